@@ -1,0 +1,1 @@
+"""The words every part of the pipeline shares. Imports nothing else of this project."""

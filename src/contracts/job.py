@@ -1,0 +1,90 @@
+"""Jobs: remote work with a key, submitted once and awaited."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from contracts.base import Contract
+
+
+class Engine(StrEnum):
+    """Where a job runs. This release submits to `glue` and `redshift`."""
+
+    GLUE = "glue"
+    EMR = "emr"
+    EMR_SERVERLESS = "emr-serverless"
+    EMR_SSM = "emr-ssm"
+    REDSHIFT = "redshift"
+
+
+class JobState(StrEnum):
+    """The one state machine that every engine's states are mapped onto."""
+
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobState.SUBMITTED, JobState.RUNNING)
+
+
+class JobKey(Contract):
+    """What makes a job one and the same however often it is asked for.
+
+    Attributes:
+        run_id, unit_id: whose job; `layout.RUN_UNIT` as unit for a job of the whole run.
+        stage: the job's name in the dataset's chain, or `store-redshift` / `record-run`.
+        attempt: 1, 2, …: a retry is a new job.
+    """
+
+    run_id: str
+    unit_id: str
+    stage: str
+    attempt: int
+
+    @property
+    def item(self) -> str:
+        """The ledger's sort key; sorts by attempt."""
+        return f"JOB#{self.unit_id}#{self.stage}#{self.attempt:04d}"
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.unit_id}/{self.stage}/{self.attempt}"
+
+
+class JobStatus(Contract):
+    """A job as it stands: the answer of submit-job, check-job, cancel-job and of the callback.
+
+    Attributes:
+        job_id: ours: timestamp and unique part, e.g. `20261120T081500Z-3f9c2a1b`.
+        service_id: the service's own id of it (Glue JobRunId, Redshift statement id), once known.
+        state: see JobState.
+        output_url: the prefix its outputs lie under.
+        error: what went wrong, for FAILED, CANCELLED and TIMED_OUT.
+        overdue: its deadline has passed (only while it has not ended).
+    """
+
+    job_id: str
+    stage: str
+    engine: Engine
+    attempt: int
+    state: JobState
+    output_url: str
+    service_id: str | None = None
+    error: str | None = None
+    overdue: bool = False
+
+
+def job_attempt(run_attempt: int, retry: int) -> int:
+    """The attempt number of a job: unique over retries and over takings-over of its run.
+
+    Args:
+        run_attempt: which claim of the run this is, from 1.
+        retry: which try within it, from 1 to 10.
+    """
+    if not 1 <= retry <= 10:
+        raise ValueError(f"retry must be 1 to 10: {retry}")
+    return (run_attempt - 1) * 10 + retry

@@ -1,0 +1,93 @@
+"""Where everything of a run lies in S3. Every key is derived, so a repeat overwrites itself.
+
+data bucket   runs/<run_id>/dataset.json                      the contract as this run read it
+              runs/<run_id>/manifest/summary.json             count, bytes, parts
+              runs/<run_id>/manifest/part-00000.json          up to one shard of objects
+              runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
+              runs/<run_id>/units/<unit>/valid/part-00000.parquet
+              runs/<run_id>/units/<unit>/output/part-00000.parquet
+              runs/<run_id>/units/<unit>/load.json            statements of the warehouse load
+              runs/<run_id>/results.json
+              quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
+code bucket   datasets/<name>.yaml   jobs/<script>.py
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LANDING_PREFIX: Final = "landing/"
+RUN_UNIT: Final = "RUN"  # stands for the whole run where a unit id is expected
+
+
+def unit_id(shard: int, index: int) -> str:
+    """`00002-017`: the 18th unit of the third shard; sorts in manifest order."""
+    return f"{shard:05d}-{index:03d}"
+
+
+def split_unit_id(unit: str) -> tuple[int, int]:
+    """The shard and the index within it of a unit id."""
+    shard, index = unit.split("-")
+    return int(shard), int(index)
+
+
+def dataset_source_key(dataset_name: str) -> str:
+    return f"datasets/{dataset_name}.yaml"
+
+
+def dataset_snapshot_key(run_id: str) -> str:
+    return f"runs/{run_id}/dataset.json"
+
+
+def manifest_summary_key(run_id: str) -> str:
+    return f"runs/{run_id}/manifest/summary.json"
+
+
+def manifest_part_key(run_id: str, shard: int) -> str:
+    return f"runs/{run_id}/manifest/part-{shard:05d}.json"
+
+
+def unit_prefix(run_id: str, unit: str) -> str:
+    return f"runs/{run_id}/units/{unit}/"
+
+
+def job_prefix(run_id: str, unit: str, stage: str, attempt: int) -> str:
+    """Where a job writes; named by the job's key, so a duplicate overwrites itself."""
+    return f"{unit_prefix(run_id, unit)}jobs/{stage}/{attempt}/"
+
+
+def valid_key(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}valid/part-00000.parquet"
+
+
+def output_prefix(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}output/"
+
+
+def load_key(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}load.json"
+
+
+def results_key(run_id: str) -> str:
+    return f"runs/{run_id}/results.json"
+
+
+def quarantine_key(dataset_name: str, run_id: str, unit: str) -> str:
+    return f"quarantine/{dataset_name}/{run_id}/{unit}.jsonl"
+
+
+def s3_url(bucket: str, key: str) -> str:
+    return f"s3://{bucket}/{key}"
+
+
+def split_s3_url(url: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`.
+
+    Raises:
+        ValueError: not an S3 URL with a bucket and a key.
+    """
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise ValueError(f"not an S3 URL (s3://bucket/key): {url!r}")
+    return bucket, key

@@ -1,0 +1,63 @@
+"""The frozen list of a run's S3 objects."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.base import Contract
+from contracts.run_request import Timestamp
+
+OPERATIONS_PER_EXECUTION: Final = 3000  # fixed by the service
+OPERATIONS_PLANNED: Final = 2000  # the rest is for retries
+UNITS_PER_SHARD_AT_MOST: Final = 300
+
+
+class ManifestEntry(Contract):
+    """One object: the input of one unit. `size` in bytes; `etag` without quotes."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    last_modified: Timestamp
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class ManifestPart(Contract):
+    """The objects of one shard, in order; the entry at position i is unit `unit_id(shard, i)`."""
+
+    run_id: str
+    shard: int
+    entries: tuple[ManifestEntry, ...]
+
+
+class ManifestSummary(Contract):
+    """What the orchestrator needs to know of a manifest.
+
+    Attributes:
+        manifest_url: the summary object in S3.
+        objects: how many units the run has.
+        total_bytes: their sizes added up.
+        shard_sizes: units per shard, in order.
+        pending: for the one shard that was asked for (shard 0 by default), the half-open ranges
+            `[first, end)` of unit positions that are not stored yet.
+        stored: units of that shard that an earlier attempt (or the retried run) has stored.
+    """
+
+    manifest_url: str
+    objects: int
+    total_bytes: int
+    shard_sizes: tuple[int, ...]
+    pending: tuple[tuple[int, int], ...]
+    stored: int = 0
+
+    def pending_positions(self) -> list[int]:
+        return [position for first, end in self.pending for position in range(first, end)]
+
+
+def units_per_shard(operations_per_unit: int) -> int:
+    """How many units one execution may hold without coming near its 3,000 operations."""
+    return max(1, min(UNITS_PER_SHARD_AT_MOST, OPERATIONS_PLANNED // operations_per_unit))

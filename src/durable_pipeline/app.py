@@ -1,0 +1,109 @@
+"""The entry points: the SQS-triggered function and its long-running twin, one code.
+
+`handle_messages` takes an SQS batch, or a single run request (a direct invocation).
+`handle_run` takes what start-run sends, one shard of a large run, or a single run request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.types import DurableExecutionArn
+
+from contracts.base import Contract, canonical_json
+from contracts.errors import InvalidRequest, PipelineError, Problem
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest
+from durable_pipeline.batch import Batch, Record
+from durable_pipeline.intake import parse_message
+from durable_pipeline.pipeline import Pipeline, Shard
+from durable_pipeline.settings import Settings
+
+
+class RunFailed(PipelineError):
+    """The run ended as FAILED; raised so that its own execution fails too."""
+
+
+class HandedOver(Contract):
+    """What start-run sends to the long-running function.
+
+    Attributes:
+        handed_over_by: the execution that claimed the run.
+    """
+
+    request: RunRequest
+    run_attempt: int
+    handed_over_by: str
+
+
+_settings: Settings | None = None
+
+
+def settings() -> Settings:
+    """The function's settings, read at the first call."""
+    global _settings
+    if _settings is None:
+        _settings = Settings.from_environment()
+    return _settings
+
+
+def use_settings(chosen: Settings) -> None:
+    """Give the handlers settings that are not read from the environment, as tests do."""
+    global _settings
+    _settings = chosen
+
+
+@durable_execution
+def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    """Run what the messages ask for; answers the ones that go back to the queue."""
+    execution_arn = context.execution_context.durable_execution_arn
+    if _is_sqs_batch(event):
+        records = [Record.from_event(record) for record in event["Records"]]
+        return Batch(context, settings(), execution_arn).process(records)
+    return _run_directly(event, context)
+
+
+@durable_execution
+def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    """Run one run, or one shard of one, however long it takes."""
+    pipeline = Pipeline(context, settings(), context.execution_context.durable_execution_arn)
+    if "shard" in event:
+        shard = Shard.from_json(event["shard"])
+        pipeline.execute_shard(shard.plan, shard.shard)
+        return {"shard": shard.shard}
+    if "handedOverBy" in event:
+        handed_over = HandedOver.from_json(event)
+        return _run(pipeline, handed_over.request, handed_over.handed_over_by)
+    return _run_directly(event, context)
+
+
+def _run_directly(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    execution_arn = context.execution_context.durable_execution_arn
+    parsed_arn = DurableExecutionArn.from_arn(execution_arn)
+    name = parsed_arn.execution_name if parsed_arn else execution_arn
+    request = parse_message(canonical_json(event), default_run_id=name[-40:])
+    if request is None:
+        return {}
+    return _run(Pipeline(context, settings(), execution_arn), request)
+
+
+def _run(
+    pipeline: Pipeline, request: RunRequest, handed_over_by: str | None = None
+) -> dict[str, Any]:
+    prepared = pipeline.prepare(request, handed_over_by)
+    if prepared.standing:
+        return {"runId": request.run_id, "standing": prepared.standing}
+    if prepared.refused:
+        raise InvalidRequest("run", [Problem("request", prepared.refused)])
+    result = prepared.result or (pipeline.execute(prepared.plan) if prepared.plan else None)
+    if result is None or result.status is RunStatus.FAILED:
+        raise RunFailed(f"run {request.run_id} failed: {result.reason if result else 'no plan'}")
+    return result.to_json()
+
+
+def _is_sqs_batch(event: dict[str, Any]) -> bool:
+    records = event.get("Records")
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    )

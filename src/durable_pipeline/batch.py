@@ -1,0 +1,157 @@
+"""A batch of SQS records: each its own run, none taking its neighbours along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_durable_execution_sdk_python import ChildContextError, DurableContext
+
+from contracts.errors import InvalidRequest
+from contracts.messages import RejectMessage
+from contracts.run import RunResult, RunStatus
+from contracts.run_request import RunRequest
+from durable_pipeline.intake import claimed_run_id, parse_message
+from durable_pipeline.pipeline import Pipeline, Plan, Prepared
+from durable_pipeline.settings import Settings
+from durable_pipeline.steps import (
+    REJECT_MESSAGE,
+    StageFailed,
+    call,
+    in_child_context,
+    is_broken_replay,
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message of the batch."""
+
+    message_id: str
+    body: str
+
+    @classmethod
+    def from_event(cls, record: dict[str, Any]) -> Record:
+        return cls(message_id=record["messageId"], body=record["body"])
+
+
+class Batch:
+    """The records of one execution: they share its 15 minutes, so what is too long is handed over.
+
+    First every record is prepared, then long runs are handed to the long-running function, then
+    the short ones are executed one after another.
+    """
+
+    def __init__(self, context: DurableContext, settings: Settings, execution_arn: str) -> None:
+        self.context = context
+        self.settings = settings
+        self.execution_arn = execution_arn
+        self.failed: list[str] = []
+
+    def process(self, records: Sequence[Record]) -> dict[str, Any]:
+        """Take every record as far as it goes.
+
+        Returns:
+            `{"batchItemFailures": […]}`: the messages that go back to the queue, because sending
+            them again can help. Refused ones are on the dead-letter queue, with their reason.
+        """
+        seconds = 0
+        here: list[tuple[Record, Plan]] = []
+        for record, plan in self._plans(records):
+            if self._runs_here(plan, seconds):
+                seconds += plan.seconds
+                here.append((record, plan))
+            else:
+                self._hand_over(record, plan)
+        for record, plan in here:
+            self._execute(record, plan)
+        return {"batchItemFailures": [{"itemIdentifier": item} for item in self.failed]}
+
+    def _plans(self, records: Sequence[Record]) -> list[tuple[Record, Plan]]:
+        plans: list[tuple[Record, Plan]] = []
+        seen: set[str] = set()
+        for record in records:
+            try:
+                request = parse_message(record.body, record.message_id)
+            except InvalidRequest as error:
+                self._reject(record, str(error), claimed_run_id(record.body))
+                continue
+            if request is None or request.canonical() in seen:
+                continue  # a test message of S3, or the same run twice in one batch
+            seen.add(request.canonical())
+            plan = self._prepare(record, request)
+            if plan is not None:
+                plans.append((record, plan))
+        return plans
+
+    def _prepare(self, record: Record, request: RunRequest) -> Plan | None:
+        try:
+            prepared = in_child_context(
+                self.context,
+                "prepare-run",
+                Prepared,
+                lambda child: self._pipeline(child).prepare(request),
+            )
+        except ChildContextError as error:
+            self._failed(record, request.run_id, error)
+            return None
+        if prepared.refused:
+            self._reject(record, prepared.refused, request.run_id)
+        elif prepared.result and prepared.result.status is RunStatus.FAILED:
+            self.failed.append(record.message_id)
+        elif prepared.standing:
+            self.context.logger.info("nothing to start", extra={"why": prepared.standing})
+        return prepared.plan
+
+    def _runs_here(self, plan: Plan, seconds_taken: int) -> bool:
+        """Short enough to share this execution's 15 minutes, or as the request says.
+
+        A run of several shards never is; one that ran out of time here before is not tried again.
+        """
+        if len(plan.manifest.shard_sizes) > 1 or plan.claim.previous_timed_out:
+            return False
+        if plan.request.detached is not None:
+            return not plan.request.detached
+        return seconds_taken + plan.seconds <= self.settings.short_run_seconds
+
+    def _hand_over(self, record: Record, plan: Plan) -> None:
+        try:
+            self._pipeline(self.context).hand_over(plan)
+        except StageFailed as failed:
+            self._failed(record, plan.request.run_id, failed)
+
+    def _execute(self, record: Record, plan: Plan) -> None:
+        try:
+            result = in_child_context(
+                self.context,
+                "execute-run",
+                RunResult,
+                lambda child: self._pipeline(child).execute(plan),
+            )
+        except ChildContextError as error:
+            self._failed(record, plan.request.run_id, error)
+            return
+        if result.status is RunStatus.FAILED:
+            self.failed.append(record.message_id)
+
+    def _reject(self, record: Record, reason: str, run_id: str | None) -> None:
+        message = RejectMessage(
+            message_id=record.message_id, body=record.body[:200_000], reason=reason, run_id=run_id
+        )
+        try:
+            call(self.context, self.settings, REJECT_MESSAGE, message)
+        except StageFailed as failed:  # kept all the same: by the queue's own redrive
+            self._failed(record, run_id, failed)
+
+    def _failed(self, record: Record, run_id: str | None, error: Exception) -> None:
+        if isinstance(error, ChildContextError) and is_broken_replay(error):
+            raise error
+        self.context.logger.error(
+            "run failed",
+            extra={"run_id": run_id, "message_id": record.message_id, "error": str(error)},
+        )
+        self.failed.append(record.message_id)
+
+    def _pipeline(self, context: DurableContext) -> Pipeline:
+        return Pipeline(context, self.settings, self.execution_arn)

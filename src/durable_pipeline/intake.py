@@ -1,0 +1,189 @@
+"""From a message's text to a run request: every accepted form, every problem at once. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from contracts.errors import InvalidRequest, Problem
+from contracts.layout import LANDING_PREFIX
+from contracts.run_request import DATASET_NAME_PATTERN, RunRequest, parse_timestamp
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+DEFAULT_DATASET: Final = "standard"
+_SUBJECT: Final = "run request"
+_ENVELOPES_AT_MOST: Final = 3
+_FIELDS: Final = tuple(field.alias or name for name, field in RunRequest.model_fields.items())
+_WHAT_WOULD_BE_RIGHT: Final = {
+    "missing": "is required",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "string_type": "must be a text in quotes",
+    "float_type": "must be a number, without quotes",
+}
+
+
+def parse_message(body: str, default_run_id: str) -> RunRequest | None:
+    """The run request that a message body stands for.
+
+    Accepted: a run request; an S3 notification or an EventBridge `Object Created` event of one
+    uploaded object; `{"data_source": "s3://…", "processing_type": "…"}`; any of them inside an SNS
+    envelope. An object under `landing/<dataset>/` belongs to that dataset, any other to `standard`.
+
+    Args:
+        body: the message's text.
+        default_run_id: the run id of a message that names none (the SQS message id).
+
+    Returns:
+        The request, or None for the test message that S3 sends when a notification is set up.
+
+    Raises:
+        InvalidRequest: lists every problem, each with its path, value and what would be right.
+    """
+    if len(body.encode()) > MAX_MESSAGE_BYTES:
+        size = len(body.encode())
+        problem = f"is too large: {size:,} bytes, at most {MAX_MESSAGE_BYTES:,} are accepted"
+        raise InvalidRequest(_SUBJECT, [Problem("message", problem)])
+    message = _unwrapped(_json_object(body))
+    if message.get("Event") == "s3:TestEvent":
+        return None
+    return _validated({"runId": default_run_id, **_normalised(message)})
+
+
+def claimed_run_id(body: str) -> str | None:
+    """The run id that a message names, even where the rest of it is broken."""
+    try:
+        run_id = _unwrapped(_json_object(body)).get("runId")
+    except InvalidRequest:
+        return None
+    return run_id if isinstance(run_id, str) and run_id else None
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        where = (
+            f"line {error.lineno}, column {error.colno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else str(error)
+        )
+        problem = Problem("message", f"is not JSON ({where})", _shown(text))
+        raise InvalidRequest(_SUBJECT, [problem]) from None
+    except RecursionError:
+        problem = Problem("message", "is nested too deeply", _shown(text))
+        raise InvalidRequest(_SUBJECT, [problem]) from None
+    if not isinstance(value, dict):
+        problem = Problem("message", "must be a JSON object", _shown(value))
+        raise InvalidRequest(_SUBJECT, [problem])
+    return value
+
+
+def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
+    for _ in range(_ENVELOPES_AT_MOST):
+        if message.get("Type") != "Notification" or not isinstance(message.get("Message"), str):
+            return message
+        message = _json_object(message["Message"])
+    return message
+
+
+def _normalised(message: dict[str, Any]) -> dict[str, Any]:
+    """Short forms as fields of a run request; a run request as it is."""
+    if "Records" in message:
+        return _from_s3_notification(message["Records"])
+    if message.get("source") == "aws.s3" and "detail" in message:
+        return _from_s3_object(message["detail"], "detail", url_encoded=False)
+    if "data_source" in message or "processing_type" in message:
+        rest = {
+            name: value
+            for name, value in message.items()
+            if name not in ("data_source", "processing_type")
+        }
+        source = {"inputUrl": message["data_source"]} if "data_source" in message else {}
+        return {"datasetName": message.get("processing_type", DEFAULT_DATASET), **source, **rest}
+    return message
+
+
+def _from_s3_notification(records: Any) -> dict[str, Any]:
+    if not isinstance(records, list) or len(records) != 1:
+        found = f"{len(records)} records" if isinstance(records, list) else _shown(records)
+        problem = Problem("Records", "must hold exactly one S3 record: one run per message", found)
+        raise InvalidRequest(_SUBJECT, [problem])
+    detail = records[0].get("s3") if isinstance(records[0], dict) else None
+    return _from_s3_object(detail, "Records[0].s3", url_encoded=True)
+
+
+def _from_s3_object(detail: Any, path: str, *, url_encoded: bool) -> dict[str, Any]:
+    """Bucket and key of a notification; its keys are URL-encoded, those of an event are not."""
+    try:
+        bucket, key = detail["bucket"]["name"], detail["object"]["key"]
+        if not isinstance(bucket, str) or not isinstance(key, str) or not bucket or not key:
+            raise TypeError(path)
+    except (KeyError, TypeError):
+        problem = Problem(path, "must hold bucket.name and object.key", _shown(detail))
+        raise InvalidRequest(_SUBJECT, [problem]) from None
+    if url_encoded:
+        key = unquote_plus(key)
+    return {"datasetName": _dataset_of(key), "inputUrl": f"s3://{bucket}/{key}"}
+
+
+def _dataset_of(key: str) -> str:
+    if key.startswith(LANDING_PREFIX):
+        name, slash, _ = key.removeprefix(LANDING_PREFIX).partition("/")
+        if slash and re.match(DATASET_NAME_PATTERN, name):
+            return name
+    return DEFAULT_DATASET
+
+
+def _validated(fields: dict[str, Any]) -> RunRequest:
+    try:
+        return RunRequest.model_validate(fields)
+    except ValidationError as error:
+        problems = [_problem(item) for item in error.errors()]
+        if all(item["loc"] for item in error.errors()):
+            problems += _problems_between_fields(fields)
+        raise InvalidRequest(_SUBJECT, problems) from None
+
+
+def _problem(item: ErrorDetails) -> Problem:
+    path = ".".join(str(part) for part in item["loc"]) or "message"
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(path, _FIELDS, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known fields: {', '.join(_FIELDS)}"
+        return Problem(path, f"is an unknown field; {advice}", _shown(item["input"]))
+    if kind == "string_pattern_mismatch":
+        message = f"must match {item['ctx']['pattern']}"
+    else:
+        message = _WHAT_WOULD_BE_RIGHT.get(kind, item["msg"].replace("Input should", "must"))
+    value = None if kind == "missing" or not item["loc"] else _shown(item["input"])
+    return Problem(path, message, value)
+
+
+def _problems_between_fields(fields: dict[str, Any]) -> list[Problem]:
+    """What the model could not look at because single fields were wrong already."""
+    if "startDateTime" not in fields and "inputUrl" not in fields:
+        return [Problem("startDateTime", "is required (or inputUrl, to name one object)")]
+    try:
+        start, end = (
+            parse_timestamp(fields["startDateTime"]),
+            parse_timestamp(fields["endDateTime"]),
+        )
+    except (KeyError, PydanticCustomError):
+        return []
+    if end <= start:
+        return [
+            Problem("endDateTime", "must be after startDateTime", _shown(fields["endDateTime"]))
+        ]
+    return []
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return repr(text if len(text) <= 120 else text[:117] + "...")

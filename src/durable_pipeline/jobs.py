@@ -1,0 +1,123 @@
+"""Submit a job and await it: two durable operations, however long it runs.
+
+`create_callback` first, then `submit-job` carries the callback id into the ledger. The job watcher
+answers the callback when the job has ended and heartbeats it while the job runs. No sign of life
+in time, or the deadline passed: the orchestrator asks `check-job`, which also registers a new
+callback, so a dead watcher costs two operations per (growing) heartbeat interval and loses no job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aws_durable_execution_sdk_python import CallbackTimeoutError, DurableContext
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
+from aws_durable_execution_sdk_python.context import Callback
+from aws_durable_execution_sdk_python.serdes import JsonSerDes
+
+from contracts.job import Engine, JobKey, JobState, JobStatus, job_attempt
+from contracts.messages import CancelJob, CheckJob, SubmitJob
+from durable_pipeline.settings import Settings
+from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
+
+LONGEST_HEARTBEAT_SECONDS: Final = 1800
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run remotely, and for whom.
+
+    Attributes:
+        run_attempt: which claim of the run this is.
+        attempts: how often a job that FAILED is tried in all, each time as a new job.
+        timeout_seconds: deadline of each try.
+        input_url: the previous job's output; absent: the unit's own object.
+    """
+
+    run_id: str
+    unit_id: str
+    stage: str
+    engine: Engine
+    run_attempt: int
+    timeout_seconds: int
+    attempts: int = 1
+    input_url: str | None = None
+
+    def key(self, retry: int) -> JobKey:
+        return JobKey(
+            run_id=self.run_id,
+            unit_id=self.unit_id,
+            stage=self.stage,
+            attempt=job_attempt(self.run_attempt, retry),
+        )
+
+
+def run_job(
+    context: DurableContext,
+    settings: Settings,
+    job: Job,
+    on_ended: Callable[[JobStatus], None] = lambda _status: None,
+) -> JobStatus:
+    """Run a job to success, trying again as a new job where it FAILED and attempts are left.
+
+    Args:
+        on_ended: told of every try's end, failed ones included.
+
+    Raises:
+        StageFailed: the job did not succeed; error types JobFailed, JobCancelled, JobTimedOut.
+    """
+    for retry in range(1, job.attempts + 1):
+        status = _submit_and_await(context, settings, job, retry)
+        on_ended(status)
+        if status.state is JobState.SUCCEEDED:
+            return status
+        if status.state is not JobState.FAILED:
+            break
+    error_type = f"Job{status.state.replace('_', ' ').title().replace(' ', '')}"
+    raise StageFailed(job.stage, error_type, f"job {status.job_id}: {status.error or status.state}")
+
+
+def _submit_and_await(
+    context: DurableContext, settings: Settings, job: Job, retry: int
+) -> JobStatus:
+    key = job.key(retry)
+    heartbeat = settings.heartbeat_seconds
+    callback = _create_callback(context, job, heartbeat)
+    status = call(
+        context,
+        settings,
+        SUBMIT_JOB,
+        SubmitJob(
+            key=key,
+            engine=job.engine,
+            callback_id=callback.callback_id,
+            run_attempt=job.run_attempt,
+            retry=retry,
+            timeout_seconds=job.timeout_seconds,
+            input_url=job.input_url,
+        ),
+    )
+    while not status.state.ended:
+        try:
+            return JobStatus.from_json(callback.result())
+        except CallbackTimeoutError:  # silence or deadline: the service decides which
+            heartbeat = min(2 * heartbeat, LONGEST_HEARTBEAT_SECONDS)
+            callback = _create_callback(context, job, heartbeat)
+            check = CheckJob(key=key, callback_id=callback.callback_id)
+            status = call(context, settings, CHECK_JOB, check)
+            if status.overdue and not status.state.ended:
+                reason = f"still running at its deadline of {job.timeout_seconds} s"
+                status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+    return status
+
+
+def _create_callback(context: DurableContext, job: Job, heartbeat: int) -> Callback[Any]:
+    config = CallbackConfig(
+        # The job's clock starts later, at its submission; one heartbeat covers the difference.
+        timeout=Duration(seconds=job.timeout_seconds + heartbeat),
+        heartbeat_timeout=Duration(seconds=heartbeat),
+        serdes=JsonSerDes(),
+    )
+    return context.create_callback(name="await-job", config=config)

@@ -1,0 +1,266 @@
+"""The stage sequence: what happens to a run request, from claim to notification.
+
+    prepare:  claim-run → load-dataset → list-urls
+    execute:  per unit (see unit.py) → record-run → notify
+
+Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext
+from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
+
+from contracts import layout
+from contracts.base import Contract
+from contracts.job import Engine
+from contracts.manifest import ManifestSummary, units_per_shard
+from contracts.messages import (
+    Claim,
+    ClaimOutcome,
+    ClaimRun,
+    ListUrls,
+    LoadDataset,
+    LoadedDataset,
+    Notify,
+    RecordRun,
+    StartRun,
+)
+from contracts.run import RunResult, RunStatus
+from contracts.run_request import RunRequest, format_timestamp
+from durable_pipeline.jobs import Job, run_job
+from durable_pipeline.policies import REFUSED
+from durable_pipeline.settings import Settings
+from durable_pipeline.steps import (
+    CLAIM_RUN,
+    LIST_URLS,
+    LOAD_DATASET,
+    NOTIFY,
+    RECORD_RUN,
+    START_RUN,
+    StageFailed,
+    call,
+)
+from durable_pipeline.unit import Unit
+
+
+class Plan(Contract):
+    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed."""
+
+    request: RunRequest
+    claim: Claim
+    dataset: LoadedDataset
+    manifest: ManifestSummary
+
+    @property
+    def seconds(self) -> int:
+        """The declared time that the pending units take."""
+        pending = len(self.manifest.pending_positions())
+        return math.ceil(pending / self.request.max_concurrency) * self.dataset.unit_seconds
+
+
+class Shard(Contract):
+    """A slice of a run for a child execution: the plan, with the pending units of one shard."""
+
+    plan: Plan
+    shard: int
+
+
+class Prepared(Contract):
+    """What came of preparing a run: exactly one of these.
+
+    Attributes:
+        plan: it can be executed.
+        result: it has ended already (SKIPPED, or FAILED before its units).
+        standing: another execution holds it, or it has succeeded before: nothing to do.
+        refused: why the same message can never run.
+    """
+
+    plan: Plan | None = None
+    result: RunResult | None = None
+    standing: str | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The sequence, bound to one context of one durable execution."""
+
+    context: DurableContext
+    settings: Settings
+    execution_arn: str
+
+    def prepare(self, request: RunRequest, handed_over_by: str | None = None) -> Prepared:
+        """Claim the run, load its contract, freeze its manifest.
+
+        Raises:
+            StageFailed: the run could not be claimed, or its outcome could not be recorded.
+        """
+        claiming = ClaimRun(
+            request=request, execution_arn=self.execution_arn, handed_over_by=handed_over_by
+        )
+        try:
+            claim = call(self.context, self.settings, CLAIM_RUN, claiming)
+        except StageFailed as failed:
+            if failed.error_type in REFUSED:
+                return Prepared(refused=failed.message)
+            raise
+        if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
+            return Prepared(standing=f"run {request.run_id} is {claim.status} in {claim.holder}")
+        if handed_over_by is None:
+            self._notify("run-started", request, claim)
+        try:
+            dataset = call(self.context, self.settings, LOAD_DATASET, LoadDataset(request=request))
+            manifest = self._list_urls(request, claim, dataset, shard=0)
+        except StageFailed as failed:
+            result = self.finish(request, claim, RunStatus.FAILED, failed.message)
+            return Prepared(
+                result=result, refused=failed.message if failed.error_type in REFUSED else None
+            )
+        if manifest.objects == 0:
+            reason = "no objects to process: " + _asked_for(request, claim)
+            return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
+        return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
+
+    def execute(self, plan: Plan) -> RunResult:
+        """Process every pending unit, then record and announce the run.
+
+        Raises:
+            StageFailed: the run's outcome could not be recorded.
+        """
+        if len(plan.manifest.shard_sizes) == 1:
+            self.execute_shard(plan, shard=0)
+        else:
+            for shard in range(len(plan.manifest.shard_sizes)):
+                self.context.invoke(
+                    _own_function(self.execution_arn),
+                    {"shard": Shard(plan=plan, shard=shard).to_json()},
+                    name="run-shard",
+                )
+        return self.finish(plan.request, plan.claim, warehouse=plan.dataset.warehouse)
+
+    def execute_shard(self, plan: Plan, shard: int) -> None:
+        """Process the pending units of one shard, side by side as far as the request allows."""
+        manifest = plan.manifest
+        if shard > 0:
+            manifest = self._list_urls(plan.request, plan.claim, plan.dataset, shard)
+        units = [layout.unit_id(shard, position) for position in manifest.pending_positions()]
+
+        def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
+            unit = Unit(
+                context,
+                self.settings,
+                plan.dataset,
+                run_id=plan.request.run_id,
+                unit_id=unit_id,
+                run_attempt=plan.claim.run_attempt,
+            )
+            return unit.process()
+
+        config: MapConfig[Any] = MapConfig(
+            max_concurrency=plan.request.max_concurrency,
+            # Every unit runs, whatever becomes of the others.
+            completion_config=CompletionConfig(tolerated_failure_percentage=100),
+            item_namer=lambda unit_id, _index: f"unit-{unit_id}",
+        )
+        if units:
+            self.context.map(units, process, name="units", config=config).throw_if_error()
+
+    def hand_over(self, plan: Plan) -> str:
+        """Start the long-running function for this run; answers its execution's ARN.
+
+        Raises:
+            StageFailed: it could not be started.
+        """
+        start = StartRun(
+            request=plan.request,
+            run_attempt=plan.claim.run_attempt,
+            execution_arn=self.execution_arn,
+        )
+        return call(self.context, self.settings, START_RUN, start).execution_arn
+
+    def finish(
+        self,
+        request: RunRequest,
+        claim: Claim,
+        status: RunStatus | None = None,
+        reason: str | None = None,
+        *,
+        warehouse: bool = False,
+    ) -> RunResult:
+        """Record the run's outcome (decided by the units unless given), then announce it."""
+        record = RecordRun(
+            request=request,
+            run_attempt=claim.run_attempt,
+            execution_arn=self.execution_arn,
+            status=status,
+            reason=reason,
+        )
+        recorded = call(self.context, self.settings, RECORD_RUN, record)
+        if warehouse and recorded.statements_url:
+            self._store_run_row(request, claim)
+        self._notify("run-ended", request, claim, recorded.result)
+        return recorded.result
+
+    def _store_run_row(self, request: RunRequest, claim: Claim) -> None:
+        """The run's own row in the warehouse. Its rows are stored and the ledger tells the outcome,
+        so a failure here is logged and does not change it."""
+        job = Job(
+            run_id=request.run_id,
+            unit_id=layout.RUN_UNIT,
+            stage="record-run",
+            engine=Engine.REDSHIFT,
+            run_attempt=claim.run_attempt,
+            timeout_seconds=300,
+        )
+        try:
+            run_job(self.context, self.settings, job)
+        except StageFailed as failed:
+            self.context.logger.warning(
+                "the run's row is missing in the warehouse",
+                extra={"run_id": request.run_id, "error": str(failed)},
+            )
+
+    def _list_urls(
+        self, request: RunRequest, claim: Claim, dataset: LoadedDataset, shard: int
+    ) -> ManifestSummary:
+        message = ListUrls(
+            request=request,
+            end_date_time=claim.end_date_time,
+            units_per_shard=units_per_shard(dataset.operations_per_unit),
+            run_attempt=claim.run_attempt,
+            shard=shard,
+        )
+        return call(self.context, self.settings, LIST_URLS, message)
+
+    def _notify(
+        self, event: str, request: RunRequest, claim: Claim, result: RunResult | None = None
+    ) -> None:
+        notification = Notify(
+            event=event,
+            run_id=request.run_id,
+            dataset_name=request.dataset_name,
+            run_attempt=claim.run_attempt,
+            result=result,
+        )
+        call(self.context, self.settings, NOTIFY, notification)
+
+
+def _asked_for(request: RunRequest, claim: Claim) -> str:
+    if request.input_url:
+        return request.input_url
+    start, end = request.start_date_time, claim.end_date_time
+    return (
+        f"dataset {request.dataset_name} from {start and format_timestamp(start)}"
+        f" to {format_timestamp(end)}"
+    )
+
+
+def _own_function(execution_arn: str) -> str:
+    """The function and version that an execution runs on: shards run the same code."""
+    return execution_arn.partition("/durable-execution/")[0]

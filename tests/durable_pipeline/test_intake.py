@@ -1,0 +1,188 @@
+"""Every form of message becomes the same run request; every problem is named at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.errors import InvalidRequest
+from contracts.run_request import RunRequest
+from durable_pipeline.intake import MAX_MESSAGE_BYTES, claimed_run_id, parse_message
+
+S3_RECORD = {
+    "eventSource": "aws:s3",
+    "s3": {"bucket": {"name": "data"}, "object": {"key": "landing/orders/dt%3D2026-11-01/a+b.csv"}},
+}
+
+
+def parse(message: Any, run_id: str = "message-1") -> RunRequest:
+    body = message if isinstance(message, str) else json.dumps(message)
+    request = parse_message(body, run_id)
+    assert request is not None
+    return request
+
+
+def problems(message: Any) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as refused:
+        parse(message)
+    return {problem.path: str(problem) for problem in refused.value.problems}
+
+
+def test_a_minimal_request_gets_its_defaults() -> None:
+    request = parse({"datasetName": "orders", "startDateTime": "2026-11-01"})
+
+    assert request.to_json() == {
+        "datasetName": "orders",
+        "startDateTime": "2026-11-01T00:00:00Z",
+        "runId": "message-1",
+        "maxConcurrency": 1,
+        "toleratedFailurePercentage": 0,
+    }
+    assert request.collection == "orders"
+
+
+def test_times_with_an_offset_become_utc() -> None:
+    request = parse(
+        {
+            "datasetName": "orders",
+            "startDateTime": "2026-11-01T02:00:00+02:00",
+            "endDateTime": "2026-11-02T00:00:00",
+        }
+    )
+
+    assert request.to_json()["startDateTime"] == "2026-11-01T00:00:00Z"
+    assert request.to_json()["endDateTime"] == "2026-11-02T00:00:00Z"
+
+
+def test_equal_requests_have_equal_canonical_bytes() -> None:
+    one = parse('{"datasetName":"orders","startDateTime":"2026-11-01","maxConcurrency":1}')
+    other = parse('{"startDateTime": "2026-11-01T00:00:00Z",\n "datasetName": "orders"}')
+
+    assert one.canonical() == other.canonical()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"Records": [S3_RECORD]},
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {
+                "bucket": {"name": "data"},
+                "object": {"key": "landing/orders/dt=2026-11-01/a b.csv"},
+            },
+        },
+        {
+            "data_source": "s3://data/landing/orders/dt=2026-11-01/a b.csv",
+            "processing_type": "orders",
+        },
+        {"datasetName": "orders", "inputUrl": "s3://data/landing/orders/dt=2026-11-01/a b.csv"},
+    ],
+    ids=["s3-notification", "eventbridge", "data-source", "input-url"],
+)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "sns"])
+def test_every_form_names_the_same_object(message: dict[str, Any], wrapped: bool) -> None:
+    body = {"Type": "Notification", "Message": json.dumps(message)} if wrapped else message
+
+    request = parse(body)
+
+    assert request.dataset_name == "orders"
+    assert request.input_url == "s3://data/landing/orders/dt=2026-11-01/a b.csv"
+    assert request.run_id == "message-1"
+
+
+def test_an_object_outside_the_landing_prefix_belongs_to_the_standard_dataset() -> None:
+    request = parse(
+        {
+            "source": "aws.s3",
+            "detail": {"bucket": {"name": "data"}, "object": {"key": "elsewhere/x.csv"}},
+        }
+    )
+
+    assert request.dataset_name == "standard"
+
+
+def test_a_data_source_without_a_type_uses_the_standard_contract_and_may_carry_fields() -> None:
+    request = parse({"data_source": "s3://data/x.csv", "index": "spring", "runId": "r-1"})
+
+    assert (request.dataset_name, request.index, request.run_id) == ("standard", "spring", "r-1")
+
+
+def test_the_test_message_of_s3_asks_for_nothing() -> None:
+    assert parse_message('{"Service":"Amazon S3","Event":"s3:TestEvent"}', "m") is None
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    found = problems(
+        {
+            "datasetName": "Orders!",
+            "endDateTime": "yesterday",
+            "maxConcurrency": "3",
+            "toleratedFailurePercentage": 101,
+            "detached": "no",
+            "datasetname": "orders",
+        }
+    )
+
+    assert set(found) == {
+        "datasetName",
+        "startDateTime",
+        "endDateTime",
+        "maxConcurrency",
+        "toleratedFailurePercentage",
+        "detached",
+        "datasetname",
+    }
+    assert "did you mean datasetName?" in found["datasetname"]
+    assert "2026-11-01T06:30:00Z" in found["endDateTime"]
+    assert "'yesterday'" in found["endDateTime"]
+    assert "whole number" in found["maxConcurrency"]
+
+
+def test_an_end_before_its_start_is_refused_even_beside_other_problems() -> None:
+    reversed_range = {"startDateTime": "2026-11-02", "endDateTime": "2026-11-01"}
+
+    alone = problems({"datasetName": "orders", **reversed_range})
+    beside = problems({"datasetName": "orders", "maxConcurrency": 0, **reversed_range})
+
+    assert "endDateTime must be after startDateTime" in alone["message"]
+    assert "must be after startDateTime" in beside["endDateTime"]
+    assert "greater than or equal to 1" in beside["maxConcurrency"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{not json", "is not JSON (line 1, column 2"),
+        ("[1, 2]", "must be a JSON object"),
+        ('"orders"', "must be a JSON object"),
+        ("", "is not JSON"),
+        ('{"a": ' * 20_000, "too large"),
+        ("[" * 60_000, "nested too deeply"),
+        ('{"Records": []}', "exactly one S3 record"),
+        ('{"Records": [{"s3": {"bucket": {}}}]}', "bucket.name and object.key"),
+        ('{"source": "aws.s3", "detail": null}', "bucket.name and object.key"),
+        ('{"processing_type": "orders"}', "startDateTime is required"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_the_reason(body: str, reason: str) -> None:
+    with pytest.raises(InvalidRequest, match="run request") as refused:
+        parse(body)
+
+    assert reason in str(refused.value)
+
+
+def test_a_message_of_the_largest_size_is_still_read() -> None:
+    head = '{"datasetName":"orders","startDateTime":"2026-11-01"'
+    body = head + " " * (MAX_MESSAGE_BYTES - len(head) - 1) + "}"
+
+    assert parse(body).dataset_name == "orders"
+
+
+def test_the_run_id_of_a_broken_message_is_found_where_there_is_one() -> None:
+    assert claimed_run_id('{"runId": "r-7", "datasetName": 5}') == "r-7"
+    assert claimed_run_id("{") is None
+    assert claimed_run_id('{"runId": 5}') is None

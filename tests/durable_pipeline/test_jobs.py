@@ -1,0 +1,170 @@
+"""A job is submitted once and awaited by callback; silence and deadlines are looked into."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from world import Deployment, World, error_named, sqs_event
+
+RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+JobAnswer = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.objects = 1
+    return world
+
+
+@pytest.fixture
+def short_heartbeat(world: World) -> Deployment:
+    return Deployment(world, heartbeat_seconds=1)
+
+
+def running(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    return {"state": "RUNNING"}
+
+
+def answered(deployment: Deployment, after: float = 0.05, **answer: Any) -> JobAnswer:
+    """A running job whose end the watcher tells a little later."""
+
+    def start(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:
+        payload = json.dumps({**status, **answer}).encode()
+        timer = threading.Timer(
+            after, lambda: deployment.runner.send_callback_success(callback_id, payload)
+        )
+        timer.start()
+        return {"state": "SUBMITTED"}
+
+    return start
+
+
+def test_a_job_costs_two_operations(deployment: Deployment, world: World) -> None:
+    world.job_answers["clean"] = [answered(deployment)]
+
+    operations = deployment.run(sqs_event(RUN)).operations()
+
+    assert (operations["await-job"], operations["submit-job"]) == (1, 1)
+    assert world.count("check-job") == 0
+    assert world.unit_status() == {"STORED": 1}
+    assert world.units["00000-000"]["jobIds"] == ["job-00000-000-clean-1"]
+
+
+def test_a_job_that_has_ended_at_submission_is_not_waited_for(
+    deployment: Deployment, world: World
+) -> None:
+    deployment.run(sqs_event(RUN))
+
+    assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_failed_job_fails_its_unit_with_the_jobs_error(
+    deployment: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [answered(deployment, state="FAILED", error="row 7: no id")]
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.units["00000-000"]["failure"] == {
+        "stage": "clean",
+        "errorType": "JobFailed",
+        "message": "job job-00000-000-clean-1: row 7: no id",
+    }
+
+
+def test_a_failed_job_is_tried_again_as_a_new_job_where_the_contract_says(
+    deployment: Deployment, world: World
+) -> None:
+    world.jobs[0]["attempts"] = 3
+    world.job_answers["clean"] = [{"state": "FAILED"}, answered(deployment, state="FAILED")]
+
+    deployment.run(sqs_event(RUN))
+
+    assert [payload["key"]["attempt"] for payload in world.payloads("submit-job")] == [1, 2, 3]
+    assert world.unit_status() == {"STORED": 1}
+    assert len(world.units["00000-000"]["jobIds"]) == 3
+
+
+def test_a_cancelled_job_is_not_tried_again(deployment: Deployment, world: World) -> None:
+    world.jobs[0]["attempts"] = 3
+    world.job_answers["clean"] = [{"state": "CANCELLED"}]
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.count("submit-job") == 1
+    assert world.units["00000-000"]["failure"]["errorType"] == "JobCancelled"
+
+
+def test_a_full_engine_is_waited_for(deployment: Deployment, world: World) -> None:
+    world.fail("submit-job", *[error_named("EngineFull") for _ in range(12)])
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.count("submit-job") == 13
+    assert len({payload["callbackId"] for payload in world.payloads("submit-job")}) == 1
+
+
+def test_without_a_watcher_the_orchestrator_asks_by_itself(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, running, {"state": "SUCCEEDED"}]
+
+    execution = short_heartbeat.run(sqs_event(RUN))
+
+    assert world.count("check-job") == 2
+    assert execution.operations()["await-job"] == 3
+    callbacks = {payload["callbackId"] for payload in world.payloads("check-job")}
+    assert len(callbacks) == 2  # each look registers a new callback, for a watcher that comes back
+    assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_watcher_that_comes_back_answers_the_new_callback(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, answered(short_heartbeat)]
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    assert world.count("check-job") == 1
+    assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_job_past_its_deadline_is_cancelled_and_its_unit_timed_out(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, {"state": "RUNNING", "overdue": True}]
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    assert world.count("cancel-job") == 1
+    assert world.units["00000-000"]["failure"]["errorType"] == "JobTimedOut"
+    assert "deadline of 900 s" in world.units["00000-000"]["failure"]["message"]
+
+
+def test_a_job_that_ended_just_before_its_deadline_check_is_not_cancelled(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, {"state": "SUCCEEDED", "overdue": True}]
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    assert world.count("cancel-job") == 0
+    assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_missing_run_row_in_the_warehouse_does_not_change_the_outcome(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["redshift"]
+    world.job_answers["record-run"] = [{"state": "FAILED", "error": "no such schema"}]
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.payloads("notify")[-1]["result"]["status"] == "SUCCEEDED"

@@ -1,0 +1,311 @@
+"""The stage sequence, on the testing SDK's runner with stand-ins for the steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from world import Deployment, World, error_named, sqs_event
+
+from durable_pipeline import app
+
+RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+
+
+def test_a_run_takes_every_unit_through_every_stage(deployment: Deployment, world: World) -> None:
+    world.targets = ["dynamodb", "redshift"]
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    stages = [
+        "submit-job", "validate", "transform", "store-dynamodb", "store-redshift",
+    ]  # fmt: skip
+    assert {stage: world.count(stage) for stage in stages} == {
+        "submit-job": 3 * 2 + 1,  # the chain's job and the load of each unit, and the run's row
+        "validate": 3,
+        "transform": 3,
+        "store-dynamodb": 3,
+        "store-redshift": 3,
+    }
+    assert world.unit_status() == {"STORED": 3}
+    assert world.events() == ["run-started", "run-ended"]
+
+
+def test_the_counts_of_a_unit_add_up(deployment: Deployment, world: World) -> None:
+    deployment.run(sqs_event(RUN))
+
+    rows = world.units["00000-000"]["rows"]
+    assert rows == {"rowsIn": 10, "filtered": 1, "rejected": 2, "removed": 1, "stored": 6}
+
+
+def test_a_unit_costs_the_operations_that_are_planned_for_it(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["dynamodb", "redshift"]
+    world.objects = 1
+    one = sum(deployment.run(sqs_event(RUN)).operations().values())
+    world.objects = 4
+    four = sum(deployment.run(sqs_event(RUN)).operations().values())
+
+    planned_operations = 11  # LoadedDataset.operations_per_unit for one job and both targets
+    assert four - one == 3 * planned_operations
+
+
+def test_a_job_reads_the_output_of_the_job_before_it(deployment: Deployment, world: World) -> None:
+    world.objects = 1
+    world.jobs = [
+        {"stage": "clean", "engine": "glue", "timeoutSeconds": 60},
+        {"stage": "enrich", "engine": "glue", "timeoutSeconds": 60},
+    ]
+
+    deployment.run(sqs_event(RUN))
+
+    first, second = world.payloads("submit-job")
+    assert "inputUrl" not in first
+    assert second["inputUrl"] == "s3://data/00000-000/clean/1/"
+    assert world.payloads("validate")[0]["inputUrl"] == "s3://data/00000-000/enrich/1/"
+
+
+def test_units_run_one_after_another_unless_asked_otherwise(
+    deployment: Deployment, world: World
+) -> None:
+    deployment.run(sqs_event(RUN))
+    assert world.most_running == 1
+
+    deployment.run(sqs_event({**RUN, "runId": "r-2", "maxConcurrency": 3}))
+    assert world.most_running > 1
+
+
+def test_a_failed_unit_is_recorded_and_the_rest_goes_on(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("validate", error_named("InvalidData", "too many rejects"), unit="00000-001")
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert world.unit_status() == {"STORED": 2, "FAILED": 1}
+    assert world.units["00000-001"]["failure"] == {
+        "stage": "validate",
+        "errorType": "InvalidData",
+        "message": "too many rejects",
+    }
+    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+def test_failed_units_within_the_tolerance_do_not_fail_the_run(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("validate", error_named("InvalidData"), unit="00000-001")
+
+    execution = deployment.run(sqs_event({**RUN, "toleratedFailurePercentage": 34}))
+
+    assert execution.answer == {"batchItemFailures": []}
+
+
+def test_a_passing_failure_is_retried_and_leaves_no_trace(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("transform", error_named("TransientFailure"), error_named("Throttled"))
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.count("transform") == 5
+    assert world.unit_status() == {"STORED": 3}
+
+
+def test_an_empty_listing_ends_the_run_as_skipped(deployment: Deployment, world: World) -> None:
+    world.objects = 0
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    (recorded,) = world.payloads("record-run")
+    assert recorded["status"] == "SKIPPED"
+    assert "no objects to process: dataset orders from 2026-11-01" in recorded["reason"]
+    assert world.events() == ["run-started", "run-ended"]
+
+
+def test_an_invalid_message_is_rejected_and_its_neighbours_run(
+    deployment: Deployment, world: World
+) -> None:
+    execution = deployment.run(sqs_event("{broken", RUN, {"runId": "r-9"}))
+
+    assert execution.answer == {"batchItemFailures": []}
+    not_json, incomplete = world.payloads("reject-message")
+    assert not_json["messageId"] == "m-1"
+    assert not_json["body"] == "{broken"
+    assert "not JSON" in not_json["reason"]
+    assert incomplete["runId"] == "r-9"
+    assert "datasetName: is required" in incomplete["reason"]
+    assert "startDateTime" in incomplete["reason"]
+    assert world.unit_status() == {"STORED": 3}
+
+
+def test_an_unknown_dataset_is_recorded_and_rejected_not_retried(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("load-dataset", error_named("InvalidDataset", "dataset ordrs: not known"))
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.payloads("reject-message")[0]["reason"] == "dataset ordrs: not known"
+    assert world.payloads("record-run")[0]["status"] == "FAILED"
+    assert world.events() == ["run-started", "run-ended"]
+
+
+def test_a_run_id_with_other_content_is_rejected_without_touching_the_run(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("claim-run", error_named("RunConflict", "query: sent a, the run has b"))
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.payloads("reject-message")[0]["reason"] == "query: sent a, the run has b"
+    assert world.count("record-run") == 0
+
+
+@pytest.mark.parametrize("outcome", ["LIVE", "ENDED"])
+def test_a_repeated_message_starts_nothing(
+    deployment: Deployment, world: World, outcome: str
+) -> None:
+    world.claim = {"outcome": outcome, "runAttempt": 1, "holder": "arn:other"}
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert [name for name, _ in world.calls] == ["claim-run"]
+
+
+def test_the_same_run_twice_in_a_batch_runs_once(deployment: Deployment, world: World) -> None:
+    deployment.run(sqs_event(RUN, RUN))
+
+    assert world.count("claim-run") == 1
+    assert world.count("validate") == 3
+
+
+def test_a_taken_over_run_skips_what_is_stored(deployment: Deployment, world: World) -> None:
+    world.claim = {"outcome": "TAKEN_OVER", "runAttempt": 2}
+    world.stored_before = {"00000-000", "00000-002"}
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert set(world.units) == {"00000-001"}
+    assert world.payloads("submit-job")[0]["key"]["attempt"] == 11
+
+
+def test_a_long_run_is_handed_over_and_its_message_acknowledged(
+    deployment: Deployment, world: World
+) -> None:
+    world.unit_seconds = 201  # three units one after another: 603 s
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.count("start-run") == 1
+    assert world.count("validate") == 0
+    assert world.events() == ["run-started"]
+
+
+def test_the_declared_seconds_of_a_batch_are_summed(deployment: Deployment, world: World) -> None:
+    world.unit_seconds = 100
+    runs = [{**RUN, "runId": f"r-{number}"} for number in range(3)]
+
+    deployment.run(sqs_event(*runs))
+
+    assert world.count("start-run") == 1
+    assert {payload["runId"] for payload in world.payloads("validate")} == {"r-0", "r-1"}
+
+
+@pytest.mark.parametrize(("detached", "handed_over"), [(True, 1), (False, 0)])
+def test_the_request_decides_where_it_runs(
+    deployment: Deployment, world: World, detached: bool, handed_over: int
+) -> None:
+    world.unit_seconds = 1 if detached else 500
+
+    deployment.run(sqs_event({**RUN, "detached": detached}))
+
+    assert world.count("start-run") == handed_over
+
+
+def test_a_run_that_ran_out_of_time_here_is_handed_over_next_time(
+    deployment: Deployment, world: World
+) -> None:
+    world.claim = {"outcome": "TAKEN_OVER", "runAttempt": 2, "previousTimedOut": True}
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.count("start-run") == 1
+
+
+def test_the_long_running_function_takes_a_handed_over_run_to_its_end(
+    deployment: Deployment, world: World
+) -> None:
+    event = {"request": {**RUN}, "runAttempt": 1, "handedOverBy": "arn:pipeline"}
+
+    execution = deployment.run(event, app.handle_run)
+
+    assert execution.answer["status"] == "SUCCEEDED"
+    assert world.payloads("claim-run")[0]["handedOverBy"] == "arn:pipeline"
+    assert world.events() == ["run-ended"]  # the execution that claimed it announced the start
+    assert world.unit_status() == {"STORED": 3}
+
+
+def test_a_failed_run_fails_its_own_execution(deployment: Deployment, world: World) -> None:
+    world.fail("transform", error_named("InvalidData", "boom"), unit="00000-000")
+
+    execution = deployment.run(RUN, app.handle_run)
+
+    assert execution.status == "FAILED"
+    assert "RunFailed" in execution.error.type
+    assert "r-1 failed" in execution.error.message
+
+
+def test_a_direct_start_needs_no_queue_and_is_named_by_its_execution(
+    deployment: Deployment,
+) -> None:
+    request = {"datasetName": "orders", "startDateTime": "2026-11-01"}
+
+    execution = deployment.run(request, execution_name="nightly-7")
+
+    assert execution.answer["runId"] == "nightly-7"
+    assert execution.answer["status"] == "SUCCEEDED"
+
+
+def test_an_invalid_direct_start_fails_with_all_reasons(deployment: Deployment) -> None:
+    execution = deployment.run({"datasetName": 5})
+
+    assert execution.status == "FAILED"
+    assert "datasetName" in execution.error.message
+    assert "startDateTime" in execution.error.message
+
+
+def test_a_large_run_is_processed_by_child_executions(deployment: Deployment, world: World) -> None:
+    world.objects = 5
+    world.units_per_shard = 2
+
+    execution = deployment.run(RUN, app.handle_run)
+
+    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.operations()["run-shard"] == 3
+    assert sorted(world.units) == [
+        "00000-000", "00000-001", "00001-000", "00001-001", "00002-000",
+    ]  # fmt: skip
+    assert world.count("record-run") == 1
+
+
+def test_a_unit_that_lost_its_run_stops_instead_of_recording(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("submit-job", error_named("OwnershipLost"), unit="00000-000")
+    world.fail("record-unit", error_named("OwnershipLost"), unit="00000-001")
+    world.objects = 2
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert world.unit_status() == {"RUNNING": 1}
+    assert world.count("record-run") == 0
+    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}

@@ -1,0 +1,59 @@
+"""Which errors are worth another call."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from aws_durable_execution_sdk_python import InvokeError, StepError
+
+from contracts import errors
+from durable_pipeline.policies import POLICIES, REFUSED, error_name, policy_for, retry_step
+
+
+def test_every_error_of_ours_has_a_policy() -> None:
+    ours = {
+        name
+        for name, cls in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(cls, errors.PipelineError)
+    }
+
+    assert ours <= set(POLICIES)
+    assert ours >= REFUSED
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED | {"OwnershipLost"}))
+def test_what_cannot_succeed_is_not_called_again(name: str) -> None:
+    error = InvokeError(message="no", error_type=name)
+
+    assert not retry_step(error, 1).should_retry
+
+
+def test_delays_grow_up_to_their_limit() -> None:
+    policy = policy_for("Throttled")
+
+    assert all(1 <= policy.delay(1) <= 2 for _ in range(50))
+    assert all(1 <= policy.delay(30) <= 60 for _ in range(50))
+    assert max(policy.delay(6) for _ in range(200)) > 16
+
+
+def test_attempts_are_bounded_and_the_first_call_counts() -> None:
+    error = InvokeError(message="late", error_type="TransientFailure")
+
+    assert [retry_step(error, made).should_retry for made in (1, 4, 5)] == [True, True, False]
+
+
+def test_unknown_errors_are_tried_a_little() -> None:
+    error = InvokeError(message="bug", error_type="KeyError")
+
+    assert [retry_step(error, made).should_retry for made in (1, 2, 3)] == [True, True, False]
+
+
+def test_only_a_steps_own_failure_is_retried() -> None:
+    assert not retry_step(StepError(message="x", error_type="TransientFailure"), 1).should_retry
+    assert not retry_step(RuntimeError("replay is broken"), 1).should_retry
+
+
+def test_qualified_and_bare_names_are_the_same_error() -> None:
+    assert error_name("contracts.errors.Throttled") == "Throttled"
+    assert error_name("Sandbox.Timedout") == "Sandbox.Timedout"

@@ -1,0 +1,299 @@
+"""A small stateful stand-in for the step functions: what a run does, without AWS.
+
+It keeps a ledger in memory and answers every operation the way the real steps do, so that the
+orchestration can be tried alone. Failures are planned with `world.fail(…)`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
+
+from contracts.errors import PipelineError
+from durable_pipeline import app
+from durable_pipeline.settings import STEP_OPERATIONS, Settings
+
+PIPELINE = "pipeline"
+LONG_RUN = "long-run"
+
+
+class World:
+    """The steps of one deployment."""
+
+    def __init__(self) -> None:
+        self.objects = 3
+        self.unit_seconds = 10
+        self.jobs: list[dict[str, Any]] = [
+            {"stage": "clean", "engine": "glue", "timeoutSeconds": 900, "attempts": 1}
+        ]
+        self.targets = ["dynamodb"]
+        self.units_per_shard: int | None = None
+        self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
+        self.job_answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.units: dict[str, dict[str, Any]] = {}
+        self.stored_before: set[str] = set()
+        self.running = 0
+        self.most_running = 0
+        self._failures: dict[str, list[Exception]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    # -- what a test plans and asks
+
+    def fail(self, operation: str, *errors: Exception, unit: str | None = None) -> None:
+        """The next calls of an operation (for one unit, if named) raise these errors."""
+        self._failures[f"{operation}/{unit}" if unit else operation] += errors
+
+    def count(self, operation: str) -> int:
+        return sum(name == operation for name, _ in self.calls)
+
+    def payloads(self, operation: str) -> list[dict[str, Any]]:
+        return [payload for name, payload in self.calls if name == operation]
+
+    def events(self) -> list[str]:
+        return [payload["event"] for payload in self.payloads("notify")]
+
+    def unit_status(self) -> Counter[str]:
+        return Counter(unit["status"] for unit in self.units.values())
+
+    # -- the steps
+
+    def handler(self, operation: str) -> Callable[[dict[str, Any], Any], Any]:
+        answer = getattr(self, f"_{operation.replace('-', '_')}")
+
+        def handle(payload: dict[str, Any], _context: Any) -> Any:
+            with self._lock:
+                self.calls.append((operation, payload))
+                unit = payload.get("unitId") or payload.get("key", {}).get("unitId")
+                for name in (f"{operation}/{unit}", operation):
+                    if self._failures[name]:
+                        raise self._failures[name].pop(0)
+                return answer(payload)
+
+        return handle
+
+    def _claim_run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "endDateTime": payload["request"].get("endDateTime", "2026-11-20T00:00:00Z"),
+            "holder": payload["executionArn"],
+            "status": "CLAIMED",
+            **self.claim,
+        }
+
+    def _load_dataset(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "name": payload["request"]["datasetName"],
+            "version": "abc123",
+            "unitSeconds": self.unit_seconds,
+            "jobs": self.jobs,
+            "targets": self.targets,
+            "warehouse": "redshift" in self.targets,
+        }
+
+    def _list_urls(self, payload: dict[str, Any]) -> dict[str, Any]:
+        size = self.units_per_shard or payload["unitsPerShard"]
+        sizes = [min(size, self.objects - first) for first in range(0, self.objects, size)]
+        shard = payload.get("shard", 0)
+        pending = [
+            (position, position + 1)
+            for position in range(sizes[shard] if sizes else 0)
+            if f"{shard:05d}-{position:03d}" not in self.stored_before
+        ]
+        return {
+            "manifestUrl": "s3://data/manifest",
+            "objects": self.objects,
+            "totalBytes": 100,
+            "shardSizes": sizes,
+            "pending": pending,
+        }
+
+    def _start_run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        name = f"test-{payload['request']['runId']}-{payload['runAttempt']}"
+        return {"executionArn": f"arn:{name}", "executionName": name}
+
+    def _record_unit(self, payload: dict[str, Any]) -> None:
+        if payload["kind"] == "start":
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+            self.units[payload["unitId"]] = {"status": "RUNNING"}
+        else:
+            self.running -= 1
+            self.units[payload["unitId"]] = payload
+
+    def _submit_job(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return self._job(payload["key"], payload)
+
+    def _check_job(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return self._job(payload["key"], payload)
+
+    def _cancel_job(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **self._job_status(payload["key"]),
+            "state": "TIMED_OUT",
+            "error": payload["reason"],
+        }
+
+    def _job(self, key: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
+        """Job answers are planned per stage; without a plan a job has succeeded at once."""
+        planned = self.job_answers[key["stage"]]
+        answer = planned.pop(0) if planned else {}
+        if callable(answer):
+            answer = answer(payload["callbackId"], self._job_status(key))
+        return {**self._job_status(key), **answer}
+
+    def _job_status(self, key: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "jobId": f"job-{key['unitId']}-{key['stage']}-{key['attempt']}",
+            "stage": key["stage"],
+            "engine": "glue",
+            "attempt": key["attempt"],
+            "state": "SUCCEEDED",
+            "outputUrl": f"s3://data/{key['unitId']}/{key['stage']}/{key['attempt']}/",
+        }
+
+    def _validate(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        counts = {"rowsIn": 10, "filtered": 1, "rejected": 2, "valid": 7}
+        return {**counts, "validUrl": "s3://data/valid"}
+
+    def _transform(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
+
+    def _store_dynamodb(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": 6}
+
+    def _store_redshift(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        return {"statementsUrl": "s3://data/load.json", "rows": 6}
+
+    def _record_run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        status = payload.get("status")
+        failed = self.objects - self.unit_status()["STORED"] - len(self.stored_before)
+        tolerated = payload["request"].get("toleratedFailurePercentage", 0)
+        if status is None:
+            status = "FAILED" if 100 * failed / self.objects > tolerated else "SUCCEEDED"
+        result = {
+            "runId": payload["request"]["runId"],
+            "datasetName": payload["request"]["datasetName"],
+            "status": status,
+            "units": {"total": self.objects, "failed": failed},
+            "reason": payload.get("reason", f"{failed} failed"),
+        }
+        statements = {"statementsUrl": "s3://x/y"} if "redshift" in self.targets else {}
+        return {"result": result, **statements}
+
+    def _notify(self, _payload: dict[str, Any]) -> None:
+        return None
+
+    def _reject_message(self, _payload: dict[str, Any]) -> None:
+        return None
+
+
+class Execution:
+    """A finished durable execution: its result and its operations."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    @property
+    def status(self) -> str:
+        return str(self._result.status.value)
+
+    @property
+    def answer(self) -> Any:
+        return json.loads(self._result.result)
+
+    @property
+    def error(self) -> Any:
+        return self._result.error
+
+    def operations(self) -> Counter[str]:
+        return Counter(operation.name for operation in self._result.get_all_operations())
+
+
+class ServiceShapedArns(InMemoryExecutionStore):
+    """Gives executions ARNs of the service's shape, which the orchestrator reads names from."""
+
+    def save(self, execution: Any) -> None:
+        start = execution.start_input
+        if not execution.durable_execution_arn.startswith("arn:"):
+            execution.durable_execution_arn = (
+                f"arn:aws:lambda:us-west-2:{start.account_id}:function:{start.function_name}"
+                f":$LATEST/durable-execution/{start.execution_name}/{start.invocation_id}"
+            )
+        super().save(execution)
+
+
+@contextmanager
+def closing_runner(
+    handler: Callable[[Any, Any], Any],
+) -> Iterator[DurableFunctionTestRunner]:
+    """A test runner whose event loop is closed in the end; version 1.4.0 only stops it."""
+    runner = DurableFunctionTestRunner(handler, skip_time=True, store=ServiceShapedArns())
+    try:
+        yield runner
+    finally:
+        runner.close()
+        loop = runner._scheduler._loop
+        runner._scheduler._thread.join(timeout=5)
+        loop.close()
+
+
+class Deployment:
+    """The two durable functions over a world of steps, on the testing SDK's runner."""
+
+    def __init__(
+        self, world: World, *, skip_time: bool = True, heartbeat_seconds: int = 180
+    ) -> None:
+        self.world = world
+        self._heartbeat_seconds = heartbeat_seconds
+        self.runner: Any = None
+
+    def run(
+        self,
+        event: Any,
+        handler: Callable[[Any, Any], Any] = app.handle_messages,
+        execution_name: str = "execution-1",
+    ) -> Execution:
+        settings = Settings(
+            functions={operation: operation for operation in STEP_OPERATIONS},
+            heartbeat_seconds=self._heartbeat_seconds,
+        )
+        app.use_settings(settings)
+        with closing_runner(handler) as runner:
+            self.runner = runner
+            for operation in STEP_OPERATIONS:
+                runner.register_function(operation, self.world.handler(operation))
+            runner.register_durable_function(LONG_RUN, app.handle_run)
+            return Execution(
+                runner.run(
+                    input=json.dumps(event),
+                    execution_timeout=120,
+                    function_name=LONG_RUN if handler is app.handle_run else PIPELINE,
+                    execution_name=execution_name,
+                )
+            )
+
+
+def sqs_event(*bodies: dict[str, Any] | str) -> dict[str, Any]:
+    """An SQS batch; the messages have the ids m-1, m-2, …"""
+    return {
+        "Records": [
+            {
+                "messageId": f"m-{number}",
+                "eventSource": "aws:sqs",
+                "body": body if isinstance(body, str) else json.dumps(body),
+            }
+            for number, body in enumerate(bodies, start=1)
+        ]
+    }
+
+
+def error_named(name: str, message: str = "planned") -> Exception:
+    """An error of ours by its class name, as it arrives from a step."""
+    return type(name, (PipelineError,), {})(message)

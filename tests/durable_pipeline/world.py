@@ -197,8 +197,9 @@ class World:
 class Execution:
     """A finished durable execution: its result and its operations."""
 
-    def __init__(self, result: Any) -> None:
+    def __init__(self, result: Any, history: Any) -> None:
         self._result = result
+        self._history = history
 
     @property
     def status(self) -> str:
@@ -211,6 +212,15 @@ class Execution:
     @property
     def error(self) -> Any:
         return self._result.error
+
+    def recording(self) -> dict[str, Any]:
+        """The history as JSON, to be replayed by later code."""
+        operations = [dict(operation.to_json_dict()) for operation in self._history.operations]
+        return {
+            "arn": self._history.durable_execution_arn,
+            "operations": operations,
+            "answer": self.answer,
+        }
 
     def operations(self) -> Counter[str]:
         return Counter(operation.name for operation in self._result.get_all_operations())
@@ -247,9 +257,7 @@ def closing_runner(
 class Deployment:
     """The two durable functions over a world of steps, on the testing SDK's runner."""
 
-    def __init__(
-        self, world: World, *, skip_time: bool = True, heartbeat_seconds: int = 180
-    ) -> None:
+    def __init__(self, world: World, *, heartbeat_seconds: int = 180) -> None:
         self.world = world
         self._heartbeat_seconds = heartbeat_seconds
         self.runner: Any = None
@@ -270,14 +278,13 @@ class Deployment:
             for operation in STEP_OPERATIONS:
                 runner.register_function(operation, self.world.handler(operation))
             runner.register_durable_function(LONG_RUN, app.handle_run)
-            return Execution(
-                runner.run(
-                    input=json.dumps(event),
-                    execution_timeout=120,
-                    function_name=LONG_RUN if handler is app.handle_run else PIPELINE,
-                    execution_name=execution_name,
-                )
+            result = runner.run(
+                input=json.dumps(event),
+                execution_timeout=120,
+                function_name=LONG_RUN if handler is app.handle_run else PIPELINE,
+                execution_name=execution_name,
             )
+            return Execution(result, runner._store.list_all()[0])
 
 
 def sqs_event(*bodies: dict[str, Any] | str) -> dict[str, Any]:

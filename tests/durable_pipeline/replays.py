@@ -1,0 +1,117 @@
+"""Recorded histories: executions of an earlier release, which today's code must still fit.
+
+`python tests/durable_pipeline/replays.py` records them anew: only when a release may break
+executions in flight, because that is what a changed recording means.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aws_durable_execution_sdk_python.execution import (
+    DurableExecutionInvocationInputWithClient,
+    InitialExecutionState,
+)
+from aws_durable_execution_sdk_python.lambda_service import (
+    CheckpointOutput,
+    CheckpointUpdatedExecutionState,
+    Operation,
+    OperationAction,
+    OperationStatus,
+    OperationType,
+    OperationUpdate,
+    StateOutput,
+)
+from aws_durable_execution_sdk_python_testing.invoker import create_test_lambda_context
+from world import Deployment, World, error_named, sqs_event
+
+from durable_pipeline import app
+from durable_pipeline.settings import STEP_OPERATIONS, Settings
+
+RECORDED = Path(__file__).parent / "recorded"
+RUN = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+
+
+def a_run_with_everything() -> dict[str, Any]:
+    """One record refused, one run here with a failed unit and retries, one handed over."""
+    world = World()
+    world.objects = 2
+    world.targets = ["dynamodb", "redshift"]
+    world.jobs[0]["attempts"] = 2
+    world.job_answers["clean"] = [{"state": "FAILED"}]
+    world.fail("transform", error_named("TransientFailure"))
+    world.fail("validate", error_named("InvalidData"), unit="00000-001")
+    deployment = Deployment(world)
+    event = sqs_event(
+        "{", {**RUN, "toleratedFailurePercentage": 50}, {**RUN, "runId": "r-2", "detached": True}
+    )
+    return deployment.run(event).recording()
+
+
+SCENARIOS = {"a-run-with-everything": a_run_with_everything}
+
+
+class Recorder:
+    """A durable service that accepts every checkpoint and remembers it."""
+
+    def __init__(self) -> None:
+        self.updates: list[OperationUpdate] = []
+
+    def checkpoint(
+        self,
+        durable_execution_arn: str,  # noqa: ARG002
+        checkpoint_token: str,
+        updates: list[OperationUpdate],
+        client_token: str | None,  # noqa: ARG002
+    ) -> CheckpointOutput:
+        self.updates += updates
+        state = CheckpointUpdatedExecutionState(operations=[], next_marker=None)
+        return CheckpointOutput(checkpoint_token=checkpoint_token, new_execution_state=state)
+
+    def get_execution_state(self, *_args: Any, **_kwargs: Any) -> StateOutput:
+        return StateOutput(operations=[], next_marker=None)
+
+    def started(self) -> list[str]:
+        """Operations that the recorded history does not have."""
+        return [
+            str(update.name) for update in self.updates if update.action is OperationAction.START
+        ]
+
+
+def replay(recording: dict[str, Any]) -> tuple[dict[str, Any], Recorder]:
+    """Run today's handler over a recorded history, the insides of its child contexts included."""
+    recorder = Recorder()
+    operations = [_reopened(Operation.from_json_dict(item)) for item in recording["operations"]]
+    app.use_settings(Settings(functions={operation: operation for operation in STEP_OPERATIONS}))
+    invocation = DurableExecutionInvocationInputWithClient(
+        durable_execution_arn=recording["arn"],
+        checkpoint_token="token",
+        initial_execution_state=InitialExecutionState(operations=operations, next_marker=""),
+        updated_operation_ids=[],
+        service_client=recorder,
+    )
+    output = app.handle_messages(invocation, create_test_lambda_context())
+    return dict(output), recorder
+
+
+def _reopened(operation: Operation) -> Operation:
+    """A completed child context as it was before its end, so that its insides are replayed."""
+    if operation.operation_type is not OperationType.CONTEXT:
+        return operation
+    return replace(
+        operation, status=OperationStatus.STARTED, context_details=None, end_timestamp=None
+    )
+
+
+def main() -> None:
+    RECORDED.mkdir(exist_ok=True)
+    for name, scenario in SCENARIOS.items():
+        text = json.dumps(scenario(), indent=1, sort_keys=True)
+        (RECORDED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

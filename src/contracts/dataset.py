@@ -321,7 +321,7 @@ class DatasetSnapshot(Contract):
 
     dataset: Dataset
     version: str
-    query: str | None
+    query: str | None = None
     index: str
     run_id: str
     run_started_at: str

@@ -1,0 +1,1 @@
+"""The step Lambdas: one thin module each, over functions that are tested without Lambda."""

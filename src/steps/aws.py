@@ -1,0 +1,111 @@
+"""The one way to AWS: clients made once per sandbox, and their errors translated once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.errors import Conflict, NotFound, PipelineError, Throttled, TransientFailure
+
+THROTTLED: Final = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "LimitExceededException",
+    }
+)
+TRANSIENT: Final = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
+# A request of these that is sent again after a lost answer would start a second job, so nothing is
+# sent again here: whoever calls looks the job up first (steps.submit_job).
+SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue"})
+CONFLICT: Final = frozenset(
+    {
+        "TransactionConflictException",
+        "ConcurrentModificationException",
+        "ConditionalRequestConflict",  # S3: two conditional writes of one key at once
+    }
+)
+NOT_FOUND: Final = frozenset(
+    {
+        "404",
+        "NoSuchBucket",
+        "NoSuchKey",
+        "NotFound",
+        "ResourceNotFoundException",
+        "EntityNotFoundException",
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
+    }
+)
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """A boto3 client with retries and timeouts fit for a short-lived function.
+
+    Cached for the sandbox; tests call `client.cache_clear()`.
+    """
+    once = service in SUBMITS_WITHOUT_TOKEN
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1 if once else 6},
+        connect_timeout=5,
+        read_timeout=20 if once else 60,
+        max_pool_connections=32,
+    )
+    return boto3.client(service, config=config)
+
+
+def error_code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raise boto's errors as ours; `doing` starts the message ("reading s3://bucket/key").
+
+    Raises:
+        Throttled, TransientFailure, Conflict, NotFound: by the error's code.
+        PipelineError: any other answer of a service; permanent.
+    """
+    try:
+        yield
+    except ClientError as error:
+        message = f"{doing}: {error}"
+        code = error_code(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in THROTTLED or status == 429:
+            raise Throttled(message) from error
+        if code in NOT_FOUND:
+            raise NotFound(message) from error
+        if code in CONFLICT:
+            raise Conflict(message) from error
+        if code in TRANSIENT or status >= 500:
+            raise TransientFailure(message) from error
+        raise PipelineError(message) from error
+    except BotoCoreError as error:  # no answer at all: connection, endpoint, read timeout
+        raise TransientFailure(f"{doing}: {error}") from error

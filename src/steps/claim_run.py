@@ -1,0 +1,193 @@
+"""claim_run: become the one execution that holds a run, before anything else happens.
+
+The queue delivers a message at least once and every delivery is a new execution; the RUN item
+decides which of them may work. It changes hands by compare-and-set only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from boto3.dynamodb.conditions import Attr
+
+from contracts.errors import Conflict, InvalidRequest, NotFound, Problem, RunConflict
+from contracts.messages import Claim, ClaimOutcome, ClaimRun
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest, format_timestamp
+from steps import aws
+from steps.ledger import RUN, Item, Ledger
+from steps.runtime import logger, settings_from_environment, step_handler, utc_now
+
+ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
+GONE: Final = "GONE"  # the service does not know the execution (any more)
+
+
+@dataclass(frozen=True)
+class Settings:
+    ledger_table: str
+
+
+@step_handler(ClaimRun)
+def handler(message: ClaimRun) -> Claim:
+    settings = settings_from_environment(Settings)
+    return claim_run(message, Ledger(settings.ledger_table), utc_now())
+
+
+def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
+    """Claim the run for `message.execution_arn`, or tell who holds it.
+
+    Raises:
+        RunConflict: the run id belongs to a run with other content; names every difference.
+        InvalidRequest: `retryOf` names no run that could be retried.
+        Conflict: another execution changed the run meanwhile; the same call decides anew.
+    """
+    request = message.request
+    run = ledger.get_item(request.run_id, RUN)
+    if run is None:
+        _check_retried_run(request, ledger)
+        ledger.put_if_absent(_new_run(message, now))
+        # Read it back even when it was ours: a request sent twice by the client looks refused.
+        run = ledger.get_item(request.run_id, RUN)
+        if run is None:
+            raise Conflict(f"run {request.run_id} was removed while it was being claimed")
+    _refuse_other_content(request, run)
+    claim = _claim_existing(message, run, ledger, now)
+    logger.info("run claim", extra={"outcome": claim.outcome, "run_attempt": claim.run_attempt})
+    return claim
+
+
+def execution_status(arn: str) -> str:
+    """The durable execution's status as the service tells it, or GONE."""
+    try:
+        with aws.translated(f"asking for execution {arn}"):
+            answer = aws.client("lambda").get_durable_execution(
+                DurableExecutionArn=arn, IncludeExecutionData=False
+            )
+    except NotFound:
+        return GONE
+    return str(answer["Status"])
+
+
+def _new_run(message: ClaimRun, now: datetime) -> Item:
+    end = message.request.end_date_time or now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return {
+        "run_id": message.request.run_id,
+        "item": RUN,
+        "status": RunStatus.CLAIMED.value,
+        "run_attempt": 1,
+        "holder": message.execution_arn,
+        "request": message.request.canonical(),
+        "dataset_name": message.request.dataset_name,
+        "end_date_time": format_timestamp(end),
+        "claimed_at": format_timestamp(now),
+        "updated_at": format_timestamp(now),
+    }
+
+
+def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime) -> Claim:
+    status = RunStatus(run["status"])
+    if status.ended and status is not RunStatus.FAILED:
+        return _answer(ClaimOutcome.ENDED, run)
+    failed = status is RunStatus.FAILED
+    if run["holder"] == message.execution_arn and not failed:
+        return _answer(ClaimOutcome.CLAIMED, run)
+    if run["holder"] == message.handed_over_by and not failed:
+        return _change_hands(message, run, ledger, {"updated_at": format_timestamp(now)})
+    # A batch execution may go on with its other records after this run of it has failed: then the
+    # ledger, not the execution, tells that the run is over.
+    holder = execution_status(run["holder"])
+    if holder in ALIVE and not failed:
+        return _answer(ClaimOutcome.LIVE, run)
+    logger.info("taking the run over", extra={"holder": run["holder"], "holder_status": holder})
+    return _take_over(message, run, ledger, now, timed_out=holder == "TIMED_OUT")
+
+
+def _take_over(
+    message: ClaimRun, run: Item, ledger: Ledger, now: datetime, *, timed_out: bool
+) -> Claim:
+    changes = {
+        "run_attempt": run["run_attempt"] + 1,
+        "status": RunStatus.CLAIMED.value,
+        "updated_at": format_timestamp(now),
+        "previous_holder": run["holder"],
+        "previous_timed_out": timed_out,
+    }
+    return _change_hands(message, run, ledger, changes, outcome=ClaimOutcome.TAKEN_OVER)
+
+
+def _change_hands(
+    message: ClaimRun,
+    run: Item,
+    ledger: Ledger,
+    changes: dict[str, Any],
+    outcome: ClaimOutcome = ClaimOutcome.CLAIMED,
+) -> Claim:
+    """Make the execution the holder, if the run is still as it was read."""
+    changes = {**changes, "holder": message.execution_arn}
+    as_read = (
+        Attr("holder").eq(run["holder"])
+        & Attr("run_attempt").eq(run["run_attempt"])
+        & Attr("status").eq(run["status"])  # it may just have succeeded
+    )
+    removed = ("reason", "results_url") if outcome is ClaimOutcome.TAKEN_OVER else ()
+    if not ledger.update(run["run_id"], RUN, changes, removed, as_read):
+        raise Conflict(f"run {run['run_id']} changed hands while it was being claimed")
+    return _answer(outcome, {**run, **changes})
+
+
+def _answer(outcome: ClaimOutcome, run: Item) -> Claim:
+    return Claim(
+        outcome=outcome,
+        run_attempt=run["run_attempt"],
+        end_date_time=run["end_date_time"],
+        holder=run["holder"],
+        status=run["status"],
+        previous_timed_out=run.get("previous_timed_out", False),
+    )
+
+
+def _refuse_other_content(request: RunRequest, run: Item) -> None:
+    """Equal values, not equal text: 0 and 0.0 percent ask for the same."""
+    sent, held = request.to_json(), json.loads(run["request"])
+    problems = [
+        Problem(
+            field,
+            f"the run with this id has {_shown(held.get(field))}; take another runId",
+            _shown(sent.get(field)),
+        )
+        for field in sorted(sent.keys() | held.keys())
+        if sent.get(field) != held.get(field)
+    ]
+    if problems:
+        raise RunConflict(f"run {request.run_id}", problems)
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _check_retried_run(request: RunRequest, ledger: Ledger) -> None:
+    """Only a run that is over, of the same dataset, can be retried."""
+    if request.retry_of is None:
+        return
+    retried = ledger.get_item(request.retry_of, RUN)
+    if retried is None:
+        problem = "names no run in the ledger"
+    elif retried["dataset_name"] != request.dataset_name:
+        problem = f"names a run of another dataset, {retried['dataset_name']}"
+    elif not _is_over(retried):
+        problem = f"names a run that has not ended ({retried['status']}); wait for it"
+    else:
+        return
+    raise InvalidRequest(
+        f"run {request.run_id}", [Problem("retryOf", problem, _shown(request.retry_of))]
+    )
+
+
+def _is_over(run: Item) -> bool:
+    """A run whose execution was stopped or ran out of time never reached its end in the ledger."""
+    return RunStatus(run["status"]).ended or execution_status(run["holder"]) not in ALIVE

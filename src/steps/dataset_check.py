@@ -1,0 +1,144 @@
+"""A dataset's contract checked as far as it can be without AWS: the file, its SQL, its targets.
+
+Pure: text in, a checked contract or every problem out. `load_dataset` and the command line use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts import layout
+from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Dataset
+from contracts.errors import InvalidRequest, Problem
+from steps.dataset_file import ContractFile, Place, located, parse_dataset, refusal
+from steps.duck import contract_type
+from steps.sql_check import Binder, SqlError, binder, unknown
+from steps.sql_check import problem as sql_problem
+
+OutputColumns = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CheckedDataset:
+    """A contract without problems.
+
+    Attributes:
+        version: first 12 hex digits of the SHA-256 of the file's UTF-8 bytes.
+        output_columns: name and contract type of the transform's result, in order.
+    """
+
+    dataset: Dataset
+    version: str
+    output_columns: OutputColumns
+
+
+def check_dataset(text: str, name: str) -> CheckedDataset:
+    """Check the contract file `datasets/<name>.yaml`.
+
+    Raises:
+        InvalidDataset: with every problem, each with its field and line. Those of the SQL and the
+            targets are told once the file's fields are right.
+    """
+    file = layout.dataset_source_key(name)
+    dataset, nodes = parse_dataset(text, file)
+    check = _Check(dataset, nodes)
+    if dataset.name != name:
+        check.add(("name",), f"must be {name}, as the file is named", dataset.name)
+    with binder(dataset.column_types) as bound:
+        check.columns(bound)
+        check.rules(bound)
+        output = check.output(bound)
+    if output is not None:
+        check.keys(output)
+    if check.problems:
+        raise refusal(file, check.problems)
+    version = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return CheckedDataset(dataset, version, output or ())
+
+
+def check_query(query: str, dataset: Dataset) -> None:
+    """A request's query: one boolean expression over the contract's columns.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    with binder(dataset.column_types) as bound:
+        try:
+            bound.check_expression(query)
+        except SqlError as error:
+            raise InvalidRequest("message", [sql_problem("query", error, query)]) from error
+
+
+class _Check:
+    """Collects the problems of one contract."""
+
+    def __init__(self, dataset: Dataset, nodes: ContractFile) -> None:
+        self.problems: list[Problem] = []
+        self._dataset, self._nodes = dataset, nodes
+
+    def add(self, place: Place, message: str, value: object = None) -> None:
+        shown = None if value is None else str(value)[:200]
+        self.problems.append(Problem(located(place, self._nodes), message, shown))
+
+    def columns(self, bound: Binder) -> None:
+        """Bounds and allowed values are of the column's type, patterns are patterns."""
+        for index, column in enumerate(self._dataset.columns):
+            place: Place = ("columns", index)
+            values = [("minimum", column.minimum), ("maximum", column.maximum)]
+            values += [("allowed", value) for value in column.allowed or ()]
+            for field, value in values:
+                if value is None:
+                    continue
+                try:
+                    bound.check_value(value, column.type)
+                except SqlError:
+                    self.add((*place, field), f"is not of type {column.type}", value)
+            if column.pattern is not None:
+                try:
+                    bound.check_pattern(column.pattern)
+                except SqlError as error:
+                    self.add((*place, "pattern"), str(error), column.pattern)
+
+    def rules(self, bound: Binder) -> None:
+        for index, rule in enumerate(self._dataset.rules):
+            try:
+                bound.check_expression(rule.check)
+            except SqlError as error:
+                self.add(("rules", index, "check"), f"rule {rule.name}: {error}", rule.check)
+
+    def output(self, bound: Binder) -> OutputColumns | None:
+        """The result's columns; None when the transform itself is wrong."""
+        place: Place = ("transform",) if self._dataset.transform else ("columns",)
+        try:
+            described = bound.output_of(self._dataset.transform)
+        except SqlError as error:
+            self.add(place, str(error), self._dataset.transform)
+            return None
+        columns: list[tuple[str, str]] = []
+        for name, duckdb_type in described:
+            kind = contract_type(duckdb_type)
+            if kind is None:
+                self.add(place, f"column {name}: values of type {duckdb_type} cannot be stored")
+            if not re.match(COLUMN_NAME_PATTERN, name):
+                self.add(place, f'column "{name}": name it by AS, lower case letters, digits and _')
+            elif name in RESERVED_COLUMNS:
+                self.add(place, f"column {name}: the pipeline adds one of this name; rename it")
+            elif name in (earlier for earlier, _ in columns):
+                self.add(place, f"column {name}: two columns of the result have this name")
+            columns.append((name, kind or "string"))
+        return tuple(columns)
+
+    def keys(self, output: OutputColumns) -> None:
+        """Every key column is in the result, once."""
+        names = [name for name, _ in output]
+        for target in self._dataset.targets.names():
+            key: Iterable[str] = getattr(self._dataset.targets, target).key
+            place: Place = ("targets", target, "key")
+            for column in key:
+                if column not in names:
+                    self.add(place, unknown("column", column, names))
+            if len(set(key)) < len(tuple(key)):
+                self.add(place, "names a column twice", ", ".join(key))

@@ -1,0 +1,147 @@
+"""DuckDB for one invocation: bounded memory, its own scratch directory, no way out of it.
+
+Objects come from and go to S3 by boto3; DuckDB itself sees local files only, and only those of its
+scratch directory, so that SQL from a contract or a message can reach nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from botocore.exceptions import ClientError
+
+from contracts.errors import InvalidData
+from steps import aws
+
+MEGABYTE: Final = 1024 * 1024
+_MEMORY_PER_CPU: Final = 1769  # MB; how Lambda shares out processors
+_TYPES: Final = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A connection and the directory that it may use; both end with the `with` block."""
+
+    connection: duckdb.DuckDBPyConnection
+    directory: Path
+
+    def path(self, name: str) -> Path:
+        return self.directory / name
+
+    def number(self, sql: str) -> int:
+        """The single integer that a query answers."""
+        row = self.connection.execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def workspace(function_memory_mb: int) -> Iterator[Workspace]:
+    """Open a database in a scratch directory.
+
+    Args:
+        function_memory_mb: memory of the function; DuckDB gets about half of it and spills what is
+            more, the rest is for Python and for what DuckDB does not count.
+    """
+    with tempfile.TemporaryDirectory(prefix="duck-") as scratch:
+        directory = Path(scratch).resolve()
+        connection = duckdb.connect(
+            str(directory / "work.duckdb"),
+            config={
+                "memory_limit": f"{max(128, function_memory_mb * 55 // 100)}MiB",
+                "threads": max(1, math.ceil(function_memory_mb / _MEMORY_PER_CPU)),
+                "temp_directory": str(directory / "spill"),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+            },
+        )
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET allowed_directories = [{text(f'{directory}/')}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield Workspace(connection, directory)
+        finally:
+            connection.close()
+
+
+def quoted(name: str) -> str:
+    """A quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    """A quoted text literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def column_type(contract_type: str) -> str:
+    """The DuckDB type of a contract type."""
+    return _TYPES.get(contract_type) or contract_type.upper()
+
+
+def contract_type(duckdb_type: str) -> str | None:
+    """The contract type that holds every value of a DuckDB type; None when there is none.
+
+    `HUGEINT`, which SUM of integers answers, counts as integer: a value that does not fit fails the
+    cast when it is met.
+    """
+    upper = duckdb_type.upper()
+    decimal = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", upper)
+    if decimal:
+        return f"decimal({decimal[1]},{decimal[2]})"
+    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER", upper):
+        return "integer"
+    if upper.startswith("TIMESTAMP"):
+        return "timestamp"
+    names = {kind: name for name, kind in _TYPES.items()}
+    return {**names, "FLOAT": "double", "UUID": "string"}.get(upper)
+
+
+def download(bucket: str, key: str, path: Path, *, etag: str | None = None) -> None:
+    """Copy an object to a file, in pieces.
+
+    Args:
+        etag: what the object must still be, without quotes.
+
+    Raises:
+        NotFound: it is not there.
+        InvalidData: it is not what it was when it was listed.
+    """
+    url = f"s3://{bucket}/{key}"
+    condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
+    with aws.translated(f"reading {url}"):
+        try:
+            body = aws.client("s3").get_object(Bucket=bucket, Key=key, **condition)["Body"]
+        except ClientError as error:
+            if aws.error_code(error) in ("PreconditionFailed", "412"):
+                raise InvalidData(
+                    f"{url} has changed since the run listed it; start a new run for it"
+                ) from error
+            raise
+        with path.open("wb") as file:
+            shutil.copyfileobj(body, file, MEGABYTE)
+
+
+def upload(path: Path, bucket: str, key: str) -> str:
+    """Copy a file to an object, which appears whole or not at all; answers its URL."""
+    url = f"s3://{bucket}/{key}"
+    with aws.translated(f"writing {url}"), path.open("rb") as file:
+        aws.client("s3").upload_fileobj(Fileobj=file, Bucket=bucket, Key=key)
+    return url

@@ -1,0 +1,221 @@
+"""job_watcher: answer the callbacks of jobs that ended, heartbeat those of jobs that run.
+
+A schedule and the engines' job events wake it. It never reads the event: whatever woke it, it looks
+at every active job of the ledger and asks the engines, so events may be late, doubled or lost. One
+job or engine that fails does not keep the others waiting; the run fails at its end, for the alarm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from contracts.errors import NotFound, PipelineError
+from contracts.job import Engine, JobState
+from steps import aws
+from steps.callbacks import Callbacks, Delivery
+from steps.check_job import located
+from steps.job_ledger import JobLedger
+from steps.job_record import JobRecord, state_of
+from steps.ledger import Ledger
+from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
+from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.runtime import (
+    Clock,
+    flush_metrics,
+    logger,
+    metrics,
+    settings_from_environment,
+    utc_now,
+)
+
+AT_ONCE: Final = 8
+# A callback is checkpointed before its job is submitted, so it is known within seconds; one that is
+# still unknown so long after the job's end belongs to an execution that is gone.
+UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
+ERRORS_NAMED: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(EngineSettings):
+    ledger_table: str
+
+
+class WatcherIncomplete(PipelineError):
+    """Some jobs could not be looked after this time; the next run tries again."""
+
+
+class Done(StrEnum):
+    """What was done for one job."""
+
+    ANSWERED = "answered"
+    HEARTBEAT = "heartbeat"
+    NOTHING = "nothing"
+
+
+@dataclass
+class Tally:
+    """What one run of the watcher did; `active` counts the jobs, `done` what came of them."""
+
+    active: int = 0
+    done: Counter[Done] = field(default_factory=Counter)
+    errors: list[Exception] = field(default_factory=list)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    settings = settings_from_environment(Settings)
+    woken_by = event.get("detail-type", "a direct call")
+    with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
+        watcher = Watcher(
+            jobs=JobLedger(Ledger(settings.ledger_table)),
+            adapter=lambda engine: adapter_for(engine, settings),
+            callbacks=Callbacks(aws.client("lambda")),
+        )
+        try:
+            _report(watcher.run())
+        finally:
+            flush_metrics()
+
+
+def _report(tally: Tally) -> None:
+    """Metrics, and one error for all that failed.
+
+    Raises:
+        WatcherIncomplete: something failed.
+    """
+    for name, value in (
+        ("WatcherRuns", 1),
+        ("ActiveJobs", tally.active),
+        ("JobsAnswered", tally.done[Done.ANSWERED]),
+        ("WatcherErrors", len(tally.errors)),
+    ):
+        metrics.add_metric(name, MetricUnit.Count, value)
+    if tally.errors:
+        named = "; ".join(repr(error) for error in tally.errors[:ERRORS_NAMED])
+        raise WatcherIncomplete(f"{len(tally.errors)} of {tally.active} jobs or engines: {named}")
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Looks after all active jobs.
+
+    Attributes:
+        adapter: gives the adapter of an engine, or raises NotConfigured.
+    """
+
+    jobs: JobLedger
+    adapter: Callable[[Engine], RemoteJobs]
+    callbacks: Callbacks
+    clock: Clock = utc_now
+    engines: Sequence[Engine] = tuple(Engine)
+
+    def run(self) -> Tally:
+        tally = Tally()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for engine in self.engines:
+                try:
+                    self._look_after_engine(engine, pool, tally)
+                except Exception as error:
+                    self._failed(tally, error, engine=engine)
+        counts = {done.value: tally.done[done] for done in Done}
+        errors = len(tally.errors)
+        logger.info("watched", extra={"active": tally.active, **counts, "errors": errors})
+        return tally
+
+    def _look_after_engine(self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally) -> None:
+        records = list(self._active(engine, tally))
+        if not records:
+            return
+        ended = [record for record in records if record.state.ended]
+        self._each(pool, tally, ended, self._answer)
+        adapter = self.adapter(engine)
+        going = [record for record in records if not record.state.ended]
+        submitted = [record for record in going if record.service_id is not None]
+        answers = adapter.status_of_many([record.remote for record in submitted])
+        self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
+        intents = [record for record in going if record.service_id is None]
+        self._each(pool, tally, intents, lambda job: self._look_after_intent(job, adapter))
+
+    def _active(self, engine: Engine, tally: Tally) -> Iterator[JobRecord]:
+        for record in self.jobs.active(engine):
+            tally.active += 1
+            if isinstance(record, JobRecord):
+                yield record
+            else:
+                self._failed(tally, record, engine=engine)
+
+    def _each(
+        self,
+        pool: ThreadPoolExecutor,
+        tally: Tally,
+        records: Sequence[JobRecord],
+        function: Callable[[JobRecord], Done],
+    ) -> None:
+        """Call the function for every job, some of them at once."""
+        futures = [(record, pool.submit(function, record)) for record in records]
+        for record, future in futures:
+            try:
+                tally.done[future.result()] += 1
+            except Exception as error:
+                self._failed(tally, error, job_id=record.job_id, run_id=record.key.run_id)
+
+    def _follow(self, record: JobRecord, answer: Answer) -> Done:
+        """Keep and tell what the engine said of a submitted job."""
+        now = self.clock()
+        status = state_of(record, answer)
+        if status.state.ended:
+            return self._end(record, status)
+        if isinstance(answer, NotFound):
+            logger.warning("its engine does not know the job", extra={"job_id": record.job_id})
+            if record.overdue(now):
+                return self._end_as_late(record, f"{record.engine} does not know the job any more")
+            return Done.NOTHING
+        if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
+            self.jobs.running(record)
+        if record.overdue(now):  # silence makes the orchestrator check, and cancel, it
+            return Done.NOTHING
+        delivery = self.callbacks.heartbeat(record.callback_id)
+        return Done.HEARTBEAT if delivery is Delivery.DELIVERED else Done.NOTHING
+
+    def _look_after_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
+        """Find what an interrupted call submitted; end what nobody will submit any more."""
+        now = self.clock()
+        if record.submitting_until is not None and now.timestamp() < record.submitting_until:
+            return Done.NOTHING
+        if located(self.jobs, adapter, record, self.clock).service_id is not None:
+            return Done.NOTHING
+        if record.overdue(now):
+            return self._end_as_late(record, f"not submitted within {record.timeout_seconds} s")
+        return Done.NOTHING
+
+    def _end_as_late(self, record: JobRecord, error: str) -> Done:
+        return self._end(record, EngineStatus(JobState.TIMED_OUT, "UNKNOWN", error))
+
+    def _end(self, record: JobRecord, status: EngineStatus) -> Done:
+        kept = self.jobs.end(record.ended(status, self.clock()), told=False)
+        mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
+        return self._answer(kept) if mine else Done.NOTHING
+
+    def _answer(self, record: JobRecord) -> Done:
+        """Tell the end; `active` stays only while the callback may still become known."""
+        now = self.clock()
+        delivery = self.callbacks.answer(record.callback_id, record.status(now))
+        ended_at = record.ended_at or now
+        if delivery is Delivery.UNKNOWN and now - ended_at < UNKNOWN_CALLBACK_GRACE:
+            logger.info("callback not known", extra={"job_id": record.job_id})
+            return Done.NOTHING
+        self.jobs.told(record)
+        return Done.ANSWERED if delivery is Delivery.DELIVERED else Done.NOTHING
+
+    @staticmethod
+    def _failed(tally: Tally, error: Exception, **about: str) -> None:
+        tally.errors.append(error)
+        logger.warning("not looked after", extra={"error": repr(error), **about})

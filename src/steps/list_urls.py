@@ -1,0 +1,153 @@
+"""list_urls: freeze a run's objects into a manifest, once, and tell which are pending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from boto3.dynamodb.conditions import Attr
+
+from contracts import layout
+from contracts.dataset import DatasetSnapshot, Limits
+from contracts.errors import InvalidData, NotFound, OwnershipLost
+from contracts.manifest import ManifestEntry, ManifestSummary
+from contracts.messages import ListUrls
+from contracts.run import RunStatus
+from contracts.run_request import format_timestamp
+from steps import storage
+from steps.ledger import RUN, Ledger
+from steps.manifest_store import freeze, ranges, read_summary, stored_positions
+from steps.runtime import logger, settings_from_environment, step_handler, utc_now
+from steps.source_listing import describe, describe_all, list_source
+
+MEGABYTE: Final = 1024 * 1024
+NAMED_AT_MOST: Final = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    ledger_table: str
+    data_bucket: str
+
+
+@step_handler(ListUrls)
+def handler(message: ListUrls) -> ManifestSummary:
+    settings = settings_from_environment(Settings)
+    return list_urls(message, settings.data_bucket, Ledger(settings.ledger_table), utc_now())
+
+
+def list_urls(
+    message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime
+) -> ManifestSummary:
+    """The run's manifest, which the first call freezes, and the pending units of one shard.
+
+    Raises:
+        InvalidData: too many objects, or too large ones; names them.
+        NotFound: the bucket, or the one object that was asked for, is not there.
+        OwnershipLost: a later attempt holds the run.
+    """
+    run_id = message.request.run_id
+    snapshot = storage.read_snapshot(data_bucket, run_id)
+    frozen = read_summary(data_bucket, run_id)
+    if frozen is None:
+        entries = find_entries(message, snapshot, data_bucket, ledger)
+        check_limits(entries, snapshot.dataset.limits)
+        _check_ownership(message, ledger)
+        frozen = freeze(entries, run_id, message.units_per_shard, data_bucket)
+        logger.info("manifest frozen", extra={"objects": frozen.objects})
+    _mark_running(message, snapshot, frozen, ledger, now)
+    return _with_pending(message, frozen, ledger)
+
+
+def find_entries(
+    message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str, ledger: Ledger
+) -> list[ManifestEntry]:
+    """The objects that the request means, sorted by key.
+
+    A retried run gives those of its objects that it has not stored, as they are now: they may have
+    been mended since. If it never came to a manifest, the request is listed as any other.
+    """
+    request, source = message.request, snapshot.dataset.source
+    if request.retry_of is not None:
+        unstored = _unstored_entries(request.retry_of, data_bucket, ledger)
+        if unstored is not None:
+            return describe_all(unstored)
+    if request.input_url is not None:
+        return [describe(request.input_url, *layout.split_s3_url(request.input_url))]
+    if request.start_date_time is None:
+        raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
+    return list_source(
+        source,
+        source.bucket or data_bucket,
+        request.start_date_time,
+        message.end_date_time,
+        snapshot.dataset.limits.objects,
+    )
+
+
+def check_limits(entries: Sequence[ManifestEntry], limits: Limits) -> None:
+    """Raise InvalidData, naming the offenders, if the dataset's limits are exceeded."""
+    if len(entries) > limits.objects:
+        raise InvalidData(f"{len(entries)} objects, at most {limits.objects} (limits.objects)")
+    large = [entry for entry in entries if entry.size > limits.object_megabytes * MEGABYTE]
+    if large:
+        named = [f"{entry.url} ({entry.size / MEGABYTE:.1f} MB)" for entry in large[:NAMED_AT_MOST]]
+        more = f" and {len(large) - len(named)} more" if len(large) > len(named) else ""
+        raise InvalidData(
+            f"{len(large)} objects are larger than {limits.object_megabytes} MB"
+            f" (limits.objectMegabytes): {', '.join(named)}{more}"
+        )
+
+
+def _unstored_entries(run_id: str, data_bucket: str, ledger: Ledger) -> list[ManifestEntry] | None:
+    summary = read_summary(data_bucket, run_id)
+    if summary is None:
+        return None
+    unstored: list[ManifestEntry] = []
+    for shard in range(len(summary.shard_sizes)):
+        stored = stored_positions(ledger, run_id, shard)
+        entries = storage.read_manifest_part(data_bucket, run_id, shard).entries
+        unstored += [entry for position, entry in enumerate(entries) if position not in stored]
+    return unstored
+
+
+def _with_pending(message: ListUrls, frozen: ManifestSummary, ledger: Ledger) -> ManifestSummary:
+    sizes = frozen.shard_sizes
+    size = sizes[message.shard] if message.shard < len(sizes) else 0
+    stored: set[int] = set()
+    if message.run_attempt > 1 and size:
+        stored = stored_positions(ledger, message.request.run_id, message.shard)
+    pending = [position for position in range(size) if position not in stored]
+    return frozen.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})
+
+
+def _check_ownership(message: ListUrls, ledger: Ledger) -> None:
+    run_id = message.request.run_id
+    run = ledger.get_item(run_id, RUN)
+    if run is None:
+        raise NotFound(f"run {run_id} is not in the ledger")
+    if run["run_attempt"] != message.run_attempt:
+        raise OwnershipLost(
+            f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
+        )
+
+
+def _mark_running(
+    message: ListUrls,
+    snapshot: DatasetSnapshot,
+    frozen: ManifestSummary,
+    ledger: Ledger,
+    now: datetime,
+) -> None:
+    """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
+    changes = {
+        "status": RunStatus.RUNNING.value,
+        "dataset_version": snapshot.version,
+        "units": {"total": frozen.objects},
+        "updated_at": format_timestamp(now),
+    }
+    claimed = Attr("run_attempt").eq(message.run_attempt) & Attr("status").eq(RunStatus.CLAIMED)
+    if not ledger.update(message.request.run_id, RUN, changes, condition=claimed):
+        _check_ownership(message, ledger)

@@ -1,0 +1,109 @@
+"""notification_consumer: logs and counts the notifications that its queue receives from the topic.
+
+A place for what a team adds to it: a chat message, a ticket, the next system.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from contracts.errors import InvalidInput, Problem
+from contracts.run_request import format_timestamp
+from steps.ledger import Ledger
+from steps.runtime import logger, metrics, settings_from_environment, utc_now
+
+REMEMBERED_SECONDS: Final = 30 * 24 * 3600
+FIELDS: Final = ("eventId", "event", "runId", "status")
+
+
+@dataclass(frozen=True)
+class Settings:
+    ledger_table: str
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answers `batchItemFailures`: what cannot be handled comes again, its neighbours do not."""
+    ledger = Ledger(settings_from_environment(Settings).ledger_table)
+
+    def handle(record: SQSRecord) -> None:
+        consume(record.body, record.message_id, ledger, utc_now())
+
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return dict(process_partial_response(event, handle, processor, context))
+
+
+def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
+    """Handle one notification; False if another message has told the same event before.
+
+    The ledger keeps which SQS message told an event first. That message is handled again when it is
+    delivered again, as its first delivery may not have come to its end; any other is a repeat.
+
+    Raises:
+        InvalidInput: not a notification of the pipeline.
+    """
+    notification = unwrap(body)
+    key = f"EVENT#{notification['eventId']}"
+    new = ledger.put_if_absent(
+        {
+            "run_id": notification["runId"],
+            "item": key,
+            "message_id": message_id,
+            "seen_at": format_timestamp(now),
+            "expires_at": int(now.timestamp()) + REMEMBERED_SECONDS,
+        }
+    )
+    if not new:
+        told = ledger.get_item(notification["runId"], key) or {}
+        if told.get("message_id") != message_id:
+            logger.info("repeated notification", extra={"event_id": notification["eventId"]})
+            return False
+    logger.info(
+        "notification", extra={"run_id": notification["runId"], "notification": notification}
+    )
+    _count(notification)
+    return True
+
+
+def unwrap(body: str) -> dict[str, Any]:
+    """The notification inside an SNS envelope, or bare (raw message delivery).
+
+    Raises:
+        InvalidInput: neither; names what is missing.
+    """
+    value = _object(body)
+    if value.get("Type") == "Notification" and "Message" in value:
+        value = _object(value["Message"])
+    missing = [name for name in FIELDS if not isinstance(value.get(name), str) or not value[name]]
+    if missing:
+        raise InvalidInput("notification", [Problem(name, "is missing") for name in missing])
+    return value
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("notification", [Problem("body", f"is not JSON: {error}")]) from error
+    if not isinstance(value, dict):
+        raise InvalidInput("notification", [Problem("body", "is not a JSON object")])
+    return value
+
+
+def _count(notification: dict[str, Any]) -> None:
+    with single_metric(
+        name="Notifications", unit=MetricUnit.Count, value=1, namespace=metrics.namespace
+    ) as metric:
+        metric.add_dimension("event", notification["event"])
+        metric.add_dimension("status", notification["status"])

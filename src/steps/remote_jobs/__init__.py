@@ -1,0 +1,1 @@
+"""Remote jobs: one adapter per engine behind one small interface (`remote_jobs.base`)."""

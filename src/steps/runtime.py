@@ -1,0 +1,114 @@
+"""What every step handler shares: settings, parsing, logging, and the way its errors leave."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from contracts.base import Contract
+from contracts.errors import InvalidInput, PipelineError, Problem
+
+logger = Logger()
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "DurablePipeline"))
+
+Settings = TypeVar("Settings")
+Message = TypeVar("Message", bound=Contract)
+Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any] | None]
+
+
+class Clock(Protocol):
+    """The time, passed in so that tests need not wait."""
+
+    def __call__(self) -> datetime: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings_from_environment(settings_class: type[Settings]) -> Settings:
+    """Read a frozen dataclass of `str` fields from the variables named like them, in capitals.
+
+    A field with a default may be absent. This is the only place where steps read the environment.
+
+    Raises:
+        RuntimeError: variables are missing; names all of them.
+    """
+    values: dict[str, str] = {}
+    missing: list[str] = []
+    for field in fields(settings_class):  # type: ignore[arg-type]
+        variable = field.name.upper()
+        if variable in os.environ:
+            values[field.name] = os.environ[variable]
+        elif field.default is MISSING:
+            missing.append(variable)
+    if missing:
+        raise RuntimeError(f"missing environment variables: {', '.join(sorted(missing))}")
+    return settings_class(**values)
+
+
+def step_handler(
+    message_class: type[Message],
+) -> Callable[[Callable[[Message], Contract | None]], Handler]:
+    """Turn a function of one message into a Lambda handler.
+
+    The handler parses the event, puts the run id (and the unit and job key where there are any)
+    into every log line, and encodes the answer. Errors are logged once and leave as they are: the
+    class name becomes the `error_type` by which the orchestrator decides on retries.
+    """
+
+    def decorate(function: Callable[[Message], Contract | None]) -> Handler:
+        @functools.wraps(function)
+        def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+            trace = {**_trace_keys(event), "request_id": context.aws_request_id}
+            with logger.append_context_keys(**trace):
+                try:
+                    answer = function(_parse(message_class, event))
+                except PipelineError as error:
+                    logger.warning("step failed", extra={"error": repr(error)})
+                    raise
+                except Exception:
+                    logger.exception("step failed unexpectedly")
+                    raise
+                finally:
+                    flush_metrics()
+            return None if answer is None else answer.to_json()
+
+        return handler
+
+    return decorate
+
+
+def flush_metrics() -> None:
+    """Write out what was measured, if anything: Powertools warns of an empty set."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
+def _parse(message_class: type[Message], event: dict[str, Any]) -> Message:
+    try:
+        return message_class.from_json(event)
+    except ValidationError as error:
+        problems = [
+            Problem(".".join(str(part) for part in item["loc"]) or "message", item["msg"])
+            for item in error.errors()
+        ]
+        raise InvalidInput(f"{message_class.__name__} message", problems) from error
+
+
+def _trace_keys(event: dict[str, Any]) -> dict[str, str]:
+    """Run id, unit id and job key of a message, wherever it carries them."""
+    keys: dict[str, str] = {}
+    for source in (event, event.get("request") or {}, event.get("key") or {}):
+        for name, key in (("runId", "run_id"), ("unitId", "unit_id"), ("stage", "stage")):
+            if isinstance(source, dict) and isinstance(source.get(name), str):
+                keys[key] = source[name]
+    return keys

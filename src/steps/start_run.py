@@ -1,0 +1,99 @@
+"""start_run: hand a run over to the long-running function, by an idempotent named start."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+
+from contracts.base import canonical_json
+from contracts.errors import NotConfigured, NotFound, OwnershipLost, Problem, RunConflict
+from contracts.messages import StartedRun, StartRun
+from contracts.run_request import format_timestamp
+from steps import aws
+from steps.ledger import RUN, Ledger
+from steps.runtime import settings_from_environment, step_handler, utc_now
+
+NAME_CHARACTERS: Final = 64  # the service's limit of DurableExecutionName
+
+
+@dataclass(frozen=True)
+class Settings:
+    ledger_table: str
+    long_run_function: str
+    environment: str
+
+
+@step_handler(StartRun)
+def handler(message: StartRun) -> StartedRun:
+    settings = settings_from_environment(Settings)
+    return start_run(message, settings, Ledger(settings.ledger_table), utc_now())
+
+
+def start_run(message: StartRun, settings: Settings, ledger: Ledger, now: datetime) -> StartedRun:
+    """Start the long execution of this run attempt, or find it started, and make it the holder.
+
+    The new execution may claim the run before this function writes the ledger; both write the same.
+
+    Raises:
+        OwnershipLost: a later attempt holds the run; nothing was started.
+        RunConflict: an execution of this name runs with other content.
+        NotConfigured: the function named by LONG_RUN_FUNCTION is not durable.
+    """
+    run_id = message.request.run_id
+    run = ledger.get_item(run_id, RUN)
+    if run is None:
+        raise NotFound(f"run {run_id} is not in the ledger")
+    if run["run_attempt"] != message.run_attempt:
+        raise OwnershipLost(
+            f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
+        )
+    name = execution_name(settings.environment, run_id, message.run_attempt)
+    arn = _start(message, settings.long_run_function, name)
+    changes = {"holder": arn, "updated_at": format_timestamp(now)}
+    ours = Attr("holder").eq(message.execution_arn) & Attr("run_attempt").eq(message.run_attempt)
+    if not ledger.update(run_id, RUN, changes, condition=ours):
+        holder = (ledger.get_item(run_id, RUN) or {}).get("holder")
+        if holder != arn:
+            raise OwnershipLost(f"run {run_id} was handed to {arn}, but is held by {holder}")
+    return StartedRun(execution_arn=arn, execution_name=name)
+
+
+def execution_name(environment: str, run_id: str, run_attempt: int) -> str:
+    """Equal for equal arguments, within the service's limit; shortened by a hash if need be."""
+    name = f"{environment}-{run_id}-{run_attempt}"
+    if len(name) <= NAME_CHARACTERS:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: NAME_CHARACTERS - 13]}-{digest}"
+
+
+def _start(message: StartRun, function: str, name: str) -> str:
+    # Canonical: a repeated start must carry the same bytes, or the service takes it for another.
+    payload = canonical_json(
+        {
+            "request": message.request.to_json(),
+            "runAttempt": message.run_attempt,
+            "handedOverBy": message.execution_arn,
+        }
+    )
+    with aws.translated(f"starting {function} as {name}"):
+        try:
+            answer = aws.client("lambda").invoke(
+                FunctionName=function,
+                InvocationType="Event",
+                DurableExecutionName=name,
+                Payload=payload.encode(),
+            )
+        except ClientError as error:
+            if aws.error_code(error) != "DurableExecutionAlreadyStartedException":
+                raise
+            problem = Problem("runId", f"execution {name} was started with other content")
+            raise RunConflict(f"run {message.request.run_id}", [problem]) from error
+    if "DurableExecutionArn" not in answer:
+        raise NotConfigured(f"{function} is not a durable function: its start gave no execution")
+    return str(answer["DurableExecutionArn"])

@@ -1,0 +1,222 @@
+"""submit_job: submit the job of a key, once, however often and by whomever it is asked for.
+
+In this order, so that a function that dies anywhere leaves what the next call needs:
+the intent (which draws the job id), the submission with the key on the job, the engine's id. A
+call that finds an intent without an id looks the key up at the engine before it submits.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from contracts import layout
+from contracts.errors import (
+    EngineFull,
+    OwnershipLost,
+    PipelineError,
+    Throttled,
+    TransientFailure,
+)
+from contracts.job import Engine, JobState, JobStatus
+from contracts.messages import SubmitJob
+from steps import storage
+from steps.job_ledger import JobLedger
+from steps.job_record import JobRecord, new_job_id
+from steps.job_work import Work, request_of, work_of
+from steps.ledger import Ledger
+from steps.remote_jobs.base import EngineStatus, RemoteJobs
+from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
+
+# Longer than the one request that submits can take (connect and read timeouts of steps.aws).
+SUBMISSION_SECONDS: Final = 30
+Tokens = Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(EngineSettings):
+    ledger_table: str
+    data_bucket: str
+
+
+def random_token() -> str:
+    """The unique part of a job id: 8 hex digits."""
+    return secrets.token_hex(4)
+
+
+@step_handler(SubmitJob)
+def handler(message: SubmitJob) -> JobStatus:
+    settings = settings_from_environment(Settings)
+    submitter = Submitter(
+        jobs=JobLedger(Ledger(settings.ledger_table)),
+        adapter=adapter_for(message.engine, settings),
+        data_bucket=settings.data_bucket,
+    )
+    return submitter.submit(message)
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Submits to one engine."""
+
+    jobs: JobLedger
+    adapter: RemoteJobs
+    data_bucket: str
+    clock: Clock = utc_now
+    tokens: Tokens = random_token
+
+    def submit(self, message: SubmitJob) -> JobStatus:
+        """The job of the message's key, submitted; it may have ended already.
+
+        Raises:
+            OwnershipLost: the run was taken over by a newer attempt.
+            EngineFull, Throttled, TransientFailure: the intent stands; the same call goes on.
+            PipelineError: it cannot be submitted; the job is FAILED.
+        """
+        self._refuse_a_former_holder(message)
+        record = self.jobs.find(message.key) or self._adopted(message)
+        if record is not None:
+            record = self.jobs.await_by(record, message.callback_id)
+        if record is not None and (record.state.ended or record.service_id is not None):
+            metrics.add_metric("JobsAdopted", MetricUnit.Count, 1)
+            logger.info("job is there already", extra={"job_id": record.job_id})
+        else:
+            record = self._submitted(message, record)
+        if record.state.ended:  # this answer tells it; nobody needs to answer the callback
+            self.jobs.told(record)
+        return record.status(self.clock())
+
+    def _refuse_a_former_holder(self, message: SubmitJob) -> None:
+        newest = self.jobs.run_attempt(message.key.run_id)
+        if newest > message.run_attempt:
+            raise OwnershipLost(
+                f"run {message.key.run_id} is held by its attempt {newest};"
+                f" this is attempt {message.run_attempt}"
+            )
+
+    def _adopted(self, message: SubmitJob) -> JobRecord | None:
+        """An earlier attempt's job that this key can take for its own, if there is one.
+
+        Not for the run's own row in the warehouse: every attempt has another to write.
+        """
+        key = message.key
+        if message.run_attempt == 1 or message.retry > 1 or key.unit_id == layout.RUN_UNIT:
+            return None
+        earlier = self.jobs.earlier(key)
+        if not earlier:
+            return None
+        input_url = work_of(message, self.data_bucket).input_url
+        for record in earlier:
+            if record.input_url == input_url and self._usable(record):
+                self.jobs.adopt(key, record)
+                return self.jobs.get(key)
+        return None
+
+    def _usable(self, record: JobRecord) -> bool:
+        if record.state is JobState.SUCCEEDED:
+            return record.engine is not Engine.GLUE or self._has_report(record)
+        if record.state.ended:
+            return False
+        return record.service_id is not None or not record.overdue(self.clock())
+
+    def _has_report(self, record: JobRecord) -> bool:
+        """A job writes its report last, so with it the whole output is there."""
+        bucket, prefix = layout.split_s3_url(record.output_url)
+        return storage.exists(bucket, f"{prefix}report.json")
+
+    def _submitted(self, message: SubmitJob, record: JobRecord | None) -> JobRecord:
+        """Submit what has no service id yet."""
+        work = work_of(message, self.data_bucket)
+        if record is None:
+            created = self._intent(message, work)
+            if self.jobs.create(created):
+                return self._start(created, work)
+            record = self.jobs.await_by(self.jobs.get(message.key), message.callback_id)
+            if record.state.ended or record.service_id is not None:
+                return record
+        return self._resume(record, work)
+
+    def _intent(self, message: SubmitJob, work: Work) -> JobRecord:
+        now = self.clock().replace(microsecond=0)
+        key = message.key
+        prefix = layout.job_prefix(key.run_id, key.unit_id, key.stage, key.attempt)
+        return JobRecord(
+            key=key,
+            job_id=new_job_id(now, self.tokens()),
+            engine=message.engine,
+            callback_id=message.callback_id,
+            state=JobState.SUBMITTED,
+            target=self.adapter.target(work.name),
+            submitted_at=now,
+            deadline=int(now.timestamp()) + message.timeout_seconds,
+            timeout_seconds=message.timeout_seconds,
+            output_url=layout.s3_url(self.data_bucket, prefix),
+            input_url=work.input_url,
+            submitting_until=self._submission_ends(),
+        )
+
+    def _resume(self, record: JobRecord, work: Work) -> JobRecord:
+        """Go on with an intent that an earlier call left."""
+        now = self.clock()
+        if record.submitting_until is not None:
+            service_id = self.adapter.find(record.remote)
+            if service_id is not None:
+                metrics.add_metric("JobsAdopted", MetricUnit.Count, 1)
+                return self.jobs.submitted(record, service_id, now)
+        if record.overdue(now):
+            error = f"no place at {record.engine} within {record.timeout_seconds} s"
+            return self._end(record, JobState.TIMED_OUT, error)
+        under_way = (
+            not self.adapter.recognises_repeats
+            and record.submitting_until is not None
+            and now.timestamp() < record.submitting_until
+        )
+        if under_way or not self.jobs.claim_submission(record, self._submission_ends()):
+            raise EngineFull(
+                f"another call may be submitting job {record.job_id} just now; it has up to"
+                f" {SUBMISSION_SECONDS} s"
+            )
+        return self._start(record, work)
+
+    def _start(self, record: JobRecord, work: Work) -> JobRecord:
+        """Submit it; only the one call that claimed the submission comes here."""
+        try:
+            service_id = self.adapter.submit(request_of(record, work))
+        except (EngineFull, Throttled):
+            self.jobs.not_submitted(record)
+            raise
+        except TransientFailure:  # perhaps it started: the next call looks for it
+            raise
+        except PipelineError as error:
+            self._end(record, JobState.FAILED, f"could not be submitted: {error}")
+            raise
+        now = self.clock()
+        current = self.jobs.submitted(record, service_id, now)
+        if current.service_id != service_id:  # cancelled, or found and adopted, meanwhile
+            self._give_up(record, service_id)
+            return current
+        metrics.add_metric("JobsSubmitted", MetricUnit.Count, 1)
+        logger.info("job submitted", extra={"job_id": record.job_id, "service_id": service_id})
+        return current
+
+    def _give_up(self, record: JobRecord, service_id: str) -> None:
+        """Stop what was submitted for a job that has ended, or has another id, by now."""
+        about = {"job_id": record.job_id, "service_id": service_id}
+        logger.warning("stopping a job that nobody waits for", extra=about)
+        try:
+            self.adapter.cancel(replace(record.remote, service_id=service_id))
+        except PipelineError as error:  # its own timeout ends it
+            logger.error("it was not stopped", extra={**about, "error": repr(error)})
+
+    def _end(self, record: JobRecord, state: JobState, error: str) -> JobRecord:
+        ended = record.ended(EngineStatus(state, state.value, error), self.clock())
+        return self.jobs.end(ended, told=True)
+
+    def _submission_ends(self) -> int:
+        return math.ceil(self.clock().timestamp()) + SUBMISSION_SECONDS

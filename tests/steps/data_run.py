@@ -1,0 +1,133 @@
+"""A run's data in S3, as claim-run, load-dataset and list-urls would have left it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import duckdb
+
+from contracts import layout
+from contracts.dataset import Dataset, DatasetSnapshot
+from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
+from steps import storage
+from steps import store_dynamodb as store_dynamodb_step
+from steps import transform as transform_step
+from steps import validate as validate_step
+
+DATA_BUCKET = "data-bucket"
+UNIT = "00000-000"
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "id", "required": True, "pattern": "[a-z]+[0-9]*"},
+    {"name": "amount", "type": "decimal(10,2)", "required": True, "minimum": "0"},
+    {"name": "seen_on", "type": "date"},
+    {"name": "country", "allowed": ["AT", "DE"]},
+]
+
+
+def dataset(**changes: Any) -> Dataset:
+    return Dataset.from_json(
+        {
+            "name": "sales",
+            "source": {"prefix": "landing/sales/"},
+            "columns": COLUMNS,
+            "targets": {"dynamodb": {"key": ["id"]}},
+            "limits": {"rejectedPercentage": 100},
+            **changes,
+        }
+    )
+
+
+@dataclass
+class DataRun:
+    """One run with one unit: lay it out, run its steps, look at what they left."""
+
+    cloud: Any
+    dataset: Dataset = field(default_factory=dataset)
+    run_id: str = "run-1"
+    query: str | None = None
+    started_at: str = "2026-11-20T08:00:00Z"
+    output_columns: tuple[tuple[str, str], ...] | None = None
+
+    def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
+        data = body.encode() if isinstance(body, str) else body
+        key = f"landing/sales/{name}"
+        self.cloud.put(key, data)
+        etag = self.cloud.client("s3").head_object(Bucket=DATA_BUCKET, Key=key)["ETag"]
+        found = {
+            "bucket": DATA_BUCKET,
+            "key": key,
+            "size": len(data),
+            "etag": etag.strip('"'),
+            "lastModified": "2026-11-20T07:00:00Z",
+            **entry,
+        }
+        part = {"runId": self.run_id, "shard": 0, "entries": [found]}
+        self.cloud.put(layout.manifest_part_key(self.run_id, 0), json.dumps(part))
+        return self.freeze()
+
+    def freeze(self) -> DataRun:
+        """Write the snapshot; from here on the run's contract is this one."""
+        columns = self.output_columns or tuple((c.name, c.type) for c in self.dataset.columns)
+        snapshot = DatasetSnapshot(
+            dataset=self.dataset,
+            version="0123456789ab",
+            query=self.query,
+            index="sales",
+            run_id=self.run_id,
+            run_started_at=self.started_at,
+            output_columns=columns,
+        )
+        self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
+        storage.read_snapshot.cache_clear()
+        storage.read_manifest_part.cache_clear()
+        return self
+
+    def validate(self, input_url: str | None = None) -> Validated:
+        message = Validate(run_id=self.run_id, unit_id=UNIT, input_url=input_url)
+        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+
+    def transform(self) -> Transformed:
+        message = Transform(run_id=self.run_id, unit_id=UNIT)
+        return transform_step.transform(message, transform_step.Settings(DATA_BUCKET))
+
+    def store(self, job_id: str | None = "job-1") -> Any:
+        message = StoreDynamodb(run_id=self.run_id, unit_id=UNIT, job_id=job_id)
+        settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
+        return store_dynamodb_step.store_dynamodb(message, settings)
+
+    def valid_rows(self) -> list[tuple[Any, ...]]:
+        return self.parquet(layout.valid_key(self.run_id, UNIT))
+
+    def output_rows(self) -> list[tuple[Any, ...]]:
+        return self.parquet(layout.output_prefix(self.run_id, UNIT) + transform_step.PART)
+
+    def parquet(self, key: str) -> list[tuple[Any, ...]]:
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+            file.write(self.object(key))
+            file.flush()
+            with duckdb.connect() as connection:
+                found = connection.execute("SELECT * FROM read_parquet(?)", [file.name])
+                return found.fetchall()
+
+    def object(self, key: str) -> bytes:
+        body: bytes = self.cloud.client("s3").get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
+        return body
+
+    def rejects(self) -> list[dict[str, Any]]:
+        key = layout.quarantine_key(self.dataset.name, self.run_id, UNIT)
+        return [json.loads(line) for line in self.object(key).decode().splitlines()]
+
+    def put_job_output(self, report: dict[str, Any], data: str, rejected: str = "") -> str:
+        prefix = layout.job_prefix(self.run_id, UNIT, "clean", 1)
+        self.cloud.put(f"{prefix}data/part-00000.csv", data)
+        self.cloud.put(f"{prefix}rejected.jsonl", rejected)
+        self.cloud.put(f"{prefix}report.json", json.dumps(report))
+        return layout.s3_url(DATA_BUCKET, prefix)
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        table = boto3.resource("dynamodb", region_name="us-east-1").Table("processed-data")
+        return {item["pk"]: item for item in table.scan()["Items"]}

@@ -1,0 +1,166 @@
+"""check_job and cancel_job: the engine decides, the deadline ends, the ledger keeps."""
+
+from __future__ import annotations
+
+import pytest
+from job_fakes import Killed
+from job_world import World
+
+from contracts import messages
+from contracts.errors import NotFound, Throttled
+from contracts.job import Engine, JobState, JobStatus
+from steps import cancel_job, check_job
+
+
+@pytest.fixture
+def world(cloud, clients) -> World:
+    return World(cloud, clients)
+
+
+@pytest.fixture
+def key(world):
+    return world.message().key
+
+
+class TestCheck:
+    def test_a_running_job_in_time_is_not_overdue(self, world, key):
+        world.submit()
+        world.glue.finish("RUNNING")
+        status = world.check(key)
+        assert (status.state, status.overdue) == (JobState.RUNNING, False)
+        assert world.item()["callback_id"] == "callback2"
+
+    def test_past_its_deadline_a_job_is_overdue(self, world, key):
+        world.submit()
+        world.clock.advance(900)
+        assert not world.check(key).overdue
+        world.clock.advance(1)
+        assert world.check(key).overdue
+
+    def test_an_end_is_kept_and_nobody_answers_it_again(self, world, key):
+        world.submit()
+        world.glue.finish("ERROR")
+        world.clock.advance(2000)
+        status = world.check(key)
+        assert (status.state, status.overdue) == (JobState.FAILED, False)
+        assert status.error == "glue ended the job as ERROR"
+        world.watch()
+        assert world.answers("callback2") == []
+        assert world.check(key, "callback3") == status
+
+    def test_a_job_its_engine_forgot_goes_on_until_its_deadline(self, world, key):
+        world.submit()
+        world.glue.runs.clear()
+        assert world.check(key).state is JobState.SUBMITTED
+        world.clock.advance(901)
+        assert world.check(key).overdue
+        assert world.cancel(key, "deadline").state is JobState.TIMED_OUT
+
+    def test_an_interrupted_submission_is_looked_up(self, world, key):
+        world.glue.break_once("StartJobRun", Killed(), after=True)
+        with pytest.raises(Killed):
+            world.submit()
+        assert world.check(key).service_id == "jr_0000"
+
+    def test_an_engine_that_cannot_be_asked_is_an_error(self, world, key):
+        world.submit()
+        world.glue.refuse_once("GetJobRuns", "ThrottlingException")
+        with pytest.raises(Throttled):
+            world.check(key)
+
+    def test_a_key_without_a_job_is_named(self, world, key):
+        with pytest.raises(NotFound, match="run-1/00000-000/clean/1"):
+            world.check(key)
+
+    def test_the_handler_answers_with_the_status(self, world, clients, key, lambda_context):
+        clients.use("glue", world.glue)
+        world.submit()
+        message = messages.CheckJob(key=key, callback_id="callback2")
+        answer = check_job.handler(message.to_json(), lambda_context)
+        assert JobStatus.from_json(answer).service_id == "jr_0000"
+        world.glue.finish()
+        world.watch()
+        ended = check_job.handler(message.to_json(), lambda_context)
+        assert JobStatus.from_json(ended).state is JobState.SUCCEEDED
+
+
+class TestCancel:
+    def test_at_the_deadline_a_job_is_stopped_and_timed_out(self, world, key):
+        world.submit()
+        world.clock.advance(901)
+        assert world.check(key).overdue
+        status = world.cancel(key, "still running at its deadline of 900 s")
+        assert status.state is JobState.TIMED_OUT
+        assert status.error == "still running at its deadline of 900 s"
+        assert world.glue.runs[0]["JobRunState"] == "STOPPING"
+        assert not world.record().active
+
+    def test_before_the_deadline_it_is_cancelled(self, world, key):
+        world.submit()
+        assert world.cancel(key).state is JobState.CANCELLED
+
+    def test_a_job_that_ended_by_itself_keeps_its_own_end(self, world, key):
+        world.submit()
+        world.glue.finish("SUCCEEDED")
+        world.clock.advance(901)
+        assert world.cancel(key, "too late").state is JobState.SUCCEEDED
+        assert world.glue.count("BatchStopJobRun") == 0
+
+    def test_one_that_ends_while_it_is_cancelled_too(self, world, key):
+        world.submit()
+        world.glue.finish("RUNNING")
+        stop = world.glue._stop
+
+        def finished_just_before(**request):
+            world.glue.finish("SUCCEEDED")
+            return stop(**request)
+
+        world.glue._stop = finished_just_before
+        assert world.cancel(key).state is JobState.SUCCEEDED
+
+    def test_a_second_cancel_answers_with_the_first_end(self, world, key):
+        world.submit()
+        first = world.cancel(key, "one")
+        assert world.cancel(key, "two") == first
+        assert world.glue.count("BatchStopJobRun") == 1
+
+    def test_an_intent_that_was_not_submitted_just_ends(self, world, key):
+        world.glue.refuse_once("StartJobRun", "ThrottlingException")
+        with pytest.raises(Throttled):
+            world.submit()
+        assert world.cancel(key).state is JobState.CANCELLED
+        assert world.submit().state is JobState.CANCELLED
+        assert world.glue.runs == []
+
+    def test_a_load_is_cancelled_by_its_statement(self, world):
+        message = world.message(engine=Engine.REDSHIFT)
+        world.submit(message)
+        assert world.cancel(message.key).state is JobState.CANCELLED
+        assert world.redshift.statements[0]["Status"] == "ABORTED"
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_killed_at_any_outside_call_the_next_one_ends_it(self, world, after):
+        call = 0
+        while True:
+            call += 1
+            message = world.message(retry=call)
+            world.fate.spare()
+            world.submit(message)
+            world.fate.kill_at(call, after=after)
+            try:
+                world.cancel(message.key)
+            except Killed:
+                world.fate.spare()
+                status = world.cancel(message.key)
+                assert status.state is JobState.CANCELLED
+                assert not world.record(message).active
+            else:
+                break
+        assert call > 4
+
+    def test_the_handler_answers_with_the_end(self, world, clients, key, lambda_context):
+        clients.use("glue", world.glue)
+        world.submit()
+        message = messages.CancelJob(key=key, reason="told to")
+        answer = cancel_job.handler(message.to_json(), lambda_context)
+        assert JobStatus.from_json(answer).state.ended

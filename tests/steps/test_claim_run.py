@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, client_error, request
+
+from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, TransientFailure
+from contracts.messages import Claim, ClaimOutcome, ClaimRun
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest
+from steps.claim_run import claim_run, handler
+
+
+@pytest.fixture
+def executions(clients: Any) -> Executions:
+    fake = Executions()
+    clients.use("lambda", fake)
+    return fake
+
+
+def claim(
+    cloud: Any, execution: str, sent: RunRequest | None = None, by: str | None = None
+) -> Claim:
+    message = ClaimRun(
+        request=sent or request(),
+        execution_arn=arn(execution),
+        handed_over_by=arn(by) if by else None,
+    )
+    return claim_run(message, cloud.ledger, NOW)
+
+
+def set_run(cloud: Any, **attributes: Any) -> None:
+    cloud.ledger.update("r1", "RUN", attributes)
+
+
+def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) -> None:
+    answer = claim(cloud, "one")
+
+    assert answer == Claim(
+        outcome=ClaimOutcome.CLAIMED,
+        run_attempt=1,
+        end_date_time=NOW.replace(microsecond=123000),
+        holder=arn("one"),
+        status=RunStatus.CLAIMED,
+    )
+    run = cloud.ledger.get_item("r1", "RUN")
+    assert run["request"] == request().canonical()
+    assert run["dataset_name"] == "orders"
+
+
+def test_the_requests_own_end_is_kept(cloud: Any) -> None:
+    answer = claim(cloud, "one", request(endDateTime="2026-11-05"))
+
+    assert answer.end_date_time == datetime(2026, 11, 5, tzinfo=UTC)
+
+
+def test_a_repeated_claim_keeps_attempt_and_end(cloud: Any) -> None:
+    first = claim(cloud, "one")
+    message = ClaimRun(request=request(), execution_arn=arn("one"))
+
+    again = claim_run(message, cloud.ledger, NOW + timedelta(hours=1))
+
+    assert again == first
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(cloud: Any, clients: Any) -> None:
+    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=True)
+    with pytest.raises(TransientFailure):
+        claim(cloud, "one")
+
+    assert claim(cloud, "one").outcome is ClaimOutcome.CLAIMED
+
+
+def test_a_claim_that_failed_before_the_write_is_simply_made(cloud: Any, clients: Any) -> None:
+    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=False)
+    with pytest.raises(TransientFailure):
+        claim(cloud, "one")
+
+    assert claim(cloud, "two").holder == arn("two")
+
+
+def test_of_two_that_claim_at_once_one_gets_the_run(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    executions.status[arn("two")] = "RUNNING"
+    clients.meanwhile("dynamodb", "put_item", lambda: claim(cloud, "two"))
+
+    assert claim(cloud, "one").outcome is ClaimOutcome.LIVE
+    assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("two")
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PAUSING", "PAUSED"])
+def test_a_run_whose_execution_lives_is_left_alone(
+    cloud: Any, executions: Executions, status: str
+) -> None:
+    claimed(cloud.ledger)
+    executions.status[arn("one")] = status
+
+    answer = claim(cloud, "two")
+
+    assert (answer.outcome, answer.holder) == (ClaimOutcome.LIVE, arn("one"))
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "SKIPPED"])
+@pytest.mark.parametrize("execution", ["one", "two"])
+def test_a_run_that_has_ended_well_starts_nothing(cloud: Any, status: str, execution: str) -> None:
+    claimed(cloud.ledger)
+    set_run(cloud, status=status)
+
+    answer = claim(cloud, execution)
+
+    assert (answer.outcome, answer.status) == (ClaimOutcome.ENDED, status)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "STOPPED", "SUCCEEDED", None])
+def test_a_run_whose_execution_is_over_is_taken_over(
+    cloud: Any, executions: Executions, status: str | None
+) -> None:
+    claimed(cloud.ledger)
+    set_run(cloud, status="RUNNING")
+    if status:
+        executions.status[arn("one")] = status
+
+    answer = claim(cloud, "two")
+
+    assert answer.outcome is ClaimOutcome.TAKEN_OVER
+    assert answer.run_attempt == 2
+    assert answer.status is RunStatus.CLAIMED
+    assert answer.previous_timed_out == (status == "TIMED_OUT")
+    assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("two")
+
+
+def test_a_failed_run_is_taken_over_though_its_batch_goes_on(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status[arn("one")] = "RUNNING"
+    set_run(cloud, status="FAILED", reason="unit 1", results_url="s3://b/k")
+
+    answer = claim(cloud, "two")
+
+    assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.TAKEN_OVER, 2)
+    run = cloud.ledger.get_item("r1", "RUN")
+    assert "reason" not in run
+    assert "results_url" not in run
+
+
+def test_a_taking_over_whose_answer_was_lost_is_found_again(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status[arn("one")] = "TIMED_OUT"
+    clients.break_once("dynamodb", "update_item", LOST_ANSWER, after=True)
+    with pytest.raises(TransientFailure):
+        claim(cloud, "two")
+
+    answer = claim(cloud, "two")
+
+    assert (answer.run_attempt, answer.holder) == (2, arn("two"))
+    assert answer.previous_timed_out
+
+
+def test_of_two_that_take_over_one_is_told_to_look_again(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status |= {arn("one"): "FAILED", arn("three"): "RUNNING"}
+    clients.meanwhile("dynamodb", "update_item", lambda: claim(cloud, "three"))
+
+    with pytest.raises(Conflict):
+        claim(cloud, "two")
+    assert claim(cloud, "two").outcome is ClaimOutcome.LIVE
+
+
+def test_a_run_that_succeeds_while_it_is_looked_at_is_not_taken_over(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status[arn("one")] = "SUCCEEDED"
+    clients.meanwhile("dynamodb", "update_item", lambda: set_run(cloud, status="SUCCEEDED"))
+
+    with pytest.raises(Conflict):
+        claim(cloud, "two")
+    assert claim(cloud, "two").outcome is ClaimOutcome.ENDED
+
+
+def test_a_run_is_handed_over_to_the_long_execution(cloud: Any) -> None:
+    claimed(cloud.ledger)
+
+    answer = claim(cloud, "long", by="one")
+
+    assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.CLAIMED, 1)
+    assert answer.holder == arn("long")
+    assert claim(cloud, "long", by="one") == answer
+
+
+def test_a_late_long_execution_leaves_a_run_that_was_taken_over(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status |= {arn("one"): "TIMED_OUT", arn("two"): "RUNNING"}
+    claim(cloud, "two")
+
+    assert claim(cloud, "long", by="one").outcome is ClaimOutcome.LIVE
+
+
+def test_the_same_id_with_other_content_is_refused_with_every_difference(cloud: Any) -> None:
+    claimed(cloud.ledger, query="amount > 1")
+
+    with pytest.raises(RunConflict) as caught:
+        claim(cloud, "two", request(startDateTime="2026-11-02", maxConcurrency=3))
+
+    assert {problem.path for problem in caught.value.problems} == {
+        "maxConcurrency",
+        "query",
+        "startDateTime",
+    }
+    text = str(caught.value)
+    assert '"2026-11-01T00:00:00Z"' in text
+    assert '"2026-11-02T00:00:00Z"' in text
+    assert "amount > 1" in text
+
+
+def test_equal_numbers_written_differently_are_the_same_request(cloud: Any) -> None:
+    first = claim(cloud, "one", request(toleratedFailurePercentage=0))
+
+    assert claim(cloud, "one", request(toleratedFailurePercentage=0.0)) == first
+
+
+@pytest.mark.parametrize(
+    ("retried", "reason"),
+    [
+        (None, "names no run"),
+        ({"dataset_name": "other", "status": "FAILED"}, "another dataset, other"),
+        ({"status": "RUNNING"}, "not ended"),
+    ],
+)
+def test_only_an_ended_run_of_the_dataset_can_be_retried(
+    cloud: Any, executions: Executions, retried: dict[str, Any] | None, reason: str
+) -> None:
+    executions.status[arn("old")] = "RUNNING"
+    if retried is not None:
+        claimed(cloud.ledger, "old", runId="old")
+        cloud.ledger.update("old", "RUN", retried)
+
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        claim(cloud, "one", request(retryOf="old"))
+
+    assert [problem.path for problem in caught.value.problems] == ["retryOf"]
+    assert cloud.ledger.get_item("r1", "RUN") is None
+
+
+@pytest.mark.parametrize("status", ["FAILED", "RUNNING"])
+def test_a_run_that_ended_or_was_stopped_can_be_retried(
+    cloud: Any, executions: Executions, status: str
+) -> None:
+    claimed(cloud.ledger, "old", runId="old")
+    executions.status[arn("old")] = "STOPPED"
+    cloud.ledger.update("old", "RUN", {"status": status})
+
+    assert claim(cloud, "one", request(retryOf="old")).outcome is ClaimOutcome.CLAIMED
+
+
+def test_a_throttled_service_is_asked_again_later(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    executions.status[arn("one")] = "RUNNING"
+    clients.break_once(
+        "lambda",
+        "get_durable_execution",
+        client_error("TooManyRequestsException", 429),
+        after=False,
+    )
+
+    with pytest.raises(Throttled):
+        claim(cloud, "two")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_handler_speaks_json(lambda_context: Any) -> None:
+    event = ClaimRun(request=request(), execution_arn=arn("one")).to_json()
+
+    answer = handler(event, lambda_context)
+
+    assert answer is not None
+    assert answer["outcome"] == "CLAIMED"
+    assert answer["runAttempt"] == 1

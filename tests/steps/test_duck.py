@@ -1,0 +1,70 @@
+"""duck: types both ways, and a workspace that keeps to its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from steps import duck
+
+
+@pytest.mark.parametrize(
+    ("duckdb_type", "contract_type"),
+    [
+        ("VARCHAR", "string"),
+        ("UUID", "string"),
+        ("BIGINT", "integer"),
+        ("HUGEINT", "integer"),
+        ("UTINYINT", "integer"),
+        ("FLOAT", "double"),
+        ("DECIMAL(12,2)", "decimal(12,2)"),
+        ("TIMESTAMP WITH TIME ZONE", "timestamp"),
+        ("TIMESTAMP_NS", "timestamp"),
+        ("DATE", "date"),
+        ("BOOLEAN", "boolean"),
+        ("VARCHAR[]", None),
+        ("STRUCT(a INTEGER)", None),
+        ("INTERVAL", None),
+    ],
+)
+def test_types_that_can_be_stored(duckdb_type: str, contract_type: str | None) -> None:
+    assert duck.contract_type(duckdb_type) == contract_type
+    if contract_type:
+        assert duck.contract_type(duck.column_type(contract_type)) == contract_type
+
+
+def test_a_workspace_leaves_nothing_behind() -> None:
+    with duck.workspace(256) as space:
+        space.connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+        assert space.number("SELECT a FROM t") == 1
+        directory = space.directory
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY (SELECT 1) TO '/tmp/outside.csv'",
+        "ATTACH '/tmp/outside.duckdb'",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '100GB'",
+    ],
+)
+def test_sql_cannot_leave_the_workspace(sql: str) -> None:
+    with duck.workspace(256) as space, pytest.raises(duckdb.Error):
+        space.connection.execute(sql)
+
+
+def test_sql_sees_its_own_directory_but_not_the_one_above(tmp_path: Path) -> None:
+    (tmp_path / "beside.csv").write_text("a\n1\n")
+    with duck.workspace(256) as space:
+        inside = space.path("inside.csv")
+        inside.write_text("a\n1\n")
+        assert space.number(f"SELECT a FROM read_csv({duck.text(inside)})") == 1  # noqa: S608
+        above = f"{space.directory}/../../{tmp_path}/beside.csv"
+        with pytest.raises(duckdb.Error):
+            space.number(f"SELECT a FROM read_csv({duck.text(above)})")  # noqa: S608

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from control_fakes import DATASET, LOST_ANSWER, NOW, client_error, request
+
+from contracts.errors import (
+    InvalidDataset,
+    InvalidRequest,
+    NotConfigured,
+    NotFound,
+    PipelineError,
+    Throttled,
+    TransientFailure,
+)
+from contracts.job import Engine
+from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
+from steps import storage
+from steps.load_dataset import Settings, handler, load_dataset
+
+SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
+JOBS = """\
+jobs:
+  - {stage: clean, glueJob: clean-csv, timeoutSeconds: 600, attempts: 2}
+  - {stage: again, glueJob: clean-csv}
+"""
+TARGETS = """\
+targets:
+  dynamodb: {key: [order_id]}
+"""
+BOTH = f"{TARGETS}  redshift: {{table: o, key: [order_id], timeoutSeconds: 60}}\n"
+WITH_JOBS = DATASET.replace(TARGETS, JOBS + BOTH)
+
+
+@pytest.fixture
+def deployed(cloud: Any) -> Any:
+    """Two contracts and the Glue job with its script."""
+    cloud.put("datasets/orders.yaml", WITH_JOBS, cloud.code_bucket)
+    cloud.put("datasets/events.yaml", DATASET, cloud.code_bucket)
+    cloud.put("datasets/README.md", "", cloud.code_bucket)
+    cloud.put("jobs/clean_csv.py", "", cloud.code_bucket)
+    cloud.client("glue").create_job(
+        Name="stack-clean-csv",
+        Role="role",
+        Command={"Name": "pythonshell", "ScriptLocation": "s3://code-bucket/jobs/clean_csv.py"},
+    )
+    return cloud
+
+
+def load(settings: Settings = SETTINGS, **fields: Any) -> LoadedDataset:
+    return load_dataset(request(**fields), settings, NOW)
+
+
+def test_the_orchestrator_is_told_what_it_needs(deployed: Any) -> None:
+    answer = load()
+
+    assert answer == LoadedDataset(
+        name="orders",
+        version=storage.read_snapshot(deployed.data_bucket, "r1").version,
+        unit_seconds=60,
+        jobs=(
+            LoadedJob(stage="clean", engine=Engine.GLUE, timeout_seconds=600, attempts=2),
+            LoadedJob(stage="again", engine=Engine.GLUE, timeout_seconds=900),
+        ),
+        targets=("dynamodb", "redshift"),
+        warehouse_timeout_seconds=60,
+        warehouse=True,
+    )
+
+
+def test_the_contract_is_frozen_with_the_request(deployed: Any) -> None:
+    load(query="amount > 5", index="late")
+
+    snapshot = deployed.read_json("runs/r1/dataset.json")
+    assert (snapshot["query"], snapshot["index"]) == ("amount > 5", "late")
+    assert snapshot["runStartedAt"] == "2026-11-20T08:15:00.123456Z"
+    assert snapshot["outputColumns"][1] == ["amount", "decimal(10,2)"]
+    assert snapshot["dataset"]["jobs"][0]["glueJob"] == "clean-csv"
+
+
+def test_a_changed_contract_does_not_touch_a_run_that_has_begun(deployed: Any) -> None:
+    first = load()
+    deployed.put("datasets/orders.yaml", "broken", deployed.code_bucket)
+
+    assert load() == first
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.usefixtures("deployed")
+def test_a_load_that_broke_off_is_repeated_to_the_same_end(clients: Any, after: bool) -> None:
+    clients.break_once("s3", "put_object", LOST_ANSWER, after=after)
+    with pytest.raises(TransientFailure):
+        load()
+
+    assert load().name == "orders"
+
+
+def test_of_two_snapshots_the_first_counts(deployed: Any, clients: Any) -> None:
+    def come_first() -> None:
+        deployed.put("datasets/orders.yaml", WITH_JOBS + "# newer\n", deployed.code_bucket)
+        load()
+
+    clients.meanwhile("s3", "put_object", come_first)
+
+    answer = load()
+
+    assert answer.version == deployed.read_json("runs/r1/dataset.json")["version"]
+
+
+def test_an_unknown_dataset_is_told_with_the_known_ones(deployed: Any) -> None:
+    with pytest.raises(InvalidDataset) as caught:
+        load(datasetName="order")
+
+    assert str(caught.value) == (
+        "datasets/order.yaml: datasetName: there is no such dataset; there are events, orders;"
+        " did you mean orders? (found order)"
+    )
+    assert not deployed.keys("runs/")
+
+
+def test_a_broken_contract_is_refused_and_not_frozen(deployed: Any) -> None:
+    deployed.put("datasets/orders.yaml", "name: [orders", deployed.code_bucket)
+
+    with pytest.raises(InvalidDataset, match=r"datasets/orders\.yaml: line 1"):
+        load()
+    assert not deployed.keys("runs/")
+
+
+def test_a_contract_that_is_not_utf8_is_refused(deployed: Any) -> None:
+    deployed.put("datasets/orders.yaml", b"name: \xff", deployed.code_bucket)
+
+    with pytest.raises(InvalidDataset, match="byte 6"):
+        load()
+
+
+def test_a_query_that_does_not_fit_is_refused(deployed: Any) -> None:
+    with pytest.raises(InvalidRequest, match='did you mean "amount"'):
+        load(query="amont > 5")
+    assert not deployed.keys("runs/")
+
+
+@pytest.mark.usefixtures("deployed")
+def test_all_that_the_deployment_lacks_is_told_at_once() -> None:
+    lacking = Settings("data-bucket", "code-bucket", "other-stack-")
+
+    with pytest.raises(NotConfigured) as caught:
+        load(lacking)
+
+    assert "no warehouse" in str(caught.value)
+    assert "no Glue job other-stack-clean-csv" in str(caught.value)
+
+
+def test_a_missing_job_script_is_named(deployed: Any) -> None:
+    deployed.client("s3").delete_object(Bucket="code-bucket", Key="jobs/clean_csv.py")
+
+    with pytest.raises(NotFound, match=r"s3://code-bucket/jobs/clean_csv\.py"):
+        load()
+
+
+def test_a_missing_source_bucket_is_named(deployed: Any) -> None:
+    text = WITH_JOBS.replace("source:\n", "source:\n  bucket: nowhere\n")
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+
+    with pytest.raises(NotFound, match="bucket nowhere"):
+        load()
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    ("settings", "bucket"),
+    [
+        (Settings("nowhere", "code-bucket", "stack-", "true"), "nowhere"),
+        (Settings("data-bucket", "no-code", "stack-", "true"), "no-code"),
+    ],
+)
+def test_a_missing_bucket_of_the_deployment_is_named(settings: Settings, bucket: str) -> None:
+    with pytest.raises(NotFound, match=bucket):
+        load(settings)
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    ("service", "operation", "error", "raised"),
+    [
+        ("glue", "get_job", client_error("ThrottlingException"), Throttled),
+        ("s3", "head_bucket", client_error("403", 403), PipelineError),
+        ("s3", "get_object", client_error("InternalError", 500), TransientFailure),
+    ],
+)
+def test_services_that_fail_are_told_of(
+    clients: Any, service: str, operation: str, error: Exception, raised: type[Exception]
+) -> None:
+    clients.break_once(service, operation, error, after=False)
+
+    with pytest.raises(raised):
+        load()
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_handler_speaks_json(lambda_context: Any) -> None:
+    answer = handler(LoadDataset(request=request()).to_json(), lambda_context)
+
+    assert answer is not None
+    assert answer["targets"] == ["dynamodb", "redshift"]
+    assert answer["warehouse"] is True

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from control_fakes import LOST_ANSWER, NOW
+
+from contracts.errors import InvalidInput, TransientFailure
+from contracts.messages import Notify
+from steps import notify
+from steps.notification_consumer import REMEMBERED_SECONDS, consume, handler, unwrap
+
+EVENT = {"eventId": "r1/run-ended/1", "event": "run-ended", "runId": "r1", "status": "FAILED"}
+
+
+def record(body: str, message_id: str = "m-1") -> dict[str, Any]:
+    return {"messageId": message_id, "receiptHandle": "h", "body": body, "eventSource": "aws:sqs"}
+
+
+def envelope(event: dict[str, Any]) -> str:
+    return json.dumps({"Type": "Notification", "Message": json.dumps(event)})
+
+
+def test_what_notify_publishes_is_understood(cloud: Any, lambda_context: Any) -> None:
+    message = Notify(event="run-started", run_id="r1", dataset_name="orders", run_attempt=1)
+    notify.handler(message.to_json(), lambda_context)
+    (sent,) = cloud.envelopes()
+
+    answer = handler({"Records": [record(json.dumps(sent))]}, lambda_context)
+
+    assert answer == {"batchItemFailures": []}
+    kept = cloud.ledger.get_item("r1", "EVENT#r1/run-started/1")
+    assert kept["message_id"] == "m-1"
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_notification_is_logged_and_counted(
+    lambda_context: Any,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler({"Records": [record(envelope(EVENT))]}, lambda_context)
+
+    logged = vars(caplog.records[-1])
+    assert (logged["notification"], logged["run_id"]) == (EVENT, "r1")
+    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (metric["event"], metric["status"]) == ("run-ended", "FAILED")
+    assert metric["Notifications"] == [1.0]
+
+
+def test_an_event_told_twice_is_handled_once(cloud: Any) -> None:
+    assert consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
+    assert not consume(envelope(EVENT), "m-2", cloud.ledger, NOW)
+
+
+def test_a_message_whose_first_handling_broke_off_is_handled_again(
+    cloud: Any, clients: Any
+) -> None:
+    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=True)
+    with pytest.raises(TransientFailure):
+        consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
+
+    assert consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
+    assert not consume(envelope(EVENT), "m-2", cloud.ledger, NOW)
+
+
+def test_an_event_is_remembered_for_thirty_days(cloud: Any) -> None:
+    consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
+
+    kept = cloud.ledger.get_item("r1", "EVENT#r1/run-ended/1")
+    assert kept["expires_at"] == int(NOW.timestamp()) + REMEMBERED_SECONDS
+
+
+def test_a_bad_record_comes_again_without_its_neighbours(cloud: Any, lambda_context: Any) -> None:
+    records = [record("{", "bad"), record(envelope(EVENT), "good")]
+
+    answer = handler({"Records": records}, lambda_context)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert cloud.ledger.get_item("r1", "EVENT#r1/run-ended/1")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_batch_of_bad_records_is_returned_record_by_record(lambda_context: Any) -> None:
+    answer = handler({"Records": [record("{", "a"), record("[]", "b")]}, lambda_context)
+
+    assert [item["itemIdentifier"] for item in answer["batchItemFailures"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("", "not JSON"),
+        ("[1]", "not a JSON object"),
+        (json.dumps({"Type": "Notification", "Message": 5}), "not JSON|not a JSON object"),
+        (json.dumps({**EVENT, "eventId": ""}), "eventId"),
+        ("{}", "eventId.*event.*runId.*status"),
+    ],
+)
+def test_what_is_no_notification_is_refused(body: str, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        unwrap(body)
+
+
+def test_raw_delivery_is_understood() -> None:
+    assert unwrap(json.dumps(EVENT)) == EVENT

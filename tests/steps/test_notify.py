@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from control_fakes import LOST_ANSWER, NOW, client_error
+
+from contracts.errors import InvalidInput, NotFound, Throttled, TransientFailure
+from contracts.messages import Notify
+from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
+from steps.notify import handler, run_event
+
+RESULT = RunResult(
+    run_id="r1",
+    dataset_name="orders",
+    status=RunStatus.FAILED,
+    units=UnitTotals(total=3, stored=2, failed=1),
+    rows=RowCounts(rows_in=12, rejected=2, stored=10),
+    reason="1 of 3 units failed — größer\nals erlaubt" + "." * 200,
+)
+
+
+def notify(event: str, result: RunResult | None = None, attempt: int = 1) -> Notify:
+    return Notify(
+        event=event, run_id="r1", dataset_name="orders", run_attempt=attempt, result=result
+    )
+
+
+def test_the_start_of_a_run_is_told(cloud: Any, lambda_context: Any) -> None:
+    handler(notify("run-started", attempt=2).to_json(), lambda_context)
+
+    (envelope,) = cloud.envelopes()
+    assert envelope["Subject"] == "Run r1 of orders has started (attempt 2)"
+    assert envelope["MessageAttributes"]["event"]["Value"] == "run-started"
+
+
+def test_the_end_of_a_run_is_told_with_its_result(cloud: Any, lambda_context: Any) -> None:
+    handler(notify("run-ended", RESULT).to_json(), lambda_context)
+
+    (told,) = cloud.published()
+    assert told["eventId"] == "r1/run-ended/1"
+    assert told["status"] == "FAILED"
+    assert told["text"].startswith(
+        "Run r1 of orders FAILED: 2 of 3 units, 10 rows stored, 2 rejected. 1 of 3 units failed —"
+    )
+    assert told["result"] == RESULT.to_json()
+
+
+def test_subscribers_can_filter_by_attributes_and_read_the_subject(
+    cloud: Any, lambda_context: Any
+) -> None:
+    handler(notify("run-ended", RESULT).to_json(), lambda_context)
+
+    (envelope,) = cloud.envelopes()
+    values = {name: item["Value"] for name, item in envelope["MessageAttributes"].items()}
+    assert values == {"event": "run-ended", "status": "FAILED", "datasetName": "orders"}
+    subject = envelope["Subject"]
+    assert len(subject) < 100
+    assert subject.isascii()
+    assert "\n" not in subject
+
+
+def test_a_repeat_keeps_the_event_id(cloud: Any, clients: Any, lambda_context: Any) -> None:
+    clients.break_once("sns", "publish", LOST_ANSWER, after=True)
+    with pytest.raises(TransientFailure):
+        handler(notify("run-ended", RESULT).to_json(), lambda_context)
+
+    handler(notify("run-ended", RESULT).to_json(), lambda_context)
+
+    assert {told["eventId"] for told in cloud.published()} == {"r1/run-ended/1"}
+
+
+def test_another_attempt_is_another_event() -> None:
+    ids = {run_event(notify("run-started", attempt=n), NOW).event_id for n in (1, 2)}
+
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "complaint"),
+    [("unit-started", "run-started or run-ended"), ("run-ended", "result")],
+)
+def test_what_cannot_be_told_is_refused(event: str, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        run_event(notify(event), NOW)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "raised"), [("NotFound", 404, NotFound), ("Throttled", 429, Throttled)]
+)
+@pytest.mark.usefixtures("cloud")
+def test_a_topic_that_refuses_is_told_of(
+    clients: Any, lambda_context: Any, code: str, status: int, raised: type[Exception]
+) -> None:
+    clients.break_once("sns", "publish", client_error(code, status), after=False)
+
+    with pytest.raises(raised, match="r1/run-started/1"):
+        handler(notify("run-started").to_json(), lambda_context)

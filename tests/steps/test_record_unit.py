@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from control_fakes import LOST_ANSWER, NOW, arn, claimed, client_error
+
+from contracts import layout
+from contracts.base import Contract
+from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, TransientFailure
+from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.messages import EndUnit, StartUnit
+from contracts.run import RowCounts, StageFailure, UnitStatus
+from steps import storage
+from steps.record_unit import end_unit, handler, start_unit
+
+UNIT = "00000-001"
+ROWS = RowCounts(rows_in=10, filtered=1, rejected=2, removed=3, stored=4)
+
+
+@pytest.fixture
+def run(cloud: Any) -> Any:
+    """A claimed run of two objects."""
+    claimed(cloud.ledger)
+    entries = tuple(
+        ManifestEntry(
+            bucket="data-bucket", key=f"landing/{name}.csv", size=1, etag="e", last_modified=NOW
+        )
+        for name in ("a", "b")
+    )
+    part = ManifestPart(run_id="r1", shard=0, entries=entries)
+    storage.write_json("data-bucket", layout.manifest_part_key("r1", 0), part.to_json())
+    return cloud
+
+
+def start(**fields: Any) -> StartUnit:
+    return StartUnit(run_id="r1", unit_id=UNIT, run_attempt=fields.pop("attempt", 1), **fields)
+
+
+def end(status: UnitStatus = UnitStatus.STORED, **fields: Any) -> EndUnit:
+    values: dict[str, Any] = {"rows": ROWS, "job_ids": ("j1", "j2"), "run_attempt": 1, **fields}
+    return EndUnit(run_id="r1", unit_id=UNIT, status=status, **values)
+
+
+def send(message: Contract, context: Any) -> None:
+    assert handler(message.to_json(), context) is None
+
+
+def unit(cloud: Any) -> dict[str, Any]:
+    found: dict[str, Any] = cloud.ledger.get_item("r1", f"UNIT#{UNIT}")
+    return found
+
+
+def test_a_unit_is_recorded_from_its_start_to_its_end(run: Any, lambda_context: Any) -> None:
+    send(start(), lambda_context)
+
+    assert unit(run)["status"] == "RUNNING"
+    assert unit(run)["source_url"] == "s3://data-bucket/landing/b.csv"
+
+    send(end(), lambda_context)
+
+    item = unit(run)
+    assert item["status"] == "STORED"
+    assert item["rows"] == ROWS.model_dump()
+    assert item["job_ids"] == ["j1", "j2"]
+    assert item["started_at"] <= item["ended_at"]
+    assert item["source_url"] == "s3://data-bucket/landing/b.csv"
+    started, ended = run.published()
+    assert (started["event"], started["status"]) == ("unit-started", "RUNNING")
+    assert started["sourceUrl"] == "s3://data-bucket/landing/b.csv"
+    assert (ended["event"], ended["status"]) == ("unit-ended", "STORED")
+    assert ended["outcome"]["rows"]["stored"] == 4
+    assert ended["datasetName"] == "orders"
+    assert started["unitId"] == ended["unitId"] == UNIT
+
+
+def test_a_failure_is_kept_with_its_stage(run: Any, lambda_context: Any) -> None:
+    failure = StageFailure(stage="validate", error_type="InvalidData", message="x" * 5000)
+
+    send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts(rows_in=3)), lambda_context)
+
+    assert unit(run)["failure"]["stage"] == "validate"
+    assert len(unit(run)["failure"]["message"]) == 2001
+    (ended,) = run.published()
+    assert ended["outcome"]["failure"]["errorType"] == "InvalidData"
+
+
+def test_a_stored_unit_whose_rows_do_not_add_up_is_refused(run: Any) -> None:
+    with pytest.raises(InvalidData, match="do not add up"):
+        end_unit(end(rows=RowCounts(rows_in=5, stored=4)), run.ledger, NOW)
+    assert unit(run) is None
+
+
+@pytest.mark.parametrize("kind", ["start", "end"])
+@pytest.mark.parametrize(
+    ("service", "operation"), [("dynamodb", "update_item"), ("sns", "publish")]
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_what_broke_off_is_repeated_to_the_same_end(
+    run: Any,
+    clients: Any,
+    lambda_context: Any,
+    kind: str,
+    service: str,
+    operation: str,
+    after: bool,
+) -> None:
+    message = start() if kind == "start" else end()
+    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    with pytest.raises(TransientFailure):
+        send(message, lambda_context)
+
+    send(message, lambda_context)
+
+    assert unit(run)["status"] == ("RUNNING" if kind == "start" else "STORED")
+    assert {told["eventId"] for told in run.published()} == {f"r1/{UNIT}/unit-{kind}ed/1"}
+
+
+def test_a_late_repeat_of_the_start_does_not_undo_the_end(run: Any, lambda_context: Any) -> None:
+    send(start(), lambda_context)
+    send(end(), lambda_context)
+    run.published()
+
+    send(start(), lambda_context)
+
+    assert unit(run)["status"] == "STORED"
+    assert run.published() == []
+
+
+def test_a_later_attempt_begins_the_unit_anew(run: Any) -> None:
+    failure = StageFailure(stage="validate", error_type="InvalidData", message="x")
+    end_unit(end(UnitStatus.FAILED, failure=failure), run.ledger, NOW)
+    run.ledger.update("r1", "RUN", {"run_attempt": 2})
+
+    start_unit(start(attempt=2), run.ledger, "data-bucket", NOW + timedelta(hours=1))
+
+    item = unit(run)
+    assert (item["status"], item["run_attempt"]) == ("RUNNING", 2)
+    assert not {"failure", "rows", "job_ids", "ended_at"} & item.keys()
+
+
+@pytest.mark.parametrize("message", [start(), end()])
+def test_an_attempt_that_lost_the_run_writes_and_tells_nothing(
+    run: Any, lambda_context: Any, message: Contract
+) -> None:
+    run.ledger.update("r1", "RUN", {"run_attempt": 2, "holder": arn("two")})
+
+    with pytest.raises(OwnershipLost, match="attempt 2"):
+        send(message, lambda_context)
+    assert unit(run) is None
+    assert run.published() == []
+
+
+@pytest.mark.parametrize("kind", ["start", "end"])
+def test_an_attempt_that_loses_the_run_meanwhile_leaves_the_others_unit(
+    run: Any, clients: Any, lambda_context: Any, kind: str
+) -> None:
+    def take_over() -> None:
+        run.ledger.update("r1", "RUN", {"run_attempt": 2})
+        start_unit(start(attempt=2), run.ledger, "data-bucket", NOW)
+
+    clients.meanwhile("dynamodb", "update_item", take_over)
+
+    with pytest.raises(OwnershipLost):
+        send(start() if kind == "start" else end(), lambda_context)
+    assert (unit(run)["status"], unit(run)["run_attempt"]) == ("RUNNING", 2)
+
+
+def test_a_unit_of_an_unknown_run_is_refused(cloud: Any) -> None:
+    with pytest.raises(NotFound, match="r1"):
+        end_unit(end(), cloud.ledger, NOW)
+
+
+def test_a_unit_past_the_end_of_the_manifest_is_refused(run: Any) -> None:
+    message = StartUnit(run_id="r1", unit_id="00000-002", run_attempt=1)
+
+    with pytest.raises(NotFound, match="00000-002"):
+        start_unit(message, run.ledger, "data-bucket", NOW)
+
+
+@pytest.mark.parametrize("kind", [None, "middle"])
+@pytest.mark.usefixtures("cloud")
+def test_a_message_of_no_known_kind_is_refused(lambda_context: Any, kind: str | None) -> None:
+    with pytest.raises(InvalidInput, match="start or end"):
+        handler({"runId": "r1", "kind": kind}, lambda_context)
+
+
+@pytest.mark.usefixtures("run")
+def test_a_missing_topic_is_named(clients: Any, lambda_context: Any) -> None:
+    clients.break_once("sns", "publish", client_error("NotFound", 404), after=False)
+
+    with pytest.raises(NotFound, match="unit-ended"):
+        send(end(), lambda_context)

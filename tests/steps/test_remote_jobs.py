@@ -1,0 +1,281 @@
+"""The adapters: total state maps, requests as the services know them, errors by what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error, service_model
+
+from contracts.errors import (
+    EngineFull,
+    NotConfigured,
+    NotFound,
+    PipelineError,
+    Throttled,
+    TransientFailure,
+)
+from contracts.job import Engine, JobKey, JobState
+from steps import aws
+from steps.remote_jobs import glue, redshift
+from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
+from steps.remote_jobs.registry import EngineSettings, adapter_for
+
+KEY = JobKey(run_id="run-1", unit_id="00000-000", stage="clean", attempt=1)
+CLOCK = FakeClock()
+WAREHOUSE = redshift.Warehouse(cluster="", workgroup="analytics", database="dev", secret_arn="")
+
+
+def job(number: int = 0, target: str = "stack-clean", service_id: str | None = None) -> RemoteJob:
+    key = JobKey(run_id="run-1", unit_id=f"00000-{number:03d}", stage="clean", attempt=1)
+    return RemoteJob(f"job-{number:03d}", key, target, CLOCK(), service_id)
+
+
+def request(number: int = 0, timeout_seconds: int = 900, statements: int = 2) -> JobRequest:
+    remote = job(number)
+    arguments = {"JOB_ID": remote.job_id, "JOB_KEY": str(remote.key)}
+    sql = tuple(f"INSERT INTO t SELECT {n}" for n in range(statements))
+    return JobRequest(remote, timeout_seconds, arguments, sql)
+
+
+@pytest.fixture
+def fake_glue() -> FakeGlue:
+    return FakeGlue(CLOCK, "stack-clean", "stack-other")
+
+
+@pytest.fixture
+def glue_jobs(fake_glue: FakeGlue) -> glue.GlueJobs:
+    return glue.GlueJobs(fake_glue, "stack-")
+
+
+@pytest.fixture
+def fake_redshift() -> FakeRedshift:
+    return FakeRedshift(CLOCK)
+
+
+@pytest.fixture
+def redshift_jobs(fake_redshift: FakeRedshift) -> redshift.RedshiftJobs:
+    return redshift.RedshiftJobs(fake_redshift, WAREHOUSE)
+
+
+@pytest.mark.parametrize(
+    ("states", "service", "shape", "no_states"),
+    [
+        (glue.STATES, "glue", "JobRunState", set()),
+        (redshift.STATES, "redshift-data", "StatementStatusString", set()),
+        (redshift.STATES, "redshift-data", "StatusString", {"ALL"}),  # ALL is only for listing
+    ],
+)
+def test_every_state_of_an_engine_is_mapped(states, service, shape, no_states) -> None:
+    assert set(states) == set(service_model(service).shape_for(shape).enum) - no_states
+
+
+def test_only_the_states_that_say_so_are_success() -> None:
+    def successes(states):
+        return [raw for raw, state in states.items() if state is JobState.SUCCEEDED]
+
+    assert successes(glue.STATES) == ["SUCCEEDED"]
+    assert successes(redshift.STATES) == ["FINISHED"]
+
+
+def test_a_state_nobody_knows_counts_as_running(glue_jobs, fake_glue) -> None:
+    known = replace(job(), service_id=glue_jobs.submit(request()))
+    fake_glue.finish("HIBERNATING")
+    assert glue_jobs.status_of_many([known])[known.job_id].state is JobState.RUNNING
+
+
+class TestGlue:
+    def test_submits_with_the_key_and_the_timeout_in_whole_minutes(self, glue_jobs, fake_glue):
+        glue_jobs.submit(request(timeout_seconds=61))
+        assert fake_glue.runs[0]["Timeout"] == 2
+        assert fake_glue.runs[0]["Arguments"]["--JOB_KEY"] == str(KEY)
+
+    @pytest.mark.parametrize(
+        ("code", "status", "expected"),
+        [
+            ("ConcurrentRunsExceededException", 400, EngineFull),
+            ("ResourceNumberLimitExceededException", 400, EngineFull),
+            ("ThrottlingException", 400, Throttled),
+            ("OperationTimeoutException", 400, TransientFailure),
+            ("InternalServiceException", 500, TransientFailure),
+            ("InvalidInputException", 400, PipelineError),
+            ("EntityNotFoundException", 400, NotConfigured),
+        ],
+    )
+    def test_errors_say_what_to_do(self, glue_jobs, fake_glue, code, status, expected):
+        fake_glue.refuse_once("StartJobRun", code, status)
+        with pytest.raises(PipelineError) as error:
+            glue_jobs.submit(request())
+        assert type(error.value) is expected
+        assert "stack-clean" in str(error.value)
+
+    def test_a_missing_glue_job_is_named_with_its_stage(self, glue_jobs):
+        missing = replace(request(), job=job(target="stack-nowhere"))
+        with pytest.raises(NotConfigured, match="stack-nowhere is not deployed.*stage clean"):
+            glue_jobs.submit(missing)
+
+    def test_a_run_is_found_by_its_key_on_any_page(self):
+        fake = FakeGlue(CLOCK, "stack-clean", page=3)
+        jobs = glue.GlueJobs(fake, "stack-")
+        ids = [jobs.submit(request(number)) for number in range(8)]
+        assert jobs.find(job(1)) == ids[1]
+        assert jobs.find(job(9)) is None
+
+    def test_a_run_older_than_the_intent_is_another_runs(self, glue_jobs):
+        glue_jobs.submit(request())
+        later = FakeClock(CLOCK())
+        later.advance(3600)
+        assert glue_jobs.find(replace(job(), asked_at=later())) is None
+
+    def test_nothing_is_found_at_a_glue_job_that_is_not_there(self, glue_jobs):
+        assert glue_jobs.find(job(target="stack-nowhere")) is None
+
+    def test_two_hundred_jobs_cost_one_request(self, glue_jobs, fake_glue):
+        jobs = [replace(job(n), service_id=glue_jobs.submit(request(n))) for n in range(200)]
+        answers = glue_jobs.status_of_many(jobs)
+        assert len(answers) == 200
+        assert fake_glue.count("GetJobRuns") + fake_glue.count("GetJobRun") == 1
+
+    def test_runs_beyond_the_first_pages_are_asked_for_one_by_one(self):
+        fake = FakeGlue(CLOCK, "stack-clean", page=2)
+        jobs = glue.GlueJobs(fake, "stack-")
+        old = replace(job(0), service_id=jobs.submit(request(0)))
+        for number in range(1, 20):
+            jobs.submit(request(number))
+        answer = jobs.status_of_many([old])[old.job_id]
+        assert isinstance(answer, EngineStatus)
+        assert fake.count("GetJobRuns") == glue.PAGES_FOR_STATUS
+        assert fake.count("GetJobRun") == 1
+
+    def test_one_glue_job_that_cannot_be_asked_leaves_the_others(self, glue_jobs, fake_glue):
+        first = replace(job(0), service_id=glue_jobs.submit(request(0)))
+        other = replace(request(1), job=job(1, target="stack-other"))
+        second = replace(other.job, service_id=glue_jobs.submit(other))
+        fake_glue.refuse_once("GetJobRuns", "ThrottlingException")
+        answers = glue_jobs.status_of_many([first, second])
+        assert isinstance(answers["job-000"], Throttled)
+        assert isinstance(answers["job-001"], EngineStatus)
+
+    def test_a_run_that_glue_does_not_know_is_answered_with_not_found(self, glue_jobs):
+        gone = job(service_id="jr_gone")
+        nowhere = job(1, target="stack-nowhere", service_id="jr_gone")
+        answers = glue_jobs.status_of_many([gone, nowhere])
+        assert all(isinstance(answer, NotFound) for answer in answers.values())
+
+    def test_a_failed_run_has_its_error_and_its_log(self, glue_jobs, fake_glue):
+        known = replace(job(), service_id=glue_jobs.submit(request()))
+        fake_glue.finish("FAILED", "row 3: not a number")
+        answer = glue_jobs.status_of_many([known])[known.job_id]
+        assert answer.error == "row 3: not a number"
+        assert answer.log_url.endswith(
+            "/log-group/$252Faws-glue$252Fpython-jobs$252Foutput/log-events/jr_0000"
+        )
+
+    def test_cancelling_tells_whether_there_was_something_to_stop(self, glue_jobs, fake_glue):
+        known = replace(job(), service_id=glue_jobs.submit(request()))
+        assert glue_jobs.cancel(known)
+        assert fake_glue.runs[0]["JobRunState"] == "STOPPING"
+        assert glue_jobs.cancel(known), "it is stopping already"
+        fake_glue.finish("STOPPED")
+        assert not glue_jobs.cancel(known)
+        with pytest.raises(NotFound):
+            glue_jobs.cancel(job(service_id="jr_gone"))
+
+
+class TestRedshift:
+    def test_a_load_is_one_named_batch_with_our_token(self, redshift_jobs, fake_redshift):
+        first = redshift_jobs.submit(request())
+        assert redshift_jobs.submit(request()) == first, "the token makes a repeat the same"
+        _, sent = fake_redshift.requests[0]
+        assert sent["StatementName"] == "job-000"
+        assert sent["WithEvent"] is True
+        assert sent["WorkgroupName"] == "analytics"
+        assert "ClusterIdentifier" not in sent
+        assert "SecretArn" not in sent
+
+    def test_the_token_differs_by_job_and_fits(self):
+        tokens = {redshift.client_token(job(number)) for number in range(5)}
+        tokens.add(redshift.client_token(replace(job(), job_id="another")))
+        assert len(tokens) == 6
+        assert {len(token) for token in tokens} == {64}
+
+    @pytest.mark.parametrize(
+        ("code", "status", "expected"),
+        [
+            ("ActiveStatementsExceededException", 400, EngineFull),
+            ("ActiveSessionsExceededException", 400, EngineFull),
+            ("ThrottlingException", 400, Throttled),
+            ("BatchExecuteStatementException", 500, TransientFailure),
+            ("InternalServerException", 500, TransientFailure),
+            ("ValidationException", 400, PipelineError),
+            ("ResourceNotFoundException", 400, NotConfigured),
+        ],
+    )
+    def test_errors_say_what_to_do(self, redshift_jobs, fake_redshift, code, status, expected):
+        fake_redshift.refuse_once("BatchExecuteStatement", code, status)
+        with pytest.raises(PipelineError) as error:
+            redshift_jobs.submit(request())
+        assert type(error.value) is expected
+
+    @pytest.mark.parametrize("statements", [0, 41])
+    def test_a_load_has_one_to_forty_statements(self, redshift_jobs, fake_redshift, statements):
+        with pytest.raises(PipelineError, match="1 to 40 statements"):
+            redshift_jobs.submit(request(statements=statements))
+        assert fake_redshift.requests == []
+
+    def test_it_is_found_by_its_whole_name(self, redshift_jobs):
+        ids = [redshift_jobs.submit(request(number)) for number in range(3)]
+        assert redshift_jobs.find(job(2)) == ids[2]
+        assert redshift_jobs.find(replace(job(), job_id="job-00")) is None
+
+    def test_status_holds_an_answer_for_every_job(self, redshift_jobs, fake_redshift):
+        jobs = [replace(job(n), service_id=redshift_jobs.submit(request(n))) for n in range(3)]
+        fake_redshift.finish("FAILED", "relation does not exist")
+        gone = job(7, service_id="0" * 8 + "-0000-0000-0000-" + "0" * 12)
+        fake_redshift.refuse_once("DescribeStatement", "ThrottlingException")
+        answers = redshift_jobs.status_of_many([*jobs, gone])
+        assert [type(answers[j.job_id]) for j in [*jobs, gone]] == [
+            Throttled,
+            EngineStatus,
+            EngineStatus,
+            NotFound,
+        ]
+        assert answers["job-002"].error == "relation does not exist"
+        assert redshift_jobs.status_of_many([]) == {}
+
+    def test_cancelling_tells_whether_there_was_something_to_stop(
+        self, redshift_jobs, fake_redshift
+    ):
+        known = replace(job(), service_id=redshift_jobs.submit(request()))
+        assert redshift_jobs.cancel(known)
+        assert not redshift_jobs.cancel(known)
+        fake_redshift.statements[0]["Status"] = "STARTED"
+        fake_redshift.break_once(
+            "CancelStatement", service_error("CancelStatement", "QueryTimeoutException", 500)
+        )
+        with pytest.raises(TransientFailure):
+            redshift_jobs.cancel(known)
+
+
+class TestRegistry:
+    def test_an_engine_without_its_settings_is_refused_by_name(self):
+        for engine in Engine:
+            with pytest.raises(NotConfigured, match=f"engine {engine}"):
+                adapter_for(engine, EngineSettings())
+
+    def test_a_warehouse_is_a_cluster_or_a_workgroup_not_both(self):
+        both = EngineSettings(redshift_cluster="a", redshift_workgroup="b")
+        with pytest.raises(NotConfigured, match="exactly one"):
+            adapter_for(Engine.REDSHIFT, both)
+
+    def test_configured_engines_are_there(self, cloud):  # noqa: ARG002 - forgets the clients
+        settings = EngineSettings(glue_job_prefix="stack-", redshift_workgroup="analytics")
+        for engine in (Engine.GLUE, Engine.REDSHIFT):
+            assert adapter_for(engine, settings).engine is engine
+
+    def test_a_submission_without_a_token_is_not_sent_again(self, cloud):  # noqa: ARG002
+        def attempts(service):
+            return aws.client(service).meta.config.retries["total_max_attempts"]
+
+        assert attempts("glue") == 1
+        assert attempts("redshift-data") > 1

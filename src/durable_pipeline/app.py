@@ -61,7 +61,7 @@ def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str,
     if _is_sqs_batch(event):
         records = [Record.from_event(record) for record in event["Records"]]
         return Batch(context, settings(), execution_arn).process(records)
-    return _run_directly(event, context)
+    return _run_directly(event, context, shards=False)
 
 
 @durable_execution
@@ -78,20 +78,33 @@ def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]
     return _run_directly(event, context)
 
 
-def _run_directly(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+def _run_directly(
+    event: dict[str, Any], context: DurableContext, *, shards: bool = True
+) -> dict[str, Any]:
     execution_arn = context.execution_context.durable_execution_arn
     parsed_arn = DurableExecutionArn.from_arn(execution_arn)
     name = parsed_arn.execution_name if parsed_arn else execution_arn
     request = parse_message(canonical_json(event), default_run_id=name[-40:])
     if request is None:
         return {}
-    return _run(Pipeline(context, settings(), execution_arn), request)
+    return _run(Pipeline(context, settings(), execution_arn), request, shards=shards)
 
 
 def _run(
-    pipeline: Pipeline, request: RunRequest, handed_over_by: str | None = None
+    pipeline: Pipeline,
+    request: RunRequest,
+    handed_over_by: str | None = None,
+    *,
+    shards: bool = True,
 ) -> dict[str, Any]:
+    """Prepare and execute one run.
+
+    Args:
+        shards: this function may hold a run of several shards; else such a run is handed over.
+    """
     prepared = pipeline.prepare(request, handed_over_by)
+    if prepared.plan and not shards and len(prepared.plan.manifest.shard_sizes) > 1:
+        return {"runId": request.run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if prepared.standing:
         return {"runId": request.run_id, "standing": prepared.standing}
     if prepared.refused:

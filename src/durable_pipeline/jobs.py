@@ -19,6 +19,7 @@ from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobKey, JobState, JobStatus, job_attempt
 from contracts.messages import CancelJob, CheckJob, SubmitJob
+from durable_pipeline.policies import Policy
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
 
@@ -32,6 +33,7 @@ class Job:
     Attributes:
         run_attempt: which claim of the run this is.
         attempts: how often a job that FAILED is tried in all, each time as a new job.
+        backoff: waits between the tries; absent: none.
         timeout_seconds: deadline of each try.
         input_url: the previous job's output; absent: the unit's own object.
     """
@@ -43,6 +45,7 @@ class Job:
     run_attempt: int
     timeout_seconds: int
     attempts: int = 1
+    backoff: Policy | None = None
     input_url: str | None = None
 
     def key(self, retry: int) -> JobKey:
@@ -73,8 +76,10 @@ def run_job(
         on_ended(status)
         if status.state is JobState.SUCCEEDED:
             return status
-        if status.state is not JobState.FAILED:
+        if status.state is not JobState.FAILED or retry == job.attempts:
             break
+        if job.backoff:
+            context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
     error_type = f"Job{status.state.replace('_', ' ').title().replace(' ', '')}"
     raise StageFailed(job.stage, error_type, f"job {status.job_id}: {status.error or status.state}")
 

@@ -49,15 +49,22 @@ class Settings:
     def from_environment(cls) -> Settings:
         """Read the environment.
 
+        `start-run` may be absent: the long-running function has no use for it, and its template
+        cannot name the function that starts it.
+
         Raises:
             RuntimeError: functions are not named; lists all of them.
         """
         variables = {operation: function_variable(operation) for operation in STEP_OPERATIONS}
-        missing = [name for name in variables.values() if not os.environ.get(name)]
+        missing = [
+            variable
+            for operation, variable in variables.items()
+            if operation != "start-run" and not os.environ.get(variable)
+        ]
         if missing:
             raise RuntimeError(f"missing environment variables: {', '.join(missing)}")
         return cls(
-            functions={name: os.environ[variable] for name, variable in variables.items()},
+            functions={name: os.environ.get(variable, "") for name, variable in variables.items()},
             heartbeat_seconds=int(os.environ.get("HEARTBEAT_SECONDS", "180")),
             short_run_seconds=int(os.environ.get("SHORT_RUN_SECONDS", "600")),
         )

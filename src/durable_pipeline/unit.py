@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aws_durable_execution_sdk_python import DurableContext
 
 from contracts.job import Engine, JobStatus
@@ -16,6 +18,7 @@ from contracts.messages import (
 )
 from contracts.run import RowCounts, UnitStatus
 from durable_pipeline.jobs import Job, run_job
+from durable_pipeline.policies import LOAD_AGAIN
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     END_UNIT,
@@ -74,9 +77,8 @@ class Unit:
 
         url = None
         for link in self.dataset.jobs:
-            url = self._run_job(
-                link.stage, link.engine, link.timeout_seconds, link.attempts, url
-            ).output_url
+            job = self._job(link.stage, link.engine, link.timeout_seconds, link.attempts, url)
+            url = self._run(job).output_url
 
         validated = call(
             self.context,
@@ -95,7 +97,9 @@ class Unit:
                 run_id=run, unit_id=unit, rows=transformed.rows, job_id=self._last_job_id
             )
             call(self.context, self.settings, STORE_REDSHIFT, load)
-            self._run_job("store-redshift", Engine.REDSHIFT, self.dataset.warehouse_timeout_seconds)
+            seconds = self.dataset.warehouse_timeout_seconds
+            job = self._job("store-redshift", Engine.REDSHIFT, seconds, LOAD_AGAIN.attempts)
+            self._run(replace(job, backoff=LOAD_AGAIN))
 
         return RowCounts(
             rows_in=validated.rows_in,
@@ -105,26 +109,26 @@ class Unit:
             stored=transformed.rows,
         )
 
-    def _run_job(
-        self,
-        stage: str,
-        engine: Engine,
-        timeout_seconds: int,
-        attempts: int = 1,
-        input_url: str | None = None,
-    ) -> JobStatus:
-        job = Job(
+    def _job(
+        self, stage: str, engine: Engine, seconds: int, attempts: int, input_url: str | None = None
+    ) -> Job:
+        return Job(
             run_id=self.run_id,
             unit_id=self.unit_id,
             stage=stage,
             engine=engine,
             run_attempt=self.run_attempt,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=seconds,
             attempts=attempts,
             input_url=input_url,
         )
+
+    def _run(self, job: Job) -> JobStatus:
         return run_job(
-            self.context, self.settings, job, on_ended=lambda s: self.job_ids.append(s.job_id)
+            self.context,
+            self.settings,
+            job,
+            on_ended=lambda status: self.job_ids.append(status.job_id),
         )
 
     @property

@@ -30,8 +30,22 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
-def utc_now() -> datetime:
+def _wall_clock() -> datetime:
     return datetime.now(UTC)
+
+
+_clock: Clock = _wall_clock
+
+
+def utc_now() -> datetime:
+    """The time as handlers take it."""
+    return _clock()
+
+
+def use_clock(clock: Clock = _wall_clock) -> None:
+    """Let handlers take the time from this clock, as tests do; without one, from the wall."""
+    global _clock
+    _clock = clock
 
 
 def settings_from_environment(settings_class: type[Settings]) -> Settings:

@@ -168,3 +168,15 @@ def test_a_missing_run_row_in_the_warehouse_does_not_change_the_outcome(
 
     assert execution.answer == {"batchItemFailures": []}
     assert world.payloads("notify")[-1]["result"]["status"] == "SUCCEEDED"
+
+
+def test_a_load_that_conflicts_with_another_is_tried_again(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["redshift"]
+    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": "1023"}] * 2
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert world.unit_status() == {"STORED": 1}
+    assert execution.operations()["job-backoff"] == 2

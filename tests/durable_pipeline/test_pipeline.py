@@ -297,6 +297,16 @@ def test_a_large_run_is_processed_by_child_executions(deployment: Deployment, wo
     assert world.count("record-run") == 1
 
 
+def test_a_large_run_started_directly_is_handed_over(deployment: Deployment, world: World) -> None:
+    world.objects = 5
+    world.units_per_shard = 2
+
+    execution = deployment.run(RUN)
+
+    assert execution.answer == {"runId": "r-1", "handedOverTo": "arn:test-r-1-1"}
+    assert world.units == {}
+
+
 def test_a_unit_that_lost_its_run_stops_instead_of_recording(
     deployment: Deployment, world: World
 ) -> None:

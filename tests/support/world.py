@@ -226,15 +226,24 @@ class Execution:
         return Counter(operation.name for operation in self._result.get_all_operations())
 
 
+def execution_arn(
+    function: str, name: str, invocation_id: str = "inv-12345678-1234-1234-1234-123456789012"
+) -> str:
+    """The ARN of an execution; the invocation id is the one that the runner gives to all."""
+    return (
+        f"arn:aws:lambda:us-west-2:123456789012:function:{function}"
+        f":$LATEST/durable-execution/{name}/{invocation_id}"
+    )
+
+
 class ServiceShapedArns(InMemoryExecutionStore):
     """Gives executions ARNs of the service's shape, which the orchestrator reads names from."""
 
     def save(self, execution: Any) -> None:
         start = execution.start_input
         if not execution.durable_execution_arn.startswith("arn:"):
-            execution.durable_execution_arn = (
-                f"arn:aws:lambda:us-west-2:{start.account_id}:function:{start.function_name}"
-                f":$LATEST/durable-execution/{start.execution_name}/{start.invocation_id}"
+            execution.durable_execution_arn = execution_arn(
+                start.function_name, start.execution_name, start.invocation_id
             )
         super().save(execution)
 

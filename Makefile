@@ -1,0 +1,60 @@
+# `make` or `make help` lists what there is. Needs Python 3.11 or newer, nothing else.
+
+SHELL := /bin/sh
+VENV := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test run local test test-fast check format lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make the virtual environments from the lock files (the others do it when needed)
+	@python=$$(scripts/find-python) && "$$python" scripts/setup.py run
+
+setup-test:
+	@python=$$(scripts/find-python) && "$$python" scripts/setup.py test
+
+run: setup ## run the pipeline on sample data, on this machine (ARGS="--help" tells the options)
+	@$(VENV)/python -m cli.main demo $(ARGS)
+
+local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeline`
+	@$(VENV)/python -m local.local_cloud $(ARGS)
+
+test: setup-test check ## check the code and run all tests
+	$(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-fast: setup-test ## the tests that need no local cloud, in about a minute
+	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" $(ARGS)
+
+check: setup-test ## lint, formatting, types and the template
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	$(VENV)/cfn-lint template.yaml
+
+format: setup-test ## format the code
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+
+# Needs uv (pip install uv). Versions come from pyproject.toml; run.txt is held to those of
+# test.txt, because one is installed on top of the other, and what is deployed to those tested.
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
+TESTED := --constraint requirements/test.txt
+
+lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	$(COMPILE) --python-version 3.11 --extra data --extra local --extra test pyproject.toml \
+		--output-file requirements/test.txt
+	$(COMPILE) --python-version 3.11 $(TESTED) --extra data --extra local pyproject.toml \
+		--output-file requirements/run.txt
+	$(COMPILE) --python-version 3.11 --group substrate --output-file requirements/substrate.txt
+	$(COMPILE) --python-version 3.13 $(TESTED) pyproject.toml --output-file src/requirements.txt
+	printf 'duckdb\nsqlglot\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
+		--output-file layers/data/requirements.txt
+
+clean: ## remove what make has made: environments, state of the local cloud, caches
+	rm -rf .venv .venv-substrate .local .aws-sam .pytest_cache .mypy_cache .ruff_cache build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,204 @@
+"""Whole runs over the real step functions: what is stored, recorded, told, and done only once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from deployed_steps import DeployedSteps
+from world import LONG_RUN, error_named, execution_arn, sqs_event
+
+from durable_pipeline import app
+
+RUN: dict[str, Any] = {
+    "datasetName": "orders",
+    "startDateTime": "2026-11-01",
+    "endDateTime": "2026-11-04",
+    "runId": "r-1",
+}
+DONE = {"batchItemFailures": []}
+BACK_TO_THE_QUEUE = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+@pytest.mark.slow
+def test_a_message_becomes_stored_rows_that_add_up(deployed: DeployedSteps) -> None:
+    execution = deployed.run(sqs_event(RUN))
+
+    assert execution.answer == DONE
+    run, sample = deployed.run_item("r-1"), deployed.sample
+    assert run["status"] == "SUCCEEDED"
+    assert run["units"]["stored"] == len(sample.files)
+    assert run["rows"]["rows_in"] == sample.rows
+    assert run["rows"]["rejected"] == sample.rejected
+    assert run["rows"]["stored"] == sample.valid == len(deployed.stored_rows())
+    events = Counter(event["event"] for event in deployed.cloud.published())
+    assert events == {"run-started": 1, "unit-started": 4, "unit-ended": 4, "run-ended": 1}
+
+
+@pytest.mark.slow
+def test_hours_of_jobs_pass_in_seconds_and_cost_two_operations_each(
+    deployed: DeployedSteps,
+) -> None:
+    deployed.glue.duration = timedelta(minutes=9)  # of the watcher's clock; the deadline is 10
+
+    execution = deployed.run(sqs_event({**RUN, "maxConcurrency": 4}))
+
+    assert execution.answer == DONE
+    jobs = len(deployed.items("r-1", "JOB#"))
+    operations = execution.operations()
+    assert jobs == 4 * 2 + 1  # a Glue job and a load for each unit, and the run's own row
+    assert (operations["await-job"], operations["submit-job"]) == (jobs, jobs)
+    assert operations["check-job"] == 0
+
+
+@pytest.mark.slow
+def test_one_job_id_leads_through_the_whole_trace(deployed: DeployedSteps) -> None:
+    execution = deployed.run(sqs_event({**RUN, "endDateTime": "2026-11-02"}))
+
+    (unit,) = deployed.items("r-1", "UNIT#")
+    (job,) = deployed.items("r-1", "JOB#00000-000#clean#")
+    job_id = job["job_id"]
+    (glue_run,) = deployed.glue.runs
+    assert glue_run["Arguments"]["--JOB_ID"] == job_id
+    assert job_id in unit["job_ids"]
+    assert {row["job_id"]["S"] for row in deployed.stored_rows()} == {job_id}
+    report_key = f"{job['output_url'].partition('/runs/')[2]}report.json"
+    assert deployed.cloud.read_json(f"runs/{report_key}")["jobId"] == job_id
+    assert job_id in json.dumps(execution.recording())
+    load = deployed.cloud.read_json("runs/r-1/units/00000-000/load.json")
+    assert job_id in json.dumps(load)
+
+
+@pytest.mark.slow
+def test_a_query_leaves_rows_out_and_they_are_counted(deployed: DeployedSteps) -> None:
+    deployed.run(sqs_event({**RUN, "query": "country = 'DE'", "index": "germany"}))
+
+    rows = deployed.run_item("r-1")["rows"]
+    stored = deployed.stored_rows()
+    assert rows["filtered"] > 0
+    assert rows["rows_in"] == rows["filtered"] + rows["rejected"] + rows["stored"]
+    assert {row["country"]["S"] for row in stored} == {"DE"}
+    assert {row["index"]["S"] for row in stored} == {"germany"}
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_taken_over_and_only_the_missing_unit_is_done_again(
+    deployed: DeployedSteps,
+) -> None:
+    deployed.glue.fail_inputs = ("dt=2026-11-02/orders-2",)
+    first = deployed.run(sqs_event(RUN), name="first")
+    rows_before = len(deployed.stored_rows())
+    deployed.glue.fail_inputs = ()
+
+    second = deployed.run(sqs_event(RUN), name="second")
+
+    assert first.answer == BACK_TO_THE_QUEUE
+    assert second.answer == DONE
+    assert sorted(deployed.glue_inputs().values()) == [1, 1, 1, 3]  # two attempts failed before
+    run = deployed.run_item("r-1")
+    assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 2)
+    assert run["rows"]["stored"] == deployed.sample.valid == len(deployed.stored_rows())
+    assert rows_before < deployed.sample.valid
+
+
+@pytest.mark.slow
+def test_a_repeated_message_of_a_finished_run_starts_nothing(deployed: DeployedSteps) -> None:
+    message = {**RUN, "endDateTime": "2026-11-02"}
+    deployed.run(sqs_event(message), name="first")
+    jobs, events = len(deployed.glue.runs), len(deployed.cloud.published())
+
+    execution = deployed.run(sqs_event(message), name="second")
+
+    assert execution.answer == DONE
+    assert len(deployed.glue.runs) == jobs == 1
+    assert events == 4
+    assert deployed.cloud.published() == []
+    assert execution.operations()["units"] == 0
+
+
+@pytest.mark.slow
+def test_every_step_may_die_after_its_work_and_be_called_again(deployed: DeployedSteps) -> None:
+    """Each function does its work, then fails once, for every message it gets."""
+    seen: set[str] = set()
+    lock = threading.Lock()
+
+    def die_once(operation: str, payload: dict[str, Any]) -> None:
+        message = operation + json.dumps(
+            {name: value for name, value in payload.items() if name != "callbackId"}
+        )
+        with lock:
+            if message in seen:
+                return
+            seen.add(message)
+        raise error_named("TransientFailure", "the answer was lost")
+
+    deployed.after_step = die_once
+
+    execution = deployed.run(sqs_event("{broken", RUN))
+
+    assert execution.answer == DONE
+    run = deployed.run_item("r-1")
+    assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 1)
+    assert run["rows"]["stored"] == deployed.sample.valid == len(deployed.stored_rows())
+    assert set(deployed.glue_inputs().values()) == {1}
+    assert len(deployed.redshift.statements) == 4 + 1
+    assert len(deployed.cloud.dead_letters()) == 1
+    told = deployed.cloud.published()
+    assert len({event["eventId"] for event in told}) == 10
+    assert len(told) == 20  # each told twice under one id, never lost
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({**RUN, "datasetName": "ordres"}, "did you mean orders?"),
+        ({**RUN, "query": "contry = 'DE'"}, "country"),
+        ({**RUN, "query": "amount >"}, "query"),
+    ],
+    ids=["unknown-dataset", "unknown-column", "broken-query"],
+)
+def test_what_can_never_run_is_kept_with_its_reason(
+    deployed: DeployedSteps, message: dict[str, Any], reason: str
+) -> None:
+    execution = deployed.run(sqs_event(message))
+
+    assert execution.answer == DONE
+    (letter,) = deployed.cloud.dead_letters()
+    assert json.loads(letter["Body"]) == message
+    assert reason in letter["MessageAttributes"]["Reason"]["StringValue"]
+    run = deployed.run_item("r-1")
+    assert run["status"] == "FAILED"
+    assert reason in run["reason"]
+
+
+@pytest.mark.slow
+def test_an_empty_range_is_skipped_with_its_reason(deployed: DeployedSteps) -> None:
+    message = {**RUN, "startDateTime": "2025-01-01", "endDateTime": "2025-01-02"}
+
+    assert deployed.run(sqs_event(message)).answer == DONE
+
+    run = deployed.run_item("r-1")
+    assert run["status"] == "SKIPPED"
+    assert "no objects" in run["reason"]
+
+
+@pytest.mark.slow
+def test_a_detached_run_is_handed_over_by_name_and_the_twin_claims_it(
+    deployed: DeployedSteps,
+) -> None:
+    message = {**RUN, "endDateTime": "2026-11-02", "detached": True}
+
+    assert deployed.run(sqs_event(message)).answer == DONE
+    (start,) = deployed.lambda_api.started
+    assert start["DurableExecutionName"] == "test-r-1-1"
+    assert deployed.run_item("r-1")["holder"] == execution_arn(LONG_RUN, "test-r-1-1")
+
+    execution = deployed.run(json.loads(start["Payload"]), app.handle_run, name="test-r-1-1")
+
+    assert execution.answer["status"] == "SUCCEEDED"
+    assert deployed.run_item("r-1")["run_attempt"] == 1

@@ -1,0 +1,397 @@
+"""The Glue job: what it writes and reports, how it fails, and that validate reads files alike."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import gzip
+import importlib.util
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.server import ThreadedMotoServer
+
+from contracts.dataset import Dataset
+from steps import checks, duck, reading
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "jobs" / "clean_csv.py"
+BUCKET = "data-bucket"
+OUTPUT = "runs/run-1/units/00000-000/jobs/clean/1/"
+COLUMNS = [
+    {"name": "id"},
+    {"name": "amount", "type": "decimal(10,2)"},
+    {"name": "seen_at", "type": "timestamp"},
+    {"name": "note"},
+]
+HEADER = "id,amount,seen_at,note\n"
+DIRTY = (
+    HEADER + "a,1.50,2026-11-01T06:30:00Z,plain\n"
+    'b,2,2026-11-01,"two\nlines, and ""quotes"""\n'
+    "c,1\n"
+    "d,1,2026-11-01,x,y\n"
+    'e,1,2026-11-01,"the "blue" one"\n'
+    "f,many,2026-11-01,uncastable\n"
+    "\n"
+    "g,,,\n"
+)
+
+
+@pytest.fixture(scope="module")
+def job() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("clean_csv", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    targets = {"dynamodb": {"key": ["id"]}}
+    contract = {"name": "d", "source": {"prefix": "a/"}, "columns": COLUMNS, "targets": targets}
+    return Dataset.from_json({**contract, **changes}).to_json()
+
+
+def arguments(key: str, query: str | None = None) -> list[str]:
+    given = [
+        *("--JOB_ID", "20261120T081500Z-3f9c2a1b"),
+        *("--RUN_ID", "run-1", "--UNIT_ID", "00000-000", "--JOB_KEY", "run-1/00000-000/clean/1"),
+        *("--INPUT_URL", f"s3://{BUCKET}/{key}", "--OUTPUT_URL", f"s3://{BUCKET}/{OUTPUT}"),
+        *("--DATASET_URL", f"s3://{BUCKET}/dataset.json", "--INDEX", "d"),
+        *("--enable-metrics", "true", "--TempDir", "s3://x/y"),  # what Glue adds
+    ]
+    return given if query is None else [*given, "--QUERY", query]
+
+
+@dataclass
+class Output:
+    report: dict[str, Any]
+    rows: list[list[str]]
+    rejects: list[dict[str, Any]]
+
+
+def output(s3: Any) -> Output:
+    def read(name: str) -> str:
+        body: bytes = s3.get_object(Bucket=BUCKET, Key=OUTPUT + name)["Body"].read()
+        return body.decode()
+
+    return Output(
+        json.loads(read("report.json")),
+        list(csv.reader(io.StringIO(read("data/part-00000.csv")))),
+        [json.loads(line) for line in read("rejected.jsonl").splitlines()],
+    )
+
+
+def put(s3: Any, body: bytes | str, key: str, contract: dict[str, Any] | None = None) -> None:
+    data = body.encode() if isinstance(body, str) else body
+    s3.put_object(Bucket=BUCKET, Key=key, Body=data)
+    snapshot = json.dumps({"dataset": contract or dataset()})
+    s3.put_object(Bucket=BUCKET, Key="dataset.json", Body=snapshot.encode())
+
+
+def clean(
+    job: ModuleType,
+    s3: Any,
+    body: bytes | str,
+    *,
+    key: str = "in/a.csv",
+    query: str | None = None,
+    **changes: Any,
+) -> Output:
+    put(s3, body, key, dataset(**changes))
+    assert job.main(arguments(key, query)) == 0
+    return output(s3)
+
+
+def test_rows_are_kept_as_text_and_malformed_ones_told(job: ModuleType, s3: Any) -> None:
+    found = clean(job, s3, DIRTY)
+    assert found.rows == [
+        ["id", "amount", "seen_at", "note"],
+        ["a", "1.50", "2026-11-01T06:30:00Z", "plain"],
+        ["b", "2", "2026-11-01", 'two\nlines, and "quotes"'],
+        ["f", "many", "2026-11-01", "uncastable"],
+        ["g", "", "", ""],
+    ]
+    assert [(r["line"], r["reason"]) for r in found.rejects] == [
+        (5, "2 columns instead of 4"),
+        (6, "5 columns instead of 4"),
+        (7, "a quote is not closed, or text follows a closing quote"),
+    ]
+    assert found.rejects[0] == {
+        "source": f"s3://{BUCKET}/in/a.csv",
+        "line": 5,
+        "rule": "malformed",
+        "reason": "2 columns instead of 4",
+        "raw": "c,1",
+    }
+    report = found.report
+    assert report["jobId"] == "20261120T081500Z-3f9c2a1b"
+    assert (report["rowsIn"], report["rowsOut"], report["rowsFiltered"], report["rowsBad"]) == (
+        7,
+        4,
+        0,
+        3,
+    )
+
+
+def test_the_query_filters_rows_but_keeps_uncastable_ones(job: ModuleType, s3: Any) -> None:
+    found = clean(job, s3, DIRTY, query="amount > 1.6 AND seen_at < '2026-12-01' -- big")
+    assert [row[0] for row in found.rows[1:]] == ["b", "f"]
+    report = found.report
+    assert report["rowsFiltered"] == 2
+    assert report["rowsIn"] == report["rowsOut"] + report["rowsFiltered"] + report["rowsBad"] == 7
+
+
+def test_a_query_reaches_no_files(job: ModuleType, s3: Any, capsys: Any) -> None:
+    put(s3, DIRTY, "in/a.csv")
+    query = "id IN (SELECT content FROM read_text('/etc/passwd'))"
+    assert job.main(arguments("in/a.csv", query)) == 1
+    assert "Permission Error" in capsys.readouterr().err
+
+
+def test_an_open_quote_costs_the_rows_behind_it_but_hides_none(job: ModuleType, s3: Any) -> None:
+    found = clean(job, s3, HEADER + 'a,1,,x\nb,1,,"never closed\nc,1,,x\n')
+    assert [row[0] for row in found.rows[1:]] == ["a"]
+    assert found.rejects[0]["raw"] == 'b,1,,"never closed\nc,1,,x'
+
+
+def test_bad_encoding_names_its_column(job: ModuleType, s3: Any) -> None:
+    found = clean(job, s3, HEADER.encode() + b"a,1,,ok\nb,1,,\xff\xfe\n")
+    assert [row[0] for row in found.rows[1:]] == ["a"]
+    reject = found.rejects[0]
+    assert (reject["line"], reject["column"], reject["reason"]) == (3, "note", "not UTF-8")
+
+
+def test_other_columns_are_ignored_with_a_note(job: ModuleType, s3: Any) -> None:
+    found = clean(job, s3, "extra,NOTE,seen_at,amount,id\nx,n,,1,a\n")
+    assert found.rows[1:] == [["a", "1", "", "n"]]
+    assert found.report["ignoredColumns"] == ["extra"]
+
+
+@pytest.mark.parametrize("body", ["", HEADER, HEADER.strip()])
+def test_no_rows_are_a_success(job: ModuleType, s3: Any, body: str) -> None:
+    found = clean(job, s3, body)
+    assert found.report["rowsIn"] == 0
+    assert found.rows == [["id", "amount", "seen_at", "note"]]
+
+
+def test_a_missing_column_fails_in_one_line(job: ModuleType, s3: Any, capsys: Any) -> None:
+    put(s3, "id,amount\na,1\n", "in/a.csv")
+    assert job.main(arguments("in/a.csv")) == 1
+    error = capsys.readouterr().err
+    assert error == (
+        f"clean_csv: s3://{BUCKET}/in/a.csv, line 1: the header lacks seen_at, note;"
+        " it has id, amount\n"
+    )
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix=OUTPUT)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--INPUT_URL": f"s3://{BUCKET}/in/gone.csv"}, "specified key does not exist"),
+        ({"--INPUT_URL": "in/a.csv"}, "not an S3 URL"),
+        ({"--INPUT_URL": f"s3://{BUCKET}/{OUTPUT}"}, "put it first"),
+        ({"--QUERY": "nothing > 1"}, 'Referenced column "nothing" not found'),
+    ],
+)
+def test_failures_are_one_clear_line(
+    job: ModuleType, s3: Any, capsys: Any, change: dict[str, str], message: str
+) -> None:
+    put(s3, DIRTY, "in/a.csv")
+    assert job.main([*arguments("in/a.csv"), *next(iter(change.items()))]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_an_object_over_the_limit_is_refused(job: ModuleType, s3: Any, capsys: Any) -> None:
+    put(s3, HEADER + "x" * 1024 * 1024, "in/a.csv", dataset(limits={"objectMegabytes": 1}))
+    assert job.main(arguments("in/a.csv")) == 1
+    assert "larger than the contract's limit of 1 MB" in capsys.readouterr().err
+
+
+def test_the_report_comes_last(
+    job: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    class DiesAtItsSecondUpload:
+        uploads = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(s3, name)
+
+        def upload_file(self, *arguments: Any) -> None:
+            self.uploads += 1
+            if self.uploads == 2:
+                raise RuntimeError("killed")
+            s3.upload_file(*arguments)
+
+    put(s3, DIRTY, "in/a.csv")
+    with monkeypatch.context() as patch:
+        dying = DiesAtItsSecondUpload()
+        patch.setattr(job.boto3, "client", lambda _: dying)
+        assert job.main(arguments("in/a.csv")) == 1
+    assert "killed" in capsys.readouterr().err
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=OUTPUT)["Contents"]
+    assert [entry["Key"] for entry in listed] == [OUTPUT + "data/part-00000.csv"]
+    assert job.main(arguments("in/a.csv")) == 0
+    assert output(s3).report["rowsIn"] == 7
+
+
+def test_a_repeat_writes_the_same_rows(job: ModuleType, s3: Any) -> None:
+    first, second = clean(job, s3, DIRTY), clean(job, s3, DIRTY)
+    assert (first.rows, first.rejects) == (second.rows, second.rejects)
+
+
+FILES: dict[str, tuple[dict[str, Any], str, bytes]] = {
+    "dirty": ({}, "a.csv", DIRTY.encode()),
+    "crlf": ({}, "a.csv", DIRTY.replace("\n", "\r\n").encode()),
+    "gzip": ({}, "a.csv.gz", gzip.compress(DIRTY.encode())),
+    "bom": ({}, "a.csv", b"\xef\xbb\xbf" + DIRTY.encode()),
+    "encoding": ({}, "a.csv", HEADER.encode() + b"a,1,,\xff\nb,\xff,\xff,\xff\nc,1,,x\n"),
+    "dialect": (
+        {"delimiter": ";", "quote": "'", "header": False},
+        "a.csv",
+        b"a;1;;'x;y'\nb;2;;'it''s'\nc\n",
+    ),
+    "json": (
+        {"type": "jsonl"},
+        "a.jsonl",
+        b'{"id":"a","amount":1}\n\nno\n{"id":"\xff"}\n{"id":"\xff"}\n[1]\n{"id":"b","note":""}\n{',
+    ),
+    "empty": ({}, "a.csv", b""),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("query", [None, "amount >= 1.5"])
+def test_validate_reads_files_as_the_job_does(
+    job: ModuleType, s3: Any, name: str, query: str | None
+) -> None:
+    form, key, body = FILES[name]
+    found = clean(job, s3, body, key=f"in/{key}", query=query, format=form)
+    contract = Dataset.from_json(dataset(format=form))
+    with duck.workspace(512) as space:
+        path = space.path(key)
+        path.write_bytes(body)
+        result = reading.read_file(space, path, contract, "source")
+        malformed = [(m.line, m.reason, m.raw) for m in reading.malformed_rows(space, path)]
+        typed = ", ".join(
+            f"{checks.cast_column(column)} AS {column.name}" for column in contract.columns
+        )
+        texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
+        kept = f"NOT ({checks.castable(contract)} AND ({query}) IS NOT TRUE)" if query else "true"
+        sql = f"SELECT {texts} FROM (SELECT *, {typed} FROM source_rows) WHERE {kept}"  # noqa: S608
+        rows = space.connection.execute(sql).fetchall()
+    assert [[value or "" for value in row] for row in rows] == found.rows[1:]
+    assert malformed == [(r["line"], r["reason"], r["raw"]) for r in found.rejects]
+    assert result.rows == found.report["rowsOut"] + found.report["rowsFiltered"]
+    assert result.malformed == found.report["rowsBad"]
+
+
+@pytest.mark.parametrize("kind", ["integer", "double", "boolean", "date", "decimal(9,2)", "string"])
+def test_the_casts_of_job_and_validate_are_the_same_text(job: ModuleType, kind: str) -> None:
+    column = Dataset.from_json(dataset(columns=[{"name": "id", "type": kind}])).columns[0]
+    ours = checks.cast_column(column).replace("DECIMAL", "decimal")
+    assert job.cast_column({"name": "id", "type": kind}) == ours
+
+
+def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: Any) -> None:
+    chance = random.Random(7)  # noqa: S311
+    alphabet = "ab ,;\"'\n\r\t\\|#é\u2028😀"
+    values = ["".join(chance.choices(alphabet, k=chance.randrange(1, 9))) for _ in range(400)]
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
+        [["id", "note"], *([str(n), value] for n, value in enumerate(values))]
+    )
+    columns = [{"name": "id"}, {"name": "note"}]
+    found = clean(job, s3, text.getvalue(), columns=columns)
+    assert found.report["rowsOut"] == len(values)
+    body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
+    with duck.workspace(512) as space:
+        path = space.path("a.csv")
+        path.write_bytes(body)
+        contract = Dataset.from_json(dataset(columns=columns))
+        reading.read_file(space, path, contract, "source")
+        rows = space.connection.execute('SELECT "text-note" FROM source_rows').fetchall()
+    assert [row[0] for row in rows] == values
+
+
+def test_missing_values_of_a_single_column_survive_too(job: ModuleType, s3: Any) -> None:
+    columns = [{"name": "id"}]
+    found = clean(job, s3, 'id\na\n""\nb\n', columns=columns)
+    body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
+    with duck.workspace(512) as space:
+        path = space.path("a.csv")
+        path.write_bytes(body)
+        contract = Dataset.from_json(dataset(columns=columns))
+        result = reading.read_file(space, path, contract, "source")
+    assert result.rows == found.report["rowsOut"] == 3
+
+
+def test_the_scripts_are_python_3_9() -> None:
+    for path in (ROOT / "jobs").glob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+def test_it_runs_as_a_process_of_its_own() -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        client = boto3.client(
+            "s3",
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        client.create_bucket(Bucket=BUCKET)
+        put(client, DIRTY, "in/a.csv")
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(SCRIPT), *arguments("in/a.csv")],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == [
+            "read",
+            "wrote",
+        ]
+        assert output(client).report["rowsOut"] == 4
+        client.close()
+    finally:
+        server.stop()

@@ -1,0 +1,225 @@
+"""The real step handlers behind the orchestrator, on the testing SDK's runner and moto.
+
+Only the engines are stand-ins: Glue runs the real job script in this process and takes as long as
+the test's clock says; Redshift Data remembers its statements. A thread plays the schedule.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
+from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error
+from world import LONG_RUN, PIPELINE, Execution, closing_runner, execution_arn
+
+from contracts.job import Engine
+from durable_pipeline import app
+from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from local import sample_data
+from steps.callbacks import Callbacks
+from steps.job_ledger import JobLedger
+from steps.job_watcher import Watcher
+from steps.remote_jobs.base import RemoteJobs
+from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.runtime import settings_from_environment, use_clock, utc_now
+
+ROOT = Path(__file__).resolve().parents[2]
+GLUE_JOB = "stack-clean-csv"
+sys.path.insert(0, str(ROOT / "jobs"))
+clean_csv = importlib.import_module("clean_csv")
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+
+class WorkingGlue(FakeGlue):
+    """Runs the job's script at once; tells so when the job's time has passed."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, GLUE_JOB)
+        self.duration = timedelta(seconds=30)
+        self.fail_inputs: tuple[str, ...] = ()
+        self._exit_codes: dict[str, int] = {}
+
+    def get_job(self, **request: Any) -> Any:
+        return self._call("GetJob", request, self._job)
+
+    def _job(self, JobName: str) -> Any:
+        self._known("GetJob", JobName)
+        script = "s3://code-bucket/jobs/clean_csv.py"
+        return {"Job": {"Name": JobName, "Command": {"ScriptLocation": script}}}
+
+    def _start(self, **request: Any) -> Any:
+        started = super()._start(**request)
+        arguments = request["Arguments"]
+        if any(part in arguments["--INPUT_URL"] for part in self.fail_inputs):
+            self._exit_codes[started["JobRunId"]] = 1
+        else:
+            line = [word for pair in arguments.items() for word in pair]
+            self._exit_codes[started["JobRunId"]] = clean_csv.main(line)
+        return started
+
+    def _list(self, **request: Any) -> Any:
+        self._progress()
+        return super()._list(**request)
+
+    def _get(self, **request: Any) -> Any:
+        self._progress()
+        return super()._get(**request)
+
+    def _progress(self) -> None:
+        for run in self.runs:
+            if (
+                run["JobRunState"] == "STARTING"
+                and self._clock() >= run["StartedOn"] + self.duration
+            ):
+                failed = self._exit_codes[run["Id"]] != 0
+                error = {"ErrorMessage": "clean_csv: told to fail"} if failed else {}
+                run |= {"JobRunState": "FAILED" if failed else "SUCCEEDED", **error}
+
+
+class QuickRedshift(FakeRedshift):
+    """Every batch is finished as soon as somebody asks."""
+
+    def _describe(self, **request: Any) -> Any:
+        statement = super()._describe(**request)
+        statement["Status"] = "FINISHED"
+        return statement
+
+
+class RunnerLambda:
+    """The part of Lambda's API that steps use, answered by the runner."""
+
+    def __init__(self, steps: DeployedSteps) -> None:
+        self._steps = steps
+        self.started: list[dict[str, Any]] = []
+
+    def send_durable_execution_callback_success(self, CallbackId: str, Result: bytes) -> Any:
+        return self._told(self._steps.runner.send_callback_success, CallbackId, Result)
+
+    def send_durable_execution_callback_heartbeat(self, CallbackId: str) -> Any:
+        return self._told(self._steps.runner.send_callback_heartbeat, CallbackId)
+
+    def get_durable_execution(self, DurableExecutionArn: str, **_: Any) -> Any:
+        return {"Status": self._steps.executions.get(DurableExecutionArn, "RUNNING")}
+
+    def invoke(self, **request: Any) -> Any:
+        self.started.append(request)
+        name = request["DurableExecutionName"]
+        return {"StatusCode": 202, "DurableExecutionArn": execution_arn(LONG_RUN, name)}
+
+    def _told(self, send: Callable[..., None], *arguments: Any) -> Any:
+        try:
+            send(*arguments)
+        except AwsApiException as error:
+            raise service_error("callback", type(error).__name__, 404) from error
+        return {}
+
+
+class DeployedSteps:
+    """One deployment: run messages through it, then look at what they left."""
+
+    def __init__(self, cloud: Any, clients: Any) -> None:
+        self.cloud = cloud
+        self.clock = FakeClock(utc_now())
+        self.glue = WorkingGlue(self.clock)
+        self.redshift = QuickRedshift(self.clock)
+        self.lambda_api = RunnerLambda(self)
+        self.executions: dict[str, str] = {}
+        self.runner: Any = None
+        self.after_step: Callable[[str, dict[str, Any]], None] = lambda _name, _payload: None
+        for service, client in (
+            ("glue", self.glue),
+            ("redshift-data", self.redshift),
+            ("lambda", self.lambda_api),
+        ):
+            clients.use(service, client)
+        self.sample = sample_data.upload(
+            cloud.client("s3"), cloud.data_bucket, cloud.code_bucket, rows=125
+        )
+        settings = settings_from_environment(EngineSettings)
+        self._watcher = Watcher(
+            jobs=JobLedger(cloud.ledger),
+            adapter=lambda engine: self._adapter(engine, settings),
+            callbacks=Callbacks(self.lambda_api),
+            clock=self.clock,
+            engines=(Engine.GLUE, Engine.REDSHIFT),
+        )
+        use_clock(self.clock)
+        self._stopped = threading.Event()
+        self._schedule = threading.Thread(target=self._watch, daemon=True)
+        self._schedule.start()
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._schedule.join(timeout=10)
+        use_clock()
+
+    def run(
+        self, event: Any, handler: Handler = app.handle_messages, name: str = "execution-1"
+    ) -> Execution:
+        functions = {operation: operation for operation in STEP_OPERATIONS}
+        app.use_settings(Settings(functions=functions))
+        with closing_runner(handler) as runner:
+            self.runner = runner
+            for operation in STEP_OPERATIONS:
+                runner.register_function(operation, self._step(operation))
+            runner.register_durable_function(LONG_RUN, app.handle_run)
+            result = runner.run(
+                input=json.dumps(event),
+                execution_timeout=100,
+                function_name=LONG_RUN if handler is app.handle_run else PIPELINE,
+                execution_name=name,
+            )
+            history = runner._store.list_all()[0]
+            self.executions[history.durable_execution_arn] = str(result.status.value)
+            return Execution(result, history)
+
+    # -- what a run left
+
+    def run_item(self, run_id: str) -> dict[str, Any]:
+        item: dict[str, Any] | None = self.cloud.ledger.get_item(run_id, "RUN")
+        assert item is not None
+        return item
+
+    def items(self, run_id: str, prefix: str) -> list[dict[str, Any]]:
+        return list(self.cloud.ledger.query(run_id, prefix))
+
+    def stored_rows(self) -> list[dict[str, Any]]:
+        pages = self.cloud.client("dynamodb").get_paginator("scan")
+        return [
+            item for page in pages.paginate(TableName="processed-data") for item in page["Items"]
+        ]
+
+    def glue_inputs(self) -> Counter[str]:
+        """How many Glue runs each source file had."""
+        return Counter(run["Arguments"]["--INPUT_URL"] for run in self.glue.runs)
+
+    # -- inside
+
+    def _adapter(self, engine: Engine, settings: EngineSettings) -> RemoteJobs:
+        return adapter_for(engine, settings)
+
+    def _step(self, operation: str) -> Handler:
+        handler: Handler = importlib.import_module(f"steps.{operation.replace('-', '_')}").handler
+
+        def handle(payload: dict[str, Any], context: Any) -> Any:
+            answer = handler(payload, context)
+            self.after_step(operation, payload)
+            return answer
+
+        return handle
+
+    def _watch(self) -> None:
+        """A minute of the watcher's clock every few milliseconds."""
+        while not self._stopped.wait(0.01):
+            self.clock.advance(60)
+            if self.runner is not None:
+                self._watcher.run()

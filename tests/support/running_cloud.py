@@ -1,0 +1,154 @@
+"""The deployed pipeline on the local cloud, as its users see it: by boto3 and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local import sample_data
+from local.local_cloud.cloud import LocalCloud
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 90
+Item = dict[str, Any]
+
+
+class RunningCloud:
+    """Send messages; look at what came of them."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.outputs = cloud.outputs
+        self.sample = sample_data.upload(
+            cloud.client("s3"),
+            self.outputs["DataBucketName"],
+            self.outputs["CodeBucketName"],
+            rows=125,
+        )
+
+    def send(self, message: dict[str, Any] | str) -> str:
+        """Answers the message id."""
+        body = message if isinstance(message, str) else json.dumps(message)
+        sent = self.cloud.client("sqs").send_message(
+            QueueUrl=self.outputs["DataProcessingQueueUrl"], MessageBody=body
+        )
+        return str(sent["MessageId"])
+
+    def run(self, run_id: str) -> Item | None:
+        """The run's RUN item."""
+        answer = self.cloud.client("dynamodb").get_item(
+            TableName=self.outputs["LedgerTable"],
+            Key={"run_id": {"S": run_id}, "item": {"S": "RUN"}},
+            ConsistentRead=True,
+        )
+        return answer.get("Item")
+
+    def await_run(self, run_id: str, *statuses: str) -> Item:
+        """The RUN item as soon as it has one of these statuses."""
+
+        def found() -> Item | None:
+            run = self.run(run_id)
+            return run if run and run["status"]["S"] in statuses else None
+
+        return wait_until(found, f"run {run_id} to be {' or '.join(statuses)}")
+
+    def ledger(self, run_id: str, prefix: str) -> list[Item]:
+        answer = self.cloud.client("dynamodb").query(
+            TableName=self.outputs["LedgerTable"],
+            KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        items: list[Item] = answer["Items"]
+        return items
+
+    def stored(self, run_id: str) -> list[Item]:
+        pages = self.cloud.client("dynamodb").get_paginator("scan")
+        return [
+            item
+            for page in pages.paginate(TableName=self.outputs["ProcessedDataTable"])
+            for item in page["Items"]
+            if item["run_id"]["S"] == run_id
+        ]
+
+    def query(self, sql: str) -> list[list[Any]]:
+        """Rows of a warehouse query."""
+        client = self.cloud.client("redshift-data")
+        statement = client.execute_statement(WorkgroupName="local", Database="dev", Sql=sql)["Id"]
+
+        def ended() -> Item | None:
+            described: Item = client.describe_statement(Id=statement)
+            return described if described["Status"] in ("FINISHED", "FAILED", "ABORTED") else None
+
+        described = wait_until(ended, sql)
+        assert described["Status"] == "FINISHED", described.get("Error")
+        records = client.get_statement_result(Id=statement)["Records"]
+        return [[next(iter(field.values())) for field in record] for record in records]
+
+    def executions(self, function: str) -> list[Item]:
+        """Durable executions of `PipelineFunction` or `LongRunFunction`, newest first."""
+        answer = self.cloud.client("lambda").list_durable_executions_by_function(
+            FunctionName=self.outputs[f"{function}Arn"], ReverseOrder=True
+        )
+        items: list[Item] = answer["DurableExecutions"]
+        return items
+
+    def dead_letter(self, text: str) -> Item:
+        """The dead letter whose body holds the text; it is taken off the queue."""
+        queue, url = self.cloud.client("sqs"), self.outputs["DeadLetterQueueUrl"]
+
+        def found() -> Item | None:
+            batch = queue.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                VisibilityTimeout=1,
+            )
+            for message in batch.get("Messages", []):
+                if text in message["Body"]:
+                    queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                    letter: Item = message
+                    return letter
+            return None
+
+        return wait_until(found, f"a dead letter with {text!r}")
+
+    @contextmanager
+    def job_failing_for(self, input_part: str) -> Iterator[None]:
+        """For a while the Glue script fails for inputs whose URL has this part."""
+        s3, bucket = self.cloud.client("s3"), self.outputs["CodeBucketName"]
+        key, imports = "jobs/clean_csv.py", "import argparse\n"
+        real = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        failing = (
+            f"import sys\nif any({input_part!r} in word for word in sys.argv):\n"
+            "    sys.exit('no such luck')\n"
+        )
+        assert imports in real
+        broken = real.replace(imports, imports + failing, 1)
+        s3.put_object(Bucket=bucket, Key=key, Body=broken.encode())
+        try:
+            yield
+        finally:
+            s3.put_object(Bucket=bucket, Key=key, Body=real.encode())
+
+    def kill_functions(self) -> int:
+        """Kill every function's processes, whatever they are doing; answers how many."""
+        functions = self.cloud.client("lambda").list_functions()["Functions"]
+        kill = self.cloud.functions.kill_sandboxes
+        return sum(kill(function["FunctionName"]) for function in functions)
+
+
+def wait_until(look: Callable[[], Item | None], what: str) -> Item:
+    """What `look` finds, asked again and again; fails after a while."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for {what}")

@@ -1,0 +1,1 @@
+"""The command line: `pipeline`, against AWS or the local cloud alike."""

@@ -1,0 +1,77 @@
+"""What an operation of the pipeline had to say, in a few words: job ids, counts, outcomes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from cli.history_view import Operation
+
+Answer = Mapping[str, Any]
+
+
+def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> str:
+    """A few words on one operation; empty where there is nothing to say.
+
+    Args:
+        all_operations: the execution's, so that a callback can tell the job it waited for.
+    """
+    if operation.error:
+        return operation.error
+    if operation.kind == "Callback":
+        return _of_callback(operation, all_operations)
+    words = _WORDS.get(operation.name)
+    if words is None or not isinstance(operation.answered, Mapping):
+        return ""
+    return words(operation.answered)
+
+
+def _of_callback(callback: Operation, all_operations: Sequence[Operation]) -> str:
+    if isinstance(callback.answered, Mapping) and "jobId" in callback.answered:
+        return _of_job(callback.answered)
+    for operation in all_operations:
+        sent = operation.sent if isinstance(operation.sent, Mapping) else {}
+        if callback.callback_id and sent.get("callbackId") == callback.callback_id:
+            return f"{sent.get('key', {}).get('stage', '')} under way".strip()
+    return ""
+
+
+def _of_job(status: Answer) -> str:
+    return f"{status.get('stage')} {status.get('state')}, job {status.get('jobId')}"
+
+
+def _of_validate(answer: Answer) -> str:
+    counts = [f"{answer['rowsIn']} rows in", f"{answer['valid']} valid"]
+    counts += [f"{answer[name]} {name}" for name in ("filtered", "rejected") if answer.get(name)]
+    return ", ".join(counts)
+
+
+def _of_transform(answer: Answer) -> str:
+    removed = f", {answer['removed']} removed" if answer.get("removed") else ""
+    return f"{answer['rows']} rows{removed}"
+
+
+def _of_stored(answer: Answer) -> str:
+    there = f", {answer['unchanged']} were there before" if answer.get("unchanged") else ""
+    return f"{answer['rows']} rows{there}"
+
+
+def _of_manifest(answer: Answer) -> str:
+    stored = f", {answer['stored']} stored before" if answer.get("stored") else ""
+    return f"{answer['objects']} objects, {answer['totalBytes']:,} bytes{stored}"
+
+
+_WORDS: Final[dict[str, Callable[[Answer], str]]] = {
+    "claim-run": lambda answer: f"{answer['outcome']}, attempt {answer['runAttempt']}",
+    "load-dataset": lambda answer: f"{answer['name']}, version {answer['version']}",
+    "list-urls": _of_manifest,
+    "start-run": lambda answer: f"goes on in {answer['executionName']}",
+    "submit-job": _of_job,
+    "check-job": _of_job,
+    "cancel-job": _of_job,
+    "validate": _of_validate,
+    "transform": _of_transform,
+    "store-dynamodb": _of_stored,
+    "store-redshift": lambda answer: f"load of {answer['rows']} rows prepared",
+    "record-run": lambda answer: str(answer["result"]["status"]),
+}

@@ -1,0 +1,33 @@
+"""`pipeline`: the commands, wired to what they do."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.dataset import dataset_app
+from cli.demo import demo
+from cli.exit_codes import EPILOG
+from cli.run import run
+from cli.show import dead_letters, history, jobs, status, units
+from cli.upload import upload
+
+app = typer.Typer(
+    name="pipeline",
+    help="Start runs of the data pipeline and look at them, on AWS (--stack) or the local cloud.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=EPILOG)(demo)
+app.command(epilog=EPILOG)(run)
+app.command(epilog=EPILOG)(status)
+app.command(epilog=EPILOG)(history)
+app.command(epilog=EPILOG)(units)
+app.command(epilog=EPILOG)(jobs)
+app.command(epilog=EPILOG)(upload)
+app.command("dead-letters", epilog=EPILOG)(dead_letters)
+app.add_typer(dataset_app, name="dataset")
+
+if __name__ == "__main__":
+    app(prog_name="pipeline")

@@ -1,0 +1,137 @@
+"""Messages: made from options or a file, checked as the pipeline will check them, sent, refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cli.exit_codes import REFUSED, CommandFailed
+from contracts.errors import InvalidRequest
+from contracts.run_request import RunRequest
+from durable_pipeline.intake import claimed_run_id, parse_message
+
+NO_BUCKET: Final = "your-data-bucket"
+ID_TO_COME: Final = "message-id"  # stands for the SQS message id while a message is checked
+_PEEKS_AT_MOST: Final = 50  # of ten messages each
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message on the dead-letter queue.
+
+    Attributes:
+        message_id: of the message as it was first sent.
+        reason: why it was refused; None where it came by redrive, after too many tries.
+        run_id: the run it named, if any.
+    """
+
+    message_id: str
+    sent_at_ms: int
+    reason: str | None
+    run_id: str | None
+    body: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "messageId": self.message_id,
+            "sentAtMilliseconds": self.sent_at_ms,
+            "reason": self.reason,
+            "runId": self.run_id,
+            "body": self.body,
+        }
+
+
+def read_message(path: str) -> str:
+    """The text of a message file, or of standard input for `-`.
+
+    Raises:
+        CommandFailed: the file cannot be read.
+    """
+    if path == "-":
+        return sys.stdin.read()
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"the message file {path} cannot be read: {error}", REFUSED) from None
+
+
+def message_of(fields: Mapping[str, Any]) -> str:
+    """A message from single fields; those that are None are left out."""
+    return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+
+def with_bucket(body: str, data_bucket: str) -> str:
+    """The message files in events/ name no bucket of their own: this puts the deployment's in."""
+    return body.replace(NO_BUCKET, data_bucket)
+
+
+def check_message(body: str) -> RunRequest:
+    """What the pipeline will make of this message.
+
+    Raises:
+        CommandFailed: it would refuse it; names every problem.
+    """
+    try:
+        request = parse_message(body, default_run_id=ID_TO_COME)
+    except InvalidRequest as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise CommandFailed(
+            f"not sent: the pipeline would refuse this message\n{lines}\n"
+            "(--unchecked sends it all the same; README.md lists the fields)",
+            REFUSED,
+        ) from None
+    if request is None:
+        raise CommandFailed("not sent: this is a test message of S3, which starts nothing", REFUSED)
+    return request
+
+
+def send_message(sqs: Any, queue_url: str, body: str) -> str:
+    """Send it to the queue; answers the message id."""
+    message_id: str = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
+    return message_id
+
+
+def run_id_of(body: str, message_id: str) -> str:
+    """The run that a sent message names; a message without `runId` names it by its own id."""
+    return claimed_run_id(body) or message_id
+
+
+def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
+    """The messages on the dead-letter queue, oldest first; they stay there.
+
+    A queue has no listing: it is received from without hiding anything, until a round brings
+    nothing new. On a queue with hundreds of messages some may be missing.
+    """
+    found: dict[str, DeadLetter] = {}
+    for _ in range(_PEEKS_AT_MOST):
+        answer = sqs.receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+            WaitTimeSeconds=1,
+            MessageAttributeNames=["All"],
+            AttributeNames=["SentTimestamp"],
+        )
+        new = [item for item in answer.get("Messages", []) if item["MessageId"] not in found]
+        if not new:
+            break
+        found.update({item["MessageId"]: _dead_letter(item) for item in new})
+    return sorted(found.values(), key=lambda letter: letter.sent_at_ms)
+
+
+def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
+    attributes = {
+        name: str(value.get("StringValue", ""))
+        for name, value in (message.get("MessageAttributes") or {}).items()
+    }
+    return DeadLetter(
+        message_id=attributes.get("MessageId", message["MessageId"]),
+        sent_at_ms=int(message["Attributes"]["SentTimestamp"]),
+        reason=attributes.get("Reason"),
+        run_id=attributes.get("RunId") or claimed_run_id(message["Body"]),
+        body=message["Body"],
+    )

@@ -1,0 +1,117 @@
+"""`pipeline run`: send a message, and follow the run if asked to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.deployment import Deployment, find_deployment
+from cli.exit_codes import INTERRUPTED, REFUSED, CommandFailed
+from cli.follow import Follower
+from cli.message import (
+    check_message,
+    message_of,
+    read_message,
+)
+from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
+from cli.progress import show_progress
+from cli.report import Report, make_report, print_outcome
+from cli.sending import send
+from cli.tables import make_console, print_json, units_table
+
+
+def run(
+    message_file: Annotated[
+        str | None, typer.Argument(help="A file with the message; - for standard input.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="datasetName")] = None,
+    start: Annotated[str | None, typer.Option(help="startDateTime, such as 2026-11-01")] = None,
+    end: Annotated[str | None, typer.Option(help="endDateTime")] = None,
+    input_url: Annotated[str | None, typer.Option(help="inputUrl: one object")] = None,
+    query: Annotated[str | None, typer.Option(help="query: a boolean SQL expression")] = None,
+    index: Annotated[str | None, typer.Option(help="index")] = None,
+    run_id: Annotated[str | None, typer.Option(help="runId")] = None,
+    max_concurrency: Annotated[int | None, typer.Option(help="maxConcurrency")] = None,
+    tolerated_failure_percentage: Annotated[
+        float | None, typer.Option(help="toleratedFailurePercentage")
+    ] = None,
+    detached: Annotated[
+        bool | None, typer.Option("--detached/--not-detached", help="detached")
+    ] = None,
+    retry_of: Annotated[str | None, typer.Option(help="retryOf: a run id")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    timeout: TimeoutOption = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Send what the pipeline would refuse, too.")
+    ] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Send a message that starts a run: from a file, or made from options.
+
+    Example: pipeline run --dataset orders --start 2026-11-01 --end 2026-11-04 --wait
+    """
+    fields = {
+        "datasetName": dataset,
+        "startDateTime": start,
+        "endDateTime": end,
+        "inputUrl": input_url,
+        "query": query,
+        "index": index,
+        "runId": run_id,
+        "maxConcurrency": max_concurrency,
+        "toleratedFailurePercentage": tolerated_failure_percentage,
+        "detached": detached,
+        "retryOf": retry_of,
+    }
+    body = _body(message_file, fields)
+    if not unchecked:
+        check_message(body)
+    deployment = find_deployment(stack, region)
+    sent = send(deployment, body, checked=not unchecked)
+    if wait:
+        follow_to_the_end(deployment, sent.follower, timeout, json_output=json_output)
+    elif json_output:
+        print_json(make_console(), {"messageId": sent.message_id, "runId": sent.run_id})
+    else:
+        typer.echo(
+            f"sent as message {sent.message_id}; follow it: pipeline status --follow {sent.run_id}"
+        )
+
+
+def follow_to_the_end(
+    deployment: Deployment, follower: Follower, timeout: float | None, *, json_output: bool
+) -> None:
+    """Show the run's progress and its outcome, then exit with the run's status.
+
+    Raises:
+        typer.Exit: always.
+    """
+    talk = make_console(stderr=json_output)
+    try:
+        snapshot = show_progress(talk, follower.watch(timeout))
+    except KeyboardInterrupt:
+        talk.print("no longer followed; the run goes on (pipeline status --follow)")
+        raise typer.Exit(INTERRUPTED) from None
+    console = make_console()
+    if json_output:
+        print_json(console, make_report(deployment, snapshot).to_json())
+    else:
+        if snapshot.units:
+            console.print(units_table(snapshot.units, Report(snapshot).total))
+        print_outcome(console, snapshot)
+    raise typer.Exit(snapshot.exit_code)
+
+
+def _body(message_file: str | None, fields: dict[str, Any]) -> str:
+    given = [name for name, value in fields.items() if value is not None]
+    if message_file is None:
+        return message_of(fields)
+    if given:
+        raise CommandFailed(
+            f"a message file and {', '.join(given)}: put the fields into the file, or leave it out",
+            REFUSED,
+        )
+    return read_message(message_file)

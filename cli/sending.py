@@ -1,0 +1,69 @@
+"""Sending a message, and what is needed to follow the run that it starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from cli.deployment import Deployment
+from cli.exit_codes import REFUSED, CommandFailed
+from cli.follow import Follower
+from cli.ledger_view import LedgerView, Run
+from cli.message import run_id_of, send_message, with_bucket
+from contracts.errors import InvalidRequest
+from durable_pipeline.intake import parse_message
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message on its way."""
+
+    message_id: str
+    run_id: str
+    queue_url: str
+    follower: Follower
+
+
+def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
+    """Send the message to the deployment's queue.
+
+    Args:
+        checked: refuse to send what the ledger says will be refused: the id of a run with other
+            content.
+
+    Raises:
+        CommandFailed: it would be refused.
+    """
+    body = with_bucket(body, deployment.output("DataBucketName"))
+    ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    named = run_id_of(body, "")
+    before = ledger.run(named) if named else None
+    conflicts = conflicting_fields(body, before) if before else []
+    if conflicts and checked:
+        raise CommandFailed(
+            f"not sent: there is a run {named} with other content ({', '.join(conflicts)});"
+            " take another run id",
+            REFUSED,
+        )
+    queue_url = deployment.output("DataProcessingQueueUrl")
+    message_id = send_message(deployment.client("sqs"), queue_url, body)
+    run_id = run_id_of(body, message_id)
+    follower = Follower(
+        deployment,
+        run_id,
+        message_id,
+        before,
+        awaits_refusal=before is not None and bool(conflicts),
+    )
+    return Sent(message_id, run_id, queue_url, follower)
+
+
+def conflicting_fields(body: str, run: Run) -> list[str]:
+    """The fields in which a message differs from the request of a run, by name."""
+    held = json.loads(run.raw.get("request") or "{}")
+    try:
+        request = parse_message(body, default_run_id=run.run_id)
+    except InvalidRequest:
+        return ["message"]
+    asked = request.to_json() if request else {}
+    return [name for name in sorted(held.keys() | asked) if held.get(name) != asked.get(name)]

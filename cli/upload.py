@@ -1,0 +1,69 @@
+"""`pipeline upload`: contracts and job scripts to where the deployment reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.deployment import Deployment, find_deployment
+from cli.options import JsonOption, RegionOption, StackOption
+from cli.tables import make_console, print_json
+from contracts import layout
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py")
+
+
+def upload(
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Sample orders and readings, too (a few 100 KB).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Upload datasets/ and jobs/ to the code bucket.
+
+    Example: pipeline upload --sample
+    """
+    deployment = find_deployment(stack, region)
+    urls = upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
+    if sample:
+        urls += upload_sample(deployment, seed)
+    console = make_console()
+    if json_output:
+        print_json(console, urls)
+        return
+    for url in urls:
+        console.print(url, soft_wrap=True)
+
+
+def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:
+    """Put contracts and job scripts into the code bucket; answers their URLs."""
+    paths = [path for pattern in PATTERNS for path in sorted(root.glob(pattern))]
+    urls = []
+    for path in paths:
+        key = path.relative_to(root).as_posix()
+        s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        urls.append(layout.s3_url(bucket, key))
+    return urls
+
+
+def upload_sample(deployment: Deployment, seed: int) -> list[str]:
+    """Put sample data into the data bucket; answers the URLs."""
+    # Only here: nothing of the local cloud is needed to speak to AWS.
+    from local import sample_data
+
+    data_bucket = deployment.output("DataBucketName")
+    urls: list[str] = []
+    sample_data.upload(
+        deployment.client("s3"),
+        data_bucket,
+        deployment.output("CodeBucketName"),
+        seed=seed,
+        progress=urls.append,
+    )
+    return [url for url in urls if url.startswith(f"s3://{data_bucket}/landing/")]

@@ -1,0 +1,144 @@
+"""`python -m local.local_cloud`: keeps the local cloud running until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from local.local_cloud.cloud import DEFAULT_PORT, LocalCloud
+from local.local_cloud.front import FrontError
+from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.state import CloudError
+from local.local_cloud.substrate import SubstrateError
+
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+def run(
+    template: Annotated[Path, typer.Option(help="SAM or CloudFormation template.")] = _REPOSITORY
+    / "template.yaml",
+    port: Annotated[int, typer.Option(help="Port of the endpoint; 0 takes a free one.")] = (
+        DEFAULT_PORT
+    ),
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="Template parameter, NAME=VALUE; may be given several times."),
+    ] = None,
+    state_dir: Annotated[Path, typer.Option(help="For logs and temporary files.")] = Path(".local"),
+    redelivery_seconds: Annotated[
+        float | None,
+        typer.Option(help="When failed messages come again, instead of their visibility timeout."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print endpoint, outputs and warnings as one JSON line.")
+    ] = False,
+) -> None:
+    """Run an AWS of your own on this machine, with the template deployed, until Ctrl-C.
+
+    Example: python -m local.local_cloud --parameter Environment=test
+
+    Exit status: 0 after Ctrl-C or SIGTERM, 1 if it cannot start, 2 for wrong arguments.
+    """
+    cloud = LocalCloud(
+        template,
+        state_dir,
+        port=port,
+        parameters=_parameters(parameter or []),
+        redelivery_seconds=redelivery_seconds,
+    )
+    _end_by_signals()
+    try:
+        with cloud:
+            print(_as_json(cloud) if as_json else _guide(cloud, state_dir), flush=True)
+            while True:
+                signal.pause()
+    except _Ended:
+        if not as_json:
+            print("stopped", flush=True)
+    except (CloudError, FrontError, SubstrateError, TemplateError) as error:
+        print(f"the local cloud cannot start: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+class _Ended(BaseException):
+    """A signal asked for the end; passes through everything that handles errors."""
+
+
+def _end_by_signals() -> None:
+    """Let Ctrl-C and SIGTERM end the command in order, and a second one at once."""
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt
+        ended.set()
+        raise _Ended
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    for item in given:
+        if "=" not in item:
+            raise typer.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--parameter")
+    return dict(item.split("=", 1) for item in given)
+
+
+def _as_json(cloud: LocalCloud) -> str:
+    return json.dumps(
+        {
+            "endpointUrl": cloud.endpoint_url,
+            "environment": cloud.environment(),
+            "outputs": cloud.outputs,
+            "warnings": cloud.warnings,
+        }
+    )
+
+
+def _guide(cloud: LocalCloud, state_dir: Path) -> str:
+    exports = "\n".join(f"  export {name}={value}" for name, value in cloud.environment().items())
+    width = max((len(name) for name in cloud.outputs), default=0)
+    outputs = "\n".join(f"  {name:<{width}}  {value}" for name, value in cloud.outputs.items())
+    warnings = "\n".join(f"  - {warning}" for warning in cloud.warnings)
+    return f"""\
+The local cloud answers at {cloud.endpoint_url}. In another terminal:
+
+{exports}
+
+{_examples(cloud)}
+
+Outputs of the stack:
+{outputs}
+
+What of the template has no effect here:
+{warnings or "  nothing"}
+
+Logs: {state_dir}/logs, {state_dir}/local-cloud.log. Ctrl-C ends it; nothing is kept."""
+
+
+def _examples(cloud: LocalCloud) -> str:
+    aws = f"  aws --endpoint-url {cloud.endpoint_url}"
+    lines = []
+    if "DataProcessingQueueUrl" in cloud.outputs:
+        lines.append("  .venv/bin/pipeline upload --sample   # it begins empty")
+        lines.append("  .venv/bin/pipeline run events/run.json --wait")
+    lines += [f"{aws} s3 ls", f"{aws} lambda list-functions"]
+    if queue := cloud.outputs.get("DataProcessingQueueUrl"):
+        lines.append(f"{aws} sqs send-message --queue-url {queue} \\")
+        lines.append("      --message-body file://events/run.json")
+    if function := cloud.outputs.get("PipelineFunctionArn"):
+        lines.append(f"{aws} lambda list-durable-executions-by-function \\")
+        lines.append(f"      --function-name {function.rpartition(':')[0] or function}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    typer.run(run)

@@ -1,0 +1,286 @@
+"""The local cloud: an AWS of one machine, wired by the template that is deployed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from local.local_cloud.delivery import S3EventBridge, TargetDelivery
+from local.local_cloud.deploy.stack import Stack
+from local.local_cloud.deployer import deploy
+from local.local_cloud.event_bus import EventBus
+from local.local_cloud.event_sources import Invoker, SqsMapping, SqsPoller
+from local.local_cloud.front import Front
+from local.local_cloud.glue import GlueService
+from local.local_cloud.lambda_service import LambdaService
+from local.local_cloud.redshift_data import RedshiftDataService
+from local.local_cloud.service_clients import ServiceClients
+from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
+from local.local_cloud.state import CLOUD_FILE, CloudError, claimed
+from local.local_cloud.substrate import Substrate
+from local.local_cloud.template import Template, load_template
+
+__all__ = ["DEFAULT_PORT", "CloudError", "LocalCloud"]
+
+DEFAULT_PORT: Final = 4566
+DEFAULT_STACK_NAME: Final = "durable-pipeline"
+Part = TypeVar("Part")
+_WAREHOUSE_SECRET: Final = "local-warehouse"  # noqa: S105  (its name)
+
+
+class LocalCloud:
+    """An emulated AWS account with one deployed template.
+
+    Use it as a context manager, or `start` and `stop` it. Everything is in memory or below the
+    state directory, and a start begins with nothing. While it runs, `<state_dir>/cloud.json`
+    says where it is.
+
+    Attributes:
+        outputs: of the template; filled by `start`.
+        parameters: of the template, defaults included; filled by `start`.
+        warnings: what of the template has no effect on this machine, one sentence each.
+        functions: the Lambda service, whose sandboxes tests may kill.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        state_dir: Path,
+        *,
+        port: int = DEFAULT_PORT,
+        parameters: Mapping[str, str] | None = None,
+        stack_name: str = DEFAULT_STACK_NAME,
+        redelivery_seconds: float | None = None,
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            template: SAM or CloudFormation, YAML.
+            state_dir: for logs, temporary files and `cloud.json`; made if missing.
+            port: of the endpoint; 0 takes a free one.
+            parameters: of the template. A warehouse named `local` is there unless they say
+                otherwise.
+            stack_name: what resources are named after.
+            redelivery_seconds: when a message whose function failed comes again. None: when its
+                visibility timeout has passed, as on AWS.
+        """
+        self.outputs: dict[str, str] = {}
+        self.parameters: dict[str, str] = {}
+        self.warnings: tuple[str, ...] = ()
+        self._template_path = template
+        self._state_dir = state_dir.resolve()
+        self._port = port
+        self._parameters = dict(parameters or {})
+        self._stack_name = stack_name
+        self._redelivery_seconds = redelivery_seconds
+        self._running = contextlib.ExitStack()
+        self._front: Front | None = None
+        self._clients: ServiceClients | None = None
+        self._bus: EventBus | None = None
+        self._functions: LambdaService | None = None
+        self._pollers: list[SqsPoller] = []
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where every service answers."""
+        return _known(self._front).url
+
+    @property
+    def functions(self) -> LambdaService:
+        return _known(self._functions)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of a service of this cloud."""
+        return _known(self._clients).get(service)
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which the AWS CLI and SDKs find this cloud."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and deploy the template; if that fails, nothing is left running.
+
+        Raises:
+            TemplateError: the template is wrong or uses what is not emulated.
+            FrontError: the port is taken.
+            SubstrateError: the emulator does not run.
+            CloudError: the state directory is in use, or holds something else.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End everything; again is harmless."""
+        self._running.close()
+        # Their long polls have ended with the substrate.
+        for poller in self._pollers:
+            poller.join()
+        self._pollers.clear()
+        self._bus = None
+
+    def _start(self) -> None:
+        self._running.enter_context(claimed(self._state_dir))
+        substrate = Substrate(self._state_dir)
+        self._running.callback(substrate.stop)
+        front = self._front = Front(self._port, substrate.port)
+        self._running.callback(front.stop)
+        substrate.start()
+        front.start()
+        clients = self._clients = ServiceClients(front.url)
+        self._running.callback(clients.close)
+        glue = self._start_jobs(front)
+        substrate.wait_until_ready()
+        front.substrate_port = substrate.port
+        direct = ServiceClients(substrate.url)
+        self._running.callback(direct.close)
+        template = self._load_template(direct)
+        stack = Stack(
+            name=self._stack_name,
+            directory=template.directory,
+            clients=direct,
+            queue_base_url=f"{front.url}/{ACCOUNT_ID}/",
+            define_job=glue.define_job,
+        )
+        outputs = deploy(template, stack)
+        self._start_functions(front, stack)
+        self._start_events(front, substrate, stack)
+        self.outputs = outputs
+        self.parameters = {name: str(value) for name, value in template.parameters.items()}
+        self.warnings = stack.warnings.lines() + self._own_warnings()
+        self._write_cloud_file()
+
+    def _load_template(self, clients: ServiceClients) -> Template:
+        secret = clients.get("secretsmanager").create_secret(
+            Name=_WAREHOUSE_SECRET,
+            SecretString=json.dumps({"username": "local", "password": "local"}),
+        )
+        fallbacks = {"RedshiftSecretArn": secret["ARN"]}
+        if "RedshiftClusterIdentifier" not in self._parameters:
+            fallbacks["RedshiftWorkgroupName"] = "local"
+        return load_template(self._template_path, self._parameters, self._stack_name, fallbacks)
+
+    def _start_jobs(self, front: Front) -> GlueService:
+        glue = GlueService(
+            front.url, self._state_dir / "glue", self._publish, self._job_environment(front)
+        )
+        glue.start()
+        self._running.callback(glue.stop)
+        front.add_json(glue)
+        redshift = RedshiftDataService(front.url, self._state_dir / "warehouse", self._publish)
+        redshift.start()
+        self._running.callback(redshift.stop)
+        front.add_json(redshift)
+        return glue
+
+    def _job_environment(self, front: Front) -> dict[str, str]:
+        return {**self.environment(), "AWS_ENDPOINT_URL": front.url, "AWS_REGION": REGION}
+
+    def _start_functions(self, front: Front, stack: Stack) -> None:
+        functions = LambdaService(
+            list(stack.functions.values()),
+            endpoint_url=front.url,
+            region=REGION,
+            account_id=ACCOUNT_ID,
+            on_status_change=self._publish,
+            log_dir=self._state_dir / "logs",
+        )
+        functions.start()
+        self._running.callback(functions.stop)
+        front.add_rest("lambda", functions)
+        self._functions = functions
+
+    def _start_events(self, front: Front, substrate: Substrate, stack: Stack) -> None:
+        deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)
+        bus = self._bus = EventBus(stack.rules, deliver)
+        bus.start()
+        self._running.callback(bus.stop)
+        front.add_json(bus)
+        sqs = _polling_client(substrate.url)
+        self._running.callback(sqs.close)
+        for mapping in stack.mappings:
+            self._poll(sqs, mapping, self.functions)
+        if stack.bridged_buckets:
+            bridge = S3EventBridge(stack.clients, stack.queue_base_url, bus.publish)
+            self._poll(sqs, bridge.mapping(), bridge)
+
+    def _poll(self, sqs: Any, mapping: SqsMapping, invoker: Invoker) -> None:
+        poller = SqsPoller(mapping, sqs, invoker, self._redelivery_seconds)
+        poller.start()
+        self._pollers.append(poller)
+        self._running.callback(poller.stop)
+
+    def _publish(self, event: Mapping[str, Any]) -> None:
+        if self._bus is not None:
+            self._bus.publish(event)
+
+    def _own_warnings(self) -> tuple[str, ...]:
+        if self._redelivery_seconds is None:
+            return ()
+        return (
+            f"redelivery_seconds: a message whose function failed comes again after"
+            f" {self._redelivery_seconds:g} s instead of its visibility timeout",
+        )
+
+    def _write_cloud_file(self) -> None:
+        path = self._state_dir / CLOUD_FILE
+        content = {
+            "endpointUrl": self.endpoint_url,
+            "region": REGION,
+            "pid": os.getpid(),
+            "stackName": self._stack_name,
+            "startedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "outputs": self.outputs,
+            "parameters": self.parameters,
+            "warnings": self.warnings,
+        }
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        draft.replace(path)
+        self._running.callback(path.unlink, missing_ok=True)
+
+
+def _polling_client(substrate_url: str) -> Any:
+    """For long polls, many at a time, that end with the substrate and are not tried again."""
+    return boto3.client(
+        "sqs",
+        endpoint_url=substrate_url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=100),
+    )
+
+
+def _known(part: Part | None) -> Part:
+    if part is None:
+        raise CloudError("the local cloud has not been started")
+    return part

@@ -1,0 +1,1 @@
+"""The template's resources made real: one module for each family of services."""

@@ -1,0 +1,45 @@
+"""Logs, alarms and jobs."""
+
+from __future__ import annotations
+
+from local.local_cloud.deploy.properties import Properties
+from local.local_cloud.deploy.stack import Created, Stack, arn
+from local.local_cloud.services import ServiceError
+
+
+def log_group(props: Properties, stack: Stack) -> Created:
+    """AWS::Logs::LogGroup."""
+    name = props.text("LogGroupName", stack.name_of(props.owner, 512))
+    props.without_effect("all logs end with the process", "RetentionInDays")
+    props.without_effect("nothing is encrypted locally", "KmsKeyId")
+    props.without_effect("tags are not kept", "Tags")
+    props.take("LogGroupClass", None)
+    props.finish()
+    stack.clients.get("logs").create_log_group(logGroupName=name)
+    return Created(name, {"Arn": arn("logs", f"log-group:{name}:*")})
+
+
+def alarm(props: Properties, stack: Stack) -> Created:
+    """AWS::CloudWatch::Alarm and its kin: metrics are not watched."""
+    name = props.text("AlarmName", stack.name_of(props.owner, 255))
+    props.resource_without_effect("metrics are not watched, alarms never fire")
+    return Created(name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
+
+
+def dashboard(props: Properties, stack: Stack) -> Created:
+    """AWS::CloudWatch::Dashboard."""
+    name = props.text("DashboardName", stack.name_of(props.owner, 255))
+    props.resource_without_effect("there is nothing to show it")
+    return Created(name)
+
+
+def glue_job(props: Properties, stack: Stack) -> Created:
+    """AWS::Glue::Job, which its service knows how to read."""
+    name = props.text("Name", stack.name_of(props.owner, 255))
+    try:
+        notes = stack.define_job(name, {**props.rest(), "Name": name})
+    except ServiceError as error:
+        raise props.error("", error.message) from error
+    for note in notes:
+        stack.warnings.add(props.owner, props.kind, note)
+    return Created(name)

@@ -1,0 +1,119 @@
+"""Buckets and tables."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from local.local_cloud.deploy.properties import Properties
+from local.local_cloud.deploy.stack import Created, Stack, arn
+from local.local_cloud.services import ACCOUNT_ID, REGION
+
+_ENCRYPTION: Final = "nothing is encrypted locally"
+_ACCESS: Final = "access is not restricted locally"
+_TAGS: Final = "tags are not kept"
+_TABLE_PARTS: Final = (
+    "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes",
+    "StreamSpecification",
+)  # fmt: skip
+
+
+def bucket(props: Properties, stack: Stack) -> Created:
+    """AWS::S3::Bucket."""
+    s3 = stack.clients.get("s3")
+    default = f"{stack.name}-{props.owner}-{ACCOUNT_ID}".lower()[:63]
+    name = props.text("BucketName", default)
+    versioning = props.take("VersioningConfiguration", None)
+    notifications = props.part("NotificationConfiguration")
+    props.without_effect(_ENCRYPTION, "BucketEncryption")
+    props.without_effect(_ACCESS, "PublicAccessBlockConfiguration", "OwnershipControls")
+    props.without_effect("objects do not expire or move", "LifecycleConfiguration")
+    props.without_effect("access is not logged or counted", "LoggingConfiguration")
+    props.without_effect(_TAGS, "Tags")
+    props.finish()
+    s3.create_bucket(Bucket=name)
+    if versioning:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
+    if notifications:
+        _notify(name, notifications, stack)
+    return Created(
+        name,
+        {
+            "Arn": f"arn:aws:s3:::{name}",
+            "DomainName": f"{name}.s3.amazonaws.com",
+            "RegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com",
+        },
+    )
+
+
+def bucket_policy(props: Properties, stack: Stack) -> Created:
+    """AWS::S3::BucketPolicy."""
+    props.resource_without_effect("resource policies are not enforced")
+    return Created(stack.name_of(props.owner))
+
+
+def _notify(bucket_name: str, props: Properties, stack: Stack) -> None:
+    """Notifications to queues and topics, and events for EventBridge."""
+    configuration: dict[str, Any] = {}
+    for source, kind in (("QueueConfigurations", "Queue"), ("TopicConfigurations", "Topic")):
+        entries = [_notification(part, kind) for part in props.parts(source)]
+        if entries:
+            configuration[source] = entries
+    bridge = props.part("EventBridgeConfiguration")
+    if bridge is not None and bridge.flag("EventBridgeEnabled", True):
+        configuration["EventBridgeConfiguration"] = {}
+        stack.bridged_buckets.append(bucket_name)
+    props.finish()
+    stack.clients.get("s3").put_bucket_notification_configuration(
+        Bucket=bucket_name,
+        NotificationConfiguration=configuration,
+        SkipDestinationValidation=True,
+    )
+
+
+def _notification(part: Properties, kind: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {f"{kind}Arn": part.text(kind), "Events": [part.text("Event")]}
+    chosen = part.part("Filter")
+    if chosen is not None:
+        rules = chosen.take("S3Key")["Rules"]
+        entry["Filter"] = {"Key": {"FilterRules": rules}}
+        chosen.finish()
+    part.finish()
+    return entry
+
+
+def table(props: Properties, stack: Stack) -> Created:
+    """AWS::DynamoDB::Table."""
+    dynamodb = stack.clients.get("dynamodb")
+    name = props.text("TableName", stack.name_of(props.owner, 255))
+    request = props.present(*_TABLE_PARTS)
+    if "StreamSpecification" in request:
+        request["StreamSpecification"] = {
+            "StreamEnabled": True,
+            "StreamViewType": request["StreamSpecification"]["StreamViewType"],
+        }
+    for index in request.get("GlobalSecondaryIndexes", []):
+        index.pop("ProvisionedThroughput", None)
+    expiry = props.part("TimeToLiveSpecification")
+    props.without_effect(
+        "there is no limit of throughput", "ProvisionedThroughput", "OnDemandThroughput"
+    )
+    props.take("BillingMode", None)  # what a call costs is nothing here, whatever it says
+    props.without_effect(_ENCRYPTION, "SSESpecification")
+    props.without_effect("there are no backups", "PointInTimeRecoverySpecification")
+    props.without_effect("all ends with the process", "DeletionProtectionEnabled")
+    props.without_effect("nothing is counted", "ContributorInsightsSpecification")
+    props.without_effect(_TAGS, "Tags")
+    props.finish()
+    answer = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
+    if expiry is not None:
+        dynamodb.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={
+                "AttributeName": expiry.text("AttributeName"),
+                "Enabled": expiry.flag("Enabled"),
+            },
+        )
+        expiry.finish()
+    attributes = {"Arn": arn("dynamodb", f"table/{name}")}
+    stream = answer["TableDescription"].get("LatestStreamArn")
+    return Created(name, attributes | ({"StreamArn": stream} if stream else {}))

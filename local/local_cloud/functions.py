@@ -1,0 +1,114 @@
+"""What a Lambda function is to the local cloud: the part of the template that its sandbox needs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from local.local_cloud.services import SECRET_KEY
+
+LATEST: Final = "$LATEST"
+
+
+@dataclass(frozen=True)
+class DurableSpec:
+    """`DurableConfig` of a function: how long an execution may take and is kept."""
+
+    execution_timeout_seconds: int
+    retention_days: int
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """One function as deployed.
+
+    Attributes:
+        name: the function's name, without qualifier.
+        handler: `package.module.function`.
+        code_dirs: first entries of `sys.path`, in order: the code, then its layers. The first is
+            the working directory.
+        environment: `Environment.Variables`, resolved.
+        timeout_seconds: of one invocation.
+        memory_mb: told to the function; not enforced.
+        durable: None for a plain function.
+        aliases: the version behind each alias, e.g. `{"live": "1"}`.
+        role_arn: execution role, as GetFunction tells it.
+    """
+
+    name: str
+    handler: str
+    code_dirs: tuple[Path, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: float = 3
+    memory_mb: int = 128
+    durable: DurableSpec | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str = ""
+
+    def version_of(self, qualifier: str | None) -> str | None:
+        """The version that a qualifier stands for, or None when there is no such one.
+
+        No qualifier means `$LATEST`; the published versions are those that aliases point at.
+        """
+        if qualifier is None or qualifier == LATEST:
+            return LATEST
+        if qualifier in self.aliases:
+            return self.aliases[qualifier]
+        return qualifier if qualifier in self.aliases.values() else None
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What all functions are told about where they run."""
+
+    endpoint_url: str
+    region: str
+    account_id: str
+    log_dir: Path
+
+    def function_arn(self, name: str) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{name}"
+
+
+def access_key_id(function_name: str) -> str:
+    """The access key that a function signs its calls with, so that callers can be told apart.
+
+    It has the form of temporary credentials (`ASIA` and 16 letters or digits) and is the same
+    whenever it is asked for.
+    """
+    return "ASIA" + hashlib.sha256(function_name.encode()).hexdigest()[:16].upper()
+
+
+def sandbox_environment(spec: FunctionSpec, version: str, settings: HostSettings) -> dict[str, str]:
+    """The whole environment of a function: what Lambda sets, and on top what the template says."""
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return {
+        "AWS_ACCESS_KEY_ID": access_key_id(spec.name),
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_SESSION_TOKEN": spec.name,
+        "AWS_REGION": settings.region,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_ENDPOINT_URL": settings.endpoint_url,
+        # Nothing of the developer's own account may leak into a function.
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{python}",
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{datetime.now(UTC):%Y/%m/%d}/[{version}]local",
+        "LAMBDA_TASK_ROOT": str(spec.code_dirs[0].resolve()),
+        "_HANDLER": spec.handler,
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        **spec.environment,
+    }

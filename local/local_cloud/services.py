@@ -1,0 +1,98 @@
+"""What the parts of the local cloud agree on: answers, errors, and services of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, runtime_checkable
+
+REGION: Final = "us-east-1"
+ACCOUNT_ID: Final = "000000000000"
+ACCESS_KEY: Final = "test"
+SECRET_KEY: Final = "test"  # noqa: S105  (any value does: nothing checks it)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP answer.
+
+    Attributes:
+        status: HTTP status code.
+        headers: without Content-Length, which the front adds.
+        body: the whole body.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a request; names in any case, iterated in lower case."""
+
+    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
+        self._items: dict[str, str] = {}
+        for name, value in items:
+            key = name.lower()
+            self._items[key] = f"{self._items[key]}, {value}" if key in self._items else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class ServiceError(Exception):
+    """An error that a client of the service shall see.
+
+    Attributes:
+        code: AWS error code, e.g. `EntityNotFoundException`.
+        message: what went wrong, for people.
+        status: HTTP status code, 4xx or 5xx.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@runtime_checkable
+class JsonService(Protocol):
+    """A service of the AWS JSON protocol (`X-Amz-Target: <prefix>.<operation>`) answered by us.
+
+    Attributes:
+        target_prefix: `AWSGlue`, `RedshiftData`.
+        operations: the operations that `call` answers.
+        forwards: whether the other operations go on to the substrate; if not they are refused
+            by name.
+    """
+
+    @property
+    def target_prefix(self) -> str: ...
+
+    @property
+    def operations(self) -> frozenset[str]: ...
+
+    @property
+    def forwards(self) -> bool: ...
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one call.
+
+        Args:
+            operation: one of `operations`.
+            request: the decoded JSON body.
+
+        Returns:
+            What becomes the JSON body of the answer; times are epoch seconds.
+
+        Raises:
+            ServiceError: what the client shall see instead.
+        """
+        ...

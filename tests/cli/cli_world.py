@@ -1,0 +1,154 @@
+"""A deployment in memory: DynamoDB, SQS and S3 by moto, durable executions by a fake."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from cli.deployment import Deployment
+
+EXECUTION_ARN = (
+    "arn:aws:lambda:us-east-1:000000000000:function:pipeline:live/durable-execution/one/0001"
+)
+BEGINNING = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+
+
+class History:
+    """Writes events as GetDurableExecutionHistory returns them, a second apart."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._ids = itertools.count(1)
+
+    def add(self, event_type: str, operation_id: str | None = None, **more: Any) -> None:
+        number = next(self._ids)
+        details = more.pop("details", None)
+        event = {
+            "EventType": event_type,
+            "EventId": number,
+            "EventTimestamp": BEGINNING + timedelta(seconds=number - 1),
+            **({"Id": operation_id} if operation_id else {}),
+            **more,
+        }
+        if details is not None:
+            event[f"{event_type}Details"] = details
+        self.events.append(event)
+
+    def invoke(
+        self, operation_id: str, name: str, result: str = "{}", parent: str | None = None
+    ) -> None:
+        """A call that succeeds at once."""
+        more = {"Name": name, **({"ParentId": parent} if parent else {})}
+        function = {"FunctionName": name, "Input": {"Payload": "{}", "Truncated": False}}
+        self.add("ChainedInvokeStarted", operation_id, details=function, **more)
+        answer = {"Result": {"Payload": result, "Truncated": False}}
+        self.add("ChainedInvokeSucceeded", operation_id, details=answer, **more)
+
+    def failed_invoke(self, operation_id: str, name: str, parent: str | None = None) -> None:
+        more = {"Name": name, **({"ParentId": parent} if parent else {})}
+        self.add("ChainedInvokeStarted", operation_id, details={"FunctionName": name}, **more)
+        error = {"ErrorType": "Throttled", "ErrorMessage": "slow down"}
+        details = {"Error": {"Payload": error, "Truncated": False}}
+        self.add("ChainedInvokeFailed", operation_id, details=details, **more)
+
+
+@dataclass
+class FakeLambda:
+    """Executions by ARN; pages of `page_size` events."""
+
+    histories: dict[str, History] = field(default_factory=dict)
+    page_size: int = 1000
+
+    def get_durable_execution_history(
+        self,
+        DurableExecutionArn: str,  # noqa: N803
+        IncludeExecutionData: bool,  # noqa: ARG002, N803
+        MaxItems: int,  # noqa: ARG002, N803
+        Marker: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        if DurableExecutionArn not in self.histories:
+            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no such execution"}}
+            raise ClientError(error, "GetDurableExecutionHistory")
+        events = self.histories[DurableExecutionArn].events
+        end = int(Marker) + self.page_size
+        more = {"NextMarker": str(end)} if end < len(events) else {}
+        return {"Events": events[int(Marker) : end], **more}
+
+
+@dataclass(frozen=True)
+class World:
+    """A deployment and the means to put things into it."""
+
+    deployment: Deployment
+    functions: FakeLambda
+
+    def put_run(self, run_id: str = "run-1", **more: Any) -> None:
+        item = {
+            "run_id": run_id,
+            "item": "RUN",
+            "status": "RUNNING",
+            "run_attempt": 1,
+            "holder": EXECUTION_ARN,
+            "dataset_name": "orders",
+            **more,
+        }
+        self.put(item)
+
+    def put(self, item: dict[str, Any]) -> None:
+        boto3.resource("dynamodb", region_name="us-east-1").Table("ledger").put_item(Item=item)
+
+    def put_dead_letter(self, body: str, **attributes: str) -> None:
+        self.deployment.client("sqs").send_message(
+            QueueUrl=self.deployment.outputs["DeadLetterQueueUrl"],
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+
+    def sent(self) -> list[str]:
+        """Bodies on the processing queue."""
+        queue = self.deployment.outputs["DataProcessingQueueUrl"]
+        answer = self.deployment.client("sqs").receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10
+        )
+        return [message["Body"] for message in answer.get("Messages", [])]
+
+
+def make_deployment(functions: FakeLambda) -> Deployment:
+    sqs, dynamodb, s3 = (boto3.client(name) for name in ("sqs", "dynamodb", "s3"))
+    queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead")}
+    dynamodb.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("run_id", "item")
+        ],
+        KeySchema=[
+            {"AttributeName": "run_id", "KeyType": "HASH"},
+            {"AttributeName": "item", "KeyType": "RANGE"},
+        ],
+    )
+    dynamodb.create_table(
+        TableName="results",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    s3.create_bucket(Bucket="data")
+    outputs = {
+        "DataProcessingQueueUrl": queues["work"],
+        "DeadLetterQueueUrl": queues["dead"],
+        "LedgerTable": "ledger",
+        "ProcessedDataTable": "results",
+        "DataBucketName": "data",
+        "CodeBucketName": "code",
+    }
+    clients = {"sqs": sqs, "dynamodb": dynamodb, "s3": s3, "lambda": functions}
+    return Deployment(outputs=outputs, region="us-east-1", _clients=clients)

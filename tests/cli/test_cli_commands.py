@@ -1,0 +1,325 @@
+"""The commands as a person types them: what they print and their exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_world import EXECUTION_ARN, History, World
+from typer.testing import CliRunner, Result
+
+from cli import deployment as deployment_module
+from cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'
+UNIT = {
+    "run_id": "run-1",
+    "item": "UNIT#00000-000",
+    "status": "STORED",
+    "source_url": "s3://data/landing/orders/part-0.csv",
+    "rows": {"rows_in": 9, "filtered": 1, "rejected": 2, "removed": 1, "stored": 5},
+}
+JOB = {
+    "run_id": "run-1",
+    "item": "JOB#00000-000#clean#0001",
+    "job_id": "20261120T081500Z-3f9c2a1b",
+    "engine": "glue",
+    "state": "SUCCEEDED",
+    "service_id": "jr_1",
+}
+
+
+def pipeline(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def local(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """The world, described by a `.local/cloud.json` as a local cloud writes it."""
+    (tmp_path / ".local").mkdir()
+    description = {
+        "endpointUrl": "http://127.0.0.1:1",
+        "outputs": dict(world.deployment.outputs),
+        "parameters": {"RedshiftWorkgroupName": "local", "RedshiftDatabase": "dev"},
+    }
+    (tmp_path / ".local" / "cloud.json").write_text(json.dumps(description))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(deployment_module, "_listens", lambda _url: True)
+
+    def client(service: str, _endpoint: str | None, _region: str | None) -> Any:
+        return world.deployment.client(service)
+
+    monkeypatch.setattr(deployment_module, "_client", client)
+    return world
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "demo",
+        "run",
+        "status",
+        "history",
+        "units",
+        "jobs",
+        "upload",
+        "dead-letters",
+        "dataset check",
+    ],
+)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = pipeline(*command.split(), "--help")
+
+    assert result.exit_code == 0
+    assert f"Example: pipeline {command}" in " ".join(result.output.split())
+
+
+def test_without_a_deployment_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    result = pipeline("status", "run-1")
+
+    assert result.exit_code == 4
+    assert "make local" in result.output
+    assert "--stack" in result.output
+
+
+def test_a_local_cloud_that_no_longer_runs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".local").mkdir()
+    description = {"endpointUrl": "http://127.0.0.1:1", "outputs": {}, "parameters": {}}
+    (tmp_path / ".local" / "cloud.json").write_text(json.dumps(description))
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    result = pipeline("dead-letters")
+
+    assert result.exit_code == 4
+    assert "no longer runs" in result.output
+
+
+def test_run_sends_the_message_made_of_the_options(local: World) -> None:
+    result = pipeline("run", "--dataset", "orders", "--start", "2026-11-01", "--query", "a > 1")
+
+    assert result.exit_code == 0, result.output
+    (body,) = local.sent()
+    assert json.loads(body) == {
+        "datasetName": "orders",
+        "startDateTime": "2026-11-01",
+        "query": "a > 1",
+    }
+
+
+def test_run_sends_a_file_as_it_is(local: World, tmp_path: Path) -> None:
+    text = '{"data_source": "s3://data/x.csv",   "processing_type": "standard"}'
+    (tmp_path / "message.json").write_text(text)
+
+    result = pipeline("run", "message.json", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output).keys() == {"messageId", "runId"}
+    assert local.sent() == [text]
+
+
+def test_run_sends_nothing_that_would_be_refused(local: World) -> None:
+    result = pipeline("run", "--dataset", "orders", "--start", "2026-11-02", "--end", "2026-11-01")
+
+    assert result.exit_code == 2
+    assert "endDateTime" in result.output
+    assert local.sent() == []
+
+
+def test_run_takes_a_file_or_options_but_not_both(local: World) -> None:
+    result = pipeline("run", "message.json", "--dataset", "orders")
+
+    assert result.exit_code == 2
+    assert "datasetName" in result.output
+    assert local.sent() == []
+
+
+def test_run_with_wait_exits_with_the_runs_status(local: World) -> None:
+    history = History()
+    history.add("ExecutionStarted", "execution", details={})
+    history.add("ExecutionSucceeded", "execution", details={})
+    local.functions.histories[EXECUTION_ARN] = history
+    same = HELD % ("2026-11-01T00:00:00Z", ',"toleratedFailurePercentage":0')
+    local.put_run(status="SUCCEEDED", request=same)
+    local.put(UNIT)
+    message = ("--dataset", "orders", "--start", "2026-11-01", "--run-id", "run-1")
+
+    result = pipeline("run", *message, "--wait")
+
+    assert result.exit_code == 0, result.output
+    assert "Run run-1: SUCCEEDED" in result.output
+    assert "started nothing new" in result.output
+
+
+@pytest.mark.usefixtures("local")
+def test_status_of_an_unknown_run() -> None:
+    result = pipeline("status", "nobody")
+
+    assert result.exit_code == 4
+    assert "nobody" in result.output
+
+
+def test_status_shows_the_run(local: World) -> None:
+    local.put_run(status="FAILED", reason="1 of 3 units failed")
+
+    assert "1 of 3 units failed" in pipeline("status", "run-1").output
+    assert json.loads(pipeline("status", "run-1", "--json").output)["status"] == "FAILED"
+
+
+def test_status_that_follows_exits_with_the_runs_status(local: World) -> None:
+    local.put_run(status="FAILED", reason="1 of 3 units failed")
+
+    result = pipeline("status", "run-1", "--follow")
+
+    assert result.exit_code == 1
+    assert "Run run-1: FAILED: 1 of 3 units failed" in result.output
+
+
+def test_units_add_up(local: World) -> None:
+    local.put_run()
+    local.put(UNIT)
+
+    result = pipeline("units", "run-1")
+
+    assert result.exit_code == 0
+    assert "part-0.csv" in result.output
+    assert "total" in result.output
+    assert "NO" not in result.output
+    assert json.loads(pipeline("units", "run-1", "--json").output)[0]["rows"]["stored"] == 5
+
+
+def test_jobs_are_shown_with_their_ids(local: World) -> None:
+    local.put_run()
+    local.put(JOB)
+
+    assert "20261120T081500Z-3f9c2a1b" in pipeline("jobs", "run-1").output
+    assert json.loads(pipeline("jobs", "run-1", "--json").output)[0]["service_id"] == "jr_1"
+
+
+def test_history_by_run_and_by_execution(local: World) -> None:
+    local.put_run()
+    history = History()
+    history.add("ExecutionStarted", "execution", details={})
+    history.invoke("a", "claim-run", '{"outcome": "CLAIMED", "runAttempt": 1}')
+    local.functions.histories[EXECUTION_ARN] = history
+
+    for name in ("run-1", EXECUTION_ARN):
+        result = pipeline("history", name)
+        assert result.exit_code == 0, result.output
+        assert "claim-run" in result.output
+        assert "CLAIMED, attempt 1" in result.output
+    document = json.loads(pipeline("history", "run-1", "--json").output)
+    assert document["operations"][0]["name"] == "claim-run"
+
+
+def test_a_history_that_is_gone_is_told(local: World) -> None:
+    local.put_run()
+
+    result = pipeline("history", "run-1")
+
+    assert result.exit_code == 4
+    assert "retention" in result.output
+
+
+def test_dead_letters_with_their_reasons(local: World) -> None:
+    assert "empty" in pipeline("dead-letters").output
+    reason = "run request: startDateTime: is required [see README.md]"
+    local.put_dead_letter("{}", Reason=reason, MessageId="m")
+
+    assert reason in " ".join(pipeline("dead-letters").output.split())
+    assert json.loads(pipeline("dead-letters", "--json").output)[0]["reason"] == reason
+
+
+CONTRACT = """\
+name: orders
+source: {prefix: landing/orders/}
+columns:
+  - {name: order_id, type: string, required: true}
+  - {name: amount, type: 'decimal(12,2)'}
+targets: {dynamodb: {key: [order_id]}}
+"""
+
+
+def test_a_valid_contract_shows_the_columns_of_its_result(tmp_path: Path) -> None:
+    file = tmp_path / "orders.yaml"
+    file.write_text(CONTRACT)
+
+    result = pipeline("dataset", "check", str(file))
+
+    assert result.exit_code == 0, result.output
+    assert "decimal(12,2)" in result.output
+    document = json.loads(pipeline("dataset", "check", str(file), "--json").output)
+    assert document["valid"] is True
+
+
+def test_a_broken_contract_tells_every_problem(tmp_path: Path) -> None:
+    file = tmp_path / "orders.yaml"
+    file.write_text(CONTRACT.replace("decimal(12,2)", "money").replace("source:", "sauce:"))
+
+    result = pipeline("dataset", "check", str(file))
+
+    assert result.exit_code == 2
+    assert "money" in result.output
+    assert "sauce" in result.output
+    document = json.loads(pipeline("dataset", "check", str(file), "--json").output)
+    assert document["valid"] is False
+
+
+def test_a_contract_that_is_not_there() -> None:
+    result = pipeline("dataset", "check", "datasets/nothing.yaml")
+
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output
+
+
+def test_upload_brings_contracts_scripts_and_sample_data(local: World) -> None:
+    local.deployment.client("s3").create_bucket(Bucket="code")
+
+    urls = json.loads(pipeline("upload", "--sample", "--json").output)
+
+    assert "s3://code/datasets/orders.yaml" in urls
+    assert "s3://code/jobs/clean_csv.py" in urls
+    assert "s3://data/landing/orders/dt=2026-11-01/orders-1.csv" in urls
+    for url in urls:
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        assert local.deployment.client("s3").head_object(Bucket=bucket, Key=key)
+
+
+def test_message_files_name_the_bucket_of_the_deployment(local: World) -> None:
+    result = pipeline("run", str(ROOT / "events" / "one-object.json"))
+
+    assert result.exit_code == 0, result.output
+    (body,) = local.sent()
+    assert json.loads(body)["inputUrl"].startswith("s3://data/landing/")
+
+
+def test_a_run_id_that_is_taken_by_other_content_is_not_sent(local: World) -> None:
+    held = HELD % ("2026-10-01T00:00:00Z", ',"toleratedFailurePercentage":0')
+    local.put_run(status="SUCCEEDED", request=held)
+
+    result = pipeline("run", "--dataset", "orders", "--start", "2026-11-01", "--run-id", "run-1")
+
+    assert result.exit_code == 2
+    assert "startDateTime" in result.output
+    assert "datasetName" not in result.output
+    assert local.sent() == []
+
+
+def test_an_unchecked_conflict_is_followed_to_its_refusal(local: World) -> None:
+    local.put_run(status="SUCCEEDED", request=HELD % ("2026-10-01T00:00:00Z", ""))
+    options = ("--dataset", "orders", "--start", "2026-11-01", "--run-id", "run-1")
+
+    result = pipeline("run", *options, "--unchecked", "--wait", "--timeout", "0")
+
+    assert result.exit_code == 5  # nobody answers here; but the earlier success is not reported
+    assert "SUCCEEDED" not in result.output

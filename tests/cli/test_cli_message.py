@@ -1,0 +1,49 @@
+"""Messages on their way out, and those that came to the dead-letter queue."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_world import World
+
+from cli.exit_codes import REFUSED, CommandFailed
+from cli.message import check_message, message_of, peek_dead_letters, run_id_of
+
+
+def test_options_that_were_not_given_are_left_out() -> None:
+    body = message_of({"datasetName": "orders", "startDateTime": "2026-11-01", "query": None})
+    assert json.loads(body) == {"datasetName": "orders", "startDateTime": "2026-11-01"}
+
+
+def test_a_message_that_would_be_refused_is_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        check_message('{"datasetName": "Orders!", "startDateTime": "soon"}')
+
+    assert failed.value.exit_code == REFUSED
+    said = capsys.readouterr().err
+    assert "datasetName" in said
+    assert "startDateTime" in said
+
+
+def test_a_run_is_named_by_its_message_unless_the_message_names_it() -> None:
+    assert run_id_of('{"runId": "mine"}', "message-1") == "mine"
+    assert run_id_of('{"datasetName": "orders"}', "message-1") == "message-1"
+    assert run_id_of("not JSON", "message-1") == "message-1"
+
+
+def test_dead_letters_are_looked_at_and_stay(world: World) -> None:
+    world.put_dead_letter("not JSON", Reason="is not JSON", MessageId="first")
+    world.put_dead_letter('{"runId": "r"}')
+    sqs, queue = world.deployment.client("sqs"), world.deployment.outputs["DeadLetterQueueUrl"]
+
+    for _ in range(2):
+        letters = {letter.body: letter for letter in peek_dead_letters(sqs, queue)}
+
+        refused, redriven = letters["not JSON"], letters['{"runId": "r"}']
+        assert (refused.message_id, refused.reason, refused.run_id) == (
+            "first",
+            "is not JSON",
+            None,
+        )
+        assert (redriven.reason, redriven.run_id) == (None, "r")

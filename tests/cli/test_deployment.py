@@ -1,0 +1,84 @@
+"""Finding the deployment: a stack's outputs, or the local cloud of this directory."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import boto3
+import pytest
+from cli_world import World
+
+from cli.deployment import find_deployment
+from cli.exit_codes import NOT_FOUND, CommandFailed
+
+TEMPLATE = {
+    "Parameters": {"RedshiftDatabase": {"Type": "String", "Default": "dev"}},
+    "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}}},
+    "Outputs": {"DataProcessingQueueUrl": {"Value": {"Ref": "Queue"}}},
+}
+
+
+@pytest.mark.usefixtures("world")
+def test_a_stack_tells_its_outputs_and_parameters() -> None:
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(StackName="pipeline", TemplateBody=json.dumps(TEMPLATE))
+
+    deployment = find_deployment("pipeline")
+
+    assert not deployment.local
+    assert deployment.output("DataProcessingQueueUrl").endswith("/q")
+    assert deployment.parameters == {"RedshiftDatabase": "dev"}
+
+
+@pytest.mark.usefixtures("world")
+def test_a_stack_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        find_deployment("nothing")
+
+    assert failed.value.exit_code == NOT_FOUND
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_an_output_that_is_missing_is_named(world: World) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        world.deployment.output("NoSuchOutput")
+
+    assert "NoSuchOutput" in failed.value.reason
+
+
+def test_the_local_cloud_is_found_from_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    below = tmp_path / "src" / "steps"
+    below.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        _describe(tmp_path, endpoint)
+        deployment = find_deployment(None, directory=below)
+
+    assert deployment.local
+    assert deployment.endpoint_url == endpoint
+    assert deployment.client("sqs").meta.endpoint_url == endpoint
+
+
+def test_another_endpoint_in_the_environment_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    _describe(tmp_path, "http://127.0.0.1:1")
+
+    with pytest.raises(CommandFailed) as failed:
+        find_deployment(None, directory=tmp_path)
+
+    assert "AWS_ENDPOINT_URL" in failed.value.reason
+
+
+def _describe(directory: Path, endpoint: str) -> None:
+    (directory / ".local").mkdir()
+    description = json.dumps(
+        {"endpointUrl": endpoint, "outputs": {"LedgerTable": "ledger"}, "parameters": {}}
+    )
+    (directory / ".local" / "cloud.json").write_text(description)

@@ -1,0 +1,92 @@
+"""Each stage says in a few words what came of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_world import History
+
+from cli.details import describe
+from cli.history_view import read_history
+from contracts.job import Engine, JobState, JobStatus
+from contracts.manifest import ManifestSummary
+from contracts.messages import StoredRows, Transformed, Validated
+from contracts.run import RunResult, RunStatus
+
+
+def said(name: str, answer: object) -> str:
+    history = History()
+    history.invoke("a", name, json.dumps(answer))
+    operations = read_history(history.events).operations
+    return describe(operations[0], operations)
+
+
+JOB = JobStatus(
+    job_id="20261120T081500Z-3f9c2a1b",
+    stage="clean",
+    engine=Engine.GLUE,
+    attempt=1,
+    state=JobState.SUBMITTED,
+    output_url="s3://data/out/",
+)
+MANIFEST = ManifestSummary(
+    manifest_url="s3://b/k", objects=3, total_bytes=4096, shard_sizes=(3,), pending=((0, 3),)
+)
+RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "words"),
+    [
+        ("submit-job", JOB.to_json(), "clean SUBMITTED, job 20261120T081500Z-3f9c2a1b"),
+        ("list-urls", MANIFEST.to_json(), "3 objects, 4,096 bytes"),
+        (
+            "validate",
+            Validated(rows_in=9, filtered=0, rejected=2, valid=7, valid_url="s3://b/k").to_json(),
+            "9 rows in, 7 valid, 2 rejected",
+        ),
+        (
+            "transform",
+            Transformed(rows=6, removed=1, output_url="s3://b/k").to_json(),
+            "6 rows, 1 removed",
+        ),
+        ("store-dynamodb", StoredRows(rows=6).to_json(), "6 rows"),
+        (
+            "store-dynamodb",
+            StoredRows(rows=6, unchanged=6).to_json(),
+            "6 rows, 6 were there before",
+        ),
+        ("record-run", {"result": RESULT.to_json()}, "SUCCEEDED"),
+        ("notify", None, ""),
+        ("an-operation-of-another-version", {"x": 1}, ""),
+    ],
+)
+def test_an_answer_in_words(name: str, answer: object, words: str) -> None:
+    assert said(name, answer) == words
+
+
+def test_an_error_comes_before_everything_else() -> None:
+    history = History()
+    history.failed_invoke("a", "validate")
+    assert describe(read_history(history.events).operations[0]) == "Throttled: slow down"
+
+
+def test_a_callback_under_way_names_the_stage_of_the_job_it_waits_for() -> None:
+    history = History()
+    history.add("CallbackStarted", "c", Name="await-job", details={"CallbackId": "id-1"})
+    sent = json.dumps({"callbackId": "id-1", "key": {"stage": "clean"}})
+    started = {"FunctionName": "f", "Input": {"Payload": sent}}
+    history.add("ChainedInvokeStarted", "s", Name="submit-job", details=started)
+    operations = read_history(history.events).operations
+    assert describe(operations[0], operations) == "clean under way"
+
+
+def test_a_callback_that_was_answered_tells_the_job() -> None:
+    history = History()
+    history.add("CallbackStarted", "c", Name="await-job", details={"CallbackId": "id-1"})
+    answer = JOB.model_copy(update={"state": JobState.SUCCEEDED}).to_json()
+    result = {"Result": {"Payload": json.dumps(answer)}}
+    history.add("CallbackSucceeded", "c", Name="await-job", details=result)
+    operations = read_history(history.events).operations
+    assert describe(operations[0]) == "clean SUCCEEDED, job 20261120T081500Z-3f9c2a1b"

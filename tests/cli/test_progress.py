@@ -1,0 +1,146 @@
+"""Progress of a run: what is new, one line each; on a terminal a table of the units."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from cli_world import EXECUTION_ARN, History
+from rich.console import Console
+
+from cli.follow import Snapshot
+from cli.history_view import read_history
+from cli.ledger_view import Run, UnitRow
+from cli.progress import UNITS_SHOWN, Lines, live_view, show_progress, unit_lines
+
+RUN = Run.from_item(
+    {"run_id": "r", "item": "RUN", "status": "RUNNING", "holder": EXECUTION_ARN, "run_attempt": 1}
+)
+ROWS = {"rows_in": 9, "filtered": 1, "rejected": 2, "removed": 1, "stored": 5}
+
+
+def unit(position: int, status: str = "STORED", **more: object) -> UnitRow:
+    return UnitRow.from_item(
+        {
+            "run_id": "r",
+            "item": f"UNIT#00000-{position:03d}",
+            "status": status,
+            "source_url": f"s3://data/orders/part-{position}.csv",
+            "rows": ROWS if status == "STORED" else {},
+            **more,
+        }
+    )
+
+
+def a_history() -> History:
+    history = History()
+    history.add("ExecutionStarted", "execution", details={})
+    manifest = {"objects": 2, "totalBytes": 10}
+    history.invoke("list", "list-urls", json.dumps(manifest))
+    history.add("ContextStarted", "u0", Name="unit-00000-000", details={})
+    history.add("ChainedInvokeStarted", "v", Name="validate", ParentId="u0", details={})
+    return history
+
+
+def snapshot(*units: UnitRow, history: History | None = None) -> Snapshot:
+    execution = read_history((history or a_history()).events)
+    return Snapshot("r", 1.5, RUN, units, execution)
+
+
+def news(lines: Lines, of: Snapshot) -> list[str]:
+    return [" ".join(line.split()) for line in lines.news(of)]
+
+
+def test_each_news_is_told_once() -> None:
+    lines, history = Lines(), a_history()
+
+    assert news(lines, Snapshot("r")) == ["0.0 s waiting for the queue to deliver the message"]
+    assert news(lines, Snapshot("r", 1.0)) == []
+    assert news(lines, snapshot(history=history)) == [
+        f"1.5 s held by {EXECUTION_ARN}",
+        "1.5 s list-urls 1.0 s 2 objects, 10 bytes",
+    ]
+    assert news(lines, snapshot(history=history)) == []
+
+
+def test_a_unit_that_ended_tells_its_rows() -> None:
+    (line,) = [line for line in news(Lines(), snapshot(unit(0))) if "unit STORED" in line]
+
+    assert line == (
+        "1.5 s 00000-000 unit STORED 9 rows in: 1 filtered, 2 rejected, 1 removed, 5 stored"
+    )
+
+
+def test_a_unit_that_failed_tells_where_and_why() -> None:
+    failure = {"stage": "validate", "error_type": "InvalidData", "message": "40% rejected"}
+    (line,) = [
+        line
+        for line in news(Lines(), snapshot(unit(0, "FAILED", failure=failure)))
+        if "unit FAILED" in line
+    ]
+
+    assert line.endswith("in validate: InvalidData: 40% rejected")
+
+
+def test_a_run_that_goes_on_elsewhere_is_told() -> None:
+    lines = Lines()
+    list(lines.news(snapshot()))
+    moved = Run.from_item({**_plain(RUN), "holder": "arn:twin"})
+
+    assert (
+        "the run goes on in another execution"
+        in news(lines, Snapshot("r", 2.0, moved, (), None))[0]
+    )
+
+
+def _plain(run: Run) -> dict[str, object]:
+    return dict(run.raw)
+
+
+def test_the_units_table_names_the_stage_a_unit_is_in() -> None:
+    (line,) = unit_lines(snapshot(unit(0, "RUNNING")))
+
+    assert (line.stage, line.status, line.source, line.trail) == (
+        "validate",
+        "RUNNING",
+        "orders/part-0.csv",
+        "…",
+    )
+    assert set(line.rows) == {""}
+
+
+def test_of_many_units_those_that_need_attention_are_shown_first() -> None:
+    units = [unit(i) for i in range(100)]
+    units[3], units[50] = unit(3, "FAILED"), unit(50, "RUNNING")
+
+    lines = unit_lines(snapshot(*units))
+
+    assert len(lines) == UNITS_SHOWN
+    assert [line.unit_id for line in lines[:3]] == ["00000-003", "00000-050", "00000-082"]
+    assert lines[-1].unit_id == "00000-099"
+
+
+def test_the_terminal_shows_stages_and_units() -> None:
+    console = Console(width=140, file=io.StringIO(), record=True)
+    console.print(live_view(snapshot(unit(0), unit(1, "RUNNING"))))
+    text = console.export_text()
+
+    assert "list-urls ✓" in text
+    assert "1 of 2" in text
+    assert "part-0.csv" in text
+
+
+def test_a_terminal_before_the_claim_says_what_is_awaited() -> None:
+    console = Console(width=140, file=io.StringIO(), record=True)
+    console.print(live_view(Snapshot("r")))
+
+    assert "waiting for the queue" in console.export_text()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_ends_with_the_last_snapshot(terminal: bool) -> None:
+    console = Console(width=140, file=io.StringIO(), force_terminal=terminal)
+    last = snapshot(unit(0))
+
+    assert show_progress(console, [Snapshot("r"), last]) is last

@@ -1,0 +1,81 @@
+"""No process outlives the local cloud, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from lambda_cloud import LambdaCloud, durable, eventually, plain
+
+from local.local_cloud.services import ServiceError
+
+pytestmark = pytest.mark.cloud
+
+LOCAL_CLOUD = """
+import sys
+from pathlib import Path
+from lambda_cloud import LambdaCloud, plain
+
+with LambdaCloud([plain("nap")], Path(sys.argv[1])) as cloud:
+    cloud.invoke("nap", {"pids": sys.argv[2]})
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/status")
+    # Where nobody collects orphans a killed process stays as a zombie.
+    return not status.exists() or "State:\tZ" not in status.read_text()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_sandboxes_end_with_the_local_cloud(tmp_path, how):
+    pids = tmp_path / "pids"
+    here = Path(__file__).parent
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", LOCAL_CLOUD, str(tmp_path), str(pids)],
+        env={**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"},
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(lambda: pids.exists() and pids.read_text().endswith("]"))
+    process.send_signal(how)
+    process.wait(timeout=10)
+    eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
+
+
+def test_stopping_takes_little_time_whatever_runs(tmp_path):
+    pids = tmp_path / "pids"
+    functions = [plain("nap"), plain("add"), durable("wait", "wait"), durable("invoke", "invoke")]
+    with LambdaCloud(functions, tmp_path) as cloud, ThreadPoolExecutor(4) as pool:
+        nap = json.dumps({"pids": str(pids)}).encode()
+        napping = pool.submit(cloud.service.invoke, "nap", nap)
+        waiting = pool.submit(cloud.service.invoke, "wait", b'{"seconds": 50}', "live")
+        calling = {"function": "nap", "payload": {"pids": str(tmp_path / "other")}}
+        cloud.start("invoke:live", calling)
+        cloud.invoke("add", {"left": 1, "right": 1})
+        eventually(lambda: pids.exists() and (tmp_path / "other").exists())
+        started = time.monotonic()
+        cloud.service.stop()
+        assert time.monotonic() - started < 2
+        assert json.loads(napping.result(timeout=2).payload)["errorType"] == "Runtime.ExitError"
+        with pytest.raises(ServiceError):
+            waiting.result(timeout=2)
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("sandbox")]
+    eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
+
+
+def test_at_most_ten_sandboxes_of_a_function_run_at_once(tmp_path):
+    with LambdaCloud([plain("describe")], tmp_path) as cloud, ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda _: cloud.invoke("describe")[0]["pid"], range(60)))
+    assert 1 <= len(set(answers)) <= 10

@@ -1,0 +1,190 @@
+"""What README.md and docs/ name exists: commands, files, fields, defaults, outputs, targets."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from cli import exit_codes
+from cli.main import app
+from contracts.dataset import (
+    Column,
+    CsvFormat,
+    Dataset,
+    DynamodbTarget,
+    JobStep,
+    Limits,
+    RedshiftTarget,
+    Rule,
+    Source,
+)
+from contracts.run_request import RunRequest
+from durable_pipeline.intake import parse_message
+from steps.dataset_check import check_dataset
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MESSAGE = (ROOT / "docs" / "message.md").read_text(encoding="utf-8")
+DATASETS = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+PAGES["README.md"] = README
+TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def table(text: str, first_title: str) -> dict[str, list[str]]:
+    """The rows of the table under this title, by their first cell without its backquotes."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith(f"| {first_title} |"):
+            break
+    rows = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        first, *others = (cell.strip() for cell in line.strip("|").split("|"))
+        rows[first.strip("`")] = others
+    rows.pop("---", None)
+    return rows
+
+
+def commands(group: Any, path: str = "pipeline") -> dict[str, Any]:
+    if not hasattr(group, "commands"):
+        return {path: group}
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        found |= commands(command, f"{path} {name}")
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
+
+
+def test_the_three_sentences_and_the_picture_come_first() -> None:
+    start = README.split("## ", maxsplit=1)[0]
+    assert "PipelineFunction" in blocks(start, "")[0]
+    assert len(re.findall(r"[.:;]\s", start.split("```")[0])) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#:]+)\)", PAGES[page]):
+        assert (folder / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    named = re.findall(
+        r"(?<![\w/*.])((?:src|docs|events|datasets|jobs|local|cli|tests|sql)/[\w./-]*)", PAGES[page]
+    )
+    invented = {"datasets/visits.yaml"}  # the contract that the README writes
+    for path in {name.rstrip(".") for name in named} - invented:
+        assert (ROOT / path).exists(), path
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for page, text in PAGES.items():
+        named = re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text, flags=re.MULTILINE)
+        assert set(named) <= targets, page
+    assert {"run", "local", "test", "check"} <= targets
+
+
+def test_the_commands_table_is_complete() -> None:
+    assert set(table(README, "command")) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_are_written_as_they_are_typed(page: str) -> None:
+    """Every `pipeline …` line names a command and options that it has."""
+    for line in re.findall(r"(?:^ {4}|^ {6}|`|^)(pipeline [^`\n]+)", PAGES[page], re.MULTILINE):
+        names = [name for name in COMMANDS if line == name or line.startswith(f"{name} ")]
+        assert names, line
+        command = COMMANDS[max(names, key=len)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        for option in re.findall(r"(?<!\S)(--[a-z-]+)", line):
+            assert option in options | {"--help"}, line
+
+
+def test_every_field_of_the_message_is_in_both_tables_with_its_default() -> None:
+    for text, default_cell in ((README, 0), (MESSAGE, 1)):
+        rows = table(text, "field")
+        fields = {field.alias: field for field in RunRequest.model_fields.values()}
+        assert list(rows) == list(fields)
+        for name, cells in rows.items():
+            default = fields[name].get_default()
+            if isinstance(default, int | float):
+                assert cells[default_cell] == str(default), name
+
+
+def test_messages_that_are_shown_are_accepted() -> None:
+    shown = [block for text in (README, MESSAGE) for block in blocks(text, "json")]
+    shown += re.findall(r"--message-body '(\{.*?\})'", README)
+    assert len(shown) >= 2
+    for message in shown:
+        request = parse_message(message, "message-id")
+        assert request is not None
+        assert json.loads(message)["datasetName"] == request.dataset_name
+
+
+def test_the_contract_that_is_shown_is_valid() -> None:
+    (contract,) = blocks(README, "yaml")
+    checked = check_dataset(contract, yaml.safe_load(contract)["name"])
+    assert [name for name, _ in checked.output_columns] == ["visit_id", "visited_at", "minutes"]
+
+
+@pytest.mark.parametrize(
+    "model", [Dataset, Source, CsvFormat, Column, Rule, JobStep, DynamodbTarget, RedshiftTarget]
+)
+def test_every_field_of_a_contract_is_documented(model: type[Any]) -> None:
+    for field in model.model_fields.values():
+        assert re.search(rf"`[^`\n]*\b{field.alias}\b", DATASETS), field.alias
+
+
+def test_the_limits_of_a_contract_are_documented_with_their_defaults() -> None:
+    rows = table(DATASETS.split("### limits")[1], "field")
+    fields = {field.alias: field.get_default() for field in Limits.model_fields.values()}
+    assert list(rows) == list(fields)
+    for name, default in fields.items():
+        assert rows[name][0].replace(",", "") == str(default)
+
+
+def test_outputs_and_parameters_that_are_named_are_in_the_template() -> None:
+    outputs = TEMPLATE.split("\nOutputs:\n")[1]
+    for name in re.findall(r"output (\w+)\)", README):
+        assert f"\n  {name}:\n" in f"\n{outputs}", name
+    for row in table(PAGES["operations.md"], "parameter"):
+        for name in re.findall(r"[A-Z]\w+", row):
+            assert f"\n  {name}:\n" in TEMPLATE, name
+
+
+def test_alarms_that_are_explained_are_all_there_are() -> None:
+    explained = {
+        name for row in table(PAGES["operations.md"], "alarm") for name in re.findall(r"\w+", row)
+    }
+    assert explained == set(re.findall(r"\n  (\w+)Alarm:\n", TEMPLATE))
+
+
+def test_exit_codes_are_documented() -> None:
+    codes = [value for name, value in inspect.getmembers(exit_codes) if isinstance(value, int)]
+    told = README.split("The exit status is 0:")[1].split("\n\n")[0]
+    for code in codes:
+        assert str(code) == "0" or f"{code}:" in " ".join(told.split()), code
+        assert str(code) in exit_codes.EPILOG
+
+
+def test_the_changelog_knows_this_version() -> None:
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()

@@ -5,10 +5,11 @@ VENV := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run local test test-fast check format lock clean
+.PHONY: help setup setup-test setup-spark run run-spark local test test-fast check format \
+	bench-jobs lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make the virtual environments from the lock files (the others do it when needed)
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py run
@@ -16,8 +17,14 @@ setup: ## make the virtual environments from the lock files (the others do it wh
 setup-test:
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py test
 
+setup-spark: ## the same with PySpark, 310 MB more to fetch; it needs Java 17 beside it
+	@python=$$(scripts/find-python) && "$$python" scripts/setup.py spark
+
 run: setup ## run the pipeline on sample data, on this machine (ARGS="--help" tells the options)
 	@$(VENV)/python -m cli.main demo $(ARGS)
+
+run-spark: setup-spark ## a chain of a Python and a Spark job on sample data, on this machine
+	@scripts/find-java >/dev/null && $(VENV)/python -m cli.main demo events/run-spark.json $(ARGS)
 
 local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeline`
 	@$(VENV)/python -m local.local_cloud $(ARGS)
@@ -38,6 +45,9 @@ format: setup-test ## format the code
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
+bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side (about a minute)
+	$(VENV)/python -m benchmarks.jobs $(ARGS)
+
 # Needs uv (pip install uv). Versions come from pyproject.toml; run.txt is held to those of
 # test.txt, because one is installed on top of the other, and what is deployed to those tested.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
@@ -52,6 +62,8 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		--output-file requirements/run.txt
 	$(COMPILE) --python-version 3.11 --group substrate --output-file requirements/substrate.txt
 	$(COMPILE) --python-version 3.13 $(TESTED) pyproject.toml --output-file src/requirements.txt
+	sed -n 's/^spark = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
+		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
 	printf 'duckdb\nsqlglot\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
 		--output-file layers/data/requirements.txt
 

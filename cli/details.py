@@ -42,7 +42,8 @@ def _of_job(status: Answer) -> str:
 
 def _of_validate(answer: Answer) -> str:
     counts = [f"{answer['rowsIn']} rows in", f"{answer['valid']} valid"]
-    counts += [f"{answer[name]} {name}" for name in ("filtered", "rejected") if answer.get(name)]
+    taken = ("filtered", "rejected", "removed")
+    counts += [f"{answer[name]} {name}" for name in taken if answer.get(name)]
     return ", ".join(counts)
 
 

@@ -15,9 +15,9 @@ STILL_RUNNING: Final = 5
 INTERRUPTED: Final = 130
 
 EPILOG: Final = (
-    "Exit status: 0 done (with a run: it SUCCEEDED), 1 the run FAILED, 2 wrong usage or a refused"
-    " message, 3 the run was SKIPPED, 4 no such run or no deployment, 5 the run goes on after"
-    " --timeout, 130 interrupted."
+    "Exit status: 0 done (with a run: it SUCCEEDED), 1 the run FAILED or was STOPPED, 2 wrong usage"
+    " or a refused message, 3 the run was SKIPPED, 4 no such run or no deployment, 5 the run goes"
+    " on after --timeout, 130 interrupted."
 )
 
 

@@ -21,6 +21,7 @@ GRACE_SECONDS: Final = 20.0
 _CODES: Final = {
     RunStatus.SUCCEEDED: SUCCEEDED,
     RunStatus.FAILED: FAILED,
+    RunStatus.STOPPED: FAILED,
     RunStatus.SKIPPED: SKIPPED,
 }
 
@@ -126,7 +127,7 @@ class Follower:
     def _look(self, seconds: float) -> Snapshot:
         run = self._ledger.run(self._run_id)
         if run is not None and self._is_the_earlier_run(run):
-            if run.status is RunStatus.FAILED or self._awaits_refusal:
+            if run.status.may_be_taken_over or self._awaits_refusal:
                 run = None  # taken over, or refused, in a moment; until then there is nothing new
             else:
                 return Snapshot(self._run_id, seconds, run, stood_before=True, over=True)
@@ -149,7 +150,7 @@ class Follower:
         or because the run is another's."""
         if self._message_id is None:
             return None
-        if run is None or run.status is RunStatus.FAILED or self._before is not None:
+        if run is None or run.status.may_be_taken_over or self._before is not None:
             return self._ledger.refusal(self._message_id, self._run_id)
         return None
 

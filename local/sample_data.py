@@ -2,6 +2,7 @@
 
 The same seed gives the same bytes. Dirt is what exporters really do: unescaped quotes, lost and
 additional columns, negative amounts, dates in a foreign spelling, missing ids, unknown countries.
+The exports for the Spark job (`orders_spark`) also hold orders in several states, and spellings.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+EXPORTS: Final = "landing/orders_spark/"
 FIRST_DAY: Final = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS: Final = (
     "order_id",
@@ -43,6 +45,9 @@ NOTES: Final = (
 )
 COUNTRIES: Final = ("AT", "BE", "DE", "DE", "DE", "ES", "FR", "GB", "IT", "NL", "NO", "PL", "SE")
 CURRENCIES: Final = {"GB": "GBP", "SE": "SEK"}
+# Other spellings, which the Spark job knows.
+SPELLINGS: Final = {"DE": "Germany", "AT": " at", "GB": "uk", "EUR": "€", "GBP": "gbp "}
+STATES_EVERY: Final = 4  # one clean order in so many was exported in an earlier state, too
 # Kind of dirt, and one row in how many has it.
 MALFORMED: Final = {"lost-column": 125, "additional-column": 125, "unescaped-quote": 100}
 INVALID: Final = {
@@ -56,17 +61,22 @@ INVALID: Final = {
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One CSV file: its key under the landing prefix, and what a run must find in it."""
+    """One CSV file: its key under the landing prefix, and what a run must find in it.
+
+    Attributes:
+        outdated: earlier states of orders whose later state is in the file, too.
+    """
 
     key: str
     body: bytes
     rows: int
     malformed: int
     invalid: int
+    outdated: int = 0
 
     @property
     def valid(self) -> int:
-        return self.rows - self.malformed - self.invalid
+        return self.rows - self.malformed - self.invalid - self.outdated
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,23 @@ def make(*, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
     return Sample(tuple(files))
 
 
+def make_exports(*, seed: int = 1, days: int = 2, orders: int = 300) -> Sample:
+    """Make one export a day for `orders_spark`: dirty, with several states of some orders.
+
+    Args:
+        orders: in each file; earlier states come in addition.
+    """
+    files = []
+    for day in range(days):
+        date = FIRST_DAY + timedelta(days=day)
+        chance = random.Random(f"{seed}/{day}/export")  # noqa: S311 -- not for secrets
+        numbers = iter(range(20_000_001 + day * orders, 100_000_000))
+        files.append(
+            _export(f"{EXPORTS}dt={date:%Y-%m-%d}/export.csv", date, orders, numbers, chance)
+        )
+    return Sample(tuple(files))
+
+
 def generate(directory: Path, *, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
     """Write the files of `make` below a directory, at their keys."""
     sample = make(seed=seed, days=days, rows=rows)
@@ -133,6 +160,7 @@ def upload(
     """
     sample = make(seed=seed, rows=rows)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
+    uploads += [(data_bucket, file.key, file.body) for file in make_exports(seed=seed).files]
     uploads += [(data_bucket, "landing/standard/readings.csv", _readings(seed))]
     for pattern in ("datasets/*.yaml", "jobs/*.py"):
         for path in sorted(ROOT.glob(pattern)):
@@ -158,6 +186,37 @@ def _file(
         rows=rows,
         malformed=sum(count[kind] for kind in MALFORMED),
         invalid=sum(count[kind] for kind in INVALID),
+    )
+
+
+def _export(
+    key: str, date: datetime, orders: int, numbers: Iterator[int], chance: random.Random
+) -> SampleFile:
+    kinds = _kinds(orders, chance)
+    lines = []
+    for number, kind in enumerate(kinds):
+        order = _order(next(numbers), date, chance)
+        note = order.pop("note")
+        ordered_at = datetime.fromisoformat(order["ordered_at"])
+        changed_at = ordered_at + timedelta(seconds=chance.randrange(3600, 24 * 3600))
+        order |= {"updated_at": f"{changed_at:%Y-%m-%dT%H:%M:%SZ}", "note": note}
+        if kind == "clean" and number % STATES_EVERY == 0:
+            before = {"status": "placed", "shipped_on": "", "note": "earlier state"}
+            before["updated_at"] = f"{changed_at - timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+            lines.append(_line(list({**order, **before}.values())))
+        for name in ("country", "currency"):
+            if chance.random() < 0.2:
+                order[name] = SPELLINGS.get(order[name], order[name])
+        lines.append(_dirty(order, kind))
+    chance.shuffle(lines)
+    count = Counter(kinds)
+    return SampleFile(
+        key=key,
+        body="".join([_line([*COLUMNS[:-1], "updated_at", "note"]), *lines]).encode(),
+        rows=len(lines),
+        malformed=sum(count[kind] for kind in MALFORMED),
+        invalid=sum(count[kind] for kind in INVALID),
+        outdated=len(lines) - orders,
     )
 
 

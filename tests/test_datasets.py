@@ -42,17 +42,20 @@ def test_a_shipped_contract_has_no_problems(path: Path) -> None:
     contract = checked(path)
     assert contract.dataset.source.prefix == f"landing/{path.stem}/"
     for step in contract.dataset.jobs:
-        assert (ROOT / "jobs" / f"{step.glue_job.replace('-', '_')}.py").is_file()
+        script = step.script or f"jobs/{step.glue_job.replace('-', '_')}.py"
+        assert (ROOT / script).is_file()
 
 
-def test_two_datasets_unlike_each_other_ship() -> None:
-    orders, standard = (
-        checked(ROOT / "datasets" / f"{name}.yaml") for name in ("orders", "standard")
+def test_datasets_unlike_each_other_ship() -> None:
+    orders, standard, changed = (
+        checked(ROOT / "datasets" / f"{name}.yaml")
+        for name in ("orders", "standard", "orders_spark")
     )
     assert orders.dataset.targets.names() == ("dynamodb", "redshift")
     assert standard.dataset.targets.names() == ("dynamodb",)
-    assert orders.dataset.jobs
+    assert [job.engine for job in orders.dataset.jobs] == ["glue"]
     assert not standard.dataset.jobs
+    assert [job.engine for job in changed.dataset.jobs] == ["glue", "emr"]
 
 
 def test_the_stored_orders_have_these_columns() -> None:
@@ -113,6 +116,19 @@ def test_the_sample_covers_the_days_of_the_first_message() -> None:
     assert sample.valid + sample.rejected == sample.rows
 
 
+def test_the_exports_cover_the_days_of_the_spark_message() -> None:
+    sample = sample_data.make_exports()
+    assert [file.key for file in sample.files] == [
+        "landing/orders_spark/dt=2026-11-01/export.csv",
+        "landing/orders_spark/dt=2026-11-02/export.csv",
+    ]
+    for file in sample.files:
+        assert file.outdated > 50
+        assert file.rows == 300 + file.outdated
+        assert file.valid + file.malformed + file.invalid == 300
+    assert sample_data.make_exports(seed=3) == sample_data.make_exports(seed=3)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_other_ones() -> None:
     assert sample_data.make(seed=3) == sample_data.make(seed=3)
     assert sample_data.make(seed=3) != sample_data.make(seed=4)
@@ -143,8 +159,14 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
             s3.create_bucket(Bucket=bucket)
         sample_data.upload(s3, "data", "code", seed=1, rows=20, progress=told.append)
         code = [entry["Key"] for entry in s3.list_objects_v2(Bucket="code")["Contents"]]
-    assert code == ["datasets/orders.yaml", "datasets/standard.yaml", "jobs/clean_csv.py"]
-    assert len(told) == 4 + 1 + 3
+    assert code == [
+        "datasets/orders.yaml",
+        "datasets/orders_spark.yaml",
+        "datasets/standard.yaml",
+        "jobs/clean_csv.py",
+        "jobs/orders_spark.py",
+    ]
+    assert len(told) == 4 + 2 + 1 + 5
     assert "s3://data/landing/standard/readings.csv" in told
 
 

@@ -12,9 +12,11 @@ LOCKS = [
     "requirements/run.txt",
     "requirements/test.txt",
     "requirements/substrate.txt",
+    "requirements/spark.txt",
     "src/requirements.txt",
     "layers/data/requirements.txt",
 ]
+ALONE = ("requirements/substrate.txt", "requirements/spark.txt")  # share no package with the tests
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ;.*)? \\$")
 
 
@@ -62,6 +64,7 @@ def test_every_package_is_pinned_with_its_hashes_and_no_registry_is_named(lock: 
         ("layers/data/requirements.txt", ("data",)),
         ("requirements/run.txt", ("local",)),
         ("requirements/test.txt", ("test",)),
+        ("requirements/spark.txt", ("spark",)),
     ],
 )
 def test_a_lock_holds_the_versions_that_pyproject_asks_for(
@@ -73,7 +76,7 @@ def test_a_lock_holds_the_versions_that_pyproject_asks_for(
     }
 
 
-@pytest.mark.parametrize("lock", [lock for lock in LOCKS if "substrate" not in lock])
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in ALONE])
 def test_what_is_deployed_is_what_was_tested(lock: str) -> None:
     tested = versions("requirements/test.txt")
     assert {name: pins for name, pins in versions(lock).items() if not pins <= tested[name]} == {}

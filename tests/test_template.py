@@ -22,6 +22,8 @@ from deployed_template import (
 )
 
 from durable_pipeline.settings import STEP_OPERATIONS, function_variable
+from steps import reaper
+from steps.ledger import ACTIVE_INDEX, HOLDER_INDEX
 
 DURABLE = {"PipelineFunction", "LongRunFunction"}
 STEPS = sorted(set(functions()) - DURABLE)
@@ -32,13 +34,18 @@ COMMON_VARIABLES = {
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_SERVICE_NAME",
 }
-NOT_READ_YET = {"SubmitJobFunction": {"EMR_CLUSTER_ID", "SSM_INSTANCE_ID"}}  # engines to come
-# Actions whose resource cannot be named: Redshift Data statements have no ARN.
+# Actions whose resource cannot be named: neither statements nor commands have an ARN.
 WITHOUT_RESOURCE = {
     "redshift-data:CancelStatement",
     "redshift-data:DescribeStatement",
     "redshift-data:ListStatements",
+    "ssm:CancelCommand",
+    "ssm:GetCommandInvocation",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
 }
+ENGINE_STEPS = ["SubmitJobFunction", "CheckJobFunction", "CancelJobFunction"]
+ENGINE_FUNCTIONS = [*ENGINE_STEPS, "JobWatcherFunction", "ReaperFunction"]
 
 
 def parameter(name: str) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def test_every_step_finds_its_settings_in_its_environment(name: str) -> None:
 @pytest.mark.parametrize("name", STEPS)
 def test_no_step_is_given_a_variable_that_it_does_not_read(name: str) -> None:
     _, read = settings_fields(name)
-    given = set(variables(name)) - COMMON_VARIABLES - NOT_READ_YET.get(name, set())
+    given = set(variables(name)) - COMMON_VARIABLES
     assert given <= read
 
 
@@ -178,18 +185,65 @@ def test_the_long_run_has_no_event_source() -> None:
     assert not [name for name in fed if name.startswith("LongRun")]
 
 
-def test_the_watcher_is_woken_by_a_schedule_and_by_job_events() -> None:
-    rules = [
+def rules_of(function: str) -> list[dict[str, Any]]:
+    return [
         rule
         for rule in resources("AWS::Events::Rule").values()
-        if referred(rule["Targets"][0]["Arn"]) == "JobWatcherFunction"
+        if referred(rule["Targets"][0]["Arn"]) == function
     ]
+
+
+def test_the_watcher_is_woken_by_a_schedule_and_by_job_events() -> None:
+    rules = rules_of("JobWatcherFunction")
     sources = {
         source for rule in rules for source in rule.get("EventPattern", {}).get("source", [])
     }
     assert "rate(1 minute)" in [rule.get("ScheduleExpression") for rule in rules]
-    assert sources == {"aws.glue", "aws.redshift-data"}
+    assert sources == {"aws.glue", "aws.redshift-data", "aws.emr", "aws.emr-serverless"}
     assert parameter("HeartbeatSeconds")["MinValue"] > 60
+
+
+def test_the_reaper_is_woken_by_a_schedule_and_by_executions_that_ended_badly() -> None:
+    rules = rules_of("ReaperFunction")
+    (pattern,) = [rule["EventPattern"] for rule in rules if "EventPattern" in rule]
+    assert "rate(15 minutes)" in [rule.get("ScheduleExpression") for rule in rules]
+    assert pattern["source"] == ["aws.lambda"]
+    assert set(pattern["detail"]["status"]) == reaper.ENDED_BADLY
+    functions_meant = {referred(part["prefix"]) for part in pattern["detail"]["functionArn"]}
+    assert functions_meant == DURABLE
+
+
+def test_runs_are_found_by_their_holder_and_jobs_by_being_active() -> None:
+    indexes = resources("AWS::DynamoDB::Table")["LedgerTable"]["GlobalSecondaryIndexes"]
+    keys = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in indexes
+    }
+    assert keys[ACTIVE_INDEX] == ["active", "submitted_at"]
+    assert keys[HOLDER_INDEX] == ["holder", "run_id"]
+
+
+@pytest.mark.parametrize("name", ENGINE_FUNCTIONS)
+def test_functions_of_jobs_know_every_engine(name: str) -> None:
+    given = variables(name)
+    assert given["EMR_CLUSTER_ID"] == {"Ref": "EmrClusterId"}
+    assert given["SSM_INSTANCE_ID"] == {"Ref": "SsmInstanceId"}
+    assert given["EMR_SERVERLESS_APPLICATION_ID"] == {"Ref": "EmrServerlessApplicationId"}
+    assert given["EMR_SERVERLESS_ROLE_ARN"] == {"Ref": "EmrServerlessRoleArn"}
+
+
+@pytest.mark.parametrize("name", ["SubmitJobFunction", "CancelJobFunction", "ReaperFunction"])
+def test_whoever_stops_jobs_may_stop_those_of_every_engine(name: str) -> None:
+    allowed = {
+        action for statement in statements(role_of(name)) for action in as_list(statement["Action"])
+    }
+    assert allowed >= {
+        "glue:BatchStopJobRun",
+        "redshift-data:CancelStatement",
+        "elasticmapreduce:CancelSteps",
+        "ssm:CancelCommand",
+        "emr-serverless:CancelJobRun",
+    }
 
 
 # -- permissions
@@ -229,16 +283,13 @@ def test_roles_take_from_aws_only_the_policies_for_logs_and_checkpoints() -> Non
 
 @pytest.mark.parametrize("action", ["GetDurableExecution", "SendDurableExecutionCallbackSuccess"])
 def test_executions_are_named_by_function_and_any_version(action: str) -> None:
-    targets = [
-        target
+    targets = {
+        target["Fn::Sub"]
         for _, statement in all_statements()
         if f"lambda:{action}" in as_list(statement["Action"])
         for target in as_list(statement["Resource"])
-    ]
-    assert sorted(target["Fn::Sub"] for target in targets) == [
-        "${LongRunFunction.Arn}:*",
-        "${PipelineFunction.Arn}:*",
-    ]
+    }
+    assert targets == {"${LongRunFunction.Arn}:*", "${PipelineFunction.Arn}:*"}
 
 
 # -- storage, logs, alarms

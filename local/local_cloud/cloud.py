@@ -17,12 +17,11 @@ from botocore.config import Config
 from local.local_cloud.delivery import S3EventBridge, TargetDelivery
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.deployer import deploy
+from local.local_cloud.engines import Engines, engine_parameters
 from local.local_cloud.event_bus import EventBus
 from local.local_cloud.event_sources import Invoker, SqsMapping, SqsPoller
 from local.local_cloud.front import Front
-from local.local_cloud.glue import GlueService
 from local.local_cloud.lambda_service import LambdaService
-from local.local_cloud.redshift_data import RedshiftDataService
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from local.local_cloud.state import CLOUD_FILE, CloudError, claimed
@@ -67,8 +66,8 @@ class LocalCloud:
             template: SAM or CloudFormation, YAML.
             state_dir: for logs, temporary files and `cloud.json`; made if missing.
             port: of the endpoint; 0 takes a free one.
-            parameters: of the template. A warehouse named `local` is there unless they say
-                otherwise.
+            parameters: of the template. A warehouse named `local`, an EMR cluster, an instance
+                and an EMR Serverless application are there unless they say otherwise.
             stack_name: what resources are named after.
             redelivery_seconds: when a message whose function failed comes again. None: when its
                 visibility timeout has passed, as on AWS.
@@ -157,18 +156,19 @@ class LocalCloud:
         front.start()
         clients = self._clients = ServiceClients(front.url)
         self._running.callback(clients.close)
-        glue = self._start_jobs(front)
+        engines = self._start_engines(front)
         substrate.wait_until_ready()
         front.substrate_port = substrate.port
         direct = ServiceClients(substrate.url)
         self._running.callback(direct.close)
         template = self._load_template(direct)
+        engines.configure(template.parameters)
         stack = Stack(
             name=self._stack_name,
             directory=template.directory,
             clients=direct,
             queue_base_url=f"{front.url}/{ACCOUNT_ID}/",
-            define_job=glue.define_job,
+            define_job=engines.glue.define_job,
         )
         outputs = deploy(template, stack)
         self._start_functions(front, stack)
@@ -183,23 +183,16 @@ class LocalCloud:
             Name=_WAREHOUSE_SECRET,
             SecretString=json.dumps({"username": "local", "password": "local"}),
         )
-        fallbacks = {"RedshiftSecretArn": secret["ARN"]}
+        fallbacks = {**engine_parameters(self._parameters), "RedshiftSecretArn": secret["ARN"]}
         if "RedshiftClusterIdentifier" not in self._parameters:
             fallbacks["RedshiftWorkgroupName"] = "local"
         return load_template(self._template_path, self._parameters, self._stack_name, fallbacks)
 
-    def _start_jobs(self, front: Front) -> GlueService:
-        glue = GlueService(
-            front.url, self._state_dir / "glue", self._publish, self._job_environment(front)
-        )
-        glue.start()
-        self._running.callback(glue.stop)
-        front.add_json(glue)
-        redshift = RedshiftDataService(front.url, self._state_dir / "warehouse", self._publish)
-        redshift.start()
-        self._running.callback(redshift.stop)
-        front.add_json(redshift)
-        return glue
+    def _start_engines(self, front: Front) -> Engines:
+        engines = Engines(front, self._state_dir, self._publish, self._job_environment(front))
+        self._running.callback(engines.stop)
+        engines.start()
+        return engines
 
     def _job_environment(self, front: Front) -> dict[str, str]:
         return {**self.environment(), "AWS_ENDPOINT_URL": front.url, "AWS_REGION": REGION}

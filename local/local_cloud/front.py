@@ -30,7 +30,7 @@ _FORWARDED: Final = frozenset(
     {"", "s3", "sqs", "sns", "dynamodb", "sts", "iam", "secretsmanager", "logs", "monitoring"}
     | {"kms", "ssm"}
 )
-# The substrate's commands and documents of Systems Manager do nothing: only parameters are real.
+# The substrate's documents and the like of Systems Manager do nothing: only parameters are real.
 _SSM_REAL: Final = "Parameter"
 
 
@@ -117,9 +117,8 @@ class Front:
         if own is not None:
             if where.operation in own.operations:
                 return own
-            if own.forwards:
-                return None
-            raise not_emulated(f"{where.service} {where.operation}")
+            if not own.forwards:
+                raise not_emulated(f"{where.service} {where.operation}")
         if where.service not in _FORWARDED:
             raise not_emulated(f"the service {where.service}")
         if where.service == "ssm" and _SSM_REAL not in where.operation:

@@ -1,4 +1,4 @@
-"""The part of AWS Glue that runs Python shell jobs: every run really is a process."""
+"""The part of AWS Glue that runs Python shell and Spark jobs: every run really is a process."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class GlueService:
 
     A run's process gets an environment of its own (nothing of ours is inherited), a working
     directory of its own, and the job's arguments as Glue passes them. Its output goes to
-    `<work_dir>/logs/<run id>.out` and `.err`, and to CloudWatch Logs when it ends. Each ended run
-    is told to `on_event` as the EventBridge event `Glue Job State Change`.
+    `<work_dir>/logs/<run id>.out` and `.err`, and to CloudWatch Logs before the run is seen to have
+    ended. Each ended run is told to `on_event` as the EventBridge event `Glue Job State Change`.
     """
 
     target_prefix: Final = "AWSGlue"
@@ -106,7 +106,7 @@ class GlueService:
             What of the definition is not emulated, one sentence each.
 
         Raises:
-            ServiceError: a command other than `pythonshell`, or no script location.
+            ServiceError: a command other than `pythonshell` and `glueetl`, or no script location.
         """
         job = JobDefinition.from_properties(name, properties)
         with self._lock:
@@ -255,9 +255,9 @@ class GlueService:
                 return run.process
 
         state, error = self._runner.run(run, begin)
-        self._finish(run, state, error)
         if not self._stopping:
             self._runner.upload_logs(run)
+        self._finish(run, state, error)
 
     def _finish(self, run: JobRun, state: RunState, error: str | None = None) -> None:
         with self._lock:

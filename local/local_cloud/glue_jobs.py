@@ -15,6 +15,8 @@ from local.local_cloud.service_events import service_event
 from local.local_cloud.services import ServiceError
 
 PYTHON_SHELL: Final = "pythonshell"
+SPARK: Final = "glueetl"
+_LOG_GROUPS: Final = {PYTHON_SHELL: "/aws-glue/python-jobs", SPARK: "/aws-glue/jobs"}
 DEFAULT_TIMEOUT_MINUTES: Final = 2880.0
 # Properties of AWS::Glue::Job that are emulated, or that change nothing here (sizes, versions,
 # words for people).
@@ -60,6 +62,7 @@ class JobDefinition:
     """A job as the template defines it.
 
     Attributes:
+        command: `pythonshell` or `glueetl`.
         script_location: `s3://bucket/key`.
         timeout_minutes: of a run that names none; may be a fraction.
         shown: what GetJob answers, times aside.
@@ -68,6 +71,7 @@ class JobDefinition:
 
     name: str
     role: str
+    command: str
     script_location: str
     default_arguments: Mapping[str, str]
     fixed_arguments: Mapping[str, str]
@@ -86,11 +90,11 @@ class JobDefinition:
             ServiceError: the job cannot be run here; says why.
         """
         command = properties.get("Command") or {}
-        if command.get("Name") != PYTHON_SHELL:
+        if command.get("Name") not in _LOG_GROUPS:
             raise ServiceError(
                 "InvalidInputException",
-                f"Glue job {name}: the local cloud runs only the command {PYTHON_SHELL!r}, "
-                f"not {command.get('Name')!r}",
+                f"Glue job {name}: the local cloud runs only the commands {PYTHON_SHELL!r} and "
+                f"{SPARK!r}, not {command.get('Name')!r}",
             )
         location = str(command.get("ScriptLocation") or "")
         if not location.startswith("s3://"):
@@ -102,6 +106,7 @@ class JobDefinition:
         return cls(
             name=name,
             role=str(properties.get("Role", "")),
+            command=str(command["Name"]),
             script_location=location,
             default_arguments=_arguments(properties, "DefaultArguments"),
             fixed_arguments=_arguments(properties, "NonOverridableArguments"),
@@ -111,6 +116,15 @@ class JobDefinition:
             shown={k: v for k, v in properties.items() if k not in ("Name", "Tags")},
             warnings=tuple(_warnings(name, properties)),
         )
+
+    @property
+    def is_spark(self) -> bool:
+        return self.command == SPARK
+
+    @property
+    def log_group(self) -> str:
+        """What the names of its log groups begin with."""
+        return _LOG_GROUPS[self.command]
 
     def as_job(self) -> dict[str, Any]:
         """The `Job` of GetJob."""
@@ -149,10 +163,13 @@ class JobRun:
     process: GroupProcess | None = None
     thread: threading.Thread | None = None
 
+    def all_arguments(self) -> dict[str, str]:
+        """The run's own and the job's."""
+        return {**self.job.default_arguments, **self.arguments, **self.job.fixed_arguments}
+
     def command_line(self) -> list[str]:
         """What the script finds in `sys.argv[1:]`."""
-        merged = {**self.job.default_arguments, **self.arguments, **self.job.fixed_arguments}
-        pairs = {"--JOB_NAME": self.job.name, "--JOB_RUN_ID": self.id, **merged}
+        pairs = {"--JOB_NAME": self.job.name, "--JOB_RUN_ID": self.id, **self.all_arguments()}
         return [part for pair in pairs.items() for part in pair]
 
     def as_job_run(self) -> dict[str, Any]:
@@ -169,7 +186,7 @@ class JobRun:
             "LastModifiedOn": self.modified_on,
             "ExecutionTime": int((self.completed_on or time.time()) - began),
             "Timeout": _minutes(self.timeout_minutes),
-            "LogGroupName": "/aws-glue/python-jobs",
+            "LogGroupName": self.job.log_group,
             "PredecessorRuns": [],
         }
         optional = {
@@ -180,19 +197,6 @@ class JobRun:
             "MaxCapacity": self.job.shown.get("MaxCapacity"),
         }
         return shown | {name: value for name, value in optional.items() if value is not None}
-
-
-def error_message(stderr: str, status: int) -> str:
-    """A failed run's ErrorMessage: the last line of its error output, as Glue shows it.
-
-    Args:
-        stderr: the end of the error output.
-        status: exit status; negative: the signal that ended it.
-    """
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    if lines:
-        return lines[-1][:2000]
-    return f"Command failed with {f'exit code {status}' if status >= 0 else f'signal {-status}'}"
 
 
 def ended_event(run: JobRun) -> dict[str, Any]:

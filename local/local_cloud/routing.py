@@ -15,6 +15,7 @@ _LAMBDA_PATH: Final = re.compile(
 )
 _TARGET_SERVICES: Final = {
     "AWSGlue": "glue",
+    "ElasticMapReduce": "elasticmapreduce",
     "RedshiftData": "redshift-data",
     "AWSEvents": "events",
     "AmazonSQS": "sqs",

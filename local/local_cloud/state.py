@@ -14,7 +14,7 @@ CLOUD_FILE: Final = "cloud.json"
 LOG_FILE: Final = "local-cloud.log"
 LOCK_FILE: Final = "lock"
 _LOGGER: Final = logging.getLogger("local.local_cloud")
-_STATE: Final = ("tmp", "glue", "warehouse", "logs")
+_STATE: Final = ("tmp", "glue", "emr", "emr-serverless", "ssm", "warehouse", "logs")
 
 
 class CloudError(Exception):

@@ -16,6 +16,7 @@ from contracts.run_request import DATASET_NAME_PATTERN
 
 COLUMN_NAME_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,62}$"
 STAGE_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
+SCRIPT_PATTERN: Final = r"^jobs/[A-Za-z0-9_./-]+\.py$"
 TYPE_PATTERN: Final = re.compile(
     r"^(string|integer|double|boolean|date|timestamp|decimal\((\d{1,2}),(\d{1,2})\))$"
 )
@@ -174,8 +175,11 @@ class JobStep(StrictContract):
 
     Attributes:
         stage: its name in the trace, unique in the chain.
-        engine: `glue` in this release.
-        glue_job: the Glue job's name without the stack's prefix, e.g. `clean-csv`.
+        engine: `glue`, `emr`, `emr-ssm` or `emr-serverless`.
+        glue_job: for `glue`: the Glue job's name without the stack's prefix, e.g. `clean-csv`; its
+            definition says whether it is a Python shell or a Spark job.
+        script: for the EMR engines: the Spark script's key in the code bucket.
+        spark_arguments: for the EMR engines: options of spark-submit, before the script.
         timeout_seconds: its deadline, also given to the service.
         attempts: how many times a FAILED job is tried in all.
         arguments: further `--NAME value` arguments.
@@ -184,9 +188,18 @@ class JobStep(StrictContract):
     stage: str = Field(pattern=STAGE_PATTERN)
     engine: Engine = Engine.GLUE
     glue_job: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,100}$")
+    script: str | None = Field(default=None, pattern=SCRIPT_PATTERN, max_length=512)
+    spark_arguments: tuple[str, ...] = Field(default=(), max_length=50)
     timeout_seconds: int = Field(default=900, ge=60, le=7 * 24 * 3600)
     attempts: int = Field(default=1, ge=1, le=10)
     arguments: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("script")
+    @classmethod
+    def _script_is_a_plain_key(cls, value: str | None) -> str | None:
+        if value is not None and {"", ".", ".."} & set(value.split("/")):
+            raise PydanticCustomError("script", "must be a plain key, such as jobs/enrich.py")
+        return value
 
     @field_validator("stage")
     @classmethod
@@ -197,11 +210,23 @@ class JobStep(StrictContract):
 
     @model_validator(mode="after")
     def _engine_has_its_fields(self) -> JobStep:
-        if self.engine is Engine.GLUE and self.glue_job is None:
-            raise PydanticCustomError("glue_job", "glueJob is required with engine: glue")
-        if self.engine is not Engine.GLUE:
+        if self.engine is Engine.REDSHIFT:
             raise PydanticCustomError(
-                "engine", "engine {engine} is not available yet; use glue", {"engine": self.engine}
+                "engine", "loads come from targets.redshift; a job runs on glue or an EMR engine"
+            )
+        on_glue = self.engine is Engine.GLUE
+        needed, foreign = ("glueJob", "script") if on_glue else ("script", "glueJob")
+        given = {"glueJob": self.glue_job, "script": self.script}
+        about = {"needed": needed, "foreign": foreign, "engine": self.engine.value}
+        if given[needed] is None:
+            raise PydanticCustomError("engine", "{needed} is required with engine: {engine}", about)
+        if given[foreign] is not None:
+            raise PydanticCustomError(
+                "engine", "{foreign} does not go with engine: {engine}", about
+            )
+        if on_glue and self.spark_arguments:
+            raise PydanticCustomError(
+                "engine", "sparkArguments go with the EMR engines; a Glue job has its own"
             )
         return self
 

@@ -8,7 +8,7 @@ from contracts.base import Contract
 
 
 class Engine(StrEnum):
-    """Where a job runs. This release submits to `glue` and `redshift`."""
+    """Where a job runs. `redshift` is for loads; the others are for a dataset's job chain."""
 
     GLUE = "glue"
     EMR = "emr"
@@ -60,10 +60,13 @@ class JobStatus(Contract):
 
     Attributes:
         job_id: ours: timestamp and unique part, e.g. `20261120T081500Z-3f9c2a1b`.
-        service_id: the service's own id of it (Glue JobRunId, Redshift statement id), once known.
+        service_id: the service's own id of it (Glue JobRunId, EMR step id, …), once known.
         state: see JobState.
         output_url: the prefix its outputs lie under.
         error: what went wrong, for FAILED, CANCELLED and TIMED_OUT.
+        log_url: where its log can be read.
+        console_url: the job in the service's console.
+        log_tail: the last lines of its log (up to 2,000 characters), where it ended badly.
         overdue: its deadline has passed (only while it has not ended).
     """
 
@@ -75,6 +78,9 @@ class JobStatus(Contract):
     output_url: str
     service_id: str | None = None
     error: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
     overdue: bool = False
 
 

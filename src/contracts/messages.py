@@ -227,7 +227,11 @@ class Validate(Contract):
 
 
 class Validated(Contract):
-    """Answer of validate: `rows_in == filtered + rejected + valid`."""
+    """Answer of validate: `rows_in == filtered + removed + rejected + valid`.
+
+    Attributes:
+        removed: rows that the jobs took out, such as doubles.
+    """
 
     rows_in: int
     filtered: int
@@ -235,6 +239,7 @@ class Validated(Contract):
     valid: int
     valid_url: str
     rejected_url: str | None = None
+    removed: int = 0
 
 
 class Transform(Contract):

@@ -8,17 +8,26 @@ from contracts.base import Contract
 
 
 class RunStatus(StrEnum):
-    """Of the ledger's RUN item. SUCCEEDED, FAILED and SKIPPED are final."""
+    """Of the ledger's RUN item. SUCCEEDED and SKIPPED are final.
+
+    FAILED and STOPPED (its execution was stopped) have ended, too, but the run may be taken over.
+    """
 
     CLAIMED = "CLAIMED"
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    STOPPED = "STOPPED"
     SKIPPED = "SKIPPED"
 
     @property
     def ended(self) -> bool:
         return self not in (RunStatus.CLAIMED, RunStatus.RUNNING)
+
+    @property
+    def may_be_taken_over(self) -> bool:
+        """It has ended, and its message starts it anew."""
+        return self in (RunStatus.FAILED, RunStatus.STOPPED)
 
 
 class UnitStatus(StrEnum):
@@ -36,7 +45,8 @@ class RowCounts(Contract):
         rows_in: read from the source object, malformed ones included.
         filtered: left out by the request's query.
         rejected: malformed, or against a rule; they lie in the quarantine.
-        removed: taken out by the transform's SQL (deduplicated, aggregated, filtered there).
+        removed: taken out by a job or by the transform's SQL (deduplicated, aggregated, filtered
+            there).
         stored: written to every target.
     """
 
@@ -61,11 +71,21 @@ class RowCounts(Contract):
 
 
 class StageFailure(Contract):
-    """Why a unit failed: the stage (an operation name), the error's type and its message."""
+    """Why a unit failed: the stage (an operation name), the error's type and its message.
+
+    Attributes:
+        job_id: the job that failed, if it was one.
+        log_url, console_url: where more can be read.
+        log_tail: the last lines of the job's log, up to 1,000 characters.
+    """
 
     stage: str
     error_type: str
     message: str
+    job_id: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
 
 
 class UnitOutcome(Contract):
@@ -76,6 +96,13 @@ class UnitOutcome(Contract):
     rows: RowCounts = RowCounts()
     job_ids: tuple[str, ...] = ()
     failure: StageFailure | None = None
+
+
+class FailedUnit(Contract):
+    """One unit that failed, as the result of its run names it."""
+
+    unit_id: str
+    failure: StageFailure
 
 
 class UnitTotals(Contract):
@@ -95,7 +122,8 @@ class RunResult(Contract):
 
     Attributes:
         results_url: the results document in S3; absent where the run ended before it had units.
-        reason: one sentence for FAILED and SKIPPED.
+        reason: one sentence for FAILED, STOPPED and SKIPPED.
+        failures: the first units that failed, with what is known of why.
     """
 
     run_id: str
@@ -105,3 +133,4 @@ class RunResult(Contract):
     rows: RowCounts = RowCounts()
     results_url: str | None = None
     reason: str | None = None
+    failures: tuple[FailedUnit, ...] = ()

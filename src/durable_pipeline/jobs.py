@@ -81,7 +81,8 @@ def run_job(
         if job.backoff:
             context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
     error_type = f"Job{status.state.replace('_', ' ').title().replace(' ', '')}"
-    raise StageFailed(job.stage, error_type, f"job {status.job_id}: {status.error or status.state}")
+    why = f"job {status.job_id}: {status.error or status.state}"
+    raise StageFailed(job.stage, error_type, why, status)
 
 
 def _submit_and_await(

@@ -13,29 +13,36 @@ from aws_durable_execution_sdk_python.retries import RetryDecision
 
 @dataclass(frozen=True)
 class Policy:
-    """Retries with exponential backoff and full jitter.
+    """Retries with exponential backoff and jitter.
 
     Attributes:
         attempts: calls in all, the first included.
         first_delay, longest_delay: seconds.
+        jitter: what is made of a delay: FULL: 0 to 100 percent of it, HALF: 50 to 100.
     """
 
     attempts: int
     first_delay: float = 1
     longest_delay: float = 60
+    jitter: JitterStrategy = JitterStrategy.FULL
 
     def delay(self, attempts_made: int) -> int:
         """Seconds to wait after so many calls; the durable wait makes it deterministic."""
         backoff = min(self.first_delay * 2.0 ** (attempts_made - 1), self.longest_delay)
-        return JitterStrategy.FULL.finalize_delay(backoff)
+        return self.jitter.finalize_delay(backoff)
 
 
 PERMANENT: Final = Policy(attempts=1)
 UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
+# Only a job's own deadline ends its waiting for a place: submit_job answers TIMED_OUT past it. So
+# this outlasts the longest deadline, of seven days, whatever the dice say; on average in 220 calls.
+PATIENT: Final = Policy(
+    attempts=350, first_delay=15, longest_delay=3600, jitter=JitterStrategy.HALF
+)
 POLICIES: Final = {
     # ours (contracts.errors)
     "Throttled": Policy(attempts=8, first_delay=2),
-    "EngineFull": Policy(attempts=100, first_delay=15, longest_delay=300),
+    "EngineFull": PATIENT,
     "Conflict": Policy(attempts=5, longest_delay=10),
     "TransientFailure": Policy(attempts=5),
     "InvalidInput": PERMANENT,

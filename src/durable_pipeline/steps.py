@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from aws_durable_execution_sdk_python import (
     ChildContextError,
@@ -22,6 +22,7 @@ from contracts.run import StageFailure
 from durable_pipeline.policies import error_name, retry_step
 from durable_pipeline.settings import Settings
 
+LOG_TAIL_CHARACTERS: Final = 1000
 Answer = TypeVar("Answer", bound=Contract)
 
 
@@ -60,18 +61,29 @@ NOTIFY = Step("notify", "notify", Nothing)
 
 
 class StageFailed(Exception):
-    """A stage failed for good; where, with what error, and why."""
+    """A stage failed for good; where, with what error, and why; in which job, if it was one."""
 
-    def __init__(self, stage: str, error_type: str, message: str) -> None:
+    def __init__(
+        self, stage: str, error_type: str, message: str, job: JobStatus | None = None
+    ) -> None:
         super().__init__(f"{stage}: {error_type}: {message}")
         self.stage = stage
         self.error_type = error_type
         self.message = message
+        self.job = job
 
     @property
     def failure(self) -> StageFailure:
+        """What is recorded of it; of a job's log, so much as a checkpoint can well carry."""
+        job = self.job
         return StageFailure(
-            stage=self.stage, error_type=self.error_type, message=self.message[:2000]
+            stage=self.stage,
+            error_type=self.error_type,
+            message=self.message[:2000],
+            job_id=job and job.job_id,
+            log_url=job and job.log_url,
+            console_url=job and job.console_url,
+            log_tail=job.log_tail[-LOG_TAIL_CHARACTERS:] if job and job.log_tail else None,
         )
 
 

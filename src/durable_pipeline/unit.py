@@ -105,7 +105,7 @@ class Unit:
             rows_in=validated.rows_in,
             filtered=validated.filtered,
             rejected=validated.rejected,
-            removed=transformed.removed,
+            removed=validated.removed + transformed.removed,
             stored=transformed.rows,
         )
 

@@ -42,7 +42,7 @@ TRANSIENT: Final = frozenset(
 )
 # A request of these that is sent again after a lost answer would start a second job, so nothing is
 # sent again here: whoever calls looks the job up first (steps.submit_job).
-SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue"})
+SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue", "emr", "ssm"})
 CONFLICT: Final = frozenset(
     {
         "TransactionConflictException",

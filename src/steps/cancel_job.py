@@ -14,6 +14,7 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.ledger import Ledger
 from steps.remote_jobs.base import EngineStatus, RemoteJobs
+from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
 
@@ -58,4 +59,6 @@ def cancelled(
     if record.state.ended:
         return record
     state = JobState.TIMED_OUT if late else JobState.CANCELLED
-    return jobs.end(record.ended(EngineStatus(state, state.value, reason), clock()), told=True)
+    status = EngineStatus(state, state.value, reason)
+    status = with_log_tail(record.engine, record.remote, status)
+    return jobs.end(record.ended(status, clock()), told=True)

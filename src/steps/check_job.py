@@ -12,6 +12,7 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
 from steps.ledger import Ledger
 from steps.remote_jobs.base import RemoteJobs
+from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, metrics, settings_from_environment, step_handler, utc_now
 
@@ -47,7 +48,9 @@ def checked(
         return record
     answer = adapter.status_of_many([record.remote])[record.job_id]
     status = state_of(record, answer)
+    record = jobs.known_as(record, status.service_id)
     if status.state.ended:
+        status = with_log_tail(record.engine, record.remote, status)
         return jobs.end(record.ended(status, clock()), told=True)
     if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
         return jobs.running(record)

@@ -22,6 +22,7 @@ from steps.ledger import RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
+OF_AN_END: Final = ("reason", "results_url", "ended_at", "reaped")
 GONE: Final = "GONE"  # the service does not know the execution (any more)
 
 
@@ -89,9 +90,9 @@ def _new_run(message: ClaimRun, now: datetime) -> Item:
 
 def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime) -> Claim:
     status = RunStatus(run["status"])
-    if status.ended and status is not RunStatus.FAILED:
+    failed = status.may_be_taken_over
+    if status.ended and not failed:
         return _answer(ClaimOutcome.ENDED, run)
-    failed = status is RunStatus.FAILED
     if run["holder"] == message.execution_arn and not failed:
         return _answer(ClaimOutcome.CLAIMED, run)
     if run["holder"] == message.handed_over_by and not failed:
@@ -132,7 +133,7 @@ def _change_hands(
         & Attr("run_attempt").eq(run["run_attempt"])
         & Attr("status").eq(run["status"])  # it may just have succeeded
     )
-    removed = ("reason", "results_url") if outcome is ClaimOutcome.TAKEN_OVER else ()
+    removed = OF_AN_END if outcome is ClaimOutcome.TAKEN_OVER else ()
     if not ledger.update(run["run_id"], RUN, changes, removed, as_read):
         raise Conflict(f"run {run['run_id']} changed hands while it was being claimed")
     return _answer(outcome, {**run, **changes})

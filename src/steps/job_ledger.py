@@ -19,6 +19,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobKey, JobState
+from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
 from steps.job_record import JobRecord, item_of, record_of
 from steps.ledger import RUN, Ledger
@@ -30,10 +31,16 @@ class JobLedger:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def run_attempt(self, run_id: str) -> int:
-        """Which claim of the run is the newest; 0 if the ledger does not know the run."""
-        run = self._ledger.get_item(run_id, RUN)
-        return int(run.get("run_attempt", 0)) if run else 0
+    @property
+    def ledger(self) -> Ledger:
+        """The table itself."""
+        return self._ledger
+
+    def run(self, run_id: str) -> tuple[int, RunStatus | None]:
+        """The run's newest attempt and its status; 0 and None if the ledger does not know it."""
+        run = self._ledger.get_item(run_id, RUN) or {}
+        status = run.get("status")
+        return int(run.get("run_attempt", 0)), RunStatus(status) if status else None
 
     def find(self, key: JobKey) -> JobRecord | None:
         """The job of this key, which may be an adopted one."""
@@ -58,6 +65,11 @@ class JobLedger:
         prefix = key.item.rpartition("#")[0] + "#"
         records = [record_of(item) for item in self._ledger.query(key.run_id, prefix)]
         return [record for record in reversed(records) if record.key.attempt < key.attempt]
+
+    def of_run(self, run_id: str) -> list[JobRecord]:
+        """The run's jobs that have not ended, as they are now (a consistent read)."""
+        records = [record_of(item) for item in self._ledger.query(run_id, "JOB#")]
+        return [record for record in records if record.active and not record.state.ended]
 
     def active(self, engine: Engine) -> Iterator[JobRecord | PipelineError]:
         """Jobs whose end was not told yet, oldest first; an error for an item that is no job."""
@@ -85,6 +97,23 @@ class JobLedger:
             }
         )
 
+    def take(self, record: JobRecord, callback_id: str) -> bool:
+        """Make an earlier attempt's job that of this callback; False if it is being stopped."""
+        unchanged = Attr("callback_id").is_in([record.callback_id, callback_id])
+        usable = Attr("cancelling").not_exists() | Attr("state").eq(JobState.SUCCEEDED)
+        condition = unchanged & usable
+        return self._update(record, {"callback_id": callback_id}, condition=condition)
+
+    def condemn(self, record: JobRecord, reason: str) -> bool:
+        """Decide to stop the job; False if it has ended, or somebody else awaits it by now."""
+        condition = _GOING_ON & Attr("callback_id").eq(record.callback_id)
+        return self._update(record, {"cancelling": reason}, condition=condition)
+
+    def give_up_intent(self, ended: JobRecord) -> bool:
+        """End a job that was never submitted; False if somebody submits it just now."""
+        condition = _submission_as_seen(ended) & _NOT_SUBMITTED
+        return self._update(ended, _end_values(ended), ("submitting_until",), condition=condition)
+
     def await_by(self, record: JobRecord, callback_id: str) -> JobRecord:
         """Make this callback the one that is answered; gives the job as it is then."""
         if record.callback_id == callback_id:
@@ -94,13 +123,7 @@ class JobLedger:
 
     def claim_submission(self, record: JobRecord, until: int) -> bool:
         """Become the one call that may submit; False if another is, or the job is past that."""
-        seen = Attr("submitting_until")
-        unchanged = (
-            seen.not_exists()
-            if record.submitting_until is None
-            else seen.eq(record.submitting_until)
-        )
-        condition = unchanged & _NOT_SUBMITTED
+        condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._update(record, {"submitting_until": until}, condition=condition)
 
     def not_submitted(self, record: JobRecord) -> None:
@@ -119,6 +142,14 @@ class JobLedger:
         self._update(record, values, ("submitting_until",), condition=_NOT_SUBMITTED)
         return self._again(record)
 
+    def known_as(self, record: JobRecord, service_id: str | None) -> JobRecord:
+        """With the engine's id of it, where more of that is known by now; None: it is not."""
+        if service_id in (None, record.service_id):
+            return record
+        condition = Attr("service_id").eq(record.service_id)
+        self._update(record, {"service_id": service_id}, condition=condition)
+        return self._again(record)
+
     def running(self, record: JobRecord) -> JobRecord:
         """Keep that a job no longer waits for its turn."""
         condition = Attr("state").eq(JobState.SUBMITTED)
@@ -132,22 +163,13 @@ class JobLedger:
             told: the caller tells the orchestrator itself; else `active` stays for the watcher, and
                 nothing is changed once another callback waits for the job.
         """
-        optional = {
-            "error": ended.error,
-            "log_url": ended.log_url,
-        }
-        values = {
-            "state": ended.state,
-            "ended_at": ended.ended_at and format_timestamp(ended.ended_at),
-            **{name: value for name, value in optional.items() if value is not None},
-        }
-        condition = Attr("state").is_in([JobState.SUBMITTED, JobState.RUNNING])
+        condition = _GOING_ON
         remove = ["submitting_until"]
         if told:
             remove.append("active")
         else:
             condition = condition & Attr("callback_id").eq(ended.callback_id)
-        self._update(ended, values, remove, condition=condition)
+        self._update(ended, _end_values(ended), remove, condition=condition)
         return self._again(ended)
 
     def told(self, record: JobRecord) -> None:
@@ -170,7 +192,30 @@ class JobLedger:
         return self._ledger.update(key.run_id, key.item, values, remove, condition)
 
 
+_GOING_ON: Final = Attr("state").is_in([JobState.SUBMITTED, JobState.RUNNING])
 _NOT_SUBMITTED: Final = Attr("service_id").not_exists() & Attr("state").eq(JobState.SUBMITTED)
+
+
+def _submission_as_seen(record: JobRecord) -> ConditionBase:
+    """Nobody has begun to submit it, or is through with it, since the record was read."""
+    until = Attr("submitting_until")
+    if record.submitting_until is None:
+        return until.not_exists()
+    return until.eq(record.submitting_until)
+
+
+def _end_values(ended: JobRecord) -> dict[str, Any]:
+    optional = {
+        "error": ended.error,
+        "log_url": ended.log_url,
+        "console_url": ended.console_url,
+        "log_tail": ended.log_tail,
+    }
+    return {
+        "state": ended.state,
+        "ended_at": ended.ended_at and format_timestamp(ended.ended_at),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
 
 
 def _adopted_item(key: JobKey) -> str:

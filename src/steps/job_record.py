@@ -25,6 +25,7 @@ class JobRecord:
         submitted_at: when the intent was written.
         deadline: epoch seconds; counted from the intent, anew from the submission.
         input_url: what it reads.
+        cancelling: why it is being stopped for good: no attempt of the run takes it any more.
     """
 
     key: JobKey
@@ -41,8 +42,11 @@ class JobRecord:
     service_id: str | None = None
     submitting_until: int | None = None
     active: bool = True
+    cancelling: str | None = None
     error: str | None = None
     log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
     ended_at: datetime | None = None
 
     @property
@@ -62,19 +66,27 @@ class JobRecord:
             output_url=self.output_url,
             service_id=self.service_id,
             error=self.error,
+            log_url=self.log_url,
+            console_url=self.console_url,
+            log_tail=self.log_tail,
             overdue=self.overdue(now),
         )
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
         """The record of a job that has ended so."""
-        error = None
-        if status.state is not JobState.SUCCEEDED:
-            error = status.error or f"{self.engine} ended the job as {status.raw_state}"
+        error, state = None, status.state
+        if state is not JobState.SUCCEEDED:
+            as_it_says = f"{self.engine} ended the job as {status.raw_state}"
+            error = status.error or self.cancelling or as_it_says
+        if state is JobState.CANCELLED and self.cancelling and self.overdue(now):
+            state = JobState.TIMED_OUT  # cancelled because it was late
         return replace(
             self,
-            state=status.state,
+            state=state,
             error=error and error[:ERROR_CHARACTERS],
             log_url=status.log_url,
+            console_url=status.console_url,
+            log_tail=status.log_tail,
             ended_at=now,
         )
 
@@ -106,8 +118,11 @@ def item_of(record: JobRecord) -> Item:
         "service_id": record.service_id,
         "submitting_until": record.submitting_until,
         "active": record.engine.value if record.active else None,
+        "cancelling": record.cancelling,
         "error": record.error,
         "log_url": record.log_url,
+        "console_url": record.console_url,
+        "log_tail": record.log_tail,
         "ended_at": record.ended_at and format_timestamp(record.ended_at),
     }
     return {
@@ -157,7 +172,10 @@ def record_of(item: Item) -> JobRecord:
         service_id=item.get("service_id"),
         submitting_until=item.get("submitting_until"),
         active="active" in item,
+        cancelling=item.get("cancelling"),
         error=item.get("error"),
         log_url=item.get("log_url"),
+        console_url=item.get("console_url"),
+        log_tail=item.get("log_tail"),
         ended_at=parse_timestamp(ended_at) if ended_at else None,
     )

@@ -3,6 +3,7 @@
 A schedule and the engines' job events wake it. It never reads the event: whatever woke it, it looks
 at every active job of the ledger and asks the engines, so events may be late, doubled or lost. One
 job or engine that fails does not keep the others waiting; the run fails at its end, for the alarm.
+An engine with a quota is asked about some of its jobs at a time, in turn.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
 from steps.ledger import Ledger
 from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
+from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.request_quota import Turns
 from steps.runtime import (
     Clock,
     flush_metrics,
@@ -105,7 +108,7 @@ def _report(tally: Tally) -> None:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Looks after all active jobs.
+    """Looks after all active jobs, as far as the engines' quotas allow it at once.
 
     Attributes:
         adapter: gives the adapter of an engine, or raises NotConfigured.
@@ -138,11 +141,24 @@ class Watcher:
         self._each(pool, tally, ended, self._answer)
         adapter = self.adapter(engine)
         going = [record for record in records if not record.state.ended]
+        turns = Turns(self.jobs.ledger, self.clock)
+        going = turns.take(adapter.quota, engine, going, self._requests(adapter))
         submitted = [record for record in going if record.service_id is not None]
         answers = adapter.status_of_many([record.remote for record in submitted])
         self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
         intents = [record for record in going if record.service_id is None]
         self._each(pool, tally, intents, lambda job: self._look_after_intent(job, adapter))
+
+    def _requests(self, adapter: RemoteJobs) -> Callable[[JobRecord], float]:
+        """What it takes to look after a job of an engine that has a quota, in requests."""
+        share = 1 / adapter.quota.jobs_per_request if adapter.quota else 0.0
+
+        def requests(record: JobRecord) -> float:
+            if record.service_id is not None:
+                return share
+            return 1.0 if self._interrupted(record) else 0.0  # it has to be searched for
+
+        return requests
 
     def _active(self, engine: Engine, tally: Tally) -> Iterator[JobRecord]:
         for record in self.jobs.active(engine):
@@ -171,6 +187,7 @@ class Watcher:
         """Keep and tell what the engine said of a submitted job."""
         now = self.clock()
         status = state_of(record, answer)
+        record = self.jobs.known_as(record, status.service_id)
         if status.state.ended:
             return self._end(record, status)
         if isinstance(answer, NotFound):
@@ -188,7 +205,7 @@ class Watcher:
     def _look_after_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
         """Find what an interrupted call submitted; end what nobody will submit any more."""
         now = self.clock()
-        if record.submitting_until is not None and now.timestamp() < record.submitting_until:
+        if record.submitting_until is not None and not self._interrupted(record):
             return Done.NOTHING
         if located(self.jobs, adapter, record, self.clock).service_id is not None:
             return Done.NOTHING
@@ -196,10 +213,16 @@ class Watcher:
             return self._end_as_late(record, f"not submitted within {record.timeout_seconds} s")
         return Done.NOTHING
 
+    def _interrupted(self, record: JobRecord) -> bool:
+        """Whoever was submitting it is gone, and the job may be at its engine or not."""
+        until = record.submitting_until
+        return until is not None and self.clock().timestamp() >= until
+
     def _end_as_late(self, record: JobRecord, error: str) -> Done:
         return self._end(record, EngineStatus(JobState.TIMED_OUT, "UNKNOWN", error))
 
     def _end(self, record: JobRecord, status: EngineStatus) -> Done:
+        status = with_log_tail(record.engine, record.remote, status)
         kept = self.jobs.end(record.ended(status, self.clock()), told=False)
         mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
         return self._answer(kept) if mine else Done.NOTHING

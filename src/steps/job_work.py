@@ -22,12 +22,15 @@ class Work:
     Attributes:
         name: the Glue job's name without the deployment's prefix.
         input_url: the object or prefix it reads; for a load, its statements document.
-        arguments, statements: as in JobRequest, without what names the job.
+        arguments, script, spark_arguments, statements: as in JobRequest, without what names the
+            job.
     """
 
     input_url: str
     name: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
+    script: str | None = None
+    spark_arguments: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
 
 
@@ -54,7 +57,14 @@ def request_of(record: JobRecord, work: Work) -> JobRequest:
         "INPUT_URL": record.input_url,
         "OUTPUT_URL": record.output_url,
     }
-    return JobRequest(record.remote, record.timeout_seconds, arguments, work.statements)
+    return JobRequest(
+        record.remote,
+        record.timeout_seconds,
+        arguments,
+        script=work.script,
+        spark_arguments=work.spark_arguments,
+        statements=work.statements,
+    )
 
 
 def _load(message: SubmitJob, data_bucket: str) -> Work:
@@ -74,9 +84,15 @@ def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
         "DATASET_URL": layout.s3_url(data_bucket, layout.dataset_snapshot_key(key.run_id)),
         "INDEX": snapshot.index,
     }
-    if snapshot.query is not None:
+    if snapshot.query is not None and message.input_url is None:  # later jobs get filtered rows
         arguments["QUERY"] = snapshot.query
-    return Work(input_url=url, name=step.glue_job, arguments=arguments)
+    return Work(
+        input_url=url,
+        name=step.glue_job,
+        arguments=arguments,
+        script=step.script,
+        spark_arguments=step.spark_arguments,
+    )
 
 
 def _step(snapshot: DatasetSnapshot, stage: str) -> JobStep:

@@ -20,6 +20,7 @@ from steps import aws
 RUN: Final = "RUN"
 UNIT_PREFIX: Final = "UNIT#"
 ACTIVE_INDEX: Final = "active-jobs"
+HOLDER_INDEX: Final = "by-holder"
 Item = dict[str, Any]
 
 
@@ -59,6 +60,16 @@ class Ledger:
             KeyConditionExpression="active = :engine",
             ExpressionAttributeValues=_to_wire({":engine": engine}),
         )
+
+    def runs_held_by(self, execution_arn: str) -> Iterator[str]:
+        """Ids of runs that the execution holds or held a moment ago (an index: look again)."""
+        items = self._query(
+            f"runs held by {execution_arn} in the ledger",
+            IndexName=HOLDER_INDEX,
+            KeyConditionExpression="holder = :holder",
+            ExpressionAttributeValues=_to_wire({":holder": execution_arn}),
+        )
+        yield from (item["run_id"] for item in items)
 
     def put_if_absent(self, item: Mapping[str, Any]) -> bool:
         """Write a new item; False, and nothing changed, if there is one under its keys.

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from datetime import datetime
 
 from contracts import layout
-from contracts.dataset import Dataset, DatasetSnapshot
-from contracts.errors import InvalidDataset, NotConfigured, NotFound, Problem
-from contracts.job import Engine
+from contracts.dataset import DatasetSnapshot
+from contracts.errors import InvalidDataset, NotFound, Problem
 from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
 from steps import aws, storage
 from steps.dataset_check import CheckedDataset, check_dataset, check_query
+from steps.deployment_check import Settings, check_deployment
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
-
-
-@dataclass(frozen=True)
-class Settings:
-    """`warehouse`: "true" if the deployment has one."""
-
-    data_bucket: str
-    code_bucket: str
-    glue_job_prefix: str
-    warehouse: str = "false"
 
 
 @step_handler(LoadDataset)
@@ -38,7 +27,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
     Raises:
         InvalidDataset: there is none of this name, or it is broken; every problem is told.
         InvalidRequest: the request's query does not fit the contract.
-        NotConfigured: a Glue job or the warehouse that it asks for is not deployed.
+        NotConfigured: a Glue job, an engine or the warehouse that it asks for is not deployed.
         NotFound: a bucket or a job's script is not there.
     """
     snapshot = _frozen(settings.data_bucket, request.run_id)
@@ -46,7 +35,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         checked = check_dataset(_read(request.dataset_name, settings), request.dataset_name)
         if request.query is not None:
             check_query(request.query, checked.dataset)
-        _check_deployment(checked.dataset, settings)
+        check_deployment(checked.dataset, settings)
         snapshot = _freeze(_snapshot(request, checked, now), settings.data_bucket)
     logger.info("dataset", extra={"dataset": snapshot.dataset.name, "version": snapshot.version})
     return _answer(snapshot, settings)
@@ -78,40 +67,6 @@ def _known_datasets(code_bucket: str) -> list[str]:
     return sorted(
         key.removeprefix(prefix).removesuffix(suffix) for key in keys if key.endswith(suffix)
     )
-
-
-def _check_deployment(dataset: Dataset, settings: Settings) -> None:
-    """Everything that the contract names is there; all that lacks is told at once."""
-    lacking: list[str] = []
-    if dataset.targets.redshift is not None and settings.warehouse != "true":
-        lacking.append("targets.redshift: this deployment has no warehouse")
-    scripts: list[str] = []
-    glue_jobs = {job.glue_job for job in dataset.jobs if job.engine is Engine.GLUE}
-    for glue_job in sorted(name for name in glue_jobs if name):
-        script = _glue_script(f"{settings.glue_job_prefix}{glue_job}")
-        if script is None:
-            name = f"{settings.glue_job_prefix}{glue_job}"
-            lacking.append(f"glueJob {glue_job}: there is no Glue job {name}")
-        else:
-            scripts.append(script)
-    if lacking:
-        raise NotConfigured(f"dataset {dataset.name}: {'; '.join(lacking)}")
-    missing = [url for url in scripts if not storage.exists(*layout.split_s3_url(url))]
-    if missing:
-        raise NotFound(f"dataset {dataset.name}: no job script at {', '.join(missing)}")
-    bucket = dataset.source.bucket or settings.data_bucket
-    with aws.translated(f"dataset {dataset.name}: looking at its bucket {bucket}"):
-        aws.client("s3").head_bucket(Bucket=bucket)
-
-
-def _glue_script(job_name: str) -> str | None:
-    """The URL of the job's script; None if there is no such job."""
-    try:
-        with aws.translated(f"looking at Glue job {job_name}"):
-            job = aws.client("glue").get_job(JobName=job_name)["Job"]
-    except NotFound:
-        return None
-    return str(job["Command"]["ScriptLocation"])
 
 
 def _snapshot(request: RunRequest, checked: CheckedDataset, now: datetime) -> DatasetSnapshot:

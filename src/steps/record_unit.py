@@ -11,7 +11,7 @@ from boto3.dynamodb.conditions import Attr
 from contracts.base import Contract
 from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, Problem
 from contracts.messages import EndUnit, StartUnit
-from contracts.run import StageFailure, UnitOutcome, UnitStatus
+from contracts.run import RunStatus, StageFailure, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
 from steps import storage
 from steps.ledger import RUN, Item, Ledger, unit_item
@@ -59,9 +59,12 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
     """Make the UNIT item RUNNING; None if this attempt has ended the unit already.
 
     Raises:
-        OwnershipLost: a later attempt holds the run, or has begun this unit.
+        OwnershipLost: a later attempt holds the run, or has begun this unit; or the run has been
+            stopped, while a shard of it goes on.
     """
     run = _owned_run(message, ledger)
+    if RunStatus(run["status"]).ended:
+        raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
     changes = {
         "status": UnitStatus.RUNNING.value,
         "run_attempt": message.run_attempt,
@@ -111,7 +114,7 @@ def end_unit(message: EndUnit, ledger: Ledger, now: datetime) -> Event:
         "rows": message.rows.model_dump(),
         "job_ids": list(message.job_ids),
         "ended_at": format_timestamp(now),
-        **({"failure": failure.model_dump()} if failure else {}),
+        **({"failure": failure.model_dump(exclude_none=True)} if failure else {}),
     }
     allowed = Attr("run_attempt").not_exists() | Attr("run_attempt").lte(message.run_attempt)
     item = unit_item(message.unit_id)

@@ -9,6 +9,7 @@ from contracts import layout
 from contracts.manifest import ManifestSummary
 from contracts.messages import RecordRun
 from contracts.run import (
+    FailedUnit,
     RowCounts,
     RunResult,
     RunStatus,
@@ -20,6 +21,9 @@ from contracts.run import (
 from steps.ledger import UNIT_PREFIX, Item
 
 REASON_CHARACTERS: Final = 1000
+OUTCOME_MISSING: Final = "OutcomeMissing"
+FAILURES_NAMED: Final = 3
+MESSAGE_CHARACTERS: Final = 500
 
 
 def unit_outcomes(
@@ -54,7 +58,23 @@ def decide(message: RecordRun, outcomes: Sequence[UnitOutcome]) -> RunResult:
         units=totals,
         rows=sum((outcome.rows for outcome in stored), RowCounts()),
         reason=reason[:REASON_CHARACTERS] if reason else None,
+        failures=_first_failures(outcomes),
     )
+
+
+def _first_failures(outcomes: Sequence[UnitOutcome]) -> tuple[FailedUnit, ...]:
+    """Those of units that never came to an end say little, so they come last."""
+    failed = [
+        FailedUnit(unit_id=outcome.unit_id, failure=_shortened(outcome.failure))
+        for outcome in outcomes
+        if outcome.failure is not None
+    ]
+    failed.sort(key=lambda unit: unit.failure.error_type == OUTCOME_MISSING)
+    return tuple(failed[:FAILURES_NAMED])
+
+
+def _shortened(failure: StageFailure) -> StageFailure:
+    return failure.model_copy(update={"message": failure.message[:MESSAGE_CHARACTERS]})
 
 
 def _failure_reason(totals: UnitTotals, tolerated: float, outcomes: Sequence[UnitOutcome]) -> str:
@@ -74,7 +94,7 @@ def _outcome(unit_id: str, item: Item | None) -> UnitOutcome:
     if item is None or status is UnitStatus.RUNNING:
         missing = StageFailure(
             stage="start-unit" if item is None else "end-unit",
-            error_type="OutcomeMissing",
+            error_type=OUTCOME_MISSING,
             message="the unit was never begun" if item is None else "the unit never came to an end",
         )
         return UnitOutcome(unit_id=unit_id, status=UnitStatus.FAILED, failure=missing)

@@ -75,7 +75,7 @@ class Submitter:
         """The job of the message's key, submitted; it may have ended already.
 
         Raises:
-            OwnershipLost: the run was taken over by a newer attempt.
+            OwnershipLost: the run was taken over by a newer attempt, or has ended.
             EngineFull, Throttled, TransientFailure: the intent stands; the same call goes on.
             PipelineError: it cannot be submitted; the job is FAILED.
         """
@@ -93,7 +93,10 @@ class Submitter:
         return record.status(self.clock())
 
     def _refuse_a_former_holder(self, message: SubmitJob) -> None:
-        newest = self.jobs.run_attempt(message.key.run_id)
+        newest, status = self.jobs.run(message.key.run_id)
+        # The run's own row goes to the warehouse after the run's end was recorded.
+        if status is not None and status.ended and message.key.unit_id != layout.RUN_UNIT:
+            raise OwnershipLost(f"run {message.key.run_id} has ended as {status}")
         if newest > message.run_attempt:
             raise OwnershipLost(
                 f"run {message.key.run_id} is held by its attempt {newest};"
@@ -113,14 +116,15 @@ class Submitter:
             return None
         input_url = work_of(message, self.data_bucket).input_url
         for record in earlier:
-            if record.input_url == input_url and self._usable(record):
+            fits = record.input_url == input_url and self._usable(record)
+            if fits and self.jobs.take(record, message.callback_id):
                 self.jobs.adopt(key, record)
                 return self.jobs.get(key)
         return None
 
     def _usable(self, record: JobRecord) -> bool:
         if record.state is JobState.SUCCEEDED:
-            return record.engine is not Engine.GLUE or self._has_report(record)
+            return record.engine is Engine.REDSHIFT or self._has_report(record)
         if record.state.ended:
             return False
         return record.service_id is not None or not record.overdue(self.clock())

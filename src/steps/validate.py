@@ -18,17 +18,16 @@ import duckdb
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts import layout
-from contracts.dataset import CsvFormat, DatasetSnapshot, Severity
+from contracts.dataset import DatasetSnapshot, Severity
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
-from steps import duck, reading, storage
+from steps import duck, job_output, reading, storage
 from steps.checks import Check, cast_column, castable, checks
 from steps.duck import Workspace, quoted, text
 from steps.runtime import logger, metrics, settings_from_environment, step_handler
 
 VALUE_CHARACTERS: Final = 500  # of a value in a quarantined row; `raw` has all of it
-_DEFAULT_FILES: Final = ("data/part-00000.csv",)
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,18 @@ class Input:
     """A unit's rows in the workspace's tables, and what the job before said of them.
 
     Attributes:
-        path: the file that was read.
+        path: the file that was read; of several, the first.
         rows_in: rows of the source object, malformed ones included.
-        filtered: rows that the job left out by the query.
-        job_rejects: the job's malformed rows, as JSON lines.
+        filtered: rows that the jobs left out by the query.
+        removed: rows that they took out for what they are for, such as doubles.
+        job_rejects: their malformed rows, as JSON lines.
     """
 
     path: Path
     reading: reading.Reading
     rows_in: int
     filtered: int = 0
+    removed: int = 0
     job_rejects: Path | None = None
 
 
@@ -101,10 +102,11 @@ def validate(message: Validate, settings: Settings) -> Validated:
             rejected_url = duck.upload(rejected_file, bucket, key)
         _check_rejects(rejects, rows.rows_in, snapshot, entry.url, rejected_url)
         valid = _write_valid(space, snapshot, space.path("valid.parquet"))
-        if rows.rows_in != filtered + rejects.count + valid:
+        if rows.rows_in != filtered + rows.removed + rejects.count + valid:
             raise InvalidData(
                 f"{entry.url}: {rows.rows_in} rows were read, but {filtered} filtered,"
-                f" {rejects.count} rejected and {valid} valid ones came of them"
+                f" {rows.removed} removed, {rejects.count} rejected and {valid} valid ones came of"
+                " them"
             )
         valid_key = layout.valid_key(message.run_id, message.unit_id)
         valid_url = duck.upload(space.path("valid.parquet"), bucket, valid_key)
@@ -115,6 +117,7 @@ def validate(message: Validate, settings: Settings) -> Validated:
         filtered=filtered,
         rejected=rejects.count,
         valid=valid,
+        removed=rows.removed,
         valid_url=valid_url,
         rejected_url=rejected_url,
     )
@@ -139,37 +142,16 @@ def _read_source(space: Workspace, entry: ManifestEntry, snapshot: DatasetSnapsh
 
 
 def _read_job_output(space: Workspace, url: str, snapshot: DatasetSnapshot) -> Input:
-    """Read what a job wrote, and hold it against what it reported."""
-    bucket, prefix = layout.split_s3_url(url)
-    report = storage.read_json(bucket, f"{prefix}report.json")
-    try:
-        rows_in, rows_out, filtered, bad = (
-            int(report[name]) for name in ("rowsIn", "rowsOut", "rowsFiltered", "rowsBad")
-        )
-        (file,) = report.get("files", _DEFAULT_FILES)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidData(f"{url}report.json is not a job's report: {error!r}") from error
-    path = space.path("source.csv")
-    duck.download(bucket, prefix + file, path)
-    dataset = snapshot.dataset.model_copy(update={"format": CsvFormat()})
-    result = reading.read_file(space, path, dataset, url + file)
-    rejects = space.path("job-rejected.jsonl")
-    rejects.touch()
-    if bad:
-        duck.download(bucket, f"{prefix}rejected.jsonl", rejects)
-    with rejects.open("rb") as lines:
-        bad_found = sum(1 for line in lines if line.strip())
-    for what, reported, found in (
-        ("rowsOut", rows_out, result.rows + result.malformed),
-        ("malformed rows in the output", 0, result.malformed),
-        ("rowsBad", bad, bad_found),
-        ("rowsIn", rows_in, rows_out + filtered + bad),
-    ):
-        if reported != found:
-            raise InvalidData(
-                f"{url}: the job's {what} should be {reported}, but there are {found}"
-            )
-    return Input(path, result, rows_in, filtered, rejects)
+    output = job_output.read(space, url, snapshot.dataset)
+    counts = output.report
+    return Input(
+        output.path,
+        output.reading,
+        rows_in=counts.rows_in,
+        filtered=counts.filtered,
+        removed=counts.removed,
+        job_rejects=output.rejects,
+    )
 
 
 def _check_rows(space: Workspace, snapshot: DatasetSnapshot, rows: int, query: str | None) -> int:

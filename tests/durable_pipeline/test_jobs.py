@@ -66,7 +66,8 @@ def test_a_job_that_has_ended_at_submission_is_not_waited_for(
 def test_a_failed_job_fails_its_unit_with_the_jobs_error(
     deployment: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [answered(deployment, state="FAILED", error="row 7: no id")]
+    log = {"logUrl": "https://logs", "consoleUrl": "https://jobs", "logTail": "x" * 1999 + "!"}
+    world.job_answers["clean"] = [answered(deployment, state="FAILED", error="row 7: no id", **log)]
 
     deployment.run(sqs_event(RUN))
 
@@ -74,6 +75,9 @@ def test_a_failed_job_fails_its_unit_with_the_jobs_error(
         "stage": "clean",
         "errorType": "JobFailed",
         "message": "job job-00000-000-clean-1: row 7: no id",
+        "jobId": "job-00000-000-clean-1",
+        **log,
+        "logTail": "x" * 999 + "!",  # as much of it as a checkpoint can well carry
     }
 
 

@@ -43,6 +43,20 @@ def test_attempts_are_bounded_and_the_first_call_counts() -> None:
     assert [retry_step(error, made).should_retry for made in (1, 4, 5)] == [True, True, False]
 
 
+def test_waiting_for_a_place_outlasts_the_longest_deadline() -> None:
+    """Even if the dice always give the shortest delay; so only the deadline ends it."""
+    policy = policy_for("EngineFull")
+    shortest = [
+        min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay) / 2
+        for made in range(1, policy.attempts)
+    ]
+
+    assert sum(shortest) > 7 * 24 * 3600
+    assert all(policy.delay(made) >= shortest[made - 1] for made in range(1, policy.attempts))
+    average = 0.75 * policy.longest_delay
+    assert 7 * 24 * 3600 / average < 300, "durable operations, on average"
+
+
 def test_unknown_errors_are_tried_a_little() -> None:
     error = InvokeError(message="bug", error_type="KeyError")
 

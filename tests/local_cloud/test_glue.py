@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
 from local.local_cloud.glue import GlueService
-from local.local_cloud.glue_jobs import error_message
+from local.local_cloud.job_logs import error_message
 from local.local_cloud.services import JsonService, ServiceError
-
-BUCKET = "code"
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "GREETING": "hello"}
-
-
-class Events:
-    """The bus: keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.received: list[dict[str, Any]] = []
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        self.received.append(event)
 
 
 class Glue:
@@ -71,24 +57,6 @@ class Glue:
         wait_until(lambda: self.run(run_id)["JobRunState"] == state)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A killed process may stay as a zombie until whoever adopted it looks.
-    command = ["ps", "-o", "stat=", "-p", str(pid)]
-    status = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
-    return not status.stdout.strip().startswith("Z") and bool(status.stdout.strip())
-
-
 @pytest.fixture
 def glue(moto_endpoint: str, tmp_path: Path) -> Iterator[Glue]:
     events = Events()
@@ -118,11 +86,12 @@ def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
     ("stderr", "status", "message"),
     [
         ("Traceback …\n  File x\nValueError: bad row 7\n\n", 1, "ValueError: bad row 7"),
+        ("ValueError: bad\nINFO Spark has stopped\n", 1, "ValueError: bad"),
         ("", 3, "Command failed with exit code 3"),
         ("\n", -9, "Command failed with signal 9"),
     ],
 )
-def test_a_failed_run_tells_the_last_line_of_its_error_output(
+def test_a_failed_run_tells_its_error_or_the_last_line_of_its_error_output(
     stderr: str, status: int, message: str
 ) -> None:
     assert error_message(stderr, status) == message
@@ -322,9 +291,28 @@ def test_an_unknown_job_or_run_is_not_found(glue: Glue) -> None:
         glue.run("jr_nope")
 
 
-def test_a_spark_job_is_refused_by_name(glue: Glue) -> None:
-    with pytest.raises(ServiceError, match="not 'glueetl'"):
-        glue.service.define_job("spark", {"Command": {"Name": "glueetl"}})
+def test_a_command_that_is_not_emulated_is_refused_by_name(glue: Glue) -> None:
+    with pytest.raises(ServiceError, match="not 'gluestreaming'"):
+        glue.service.define_job("stream", {"Command": {"Name": "gluestreaming"}})
+
+
+@pytest.mark.cloud
+def test_a_spark_job_finds_local_spark_and_logs_where_spark_jobs_do(glue: Glue) -> None:
+    glue.define(
+        """
+        import json, os, sys
+        print(json.dumps({"spark": os.environ["PYSPARK_SUBMIT_ARGS"], "argv": sys.argv[1:]}))
+        """,
+        Command={"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/jobs/clean.py"},
+        DefaultArguments={"--conf": "spark.a=1 --conf spark.b=2"},
+    )
+    run = glue.ended(glue.start(Arguments={"--INDEX": "orders"}))
+    assert (run["JobRunState"], run["LogGroupName"]) == ("SUCCEEDED", "/aws-glue/jobs")
+    stream = glue.logs.get_log_events(logGroupName="/aws-glue/jobs/output", logStreamName=run["Id"])
+    seen = json.loads(stream["events"][0]["message"])
+    assert seen["spark"].startswith("--master 'local[1]' ")
+    assert "--conf spark.a=1 --conf spark.b=2" in seen["spark"]
+    assert seen["argv"][-2:] == ["--INDEX", "orders"]
 
 
 @pytest.mark.cloud

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.front import FrontError
 from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.services import ACCOUNT_ID
 from local.local_cloud.state import CloudError
 from local.local_cloud.substrate import Substrate, SubstrateError, substrate_python
 
@@ -121,6 +122,56 @@ def test_an_upload_wakes_the_function_of_its_rule(cloud: LocalCloud) -> None:
     assert event["detail"]["object"]["size"] == 5
 
 
+def test_the_end_of_a_job_wakes_the_function_of_its_rule(cloud: LocalCloud) -> None:
+    s3 = cloud.client("s3")
+    bucket = cloud.outputs["BucketArn"].rpartition(":")[2]
+    s3.put_object(Bucket=bucket, Key="jobs/job.py", Body=b"print('done')")
+    script = f"s3://{bucket}/jobs/job.py"
+
+    step = {
+        "Name": "job",
+        "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit", script]},
+    }
+    cluster_id = cloud.parameters["EmrClusterId"]
+    [step_id] = cloud.client("emr").add_job_flow_steps(JobFlowId=cluster_id, Steps=[step])[
+        "StepIds"
+    ]
+    run = cloud.client("emr-serverless").start_job_run(
+        applicationId=cloud.parameters["EmrServerlessApplicationId"],
+        executionRoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/emr",
+        jobDriver={"sparkSubmit": {"entryPoint": script}},
+    )
+
+    ended = eventually(stored(cloud, f"event/EMR Step Status Change/{step_id}"))
+    assert ended["detail"]["clusterId"] == cluster_id
+    name = f"event/EMR Serverless Job Run State Change/{run['jobRunId']}"
+    assert eventually(stored(cloud, name))["detail"]["state"] == "SUCCESS"
+
+
+def test_a_command_on_the_instance_reaches_the_cloud(cloud: LocalCloud) -> None:
+    ssm, instance_id = cloud.client("ssm"), cloud.parameters["SsmInstanceId"]
+    sent = ssm.send_command(
+        DocumentName="AWS-RunShellScript",
+        InstanceIds=[instance_id],
+        Parameters={"commands": ["echo $AWS_ENDPOINT_URL"]},
+    )
+
+    def said() -> Any:
+        answer = ssm.get_command_invocation(
+            CommandId=sent["Command"]["CommandId"], InstanceId=instance_id
+        )
+        return answer["StandardOutputContent"]
+
+    assert eventually(said).strip() == cloud.endpoint_url
+
+
+def test_engines_that_are_not_named_are_not_there(tmp_path: Path) -> None:
+    given = {"EmrClusterId": "", "EmrServerlessApplicationId": ""}
+    with LocalCloud(SMALL, tmp_path, port=0, parameters=given) as cloud:
+        assert cloud.parameters["SsmInstanceId"] == ""  # submits to the cluster
+        assert cloud.client("emr").list_clusters()["Clusters"] == []
+
+
 def test_notifications_are_filtered_on_their_way_to_a_queue(cloud: LocalCloud) -> None:
     for level in ("low", "high"):
         cloud.client("sns").publish(
@@ -170,6 +221,7 @@ def test_a_function_that_crashes_says_so(cloud: LocalCloud) -> None:
         ("ssm", "describe_parameters", {}),
         ("sts", "get_caller_identity", {}),
         ("glue", "list_jobs", {}),
+        ("emr", "list_clusters", {}),
         ("redshift-data", "list_statements", {}),
         ("events", "list_rules", {}),
     ],
@@ -190,8 +242,10 @@ def test_metrics_are_taken(cloud: LocalCloud) -> None:
 
 
 def test_what_is_not_emulated_is_refused_by_name(cloud: LocalCloud) -> None:
-    with pytest.raises(ClientError, match="does not emulate the service elasticmapreduce"):
-        cloud.client("emr").list_clusters()
+    with pytest.raises(ClientError, match="does not emulate the service athena"):
+        cloud.client("athena").list_work_groups()
+    with pytest.raises(ClientError, match="does not emulate ssm ListDocuments"):
+        cloud.client("ssm").list_documents()
     with pytest.raises(ClientError, match="does not emulate events PutRule"):
         cloud.client("events").put_rule(Name="x", ScheduleExpression="rate(1 day)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -126,6 +127,21 @@ class DataRun:
         self.cloud.put(f"{prefix}data/part-00000.csv", data)
         self.cloud.put(f"{prefix}rejected.jsonl", rejected)
         self.cloud.put(f"{prefix}report.json", json.dumps(report))
+        return layout.s3_url(DATA_BUCKET, prefix)
+
+    def put_parquet_output(self, report: dict[str, Any], *parts: str) -> str:
+        """A job's output whose data files hold the result of a query each."""
+        prefix = layout.job_prefix(self.run_id, UNIT, "enrich", 1)
+        files = []
+        for number, query in enumerate(parts):
+            files.append(f"data/part-{number:05d}-of-spark.parquet")
+            with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+                path = Path(folder) / "part.parquet"
+                maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+                self.cloud.put(prefix + files[-1], path.read_bytes())
+        self.cloud.put(f"{prefix}rejected.jsonl", "")
+        told = {"files": files, "format": "parquet", **report}
+        self.cloud.put(f"{prefix}report.json", json.dumps(told))
         return layout.s3_url(DATA_BUCKET, prefix)
 
     def items(self) -> dict[str, dict[str, Any]]:

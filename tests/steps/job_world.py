@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from emr_fakes import CLUSTER, INSTANCE, FakeEmr, FakeSsm
 from job_fakes import FakeClock, FakeDurable, FakeGlue, FakeRedshift, Fate
+from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
@@ -22,6 +24,9 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_watcher import Tally, Watcher
 from steps.remote_jobs.base import RemoteJobs
+from steps.remote_jobs.emr import EmrJobs
+from steps.remote_jobs.emr_serverless import EmrServerlessJobs
+from steps.remote_jobs.emr_ssm import EmrSsmJobs
 from steps.remote_jobs.glue import GlueJobs
 from steps.remote_jobs.redshift import RedshiftJobs, Warehouse
 from steps.submit_job import Submitter
@@ -30,6 +35,14 @@ RUN_ID = "run-1"
 UNIT = layout.unit_id(0, 0)
 UNITS = 200
 GLUE_JOB = "stack-clean-csv"
+EMR_ENGINES = (Engine.EMR, Engine.EMR_SSM, Engine.EMR_SERVERLESS)
+STAGES = {  # of the contract, by engine
+    Engine.GLUE: "clean",
+    Engine.EMR: "on-emr",
+    Engine.EMR_SSM: "through-ssm",
+    Engine.EMR_SERVERLESS: "serverless",
+    Engine.REDSHIFT: "store-redshift",
+}
 WAREHOUSE = Warehouse(
     cluster="warehouse",
     workgroup="",
@@ -47,6 +60,15 @@ def snapshot(query: str | None = "amount > 10") -> DatasetSnapshot:
             jobs=(
                 JobStep(stage="clean", glue_job="clean-csv", arguments={"DEPTH": "2"}),
                 JobStep(stage="enrich", glue_job="clean-csv"),
+                *(
+                    JobStep(
+                        stage=STAGES[engine],
+                        engine=engine,
+                        script="jobs/enrich.py",
+                        spark_arguments=("--conf", "spark.x=1 2"),
+                    )
+                    for engine in EMR_ENGINES
+                ),
             ),
             targets=Targets.model_validate({"redshift": {"table": "sales", "key": ["amount"]}}),
         ),
@@ -70,6 +92,9 @@ class World:
     def __post_init__(self) -> None:
         self.glue = FakeGlue(self.clock, GLUE_JOB)
         self.redshift = FakeRedshift(self.clock)
+        self.emr = FakeEmr(self.clock)
+        self.ssm = FakeSsm(self.clock, self.emr)
+        self.serverless = FakeServerless(self.clock)
         self.durable = FakeDurable()
         dynamodb = self.fate.over(self.cloud.client("dynamodb"))
         self.clients.use("dynamodb", dynamodb)
@@ -100,9 +125,57 @@ class World:
         self.cloud.ledger.update(RUN_ID, "RUN", {"run_attempt": run_attempt, "status": "RUNNING"})
 
     def adapter(self, engine: Engine) -> RemoteJobs:
+        over = self.fate.over
         if engine is Engine.REDSHIFT:
-            return RedshiftJobs(self.fate.over(self.redshift), WAREHOUSE)
-        return GlueJobs(self.fate.over(self.glue), "stack-")
+            return RedshiftJobs(over(self.redshift), WAREHOUSE)
+        if engine is Engine.EMR:
+            return EmrJobs(over(self.emr), CLUSTER, self.cloud.code_bucket)
+        if engine is Engine.EMR_SSM:
+            return EmrSsmJobs(
+                over(self.ssm),
+                over(self.emr),
+                instance=INSTANCE,
+                cluster=CLUSTER,
+                code_bucket=self.cloud.code_bucket,
+                stopwatch=lambda: 0.0,
+            )
+        if engine is Engine.EMR_SERVERLESS:
+            return EmrServerlessJobs(
+                over(self.serverless), APPLICATION, ROLE_ARN, self.cloud.code_bucket
+            )
+        return GlueJobs(over(self.glue), "stack-")
+
+    def started(self, engine: Engine) -> list[str]:
+        """The engine's ids of all that was ever submitted to it."""
+        if engine is Engine.REDSHIFT:
+            return [statement["Id"] for statement in self.redshift.statements]
+        if engine is Engine.EMR:
+            return [step["Id"] for step in self.emr.steps]
+        if engine is Engine.EMR_SSM:
+            return [command["CommandId"] for command in self.ssm.commands]
+        if engine is Engine.EMR_SERVERLESS:
+            return [run["id"] for run in self.serverless.runs]
+        return [run["Id"] for run in self.glue.runs]
+
+    def service(self, engine: Engine) -> Any:
+        """Whom the engine's jobs are submitted to."""
+        services = {
+            Engine.GLUE: self.glue,
+            Engine.EMR: self.emr,
+            Engine.EMR_SSM: self.ssm,
+            Engine.EMR_SERVERLESS: self.serverless,
+            Engine.REDSHIFT: self.redshift,
+        }
+        return services[engine]
+
+    def finish(self, engine: Engine) -> None:
+        """Let the job that was submitted last succeed, as far as its service is concerned."""
+        if engine is Engine.EMR_SSM:  # the command, and then its step
+            self.ssm.run()
+            self.watch()
+            self.emr.finish()
+        else:
+            self.service(engine).finish()
 
     def message(
         self,
@@ -121,7 +194,7 @@ class World:
             key=JobKey(
                 run_id=RUN_ID,
                 unit_id=unit,
-                stage=stage or ("clean" if engine is Engine.GLUE else "store-redshift"),
+                stage=stage or STAGES[engine],
                 attempt=job_attempt(run_attempt, retry),
             ),
             engine=engine,
@@ -178,6 +251,6 @@ class World:
         return [JobStatus.from_json(json.loads(result)) for result in results]
 
     def put_report(self, status: JobStatus) -> None:
-        """What a Glue job leaves when it is through."""
+        """What a job leaves when it is through."""
         _, prefix = layout.split_s3_url(status.output_url)
         self.cloud.put(f"{prefix}report.json", "{}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from job_fakes import Killed
-from job_world import World
+from job_world import RUN_ID, World
 
-from contracts import messages
+from contracts import layout, messages
 from contracts.errors import NotFound, Throttled
 from contracts.job import Engine, JobState, JobStatus
 from steps import cancel_job, check_job
@@ -61,6 +61,17 @@ class TestCheck:
         with pytest.raises(Killed):
             world.submit()
         assert world.check(key).service_id == "jr_0000"
+
+    def test_the_step_of_a_command_is_kept_once_it_is_known(self, world):
+        message = world.message(engine=Engine.EMR_SSM)
+        command_id = world.submit(message).service_id
+        assert world.check(message.key).service_id == command_id
+        world.ssm.run()
+        assert world.check(message.key).service_id == f"{command_id}/s-00000"
+        world.emr.finish("RUNNING")
+        assert world.check(message.key).state is JobState.RUNNING
+        world.emr.finish("COMPLETED")
+        assert world.check(message.key).state is JobState.SUCCEEDED
 
     def test_an_engine_that_cannot_be_asked_is_an_error(self, world, key):
         world.submit()
@@ -139,11 +150,14 @@ class TestCancel:
         assert world.redshift.statements[0]["Status"] == "ABORTED"
 
     @pytest.mark.parametrize("after", [False, True])
-    def test_killed_at_any_outside_call_the_next_one_ends_it(self, world, after):
+    @pytest.mark.parametrize("engine", list(Engine))
+    def test_killed_at_any_outside_call_the_next_one_ends_it(self, world, engine, after):
         call = 0
         while True:
             call += 1
-            message = world.message(retry=call)
+            unit = layout.unit_id(0, call)
+            world.cloud.put(layout.load_key(RUN_ID, unit), '{"statements": ["SELECT 1"]}')
+            message = world.message(engine=engine, unit=unit)
             world.fate.spare()
             world.submit(message)
             world.fate.kill_at(call, after=after)
@@ -157,6 +171,18 @@ class TestCancel:
             else:
                 break
         assert call > 4
+
+    def test_a_step_through_ssm_is_cancelled_wherever_it_is(self, world):
+        before = world.message(engine=Engine.EMR_SSM)
+        world.submit(before)
+        assert world.cancel(before.key).state is JobState.CANCELLED
+        world.ssm.run()
+        assert world.emr.steps == [], "the command never ran"
+        after = world.message(engine=Engine.EMR_SSM, retry=2)
+        world.submit(after)
+        world.ssm.run()
+        assert world.cancel(after.key).state is JobState.CANCELLED
+        assert world.emr.steps[0]["Status"]["State"] == "CANCELLED"
 
     def test_the_handler_answers_with_the_end(self, world, clients, key, lambda_context):
         clients.use("glue", world.glue)

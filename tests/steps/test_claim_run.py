@@ -132,19 +132,19 @@ def test_a_run_whose_execution_is_over_is_taken_over(
     assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("two")
 
 
+@pytest.mark.parametrize("status", ["FAILED", "STOPPED"])
 def test_a_failed_run_is_taken_over_though_its_batch_goes_on(
-    cloud: Any, executions: Executions
+    cloud: Any, executions: Executions, status: str
 ) -> None:
     claimed(cloud.ledger)
     executions.status[arn("one")] = "RUNNING"
-    set_run(cloud, status="FAILED", reason="unit 1", results_url="s3://b/k")
+    set_run(cloud, status=status, reason="unit 1", results_url="s3://b/k", reaped="announced")
 
     answer = claim(cloud, "two")
 
     assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.TAKEN_OVER, 2)
     run = cloud.ledger.get_item("r1", "RUN")
-    assert "reason" not in run
-    assert "results_url" not in run
+    assert not {"reason", "results_url", "reaped"} & set(run)
 
 
 def test_a_taking_over_whose_answer_was_lost_is_found_again(

@@ -98,14 +98,17 @@ class TestAnswering:
         assert len(world.answers()) == 1
 
     @pytest.mark.parametrize("after", [False, True])
-    def test_killed_at_any_outside_call_the_next_run_answers_once(self, world, after):
+    @pytest.mark.parametrize("engine", list(Engine))
+    def test_killed_at_any_outside_call_the_next_run_answers_once(self, world, engine, after):
         call = 0
         while True:
             call += 1
             unit = layout.unit_id(0, call - 1)
+            world.cloud.put(layout.load_key(RUN_ID, unit), '{"statements": ["SELECT 1"]}')
             world.fate.spare()
-            world.submit(world.message(unit=unit, callback=f"callback{call}"))
-            world.glue.finish()
+            world.clock.advance(60)
+            world.submit(world.message(engine=engine, unit=unit, callback=f"callback{call}"))
+            world.finish(engine)
             world.fate.kill_at(call, after=after)
             try:
                 world.watch()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from contracts.errors import (
 from contracts.job import Engine
 from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
 from steps import storage
-from steps.load_dataset import Settings, handler, load_dataset
+from steps.deployment_check import Settings
+from steps.load_dataset import handler, load_dataset
 
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
 JOBS = """\
@@ -164,6 +166,49 @@ def test_a_missing_source_bucket_is_named(deployed: Any) -> None:
 
     with pytest.raises(NotFound, match="bucket nowhere"):
         load()
+
+
+SPARK_JOBS = """\
+jobs:
+  - {stage: clean, glueJob: clean-csv}
+  - {stage: a, engine: emr, script: jobs/enrich.py}
+  - {stage: b, engine: emr-ssm, script: jobs/enrich.py, sparkArguments: [--conf, spark.x=1]}
+  - {stage: c, engine: emr-serverless, script: jobs/other.py}
+"""
+
+
+def test_engines_that_are_not_deployed_are_refused_with_what_to_set(deployed: Any) -> None:
+    text = WITH_JOBS.replace(JOBS, SPARK_JOBS)
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+
+    with pytest.raises(NotConfigured) as caught:
+        load()
+
+    assert str(caught.value) == (
+        "dataset orders: engine emr: deploy with EmrClusterId;"
+        " engine emr-serverless: deploy with EmrServerlessApplicationId and EmrServerlessRoleArn;"
+        " engine emr-ssm: deploy with EmrClusterId and SsmInstanceId"
+    )
+    assert not deployed.keys("runs/")
+
+
+def test_scripts_that_are_not_there_are_refused_and_then_the_chain_is_taken(deployed: Any) -> None:
+    text = WITH_JOBS.replace(JOBS, SPARK_JOBS)
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    deployed.put("jobs/other.py", "", deployed.code_bucket)
+    settings = replace(
+        SETTINGS,
+        emr_cluster_id="j-1",
+        ssm_instance_id="i-1",
+        emr_serverless_application_id="00a",
+        emr_serverless_role_arn="arn:aws:iam::123456789012:role/r",
+    )
+    with pytest.raises(NotFound, match=r"no job script at s3://code-bucket/jobs/enrich\.py$"):
+        load(settings)
+
+    deployed.put("jobs/enrich.py", "", deployed.code_bucket)
+    engines = [job.engine for job in load(settings).jobs]
+    assert engines == [Engine.GLUE, Engine.EMR, Engine.EMR_SSM, Engine.EMR_SERVERLESS]
 
 
 @pytest.mark.usefixtures("deployed")

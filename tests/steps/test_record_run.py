@@ -86,6 +86,26 @@ def test_the_results_document_holds_every_unit(run: Any) -> None:
     assert "never begun" in third["failure"]["message"]
 
 
+def test_the_first_failures_are_told_with_what_is_known_of_them(run: Any) -> None:
+    of_a_job = {**FAILURE, "job_id": "j1", "log_url": "https://logs", "log_tail": "row 7"}
+    unit(run, "00000-001", "FAILED", failure=of_a_job)
+    unit(run, "00001-000", "FAILED", failure={**FAILURE, "message": "x" * 2000})
+
+    result = record(run).result
+
+    first, second, never_begun = result.failures
+    assert (first.unit_id, first.failure.job_id, first.failure.log_tail) == (
+        "00000-001",
+        "j1",
+        "row 7",
+    )
+    assert len(second.failure.message) == 500
+    assert never_begun.failure.error_type == "OutcomeMissing"
+    document = storage.read_json("data-bucket", layout.results_key("r1"))
+    assert document["failures"][0]["failure"]["logTail"] == "row 7"
+    assert document["outcomes"][1]["failure"]["logUrl"] == "https://logs"
+
+
 def test_the_reason_names_the_first_failed_unit_its_stage_and_error(run: Any) -> None:
     unit(run, "00000-000")
     unit(run, "00000-001", "FAILED", failure=FAILURE)

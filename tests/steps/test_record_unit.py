@@ -86,6 +86,33 @@ def test_a_failure_is_kept_with_its_stage(run: Any, lambda_context: Any) -> None
     assert ended["outcome"]["failure"]["errorType"] == "InvalidData"
 
 
+def test_a_failed_job_is_kept_with_what_its_log_says(run: Any, lambda_context: Any) -> None:
+    failure = StageFailure(
+        stage="clean",
+        error_type="JobFailed",
+        message="exit code 1",
+        job_id="j2",
+        log_url="https://logs",
+        log_tail="ValueError: row 7",
+    )
+
+    send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts()), lambda_context)
+
+    assert unit(run)["failure"] == failure.model_dump(exclude_none=True)
+    (ended,) = run.published()
+    assert ended["outcome"]["failure"]["logTail"] == "ValueError: row 7"
+
+
+@pytest.mark.parametrize("status", ["STOPPED", "FAILED"])
+def test_a_shard_of_a_run_that_has_ended_begins_no_more_units(run: Any, status: str) -> None:
+    run.ledger.update("r1", "RUN", {"status": status})
+
+    with pytest.raises(OwnershipLost, match=status):
+        start_unit(start(), run.ledger, "data-bucket", NOW)
+
+    assert unit(run) is None
+
+
 def test_a_stored_unit_whose_rows_do_not_add_up_is_refused(run: Any) -> None:
     with pytest.raises(InvalidData, match="do not add up"):
         end_unit(end(rows=RowCounts(rows_in=5, stored=4)), run.ledger, NOW)

@@ -17,7 +17,15 @@ from contracts.errors import (
 )
 from contracts.job import Engine, JobKey, JobState
 from steps import aws
-from steps.remote_jobs import glue, redshift
+from steps.remote_jobs import (
+    emr_serverless,
+    emr_ssm,
+    emr_steps,
+    glue,
+    logs,
+    redshift,
+    registry,
+)
 from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 
@@ -35,7 +43,7 @@ def request(number: int = 0, timeout_seconds: int = 900, statements: int = 2) ->
     remote = job(number)
     arguments = {"JOB_ID": remote.job_id, "JOB_KEY": str(remote.key)}
     sql = tuple(f"INSERT INTO t SELECT {n}" for n in range(statements))
-    return JobRequest(remote, timeout_seconds, arguments, sql)
+    return JobRequest(remote, timeout_seconds, arguments, statements=sql)
 
 
 @pytest.fixture
@@ -62,6 +70,9 @@ def redshift_jobs(fake_redshift: FakeRedshift) -> redshift.RedshiftJobs:
     ("states", "service", "shape", "no_states"),
     [
         (glue.STATES, "glue", "JobRunState", set()),
+        (emr_steps.STATES, "emr", "StepState", set()),
+        (emr_ssm.STATES, "ssm", "CommandInvocationStatus", set()),
+        (emr_serverless.STATES, "emr-serverless", "JobRunState", set()),
         (redshift.STATES, "redshift-data", "StatementStatusString", set()),
         (redshift.STATES, "redshift-data", "StatusString", {"ALL"}),  # ALL is only for listing
     ],
@@ -75,7 +86,14 @@ def test_only_the_states_that_say_so_are_success() -> None:
         return [raw for raw, state in states.items() if state is JobState.SUCCEEDED]
 
     assert successes(glue.STATES) == ["SUCCEEDED"]
+    assert successes(emr_steps.STATES) == ["COMPLETED"]
+    assert successes(emr_ssm.STATES) == [], "a command only submits"
+    assert successes(emr_serverless.STATES) == ["SUCCESS"]
     assert successes(redshift.STATES) == ["FINISHED"]
+
+
+def test_every_engine_has_an_adapter_and_a_reader_of_logs() -> None:
+    assert set(registry.ADAPTERS) == set(logs.READERS) == set(Engine)
 
 
 def test_a_state_nobody_knows_counts_as_running(glue_jobs, fake_glue) -> None:
@@ -269,13 +287,38 @@ class TestRegistry:
             adapter_for(Engine.REDSHIFT, both)
 
     def test_configured_engines_are_there(self, cloud):  # noqa: ARG002 - forgets the clients
-        settings = EngineSettings(glue_job_prefix="stack-", redshift_workgroup="analytics")
-        for engine in (Engine.GLUE, Engine.REDSHIFT):
+        settings = EngineSettings(
+            glue_job_prefix="stack-",
+            redshift_workgroup="analytics",
+            emr_cluster_id="j-CLUSTER",
+            ssm_instance_id="i-0123456789abcdef0",
+            emr_serverless_application_id="00app",
+            emr_serverless_role_arn="arn:aws:iam::123456789012:role/spark-jobs",
+        )
+        for engine in Engine:
             assert adapter_for(engine, settings).engine is engine
+
+    @pytest.mark.parametrize(
+        ("engine", "settings", "missing"),
+        [
+            (Engine.EMR, {"ssm_instance_id": "i-1"}, "with EmrClusterId$"),
+            (Engine.EMR_SSM, {"emr_cluster_id": "j-1"}, "with SsmInstanceId$"),
+            (Engine.EMR_SSM, {}, "with EmrClusterId and SsmInstanceId$"),
+            (
+                Engine.EMR_SERVERLESS,
+                {"emr_serverless_application_id": "00a"},
+                "with EmrServerlessRoleArn$",
+            ),
+        ],
+    )
+    def test_the_parameter_to_deploy_with_is_named(self, engine, settings, missing):
+        with pytest.raises(NotConfigured, match=missing):
+            adapter_for(engine, EngineSettings(**settings))
 
     def test_a_submission_without_a_token_is_not_sent_again(self, cloud):  # noqa: ARG002
         def attempts(service):
             return aws.client(service).meta.config.retries["total_max_attempts"]
 
-        assert attempts("glue") == 1
+        assert [attempts(service) for service in ("glue", "emr", "ssm")] == [1, 1, 1]
+        assert attempts("emr-serverless") > 1
         assert attempts("redshift-data") > 1

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from emr_fakes import refusal
 from job_fakes import Killed, service_error
-from job_world import GLUE_JOB, RUN_ID, UNIT, World
+from job_world import EMR_ENGINES, GLUE_JOB, RUN_ID, UNIT, World
 
 from contracts import layout
 from contracts.errors import (
@@ -72,6 +73,38 @@ class TestWhatAJobIsGiven:
         world.submit(world.message(stage="enrich", input_url=first.output_url))
         assert world.glue.runs[1]["Arguments"]["--INPUT_URL"] == first.output_url
 
+    def test_only_the_first_job_of_a_chain_filters(self, world):
+        first = world.submit()
+        world.submit(world.message(stage="enrich", input_url=first.output_url))
+        given = [run["Arguments"].get("--QUERY") for run in world.glue.runs]
+        assert given == ["amount > 10", None]
+
+    @pytest.mark.parametrize("engine", EMR_ENGINES)
+    def test_a_spark_job_gets_its_script_its_options_and_the_same_arguments(self, world, engine):
+        glue_status = world.submit()
+        message = world.message(engine=engine, input_url=glue_status.output_url)
+        status = world.submit(message)
+        world.ssm.run()
+        if engine is Engine.EMR_SERVERLESS:
+            spark = world.serverless.runs[0]["request"]["jobDriver"]["sparkSubmit"]
+            assert spark["sparkSubmitParameters"] == "--conf 'spark.x=1 2'"
+            script, *words = [spark["entryPoint"], *spark["entryPointArguments"]]
+        else:
+            command = world.emr.steps[0]["Config"]["Args"]
+            assert command[:3] == ["spark-submit", "--conf", "spark.x=1 2"]
+            script, *words = command[3:]
+        assert script == "s3://code-bucket/jobs/enrich.py"
+        assert dict(zip(words[::2], words[1::2], strict=True)) == {
+            "--JOB_ID": status.job_id,
+            "--JOB_KEY": f"{RUN_ID}/{UNIT}/{message.key.stage}/1",
+            "--RUN_ID": RUN_ID,
+            "--UNIT_ID": UNIT,
+            "--INPUT_URL": glue_status.output_url,
+            "--OUTPUT_URL": status.output_url,
+            "--DATASET_URL": f"s3://data-bucket/runs/{RUN_ID}/dataset.json",
+            "--INDEX": "sales",
+        }
+
     def test_a_load_runs_its_prepared_statements(self, world):
         message = world.message(engine=Engine.REDSHIFT)
         status = world.submit(message)
@@ -94,10 +127,9 @@ class TestWhatAJobIsGiven:
 
 class TestOnce:
     @pytest.mark.parametrize("after", [False, True])
-    @pytest.mark.parametrize("engine", [Engine.GLUE, Engine.REDSHIFT])
+    @pytest.mark.parametrize("engine", list(Engine))
     def test_killed_at_any_outside_call_it_still_makes_one_job(self, world, engine, after):
         """Every call in turn; units keep the rounds apart."""
-        started = world.glue.runs if engine is Engine.GLUE else world.redshift.statements
         for position in range(100):
             unit = layout.unit_id(0, position)
             world.cloud.put(layout.load_key(RUN_ID, unit), '{"statements": ["SELECT 1"]}')
@@ -107,21 +139,25 @@ class TestOnce:
             survived = world.fate.calls == position
             world.fate.spare()
             record = world.record(message)
+            started = world.started(engine)
             assert len(started) == position + 1
-            assert record.service_id == started[-1]["Id"] == status.service_id
+            assert record.service_id == started[-1] == status.service_id
             assert record.active
             assert record.submitting_until is None
             if survived:  # there were only so many calls
                 break
         assert 4 < position < 20
 
-    @pytest.mark.parametrize("seed", range(12))
-    def test_killed_again_and_again_it_still_makes_one_job(self, world, seed):
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("engine", list(Engine))
+    def test_killed_again_and_again_it_still_makes_one_job(self, world, engine, seed):
         dice = random.Random(seed)  # noqa: S311 - to be the same every time
         world.fate.decide = lambda _call, _after: dice.random() < 0.12
-        status = until_it_answers(world, lambda: world.submit(world.message(timeout_seconds=86400)))
-        assert [run["Id"] for run in world.glue.runs] == [status.service_id]
-        assert world.glue.runs[0]["Arguments"]["--JOB_ID"] == status.job_id
+        message = world.message(engine=engine, timeout_seconds=86400)
+        status = until_it_answers(world, lambda: world.submit(message))
+        world.fate.spare()
+        assert world.started(engine) == [status.service_id]
+        assert world.record(message).job_id == status.job_id
 
     def test_a_call_while_another_is_submitting_waits_its_turn(self, world):
         refused = []
@@ -198,6 +234,31 @@ class TestOnce:
 
 
 class TestFull:
+    FULL = (  # what each engine says, and to which request
+        (Engine.GLUE, "StartJobRun", "ConcurrentRunsExceededException"),
+        (Engine.EMR, "AddJobFlowSteps", "ValidationException"),
+        (Engine.EMR_SSM, "ListSteps", "ThrottlingException"),
+        (Engine.EMR_SSM, "SendCommand", "ThrottlingException"),
+        (Engine.EMR_SERVERLESS, "StartJobRun", "ServiceQuotaExceededException"),
+        (Engine.REDSHIFT, "BatchExecuteStatement", "ActiveStatementsExceededException"),
+    )
+
+    @pytest.mark.parametrize(("engine", "operation", "code"), FULL)
+    def test_full_is_not_failed(self, world, engine, operation, code):
+        message = world.message(engine=engine)
+        service = world.service(engine)
+        if operation == "ListSteps":
+            service = world.emr
+        full = "Maximum number of active steps(State = 'Running') for cluster exceeded."
+        for _ in range(2):
+            service.break_once(operation, refusal(operation, code, full))
+            with pytest.raises((EngineFull, Throttled)):
+                world.submit(message)
+            assert not world.record(message).state.ended
+            world.clock.advance(60)
+        assert world.started(engine) == []
+        assert [world.submit(message).service_id] == world.started(engine)
+
     def test_a_full_engine_leaves_an_intent_that_is_submitted_later(self, world):
         world.glue._places = 0
         with pytest.raises(EngineFull):

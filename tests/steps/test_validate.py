@@ -279,7 +279,11 @@ def test_a_job_output_is_held_against_its_report(cloud: Any) -> None:
         ({"rowsOut": 2, "rowsIn": 2}, "rowsOut should be 2, but there are 1"),
         ({"rowsIn": 7}, "rowsIn should be 7, but there are 1"),
         ({"rowsBad": 1, "rowsIn": 2}, "rowsBad should be 1, but there are 0"),
+        ({"rowsRemoved": 1}, "rowsIn should be 1, but there are 2"),
         ({"rowsOut": "many"}, "not a job's report"),
+        ({"format": "orc"}, "1 files of the format 'orc'"),
+        ({"files": []}, "0 files"),
+        ({"files": ["data/a.csv", "data/b.csv"]}, "one file of csv"),
     ],
 )
 def test_a_report_that_does_not_fit_the_output_fails_the_unit(
@@ -290,6 +294,26 @@ def test_a_report_that_does_not_fit_the_output_fails_the_unit(
     url = run.put_job_output(report, HEADER + "a,1,,\n")
     with pytest.raises(InvalidData, match=message):
         run.validate(url)
+
+
+def test_parquet_files_of_a_spark_job_are_read_as_one(cloud: Any) -> None:
+    run = DataRun(cloud).lay_out("unread")
+    report = {"rowsIn": 7, "rowsOut": 3, "rowsFiltered": 1, "rowsBad": 0, "rowsRemoved": 3}
+    row = "SELECT '{}' AS id, '{}' AS amount, NULL::VARCHAR AS seen_on, 'AT' AS country"
+    both = f"{row.format('a', '1.50')} UNION ALL {row.format('b', 'many')}"
+    url = run.put_parquet_output(report, both, row.format("c", "2"))
+    answer = run.validate(url)
+    assert (answer.rows_in, answer.filtered, answer.removed) == (7, 1, 3)
+    assert [row[0] for row in run.valid_rows()] == ["a", "c"]
+    assert [(reject["row"], reject["rule"]) for reject in run.rejects()] == [(2, "type")]
+
+
+def test_an_output_without_rows_is_read(cloud: Any) -> None:
+    run = DataRun(cloud).lay_out("unread")
+    report = {"rowsIn": 2, "rowsOut": 0, "rowsFiltered": 2, "rowsBad": 0}
+    columns = "SELECT '' AS id, '' AS amount, '' AS seen_on, '' AS country LIMIT 0"
+    answer = run.validate(run.put_parquet_output(report, columns))
+    assert (answer.rows_in, answer.filtered, answer.valid) == (2, 2, 0)
 
 
 def test_a_job_that_wrote_no_report_is_not_found(cloud: Any) -> None:
@@ -327,5 +351,6 @@ def test_the_handler_answers_plain_json(cloud: Any, lambda_context: Any) -> None
         "filtered": 0,
         "rejected": 0,
         "valid": 1,
+        "removed": 0,
         "validUrl": f"s3://data-bucket/{layout.valid_key('run-1', UNIT)}",
     }

@@ -238,7 +238,8 @@ def _make_tables() -> None:
             {"AttributeName": "item", "KeyType": "RANGE"},
         ],
         AttributeDefinitions=[
-            {"AttributeName": name, **text} for name in ("run_id", "item", "active", "submitted_at")
+            {"AttributeName": name, **text}
+            for name in ("run_id", "item", "active", "submitted_at", "holder")
         ],
         GlobalSecondaryIndexes=[
             {
@@ -248,7 +249,15 @@ def _make_tables() -> None:
                     {"AttributeName": "submitted_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "by-holder",
+                "KeySchema": [
+                    {"AttributeName": "holder", "KeyType": "HASH"},
+                    {"AttributeName": "run_id", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
         ],
     )
     dynamodb.create_table(

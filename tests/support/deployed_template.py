@@ -60,7 +60,10 @@ def role_of(function: str) -> str:
 
 
 def statements(role: str) -> Iterator[Json]:
-    """What a role may do: its own policies, those attached to it, those that name it."""
+    """What a role may do: its own policies, those attached to it, those that name it.
+
+    What a condition decides on counts as allowed.
+    """
     own = resources("AWS::IAM::Role")[role]
     documents = [policy["PolicyDocument"] for policy in own.get("Policies", [])]
     managed = resources("AWS::IAM::ManagedPolicy")
@@ -71,7 +74,12 @@ def statements(role: str) -> Iterator[Json]:
         if role in [referred(name) for name in policy["Roles"]]:
             documents.append(policy["PolicyDocument"])
     for document in documents:
-        yield from document["Statement"]
+        for statement in document["Statement"]:
+            if "Fn::If" in statement:  # of two, one is the statement, the other nothing
+                _, *branches = statement["Fn::If"]
+                yield from (branch for branch in branches if "Action" in branch)
+            else:
+                yield statement
 
 
 def as_list(value: Any) -> list[Any]:

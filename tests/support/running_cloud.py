@@ -118,16 +118,38 @@ class RunningCloud:
 
         return wait_until(found, f"a dead letter with {text!r}")
 
+    def glue_state(self, job: Item) -> str:
+        """The state of a JOB item's Glue run, as Glue has it."""
+        run = self.cloud.client("glue").get_job_run(
+            JobName=job["target"]["S"], RunId=job["service_id"]["S"]
+        )["JobRun"]
+        return str(run["JobRunState"])
+
+    def results(self, run_id: str) -> Item:
+        """The run's results document."""
+        s3, bucket = self.cloud.client("s3"), self.outputs["DataBucketName"]
+        body = s3.get_object(Bucket=bucket, Key=f"runs/{run_id}/results.json")["Body"].read()
+        document: Item = json.loads(body)
+        return document
+
     @contextmanager
     def job_failing_for(self, input_part: str) -> Iterator[None]:
         """For a while the Glue script fails for inputs whose URL has this part."""
+        with self._job_doing("sys.exit('no such luck')", input_part):
+            yield
+
+    @contextmanager
+    def job_hanging_for(self, input_part: str) -> Iterator[None]:
+        """For a while the Glue script does not come to an end for inputs with this part."""
+        with self._job_doing("import time; time.sleep(600)", input_part):
+            yield
+
+    @contextmanager
+    def _job_doing(self, what: str, input_part: str) -> Iterator[None]:
         s3, bucket = self.cloud.client("s3"), self.outputs["CodeBucketName"]
         key, imports = "jobs/clean_csv.py", "import argparse\n"
         real = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-        failing = (
-            f"import sys\nif any({input_part!r} in word for word in sys.argv):\n"
-            "    sys.exit('no such luck')\n"
-        )
+        failing = f"import sys\nif any({input_part!r} in word for word in sys.argv):\n    {what}\n"
         assert imports in real
         broken = real.replace(imports, imports + failing, 1)
         s3.put_object(Bucket=bucket, Key=key, Body=broken.encode())

@@ -159,7 +159,7 @@ class World:
         }
 
     def _validate(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        counts = {"rowsIn": 10, "filtered": 1, "rejected": 2, "valid": 7}
+        counts = {"rowsIn": 13, "filtered": 1, "rejected": 2, "removed": 3, "valid": 7}
         return {**counts, "validUrl": "s3://data/valid"}
 
     def _transform(self, _payload: dict[str, Any]) -> dict[str, Any]:

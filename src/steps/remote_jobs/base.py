@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from contracts.errors import EngineFull, PipelineError, TransientFailure
+from contracts import layout
+from contracts.errors import (
+    EngineFull,
+    NotConfigured,
+    NotFound,
+    PipelineError,
+    TransientFailure,
+)
 from contracts.job import Engine, JobKey, JobState
 from steps import aws
 from steps.runtime import logger
 
+_NO_CODES: Final[frozenset[str]] = frozenset()
 JOB_KEY_ARGUMENT: Final = "JOB_KEY"
+CLOCK_DIFFERENCE: Final = timedelta(minutes=5)  # between our clock and a service's
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class RemoteJob:
             raise ValueError(f"job {self.job_id} has no service id")
         return self.service_id
 
+    @property
+    def oldest(self) -> datetime:
+        """What the engine has from before this is not the job."""
+        return self.asked_at - CLOCK_DIFFERENCE
+
 
 @dataclass(frozen=True)
 class JobRequest:
@@ -48,12 +62,16 @@ class JobRequest:
 
     Attributes:
         arguments: name (without dashes) and value; the key is among them.
+        script: for the EMR engines: the Spark script's key in the code bucket.
+        spark_arguments: for the EMR engines: options of spark-submit.
         statements: SQL of a load, run in one transaction.
     """
 
     job: RemoteJob
     timeout_seconds: int
     arguments: Mapping[str, str] = field(default_factory=dict)
+    script: str | None = None
+    spark_arguments: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
 
 
@@ -64,15 +82,38 @@ class EngineStatus:
     Attributes:
         raw_state: the engine's own word for it.
         log_url: the job's log in the console.
+        console_url: the job in the console.
+        log_tail: the last lines of its log (steps.remote_jobs.logs).
+        service_id: the engine's id of the job, where more of it is known than before.
     """
 
     state: JobState
     raw_state: str
     error: str | None = None
     log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
+    service_id: str | None = None
 
 
 Answer = EngineStatus | PipelineError
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Requests that the watcher may send to an engine (steps.request_quota).
+
+    Attributes:
+        name: engines of the same name share it.
+        burst: requests at once, after a silence.
+        per_second: requests in the long run.
+        jobs_per_request: whose states one request tells.
+    """
+
+    name: str
+    burst: int
+    per_second: float
+    jobs_per_request: int
 
 
 class RemoteJobs(Protocol):
@@ -88,8 +129,13 @@ class RemoteJobs(Protocol):
     engine: Engine
     recognises_repeats: bool
 
+    @property
+    def quota(self) -> Quota | None:
+        """What the watcher may ask; None: as much as it likes."""
+        ...
+
     def target(self, name: str | None) -> str:
-        """Where a job of this name (Glue) or any job (warehouse) runs."""
+        """Where a job of this name (Glue) or any job (cluster, application, warehouse) runs."""
         ...
 
     def submit(self, request: JobRequest) -> str:
@@ -138,20 +184,50 @@ def mapped(engine: Engine, states: Mapping[str, JobState], raw_state: str) -> Jo
 
 
 @contextmanager
-def engine_errors(doing: str, full: frozenset[str], transient: frozenset[str]) -> Iterator[None]:
+def engine_errors(
+    doing: str,
+    full: frozenset[str] = _NO_CODES,
+    transient: frozenset[str] = _NO_CODES,
+    absent: frozenset[str] = _NO_CODES,
+    unusable: frozenset[str] = _NO_CODES,
+) -> Iterator[None]:
     """`aws.translated`, with the error codes that an engine has of its own.
 
     Args:
         full: codes that mean EngineFull.
         transient: codes that mean TransientFailure.
+        absent: codes that mean NotFound.
+        unusable: codes that mean NotConfigured.
     """
     with aws.translated(doing):
         try:
             yield
         except ClientError as error:
             code = aws.error_code(error)
-            if code in full:
-                raise EngineFull(f"{doing}: {error}") from error
-            if code in transient:
-                raise TransientFailure(f"{doing}: {error}") from error
+            for codes, ours in (
+                (full, EngineFull),
+                (transient, TransientFailure),
+                (absent, NotFound),
+                (unusable, NotConfigured),
+            ):
+                if code in codes:
+                    raise ours(f"{doing}: {error}") from error
             raise
+
+
+def script_arguments(arguments: Mapping[str, str]) -> list[str]:
+    """As a script's command line: `--NAME`, value, and so on."""
+    return [word for name, value in arguments.items() for word in (f"--{name}", value)]
+
+
+def script_url(request: JobRequest, code_bucket: str) -> str:
+    """Where the job's Spark script lies.
+
+    Raises:
+        NotConfigured: it has none.
+    """
+    if request.script is None:
+        raise NotConfigured(
+            f"stage {request.job.key.stage}: a job on EMR needs script, its key in the code bucket"
+        )
+    return layout.s3_url(code_bucket, request.script)

@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
@@ -43,7 +42,6 @@ FULL: Final = frozenset({"ConcurrentRunsExceededException", "ResourceNumberLimit
 TRANSIENT: Final = frozenset({"InternalServiceException", "OperationTimeoutException"})
 RUNS_PER_PAGE: Final = 200  # the most GetJobRuns gives
 PAGES_FOR_STATUS: Final = 5  # what is further back is asked for one by one
-CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 
 
 class GlueJobs:
@@ -51,6 +49,7 @@ class GlueJobs:
 
     engine = Engine.GLUE
     recognises_repeats = False
+    quota = None
 
     def __init__(self, client: Any, prefix: str) -> None:
         self._client = client
@@ -78,10 +77,9 @@ class GlueJobs:
         return str(answer["JobRunId"])
 
     def find(self, job: RemoteJob) -> str | None:
-        oldest = job.asked_at - CLOCK_DIFFERENCE
         try:
             for page in self._pages(job.target):
-                recent = [run for run in page if run["StartedOn"] >= oldest]
+                recent = [run for run in page if run["StartedOn"] >= job.oldest]
                 for run in recent:
                     if run.get("Arguments", {}).get(f"--{JOB_KEY_ARGUMENT}") == str(job.key):
                         return str(run["Id"])
@@ -159,6 +157,14 @@ class GlueJobs:
             raw_state=raw_state,
             error=run.get("ErrorMessage") or None,
             log_url=self._log_url(run),
+            console_url=self._console_url(run),
+        )
+
+    def _console_url(self, run: Mapping[str, Any]) -> str:
+        region = self._client.meta.region_name
+        return (
+            f"https://{region}.console.aws.amazon.com/gluestudio/home?region={region}"
+            f"#/job/{run['JobName']}/run/{run['Id']}"
         )
 
     def _log_url(self, run: Mapping[str, Any]) -> str | None:

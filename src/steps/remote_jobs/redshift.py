@@ -75,6 +75,7 @@ class RedshiftJobs:
 
     engine = Engine.REDSHIFT
     recognises_repeats = True
+    quota = None
 
     def __init__(self, client: Any, warehouse: Warehouse) -> None:
         self._client = client

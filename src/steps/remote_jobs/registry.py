@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from contracts.errors import NotConfigured
 from contracts.job import Engine
 from steps import aws
 from steps.remote_jobs.base import RemoteJobs
+from steps.remote_jobs.emr import EmrJobs
+from steps.remote_jobs.emr_serverless import EmrServerlessJobs
+from steps.remote_jobs.emr_ssm import EmrSsmJobs
 from steps.remote_jobs.glue import GlueJobs
 from steps.remote_jobs.redshift import RedshiftJobs, Warehouse
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineSettings:
+class EmrSettings:
+    """Where Spark jobs run; empty: this deployment does not have it.
+
+    Attributes:
+        ssm_instance_id: the instance that submits steps for engine `emr-ssm`.
+        emr_serverless_role_arn: what job runs may do.
+    """
+
+    emr_cluster_id: str = ""
+    ssm_instance_id: str = ""
+    emr_serverless_application_id: str = ""
+    emr_serverless_role_arn: str = ""
+
+    def lacking(self, engine: Engine) -> list[str]:
+        """Names of the template's parameters that the engine needs and that are not set."""
+        return [
+            name for name, field in PARAMETERS.get(engine, {}).items() if not getattr(self, field)
+        ]
+
+
+PARAMETERS: Final[Mapping[Engine, Mapping[str, str]]] = {
+    Engine.EMR: {"EmrClusterId": "emr_cluster_id"},
+    Engine.EMR_SSM: {"EmrClusterId": "emr_cluster_id", "SsmInstanceId": "ssm_instance_id"},
+    Engine.EMR_SERVERLESS: {
+        "EmrServerlessApplicationId": "emr_serverless_application_id",
+        "EmrServerlessRoleArn": "emr_serverless_role_arn",
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings(EmrSettings):
     """What tells the engines apart that are there; empty: this one is not.
 
     Attributes:
         glue_job_prefix: what the names of this deployment's Glue jobs start with.
         redshift_cluster, redshift_workgroup: one of them, or neither.
+        code_bucket: where scripts of Spark jobs lie.
     """
 
     glue_job_prefix: str = ""
@@ -26,21 +63,60 @@ class EngineSettings:
     redshift_workgroup: str = ""
     redshift_database: str = "dev"
     redshift_secret_arn: str = ""
+    code_bucket: str = ""
 
 
 def adapter_for(engine: Engine, settings: EngineSettings) -> RemoteJobs:
     """The engine's adapter.
 
     Raises:
-        NotConfigured: this deployment, or this release, does not have the engine.
+        NotConfigured: this deployment does not have the engine.
     """
-    if engine is Engine.GLUE:
-        if not settings.glue_job_prefix:
-            raise NotConfigured("engine glue: this deployment has no Glue jobs (GLUE_JOB_PREFIX)")
-        return GlueJobs(aws.client("glue"), settings.glue_job_prefix)
-    if engine is Engine.REDSHIFT:
-        return RedshiftJobs(aws.client("redshift-data"), _warehouse(settings))
-    raise NotConfigured(f"engine {engine} is not available in this release; use glue")
+    if lacking := settings.lacking(engine):
+        raise NotConfigured(f"engine {engine}: deploy with {' and '.join(lacking)}")
+    return ADAPTERS[engine](settings)
+
+
+def _glue(settings: EngineSettings) -> RemoteJobs:
+    if not settings.glue_job_prefix:
+        raise NotConfigured("engine glue: this deployment has no Glue jobs (GLUE_JOB_PREFIX)")
+    return GlueJobs(aws.client("glue"), settings.glue_job_prefix)
+
+
+def _emr(settings: EngineSettings) -> RemoteJobs:
+    return EmrJobs(aws.client("emr"), settings.emr_cluster_id, settings.code_bucket)
+
+
+def _emr_ssm(settings: EngineSettings) -> RemoteJobs:
+    return EmrSsmJobs(
+        aws.client("ssm"),
+        aws.client("emr"),
+        instance=settings.ssm_instance_id,
+        cluster=settings.emr_cluster_id,
+        code_bucket=settings.code_bucket,
+    )
+
+
+def _emr_serverless(settings: EngineSettings) -> RemoteJobs:
+    return EmrServerlessJobs(
+        aws.client("emr-serverless"),
+        settings.emr_serverless_application_id,
+        settings.emr_serverless_role_arn,
+        settings.code_bucket,
+    )
+
+
+def _redshift(settings: EngineSettings) -> RemoteJobs:
+    return RedshiftJobs(aws.client("redshift-data"), _warehouse(settings))
+
+
+ADAPTERS: Final[Mapping[Engine, Callable[[EngineSettings], RemoteJobs]]] = {
+    Engine.GLUE: _glue,
+    Engine.EMR: _emr,
+    Engine.EMR_SSM: _emr_ssm,
+    Engine.EMR_SERVERLESS: _emr_serverless,
+    Engine.REDSHIFT: _redshift,
+}
 
 
 def _warehouse(settings: EngineSettings) -> Warehouse:

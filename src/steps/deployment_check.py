@@ -1,0 +1,67 @@
+"""Whether this deployment has what a dataset's contract asks for, before anything is submitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts import layout
+from contracts.dataset import Dataset, JobStep
+from contracts.errors import NotConfigured, NotFound
+from contracts.job import Engine
+from steps import aws, storage
+from steps.remote_jobs.registry import EmrSettings
+
+
+@dataclass(frozen=True)
+class Settings(EmrSettings):
+    """`warehouse`: "true" if the deployment has one."""
+
+    data_bucket: str
+    code_bucket: str
+    glue_job_prefix: str
+    warehouse: str = "false"
+
+
+def check_deployment(dataset: Dataset, settings: Settings) -> None:
+    """Everything that the contract names is there; all that lacks is told at once.
+
+    Raises:
+        NotConfigured: the deployment has no warehouse, an engine or a Glue job of it is missing.
+        NotFound: the source bucket or a job's script is not there.
+    """
+    lacking: list[str] = []
+    if dataset.targets.redshift is not None and settings.warehouse != "true":
+        lacking.append("targets.redshift: this deployment has no warehouse")
+    scripts: set[str] = set()
+    for engine in sorted({job.engine for job in dataset.jobs}):
+        if parameters := settings.lacking(engine):
+            lacking.append(f"engine {engine}: deploy with {' and '.join(parameters)}")
+    for name in sorted({job.glue_job for job in dataset.jobs if job.glue_job}):
+        script = _glue_script(f"{settings.glue_job_prefix}{name}")
+        if script is None:
+            lacking.append(f"glueJob {name}: there is no Glue job {settings.glue_job_prefix}{name}")
+        else:
+            scripts.add(script)
+    if lacking:
+        raise NotConfigured(f"dataset {dataset.name}: {'; '.join(lacking)}")
+    scripts |= {_script_url(job, settings) for job in dataset.jobs if job.engine is not Engine.GLUE}
+    missing = [url for url in sorted(scripts) if not storage.exists(*layout.split_s3_url(url))]
+    if missing:
+        raise NotFound(f"dataset {dataset.name}: no job script at {', '.join(missing)}")
+    bucket = dataset.source.bucket or settings.data_bucket
+    with aws.translated(f"dataset {dataset.name}: looking at its bucket {bucket}"):
+        aws.client("s3").head_bucket(Bucket=bucket)
+
+
+def _script_url(job: JobStep, settings: Settings) -> str:
+    return layout.s3_url(settings.code_bucket, str(job.script))
+
+
+def _glue_script(job_name: str) -> str | None:
+    """The URL of the job's script; None if there is no such job."""
+    try:
+        with aws.translated(f"looking at Glue job {job_name}"):
+            job = aws.client("glue").get_job(JobName=job_name)["Job"]
+    except NotFound:
+        return None
+    return str(job["Command"]["ScriptLocation"])

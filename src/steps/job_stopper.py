@@ -1,0 +1,175 @@
+"""Stopping jobs that nobody owns any more, and seeing that they have ended.
+
+A job is condemned in the ledger first, by compare-and-set on the callback that waits for it: an
+attempt that took the job before keeps it, and none takes it afterwards. Then its engine is told to
+stop it, and asked until it says that the job has ended. Every step may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from contracts.errors import NotFound, PipelineError
+from contracts.job import Engine, JobState
+from steps.job_ledger import JobLedger
+from steps.job_record import JobRecord, state_of
+from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
+from steps.remote_jobs.logs import with_log_tail
+from steps.runtime import Clock, logger, utc_now
+
+LOOK_AGAIN_SECONDS: Final = 5
+Sleep = Callable[[float], None]
+Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
+
+
+@dataclass
+class Stopped:
+    """What came of it.
+
+    Attributes:
+        ended: the jobs that have ended, as they are in the ledger.
+        going_on: why others have not, by job id.
+    """
+
+    ended: list[JobRecord] = field(default_factory=list)
+    going_on: dict[str, Why] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> dict[str, Why]:
+        return {job: why for job, why in self.going_on.items() if not isinstance(why, str)}
+
+
+@dataclass(frozen=True)
+class JobStopper:
+    """Stops jobs of any engine.
+
+    Attributes:
+        adapter: gives the adapter of an engine, or raises NotConfigured.
+        sleep: waits between two looks at jobs that are being stopped.
+    """
+
+    jobs: JobLedger
+    adapter: Callable[[Engine], RemoteJobs]
+    sleep: Sleep
+    clock: Clock = utc_now
+
+    def stop(self, records: Iterable[JobRecord], reason: str, patience_seconds: int) -> Stopped:
+        """Stop the jobs that are still awaited by whom they were when they were read.
+
+        Args:
+            reason: kept as the jobs' error.
+            patience_seconds: how long to look whether they have ended; 0: once.
+        """
+        result = Stopped()
+        going = {record.job_id: record for record in records if self.jobs.condemn(record, reason)}
+        rounds = _Rounds(self, told=set())
+        looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
+        for look in range(looks):
+            if look and going:
+                self.sleep(LOOK_AGAIN_SECONDS)
+            going = {record.job_id: self.jobs.get(record.key) for record in going.values()}
+            result.going_on = rounds.look(going)
+            for job_id in going.keys() - result.going_on.keys():
+                result.ended.append(self.jobs.get(going.pop(job_id).key))
+        for job_id, why in result.going_on.items():
+            logger.warning("a job has not stopped yet", extra={"job_id": job_id, "why": str(why)})
+        return result
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    """One look after the other at the same jobs.
+
+    Attributes:
+        told: the jobs whose engines took the request to stop them.
+    """
+
+    stopper: JobStopper
+    told: set[str]
+
+    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
+        """Bring each job one step nearer to its end; why some are not there, by job id."""
+        by_engine: dict[Engine, list[JobRecord]] = defaultdict(list)
+        for record in records.values():
+            if not record.state.ended:
+                by_engine[record.engine].append(record)
+        going_on: dict[str, Why] = {}
+        for engine, of_engine in by_engine.items():
+            try:
+                going_on |= self._look_at_engine(self.stopper.adapter(engine), of_engine)
+            except PipelineError as error:
+                going_on |= {record.job_id: error for record in of_engine}
+        return going_on
+
+    def _look_at_engine(self, adapter: RemoteJobs, records: Iterable[JobRecord]) -> dict[str, Why]:
+        going_on: dict[str, Why] = {}
+        submitted: list[JobRecord] = []
+        for record in records:
+            try:
+                located = self._located(adapter, record)
+            except PipelineError as error:
+                going_on[record.job_id] = error
+                continue
+            if located.service_id is not None and not located.state.ended:
+                submitted.append(located)
+            elif not located.state.ended:
+                going_on[record.job_id] = "a call that submits it is under way"
+        if submitted:
+            answers = adapter.status_of_many([record.remote for record in submitted])
+            for record in submitted:
+                why = self._end_or_stop(adapter, record, answers[record.job_id])
+                if why is not None:
+                    going_on[record.job_id] = why
+        return going_on
+
+    def _located(self, adapter: RemoteJobs, record: JobRecord) -> JobRecord:
+        """With its engine's id; ended, if it was never submitted; as it is, if it may be just now.
+
+        Raises:
+            PipelineError: the engine could not be asked.
+        """
+        if record.service_id is not None:
+            return record
+        jobs, now = self.stopper.jobs, self.stopper.clock()
+        if record.submitting_until is not None:
+            if now.timestamp() < record.submitting_until:
+                return record
+            # Redshift lists nobody the statements of another role: a load whose submission was cut
+            # off is not found here, and runs to its end, as one transaction.
+            service_id = adapter.find(record.remote)
+            if service_id is not None:
+                return jobs.submitted(record, service_id, now)
+        never = EngineStatus(JobState.CANCELLED, "NOT SUBMITTED")
+        jobs.give_up_intent(record.ended(never, now))
+        return jobs.get(record.key)
+
+    def _end_or_stop(self, adapter: RemoteJobs, record: JobRecord, answer: Answer) -> Why | None:
+        """None: the job has ended. Else why it has not."""
+        try:
+            status = state_of(record, answer)
+            if isinstance(answer, NotFound):
+                lost = f"{record.engine} does not know the job any more"
+                status = EngineStatus(JobState.CANCELLED, "UNKNOWN", lost)
+            record = self.stopper.jobs.known_as(record, status.service_id)
+            if status.state.ended:
+                return self._end(record, status)
+            if record.job_id not in self.told:
+                adapter.cancel(record.remote)
+                self.told.add(record.job_id)
+        except PipelineError as error:
+            return error
+        return f"{record.engine} says {status.raw_state}"
+
+    def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
+        """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""
+        jobs, now = self.stopper.jobs, self.stopper.clock()
+        status = with_log_tail(record.engine, record.remote, status)
+        kept = jobs.end(record.ended(status, now), told=False)
+        if not kept.state.ended:  # another callback was registered meanwhile
+            kept = jobs.end(
+                replace(record, callback_id=kept.callback_id).ended(status, now), told=False
+            )
+        return None if kept.state.ended else "somebody else awaits it"

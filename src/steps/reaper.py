@@ -1,0 +1,296 @@
+"""reaper: what is left of an execution that was stopped, failed or ran out of time.
+
+The service runs no code of such an execution any more. Its status event wakes this function, which
+marks the runs that the execution still holds, stops their jobs, sees that they have ended, and
+announces the end. A run that a redelivered message has taken over meanwhile is left alone: the
+mark is a compare-and-set on holder and attempt, and so is every job (steps.job_stopper).
+
+A schedule wakes it too: it then sweeps the active jobs for those that nobody owns any more,
+whatever event was lost. Both may be repeated; what is not done is done by the next call.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from boto3.dynamodb.conditions import Attr, ConditionBase
+
+from contracts import layout
+from contracts.errors import NotFound, OwnershipLost, PipelineError
+from contracts.job import Engine
+from contracts.messages import Notify, RecordRun
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest, format_timestamp
+from steps import aws, record_run
+from steps.claim_run import ALIVE, GONE
+from steps.job_ledger import JobLedger
+from steps.job_record import JobRecord
+from steps.job_stopper import JobStopper, Stopped
+from steps.ledger import RUN, Item, Ledger
+from steps.notify import run_event
+from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.runtime import Clock, flush_metrics, logger, metrics, settings_from_environment, utc_now
+from steps.topic import Event, EventName, publish
+
+STATUS_CHANGE: Final = "Durable Execution Status Change"
+ENDED_BADLY: Final = frozenset({"STOPPED", "TIMED_OUT", "FAILED"})
+PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
+OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
+REASONS: Final = {
+    "STOPPED": "its execution was stopped",
+    "TIMED_OUT": "its execution ran out of time",
+    "FAILED": "its execution failed",
+    "SUCCEEDED": "its execution ended without an outcome of this run",
+    GONE: "its execution is not known any more",
+}
+MARKED: Final = "marked"
+ANNOUNCED: Final = "announced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(EngineSettings):
+    ledger_table: str
+    data_bucket: str
+    topic_arn: str
+
+
+class ReaperIncomplete(PipelineError):
+    """Some runs or jobs are not through; the same call goes on with them."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution stands: its status, GONE if nobody knows, and its error's message."""
+
+    status: str
+    message: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.status in ALIVE
+
+    @property
+    def run_status(self) -> RunStatus:
+        return RunStatus.STOPPED if self.status == "STOPPED" else RunStatus.FAILED
+
+    @property
+    def reason(self) -> str:
+        reason = REASONS.get(self.status, f"its execution ended as {self.status}")
+        return f"{reason}: {self.message}" if self.message else reason
+
+
+class Executions(Protocol):
+    """Tells how an execution stands."""
+
+    def __call__(self, arn: str) -> Ended: ...
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    settings = settings_from_environment(Settings)
+    ledger = Ledger(settings.ledger_table)
+    jobs = JobLedger(ledger)
+    woken_by = event.get("detail-type", "a direct call")
+    with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
+        reaper = Reaper(
+            ledger=ledger,
+            jobs=jobs,
+            stopper=JobStopper(jobs, lambda engine: adapter_for(engine, settings), time.sleep),
+            executions=execution,
+            data_bucket=settings.data_bucket,
+            publish=lambda news: publish(settings.topic_arn, news),
+        )
+        try:
+            if woken_by == STATUS_CHANGE:
+                detail = event["detail"]
+                reaper.reap(detail["durableExecutionArn"], detail["status"])
+            else:
+                reaper.sweep()
+        finally:
+            flush_metrics()
+
+
+def execution(arn: str) -> Ended:
+    """As the service tells it."""
+    try:
+        with aws.translated(f"asking for execution {arn}"):
+            answer = aws.client("lambda").get_durable_execution(DurableExecutionArn=arn)
+    except NotFound:
+        return Ended(GONE)
+    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+
+
+@dataclass(frozen=True)
+class Reaper:
+    """Looks after runs and jobs whose execution has ended.
+
+    Attributes:
+        executions: how an execution stands.
+        publish: tells a notification.
+    """
+
+    ledger: Ledger
+    jobs: JobLedger
+    stopper: JobStopper
+    executions: Executions
+    data_bucket: str
+    publish: Callable[[Event], None]
+    clock: Clock = utc_now
+    engines: Sequence[Engine] = tuple(Engine)
+
+    def reap(self, arn: str, status: str) -> None:
+        """End the runs that the execution holds, and their jobs.
+
+        Args:
+            status: how the execution ended.
+
+        Raises:
+            ReaperIncomplete: some of it is not done.
+        """
+        if status not in ENDED_BADLY:
+            return
+        ended = replace(self.executions(arn), status=status)
+        until = self.clock() + PATIENCE
+        problems: list[str] = []
+        for run_id in self.ledger.runs_held_by(arn):
+            with logger.append_context_keys(run_id=run_id):
+                try:
+                    left = max(0, int((until - self.clock()).total_seconds()))
+                    stopped = self._reap_run(run_id, arn, ended, left)
+                except Exception as error:  # the other runs are not to suffer for it
+                    logger.warning("run not reaped", extra={"error": repr(error)})
+                    problems.append(f"run {run_id}: {error!r}")
+                else:
+                    problems += [f"job {job}: {why}" for job, why in stopped.going_on.items()]
+        _complain(problems)
+
+    def sweep(self) -> None:
+        """Stop active jobs whose run has ended, whose holder is gone, or that are long overdue.
+
+        Raises:
+            ReaperIncomplete: some could not be looked after.
+        """
+        problems: list[str] = []
+        of_runs: dict[str, list[JobRecord]] = defaultdict(list)
+        for engine in self.engines:
+            for record in self.jobs.active(engine):
+                if isinstance(record, PipelineError):
+                    problems.append(str(record))
+                elif not record.state.ended:  # an end that is not told yet is the watcher's
+                    of_runs[record.key.run_id].append(record)
+        for run_id, records in of_runs.items():
+            with logger.append_context_keys(run_id=run_id):
+                try:
+                    stopped = self._sweep_run(run_id, records)
+                except Exception as error:
+                    logger.warning("run not swept", extra={"error": repr(error)})
+                    problems.append(f"run {run_id}: {error!r}")
+                else:
+                    problems += [f"job {job}: {why!r}" for job, why in stopped.errors.items()]
+        metrics.add_metric("ReaperSweeps", MetricUnit.Count, 1)
+        _complain(problems)
+
+    def _reap_run(self, run_id: str, arn: str, ended: Ended, patience_seconds: int) -> Stopped:
+        """Mark the run, stop its jobs, announce it; nothing of it, if another holds it by now."""
+        run = self.ledger.get_item(run_id, RUN)
+        if run is None or run["holder"] != arn:
+            return Stopped()
+        if not RunStatus(run["status"]).ended:
+            self._mark(run, ended)
+        # First the jobs, then whether the run is still the same one's: if it was taken over before,
+        # these may be the next attempt's jobs; if it is taken over later, those it takes are told
+        # by their callbacks.
+        jobs = self.jobs.of_run(run_id)
+        now = self.ledger.get_item(run_id, RUN)
+        if now is None or (now["holder"], now["run_attempt"]) != (arn, run["run_attempt"]):
+            return Stopped()
+        stopped = self._stop(jobs, ended.reason, patience_seconds)
+        if now.get("reaped") == MARKED:
+            self._announce(now)
+        return stopped
+
+    def _mark(self, run: Item, ended: Ended) -> None:
+        """End the run in the ledger, if it is still as it was read."""
+        now = format_timestamp(self.clock())
+        changes = {
+            "status": ended.run_status.value,
+            "reason": ended.reason,
+            "ended_at": now,
+            "updated_at": now,
+            "reaped": MARKED,
+        }
+        going_on = Attr("status").is_in([RunStatus.CLAIMED.value, RunStatus.RUNNING.value])
+        if self.ledger.update(run["run_id"], RUN, changes, condition=_held_as(run) & going_on):
+            metrics.add_metric(f"Runs{ended.run_status.value.title()}", MetricUnit.Count, 1)
+            logger.info("run ended by the reaper", extra=changes)
+
+    def _announce(self, run: Item) -> None:
+        """Write the results document of what there is, and publish the end of the run."""
+        message = RecordRun(
+            request=RunRequest.from_json(json.loads(run["request"])),
+            run_attempt=run["run_attempt"],
+            execution_arn=run["holder"],
+            status=run["status"],
+            reason=run.get("reason"),
+        )
+        settings = record_run.Settings(ledger_table="", data_bucket=self.data_bucket)
+        now = self.clock()
+        try:
+            recorded = record_run.record_run(message, settings, self.ledger, now)
+        except OwnershipLost:
+            logger.info("the run was taken over while its end was being recorded")
+            return
+        news = Notify(
+            event=EventName.RUN_ENDED,
+            run_id=run["run_id"],
+            dataset_name=run["dataset_name"],
+            run_attempt=run["run_attempt"],
+            result=recorded.result,
+        )
+        self.publish(run_event(news, now))
+        self.ledger.update(run["run_id"], RUN, {"reaped": ANNOUNCED}, condition=_held_as(run))
+
+    def _sweep_run(self, run_id: str, records: Sequence[JobRecord]) -> Stopped:
+        run = self.ledger.get_item(run_id, RUN)
+        if run is None:
+            return self._stop(records, "its run is not in the ledger any more")
+        holder = self.executions(run["holder"])
+        if not RunStatus(run["status"]).ended:
+            if not holder.alive:
+                return self._reap_run(run_id, run["holder"], holder, patience_seconds=0)
+            late = (self.clock() - OVERDUE_GRACE).timestamp()
+            overdue = [record for record in records if record.deadline < late]
+            return self._stop(overdue, "still running long after its deadline")
+        # The run's own row goes to the warehouse when the run has ended in the ledger.
+        orphans = [
+            record
+            for record in records
+            if not (holder.alive and record.key.unit_id == layout.RUN_UNIT)
+        ]
+        return self._stop(orphans, f"its run has ended as {run['status']}")
+
+    def _stop(
+        self, records: Sequence[JobRecord], reason: str, patience_seconds: int = 0
+    ) -> Stopped:
+        stopped = self.stopper.stop(records, reason, patience_seconds)
+        if records:
+            metrics.add_metric("OrphanedJobs", MetricUnit.Count, len(records))
+            ended = [record.job_id for record in stopped.ended]
+            logger.warning("jobs without an owner", extra={"why": reason, "ended": ended})
+        return stopped
+
+
+def _held_as(run: Item) -> ConditionBase:
+    return Attr("holder").eq(run["holder"]) & Attr("run_attempt").eq(run["run_attempt"])
+
+
+def _complain(problems: Sequence[str]) -> None:
+    if problems:
+        raise ReaperIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")

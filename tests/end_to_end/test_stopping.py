@@ -1,0 +1,86 @@
+"""What an execution leaves behind when it ends badly, on the deployed template."""
+
+from __future__ import annotations
+
+import pytest
+from running_cloud import Item, RunningCloud, wait_until
+from test_whole_pipeline import run_request
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("end-to-end"),
+]
+
+
+def job_of(cloud: RunningCloud, run_id: str, *states: str) -> Item:
+    def found() -> Item | None:
+        jobs = cloud.ledger(run_id, "JOB#")
+        fitting = (job for job in jobs if "service_id" in job and job["state"]["S"] in states)
+        return next(fitting, None)
+
+    return wait_until(found, f"a job of {run_id} to be {' or '.join(states)}")
+
+
+def announced(cloud: RunningCloud, run_id: str) -> Item:
+    """The run-ended notification, as its consumer noted it."""
+
+    def found() -> Item | None:
+        events = cloud.ledger(run_id, "EVENT#")
+        return next((event for event in events if "run-ended" in event["item"]["S"]), None)
+
+    return wait_until(found, f"the end of {run_id} to be announced")
+
+
+def test_stopping_an_execution_cancels_its_job_and_marks_its_run(cloud: RunningCloud) -> None:
+    with cloud.job_hanging_for("dt=2026-11-01"):
+        cloud.send(run_request("e2e-stopped", detached=True))
+        job = job_of(cloud, "e2e-stopped", "SUBMITTED", "RUNNING")
+        run = cloud.await_run("e2e-stopped", "RUNNING")
+
+        cloud.cloud.client("lambda").stop_durable_execution(
+            DurableExecutionArn=run["holder"]["S"], Error={"ErrorMessage": "wrong input"}
+        )
+
+        run = cloud.await_run("e2e-stopped", "STOPPED")
+        job = job_of(cloud, "e2e-stopped", "CANCELLED")
+
+    assert "its execution was stopped" in run["reason"]["S"]
+    assert "its execution was stopped" in job["error"]["S"]
+    assert cloud.glue_state(job) == "STOPPED"
+    assert announced(cloud, "e2e-stopped")
+    assert cloud.results("e2e-stopped")["status"] == "STOPPED"
+    assert cloud.stored("e2e-stopped") == []
+
+
+def test_a_stopped_run_is_taken_over_when_its_message_is_sent_again(cloud: RunningCloud) -> None:
+    request = run_request("e2e-stopped-again", detached=True)
+    with cloud.job_hanging_for("dt=2026-11-01"):
+        cloud.send(request)
+        job_of(cloud, "e2e-stopped-again", "SUBMITTED", "RUNNING")
+        run = cloud.await_run("e2e-stopped-again", "RUNNING")
+        cloud.cloud.client("lambda").stop_durable_execution(DurableExecutionArn=run["holder"]["S"])
+        job_of(cloud, "e2e-stopped-again", "CANCELLED")
+
+    cloud.send(request)
+
+    run = cloud.await_run("e2e-stopped-again", "SUCCEEDED", "FAILED")
+    assert (run["status"]["S"], run["run_attempt"]["N"]) == ("SUCCEEDED", "2")
+
+
+def test_what_went_wrong_is_in_every_record_of_a_failed_job(cloud: RunningCloud) -> None:
+    with cloud.job_failing_for("dt=2026-11-01"):
+        cloud.send(run_request("e2e-evidence", detached=True))
+        cloud.await_run("e2e-evidence", "FAILED")
+
+    job = cloud.ledger("e2e-evidence", "JOB#")[-1]  # the last try
+    (unit,) = cloud.ledger("e2e-evidence", "UNIT#")
+    (failed,) = cloud.results("e2e-evidence")["failures"]
+
+    assert "no such luck" in job["log_tail"]["S"]
+    failure = unit["failure"]["M"]
+    assert failure["job_id"]["S"] == job["job_id"]["S"]
+    assert failure["log_url"]["S"] == job["log_url"]["S"]
+    assert "no such luck" in failure["log_tail"]["S"]
+    assert "no such luck" in failed["failure"]["logTail"]
+    assert announced(cloud, "e2e-evidence")

@@ -1,0 +1,185 @@
+"""EMR on EC2: steps that carry their job, few requests, refusals told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from emr_fakes import CLUSTER, FakeEmr, refusal
+from job_fakes import FakeClock
+
+from contracts.errors import (
+    EngineFull,
+    NotConfigured,
+    NotFound,
+    PipelineError,
+    Throttled,
+    TransientFailure,
+)
+from contracts.job import JobKey, JobState
+from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
+from steps.remote_jobs.emr import EmrJobs
+
+CLOCK = FakeClock()
+
+
+def job(number: int = 0, service_id: str | None = None, cluster: str = CLUSTER) -> RemoteJob:
+    key = JobKey(run_id="r" * 40, unit_id=f"00000-{number:03d}", stage="s" * 31, attempt=1)
+    return RemoteJob(f"20261120T081500Z-{number:08x}", key, cluster, CLOCK(), service_id)
+
+
+def request(number: int = 0, **about: object) -> JobRequest:
+    return replace(JobRequest(job(number), 900, {"A": "1"}, script="jobs/a.py"), **about)
+
+
+@pytest.fixture
+def emr() -> FakeEmr:
+    return FakeEmr(CLOCK, CLUSTER, "j-OTHER")
+
+
+@pytest.fixture
+def jobs(emr: FakeEmr) -> EmrJobs:
+    return EmrJobs(emr, CLUSTER, "code-bucket")
+
+
+def submitted(jobs: EmrJobs, count: int) -> list[RemoteJob]:
+    return [replace(job(n), service_id=jobs.submit(request(n))) for n in range(count)]
+
+
+class TestSubmitting:
+    def test_a_step_carries_its_job_and_never_stops_the_cluster(self, jobs, emr):
+        jobs.submit(request(spark_arguments=("--num-executors", "2")))
+        (step,) = emr.steps
+        assert step["Name"] == f"{job().job_id} {job().key}"
+        assert len(step["Name"]) <= 256
+        assert step["ActionOnFailure"] == "CONTINUE"
+        assert step["Config"] == {
+            "Jar": "command-runner.jar",
+            "Args": [
+                *("spark-submit", "--num-executors", "2"),
+                *("s3://code-bucket/jobs/a.py", "--A", "1"),
+            ],
+        }
+
+    def test_a_full_cluster_is_full_and_not_failed(self, jobs):
+        jobs = EmrJobs(FakeEmr(CLOCK, places=1), CLUSTER, "code-bucket")
+        jobs.submit(request(0))
+        with pytest.raises(EngineFull, match="Maximum number of active steps"):
+            jobs.submit(request(1))
+
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [
+            (("ThrottlingException", "Rate exceeded"), Throttled),
+            (("InternalServerError", "oops"), TransientFailure),
+            (("ValidationException", "Size of an individual step exceeded"), PipelineError),
+            (
+                (
+                    "ValidationException",
+                    "A job flow that is shutting down, terminated, or finished may not be modified",
+                ),
+                NotConfigured,
+            ),
+            (("ValidationException", "Specified job flow ID does not exist."), NotConfigured),
+        ],
+    )
+    def test_errors_say_what_to_do(self, jobs, emr, error, expected):
+        emr.break_once("AddJobFlowSteps", refusal("AddJobFlowSteps", *error))
+        with pytest.raises(PipelineError, match=CLUSTER) as caught:
+            jobs.submit(request())
+        assert type(caught.value) is expected
+
+    def test_a_job_without_a_script_is_refused(self, jobs, emr):
+        with pytest.raises(NotConfigured, match="needs script"):
+            jobs.submit(request(script=None))
+        assert emr.requests == []
+
+
+class TestFinding:
+    def test_a_step_is_found_by_its_name_on_any_page(self):
+        emr = FakeEmr(CLOCK, page=3)
+        jobs = EmrJobs(emr, CLUSTER, "code-bucket")
+        known = submitted(jobs, 8)
+        assert jobs.find(job(1)) == known[1].service_id
+        assert jobs.find(job(99)) is None
+
+    def test_older_steps_are_not_gone_through(self):
+        clock = FakeClock()
+        emr = FakeEmr(clock, page=2)
+        jobs = EmrJobs(emr, CLUSTER, "code-bucket")
+        submitted(jobs, 20)
+        clock.advance(3600)
+        assert jobs.find(replace(job(99), asked_at=clock())) is None
+        assert emr.count("ListSteps") == 1
+
+
+class TestStatus:
+    def test_ten_steps_cost_one_request(self, jobs, emr):
+        known = submitted(jobs, 35)
+        emr.requests.clear()
+        answers = jobs.status_of_many(known)
+        assert {answer.state for answer in answers.values()} == {JobState.SUBMITTED}
+        assert (len(answers), len(emr.requests)) == (35, 4)
+
+    def test_each_cluster_is_asked_for_its_own(self, jobs, emr):
+        here = submitted(jobs, 1)[0]
+        there = replace(request(1), job=job(1, cluster="j-OTHER"))
+        there = replace(there.job, service_id=jobs.submit(there))
+        emr.finish("RUNNING")
+        answers = jobs.status_of_many([here, there])
+        assert answers[there.job_id].state is JobState.RUNNING
+        assert answers[here.job_id].state is JobState.SUBMITTED
+
+    def test_one_unknown_step_does_not_hide_the_others(self, jobs, emr):
+        known = submitted(jobs, 3)
+        gone = job(7, "s-GONE")
+        answers = jobs.status_of_many([*known, gone])
+        assert isinstance(answers[gone.job_id], NotFound)
+        assert all(isinstance(answers[each.job_id], EngineStatus) for each in known)
+        assert emr.count("ListSteps") == 2
+        assert isinstance(jobs.status_of_many([gone])[gone.job_id], NotFound)
+
+    def test_steps_of_an_unknown_cluster_are_not_said_to_be_gone_unless_asked_alone(self, jobs):
+        lost = [job(n, f"s-{n:05d}", cluster="j-NOWHERE") for n in range(2)]
+        answers = jobs.status_of_many(lost)
+        assert not any(isinstance(answer, NotFound) for answer in answers.values())
+        assert isinstance(jobs.status_of_many(lost[:1])[lost[0].job_id], NotFound)
+
+    def test_a_throttled_batch_leaves_the_next(self, jobs, emr):
+        known = submitted(jobs, 20)
+        emr.refuse_once("ListSteps", "ThrottlingException")
+        answers = jobs.status_of_many(known)
+        assert [type(answers[each.job_id]) for each in known] == [Throttled] * 10 + [
+            EngineStatus
+        ] * 10
+
+    def test_a_failed_step_has_its_error_and_its_links(self, jobs, emr):
+        (known,) = submitted(jobs, 1)
+        emr.finish("FAILED", "Exit code 1")
+        answer = jobs.status_of_many([known])[known.job_id]
+        assert answer.state is JobState.FAILED
+        assert answer.error == "Error.: Exit code 1"
+        assert answer.log_url == "s3://logs/stderr.gz"
+        assert answer.console_url.endswith(f"#/clusterDetails/{CLUSTER}")
+
+    def test_a_state_nobody_knows_counts_as_running(self, jobs, emr):
+        (known,) = submitted(jobs, 1)
+        emr.finish("HIBERNATING")
+        assert jobs.status_of_many([known])[known.job_id].state is JobState.RUNNING
+
+
+class TestCancelling:
+    def test_it_tells_whether_there_was_something_to_stop(self, jobs, emr):
+        (known,) = submitted(jobs, 1)
+        emr.finish("RUNNING")
+        assert jobs.cancel(known)
+        assert emr.steps[0]["Status"]["State"] == "CANCEL_PENDING"
+        assert jobs.cancel(known), "it is stopping already"
+        emr.finish("COMPLETED")
+        assert not jobs.cancel(known)
+
+    def test_a_step_that_was_not_cancelled_is_an_error(self, jobs, emr):
+        (known,) = submitted(jobs, 1)
+        emr.finish("HIBERNATING")
+        with pytest.raises(TransientFailure, match="not in a valid state"):
+            jobs.cancel(known)

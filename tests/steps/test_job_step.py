@@ -1,0 +1,44 @@
+"""A link of the job chain: each engine with its own fields, and no other's."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.dataset import JobStep
+
+EMR = {"stage": "enrich", "engine": "emr", "script": "jobs/spark/enrich.py"}
+GLUE = {"stage": "clean", "glueJob": "clean-csv"}
+
+
+@pytest.mark.parametrize("engine", ["emr", "emr-ssm", "emr-serverless"])
+def test_a_spark_job_names_its_script_and_options(engine: str) -> None:
+    step = JobStep.model_validate({**EMR, "engine": engine, "sparkArguments": ["--conf", "a=b"]})
+
+    assert JobStep.from_json(step.to_json()) == step
+    assert (step.engine, step.spark_arguments) == (engine, ("--conf", "a=b"))
+
+
+def test_glue_is_the_engine_that_need_not_be_named() -> None:
+    assert JobStep.model_validate(GLUE).engine == "glue"
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ({**GLUE, "glueJob": None}, "glueJob is required with engine: glue"),
+        ({**EMR, "script": None}, "script is required with engine: emr"),
+        ({**EMR, "glueJob": "clean"}, "glueJob does not go with engine: emr"),
+        ({**GLUE, "script": "jobs/a.py"}, "script does not go with engine: glue"),
+        ({**GLUE, "sparkArguments": ["-v"]}, "sparkArguments go with the EMR engines"),
+        ({**EMR, "engine": "redshift"}, "loads come from targets.redshift"),
+        ({**EMR, "script": "jobs/../secret.py"}, "must be a plain key"),
+        ({**EMR, "script": "jobs//a.py"}, "must be a plain key"),
+        ({**EMR, "script": "s3://code/jobs/a.py"}, "pattern"),
+        ({**EMR, "script": "jobs/a.jar"}, "pattern"),
+        ({**EMR, "engine": "hadoop"}, "engine"),
+    ],
+)
+def test_what_does_not_fit_is_refused(step: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        JobStep.model_validate(step)

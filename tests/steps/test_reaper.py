@@ -1,0 +1,420 @@
+"""reaper: an execution that ended badly leaves no job and no run behind, and touches no other's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from job_fakes import Killed
+from job_world import RUN_ID, UNIT
+from reaper_world import FIRST, SECOND, ReaperWorld
+
+from contracts import layout
+from contracts.errors import OwnershipLost
+from contracts.job import Engine, JobState
+from contracts.manifest import ManifestSummary
+from steps import reaper
+from steps.reaper import ReaperIncomplete
+
+STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
+OTHER_UNIT = layout.unit_id(0, 1)
+
+
+@pytest.fixture
+def world(cloud, clients) -> ReaperWorld:
+    return ReaperWorld(cloud, clients)
+
+
+class TestStopping:
+    def test_a_stopped_execution_leaves_no_job_running(self, world):
+        world.submit()
+        world.submit(world.message(unit=OTHER_UNIT, callback="callback2"))
+        world.end("STOPPED")
+        world.reap()
+        assert [run["JobRunState"] for run in world.glue.runs] == ["STOPPED", "STOPPED"]
+        assert world.job().state is world.job(unit=OTHER_UNIT).state is JobState.CANCELLED
+        assert world.job().error == "its execution was stopped"
+        assert world.glue.count("BatchStopJobRun") == 2
+
+    @pytest.mark.parametrize("engine", Engine)
+    def test_a_job_of_any_engine_is_stopped(self, world, engine):
+        message = world.message(engine=engine)
+        world.submit(message)
+        world.reap()
+        assert world.states(engine) <= STOPPED
+        assert world.record(message).state is JobState.CANCELLED
+
+    def test_a_running_step_is_stopped(self, world):
+        message = world.message(engine=Engine.EMR)
+        world.submit(message)
+        world.emr.finish("RUNNING")
+        world.reap()
+        assert world.states(Engine.EMR) == {"CANCELLED"}
+        assert world.record(message).state is JobState.CANCELLED
+
+    def test_a_step_that_a_command_submitted_unseen_is_stopped(self, world):
+        message = world.message(engine=Engine.EMR_SSM)
+        world.submit(message)
+        world.ssm.run()
+        world.reap()
+        assert world.states(Engine.EMR_SSM) == {"Success", "CANCELLED"}  # the command did its part
+        assert world.record(message).state is JobState.CANCELLED
+
+    @pytest.mark.parametrize(
+        ("status", "marked", "reason"),
+        [
+            ("STOPPED", "STOPPED", "its execution was stopped: by Ada"),
+            ("TIMED_OUT", "FAILED", "its execution ran out of time: by Ada"),
+            ("FAILED", "FAILED", "its execution failed: by Ada"),
+        ],
+    )
+    def test_the_run_is_marked_and_its_end_is_announced(self, world, status, marked, reason):
+        world.submit()
+        world.end(status, "by Ada")
+        world.reap(status)
+        run = world.run()
+        assert (run["status"], run["reason"]) == (marked, reason)
+        (news,) = world.cloud.published()
+        assert (news["event"], news["status"], news["runAttempt"]) == ("run-ended", marked, 1)
+        assert news["result"]["reason"] == reason
+
+    def test_the_results_document_tells_what_there_is(self, world):
+        summary = ManifestSummary(
+            manifest_url="s3://data/summary.json",
+            objects=2,
+            total_bytes=2,
+            shard_sizes=(2,),
+            pending=((0, 2),),
+        )
+        world.cloud.put(layout.manifest_summary_key(RUN_ID), json.dumps(summary.to_json()))
+        stored = {"status": "STORED", "run_attempt": 1, "rows": {"rows_in": 5, "stored": 5}}
+        world.cloud.ledger.update(RUN_ID, f"UNIT#{UNIT}", stored)
+        world.reap()
+        document = world.cloud.read_json(layout.results_key(RUN_ID))
+        assert (document["status"], document["units"]["stored"]) == ("STOPPED", 1)
+        assert world.run()["units"] == {"total": 2, "stored": 1, "failed": 1}
+
+    def test_a_job_that_had_ended_by_itself_keeps_its_end(self, world):
+        world.submit()
+        world.glue.finish()
+        world.reap()
+        assert world.job().state is JobState.SUCCEEDED
+        assert world.glue.count("BatchStopJobRun") == 0
+
+    def test_every_run_of_a_batch_is_ended(self, world):
+        world.put_held_run("run-2")
+        world.reap("FAILED")
+        assert world.run()["status"] == world.run("run-2")["status"] == "FAILED"
+
+    def test_a_run_with_an_outcome_keeps_it(self, world):
+        world.cloud.ledger.update(RUN_ID, "RUN", {"status": "SUCCEEDED"})
+        world.reap("FAILED")
+        assert world.run()["status"] == "SUCCEEDED"
+        assert world.cloud.published() == []
+
+    def test_whoever_still_waits_for_a_stopped_job_is_told_by_the_watcher(self, world):
+        """A shard is an execution of its own, which may outlive the one that holds the run."""
+        world.submit()
+        world.reap()
+        world.watch()
+        (answer,) = world.answers()
+        assert answer.state is JobState.CANCELLED
+
+
+class TestEvents:
+    def test_an_execution_that_holds_nothing_ends_nothing(self, world):
+        world.submit()
+        world.reap(arn=SECOND)
+        assert world.run()["status"] == "RUNNING"
+        assert world.job().state is JobState.SUBMITTED
+
+    def test_the_event_twice_announces_and_stops_once(self, world):
+        world.submit()
+        world.reap()
+        world.reap()
+        assert len(world.cloud.published()) == 1
+        assert world.glue.count("BatchStopJobRun") == 1
+
+    def test_a_late_event_leaves_the_next_attempt_and_its_adopted_job_alone(self, world):
+        world.submit()
+        world.take_over()
+        world.submit(world.message(run_attempt=2, callback="callback2"))
+        world.reap()
+        assert (world.run()["status"], world.run()["holder"]) == ("CLAIMED", SECOND)
+        assert world.job().state is JobState.SUBMITTED
+        assert world.glue.count("BatchStopJobRun") == 0
+
+    @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+    def test_other_events_are_none_of_its_business(self, world, status):
+        world.reap(status)
+        assert world.run()["status"] == "RUNNING"
+
+
+class TestRaces:
+    def test_a_run_taken_over_before_it_is_marked_stays_the_next_attempts(self, world):
+        world.submit()
+        world.before("update_item", 1, world.take_over)
+        world.reap()
+        assert (world.run()["status"], world.run()["run_attempt"]) == ("CLAIMED", 2)
+        assert world.glue.count("BatchStopJobRun") == 0
+        assert world.cloud.published() == []
+
+    def test_a_job_adopted_before_it_is_condemned_goes_on(self, world):
+        world.submit()
+
+        def adopt() -> None:
+            world.take_over()
+            world.submit(world.message(run_attempt=2, callback="callback2"))
+
+        world.before("update_item", 2, adopt)  # the first marks the run
+        world.reap()
+        assert world.job().callback_id == "callback2"
+        assert world.job().cancelling is None
+        assert world.glue.count("BatchStopJobRun") == 0
+        assert world.run()["holder"] == SECOND
+
+    def test_jobs_that_the_next_attempt_has_by_then_go_on(self, world):
+        world.submit()
+
+        def take_over_and_go_on() -> None:
+            world.take_over()
+            world.submit(world.message(run_attempt=2, callback="callback2"))
+            world.submit(world.message(run_attempt=2, callback="callback3", unit=OTHER_UNIT))
+
+        world.before("query", 2, take_over_and_go_on)  # marked; the jobs are about to be read
+        world.reap()
+        assert world.job().callback_id == "callback2"
+        assert [run["JobRunState"] for run in world.glue.runs] == ["STARTING", "STARTING"]
+        assert world.cloud.published() == []
+
+    def test_a_condemned_job_is_not_adopted(self, world):
+        world.submit()
+        assert world.jobs.condemn(world.job(), "stopped")
+        world.take_over()
+        status = world.submit(world.message(run_attempt=2, callback="callback2"))
+        assert status.attempt == 11
+        assert len(world.glue.runs) == 2
+        assert world.job().callback_id == "callback1"
+
+    def test_a_condemned_job_that_succeeded_all_the_same_is_adopted(self, world):
+        world.put_report(world.submit())
+        world.jobs.condemn(world.job(), "stopped")
+        world.glue.finish()
+        world.watch()
+        world.take_over()
+        assert world.submit(world.message(run_attempt=2)).state is JobState.SUCCEEDED
+        assert len(world.glue.runs) == 1
+
+    def test_a_submission_behind_the_reapers_back_is_refused(self, world):
+        world.reap()
+        with pytest.raises(OwnershipLost, match="ended as STOPPED"):
+            world.submit()
+        assert world.glue.runs == []
+
+
+class TestVerifying:
+    def test_a_job_that_will_not_stop_makes_the_call_fail_and_the_next_one_goes_on(self, world):
+        world.submit()
+        world.stops_after = float("inf")
+        with pytest.raises(ReaperIncomplete, match="glue says STOPPING"):
+            world.reap()
+        assert world.run()["status"] == "STOPPED"
+        assert len(world.cloud.published()) == 1
+        assert world.job().active
+        world.finish_stopping()
+        world.reap()
+        assert world.job().state is JobState.CANCELLED
+        assert world.cloud.published() == []
+
+    def test_it_looks_for_no_longer_than_a_minute_whatever_the_number_of_runs(self, world):
+        """The function's own time limit is not to cut it off between two runs."""
+        world.submit()
+        world.stops_after = float("inf")
+        began = world.clock()
+        world.put_held_run("run-2")
+        with pytest.raises(ReaperIncomplete):
+            world.reap()
+        assert (world.clock() - began).total_seconds() == 60
+        assert world.run("run-2")["status"] == "STOPPED"
+
+    def test_an_engine_that_refuses_to_stop_is_asked_again(self, world):
+        world.submit()
+        world.glue.refuse_once("BatchStopJobRun", "ThrottlingException")
+        world.stops_after = 2
+        world.reap()
+        assert world.job().state is JobState.CANCELLED
+
+    def test_one_engine_in_trouble_does_not_save_the_jobs_of_another(self, world):
+        load = world.message(engine=Engine.REDSHIFT, unit=OTHER_UNIT)
+        world.cloud.put(layout.load_key(RUN_ID, OTHER_UNIT), '{"statements": ["SELECT 1"]}')
+        world.submit()
+        world.submit(load)
+        for _ in range(100):
+            world.glue.refuse_once("GetJobRuns", "ThrottlingException")
+        with pytest.raises(ReaperIncomplete, match="Throttling"):
+            world.reap()
+        assert world.record(load).state is JobState.CANCELLED
+
+    def test_a_job_that_was_never_submitted_is_given_up(self, world):
+        world.glue.refuse_once("StartJobRun", "ConcurrentRunsExceededException")
+        with pytest.raises(Exception, match="Concurrent"):
+            world.submit()
+        world.reap()
+        assert world.job().state is JobState.CANCELLED
+        assert world.glue.runs == []
+
+    @pytest.mark.parametrize(
+        ("engine", "service", "operation"),
+        [
+            (Engine.GLUE, "glue", "StartJobRun"),
+            (Engine.EMR, "emr", "AddJobFlowSteps"),
+            (Engine.EMR_SSM, "ssm", "SendCommand"),
+            (Engine.EMR_SERVERLESS, "serverless", "StartJobRun"),
+        ],
+    )
+    def test_an_interrupted_submission_is_found_and_stopped(
+        self, world, engine, service, operation
+    ):
+        message = world.message(engine=engine)
+        getattr(world, service).break_once(operation, Killed(), after=True)
+        with pytest.raises(Killed):
+            world.submit(message)
+        world.stops_after = 10  # longer than a submission may take
+        world.reap()
+        assert world.states(engine) <= STOPPED
+        assert world.record(message).service_id == world.started(engine)[0]
+        assert world.record(message).state is JobState.CANCELLED
+
+
+class TestCrashes:
+    @pytest.mark.parametrize("after", [False, True])
+    def test_killed_at_any_outside_call_it_is_finished_by_the_next(self, cloud, clients, after):
+        """Every call in turn; a run and a job of its own in each round."""
+        for position in range(40):
+            world = ReaperWorld(cloud, clients)
+            unit = layout.unit_id(0, position)
+            message = world.message(unit=unit, callback=f"callback{position}")
+            world.submit(message)
+            world.fate.kill_at(position + 1, after=after)
+            try:
+                world.reap()
+            except Killed:
+                world.fate.spare()
+                world.reap()
+                killed = True
+            else:
+                killed = False
+            world.fate.spare()
+            assert world.glue.runs[-1]["JobRunState"] == "STOPPED"
+            assert world.record(message).state is JobState.CANCELLED
+            assert world.run()["status"] == "STOPPED"
+            assert world.run()["reaped"] == "announced"
+            news = world.cloud.published()
+            assert {item["eventId"] for item in news} == {f"{RUN_ID}/run-ended/1"}
+            assert len(news) <= 2
+            cloud.ledger.update(RUN_ID, "RUN", {}, ("reaped",))
+            if not killed:
+                break
+        assert 10 < position < 39
+
+
+class TestSweep:
+    def test_a_job_whose_run_has_ended_is_stopped(self, world):
+        world.submit()
+        world.cloud.ledger.update(RUN_ID, "RUN", {"status": "FAILED"})
+        world.sweep()
+        world.finish_stopping()
+        world.sweep()
+        assert world.job().state is JobState.CANCELLED
+        assert world.job().error == "its run has ended as FAILED"
+
+    @pytest.mark.parametrize(
+        ("status", "marked"),
+        [("STOPPED", "STOPPED"), ("TIMED_OUT", "FAILED"), ("GONE", "FAILED")],
+    )
+    def test_a_run_whose_event_was_lost_is_ended_with_its_jobs(self, world, status, marked):
+        world.submit()
+        world.end(status)
+        world.sweep()
+        assert world.run()["status"] == marked
+        assert [news["event"] for news in world.cloud.published()] == ["run-ended"]
+        world.finish_stopping()
+        world.watch()
+        assert world.job().state is JobState.CANCELLED
+
+    def test_a_job_is_stopped_when_it_is_long_overdue_and_no_sooner(self, world):
+        world.submit()
+        world.clock.advance(900 + 900)
+        world.sweep()
+        assert world.glue.count("BatchStopJobRun") == 0
+        world.clock.advance(1)
+        world.sweep()
+        world.finish_stopping()
+        world.sweep()
+        assert world.job().state is JobState.TIMED_OUT
+        assert world.job().error == "still running long after its deadline"
+        assert world.run()["status"] == "RUNNING"
+
+    def test_jobs_of_a_living_run_go_on(self, world):
+        world.submit()
+        world.sweep()
+        assert world.job().cancelling is None
+
+    def test_a_job_that_the_next_attempt_may_still_adopt_goes_on(self, world):
+        world.submit()
+        world.end("TIMED_OUT")
+        world.take_over()
+        world.sweep()
+        assert world.job().cancelling is None
+
+    def test_the_runs_own_row_goes_to_the_warehouse_after_its_end(self, world):
+        row = world.message(engine=Engine.REDSHIFT, unit=layout.RUN_UNIT, stage="record-run")
+        world.cloud.put(layout.load_key(RUN_ID, layout.RUN_UNIT), '{"statements": ["SELECT 1"]}')
+        world.cloud.ledger.update(RUN_ID, "RUN", {"status": "SUCCEEDED"})
+        world.submit(row)
+        world.sweep()
+        assert world.record(row).cancelling is None
+        world.end("STOPPED")
+        world.sweep()
+        assert world.redshift.statements[0]["Status"] == "ABORTED"
+
+    def test_one_run_in_trouble_does_not_save_the_jobs_of_another(self, world):
+        world.submit()
+        world.cloud.ledger.update(RUN_ID, "RUN", {"status": "FAILED"})
+        broken = {"active": "glue", "submitted_at": "2026-01-01T00:00:00Z"}
+        world.cloud.ledger.update("run-0", "JOB#x", broken)
+        with pytest.raises(ReaperIncomplete, match="run-0/JOB#x"):
+            world.sweep()
+        assert world.glue.runs[0]["JobRunState"] == "STOPPING"
+
+    def test_it_only_asks_about_runs_that_have_active_jobs(self, world):
+        world.sweep()
+        assert world.glue.requests == []
+
+
+class FakeExecutions:
+    """The part of Lambda that tells of executions."""
+
+    def __init__(self, **answer: object) -> None:
+        self.answer = answer
+
+    def get_durable_execution(self, DurableExecutionArn: str) -> dict[str, object]:  # noqa: N803
+        assert DurableExecutionArn == FIRST
+        return self.answer
+
+
+class TestHandler:
+    def test_the_event_names_the_execution(self, world, clients, lambda_context):
+        clients.use(
+            "lambda", FakeExecutions(Status="STOPPED", Error={"ErrorMessage": "wrong input"})
+        )
+        detail = {"durableExecutionArn": FIRST, "status": "STOPPED"}
+        event = {"detail-type": "Durable Execution Status Change", "detail": detail}
+        reaper.handler(event, lambda_context)
+        assert world.run()["status"] == "STOPPED"
+        assert world.run()["reason"] == "its execution was stopped: wrong input"
+
+    def test_the_schedule_makes_it_sweep(self, world, clients, lambda_context):
+        clients.use("lambda", FakeExecutions(Status="RUNNING"))
+        reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        assert world.run()["status"] == "RUNNING"

@@ -54,7 +54,7 @@ def arguments(argv):
 
 
 def joined(words):
-    """`--NAME value` as `--NAME=value`: argparse takes a value such as `-items<-3` for an option."""
+    """`--NAME value` as `--NAME=value`: argparse takes a value like `-items<-3` for an option."""
     pairs, words = [], list(words)
     while words:
         word = words.pop(0)

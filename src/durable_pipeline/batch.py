@@ -24,7 +24,6 @@ from durable_pipeline.steps import (
     is_broken_replay,
 )
 
-
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 KEPT_BODY_BYTES: Final = 900 * 1024
 KEPT_REASON_BYTES: Final = 8 * 1024

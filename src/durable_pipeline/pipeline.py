@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_durable_execution_sdk_python import DurableContext, InvokeError
+from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
 from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
@@ -178,7 +178,8 @@ class Pipeline:
         )
         if not units:
             return
-        for item in self.context.map(units, process, name="units", config=config).failed():
+        batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
+        for item in batch.failed():
             why = item.error.message if item.error else "no error told"
             if item.error and is_broken_replay(item.error.type):
                 raise NonDeterministicExecutionError(why or "")

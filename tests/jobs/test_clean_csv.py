@@ -399,4 +399,5 @@ def test_a_query_may_begin_with_a_minus(job: ModuleType, query: str) -> None:
 
     options = job.arguments(words)
 
-    assert (options.QUERY, options.INDEX) == (query, "i")
+    assert options.QUERY == query
+    assert options.INDEX == "i"

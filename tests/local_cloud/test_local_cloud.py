@@ -28,7 +28,6 @@ Found = TypeVar("Found")
 
 pytestmark = [
     pytest.mark.cloud,
-    pytest.mark.xdist_group("local-cloud"),
 ]
 
 

@@ -30,7 +30,7 @@ local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeli
 	@$(VENV)/python -m local.local_cloud $(ARGS)
 
 test: setup-test check ## check the code and run all tests
-	$(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(VENV)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-fast: setup-test ## the tests that need no local cloud, in about a minute
 	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" $(ARGS)

@@ -50,7 +50,18 @@ def arguments(argv):
         parser.add_argument("--" + name, required=True)
     for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX"):
         parser.add_argument("--" + name)
-    return parser.parse_known_args(argv)[0]
+    return parser.parse_known_args(joined(sys.argv[1:] if argv is None else argv))[0]
+
+
+def joined(words):
+    """`--NAME value` as `--NAME=value`: argparse takes a value like `-items<-3` for an option."""
+    pairs, words = [], list(words)
+    while words:
+        word = words.pop(0)
+        if word.startswith("--") and "=" not in word and words and not words[0].startswith("--"):
+            word = word + "=" + words.pop(0)
+        pairs.append(word)
+    return pairs
 
 
 def split_url(url):
@@ -394,6 +405,7 @@ def run(options, s3, directory):
 
 
 def main(argv=None):
+    """Run the job; answers None, or the one line that says why it failed."""
     options = arguments(argv)
     try:
         with tempfile.TemporaryDirectory(prefix="clean-csv-") as directory:
@@ -401,9 +413,8 @@ def main(argv=None):
     except Exception as error:  # whatever ends the job, Glue shows the last line of stderr
         if not isinstance(error, JobError):
             log("failed", error=repr(error))
-        print(f"clean_csv: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+        return f"clean_csv: {' '.join(str(error).split())}"
+    return None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The durable engine: AWS's own Executor from the testing SDK, wired to sandboxes.
 
 Nothing is kept over a restart. The classes are undocumented and change between versions, so the
-package is pinned; what is replaced in them stands in this file, each with its reason.
+package is pinned; what is replaced in them stands here and in `engine_executor`, each with its
+reason.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any, Final
 from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
 from aws_durable_execution_sdk_python_testing.checkpoint.processor import CheckpointProcessor
 from aws_durable_execution_sdk_python_testing.execution import Execution
-from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_durable_execution_sdk_python_testing.model import CheckpointDurableExecutionResponse
 from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRegistry
 
+from local.local_cloud.engine_executor import ResumingExecutor
 from local.local_cloud.engine_limits import Limits
 from local.local_cloud.engine_sandbox import SandboxDispatcher, SandboxInvoker, start_input
 from local.local_cloud.engine_store import EngineStore, StatusEvents, StatusListener
@@ -138,7 +139,7 @@ class Engine:
         )
 
 
-class _WideExecutor(Executor):
+class _WideExecutor(ResumingExecutor):
     """The Executor with room for invocations that wait.
 
     Its pools have `min(32, cpu + 4)` threads, six on two cores; handlers and targets that wait for

@@ -123,6 +123,7 @@ class _Pool:
         self._order = order
         self._idle: deque[Sandbox] = deque()
         self._sandboxes: set[Sandbox] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(SANDBOXES_PER_FUNCTION)
 
@@ -150,8 +151,7 @@ class _Pool:
                 if sandbox is not None:
                     self._discard(sandbox)
                 return self._broken(error, request_id)
-            with self._lock:
-                self._idle.append(sandbox)
+            self._keep(sandbox)
         return _finished(outcome, request_id)
 
     def kill_all(self) -> int:
@@ -165,6 +165,7 @@ class _Pool:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             idle, self._idle = list(self._idle), deque()
         for sandbox in idle:
             self._discard(sandbox)
@@ -189,6 +190,14 @@ class _Pool:
         except (SandboxExited, SandboxTimedOut):
             self._discard(sandbox)
             raise
+
+    def _keep(self, sandbox: Sandbox) -> None:
+        """Have it idle for the next invocation, unless there will be none."""
+        with self._lock:
+            if not self._closed:
+                self._idle.append(sandbox)
+                return
+        self._discard(sandbox)
 
     def _discard(self, sandbox: Sandbox) -> None:
         with self._lock:

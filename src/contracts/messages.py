@@ -19,7 +19,7 @@ class RejectMessage(Contract):
 
     Attributes:
         message_id: the SQS message id, or the execution's name for a direct start.
-        body: the message as it came (the first 200,000 characters).
+        body: the message as it came (its beginning, where it is near 1 MB as JSON).
         reason: one sentence that lists every problem.
         run_id: where the message named one.
     """

@@ -35,25 +35,22 @@ def parse_timestamp(value: Any) -> datetime:
     Raises:
         PydanticCustomError: not such a text.
     """
-    if isinstance(value, datetime):
-        parsed = value
-    else:
-        try:
-            if not isinstance(value, str):
-                raise ValueError(value)
-            if _DATE_ONLY.match(value):
-                parsed = datetime.combine(date.fromisoformat(value), time(), UTC)
-            else:
-                parsed = datetime.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError(
-                "timestamp",
-                "must be an ISO 8601 date or date and time, such as 2026-11-01 or"
-                " 2026-11-01T06:30:00Z",
-            ) from None
-    if parsed.tzinfo is None:
-        return parsed.replace(tzinfo=UTC)
-    return parsed.astimezone(UTC)
+    try:
+        parsed = value if isinstance(value, datetime) else _parsed(value)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):  # overflow: its UTC time lies outside the years 1 to 9999
+        raise PydanticCustomError(
+            "timestamp",
+            "must be an ISO 8601 date or date and time, such as 2026-11-01 or 2026-11-01T06:30:00Z",
+        ) from None
+
+
+def _parsed(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    if _DATE_ONLY.match(value):
+        return datetime.combine(date.fromisoformat(value), time(), UTC)
+    return datetime.fromisoformat(value)
 
 
 def format_timestamp(value: datetime) -> str:

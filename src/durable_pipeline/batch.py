@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
@@ -22,6 +23,10 @@ from durable_pipeline.steps import (
     in_child_context,
     is_broken_replay,
 )
+
+# As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
+KEPT_BODY_BYTES: Final = 900 * 1024
+KEPT_REASON_BYTES: Final = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,9 @@ class Batch:
                 request = parse_message(record.body, record.message_id)
             except InvalidRequest as error:
                 self._reject(record, str(error), claimed_run_id(record.body))
+                continue
+            except Exception as error:  # ours to mend; but its neighbours must not pay for it
+                self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None or request.canonical() in seen:
                 continue  # a test message of S3, or the same run twice in one batch
@@ -136,8 +144,12 @@ class Batch:
             self.failed.append(record.message_id)
 
     def _reject(self, record: Record, reason: str, run_id: str | None) -> None:
+        body = _cut(record.body, KEPT_BODY_BYTES)
+        reason = _cut(reason, KEPT_REASON_BYTES)
+        if body != record.body:
+            reason += " (only the beginning of the message is kept)"
         message = RejectMessage(
-            message_id=record.message_id, body=record.body[:200_000], reason=reason, run_id=run_id
+            message_id=record.message_id, body=body, reason=reason, run_id=run_id
         )
         try:
             call(self.context, self.settings, REJECT_MESSAGE, message)
@@ -145,7 +157,7 @@ class Batch:
             self._failed(record, run_id, failed)
 
     def _failed(self, record: Record, run_id: str | None, error: Exception) -> None:
-        if isinstance(error, ChildContextError) and is_broken_replay(error):
+        if isinstance(error, ChildContextError) and is_broken_replay(error.error_type):
             raise error
         self.context.logger.error(
             "run failed",
@@ -155,3 +167,16 @@ class Batch:
 
     def _pipeline(self, context: DurableContext) -> Pipeline:
         return Pipeline(context, self.settings, self.execution_arn)
+
+
+def _cut(text: str, limit: int) -> str:
+    """The longest beginning of a text that is at most so many bytes as JSON."""
+    if len(json.dumps(text)) <= limit:
+        return text
+    kept, size = 0, len(json.dumps("…"))
+    for character in text:
+        size += len(json.dumps(character)) - 2
+        if size > limit:
+            break
+        kept += 1
+    return text[:kept] + "…"

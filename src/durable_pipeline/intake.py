@@ -19,6 +19,7 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 DEFAULT_DATASET: Final = "standard"
 _SUBJECT: Final = "run request"
 _ENVELOPES_AT_MOST: Final = 3
+_PROBLEMS_AT_MOST: Final = 50
 _FIELDS: Final = tuple(field.alias or name for name, field in RunRequest.model_fields.items())
 _WHAT_WOULD_BE_RIGHT: Final = {
     "missing": "is required",
@@ -148,11 +149,19 @@ def _validated(fields: dict[str, Any]) -> RunRequest:
         problems = [_problem(item) for item in error.errors()]
         if all(item["loc"] for item in error.errors()):
             problems += _problems_between_fields(fields)
-        raise InvalidRequest(_SUBJECT, problems) from None
+        raise InvalidRequest(_SUBJECT, _at_most(problems)) from None
+
+
+def _at_most(problems: list[Problem]) -> list[Problem]:
+    """A reason has to fit a message's attributes and a checkpoint."""
+    more = len(problems) - _PROBLEMS_AT_MOST
+    if more <= 0:
+        return problems
+    return [*problems[:_PROBLEMS_AT_MOST], Problem("message", f"and {more} more problems")]
 
 
 def _problem(item: ErrorDetails) -> Problem:
-    path = ".".join(str(part) for part in item["loc"]) or "message"
+    path = _shortened(".".join(str(part) for part in item["loc"]) or "message")
     kind = item["type"]
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(path, _FIELDS, n=1)
@@ -186,4 +195,8 @@ def _problems_between_fields(fields: dict[str, Any]) -> list[Problem]:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return repr(text if len(text) <= 120 else text[:117] + "...")
+    return repr(_shortened(text))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_durable_execution_sdk_python import DurableContext
+from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
 from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
+from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
 from contracts.base import Contract
@@ -45,6 +46,7 @@ from durable_pipeline.steps import (
     START_RUN,
     StageFailed,
     call,
+    is_broken_replay,
 )
 from durable_pipeline.unit import Unit
 
@@ -130,19 +132,25 @@ class Pipeline:
     def execute(self, plan: Plan) -> RunResult:
         """Process every pending unit, then record and announce the run.
 
+        Whatever becomes of single units or shards, the run comes to its end in the ledger: a unit
+        without an outcome counts as failed there.
+
         Raises:
-            StageFailed: the run's outcome could not be recorded.
+            StageFailed: the run's outcome could not be recorded, or another execution holds it.
         """
         if len(plan.manifest.shard_sizes) == 1:
             self.execute_shard(plan, shard=0)
         else:
             for shard in range(len(plan.manifest.shard_sizes)):
-                self.context.invoke(
-                    _own_function(self.execution_arn),
-                    {"shard": Shard(plan=plan, shard=shard).to_json()},
-                    name="run-shard",
-                )
+                self._run_shard(plan, shard)
         return self.finish(plan.request, plan.claim, warehouse=plan.dataset.warehouse)
+
+    def _run_shard(self, plan: Plan, shard: int) -> None:
+        message = {"shard": Shard(plan=plan, shard=shard).to_json()}
+        try:
+            self.context.invoke(_own_function(self.execution_arn), message, name="run-shard")
+        except InvokeError as error:
+            self._unrecorded("shard", f"{shard}: {error}", plan)
 
     def execute_shard(self, plan: Plan, shard: int) -> None:
         """Process the pending units of one shard, side by side as far as the request allows."""
@@ -168,8 +176,19 @@ class Pipeline:
             completion_config=CompletionConfig(tolerated_failure_percentage=100),
             item_namer=lambda unit_id, _index: f"unit-{unit_id}",
         )
-        if units:
-            self.context.map(units, process, name="units", config=config).throw_if_error()
+        if not units:
+            return
+        batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
+        for item in batch.failed():
+            why = item.error.message if item.error else "no error told"
+            if item.error and is_broken_replay(item.error.type):
+                raise NonDeterministicExecutionError(why or "")
+            self._unrecorded("unit", f"{units[item.index]}: {why}", plan)
+
+    def _unrecorded(self, what: str, details: str, plan: Plan) -> None:
+        self.context.logger.error(
+            "no outcome recorded", extra={"run_id": plan.request.run_id, what: details}
+        )
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; answers its execution's ARN.
@@ -248,10 +267,18 @@ class Pipeline:
             run_attempt=claim.run_attempt,
             result=result,
         )
-        call(self.context, self.settings, NOTIFY, notification)
+        try:
+            call(self.context, self.settings, NOTIFY, notification)
+        except StageFailed as failed:  # the ledger tells the outcome; news do not change it
+            self.context.logger.error(
+                "notification not sent",
+                extra={"run_id": request.run_id, "event": event, "error": str(failed)},
+            )
 
 
 def _asked_for(request: RunRequest, claim: Claim) -> str:
+    if request.retry_of:
+        return f"run {request.retry_of} has stored all it had"
     if request.input_url:
         return request.input_url
     start, end = request.start_date_time, claim.end_date_time

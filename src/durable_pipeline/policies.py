@@ -62,7 +62,7 @@ POLICIES: Final = {
     "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
 }
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
-LOAD_AGAIN: Final = Policy(attempts=5, first_delay=2, longest_delay=60)
+LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
 # Sending the same message again cannot help: it goes to the dead-letter queue with its reason.
 REFUSED: Final = frozenset(
     {

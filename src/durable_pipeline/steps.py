@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from aws_durable_execution_sdk_python import (
-    ChildContextError,
     DurableContext,
     InvokeError,
     WithRetryConfig,
     with_retry,
 )
+from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import messages
 from contracts.base import Contract
@@ -130,6 +130,6 @@ def in_child_context(
     return answer.from_json(context.run_in_child_context(encoded, name=name))
 
 
-def is_broken_replay(error: ChildContextError) -> bool:
+def is_broken_replay(error_type: str | None) -> bool:
     """The code no longer fits the history; nothing may go on as if a stage had failed."""
-    return error.error_type.endswith("NonDeterministicExecutionError")
+    return (error_type or "").endswith(NonDeterministicExecutionError.__name__)

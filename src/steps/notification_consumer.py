@@ -54,6 +54,9 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
         InvalidInput: not a notification of the pipeline.
     """
     notification = unwrap(body)
+    if notification is None:
+        logger.info("an alarm, not a notification of a run", extra={"message_id": message_id})
+        return False
     key = f"EVENT#{notification['eventId']}"
     new = ledger.put_if_absent(
         {
@@ -76,8 +79,10 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
     return True
 
 
-def unwrap(body: str) -> dict[str, Any]:
+def unwrap(body: str) -> dict[str, Any] | None:
     """The notification inside an SNS envelope, or bare (raw message delivery).
+
+    None for an alarm: alarms go to the same topic, for the people who subscribe to it.
 
     Raises:
         InvalidInput: neither; names what is missing.
@@ -85,6 +90,8 @@ def unwrap(body: str) -> dict[str, Any]:
     value = _object(body)
     if value.get("Type") == "Notification" and "Message" in value:
         value = _object(value["Message"])
+    if "AlarmName" in value:
+        return None
     missing = [name for name in FIELDS if not isinstance(value.get(name), str) or not value[name]]
     if missing:
         raise InvalidInput("notification", [Problem(name, "is missing") for name in missing])

@@ -123,5 +123,5 @@ def _write(space: Workspace, snapshot: DatasetSnapshot) -> None:
     order = ", ".join(quoted(key) for key in _keys(snapshot.dataset)[0])
     space.connection.execute(
         f"COPY (SELECT * FROM result ORDER BY {order}) TO {text(space.path(PART))}"
-        " (FORMAT parquet, COMPRESSION zstd)"
+        " (FORMAT parquet, COMPRESSION snappy)"
     )

@@ -267,5 +267,5 @@ def _write_valid(space: Workspace, snapshot: DatasetSnapshot, path: Path) -> int
     names = ", ".join(quoted(column.name) for column in snapshot.dataset.columns)
     return space.number(
         f"COPY (SELECT {names} FROM checked WHERE \"broken-checks\" = '')"
-        f" TO {text(path)} (FORMAT parquet, COMPRESSION zstd)"
+        f" TO {text(path)} (FORMAT parquet, COMPRESSION snappy)"
     )

@@ -160,7 +160,7 @@ def load_statements(
         f"CREATE TEMP TABLE {staging} ({_column_list(columns)})",
     ]
     if rows:
-        statements.append(_copy(staging, names, source_url, copy_role_arn))
+        statements.append(_copy(staging, source_url, copy_role_arn))
     return [
         *statements,
         f"DELETE FROM {staging} WHERE EXISTS ({known})",
@@ -199,7 +199,7 @@ def run_row_statements(
         "rows_stored": result.rows.stored,
         "started_at": started_at.removesuffix("Z"),
         "ended_at": ended_at.removesuffix("Z"),
-        "reason": None if result.reason is None else result.reason[:1000],  # bytes: up to 4 each
+        "reason": None if result.reason is None else _told(result.reason),
     }
     names = ", ".join(identifier(name) for name in values)
     row = ", ".join(literal(value) for value in values.values())
@@ -232,7 +232,13 @@ def _announce(name: str, this_load: str) -> list[str]:
     ]
 
 
-def _copy(staging: str, names: str, source_url: str, copy_role_arn: str) -> str:
+def _told(reason: str) -> str:
+    """What an error says, without the characters that Redshift's texts cannot hold."""
+    return "".join(c if c.isprintable() else " " for c in reason)[:1000]  # bytes: up to 4 each
+
+
+def _copy(staging: str, source_url: str, copy_role_arn: str) -> str:
     layout.split_s3_url(source_url)
     role = literal(copy_role_arn) if copy_role_arn else "default"
-    return f"COPY {staging} ({names}) FROM {literal(source_url)} IAM_ROLE {role} FORMAT AS PARQUET"
+    # No column list: COPY fills the columns of a Parquet file by position, and these are all.
+    return f"COPY {staging} FROM {literal(source_url)} IAM_ROLE {role} FORMAT AS PARQUET"

@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.cloud,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("demo"),
 ]
 
 

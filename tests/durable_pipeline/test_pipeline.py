@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -308,15 +309,88 @@ def test_a_large_run_started_directly_is_handed_over(deployment: Deployment, wor
     assert world.units == {}
 
 
-def test_a_unit_that_lost_its_run_stops_instead_of_recording(
+def test_an_execution_that_lost_its_run_does_not_decide_its_outcome(
     deployment: Deployment, world: World
 ) -> None:
     world.fail("submit-job", error_named("OwnershipLost"), unit="00000-000")
     world.fail("record-unit", error_named("OwnershipLost"), unit="00000-001")
+    world.fail("record-run", error_named("OwnershipLost"))  # as the step answers then
     world.objects = 2
 
     execution = deployment.run(sqs_event(RUN))
 
     assert world.unit_status() == {"RUNNING": 1}
-    assert world.count("record-run") == 0
+    assert world.events() == ["run-started"]
     assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+def test_a_unit_whose_outcome_cannot_be_recorded_does_not_keep_the_run_from_its_end(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 5
+    world.units_per_shard = 2
+    world.fail("record-unit", *[error_named("PipelineError")] * 2, unit="00001-000")
+
+    execution = deployment.run({**RUN, "toleratedFailurePercentage": 20}, app.handle_run)
+
+    assert execution.answer["status"] == "SUCCEEDED"
+    assert world.unit_status() == {"STORED": 4}
+    assert world.count("record-run") == 1
+    assert world.events() == ["run-started", "run-ended"]
+
+
+def test_a_shard_that_fails_does_not_keep_the_others_from_running(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 6
+    world.units_per_shard = 2
+    world.fail("list-urls/1", error_named("PipelineError"))
+
+    execution = deployment.run({**RUN, "toleratedFailurePercentage": 50}, app.handle_run)
+
+    assert execution.answer["status"] == "SUCCEEDED"
+    assert sorted(world.units) == ["00000-000", "00000-001", "00002-000", "00002-001"]
+
+
+def test_news_that_cannot_be_sent_do_not_change_the_outcome(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("notify", *[error_named("PipelineError")] * 2)
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.unit_status() == {"STORED": 3}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        json.dumps({**RUN, "startDateTime": "0001-01-01T00:00:00+05:00"}),
+        json.dumps({**RUN, **{f"field{number}": 1 for number in range(3000)}}),
+        "€" * 300_000,
+    ],
+    ids=["a time out of range", "thousands of problems", "a long text"],
+)
+def test_the_worst_message_does_not_take_its_neighbours_along(
+    deployment: Deployment, world: World, bad: str
+) -> None:
+    before, after = ({**RUN, "runId": run_id} for run_id in ("r-before", "r-after"))
+
+    execution = deployment.run(sqs_event(before, bad, after))
+
+    assert execution.answer == {"batchItemFailures": []}
+    (rejected,) = world.payloads("reject-message")
+    assert rejected["messageId"] == "m-2"
+    assert len(json.dumps(rejected)) < 1024 * 1024
+    assert world.count("validate") == 6
+
+
+def test_a_retry_of_a_run_that_stored_everything_says_so(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 0
+
+    deployment.run(sqs_event({**RUN, "retryOf": "r-0"}))
+
+    assert "run r-0 has stored all it had" in world.payloads("record-run")[0]["reason"]

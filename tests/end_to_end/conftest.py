@@ -9,7 +9,7 @@ from running_cloud import ROOT, RunningCloud
 from local.local_cloud.cloud import LocalCloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """The whole template, running; shared by the tests, each of which has its own run ids."""
     state_dir: Path = tmp_path_factory.mktemp("local-cloud")

@@ -97,7 +97,7 @@ class LambdaCloud:
     def get(self, arn: str) -> dict[str, Any]:
         return self.client.get_durable_execution(DurableExecutionArn=arn)
 
-    def ended(self, arn: str, seconds: float = 20) -> dict[str, Any]:
+    def ended(self, arn: str, seconds: float = 40) -> dict[str, Any]:
         """The execution, once it has ended."""
         eventually(lambda: self.get(arn)["Status"] != "RUNNING", seconds)
         return self.get(arn)
@@ -109,7 +109,7 @@ class LambdaCloud:
         return [event for page in pages for event in page["Events"]]
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """What the condition says, once it is true."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -121,6 +121,7 @@ def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
 
 class _Front(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256  # the default of 5 drops connections that come at the same time
     service: LambdaService
 
 

@@ -121,7 +121,7 @@ def polling(
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
@@ -234,7 +234,7 @@ def test_no_more_run_side_by_side_than_allowed() -> None:
     go_on = threading.Event()
 
     def respond(_: list[str]) -> Answer:
-        go_on.wait(5)
+        go_on.wait(30)
         return Answer()
 
     queue, function = FakeQueue("a", "b", "c", "d"), FakeFunction(respond)

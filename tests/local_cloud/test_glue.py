@@ -182,7 +182,7 @@ def test_a_run_that_outlives_its_timeout_ends_as_timeout_with_its_whole_group(
         os.rename({str(pids)!r} + ".part", {str(pids)!r})
         time.sleep(60)
         """,
-        Timeout=0.03,  # minutes
+        Timeout=0.08,  # minutes; enough to write the file on a busy machine
     )
     run = glue.ended(glue.start())
     assert run["JobRunState"] == "TIMEOUT"
@@ -235,14 +235,25 @@ def test_runs_over_the_jobs_limit_are_refused(glue: Glue) -> None:
 
 
 @pytest.mark.cloud
-def test_with_queuing_in_job_and_run_a_run_over_the_limit_waits_for_its_turn(glue: Glue) -> None:
-    glue.define("import time; time.sleep(0.3)", JobRunQueuingEnabled=True)
+def test_with_queuing_in_job_and_run_a_run_over_the_limit_waits_for_its_turn(
+    glue: Glue, tmp_path: Path
+) -> None:
+    may_end = tmp_path / "may-end"
+    glue.define(
+        f"""
+        import pathlib, time
+        while not pathlib.Path({str(may_end)!r}).exists():
+            time.sleep(0.02)
+        """,
+        JobRunQueuingEnabled=True,
+    )
     first = glue.start(JobRunQueuingEnabled=True)
     second = glue.start(JobRunQueuingEnabled=True)
     third = glue.start(JobRunQueuingEnabled=True)
     assert glue.run(second)["JobRunState"] == "WAITING"
     glue.client.batch_stop_job_run(JobName="clean", JobRunIds=[third])
     assert glue.run(third)["JobRunState"] == "STOPPED"
+    may_end.touch()
     assert glue.ended(first)["JobRunState"] == "SUCCEEDED"
     assert glue.ended(second)["JobRunState"] == "SUCCEEDED"
 

@@ -29,7 +29,6 @@ Found = TypeVar("Found")
 
 pytestmark = [
     pytest.mark.cloud,
-    pytest.mark.xdist_group("local-cloud"),
 ]
 
 
@@ -40,7 +39,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
         yield running
 
 
-def eventually(look: Callable[[], Found | None], seconds: float = 15) -> Found:
+def eventually(look: Callable[[], Found | None], seconds: float = 40) -> Found:
     """What `look` finds once it finds something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,6 +38,10 @@ def is_running(pid: int) -> bool:
     return not status.exists() or "State:\tZ" not in status.read_text()
 
 
+def is_written(pids: Path) -> bool:
+    return pids.exists() and pids.read_text().endswith("]")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_sandboxes_end_with_the_local_cloud(tmp_path, how):
     pids = tmp_path / "pids"
@@ -48,13 +51,14 @@ def test_sandboxes_end_with_the_local_cloud(tmp_path, how):
         env={**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"},
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: pids.exists() and pids.read_text().endswith("]"))
+    eventually(lambda: is_written(pids))
     process.send_signal(how)
-    process.wait(timeout=10)
+    process.wait(timeout=30)
     eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
 
 
-def test_stopping_takes_little_time_whatever_runs(tmp_path):
+def test_stopping_ends_what_runs_instead_of_waiting_for_it(tmp_path):
+    before = set(threading.enumerate())
     pids = tmp_path / "pids"
     functions = [plain("nap"), plain("add"), durable("wait", "wait"), durable("invoke", "invoke")]
     with LambdaCloud(functions, tmp_path) as cloud, ThreadPoolExecutor(4) as pool:
@@ -64,14 +68,14 @@ def test_stopping_takes_little_time_whatever_runs(tmp_path):
         calling = {"function": "nap", "payload": {"pids": str(tmp_path / "other")}}
         cloud.start("invoke:live", calling)
         cloud.invoke("add", {"left": 1, "right": 1})
-        eventually(lambda: pids.exists() and (tmp_path / "other").exists())
-        started = time.monotonic()
+        eventually(lambda: is_written(pids) and is_written(tmp_path / "other"))
         cloud.service.stop()
-        assert time.monotonic() - started < 2
-        assert json.loads(napping.result(timeout=2).payload)["errorType"] == "Runtime.ExitError"
-        with pytest.raises(ServiceError):
-            waiting.result(timeout=2)
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("sandbox")]
+        # It neither woke up, which would be a result, nor was it given up at its timeout.
+        assert json.loads(napping.result().payload)["errorType"] == "Runtime.ExitError"
+        with pytest.raises(ServiceError, match="the local cloud stopped"):
+            waiting.result()
+    left = [thread.name for thread in set(threading.enumerate()) - before]
+    assert not [name for name in left if name.startswith("sandbox")]
     eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
 
 

@@ -105,3 +105,12 @@ def test_what_is_no_notification_is_refused(body: str, complaint: str) -> None:
 
 def test_raw_delivery_is_understood() -> None:
     assert unwrap(json.dumps(EVENT)) == EVENT
+
+
+def test_an_alarm_on_the_same_topic_is_let_pass(cloud: Any, lambda_context: Any) -> None:
+    alarm = envelope({"AlarmName": "durable-pipeline-failed-runs", "NewStateValue": "ALARM"})
+
+    answer = handler({"Records": [record(alarm)]}, lambda_context)
+
+    assert answer == {"batchItemFailures": []}
+    assert list(cloud.ledger.query("r1", "EVENT#")) == []

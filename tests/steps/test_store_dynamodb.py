@@ -139,7 +139,7 @@ def test_throttling_that_lasts_asks_for_a_later_try_which_completes_the_unit(
 def test_many_rows_are_all_stored(cloud: Any) -> None:
     run, answer = stored(cloud, "".join(f"r{n},{n},,,,,\n" for n in range(1200)))
     assert answer.rows == 1200
-    assert len(run.items()) == 1200
+    assert run.item_count() == 1200
 
 
 def test_no_rows_store_nothing(cloud: Any) -> None:

@@ -101,14 +101,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _clients_of_this_module() -> Iterator[None]:
-    """Making a client costs more than a test; moto serves any that was made after its import."""
-    CACHED_CLIENT.cache_clear()
-    yield
-    CACHED_CLIENT.cache_clear()
-
-
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Tables, buckets, topic with a subscribed queue, dead-letter queue."""

@@ -46,7 +46,7 @@ class WorkingGlue(FakeGlue):
         super().__init__(clock, GLUE_JOB)
         self.duration = timedelta(seconds=30)
         self.fail_inputs: tuple[str, ...] = ()
-        self._exit_codes: dict[str, int] = {}
+        self._failed: dict[str, bool] = {}
 
     def get_job(self, **request: Any) -> Any:
         return self._call("GetJob", request, self._job)
@@ -60,10 +60,10 @@ class WorkingGlue(FakeGlue):
         started = super()._start(**request)
         arguments = request["Arguments"]
         if any(part in arguments["--INPUT_URL"] for part in self.fail_inputs):
-            self._exit_codes[started["JobRunId"]] = 1
+            self._failed[started["JobRunId"]] = True
         else:
             line = [word for pair in arguments.items() for word in pair]
-            self._exit_codes[started["JobRunId"]] = clean_csv.main(line)
+            self._failed[started["JobRunId"]] = clean_csv.main(line) is not None
         return started
 
     def _list(self, **request: Any) -> Any:
@@ -80,7 +80,7 @@ class WorkingGlue(FakeGlue):
                 run["JobRunState"] == "STARTING"
                 and self._clock() >= run["StartedOn"] + self.duration
             ):
-                failed = self._exit_codes[run["Id"]] != 0
+                failed = self._failed[run["Id"]]
                 error = {"ErrorMessage": "clean_csv: told to fail"} if failed else {}
                 run |= {"JobRunState": "FAILED" if failed else "SUCCEEDED", **error}
 

@@ -56,6 +56,16 @@ class RunningCloud:
 
         return wait_until(found, f"run {run_id} to be {' or '.join(statuses)}")
 
+    def await_end(self, execution: str) -> Item:
+        """The durable execution of this ARN, once it has ended."""
+        client = self.cloud.client("lambda")
+
+        def ended() -> Item | None:
+            found: Item = client.get_durable_execution(DurableExecutionArn=execution)
+            return found if found["Status"] != "RUNNING" else None
+
+        return wait_until(ended, f"the end of {execution}")
+
     def ledger(self, run_id: str, prefix: str) -> list[Item]:
         answer = self.cloud.client("dynamodb").query(
             TableName=self.outputs["LedgerTable"],

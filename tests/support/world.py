@@ -14,14 +14,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+from aws_durable_execution_sdk_python_testing import runner as testing_runner
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from local.local_cloud.engine_executor import ResumingExecutor
 
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
+
+vars(testing_runner)["Executor"] = ResumingExecutor  # or runs with several units may hang
 
 
 class World:
@@ -72,6 +76,7 @@ class World:
             with self._lock:
                 self.calls.append((operation, payload))
                 unit = payload.get("unitId") or payload.get("key", {}).get("unitId")
+                unit = unit or payload.get("shard")
                 for name in (f"{operation}/{unit}", operation):
                     if self._failures[name]:
                         raise self._failures[name].pop(0)

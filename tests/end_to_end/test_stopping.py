@@ -73,7 +73,7 @@ def test_what_went_wrong_is_in_every_record_of_a_failed_job(cloud: RunningCloud)
         cloud.send(run_request("e2e-evidence", detached=True))
         cloud.await_run("e2e-evidence", "FAILED")
 
-    job = cloud.ledger("e2e-evidence", "JOB#")[-1]  # the last try
+    job = cloud.ledger("e2e-evidence", "JOB#00000-000#clean#")[-1]  # the last try
     (unit,) = cloud.ledger("e2e-evidence", "UNIT#")
     (failed,) = cloud.results("e2e-evidence")["failures"]
 

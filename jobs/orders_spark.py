@@ -19,6 +19,7 @@ It runs on Python 3.7 and Spark 3.3 or later, with nothing of ours.
 import argparse
 import json
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+OUR_JOB_ID = re.compile(r"^\d{8}T\d{6}Z-")
 KEY = "order_id"
 CHANGED_AT = "updated_at"
 COUNTRIES = {
@@ -230,11 +232,15 @@ def knows_scheme(spark, scheme):
 def arguments(argv=None):
     """The job's arguments; those that Glue adds are passed over."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    for name in ("JOB_ID", "INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
+    # Glue may give Spark jobs a --JOB_ID of its own beside ours.
+    parser.add_argument("--JOB_ID", required=True, action="append")
+    for name in ("INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
         parser.add_argument("--" + name, required=True)
     for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "INDEX"):
         parser.add_argument("--" + name)
     options = parser.parse_known_args(argv)[0]
+    ours = [word for word in options.JOB_ID if OUR_JOB_ID.match(word)]
+    options.JOB_ID = (ours or options.JOB_ID)[-1]
     if not options.INPUT_URL.endswith("/"):
         raise JobError(
             "orders_spark reads another job's output, not the object " + options.INPUT_URL + ";"

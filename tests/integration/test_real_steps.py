@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from deployed_steps import DeployedSteps
@@ -53,6 +53,22 @@ def test_hours_of_jobs_pass_in_seconds_and_cost_two_operations_each(
     assert jobs == 4 * 2 + 1  # a Glue job and a load for each unit, and the run's own row
     assert (operations["await-job"], operations["submit-job"]) == (jobs, jobs)
     assert operations["check-job"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("woken_by", ["schedule", "events", "nothing"])
+def test_schedule_events_and_the_orchestrators_own_look_each_finish_a_run_alone(
+    deployed: DeployedSteps, woken_by: Literal["schedule", "events", "nothing"]
+) -> None:
+    deployed.woken_by = woken_by
+    deployed.heartbeat_seconds = 1 if woken_by == "nothing" else 180
+
+    execution = deployed.run(sqs_event({**RUN, "endDateTime": "2026-11-02"}))
+
+    assert execution.answer == DONE
+    looks = execution.operations()["check-job"]
+    assert looks > 0 if woken_by == "nothing" else looks == 0
+    assert len(deployed.stored_rows()) == deployed.run_item("r-1")["rows"]["stored"] > 0
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error
@@ -74,8 +74,15 @@ class WorkingGlue(FakeGlue):
         self._progress()
         return super()._get(**request)
 
+    def ended(self) -> int:
+        """How many job runs have ended so far: so many job events there were."""
+        self._progress()
+        return sum(run["JobRunState"] in ("SUCCEEDED", "FAILED") for run in self.runs)
+
     def _progress(self) -> None:
-        for run in self.runs:
+        for run in list(self.runs):
+            if run["Id"] not in self._failed:
+                continue  # its script is still at work
             if (
                 run["JobRunState"] == "STARTING"
                 and self._clock() >= run["StartedOn"] + self.duration
@@ -134,6 +141,8 @@ class DeployedSteps:
         self.lambda_api = RunnerLambda(self)
         self.executions: dict[str, str] = {}
         self.runner: Any = None
+        self.woken_by: Literal["schedule", "events", "nothing"] = "schedule"
+        self.heartbeat_seconds = 180
         self.after_step: Callable[[str, dict[str, Any]], None] = lambda _name, _payload: None
         for service, client in (
             ("glue", self.glue),
@@ -166,7 +175,7 @@ class DeployedSteps:
         self, event: Any, handler: Handler = app.handle_messages, name: str = "execution-1"
     ) -> Execution:
         functions = {operation: operation for operation in STEP_OPERATIONS}
-        app.use_settings(Settings(functions=functions))
+        app.use_settings(Settings(functions, heartbeat_seconds=self.heartbeat_seconds))
         with closing_runner(handler) as runner:
             self.runner = runner
             for operation in STEP_OPERATIONS:
@@ -204,6 +213,13 @@ class DeployedSteps:
 
     # -- inside
 
+    def _all_submitted(self) -> bool:
+        """A job's event comes after its submission has come to its end."""
+        active = [
+            job for engine in ("glue", "redshift") for job in self.cloud.ledger.query_active(engine)
+        ]
+        return all("service_id" in job for job in active)
+
     def _adapter(self, engine: Engine, settings: EngineSettings) -> RemoteJobs:
         return adapter_for(engine, settings)
 
@@ -218,8 +234,13 @@ class DeployedSteps:
         return handle
 
     def _watch(self) -> None:
-        """A minute of the watcher's clock every few milliseconds."""
+        """A minute of everybody's clock every few milliseconds; wakes the watcher as told."""
+        told = 0
         while not self._stopped.wait(0.01):
             self.clock.advance(60)
-            if self.runner is not None:
+            woken = self.woken_by == "schedule"
+            ended = self.glue.ended() + len(self.redshift.statements)
+            if self.woken_by == "events" and ended > told and self._all_submitted():
+                told, woken = ended, True
+            if self.runner is not None and woken:
                 self._watcher.run()

@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobKey, JobState, JobStatus, job_attempt
 from contracts.messages import CancelJob, CheckJob, SubmitJob
-from durable_pipeline.policies import Policy
+from durable_pipeline.policies import PASSING, Policy, retry_job_step
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
 
@@ -104,6 +104,7 @@ def _submit_and_await(
             timeout_seconds=job.timeout_seconds,
             input_url=job.input_url,
         ),
+        retry_job_step,
     )
     while not status.state.ended:
         try:
@@ -112,10 +113,16 @@ def _submit_and_await(
             heartbeat = min(2 * heartbeat, LONGEST_HEARTBEAT_SECONDS)
             callback = _create_callback(context, job, heartbeat)
             check = CheckJob(key=key, callback_id=callback.callback_id)
-            status = call(context, settings, CHECK_JOB, check)
+            try:
+                status = call(context, settings, CHECK_JOB, check)
+            except StageFailed as failed:
+                if failed.error_type not in PASSING:
+                    raise
+                continue  # the job runs on whether we can ask or not: look again, later
             if status.overdue and not status.state.ended:
                 reason = f"still running at its deadline of {job.timeout_seconds} s"
-                status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+                cancel = CancelJob(key=key, reason=reason)
+                status = call(context, settings, CANCEL_JOB, cancel, retry_job_step)
     return status
 
 

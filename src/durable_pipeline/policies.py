@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aws_durable_execution_sdk_python import InvokeError
@@ -61,6 +60,17 @@ POLICIES: Final = {
     "Lambda.ResourceNotFoundException": PERMANENT,
     "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
 }
+# What passes by itself, sooner or later.
+PASSING: Final = frozenset(
+    {
+        "Throttled",
+        "EngineFull",
+        "Conflict",
+        "TransientFailure",
+        "TooManyRequestsException",
+        "Lambda.TooManyRequestsException",
+    }
+)
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
 LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
 # Sending the same message again cannot help: it goes to the dead-letter queue with its reason.
@@ -97,10 +107,21 @@ def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
     """
     if not isinstance(error, InvokeError):
         return RetryDecision.no_retry()
-    policy = policy_for(error.error_type)
+    return _decide(policy_for(error.error_type), attempts_made)
+
+
+def retry_job_step(error: Exception, attempts_made: int) -> RetryDecision:
+    """As `retry_step`, for steps whose end is a job's deadline: no passing error gives up before.
+
+    Submitting meets full engines and throttling in any order, and the calls are counted together.
+    """
+    if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
+        return retry_step(error, attempts_made)
+    full = error_name(error.error_type) == "EngineFull"
+    return _decide(PATIENT if full else replace(PATIENT, first_delay=2), attempts_made)
+
+
+def _decide(policy: Policy, attempts_made: int) -> RetryDecision:
     if attempts_made >= policy.attempts:
         return RetryDecision.no_retry()
     return RetryDecision.retry(Duration(seconds=policy.delay(attempts_made)))
-
-
-RetryStrategy = Callable[[Exception, int], RetryDecision]

@@ -13,6 +13,7 @@ from aws_durable_execution_sdk_python import (
     with_retry,
 )
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from contracts import messages
 from contracts.base import Contract
@@ -24,6 +25,7 @@ from durable_pipeline.settings import Settings
 
 LOG_TAIL_CHARACTERS: Final = 1000
 Answer = TypeVar("Answer", bound=Contract)
+RetryStrategy = Callable[[Exception, int], RetryDecision]
 
 
 class Nothing(Contract):
@@ -88,7 +90,11 @@ class StageFailed(Exception):
 
 
 def call(
-    context: DurableContext, settings: Settings, step: Step[Answer], message: Contract
+    context: DurableContext,
+    settings: Settings,
+    step: Step[Answer],
+    message: Contract,
+    retry: RetryStrategy = retry_step,
 ) -> Answer:
     """Invoke a step's function, again where the policies say so.
 
@@ -102,7 +108,7 @@ def call(
         )
 
     config: WithRetryConfig[Any] = WithRetryConfig(
-        retry_strategy=retry_step, wrap_with_run_in_child_context=False
+        retry_strategy=retry, wrap_with_run_in_child_context=False
     )
     try:
         answer = with_retry(context, invoke, config, name=step.name)

@@ -184,3 +184,25 @@ def test_a_load_that_conflicts_with_another_is_tried_again(
 
     assert world.unit_status() == {"STORED": 1}
     assert execution.operations()["job-backoff"] == 2
+
+
+def test_throttling_does_not_end_the_wait_for_a_place(deployment: Deployment, world: World) -> None:
+    errors = ["EngineFull"] * 6 + ["TransientFailure", "Throttled"] * 5 + ["Conflict"]
+    world.fail("submit-job", *[error_named(name) for name in errors])
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.count("submit-job") == len(errors) + 1
+
+
+def test_a_service_that_cannot_be_asked_does_not_fail_the_unit_while_its_job_runs(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, {"state": "SUCCEEDED"}]
+    world.fail("check-job", *[error_named("Throttled") for _ in range(8)])
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    assert world.count("check-job") == 9
+    assert world.unit_status() == {"STORED": 1}

@@ -78,8 +78,8 @@ class JobRecord:
         if state is not JobState.SUCCEEDED:
             as_it_says = f"{self.engine} ended the job as {status.raw_state}"
             error = status.error or self.cancelling or as_it_says
-        if state is JobState.CANCELLED and self.cancelling and self.overdue(now):
-            state = JobState.TIMED_OUT  # cancelled because it was late
+        if state is JobState.CANCELLED and self.overdue(now):
+            state = JobState.TIMED_OUT  # cancelled because it was late, by us or by its service
         return replace(
             self,
             state=state,

@@ -37,6 +37,17 @@ class TestCheck:
         world.clock.advance(1)
         assert world.check(key).overdue
 
+    @pytest.mark.parametrize(
+        ("seconds", "state"), [(800, JobState.CANCELLED), (901, JobState.TIMED_OUT)]
+    )
+    def test_a_service_that_stops_a_late_job_by_itself_has_timed_it_out(
+        self, world, key, seconds, state
+    ):
+        world.submit()
+        world.glue.finish("STOPPED")
+        world.clock.advance(seconds)
+        assert world.check(key).state is state
+
     def test_an_end_is_kept_and_nobody_answers_it_again(self, world, key):
         world.submit()
         world.glue.finish("ERROR")

@@ -143,9 +143,10 @@ class EmrService:
         step_id = new_step_id()
         job = QueuedJob(
             step_id,
-            lambda directory: SparkSubmit.parse(config.arguments[1:]).program(
+            lambda directory: SparkSubmit.parse(config.submit_words).program(
                 self._runner, directory
             ),
+            config.timeout_seconds,
         )
         return Step(step_id, config.name, config.arguments, config.action_on_failure, job)
 

@@ -20,6 +20,7 @@ BAD_INPUT: Final = "ValidationException"  # of AddJobFlowSteps; the others have 
 INVALID_REQUEST: Final = "InvalidRequestException"
 LOG_URI: Final = f"s3://aws-logs-{ACCOUNT_ID}-{REGION}/elasticmapreduce/"
 _COMMAND_RUNNER: Final = "command-runner.jar"
+_TIMEOUT: Final = "timeout"  # the command of GNU coreutils
 _LONGEST_ARGUMENTS: Final = 10240  # characters of all texts of a HadoopJarStep
 _LONGEST_NAME: Final = 256
 _STATES: Final = {
@@ -49,7 +50,7 @@ class Step:
     """A step; its job tells how far it is.
 
     Attributes:
-        arguments: of `command-runner.jar`, beginning with `spark-submit`.
+        arguments: of `command-runner.jar`.
     """
 
     id: str
@@ -141,11 +142,18 @@ class Cluster:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """A step as it is asked for."""
+    """A step as it is asked for.
+
+    Attributes:
+        submit_words: what follows `spark-submit` in its arguments.
+        timeout_seconds: from `timeout`, if its command line begins with that.
+    """
 
     name: str
     arguments: tuple[str, ...]
     action_on_failure: str
+    submit_words: tuple[str, ...]
+    timeout_seconds: float | None
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> StepConfig:
@@ -164,13 +172,27 @@ class StepConfig:
             raise ServiceError(
                 BAD_INPUT, f"Size of an individual step exceeded {_LONGEST_ARGUMENTS} characters."
             )
-        if location != _COMMAND_RUNNER or arguments[:1] != (SPARK_SUBMIT,):
-            what = f"{location} {arguments[0] if arguments else ''}".strip()
+        timeout, command = _without_timeout(arguments)
+        if location != _COMMAND_RUNNER or command[:1] != (SPARK_SUBMIT,):
+            what = f"{location} {command[0] if command else ''}".strip()
             raise not_emulated(f"EMR steps other than {_COMMAND_RUNNER} {SPARK_SUBMIT}: {what}")
         action = str(request.get("ActionOnFailure") or "CONTINUE")
         if action != "CONTINUE":
             raise not_emulated(f"the ActionOnFailure {action} of EMR steps")
-        return cls(name, arguments, action)
+        return cls(name, arguments, action, command[1:], timeout)
+
+
+def _without_timeout(arguments: tuple[str, ...]) -> tuple[float | None, tuple[str, ...]]:
+    """The seconds after which a command line has itself ended, and the rest of it."""
+    if arguments[:1] != (_TIMEOUT,):
+        return None, arguments
+    words = list(arguments[1:])
+    while words and words[0].startswith("--kill-after="):
+        words.pop(0)
+    try:
+        return float(words[0]), tuple(words[1:])
+    except (IndexError, ValueError):
+        raise not_emulated(f"the step {' '.join(arguments[:3])}") from None
 
 
 def new_step_id() -> str:

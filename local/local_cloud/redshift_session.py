@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -29,6 +31,7 @@ from local.local_cloud.redshift_sql import (
     NoEffect,
     Query,
     SetSearchPath,
+    SetStatementTimeout,
     Statement,
     Truncate,
 )
@@ -50,6 +53,7 @@ class Session:
     def __init__(self, database: Database, objects: Objects) -> None:
         self._cursor = database.session()
         self._objects = objects
+        self._timeout_seconds = 0.0
         self._set_last_copy_count(0)
 
     def begin(self) -> None:
@@ -85,11 +89,26 @@ class Session:
             SqlError: it failed; in Redshift's words where they are known.
         """
         try:
-            return self._run(statement, in_batch)
+            with self._timeout():
+                return self._run(statement, in_batch)
         except duckdb.InterruptException as error:
             raise SqlError("Query cancelled on user's request") from error
         except duckdb.Error as error:
             raise SqlError(redshift_message(error)) from error
+
+    @contextlib.contextmanager
+    def _timeout(self) -> Iterator[None]:
+        """Break off what takes longer than statement_timeout."""
+        if not self._timeout_seconds:
+            yield
+            return
+        timer = threading.Timer(self._timeout_seconds, self.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
     def _run(self, statement: Statement, in_batch: bool) -> Outcome:
         match statement:
@@ -105,11 +124,11 @@ class Session:
                     raise SqlError(f"{what} cannot run inside a transaction block")
             case Definition() | CreateTable():
                 self._define(statement)
-            case Truncate() | Lock() | SetSearchPath():
+            case Truncate() | Lock() | SetSearchPath() | SetStatementTimeout():
                 self._apply(statement)
         return Outcome()
 
-    def _apply(self, statement: Truncate | Lock | SetSearchPath) -> None:
+    def _apply(self, statement: Truncate | Lock | SetSearchPath | SetStatementTimeout) -> None:
         match statement:
             case Truncate(table):
                 locate(self._cursor, table)
@@ -121,6 +140,8 @@ class Session:
                     locate(self._cursor, table)
             case SetSearchPath(schemas):
                 set_search_path(self._cursor, schemas)
+            case SetStatementTimeout(milliseconds):
+                self._timeout_seconds = milliseconds / 1000
 
     def _define(self, statement: Definition | CreateTable) -> None:
         if isinstance(statement, CreateTable):

@@ -70,6 +70,13 @@ class SetSearchPath:
 
 
 @dataclass(frozen=True)
+class SetStatementTimeout:
+    """SET statement_timeout, for the session; 0: none."""
+
+    milliseconds: int
+
+
+@dataclass(frozen=True)
 class NoEffect:
     """Without effect on any result (ANALYZE, VACUUM, GRANT, …).
 
@@ -83,7 +90,7 @@ class NoEffect:
 
 Statement = (
     Query | Change | Definition | CreateTable | Truncate | Lock | SetSearchPath | NoEffect | Copy
-) | Unload
+) | (Unload | SetStatementTimeout)
 Parameters = Mapping[str, str]
 
 
@@ -128,7 +135,7 @@ def parameter_names(statements: list[str]) -> set[str]:
 
 def reads_only(statement: Statement) -> bool:
     """Whether it leaves the database as it is."""
-    return isinstance(statement, Query | Unload | NoEffect | SetSearchPath)
+    return isinstance(statement, Query | Unload | NoEffect | SetSearchPath | SetStatementTimeout)
 
 
 # Statements that Redshift knows. Those about transactions: a batch is one transaction already.
@@ -262,10 +269,16 @@ def _lock(reader: Reader) -> Statement:
 
 
 def _set(reader: Reader) -> Statement:
-    if not reader.accept("SEARCH_PATH"):
+    timeout = reader.accept("STATEMENT_TIMEOUT")
+    if not timeout and not reader.accept("SEARCH_PATH"):
         raise not_emulated(f"SET {reader.next().text}")
     if not reader.accept("TO"):
         reader.expect_symbol("=")
+    if timeout:
+        milliseconds = reader.next().value
+        if not reader.done or not milliseconds.isdigit():
+            reader.fail()
+        return SetStatementTimeout(int(milliseconds))
     schemas = []
     while not reader.done:
         token = reader.next()

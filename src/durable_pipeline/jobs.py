@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobKey, JobState, JobStatus, job_attempt
 from contracts.messages import CancelJob, CheckJob, SubmitJob
-from durable_pipeline.policies import PASSING, Policy, retry_job_step
+from durable_pipeline.policies import PASSING, Policy, retry_submission
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
 
@@ -104,7 +104,7 @@ def _submit_and_await(
             timeout_seconds=job.timeout_seconds,
             input_url=job.input_url,
         ),
-        retry_job_step,
+        retry_submission(job.timeout_seconds),
     )
     while not status.state.ended:
         try:
@@ -122,7 +122,7 @@ def _submit_and_await(
             if status.overdue and not status.state.ended:
                 reason = f"still running at its deadline of {job.timeout_seconds} s"
                 cancel = CancelJob(key=key, reason=reason)
-                status = call(context, settings, CANCEL_JOB, cancel, retry_job_step)
+                status = call(context, settings, CANCEL_JOB, cancel)
     return status
 
 

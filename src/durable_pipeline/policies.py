@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from aws_durable_execution_sdk_python import InvokeError
@@ -33,15 +35,30 @@ class Policy:
 
 PERMANENT: Final = Policy(attempts=1)
 UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
-# Only a job's own deadline ends its waiting for a place: submit_job answers TIMED_OUT past it. So
-# this outlasts the longest deadline, of seven days, whatever the dice say; on average in 220 calls.
-PATIENT: Final = Policy(
-    attempts=350, first_delay=15, longest_delay=3600, jitter=JitterStrategy.HALF
-)
+LONGEST_JOB_SECONDS: Final = 7 * 24 * 3600
+
+
+def patient(timeout_seconds: int, first_delay: float) -> Policy:
+    """Waits for something as long as a job may take.
+
+    Only the job's own deadline ends its waiting for a place: submit_job answers TIMED_OUT past it.
+    So this outlasts the deadline whatever the dice say, and looks often enough to notice it: every
+    eighth of the time, at most every hour. Seven days take 220 calls on average.
+    """
+    longest = min(3600.0, max(15.0, timeout_seconds / 8))
+    ramp = 1 + math.ceil(math.log2(longest / first_delay))  # calls until the delay is the longest
+    return Policy(
+        attempts=ramp + math.ceil(2 * timeout_seconds / longest) + 1,
+        first_delay=first_delay,
+        longest_delay=longest,
+        jitter=JitterStrategy.HALF,
+    )
+
+
 POLICIES: Final = {
     # ours (contracts.errors)
     "Throttled": Policy(attempts=8, first_delay=2),
-    "EngineFull": PATIENT,
+    "EngineFull": patient(LONGEST_JOB_SECONDS, first_delay=15),
     "Conflict": Policy(attempts=5, longest_delay=10),
     "TransientFailure": Policy(attempts=5),
     "InvalidInput": PERMANENT,
@@ -110,15 +127,23 @@ def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
     return _decide(policy_for(error.error_type), attempts_made)
 
 
-def retry_job_step(error: Exception, attempts_made: int) -> RetryDecision:
-    """As `retry_step`, for steps whose end is a job's deadline: no passing error gives up before.
+def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDecision]:
+    """As `retry_step`, where the end is a job's deadline: no passing error gives up before.
 
     Submitting meets full engines and throttling in any order, and the calls are counted together.
+
+    Args:
+        timeout_seconds: the job's.
     """
-    if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
-        return retry_step(error, attempts_made)
-    full = error_name(error.error_type) == "EngineFull"
-    return _decide(PATIENT if full else replace(PATIENT, first_delay=2), attempts_made)
+
+    def decide(error: Exception, attempts_made: int) -> RetryDecision:
+        if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
+            return retry_step(error, attempts_made)
+        full = error_name(error.error_type) == "EngineFull"
+        policy = patient(timeout_seconds, first_delay=15 if full else 2)
+        return _decide(policy, attempts_made)
+
+    return decide
 
 
 def _decide(policy: Policy, attempts_made: int) -> RetryDecision:

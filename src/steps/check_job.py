@@ -53,7 +53,7 @@ def checked(
         status = with_log_tail(record.engine, record.remote, status)
         return jobs.end(record.ended(status, clock()), told=True)
     if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
-        return jobs.running(record)
+        return jobs.running(record, status)
     return record
 
 

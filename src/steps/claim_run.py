@@ -18,7 +18,7 @@ from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from steps import aws
-from steps.ledger import RUN, Item, Ledger
+from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
@@ -85,7 +85,13 @@ def _new_run(message: ClaimRun, now: datetime) -> Item:
         "end_date_time": format_timestamp(end),
         "claimed_at": format_timestamp(now),
         "updated_at": format_timestamp(now),
+        **_active(format_timestamp(now)),
     }
+
+
+def _active(since: str) -> dict[str, Any]:
+    """What the index of active jobs needs to hold a run too, until it has ended."""
+    return {"active": ACTIVE_RUN, "submitted_at": since}
 
 
 def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime) -> Claim:
@@ -115,6 +121,7 @@ def _take_over(
         "updated_at": format_timestamp(now),
         "previous_holder": run["holder"],
         "previous_timed_out": timed_out,
+        **_active(format_timestamp(now)),
     }
     return _change_hands(message, run, ledger, changes, outcome=ClaimOutcome.TAKEN_OVER)
 

@@ -23,6 +23,7 @@ from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
 from steps.job_record import JobRecord, item_of, record_of
 from steps.ledger import RUN, Ledger
+from steps.remote_jobs.base import EngineStatus
 
 
 class JobLedger:
@@ -105,9 +106,14 @@ class JobLedger:
         return self._update(record, {"callback_id": callback_id}, condition=condition)
 
     def condemn(self, record: JobRecord, reason: str) -> bool:
-        """Decide to stop the job; False if it has ended, or somebody else awaits it by now."""
+        """Decide to stop the job; False if it has ended, or somebody else awaits it by now.
+
+        Of a job that is condemned already the first reason stays.
+        """
         condition = _GOING_ON & Attr("callback_id").eq(record.callback_id)
-        return self._update(record, {"cancelling": reason}, condition=condition)
+        return self._update(
+            record, {"cancelling": record.cancelling or reason}, condition=condition
+        )
 
     def give_up_intent(self, ended: JobRecord) -> bool:
         """End a job that was never submitted; False if somebody submits it just now."""
@@ -126,9 +132,18 @@ class JobLedger:
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._update(record, {"submitting_until": until}, condition=condition)
 
-    def not_submitted(self, record: JobRecord) -> None:
-        """The engine refused, so nothing is under way."""
-        self._update(record, {}, ("submitting_until",), condition=_NOT_SUBMITTED)
+    def not_submitted(self, record: JobRecord, now: datetime) -> None:
+        """The engine refused this try, so nothing of it is under way.
+
+        Args:
+            record: as it was before the try. If an earlier one was interrupted, the job is still
+                looked for before the next.
+        """
+        if record.submitting_until is None:
+            self._update(record, {}, ("submitting_until",), condition=_NOT_SUBMITTED)
+        else:
+            over = {"submitting_until": int(now.timestamp())}
+            self._update(record, over, condition=_NOT_SUBMITTED)
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
         """Keep the engine's id and start the job's clock; gives the job as it is then.
@@ -150,11 +165,20 @@ class JobLedger:
         self._update(record, {"service_id": service_id}, condition=condition)
         return self._again(record)
 
-    def running(self, record: JobRecord) -> JobRecord:
-        """Keep that a job no longer waits for its turn."""
+    def running(self, record: JobRecord, status: EngineStatus) -> JobRecord:
+        """Keep that a job no longer waits for its turn, and where it can be seen."""
         condition = Attr("state").eq(JobState.SUBMITTED)
-        self._update(record, {"state": JobState.RUNNING}, condition=condition)
+        links = {"log_url": status.log_url, "console_url": status.console_url}
+        values = {name: link for name, link in links.items() if link is not None}
+        values["state"] = JobState.RUNNING
+        self._update(record, values, condition=condition)
         return self._again(record)
+
+    def keep_log(self, record: JobRecord) -> None:
+        """Add the end of the log of a job that has ended."""
+        kept = {"log_tail": record.log_tail, "log_url": record.log_url}
+        values = {name: value for name, value in kept.items() if value is not None}
+        self._update(record, values, condition=Attr("job_id").eq(record.job_id))
 
     def end(self, ended: JobRecord, *, told: bool) -> JobRecord:
         """Keep the end of a job; gives the job as it is then, which is another's end if that won.

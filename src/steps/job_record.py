@@ -73,22 +73,36 @@ class JobRecord:
         )
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
-        """The record of a job that has ended so."""
+        """The record of a job that has ended so.
+
+        Args:
+            now: counts as its end where the engine does not say when that was.
+        """
+        ended_at = status.ended_at or now
         error, state = None, status.state
         if state is not JobState.SUCCEEDED:
             as_it_says = f"{self.engine} ended the job as {status.raw_state}"
-            error = status.error or self.cancelling or as_it_says
-        if state is JobState.CANCELLED and self.overdue(now):
-            state = JobState.TIMED_OUT  # cancelled because it was late, by us or by its service
+            told = [status.error, self.cancelling]
+            if state is JobState.CANCELLED:
+                told.reverse()  # a service does not know why we cancelled it
+            error = next((text for text in told if text), as_it_says)
+            if state is not JobState.TIMED_OUT and self.overdue(ended_at):
+                state = JobState.TIMED_OUT  # ended because it was late, by us or by its service
         return replace(
             self,
             state=state,
             error=error and error[:ERROR_CHARACTERS],
-            log_url=status.log_url,
-            console_url=status.console_url,
+            log_url=status.log_url or self.log_url,
+            console_url=status.console_url or self.console_url,
             log_tail=status.log_tail,
-            ended_at=now,
+            ended_at=ended_at,
         )
+
+    def given_up(self, reason: str, now: datetime) -> JobRecord:
+        """The record as it is told of a job that is being stopped: nobody waits for its end."""
+        late = self.overdue(now)
+        state = JobState.TIMED_OUT if late else JobState.CANCELLED
+        return replace(self, state=state, error=reason[:ERROR_CHARACTERS])
 
 
 def new_job_id(now: datetime, token: str) -> str:

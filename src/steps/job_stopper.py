@@ -2,13 +2,14 @@
 
 A job is condemned in the ledger first, by compare-and-set on the callback that waits for it: an
 attempt that took the job before keeps it, and none takes it afterwards. Then its engine is told to
-stop it, and asked until it says that the job has ended. Every step may be repeated.
+stop it, and asked until it says that the job has ended. Every step may be repeated. An engine with
+a quota is asked no more than the watcher and this may ask it together.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,8 +17,9 @@ from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
-from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
+from steps.remote_jobs.base import Answer, EngineStatus, RemoteJob, RemoteJobs
 from steps.remote_jobs.logs import with_log_tail
+from steps.request_quota import Turns, share_of_request
 from steps.runtime import Clock, logger, utc_now
 
 LOOK_AGAIN_SECONDS: Final = 5
@@ -68,7 +70,9 @@ class JobStopper:
         rounds = _Rounds(self, told=set())
         looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
         for look in range(looks):
-            if look and going:
+            if look:
+                if not going:
+                    break
                 self.sleep(LOOK_AGAIN_SECONDS)
             going = {record.job_id: self.jobs.get(record.key) for record in going.values()}
             result.going_on = rounds.look(going)
@@ -118,11 +122,30 @@ class _Rounds:
             elif not located.state.ended:
                 going_on[record.job_id] = "a call that submits it is under way"
         if submitted:
-            answers = adapter.status_of_many([record.remote for record in submitted])
-            for record in submitted:
-                why = self._end_or_stop(adapter, record, answers[record.job_id])
-                if why is not None:
-                    going_on[record.job_id] = why
+            going_on |= self._end_or_stop(adapter, submitted)
+        return going_on
+
+    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+        """Keep the ends of those that have ended, have the others stopped."""
+        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
+        queue, share = f"{adapter.engine}-stopping", share_of_request(adapter.quota)
+        now = turns.take(adapter.quota, queue, records, share)
+        going_on: dict[str, Why] = {
+            record.job_id: f"{adapter.engine} is asked about it later" for record in records
+        }
+        answers = adapter.status_of_many([record.remote for record in now])
+        to_stop: list[RemoteJob] = []
+        for record in now:
+            why, remote = self._ended_or_not(record, answers[record.job_id])
+            going_on.pop(record.job_id)
+            if why is not None:
+                going_on[record.job_id] = why
+            if remote is not None and record.job_id not in self.told:
+                to_stop.append(remote)
+        if to_stop:
+            refused = adapter.cancel_many(to_stop)
+            self.told.update(job.job_id for job in to_stop if job.job_id not in refused)
+            going_on |= refused
         return going_on
 
     def _located(self, adapter: RemoteJobs, record: JobRecord) -> JobRecord:
@@ -146,8 +169,10 @@ class _Rounds:
         jobs.give_up_intent(record.ended(never, now))
         return jobs.get(record.key)
 
-    def _end_or_stop(self, adapter: RemoteJobs, record: JobRecord, answer: Answer) -> Why | None:
-        """None: the job has ended. Else why it has not."""
+    def _ended_or_not(
+        self, record: JobRecord, answer: Answer
+    ) -> tuple[Why | None, RemoteJob | None]:
+        """Why the job has not ended (None: it has), and the job if it is to be stopped."""
         try:
             status = state_of(record, answer)
             if isinstance(answer, NotFound):
@@ -155,13 +180,10 @@ class _Rounds:
                 status = EngineStatus(JobState.CANCELLED, "UNKNOWN", lost)
             record = self.stopper.jobs.known_as(record, status.service_id)
             if status.state.ended:
-                return self._end(record, status)
-            if record.job_id not in self.told:
-                adapter.cancel(record.remote)
-                self.told.add(record.job_id)
+                return self._end(record, status), None
         except PipelineError as error:
-            return error
-        return f"{record.engine} says {status.raw_state}"
+            return error, None
+        return f"{record.engine} says {status.raw_state}", record.remote
 
     def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
         """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""

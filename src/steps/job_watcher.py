@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -30,7 +30,7 @@ from steps.ledger import Ledger
 from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
 from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.request_quota import Turns
+from steps.request_quota import Turns, share_of_request
 from steps.runtime import (
     Clock,
     flush_metrics,
@@ -44,6 +44,9 @@ AT_ONCE: Final = 8
 # A callback is checkpointed before its job is submitted, so it is known within seconds; one that is
 # still unknown so long after the job's end belongs to an execution that is gone.
 UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
+# EMR copies a step's log to S3 every five minutes. So long a failed job's answer waits for it: what
+# went wrong is worth more than a quicker failure.
+LOG_PATIENCE: Final = timedelta(minutes=6)
 ERRORS_NAMED: Final = 5
 
 
@@ -138,11 +141,11 @@ class Watcher:
         if not records:
             return
         ended = [record for record in records if record.state.ended]
-        self._each(pool, tally, ended, self._answer)
+        self._each(pool, tally, ended, self._tell)
         adapter = self.adapter(engine)
         going = [record for record in records if not record.state.ended]
         turns = Turns(self.jobs.ledger, self.clock)
-        going = turns.take(adapter.quota, engine, going, self._requests(adapter))
+        going = turns.take(adapter.quota, engine.value, going, self._requests(adapter))
         submitted = [record for record in going if record.service_id is not None]
         answers = adapter.status_of_many([record.remote for record in submitted])
         self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
@@ -151,11 +154,11 @@ class Watcher:
 
     def _requests(self, adapter: RemoteJobs) -> Callable[[JobRecord], float]:
         """What it takes to look after a job of an engine that has a quota, in requests."""
-        share = 1 / adapter.quota.jobs_per_request if adapter.quota else 0.0
+        share = share_of_request(adapter.quota)
 
         def requests(record: JobRecord) -> float:
             if record.service_id is not None:
-                return share
+                return share(record)
             return 1.0 if self._interrupted(record) else 0.0  # it has to be searched for
 
         return requests
@@ -196,9 +199,12 @@ class Watcher:
                 return self._end_as_late(record, f"{record.engine} does not know the job any more")
             return Done.NOTHING
         if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
-            self.jobs.running(record)
-        if record.overdue(now):  # silence makes the orchestrator check, and cancel, it
+            self.jobs.running(record, status)
+        if record.overdue(now) or record.cancelling:  # silence makes the orchestrator check it
             return Done.NOTHING
+        return self._heartbeat(record)
+
+    def _heartbeat(self, record: JobRecord) -> Done:
         delivery = self.callbacks.heartbeat(record.callback_id)
         return Done.HEARTBEAT if delivery is Delivery.DELIVERED else Done.NOTHING
 
@@ -225,7 +231,28 @@ class Watcher:
         status = with_log_tail(record.engine, record.remote, status)
         kept = self.jobs.end(record.ended(status, self.clock()), told=False)
         mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
-        return self._answer(kept) if mine else Done.NOTHING
+        if not mine:
+            return Done.NOTHING
+        if status.log_pending and not self._out_of_patience(kept):
+            return self._heartbeat(kept)
+        return self._answer(kept)
+
+    def _tell(self, record: JobRecord) -> Done:
+        """Tell the end that was kept before; with its log, where that was still to come."""
+        as_told = EngineStatus(record.state, record.state, log_tail=record.log_tail)
+        status = with_log_tail(record.engine, record.remote, as_told)
+        if status.log_pending and not self._out_of_patience(record):
+            return self._heartbeat(record)
+        if status.log_tail != record.log_tail:
+            log_url = record.log_url or status.log_url
+            record = replace(record, log_tail=status.log_tail, log_url=log_url)
+            self.jobs.keep_log(record)
+        return self._answer(record)
+
+    def _out_of_patience(self, record: JobRecord) -> bool:
+        """Its log should be there by now, or nobody waits for it."""
+        ended_at = record.ended_at or self.clock()
+        return bool(record.cancelling) or self.clock() - ended_at >= LOG_PATIENCE
 
     def _answer(self, record: JobRecord) -> Done:
         """Tell the end; `active` stays only while the callback may still become known."""

@@ -20,6 +20,7 @@ from steps import aws
 RUN: Final = "RUN"
 UNIT_PREFIX: Final = "UNIT#"
 ACTIVE_INDEX: Final = "active-jobs"
+ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 HOLDER_INDEX: Final = "by-holder"
 Item = dict[str, Any]
 
@@ -52,13 +53,14 @@ class Ledger:
             ConsistentRead=True,
         )
 
-    def query_active(self, engine: str) -> Iterator[Item]:
-        """Jobs that carry `active = <engine>`, oldest first (an index: eventually consistent)."""
+    def query_active(self, what: str) -> Iterator[Item]:
+        """Items that carry `active = <what>`, an engine or ACTIVE_RUN, oldest first (an index:
+        eventually consistent)."""
         yield from self._query(
-            f"active {engine} jobs in the ledger",
+            f"what is active as {what} in the ledger",
             IndexName=ACTIVE_INDEX,
-            KeyConditionExpression="active = :engine",
-            ExpressionAttributeValues=_to_wire({":engine": engine}),
+            KeyConditionExpression="active = :what",
+            ExpressionAttributeValues=_to_wire({":what": what}),
         )
 
     def runs_held_by(self, execution_arn: str) -> Iterator[str]:

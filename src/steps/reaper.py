@@ -5,8 +5,8 @@ marks the runs that the execution still holds, stops their jobs, sees that they 
 announces the end. A run that a redelivered message has taken over meanwhile is left alone: the
 mark is a compare-and-set on holder and attempt, and so is every job (steps.job_stopper).
 
-A schedule wakes it too: it then sweeps the active jobs for those that nobody owns any more,
-whatever event was lost. Both may be repeated; what is not done is done by the next call.
+A schedule wakes it too: it then sweeps the active runs and jobs for those that nobody owns any
+more, whatever event was lost. Both may be repeated; what is not done is done by the next call.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from steps.claim_run import ALIVE, GONE
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper, Stopped
-from steps.ledger import RUN, Item, Ledger
+from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.notify import run_event
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, flush_metrics, logger, metrics, settings_from_environment, utc_now
@@ -172,13 +172,16 @@ class Reaper:
         _complain(problems)
 
     def sweep(self) -> None:
-        """Stop active jobs whose run has ended, whose holder is gone, or that are long overdue.
+        """End runs whose holder is gone; stop active jobs of such and of ended runs, and those that
+        are being cancelled or long overdue.
 
         Raises:
             ReaperIncomplete: some could not be looked after.
         """
         problems: list[str] = []
         of_runs: dict[str, list[JobRecord]] = defaultdict(list)
+        for item in self.ledger.query_active(ACTIVE_RUN):
+            of_runs[item["run_id"]] = []
         for engine in self.engines:
             for record in self.jobs.active(engine):
                 if isinstance(record, PipelineError):
@@ -255,18 +258,20 @@ class Reaper:
             result=recorded.result,
         )
         self.publish(run_event(news, now))
-        self.ledger.update(run["run_id"], RUN, {"reaped": ANNOUNCED}, condition=_held_as(run))
+        told = {"reaped": ANNOUNCED}
+        self.ledger.update(run["run_id"], RUN, told, ("active",), condition=_held_as(run))
 
     def _sweep_run(self, run_id: str, records: Sequence[JobRecord]) -> Stopped:
         run = self.ledger.get_item(run_id, RUN)
         if run is None:
             return self._stop(records, "its run is not in the ledger any more")
         holder = self.executions(run["holder"])
-        if not RunStatus(run["status"]).ended:
-            if not holder.alive:
+        unannounced = run.get("reaped") == MARKED
+        if unannounced or not RunStatus(run["status"]).ended:
+            if unannounced or not holder.alive:
                 return self._reap_run(run_id, run["holder"], holder, patience_seconds=0)
             late = (self.clock() - OVERDUE_GRACE).timestamp()
-            overdue = [record for record in records if record.deadline < late]
+            overdue = [job for job in records if job.deadline < late or job.cancelling]
             return self._stop(overdue, "still running long after its deadline")
         # The run's own row goes to the warehouse when the run has ended in the ledger.
         orphans = [

@@ -57,7 +57,7 @@ def record_run(
         storage.write_json(
             bucket, key, _document(message, run, result, outcomes, sources, ended_at)
         )
-    _write(message, result, ledger, ended_at)
+    _write(message, run, result, ledger, ended_at)
     if not RunStatus(run["status"]).ended:
         _measure(result)
     return RecordedRun(
@@ -112,7 +112,7 @@ def _document(
     }
 
 
-def _write(message: RecordRun, result: RunResult, ledger: Ledger, ended_at: str) -> None:
+def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, ended_at: str) -> None:
     changes = {
         "status": result.status.value,
         "units": result.units.model_dump(),
@@ -123,6 +123,8 @@ def _write(message: RecordRun, result: RunResult, ledger: Ledger, ended_at: str)
     optional = {"reason": result.reason, "results_url": result.results_url}
     changes.update({name: value for name, value in optional.items() if value is not None})
     removed = [name for name, value in optional.items() if value is None]
+    if run.get("reaped") is None:  # else the reaper has still to announce it
+        removed.append("active")
     ours = Attr("run_attempt").eq(message.run_attempt) & Attr("holder").eq(message.execution_arn)
     if not ledger.update(message.request.run_id, RUN, changes, removed, ours):
         raise _lost(message)

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 
 from boto3.dynamodb.conditions import Attr
 
-from contracts.job import Engine
 from steps.job_record import JobRecord
 from steps.ledger import Item, Ledger
 from steps.remote_jobs.base import Quota
 from steps.runtime import Clock
 
 QUOTA_ITEMS = "#quota"  # no run can be called so
+
+
+def share_of_request(quota: Quota | None) -> Callable[[JobRecord], float]:
+    """What it takes to ask about a job whose id is known, in requests."""
+    share = 1 / quota.jobs_per_request if quota else 0.0
+    return lambda _record: share
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,14 @@ class Turns:
     def take(
         self,
         quota: Quota | None,
-        engine: Engine,
+        queue: str,
         records: Sequence[JobRecord],
         requests: Callable[[JobRecord], float],
     ) -> list[JobRecord]:
         """Those of the jobs that may be asked about now.
 
         Args:
+            queue: whose turns these are; each queue goes on where it stopped.
             requests: what asking about a job takes: a whole request, or its share of one.
         """
         if quota is None or not any(requests(record) for record in records):
@@ -47,7 +53,7 @@ class Turns:
         now = self.clock().timestamp()
         refilled = (now - item["at"]) * quota.per_second
         tokens = min(item["tokens"] + max(refilled, 0), quota.burst)
-        ahead = _from(item["last"].get(engine.value, ""), records)
+        ahead = _from(item["last"].get(queue, ""), records)
         taken: list[JobRecord] = []
         cost = 0.0
         for record in ahead:
@@ -60,7 +66,7 @@ class Turns:
         changes = {
             "tokens": tokens - math.ceil(round(cost, 6)),
             "at": now,
-            "last": {**item["last"], engine.value: str(taken[-1].key)},
+            "last": {**item["last"], queue: str(taken[-1].key)},
             "turn": item["turn"] + 1,
         }
         unchanged = Attr("turn").eq(item["turn"])  # else another sandbox asks just now

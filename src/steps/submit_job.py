@@ -35,7 +35,9 @@ from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
 
 # Longer than the one request that submits can take (connect and read timeouts of steps.aws).
-SUBMISSION_SECONDS: Final = 30
+REQUEST_SECONDS: Final = 30
+# How long a call keeps others from submitting; what is left when it submits has to be enough.
+SUBMISSION_SECONDS: Final = 45
 Tokens = Callable[[], str]
 
 
@@ -88,9 +90,12 @@ class Submitter:
             logger.info("job is there already", extra={"job_id": record.job_id})
         else:
             record = self._submitted(message, record)
+        now = self.clock()
         if record.state.ended:  # this answer tells it; nobody needs to answer the callback
             self.jobs.told(record)
-        return record.status(self.clock())
+        elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
+            record = record.given_up(record.cancelling, now)
+        return record.status(now)
 
     def _refuse_a_former_holder(self, message: SubmitJob) -> None:
         newest, status = self.jobs.run(message.key.run_id)
@@ -140,7 +145,8 @@ class Submitter:
         if record is None:
             created = self._intent(message, work)
             if self.jobs.create(created):
-                return self._start(created, work)
+                untried = replace(created, submitting_until=None)
+                return self._start(untried, work, created.submitting_until or 0)
             record = self.jobs.await_by(self.jobs.get(message.key), message.callback_id)
             if record.state.ended or record.service_id is not None:
                 return record
@@ -181,19 +187,27 @@ class Submitter:
             and record.submitting_until is not None
             and now.timestamp() < record.submitting_until
         )
-        if under_way or not self.jobs.claim_submission(record, self._submission_ends()):
+        until = self._submission_ends()
+        if under_way or not self.jobs.claim_submission(record, until):
             raise EngineFull(
                 f"another call may be submitting job {record.job_id} just now; it has up to"
                 f" {SUBMISSION_SECONDS} s"
             )
-        return self._start(record, work)
+        return self._start(record, work, until)
 
-    def _start(self, record: JobRecord, work: Work) -> JobRecord:
-        """Submit it; only the one call that claimed the submission comes here."""
+    def _start(self, record: JobRecord, work: Work, until: int) -> JobRecord:
+        """Submit it; only the one call that claimed the submission comes here.
+
+        Args:
+            record: as it was before the claim.
+            until: epoch seconds, when the claim ends.
+        """
         try:
+            if self.clock().timestamp() > until - REQUEST_SECONDS:
+                raise Throttled(f"too late to submit {record.job_id} before another call may")
             service_id = self.adapter.submit(request_of(record, work))
         except (EngineFull, Throttled):
-            self.jobs.not_submitted(record)
+            self.jobs.not_submitted(record, self.clock())
             raise
         except TransientFailure:  # perhaps it started: the next call looks for it
             raise
@@ -202,7 +216,8 @@ class Submitter:
             raise
         now = self.clock()
         current = self.jobs.submitted(record, service_id, now)
-        if current.service_id != service_id:  # cancelled, or found and adopted, meanwhile
+        if current.service_id != service_id or current.cancelling:
+            # ended, condemned, or found and adopted, meanwhile
             self._give_up(record, service_id)
             return current
         metrics.add_metric("JobsSubmitted", MetricUnit.Count, 1)

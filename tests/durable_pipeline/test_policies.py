@@ -8,7 +8,15 @@ import pytest
 from aws_durable_execution_sdk_python import InvokeError, StepError
 
 from contracts import errors
-from durable_pipeline.policies import POLICIES, REFUSED, error_name, policy_for, retry_step
+from durable_pipeline.policies import (
+    POLICIES,
+    REFUSED,
+    error_name,
+    patient,
+    policy_for,
+    retry_step,
+    retry_submission,
+)
 
 
 def test_every_error_of_ours_has_a_policy() -> None:
@@ -43,18 +51,45 @@ def test_attempts_are_bounded_and_the_first_call_counts() -> None:
     assert [retry_step(error, made).should_retry for made in (1, 4, 5)] == [True, True, False]
 
 
-def test_waiting_for_a_place_outlasts_the_longest_deadline() -> None:
+@pytest.mark.parametrize("timeout_seconds", [60, 900, 3600, 8 * 3600, 7 * 24 * 3600])
+@pytest.mark.parametrize("first_delay", [2, 15])
+def test_waiting_for_a_place_lasts_as_long_as_the_job_may(
+    timeout_seconds: int, first_delay: int
+) -> None:
     """Even if the dice always give the shortest delay; so only the deadline ends it."""
-    policy = policy_for("EngineFull")
+    policy = patient(timeout_seconds, first_delay)
     shortest = [
         min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay) / 2
         for made in range(1, policy.attempts)
     ]
 
-    assert sum(shortest) > 7 * 24 * 3600
+    assert sum(shortest) > timeout_seconds
     assert all(policy.delay(made) >= shortest[made - 1] for made in range(1, policy.attempts))
     average = 0.75 * policy.longest_delay
-    assert 7 * 24 * 3600 / average < 300, "durable operations, on average"
+    assert timeout_seconds / average < 300, "durable operations, on average"
+
+
+@pytest.mark.parametrize("timeout_seconds", [60, 900, 7 * 24 * 3600])
+def test_a_deadline_is_noticed_soon_after_it_passed(timeout_seconds: int) -> None:
+    longest = patient(timeout_seconds, first_delay=15).longest_delay
+
+    assert longest <= max(15, timeout_seconds / 8)
+    assert longest <= 3600
+
+
+def test_a_passing_error_is_not_retried_for_much_longer_than_the_job_may_take() -> None:
+    policy = patient(900, first_delay=2)
+    longest = [
+        min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay)
+        for made in range(1, policy.attempts)
+    ]
+
+    assert sum(longest) < 3 * 900
+    error = InvokeError(message="no place", error_type="EngineFull")
+    retry = retry_submission(900)
+    assert retry(error, 1).should_retry
+    assert not retry(error, policy.attempts).should_retry
+    assert not retry(InvokeError(message="no", error_type="NotConfigured"), 1).should_retry
 
 
 def test_unknown_errors_are_tried_a_little() -> None:

@@ -167,6 +167,14 @@ def test_a_script_that_raises_fails_its_step_with_reason_log_and_event(emr: Emr)
 
 
 @pytest.mark.cloud
+def test_a_step_with_a_timeout_of_its_own_is_ended_by_it(emr: Emr) -> None:
+    step = emr.step(emr.world.put_script(SLEEP, "jobs/slow.py"))
+    step["HadoopJarStep"]["Args"][:0] = ["timeout", "--kill-after=30", "1"]
+    [step_id] = emr.add_steps(step)
+    assert emr.ended(step_id)["Status"]["State"] == "FAILED"
+
+
+@pytest.mark.cloud
 def test_what_cannot_be_run_fails_the_step_not_the_call(emr: Emr) -> None:
     missing = emr.add_steps(emr.step("s3://code/jobs/nowhere.py"))[0]
     jars = emr.step("s3://code/jobs/script.py")
@@ -287,6 +295,7 @@ def test_unknown_clusters_and_steps_are_refused(emr: Emr) -> None:
     [
         ({"HadoopJarStep": {"Jar": "s3://a/b.jar", "Args": []}}, "s3://a/b.jar"),
         ({"HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["hive"]}}, "hive"),
+        ({"HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["timeout", "x"]}}, "timeout x"),
         ({"ActionOnFailure": "TERMINATE_CLUSTER"}, "TERMINATE_CLUSTER"),
         ({"Name": "n" * 257}, "256 characters"),
     ],

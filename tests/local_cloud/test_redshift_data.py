@@ -607,6 +607,16 @@ def test_a_running_statement_can_be_cancelled_and_an_ended_one_cannot(dwh: Wareh
         dwh.client.cancel_statement(Id=running)
 
 
+def test_a_statement_is_broken_off_at_the_timeout_of_its_batch(dwh: Warehouse) -> None:
+    dwh.run("CREATE TABLE numbers AS SELECT range AS n FROM range(20000)")
+    limited = dwh.submit(["SET statement_timeout TO 200", "CREATE TABLE t (a INT)", FOREVER])
+    ended = dwh.ended(limited)
+    assert ended["Status"] == "FAILED"
+    assert ended["Error"] == ("Query #3 failed with ERROR: Query cancelled on user's request")
+    assert dwh.error("SELECT * FROM t") == 'ERROR: relation "t" does not exist'
+    dwh.run(["SET statement_timeout TO 60000", "CREATE TABLE t (a INT)"])
+
+
 def test_ends_are_told_when_asked_for(dwh: Warehouse) -> None:
     dwh.run("SELECT 1")
     described = dwh.run("SELECT 1", WithEvent=True, StatementName="job-7")

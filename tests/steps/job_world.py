@@ -22,6 +22,7 @@ from steps.cancel_job import cancelled
 from steps.check_job import checked
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
+from steps.job_stopper import JobStopper
 from steps.job_watcher import Tally, Watcher
 from steps.remote_jobs.base import RemoteJobs
 from steps.remote_jobs.emr import EmrJobs
@@ -36,6 +37,7 @@ UNIT = layout.unit_id(0, 0)
 UNITS = 200
 GLUE_JOB = "stack-clean-csv"
 EMR_ENGINES = (Engine.EMR, Engine.EMR_SSM, Engine.EMR_SERVERLESS)
+CLUSTER_ENGINES = (Engine.EMR, Engine.EMR_SSM)
 STAGES = {  # of the contract, by engine
     Engine.GLUE: "clean",
     Engine.EMR: "on-emr",
@@ -83,13 +85,21 @@ def snapshot(query: str | None = "amount > 10") -> DatasetSnapshot:
 
 @dataclass
 class World:
+    """Its parts.
+
+    Attributes:
+        stops_after: how many looks it takes until a job that was told to stop has stopped.
+    """
+
     cloud: Any
     clients: Any
     clock: FakeClock = field(default_factory=FakeClock)
     fate: Fate = field(default_factory=Fate)
     tokens: Iterator[int] = field(default_factory=lambda: count(1))
+    stops_after: float = 1
 
     def __post_init__(self) -> None:
+        self.slept = 0
         self.glue = FakeGlue(self.clock, GLUE_JOB)
         self.redshift = FakeRedshift(self.clock)
         self.emr = FakeEmr(self.clock)
@@ -138,6 +148,7 @@ class World:
                 cluster=CLUSTER,
                 code_bucket=self.cloud.code_bucket,
                 stopwatch=lambda: 0.0,
+                clock=self.clock,
             )
         if engine is Engine.EMR_SERVERLESS:
             return EmrServerlessJobs(
@@ -156,6 +167,17 @@ class World:
         if engine is Engine.EMR_SERVERLESS:
             return [run["id"] for run in self.serverless.runs]
         return [run["Id"] for run in self.glue.runs]
+
+    def client(self, service: str) -> Any:
+        """What the functions get as their client of a service."""
+        return {
+            "glue": self.glue,
+            "emr": self.emr,
+            "ssm": self.ssm,
+            "redshift-data": self.redshift,
+            "emr-serverless": self.serverless,
+            "lambda": self.durable,
+        }[service]
 
     def service(self, engine: Engine) -> Any:
         """Whom the engine's jobs are submitted to."""
@@ -224,11 +246,25 @@ class World:
         return record.status(self.clock())
 
     def cancel(self, key: JobKey, reason: str = "told to") -> JobStatus:
-        record = self.jobs.get(key)
-        if not record.state.ended:
-            adapter = self.adapter(record.engine)
-            record = cancelled(self.jobs, adapter, record, reason, self.clock)
-        return record.status(self.clock())
+        stopper = JobStopper(self.jobs, self.adapter, self.sleep, self.clock)
+        return cancelled(stopper, self.jobs.get(key), reason).status(self.clock())
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.slept += 1
+        if self.slept >= self.stops_after:
+            self.finish_stopping()
+
+    def finish_stopping(self) -> None:
+        for run in self.glue.runs:
+            if run["JobRunState"] == "STOPPING":
+                run["JobRunState"] = "STOPPED"
+        for step in self.emr.steps:
+            if step["Status"]["State"] == "CANCEL_PENDING":
+                step["Status"]["State"] = "CANCELLED"
+        for run in self.serverless.runs:
+            if run["state"] == "CANCELLING":
+                run["state"] = "CANCELLED"
 
     def watch(self) -> Tally:
         return Watcher(

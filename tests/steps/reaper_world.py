@@ -15,6 +15,7 @@ from steps import topic
 from steps.claim_run import GONE
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper
+from steps.ledger import ACTIVE_RUN
 from steps.reaper import Ended, Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
@@ -27,16 +28,13 @@ class ReaperWorld(World):
 
     Attributes:
         executions: status by ARN.
-        stops_after: how many looks it takes until a job that was told to stop has stopped.
     """
 
     executions: dict[str, Ended] = field(default_factory=dict)
-    stops_after: float = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.executions[FIRST] = Ended("RUNNING")
-        self.slept = 0
         self.put_held_run(RUN_ID)
 
     def put_held_run(self, run_id: str, holder: str = FIRST, run_attempt: int = 1) -> None:
@@ -49,6 +47,8 @@ class ReaperWorld(World):
             "dataset_name": "sales",
             "end_date_time": "2026-11-20T08:00:00Z",
             "claimed_at": "2026-11-20T08:00:00Z",
+            "active": ACTIVE_RUN,
+            "submitted_at": "2026-11-20T08:00:00Z",
         }
         self.cloud.ledger.update(run_id, "RUN", values)
 
@@ -60,23 +60,6 @@ class ReaperWorld(World):
 
     def end(self, status: str, message: str | None = None, arn: str = FIRST) -> None:
         self.executions[arn] = Ended(status, message)
-
-    def sleep(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.slept += 1
-        if self.slept >= self.stops_after:
-            self.finish_stopping()
-
-    def finish_stopping(self) -> None:
-        for run in self.glue.runs:
-            if run["JobRunState"] == "STOPPING":
-                run["JobRunState"] = "STOPPED"
-        for step in self.emr.steps:
-            if step["Status"]["State"] == "CANCEL_PENDING":
-                step["Status"]["State"] = "CANCELLED"
-        for run in self.serverless.runs:
-            if run["state"] == "CANCELLING":
-                run["state"] = "CANCELLED"
 
     def states(self, engine: Engine) -> set[str]:
         """The engine's own states of all that was ever submitted to it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from job_fakes import Killed
 from job_world import RUN_ID, World
@@ -44,9 +46,10 @@ class TestCheck:
         self, world, key, seconds, state
     ):
         world.submit()
-        world.glue.finish("STOPPED")
         world.clock.advance(seconds)
-        assert world.check(key).state is state
+        world.glue.finish("STOPPED")
+        world.clock.advance(3600)
+        assert world.check(key).state is state, "by when it ended, not by when we look"
 
     def test_an_end_is_kept_and_nobody_answers_it_again(self, world, key):
         world.submit()
@@ -114,8 +117,44 @@ class TestCancel:
         status = world.cancel(key, "still running at its deadline of 900 s")
         assert status.state is JobState.TIMED_OUT
         assert status.error == "still running at its deadline of 900 s"
-        assert world.glue.runs[0]["JobRunState"] == "STOPPING"
+        assert world.glue.runs[0]["JobRunState"] == "STOPPED"
         assert not world.record().active
+        assert "/job/stack-clean-csv/run/jr_0000" in status.console_url
+        assert "log-events/jr_0000" in status.log_url
+
+    def test_one_that_is_slow_to_stop_is_told_as_ended_and_followed_to_its_end(self, world, key):
+        world.submit()
+        world.glue.finish("RUNNING")
+        world.watch()
+        world.clock.advance(901)
+        world.stops_after = math.inf
+        status = world.cancel(key, "still running at its deadline of 900 s")
+        assert status.state is JobState.TIMED_OUT
+        assert status.error == (
+            "still running at its deadline of 900 s;"
+            " its end is not confirmed yet (glue says STOPPING)"
+        )
+        assert status.console_url is not None
+        record = world.record()
+        assert (record.state, record.active) == (JobState.RUNNING, True)
+        heartbeats = world.durable.callbacks["callback1"].heartbeats
+        world.watch()
+        assert world.durable.callbacks["callback1"].heartbeats == heartbeats
+        world.glue.finish("STOPPED")
+        world.watch()
+        record = world.record()
+        assert (record.state, record.active) == (JobState.TIMED_OUT, False)
+        assert record.error == "still running at its deadline of 900 s"
+
+    def test_an_engine_that_cannot_be_asked_does_not_keep_the_run_waiting(self, world, key):
+        world.submit()
+        world.clock.advance(901)
+        for _ in range(9):
+            world.glue.refuse_once("GetJobRuns", "ThrottlingException")
+        status = world.cancel(key, "too late")
+        assert status.state is JobState.TIMED_OUT
+        assert "is not confirmed yet" in status.error
+        assert world.record().active
 
     def test_before_the_deadline_it_is_cancelled(self, world, key):
         world.submit()

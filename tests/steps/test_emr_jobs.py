@@ -56,6 +56,7 @@ class TestSubmitting:
         assert step["Config"] == {
             "Jar": "command-runner.jar",
             "Args": [
+                *("timeout", "--kill-after=30", "960"),
                 *("spark-submit", "--num-executors", "2"),
                 *("s3://code-bucket/jobs/a.py", "--A", "1"),
             ],

@@ -24,7 +24,7 @@ from contracts.errors import (
 from contracts.job import JobKey, JobState
 from steps.remote_jobs import emr_ssm, ssm_commands
 from steps.remote_jobs.base import JobRequest, RemoteJob
-from steps.remote_jobs.emr_ssm import EmrSsmJobs
+from steps.remote_jobs.emr_ssm import LIST_LAG, EmrSsmJobs
 from steps.remote_jobs.ssm_script import add_step_script
 
 CLOCK = FakeClock()
@@ -42,8 +42,9 @@ def request(number: int = 0, timeout_seconds: int = 900) -> JobRequest:
 
 class World:
     def __init__(self, *, places: int = 256, page: int = 50, seconds: float = 0.0) -> None:
-        self.emr = FakeEmr(CLOCK, places=places)
-        self.ssm = FakeSsm(CLOCK, self.emr, page=page)
+        self.clock = FakeClock()
+        self.emr = FakeEmr(self.clock, places=places)
+        self.ssm = FakeSsm(self.clock, self.emr, page=page)
         ticks = iter(seconds * n for n in range(1000))
         self.jobs = EmrSsmJobs(
             self.ssm,
@@ -52,6 +53,7 @@ class World:
             cluster=CLUSTER,
             code_bucket="code-bucket",
             stopwatch=lambda: next(ticks),
+            clock=self.clock,
         )
 
     def submit(self, number: int = 0) -> RemoteJob:
@@ -87,7 +89,8 @@ class TestSubmitting:
         (step,) = world.emr.steps
         assert step["Name"] == f"{job().job_id} {job().key}"
         assert step["ActionOnFailure"] == "CONTINUE"
-        args = ["spark-submit", "s3://code-bucket/jobs/a.py", "--A", "1"]
+        args = ["timeout", "--kill-after=30", "960", "spark-submit"]
+        args += ["s3://code-bucket/jobs/a.py", "--A", "1"]
         assert step["Config"] == {"Jar": "command-runner.jar", "Args": args}
 
     def test_a_full_cluster_is_told_before_a_command_is_sent(self):
@@ -183,7 +186,8 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("status", "output", "state"),
         [
-            ("Failed", "AccessDeniedException", JobState.FAILED),
+            ("Failed", "An error occurred (AccessDeniedException)", JobState.FAILED),
+            ("Failed", "Connection reset", JobState.FAILED),
             ("TimedOut", "", JobState.TIMED_OUT),
             ("Cancelled", "", JobState.CANCELLED),
             ("Success", "usage: aws", JobState.FAILED),
@@ -192,11 +196,31 @@ class TestStatus:
     def test_a_command_that_ends_without_a_step_ends_the_job(self, world, status, output, state):
         known = world.submit()
         world.ssm.tell(world.ssm.commands[0], status, output)
+        world.clock.advance(LIST_LAG.total_seconds())
         answer = world.status(known)
         assert answer.state is state
         assert status in answer.error
         assert output in answer.error
         assert known.service_id in answer.console_url
+
+    @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Success"])
+    def test_a_step_that_is_not_listed_yet_is_waited_for(self, world, status):
+        known = world.submit()
+        world.ssm.run()
+        world.ssm.tell(world.ssm.commands[0], status, "Connection reset")
+        listed, world.emr.steps = world.emr.steps, []
+        world.clock.advance(LIST_LAG.total_seconds() - 1)
+        assert world.status(known).state is JobState.SUBMITTED
+        world.emr.steps = listed
+        assert world.status(known).service_id == f"{known.service_id}/s-00000"
+
+    @pytest.mark.parametrize(
+        ("status", "output"), [("Failed", "An error occurred (X)"), ("Cancelled", "")]
+    )
+    def test_a_command_that_cannot_have_submitted_is_not_waited_for(self, world, status, output):
+        known = world.submit()
+        world.ssm.tell(world.ssm.commands[0], status, output)
+        assert world.status(known).state.ended
 
     @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Cancelled", "Success"])
     def test_a_step_whose_id_was_lost_is_found_by_its_name(self, world, status):

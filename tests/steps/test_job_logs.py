@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from emr_fakes import CLUSTER
 from job_world import World
 
+from contracts import layout
 from contracts.job import Engine, JobKey, JobState
+from steps.job_watcher import LOG_PATIENCE
 from steps.remote_jobs.base import EngineStatus, RemoteJob
-from steps.remote_jobs.logs import tail_of, with_log_tail
+from steps.remote_jobs.emr_steps import QUOTA
+from steps.remote_jobs.logs import log_uri_of, tail_of, with_log_tail
 
 NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 KEY = JobKey(run_id="run-1", unit_id="00000-000", stage="clean", attempt=1)
@@ -25,6 +29,11 @@ def job(service_id: str | None, target: str = "target") -> RemoteJob:
 
 def tail(engine: Engine, of: RemoteJob) -> str | None:
     return with_log_tail(engine, of, FAILED).log_tail
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster_is_known():
+    log_uri_of.cache_clear()
 
 
 @pytest.fixture
@@ -97,10 +106,14 @@ class TestEmr:
         clients.use("emr", Service(describe_cluster={"Cluster": {}}))
         assert tail(Engine.EMR, job("s-1", "j-1")) is None
 
-    def test_a_log_that_is_not_copied_yet_is_none(self, clients):
+    def test_a_log_that_is_not_copied_yet_is_none_but_pending(self, clients):
         uri = f"s3://{LOG_BUCKET}/logs"
         clients.use("emr", Service(describe_cluster={"Cluster": {"LogUri": uri}}))
-        assert tail(Engine.EMR, job("s-1", "j-1")) is None
+        status = with_log_tail(Engine.EMR, job("s-1", "j-1"), FAILED)
+        assert (status.log_tail, status.log_pending) == (None, True)
+        assert status.log_url.endswith(
+            "/s3/object/data-bucket?prefix=logs%2Fj-1%2Fsteps%2Fs-1%2Fstderr.gz"
+        )
 
 
 @pytest.mark.usefixtures("cloud")
@@ -167,6 +180,98 @@ class TestNeverAnError:
         clients.use("logs", None)
         succeeded = EngineStatus(JobState.SUCCEEDED, "SUCCEEDED")
         assert with_log_tail(Engine.GLUE, job("jr_1"), succeeded) == succeeded
+
+
+class FakeClusters:
+    """EMR as the readers of logs use it; counts the requests."""
+
+    def __init__(self, emr: Any, log_uri: str | None) -> None:
+        self._emr, self._uri = emr, log_uri
+        self.described = 0
+
+    def describe_cluster(self, ClusterId: str) -> Any:
+        self.described += 1
+        return {"Cluster": {"Id": ClusterId, **({"LogUri": self._uri} if self._uri else {})}}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._emr, name)
+
+
+class TestALogThatComesLater:
+    """EMR copies the logs of a step to S3 every few minutes."""
+
+    @pytest.fixture
+    def world(self, cloud, clients) -> World:
+        return World(cloud, clients)
+
+    @pytest.fixture
+    def clusters(self, world, clients) -> FakeClusters:
+        clusters = FakeClusters(world.emr, f"s3://{LOG_BUCKET}/logs/")
+        clients.use("emr", clusters)
+        return clusters
+
+    def fail(self, world: World, number: int = 1) -> None:
+        for position in range(number):
+            unit, callback = layout.unit_id(0, position), f"callback{position}"
+            message = world.message(
+                engine=Engine.EMR, unit=unit, callback=callback, timeout_seconds=86_400
+            )
+            world.submit(message)
+            world.emr.finish("FAILED", "exit code 1")
+
+    def copied(self, cloud: Any, step: str = "s-00000") -> None:
+        log = gzip.compress(b"ValueError: row 7")
+        cloud.put(f"logs/{CLUSTER}/steps/{step}/stderr.gz", log)
+
+    @pytest.mark.usefixtures("clusters")
+    def test_the_answer_waits_for_it(self, world, cloud):
+        self.fail(world)
+        world.watch()
+        assert world.answers("callback0") == []
+        assert world.durable.callbacks["callback0"].heartbeats == 1
+        assert world.record(world.message(engine=Engine.EMR)).state is JobState.FAILED
+        world.clock.advance(120)
+        self.copied(cloud)
+        world.watch()
+        (answer,) = world.answers("callback0")
+        assert (answer.state, answer.log_tail) == (JobState.FAILED, "ValueError: row 7")
+        assert answer.log_url is not None
+        assert world.item(world.message(engine=Engine.EMR))["log_tail"] == "ValueError: row 7"
+
+    @pytest.mark.usefixtures("clusters")
+    def test_but_not_for_long(self, world):
+        self.fail(world)
+        world.watch()
+        world.clock.advance(LOG_PATIENCE.total_seconds())
+        world.watch()
+        (answer,) = world.answers("callback0")
+        assert (answer.error, answer.log_tail) == ("Error.: exit code 1", None)
+
+    def test_a_cluster_without_logs_is_not_waited_for(self, world, clients):
+        clients.use("emr", FakeClusters(world.emr, None))
+        self.fail(world)
+        world.watch()
+        assert len(world.answers("callback0")) == 1
+
+    def test_two_hundred_failures_at_once_stay_within_the_quota_of_emr(
+        self, world, cloud, clusters
+    ):
+        self.fail(world, 200)
+        world.emr.requests.clear()
+        sent = []
+        for minute in range(10):
+            before = len(world.emr.requests) + clusters.described
+            world.watch()
+            sent.append(len(world.emr.requests) + clusters.described - before)
+            if minute == 5:
+                for step in range(200):
+                    self.copied(cloud, f"s-{step:05d}")
+            world.clock.advance(30)
+        assert clusters.described == 1
+        assert max(sent) <= QUOTA.burst + 1
+        for position in range(200):
+            (answer,) = world.answers(f"callback{position}")
+            assert answer.log_tail == "ValueError: row 7"
 
 
 class TestInTheRecord:

@@ -13,6 +13,7 @@ from contracts.errors import EngineFull, PipelineError
 from contracts.job import Engine, JobState
 from steps import job_watcher
 from steps.job_watcher import UNKNOWN_CALLBACK_GRACE, Done, WatcherIncomplete
+from steps.submit_job import SUBMISSION_SECONDS
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ class TestIntents:
             world.submit()
         world.watch()
         assert world.record().service_id is None, "the submission may still be under way"
-        world.clock.advance(31)
+        world.clock.advance(SUBMISSION_SECONDS + 1)
         world.watch()
         assert world.record().service_id == "jr_0000"
         world.glue.finish()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 from job_fakes import Killed
@@ -10,10 +12,11 @@ from job_world import RUN_ID, UNIT
 from reaper_world import FIRST, SECOND, ReaperWorld
 
 from contracts import layout
-from contracts.errors import OwnershipLost
+from contracts.errors import OwnershipLost, TransientFailure
 from contracts.job import Engine, JobState
 from contracts.manifest import ManifestSummary
 from steps import reaper
+from steps.ledger import ACTIVE_RUN
 from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
@@ -354,6 +357,45 @@ class TestSweep:
         assert world.job().state is JobState.TIMED_OUT
         assert world.job().error == "still running long after its deadline"
         assert world.run()["status"] == "RUNNING"
+
+    def test_a_job_that_was_slow_to_stop_is_stopped_until_it_has_ended(self, world):
+        """cancel-job waits a little only; the run goes on meanwhile."""
+        world.submit()
+        world.clock.advance(901)
+        world.stops_after = math.inf
+        assert world.cancel(world.message().key, "too late").state is JobState.TIMED_OUT
+        world.glue.finish("RUNNING")  # as if the request had been lost
+        world.sweep()
+        assert world.glue.runs[0]["JobRunState"] == "STOPPING"
+        world.finish_stopping()
+        world.sweep()
+        assert world.job().state is JobState.TIMED_OUT
+        assert world.job().error == "too late"
+        assert world.run()["status"] == "RUNNING"
+
+    @pytest.mark.parametrize("status", ["STOPPED", "TIMED_OUT", "FAILED", "GONE"])
+    def test_a_run_without_jobs_whose_event_was_lost_is_ended_too(self, world, status):
+        world.sweep()
+        assert world.run()["status"] == "RUNNING"
+        world.end(status)
+        world.sweep()
+        assert world.run()["status"] == ("STOPPED" if status == "STOPPED" else "FAILED")
+        assert [news["event"] for news in world.cloud.published()] == ["run-ended"]
+        assert list(world.cloud.ledger.query_active(ACTIVE_RUN)) == []
+        world.sweep()
+        assert world.cloud.published() == [], "once"
+
+    def test_an_end_that_was_marked_but_not_announced_is_announced(self, world):
+        def lost(_news):
+            raise TransientFailure("no connection")
+
+        world.end("STOPPED")
+        with pytest.raises(ReaperIncomplete):
+            replace(world.reaper, publish=lost).sweep()
+        assert world.run()["status"] == "STOPPED"
+        assert world.cloud.published() == []
+        world.sweep()
+        assert [news["event"] for news in world.cloud.published()] == ["run-ended"]
 
     def test_jobs_of_a_living_run_go_on(self, world):
         world.submit()

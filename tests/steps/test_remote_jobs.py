@@ -235,9 +235,11 @@ class TestRedshift:
             redshift_jobs.submit(request())
         assert type(error.value) is expected
 
-    @pytest.mark.parametrize("statements", [0, 41])
-    def test_a_load_has_one_to_forty_statements(self, redshift_jobs, fake_redshift, statements):
-        with pytest.raises(PipelineError, match="1 to 40 statements"):
+    @pytest.mark.parametrize("statements", [0, 40])
+    def test_a_load_has_one_to_forty_statements_with_its_timeout(
+        self, redshift_jobs, fake_redshift, statements
+    ):
+        with pytest.raises(PipelineError, match="1 to 39 statements"):
             redshift_jobs.submit(request(statements=statements))
         assert fake_redshift.requests == []
 

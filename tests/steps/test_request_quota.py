@@ -8,9 +8,11 @@ from job_world import RUN_ID, World
 
 from contracts import layout
 from contracts.job import Engine, JobState
+from steps.job_stopper import JobStopper
 from steps.job_watcher import Done
 from steps.remote_jobs.emr_steps import QUOTA
 from steps.request_quota import QUOTA_ITEMS
+from steps.submit_job import SUBMISSION_SECONDS
 
 EMR_REQUESTS_PER_SECOND = 0.5
 JOBS = 200
@@ -113,6 +115,26 @@ def test_few_jobs_are_seen_at_every_look(world):
     assert len(world.emr.requests) == 15
 
 
+def test_stopping_two_hundred_jobs_stays_within_the_quota(world):
+    """The reaper's part: an execution with all of them was stopped."""
+    submit(world, Engine.EMR)
+    world.stops_after = 0
+    stopper = JobStopper(world.jobs, world.adapter, world.sleep, world.clock)
+    jobs = world.jobs.of_run(RUN_ID)
+    started = world.clock()
+    left = stopper.stop(jobs, "stopped", patience_seconds=60)
+    for _ in range(10):
+        if not left.going_on:
+            break
+        world.clock.advance(60)
+        left = stopper.stop(world.jobs.of_run(RUN_ID), "stopped", patience_seconds=60)
+    assert left.going_on == {}
+    assert {step["Status"]["State"] for step in world.emr.steps} == {"CANCELLED"}
+    seconds = (world.clock() - started).total_seconds()
+    assert len(world.emr.requests) <= QUOTA.burst + EMR_REQUESTS_PER_SECOND * seconds
+    assert world.emr.count("CancelSteps") <= JOBS / 10
+
+
 def test_two_watchers_at_once_do_not_spend_the_same_requests(world):
     submit(world, Engine.EMR, 120)
     get_item = world.cloud.ledger.get_item
@@ -144,7 +166,7 @@ def test_interrupted_submissions_are_searched_for_within_the_quota(world):
         world.emr.break_once("AddJobFlowSteps", Killed(), after=True)
         with pytest.raises(Killed):
             world.submit(world.message(engine=Engine.EMR, unit=layout.unit_id(0, position)))
-    world.clock.advance(31)
+    world.clock.advance(SUBMISSION_SECONDS + 1)
     world.emr.requests.clear()
     world.watch()
     assert len(world.emr.requests) == QUOTA.burst

@@ -24,6 +24,7 @@ from contracts.errors import (
 from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import SubmitJob
 from steps import submit_job
+from steps.submit_job import SUBMISSION_SECONDS
 
 
 @pytest.fixture
@@ -91,8 +92,9 @@ class TestWhatAJobIsGiven:
             script, *words = [spark["entryPoint"], *spark["entryPointArguments"]]
         else:
             command = world.emr.steps[0]["Config"]["Args"]
-            assert command[:3] == ["spark-submit", "--conf", "spark.x=1 2"]
-            script, *words = command[3:]
+            assert command[:3] == ["timeout", "--kill-after=30", "960"], "a minute after our own"
+            assert command[3:6] == ["spark-submit", "--conf", "spark.x=1 2"]
+            script, *words = command[6:]
         assert script == "s3://code-bucket/jobs/enrich.py"
         assert dict(zip(words[::2], words[1::2], strict=True)) == {
             "--JOB_ID": status.job_id,
@@ -109,7 +111,8 @@ class TestWhatAJobIsGiven:
         message = world.message(engine=Engine.REDSHIFT)
         status = world.submit(message)
         statement = world.redshift.statements[0]
-        assert statement["request"]["Sqls"] == ["INSERT INTO sales SELECT 1"]
+        timeout = "SET statement_timeout TO 900000"
+        assert statement["request"]["Sqls"] == [timeout, "INSERT INTO sales SELECT 1"]
         assert statement["StatementName"] == status.job_id
         named = layout.s3_url("data-bucket", layout.load_key(RUN_ID, UNIT))
         assert world.item(message)["input_url"] == named
@@ -179,11 +182,43 @@ class TestOnce:
         world.glue.break_once("StartJobRun", Killed())
         with pytest.raises(Killed):
             world.submit()
-        world.clock.advance(31)
+        world.clock.advance(SUBMISSION_SECONDS + 1)
         seen = world.record()
-        later = int(world.clock().timestamp()) + 30
+        later = int(world.clock().timestamp()) + SUBMISSION_SECONDS
         assert world.jobs.claim_submission(seen, later)
         assert not world.jobs.claim_submission(seen, later + 1)
+
+    def test_a_call_that_was_held_up_does_not_submit_beside_the_next(self, world):
+        """Its claim may have run out by the time its request is answered."""
+
+        create = world.jobs.create
+
+        def slow(record):
+            world.clock.advance(SUBMISSION_SECONDS - 20)
+            return create(record)
+
+        world.jobs.create = slow
+        with pytest.raises(Throttled, match="too late"):
+            world.submit()
+        assert world.glue.runs == []
+        assert world.submit().service_id == "jr_0000"
+
+    def test_a_full_engine_does_not_make_an_uncertain_submission_forgotten(self, world):
+        """The first try may have started a job that the engine lists only later."""
+        lost = service_error("StartJobRun", "InternalServiceException", 500)
+        world.glue.break_once("StartJobRun", lost, after=True)
+        with pytest.raises(TransientFailure):
+            world.submit()
+        (late,) = world.glue.runs
+        world.glue.runs.clear()
+        world.clock.advance(SUBMISSION_SECONDS + 1)
+        world.glue.refuse_once("StartJobRun", "ConcurrentRunsExceededException")
+        with pytest.raises(EngineFull):
+            world.submit()
+        world.glue.runs.append(late)
+        world.clock.advance(1)
+        assert world.submit().service_id == late["Id"]
+        assert world.glue.runs == [late]
 
     def test_a_lost_answer_is_made_up_for_by_looking_the_job_up(self, world):
         lost = service_error("StartJobRun", "InternalServiceException", 500)

@@ -105,14 +105,16 @@ class FakeEmr(FakeService):
 
     def _cancel(self, ClusterId: str, StepIds: list[str], StepCancellationOption: str) -> Any:
         assert (ClusterId in self._clusters, StepCancellationOption) == (True, "TERMINATE_PROCESS")
-        (step,) = [step for step in self.steps if step["Id"] in StepIds]
-        if step["Status"]["State"] not in ("PENDING", "RUNNING"):
-            info = {"StepId": step["Id"], "Status": "FAILED", "Reason": "not in a valid state"}
-        else:
-            pending = step["Status"]["State"] == "PENDING"
-            step["Status"]["State"] = "CANCELLED" if pending else "CANCEL_PENDING"
-            info = {"StepId": step["Id"], "Status": "SUBMITTED"}
-        return {"CancelStepsInfoList": [info]}
+        assert len(StepIds) <= 256
+        steps = {step["Id"]: step for step in self.steps}
+        return {"CancelStepsInfoList": [self._cancel_step(steps[step]) for step in StepIds]}
+
+    def _cancel_step(self, step: dict[str, Any]) -> dict[str, str]:
+        state = step["Status"]["State"]
+        if state not in ("PENDING", "RUNNING"):
+            return {"StepId": step["Id"], "Status": "FAILED", "Reason": "not in a valid state"}
+        step["Status"]["State"] = "CANCELLED" if state == "PENDING" else "CANCEL_PENDING"
+        return {"StepId": step["Id"], "Status": "SUBMITTED"}
 
 
 class FakeSsm(FakeService):
@@ -133,6 +135,9 @@ class FakeSsm(FakeService):
 
     def tell(self, command: dict[str, Any], status: str, output: str) -> None:
         command |= {"Status": status, "StatusDetails": status, "Output": output}
+        ran = status not in ("Pending", "Cancelled")
+        command["ResponseStartDateTime"] = self._clock() if ran else None
+        command["ResponseFinishDateTime"] = None if status == "Pending" else self._clock()
 
     def send_command(self, **request: Any) -> Any:
         return self._call("SendCommand", request, self._send)
@@ -212,7 +217,8 @@ class FakeSsm(FakeService):
                 raise service_error("ListCommandInvocations", "InvalidCommandId")
         else:
             page, token = self._after(Filters or [], MaxResults, NextToken)
-        items = [{**c, "CommandPlugins": [{"Output": c["Output"]}]} for c in page]
+        told = ("Output", "ResponseStartDateTime", "ResponseFinishDateTime")
+        items = [{**c, "CommandPlugins": [{name: c[name] for name in told}]} for c in page]
         return {"CommandInvocations": items, **token}
 
     def _cancel(self, CommandId: str) -> Any:

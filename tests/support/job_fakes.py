@@ -101,7 +101,8 @@ class FakeGlue(FakeService):
 
     def finish(self, state: str = "SUCCEEDED", error: str | None = None, run: int = -1) -> None:
         message = {"ErrorMessage": error} if error else {}
-        self.runs[run] |= {"JobRunState": state, **message}
+        ended = {} if state in ("RUNNING", "STOPPING") else {"CompletedOn": self._clock()}
+        self.runs[run] |= {"JobRunState": state, **message, **ended}
 
     def run_of(self, run_id: str) -> dict[str, Any]:
         return next(run for run in self.runs if run["Id"] == run_id)

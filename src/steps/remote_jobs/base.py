@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,6 +85,8 @@ class EngineStatus:
         console_url: the job in the console.
         log_tail: the last lines of its log (steps.remote_jobs.logs).
         service_id: the engine's id of the job, where more of it is known than before.
+        ended_at: when it ended, by the engine's clock; absent: the engine does not say.
+        log_pending: its log is not where it will be soon.
     """
 
     state: JobState
@@ -94,6 +96,8 @@ class EngineStatus:
     console_url: str | None = None
     log_tail: str | None = None
     service_id: str | None = None
+    ended_at: datetime | None = None
+    log_pending: bool = False
 
 
 Answer = EngineStatus | PipelineError
@@ -168,6 +172,26 @@ class RemoteJobs(Protocol):
             NotFound: the engine does not know the job.
         """
         ...
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        """Stop those that have not ended, in as few requests as it takes.
+
+        Holds an error, by our job id, for each job whose engine did not take the request.
+        """
+        ...
+
+
+def each_cancelled(
+    cancel: Callable[[RemoteJob], bool], jobs: Sequence[RemoteJob]
+) -> dict[str, PipelineError]:
+    """`cancel_many` of an engine that cancels one job a request."""
+    errors: dict[str, PipelineError] = {}
+    for job in jobs:
+        try:
+            cancel(job)
+        except PipelineError as error:
+            errors[job.job_id] = error
+    return errors
 
 
 def mapped(engine: Engine, states: Mapping[str, JobState], raw_state: str) -> JobState:

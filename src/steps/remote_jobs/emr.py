@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contracts.errors import PipelineError
 from contracts.job import Engine
 from steps.remote_jobs.base import Answer, JobRequest, RemoteJob
 from steps.remote_jobs.emr_steps import QUOTA, EmrSteps, step_command, step_name
@@ -34,6 +35,9 @@ class EmrJobs:
 
     def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
         return self._steps.status_of_many({job.known_id: job for job in jobs})
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return self._steps.cancel_many({job.known_id: job for job in jobs})
 
     def cancel(self, job: RemoteJob) -> bool:
         return self._steps.cancel(job.target, job.known_id)

@@ -18,6 +18,7 @@ from steps.remote_jobs.base import (
     EngineStatus,
     JobRequest,
     RemoteJob,
+    each_cancelled,
     engine_errors,
     mapped,
     script_arguments,
@@ -109,6 +110,9 @@ class EmrServerlessJobs:
             self._client.cancel_job_run(applicationId=job.target, jobRunId=job.known_id)
         return True
 
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
+
     def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
         """Answers for the runs of one application, `wanted` by run id."""
         answers: dict[str, Answer] = {}
@@ -154,13 +158,15 @@ class EmrServerlessJobs:
 
     def _status(self, run: Mapping[str, Any]) -> EngineStatus:
         region = self._client.meta.region_name
+        state = mapped(self.engine, STATES, run["state"])
         return EngineStatus(
-            state=mapped(self.engine, STATES, run["state"]),
+            state=state,
             raw_state=run["state"],
             error=run.get("stateDetails") or None,
             console_url=(
                 f"https://{region}.console.aws.amazon.com/emr/home?region={region}#/serverless"
             ),
+            ended_at=run.get("updatedAt") if state.ended else None,
         )
 
 

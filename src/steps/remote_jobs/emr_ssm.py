@@ -3,7 +3,8 @@
 For clusters that only an instance inside may reach. The engine's id of a job is the command's id
 at first, and `<command id>/<step id>` once the command has told its step. SendCommand takes no
 idempotency token: the command carries the job as its comment, the step as its name. A command that
-ended without telling a step may have submitted one, so the step is looked for before the job fails.
+ended without telling a step may have submitted one, so the step is looked for before the job fails,
+for as long as EMR's list may lag behind.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from contracts.errors import EngineFull, PipelineError, Throttled, TransientFailure
@@ -27,6 +29,7 @@ from steps.remote_jobs.base import (
 from steps.remote_jobs.emr_steps import QUOTA, EmrSteps, step_command, step_name
 from steps.remote_jobs.ssm_commands import Commands, Invocation
 from steps.remote_jobs.ssm_script import add_step_script
+from steps.runtime import Clock, utc_now
 
 # Of the command, which only submits: its success is not the job's.
 STATES: Final[Mapping[str, JobState]] = {
@@ -43,6 +46,9 @@ STEP_ID: Final = re.compile(r'"(s-[0-9A-Z]+)"')
 OUTPUT_CHARACTERS: Final = 500
 # Looking whether the cluster is full must leave time to submit before another call may try.
 LOOKING_SECONDS: Final = 3.0
+# How long after a command's end a step that it submitted may be missing in EMR's list.
+LIST_LAG: Final = timedelta(minutes=2)
+REFUSED: Final = "An error occurred ("  # as the AWS CLI tells what a service answered
 
 
 class EmrSsmJobs:
@@ -61,6 +67,7 @@ class EmrSsmJobs:
         cluster: str,
         code_bucket: str,
         stopwatch: Callable[[], float] = time.monotonic,
+        clock: Clock = utc_now,
     ) -> None:
         self._commands = Commands(ssm, instance)
         self._region = ssm.meta.region_name
@@ -68,6 +75,7 @@ class EmrSsmJobs:
         self._cluster = cluster
         self._code_bucket = code_bucket
         self._stopwatch = stopwatch
+        self._clock = clock
 
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the cluster is the only place
         return self._cluster
@@ -111,6 +119,26 @@ class EmrSsmJobs:
             step_id = self._steps.find([job]).get(job.job_id, "")
         return not step_id or self._steps.cancel(job.target, step_id)
 
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        """The commands one by one, their steps together."""
+        steps: dict[str, RemoteJob] = {}
+        without: list[RemoteJob] = []
+        errors: dict[str, PipelineError] = {}
+        for job in jobs:
+            command_id, _, step_id = job.known_id.partition("/")
+            if step_id:
+                steps[step_id] = job
+                continue
+            try:
+                self._cancel_command(command_id)
+            except PipelineError as error:
+                errors[job.job_id] = error
+            else:
+                without.append(job)
+        found, failed = self._find_each(without)
+        steps |= {found[job.job_id]: job for job in without if job.job_id in found}
+        return errors | failed | self._steps.cancel_many(steps)
+
     def _cancel_command(self, command_id: str) -> None:
         """Stop the command, and see that it cannot submit any more.
 
@@ -153,23 +181,39 @@ class EmrSsmJobs:
         self, commands: Mapping[str, RemoteJob], lost: Mapping[str, Invocation]
     ) -> dict[str, Answer]:
         """Jobs whose commands ended without a step's id: perhaps there is a step all the same."""
-        by_cluster: dict[str, list[RemoteJob]] = defaultdict(list)
-        for command_id in lost:
-            by_cluster[commands[command_id].target].append(commands[command_id])
-        steps: dict[str, str] = {}
-        answers: dict[str, Answer] = {}
-        for jobs in by_cluster.values():
-            try:
-                steps |= self._steps.find(jobs)
-            except PipelineError as error:
-                answers |= {job.job_id: error for job in jobs}
+        steps, errors = self._find_each([commands[command_id] for command_id in lost])
+        answers: dict[str, Answer] = dict(errors)
         for command_id, invocation in lost.items():
             job_id = commands[command_id].job_id
             if job_id in steps:
                 answers[job_id] = self._submitted(command_id, steps[job_id])
             elif job_id not in answers:
-                answers[job_id] = self._failed(invocation)
+                answers[job_id] = self._without_step(invocation)
         return answers
+
+    def _find_each(
+        self, jobs: Sequence[RemoteJob]
+    ) -> tuple[dict[str, str], dict[str, PipelineError]]:
+        """Step ids of jobs of any cluster, and why some could not be looked for; by our job id."""
+        by_cluster: dict[str, list[RemoteJob]] = defaultdict(list)
+        for job in jobs:
+            by_cluster[job.target].append(job)
+        steps: dict[str, str] = {}
+        errors: dict[str, PipelineError] = {}
+        for of_cluster in by_cluster.values():
+            try:
+                steps |= self._steps.find(of_cluster)
+            except PipelineError as error:
+                errors |= {job.job_id: error for job in of_cluster}
+        return steps, errors
+
+    def _without_step(self, invocation: Invocation) -> EngineStatus:
+        """Failed, once a step could not be missing in the list any more."""
+        began = any(plugin.get("ResponseStartDateTime") for plugin in _plugins(invocation))
+        may_be_there = began and REFUSED not in _output(invocation)
+        if may_be_there and self._clock() < _ended_at(invocation) + LIST_LAG:
+            return EngineStatus(JobState.SUBMITTED, invocation["Status"])
+        return self._failed(invocation)
 
     def _submitted(self, command_id: str, step_id: str) -> EngineStatus:
         """The command's part is done; from here on the step's state counts."""
@@ -188,6 +232,7 @@ class EmrSsmJobs:
                 f"https://{region}.console.aws.amazon.com/systems-manager/run-command/"
                 f"{invocation['CommandId']}?region={region}"
             ),
+            ended_at=_ended_at(invocation),
         )
 
 
@@ -200,5 +245,17 @@ def _with_id_of(command: Answer | None, step: Answer) -> Answer:
     return replace(step, service_id=command.service_id)
 
 
+def _ended_at(invocation: Invocation) -> datetime:
+    """When the command ended; when it was asked for, if it never came to the instance."""
+    times: list[datetime | None] = [invocation["RequestedDateTime"]]
+    times += [plugin.get("ResponseFinishDateTime") for plugin in _plugins(invocation)]
+    return max(time for time in times if time is not None)
+
+
+def _plugins(invocation: Invocation) -> list[Mapping[str, Any]]:
+    plugins: list[Mapping[str, Any]] = invocation.get("CommandPlugins", [])
+    return plugins
+
+
 def _output(invocation: Invocation) -> str:
-    return "\n".join(plugin.get("Output", "") for plugin in invocation.get("CommandPlugins", []))
+    return "\n".join(plugin.get("Output", "") for plugin in _plugins(invocation))

@@ -1,7 +1,7 @@
 """Steps of EMR clusters, as far as both ways to submit one share it.
 
 AddJobFlowSteps takes no idempotency token, so every step carries its job's id and key as its name,
-by which ListSteps finds it again. A step takes no timeout: the pipeline cancels it at its deadline.
+by which ListSteps finds it again. A step takes no timeout either: its command line begins with one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ STATES: Final[Mapping[str, JobState]] = {
 ACTIVE: Final = ("PENDING", "RUNNING", "CANCEL_PENDING")
 ACTIVE_STEPS_AT_MOST: Final = 256
 IDS_PER_REQUEST: Final = 10
+CANCELLED_PER_REQUEST: Final = 256
+# The pipeline cancels a step at its deadline; this ends one that nobody could cancel.
+GRACE_SECONDS: Final = 60
+KILL_AFTER_SECONDS: Final = 30
 # EMR gives an account about one request every two seconds, and a few more at once. The rest of
 # both is left to submissions, to check-job, and to whoever else uses the account.
 QUOTA: Final = Quota("emr", burst=12, per_second=0.4, jobs_per_request=IDS_PER_REQUEST)
@@ -59,6 +63,9 @@ def step_name(job: RemoteJob) -> str:
 def step_command(request: JobRequest, code_bucket: str) -> list[str]:
     """The step's command line."""
     return [
+        "timeout",
+        f"--kill-after={KILL_AFTER_SECONDS}",
+        str(request.timeout_seconds + GRACE_SECONDS),
         "spark-submit",
         *request.spark_arguments,
         script_url(request, code_bucket),
@@ -124,15 +131,35 @@ class EmrSteps:
                     answers[jobs[step_id].job_id] = answer
         return answers
 
-    def cancel(self, cluster: str, step_id: str) -> bool:
-        """Cancel a step, a running one by its process. False: it had ended before."""
-        with _errors(f"cancelling step {step_id} of EMR cluster {cluster}"):
+    def cancel_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, PipelineError]:
+        """Cancel those that have not ended, `jobs` by step id; errors by our job id."""
+        by_cluster: dict[str, list[str]] = defaultdict(list)
+        for step_id, job in jobs.items():
+            by_cluster[job.target].append(step_id)
+        errors: dict[str, PipelineError] = {}
+        for cluster, step_ids in by_cluster.items():
+            for first in range(0, len(step_ids), CANCELLED_PER_REQUEST):
+                some = step_ids[first : first + CANCELLED_PER_REQUEST]
+                try:
+                    self._cancel(cluster, some)
+                except PipelineError as error:
+                    errors |= {jobs[step_id].job_id: error for step_id in some}
+        return errors
+
+    def _cancel(self, cluster: str, step_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Running steps by their processes; what EMR says of each."""
+        with _errors(f"cancelling {', '.join(step_ids[:3])} of EMR cluster {cluster}"):
             answer = self._client.cancel_steps(
                 ClusterId=cluster,
-                StepIds=[step_id],
+                StepIds=list(step_ids),
                 StepCancellationOption="TERMINATE_PROCESS",
             )
-        (info,) = answer["CancelStepsInfoList"]
+        told: list[dict[str, Any]] = answer["CancelStepsInfoList"]
+        return told
+
+    def cancel(self, cluster: str, step_id: str) -> bool:
+        """Cancel a step. False: it had ended before."""
+        (info,) = self._cancel(cluster, [step_id])
         if info["Status"] == "SUBMITTED":
             return True
         status = self._status(cluster, [step_id])[step_id]
@@ -187,6 +214,7 @@ class EmrSteps:
                 f"https://{region}.console.aws.amazon.com/emr/home?region={region}"
                 f"#/clusterDetails/{cluster}"
             ),
+            ended_at=status.get("Timeline", {}).get("EndDateTime"),
         )
 
     def _pages(self, cluster: str, **which: Any) -> Iterator[list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ from steps.remote_jobs.base import (
     EngineStatus,
     JobRequest,
     RemoteJob,
+    each_cancelled,
     engine_errors,
     mapped,
 )
@@ -79,7 +80,8 @@ class GlueJobs:
     def find(self, job: RemoteJob) -> str | None:
         try:
             for page in self._pages(job.target):
-                recent = [run for run in page if run["StartedOn"] >= job.oldest]
+                # a run that waits for its turn has not started
+                recent = [run for run in page if run.get("StartedOn", job.oldest) >= job.oldest]
                 for run in recent:
                     if run.get("Arguments", {}).get(f"--{JOB_KEY_ARGUMENT}") == str(job.key):
                         return str(run["Id"])
@@ -111,6 +113,9 @@ class GlueJobs:
             return True
         detail = answer["Errors"][0].get("ErrorDetail", {})
         raise TransientFailure(f"Glue run {job.known_id} was not stopped: {detail}")
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
 
     def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
         """Answers for the runs of one Glue job, `wanted` by run id."""
@@ -158,6 +163,7 @@ class GlueJobs:
             error=run.get("ErrorMessage") or None,
             log_url=self._log_url(run),
             console_url=self._console_url(run),
+            ended_at=run.get("CompletedOn"),
         )
 
     def _console_url(self, run: Mapping[str, Any]) -> str:

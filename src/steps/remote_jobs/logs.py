@@ -1,15 +1,19 @@
 """The last lines of a job's log, for the record of what went wrong.
 
-Every engine keeps its logs elsewhere, some write them minutes after the job's end, and some jobs
-never begin to write. So a log that cannot be read is absent, and never an error.
+Every engine keeps its logs elsewhere, some copy them minutes after the job's end, and some jobs
+never begin to write. So a log that cannot be read is absent, or said to be pending where it is
+still to come, and never an error.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
 from contracts import layout
 from contracts.errors import NotFound
@@ -29,7 +33,22 @@ GLUE_GROUPS: Final = (
     "/aws-glue/jobs/output",
 )
 SERVERLESS_GROUP: Final = "/aws/emr-serverless"
+_ONE_AT_A_TIME: Final = threading.Lock()
 ENDED_BADLY: Final = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+
+
+@dataclass(frozen=True)
+class Log:
+    """The end of a log.
+
+    Attributes:
+        url: the log in the console.
+        pending: it is not there yet, but will be.
+    """
+
+    lines: Sequence[str] = ()
+    url: str | None = None
+    pending: bool = False
 
 
 def with_log_tail(engine: Engine, job: RemoteJob, status: EngineStatus) -> EngineStatus:
@@ -38,11 +57,16 @@ def with_log_tail(engine: Engine, job: RemoteJob, status: EngineStatus) -> Engin
     if status.state not in ENDED_BADLY or service_id is None or status.log_tail is not None:
         return status
     try:
-        lines = READERS[engine](job, service_id)
+        log = READERS[engine](job, service_id)
     except Exception as error:  # whatever it is: the job's end matters more than its log
         logger.info("log not read", extra={"job_id": job.job_id, "error": repr(error)})
         return status
-    return replace(status, log_tail=tail_of(lines))
+    return replace(
+        status,
+        log_tail=tail_of(log.lines),
+        log_url=status.log_url or log.url,
+        log_pending=log.pending,
+    )
 
 
 def tail_of(lines: Iterable[str]) -> str | None:
@@ -51,28 +75,38 @@ def tail_of(lines: Iterable[str]) -> str | None:
     return text[-TAIL_CHARACTERS:] or None
 
 
-def _glue(_job: RemoteJob, run_id: str) -> list[str]:
+def _glue(_job: RemoteJob, run_id: str) -> Log:
     for group in GLUE_GROUPS:
         if lines := _cloudwatch(group, run_id):
-            return lines
-    return []
+            return Log(lines)
+    return Log()
 
 
-def _emr(job: RemoteJob, step_id: str) -> list[str]:
+def _emr(job: RemoteJob, step_id: str) -> Log:
     """A step's error output, which a cluster with a LogUri copies to S3 every few minutes."""
-    with aws.translated(f"reading cluster {job.target}"):
-        cluster = aws.client("emr").describe_cluster(ClusterId=job.target)["Cluster"]
-    log_uri = cluster.get("LogUri")
+    with _ONE_AT_A_TIME:
+        log_uri = log_uri_of(job.target)
     if not log_uri:
-        return []
+        return Log()
     return _file(_joined(log_uri, job.target, "steps", step_id, "stderr.gz"))
 
 
-def _emr_ssm(job: RemoteJob, service_id: str) -> list[str]:
+@cache
+def log_uri_of(cluster: str) -> str | None:
+    """Where a cluster's logs go; fixed when it is made, so EMR, which allows few requests, is asked
+    once."""
+    with aws.translated(f"reading cluster {cluster}"):
+        answer = aws.client("emr").describe_cluster(ClusterId=cluster)
+    return answer["Cluster"].get("LogUri") or None
+
+
+def _emr_ssm(job: RemoteJob, service_id: str) -> Log:
     """The step's log; that of the command while there is no step."""
     command_id, _, step_id = service_id.partition("/")
-    if step_id and (lines := _emr(job, step_id)):
-        return lines
+    if step_id:
+        log = _emr(job, step_id)
+        if log.lines or log.pending:
+            return log
     ssm = aws.client("ssm")
     with aws.translated(f"reading command {command_id}"):
         found = ssm.list_command_invocations(CommandId=command_id)["CommandInvocations"]
@@ -82,10 +116,10 @@ def _emr_ssm(job: RemoteJob, service_id: str) -> list[str]:
                 CommandId=command_id, InstanceId=invocation["InstanceId"]
             )
             lines = answer.get("StandardErrorContent", "").splitlines()
-    return lines
+    return Log(lines)
 
 
-def _emr_serverless(job: RemoteJob, run_id: str) -> list[str]:
+def _emr_serverless(job: RemoteJob, run_id: str) -> Log:
     """The driver's error output, from where the run was told to log."""
     with aws.translated(f"reading job run {run_id}"):
         answer = aws.client("emr-serverless").get_job_run(applicationId=job.target, jobRunId=run_id)
@@ -96,17 +130,17 @@ def _emr_serverless(job: RemoteJob, run_id: str) -> list[str]:
     if cloudwatch.get("enabled"):
         prefix = cloudwatch.get("logStreamNamePrefix")
         stream = _joined(prefix, path) if prefix else path
-        return _cloudwatch(cloudwatch.get("logGroupName", SERVERLESS_GROUP), stream)
+        return Log(_cloudwatch(cloudwatch.get("logGroupName", SERVERLESS_GROUP), stream))
     log_uri = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
-    return _file(_joined(log_uri, f"{path}.gz")) if log_uri else []
+    return _file(_joined(log_uri, f"{path}.gz")) if log_uri else Log()
 
 
-def _redshift(_job: RemoteJob, statement_id: str) -> list[str]:
+def _redshift(_job: RemoteJob, statement_id: str) -> Log:
     """The statement of the batch that failed, for a load has no log."""
     with aws.translated(f"reading load {statement_id}"):
         answer = aws.client("redshift-data").describe_statement(Id=statement_id)
     failed = [part for part in answer.get("SubStatements", []) if part.get("Error")]
-    return [text for part in failed for text in _statement(part)]
+    return Log([text for part in failed for text in _statement(part)])
 
 
 def _statement(part: Mapping[str, Any]) -> list[str]:
@@ -125,18 +159,21 @@ def _cloudwatch(group: str, stream: str) -> list[str]:
     return [line for event in answer["events"] for line in event["message"].splitlines()]
 
 
-def _file(url: str) -> list[str]:
-    """The lines of a compressed log file; none if it is not there, or large."""
+def _file(url: str) -> Log:
+    """A compressed log file; no lines if it is large."""
     bucket, key = layout.split_s3_url(url)
+    s3 = aws.client("s3")
+    link = f"https://{s3.meta.region_name}.console.aws.amazon.com/s3/object/{bucket}?prefix="
+    link += quote(key, safe="")
     try:
         with aws.translated(f"reading log {url}"):
-            answer = aws.client("s3").get_object(Bucket=bucket, Key=key)
+            answer = s3.get_object(Bucket=bucket, Key=key)
             if answer["ContentLength"] > LOG_BYTES:
-                return []
+                return Log(url=link)
             data: bytes = answer["Body"].read()
     except NotFound:
-        return []
-    return gzip.decompress(data).decode(errors="replace").splitlines()
+        return Log(url=link, pending=True)
+    return Log(gzip.decompress(data).decode(errors="replace").splitlines(), link)
 
 
 def _joined(log_uri: str, *parts: str) -> str:
@@ -146,7 +183,7 @@ def _joined(log_uri: str, *parts: str) -> str:
     return "/".join([head.rstrip("/"), *parts])
 
 
-READERS: Final[Mapping[Engine, Callable[[RemoteJob, str], list[str]]]] = {
+READERS: Final[Mapping[Engine, Callable[[RemoteJob, str], Log]]] = {
     Engine.GLUE: _glue,
     Engine.EMR: _emr,
     Engine.EMR_SSM: _emr_ssm,

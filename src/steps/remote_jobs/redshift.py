@@ -16,6 +16,7 @@ from steps.remote_jobs.base import (
     EngineStatus,
     JobRequest,
     RemoteJob,
+    each_cancelled,
     engine_errors,
     mapped,
 )
@@ -86,14 +87,17 @@ class RedshiftJobs:
 
     def submit(self, request: JobRequest) -> str:
         count = len(request.statements)
-        if not 1 <= count <= STATEMENTS_AT_MOST:
+        if not 1 <= count < STATEMENTS_AT_MOST:  # one more is the timeout
             raise PipelineError(
-                f"a load has 1 to {STATEMENTS_AT_MOST} statements, {request.job.job_id} has {count}"
+                f"a load has 1 to {STATEMENTS_AT_MOST - 1} statements,"
+                f" {request.job.job_id} has {count}"
             )
+        # Of each statement: the transaction as a whole is cancelled at the job's deadline.
+        timeout = f"SET statement_timeout TO {request.timeout_seconds * 1000}"
         try:
             with _errors(f"submitting load {request.job.job_id} to {self._warehouse.name}"):
                 answer = self._client.batch_execute_statement(
-                    Sqls=list(request.statements),
+                    Sqls=[timeout, *request.statements],
                     StatementName=request.job.job_id,
                     ClientToken=client_token(request.job),
                     WithEvent=True,
@@ -146,6 +150,9 @@ class RedshiftJobs:
             return False
         raise refusal
 
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
+
     def _answer(self, job: RemoteJob) -> Answer:
         try:
             return self._status(job)
@@ -155,10 +162,13 @@ class RedshiftJobs:
     def _status(self, job: RemoteJob) -> EngineStatus:
         with _errors(f"reading load {job.job_id}"):
             answer = self._client.describe_statement(Id=job.known_id)
+        region = self._client.meta.region_name
         return EngineStatus(
             state=mapped(self.engine, STATES, answer["Status"]),
             raw_state=answer["Status"],
             error=answer.get("Error") or None,
+            console_url=f"https://{region}.console.aws.amazon.com/redshiftv2/home?region={region}",
+            ended_at=answer.get("UpdatedAt"),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -72,6 +73,7 @@ class Submitter:
     data_bucket: str
     clock: Clock = utc_now
     tokens: Tokens = random_token
+    stopwatch: Callable[[], float] = time.monotonic
 
     def submit(self, message: SubmitJob) -> JobStatus:
         """The job of the message's key, submitted; it may have ended already.
@@ -143,10 +145,10 @@ class Submitter:
         """Submit what has no service id yet."""
         work = work_of(message, self.data_bucket)
         if record is None:
+            claimed_at = self.stopwatch()
             created = self._intent(message, work)
             if self.jobs.create(created):
-                untried = replace(created, submitting_until=None)
-                return self._start(untried, work, created.submitting_until or 0)
+                return self._start(replace(created, submitting_until=None), work, claimed_at)
             record = self.jobs.await_by(self.jobs.get(message.key), message.callback_id)
             if record.state.ended or record.service_id is not None:
                 return record
@@ -187,23 +189,23 @@ class Submitter:
             and record.submitting_until is not None
             and now.timestamp() < record.submitting_until
         )
-        until = self._submission_ends()
-        if under_way or not self.jobs.claim_submission(record, until):
+        claimed_at = self.stopwatch()
+        if under_way or not self.jobs.claim_submission(record, self._submission_ends()):
             raise EngineFull(
                 f"another call may be submitting job {record.job_id} just now; it has up to"
                 f" {SUBMISSION_SECONDS} s"
             )
-        return self._start(record, work, until)
+        return self._start(record, work, claimed_at)
 
-    def _start(self, record: JobRecord, work: Work, until: int) -> JobRecord:
+    def _start(self, record: JobRecord, work: Work, claimed_at: float) -> JobRecord:
         """Submit it; only the one call that claimed the submission comes here.
 
         Args:
             record: as it was before the claim.
-            until: epoch seconds, when the claim ends.
+            claimed_at: by the stopwatch.
         """
         try:
-            if self.clock().timestamp() > until - REQUEST_SECONDS:
+            if self.stopwatch() - claimed_at > SUBMISSION_SECONDS - REQUEST_SECONDS:
                 raise Throttled(f"too late to submit {record.job_id} before another call may")
             service_id = self.adapter.submit(request_of(record, work))
         except (EngineFull, Throttled):

@@ -100,6 +100,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.slept = 0
+        self.elapsed = 0.0  # by the stopwatch of submit-job
         self.glue = FakeGlue(self.clock, GLUE_JOB)
         self.redshift = FakeRedshift(self.clock)
         self.emr = FakeEmr(self.clock)
@@ -235,6 +236,7 @@ class World:
             data_bucket=self.cloud.data_bucket,
             clock=self.clock,
             tokens=lambda: f"{next(self.tokens):08x}",
+            stopwatch=lambda: self.elapsed,
         )
         return submitter.submit(message)
 

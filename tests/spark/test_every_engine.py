@@ -1,0 +1,119 @@
+"""The same Spark script on every engine that runs it, by the deployed functions' own adapters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from running_cloud import ROOT, RunningCloud, wait_until
+
+from local import sample_data
+from local.local_cloud.cloud import LocalCloud
+
+pytestmark = [pytest.mark.cloud, pytest.mark.spark, pytest.mark.timeout(600)]
+ON = {
+    "emr": {"engine": "emr", "script": "jobs/orders_spark.py"},
+    "emr-ssm": {"engine": "emr-ssm", "script": "jobs/orders_spark.py"},
+    "emr-serverless": {"engine": "emr-serverless", "script": "jobs/orders_spark.py"},
+    "glue-spark": {"engine": "glue", "glueJob": "orders-spark"},
+}
+BROKEN = "raise ValueError('row 7: no such country')\n"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    state_dir: Path = tmp_path_factory.mktemp("local-cloud")
+    with LocalCloud(ROOT / "template.yaml", state_dir, port=0) as local_cloud:
+        running = RunningCloud(local_cloud)
+        s3, outputs = local_cloud.client("s3"), local_cloud.outputs
+        for file in sample_data.make_exports(orders=60).files:
+            s3.put_object(Bucket=outputs["DataBucketName"], Key=file.key, Body=file.body)
+        s3.put_object(Bucket=outputs["CodeBucketName"], Key="jobs/broken.py", Body=BROKEN)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mailbox(cloud: RunningCloud) -> str:
+    """The URL of a queue that gets what is published."""
+    sqs = cloud.cloud.client("sqs")
+    url: str = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = answer["Attributes"]["QueueArn"]
+    cloud.cloud.client("sns").subscribe(
+        TopicArn=cloud.outputs["NotificationTopicArn"],
+        Protocol="sqs",
+        Endpoint=arn,
+    )
+    return url
+
+
+def run_on(cloud: RunningCloud, name: str, **second_job: Any) -> dict[str, Any]:
+    """Run the shipped chain with another second job; answers the RUN item."""
+    contract = yaml.safe_load((ROOT / "datasets" / "orders_spark.yaml").read_text())
+    contract["name"] = name
+    contract["jobs"][1] = {"stage": "enrich", "timeoutSeconds": 300, **second_job}
+    contract["targets"] = {"dynamodb": {"key": ["order_id"]}}
+    cloud.cloud.client("s3").put_object(
+        Bucket=cloud.outputs["CodeBucketName"],
+        Key=f"datasets/{name}.yaml",
+        Body=yaml.safe_dump(contract),
+    )
+    one_day = {"startDateTime": "2026-11-01", "endDateTime": "2026-11-02"}
+    cloud.send({"datasetName": name, "runId": name, **one_day})
+    return cloud.await_run(name, "SUCCEEDED", "FAILED", "SKIPPED")
+
+
+def announced(cloud: RunningCloud, mailbox: str, run_id: str) -> dict[str, Any]:
+    """The run's `run-ended` notification."""
+
+    def found() -> dict[str, Any] | None:
+        sqs = cloud.cloud.client("sqs")
+        batch = sqs.receive_message(QueueUrl=mailbox, MaxNumberOfMessages=10)
+        for message in batch.get("Messages", []):
+            news: dict[str, Any] = json.loads(json.loads(message["Body"])["Message"])
+            sqs.delete_message(QueueUrl=mailbox, ReceiptHandle=message["ReceiptHandle"])
+            if (news["event"], news["runId"]) == ("run-ended", run_id):
+                return news
+        return None
+
+    return wait_until(found, f"the notification of {run_id}")
+
+
+@pytest.mark.parametrize("where", ON)
+def test_the_second_job_of_a_chain_runs_on_any_engine(cloud: RunningCloud, where: str) -> None:
+    run = run_on(cloud, f"orders-{where}", **ON[where])
+
+    assert run["status"]["S"] == "SUCCEEDED", run
+    clean, enrich = (
+        next(job for job in cloud.ledger(f"orders-{where}", "JOB#") if job["stage"]["S"] == stage)
+        for stage in ("clean", "enrich")
+    )
+    assert (clean["engine"]["S"], enrich["engine"]["S"]) == ("glue", ON[where]["engine"])
+    assert enrich["input_url"] == clean["output_url"]
+    assert enrich["run_id"] == clean["run_id"]
+    stored = cloud.stored(f"orders-{where}")
+    assert len(stored) == int(run["rows"]["M"]["stored"]["N"]) > 0
+    assert {item["job_id"]["S"] for item in stored} == {enrich["job_id"]["S"]}
+
+
+@pytest.mark.parametrize("engine", ["emr", "emr-ssm", "emr-serverless"])
+def test_what_a_failed_job_wrote_is_in_every_record_of_it(
+    cloud: RunningCloud, mailbox: str, engine: str
+) -> None:
+    name = f"broken-{engine}"
+    run_on(cloud, name, engine=engine, script="jobs/broken.py")
+
+    (job,) = (item for item in cloud.ledger(name, "JOB#") if item["stage"]["S"] == "enrich")
+    assert job["state"]["S"] == "FAILED"
+    assert "row 7: no such country" in job["log_tail"]["S"]
+    assert job["console_url"]["S"].startswith("https://")
+    assert job["log_url"]["S"]
+    (outcome,) = cloud.results(name)["outcomes"]
+    assert "row 7: no such country" in outcome["failure"]["logTail"]
+    (failed,) = announced(cloud, mailbox, name)["result"]["failures"]
+    assert "row 7: no such country" in failed["failure"]["logTail"]
+    assert failed["failure"]["consoleUrl"].startswith("https://")

@@ -158,6 +158,7 @@ class SubmitJob(Contract):
             a job of an earlier attempt that runs or has succeeded is adopted.
         input_url: the previous job's output prefix; absent: the unit's own object.
         timeout_seconds: the job's deadline, counted from its submission.
+        execution_arn: the durable execution that waits for it; of a shard, its own.
     """
 
     key: JobKey
@@ -167,6 +168,7 @@ class SubmitJob(Contract):
     retry: int
     timeout_seconds: int
     input_url: str | None = None
+    execution_arn: str | None = None
 
 
 class CheckJob(Contract):

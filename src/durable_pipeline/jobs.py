@@ -69,10 +69,16 @@ def run_job(
         on_ended: told of every try's end, failed ones included.
 
     Raises:
-        StageFailed: the job did not succeed; error types JobFailed, JobCancelled, JobTimedOut.
+        StageFailed: the job did not succeed; error types JobFailed, JobCancelled, JobTimedOut, or
+            that of the step that could not submit, ask about or cancel it.
     """
     for retry in range(1, job.attempts + 1):
-        status = _submit_and_await(context, settings, job, retry)
+        try:
+            status = _submit_and_await(context, settings, job, retry)
+        except StageFailed as failed:
+            if failed.job:
+                on_ended(failed.job)
+            raise
         on_ended(status)
         if status.state is JobState.SUCCEEDED:
             return status
@@ -91,39 +97,64 @@ def _submit_and_await(
     key = job.key(retry)
     heartbeat = settings.heartbeat_seconds
     callback = _create_callback(context, job, heartbeat)
-    status = call(
-        context,
-        settings,
-        SUBMIT_JOB,
-        SubmitJob(
-            key=key,
-            engine=job.engine,
-            callback_id=callback.callback_id,
-            run_attempt=job.run_attempt,
-            retry=retry,
-            timeout_seconds=job.timeout_seconds,
-            input_url=job.input_url,
-        ),
-        retry_submission(job.timeout_seconds),
+    submit = SubmitJob(
+        key=key,
+        engine=job.engine,
+        callback_id=callback.callback_id,
+        run_attempt=job.run_attempt,
+        retry=retry,
+        timeout_seconds=job.timeout_seconds,
+        input_url=job.input_url,
+        execution_arn=context.execution_context.durable_execution_arn,
     )
+    try:
+        status = call(context, settings, SUBMIT_JOB, submit, retry_submission(job.timeout_seconds))
+    except StageFailed as failed:
+        return _given_up(context, settings, key, failed)
     while not status.state.ended:
         try:
             return JobStatus.from_json(callback.result())
         except CallbackTimeoutError:  # silence or deadline: the service decides which
-            heartbeat = min(2 * heartbeat, LONGEST_HEARTBEAT_SECONDS)
+            # Seldom enough to cost little, often enough to notice the deadline.
+            longest = max(settings.heartbeat_seconds, job.timeout_seconds // 8)
+            heartbeat = min(2 * heartbeat, longest, LONGEST_HEARTBEAT_SECONDS)
             callback = _create_callback(context, job, heartbeat)
             check = CheckJob(key=key, callback_id=callback.callback_id)
             try:
                 status = call(context, settings, CHECK_JOB, check)
             except StageFailed as failed:
                 if failed.error_type not in PASSING:
-                    raise
+                    return _given_up(context, settings, key, failed)
                 continue  # the job runs on whether we can ask or not: look again, later
             if status.overdue and not status.state.ended:
                 reason = f"still running at its deadline of {job.timeout_seconds} s"
-                cancel = CancelJob(key=key, reason=reason)
-                status = call(context, settings, CANCEL_JOB, cancel)
+                try:
+                    status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+                except StageFailed as failed:  # the reaper's sweep has it stopped
+                    why = f"{reason}; it could not be cancelled: {failed.message}"
+                    ended = {"state": JobState.TIMED_OUT, "error": why}
+                    return status.model_copy(update=ended)
     return status
+
+
+def _given_up(
+    context: DurableContext, settings: Settings, key: JobKey, failed: StageFailed
+) -> JobStatus:
+    """Have a job stopped that this stage cannot follow any more; as it ended, if it has succeeded.
+
+    Raises:
+        StageFailed: as the stage had failed, with what is known of the job.
+    """
+    if failed.error_type == "OwnershipLost":  # it is another's by now
+        raise failed
+    try:
+        reason = f"{failed.stage} failed: {failed.message}"[:500]
+        status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+    except StageFailed:  # there is none, or the reaper's sweep stops it
+        raise failed from None
+    if status.state is JobState.SUCCEEDED:
+        return status
+    raise StageFailed(failed.stage, failed.error_type, failed.message, status)
 
 
 def _create_callback(context: DurableContext, job: Job, heartbeat: int) -> Callback[Any]:

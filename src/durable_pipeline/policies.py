@@ -131,14 +131,19 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     """As `retry_step`, where the end is a job's deadline: no passing error gives up before.
 
     Submitting meets full engines and throttling in any order, and the calls are counted together.
+    Of use for one call only: it counts the errors, which a replay tells again in the same order.
 
     Args:
         timeout_seconds: the job's.
     """
 
+    others = 0
+
     def decide(error: Exception, attempts_made: int) -> RetryDecision:
+        nonlocal others
         if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
-            return retry_step(error, attempts_made)
+            others += 1  # counted apart: waiting for a place uses up no other try
+            return retry_step(error, others)
         full = error_name(error.error_type) == "EngineFull"
         policy = patient(timeout_seconds, first_delay=15 if full else 2)
         return _decide(policy, attempts_made)

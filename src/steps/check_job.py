@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from contracts.job import JobState, JobStatus
+from contracts.errors import PipelineError
+from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import CheckJob
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
@@ -14,7 +17,15 @@ from steps.ledger import Ledger
 from steps.remote_jobs.base import RemoteJobs
 from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.runtime import Clock, metrics, settings_from_environment, step_handler, utc_now
+from steps.request_quota import Turns, requests_for
+from steps.runtime import (
+    Clock,
+    logger,
+    metrics,
+    settings_from_environment,
+    step_handler,
+    utc_now,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +39,36 @@ def handler(message: CheckJob) -> JobStatus:
     jobs = JobLedger(Ledger(settings.ledger_table))
     metrics.add_metric("JobsChecked", MetricUnit.Count, 1)
     record = jobs.await_by(jobs.get(message.key), message.callback_id)
+    return check(jobs, lambda engine: adapter_for(engine, settings), record).status(utc_now())
+
+
+def check(
+    jobs: JobLedger,
+    adapter_of: Callable[[Engine], RemoteJobs],
+    record: JobRecord,
+    clock: Clock = utc_now,
+) -> JobRecord:
+    """The job as it is to be told: asked for at its engine, if that may be asked just now.
+
+    Past its deadline an engine that cannot be asked changes nothing: the job is to be cancelled.
+
+    Raises:
+        PipelineError: the engine could not be asked about a job that is in time.
+    """
     if record.state.ended:
         jobs.told(record)
-    else:
-        record = checked(jobs, adapter_for(record.engine, settings), record)
-    return record.status(utc_now())
+        return record
+    try:
+        adapter = adapter_of(record.engine)
+        turns, queue = Turns(jobs.ledger, clock), f"{record.engine}-checking"
+        if not turns.take(adapter.quota, queue, [record], partial(requests_for, now=clock())):
+            return record
+        return checked(jobs, adapter, record, clock)
+    except PipelineError as error:
+        if not record.overdue(clock()):
+            raise
+        logger.warning("not asked", extra={"job_id": record.job_id, "error": repr(error)})
+        return record
 
 
 def checked(
@@ -62,11 +98,11 @@ def located(
 ) -> JobRecord:
     """With the service id of a job whose submission was interrupted, if the engine has it.
 
-    Engines that recognise a repeat are not asked: submit-job's next call gets the id from them, and
-    Redshift lists nobody the statements of another role.
+    Redshift is not asked, which lists nobody the statements of another role: submit-job's next call
+    gets the id from it, as it recognises a repeat.
     """
     interrupted = record.service_id is None and record.submitting_until is not None
-    if adapter.recognises_repeats or not interrupted:
+    if not adapter.finds_others_jobs or not interrupted:
         return record
     service_id = adapter.find(record.remote)
     return record if service_id is None else jobs.submitted(record, service_id, clock())

@@ -98,12 +98,14 @@ class JobLedger:
             }
         )
 
-    def take(self, record: JobRecord, callback_id: str) -> bool:
-        """Make an earlier attempt's job that of this callback; False if it is being stopped."""
+    def take(self, record: JobRecord, callback_id: str, execution: str | None) -> bool:
+        """Make an earlier attempt's job that of this callback and execution; False if it is being
+        stopped."""
         unchanged = Attr("callback_id").is_in([record.callback_id, callback_id])
         usable = Attr("cancelling").not_exists() | Attr("state").eq(JobState.SUCCEEDED)
         condition = unchanged & usable
-        return self._update(record, {"callback_id": callback_id}, condition=condition)
+        values = {"callback_id": callback_id, **({"execution": execution} if execution else {})}
+        return self._update(record, values, condition=condition)
 
     def condemn(self, record: JobRecord, reason: str) -> bool:
         """Decide to stop the job; False if it has ended, or somebody else awaits it by now.

@@ -26,6 +26,7 @@ class JobRecord:
         deadline: epoch seconds; counted from the intent, anew from the submission.
         input_url: what it reads.
         cancelling: why it is being stopped for good: no attempt of the run takes it any more.
+        execution: ARN of the execution that waits for it; of a shard, its own.
     """
 
     key: JobKey
@@ -43,6 +44,7 @@ class JobRecord:
     submitting_until: int | None = None
     active: bool = True
     cancelling: str | None = None
+    execution: str | None = None
     error: str | None = None
     log_url: str | None = None
     console_url: str | None = None
@@ -55,6 +57,11 @@ class JobRecord:
 
     def overdue(self, now: datetime) -> bool:
         return not self.state.ended and now.timestamp() > self.deadline
+
+    def interrupted(self, now: datetime) -> bool:
+        """Whoever was submitting it is gone, and the job may be at its engine or not."""
+        until = self.submitting_until
+        return self.service_id is None and until is not None and now.timestamp() >= until
 
     def status(self, now: datetime) -> JobStatus:
         return JobStatus(
@@ -133,6 +140,7 @@ def item_of(record: JobRecord) -> Item:
         "submitting_until": record.submitting_until,
         "active": record.engine.value if record.active else None,
         "cancelling": record.cancelling,
+        "execution": record.execution,
         "error": record.error,
         "log_url": record.log_url,
         "console_url": record.console_url,
@@ -187,6 +195,7 @@ def record_of(item: Item) -> JobRecord:
         submitting_until=item.get("submitting_until"),
         active="active" in item,
         cancelling=item.get("cancelling"),
+        execution=item.get("execution"),
         error=item.get("error"),
         log_url=item.get("log_url"),
         console_url=item.get("console_url"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from contracts.errors import NotFound, PipelineError
@@ -19,10 +20,12 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
 from steps.remote_jobs.base import Answer, EngineStatus, RemoteJob, RemoteJobs
 from steps.remote_jobs.logs import with_log_tail
-from steps.request_quota import Turns, share_of_request
+from steps.request_quota import Turns, requests_for
 from steps.runtime import Clock, logger, utc_now
 
 LOOK_AGAIN_SECONDS: Final = 5
+# An engine that does not know a job may not have it in its list yet, so long after its submission.
+LISTED_AFTER_SECONDS: Final = 300
 Sleep = Callable[[float], None]
 Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
 
@@ -38,6 +41,10 @@ class Stopped:
 
     ended: list[JobRecord] = field(default_factory=list)
     going_on: dict[str, Why] = field(default_factory=dict)
+
+    def and_also(self, other: Stopped) -> Stopped:
+        """This and what came of other jobs."""
+        return Stopped(self.ended + other.ended, {**self.going_on, **other.going_on})
 
     @property
     def errors(self) -> dict[str, Why]:
@@ -88,11 +95,11 @@ class _Rounds:
     """One look after the other at the same jobs.
 
     Attributes:
-        told: the jobs whose engines took the request to stop them.
+        told: the jobs, by what was known of them, whose engines took the request to stop them.
     """
 
     stopper: JobStopper
-    told: set[str]
+    told: set[RemoteJob]
 
     def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
         """Bring each job one step nearer to its end; why some are not there, by job id."""
@@ -108,10 +115,16 @@ class _Rounds:
                 going_on |= {record.job_id: error for record in of_engine}
         return going_on
 
-    def _look_at_engine(self, adapter: RemoteJobs, records: Iterable[JobRecord]) -> dict[str, Why]:
-        going_on: dict[str, Why] = {}
+    def _look_at_engine(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
+        needed = partial(requests_for, now=self.stopper.clock())
+        now = turns.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
+        going_on: dict[str, Why] = {
+            record.job_id: f"{adapter.engine} is asked about it later" for record in records
+        }
         submitted: list[JobRecord] = []
-        for record in records:
+        for record in now:
+            going_on.pop(record.job_id)
             try:
                 located = self._located(adapter, record)
             except PipelineError as error:
@@ -127,24 +140,18 @@ class _Rounds:
 
     def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
         """Keep the ends of those that have ended, have the others stopped."""
-        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
-        queue, share = f"{adapter.engine}-stopping", share_of_request(adapter.quota)
-        now = turns.take(adapter.quota, queue, records, share)
-        going_on: dict[str, Why] = {
-            record.job_id: f"{adapter.engine} is asked about it later" for record in records
-        }
-        answers = adapter.status_of_many([record.remote for record in now])
+        going_on: dict[str, Why] = {}
+        answers = adapter.status_of_many([record.remote for record in records])
         to_stop: list[RemoteJob] = []
-        for record in now:
+        for record in records:
             why, remote = self._ended_or_not(record, answers[record.job_id])
-            going_on.pop(record.job_id)
             if why is not None:
                 going_on[record.job_id] = why
-            if remote is not None and record.job_id not in self.told:
+            if remote is not None and remote not in self.told:
                 to_stop.append(remote)
         if to_stop:
             refused = adapter.cancel_many(to_stop)
-            self.told.update(job.job_id for job in to_stop if job.job_id not in refused)
+            self.told.update(job for job in to_stop if job.job_id not in refused)
             going_on |= refused
         return going_on
 
@@ -176,6 +183,9 @@ class _Rounds:
         try:
             status = state_of(record, answer)
             if isinstance(answer, NotFound):
+                submitted_at = record.deadline - record.timeout_seconds
+                if self.stopper.clock().timestamp() < submitted_at + LISTED_AFTER_SECONDS:
+                    return f"{record.engine} does not know it yet", record.remote
                 lost = f"{record.engine} does not know the job any more"
                 status = EngineStatus(JobState.CANCELLED, "UNKNOWN", lost)
             record = self.stopper.jobs.known_as(record, status.service_id)

@@ -8,15 +8,13 @@ An engine with a quota is asked about some of its jobs at a time, in turn.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.errors import NotFound, PipelineError
@@ -26,16 +24,16 @@ from steps.callbacks import Callbacks, Delivery
 from steps.check_job import located
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord, state_of
+from steps.job_tally import Done, Tally, report
 from steps.ledger import Ledger
-from steps.remote_jobs.base import Answer, EngineStatus, RemoteJobs
+from steps.remote_jobs.base import Answer, EngineStatus, Quota, RemoteJobs
 from steps.remote_jobs.logs import with_log_tail
 from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.request_quota import Turns, share_of_request
+from steps.request_quota import Turns, requests_for
 from steps.runtime import (
     Clock,
     flush_metrics,
     logger,
-    metrics,
     settings_from_environment,
     utc_now,
 )
@@ -47,33 +45,14 @@ UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
 # EMR copies a step's log to S3 every five minutes. So long a failed job's answer waits for it: what
 # went wrong is worth more than a quicker failure.
 LOG_PATIENCE: Final = timedelta(minutes=6)
-ERRORS_NAMED: Final = 5
+# A job that its engine still calls running so long after its deadline, though it was cancelled, or
+# whose state nobody knows, is not asked about for ever.
+NEVER_ENDING: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(EngineSettings):
     ledger_table: str
-
-
-class WatcherIncomplete(PipelineError):
-    """Some jobs could not be looked after this time; the next run tries again."""
-
-
-class Done(StrEnum):
-    """What was done for one job."""
-
-    ANSWERED = "answered"
-    HEARTBEAT = "heartbeat"
-    NOTHING = "nothing"
-
-
-@dataclass
-class Tally:
-    """What one run of the watcher did; `active` counts the jobs, `done` what came of them."""
-
-    active: int = 0
-    done: Counter[Done] = field(default_factory=Counter)
-    errors: list[Exception] = field(default_factory=list)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -86,27 +65,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             callbacks=Callbacks(aws.client("lambda")),
         )
         try:
-            _report(watcher.run())
+            report(watcher.run())
         finally:
             flush_metrics()
 
 
-def _report(tally: Tally) -> None:
-    """Metrics, and one error for all that failed.
+@dataclass(frozen=True)
+class _Going:
+    """An engine's jobs that have not ended, as far as the ledger knows."""
 
-    Raises:
-        WatcherIncomplete: something failed.
-    """
-    for name, value in (
-        ("WatcherRuns", 1),
-        ("ActiveJobs", tally.active),
-        ("JobsAnswered", tally.done[Done.ANSWERED]),
-        ("WatcherErrors", len(tally.errors)),
-    ):
-        metrics.add_metric(name, MetricUnit.Count, value)
-    if tally.errors:
-        named = "; ".join(repr(error) for error in tally.errors[:ERRORS_NAMED])
-        raise WatcherIncomplete(f"{len(tally.errors)} of {tally.active} jobs or engines: {named}")
+    adapter: RemoteJobs
+    records: Sequence[JobRecord]
 
 
 @dataclass(frozen=True)
@@ -126,9 +95,16 @@ class Watcher:
     def run(self) -> Tally:
         tally = Tally()
         with ThreadPoolExecutor(AT_ONCE) as pool:
+            going = {}
             for engine in self.engines:
                 try:
-                    self._look_after_engine(engine, pool, tally)
+                    if found := self._begin_with_engine(engine, pool, tally):
+                        going[engine] = found
+                except Exception as error:
+                    self._failed(tally, error, engine=engine)
+            for engine, records in self._taking_turns(going, tally).items():
+                try:
+                    self._look_after_jobs(going[engine].adapter, records, pool, tally)
                 except Exception as error:
                     self._failed(tally, error, engine=engine)
         counts = {done.value: tally.done[done] for done in Done}
@@ -136,32 +112,54 @@ class Watcher:
         logger.info("watched", extra={"active": tally.active, **counts, "errors": errors})
         return tally
 
-    def _look_after_engine(self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally) -> None:
+    def _begin_with_engine(
+        self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally
+    ) -> _Going | None:
+        """Tell the ends that are known; what is left to be asked about."""
         records = list(self._active(engine, tally))
         if not records:
-            return
+            return None
         ended = [record for record in records if record.state.ended]
         self._each(pool, tally, ended, self._tell)
-        adapter = self.adapter(engine)
         going = [record for record in records if not record.state.ended]
+        return _Going(self.adapter(engine), going)
+
+    def _taking_turns(
+        self, going: Mapping[Engine, _Going], tally: Tally
+    ) -> dict[Engine, list[JobRecord]]:
+        """The jobs that may be asked about now; engines that share a quota wait in one queue."""
         turns = Turns(self.jobs.ledger, self.clock)
-        going = turns.take(adapter.quota, engine.value, going, self._requests(adapter))
+        sharing: dict[str, list[_Going]] = defaultdict(list)
+        for engine, found in going.items():
+            sharing[found.adapter.quota.name if found.adapter.quota else engine].append(found)
+        taken: dict[Engine, list[JobRecord]] = defaultdict(list)
+        for name, each in sharing.items():
+            records = [record for found in each for record in found.records]
+            try:
+                now = turns.take(each[0].adapter.quota, name, records, self._requests)
+            except PipelineError as error:
+                self._failed(tally, error, quota=name)
+                continue
+            for record in now:
+                taken[record.engine].append(record)
+        return taken
+
+    def _look_after_jobs(
+        self,
+        adapter: RemoteJobs,
+        going: Sequence[JobRecord],
+        pool: ThreadPoolExecutor,
+        tally: Tally,
+    ) -> None:
         submitted = [record for record in going if record.service_id is not None]
         answers = adapter.status_of_many([record.remote for record in submitted])
         self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
         intents = [record for record in going if record.service_id is None]
         self._each(pool, tally, intents, lambda job: self._look_after_intent(job, adapter))
 
-    def _requests(self, adapter: RemoteJobs) -> Callable[[JobRecord], float]:
-        """What it takes to look after a job of an engine that has a quota, in requests."""
-        share = share_of_request(adapter.quota)
-
-        def requests(record: JobRecord) -> float:
-            if record.service_id is not None:
-                return share(record)
-            return 1.0 if self._interrupted(record) else 0.0  # it has to be searched for
-
-        return requests
+    def _requests(self, record: JobRecord, quota: Quota) -> float:
+        """What it takes to look after a job, in requests."""
+        return requests_for(record, quota, self.clock())
 
     def _active(self, engine: Engine, tally: Tally) -> Iterator[JobRecord]:
         for record in self.jobs.active(engine):
@@ -200,6 +198,8 @@ class Watcher:
             return Done.NOTHING
         if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
             self.jobs.running(record, status)
+        if now.timestamp() > record.deadline + NEVER_ENDING.total_seconds():
+            return self._end_as_late(record, f"{record.engine} still says {status.raw_state}")
         if record.overdue(now) or record.cancelling:  # silence makes the orchestrator check it
             return Done.NOTHING
         return self._heartbeat(record)
@@ -211,18 +211,17 @@ class Watcher:
     def _look_after_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
         """Find what an interrupted call submitted; end what nobody will submit any more."""
         now = self.clock()
-        if record.submitting_until is not None and not self._interrupted(record):
+        if record.submitting_until is not None and not record.interrupted(now):
             return Done.NOTHING
         if located(self.jobs, adapter, record, self.clock).service_id is not None:
             return Done.NOTHING
         if record.overdue(now):
-            return self._end_as_late(record, f"not submitted within {record.timeout_seconds} s")
+            error = f"not submitted within {record.timeout_seconds} s"
+            late = record.ended(EngineStatus(JobState.TIMED_OUT, "NOT SUBMITTED", error), now)
+            # Only if it still is as the index had it: it may have got its place just now.
+            if self.jobs.give_up_intent(late):
+                return self._tell(self.jobs.get(record.key))
         return Done.NOTHING
-
-    def _interrupted(self, record: JobRecord) -> bool:
-        """Whoever was submitting it is gone, and the job may be at its engine or not."""
-        until = record.submitting_until
-        return until is not None and self.clock().timestamp() >= until
 
     def _end_as_late(self, record: JobRecord, error: str) -> Done:
         return self._end(record, EngineStatus(JobState.TIMED_OUT, "UNKNOWN", error))

@@ -17,20 +17,20 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from contracts import layout
-from contracts.errors import NotFound, OwnershipLost, PipelineError
+from contracts.errors import OwnershipLost, PipelineError
 from contracts.job import Engine
 from contracts.messages import Notify, RecordRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp
-from steps import aws, record_run
-from steps.claim_run import ALIVE, GONE
+from steps import record_run
+from steps.executions import Ended, Executions, execution
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper, Stopped
@@ -44,13 +44,6 @@ STATUS_CHANGE: Final = "Durable Execution Status Change"
 ENDED_BADLY: Final = frozenset({"STOPPED", "TIMED_OUT", "FAILED"})
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
-REASONS: Final = {
-    "STOPPED": "its execution was stopped",
-    "TIMED_OUT": "its execution ran out of time",
-    "FAILED": "its execution failed",
-    "SUCCEEDED": "its execution ended without an outcome of this run",
-    GONE: "its execution is not known any more",
-}
 MARKED: Final = "marked"
 ANNOUNCED: Final = "announced"
 
@@ -64,33 +57,6 @@ class Settings(EngineSettings):
 
 class ReaperIncomplete(PipelineError):
     """Some runs or jobs are not through; the same call goes on with them."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How an execution stands: its status, GONE if nobody knows, and its error's message."""
-
-    status: str
-    message: str | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self.status in ALIVE
-
-    @property
-    def run_status(self) -> RunStatus:
-        return RunStatus.STOPPED if self.status == "STOPPED" else RunStatus.FAILED
-
-    @property
-    def reason(self) -> str:
-        reason = REASONS.get(self.status, f"its execution ended as {self.status}")
-        return f"{reason}: {self.message}" if self.message else reason
-
-
-class Executions(Protocol):
-    """Tells how an execution stands."""
-
-    def __call__(self, arn: str) -> Ended: ...
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -115,16 +81,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
                 reaper.sweep()
         finally:
             flush_metrics()
-
-
-def execution(arn: str) -> Ended:
-    """As the service tells it."""
-    try:
-        with aws.translated(f"asking for execution {arn}"):
-            answer = aws.client("lambda").get_durable_execution(DurableExecutionArn=arn)
-    except NotFound:
-        return Ended(GONE)
-    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
 
 
 @dataclass(frozen=True)
@@ -169,7 +125,19 @@ class Reaper:
                     problems.append(f"run {run_id}: {error!r}")
                 else:
                     problems += [f"job {job}: {why}" for job, why in stopped.going_on.items()]
+        problems += self._reap_jobs(arn, ended, max(0, int((until - self.clock()).total_seconds())))
         _complain(problems)
+
+    def _reap_jobs(self, arn: str, ended: Ended, patience_seconds: int) -> list[str]:
+        """Stop jobs of an execution that holds no run: that of a shard, whose run goes on."""
+        records = [
+            record
+            for engine in self.engines
+            for record in self.jobs.active(engine)
+            if isinstance(record, JobRecord) and record.execution == arn and not record.state.ended
+        ]
+        stopped = self._stop(records, ended.reason, patience_seconds)
+        return [f"job {job}: {why}" for job, why in stopped.going_on.items()]
 
     def sweep(self) -> None:
         """End runs whose holder is gone; stop active jobs of such and of ended runs, and those that
@@ -272,7 +240,10 @@ class Reaper:
                 return self._reap_run(run_id, run["holder"], holder, patience_seconds=0)
             late = (self.clock() - OVERDUE_GRACE).timestamp()
             overdue = [job for job in records if job.deadline < late or job.cancelling]
-            return self._stop(overdue, "still running long after its deadline")
+            late_ones = self._stop(overdue, "still running long after its deadline")
+            left = [job for job in records if job not in overdue and not self._awaited(job, run)]
+            unawaited = self._stop(left, "the execution that waited for it has ended")
+            return late_ones.and_also(unawaited)
         # The run's own row goes to the warehouse when the run has ended in the ledger.
         orphans = [
             record
@@ -280,6 +251,11 @@ class Reaper:
             if not (holder.alive and record.key.unit_id == layout.RUN_UNIT)
         ]
         return self._stop(orphans, f"its run has ended as {run['status']}")
+
+    def _awaited(self, record: JobRecord, run: Item) -> bool:
+        """Whether the execution that waits for a job of a living run is alive, too."""
+        shard = record.execution not in (None, run["holder"])
+        return not shard or self.executions(str(record.execution)).alive
 
     def _stop(
         self, records: Sequence[JobRecord], reason: str, patience_seconds: int = 0

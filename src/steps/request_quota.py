@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from boto3.dynamodb.conditions import Attr
 
@@ -21,10 +22,11 @@ from steps.runtime import Clock
 QUOTA_ITEMS = "#quota"  # no run can be called so
 
 
-def share_of_request(quota: Quota | None) -> Callable[[JobRecord], float]:
-    """What it takes to ask about a job whose id is known, in requests."""
-    share = 1 / quota.jobs_per_request if quota else 0.0
-    return lambda _record: share
+def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
+    """What it takes to ask about a job: a share of a request, or a search for it."""
+    if record.service_id is not None:
+        return 1 / quota.jobs_per_request
+    return 1.0 if record.interrupted(now) else 0.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Turns:
         quota: Quota | None,
         queue: str,
         records: Sequence[JobRecord],
-        requests: Callable[[JobRecord], float],
+        requests: Callable[[JobRecord, Quota], float],
     ) -> list[JobRecord]:
         """Those of the jobs that may be asked about now.
 
@@ -47,7 +49,7 @@ class Turns:
             queue: whose turns these are; each queue goes on where it stopped.
             requests: what asking about a job takes: a whole request, or its share of one.
         """
-        if quota is None or not any(requests(record) for record in records):
+        if quota is None or not any(requests(record, quota) for record in records):
             return list(records)
         item = self._item(quota)
         now = self.clock().timestamp()
@@ -57,9 +59,10 @@ class Turns:
         taken: list[JobRecord] = []
         cost = 0.0
         for record in ahead:
-            if math.ceil(round(cost + requests(record), 6)) > tokens:
+            more = requests(record, quota)
+            if math.ceil(round(cost + more, 6)) > tokens:
                 break
-            cost += requests(record)
+            cost += more
             taken.append(record)
         if not taken:
             return []

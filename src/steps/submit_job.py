@@ -124,10 +124,13 @@ class Submitter:
         input_url = work_of(message, self.data_bucket).input_url
         for record in earlier:
             fits = record.input_url == input_url and self._usable(record)
-            if fits and self.jobs.take(record, message.callback_id):
+            if fits and self._taken(record, message):
                 self.jobs.adopt(key, record)
                 return self.jobs.get(key)
         return None
+
+    def _taken(self, record: JobRecord, message: SubmitJob) -> bool:
+        return self.jobs.take(record, message.callback_id, message.execution_arn)
 
     def _usable(self, record: JobRecord) -> bool:
         if record.state is JobState.SUCCEEDED:
@@ -171,6 +174,7 @@ class Submitter:
             output_url=layout.s3_url(self.data_bucket, prefix),
             input_url=work.input_url,
             submitting_until=self._submission_ends(),
+            execution=message.execution_arn,
         )
 
     def _resume(self, record: JobRecord, work: Work) -> JobRecord:

@@ -206,3 +206,66 @@ def test_a_service_that_cannot_be_asked_does_not_fail_the_unit_while_its_job_run
 
     assert world.count("check-job") == 9
     assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_crash_after_a_wait_for_a_place_is_tried_again(
+    deployment: Deployment, world: World
+) -> None:
+    """Waiting uses up no other try."""
+    names = ["EngineFull"] * 3 + ["Sandbox.Timedout", "EngineFull", "Runtime.ExitError"]
+    world.fail("submit-job", *[error_named(name) for name in names])
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.count("submit-job") == len(names) + 1
+    assert world.unit_status() == {"STORED": 1}
+
+
+@pytest.mark.parametrize("step", ["submit-job", "check-job"])
+def test_a_job_that_cannot_be_followed_any_more_is_stopped(
+    short_heartbeat: Deployment, world: World, step: str
+) -> None:
+    world.job_answers["clean"] = [running, running]
+    world.fail(step, error_named("PipelineError"))
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    (cancel,) = world.payloads("cancel-job")
+    assert cancel["reason"].startswith(f"{step} failed:")
+    unit = world.units["00000-000"]
+    assert unit["failure"]["stage"] == step
+    assert unit["failure"]["jobId"] == "job-00000-000-clean-1"
+    assert unit["jobIds"] == ["job-00000-000-clean-1"]
+
+
+def test_one_that_had_succeeded_all_the_same_is_gone_on_with(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running]
+    world.cancelled_as = {"state": "SUCCEEDED"}
+    world.fail("check-job", error_named("PipelineError"))
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    assert world.unit_status() == {"STORED": 1}
+
+
+def test_a_job_of_another_holder_is_not_stopped(deployment: Deployment, world: World) -> None:
+    world.fail("submit-job", error_named("OwnershipLost"))
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.count("cancel-job") == 0
+
+
+def test_a_job_that_cannot_be_cancelled_has_timed_out_all_the_same(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.job_answers["clean"] = [running, {"state": "RUNNING", "overdue": True}]
+    world.fail("cancel-job", error_named("PipelineError"))
+
+    short_heartbeat.run(sqs_event(RUN))
+
+    failure = world.units["00000-000"]["failure"]
+    assert (failure["stage"], failure["errorType"]) == ("clean", "JobTimedOut")
+    assert "could not be cancelled" in failure["message"]

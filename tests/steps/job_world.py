@@ -19,11 +19,12 @@ from contracts.manifest import ManifestEntry, ManifestPart
 from contracts.messages import SubmitJob
 from steps.callbacks import Callbacks
 from steps.cancel_job import cancelled
-from steps.check_job import checked
+from steps.check_job import check
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper
-from steps.job_watcher import Tally, Watcher
+from steps.job_tally import Tally
+from steps.job_watcher import Watcher
 from steps.remote_jobs.base import RemoteJobs
 from steps.remote_jobs.emr import EmrJobs
 from steps.remote_jobs.emr_serverless import EmrServerlessJobs
@@ -211,6 +212,7 @@ class World:
         callback: str = "callback1",
         timeout_seconds: int = 900,
         input_url: str | None = None,
+        execution_arn: str | None = None,
     ) -> SubmitJob:
         self.durable.make(callback)
         return SubmitJob(
@@ -226,6 +228,7 @@ class World:
             retry=retry,
             timeout_seconds=timeout_seconds,
             input_url=input_url,
+            execution_arn=execution_arn,
         )
 
     def submit(self, message: SubmitJob | None = None) -> JobStatus:
@@ -243,9 +246,7 @@ class World:
     def check(self, key: JobKey, callback: str = "callback2") -> JobStatus:
         self.durable.make(callback)
         record = self.jobs.await_by(self.jobs.get(key), callback)
-        if not record.state.ended:
-            record = checked(self.jobs, self.adapter(record.engine), record, self.clock)
-        return record.status(self.clock())
+        return check(self.jobs, self.adapter, record, self.clock).status(self.clock())
 
     def cancel(self, key: JobKey, reason: str = "told to") -> JobStatus:
         stopper = JobStopper(self.jobs, self.adapter, self.sleep, self.clock)

@@ -13,10 +13,11 @@ from contracts.job import Engine, JobKey
 from contracts.run_request import RunRequest
 from steps import topic
 from steps.claim_run import GONE
+from steps.executions import Ended
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper
 from steps.ledger import ACTIVE_RUN
-from steps.reaper import Ended, Reaper
+from steps.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
 SECOND = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/second/0"

@@ -12,6 +12,7 @@ from contracts import layout, messages
 from contracts.errors import NotFound, Throttled
 from contracts.job import Engine, JobState, JobStatus
 from steps import cancel_job, check_job
+from steps.remote_jobs.emr_steps import QUOTA
 
 
 @pytest.fixture
@@ -87,6 +88,31 @@ class TestCheck:
         world.emr.finish("COMPLETED")
         assert world.check(message.key).state is JobState.SUCCEEDED
 
+    @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+    def test_past_its_deadline_an_engine_that_cannot_be_asked_saves_no_job(self, world, key, code):
+        world.submit()
+        world.clock.advance(901)
+        world.glue.refuse_once("GetJobRuns", code)
+        status = world.check(key)
+        assert (status.state, status.overdue) == (JobState.SUBMITTED, True)
+
+    def test_emr_is_asked_within_its_quota_and_else_later(self, world):
+        """As many orchestrators ask as have lost their watcher."""
+        keys = []
+        for position in range(QUOTA.burst + 5):
+            message = world.message(
+                engine=Engine.EMR, unit=layout.unit_id(0, position), callback=f"c{position}"
+            )
+            world.submit(message)
+            keys.append(message.key)
+        world.emr.finish()
+        world.emr.requests.clear()
+        states = [world.check(key, f"again{number}").state for number, key in enumerate(keys)]
+        assert world.emr.count("ListSteps") == QUOTA.burst
+        assert states[-1] is JobState.SUBMITTED, "asked later, or told by the watcher"
+        world.clock.advance(60)
+        assert world.check(keys[-1], "later").state is JobState.SUCCEEDED
+
     def test_an_engine_that_cannot_be_asked_is_an_error(self, world, key):
         world.submit()
         world.glue.refuse_once("GetJobRuns", "ThrottlingException")
@@ -145,6 +171,35 @@ class TestCancel:
         record = world.record()
         assert (record.state, record.active) == (JobState.TIMED_OUT, False)
         assert record.error == "still running at its deadline of 900 s"
+
+    def test_a_job_that_is_not_listed_yet_has_not_ended(self, world):
+        message = world.message(engine=Engine.EMR)
+        world.submit(message)
+        listed, world.emr.steps = world.emr.steps, []
+        assert world.cancel(message.key).state is JobState.CANCELLED, "as the run is told"
+        record = world.record(message)
+        assert (record.state, record.active) == (JobState.SUBMITTED, True)
+        world.emr.steps = listed
+        world.cancel(message.key)
+        assert listed[0]["Status"]["State"] == "CANCELLED"
+        assert not world.record(message).active
+
+    def test_a_step_that_appears_while_its_command_is_cancelled_is_cancelled(self, world):
+        message = world.message(engine=Engine.EMR_SSM)
+        world.submit(message)
+        world.ssm.run()
+        world.ssm.tell(world.ssm.commands[0], "Failed", "Connection reset")
+        listed, world.emr.steps = world.emr.steps, []
+        sleep = world.sleep
+
+        def then_it_is_listed(seconds):
+            world.emr.steps = listed
+            sleep(seconds)
+
+        world.sleep = then_it_is_listed
+        assert world.cancel(message.key).state is JobState.CANCELLED
+        assert listed[0]["Status"]["State"] == "CANCELLED"
+        assert not world.record(message).active
 
     def test_an_engine_that_cannot_be_asked_does_not_keep_the_run_waiting(self, world, key):
         world.submit()

@@ -46,6 +46,25 @@ def submitted(jobs: EmrJobs, count: int) -> list[RemoteJob]:
     return [replace(job(n), service_id=jobs.submit(request(n))) for n in range(count)]
 
 
+class TestCancellingMany:
+    def test_those_that_emr_refuses_to_cancel_are_told(self, jobs, emr):
+        known = submitted(jobs, 12)
+        emr.finish("COMPLETED", step=0)
+        emr.finish("CANCEL_PENDING", step=1)
+        cancel = emr._cancel_step
+
+        def refuse_the_third(step):
+            if step is emr.steps[2]:
+                return {"StepId": step["Id"], "Status": "FAILED", "Reason": "not now"}
+            return cancel(step)
+
+        emr._cancel_step = refuse_the_third
+        errors = jobs.cancel_many(known)
+        assert set(errors) == {known[2].job_id}
+        assert "not now" in str(errors[known[2].job_id])
+        assert emr.count("CancelSteps") == 1
+
+
 class TestSubmitting:
     def test_a_step_carries_its_job_and_never_stops_the_cluster(self, jobs, emr):
         jobs.submit(request(spark_arguments=("--num-executors", "2")))

@@ -17,7 +17,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN
 from contracts import layout
 from contracts.job import Engine, JobState
 from steps import job_watcher
-from steps.job_watcher import Done
+from steps.job_tally import Done
 
 NAMES = {
     Engine.GLUE: ("aws.glue", "Glue Job State Change"),

@@ -12,7 +12,8 @@ from contracts import layout
 from contracts.errors import EngineFull, PipelineError
 from contracts.job import Engine, JobState
 from steps import job_watcher
-from steps.job_watcher import UNKNOWN_CALLBACK_GRACE, Done, WatcherIncomplete
+from steps.job_tally import Done, WatcherIncomplete
+from steps.job_watcher import NEVER_ENDING, UNKNOWN_CALLBACK_GRACE
 from steps.submit_job import SUBMISSION_SECONDS
 
 
@@ -210,6 +211,44 @@ class TestIntents:
         world.clock.advance(900)
         world.watch()
         assert world.answers()[0].state is JobState.TIMED_OUT
+
+    def test_an_intent_that_gets_its_place_meanwhile_is_not_ended(self, world):
+        """The index is read at the beginning, and behind; the deadline counts anew by then."""
+        world.glue._places = 0
+        with pytest.raises(EngineFull):
+            world.submit()
+        as_indexed = world.record()
+        world.clock.advance(890)
+        world.glue._places = 1
+        world.submit()
+        world.clock.advance(20)
+        active = world.jobs.active
+        world.jobs.active = lambda engine: iter([as_indexed] if engine is Engine.GLUE else [])
+        world.watch()
+        world.jobs.active = active
+        assert world.answers() == []
+        assert (world.record().state, world.record().active) == (JobState.SUBMITTED, True)
+
+    def test_an_interrupted_serverless_submission_is_found_though_it_takes_a_token(self, world):
+        message = world.message(engine=Engine.EMR_SERVERLESS)
+        world.serverless.break_once("StartJobRun", Killed(), after=True)
+        with pytest.raises(Killed):
+            world.submit(message)
+        world.clock.advance(SUBMISSION_SECONDS + 1)
+        world.watch()
+        assert world.record(message).service_id == world.started(Engine.EMR_SERVERLESS)[0]
+
+    def test_a_job_that_its_engine_never_lets_end_is_not_asked_about_for_ever(self, world):
+        world.submit()
+        world.glue.finish("HIBERNATING")
+        world.clock.advance(900 + NEVER_ENDING.total_seconds())
+        world.watch()
+        assert world.record().active
+        world.clock.advance(1)
+        world.watch()
+        assert world.record().state is JobState.TIMED_OUT
+        assert world.record().error == "glue still says HIBERNATING"
+        assert not world.record().active
 
     def test_an_intent_nobody_submits_ends_at_its_deadline(self, world):
         world.glue.break_once("StartJobRun", Killed())

@@ -16,11 +16,13 @@ from contracts.errors import OwnershipLost, TransientFailure
 from contracts.job import Engine, JobState
 from contracts.manifest import ManifestSummary
 from steps import reaper
+from steps.executions import Ended
 from steps.ledger import ACTIVE_RUN
 from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
 OTHER_UNIT = layout.unit_id(0, 1)
+SHARD = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/shard/0"
 
 
 @pytest.fixture
@@ -397,6 +399,29 @@ class TestSweep:
         world.sweep()
         assert [news["event"] for news in world.cloud.published()] == ["run-ended"]
 
+    def test_jobs_of_a_shard_that_has_ended_are_stopped_though_the_run_goes_on(self, world):
+        """A run's shards are executions of their own; the run's holder is their parent."""
+        world.executions[SHARD] = Ended("TIMED_OUT")
+        world.submit(world.message(execution_arn=SHARD))
+        world.submit(world.message(unit=OTHER_UNIT, callback="callback2", execution_arn=FIRST))
+        world.sweep()
+        world.finish_stopping()
+        world.sweep()
+        assert world.job().error == "the execution that waited for it has ended"
+        assert world.job().state is JobState.CANCELLED
+        assert world.job(unit=OTHER_UNIT).cancelling is None
+        assert world.run()["status"] == "RUNNING"
+
+    def test_the_event_of_a_shard_stops_its_jobs_at_once(self, world):
+        world.executions[SHARD] = Ended("STOPPED")
+        world.submit(world.message(execution_arn=SHARD))
+        world.submit(world.message(unit=OTHER_UNIT, callback="callback2", execution_arn=FIRST))
+        world.reap("STOPPED", SHARD)
+        assert world.job().state is JobState.CANCELLED
+        assert world.job().error == "its execution was stopped"
+        assert world.job(unit=OTHER_UNIT).state is JobState.SUBMITTED
+        assert world.run()["status"] == "RUNNING"
+
     def test_jobs_of_a_living_run_go_on(self, world):
         world.submit()
         world.sweep()
@@ -429,9 +454,13 @@ class TestSweep:
             world.sweep()
         assert world.glue.runs[0]["JobRunState"] == "STOPPING"
 
-    def test_it_only_asks_about_runs_that_have_active_jobs(self, world):
-        world.sweep()
-        assert world.glue.requests == []
+    def test_runs_that_have_ended_are_not_asked_about_again(self, world):
+        world.cloud.ledger.update(RUN_ID, "RUN", {"status": "SUCCEEDED"}, ("active",))
+        world.executions.clear()
+        asked = []
+        executions = world.reaper.executions
+        replace(world.reaper, executions=lambda arn: asked.append(arn) or executions(arn)).sweep()
+        assert asked == []
 
 
 class FakeExecutions:

@@ -9,7 +9,7 @@ from job_world import RUN_ID, World
 from contracts import layout
 from contracts.job import Engine, JobState
 from steps.job_stopper import JobStopper
-from steps.job_watcher import Done
+from steps.job_tally import Done
 from steps.remote_jobs.emr_steps import QUOTA
 from steps.request_quota import QUOTA_ITEMS
 from steps.submit_job import SUBMISSION_SECONDS
@@ -113,6 +113,37 @@ def test_few_jobs_are_seen_at_every_look(world):
         assert world.watch().done[Done.HEARTBEAT] == 30
         world.clock.advance(60)
     assert len(world.emr.requests) == 15
+
+
+@pytest.mark.slow
+def test_many_jobs_of_one_engine_do_not_take_the_turns_of_another(world):
+    submit(world, Engine.EMR, 130)
+    submit(world, Engine.EMR_SSM, 20)
+    world.watch()
+    world.clock.advance(60)
+    before = heartbeats(world)
+    for _ in range(4):
+        world.watch()
+        world.clock.advance(60)
+    after = heartbeats(world)
+    assert all(after[name] > before[name] for name in after)
+
+
+def test_stopping_interrupted_submissions_stays_within_the_quota(world):
+    for position in range(QUOTA.burst + 3):
+        world.emr.break_once("AddJobFlowSteps", Killed(), after=True)
+        with pytest.raises(Killed):
+            world.submit(world.message(engine=Engine.EMR, unit=layout.unit_id(0, position)))
+    world.clock.advance(SUBMISSION_SECONDS + 1)
+    world.emr.requests.clear()
+    stopper = JobStopper(world.jobs, world.adapter, world.sleep, world.clock)
+    left = stopper.stop(world.jobs.of_run(RUN_ID), "stopped", patience_seconds=0)
+    assert world.emr.count("ListSteps") <= 2 * QUOTA.burst
+    world.clock.advance(60)
+    while left.going_on:
+        left = stopper.stop(world.jobs.of_run(RUN_ID), "stopped", patience_seconds=0)
+        world.clock.advance(60)
+    assert {step["Status"]["State"] for step in world.emr.steps} == {"CANCELLED"}
 
 
 def test_stopping_two_hundred_jobs_stays_within_the_quota(world):

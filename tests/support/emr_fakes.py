@@ -107,6 +107,8 @@ class FakeEmr(FakeService):
         assert (ClusterId in self._clusters, StepCancellationOption) == (True, "TERMINATE_PROCESS")
         assert len(StepIds) <= 256
         steps = {step["Id"]: step for step in self.steps}
+        for unknown in set(StepIds) - set(steps):
+            raise _not_valid("Step", unknown)
         return {"CancelStepsInfoList": [self._cancel_step(steps[step]) for step in StepIds]}
 
     def _cancel_step(self, step: dict[str, Any]) -> dict[str, str]:

@@ -41,6 +41,7 @@ class World:
         self.units_per_shard: int | None = None
         self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
         self.job_answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.cancelled_as: dict[str, Any] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.units: dict[str, dict[str, Any]] = {}
         self.stored_before: set[str] = set()
@@ -143,6 +144,7 @@ class World:
             **self._job_status(payload["key"]),
             "state": "TIMED_OUT",
             "error": payload["reason"],
+            **self.cancelled_as,
         }
 
     def _job(self, key: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:

@@ -128,10 +128,12 @@ class RemoteJobs(Protocol):
     Attributes:
         engine: which one.
         recognises_repeats: a repeated submission answers the same job (the engine takes a token).
+        finds_others_jobs: `find` tells of jobs that another function, of another role, submitted.
     """
 
     engine: Engine
     recognises_repeats: bool
+    finds_others_jobs: bool
 
     @property
     def quota(self) -> Quota | None:

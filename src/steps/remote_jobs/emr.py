@@ -16,6 +16,7 @@ class EmrJobs:
 
     engine = Engine.EMR
     recognises_repeats = False
+    finds_others_jobs = True
     quota = QUOTA
 
     def __init__(self, client: Any, cluster: str, code_bucket: str) -> None:

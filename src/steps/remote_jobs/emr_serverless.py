@@ -49,6 +49,7 @@ class EmrServerlessJobs:
 
     engine = Engine.EMR_SERVERLESS
     recognises_repeats = True
+    finds_others_jobs = True
     quota = None
 
     def __init__(self, client: Any, application: str, role_arn: str, code_bucket: str) -> None:

@@ -56,6 +56,7 @@ class EmrSsmJobs:
 
     engine = Engine.EMR_SSM
     recognises_repeats = False
+    finds_others_jobs = True
     quota = QUOTA
 
     def __init__(

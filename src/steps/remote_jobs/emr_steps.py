@@ -36,7 +36,8 @@ STATES: Final[Mapping[str, JobState]] = {
     "FAILED": JobState.FAILED,
     "INTERRUPTED": JobState.FAILED,  # the cluster went away under it
 }
-ACTIVE: Final = ("PENDING", "RUNNING", "CANCEL_PENDING")
+CANCEL_PENDING: Final = "CANCEL_PENDING"
+ACTIVE: Final = ("PENDING", "RUNNING", CANCEL_PENDING)
 ACTIVE_STEPS_AT_MOST: Final = 256
 IDS_PER_REQUEST: Final = 10
 CANCELLED_PER_REQUEST: Final = 256
@@ -140,10 +141,26 @@ class EmrSteps:
         for cluster, step_ids in by_cluster.items():
             for first in range(0, len(step_ids), CANCELLED_PER_REQUEST):
                 some = step_ids[first : first + CANCELLED_PER_REQUEST]
-                try:
-                    self._cancel(cluster, some)
-                except PipelineError as error:
-                    errors |= {jobs[step_id].job_id: error for step_id in some}
+                for step_id, error in self._not_cancelled(cluster, some).items():
+                    errors[jobs[step_id].job_id] = error
+        return errors
+
+    def _not_cancelled(self, cluster: str, step_ids: Sequence[str]) -> dict[str, PipelineError]:
+        """Cancel steps of one cluster; why some neither are cancelled nor have ended."""
+        try:
+            told = self._cancel(cluster, step_ids)
+        except PipelineError as error:
+            return dict.fromkeys(step_ids, error)
+        refused = {info["StepId"]: info for info in told if info["Status"] != "SUBMITTED"}
+        errors: dict[str, PipelineError] = {}
+        for first in range(0, len(refused), IDS_PER_REQUEST):
+            some = list(refused)[first : first + IDS_PER_REQUEST]
+            for step_id, status in self._status(cluster, some).items():
+                if isinstance(status, PipelineError):
+                    errors[step_id] = status
+                elif not status.state.ended and status.raw_state != CANCEL_PENDING:
+                    reason = refused[step_id].get("Reason")
+                    errors[step_id] = TransientFailure(f"step {step_id} not cancelled: {reason}")
         return errors
 
     def _cancel(self, cluster: str, step_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -167,7 +184,7 @@ class EmrSteps:
             raise status
         if status.state.ended:
             return False
-        if status.raw_state == "CANCEL_PENDING":  # it is being cancelled already
+        if status.raw_state == CANCEL_PENDING:  # it is being cancelled already
             return True
         raise TransientFailure(f"step {step_id} was not cancelled: {info.get('Reason')}")
 

@@ -50,6 +50,7 @@ class GlueJobs:
 
     engine = Engine.GLUE
     recognises_repeats = False
+    finds_others_jobs = True
     quota = None
 
     def __init__(self, client: Any, prefix: str) -> None:

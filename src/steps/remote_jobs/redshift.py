@@ -76,6 +76,7 @@ class RedshiftJobs:
 
     engine = Engine.REDSHIFT
     recognises_repeats = True
+    finds_others_jobs = False
     quota = None
 
     def __init__(self, client: Any, warehouse: Warehouse) -> None:

@@ -1,0 +1,56 @@
+"""How a durable execution stands, for those that clean up after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from contracts.errors import NotFound
+from contracts.run import RunStatus
+from steps import aws
+from steps.claim_run import ALIVE, GONE
+
+REASONS: Final = {
+    "STOPPED": "its execution was stopped",
+    "TIMED_OUT": "its execution ran out of time",
+    "FAILED": "its execution failed",
+    "SUCCEEDED": "its execution ended without an outcome of this run",
+    GONE: "its execution is not known any more",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution stands: its status, GONE if nobody knows, and its error's message."""
+
+    status: str
+    message: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.status in ALIVE
+
+    @property
+    def run_status(self) -> RunStatus:
+        return RunStatus.STOPPED if self.status == "STOPPED" else RunStatus.FAILED
+
+    @property
+    def reason(self) -> str:
+        reason = REASONS.get(self.status, f"its execution ended as {self.status}")
+        return f"{reason}: {self.message}" if self.message else reason
+
+
+class Executions(Protocol):
+    """Tells how an execution stands."""
+
+    def __call__(self, arn: str) -> Ended: ...
+
+
+def execution(arn: str) -> Ended:
+    """As the service tells it."""
+    try:
+        with aws.translated(f"asking for execution {arn}"):
+            answer = aws.client("lambda").get_durable_execution(DurableExecutionArn=arn)
+    except NotFound:
+        return Ended(GONE)
+    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))

@@ -50,5 +50,7 @@ def cancelled(stopper: JobStopper, record: JobRecord, reason: str) -> JobRecord:
             logger.warning("not stopped yet", extra={"job_id": record.job_id, "why": str(why)})
             reason = f"{reason}; its end is not confirmed yet ({why})"
             return record.given_up(reason, stopper.clock())
+        if record.job_id in stopped.logs_pending:
+            return record  # the watcher adds its log
     stopper.jobs.told(record)
     return record

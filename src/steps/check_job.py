@@ -87,7 +87,8 @@ def checked(
     record = jobs.known_as(record, status.service_id)
     if status.state.ended:
         status = with_log_tail(record.engine, record.remote, status)
-        return jobs.end(record.ended(status, clock()), told=True)
+        # The watcher adds a log that is still to come; the end itself is told by the caller.
+        return jobs.end(record.ended(status, clock()), told=not status.log_pending)
     if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
         return jobs.running(record, status)
     return record

@@ -37,14 +37,20 @@ class Stopped:
     Attributes:
         ended: the jobs that have ended, as they are in the ledger.
         going_on: why others have not, by job id.
+        logs_pending: the ended ones whose logs are still to come, by job id.
     """
 
     ended: list[JobRecord] = field(default_factory=list)
     going_on: dict[str, Why] = field(default_factory=dict)
+    logs_pending: set[str] = field(default_factory=set)
 
     def and_also(self, other: Stopped) -> Stopped:
         """This and what came of other jobs."""
-        return Stopped(self.ended + other.ended, {**self.going_on, **other.going_on})
+        return Stopped(
+            self.ended + other.ended,
+            {**self.going_on, **other.going_on},
+            self.logs_pending | other.logs_pending,
+        )
 
     @property
     def errors(self) -> dict[str, Why]:
@@ -74,7 +80,7 @@ class JobStopper:
         """
         result = Stopped()
         going = {record.job_id: record for record in records if self.jobs.condemn(record, reason)}
-        rounds = _Rounds(self, told=set())
+        rounds = _Rounds(self, told=set(), logs_pending=result.logs_pending)
         looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
         for look in range(looks):
             if look:
@@ -100,6 +106,7 @@ class _Rounds:
 
     stopper: JobStopper
     told: set[RemoteJob]
+    logs_pending: set[str]
 
     def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
         """Bring each job one step nearer to its end; why some are not there, by job id."""
@@ -199,6 +206,8 @@ class _Rounds:
         """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""
         jobs, now = self.stopper.jobs, self.stopper.clock()
         status = with_log_tail(record.engine, record.remote, status)
+        if status.log_pending:
+            self.logs_pending.add(record.job_id)
         kept = jobs.end(record.ended(status, now), told=False)
         if not kept.state.ended:  # another callback was registered meanwhile
             kept = jobs.end(

@@ -249,9 +249,9 @@ class Watcher:
         return self._answer(record)
 
     def _out_of_patience(self, record: JobRecord) -> bool:
-        """Its log should be there by now, or nobody waits for it."""
+        """Its log should be there by now."""
         ended_at = record.ended_at or self.clock()
-        return bool(record.cancelling) or self.clock() - ended_at >= LOG_PATIENCE
+        return self.clock() - ended_at >= LOG_PATIENCE
 
     def _answer(self, record: JobRecord) -> Done:
         """Tell the end; `active` stays only while the callback may still become known."""

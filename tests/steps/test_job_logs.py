@@ -247,6 +247,27 @@ class TestALogThatComesLater:
         (answer,) = world.answers("callback0")
         assert (answer.error, answer.log_tail) == ("Error.: exit code 1", None)
 
+    @pytest.mark.usefixtures("clusters")
+    @pytest.mark.parametrize("told_by", ["check", "cancel"])
+    def test_the_record_gets_it_though_the_end_was_told_before(self, world, cloud, told_by):
+        """The orchestrator of a dead watcher does not wait for the log; the record has it later."""
+        message = world.message(engine=Engine.EMR)
+        world.submit(message)
+        if told_by == "check":
+            world.emr.finish("FAILED", "exit code 1")
+            status = world.check(message.key)
+        else:
+            world.clock.advance(901)
+            status = world.cancel(message.key, "too late")
+        assert status.state.ended
+        assert status.log_tail is None
+        world.watch()
+        assert world.record(message).active
+        self.copied(cloud)
+        world.watch()
+        assert world.item(message)["log_tail"] == "ValueError: row 7"
+        assert not world.record(message).active
+
     def test_a_cluster_without_logs_is_not_waited_for(self, world, clients):
         clients.use("emr", FakeClusters(world.emr, None))
         self.fail(world)

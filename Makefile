@@ -5,8 +5,8 @@ VENV := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-spark run run-spark local test test-fast check format \
-	bench-jobs lock clean
+.PHONY: help setup setup-test setup-spark setup-bench run run-spark local test test-fast check format \
+	bench-jobs bench-data lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,12 @@ format: setup-test ## format the code
 bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side (about a minute)
 	$(VENV)/python -m benchmarks.jobs $(ARGS)
 
+setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
+	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
+
+bench-data: setup-bench ## read, clean, write: this project beside DuckDB and others (a few minutes)
+	$(VENV)/python -m benchmarks.data $(ARGS)
+
 # Needs uv (pip install uv). Versions come from pyproject.toml; run.txt is held to those of
 # test.txt, because one is installed on top of the other, and what is deployed to those tested.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
@@ -64,6 +70,8 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 	$(COMPILE) --python-version 3.13 $(TESTED) pyproject.toml --output-file src/requirements.txt
 	sed -n 's/^spark = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
+	sed -n 's/^bench = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
+		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/bench.txt
 	printf 'duckdb\nsqlglot\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
 		--output-file layers/data/requirements.txt
 

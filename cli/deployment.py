@@ -32,12 +32,14 @@ class Deployment:
         parameters: the template's parameters, as far as they are known.
         endpoint_url: of the local cloud; None on AWS.
         region: None: as the environment says.
+        stack: its name on AWS.
     """
 
     outputs: Mapping[str, str]
     parameters: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str | None = None
     region: str | None = None
+    stack: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -114,6 +116,7 @@ def _stack(name: str, region: str | None) -> Deployment:
             for item in found.get("Parameters", [])
         },
         region=region,
+        stack=name,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cli.history_view import Operation
+from contracts.run import RunResult
 
 Answer = Mapping[str, Any]
 
@@ -42,14 +43,15 @@ def _of_job(status: Answer) -> str:
 
 def _of_validate(answer: Answer) -> str:
     counts = [f"{answer['rowsIn']} rows in", f"{answer['valid']} valid"]
-    taken = ("filtered", "rejected", "removed")
+    taken = ("filtered", "rejected", "removed", "warned")
     counts += [f"{answer[name]} {name}" for name in taken if answer.get(name)]
     return ", ".join(counts)
 
 
 def _of_transform(answer: Answer) -> str:
     removed = f", {answer['removed']} removed" if answer.get("removed") else ""
-    return f"{answer['rows']} rows{removed}"
+    files = f", {answer['files']} files" if answer.get("files", 1) > 1 else ""
+    return f"{answer['rows']} rows{removed}{files}"
 
 
 def _of_stored(answer: Answer) -> str:
@@ -59,13 +61,26 @@ def _of_stored(answer: Answer) -> str:
 
 def _of_manifest(answer: Answer) -> str:
     stored = f", {answer['stored']} stored before" if answer.get("stored") else ""
-    return f"{answer['objects']} objects, {answer['totalBytes']:,} bytes{stored}"
+    items = f" of {answer['items']} items" if "items" in answer else ""
+    return f"{answer['objects']} objects{items}, {answer['totalBytes']:,} bytes{stored}"
+
+
+def _of_tables(answer: Answer) -> str:
+    count = len(answer.get("statements", ()))
+    return f"{count} statements run" if count else "all tables are there"
+
+
+def _of_items(answer: Answer) -> str:
+    counts = [f"{answer['stored']} items stored"]
+    counts += [f"{answer[name]} {name}" for name in ("rejected", "failed") if answer.get(name)]
+    return ", ".join(counts)
 
 
 _WORDS: Final[dict[str, Callable[[Answer], str]]] = {
     "claim-run": lambda answer: f"{answer['outcome']}, attempt {answer['runAttempt']}",
     "load-dataset": lambda answer: f"{answer['name']}, version {answer['version']}",
     "list-urls": _of_manifest,
+    "prepare-warehouse": _of_tables,
     "start-run": lambda answer: f"goes on in {answer['executionName']}",
     "submit-job": _of_job,
     "check-job": _of_job,
@@ -74,5 +89,7 @@ _WORDS: Final[dict[str, Callable[[Answer], str]]] = {
     "transform": _of_transform,
     "store-dynamodb": _of_stored,
     "store-redshift": lambda answer: f"load of {answer['rows']} rows prepared",
-    "record-run": lambda answer: str(answer["result"]["status"]),
+    "record-items": _of_items,
+    "explain-load": lambda answer: str(answer["message"]),
+    "record-run": lambda answer: RunResult.from_json(answer["result"]).outcome.value,
 }

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from contracts.run import RowCounts, RunStatus, StageFailure, UnitStatus, UnitTotals
+from contracts.run import (
+    Finding,
+    NextStep,
+    RowCounts,
+    RunOutcome,
+    RunStatus,
+    StageFailure,
+    UnitStatus,
+    UnitTotals,
+)
 from contracts.run_request import parse_timestamp
 
 _DESERIALIZER: Final = TypeDeserializer()
@@ -23,6 +32,8 @@ class Run:
 
     Attributes:
         holder: ARN of the durable execution that holds the run.
+        outcome: once it has ended: its status, or that it succeeded with losses.
+        findings: the rules that most rows broke.
         raw: the whole item, plain Python values.
     """
 
@@ -35,6 +46,9 @@ class Run:
     rows: RowCounts
     reason: str | None
     results_url: str | None
+    outcome: RunOutcome | None
+    findings: tuple[Finding, ...]
+    next_steps: tuple[NextStep, ...]
     raw: Item
 
     @classmethod
@@ -49,6 +63,9 @@ class Run:
             rows=RowCounts.from_json(item.get("rows") or {}),
             reason=item.get("reason"),
             results_url=item.get("results_url"),
+            outcome=RunOutcome(item["outcome"]) if "outcome" in item else None,
+            findings=tuple(Finding.from_json(one) for one in item.get("findings") or ()),
+            next_steps=tuple(NextStep.from_json(one) for one in item.get("next_steps") or ()),
             raw=item,
         )
 

@@ -7,6 +7,9 @@ import typer
 from cli.dataset import dataset_app
 from cli.demo import demo
 from cli.exit_codes import EPILOG
+from cli.rejected import rejected
+from cli.resend import resend
+from cli.results_command import results
 from cli.run import run
 from cli.show import dead_letters, history, jobs, status, units
 from cli.upload import upload
@@ -22,9 +25,12 @@ app = typer.Typer(
 app.command(epilog=EPILOG)(demo)
 app.command(epilog=EPILOG)(run)
 app.command(epilog=EPILOG)(status)
+app.command(epilog=EPILOG)(results)
 app.command(epilog=EPILOG)(history)
 app.command(epilog=EPILOG)(units)
 app.command(epilog=EPILOG)(jobs)
+app.command(epilog=EPILOG)(rejected)
+app.command(epilog=EPILOG)(resend)
 app.command(epilog=EPILOG)(upload)
 app.command("dead-letters", epilog=EPILOG)(dead_letters)
 app.add_typer(dataset_app, name="dataset")

@@ -96,9 +96,10 @@ def _outcome(unit: UnitRow) -> str:
         failure = unit.failure
         return f"in {failure.stage}: {failure.error_type}: {failure.message}"
     rows = unit.rows
+    warned = f"; {rows.warned} of them warned" if rows.warned else ""
     return (
         f"{rows.rows_in} rows in: {rows.filtered} filtered, {rows.rejected} rejected,"
-        f" {rows.removed} removed, {rows.stored} stored"
+        f" {rows.removed} removed, {rows.stored} stored{warned}"
     )
 
 
@@ -142,7 +143,7 @@ def _unit_line(unit: UnitRow, operations: list[Operation]) -> UnitLine:
         source=unit.short_source,
         stage=stage,
         status=unit.status,
-        rows=plain_rows(unit.rows) if ended else ("",) * 5,
+        rows=plain_rows(unit.rows) if ended else ("",) * 6,
         trail="".join(_MARKS.get(op.status, "✗") for op in operations),
     )
 
@@ -163,7 +164,7 @@ def live_view(snapshot: Snapshot) -> Group:
             style = "green" if operation.status == "SUCCEEDED" else "yellow"
             stages.append(f"{operation.name} {_MARKS.get(operation.status, '✗')}  ", style=style)
     table = Table("unit", "object", "stages", "now", "status", box=None, header_style="dim")
-    for title in ("in", "filtered", "rejected", "removed", "stored"):
+    for title in ("in", "filtered", "rejected", "removed", "stored", "warned"):
         table.add_column(title, justify="right")
     for line in unit_lines(snapshot):
         styled = Text(line.status, style=STATUS_STYLES.get(line.status, ""))

@@ -13,6 +13,7 @@ from cli.deployment import Deployment
 from cli.follow import Snapshot
 from cli.ledger_view import Item, UnitRow
 from cli.next_steps import environment_commands, look_further
+from cli.outcome_view import failed_units, print_failures, print_findings, print_next_steps, title
 from cli.results import Question, Rejected, rejected_rows, stored_items, warehouse_answers
 from cli.tables import (
     STATUS_STYLES,
@@ -36,6 +37,7 @@ class Report:
     rejected: Rejected = Rejected((), ())
     warehouse: tuple[Question, ...] = ()
     commands: tuple[str, ...] = ()
+    stack: str | None = None
 
     @property
     def total(self) -> RowCounts:
@@ -89,6 +91,7 @@ def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
             *environment_commands(deployment),
             *look_further(deployment, run.run_id, run.dataset_name, run.holder),
         ),
+        stack=deployment.stack,
     )
 
 
@@ -101,8 +104,19 @@ def print_report(console: Console, report: Report) -> None:
         _print_items(console, report.items)
         _print_warehouse(console, report.warehouse)
         _print_rejected(console, report.rejected)
+        print_evidence(console, snapshot, report.stack)
         _print_commands(console, report.commands)
     print_outcome(console, snapshot)
+
+
+def print_evidence(console: Console, snapshot: Snapshot, stack: str | None) -> None:
+    """Of a run that has ended: what rows broke, why units failed, and what to do next."""
+    run = snapshot.run
+    if run is None or not run.status.ended:
+        return
+    print_findings(console, run.findings)
+    print_failures(console, failed_units(snapshot.units))
+    print_next_steps(console, run.next_steps, stack)
 
 
 def print_outcome(console: Console, snapshot: Snapshot) -> None:
@@ -119,7 +133,8 @@ def print_outcome(console: Console, snapshot: Snapshot) -> None:
             )
         return
     outcome = Text(f"Run {run.run_id}: ")
-    outcome.append(str(run.status), style=STATUS_STYLES.get(run.status, ""))
+    status = str(run.outcome or run.status) if run.status.ended else str(run.status)
+    outcome.append(status, style=STATUS_STYLES.get(status, ""))
     if run.reason:
         outcome.append(f": {run.reason}")
     console.print(outcome)
@@ -136,14 +151,14 @@ def print_outcome(console: Console, snapshot: Snapshot) -> None:
 def _print_history(console: Console, snapshot: Snapshot) -> None:
     if snapshot.execution is None or snapshot.run is None:
         return
-    _title(console, f"History of the durable execution {snapshot.run.holder}")
+    title(console, f"History of the durable execution {snapshot.run.holder}")
     console.print(history_table(snapshot.execution))
 
 
 def _print_counts(console: Console, report: Report) -> None:
     if not report.snapshot.units:
         return
-    _title(console, "Rows")
+    title(console, "Rows")
     console.print(units_table(report.snapshot.units, report.total))
     total = report.total
     if report.adds_up:
@@ -151,15 +166,22 @@ def _print_counts(console: Console, report: Report) -> None:
             f"{total.rows_in:,} rows in = {total.filtered:,} filtered + {total.rejected:,} rejected"
             f" + {total.removed:,} removed + {total.stored:,} stored: the counts add up"
         )
+        if total.warned:
+            sums += f" ({total.warned:,} of the rows break a rule that only warns)"
         console.print(Text(sums, style="green"))
     else:
         console.print(Text("the counts do NOT add up", style="bold red"))
+    run = report.snapshot.run
+    items = run.raw.get("items") if run else None
+    if items and "stored" in items:
+        told = ", ".join(f"{items[name]:,} {name}" for name in ("stored", "rejected", "failed"))
+        console.print(f"{items['total']:,} items of the array: {told}")
 
 
 def _print_items(console: Console, items: Sequence[Item]) -> None:
     if not items:
         return
-    _title(console, "Some stored items (DynamoDB)")
+    title(console, "Some stored items (DynamoDB)")
     names = list(dict.fromkeys(name for item in items for name in item))
     titles = ["attribute", *(f"item {number}" for number in range(1, len(items) + 1))]
     console.print(records_table(titles, [[name, *(i.get(name) for i in items)] for name in names]))
@@ -167,7 +189,7 @@ def _print_items(console: Console, items: Sequence[Item]) -> None:
 
 def _print_warehouse(console: Console, questions: Sequence[Question]) -> None:
     for question in questions:
-        _title(console, "Warehouse (Redshift Data API)")
+        title(console, "Warehouse (Redshift Data API)")
         console.print(Text(question.sql, style="italic"))
         if question.result is None:
             console.print(Text(f"no answer: {question.failure}", style="bold red"))
@@ -188,7 +210,7 @@ def _result_view(question: Question) -> RenderableType:
 def _print_rejected(console: Console, rejected: Rejected) -> None:
     if not rejected.urls:
         return
-    _title(console, "Rejected rows, each with its reason")
+    title(console, "Rejected rows, each with its reason")
     for url in rejected.urls[:_URLS_SHOWN]:
         console.print(url, soft_wrap=True)
     if len(rejected.urls) > _URLS_SHOWN:
@@ -199,14 +221,9 @@ def _print_rejected(console: Console, rejected: Rejected) -> None:
 
 
 def _print_commands(console: Console, commands: Sequence[str]) -> None:
-    _title(console, "To look further")
+    title(console, "To look further")
     for command in commands:
         console.print(command, soft_wrap=True)
-
-
-def _title(console: Console, text: str) -> None:
-    console.print()
-    console.print(Text(text, style="bold underline"), soft_wrap=True)
 
 
 def _question_json(question: Question) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cli.message import (
 )
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
 from cli.progress import show_progress
-from cli.report import Report, make_report, print_outcome
+from cli.report import Report, make_report, print_evidence, print_outcome
 from cli.sending import send
 from cli.tables import make_console, print_json, units_table
 
@@ -35,6 +35,9 @@ def run(
     max_concurrency: Annotated[int | None, typer.Option(help="maxConcurrency")] = None,
     tolerated_failure_percentage: Annotated[
         float | None, typer.Option(help="toleratedFailurePercentage")
+    ] = None,
+    items_per_batch: Annotated[
+        int | None, typer.Option(help="itemsPerBatch, with an inputUrl that names a JSON array")
     ] = None,
     detached: Annotated[
         bool | None, typer.Option("--detached/--not-detached", help="detached")
@@ -65,6 +68,7 @@ def run(
         "toleratedFailurePercentage": tolerated_failure_percentage,
         "detached": detached,
         "retryOf": retry_of,
+        "itemsPerBatch": items_per_batch,
     }
     body = _body(message_file, fields)
     if not unchecked:
@@ -101,6 +105,7 @@ def follow_to_the_end(
     else:
         if snapshot.units:
             console.print(units_table(snapshot.units, Report(snapshot).total))
+        print_evidence(console, snapshot, deployment.stack)
         print_outcome(console, snapshot)
     raise typer.Exit(snapshot.exit_code)
 

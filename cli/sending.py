@@ -11,6 +11,7 @@ from cli.follow import Follower
 from cli.ledger_view import LedgerView, Run
 from cli.message import run_id_of, send_message, with_bucket
 from contracts.errors import InvalidRequest
+from contracts.run_request import WHEN_NOT_SAID
 from durable_pipeline.intake import parse_message
 
 
@@ -60,10 +61,10 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
 
 def conflicting_fields(body: str, run: Run) -> list[str]:
     """The fields in which a message differs from the request of a run, by name."""
-    held = json.loads(run.raw.get("request") or "{}")
+    held = WHEN_NOT_SAID | json.loads(run.raw.get("request") or "{}")
     try:
         request = parse_message(body, default_run_id=run.run_id)
     except InvalidRequest:
         return ["message"]
-    asked = request.to_json() if request else {}
+    asked = WHEN_NOT_SAID | (request.to_json() if request else {})
     return [name for name in sorted(held.keys() | asked) if held.get(name) != asked.get(name)]

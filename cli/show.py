@@ -20,6 +20,7 @@ from cli.options import (
     find_run,
     ledger_of,
 )
+from cli.outcome_view import failed_units, print_failed_jobs, print_failures
 from cli.run import follow_to_the_end
 from cli.tables import (
     dead_letters_table,
@@ -108,6 +109,7 @@ def units(
         return
     stored = (unit.rows for unit in found if unit.status is UnitStatus.STORED)
     console.print(units_table(found, sum(stored, RowCounts())))
+    print_failures(console, failed_units(found))
 
 
 def jobs(
@@ -127,6 +129,7 @@ def jobs(
         print_json(console, [job.raw for job in found])
     else:
         console.print(jobs_table(found))
+        print_failed_jobs(console, found)
 
 
 def dead_letters(

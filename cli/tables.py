@@ -15,7 +15,7 @@ from cli.details import describe
 from cli.history_view import Execution, Operation
 from cli.ledger_view import JobRow, UnitRow
 from cli.message import DeadLetter
-from contracts.run import RowCounts, UnitStatus
+from contracts.run import RowCounts, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
 
 STATUS_STYLES: Final[Mapping[str, str]] = {
@@ -25,12 +25,13 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
     "TIMED_OUT": "bold red",
     "CANCELLED": "red",
     "STOPPED": "red",
+    "SUCCEEDED_WITH_LOSSES": "yellow",
     "SKIPPED": "yellow",
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "RETRYING": "yellow",
 }
-_COUNTS: Final = ("rows in", "filtered", "rejected", "removed", "stored")
+_COUNTS: Final = ("rows in", "filtered", "rejected", "removed", "stored", "warned")
 _WIDTH_WITHOUT_TERMINAL: Final = 160
 
 
@@ -125,9 +126,35 @@ def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Tab
     return table
 
 
+def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
+    """Units of a run that has ended, as its results document has them."""
+    table = _table("unit", "status")
+    for name in (*_COUNTS, "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("failure, or where its rows lie", overflow="fold")
+    for outcome in outcomes:
+        why, outputs = outcome.failure, outcome.outputs
+        urls = [url for url in (outputs.output_url, outputs.quarantine_url) if url]
+        table.add_row(
+            outcome.unit_id,
+            _status(outcome.status),
+            *plain_rows(outcome.rows),
+            _seconds(outcome.seconds),
+            "\n".join([f"{why.stage}: {why.error_type}: {why.message}"] if why else urls),
+        )
+    return table
+
+
 def plain_rows(rows: RowCounts) -> tuple[str, ...]:
-    """The five counts, in the order in which they are always shown."""
-    counts = (rows.rows_in, rows.filtered, rows.rejected, rows.removed, rows.stored)
+    """The counts, in the order in which they are always shown."""
+    counts = (
+        rows.rows_in,
+        rows.filtered,
+        rows.rejected,
+        rows.removed,
+        rows.stored,
+        rows.warned,
+    )
     return tuple(f"{count:,}" for count in counts)
 
 

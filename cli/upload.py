@@ -1,4 +1,4 @@
-"""`pipeline upload`: contracts and job scripts to where the deployment reads them."""
+"""`pipeline upload`: contracts, job scripts and tables to where the deployment reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.tables import make_console, print_json
 from contracts import layout
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py")
+PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql")
 
 
 def upload(
@@ -25,7 +25,7 @@ def upload(
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Upload datasets/ and jobs/ to the code bucket.
+    """Upload datasets/, jobs/ and sql/ to the code bucket.
 
     Example: pipeline upload --sample
     """
@@ -42,7 +42,7 @@ def upload(
 
 
 def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:
-    """Put contracts and job scripts into the code bucket; answers their URLs."""
+    """Put contracts, job scripts and tables into the code bucket; answers their URLs."""
     paths = [path for pattern in PATTERNS for path in sorted(root.glob(pattern))]
     urls = []
     for path in paths:

@@ -13,27 +13,27 @@ It needs duckdb 1.4 or later.
 """
 
 import argparse
+import codecs
 import csv
 import gzip
+import io
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
+import zlib
 
 import boto3
 import duckdb
 
 MEGABYTE = 1024 * 1024
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-REASONS = {
-    "UNQUOTED VALUE": "a quote is not closed, or text follows a closing quote",
-    "INVALID ENCODING": "not UTF-8",
-}
 COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
+LONGEST_RECORD = 2_000_000
+IS_OBJECT = '(CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = \'OBJECT\''
 
 
 class JobError(Exception):
@@ -76,7 +76,93 @@ def log(message, **fields):
     print(json.dumps({"message": message, **fields}), flush=True)
 
 
+# -- fetching --------------------------------------------------------------------------------------
+
+
+def mark(error):
+    """Stands for what is no text of the encoding: a byte that no UTF-8 has."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error("clean-csv-mark", mark)
+
+
+def compression_of(key, form):
+    named = form.get("compression", "auto")
+    if form["type"] == "parquet":
+        return "none"
+    return COMPRESSIONS.get(os.path.splitext(key)[1], "none") if named == "auto" else named
+
+
+def fetch(body, key, form, directory, source):
+    """Copy the object to a file as plain UTF-8; answers its path and how it is still compressed."""
+    compression = compression_of(key, form)
+    path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
+    encoding = form.get("encoding", "utf-8")
+    if compression == "zstd" and encoding != "utf-8":
+        raise JobError(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
+    decoder = codecs.getincrementaldecoder(encoding)(errors="clean-csv-mark")
+    as_it_is = encoding == "utf-8"
+    with open(path, "wb") as file:
+        try:
+            stream = gzip.GzipFile(fileobj=body) if compression == "gzip" else body
+            while True:
+                piece = stream.read(MEGABYTE)
+                if not as_it_is:
+                    text_of = decoder.decode(piece, final=not piece)
+                    file.write(text_of.encode("utf-8", "surrogateescape"))
+                else:
+                    file.write(piece)
+                if not piece:
+                    break
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise JobError(f"{source} cannot be decompressed: {error}") from error
+    if form["type"] == "csv" and compression != "zstd" and only_returns(path):
+        path = with_equal_line_ends(path)
+    return path, "zstd" if compression == "zstd" else "none"
+
+
+def only_returns(path):
+    with open(path, "rb") as file:
+        pieces = iter(lambda: file.read(MEGABYTE), b"")
+        found = [(b"\n" in piece, b"\r" in piece) for piece in pieces]
+    return any(cr for _, cr in found) and not any(lf for lf, _ in found)
+
+
+def with_equal_line_ends(path):
+    """A copy in which every line ends in LF."""
+    decoder = io.IncrementalNewlineDecoder(None, translate=True)
+    with open(path, "rb") as source, open(path + ".lf", "wb") as file:
+        while True:
+            piece = source.read(MEGABYTE)
+            file.write(decoder.decode(piece.decode("latin-1"), not piece).encode("latin-1"))
+            if not piece:
+                break
+    os.remove(path)
+    return path + ".lf"
+
+
 # -- reading ---------------------------------------------------------------------------------------
+
+
+class MixedLineEnds(Exception):
+    """The scan came to a line end unlike the others before it."""
+
+
+class Source:
+    """A file as a relation of texts; what the fields mean is told in `src/steps/reading.py`."""
+
+    def __init__(self, keeping, passing, header, ignored=(), fields=(), malformed=None):
+        self.keeping, self.passing = keeping, passing
+        self.header, self.ignored, self.fields = header, ignored, fields
+        self.malformed = malformed  # of JSON: true for what is no object
+
+    @property
+    def touched(self):
+        """Never true, but reads every field, so that all scans reject the same rows."""
+        return " OR ".join(f"strlen({field}) < 0" for field in self.fields) or "false"
 
 
 def quoted(name):
@@ -91,33 +177,36 @@ def text_column(name):
     return quoted("text-" + name)
 
 
-def compression(path):
-    return COMPRESSIONS.get(os.path.splitext(path)[1], "none")
-
-
-def opened(path):
-    return gzip.open(path) if path.endswith(".gz") else open(path, "rb")
-
-
-def lines_of(path):
+def rejects(keep):
+    """`ignore_errors` would lose good rows after a bad quote, so every scan stores its rejects."""
+    table = "unread" if keep else "unread_again"
     return (
-        f"read_csv({text(path)}, auto_detect = false, header = false, delim = '\x01', quote = '',"
-        f" escape = '', columns = {{'line': 'VARCHAR'}}, compression = {text(compression(path))},"
-        " store_rejects = true, rejects_limit = 0)"
+        f"store_rejects = true, rejects_limit = {0 if keep else 1}, rejects_table = '{table}',"
+        f" rejects_scan = '{table}_scan', rejects_line_size_limit = {LONGEST_RECORD}"
     )
 
 
-def header_of(connection, path, form, source):
+def lines_of(path, compression, keep=True):
+    return (
+        f"read_csv({text(path)}, auto_detect = false, header = false, delim = '\x01', quote = '',"
+        f" escape = '', columns = {{'json-line': 'VARCHAR'}}, compression = {text(compression)},"
+        f" {rejects(keep)})"
+    )
+
+
+def header_of(connection, path, compression, form, source):
     """Column names of the first line, lower case; None when there is no line."""
-    if compression(path) == "zstd":
-        row = connection.execute(f"SELECT line FROM {lines_of(path)} LIMIT 1").fetchone()
+    if compression == "zstd":
+        lines = lines_of(path, compression, keep=False)
+        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
         line = (row[0] or "") if row else ""
     else:
-        with opened(path) as file:
+        with open(path, "rb") as file:
             try:
                 line = file.readline(MEGABYTE).decode("utf-8-sig")
             except UnicodeDecodeError as error:
-                raise JobError(f"{source}, line 1: the header is not UTF-8") from error
+                encoding = form.get("encoding", "utf-8").upper()
+                raise JobError(f"{source}, line 1: the header is not {encoding}") from error
     if not line:
         return None
     reader = csv.reader([line.strip("\r\n")], delimiter=form["delimiter"], quotechar=form["quote"])
@@ -137,135 +226,156 @@ def positions_of(header, names, source):
     return {name: header.index(name) for name in names}
 
 
-def read_csv(connection, path, form, names, source):
-    """Make `source_rows` and `malformed`; answers the columns that the contract does not have."""
-    header = header_of(connection, path, form, source) if form["header"] else list(names)
-    header = list(names) if header is None else header
+def csv_source(connection, path, compression, form, names, source):
+    header = list(names)
+    if form["header"]:
+        header = header_of(connection, path, compression, form, source) or list(names)
     positions = positions_of(header, names, source)
-    fields = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(header)))
-    selected = ", ".join(f"f{positions[name]} AS {text_column(name)}" for name in names)
-    connection.execute(
-        f"CREATE TABLE source_rows AS SELECT {selected} FROM read_csv({text(path)},"
-        f" auto_detect = false, header = {str(form['header']).lower()},"
-        f" delim = {text(form['delimiter'])}, quote = {text(form['quote'])},"
-        f" escape = {text(form['quote'])}, columns = {{{fields}}}, nullstr = '',"
-        f" compression = {text(compression(path))}, store_rejects = true, rejects_limit = 0)"
-    )
-    keep_rejects(connection, header)
-    return [name for name in header if name not in positions]
+    fields = [quoted(f"field-{number}") for number in range(len(header))]
+    columns = ", ".join(f"{text(field[1:-1])}: 'VARCHAR'" for field in fields)
+    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+
+    def relation(keep):
+        return (
+            f"(SELECT *, {selected} FROM read_csv({text(path)}, auto_detect = false,"
+            f" header = {str(form['header']).lower()}, delim = {text(form['delimiter'])},"
+            f" quote = {text(form['quote'])}, escape = {text(form['quote'])},"
+            f" columns = {{{columns}}}, nullstr = '', compression = {text(compression)},"
+            f" {rejects(keep)}))"
+        )
+
+    ignored = [name for name in header if name not in positions]
+    return Source(relation(True), relation(False), header, ignored, fields)
 
 
-def read_json_lines(connection, path, names):
-    connection.execute(f"CREATE TABLE json_lines AS SELECT line FROM {lines_of(path)}")
-    keep_rejects(connection, [])
-    is_object = "(CASE WHEN json_valid(line) THEN json_type(line) END) = 'OBJECT'"
+def json_source(path, compression, names, is_array):
+    paths = ", ".join(text(f'$."{name}"') for name in names)
     selected = ", ".join(
-        f"nullif(json_extract_string(line, {text('$.' + name)}), '') AS {text_column(name)}"
-        for name in names
+        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
+        for n, name in enumerate(names, start=1)
     )
-    connection.execute(
-        f"CREATE TABLE source_rows AS SELECT {selected} FROM json_lines WHERE {is_object}"
+    items = (
+        f'(SELECT CAST(json AS VARCHAR) AS "json-line" FROM read_json_objects({text(path)},'
+        f" format = 'array', compression = {text(compression)}))"
     )
-    # Line i (from 0) of those that were read is line i + 1 + the rejected ones before it.
-    connection.execute(
-        "INSERT INTO malformed SELECT NULL, bad.i + 1 + coalesce(rejected.n, 0), 'JSON',"
-        " 'not a JSON object', NULL, bad.line"
-        f" FROM (SELECT rowid AS i, line FROM json_lines WHERE line IS NOT NULL"
-        f" AND ({is_object}) IS NOT TRUE) AS bad"
-        " ASOF LEFT JOIN (SELECT i, max(n) AS n FROM (SELECT line"
-        " - row_number() OVER (ORDER BY line) AS i, row_number() OVER (ORDER BY line) AS n"
-        " FROM malformed) GROUP BY i) AS rejected ON bad.i >= rejected.i"
-    )
-    connection.execute("UPDATE malformed SET position = NULL")
-    return []
+
+    def relation(keep):
+        lines = items if is_array else lines_of(path, compression, keep)
+        values = f'json_extract_string(CASE WHEN {IS_OBJECT} THEN "json-line" END, [{paths}])'
+        return (
+            f'(SELECT *, {selected} FROM (SELECT "json-line", {values} AS "json-values"'
+            f" FROM {lines}))"
+        )
+
+    malformed = f'"json-line" IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE'
+    return Source(relation(True), relation(False), names, malformed=malformed)
 
 
-def read_parquet(connection, path, names, source):
-    relation = f"read_parquet({text(path)})"
-    header = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+def parquet_source(connection, path, names, source):
+    file = f"read_parquet({text(path)})"
+    header = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()]
     positions = positions_of([name.strip().lower() for name in header], names, source)
     selected = ", ".join(
         f"nullif(CAST({quoted(header[positions[name]])} AS VARCHAR), '') AS {text_column(name)}"
         for name in names
     )
-    connection.execute(f"CREATE TABLE source_rows AS SELECT {selected} FROM {relation}")
-    keep_rejects(connection, [])
-    return [name for name in header if name.strip().lower() not in positions]
+    relation = f"(SELECT {selected} FROM {file})"
+    ignored = [name for name in header if name.strip().lower() not in positions]
+    return Source(relation, relation, names, ignored)
 
 
-def keep_rejects(connection, header):
+def open_source(connection, path, compression, dataset, source):
+    form = {**CSV, **(dataset.get("format") or {})}
+    names = [column["name"] for column in dataset["columns"]]
+    try:
+        if form["type"] == "csv":
+            return csv_source(connection, path, compression, form, names, source)
+        if form["type"] in ("json", "jsonl"):
+            return json_source(path, compression, names, form["type"] == "json")
+        return parquet_source(connection, path, names, source)
+    except duckdb.Error as error:
+        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def collect_malformed(connection, header):
     """Make the table `malformed`: one row per rejected record, with the error that tells most."""
     names = "[" + ", ".join(text(name) for name in header) + "]::VARCHAR[]"
     connection.execute(
-        "CREATE TABLE malformed (position BIGINT, line BIGINT, kind VARCHAR, message VARCHAR,"
-        " column_name VARCHAR, raw VARCHAR)"
+        "CREATE OR REPLACE TABLE malformed (position BIGINT, line BIGINT, kind VARCHAR,"
+        " message VARCHAR, column_name VARCHAR, raw VARCHAR)"
     )
-    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
+    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'unread'"
     if not connection.execute(query).fetchone()[0]:
         return
     connection.execute(
-        "INSERT INTO malformed SELECT line_byte_position - 1 + length(any_value(csv_line))"
-        " - length(ltrim(any_value(csv_line), chr(10) || chr(13))), min(line),"
+        "INSERT INTO malformed SELECT line_byte_position - 1 + strlen(any_value(csv_line))"
+        " - strlen(ltrim(any_value(csv_line), chr(10) || chr(13))), min(line),"
         " arg_min(error_type, byte_position), CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
         " THEN arg_max(error_message, byte_position)"
         " ELSE arg_min(error_message, byte_position) END,"
         " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
         f" THEN ({names})[arg_min(column_idx, byte_position)::BIGINT] END, any_value(csv_line)"
-        " FROM reject_errors GROUP BY line_byte_position"
+        " FROM unread GROUP BY line_byte_position"
     )
 
 
-def read(connection, path, dataset, source):
-    form = {**CSV, **(dataset.get("format") or {})}
-    names = [column["name"] for column in dataset["columns"]]
-    try:
-        if form["type"] == "csv":
-            return read_csv(connection, path, form, names, source)
-        if form["type"] == "jsonl":
-            return read_json_lines(connection, path, names)
-        return read_parquet(connection, path, names, source)
-    except duckdb.Error as error:
-        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+def has_mixed_line_ends(error):
+    return "CSV Parser state machine" in str(error)
 
 
 def first_line(error):
-    message = str(error)
-    if "CSV Parser state machine" in message:
-        return "its line ends are mixed (some CR LF, some LF), or it is not CSV at all"
-    return " ".join(message.split("\n\n")[0].split("Possible ")[0].split())[:400]
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
+    return " ".join(str(error).split("\n\n")[0].split("Possible ")[0].split())[:400]
 
 
 # -- the query -------------------------------------------------------------------------------------
 
 
+SHAPES = {
+    "integer": r"[+-]?\d+",
+    "date": r"\d{4}-\d{2}-\d{2}",
+    "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
+    "timestamp": (
+        r"\d{4}-\d{2}-\d{2}"
+        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+    ),
+}
+
+
+def shaped(value, shape, typed):
+    return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
+
+
 def cast_column(column):
     """The typed value of a column's text; NULL where it is no value of the type."""
     kind = column.get("type", "string")
-    value = f"trim({text_column(column['name'])})"
+    raw = text_column(column["name"])
+    value = f"trim({raw})"
     if kind == "string":
-        return text_column(column["name"])
+        return raw
     if kind == "boolean":
-        return (
-            f"CASE WHEN lower({value}) IN ('true', 't', 'yes', 'y', '1') THEN true"
-            f" WHEN lower({value}) IN ('false', 'f', 'no', 'n', '0') THEN false END"
-        )
+        return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
     if kind == "double":
-        number = f"TRY_CAST({value} AS DOUBLE)"
+        number = shaped(value, SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
         return f"CASE WHEN isfinite({number}) THEN {number} END"
     if kind == "timestamp":
-        shape = (
-            r"\d{4}-\d{2}-\d{2}"
-            r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
-        )
-        typed = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-    elif kind in ("integer", "date"):
-        shape = r"[+-]?\d+" if kind == "integer" else r"\d{4}-\d{2}-\d{2}"
-        typed = f"TRY_CAST({value} AS {'BIGINT' if kind == 'integer' else 'DATE'})"
+        instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        fits = f"strlen({raw}) = 20 AND {raw} >= '0' AND suffix({raw}, 'Z')"
+        common = f"CASE WHEN {fits} THEN try_strptime({raw}, '%Y-%m-%dT%H:%M:%SZ') END"
+        return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], instant)})"
+    if kind in SHAPES:
+        shape, duck_type = SHAPES[kind], "BIGINT" if kind == "integer" else "DATE"
     else:
         scale = int(kind.rstrip(")").split(",")[1])
         shape = rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
-        typed = f"TRY_CAST({value} AS {kind})"
-    return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
+        duck_type = kind.upper()
+    typed = f"TRY_CAST({raw} AS {duck_type})"
+    common = f"CAST({typed} AS VARCHAR) = {raw}"
+    if kind == "date":
+        common = f"{raw} LIKE '____-__-__' AND {common}"
+    otherwise = shaped(value, shape, f"TRY_CAST({value} AS {duck_type})")
+    return f"CASE WHEN {common} THEN {typed} ELSE {otherwise} END"
 
 
 def filtered_condition(columns, query):
@@ -280,62 +390,106 @@ def filtered_condition(columns, query):
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def write_rows(connection, path, columns, query):
-    """Write the rows that the query keeps; answers how many."""
+def write_rows(connection, path, source, columns, query):
+    """Write the rows that the query keeps; answers how many, and how many it leaves out."""
     names = [column["name"] for column in columns]
-    relation = "source_rows"
+    texts = ", ".join(f"{text_column(name)} AS {quoted(name)}" for name in names)
+    none = source.touched
+    if source.malformed:
+        none = f'"json-line" IS NULL OR ({source.malformed})'
+    filtered = "false"
+    keeping, passing = source.keeping, source.passing
     if query:
         typed = ", ".join(f"{cast_column(c)} AS {quoted(c['name'])}" for c in columns)
-        texts = ", ".join(text_column(name) for name in names)
-        relation = (
-            f"(SELECT {texts} FROM (SELECT *, {typed} FROM source_rows)"
-            f" WHERE NOT {filtered_condition(columns, query)})"
-        )
-    selected = ", ".join(f"{text_column(name)} AS {quoted(name)}" for name in names)
+        keeping = f"(SELECT *, {typed} FROM {keeping})"
+        passing = f"(SELECT *, {typed} FROM {passing})"
+        filtered = filtered_condition(columns, query)
     try:
-        return connection.execute(
-            f"COPY (SELECT {selected} FROM {relation}) TO {text(path)}"
+        kept = connection.execute(
+            f"COPY (SELECT {texts} FROM {keeping} WHERE CASE WHEN {none} THEN false"
+            f" WHEN {filtered} THEN false ELSE true END) TO {text(path)}"
             " (FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '')"
         ).fetchone()[0]
+        if not query:
+            return kept, 0
+        left_out = f"CASE WHEN {none} THEN false ELSE {filtered} END"
+        count = f"SELECT count(*) FROM {passing} WHERE {left_out}"
+        return kept, connection.execute(count).fetchone()[0]
     except duckdb.Error as error:
-        raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
+        if has_mixed_line_ends(error):
+            raise MixedLineEnds(first_line(error)) from error
+        if query and not isinstance(error, duckdb.InvalidInputException):
+            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
+        raise JobError(f"the object cannot be read: {first_line(error)}") from error
 
 
-def write_rejects(connection, path, source_path, source):
-    """Write the malformed rows with their lines; answers how many."""
+def reason_of(kind, message, encoding):
+    count = COLUMN_COUNT.search(message)
+    if count:
+        return f"{count.group(2)} columns instead of {count.group(1)}"
+    if kind == "UNQUOTED VALUE":
+        return "a quote is not closed, or text follows a closing quote"
+    if kind == "INVALID ENCODING":
+        return f"not {encoding.upper()}"
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
+    return message
+
+
+def unread_rows(connection, path, compression, encoding):
+    """Line, column, reason and text of the records that could not be read, in their order."""
     rows = connection.execute(
         "SELECT position, line, kind, message, column_name, raw FROM malformed"
         " ORDER BY position, line"
+    ).fetchall()
+    at, line_at = 0, 1
+    with open(path, "rb") as file:
+        for position, line, kind, message, column, raw in rows:
+            if compression != "zstd":  # there, it is the number among the records
+                while at < position:
+                    piece = file.read(min(MEGABYTE, position - at))
+                    if not piece:
+                        break
+                    at += len(piece)
+                    line_at += piece.count(b"\n")
+                line = line_at
+            yield line, column, reason_of(kind, message, encoding), raw.strip("\r\n")
+
+
+def no_objects(connection, source, unread_lines):
+    """The same of JSON that is no object; lines that could not be read lie between these."""
+    if not source.malformed:
+        return
+    rows = connection.cursor().execute(
+        'SELECT number, "json-line" FROM (SELECT *, row_number() OVER () AS number'
+        f" FROM {source.passing}) WHERE {source.malformed}"
     )
-    by_number = compression(source_path) == "zstd"  # its bytes cannot be counted here
-    count = at = 0
-    line_at = 1
-    with opened(source_path) as file, open(path, "w", encoding="utf-8") as rejects:
-        while True:
-            batch = rows.fetchmany(1000)
-            if not batch:
-                return count
-            for position, line, kind, message, column, raw in batch:
-                if position is not None and not by_number:
-                    while at < position:
-                        piece = file.read(min(MEGABYTE, position - at))
-                        if not piece:
-                            break
-                        at += len(piece)
-                        line_at += piece.count(b"\n")
-                    line = line_at
-                reject = {"source": source, "line": line, "rule": "malformed"}
+    between = 0
+    while True:
+        batch = rows.fetchmany(1000)
+        if not batch:
+            return
+        for number, raw in batch:
+            while between < len(unread_lines) and unread_lines[between] <= number + between:
+                between += 1
+            yield number + between, None, "not a JSON object", raw
+
+
+def write_rejects(connection, path, fetched, form, source, url):
+    """Write the malformed rows with their lines; answers how many."""
+    collect_malformed(connection, source.header)
+    unread = list(unread_rows(connection, *fetched, form.get("encoding", "utf-8")))
+    count = 0
+    with open(path, "w", encoding="utf-8") as file:
+        for rows in (unread, no_objects(connection, source, [row[0] for row in unread])):
+            for line, column, reason, raw in rows:
+                about = {"source": url, "line": line, "rule": "malformed"}
                 if column is not None:
-                    reject["column"] = column
-                found = COLUMN_COUNT.search(message)
-                reject["reason"] = (
-                    f"{found.group(2)} columns instead of {found.group(1)}"
-                    if found
-                    else REASONS.get(kind, message)
-                )
-                reject["raw"] = raw.strip("\r\n")
-                rejects.write(json.dumps(reject, ensure_ascii=False) + "\n")
+                    about["column"] = column
+                about.update(reason=reason, raw=raw)
+                file.write(json.dumps(about, ensure_ascii=False) + "\n")
                 count += 1
+    return count
 
 
 def connect(directory):
@@ -370,31 +524,39 @@ def run(options, s3, directory):
     limit = (dataset.get("limits") or {}).get("objectMegabytes", 1024)
     if source["ContentLength"] > limit * MEGABYTE:
         raise JobError(f"{options.INPUT_URL} is larger than the contract's limit of {limit} MB")
-    path = os.path.join(directory, "source" + os.path.splitext(key)[1])
-    with open(path, "wb") as file:
-        shutil.copyfileobj(source["Body"], file, MEGABYTE)
+    form = {**CSV, **(dataset.get("format") or {})}
+    fetched = fetch(source["Body"], key, form, directory, options.INPUT_URL)
     log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
 
     connection = connect(directory)
-    ignored = read(connection, path, dataset, options.INPUT_URL)
-    data, rejects = os.path.join(directory, "data.csv"), os.path.join(directory, "rejected.jsonl")
-    rows = connection.execute("SELECT count(*) FROM source_rows").fetchone()[0]
-    kept = write_rows(connection, data, dataset["columns"], options.QUERY)
-    bad = write_rejects(connection, rejects, path, options.INPUT_URL)
+    data, rejected = os.path.join(directory, "data.csv"), os.path.join(directory, "rejected.jsonl")
+
+    def write(file):
+        rows = open_source(connection, *file, dataset, options.INPUT_URL)
+        return rows, write_rows(connection, data, rows, dataset["columns"], options.QUERY)
+
+    try:
+        rows, (kept, filtered) = write(fetched)
+    except MixedLineEnds:
+        connection.execute("DROP TABLE IF EXISTS unread")
+        connection.execute("DROP TABLE IF EXISTS unread_scan")
+        fetched = (with_equal_line_ends(fetched[0]), "none")
+        rows, (kept, filtered) = write(fetched)
+    bad = write_rejects(connection, rejected, fetched, form, rows, options.INPUT_URL)
     connection.close()
     report = {
         "jobId": options.JOB_ID,
-        "rowsIn": rows + bad,
+        "rowsIn": kept + filtered + bad,
         "rowsOut": kept,
-        "rowsFiltered": rows - kept,
+        "rowsFiltered": filtered,
         "rowsBad": bad,
         "format": "csv",
         "files": ["data/part-00000.csv"],
-        "ignoredColumns": ignored,
+        "ignoredColumns": list(rows.ignored),
         "seconds": round(time.monotonic() - started, 3),
     }
     s3.upload_file(data, out_bucket, prefix + "data/part-00000.csv")
-    s3.upload_file(rejects, out_bucket, prefix + "rejected.jsonl")
+    s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
     s3.put_object(
         Bucket=out_bucket,
         Key=prefix + "report.json",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -152,7 +153,7 @@ def upload(
     rows: int = 500,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Sample:
-    """Put the sample files into the data bucket, contracts and job scripts into the code bucket.
+    """Put sample files into the data bucket; contracts, scripts and tables into the code bucket.
 
     Args:
         s3: a boto3 client.
@@ -161,8 +162,9 @@ def upload(
     sample = make(seed=seed, rows=rows)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
     uploads += [(data_bucket, file.key, file.body) for file in make_exports(seed=seed).files]
-    uploads += [(data_bucket, "landing/standard/readings.csv", _readings(seed))]
-    for pattern in ("datasets/*.yaml", "jobs/*.py"):
+    uploads += [(data_bucket, "landing/standard/readings.csv", readings := _readings(seed))]
+    uploads += [(data_bucket, "landing/standard/readings.json", _as_array(readings))]
+    for pattern in ("datasets/*.yaml", "jobs/*.py", "sql/*.sql"):
         for path in sorted(ROOT.glob(pattern)):
             key = path.relative_to(ROOT).as_posix()
             uploads.append((code_bucket, key, path.read_bytes()))
@@ -289,3 +291,10 @@ def _readings(seed: int, rows: int = 100) -> bytes:
         value = round(chance.gauss(21, 2), 2)
         lines.append(f"sensor-{number % 4 + 1},{moment:%Y-%m-%dT%H:%M:%SZ},{value},C\n")
     return "".join(lines).encode()
+
+
+def _as_array(readings: bytes) -> bytes:
+    """The same as one JSON array; every tenth has no number where one belongs."""
+    rows = enumerate(csv.DictReader(io.StringIO(readings.decode())), start=1)
+    items = [{**row, "value": "broken"} if number % 10 == 0 else row for number, row in rows]
+    return json.dumps(items, indent=1).encode()

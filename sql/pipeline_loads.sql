@@ -1,8 +1,15 @@
+-- The load ledger: one row per unit that was loaded, written by the transaction that loaded it. A
+-- repeat of the load finds it and changes nothing.
 CREATE TABLE IF NOT EXISTS "public"."pipeline_loads" (
   "load_id" VARCHAR(127) NOT NULL,
   "table_name" VARCHAR(127) NOT NULL,
-  "rows" BIGINT NOT NULL,
   "run_id" VARCHAR(40) NOT NULL,
+  "unit_id" VARCHAR(16) NOT NULL,
+  "version" VARCHAR(96) NOT NULL,
+  "rows_copied" BIGINT NOT NULL,
+  "rows_duplicate" BIGINT NOT NULL,
+  "rows_older" BIGINT NOT NULL,
+  "rows_merged" BIGINT NOT NULL,
   "loaded_at" TIMESTAMP NOT NULL,
   PRIMARY KEY ("load_id")
 );

@@ -165,9 +165,11 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
         "datasets/standard.yaml",
         "jobs/clean_csv.py",
         "jobs/orders_spark.py",
+        *(f"sql/{path.name}" for path in sorted((ROOT / "sql").glob("*.sql"))),
     ]
-    assert len(told) == 4 + 2 + 1 + 5
+    assert len(told) == 4 + 2 + 2 + len(code)
     assert "s3://data/landing/standard/readings.csv" in told
+    assert "s3://data/landing/standard/readings.json" in told
 
 
 def test_contract_files_are_plain_yaml() -> None:

@@ -13,10 +13,12 @@ LOCKS = [
     "requirements/test.txt",
     "requirements/substrate.txt",
     "requirements/spark.txt",
+    "requirements/bench.txt",
     "src/requirements.txt",
     "layers/data/requirements.txt",
 ]
 ALONE = ("requirements/substrate.txt", "requirements/spark.txt")  # share no package with the tests
+BESIDE = "requirements/bench.txt"  # has packages of its own, and some that the tests have, too
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ;.*)? \\$")
 
 
@@ -65,6 +67,7 @@ def test_every_package_is_pinned_with_its_hashes_and_no_registry_is_named(lock: 
         ("requirements/run.txt", ("local",)),
         ("requirements/test.txt", ("test",)),
         ("requirements/spark.txt", ("spark",)),
+        ("requirements/bench.txt", ("bench",)),
     ],
 )
 def test_a_lock_holds_the_versions_that_pyproject_asks_for(
@@ -76,7 +79,13 @@ def test_a_lock_holds_the_versions_that_pyproject_asks_for(
     }
 
 
-@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in ALONE])
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in (*ALONE, BESIDE)])
 def test_what_is_deployed_is_what_was_tested(lock: str) -> None:
     tested = versions("requirements/test.txt")
     assert {name: pins for name, pins in versions(lock).items() if not pins <= tested[name]} == {}
+
+
+def test_what_the_benchmark_adds_leaves_the_rest_as_it_is() -> None:
+    tested = versions("requirements/test.txt")
+    added = versions(BESIDE)
+    assert {name for name in added if not added[name] <= tested.get(name, added[name])} == set()

@@ -19,9 +19,12 @@ from contracts.dataset import (
     CsvFormat,
     Dataset,
     DynamodbTarget,
+    Freshness,
     JobStep,
     Limits,
+    Lookup,
     RedshiftTarget,
+    RowLimits,
     Rule,
     Source,
 )
@@ -145,7 +148,11 @@ def test_the_contract_that_is_shown_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Dataset, Source, CsvFormat, Column, Rule, JobStep, DynamodbTarget, RedshiftTarget]
+    "model",
+    [
+        *(Dataset, Source, CsvFormat, Column, Rule, RowLimits, Freshness, Lookup, JobStep),
+        *(DynamodbTarget, RedshiftTarget),
+    ],
 )
 def test_every_field_of_a_contract_is_documented(model: type[Any]) -> None:
     for field in model.model_fields.values():

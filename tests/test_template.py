@@ -38,6 +38,7 @@ COMMON_VARIABLES = {
 WITHOUT_RESOURCE = {
     "redshift-data:CancelStatement",
     "redshift-data:DescribeStatement",
+    "redshift-data:GetStatementResult",
     "redshift-data:ListStatements",
     "ssm:CancelCommand",
     "ssm:GetCommandInvocation",
@@ -167,6 +168,28 @@ def test_a_message_that_keeps_failing_reaches_a_dead_letter_queue(queue: str) ->
         "DeadLetterQueue",
         "NotificationDeadLetterQueue",
     }
+
+
+def test_a_notification_that_sns_cannot_deliver_reaches_a_dead_letter_queue() -> None:
+    (subscription,) = resources("AWS::SNS::Subscription").values()
+    redrive = subscription["RedrivePolicy"]
+    assert referred(redrive["deadLetterTargetArn"]) == "NotificationDeadLetterQueue"
+    assert "FilterPolicy" not in subscription  # the queue gets every outcome
+    (statement,) = resources("AWS::SQS::QueuePolicy")["NotificationDeadLetterQueuePolicy"][
+        "PolicyDocument"
+    ]["Statement"]
+    assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert referred(statement["Resource"]) == "NotificationDeadLetterQueue"
+
+
+@pytest.mark.parametrize("queue", ["NotificationQueue", "NotificationDeadLetterQueue"])
+def test_notifications_that_nobody_takes_raise_an_alarm(queue: str) -> None:
+    watched = [
+        referred(dimension["Value"])
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+    ]
+    assert queue in watched
 
 
 @pytest.mark.parametrize("name", sorted(DURABLE))

@@ -14,14 +14,14 @@ from typing import Any, Final, Self, TypeVar
 import boto3
 from botocore.config import Config
 
-from local.local_cloud.delivery import S3EventBridge, TargetDelivery
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.deployer import deploy
-from local.local_cloud.engines import Engines, engine_parameters
-from local.local_cloud.event_bus import EventBus
-from local.local_cloud.event_sources import Invoker, SqsMapping, SqsPoller
+from local.local_cloud.events.bus import EventBus
+from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
+from local.local_cloud.events.sources import Invoker, SqsMapping, SqsPoller
 from local.local_cloud.front import Front
-from local.local_cloud.lambda_service import LambdaService
+from local.local_cloud.jobs.services import Engines, engine_parameters
+from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from local.local_cloud.state import CLOUD_FILE, CloudError, claimed
@@ -221,7 +221,7 @@ class LocalCloud:
         self._running.callback(sqs.close)
         for mapping in stack.mappings:
             self._poll(sqs, mapping, self.functions)
-        if stack.bridged_buckets:
+        if stack.bridged_buckets and bus.listens_to("aws.s3"):
             bridge = S3EventBridge(stack.clients, stack.queue_base_url, bus.publish)
             self._poll(sqs, bridge.mapping(), bridge)
 

@@ -4,16 +4,23 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/manifest/summary.json             count, bytes, parts
               runs/<run_id>/manifest/part-00000.json          up to one shard of objects
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
+              runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
               runs/<run_id>/units/<unit>/valid/part-00000.parquet
               runs/<run_id>/units/<unit>/output/part-00000.parquet
               runs/<run_id>/units/<unit>/load.json            statements of the warehouse load
+              runs/<run_id>/units/<unit>/copy-manifest.json   the Parquet files that it copies
+              runs/<run_id>/warehouse/<attempt>/units.jsonl.gz   for pipeline_units; also jobs
+              runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
+              runs/<run_id>/items/results/0000031.json        what came of item 31
+              runs/<run_id>/resent/<digest>.csv               mended rows, sent by a person
               runs/<run_id>/results.json
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
-code bucket   datasets/<name>.yaml   jobs/<script>.py
+code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 LANDING_PREFIX: Final = "landing/"
@@ -56,6 +63,10 @@ def job_prefix(run_id: str, unit: str, stage: str, attempt: int) -> str:
     return f"{unit_prefix(run_id, unit)}jobs/{stage}/{attempt}/"
 
 
+def findings_key(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}findings.json"
+
+
 def valid_key(run_id: str, unit: str) -> str:
     return f"{unit_prefix(run_id, unit)}valid/part-00000.parquet"
 
@@ -66,6 +77,48 @@ def output_prefix(run_id: str, unit: str) -> str:
 
 def load_key(run_id: str, unit: str) -> str:
     return f"{unit_prefix(run_id, unit)}load.json"
+
+
+def copy_manifest_key(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}copy-manifest.json"
+
+
+def warehouse_rows_key(run_id: str, run_attempt: int, table: str) -> str:
+    return f"runs/{run_id}/warehouse/{run_attempt}/{table}.jsonl.gz"
+
+
+def item_batches_prefix(run_id: str) -> str:
+    return f"runs/{run_id}/items/batches/"
+
+
+def item_batch_key(run_id: str, first: int) -> str:
+    """A batch of an array's items, one JSON text a line; named by its first item's index."""
+    return f"{item_batches_prefix(run_id)}{first:07d}.jsonl"
+
+
+def first_item(batch_key: str) -> int:
+    """The index in its array of a batch's first item.
+
+    Raises:
+        ValueError: not the key of a batch.
+    """
+    match = re.search(r"/items/batches/(\d{7,})\.jsonl$", batch_key)
+    if match is None:
+        raise ValueError(f"not a batch of items: {batch_key!r}")
+    return int(match[1])
+
+
+def item_results_prefix(run_id: str) -> str:
+    return f"runs/{run_id}/items/results/"
+
+
+def item_result_key(run_id: str, index: int) -> str:
+    return f"{item_results_prefix(run_id)}{index:07d}.json"
+
+
+def resent_key(run_id: str, digest: str, ending: str) -> str:
+    """Where rows of this run lie that were rejected, mended and sent again."""
+    return f"runs/{run_id}/resent/{digest}{ending}"
 
 
 def results_key(run_id: str) -> str:

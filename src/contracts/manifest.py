@@ -13,13 +13,20 @@ UNITS_PER_SHARD_AT_MOST: Final = 300
 
 
 class ManifestEntry(Contract):
-    """One object: the input of one unit. `size` in bytes; `etag` without quotes."""
+    """One object: the input of one unit. `size` in bytes; `etag` without quotes.
+
+    Attributes:
+        items: of a batch of an array's items: how many it holds. Its key then lies under
+            `layout.item_batches_prefix` of the run that split the array, and its `last_modified`
+            is the array's.
+    """
 
     bucket: str
     key: str
     size: int
     etag: str
     last_modified: Timestamp
+    items: int | None = None
 
     @property
     def url(self) -> str:
@@ -45,6 +52,8 @@ class ManifestSummary(Contract):
         pending: for the one shard that was asked for (shard 0 by default), the half-open ranges
             `[first, end)` of unit positions that are not stored yet.
         stored: units of that shard that an earlier attempt (or the retried run) has stored.
+        items: of a run over a JSON array: how many items its batches hold; absent: the units are
+            objects.
     """
 
     manifest_url: str
@@ -53,6 +62,7 @@ class ManifestSummary(Contract):
     shard_sizes: tuple[int, ...]
     pending: tuple[tuple[int, int], ...]
     stored: int = 0
+    items: int | None = None
 
     def pending_positions(self) -> list[int]:
         return [position for first, end in self.pending for position in range(first, end)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from contracts.base import Contract
+from contracts.run_request import parse_timestamp
 
 
 class RunStatus(StrEnum):
@@ -38,6 +39,20 @@ class UnitStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class RunOutcome(StrEnum):
+    """What a run came to, as its notification and its results tell it.
+
+    SUCCEEDED_WITH_LOSSES: it SUCCEEDED, but rows were rejected or warned of, or units or items
+    failed within the tolerance.
+    """
+
+    SUCCEEDED = "SUCCEEDED"
+    SUCCEEDED_WITH_LOSSES = "SUCCEEDED_WITH_LOSSES"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    STOPPED = "STOPPED"
+
+
 class RowCounts(Contract):
     """Rows of one unit or run. They add up: `rows_in == filtered + rejected + removed + stored`.
 
@@ -48,6 +63,8 @@ class RowCounts(Contract):
         removed: taken out by a job or by the transform's SQL (deduplicated, aggregated, filtered
             there).
         stored: written to every target.
+        warned: break a rule of severity `warn`; they are stored (or removed) like any other valid
+            row, so they are no part of the sum.
     """
 
     rows_in: int = 0
@@ -55,6 +72,7 @@ class RowCounts(Contract):
     rejected: int = 0
     removed: int = 0
     stored: int = 0
+    warned: int = 0
 
     def __add__(self, other: RowCounts) -> RowCounts:
         return RowCounts(
@@ -63,11 +81,54 @@ class RowCounts(Contract):
             rejected=self.rejected + other.rejected,
             removed=self.removed + other.removed,
             stored=self.stored + other.stored,
+            warned=self.warned + other.warned,
         )
 
     @property
     def balanced(self) -> bool:
         return self.rows_in == self.filtered + self.rejected + self.removed + self.stored
+
+
+class ItemTotals(Contract):
+    """Items of a unit or run whose object is a JSON array, by outcome.
+
+    Attributes:
+        rejected: malformed or against a rule.
+        failed: of batches that failed as a whole.
+    """
+
+    total: int = 0
+    stored: int = 0
+    rejected: int = 0
+    failed: int = 0
+
+    def __add__(self, other: ItemTotals) -> ItemTotals:
+        return ItemTotals(
+            total=self.total + other.total,
+            stored=self.stored + other.stored,
+            rejected=self.rejected + other.rejected,
+            failed=self.failed + other.failed,
+        )
+
+    @property
+    def failed_percentage(self) -> float:
+        """The share of items that were not stored, for whichever of the two reasons."""
+        return 100.0 * (self.rejected + self.failed) / self.total if self.total else 0.0
+
+
+class Finding(Contract):
+    """How many rows of a unit or run broke one rule.
+
+    Attributes:
+        severity: `warn`, `quarantine` or `fail`.
+        example: where such a row is and what is wrong with it, such as `line 7: -3`.
+    """
+
+    rule: str
+    severity: str
+    rows: int
+    column: str | None = None
+    example: str | None = None
 
 
 class StageFailure(Contract):
@@ -88,14 +149,44 @@ class StageFailure(Contract):
     log_tail: str | None = None
 
 
+class UnitOutputs(Contract):
+    """Where a unit's results lie, as far as it came.
+
+    Attributes:
+        output_url: the prefix of the Parquet parts that were stored.
+        tables: `dynamodb` and/or `redshift:schema.table`.
+    """
+
+    valid_url: str | None = None
+    output_url: str | None = None
+    quarantine_url: str | None = None
+    findings_url: str | None = None
+    tables: tuple[str, ...] = ()
+
+
 class UnitOutcome(Contract):
-    """What came of one unit."""
+    """What came of one unit.
+
+    Attributes:
+        source_url: its S3 object; absent where the unit was never begun.
+        findings: the rules that its rows broke, those with the most rows first.
+        items: where its object is a batch of a JSON array's items.
+        started_at, ended_at: of the latest attempt.
+        seconds: from one to the other.
+    """
 
     unit_id: str
     status: UnitStatus
     rows: RowCounts = RowCounts()
     job_ids: tuple[str, ...] = ()
     failure: StageFailure | None = None
+    source_url: str | None = None
+    outputs: UnitOutputs = UnitOutputs()
+    findings: tuple[Finding, ...] = ()
+    items: ItemTotals | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    seconds: float | None = None
 
 
 class FailedUnit(Contract):
@@ -117,6 +208,26 @@ class UnitTotals(Contract):
         return 100.0 * self.failed / self.total if self.total else 0.0
 
 
+class NextStep(Contract):
+    """What to do about a run's outcome.
+
+    Attributes:
+        why: one sentence.
+        command: a `pipeline` command to paste, without `--stack`; absent where it takes thought.
+        of_stack: the command asks a deployment.
+    """
+
+    why: str
+    command: str | None = None
+    of_stack: bool = True
+
+    def command_on(self, stack: str | None) -> str | None:
+        """The command for the stack of that name; for the local cloud without one."""
+        if self.command is None or stack is None or not self.of_stack:
+            return self.command
+        return f"{self.command} --stack {stack}"
+
+
 class RunResult(Contract):
     """What came of a run; the durable execution's result and the `run-ended` notification hold it.
 
@@ -124,6 +235,10 @@ class RunResult(Contract):
         results_url: the results document in S3; absent where the run ended before it had units.
         reason: one sentence for FAILED, STOPPED and SKIPPED.
         failures: the first units that failed, with what is known of why.
+        findings: the rules that most rows broke, those of failed units too.
+        items: where the run's object is a JSON array, whose items are what may fail.
+        item_results_url: the prefix under which each item has its result.
+        started_at, ended_at: of the run; a later attempt goes on from the first one's start.
     """
 
     run_id: str
@@ -134,3 +249,28 @@ class RunResult(Contract):
     results_url: str | None = None
     reason: str | None = None
     failures: tuple[FailedUnit, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    items: ItemTotals | None = None
+    item_results_url: str | None = None
+    next_steps: tuple[NextStep, ...] = ()
+    started_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def outcome(self) -> RunOutcome:
+        """Its status, but for losses within the tolerance."""
+        if self.status is not RunStatus.SUCCEEDED:
+            return RunOutcome(self.status.value)
+        items = self.items or ItemTotals()
+        lost = self.rows.rejected + self.rows.warned + items.rejected + items.failed
+        if lost or self.units.failed:
+            return RunOutcome.SUCCEEDED_WITH_LOSSES
+        return RunOutcome.SUCCEEDED
+
+
+def seconds_between(started_at: str | None, ended_at: str | None) -> float | None:
+    """None where one of the two is not known."""
+    if started_at is None or ended_at is None:
+        return None
+    passed = parse_timestamp(ended_at) - parse_timestamp(started_at)
+    return round(passed.total_seconds(), 3)

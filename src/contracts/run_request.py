@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final
 
@@ -23,6 +24,7 @@ from contracts.base import Contract, canonical_json
 
 MAX_QUERY_CHARACTERS: Final = 4096
 MAX_CONCURRENCY: Final = 10
+MAX_ITEMS_PER_BATCH: Final = 1000
 DATASET_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"
 INDEX_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -63,6 +65,29 @@ Timestamp = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """What a request that does not say it means.
+
+    Attributes:
+        concurrency: units side by side.
+        tolerance: percentage of units (or of items) that may fail.
+    """
+
+    concurrency: int
+    tolerance: float
+
+
+OF_OBJECTS: Final = Defaults(concurrency=1, tolerance=0)
+OF_ITEMS: Final = Defaults(concurrency=10, tolerance=50)
+ITEMS_PER_BATCH: Final = 25
+# Of a run over objects. An earlier release wrote these into the ledger where nothing was said.
+WHEN_NOT_SAID: Final[dict[str, Any]] = {
+    "maxConcurrency": OF_OBJECTS.concurrency,
+    "toleratedFailurePercentage": OF_OBJECTS.tolerance,
+}
+
+
 class RunRequest(Contract):
     """What to run.
 
@@ -70,14 +95,18 @@ class RunRequest(Contract):
         dataset_name: the contract `datasets/<name>.yaml`.
         start_date_time: objects from this instant on (inclusive). Not needed with `input_url`.
         end_date_time: objects before this instant (exclusive); absent: the moment of the claim.
-        input_url: one S3 object to process instead of a listing.
+        input_url: one S3 object to process instead of a listing; of a JSON array, each item is a
+            unit of the run (see `contracts.items`).
         query: boolean SQL expression over the contract's columns; rows that fail it are left out.
         index: the collection that results are stored under; absent: the dataset's name.
         run_id: names the run; absent in a message: the SQS message id.
-        max_concurrency: units side by side, 1 (one after another) to 10.
-        tolerated_failure_percentage: 0 to 100; more failed units than this fail the run.
+        max_concurrency: units (of an array: batches of items) side by side, 1 (one after another)
+            to 10; absent: see `concurrency`.
+        tolerated_failure_percentage: 0 to 100; more failed units (or items) than this fail the run;
+            absent: see `tolerance`.
         detached: true: always in the long-running function; false: never; absent: by size.
         retry_of: a finished run whose units that were not stored are run again.
+        items_per_batch: items of the array that go through the steps together; absent: 25.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -89,16 +118,21 @@ class RunRequest(Contract):
     query: StrictStr | None = Field(default=None, min_length=1, max_length=MAX_QUERY_CHARACTERS)
     index: StrictStr | None = Field(default=None, pattern=INDEX_PATTERN)
     run_id: StrictStr = Field(pattern=RUN_ID_PATTERN)
-    max_concurrency: StrictInt = Field(default=1, ge=1, le=MAX_CONCURRENCY)
-    tolerated_failure_percentage: StrictInt | StrictFloat = Field(default=0, ge=0, le=100)
+    max_concurrency: StrictInt | None = Field(default=None, ge=1, le=MAX_CONCURRENCY)
+    tolerated_failure_percentage: StrictInt | StrictFloat | None = Field(default=None, ge=0, le=100)
     detached: StrictBool | None = None
     retry_of: StrictStr | None = Field(default=None, pattern=RUN_ID_PATTERN)
+    items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
         if self.start_date_time is None and self.input_url is None:
             raise PydanticCustomError(
                 "missing_start", "startDateTime is required (or inputUrl, to name one object)"
+            )
+        if self.items_per_batch is not None and self.input_url is None:
+            raise PydanticCustomError(
+                "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
             )
         if (
             self.start_date_time is not None
@@ -119,6 +153,16 @@ class RunRequest(Contract):
     def collection(self) -> str:
         """The index, or its default."""
         return self.index or self.dataset_name
+
+    def concurrency(self, *, of_items: bool = False) -> int:
+        """Units side by side, as asked for or by default."""
+        default = OF_ITEMS if of_items else OF_OBJECTS
+        return default.concurrency if self.max_concurrency is None else self.max_concurrency
+
+    def tolerance(self, *, of_items: bool = False) -> float:
+        """The percentage of units or items that may fail, as asked for or by default."""
+        asked = self.tolerated_failure_percentage
+        return (OF_ITEMS if of_items else OF_OBJECTS).tolerance if asked is None else asked
 
     def canonical(self) -> str:
         """The run's input as text: equal requests give equal bytes."""

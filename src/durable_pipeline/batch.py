@@ -140,7 +140,12 @@ class Batch:
         except ChildContextError as error:
             self._failed(record, plan.request.run_id, error)
             return
-        if result.status is RunStatus.FAILED:
+        if result.status is not RunStatus.FAILED:
+            return
+        if result.items is not None and not result.units.failed:
+            # Every batch is stored, but too many items were rejected: they would be again.
+            self._reject(record, result.reason or "too many items rejected", plan.request.run_id)
+        else:
             self.failed.append(record.message_id)
 
     def _reject(self, record: Record, reason: str, run_id: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from typing import Any, Final
@@ -11,12 +12,14 @@ from urllib.parse import unquote_plus
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from contracts.base import canonical_json
 from contracts.errors import InvalidRequest, Problem
 from contracts.layout import LANDING_PREFIX
 from contracts.run_request import DATASET_NAME_PATTERN, RunRequest, parse_timestamp
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 DEFAULT_DATASET: Final = "standard"
+_UPLOADED: Final = "Object Created"
 _SUBJECT: Final = "run request"
 _ENVELOPES_AT_MOST: Final = 3
 _PROBLEMS_AT_MOST: Final = 50
@@ -39,10 +42,12 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
 
     Args:
         body: the message's text.
-        default_run_id: the run id of a message that names none (the SQS message id).
+        default_run_id: the run id of a message that names none (the SQS message id). An upload that
+            S3 tells apart names itself: its event may come twice, in messages of two ids.
 
     Returns:
-        The request, or None for the test message that S3 sends when a notification is set up.
+        The request, or None for what asks for nothing: the test message that S3 sends when a
+        notification is set up, and the empty object by which a console makes a folder.
 
     Raises:
         InvalidRequest: lists every problem, each with its path, value and what would be right.
@@ -54,13 +59,16 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     message = _unwrapped(_json_object(body))
     if message.get("Event") == "s3:TestEvent":
         return None
-    return _validated({"runId": default_run_id, **_normalised(message)})
+    fields = _normalised(message)
+    if _is_upload(message) and _is_folder(message, fields["inputUrl"]):
+        return None
+    return _validated({"runId": default_run_id, **fields})
 
 
 def claimed_run_id(body: str) -> str | None:
     """The run id that a message names, even where the rest of it is broken."""
     try:
-        run_id = _unwrapped(_json_object(body)).get("runId")
+        run_id = _normalised(_unwrapped(_json_object(body))).get("runId")
     except InvalidRequest:
         return None
     return run_id if isinstance(run_id, str) and run_id else None
@@ -98,7 +106,11 @@ def _normalised(message: dict[str, Any]) -> dict[str, Any]:
     """Short forms as fields of a run request; a run request as it is."""
     if "Records" in message:
         return _from_s3_notification(message["Records"])
-    if message.get("source") == "aws.s3" and "detail" in message:
+    if _is_upload(message):
+        kind = message.get("detail-type", _UPLOADED)
+        if kind != _UPLOADED:
+            problem = Problem("detail-type", f"must be of an upload, {_UPLOADED}", _shown(kind))
+            raise InvalidRequest(_SUBJECT, [problem])
         return _from_s3_object(message["detail"], "detail", url_encoded=False)
     if "data_source" in message or "processing_type" in message:
         rest = {
@@ -111,12 +123,26 @@ def _normalised(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
+def _is_folder(message: dict[str, Any], url: str) -> bool:
+    """The empty object by which a console makes a folder."""
+    detail = message["Records"][0]["s3"] if "Records" in message else message["detail"]
+    return url.endswith("/") and not detail["object"].get("size")
+
+
+def _is_upload(message: dict[str, Any]) -> bool:
+    return "Records" in message or (message.get("source") == "aws.s3" and "detail" in message)
+
+
 def _from_s3_notification(records: Any) -> dict[str, Any]:
     if not isinstance(records, list) or len(records) != 1:
         found = f"{len(records)} records" if isinstance(records, list) else _shown(records)
         problem = Problem("Records", "must hold exactly one S3 record: one run per message", found)
         raise InvalidRequest(_SUBJECT, [problem])
     detail = records[0].get("s3") if isinstance(records[0], dict) else None
+    name = records[0].get("eventName") if isinstance(records[0], dict) else None
+    if name is not None and not str(name).startswith("ObjectCreated:"):
+        problem = Problem("Records[0].eventName", "must be of an upload, ObjectCreated:…", name)
+        raise InvalidRequest(_SUBJECT, [problem])
     return _from_s3_object(detail, "Records[0].s3", url_encoded=True)
 
 
@@ -131,7 +157,21 @@ def _from_s3_object(detail: Any, path: str, *, url_encoded: bool) -> dict[str, A
         raise InvalidRequest(_SUBJECT, [problem]) from None
     if url_encoded:
         key = unquote_plus(key)
-    return {"datasetName": _dataset_of(key), "inputUrl": f"s3://{bucket}/{key}"}
+    request = {"datasetName": _dataset_of(key), "inputUrl": f"s3://{bucket}/{key}"}
+    write = _write_of(detail["object"])
+    return {**request, "runId": _upload_id(bucket, key, write)} if write else request
+
+
+def _write_of(described: dict[str, Any]) -> str | None:
+    """What tells one writing of a key from the next, in the spelling of either kind of message."""
+    names = ("sequencer", "version-id", "versionId", "etag", "eTag")
+    return next((str(described[name]) for name in names if described.get(name)), None)
+
+
+def _upload_id(bucket: str, key: str, write: str) -> str:
+    """A run id that every message about one upload gives; another upload of the key has its own."""
+    digest = hashlib.sha256(canonical_json([bucket, key, write]).encode()).hexdigest()
+    return f"upload-{digest[:32]}"
 
 
 def _dataset_of(key: str) -> str:

@@ -36,6 +36,7 @@ class Job:
         backoff: waits between the tries; absent: none.
         timeout_seconds: deadline of each try.
         input_url: the previous job's output; absent: the unit's own object.
+        hopeless: tells of a job that FAILED that another try would fail, too.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class Job:
     attempts: int = 1
     backoff: Policy | None = None
     input_url: str | None = None
+    hopeless: Callable[[JobStatus], bool] = lambda _status: False
 
     def key(self, retry: int) -> JobKey:
         return JobKey(
@@ -82,7 +84,7 @@ def run_job(
         on_ended(status)
         if status.state is JobState.SUCCEEDED:
             return status
-        if status.state is not JobState.FAILED or retry == job.attempts:
+        if status.state is not JobState.FAILED or retry == job.attempts or job.hopeless(status):
             break
         if job.backoff:
             context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")

@@ -1,6 +1,6 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
-    prepare:  claim-run → load-dataset → list-urls
+    prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
     execute:  per unit (see unit.py) → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
@@ -19,7 +19,6 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.job import Engine
 from contracts.manifest import ManifestSummary, units_per_shard
 from contracts.messages import (
     Claim,
@@ -34,7 +33,6 @@ from contracts.messages import (
 )
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
-from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
@@ -48,6 +46,7 @@ from durable_pipeline.steps import (
     call,
     is_broken_replay,
 )
+from durable_pipeline.stores import prepare_warehouse, store_run_rows
 from durable_pipeline.unit import Unit
 
 
@@ -63,7 +62,12 @@ class Plan(Contract):
     def seconds(self) -> int:
         """The declared time that the pending units take."""
         pending = len(self.manifest.pending_positions())
-        return math.ceil(pending / self.request.max_concurrency) * self.dataset.unit_seconds
+        return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
+
+    @property
+    def concurrency(self) -> int:
+        """Units side by side."""
+        return self.request.concurrency(of_items=self.dataset.of_items)
 
 
 class Shard(Contract):
@@ -119,13 +123,16 @@ class Pipeline:
         try:
             dataset = call(self.context, self.settings, LOAD_DATASET, LoadDataset(request=request))
             manifest = self._list_urls(request, claim, dataset, shard=0)
+            if manifest.objects and "redshift" in dataset.targets:
+                prepare_warehouse(self.context, self.settings, request.run_id)
         except StageFailed as failed:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message)
             return Prepared(
                 result=result, refused=failed.message if failed.error_type in REFUSED else None
             )
         if manifest.objects == 0:
-            reason = "no objects to process: " + _asked_for(request, claim)
+            what = "items" if dataset.of_items else "objects"
+            reason = f"no {what} to process: {_asked_for(request, claim)}"
             return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
@@ -143,7 +150,7 @@ class Pipeline:
         else:
             for shard in range(len(plan.manifest.shard_sizes)):
                 self._run_shard(plan, shard)
-        return self.finish(plan.request, plan.claim, warehouse=plan.dataset.warehouse)
+        return self.finish(plan.request, plan.claim, dataset=plan.dataset)
 
     def _run_shard(self, plan: Plan, shard: int) -> None:
         message = {"shard": Shard(plan=plan, shard=shard).to_json()}
@@ -171,7 +178,7 @@ class Pipeline:
             return unit.process()
 
         config: MapConfig[Any] = MapConfig(
-            max_concurrency=plan.request.max_concurrency,
+            max_concurrency=plan.concurrency,
             # Every unit runs, whatever becomes of the others.
             completion_config=CompletionConfig(tolerated_failure_percentage=100),
             item_namer=lambda unit_id, _index: f"unit-{unit_id}",
@@ -210,7 +217,7 @@ class Pipeline:
         status: RunStatus | None = None,
         reason: str | None = None,
         *,
-        warehouse: bool = False,
+        dataset: LoadedDataset | None = None,
     ) -> RunResult:
         """Record the run's outcome (decided by the units unless given), then announce it."""
         record = RecordRun(
@@ -221,29 +228,11 @@ class Pipeline:
             reason=reason,
         )
         recorded = call(self.context, self.settings, RECORD_RUN, record)
-        if warehouse and recorded.statements_url:
-            self._store_run_row(request, claim)
+        if dataset and dataset.warehouse and recorded.statements_url:
+            attempt = claim.run_attempt
+            store_run_rows(self.context, self.settings, request.run_id, attempt, dataset)
         self._notify("run-ended", request, claim, recorded.result)
         return recorded.result
-
-    def _store_run_row(self, request: RunRequest, claim: Claim) -> None:
-        """The run's own row in the warehouse. Its rows are stored and the ledger tells the outcome,
-        so a failure here is logged and does not change it."""
-        job = Job(
-            run_id=request.run_id,
-            unit_id=layout.RUN_UNIT,
-            stage="record-run",
-            engine=Engine.REDSHIFT,
-            run_attempt=claim.run_attempt,
-            timeout_seconds=300,
-        )
-        try:
-            run_job(self.context, self.settings, job)
-        except StageFailed as failed:
-            self.context.logger.warning(
-                "the run's row is missing in the warehouse",
-                extra={"run_id": request.run_id, "error": str(failed)},
-            )
 
     def _list_urls(
         self, request: RunRequest, claim: Claim, dataset: LoadedDataset, shard: int

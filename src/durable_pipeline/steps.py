@@ -19,7 +19,7 @@ from contracts import messages
 from contracts.base import Contract
 from contracts.job import JobStatus
 from contracts.manifest import ManifestSummary
-from contracts.run import StageFailure
+from contracts.run import ItemTotals, StageFailure
 from durable_pipeline.policies import error_name, retry_step
 from durable_pipeline.settings import Settings
 
@@ -48,6 +48,7 @@ REJECT_MESSAGE = Step("reject-message", "reject-message", Nothing)
 CLAIM_RUN = Step("claim-run", "claim-run", messages.Claim)
 LOAD_DATASET = Step("load-dataset", "load-dataset", messages.LoadedDataset)
 LIST_URLS = Step("list-urls", "list-urls", ManifestSummary)
+PREPARE_WAREHOUSE = Step("prepare-warehouse", "prepare-warehouse", messages.PreparedWarehouse)
 START_RUN = Step("start-run", "start-run", messages.StartedRun)
 START_UNIT = Step("start-unit", "record-unit", Nothing)
 SUBMIT_JOB = Step("submit-job", "submit-job", JobStatus)
@@ -57,6 +58,8 @@ VALIDATE = Step("validate", "validate", messages.Validated)
 TRANSFORM = Step("transform", "transform", messages.Transformed)
 STORE_DYNAMODB = Step("store-dynamodb", "store-dynamodb", messages.StoredRows)
 STORE_REDSHIFT = Step("store-redshift", "store-redshift", messages.PreparedLoad)
+EXPLAIN_LOAD = Step("explain-load", "explain-load", messages.LoadExplanation)
+RECORD_ITEMS = Step("record-items", "record-items", ItemTotals)
 END_UNIT = Step("end-unit", "record-unit", Nothing)
 RECORD_RUN = Step("record-run", "record-run", messages.RecordedRun)
 NOTIFY = Step("notify", "notify", Nothing)

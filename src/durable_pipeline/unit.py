@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aws_durable_execution_sdk_python import DurableContext
 
 from contracts.job import Engine, JobStatus
 from contracts.messages import (
     EndUnit,
     LoadedDataset,
+    RecordItems,
     StartUnit,
-    StoreDynamodb,
-    StoreRedshift,
     Transform,
+    Transformed,
     Validate,
+    Validated,
 )
 from contracts.run import RowCounts, UnitStatus
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.policies import LOAD_AGAIN
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     END_UNIT,
+    RECORD_ITEMS,
     START_UNIT,
-    STORE_DYNAMODB,
-    STORE_REDSHIFT,
     TRANSFORM,
     VALIDATE,
     StageFailed,
     call,
 )
+from durable_pipeline.stores import Stores
 
 
 class Unit:
@@ -52,6 +50,7 @@ class Unit:
         self.unit_id = unit_id
         self.run_attempt = run_attempt
         self.job_ids: list[str] = []
+        self.validated: Validated | None = None
 
     def process(self) -> UnitStatus:
         """Take the unit through its stages; a failure is recorded, not raised.
@@ -67,8 +66,31 @@ class Unit:
             outcome = self._outcome(UnitStatus.FAILED, failed=failed)
         else:
             outcome = self._outcome(UnitStatus.STORED, rows=rows)
+        if self.dataset.of_items:
+            outcome = self._with_items(outcome)
         call(self.context, self.settings, END_UNIT, outcome)
         return outcome.status
+
+    def _with_items(self, outcome: EndUnit) -> EndUnit:
+        """Let each item of the batch have its result; a unit whose items have none has failed.
+
+        Raises:
+            StageFailed: another execution holds the run.
+        """
+        record = RecordItems(
+            run_id=self.run_id,
+            unit_id=self.unit_id,
+            run_attempt=self.run_attempt,
+            rejected_url=self.validated.rejected_url if self.validated else None,
+            failure=outcome.failure,
+        )
+        try:
+            items = call(self.context, self.settings, RECORD_ITEMS, record)
+        except StageFailed as failed:
+            if failed.error_type == "OwnershipLost":
+                raise
+            return self._outcome(UnitStatus.FAILED, failed=failed)
+        return outcome.model_copy(update={"items": items})
 
     def _stages(self) -> RowCounts:
         run, unit = self.run_id, self.unit_id
@@ -86,20 +108,11 @@ class Unit:
             VALIDATE,
             Validate(run_id=run, unit_id=unit, input_url=url),
         )
+        self.validated = validated
         transformed = call(
             self.context, self.settings, TRANSFORM, Transform(run_id=run, unit_id=unit)
         )
-        if "dynamodb" in self.dataset.targets:
-            store = StoreDynamodb(run_id=run, unit_id=unit, job_id=self._last_job_id)
-            call(self.context, self.settings, STORE_DYNAMODB, store)
-        if "redshift" in self.dataset.targets:
-            load = StoreRedshift(
-                run_id=run, unit_id=unit, rows=transformed.rows, job_id=self._last_job_id
-            )
-            call(self.context, self.settings, STORE_REDSHIFT, load)
-            seconds = self.dataset.warehouse_timeout_seconds
-            job = self._job("store-redshift", Engine.REDSHIFT, seconds, LOAD_AGAIN.attempts)
-            self._run(replace(job, backoff=LOAD_AGAIN))
+        self._store(transformed)
 
         return RowCounts(
             rows_in=validated.rows_in,
@@ -107,7 +120,19 @@ class Unit:
             rejected=validated.rejected,
             removed=validated.removed + transformed.removed,
             stored=transformed.rows,
+            warned=validated.warned,
         )
+
+    def _store(self, output: Transformed) -> None:
+        stores = Stores(
+            self.context, self.settings, self.run_id, self.unit_id, self._last_job_id, output
+        )
+        if "dynamodb" in self.dataset.targets:
+            stores.dynamodb()
+        if "redshift" in self.dataset.targets:
+            seconds = self.dataset.warehouse_timeout_seconds
+            load = self._job("store-redshift", Engine.REDSHIFT, seconds, attempts=1)
+            stores.redshift(load, self._job_ended)
 
     def _job(
         self, stage: str, engine: Engine, seconds: int, attempts: int, input_url: str | None = None
@@ -128,8 +153,11 @@ class Unit:
             self.context,
             self.settings,
             job,
-            on_ended=lambda status: self.job_ids.append(status.job_id),
+            on_ended=self._job_ended,
         )
+
+    def _job_ended(self, status: JobStatus) -> None:
+        self.job_ids.append(status.job_id)
 
     @property
     def _last_job_id(self) -> str | None:

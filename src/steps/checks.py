@@ -18,13 +18,13 @@ from steps.reading import text_column
 _SHAPES: Final = {
     "integer": r"[+-]?\d+",
     "date": r"\d{4}-\d{2}-\d{2}",
+    "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "timestamp": (
         r"\d{4}-\d{2}-\d{2}"
         r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
     ),
 }
-_TRUE: Final = "('true', 't', 'yes', 'y', '1')"
-_FALSE: Final = "('false', 'f', 'no', 'n', '0')"
+_INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
 
 @dataclass(frozen=True)
@@ -32,46 +32,62 @@ class Check:
     """One thing that a row must satisfy.
 
     Attributes:
-        broken: expression that is true for a row that does not; NULL counts as satisfied.
-        rule: `type`, `required`, `minimum`, `maximum`, `allowed`, `pattern`, or a rule's name.
+        broken: expression that is true for a row that does not; NULL counts as satisfied. Of
+            `unique` and `references`, which need the other rows, this is `steps.set_checks`'.
+        rule: `type`, `required`, `minimum`, `maximum`, `allowed`, `pattern`, `unique`,
+            `references`, or a rule's name.
         reason: what is wrong with such a row, for people; `{value}` stands for the column's text.
+        references: the column that holds every value of this one.
     """
 
-    broken: str
+    broken: str | None
     rule: str
     reason: str
     column: str | None = None
     severity: Severity = Severity.QUARANTINE
+    references: str | None = None
+
+    @property
+    def rejects(self) -> bool:
+        return self.severity is not Severity.WARN
 
 
 def cast_column(column: Column) -> str:
-    """The typed value of a column's text; NULL where it is no value of the type."""
-    value = f"trim({text_column(column.name)})"
+    """The typed value of a column's text; NULL where it is no value of the type.
+
+    What is written as DuckDB would write it needs no closer look, which makes most values cheap.
+    """
+    raw = text_column(column.name)
+    value = f"trim({raw})"
     match column.type:
         case "string":
-            return text_column(column.name)
-        case "boolean":
-            return (
-                f"CASE WHEN lower({value}) IN {_TRUE} THEN true"
-                f" WHEN lower({value}) IN {_FALSE} THEN false END"
-            )
+            return raw
+        case "boolean":  # true, t, yes, y, 1 and their opposites, in any case
+            return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
         case "double":
-            number = f"TRY_CAST({value} AS DOUBLE)"
-            return f"CASE WHEN isfinite({number}) THEN {number} END"
+            shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
+            return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
         case "timestamp":
             instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-            return _shaped(value, _SHAPES["timestamp"], instant)
-        case "integer" | "date":
-            cast = f"TRY_CAST({value} AS {column_type(column.type)})"
-            return _shaped(value, _SHAPES[column.type], cast)
-    scale = int(column.type.rstrip(")").split(",")[1])
-    shape = rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
-    return _shaped(value, shape, f"TRY_CAST({value} AS {column_type(column.type)})")
+            shaped = _shaped(value, _SHAPES["timestamp"], instant)
+            # strptime takes short numbers, and space around the whole: neither fits this length.
+            fits = f"strlen({raw}) = 20 AND {raw} >= '0' AND suffix({raw}, 'Z')"
+            common = f"CASE WHEN {fits} THEN try_strptime({raw}, {_INSTANT}) END"
+            return f"coalesce({common}, {shaped})"
+    kind = column_type(column.type)
+    typed = f"TRY_CAST({raw} AS {kind})"
+    shape = _SHAPES.get(column.type) or _decimal_shape(column.type)
+    shaped = _shaped(value, shape, f"TRY_CAST({value} AS {kind})")
+    common = f"CAST({typed} AS VARCHAR) = {raw}"
+    if column.type == "date":  # 'infinity' is one for DuckDB
+        common = f"{raw} LIKE '____-__-__' AND {common}"
+    return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
 
 
 def castable(dataset: Dataset) -> str:
     """True for a row of which every text is missing or a value of its column's type."""
-    return " AND ".join(f"NOT ({_uncastable(column)})" for column in dataset.columns)
+    typed = [column for column in dataset.columns if column.type != "string"]
+    return " AND ".join(f"NOT ({_uncastable(column)})" for column in typed) or "true"
 
 
 def checks(dataset: Dataset) -> list[Check]:
@@ -93,34 +109,50 @@ def _shaped(value: str, shape: str, typed: str) -> str:
     return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
 
 
+def _decimal_shape(kind: str) -> str:
+    """Digits that need no rounding; zeros behind the last place do not count."""
+    scale = int(kind.rstrip(")").split(",")[1])
+    return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
+
+
 def _uncastable(column: Column) -> str:
     return f"{text_column(column.name)} IS NOT NULL AND {quoted(column.name)} IS NULL"
 
 
 def _column_checks(column: Column) -> Iterator[Check]:
-    raw, typed = text_column(column.name), quoted(column.name)
+    raw, typed, severity = text_column(column.name), quoted(column.name), column.severity
+
+    def check(broken: str | None, rule: str, reason: str, references: str | None = None) -> Check:
+        return Check(broken, rule, reason, column.name, severity, references)
+
     if column.type != "string":
-        yield Check(_uncastable(column), "type", f"{{value}} is not a {column.type}", column.name)
+        reason = f"{{value}} is not a {column.type}"
+        # Without a value of its type the row cannot be stored.
+        at_least = Severity.QUARANTINE if severity is Severity.WARN else severity
+        yield Check(_uncastable(column), "type", reason, column.name, at_least)
     if column.required:
-        yield Check(f"{raw} IS NULL", "required", "must not be empty", column.name)
+        yield check(f"{raw} IS NULL", "required", "must not be empty")
     for rule, limit, sign, word in (
         ("minimum", column.minimum, "<", "below"),
         ("maximum", column.maximum, ">", "above"),
     ):
         if limit is not None:
             bound = f"CAST({text(limit)} AS {column_type(column.type)})"
-            reason = f"{{value}} is {word} the {rule} {limit}"
-            yield Check(f"{typed} {sign} {bound}", rule, reason, column.name)
+            yield check(f"{typed} {sign} {bound}", rule, f"{{value}} is {word} the {rule} {limit}")
     if column.allowed is not None:
         values = ", ".join(text(value) for value in column.allowed) or "NULL"
         shown = ", ".join(column.allowed)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         reason = f"{{value}} is not one of {_escaped(shown)}"
-        yield Check(f"{raw} NOT IN ({values})", "allowed", reason, column.name)
+        yield check(f"{raw} NOT IN ({values})", "allowed", reason)
     if column.pattern is not None:
         reason = f"{{value}} does not match {_escaped(column.pattern)}"
-        broken = f"NOT regexp_full_match({raw}, {text(column.pattern)})"
-        yield Check(broken, "pattern", reason, column.name)
+        yield check(f"NOT regexp_full_match({raw}, {text(column.pattern)})", "pattern", reason)
+    if column.references is not None:
+        reason = f"{{value}} does not occur in {column.references}"
+        yield check(None, "references", reason, column.references)
+    if column.unique:
+        yield check(None, "unique", "{value} has occurred before")
 
 
 def _escaped(shown: str) -> str:

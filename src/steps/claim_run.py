@@ -16,13 +16,22 @@ from boto3.dynamodb.conditions import Attr
 from contracts.errors import Conflict, InvalidRequest, NotFound, Problem, RunConflict
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
-from contracts.run_request import RunRequest, format_timestamp
+from contracts.run_request import WHEN_NOT_SAID, RunRequest, format_timestamp
 from steps import aws
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
-OF_AN_END: Final = ("reason", "results_url", "ended_at", "reaped")
+OF_AN_END: Final = (
+    "reason",
+    "results_url",
+    "ended_at",
+    "reaped",
+    "outcome",
+    "findings",
+    "next_steps",
+    "items",
+)
 GONE: Final = "GONE"  # the service does not know the execution (any more)
 
 
@@ -158,8 +167,8 @@ def _answer(outcome: ClaimOutcome, run: Item) -> Claim:
 
 
 def _refuse_other_content(request: RunRequest, run: Item) -> None:
-    """Equal values, not equal text: 0 and 0.0 percent ask for the same."""
-    sent, held = request.to_json(), json.loads(run["request"])
+    """Equal values, not equal text: 0 and 0.0 percent ask for the same, and so does saying none."""
+    sent, held = WHEN_NOT_SAID | request.to_json(), WHEN_NOT_SAID | json.loads(run["request"])
     problems = [
         Problem(
             field,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts import layout
-from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Dataset
+from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from steps.dataset_file import ContractFile, Place, located, parse_dataset, refusal
 from steps.duck import contract_type
@@ -47,9 +47,12 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
     check = _Check(dataset, nodes)
     if dataset.name != name:
         check.add(("name",), f"must be {name}, as the file is named", dataset.name)
-    with binder(dataset.column_types) as bound:
+    lookups = {lookup.name: lookup.column_types for lookup in dataset.lookups}
+    with binder(dataset.column_types, lookups) as bound:
         check.columns(bound)
+        check.references()
         check.rules(bound)
+        check.freshness()
         output = check.output(bound)
     if output is not None:
         check.keys(output)
@@ -89,18 +92,53 @@ class _Check:
             place: Place = ("columns", index)
             values = [("minimum", column.minimum), ("maximum", column.maximum)]
             values += [("allowed", value) for value in column.allowed or ()]
-            for field, value in values:
-                if value is None:
-                    continue
+            right = [self._value(bound, place, column, *value) for value in values]
+            if None not in (column.minimum, column.maximum) and all(right):
                 try:
-                    bound.check_value(value, column.type)
-                except SqlError:
-                    self.add((*place, field), f"is not of type {column.type}", value)
+                    bound.check_range(column.minimum, column.maximum, column.type)
+                except SqlError as error:
+                    self.add((*place, "minimum"), str(error), column.minimum)
             if column.pattern is not None:
                 try:
                     bound.check_pattern(column.pattern)
                 except SqlError as error:
                     self.add((*place, "pattern"), str(error), column.pattern)
+
+    def _value(
+        self, bound: Binder, place: Place, column: Column, field: str, value: object
+    ) -> bool:
+        try:
+            if value is not None:
+                bound.check_value(value, column.type)
+        except SqlError:
+            self.add((*place, field), f"is not of type {column.type}", value)
+            return False
+        return True
+
+    def references(self) -> None:
+        """A column's values are sought in one that is there and of the same type."""
+        types = self._dataset.column_types
+        for index, column in enumerate(self._dataset.columns):
+            place: Place = ("columns", index, "references")
+            if column.references is None:
+                continue
+            if column.references not in types:
+                self.add(place, unknown("column", column.references, types))
+            elif types[column.references] != column.type:
+                message = f"is of type {types[column.references]}, but {column.name} {column.type}"
+                self.add(place, message, column.references)
+
+    def freshness(self) -> None:
+        """It is measured by a date or timestamp column."""
+        fresh, types = self._dataset.freshness, self._dataset.column_types
+        place: Place = ("freshness", "column")
+        if fresh is None:
+            return
+        if fresh.column not in types:
+            self.add(place, unknown("column", fresh.column, types))
+        elif types[fresh.column] not in ("date", "timestamp"):
+            message = f"is of type {types[fresh.column]}; take a date or timestamp column"
+            self.add(place, message, fresh.column)
 
     def rules(self, bound: Binder) -> None:
         for index, rule in enumerate(self._dataset.rules):
@@ -117,6 +155,10 @@ class _Check:
         except SqlError as error:
             self.add(place, str(error), self._dataset.transform)
             return None
+        unread = bound.unread_lookups(self._dataset.transform)
+        for index, lookup in enumerate(self._dataset.lookups):
+            if lookup.name in unread:
+                self.add(("lookups", index), "the transform does not read it", lookup.name)
         columns: list[tuple[str, str]] = []
         for name, duckdb_type in described:
             kind = contract_type(duckdb_type)

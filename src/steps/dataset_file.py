@@ -20,6 +20,7 @@ PROBLEMS_AT_MOST: Final = 100
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _TRUE_OR_FALSE: Final = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")  # as Python shows one
 Place = tuple[str | int, ...]
 
 
@@ -156,7 +157,7 @@ def _message(error: ErrorDetails, place: Place) -> str:
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(place[-1]), _field_names(), n=1)
         return "is not a field here" + (f"; did you mean {near[0]}?" if near else "")
-    message = error["msg"]
+    message = _ENUM_MEMBER.sub(r"\1", error["msg"])
     for theirs, ours in (
         ("Input should", "should"),
         ("String should", "should"),

@@ -51,12 +51,13 @@ class Workspace:
 
 
 @contextmanager
-def workspace(function_memory_mb: int) -> Iterator[Workspace]:
+def workspace(function_memory_mb: int, *, threads: int | None = None) -> Iterator[Workspace]:
     """Open a database in a scratch directory.
 
     Args:
         function_memory_mb: memory of the function; DuckDB gets about half of it and spills what is
             more, the rest is for Python and for what DuckDB does not count.
+        threads: how many processors it uses; absent: as many as the function has.
     """
     with tempfile.TemporaryDirectory(prefix="duck-") as scratch:
         directory = Path(scratch).resolve()
@@ -64,7 +65,7 @@ def workspace(function_memory_mb: int) -> Iterator[Workspace]:
             str(directory / "work.duckdb"),
             config={
                 "memory_limit": f"{max(128, function_memory_mb * 55 // 100)}MiB",
-                "threads": max(1, math.ceil(function_memory_mb / _MEMORY_PER_CPU)),
+                "threads": threads or max(1, math.ceil(function_memory_mb / _MEMORY_PER_CPU)),
                 "temp_directory": str(directory / "spill"),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
@@ -73,6 +74,9 @@ def workspace(function_memory_mb: int) -> Iterator[Workspace]:
         )
         try:
             connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("CALL enable_logging(level = 'info')")  # see steps.set_aside
+            # A long IN list would become a join, and joins do not keep the rows' order (in 2.0).
+            connection.execute("SET disabled_optimizers = 'in_clause'")
             connection.execute(f"SET allowed_directories = [{text(f'{directory}/')}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")

@@ -9,8 +9,9 @@ from typing import Any, Final
 from contracts import layout
 from contracts.dataset import CsvFormat, Dataset, Format, ParquetFormat
 from contracts.errors import InvalidData
-from steps import duck, reading, storage
+from steps import duck, fetching, storage
 from steps.duck import Workspace
+from steps.fetching import Fetched
 
 _DEFAULT_FILES: Final = ("data/part-00000.csv",)
 _FORMATS: Final[dict[str, Format]] = {
@@ -41,46 +42,56 @@ class Report:
 
 @dataclass(frozen=True)
 class JobOutput:
-    """A job's rows, in the workspace's tables as `reading.read_file` leaves them.
+    """A job's rows in the workspace.
 
     Attributes:
-        path: the file that was read; of several, the first.
+        fetched: its data; several files as a pattern for all of them.
+        url: of its first data file.
+        dataset: the contract, with the format of the job's output.
         rejects: the malformed rows of the source, as JSON lines.
     """
 
-    path: Path
-    reading: reading.Reading
+    fetched: Fetched
+    url: str
+    dataset: Dataset
     report: Report
     rejects: Path
 
 
-def read(space: Workspace, url: str, dataset: Dataset) -> JobOutput:
-    """Read what a job wrote, and hold it against what it reported.
+def fetch_output(
+    space: Workspace, url: str, dataset: Dataset, disk_megabytes: int | None = None
+) -> JobOutput:
+    """Fetch what a job wrote.
 
     Args:
         url: the job's output prefix, with a slash at its end.
+        disk_megabytes: what the function has.
 
     Raises:
-        InvalidData: the report is none, or the output is not as it says.
+        InvalidData: the report is none, or the output is too large for the function's disk.
         NotFound: there is no report, so the job has not come to its end.
     """
     bucket, prefix = layout.split_s3_url(url)
     report = _report(storage.read_json(bucket, f"{prefix}report.json"), url)
-    paths = [
-        space.path(f"output-{number:05d}.{report.format}") for number in range(len(report.files))
-    ]
-    for name, path in zip(report.files, paths, strict=True):
-        duck.download(bucket, prefix + name, path)
+    form = _FORMATS[report.format]
+    files: list[Fetched] = []
+    used = 0
+    for number, name in enumerate(report.files):
+        left = None if disk_megabytes is None else fetching.room_for_source(disk_megabytes) - used
+        files.append(
+            fetching.fetch(
+                bucket, prefix + name, space.directory, form, room=left, name=f"output-{number:05d}"
+            )
+        )
+        used += files[-1].path.stat().st_size
     # A pattern for all of them: DuckDB reads several Parquet files as one.
-    path = paths[0] if len(paths) == 1 else space.path("output-*.parquet")
-    read_as = dataset.model_copy(update={"format": _FORMATS[report.format]})
-    result = reading.read_file(space, path, read_as, url + report.files[0])
+    fetched = files[0] if len(files) == 1 else Fetched(space.path("output-*.parquet"))
     rejects = space.path("job-rejected.jsonl")
     rejects.touch()
     if report.bad:
         duck.download(bucket, f"{prefix}rejected.jsonl", rejects)
-    _agree(url, report, result, rejects)
-    return JobOutput(paths[0], result, report, rejects)
+    read_as = dataset.model_copy(update={"format": form})
+    return JobOutput(fetched, url + report.files[0], read_as, report, rejects)
 
 
 def _report(document: Any, url: str) -> Report:
@@ -105,13 +116,22 @@ def _report(document: Any, url: str) -> Report:
     return report
 
 
-def _agree(url: str, report: Report, result: reading.Reading, rejects: Path) -> None:
-    with rejects.open("rb") as lines:
+def hold_against_report(output: JobOutput, url: str, rows: int, malformed: int) -> None:
+    """Compare what was read with what the job said.
+
+    Args:
+        rows: all records of the output, malformed ones included.
+
+    Raises:
+        InvalidData: they differ.
+    """
+    report = output.report
+    with output.rejects.open("rb") as lines:
         bad_found = sum(1 for line in lines if line.strip())
     accounted_for = report.rows_out + report.filtered + report.bad + report.removed
     for what, reported, found in (
-        ("rowsOut", report.rows_out, result.rows + result.malformed),
-        ("malformed rows in the output", 0, result.malformed),
+        ("rowsOut", report.rows_out, rows),
+        ("malformed rows in the output", 0, malformed),
         ("rowsBad", report.bad, bad_found),
         ("rowsIn", report.rows_in, accounted_for),
     ):

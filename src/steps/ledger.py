@@ -19,6 +19,7 @@ from steps import aws
 
 RUN: Final = "RUN"
 UNIT_PREFIX: Final = "UNIT#"
+JOB_PREFIX: Final = "JOB#"
 ACTIVE_INDEX: Final = "active-jobs"
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 HOLDER_INDEX: Final = "by-holder"

@@ -11,12 +11,13 @@ from boto3.dynamodb.conditions import Attr
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Limits
-from contracts.errors import InvalidData, NotFound, OwnershipLost
+from contracts.errors import InvalidData, InvalidRequest, NotFound, OwnershipLost, Problem
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
 from steps import storage
+from steps.item_batches import split_array
 from steps.ledger import RUN, Ledger
 from steps.manifest_store import freeze, ranges, read_summary, stored_positions
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
@@ -55,7 +56,13 @@ def list_urls(
         entries = find_entries(message, snapshot, data_bucket, ledger)
         check_limits(entries, snapshot.dataset.limits)
         _check_ownership(message, ledger)
-        frozen = freeze(entries, run_id, message.units_per_shard, data_bucket)
+        frozen = freeze(
+            entries,
+            run_id,
+            message.units_per_shard,
+            data_bucket,
+            of_items=snapshot.array is not None,
+        )
         logger.info("manifest frozen", extra={"objects": frozen.objects})
     _mark_running(message, snapshot, frozen, ledger, now)
     return _with_pending(message, frozen, ledger)
@@ -67,15 +74,21 @@ def find_entries(
     """The objects that the request means, sorted by key.
 
     A retried run gives those of its objects that it has not stored, as they are now: they may have
-    been mended since. If it never came to a manifest, the request is listed as any other.
+    been mended since. If it never came to a manifest, the request is listed as any other. Of an
+    array the objects are its batches.
     """
     request, source = message.request, snapshot.dataset.source
     if request.retry_of is not None:
-        unstored = _unstored_entries(request.retry_of, data_bucket, ledger)
+        unstored = _unstored_entries(request.retry_of, snapshot, data_bucket, ledger)
         if unstored is not None:
-            return describe_all(unstored)
+            return unstored
     if request.input_url is not None:
-        return [describe(request.input_url, *layout.split_s3_url(request.input_url))]
+        entry = describe(request.input_url, *layout.split_s3_url(request.input_url))
+        if snapshot.array is None:
+            return [entry]
+        _check_ownership(message, ledger)
+        _check_sizes([entry], snapshot.array.megabytes)
+        return split_array(entry, snapshot, data_bucket)
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
     return list_source(
@@ -91,26 +104,37 @@ def check_limits(entries: Sequence[ManifestEntry], limits: Limits) -> None:
     """Raise InvalidData, naming the offenders, if the dataset's limits are exceeded."""
     if len(entries) > limits.objects:
         raise InvalidData(f"{len(entries)} objects, at most {limits.objects} (limits.objects)")
-    large = [entry for entry in entries if entry.size > limits.object_megabytes * MEGABYTE]
+    _check_sizes(entries, limits.object_megabytes)
+
+
+def _check_sizes(entries: Sequence[ManifestEntry], megabytes: int) -> None:
+    large = [entry for entry in entries if entry.size > megabytes * MEGABYTE]
     if large:
         named = [f"{entry.url} ({entry.size / MEGABYTE:.1f} MB)" for entry in large[:NAMED_AT_MOST]]
         more = f" and {len(large) - len(named)} more" if len(large) > len(named) else ""
         raise InvalidData(
-            f"{len(large)} objects are larger than {limits.object_megabytes} MB"
+            f"{len(large)} objects are larger than {megabytes} MB"
             f" (limits.objectMegabytes): {', '.join(named)}{more}"
         )
 
 
-def _unstored_entries(run_id: str, data_bucket: str, ledger: Ledger) -> list[ManifestEntry] | None:
+def _unstored_entries(
+    run_id: str, snapshot: DatasetSnapshot, data_bucket: str, ledger: Ledger
+) -> list[ManifestEntry] | None:
     summary = read_summary(data_bucket, run_id)
     if summary is None:
         return None
+    if (summary.items is None) != (snapshot.array is None):
+        kind = "objects" if summary.items is None else "the items of an array"
+        problem = f"names a run over {kind}; its inputUrl has to be this run's, too"
+        raise InvalidRequest("run request", [Problem("retryOf", problem, run_id)])
     unstored: list[ManifestEntry] = []
     for shard in range(len(summary.shard_sizes)):
         stored = stored_positions(ledger, run_id, shard)
         entries = storage.read_manifest_part(data_bucket, run_id, shard).entries
         unstored += [entry for position, entry in enumerate(entries) if position not in stored]
-    return unstored
+    now = describe_all(unstored)
+    return unstored if snapshot.array is not None else now  # batches do not change
 
 
 def _with_pending(message: ListUrls, frozen: ManifestSummary, ledger: Ledger) -> ManifestSummary:
@@ -146,6 +170,7 @@ def _mark_running(
         "status": RunStatus.RUNNING.value,
         "dataset_version": snapshot.version,
         "units": {"total": frozen.objects},
+        **({} if frozen.items is None else {"items": {"total": frozen.items}}),
         "updated_at": format_timestamp(now),
     }
     claimed = Attr("run_attempt").eq(message.run_attempt) & Attr("status").eq(RunStatus.CLAIMED)

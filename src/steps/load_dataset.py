@@ -1,18 +1,22 @@
-"""load_dataset: read a dataset's contract, check it against SQL and deployment, freeze it."""
+"""load_dataset: read a dataset's contract, check it against SQL and deployment, freeze it.
+
+The lookups are frozen with it: which version of each object every unit of the run joins.
+"""
 
 from __future__ import annotations
 
 import difflib
 from datetime import datetime
 
-from contracts import layout
-from contracts.dataset import DatasetSnapshot
-from contracts.errors import InvalidDataset, NotFound, Problem
+from contracts import items, layout
+from contracts.dataset import DatasetSnapshot, FrozenLookup
+from contracts.errors import InvalidDataset, InvalidRequest, NotFound, Problem
 from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
 from steps import aws, storage
 from steps.dataset_check import CheckedDataset, check_dataset, check_query
 from steps.deployment_check import Settings, check_deployment
+from steps.lookups import freeze_lookups
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 
 
@@ -26,17 +30,21 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
 
     Raises:
         InvalidDataset: there is none of this name, or it is broken; every problem is told.
-        InvalidRequest: the request's query does not fit the contract.
+        InvalidRequest: the request's query, or its array of items, does not fit the contract.
         NotConfigured: a Glue job, an engine or the warehouse that it asks for is not deployed.
-        NotFound: a bucket or a job's script is not there.
+        NotFound: a bucket, a job's script or a lookup is not there.
     """
     snapshot = _frozen(settings.data_bucket, request.run_id)
     if snapshot is None:
         checked = check_dataset(_read(request.dataset_name, settings), request.dataset_name)
+        problems = items.problems_of(request, checked.dataset)
+        if problems:
+            raise InvalidRequest("run request", problems)
         if request.query is not None:
             check_query(request.query, checked.dataset)
         check_deployment(checked.dataset, settings)
-        snapshot = _freeze(_snapshot(request, checked, now), settings.data_bucket)
+        lookups = freeze_lookups(checked.dataset, settings.data_bucket)
+        snapshot = _freeze(_snapshot(request, checked, lookups, now), settings.data_bucket)
     logger.info("dataset", extra={"dataset": snapshot.dataset.name, "version": snapshot.version})
     return _answer(snapshot, settings)
 
@@ -69,15 +77,20 @@ def _known_datasets(code_bucket: str) -> list[str]:
     )
 
 
-def _snapshot(request: RunRequest, checked: CheckedDataset, now: datetime) -> DatasetSnapshot:
+def _snapshot(
+    request: RunRequest, checked: CheckedDataset, lookups: tuple[FrozenLookup, ...], now: datetime
+) -> DatasetSnapshot:
+    of_items = items.is_array(request, checked.dataset)
     return DatasetSnapshot(
-        dataset=checked.dataset,
+        dataset=items.for_batches(checked.dataset) if of_items else checked.dataset,
         version=checked.version,
         query=request.query,
         index=request.collection,
         run_id=request.run_id,
         run_started_at=format_timestamp(now),
         output_columns=checked.output_columns,
+        lookups=lookups,
+        array=items.array_of(request, checked.dataset) if of_items else None,
     )
 
 
@@ -114,5 +127,6 @@ def _answer(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         ),
         targets=dataset.targets.names(),
         warehouse=settings.warehouse == "true",
+        of_items=snapshot.array is not None,
         **timeout,
     )

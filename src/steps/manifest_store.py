@@ -15,12 +15,20 @@ from steps.source_listing import THREADS
 
 
 def freeze(
-    entries: Sequence[ManifestEntry], run_id: str, units_per_shard: int, data_bucket: str
+    entries: Sequence[ManifestEntry],
+    run_id: str,
+    units_per_shard: int,
+    data_bucket: str,
+    *,
+    of_items: bool = False,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
     A repeat that finds no summary writes all parts anew, so parts always fit the summary that
     follows them.
+
+    Args:
+        of_items: the entries are batches of an array's items.
     """
     parts = [
         ManifestPart(
@@ -44,6 +52,7 @@ def freeze(
         total_bytes=sum(entry.size for entry in entries),
         shard_sizes=tuple(len(part.entries) for part in parts),
         pending=(),
+        items=sum(entry.items or 0 for entry in entries) if of_items else None,
     )
     if storage.write_json_once(data_bucket, key, summary.to_json()):
         return summary

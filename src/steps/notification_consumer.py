@@ -26,6 +26,7 @@ from steps.runtime import logger, metrics, settings_from_environment, utc_now
 
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
 FIELDS: Final = ("eventId", "event", "runId", "status")
+ALARMING: Final = ("FAILED", "STOPPED")
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,8 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
         if told.get("message_id") != message_id:
             logger.info("repeated notification", extra={"event_id": notification["eventId"]})
             return False
-    logger.info(
-        "notification", extra={"run_id": notification["runId"], "notification": notification}
-    )
+    tell = logger.warning if notification.get("outcome") in ALARMING else logger.info
+    tell("notification", extra={"run_id": notification["runId"], "notification": notification})
     _count(notification)
     return True
 
@@ -114,3 +114,5 @@ def _count(notification: dict[str, Any]) -> None:
     ) as metric:
         metric.add_dimension("event", notification["event"])
         metric.add_dimension("status", notification["status"])
+        if isinstance(notification.get("outcome"), str):  # of a unit it is an object
+            metric.add_dimension("outcome", notification["outcome"])

@@ -8,28 +8,47 @@ from typing import Any
 
 from contracts.errors import InvalidInput, Problem
 from contracts.messages import Notify
-from contracts.run import RunResult, RunStatus
+from contracts.run import RunOutcome, RunStatus
+from steps.notification_text import end_text
 from steps.runtime import settings_from_environment, step_handler, utc_now
 from steps.topic import Event, EventName, publish
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class StackSettings:
+    """`aws_endpoint_url` is set on a local cloud only."""
+
+    stack_name: str = ""
+    aws_endpoint_url: str = ""
+
+    @property
+    def stack(self) -> str | None:
+        """What `pipeline` is told with `--stack`; None on a local cloud, which it finds itself."""
+        return None if self.aws_endpoint_url else self.stack_name or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(StackSettings):
     topic_arn: str
 
 
 @step_handler(Notify)
 def handler(message: Notify) -> None:
-    publish(settings_from_environment(Settings).topic_arn, run_event(message, utc_now()))
+    settings = settings_from_environment(Settings)
+    publish(settings.topic_arn, run_event(message, utc_now(), settings.stack))
 
 
-def run_event(message: Notify, now: datetime) -> Event:
+def run_event(message: Notify, now: datetime, stack: str | None = None) -> Event:
     """The notification that the message asks for.
+
+    Args:
+        stack: for the commands in its text.
 
     Raises:
         InvalidInput: neither of the two events, or an end without its result.
     """
     details: dict[str, Any] = {}
+    outcome: RunOutcome | None = None
     if message.event == EventName.RUN_STARTED:
         status = RunStatus.RUNNING
         again = f" (attempt {message.run_attempt})" if message.run_attempt > 1 else ""
@@ -41,8 +60,8 @@ def run_event(message: Notify, now: datetime) -> Event:
     elif message.result is None:
         raise InvalidInput("notify", [Problem("result", "is required with run-ended")])
     else:
-        status = message.result.status
-        text = _end_text(message.result)
+        status, outcome = message.result.status, message.result.outcome
+        text = end_text(message.result, stack)
         details["result"] = message.result.to_json()
     return Event(
         name=EventName(message.event),
@@ -52,16 +71,6 @@ def run_event(message: Notify, now: datetime) -> Event:
         status=status.value,
         text=text,
         time=now,
+        outcome=outcome.value if outcome else None,
         details=details,
     )
-
-
-def _end_text(result: RunResult) -> str:
-    """`Run r1 of orders SUCCEEDED: 3 of 3 units, 120 rows stored, 4 rejected`."""
-    head = f"Run {result.run_id} of {result.dataset_name} {result.status.value}"
-    counts = (
-        f"{result.units.stored} of {result.units.total} units,"
-        f" {result.rows.stored} rows stored, {result.rows.rejected} rejected"
-    )
-    parts = ([counts] if result.units.total else []) + ([result.reason] if result.reason else [])
-    return f"{head}: {'. '.join(parts)}" if parts else head

@@ -1,58 +1,73 @@
 # ruff: noqa: S608 -- names and texts are quoted by steps.duck; SQL has no other way to take them
-"""Read a source file into a table of texts, and tell what could not be read.
+"""A source file as a relation of texts that can be scanned as often as needed.
 
-The same rules as in `jobs/clean_csv.py`, which has to stand alone; a test holds the two together.
-Values stay text here: empty and absent are both NULL. Types are the business of `steps.checks`.
+Nothing is read into tables: the relation is SQL over the file. The same rules as in
+`jobs/clean_csv.py`, which has to stand alone; a test holds the two together. Values stay text here:
+empty and absent are both NULL. Types are the business of `steps.checks`.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import re
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Final, Self, cast
+from typing import Final
 
 import duckdb
 
-from contracts.dataset import CsvFormat, Dataset, JsonLinesFormat
+from contracts.dataset import CsvFormat, Dataset, JsonFormat, JsonLinesFormat
 from contracts.errors import InvalidData
 from steps.duck import MEGABYTE, Workspace, quoted, text
+from steps.fetching import Fetched
 
-ROWS: Final = "source_rows"  # the table: one text column per contract column, see `text_column`
-_COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
-_REASONS: Final = {
-    "UNQUOTED VALUE": "a quote is not closed, or text follows a closing quote",
-    "INVALID ENCODING": "not UTF-8",
-}
-_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+REJECTS: Final = "unread"  # the table of what a scan could not read, see `steps.malformed`
+LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+_FOUND: Final = '"json-values"'
+_IS_OBJECT: Final = f"(CASE WHEN json_valid({_LINE}) THEN json_type({_LINE}) END) = 'OBJECT'"
 
 
 @dataclass(frozen=True)
-class Malformed:
-    """A row that could not be read.
+class Source:
+    """A file, ready to be scanned.
+
+    Every record of the file is a row of the relation, but for those that DuckDB cannot read at all.
 
     Attributes:
-        line: where it starts, from 1, in the decompressed file (in a zstd file: its number among
-            the records).
-        raw: its text; DuckDB keeps the first 10,000 characters.
+        keeping: the relation, writing what cannot be read into the table `unread`; for one scan.
+        passing: the same, passing over it; for every further scan.
+        fields: SQL: a record's texts as VARCHAR[], for evidence.
+        record: SQL: a record's own text; absent where it is made of its fields.
+        columns: for each contract column, its position in `fields`.
+        header: the names of the fields.
+        malformed: SQL, true for a record that is no row and has to be rejected.
+        blank: SQL, true for a record that is no row and means nothing.
+        breaks: SQL, how many line breaks a record holds, NULL for none; absent: never any.
+        first_line: the line of the first record.
+        touched: SQL that is never true but reads the fields no column needs, so that every scan
+            rejects the same rows for their encoding.
+        ignored_columns: those the contract does not know.
+        counted: how many records there are, where the file itself says so.
+        in_lines: whether each record takes a line or more of its own.
+        quote: of CSV.
     """
 
-    line: int
-    reason: str
-    raw: str
-    column: str | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What reading a file came to: rows in the table, and rows that were malformed."""
-
-    rows: int
-    malformed: int
+    keeping: str
+    passing: str
+    fields: str
+    columns: dict[str, int]
+    header: tuple[str, ...]
+    record: str | None = None
+    malformed: str | None = None
+    blank: str | None = None
+    breaks: str | None = None
+    first_line: int = 1
+    touched: str | None = None
     ignored_columns: tuple[str, ...] = ()
+    counted: int | None = None
+    in_lines: bool = True
+    quote: str = '"'
 
 
 def text_column(column: str) -> str:
@@ -60,11 +75,10 @@ def text_column(column: str) -> str:
     return quoted(f"text-{column}")
 
 
-def read_file(space: Workspace, path: Path, dataset: Dataset, source: str) -> Reading:
-    """Load a file into the table `source_rows`, once per workspace.
+def open_source(space: Workspace, fetched: Fetched, dataset: Dataset, source: str) -> Source:
+    """Look at a file's head, and say how to scan it.
 
     Args:
-        path: in the workspace; ends like the object's key (`.gz`, `.zst`).
         source: how messages name it.
 
     Raises:
@@ -73,148 +87,172 @@ def read_file(space: Workspace, path: Path, dataset: Dataset, source: str) -> Re
     names = [column.name for column in dataset.columns]
     try:
         if isinstance(dataset.format, CsvFormat):
-            return _read_csv(space, path, dataset.format, names, source)
+            return _csv(space, fetched, dataset.format, names, source)
         if isinstance(dataset.format, JsonLinesFormat):
-            return _read_json_lines(space, path, names)
-        return _read_parquet(space, path, names, source)
+            return _json(_lines_of(fetched), _lines_of(fetched, keep=False), names)
+        if isinstance(dataset.format, JsonFormat):
+            items = _items_of(fetched)
+            return dataclasses.replace(_json(items, items, names), in_lines=False)
+        return _parquet(space, fetched, names, source)
     except duckdb.Error as error:
-        raise InvalidData(f"{source} cannot be read: {first_line(error)}") from error
+        raise unreadable(source, error) from error
 
 
-def malformed_rows(space: Workspace, path: Path) -> Iterator[Malformed]:
-    """The rows that `read_file` had to leave out, in the file's order."""
-    rows = space.connection.cursor().execute(
-        "SELECT position, line, kind, message, column_name, raw FROM malformed"
-        " ORDER BY position, line"
-    )
-    by_number = _compression(path) == "zstd"  # its bytes cannot be counted here
-    with _LineCounter(path) as counter:
-        while batch := rows.fetchmany(1000):
-            for position, line, kind, message, column, raw in batch:
-                if position is not None and not by_number:
-                    line = counter.line_at(position)
-                yield Malformed(line, _reason(kind, message), raw.strip("\r\n"), column)
+def unreadable(source: str, error: Exception) -> InvalidData:
+    return InvalidData(f"{source} cannot be read: {first_line(error)}")
+
+
+def has_mixed_line_ends(error: Exception) -> bool:
+    """Whether a scan failed for what `fetching.with_equal_line_ends` may mend."""
+    return "CSV Parser state machine" in str(error)
 
 
 def first_line(error: Exception) -> str:
     """The part of a DuckDB message that says what is wrong."""
     message = str(error)
-    if "CSV Parser state machine" in message:
-        return "its line ends are mixed (some CR LF, some LF), or it is not CSV at all"
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
     return " ".join(message.split("\n\n")[0].split("Possible ")[0].split())[:400]
 
 
-def _reason(kind: str, message: str) -> str:
-    count = _COLUMN_COUNT.search(message)
-    if count:
-        return f"{count[2]} columns instead of {count[1]}"
-    return _REASONS.get(kind, message)
-
-
-def _read_csv(
-    space: Workspace, path: Path, csv_format: CsvFormat, names: Sequence[str], source: str
-) -> Reading:
-    header = _header(space, path, csv_format, source) if csv_format.header else list(names)
+def _csv(
+    space: Workspace, fetched: Fetched, form: CsvFormat, names: Sequence[str], source: str
+) -> Source:
+    header = _header(space, fetched, form, source) if form.header else list(names)
     positions = _positions(header or list(names), names, source)
-    if header is None:  # an empty file
-        header = list(names)
-    fields = ", ".join(f"{text(f'f{i}')}: 'VARCHAR'" for i in range(len(header)))
-    selected = ", ".join(f"f{positions[name]} AS {text_column(name)}" for name in names)
-    space.connection.execute(
-        f"CREATE TABLE {ROWS} AS SELECT {selected} FROM read_csv({text(path)},"
-        f" auto_detect = false, header = {str(csv_format.header).lower()},"
-        f" delim = {text(csv_format.delimiter)}, quote = {text(csv_format.quote)},"
-        f" escape = {text(csv_format.quote)}, columns = {{{fields}}}, nullstr = '',"
-        f" compression = {text(_compression(path))}, store_rejects = true, rejects_limit = 0)"
+    header = list(names) if header is None else header  # None: an empty file
+    fields = [quoted(f"field-{number}") for number in range(len(header))]
+    texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    spare = [field for n, field in enumerate(fields) if n not in positions.values()]
+
+    def relation(rejects: str) -> str:
+        columns = ", ".join(f"{text(field[1:-1])}: 'VARCHAR'" for field in fields)
+        return (
+            f"(SELECT *, {texts} FROM read_csv({text(fetched.path)}, auto_detect = false,"
+            f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
+            f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}},"
+            f" nullstr = '', compression = {text(fetched.compression)}, {rejects}))"
+        )
+
+    return Source(
+        keeping=relation(_rejects(keep=True)),
+        passing=relation(_rejects(keep=False)),
+        fields=f"[{', '.join(fields)}]",
+        columns=positions,
+        header=tuple(header),
+        breaks=_breaks(fields),
+        first_line=2 if form.header else 1,
+        quote=form.quote,
+        touched=" OR ".join(f"strlen({field}) < 0" for field in spare) or None,
+        ignored_columns=tuple(name for name in header if name not in positions),
     )
-    _keep_rejects(space, header)
-    return _reading(space, tuple(name for name in header if name not in positions))
 
 
-def _read_json_lines(space: Workspace, path: Path, names: Sequence[str]) -> Reading:
-    space.connection.execute(f"CREATE TABLE json_lines AS SELECT line FROM {_lines_of(path)}")
-    _keep_rejects(space, [])
-    is_object = "(CASE WHEN json_valid(line) THEN json_type(line) END) = 'OBJECT'"
-    selected = ", ".join(
-        f"nullif(json_extract_string(line, {text(f'$.{name}')}), '') AS {text_column(name)}"
-        for name in names
+def _json(keeping: str, passing: str, names: Sequence[str]) -> Source:
+    paths = ", ".join(text(f'$."{name}"') for name in names)
+    texts = ", ".join(
+        f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
     )
-    space.connection.execute(
-        f"CREATE TABLE {ROWS} AS SELECT {selected} FROM json_lines WHERE {is_object}"
+    # All columns in one look: the text is parsed once for them.
+    found = f"json_extract_string(CASE WHEN {_IS_OBJECT} THEN {_LINE} END, [{paths}])"
+
+    def relation(lines: str) -> str:
+        return f"(SELECT *, {texts} FROM (SELECT {_LINE}, {found} AS {_FOUND} FROM {lines}))"
+
+    return Source(
+        keeping=relation(keeping),
+        passing=relation(passing),
+        fields=_FOUND,
+        record=_LINE,
+        columns={name: n for n, name in enumerate(names)},
+        header=tuple(names),
+        malformed=f"{_LINE} IS NOT NULL AND ({_IS_OBJECT}) IS NOT TRUE",
+        blank=f"{_LINE} IS NULL",
     )
-    # Line i (from 0) of those that were read is line i + 1 + the rejected ones before it.
-    space.connection.execute(
-        "INSERT INTO malformed SELECT NULL, bad.i + 1 + coalesce(rejected.n, 0), 'JSON',"
-        " 'not a JSON object', NULL, bad.line"
-        f" FROM (SELECT rowid AS i, line FROM json_lines WHERE line IS NOT NULL"
-        f" AND ({is_object}) IS NOT TRUE) AS bad"
-        " ASOF LEFT JOIN (SELECT i, max(n) AS n FROM (SELECT line"
-        " - row_number() OVER (ORDER BY line) AS i, row_number() OVER (ORDER BY line) AS n"
-        " FROM malformed) GROUP BY i) AS rejected ON bad.i >= rejected.i"
-    )
-    space.connection.execute("UPDATE malformed SET position = NULL")  # the lines are exact
-    return _reading(space)
 
 
-def _read_parquet(space: Workspace, path: Path, names: Sequence[str], source: str) -> Reading:
-    relation = f"read_parquet({text(path)})"
-    described = space.connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    header = [row[0] for row in described]
-    positions = _positions([name.strip().lower() for name in header], names, source)
-    selected = ", ".join(
+def _parquet(space: Workspace, fetched: Fetched, names: Sequence[str], source: str) -> Source:
+    file = f"read_parquet({text(fetched.path)})"
+    header = [
+        row[0] for row in space.connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()
+    ]
+    lower = [name.strip().lower() for name in header]
+    positions = _positions(lower, names, source)
+    texts = ", ".join(
         f"nullif(CAST({quoted(header[positions[name]])} AS VARCHAR), '') AS {text_column(name)}"
         for name in names
     )
-    space.connection.execute(f"CREATE TABLE {ROWS} AS SELECT {selected} FROM {relation}")
-    _keep_rejects(space, [])
-    return _reading(space, tuple(name for name in header if name.strip().lower() not in positions))
-
-
-def _reading(space: Workspace, ignored_columns: tuple[str, ...] = ()) -> Reading:
-    return Reading(
-        rows=space.number(f"SELECT count(*) FROM {ROWS}"),
-        malformed=space.number("SELECT count(*) FROM malformed"),
-        ignored_columns=ignored_columns,
+    relation = f"(SELECT {texts} FROM {file})"
+    return Source(
+        keeping=relation,
+        passing=relation,
+        fields=f"[{', '.join(text_column(name) for name in names)}]",
+        columns={name: n for n, name in enumerate(names)},
+        header=tuple(names),
+        ignored_columns=tuple(
+            name for name, small in zip(header, lower, strict=True) if small not in positions
+        ),
+        counted=space.number(f"SELECT count(*) FROM {file}"),
     )
 
 
-def _compression(path: Path) -> str:
-    return _COMPRESSIONS.get(path.suffix, "none")
+def _rejects(*, keep: bool) -> str:
+    """Options for what cannot be read.
+
+    `ignore_errors` is no way to pass over it: with DuckDB 2.0 good rows that follow a bad quote are
+    lost with it, without a word. So every scan stores what it rejects, if only one of them.
+    """
+    table = REJECTS if keep else f"{REJECTS}_again"
+    return (
+        f"store_rejects = true, rejects_limit = {0 if keep else 1}, rejects_table = '{table}',"
+        f" rejects_scan = '{table}_scan', rejects_line_size_limit = {LONGEST_RECORD}"
+    )
 
 
-def _lines_of(path: Path) -> str:
+def _breaks(fields: Sequence[str]) -> str:
+    some = " OR ".join(f"contains({field}, chr(10))" for field in fields)
+    each = " + ".join(
+        f"(strlen(coalesce({field}, '')) - strlen(replace(coalesce({field}, ''), chr(10), '')))"
+        for field in fields
+    )
+    return f"CASE WHEN {some} THEN {each} END"
+
+
+def _lines_of(fetched: Fetched, *, keep: bool = True) -> str:
     """A relation with the file's lines, unparsed: \\x01 separates nothing that is text."""
     return (
-        f"read_csv({text(path)}, auto_detect = false, header = false, delim = '\x01', quote = '',"
-        f" escape = '', columns = {{'line': 'VARCHAR'}}, compression = {text(_compression(path))},"
-        " store_rejects = true, rejects_limit = 0)"
+        f"read_csv({text(fetched.path)}, auto_detect = false, header = false, delim = '\x01',"
+        f" quote = '', escape = '', columns = {{{text(_LINE[1:-1])}: 'VARCHAR'}},"
+        f" compression = {text(fetched.compression)}, {_rejects(keep=keep)})"
     )
 
 
-def _header(space: Workspace, path: Path, csv_format: CsvFormat, source: str) -> list[str] | None:
+def _items_of(fetched: Fetched) -> str:
+    """A relation with the text of each item of a JSON array."""
+    return (
+        f"(SELECT CAST(json AS VARCHAR) AS {_LINE}"
+        f" FROM read_json_objects({text(fetched.path)}, format = 'array',"
+        f" compression = {text(fetched.compression)}))"
+    )
+
+
+def _header(space: Workspace, fetched: Fetched, form: CsvFormat, source: str) -> list[str] | None:
     """Column names of the first line, lower case; None when there is no line."""
-    if _compression(path) == "zstd":
-        row = space.connection.execute(f"SELECT line FROM {_lines_of(path)} LIMIT 1").fetchone()
+    if fetched.compression != "none":
+        lines = _lines_of(fetched, keep=False)
+        row = space.connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
         line = (row[0] or "") if row else ""
     else:
-        with _opened(path) as file:
+        with fetched.path.open("rb") as file:
             try:
                 line = file.readline(MEGABYTE).decode("utf-8-sig")
             except UnicodeDecodeError as error:
-                raise InvalidData(f"{source}, line 1: the header is not UTF-8") from error
+                encoding = form.encoding.upper()
+                raise InvalidData(f"{source}, line 1: the header is not {encoding}") from error
     if not line:
         return None
-    fields = next(
-        csv.reader(
-            [line.strip("\r\n")], delimiter=csv_format.delimiter, quotechar=csv_format.quote
-        ),
-        [],
-    )
-    return [field.strip().lower() for field in fields]
-
-
-def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+    reader = csv.reader([line.strip("\r\n")], delimiter=form.delimiter, quotechar=form.quote)
+    return [field.strip().lower() for field in next(reader, [])]
 
 
 def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
@@ -233,51 +271,3 @@ def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict
     if twice:
         raise InvalidData(f"{source}, line 1: the header has {', '.join(twice)} more than once")
     return {name: header.index(name) for name in names}
-
-
-def _keep_rejects(space: Workspace, header: Sequence[str]) -> None:
-    """Make the table `malformed`: one row per rejected record, with the error that tells most."""
-    names = "[" + ", ".join(text(name) for name in header) + "]::VARCHAR[]"
-    space.connection.execute(
-        "CREATE TABLE malformed (position BIGINT, line BIGINT, kind VARCHAR, message VARCHAR,"
-        " column_name VARCHAR, raw VARCHAR)"
-    )
-    tables = space.number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'")
-    if not tables:
-        return
-    # The position counts from 1 and may stand on the line break before the record. Of a record with
-    # too many columns the last error has the true number, of any other the first error is told.
-    space.connection.execute(
-        "INSERT INTO malformed SELECT line_byte_position - 1 + length(any_value(csv_line))"
-        " - length(ltrim(any_value(csv_line), chr(10) || chr(13))), min(line),"
-        " arg_min(error_type, byte_position), CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
-        " THEN arg_max(error_message, byte_position)"
-        " ELSE arg_min(error_message, byte_position) END,"
-        " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
-        f" THEN ({names})[arg_min(column_idx, byte_position)::BIGINT] END, any_value(csv_line)"
-        " FROM reject_errors GROUP BY line_byte_position"
-    )
-
-
-class _LineCounter:
-    """Lines of byte positions that only grow, in one pass over the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = _opened(path)
-        self._position = 0
-        self._line = 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def line_at(self, position: int) -> int:
-        while self._position < position:
-            piece = self._file.read(min(MEGABYTE, position - self._position))
-            if not piece:
-                break
-            self._position += len(piece)
-            self._line += piece.count(b"\n")
-        return self._line

@@ -35,7 +35,7 @@ from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper, Stopped
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
-from steps.notify import run_event
+from steps.notify import StackSettings, run_event
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, flush_metrics, logger, metrics, settings_from_environment, utc_now
 from steps.topic import Event, EventName, publish
@@ -49,7 +49,7 @@ ANNOUNCED: Final = "announced"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(EngineSettings):
+class Settings(EngineSettings, StackSettings):
     ledger_table: str
     data_bucket: str
     topic_arn: str
@@ -72,6 +72,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             executions=execution,
             data_bucket=settings.data_bucket,
             publish=lambda news: publish(settings.topic_arn, news),
+            stack=settings.stack,
         )
         try:
             if woken_by == STATUS_CHANGE:
@@ -90,6 +91,7 @@ class Reaper:
     Attributes:
         executions: how an execution stands.
         publish: tells a notification.
+        stack: for the commands in it.
     """
 
     ledger: Ledger
@@ -100,6 +102,7 @@ class Reaper:
     publish: Callable[[Event], None]
     clock: Clock = utc_now
     engines: Sequence[Engine] = tuple(Engine)
+    stack: str | None = None
 
     def reap(self, arn: str, status: str) -> None:
         """End the runs that the execution holds, and their jobs.
@@ -225,7 +228,7 @@ class Reaper:
             run_attempt=run["run_attempt"],
             result=recorded.result,
         )
-        self.publish(run_event(news, now))
+        self.publish(run_event(news, now, self.stack))
         told = {"reaped": ANNOUNCED}
         self.ledger.update(run["run_id"], RUN, told, ("active",), condition=_held_as(run))
 

@@ -1,24 +1,34 @@
-"""record_run: add a run's units up, then write the results document and the ledger."""
+"""record_run: add a run's units up, then write the results document and the ledger.
+
+Units are read once and streamed, so that a run of 100,000 of them takes no more memory than one of
+ten.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
 from contracts import layout
+from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound, OwnershipLost
 from contracts.messages import RecordedRun, RecordRun
-from contracts.run import RunResult, RunStatus, UnitOutcome
+from contracts.run import RunResult, RunStatus, seconds_between
 from contracts.run_request import format_timestamp
-from steps import storage, warehouse
-from steps.ledger import RUN, UNIT_PREFIX, Item, Ledger
+from steps import storage
+from steps.advice import advise
+from steps.ledger import JOB_PREFIX, RUN, UNIT_PREFIX, Item, Ledger
 from steps.manifest_store import read_summary
-from steps.run_outcome import decide, unit_outcomes
+from steps.run_outcome import decide
 from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
+from steps.unit_records import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
+from steps.warehouse_rows import run_statements
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Settings:
     ledger_table: str
     data_bucket: str
     warehouse: str = "false"
+    redshift_copy_role_arn: str = ""
 
 
 @step_handler(RecordRun)
@@ -47,21 +58,26 @@ def record_run(
     run = _owned_run(message, ledger)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
-    items = list(ledger.query(run_id, UNIT_PREFIX)) if manifest and manifest.objects else []
-    outcomes = unit_outcomes(manifest, items)
-    result = decide(message, outcomes)
-    if outcomes:
+    items = ledger.query(run_id, UNIT_PREFIX) if manifest and manifest.objects else iter(())
+    places = Places.of(bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id))
+    with UnitRecords(unit_outcomes(manifest, items, places)) as records:
+        result = decide(message, records, manifest.items if manifest else None)
         key = layout.results_key(run_id)
-        result = result.model_copy(update={"results_url": layout.s3_url(bucket, key)})
-        sources = {item["item"]: item.get("source_url") for item in items}
-        storage.write_json(
-            bucket, key, _document(message, run, result, outcomes, sources, ended_at)
-        )
+        written = {"results_url": layout.s3_url(bucket, key)} if records.count else {}
+        if result.items is not None:
+            prefix = layout.item_results_prefix(run_id)
+            written["item_results_url"] = layout.s3_url(bucket, prefix)
+        times = {"started_at": run["claimed_at"], "ended_at": ended_at}
+        result = result.model_copy(update={**times, **written})
+        result = result.model_copy(update={"next_steps": advise(message.request, result)})
+        if records.count:
+            _write_document(bucket, key, _head(message, run, result), records)
     _write(message, run, result, ledger, ended_at)
     if not RunStatus(run["status"]).ended:
         _measure(result)
     return RecordedRun(
-        result=result, statements_url=_run_row(message, settings, run, result, ended_at)
+        result=result,
+        statements_url=_warehouse_rows(settings, run, result, ledger, ended_at),
     )
 
 
@@ -88,28 +104,45 @@ def _end_of(run: Item, now: datetime) -> str:
     return format_timestamp(now)
 
 
-def _document(
-    message: RecordRun,
-    run: Item,
-    result: RunResult,
-    outcomes: Sequence[UnitOutcome],
-    sources: dict[str, str | None],
-    ended_at: str,
-) -> dict[str, Any]:
+def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
+    """The contract as the run read it; None where the run ended before."""
+    try:
+        return storage.read_snapshot(bucket, run_id)
+    except NotFound:
+        return None
+
+
+def _head(message: RecordRun, run: Item, result: RunResult) -> dict[str, Any]:
+    """All of the results document but its outcomes."""
     return {
         **result.to_json(),
+        "outcome": result.outcome.value,
+        "rowsAddUp": result.rows.balanced,
+        "seconds": seconds_between(result.started_at, result.ended_at),
         "request": message.request.to_json(),
         "runAttempt": message.run_attempt,
         "execution": message.execution_arn,
         "endDateTime": run["end_date_time"],
         "datasetVersion": run.get("dataset_version"),
-        "startedAt": run["claimed_at"],
-        "endedAt": ended_at,
-        "outcomes": [
-            {**outcome.to_json(), "sourceUrl": sources.get(f"{UNIT_PREFIX}{outcome.unit_id}")}
-            for outcome in outcomes
-        ],
     }
+
+
+def _write_document(bucket: str, key: str, head: dict[str, Any], records: UnitRecords) -> None:
+    """One JSON object; its last field, `outcomes`, has a line for each unit."""
+    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
+        for piece in document_pieces(head, records):
+            file.write(piece)
+        file.seek(0)
+        storage.write_file(bucket, key, file)
+
+
+def document_pieces(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
+    """The text of the results document, piece by piece."""
+    text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False)
+    yield text.removesuffix("\n}").encode() + b',\n "outcomes": ['
+    for number, line in enumerate(records.lines()):
+        yield (b",\n  " if number else b"\n  ") + line
+    yield b"\n ]\n}\n"
 
 
 def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, ended_at: str) -> None:
@@ -117,10 +150,17 @@ def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, end
         "status": result.status.value,
         "units": result.units.model_dump(),
         "rows": result.rows.model_dump(),
+        "outcome": result.outcome.value,
+        "findings": [finding.model_dump(exclude_none=True) for finding in result.findings],
+        "next_steps": [step.model_dump(exclude_none=True) for step in result.next_steps],
         "ended_at": ended_at,
         "updated_at": ended_at,
     }
-    optional = {"reason": result.reason, "results_url": result.results_url}
+    optional = {
+        "reason": result.reason,
+        "results_url": result.results_url,
+        "items": result.items.model_dump() if result.items else None,
+    }
     changes.update({name: value for name, value in optional.items() if value is not None})
     removed = [name for name, value in optional.items() if value is None]
     if run.get("reaped") is None:  # else the reaper has still to announce it
@@ -130,17 +170,20 @@ def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, end
         raise _lost(message)
 
 
-def _run_row(
-    message: RecordRun, settings: Settings, run: Item, result: RunResult, ended_at: str
+def _warehouse_rows(
+    settings: Settings, run: Item, result: RunResult, ledger: Ledger, ended_at: str
 ) -> str | None:
-    """Write the statements of the run's own warehouse row; their URL."""
+    """Write the statements of the warehouse rows of the run, its units and jobs; their URL."""
     if settings.warehouse != "true":
         return None
-    statements = warehouse.run_row_statements(
+    statements = run_statements(
+        settings.data_bucket,
         result,
-        run_attempt=message.run_attempt,
-        started_at=run["claimed_at"],
+        run,
+        ledger.query(result.run_id, UNIT_PREFIX),
+        ledger.query(result.run_id, JOB_PREFIX),
         ended_at=ended_at,
+        copy_role_arn=settings.redshift_copy_role_arn,
     )
     return storage.write_json(
         settings.data_bucket,
@@ -154,3 +197,4 @@ def _measure(result: RunResult) -> None:
     metrics.add_metric(name=f"Runs{result.status.value.title()}", unit="Count", value=1)
     metrics.add_metric(name="RowsStored", unit="Count", value=result.rows.stored)
     metrics.add_metric(name="RowsRejected", unit="Count", value=result.rows.rejected)
+    metrics.add_metric(name="RowsWarned", unit="Count", value=result.rows.warned)

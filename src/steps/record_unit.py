@@ -11,14 +11,16 @@ from boto3.dynamodb.conditions import Attr
 from contracts.base import Contract
 from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, Problem
 from contracts.messages import EndUnit, StartUnit
-from contracts.run import RunStatus, StageFailure, UnitOutcome, UnitStatus
+from contracts.run import Finding, RunStatus, StageFailure, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
 from steps import storage
+from steps.findings import findings_of
 from steps.ledger import RUN, Item, Ledger, unit_item
 from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
 from steps.topic import Event, EventName, publish
 
 FAILURE_CHARACTERS: Final = 2000
+OPTIONAL: Final = ("failure", "findings", "items")
 
 
 class UnitMessage(Contract):
@@ -49,7 +51,7 @@ def handler(event: UnitMessage) -> None:
     if isinstance(message, StartUnit):
         news = start_unit(message, ledger, settings.data_bucket, utc_now())
     else:
-        news = end_unit(message, ledger, utc_now())
+        news = end_unit(message, ledger, settings.data_bucket, utc_now())
     # Told again at every repeat: the id is the same, and a lost notification is worse than two.
     if news is not None:
         publish(settings.topic_arn, news)
@@ -65,10 +67,12 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
     run = _owned_run(message, ledger)
     if RunStatus(run["status"]).ended:
         raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
+    entry = storage.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = {
         "status": UnitStatus.RUNNING.value,
         "run_attempt": message.run_attempt,
-        "source_url": storage.read_unit(data_bucket, message.run_id, message.unit_id).url,
+        "source_url": entry.url,
+        "source_bytes": entry.size,
         "started_at": format_timestamp(now),
     }
     begun_before = Attr("run_attempt").eq(message.run_attempt)
@@ -77,28 +81,18 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         | Attr("run_attempt").lt(message.run_attempt)
         | (begun_before & Attr("status").eq(UnitStatus.RUNNING.value))
     )
-    stale = ("ended_at", "failure", "rows", "job_ids")
+    stale = ("ended_at", "rows", "job_ids", *OPTIONAL)
     item = unit_item(message.unit_id)
     if not ledger.update(message.run_id, item, changes, stale, allowed):
         unit = ledger.get_item(message.run_id, item) or {}
         if unit.get("run_attempt") != message.run_attempt:
             raise _lost(message, unit.get("run_attempt"))
         return None
-    return Event(
-        name=EventName.UNIT_STARTED,
-        run_id=message.run_id,
-        run_attempt=message.run_attempt,
-        unit_id=message.unit_id,
-        dataset_name=run["dataset_name"],
-        status=UnitStatus.RUNNING.value,
-        text=f"Unit {message.unit_id} of run {message.run_id} has started",
-        time=now,
-        details={"sourceUrl": changes["source_url"]},
-    )
+    return _started_event(message, entry.url, run["dataset_name"], now)
 
 
-def end_unit(message: EndUnit, ledger: Ledger, now: datetime) -> Event:
-    """Write the unit's outcome.
+def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Event:
+    """Write the unit's outcome, with the rules that its rows broke.
 
     Raises:
         InvalidData: the rows of a stored unit do not add up.
@@ -107,18 +101,12 @@ def end_unit(message: EndUnit, ledger: Ledger, now: datetime) -> Event:
     if message.status is UnitStatus.STORED and not message.rows.balanced:
         raise InvalidData(f"unit {message.unit_id}: its rows do not add up: {message.rows!r}")
     run = _owned_run(message, ledger)
-    failure = _shortened(message.failure)
-    changes: dict[str, Any] = {
-        "status": message.status.value,
-        "run_attempt": message.run_attempt,
-        "rows": message.rows.model_dump(),
-        "job_ids": list(message.job_ids),
-        "ended_at": format_timestamp(now),
-        **({"failure": failure.model_dump(exclude_none=True)} if failure else {}),
-    }
+    failure, findings = _shortened(message.failure), findings_of(message, data_bucket)
+    changes = _of_the_end(message, failure, findings, now)
+    stale = [name for name in OPTIONAL if name not in changes]
     allowed = Attr("run_attempt").not_exists() | Attr("run_attempt").lte(message.run_attempt)
     item = unit_item(message.unit_id)
-    if not ledger.update(message.run_id, item, changes, () if failure else ("failure",), allowed):
+    if not ledger.update(message.run_id, item, changes, stale, allowed):
         unit = ledger.get_item(message.run_id, item) or {}
         raise _lost(message, unit.get("run_attempt"))
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
@@ -129,8 +117,47 @@ def end_unit(message: EndUnit, ledger: Ledger, now: datetime) -> Event:
         rows=message.rows,
         job_ids=message.job_ids,
         failure=failure,
+        findings=findings,
+        items=message.items,
+        ended_at=changes["ended_at"],
     )
     return _ended_event(message, outcome, run["dataset_name"], now)
+
+
+def _of_the_end(
+    message: EndUnit,
+    failure: StageFailure | None,
+    findings: tuple[Finding, ...],
+    now: datetime,
+) -> dict[str, Any]:
+    """Attributes of the UNIT item; those of OPTIONAL only where there is something."""
+    known = {
+        "failure": failure and failure.model_dump(exclude_none=True),
+        "findings": [finding.model_dump(exclude_none=True) for finding in findings],
+        "items": message.items.model_dump() if message.items else None,
+    }
+    return {
+        "status": message.status.value,
+        "run_attempt": message.run_attempt,
+        "rows": message.rows.model_dump(),
+        "job_ids": list(message.job_ids),
+        "ended_at": format_timestamp(now),
+        **{name: known[name] for name in OPTIONAL if known[name]},
+    }
+
+
+def _started_event(message: StartUnit, source_url: str, dataset: str, now: datetime) -> Event:
+    return Event(
+        name=EventName.UNIT_STARTED,
+        run_id=message.run_id,
+        run_attempt=message.run_attempt,
+        unit_id=message.unit_id,
+        dataset_name=dataset,
+        status=UnitStatus.RUNNING.value,
+        text=f"Unit {message.unit_id} of run {message.run_id} has started",
+        time=now,
+        details={"sourceUrl": source_url},
+    )
 
 
 def _ended_event(message: EndUnit, outcome: UnitOutcome, dataset: str, now: datetime) -> Event:

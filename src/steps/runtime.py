@@ -30,6 +30,12 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+class RemainingTime(Protocol):
+    """Seconds until the invocation ends, whatever it is doing; passed in as clocks are."""
+
+    def __call__(self) -> float: ...
+
+
 def _wall_clock() -> datetime:
     return datetime.now(UTC)
 
@@ -95,6 +101,26 @@ def step_handler(
                 finally:
                     flush_metrics()
             return None if answer is None else answer.to_json()
+
+        return handler
+
+    return decorate
+
+
+def timed_step_handler(
+    message_class: type[Message],
+) -> Callable[[Callable[[Message, RemainingTime], Contract | None]], Handler]:
+    """As `step_handler`, for functions that stop in time: they are also given the time left."""
+
+    def decorate(function: Callable[[Message, RemainingTime], Contract | None]) -> Handler:
+        @functools.wraps(function)
+        def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+            def left() -> float:
+                return context.get_remaining_time_in_millis() / 1000
+
+            return step_handler(message_class)(lambda message: function(message, left))(
+                event, context
+            )
 
         return handler
 

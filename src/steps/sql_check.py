@@ -1,9 +1,10 @@
 """SQL from contracts and messages, checked before it is used: parsed, then bound to typed columns.
 
 A contract's checks and a request's query are single boolean expressions over the columns; a
-transform is one query over the relation `valid`. Both are parsed by sqlglot, which tells what they
-contain, and then bound by DuckDB to an empty relation, which tells their types and all that only
-the engine knows. The engine has no way to files or the network, here as in the steps.
+transform is one query over the relation `valid` and the contract's lookups. Both are parsed by
+sqlglot, which tells what they contain, and then bound by DuckDB to empty relations, which tells
+their types and all that only the engine knows. The engine has no way to files or the network, here
+as in the steps. What a repeat might answer otherwise (the time, chance) is refused.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
+from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
 from steps.duck import column_type, quoted, text
 
-RELATION: Final = "valid"
+RELATION: Final = VALID_RELATION
 NAMES_SHOWN: Final = 20
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
@@ -34,9 +36,24 @@ _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
 # What reaches beyond the rows: files, other relations by name, the engine's own state.
 _FORBIDDEN: Final = re.compile(
     r"^(read_.*|.*_scan|glob|sniff_csv|parquet_.*|query|query_table|getenv|getvariable"
-    r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret)$"
+    r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret|write_log|sleep_ms)$"
 )
+# What answers otherwise when a step is repeated.
+_CHANGING: Final = re.compile(
+    r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
+    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid)$"
+)
+_UNKNOWN_COLUMN: Final = re.compile(
+    r'(?:Referenced column|column named|Column) "([^"]+)"(?: not found| in \w+ list not found'
+    r"| does not exist|$)",
+    re.MULTILINE,
+)
+_CANDIDATES: Final = re.compile(r"^Candidate bindings: :? ?(.*)$", re.MULTILINE)
+_LINE: Final = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _NOT_IN_EXPRESSIONS: Final = (exp.Query, exp.Exists, exp.Star, exp.Placeholder, exp.Parameter)
+
+
+Columns = Mapping[str, str]  # contract types by name
 
 
 class SqlError(Exception):
@@ -44,10 +61,13 @@ class SqlError(Exception):
 
 
 class Binder:
-    """An empty DuckDB database whose relation `valid` has the contract's columns."""
+    """An empty DuckDB database with the contract's columns in `valid`, and its empty lookups."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> None:
-        self._connection, self._columns = connection, columns
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns]
+    ) -> None:
+        self._connection, self._tables = connection, tables
+        self._columns = tables[RELATION]
 
     def check_expression(self, sql: str) -> None:
         """One boolean expression over the columns of a single row.
@@ -73,16 +93,25 @@ class Binder:
         """Names and DuckDB types of the result's columns, in order.
 
         Raises:
-            SqlError: not one query over `valid`.
+            SqlError: not one query over `valid` and the lookups, or one that a repeat might answer
+                otherwise.
         """
         if transform is not None:
             tree = _parsed(transform, comments=True)
             if not isinstance(tree, exp.Query):
                 raise SqlError(f"must be one SELECT over {RELATION}")
             _refuse_functions(tree)
-            _refuse_other_relations(tree)
+            if tree.find(exp.TableSample):
+                raise SqlError("must not take samples: a repeat of the run would take other rows")
+            self._refuse_other_relations(tree)
         rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")  # noqa: S608
         return [(str(row[0]), str(row[1])) for row in rows]
+
+    def unread_lookups(self, transform: str | None) -> list[str]:
+        """The lookups that a transform, itself right, does not read."""
+        tree = _parsed(transform, comments=True) if transform else exp.Select()
+        read = {table.name.lower() for table in tree.find_all(exp.Table)}
+        return [name for name in self._tables if name != RELATION and name not in read]
 
     def check_value(self, value: object, contract_type: str) -> None:
         """The text or number can be read as the type.
@@ -92,6 +121,17 @@ class Binder:
         """
         kind = column_type(contract_type)
         self._run(f"SELECT CAST({text(value)} AS {kind})")  # noqa: S608
+
+    def check_range(self, minimum: object, maximum: object, contract_type: str) -> None:
+        """Two values of the type, the first not above the second.
+
+        Raises:
+            SqlError: it is.
+        """
+        kind = column_type(contract_type)
+        asked = f"SELECT CAST({text(minimum)} AS {kind}) > CAST({text(maximum)} AS {kind})"  # noqa: S608
+        if self._run(asked)[0][0]:
+            raise SqlError("is larger than the maximum")
 
     def check_pattern(self, pattern: str) -> None:
         """A regular expression as the engine takes them (RE2).
@@ -112,27 +152,50 @@ class Binder:
         if problems:
             raise SqlError("; ".join(dict.fromkeys(problems)))
 
+    def _refuse_other_relations(self, tree: exp.Expr) -> None:
+        ours = list(self._tables)
+        known = {*ours, *(cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE))}
+        for table in tree.find_all(exp.Table):
+            if isinstance(table.this, exp.GenerateSeries):
+                continue
+            if table.db or table.name.lower() not in known:
+                allowed = f"{RELATION} only" if len(ours) == 1 else f"{', '.join(ours)} only"
+                raise SqlError(f"must read from {allowed}, not from {_shown(table)}")
+
     def _run(self, sql: str) -> list[tuple[object, ...]]:
         try:
             return self._connection.execute(sql).fetchall()
         except duckdb.Error as error:
-            # What follows the empty line points into our wrapping of the SQL.
-            told = " ".join(str(error).partition("\n\n")[0].split())
-            raise SqlError(told) from error
+            raise SqlError(self._explained(str(error))) from error
+
+    def _explained(self, message: str) -> str:
+        """The engine's message without what points into our wrapping of the SQL."""
+        column = _UNKNOWN_COLUMN.search(message)
+        if column is None:
+            told = message.partition("\n\n")[0].partition("\n\tCandidate functions")[0]
+            return " ".join(told.split())
+        found = _CANDIDATES.search(message)
+        bindings = re.findall(r'"([^"]+)"', found[1]) if found else []
+        every = [name for columns in self._tables.values() for name in columns]
+        line = _LINE.search(message)
+        place = f" (line {line[1]} of the SQL)" if line and line[1] != "1" else ""
+        return unknown("column", column[1], list(dict.fromkeys(bindings or every))) + place
 
 
 @contextmanager
-def binder(columns: Mapping[str, str]) -> Iterator[Binder]:
-    """A Binder for columns of these names and contract types."""
+def binder(columns: Columns, lookups: Mapping[str, Columns] | None = None) -> Iterator[Binder]:
+    """A Binder for columns of these names and contract types, and for lookups by their names."""
+    tables = {RELATION: columns, **(lookups or {})}
     connection = duckdb.connect(":memory:", config=_SEALED)
     try:
-        definitions = ", ".join(
-            f"{quoted(name)} {column_type(kind)}" for name, kind in columns.items()
-        )
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"CREATE TABLE {RELATION} ({definitions})")
+        for table, held in tables.items():
+            definitions = ", ".join(
+                f"{quoted(name)} {column_type(kind)}" for name, kind in held.items()
+            )
+            connection.execute(f"CREATE TABLE {quoted(table)} ({definitions})")
         connection.execute("SET lock_configuration = true")
-        yield Binder(connection, columns)
+        yield Binder(connection, tables)
     finally:
         connection.close()
 
@@ -182,15 +245,11 @@ def _refuse_functions(tree: exp.Expr) -> None:
         name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
         if _FORBIDDEN.match(name.lower()):
             raise SqlError(f"function {name.lower()} is not allowed: it reaches beyond the rows")
-
-
-def _refuse_other_relations(tree: exp.Expr) -> None:
-    known = {RELATION, *(cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE))}
-    for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.GenerateSeries):
-            continue
-        if table.db or table.name.lower() not in known:
-            raise SqlError(f"must read from {RELATION} only, not from {_shown(table)}")
+        of_now = name.lower() == "age" and len(node.expressions) == 1
+        if _CHANGING.match(name.lower()) or of_now:
+            raise SqlError(
+                f"{_shown(node)} is not allowed: a repeat of the run would get another answer"
+            )
 
 
 def _shown(node: exp.Expr) -> str:

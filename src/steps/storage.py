@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import Any
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
@@ -36,6 +36,15 @@ def write_json(bucket: str, key: str, value: Any) -> str:
     with aws.translated(f"writing s3://{bucket}/{key}"):
         aws.client("s3").put_object(
             Bucket=bucket, Key=key, Body=body, ContentType="application/json"
+        )
+    return layout.s3_url(bucket, key)
+
+
+def write_file(bucket: str, key: str, file: IO[bytes]) -> str:
+    """Write (or overwrite) a JSON document that is read from an open file; answers its URL."""
+    with aws.translated(f"writing s3://{bucket}/{key}"):
+        aws.client("s3").put_object(
+            Bucket=bucket, Key=key, Body=file, ContentType="application/json"
         )
     return layout.s3_url(bucket, key)
 

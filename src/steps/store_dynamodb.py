@@ -1,38 +1,33 @@
 # ruff: noqa: S608 -- the path is quoted by steps.duck
 """store_dynamodb: every row of a unit as an item under its natural key, by conditional puts.
 
-An item is replaced only by a run that started no earlier, so that a repeat and an older run leave
-newer items alone. Puts with conditions cannot be batched: they go side by side instead.
+An item is replaced only by a run that started no earlier, and within a run by no earlier unit, so
+that a repeat and an older run leave newer items alone. Puts with conditions cannot be batched: they
+go side by side instead. A unit of many rows is stored in slices: before its time is up, the
+function answers where to go on.
 """
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
-from boto3.dynamodb.types import TypeSerializer
-from botocore.exceptions import ClientError
 
-from contracts import layout
-from contracts.dataset import DatasetSnapshot, DynamodbTarget
-from contracts.errors import InvalidData, NotConfigured
+from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
-from contracts.run_request import format_timestamp, parse_timestamp
-from steps import aws, duck, storage
+from steps import duck, storage
 from steps.duck import Workspace, text
-from steps.runtime import metrics, settings_from_environment, step_handler
-from steps.transform import PART
+from steps.dynamodb_items import ItemMaker, refuse
+from steps.dynamodb_writer import WRITERS, ItemWriter, Pause
+from steps.output_parts import output_parts
+from steps.runtime import RemainingTime, metrics, settings_from_environment, timed_step_handler
 
-WRITERS: Final = 16
 ROWS_AT_A_TIME: Final = 512
-KEY_BYTES: Final = 2048  # DynamoDB's limit for a partition key
-_SMALLEST, _LARGEST = 1e-130, 9.9e125  # magnitudes that a DynamoDB number can have
 
 
 @dataclass(frozen=True)
@@ -42,17 +37,27 @@ class Settings:
     aws_lambda_function_memory_size: str = "1024"  # MB; Lambda sets it
 
 
-@step_handler(StoreDynamodb)
-def handler(message: StoreDynamodb) -> StoredRows:
-    return store_dynamodb(message, settings_from_environment(Settings))
+@timed_step_handler(StoreDynamodb)
+def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
+    return store_dynamodb(message, settings_from_environment(Settings), remaining)
 
 
-def store_dynamodb(message: StoreDynamodb, settings: Settings) -> StoredRows:
-    """Put a unit's rows; may be repeated, also after it died half-way.
+def store_dynamodb(
+    message: StoreDynamodb,
+    settings: Settings,
+    remaining: RemainingTime,
+    pause: Pause = time.sleep,
+) -> StoredRows:
+    """Put a slice of a unit's rows; may be repeated, also after it died half-way.
+
+    Args:
+        remaining: seconds until the invocation ends.
+        pause: waits so many seconds.
 
     Raises:
-        InvalidData: a row cannot be an item: over 400 KB, a key too long, a number that is none.
-        Throttled: the table did not keep up, for longer than the client retries.
+        InvalidData: rows cannot be items: over 400 KB, a key too long, a number that is none.
+            Names up to five of them; nothing of the unit was written.
+        Throttled: the table took not one batch in all the time there was.
         NotConfigured: the contract has no such target.
     """
     bucket = settings.data_bucket
@@ -60,131 +65,77 @@ def store_dynamodb(message: StoreDynamodb, settings: Settings) -> StoredRows:
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
-    items = ItemMaker(message, snapshot, target)
-    writer = ItemWriter(settings.processed_data_table, items.version)
-    rows = unchanged = 0
+    maker = ItemMaker(message, snapshot, target)
     with (
         duck.workspace(int(settings.aws_lambda_function_memory_size)) as space,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
-        path = space.path(PART)
-        output_prefix = layout.output_prefix(message.run_id, message.unit_id)
-        duck.download(bucket, output_prefix + PART, path)
-        for batch in _batches(space, str(path)):
-            outcomes = list(pool.map(writer.put, [items.make(row) for row in batch]))
-            rows += len(outcomes)
-            unchanged += outcomes.count(False)
-    metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=rows)
+        files = _fetched(space, bucket, message)
+        if message.first_row == 0:
+            refuse(_problems(space, files, maker))
+        writer = ItemWriter(settings.processed_data_table, maker.version, pool, remaining, pause)
+        stored = _put(_batches(space, files), maker, writer, message.first_row)
+    metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=stored.rows)
+    return stored
+
+
+@dataclass(frozen=True)
+class _File:
+    """A part on disk; rows before `first` were stored by an earlier slice."""
+
+    path: Path
+    first: int
+
+
+def _fetched(space: Workspace, bucket: str, message: StoreDynamodb) -> list[_File]:
+    """The unit's parts from the slice's first row on."""
+    files: list[_File] = []
+    before = message.first_row
+    for part in output_parts(bucket, message.run_id, message.unit_id, message.files):
+        path = space.path(part.name)
+        duck.download(bucket, part.key, path)
+        rows = space.number(f"SELECT count(*) FROM read_parquet({text(path)})")
+        if before >= rows:
+            path.unlink()
+        else:
+            files.append(_File(path, before))
+        before = max(0, before - rows)
+    return files
+
+
+def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Iterator[str]:
+    for file in files:
+        cursor = space.connection.execute(maker.suspects(f"read_parquet({text(file.path)})"))
+        while row := cursor.fetchone():
+            problem = maker.problem(row)
+            if problem is not None:
+                yield problem
+
+
+def _batches(space: Workspace, files: Sequence[_File]) -> Iterator[list[tuple[Any, ...]]]:
+    for file in files:
+        cursor = space.connection.execute(
+            "SELECT * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({text(file.path)}, file_row_number = true)"
+            f" WHERE file_row_number >= {file.first}"
+        )
+        while batch := cursor.fetchmany(ROWS_AT_A_TIME):
+            yield batch
+
+
+def _put(
+    batches: Iterator[list[tuple[Any, ...]]], maker: ItemMaker, writer: ItemWriter, first_row: int
+) -> StoredRows:
+    """Put batch after batch, at least one, until the rows or the time end."""
+    rows = unchanged = 0
+    for batch in batches:
+        if rows and writer.time_is_up:
+            return StoredRows(rows=rows, unchanged=unchanged, next_row=first_row + rows)
+        try:
+            unchanged += writer.put_all([maker.make(row) for row in batch])
+        except Throttled:
+            if rows:  # go on from here; what was put of this batch is put again, to no effect
+                return StoredRows(rows=rows, unchanged=unchanged, next_row=first_row + rows)
+            raise
+        rows += len(batch)
     return StoredRows(rows=rows, unchanged=unchanged)
-
-
-def partition_key(index: str, values: Sequence[Any]) -> str:
-    """`index#value|value`; a `|` within a value is written `\\|`, so that keys stay apart."""
-    parts = (str(_readable(value)) for value in values)
-    escaped = (part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
-    return f"{index}#{'|'.join(escaped)}"
-
-
-class ItemMaker:
-    """Makes items of rows.
-
-    Attributes:
-        version: start and id of the run; compares as text in the order in which runs started.
-    """
-
-    def __init__(
-        self, message: StoreDynamodb, snapshot: DatasetSnapshot, target: DynamodbTarget
-    ) -> None:
-        started = parse_timestamp(snapshot.run_started_at)
-        self.version = f"{started:%Y-%m-%dT%H:%M:%S.%fZ}#{snapshot.run_id}"
-        self._names = [name for name, _ in snapshot.output_columns]
-        self._key = target.key
-        self._index = snapshot.index
-        self._common: dict[str, Any] = {
-            "dataset": snapshot.dataset.name,
-            "index": snapshot.index,
-            "run_id": message.run_id,
-            "unit_id": message.unit_id,
-            "version": self.version,
-        }
-        if message.job_id is not None:
-            self._common["job_id"] = message.job_id
-        if (
-            target.ttl_days is not None
-        ):  # counted from the run's start: a repeat makes the same item
-            expires = started + timedelta(days=target.ttl_days)
-            self._common["expires_at"] = int(expires.timestamp())
-
-    def make(self, row: Sequence[Any]) -> dict[str, Any]:
-        """An item as Python values; missing values are left out.
-
-        Raises:
-            InvalidData: a value or the key is none that DynamoDB takes.
-        """
-        values = dict(zip(self._names, row, strict=True))
-        key = partition_key(self._index, [values[name] for name in self._key])
-        if len(key.encode()) > KEY_BYTES:
-            raise InvalidData(f"the key {key[:80]!r}… is longer than {KEY_BYTES} bytes")
-        item = {"pk": key, **self._common}
-        for name, value in values.items():
-            if value is not None:
-                item[name] = _attribute(value, name, key)
-        return item
-
-
-class ItemWriter:
-    """Puts items unless a newer run has."""
-
-    def __init__(self, table: str, version: str) -> None:
-        self._table, self._version = table, version
-        self._client = aws.client("dynamodb")  # made here: making clients is not thread-safe
-        self._serialize = TypeSerializer().serialize
-
-    def put(self, item: dict[str, Any]) -> bool:
-        """Put one item; False when the table holds this run's or a newer one already.
-
-        Raises:
-            InvalidData: it is over 400 KB.
-        """
-        with aws.translated(f"storing {item['pk']}"):
-            try:
-                answer = self._client.put_item(
-                    TableName=self._table,
-                    Item={name: self._serialize(value) for name, value in item.items()},
-                    ConditionExpression="attribute_not_exists(pk) OR #version <= :version",
-                    ExpressionAttributeNames={"#version": "version"},
-                    ExpressionAttributeValues={":version": {"S": self._version}},
-                    ReturnValues="ALL_OLD",
-                )
-            except ClientError as error:
-                code, message = aws.error_code(error), str(error)
-                if code == "ConditionalCheckFailedException":
-                    return False
-                if code == "ValidationException" and "size" in message.lower():
-                    raise InvalidData(
-                        f"the row {item['pk']} makes an item over DynamoDB's 400 KB"
-                    ) from error
-                raise
-        replaced = answer.get("Attributes", {}).get("version", {}).get("S")
-        return bool(replaced != self._version)
-
-
-def _batches(space: Workspace, path: str) -> Iterator[list[tuple[Any, ...]]]:
-    cursor = space.connection.execute(f"SELECT * FROM read_parquet({text(path)})")
-    while batch := cursor.fetchmany(ROWS_AT_A_TIME):
-        yield batch
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_timestamp(value.replace(tzinfo=UTC))
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _attribute(value: Any, name: str, key: str) -> Any:
-    """A value as DynamoDB's types have it, without a float on the way."""
-    if not isinstance(value, float):
-        return _readable(value)
-    if not math.isfinite(value) or (value and not _SMALLEST <= abs(value) <= _LARGEST):
-        raise InvalidData(f"{name} of the row {key} is {value}, which DynamoDB cannot hold")
-    return Decimal(repr(value))

@@ -8,6 +8,7 @@ from contracts import layout
 from contracts.errors import NotConfigured
 from contracts.messages import PreparedLoad, StoreRedshift
 from steps import storage, warehouse
+from steps.output_parts import output_parts
 from steps.runtime import settings_from_environment, step_handler
 
 
@@ -23,33 +24,37 @@ def handler(message: StoreRedshift) -> PreparedLoad:
 
 
 def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
-    """Write the load's statements to S3; the same unit always gets the same ones.
+    """Write the manifest of the unit's files and the load's statements to S3.
+
+    The same unit always gets the same ones, so a repeat overwrites them with themselves.
 
     Raises:
         NotConfigured: the contract has no warehouse target.
+        NotFound: transform's files are not there.
     """
-    bucket = settings.data_bucket
-    snapshot = storage.read_snapshot(bucket, message.run_id)
+    bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
+    snapshot = storage.read_snapshot(bucket, run_id)
     target = snapshot.dataset.targets.redshift
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
-    output_prefix = layout.output_prefix(message.run_id, message.unit_id)
-    statements = warehouse.load_statements(
+    parts = output_parts(bucket, run_id, unit_id, message.files)
+    manifest_url = storage.write_json(
+        bucket,
+        layout.copy_manifest_key(run_id, unit_id),
+        warehouse.copy_manifest(bucket, parts),
+    )
+    load = warehouse.Load(
+        snapshot,
         target,
-        snapshot.output_columns,
-        run_id=message.run_id,
-        unit_id=message.unit_id,
-        job_id=message.job_id,
-        source_url=layout.s3_url(bucket, f"{output_prefix}part-"),
-        rows=message.rows,
-        copy_role_arn=settings.redshift_copy_role_arn,
+        unit_id,
+        message.job_id,
+        manifest_url,
+        message.rows,
+        settings.redshift_copy_role_arn,
     )
     url = storage.write_json(
         bucket,
-        layout.load_key(message.run_id, message.unit_id),
-        {
-            "statements": statements,
-            "load_id": warehouse.load_id(message.run_id, message.unit_id),
-        },
+        layout.load_key(run_id, unit_id),
+        {"statements": warehouse.load_statements(load), "load_id": load.id},
     )
     return PreparedLoad(statements_url=url, rows=message.rows)

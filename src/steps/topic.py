@@ -29,8 +29,9 @@ class Event:
 
     Attributes:
         status: the unit's or run's; also a message attribute, to filter subscriptions by.
-        text: one sentence for people; the subject too, as far as it fits.
-        details: further JSON fields, such as `result` or `outcome`.
+        text: for people; its first line is the subject too, as far as it fits.
+        outcome: of a run that has ended (`RunOutcome`); also a message attribute.
+        details: further JSON fields, such as `result`.
     """
 
     name: EventName
@@ -41,6 +42,7 @@ class Event:
     text: str
     time: datetime
     unit_id: str | None = None
+    outcome: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -51,6 +53,7 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         unit = {"unitId": self.unit_id} if self.unit_id else {}
+        outcome = {"outcome": self.outcome} if self.outcome else {}
         return {
             "eventId": self.event_id,
             "event": self.name.value,
@@ -59,6 +62,7 @@ class Event:
             "datasetName": self.dataset_name,
             **unit,
             "status": self.status,
+            **outcome,
             "text": self.text,
             "time": format_timestamp(self.time),
             **self.details,
@@ -66,7 +70,7 @@ class Event:
 
 
 def publish(topic_arn: str, event: Event) -> None:
-    """Publish the event to the topic.
+    """Publish the event to the topic: as JSON, but to mail addresses as the text alone.
 
     Raises:
         NotFound: no such topic.
@@ -76,12 +80,15 @@ def publish(topic_arn: str, event: Event) -> None:
         "event": event.name.value,
         "status": event.status,
         "datasetName": event.dataset_name,
+        **({"outcome": event.outcome} if event.outcome else {}),
     }
+    body = json.dumps(event.to_json(), indent=1, ensure_ascii=False)
     with aws.translated(f"publishing {event.event_id}"):
         aws.client("sns").publish(
             TopicArn=topic_arn,
             Subject=_subject(event.text),
-            Message=json.dumps(event.to_json(), indent=1, ensure_ascii=False),
+            Message=json.dumps({"default": body, "email": event.text}, ensure_ascii=False),
+            MessageStructure="json",
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in attributes.items()
@@ -90,6 +97,7 @@ def publish(topic_arn: str, event: Event) -> None:
 
 
 def _subject(text: str) -> str:
-    """ASCII without control characters, as SNS demands."""
-    plain = "".join(c if " " <= c <= "~" else "?" for c in " ".join(text.split()))
+    """The first line, ASCII without control characters, as SNS demands."""
+    first, _, _ = text.partition("\n")
+    plain = "".join(c if " " <= c <= "~" else "?" for c in " ".join(first.split()))
     return plain if len(plain) <= SUBJECT_CHARACTERS else plain[: SUBJECT_CHARACTERS - 3] + "..."

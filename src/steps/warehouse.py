@@ -1,244 +1,206 @@
 # ruff: noqa: S608 -- the Data API takes no parameters in a batch: identifier() and literal() quote
-"""All SQL that goes to Redshift: the tables' DDL, one unit's load, one run's row.
+"""One unit's load as one transaction: a batch of statements, which cannot branch.
 
-Every list of statements is submitted as one BatchExecuteStatement, so as one transaction of at most
-40 statements that cannot branch. It may be repeated at any time: a load that the load ledger
-(`pipeline_loads`) knows already finds its staging table emptied, and changes nothing.
+    LOCK        one load after another; the snapshot is taken after it, so a load sees what the
+                one before it did
+    COPY        the files of a manifest into a temporary table of exactly their columns
+    (count)     as many rows as transform has written, or the transaction fails
+    INSERT      one row of each key, with run, unit, job and version, into a second one
+    DELETE      from there: everything, if the load ledger knows this load; what the target holds
+                from a newer run, or from a later unit of this one
+    MERGE       what is left into the target, by index and natural key
+    INSERT      the row of the load ledger, with the counts, unless it is there
 
-Two loads into one table must not miss each other's rows. A transaction's snapshot is taken at its
-first CREATE TABLE, before any LOCK, and new clusters run under SNAPSHOT isolation, which lets
-inserts of concurrent transactions pass. So each load updates the table's row in `pipeline_tables`:
-of two that overlap, the later one fails with a conflict (1023) and is submitted again. The lock is
-on that small table, so that readers of the target are never kept waiting.
+So the same batch may be submitted at any time: a repeat finds its ledger row and changes nothing.
+The lock is on `pipeline_tables`, so that readers of the target never wait. Tables are made before,
+by prepare-warehouse: a transaction that begins with a CREATE TABLE would have its snapshot from
+before the lock.
 
-Facts: c_serial_isolation, r_LOCK, copy-usage_notes-copy-from-columnar in the Amazon Redshift
-Database Developer Guide.
+Facts: r_MERGE (the source is a table, each target row matches one row of it at most), r_LOCK,
+c_serial_isolation, copy-usage_notes-copy-from-columnar (columns by position, all of them),
+loading-data-files-using-manifest (`content_length`) in the Amazon Redshift Developer Guide.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from contracts import layout
-from contracts.dataset import RedshiftTarget
-from contracts.run import RunResult
+from contracts.dataset import DatasetSnapshot, RedshiftTarget
+from steps.output_parts import Part
+from steps.versions import row_version
+from steps.warehouse_sql import (
+    column_type,
+    copy,
+    identifier,
+    identifiers,
+    literal,
+    quoted_table,
+    table_name,
+)
 
-STATEMENTS_AT_MOST: Final = 40  # of one BatchExecuteStatement
-_IDENTIFIER: Final = re.compile(r"^[a-z_][a-z0-9_]{0,126}$")
-_DECIMAL: Final = re.compile(r"^decimal\((\d{1,2}),(\d{1,2})\)$")
-_TYPES: Final = {
-    "string": "VARCHAR(65535)",
-    "integer": "BIGINT",
-    "double": "DOUBLE PRECISION",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-}
-
-CREATE_TABLES: Final = """\
-CREATE TABLE IF NOT EXISTS "public"."pipeline_tables" (
-  "table_name" VARCHAR(127) NOT NULL,
-  "last_load_id" VARCHAR(127),
-  "updated_at" TIMESTAMP,
-  PRIMARY KEY ("table_name")
-)"""
-CREATE_LOADS: Final = """\
-CREATE TABLE IF NOT EXISTS "public"."pipeline_loads" (
-  "load_id" VARCHAR(127) NOT NULL,
-  "table_name" VARCHAR(127) NOT NULL,
-  "rows" BIGINT NOT NULL,
-  "run_id" VARCHAR(40) NOT NULL,
-  "loaded_at" TIMESTAMP NOT NULL,
-  PRIMARY KEY ("load_id")
-)"""
-CREATE_RUNS: Final = """\
-CREATE TABLE IF NOT EXISTS "public"."pipeline_runs" (
-  "run_id" VARCHAR(40) NOT NULL,
-  "dataset_name" VARCHAR(63) NOT NULL,
-  "status" VARCHAR(16) NOT NULL,
-  "run_attempt" INTEGER NOT NULL,
-  "units_total" INTEGER NOT NULL,
-  "units_stored" INTEGER NOT NULL,
-  "units_failed" INTEGER NOT NULL,
-  "rows_in" BIGINT NOT NULL,
-  "rows_filtered" BIGINT NOT NULL,
-  "rows_rejected" BIGINT NOT NULL,
-  "rows_removed" BIGINT NOT NULL,
-  "rows_stored" BIGINT NOT NULL,
-  "started_at" TIMESTAMP NOT NULL,
-  "ended_at" TIMESTAMP NOT NULL,
-  "reason" VARCHAR(4096),
-  PRIMARY KEY ("run_id")
-)"""
-_TRACE_COLUMNS: Final = (
-    ("run_id", "VARCHAR(40) NOT NULL"),
+LOCKED: Final = '"public"."pipeline_tables"'
+LOADS: Final = '"public"."pipeline_loads"'
+# Who wrote a row, and when: behind the transform's columns in every target table.
+TRACE_COLUMNS: Final = (
+    ("index", "VARCHAR(63)"),
+    ("run_id", "VARCHAR(40)"),
     ("job_id", "VARCHAR(40)"),
-    ("unit_id", "VARCHAR(16) NOT NULL"),
-    ("loaded_at", "TIMESTAMP NOT NULL"),
+    ("unit_id", "VARCHAR(16)"),
+    ("version", "VARCHAR(96)"),
+    ("loaded_at", "TIMESTAMP"),
 )
 
 
-def identifier(name: str) -> str:
-    """A quoted identifier.
+@dataclass(frozen=True)
+class Load:
+    """One unit's load.
 
-    Raises:
-        ValueError: not lower-case snake case, which contracts have checked long before.
-    """
-    if not _IDENTIFIER.match(name):
-        raise ValueError(f"not an identifier: {name!r}")
-    return f'"{name}"'
-
-
-def literal(value: str | int | None) -> str:
-    """A SQL literal. A backslash is an escape in Redshift's text literals: doubled."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, int):
-        return str(value)
-    if "\x00" in value:
-        raise ValueError("a text literal cannot hold NUL")
-    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def column_type(contract_type: str) -> str:
-    """The Redshift type of a contract type. Text takes the widest VARCHAR there is."""
-    match = _DECIMAL.match(contract_type)
-    if match:
-        return f"DECIMAL({match[1]},{match[2]})"
-    return _TYPES[contract_type]
-
-
-def table_name(table: str) -> str:
-    """`schema.table` of a target's `table`; the schema defaults to public."""
-    return table if "." in table else f"public.{table}"
-
-
-def load_id(run_id: str, unit_id: str) -> str:
-    """What the load ledger knows a unit's load by."""
-    return f"{run_id}/{unit_id}"
-
-
-def load_statements(
-    target: RedshiftTarget,
-    columns: Sequence[tuple[str, str]],
-    *,
-    run_id: str,
-    unit_id: str,
-    job_id: str | None,
-    source_url: str,
-    rows: int,
-    copy_role_arn: str = "",
-) -> list[str]:
-    """One unit's load as one transaction that may be repeated.
-
-    Args:
-        columns: name and contract type of each column of the Parquet files, in their order: COPY
-            matches columnar files by position.
-        source_url: the common prefix of the Parquet files.
+    Attributes:
+        job_id: the last job that made the rows, if there was one.
+        manifest_url: names the Parquet files.
         rows: how many rows they hold; with 0 only the load itself is recorded.
         copy_role_arn: empty: the cluster's default role.
     """
-    name = table_name(target.table)
-    table = ".".join(identifier(part) for part in name.split("."))
-    this_load = load_id(run_id, unit_id)
-    staging = identifier("load_" + hashlib.sha256(this_load.encode()).hexdigest()[:16])
-    names = ", ".join(identifier(column) for column, _ in columns)
-    trace = f"{literal(run_id)}, {literal(job_id)}, {literal(unit_id)}, GETDATE()"
-    same_key = " AND ".join(
-        f"{table}.{identifier(key)} = {staging}.{identifier(key)}" for key in target.key
-    )
-    known = f'SELECT 1 FROM "public"."pipeline_loads" WHERE "load_id" = {literal(this_load)}'
-    statements = [
-        CREATE_TABLES,
-        CREATE_LOADS,
-        _create_target(table, columns),
-        *_announce(name, this_load),
-        f"DROP TABLE IF EXISTS {staging}",
-        f"CREATE TEMP TABLE {staging} ({_column_list(columns)})",
-    ]
-    if rows:
-        statements.append(_copy(staging, source_url, copy_role_arn))
-    return [
-        *statements,
-        f"DELETE FROM {staging} WHERE EXISTS ({known})",
-        f"DELETE FROM {table} USING {staging} WHERE {same_key}",
-        f'INSERT INTO {table} ({names}, "run_id", "job_id", "unit_id", "loaded_at")'
-        f" SELECT {names}, {trace} FROM {staging}",
-        'INSERT INTO "public"."pipeline_loads"'
-        ' ("load_id", "table_name", "rows", "run_id", "loaded_at")'
-        f" SELECT {literal(this_load)}, {literal(name)}, loaded.n, {literal(run_id)}, GETDATE()"
-        f" FROM (SELECT COUNT(*) AS n FROM {staging}) AS loaded WHERE NOT EXISTS ({known})",
-        f"DROP TABLE {staging}",
-    ]
+
+    snapshot: DatasetSnapshot
+    target: RedshiftTarget
+    unit_id: str
+    job_id: str | None
+    manifest_url: str
+    rows: int
+    copy_role_arn: str = ""
+
+    @property
+    def id(self) -> str:
+        """What the load ledger knows it by."""
+        return f"{self.snapshot.run_id}/{self.unit_id}"
 
 
-def run_row_statements(
-    result: RunResult, *, run_attempt: int, started_at: str, ended_at: str
-) -> list[str]:
-    """The run's own row in `pipeline_runs`; a later attempt of the run replaces it.
-
-    Args:
-        started_at, ended_at: ISO 8601 texts in UTC; their `Z` is left out, as the columns carry no
-            time zone.
-    """
-    values: dict[str, str | int | None] = {
-        "run_id": result.run_id,
-        "dataset_name": result.dataset_name,
-        "status": result.status.value,
-        "run_attempt": run_attempt,
-        "units_total": result.units.total,
-        "units_stored": result.units.stored,
-        "units_failed": result.units.failed,
-        "rows_in": result.rows.rows_in,
-        "rows_filtered": result.rows.filtered,
-        "rows_rejected": result.rows.rejected,
-        "rows_removed": result.rows.removed,
-        "rows_stored": result.rows.stored,
-        "started_at": started_at.removesuffix("Z"),
-        "ended_at": ended_at.removesuffix("Z"),
-        "reason": None if result.reason is None else _told(result.reason),
+def copy_manifest(bucket: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """The document that COPY reads; columnar files must tell their length."""
+    return {
+        "entries": [
+            {
+                "url": layout.s3_url(bucket, part.key),
+                "mandatory": True,
+                "meta": {"content_length": part.size},
+            }
+            for part in parts
+        ]
     }
-    names = ", ".join(identifier(name) for name in values)
-    row = ", ".join(literal(value) for value in values.values())
-    return [
-        CREATE_RUNS,
-        f'DELETE FROM "public"."pipeline_runs" WHERE "run_id" = {literal(result.run_id)}',
-        f'INSERT INTO "public"."pipeline_runs" ({names}) VALUES ({row})',
-    ]
 
 
-def _column_list(columns: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(f"{identifier(name)} {column_type(kind)}" for name, kind in columns)
+def load_statements(load: Load) -> list[str]:
+    """The transaction; the same load always has the same statements."""
+    return _Statements(load).all()
 
 
-def _create_target(table: str, columns: Sequence[tuple[str, str]]) -> str:
-    trace = ", ".join(f"{identifier(name)} {kind}" for name, kind in _TRACE_COLUMNS)
-    return f"CREATE TABLE IF NOT EXISTS {table} ({_column_list(columns)}, {trace})"
+class _Statements:
+    """Writes a load's statements. `files` and `rows` are its temporary tables."""
 
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._columns = load.snapshot.output_columns
+        self._name = table_name(load.target.table)
+        self._table = quoted_table(self._name)
+        unique = hashlib.sha256(load.id.encode()).hexdigest()[:16]
+        self._files = identifier(f"load_files_{unique}")
+        self._rows = identifier(f"load_rows_{unique}")
+        self._known = f'SELECT 1 FROM {LOADS} WHERE "load_id" = {literal(load.id)}'
 
-def _announce(name: str, this_load: str) -> list[str]:
-    """Conflict with every other load into the table that this one does not see."""
-    tables = '"public"."pipeline_tables"'
-    mine = f'"table_name" = {literal(name)}'
-    return [
-        f"LOCK TABLE {tables}",
-        f'INSERT INTO {tables} ("table_name") SELECT {literal(name)}'
-        f" WHERE NOT EXISTS (SELECT 1 FROM {tables} WHERE {mine})",
-        f'UPDATE {tables} SET "last_load_id" = {literal(this_load)}, "updated_at" = GETDATE()'
-        f" WHERE {mine}",
-    ]
+    def all(self) -> list[str]:
+        files = ", ".join(f"{identifier(name)} {column_type(kind)}" for name, kind in self._columns)
+        trace = ", ".join(f"{identifier(name)} {kind}" for name, kind in TRACE_COLUMNS)
+        return [
+            f"LOCK TABLE {LOCKED}",
+            f"CREATE TEMP TABLE {self._files} ({files})",
+            f"CREATE TEMP TABLE {self._rows} ({files}, {trace})",
+            *([self._copy(), self._count()] if self._load.rows else []),
+            self._one_row_of_each_key(),
+            f"DELETE FROM {self._rows} WHERE EXISTS ({self._known})",
+            f"DELETE FROM {self._rows} USING {self._table} WHERE {self._same_key(self._rows)}"
+            f' AND {self._table}."version" > {self._rows}."version"',
+            self._merge(),
+            self._ledger_row(),
+            f"DROP TABLE {self._rows}",
+            f"DROP TABLE {self._files}",
+        ]
 
+    def _copy(self) -> str:
+        how = "FORMAT AS PARQUET MANIFEST"
+        return copy(self._files, self._load.manifest_url, self._load.copy_role_arn, how)
 
-def _told(reason: str) -> str:
-    """What an error says, without the characters that Redshift's texts cannot hold."""
-    return "".join(c if c.isprintable() else " " for c in reason)[:1000]  # bytes: up to 4 each
+    def _count(self) -> str:
+        """Fails, with the number in the error, when rows are missing or too many."""
+        rows = self._load.rows
+        return (
+            f"SELECT CASE WHEN COUNT(*) = {rows} THEN COUNT(*) ELSE CAST('{rows} rows expected,"
+            f" the files hold ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END AS copied"
+            f" FROM {self._files}"
+        )
 
+    def _one_row_of_each_key(self) -> str:
+        names = identifiers([name for name, _ in self._columns])
+        key = identifiers(self._load.target.key)
+        of_each = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {key})"
+        snapshot = self._load.snapshot
+        traced = (
+            snapshot.index,
+            snapshot.run_id,
+            self._load.job_id,
+            self._load.unit_id,
+            row_version(snapshot, self._load.unit_id),
+        )
+        values = ", ".join(literal(value) for value in traced)
+        trace = identifiers([name for name, _ in TRACE_COLUMNS])
+        return (
+            f"INSERT INTO {self._rows} ({names}, {trace}) SELECT {names}, {values}, GETDATE()"
+            f" FROM (SELECT *, {of_each} AS nth_of_key FROM {self._files}) AS numbered"
+            " WHERE nth_of_key = 1"
+        )
 
-def _copy(staging: str, source_url: str, copy_role_arn: str) -> str:
-    layout.split_s3_url(source_url)
-    role = literal(copy_role_arn) if copy_role_arn else "default"
-    # No column list: COPY fills the columns of a Parquet file by position, and these are all.
-    return f"COPY {staging} FROM {literal(source_url)} IAM_ROLE {role} FORMAT AS PARQUET"
+    def _same_key(self, rows: str) -> str:
+        return " AND ".join(
+            f"{self._table}.{identifier(key)} = {rows}.{identifier(key)}"
+            for key in ("index", *self._load.target.key)
+        )
+
+    def _merge(self) -> str:
+        names = [name for name, _ in (*self._columns, *TRACE_COLUMNS)]
+        key = ("index", *self._load.target.key)
+        # A short alias: with many columns, the statement comes near what the Data API takes.
+        rows = "s" if self._name.rpartition(".")[2] != "s" else "r"
+        changes = ", ".join(
+            f"{identifier(name)} = {rows}.{identifier(name)}" for name in names if name not in key
+        )
+        values = ", ".join(f"{rows}.{identifier(name)}" for name in names)
+        return (
+            f"MERGE INTO {self._table} USING {self._rows} AS {rows} ON {self._same_key(rows)}"
+            f" WHEN MATCHED THEN UPDATE SET {changes}"
+            f" WHEN NOT MATCHED THEN INSERT ({identifiers(names)}) VALUES ({values})"
+        )
+
+    def _ledger_row(self) -> str:
+        """Of rows that were left out, those of a key that came twice, and those of a newer run."""
+        load = self._load
+        version = row_version(load.snapshot, load.unit_id)
+        given = (load.id, self._name, load.snapshot.run_id, load.unit_id, version)
+        key = identifiers(load.target.key)
+        keys = f"SELECT {key} FROM {self._files} GROUP BY {key}"
+        names = (
+            *("load_id", "table_name", "run_id", "unit_id", "version"),
+            *("rows_copied", "rows_duplicate", "rows_older", "rows_merged", "loaded_at"),
+        )
+        return (
+            f"INSERT INTO {LOADS} ({identifiers(names)})"
+            f" SELECT {', '.join(literal(value) for value in given)},"
+            " copied.n, copied.n - keys.n, keys.n - merged.n, merged.n, GETDATE()"
+            f" FROM (SELECT COUNT(*) AS n FROM {self._files}) AS copied"
+            f" CROSS JOIN (SELECT COUNT(*) AS n FROM ({keys}) AS each_key) AS keys"
+            f" CROSS JOIN (SELECT COUNT(*) AS n FROM {self._rows}) AS merged"
+            f" WHERE NOT EXISTS ({self._known})"
+        )

@@ -9,8 +9,10 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
 
 from cli.deployment import Deployment
+from cli.main import app
 
 EXECUTION_ARN = (
     "arn:aws:lambda:us-east-1:000000000000:function:pipeline:live/durable-execution/one/0001"
@@ -152,3 +154,8 @@ def make_deployment(functions: FakeLambda) -> Deployment:
     }
     clients = {"sqs": sqs, "dynamodb": dynamodb, "s3": s3, "lambda": functions}
     return Deployment(outputs=outputs, region="us-east-1", _clients=clients)
+
+
+def pipeline(*arguments: str) -> Result:
+    """Run a command as a person would type it."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_world import FakeLambda, World, make_deployment
 from moto import mock_aws
+from quarantine_world import Quarantine
+
+from cli import deployment as deployment_module
 
 
 @pytest.fixture
@@ -18,3 +24,28 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with mock_aws():
         functions = FakeLambda()
         yield World(make_deployment(functions), functions)
+
+
+@pytest.fixture
+def local(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """The world, described by a `.local/cloud.json` as a local cloud writes it."""
+    (tmp_path / ".local").mkdir()
+    description = {
+        "endpointUrl": "http://127.0.0.1:1",
+        "outputs": dict(world.deployment.outputs),
+        "parameters": {"RedshiftWorkgroupName": "local", "RedshiftDatabase": "dev"},
+    }
+    (tmp_path / ".local" / "cloud.json").write_text(json.dumps(description))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(deployment_module, "_listens", lambda _url: True)
+
+    def client(service: str, _endpoint: str | None, _region: str | None) -> Any:
+        return world.deployment.client(service)
+
+    monkeypatch.setattr(deployment_module, "_client", client)
+    return world
+
+
+@pytest.fixture
+def quarantine(local: World, tmp_path: Path) -> Quarantine:
+    return Quarantine(local, tmp_path).freeze()

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cli_world import EXECUTION_ARN, History, World
-from typer.testing import CliRunner, Result
-
-from cli import deployment as deployment_module
-from cli.main import app
+from cli_world import EXECUTION_ARN, History, World, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'
@@ -32,42 +27,23 @@ JOB = {
 }
 
 
-def pipeline(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
-
-
-@pytest.fixture
-def local(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    """The world, described by a `.local/cloud.json` as a local cloud writes it."""
-    (tmp_path / ".local").mkdir()
-    description = {
-        "endpointUrl": "http://127.0.0.1:1",
-        "outputs": dict(world.deployment.outputs),
-        "parameters": {"RedshiftWorkgroupName": "local", "RedshiftDatabase": "dev"},
-    }
-    (tmp_path / ".local" / "cloud.json").write_text(json.dumps(description))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(deployment_module, "_listens", lambda _url: True)
-
-    def client(service: str, _endpoint: str | None, _region: str | None) -> Any:
-        return world.deployment.client(service)
-
-    monkeypatch.setattr(deployment_module, "_client", client)
-    return world
-
-
 @pytest.mark.parametrize(
     "command",
     [
         "demo",
         "run",
         "status",
+        "results",
         "history",
         "units",
         "jobs",
         "upload",
         "dead-letters",
+        "rejected",
+        "resend",
         "dataset check",
+        "dataset new",
+        "dataset schema",
     ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:

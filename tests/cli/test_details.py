@@ -12,7 +12,7 @@ from cli.history_view import read_history
 from contracts.job import Engine, JobState, JobStatus
 from contracts.manifest import ManifestSummary
 from contracts.messages import StoredRows, Transformed, Validated
-from contracts.run import RunResult, RunStatus
+from contracts.run import ItemTotals, RunResult, RunStatus
 
 
 def said(name: str, answer: object) -> str:
@@ -41,6 +41,16 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
     [
         ("submit-job", JOB.to_json(), "clean SUBMITTED, job 20261120T081500Z-3f9c2a1b"),
         ("list-urls", MANIFEST.to_json(), "3 objects, 4,096 bytes"),
+        (
+            "list-urls",
+            MANIFEST.model_copy(update={"items": 60}).to_json(),
+            "3 objects of 60 items, 4,096 bytes",
+        ),
+        (
+            "record-items",
+            ItemTotals(total=10, stored=9, rejected=1).to_json(),
+            "9 items stored, 1 rejected",
+        ),
         (
             "validate",
             Validated(rows_in=9, filtered=0, rejected=2, valid=7, valid_url="s3://b/k").to_json(),

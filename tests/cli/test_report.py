@@ -189,6 +189,16 @@ def test_a_failed_unit_takes_no_part_in_the_sum() -> None:
     assert "validate: InvalidData: [40%]" in printed(report)
 
 
+def test_the_items_of_an_array_are_told_by_outcome() -> None:
+    items = {"total": 1200, "stored": 1000, "rejected": 150, "failed": 50}
+
+    text = printed(Report(a_snapshot({**RUN, "items": items})))
+    under_way = printed(Report(a_snapshot({**RUN, "items": {"total": 1200}})))
+
+    assert "1,200 items of the array: 1,000 stored, 150 rejected, 50 failed" in text
+    assert "items of the array" not in under_way
+
+
 def test_a_refused_message_reports_its_reason() -> None:
     text = printed(Report(Snapshot("m", 1.0, refusal="run request: [x] is not JSON", over=True)))
 

@@ -37,10 +37,28 @@ def test_a_minimal_request_gets_its_defaults() -> None:
         "datasetName": "orders",
         "startDateTime": "2026-11-01T00:00:00Z",
         "runId": "message-1",
-        "maxConcurrency": 1,
-        "toleratedFailurePercentage": 0,
     }
     assert request.collection == "orders"
+    assert (request.concurrency(), request.tolerance()) == (1, 0)
+
+
+def test_a_run_over_items_has_other_defaults_and_what_is_said_wins() -> None:
+    url = {"datasetName": "orders", "inputUrl": "s3://data/items.json"}
+
+    silent = parse(url)
+    said = parse({**url, "maxConcurrency": 1, "toleratedFailurePercentage": 0})
+
+    assert (silent.concurrency(of_items=True), silent.tolerance(of_items=True)) == (10, 50)
+    assert (said.concurrency(of_items=True), said.tolerance(of_items=True)) == (1, 0)
+
+
+def test_items_come_from_one_object() -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01", "itemsPerBatch": 5}
+
+    assert "itemsPerBatch goes with inputUrl" in problems(asked)["message"]
+    assert (
+        "less than or equal to 1000" in problems({**asked, "itemsPerBatch": 1001})["itemsPerBatch"]
+    )
 
 
 def test_times_with_an_offset_become_utc() -> None:
@@ -57,8 +75,10 @@ def test_times_with_an_offset_become_utc() -> None:
 
 
 def test_equal_requests_have_equal_canonical_bytes() -> None:
-    one = parse('{"datasetName":"orders","startDateTime":"2026-11-01","maxConcurrency":1}')
-    other = parse('{"startDateTime": "2026-11-01T00:00:00Z",\n "datasetName": "orders"}')
+    one = parse('{"datasetName":"orders","startDateTime":"2026-11-01","maxConcurrency":2}')
+    other = parse(
+        '{"maxConcurrency": 2, "startDateTime": "2026-11-01T00:00:00Z",\n "datasetName": "orders"}'
+    )
 
     assert one.canonical() == other.canonical()
 
@@ -92,6 +112,78 @@ def test_every_form_names_the_same_object(message: dict[str, Any], wrapped: bool
     assert request.dataset_name == "orders"
     assert request.input_url == "s3://data/landing/orders/dt=2026-11-01/a b.csv"
     assert request.run_id == "message-1"
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ({"Records": [{**S3_RECORD, "eventName": "ObjectRemoved:Delete"}]}, "ObjectRemoved"),
+        (
+            {
+                "source": "aws.s3",
+                "detail-type": "Object Deleted",
+                "detail": {"bucket": {"name": "data"}, "object": {"key": "landing/orders/a.csv"}},
+            },
+            "Object Deleted",
+        ),
+    ],
+)
+def test_what_is_told_of_an_object_that_was_removed_is_no_request(
+    message: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=problem):
+        parse(message)
+
+
+def uploaded(form: str, **details: Any) -> dict[str, Any]:
+    """What S3 tells of an upload, as a notification or as an event; their spellings differ."""
+    bucket, key = {"name": "data"}, "landing/orders/a.csv"
+    if form == "event":
+        described = {"key": key, **details}
+        return {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": bucket, "object": described},
+        }
+    spelled = {"etag": "eTag", "version-id": "versionId"}
+    described = {spelled.get(name, name): value for name, value in details.items()}
+    record = {"s3": {"bucket": bucket, "object": {"key": key, **described}}}
+    return {"Records": [record]}
+
+
+def test_one_upload_is_one_run_however_often_and_in_what_form_it_is_told() -> None:
+    details = {"etag": "0123", "sequencer": "0A1B"}
+
+    told = [
+        parse(uploaded("event", **details), "message-1"),
+        parse(uploaded("event", **details), "message-2"),
+        parse(uploaded("notification", **details), "message-3"),
+    ]
+
+    assert len({request.canonical() for request in told}) == 1
+    assert told[0].run_id.startswith("upload-")
+
+
+@pytest.mark.parametrize("named_by", ["sequencer", "version-id", "etag"])
+def test_the_next_upload_of_a_key_is_another_run(named_by: str) -> None:
+    first = parse(uploaded("event", **{named_by: "1"}))
+    second = parse(uploaded("event", **{named_by: "2"}))
+
+    assert first.run_id != second.run_id
+    assert parse(uploaded("notification", **{named_by: "1"})).run_id == first.run_id
+
+
+def test_the_id_of_an_uploads_run_is_known_from_its_message() -> None:
+    message = uploaded("event", sequencer="1")
+
+    assert claimed_run_id(json.dumps(message)) == parse(message).run_id
+
+
+def test_a_folder_made_by_a_console_asks_for_nothing() -> None:
+    message = uploaded("event", sequencer="1")
+    message["detail"]["object"]["key"] = "landing/orders/"
+
+    assert parse_message(json.dumps(message), "m") is None
 
 
 def test_an_object_outside_the_landing_prefix_belongs_to_the_standard_dataset() -> None:

@@ -166,12 +166,26 @@ def test_a_missing_run_row_in_the_warehouse_does_not_change_the_outcome(
     deployment: Deployment, world: World
 ) -> None:
     world.targets = ["redshift"]
-    world.job_answers["record-run"] = [{"state": "FAILED", "error": "no such schema"}]
+    failed = {"state": "FAILED", "error": 'relation "pipeline_runs" does not exist'}
+    world.job_answers["record-run"] = [failed]
 
     execution = deployment.run(sqs_event(RUN))
 
     assert execution.answer == {"batchItemFailures": []}
     assert world.payloads("notify")[-1]["result"]["status"] == "SUCCEEDED"
+
+
+def test_the_runs_own_rows_are_tried_again_after_a_conflict(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["redshift"]
+    world.job_answers["record-run"] = [{"state": "FAILED", "error": "1023"}] * 2
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.operations()["job-backoff"] == 2
+    told = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "record-run"]
+    assert len(told) == 3
 
 
 def test_a_load_that_conflicts_with_another_is_tried_again(

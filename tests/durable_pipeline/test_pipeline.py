@@ -38,7 +38,8 @@ def test_the_counts_of_a_unit_add_up(deployment: Deployment, world: World) -> No
 
     rows = world.units["00000-000"]["rows"]
     removed = 3 + 1  # by a job, and by the transform
-    assert rows == {"rowsIn": 13, "filtered": 1, "rejected": 2, "removed": removed, "stored": 6}
+    counts = {"rowsIn": 13, "filtered": 1, "rejected": 2, "removed": removed, "stored": 6}
+    assert rows == {**counts, "warned": 0}
 
 
 def test_a_unit_costs_the_operations_that_are_planned_for_it(
@@ -103,6 +104,136 @@ def test_failed_units_within_the_tolerance_do_not_fail_the_run(
     execution = deployment.run(sqs_event({**RUN, "toleratedFailurePercentage": 34}))
 
     assert execution.answer == {"batchItemFailures": []}
+
+
+def test_slices_of_a_large_unit_follow_one_another(deployment: Deployment, world: World) -> None:
+    world.objects = 1
+    world.slices = [{"rows": 4, "nextRow": 4}, {"rows": 1, "nextRow": 5}, {"rows": 1}]
+
+    deployment.run(sqs_event(RUN))
+
+    assert [call["firstRow"] for call in world.payloads("store-dynamodb")] == [0, 4, 5]
+    assert world.unit_status() == {"STORED": 1}
+
+
+@pytest.mark.parametrize("slices", [[{"rows": 5}], [{"rows": 3, "nextRow": 0}]])
+def test_a_unit_of_which_not_every_row_was_stored_has_failed(
+    deployment: Deployment, world: World, slices: list[dict[str, Any]]
+) -> None:
+    world.objects = 1
+    world.slices = list(slices)
+
+    deployment.run(sqs_event(RUN))
+
+    failure = world.units["00000-000"]["failure"]
+    assert (failure["stage"], failure["errorType"]) == ("store-dynamodb", "InvalidData")
+    assert f"{slices[0]['rows']} of 6 rows were stored" in failure["message"]
+
+
+def test_the_warehouse_is_prepared_once_before_the_units(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["redshift"]
+
+    deployment.run(sqs_event(RUN))
+
+    names = [name for name, _ in world.calls]
+    assert names.count("prepare-warehouse") == 1
+    assert names.index("prepare-warehouse") < names.index("record-unit")
+    assert world.payloads("prepare-warehouse") == [{"runId": "r-1"}]
+
+
+def test_a_warehouse_that_is_not_asked_for_is_not_prepared(
+    deployment: Deployment, world: World
+) -> None:
+    deployment.run(sqs_event(RUN))
+    world.targets, world.objects = ["redshift"], 0
+    deployment.run(sqs_event({**RUN, "runId": "r-2"}))
+
+    assert world.count("prepare-warehouse") == 0
+
+
+def test_a_run_that_only_leaves_its_own_rows_there_does_not_depend_on_the_warehouse(
+    deployment: Deployment, world: World
+) -> None:
+    world.warehouse = True
+    world.fail("prepare-warehouse", error_named("NotConfigured", "run: pipeline upload"))
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}
+    assert world.unit_status() == {"STORED": 3}
+    names = [name for name, _ in world.calls]
+    assert names.index("prepare-warehouse") > names.index("record-run")
+    deployment.run(sqs_event({**RUN, "runId": "r-2"}))
+    (row,) = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "record-run"]
+    assert row["key"]["runId"] == "r-2"
+
+
+def test_a_table_that_does_not_fit_the_contract_ends_the_run_with_what_it_needs(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["redshift"]
+    world.fail("prepare-warehouse", error_named("InvalidDataset", "run: ALTER TABLE …"))
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.answer == {"batchItemFailures": []}  # sending it again would not help
+    (recorded,) = world.payloads("record-run")
+    assert (recorded["status"], recorded["reason"]) == ("FAILED", "run: ALTER TABLE …")
+    assert world.payloads("reject-message")[0]["reason"] == "run: ALTER TABLE …"
+    assert world.count("validate") == 0
+
+
+CONFLICT = "ERROR: 1023 DETAIL: Serializable isolation violation on table"
+TOO_LONG = "ERROR: Load into table 'load_files' failed"
+
+
+def test_a_load_that_conflicts_is_submitted_again_as_a_new_job(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets, world.objects = ["redshift"], 1
+    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": CONFLICT}] * 2
+
+    deployment.run(sqs_event(RUN))
+
+    loads = [
+        payload["key"]["attempt"]
+        for payload in world.payloads("submit-job")
+        if payload["key"]["stage"] == "store-redshift"
+    ]
+    assert loads == [1, 2, 3]
+    assert world.unit_status() == {"STORED": 1}
+    assert world.count("explain-load") == 0
+
+
+def test_a_load_that_fails_on_its_rows_is_explained_and_not_tried_again(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets, world.objects = ["redshift"], 1
+    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
+
+    deployment.run(sqs_event(RUN))
+
+    failure = world.units["00000-000"]["failure"]
+    assert failure["errorType"] == "JobFailed"
+    assert failure["jobId"] == "job-00000-000-store-redshift-1"
+    assert failure["message"].endswith("part-00000.parquet, row 7, column note")
+    assert world.payloads("explain-load")[0]["error"].endswith(TOO_LONG)
+
+
+def test_a_failure_that_cannot_be_explained_is_told_as_it_came(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets, world.objects = ["redshift"], 1
+    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
+    world.fail("explain-load", error_named("NotFound"))
+
+    deployment.run(sqs_event(RUN))
+
+    failure = world.units["00000-000"]["failure"]
+    assert failure["stage"] == "store-redshift"
+    assert failure["message"].endswith(TOO_LONG)
 
 
 def test_a_passing_failure_is_retried_and_leaves_no_trace(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ def deployed(
     cloud: Any,
     clients: Any,
     monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    tmp_path: Path,
 ) -> Iterator[DeployedSteps]:
     monkeypatch.setattr(state, "_STOP_SIGNAL_POLL_SECONDS", 0.002)
-    steps = DeployedSteps(cloud, clients)
+    steps = DeployedSteps(cloud, clients, tmp_path)
     yield steps
     steps.close()

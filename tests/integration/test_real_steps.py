@@ -40,6 +40,27 @@ def test_a_message_becomes_stored_rows_that_add_up(deployed: DeployedSteps) -> N
 
 
 @pytest.mark.slow
+def test_the_warehouse_holds_the_rows_the_units_and_the_jobs_of_the_run(
+    deployed: DeployedSteps,
+) -> None:
+    deployed.run(sqs_event(RUN))
+
+    warehouse = deployed.redshift
+    assert warehouse.rows("SELECT COUNT(*), COUNT(DISTINCT unit_id) FROM orders") == [
+        [deployed.sample.valid, 4]
+    ]
+    assert warehouse.rows("SELECT SUM(rows_merged), SUM(rows_older) FROM pipeline_loads") == [
+        [str(deployed.sample.valid), "0"]
+    ]
+    (run,) = warehouse.rows("SELECT status, units_stored, rows_stored FROM pipeline_runs")
+    assert run == ["SUCCEEDED", 4, deployed.sample.valid]
+    units = "SELECT status, COUNT(*), SUM(rows_stored) FROM pipeline_units GROUP BY status"
+    assert warehouse.rows(units) == [["STORED", 4, str(deployed.sample.valid)]]
+    jobs = "SELECT engine, state, COUNT(*) FROM pipeline_jobs GROUP BY 1, 2 ORDER BY 1"
+    assert warehouse.rows(jobs) == [["glue", "SUCCEEDED", 4], ["redshift", "SUCCEEDED", 4]]
+
+
+@pytest.mark.slow
 def test_hours_of_jobs_pass_in_seconds_and_cost_two_operations_each(
     deployed: DeployedSteps,
 ) -> None:
@@ -161,7 +182,9 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
     assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 1)
     assert run["rows"]["stored"] == deployed.sample.valid == len(deployed.stored_rows())
     assert set(deployed.glue_inputs().values()) == {1}
-    assert len(deployed.redshift.statements) == 4 + 1
+    assert len(deployed.redshift.loads) == 4 + 1
+    assert deployed.redshift.rows("SELECT COUNT(*) FROM orders") == [[deployed.sample.valid]]
+    assert deployed.redshift.rows("SELECT COUNT(*) FROM pipeline_loads") == [[4]]
     assert len(deployed.cloud.dead_letters()) == 1
     told = deployed.cloud.published()
     assert len({event["eventId"] for event in told}) == 10

@@ -24,7 +24,16 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from contracts.dataset import Dataset
-from steps import checks, duck, reading
+from steps import (
+    checks,
+    duck,
+    fetching,
+    malformed,
+    notes,
+    reading,
+    splitting,
+    unit_rows,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "clean_csv.py"
@@ -266,18 +275,38 @@ def test_a_repeat_writes_the_same_rows(job: ModuleType, s3: Any) -> None:
 FILES: dict[str, tuple[dict[str, Any], str, bytes]] = {
     "dirty": ({}, "a.csv", DIRTY.encode()),
     "crlf": ({}, "a.csv", DIRTY.replace("\n", "\r\n").encode()),
+    "mixed line ends": ({}, "a.csv", DIRTY.replace("c,1\n", "c,1\r\n").encode()),
+    "old line ends": ({}, "a.csv", DIRTY.replace("\n", "\r").encode()),
     "gzip": ({}, "a.csv.gz", gzip.compress(DIRTY.encode())),
+    "named compression": ({"compression": "gzip"}, "a.csv", gzip.compress(DIRTY.encode())),
     "bom": ({}, "a.csv", b"\xef\xbb\xbf" + DIRTY.encode()),
     "encoding": ({}, "a.csv", HEADER.encode() + b"a,1,,\xff\nb,\xff,\xff,\xff\nc,1,,x\n"),
+    "windows": (
+        {"encoding": "windows-1252"},
+        "a.csv",
+        HEADER.encode() + b"a,1,,\x80 5\nb,1,,\x81\nc,1,,x\n",
+    ),
+    "utf-16": ({"encoding": "utf-16"}, "a.csv", DIRTY.replace("plain", "plân").encode("utf-16")),
+    "ignored column": (
+        {},
+        "a.csv",
+        b"x,id,amount,seen_at,note\n\xff,a,1,,n\n1,b,2,,n\n1,2\n,c,3,,\n",
+    ),
     "dialect": (
         {"delimiter": ";", "quote": "'", "header": False},
         "a.csv",
         b"a;1;;'x;y'\nb;2;;'it''s'\nc\n",
     ),
-    "json": (
+    "bad quotes": ({}, "a.csv", HEADER.encode() + b'a,1,,"x"y\nb,1,,z\nc,1,"q"r,\nd,1,,\n'),
+    "json lines": (
         {"type": "jsonl"},
         "a.jsonl",
         b'{"id":"a","amount":1}\n\nno\n{"id":"\xff"}\n{"id":"\xff"}\n[1]\n{"id":"b","note":""}\n{',
+    ),
+    "json array": (
+        {"type": "json"},
+        "a.json.gz",
+        gzip.compress(b'[{"id":"a","amount":1},\n 5, {"id":"b",\n"note":"x"}, []]'),
     ),
     "empty": ({}, "a.csv", b""),
 }
@@ -292,27 +321,41 @@ def test_validate_reads_files_as_the_job_does(
     found = clean(job, s3, body, key=f"in/{key}", query=query, format=form)
     contract = Dataset.from_json(dataset(format=form))
     with duck.workspace(512) as space:
-        path = space.path(key)
-        path.write_bytes(body)
-        result = reading.read_file(space, path, contract, "source")
-        malformed = [(m.line, m.reason, m.raw) for m in reading.malformed_rows(space, path)]
-        typed = ", ".join(
-            f"{checks.cast_column(column)} AS {column.name}" for column in contract.columns
-        )
+        fetched = fetching.fetch(BUCKET, f"in/{key}", space.directory, contract.format)
+        split = splitting.split_of(contract, query)
+        rows = unit_rows.split_rows(space, fetched, split, "source")
+        kept = f"NOT ({split.filter}) AND " if query else ""
+        none = (rows.source.blank, rows.source.malformed, rows.source.touched)
+        blank = " OR ".join(f"coalesce({sql}, false)" for sql in none if sql) or "false"
         texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
-        kept = f"NOT ({checks.castable(contract)} AND ({query}) IS NOT TRUE)" if query else "true"
-        sql = f"SELECT {texts} FROM (SELECT *, {typed} FROM source_rows) WHERE {kept}"  # noqa: S608
-        rows = space.connection.execute(sql).fetchall()
-    assert [[value or "" for value in row] for row in rows] == found.rows[1:]
-    assert malformed == [(r["line"], r["reason"], r["raw"]) for r in found.rejects]
-    assert result.rows == found.report["rowsOut"] + found.report["rowsFiltered"]
-    assert result.malformed == found.report["rowsBad"]
+        sql = f"SELECT {texts} FROM {split.typed(rows.source.passing)} WHERE {kept} NOT ({blank})"  # noqa: S608
+        read = space.connection.execute(sql).fetchall()
+        unread = list(told(space, rows, form.get("encoding", "utf-8")))
+    assert [[value or "" for value in row] for row in read] == found.rows[1:]
+    assert unread == [(r["line"], r["reason"], r["raw"]) for r in found.rejects]
+    assert rows.records == found.report["rowsIn"]
+    assert rows.filtered == found.report["rowsFiltered"]
 
 
-@pytest.mark.parametrize("kind", ["integer", "double", "boolean", "date", "decimal(9,2)", "string"])
+def told(space: Any, rows: Any, encoding: str) -> Iterator[tuple[int, str, str]]:
+    """Line, reason and text of what validate could not read."""
+    spans = []
+    for row in malformed.malformed_rows(space, rows.fetched, encoding):
+        spans.append((row.line, row.height))
+        yield row.line, row.reason, row.raw
+    if rows.others and rows.aside is None:
+        lines = notes.lines_of(space, rows.fetched, rows.source, rows.others, spans)
+        for note in notes.rejected_rows(space, rows.source, lines, rows.others):
+            if note.fields is None:
+                yield note.line, "not a JSON object", note.record or ""
+
+
+@pytest.mark.parametrize(
+    "kind", ["integer", "double", "boolean", "date", "decimal(9,2)", "string", "timestamp"]
+)
 def test_the_casts_of_job_and_validate_are_the_same_text(job: ModuleType, kind: str) -> None:
     column = Dataset.from_json(dataset(columns=[{"name": "id", "type": kind}])).columns[0]
-    ours = checks.cast_column(column).replace("DECIMAL", "decimal")
+    ours = checks.cast_column(column)
     assert job.cast_column({"name": "id", "type": kind}) == ours
 
 
@@ -332,8 +375,9 @@ def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: 
         path = space.path("a.csv")
         path.write_bytes(body)
         contract = Dataset.from_json(dataset(columns=columns))
-        reading.read_file(space, path, contract, "source")
-        rows = space.connection.execute('SELECT "text-note" FROM source_rows').fetchall()
+        source = reading.open_source(space, fetching.Fetched(path), contract, "source")
+        sql = f'SELECT "text-note" FROM {source.keeping}'  # noqa: S608
+        rows = space.connection.execute(sql).fetchall()
     assert [row[0] for row in rows] == values
 
 
@@ -345,8 +389,9 @@ def test_missing_values_of_a_single_column_survive_too(job: ModuleType, s3: Any)
         path = space.path("a.csv")
         path.write_bytes(body)
         contract = Dataset.from_json(dataset(columns=columns))
-        result = reading.read_file(space, path, contract, "source")
-    assert result.rows == found.report["rowsOut"] == 3
+        split = splitting.split_of(contract, None)
+        result = unit_rows.split_rows(space, fetching.Fetched(path), split, "source")
+    assert result.records == result.valid == found.report["rowsOut"] == 3
 
 
 def test_the_scripts_are_python_3_9() -> None:

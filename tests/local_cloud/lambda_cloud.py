@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 from botocore.config import Config
 
-from local.local_cloud.functions import DurableSpec, FunctionSpec
-from local.local_cloud.lambda_service import LambdaService
+from local.local_cloud.lambdas.functions import DurableSpec, FunctionSpec
+from local.local_cloud.lambdas.service import LambdaService
 
 FIXTURES = Path(__file__).with_name("fixtures")
 REGION, ACCOUNT = "us-east-1", "000000000000"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from local.local_cloud.delivery import S3EventBridge, TargetDelivery
+from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCOUNT_ID
 

@@ -14,8 +14,8 @@ import yaml
 
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.deployer import deploy
-from local.local_cloud.functions import DurableSpec
 from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.lambdas.functions import DurableSpec
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCOUNT_ID, ServiceError
 from local.local_cloud.template import load_template

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from lambda_cloud import LambdaCloud, durable, eventually, plain
 
-from local.local_cloud.engine_store import StatusEvents
+from local.local_cloud.durable.store import StatusEvents
 
 pytestmark = pytest.mark.cloud
 

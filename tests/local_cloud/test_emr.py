@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from job_services import ENVIRONMENT, World, is_alive, wait_until, world
 
-from local.local_cloud.emr import MOST_ACTIVE_STEPS, EmrService
+from local.local_cloud.jobs.emr import MOST_ACTIVE_STEPS, EmrService
 from local.local_cloud.services import JsonService, ServiceError
 
 CLUSTER = "j-LOCAL1"
@@ -169,7 +169,7 @@ def test_a_script_that_raises_fails_its_step_with_reason_log_and_event(emr: Emr)
 @pytest.mark.cloud
 def test_a_step_with_a_timeout_of_its_own_is_ended_by_it(emr: Emr) -> None:
     step = emr.step(emr.world.put_script(SLEEP, "jobs/slow.py"))
-    step["HadoopJarStep"]["Args"][:0] = ["timeout", "--kill-after=30", "1"]
+    step["HadoopJarStep"]["Args"][:0] = ["timeout", "--foreground", "--kill-after=30", "1"]
     [step_id] = emr.add_steps(step)
     assert emr.ended(step_id)["Status"]["State"] == "FAILED"
 

@@ -13,9 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from job_services import BUCKET, ENVIRONMENT, World, is_alive, wait_until, world
 
-from local.local_cloud.emr_serverless import EmrServerlessService
-from local.local_cloud.emr_serverless_runs import Run, RunRequest
-from local.local_cloud.job_queue import Phase, QueuedJob
+from local.local_cloud.jobs.emr_serverless import EmrServerlessService
+from local.local_cloud.jobs.emr_serverless_runs import Run, RunRequest
+from local.local_cloud.jobs.job_queue import Phase, QueuedJob
 
 APPLICATION = "00local000000001"
 ROLE = "arn:aws:iam::000000000000:role/emr"
@@ -154,8 +154,8 @@ def test_a_job_run_that_is_cancelled_is_killed(serverless: Serverless, tmp_path:
 @pytest.mark.cloud
 def test_job_runs_over_the_applications_limit_are_queued(serverless: Serverless) -> None:
     running = [serverless.start(SLEEP) for _ in range(2)]
-    waiting = serverless.start("")
     wait_until(lambda: [serverless.state(run) for run in running] == ["RUNNING"] * 2)
+    waiting = serverless.start("")  # its script takes the place of theirs, which they have by now
     assert serverless.state(waiting) == "QUEUED"
     serverless.client.cancel_job_run(applicationId=APPLICATION, jobRunId=running[0])
     assert serverless.ended(waiting)["state"] == "SUCCESS"

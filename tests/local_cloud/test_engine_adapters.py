@@ -12,9 +12,9 @@ import pytest
 from job_services import BUCKET, ENVIRONMENT, World, wait_until, world
 
 from contracts.job import Engine, JobKey, JobState
-from local.local_cloud.emr import EmrService
-from local.local_cloud.emr_serverless import EmrServerlessService
-from local.local_cloud.ssm import SsmService
+from local.local_cloud.jobs.emr import EmrService
+from local.local_cloud.jobs.emr_serverless import EmrServerlessService
+from local.local_cloud.jobs.ssm import SsmService
 from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob, RemoteJobs
 from steps.remote_jobs.emr import EmrJobs
 from steps.remote_jobs.emr_serverless import EmrServerlessJobs

@@ -13,7 +13,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
-from local.local_cloud.engine_limits import (
+from local.local_cloud.durable.limits import (
     ASYNCHRONOUS_INPUT_BYTES,
     OPERATIONS,
     SYNCHRONOUS_INPUT_BYTES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.local_cloud.event_bus import EventBus, Rule, Target
+from local.local_cloud.events.bus import EventBus, Rule, Target
 from local.local_cloud.services import ServiceError
 
 
@@ -105,7 +105,9 @@ def test_a_bad_entry_is_answered_with_its_error(changes: dict[str, Any], code: s
 def test_a_schedule_fires_again_and_again_until_the_bus_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.local_cloud.event_bus.parse_schedule", lambda _: lambda after: after)
+    monkeypatch.setattr(
+        "local.local_cloud.events.bus.parse_schedule", lambda _: lambda after: after
+    )
     mailbox = Mailbox()
     bus = EventBus([rule("often", schedule="rate(1 minute)")], mailbox)
 
@@ -117,6 +119,24 @@ def test_a_schedule_fires_again_and_again_until_the_bus_stops(
     assert arn == "arn:often"
     assert (event["source"], event["detail-type"]) == ("aws.events", "Scheduled Event")
     assert event["resources"] == ["arn:rule/often"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "enabled", "listens"),
+    [
+        ({"source": ["aws.s3"]}, True, True),
+        ({"source": [{"prefix": "aws."}], "detail-type": ["x"]}, True, True),
+        ({"detail-type": ["Object Created"]}, True, True),
+        ({"source": ["aws.glue"]}, True, False),
+        ({"source": ["aws.s3"]}, False, False),
+    ],
+)
+def test_it_is_known_whether_anybody_listens_to_a_source(
+    pattern: dict[str, Any], enabled: bool, listens: bool
+) -> None:
+    bus = EventBus([rule("one", pattern=pattern, enabled=enabled)], Mailbox())
+
+    assert bus.listens_to("aws.s3") is listens
 
 
 def test_rules_can_be_read() -> None:

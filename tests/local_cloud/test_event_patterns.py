@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.local_cloud.event_patterns import PatternError, compile_pattern
+from local.local_cloud.events.patterns import PatternError, compile_pattern
 
 EVENT = {
     "source": "aws.glue",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from local.local_cloud.event_sources import SqsMapping, SqsPoller, reported_failures, sqs_record
+from local.local_cloud.events.sources import SqsMapping, SqsPoller, reported_failures, sqs_record
 from local.local_cloud.services import ServiceError
 
 
@@ -251,7 +251,7 @@ def test_no_more_run_side_by_side_than_allowed() -> None:
 def test_polling_goes_on_after_the_queue_was_out_of_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.local_cloud.event_sources._PAUSE_AFTER_ERROR_SECONDS", 0.01)
+    monkeypatch.setattr("local.local_cloud.events.sources._PAUSE_AFTER_ERROR_SECONDS", 0.01)
     queue, function = FakeQueue("a"), FakeFunction()
     queue.broken = 2
 

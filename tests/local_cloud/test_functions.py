@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from lambda_cloud import ACCOUNT, FIXTURES, REGION, LambdaCloud, durable, eventually, plain
 
-from local.local_cloud.functions import FunctionSpec, access_key_id
+from local.local_cloud.lambdas.functions import FunctionSpec, access_key_id
 
 pytestmark = pytest.mark.cloud
 

@@ -15,8 +15,8 @@ import pytest
 from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
-from local.local_cloud.glue import GlueService
-from local.local_cloud.job_logs import error_message
+from local.local_cloud.jobs.glue import GlueService
+from local.local_cloud.jobs.job_logs import error_message
 from local.local_cloud.services import JsonService, ServiceError
 
 

@@ -13,11 +13,8 @@ import duckdb
 import pytest
 from json_services import make_client, served
 
-from contracts.dataset import RedshiftTarget
-from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
-from local.local_cloud.redshift_data import RedshiftDataService
+from local.local_cloud.redshift.data import RedshiftDataService
 from local.local_cloud.services import JsonService, ServiceError
-from steps import warehouse
 
 pytestmark = pytest.mark.cloud  # ports, and half a minute
 
@@ -443,66 +440,36 @@ def test_what_is_unloaded_as_parquet_can_be_copied_back(dwh: Warehouse) -> None:
     assert dwh.rows("SELECT a, b, n FROM u") == [[1, "x", 2]]
 
 
-# The load transactions of the pipeline
+# What explains a load that failed
 
 
-def test_the_pipelines_load_may_be_repeated_and_replaces_rows_by_key(
+def test_what_a_copy_fell_over_can_be_asked_afterwards(dwh: Warehouse, tmp_path: Path) -> None:
+    dwh.run("CREATE TABLE t (a INT, b VARCHAR(3))")
+    text = dwh.put("in/text.csv", "1,abc\n2,abcd\n")
+    dwh.error(["DELETE FROM t", f"COPY t FROM '{text}' IAM_ROLE default CSV"])
+    columnar = dwh.put("in/rows.parquet", parquet("SELECT 1 AS a, 'abcdé' AS b", tmp_path))
+    error = dwh.error(f"COPY t FROM '{columnar}' IAM_ROLE default PARQUET")
+    assert "row 1, column b: String length exceeds DDL length of 3 bytes (value 'abcdé')" in error
+    asked = (
+        "SELECT file_name, line_number, column_name, column_length, error_message"
+        " FROM sys_load_error_detail ORDER BY start_time"
+    )
+    first, second = dwh.rows(asked)
+    assert first[:4] == [text, 2, "b", "3"]
+    assert second[:4] == [columnar, -1, "b", "3"]  # of columnar files Redshift knows no line
+    assert "String length exceeds" in second[4]
+
+
+def test_a_load_that_fails_for_no_value_of_its_own_names_no_column(
     dwh: Warehouse, tmp_path: Path
 ) -> None:
-    columns = [("order_id", "string"), ("amount", "decimal(10,2)"), ("sold_on", "date")]
-    target = RedshiftTarget.from_json({"table": "orders", "key": ["order_id"]})
-
-    def load(unit: str, values: str) -> dict[str, Any]:
-        rows_of = (
-            "SELECT id AS order_id, amount::DECIMAL(10,2) AS amount, DATE '2026-11-20' AS sold_on"
-        )
-        query = " ".join((rows_of, "FROM (VALUES", values, ") v(id, amount)"))
-        url = dwh.put(f"{unit}/part-0.parquet", parquet(query, tmp_path))
-        statements = warehouse.load_statements(
-            target,
-            columns,
-            run_id="run-1",
-            unit_id=unit,
-            job_id="20261120T081500Z-3f9c2a1b",
-            source_url=url.rsplit("/", 1)[0] + "/",
-            rows=2,
-        )
-        return dwh.run(statements, StatementName=f"load-{unit}")
-
-    load("00000-00000", "('a', 1.5), ('it''s', 2)")
-    load("00000-00001", "('a', 9), ('c', 3)")
-    load("00000-00000", "('a', 1.5), ('it''s', 2)")  # repeated: changes nothing
-    assert dwh.rows("SELECT order_id, amount, unit_id FROM orders ORDER BY order_id") == [
-        ["a", "9.00", "00000-00001"],
-        ["c", "3.00", "00000-00001"],
-        ["it's", "2.00", "00000-00000"],
-    ]
-    assert dwh.rows("SELECT load_id, rows FROM pipeline_loads ORDER BY 1") == [
-        ["run-1/00000-00000", 2],
-        ["run-1/00000-00001", 2],
-    ]
-
-
-def test_the_pipelines_run_row_is_replaced_by_a_later_attempt(dwh: Warehouse) -> None:
-    result = RunResult(
-        run_id="run-1",
-        dataset_name="orders",
-        status=RunStatus.FAILED,
-        units=UnitTotals(total=2, stored=1, failed=1),
-        rows=RowCounts(rows_in=3, stored=3),
-        reason="C:\\x isn't there",
-    )
-    for attempt in (1, 2):
-        dwh.run(
-            warehouse.run_row_statements(
-                result,
-                run_attempt=attempt,
-                started_at="2026-11-20T08:15:00Z",
-                ended_at="2026-11-20T08:16:00.5Z",
-            )
-        )
-    row = dwh.rows("SELECT run_attempt, status, rows_stored, ended_at, reason FROM pipeline_runs")
-    assert row == [[2, "FAILED", 3, "2026-11-20 08:16:00.500000", "C:\\x isn't there"]]
+    dwh.run("CREATE TABLE t (a INT)")
+    url = dwh.put("in/rows.parquet", parquet("SELECT 1 AS a, 2 AS b", tmp_path))
+    dwh.error(f"COPY t FROM '{url}' IAM_ROLE default PARQUET")
+    asked = "SELECT file_name, column_name, error_message FROM sys_load_error_detail"
+    ((file, column, message),) = dwh.rows(asked)
+    assert (file, column) == (url, None)
+    assert message.startswith("Unmatched number of columns")
 
 
 # The API
@@ -549,6 +516,11 @@ def test_requests_are_checked(dwh: Warehouse, target: dict[str, Any], message: s
 def test_a_batch_holds_at_most_40_statements(dwh: Warehouse) -> None:
     with pytest.raises(dwh.client.exceptions.ValidationException, match="at most 40"):
         dwh.submit(["SELECT 1"] * 41)
+
+
+def test_a_statement_of_more_than_100_kb_is_refused(dwh: Warehouse) -> None:
+    with pytest.raises(dwh.client.exceptions.ValidationException, match="larger than 100kB"):
+        dwh.submit(f"SELECT '{'x' * 100_000}'")
 
 
 def test_clusters_and_databases_are_apart(dwh: Warehouse) -> None:
@@ -658,6 +630,25 @@ def test_the_catalog_can_be_asked(dwh: Warehouse) -> None:
     ]
     with pytest.raises(dwh.client.exceptions.ResourceNotFoundException):
         dwh.client.describe_table(**dwh.target, Table="nope")
+
+
+def test_the_catalog_names_types_and_lengths_as_redshift_does(dwh: Warehouse) -> None:
+    dwh.run(
+        "CREATE TABLE t (a VARCHAR(9) NOT NULL, b VARCHAR(MAX), c DECIMAL(12,2),"
+        " d DOUBLE PRECISION, e TIMESTAMP, f BIGINT, g BOOLEAN, h DATE, i REAL)"
+    )
+    rows = dwh.rows(
+        "SELECT data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable"
+        " FROM svv_columns WHERE table_schema = 'public' AND table_name = 't'"
+        " ORDER BY ordinal_position"
+    )
+    assert [row[0] for row in rows] == [
+        *("character varying", "character varying", "numeric", "double precision"),
+        *("timestamp without time zone", "bigint", "boolean", "date", "real"),
+    ]
+    assert [row[1] for row in rows[:3]] == [9, 65535, None]
+    assert rows[2][2:4] == [12, 2]
+    assert [row[4] for row in rows[:2]] == ["NO", "YES"]
 
 
 def test_tables_outlive_the_service(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from local.local_cloud.redshift_copy import Copy, Format, Unload
-from local.local_cloud.redshift_ddl import CreateTable
-from local.local_cloud.redshift_load import fits
-from local.local_cloud.redshift_sql import (
+from local.local_cloud.redshift.copy import Copy, Format, Unload
+from local.local_cloud.redshift.ddl import CreateTable
+from local.local_cloud.redshift.load import fits
+from local.local_cloud.redshift.sql import (
     Change,
     Lock,
     NoEffect,
@@ -18,7 +18,7 @@ from local.local_cloud.redshift_sql import (
     reads_only,
     translate,
 )
-from local.local_cloud.redshift_tokens import SqlError, split_statements
+from local.local_cloud.redshift.tokens import SqlError, split_statements
 
 
 def names_of(sql: str) -> tuple[str, ...] | None:
@@ -220,3 +220,31 @@ def test_errors_say_where_they_are(sql: str, message: str) -> None:
 )
 def test_parquet_types_must_be_those_of_the_columns(file: str, column: str, fitting: bool) -> None:
     assert fits(file, column) is fitting
+
+
+MATCHED = " WHEN MATCHED THEN UPDATE SET v = s.v"
+MISSING = " WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)"
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        (f"MERGE INTO t AS x USING s ON x.id = s.id{MATCHED}{MISSING}", "without an alias"),
+        (f"MERGE INTO t USING (SELECT 1 AS id) s ON t.id = s.id{MATCHED}{MISSING}", "subquery"),
+        (f"MERGE INTO t USING s ON t.id = s.id AND t.v > 1{MATCHED}{MISSING}", "equal predicates"),
+        (f"MERGE INTO t USING s ON t.id = s.id{MATCHED}", "one WHEN MATCHED and then"),
+        (f"MERGE INTO t USING s ON t.id = s.id{MISSING}{MATCHED}", "one WHEN MATCHED and then"),
+        (
+            "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED AND s.v > 1 THEN DELETE" + MISSING,
+            "one WHEN MATCHED and then",
+        ),
+    ],
+)
+def test_a_merge_that_redshift_does_not_take_is_refused(sql: str, reason: str) -> None:
+    with pytest.raises(SqlError, match=reason):
+        translate(sql)
+
+
+def test_a_merge_by_several_columns_is_taken() -> None:
+    merge = "MERGE INTO p.t USING s ON (p.t.id = s.id) AND (p.t.day = s.day AND p.t.n = s.n)"
+    assert isinstance(translate(merge + MATCHED + MISSING), Change)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.local_cloud.schedules import ScheduleError, parse_schedule
+from local.local_cloud.events.schedules import ScheduleError, parse_schedule
 
 
 def at(text: str) -> datetime:

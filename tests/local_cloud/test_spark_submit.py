@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.local_cloud.job_runner import CannotRunError
-from local.local_cloud.spark_submit import SparkSubmit, explain_failure, spark_environment
+from local.local_cloud.jobs.job_runner import CannotRunError
+from local.local_cloud.jobs.spark_submit import SparkSubmit, explain_failure, spark_environment
 
 
 def test_options_end_at_the_script_and_all_after_it_is_the_scripts() -> None:

@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from job_services import ENVIRONMENT, World, is_alive, wait_until, world
 
-from local.local_cloud.emr import EmrService
-from local.local_cloud.ssm import SsmService
+from local.local_cloud.jobs.emr import EmrService
+from local.local_cloud.jobs.ssm import SsmService
 
 CLUSTER = "j-LOCAL1"
 INSTANCE = "i-00000000000000001"

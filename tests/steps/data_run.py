@@ -12,7 +12,7 @@ import boto3
 import duckdb
 
 from contracts import layout
-from contracts.dataset import Dataset, DatasetSnapshot
+from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
 from steps import storage
 from steps import store_dynamodb as store_dynamodb_step
@@ -52,6 +52,7 @@ class DataRun:
     query: str | None = None
     started_at: str = "2026-11-20T08:00:00Z"
     output_columns: tuple[tuple[str, str], ...] | None = None
+    lookups: tuple[FrozenLookup, ...] = ()
 
     def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
         data = body.encode() if isinstance(body, str) else body
@@ -81,6 +82,7 @@ class DataRun:
             run_id=self.run_id,
             run_started_at=self.started_at,
             output_columns=columns,
+            lookups=self.lookups,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
         storage.read_snapshot.cache_clear()
@@ -91,20 +93,55 @@ class DataRun:
         message = Validate(run_id=self.run_id, unit_id=UNIT, input_url=input_url)
         return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
 
-    def transform(self) -> Transformed:
+    def transform(
+        self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512
+    ) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=UNIT)
-        return transform_step.transform(message, transform_step.Settings(DATA_BUCKET))
+        settings = transform_step.Settings(
+            DATA_BUCKET, str(memory_megabytes), str(ephemeral_megabytes)
+        )
+        return transform_step.transform(message, settings)
 
-    def store(self, job_id: str | None = "job-1") -> Any:
-        message = StoreDynamodb(run_id=self.run_id, unit_id=UNIT, job_id=job_id)
+    def put_part(self, query: str, number: int = 0, unit: str = UNIT) -> DataRun:
+        """A part of the unit's output, as transform would have left it: a query's rows."""
+        key = f"{layout.output_prefix(self.run_id, unit)}part-{number:05d}.parquet"
+        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+            path = Path(folder) / "part.parquet"
+            maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+            self.cloud.put(key, path.read_bytes())
+        return self
+
+    def store(self, job_id: str | None = "job-1", **options: Any) -> Any:
+        """Store a unit, or a slice of it: `unit`, `first_row`, `remaining` seconds, `pause`."""
+        given = {name: options[name] for name in ("first_row", "files") if name in options}
+        unit = options.get("unit", UNIT)
+        message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
         settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
-        return store_dynamodb_step.store_dynamodb(message, settings)
+        remaining = options.get("remaining", lambda: 900.0)
+        pause = options.get("pause", lambda _seconds: None)
+        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause)
 
     def valid_rows(self) -> list[tuple[Any, ...]]:
         return self.parquet(layout.valid_key(self.run_id, UNIT))
 
+    def put_valid(self, query: str) -> DataRun:
+        """Leave the rows of a query where validate leaves its valid ones.
+
+        In small row groups, as these are what DuckDB's threads share out among themselves.
+        """
+        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+            path = Path(folder) / "valid.parquet"
+            maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+            self.cloud.put(layout.valid_key(self.run_id, UNIT), path.read_bytes())
+        return self
+
+    def output_keys(self) -> list[str]:
+        keys: list[str] = self.cloud.keys(layout.output_prefix(self.run_id, UNIT))
+        return keys
+
     def output_rows(self) -> list[tuple[Any, ...]]:
-        return self.parquet(layout.output_prefix(self.run_id, UNIT) + transform_step.PART)
+        """The rows of all parts, in their order."""
+        return [row for key in self.output_keys() for row in self.parquet(key)]
 
     def parquet(self, key: str) -> list[tuple[Any, ...]]:
         with tempfile.NamedTemporaryFile(suffix=".parquet") as file:

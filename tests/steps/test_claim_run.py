@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, client_error, request
 
+from contracts.base import canonical_json
 from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, TransientFailure
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
@@ -227,6 +228,14 @@ def test_equal_numbers_written_differently_are_the_same_request(cloud: Any) -> N
     first = claim(cloud, "one", request(toleratedFailurePercentage=0))
 
     assert claim(cloud, "one", request(toleratedFailurePercentage=0.0)) == first
+
+
+def test_a_default_that_an_earlier_release_wrote_out_is_no_other_content(cloud: Any) -> None:
+    first = claim(cloud, "one")
+    written = {**request().to_json(), "maxConcurrency": 1, "toleratedFailurePercentage": 0}
+    set_run(cloud, request=canonical_json(written))
+
+    assert claim(cloud, "one") == first
 
 
 @pytest.mark.parametrize(

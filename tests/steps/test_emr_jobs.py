@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -19,6 +23,7 @@ from contracts.errors import (
 from contracts.job import JobKey, JobState
 from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
 from steps.remote_jobs.emr import EmrJobs
+from steps.remote_jobs.emr_steps import timeout_words
 
 CLOCK = FakeClock()
 
@@ -65,6 +70,34 @@ class TestCancellingMany:
         assert emr.count("CancelSteps") == 1
 
 
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="no GNU timeout on this machine")
+class TestItsOwnTimeout:
+    """The words in front of spark-submit, as the cluster's own `timeout` understands them."""
+
+    def run(self, seconds: int, script: str) -> subprocess.Popen[str]:
+        command = [*timeout_words(seconds), sys.executable, "-u", "-c", script]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+    def test_a_step_that_takes_too_long_is_ended(self):
+        with self.run(1, "import time; time.sleep(60)") as step:
+            assert step.wait() == 124
+
+    def test_a_step_in_time_ends_as_it_does(self):
+        with self.run(60, "raise SystemExit(3)") as step:
+            assert step.wait() == 3
+
+    def test_what_cancels_the_step_reaches_the_command(self):
+        script = "import os, time; print(os.getpid()); time.sleep(60)"
+        with self.run(60, script) as step:
+            assert step.stdout is not None
+            command = int(step.stdout.readline())
+            assert os.getpgid(command) == os.getpgid(step.pid)
+            step.terminate()
+            step.wait()
+            with pytest.raises(ProcessLookupError):
+                os.kill(command, 0)
+
+
 class TestSubmitting:
     def test_a_step_carries_its_job_and_never_stops_the_cluster(self, jobs, emr):
         jobs.submit(request(spark_arguments=("--num-executors", "2")))
@@ -75,7 +108,7 @@ class TestSubmitting:
         assert step["Config"] == {
             "Jar": "command-runner.jar",
             "Args": [
-                *("timeout", "--kill-after=30", "960"),
+                *("timeout", "--foreground", "--kill-after=30", "960"),
                 *("spark-submit", "--num-executors", "2"),
                 *("s3://code-bucket/jobs/a.py", "--A", "1"),
             ],

@@ -89,7 +89,7 @@ class TestSubmitting:
         (step,) = world.emr.steps
         assert step["Name"] == f"{job().job_id} {job().key}"
         assert step["ActionOnFailure"] == "CONTINUE"
-        args = ["timeout", "--kill-after=30", "960", "spark-submit"]
+        args = ["timeout", "--foreground", "--kill-after=30", "960", "spark-submit"]
         args += ["s3://code-bucket/jobs/a.py", "--A", "1"]
         assert step["Config"] == {"Jar": "command-runner.jar", "Args": args}
 

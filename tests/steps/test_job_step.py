@@ -42,3 +42,22 @@ def test_glue_is_the_engine_that_need_not_be_named() -> None:
 def test_what_does_not_fit_is_refused(step: dict[str, object], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         JobStep.model_validate(step)
+
+
+@pytest.mark.parametrize("engine", ["emr", "emr-ssm"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--deploy-mode", "cluster"],
+        ["--deploy-mode=cluster"],
+        ["--conf", "spark.submit.deployMode=cluster"],
+        ["--conf=spark.submit.deployMode=cluster"],
+    ],
+)
+def test_what_could_not_be_cancelled_is_refused(engine: str, arguments: list[str]) -> None:
+    with pytest.raises(ValidationError, match="cannot be cancelled"):
+        JobStep.model_validate({**EMR, "engine": engine, "sparkArguments": arguments})
+    serverless = {**EMR, "engine": "emr-serverless", "sparkArguments": arguments}
+    assert JobStep.model_validate(serverless)
+    client = [word.replace("cluster", "client") for word in arguments]
+    assert JobStep.model_validate({**EMR, "engine": engine, "sparkArguments": client})

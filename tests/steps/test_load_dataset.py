@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from control_fakes import DATASET, LOST_ANSWER, NOW, client_error, request
 
+from contracts.dataset import LOOKUP_MEGABYTES_AT_MOST
 from contracts.errors import (
     InvalidDataset,
     InvalidRequest,
@@ -108,6 +111,55 @@ def test_of_two_snapshots_the_first_counts(deployed: Any, clients: Any) -> None:
     answer = load()
 
     assert answer.version == deployed.read_json("runs/r1/dataset.json")["version"]
+
+
+LOOKUPS = """\
+lookups:
+  - {name: countries, key: lookups/countries.csv, columns: [{name: code}, {name: title}]}
+  - {name: rates, url: "s3://code-bucket/rates.csv", columns: [{name: of}]}
+transform: |
+  SELECT order_id, amount, title AS country
+  FROM valid LEFT JOIN countries ON code = country CROSS JOIN (SELECT max(of) FROM rates)
+"""
+
+
+@pytest.fixture
+def with_lookups(deployed: Any) -> Any:
+    joined = re.sub(r"transform: \|\n.*\n", LOOKUPS, DATASET)
+    deployed.put("datasets/orders.yaml", joined, deployed.code_bucket)
+    deployed.put("lookups/countries.csv", "code,title\nDE,Germany\n")
+    deployed.put("rates.csv", "of\n", deployed.code_bucket)
+    return deployed
+
+
+def test_lookups_are_frozen_as_the_run_finds_them(with_lookups: Any) -> None:
+    load()
+    with_lookups.put("lookups/countries.csv", "code,title\nDE,Deutschland\n")
+    load()
+
+    countries, rates = storage.read_snapshot(with_lookups.data_bucket, "r1").lookups
+    assert countries.url == "s3://data-bucket/lookups/countries.csv"
+    assert (countries.name, countries.size) == ("countries", 22)
+    assert countries.etag == hashlib.md5(b"code,title\nDE,Germany\n").hexdigest()  # noqa: S324
+    assert rates.url == "s3://code-bucket/rates.csv"
+
+
+def test_lookups_that_are_not_there_are_all_named(with_lookups: Any) -> None:
+    for bucket, key in (("data-bucket", "lookups/countries.csv"), ("code-bucket", "rates.csv")):
+        with_lookups.client("s3").delete_object(Bucket=bucket, Key=key)
+
+    missing = r"countries at s3://data-bucket/lookups/countries\.csv, no rates at s3://code-bucket"
+    with pytest.raises(NotFound, match=f"no lookup {missing}"):
+        load()
+    assert not with_lookups.keys("runs/")
+
+
+def test_a_lookup_that_is_too_large_is_refused(with_lookups: Any) -> None:
+    with_lookups.put("lookups/countries.csv", bytes(LOOKUP_MEGABYTES_AT_MOST * 1024 * 1024 + 1))
+
+    with pytest.raises(InvalidDataset, match=r"lookups\[0\]: s3://data-bucket/lookups/countries"):
+        load()
+    assert not with_lookups.keys("runs/")
 
 
 def test_an_unknown_dataset_is_told_with_the_known_ones(deployed: Any) -> None:

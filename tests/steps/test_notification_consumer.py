@@ -49,6 +49,43 @@ def test_a_notification_is_logged_and_counted(
     assert metric["Notifications"] == [1.0]
 
 
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [
+        ("FAILED", "WARNING"),
+        ("STOPPED", "WARNING"),
+        ("SUCCEEDED_WITH_LOSSES", "INFO"),
+        ("SUCCEEDED", "INFO"),
+    ],
+)
+def test_each_outcome_is_counted_by_itself_and_bad_ones_are_logged_as_warnings(
+    lambda_context: Any,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    outcome: str,
+    level: str,
+) -> None:
+    handler({"Records": [record(envelope({**EVENT, "outcome": outcome}))]}, lambda_context)
+
+    assert caplog.records[-1].levelname == level
+    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert metric["outcome"] == outcome
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_end_of_a_unit_is_counted_by_its_status(
+    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = {**EVENT, "event": "unit-ended", "status": "STORED", "outcome": {"rows": {}}}
+
+    handler({"Records": [record(envelope(ended))]}, lambda_context)
+
+    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert metric["status"] == "STORED"
+    assert "outcome" not in metric
+
+
 def test_an_event_told_twice_is_handled_once(cloud: Any) -> None:
     assert consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
     assert not consume(envelope(EVENT), "m-2", cloud.ledger, NOW)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ from control_fakes import LOST_ANSWER, NOW, client_error
 
 from contracts.errors import InvalidInput, NotFound, Throttled, TransientFailure
 from contracts.messages import Notify
-from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
-from steps.notify import handler, run_event
+from contracts.run import NextStep, RowCounts, RunResult, RunStatus, UnitTotals
+from steps.notify import Settings, handler, run_event
+from steps.runtime import settings_from_environment
 
 RESULT = RunResult(
     run_id="r1",
@@ -40,9 +42,10 @@ def test_the_end_of_a_run_is_told_with_its_result(cloud: Any, lambda_context: An
     (told,) = cloud.published()
     assert told["eventId"] == "r1/run-ended/1"
     assert told["status"] == "FAILED"
-    assert told["text"].startswith(
-        "Run r1 of orders FAILED: 2 of 3 units, 10 rows stored, 2 rejected. 1 of 3 units failed —"
-    )
+    assert told["outcome"] == "FAILED"
+    headline, reason, *_ = told["text"].splitlines()
+    assert headline == "Run r1 of orders FAILED: 2 of 3 units, 10 rows stored, 2 rejected"
+    assert reason.startswith("Reason: 1 of 3 units failed —")
     assert told["result"] == RESULT.to_json()
 
 
@@ -53,11 +56,86 @@ def test_subscribers_can_filter_by_attributes_and_read_the_subject(
 
     (envelope,) = cloud.envelopes()
     values = {name: item["Value"] for name, item in envelope["MessageAttributes"].items()}
-    assert values == {"event": "run-ended", "status": "FAILED", "datasetName": "orders"}
+    assert values == {
+        "event": "run-ended",
+        "status": "FAILED",
+        "outcome": "FAILED",
+        "datasetName": "orders",
+    }
+    assert envelope["Subject"] == (
+        "Run r1 of orders FAILED: 2 of 3 units, 10 rows stored, 2 rejected"
+    )
+
+
+def test_a_long_first_line_makes_a_subject_that_sns_takes(cloud: Any, lambda_context: Any) -> None:
+    skipped = RunResult(
+        run_id="r1", dataset_name="orders", status=RunStatus.SKIPPED, reason="größer " * 50
+    )
+    handler(notify("run-ended", skipped).to_json(), lambda_context)
+
+    (envelope,) = cloud.envelopes()
     subject = envelope["Subject"]
-    assert len(subject) < 100
+    assert len(subject) == 99
     assert subject.isascii()
-    assert "\n" not in subject
+    assert subject.startswith("Run r1 of orders SKIPPED: gr??er")
+
+
+def test_mail_gets_the_text_alone_and_programs_get_json(
+    cloud: Any, clients: Any, lambda_context: Any
+) -> None:
+    published = clients.watch("sns", "publish")
+    handler(notify("run-ended", RESULT).to_json(), lambda_context)
+
+    (sent,) = published
+    (received,) = cloud.published()
+    by_protocol = json.loads(sent["Message"])
+    assert by_protocol["email"] == received["text"]
+    assert json.loads(by_protocol["default"]) == received
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ({"status": "SUCCEEDED"}, "SUCCEEDED"),
+        ({"status": "SUCCEEDED", "rows": {"rejected": 1}}, "SUCCEEDED_WITH_LOSSES"),
+        ({"status": "SUCCEEDED", "rows": {"warned": 1}}, "SUCCEEDED_WITH_LOSSES"),
+        ({"status": "SUCCEEDED", "units": {"failed": 1}}, "SUCCEEDED_WITH_LOSSES"),
+        ({"status": "SUCCEEDED", "items": {"failed": 1}}, "SUCCEEDED_WITH_LOSSES"),
+        ({"status": "FAILED", "rows": {"rejected": 1}}, "FAILED"),
+        ({"status": "SKIPPED"}, "SKIPPED"),
+        ({"status": "STOPPED"}, "STOPPED"),
+    ],
+)
+def test_every_outcome_has_its_own_attribute(
+    cloud: Any, lambda_context: Any, result: dict[str, Any], outcome: str
+) -> None:
+    ended = RunResult.from_json({"runId": "r1", "datasetName": "orders", **result})
+    handler(notify("run-ended", ended).to_json(), lambda_context)
+
+    (envelope,) = cloud.envelopes()
+    assert envelope["MessageAttributes"]["outcome"]["Value"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("environment", "command"),
+    [
+        ({"STACK_NAME": "prod"}, "pipeline results r1 --stack prod"),
+        ({"STACK_NAME": "prod", "AWS_ENDPOINT_URL": "http://local"}, "pipeline results r1"),
+        ({}, "pipeline results r1"),
+    ],
+)
+def test_commands_name_the_stack_but_not_on_a_local_cloud(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], command: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TOPIC_ARN", "arn:topic")
+    step = NextStep(why="All of it:", command="pipeline results r1")
+    ended = notify("run-ended", RESULT.model_copy(update={"next_steps": (step,)}))
+
+    event = run_event(ended, NOW, settings_from_environment(Settings).stack)
+
+    assert event.text.splitlines()[-1].strip() == command
 
 
 def test_a_repeat_keeps_the_event_id(cloud: Any, clients: Any, lambda_context: Any) -> None:

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, arn, claimed, request
+from control_fakes import LOST_ANSWER, NOW, arn, claimed, freeze_dataset, request
 
 from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
 from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
-from contracts.run import RowCounts, RunStatus, UnitTotals
-from contracts.run_request import format_timestamp
+from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
 from steps import storage
 from steps.ledger import unit_item
 from steps.record_run import Settings, handler, record_run
@@ -25,20 +25,31 @@ FAILURE = {"stage": "validate", "error_type": "InvalidData", "message": "too man
 def run(cloud: Any) -> Any:
     """A claimed run whose manifest has three units over two shards."""
     claimed(cloud.ledger)
+    freeze_manifest()
+    return cloud
+
+
+def freeze_manifest(**more: Any) -> None:
     summary = ManifestSummary(
         manifest_url="s3://data-bucket/runs/r1/manifest/summary.json",
         objects=3,
         total_bytes=3,
         shard_sizes=(2, 1),
         pending=(),
+        **more,
     )
     storage.write_json("data-bucket", layout.manifest_summary_key("r1"), summary.to_json())
-    return cloud
 
 
 def unit(cloud: Any, unit_id: str, status: str = "STORED", **attributes: Any) -> None:
     stored = {"rows_in": 10, "rejected": 1, "removed": 2, "stored": 7} if status == "STORED" else {}
-    values = {"status": status, "rows": stored, "job_ids": [f"job-{unit_id}"], **attributes}
+    values = {
+        "status": status,
+        "run_attempt": 1,
+        "rows": stored,
+        "job_ids": [f"job-{unit_id}"],
+        **attributes,
+    }
     cloud.ledger.update("r1", unit_item(unit_id), {"source_url": f"s3://b/{unit_id}", **values})
 
 
@@ -137,6 +148,127 @@ def test_the_request_says_how_many_failed_units_are_tolerated(
     assert (result.reason is None) == (status is RunStatus.SUCCEEDED)
 
 
+def test_the_results_document_tells_where_each_units_results_lie(run: Any) -> None:
+    freeze_dataset("data-bucket")
+    times = {"started_at": "2026-11-20T08:15:00Z", "ended_at": "2026-11-20T08:16:30.5Z"}
+    unit(run, "00000-000", findings=[finding("positive", 1)], **times)
+    unit(run, "00000-001", "FAILED", failure=FAILURE, findings=[finding("type", 90, "quarantine")])
+    broken_store = {**FAILURE, "stage": "store-dynamodb", "error_type": "Throttled"}
+    unit(run, "00001-000", "FAILED", failure=broken_store)
+
+    record(run)
+
+    units = "s3://data-bucket/runs/r1/units"
+    stored, rejected, unstored = run.read_json("runs/r1/results.json")["outcomes"]
+    assert stored["seconds"] == 90.5
+    assert stored["outputs"] == {
+        "validUrl": f"{units}/00000-000/valid/part-00000.parquet",
+        "outputUrl": f"{units}/00000-000/output/",
+        "quarantineUrl": "s3://data-bucket/quarantine/orders/r1/00000-000.jsonl",
+        "findingsUrl": f"{units}/00000-000/findings.json",
+        "tables": ["dynamodb"],
+    }
+    assert rejected["outputs"] == {
+        "quarantineUrl": "s3://data-bucket/quarantine/orders/r1/00000-001.jsonl",
+        "findingsUrl": f"{units}/00000-001/findings.json",
+        "tables": [],
+    }
+    assert unstored["outputs"] == {
+        "validUrl": f"{units}/00001-000/valid/part-00000.parquet",
+        "outputUrl": f"{units}/00001-000/output/",
+        "tables": [],
+    }
+
+
+def finding(rule: str, rows: int, severity: str = "quarantine", **more: Any) -> dict[str, Any]:
+    return {"rule": rule, "severity": severity, "rows": rows, **more}
+
+
+def test_the_rules_that_most_rows_broke_are_told_with_an_example(run: Any) -> None:
+    unit(run, "00000-000", findings=[finding("positive", 2, column="amount", example="line 7: -3")])
+    unit(
+        run,
+        "00000-001",
+        findings=[finding("late", 9, "warn"), finding("positive", 5, column="amount")],
+    )
+    unit(run, "00001-000", findings=[finding("positive", 1, column="tax")])
+
+    result = record(run).result
+
+    assert [(one.rule, one.column, one.rows) for one in result.findings] == [
+        ("late", None, 9),
+        ("positive", "amount", 7),
+        ("positive", "tax", 1),
+    ]
+    assert result.findings[1].example == "unit 00000-000, line 7: -3"
+    assert run_item(run)["findings"][0] == finding("late", 9, "warn")
+
+
+def test_rows_that_only_warn_are_counted_beside_the_sum(run: Any) -> None:
+    counts = {"rows_in": 10, "stored": 10, "warned": 4}
+    for unit_id in ("00000-000", "00000-001", "00001-000"):
+        unit(run, unit_id, rows=counts)
+
+    result = record(run).result
+
+    assert result.rows == RowCounts(rows_in=30, stored=30, warned=12)
+    assert result.rows.balanced
+    assert result.outcome is RunOutcome.SUCCEEDED_WITH_LOSSES
+    assert run_item(run)["outcome"] == "SUCCEEDED_WITH_LOSSES"
+
+
+def test_a_stored_unit_whose_rows_do_not_add_up_counts_as_failed(run: Any) -> None:
+    for unit_id in ("00000-000", "00000-001"):
+        unit(run, unit_id)
+    unit(run, "00001-000", rows={"rows_in": 10, "stored": 9})
+
+    result = record(run).result
+
+    assert (result.status, result.units.failed) == (RunStatus.FAILED, 1)
+    assert "00001-000" in str(result.reason)
+    assert "do not add up" in str(result.reason)
+    assert result.rows.balanced
+
+
+@pytest.mark.parametrize(
+    ("rejected", "status"), [(20, RunStatus.SUCCEEDED), (21, RunStatus.FAILED)]
+)
+def test_of_an_array_the_share_of_items_is_tolerated(
+    run: Any, rejected: int, status: RunStatus
+) -> None:
+    freeze_manifest(items=60)
+    kept = {"total": 30, "stored": 30 - rejected, "rejected": rejected, "failed": 0}
+    unit(run, "00000-000", items=kept)
+    unit(run, "00000-001", items={"total": 20, "stored": 20, "rejected": 0, "failed": 0})
+    # the third batch, of ten items, was never begun
+
+    result = record(run, tolerated=50).result
+
+    assert result.items == ItemTotals(total=60, stored=50 - rejected, rejected=rejected, failed=10)
+    assert result.status is status
+    assert result.item_results_url == "s3://data-bucket/runs/r1/items/results/"
+    assert run_item(run)["items"]["failed"] == 10
+    if status is RunStatus.FAILED:
+        assert "31 of 60 items were not stored (51.67%, tolerated 50%)" in str(result.reason)
+    else:
+        assert result.outcome is RunOutcome.SUCCEEDED_WITH_LOSSES
+
+
+def test_the_result_says_what_to_do_next(run: Any) -> None:
+    unit(run, "00000-000")
+    unit(run, "00000-001", "FAILED", failure=FAILURE)
+
+    result = record(run).result
+
+    commands = [step.command for step in result.next_steps]
+    assert commands[-1] == (
+        "pipeline run --dataset orders --start 2026-11-01T00:00:00Z"
+        " --tolerated-failure-percentage 0 --retry-of r1"
+    )
+    assert run_item(run)["next_steps"][-1]["command"] == commands[-1]
+    assert run.read_json("runs/r1/results.json")["nextSteps"][-1]["command"] == commands[-1]
+
+
 def test_rows_of_failed_units_do_not_count(run: Any) -> None:
     unit(run, "00000-000")
     unit(run, "00000-001", "FAILED", rows={"rows_in": 100, "rejected": 90}, failure=FAILURE)
@@ -169,7 +301,8 @@ def test_a_run_without_a_manifest_cannot_have_succeeded(cloud: Any) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
-    ("service", "operation"), [("s3", "put_object"), ("dynamodb", "update_item")]
+    ("service", "operation"),
+    [("s3", "put_object"), ("s3", "upload_fileobj"), ("dynamodb", "update_item")],
 )
 def test_what_broke_off_is_repeated_to_the_same_end(
     run: Any, clients: Any, service: str, operation: str, after: bool
@@ -239,13 +372,26 @@ def test_an_unknown_run_is_told_of(cloud: Any) -> None:
         record(cloud)
 
 
-def test_the_warehouse_gets_the_runs_own_row(run: Any) -> None:
+def test_the_warehouse_gets_rows_of_the_run_its_units_and_jobs(run: Any) -> None:
+    unit(run, "00000-000")
+    job = {"unit_id": "00000-000", "stage": "clean", "attempt": 1, "job_id": "j1"}
+    run.ledger.update("r1", "JOB#00000-000#clean#0001", job)
+
     recorded = record(run)
 
     assert recorded.statements_url == "s3://data-bucket/runs/r1/units/RUN/load.json"
     load = run.read_json("runs/r1/units/RUN/load.json")
     assert load["load_id"] == "r1/RUN"
-    assert any(format_timestamp(NOW)[:19] in statement for statement in load["statements"])
+    assert "2026-11-20 08:15:00" in load["statements"][-1]
+    units, jobs = (rows_of(run, name) for name in ("units", "jobs"))
+    assert [(row["unit_id"], row["rows_stored"]) for row in units] == [("00000-000", 7)]
+    assert [row["job_id"] for row in jobs] == ["j1"]
+
+
+def rows_of(cloud: Any, name: str) -> list[dict[str, Any]]:
+    """The rows that COPY reads."""
+    body = storage.read_bytes(cloud.data_bucket, f"runs/r1/warehouse/1/{name}.jsonl.gz")
+    return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +9,17 @@ from control_fakes import LOST_ANSWER, NOW, arn, claimed, client_error
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, TransientFailure
+from contracts.errors import (
+    InvalidData,
+    InvalidInput,
+    NotFound,
+    OwnershipLost,
+    Throttled,
+    TransientFailure,
+)
 from contracts.manifest import ManifestEntry, ManifestPart
 from contracts.messages import EndUnit, StartUnit
-from contracts.run import RowCounts, StageFailure, UnitStatus
+from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 from steps import storage
 from steps.record_unit import end_unit, handler, start_unit
 
@@ -57,6 +65,7 @@ def test_a_unit_is_recorded_from_its_start_to_its_end(run: Any, lambda_context: 
 
     assert unit(run)["status"] == "RUNNING"
     assert unit(run)["source_url"] == "s3://data-bucket/landing/b.csv"
+    assert unit(run)["source_bytes"] == 1
 
     send(end(), lambda_context)
 
@@ -84,6 +93,90 @@ def test_a_failure_is_kept_with_its_stage(run: Any, lambda_context: Any) -> None
     assert len(unit(run)["failure"]["message"]) == 2001
     (ended,) = run.published()
     assert ended["outcome"]["failure"]["errorType"] == "InvalidData"
+
+
+def put_findings(cloud: Any, *rules: dict[str, Any]) -> None:
+    cloud.put(layout.findings_key("r1", UNIT), json.dumps({"rules": rules}))
+
+
+BROKEN = {"rule": "positive", "column": "amount", "severity": "quarantine", "rows": 2}
+EXAMPLES = [{"line": 7, "value": -3}, {"line": 9, "value": -4}]
+
+
+def test_the_rules_that_rows_broke_are_kept_with_an_example(run: Any, lambda_context: Any) -> None:
+    late = {"rule": "late", "column": None, "severity": "warn", "rows": 5, "examples": []}
+    put_findings(run, {**BROKEN, "examples": EXAMPLES}, late)
+
+    send(end(), lambda_context)
+
+    assert unit(run)["findings"] == [
+        {"rule": "late", "severity": "warn", "rows": 5},
+        {**BROKEN, "example": "line 7: -3"},
+    ]
+    (ended,) = run.published()
+    assert [one["rule"] for one in ended["outcome"]["findings"]] == ["late", "positive"]
+
+
+def test_a_malformed_row_is_told_by_its_line_alone(run: Any, lambda_context: Any) -> None:
+    row = {"line": 39, "value": 'ORD-1,C97,"the "blue" one"'}
+    put_findings(run, {**BROKEN, "rule": "malformed", "examples": [row]})
+
+    send(end(), lambda_context)
+
+    assert unit(run)["findings"][0]["example"] == "line 39"
+
+
+def test_of_many_broken_rules_those_with_most_rows_are_kept(run: Any, lambda_context: Any) -> None:
+    put_findings(run, *({**BROKEN, "rule": f"rule{rows}", "rows": rows} for rows in range(1, 51)))
+
+    send(end(), lambda_context)
+
+    kept = [finding["rows"] for finding in unit(run)["findings"]]
+    assert kept == list(range(50, 30, -1))
+
+
+@pytest.mark.parametrize(
+    ("stage", "kept"), [("validate", True), ("store-dynamodb", True), ("clean", False)]
+)
+def test_a_failed_unit_keeps_what_this_attempt_found(
+    run: Any, lambda_context: Any, stage: str, kept: bool
+) -> None:
+    put_findings(run, BROKEN)
+    failure = StageFailure(stage=stage, error_type="InvalidData", message="x")
+
+    send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts()), lambda_context)
+
+    assert ("findings" in unit(run)) is kept
+
+
+def test_clean_rows_have_no_findings(run: Any, lambda_context: Any) -> None:
+    put_findings(run, BROKEN)  # of an earlier attempt
+
+    send(end(rows=RowCounts(rows_in=4, stored=4)), lambda_context)
+
+    assert "findings" not in unit(run)
+
+
+def test_a_document_that_cannot_be_read_just_now_is_asked_for_again(
+    run: Any, clients: Any, lambda_context: Any
+) -> None:
+    put_findings(run, BROKEN)
+    clients.break_once("s3", "get_object", client_error("SlowDown", 503), after=False)
+    with pytest.raises(Throttled):
+        send(end(), lambda_context)
+    assert unit(run) is None
+
+    send(end(), lambda_context)
+
+    assert unit(run)["findings"] == [BROKEN]
+
+
+def test_the_items_of_a_batch_are_kept(run: Any, lambda_context: Any) -> None:
+    items = ItemTotals(total=10, stored=8, rejected=2)
+
+    send(end(items=items), lambda_context)
+
+    assert unit(run)["items"] == items.model_dump()
 
 
 def test_a_failed_job_is_kept_with_what_its_log_says(run: Any, lambda_context: Any) -> None:
@@ -115,7 +208,7 @@ def test_a_shard_of_a_run_that_has_ended_begins_no_more_units(run: Any, status: 
 
 def test_a_stored_unit_whose_rows_do_not_add_up_is_refused(run: Any) -> None:
     with pytest.raises(InvalidData, match="do not add up"):
-        end_unit(end(rows=RowCounts(rows_in=5, stored=4)), run.ledger, NOW)
+        end_unit(end(rows=RowCounts(rows_in=5, stored=4)), run.ledger, "data-bucket", NOW)
     assert unit(run) is None
 
 
@@ -157,14 +250,18 @@ def test_a_late_repeat_of_the_start_does_not_undo_the_end(run: Any, lambda_conte
 
 def test_a_later_attempt_begins_the_unit_anew(run: Any) -> None:
     failure = StageFailure(stage="validate", error_type="InvalidData", message="x")
-    end_unit(end(UnitStatus.FAILED, failure=failure), run.ledger, NOW)
+    put_findings(run, BROKEN)
+    ended = end(UnitStatus.FAILED, failure=failure, items=ItemTotals(total=1, failed=1))
+    end_unit(ended, run.ledger, "data-bucket", NOW)
+    assert {"findings", "items"} <= unit(run).keys()
     run.ledger.update("r1", "RUN", {"run_attempt": 2})
 
     start_unit(start(attempt=2), run.ledger, "data-bucket", NOW + timedelta(hours=1))
 
     item = unit(run)
     assert (item["status"], item["run_attempt"]) == ("RUNNING", 2)
-    assert not {"failure", "rows", "job_ids", "ended_at"} & item.keys()
+    of_an_end = {"failure", "rows", "job_ids", "ended_at", "findings", "items"}
+    assert not of_an_end & item.keys()
 
 
 @pytest.mark.parametrize("message", [start(), end()])
@@ -196,7 +293,7 @@ def test_an_attempt_that_loses_the_run_meanwhile_leaves_the_others_unit(
 
 def test_a_unit_of_an_unknown_run_is_refused(cloud: Any) -> None:
     with pytest.raises(NotFound, match="r1"):
-        end_unit(end(), cloud.ledger, NOW)
+        end_unit(end(), cloud.ledger, "data-bucket", NOW)
 
 
 def test_a_unit_past_the_end_of_the_manifest_is_refused(run: Any) -> None:

@@ -92,9 +92,10 @@ class TestWhatAJobIsGiven:
             script, *words = [spark["entryPoint"], *spark["entryPointArguments"]]
         else:
             command = world.emr.steps[0]["Config"]["Args"]
-            assert command[:3] == ["timeout", "--kill-after=30", "960"], "a minute after our own"
-            assert command[3:6] == ["spark-submit", "--conf", "spark.x=1 2"]
-            script, *words = command[6:]
+            timeout = ["timeout", "--foreground", "--kill-after=30", "960"]
+            assert command[:4] == timeout, "a minute after our own"
+            assert command[4:7] == ["spark-submit", "--conf", "spark.x=1 2"]
+            script, *words = command[7:]
         assert script == "s3://code-bucket/jobs/enrich.py"
         assert dict(zip(words[::2], words[1::2], strict=True)) == {
             "--JOB_ID": status.job_id,

@@ -65,30 +65,33 @@ def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
         },
         {
             "source": source,
-            "row": 2,
+            "line": 3,
             "rule": "minimum",
             "column": "amount",
             "value": "-1",
             "reason": "'-1' is below the minimum 0",
             "broken": ["minimum amount", "type seen_on", "allowed country"],
-            "raw": {"id": "b", "amount": "-1", "seen_on": "01.11.2026", "country": "XX"},
+            "raw": "b,-1,01.11.2026,XX",
+            "row": {"id": "b", "amount": "-1", "seen_on": "01.11.2026", "country": "XX"},
         },
         {
             "source": source,
-            "row": 3,
+            "line": 4,
             "rule": "required",
             "column": "id",
             "reason": "must not be empty",
-            "raw": {"id": None, "amount": "1", "seen_on": None, "country": None},
+            "raw": ",1,,",
+            "row": {"id": None, "amount": "1", "seen_on": None, "country": None},
         },
         {
             "source": source,
-            "row": 4,
+            "line": 7,
             "rule": "pattern",
             "column": "id",
             "value": "E",
             "reason": "'E' does not match [a-z]+[0-9]*",
-            "raw": {"id": "E", "amount": "1", "seen_on": None, "country": None},
+            "raw": "E,1,,",
+            "row": {"id": "E", "amount": "1", "seen_on": None, "country": None},
         },
     ]
 
@@ -108,7 +111,7 @@ def test_a_broken_rule_of_severity_fail_fails_the_unit_and_keeps_the_evidence(cl
     run = DataRun(cloud, dataset(rules=rules)).lay_out(HEADER + "a,1,,\nb,1.5,,\n")
     with pytest.raises(InvalidData, match=r"severity fail: no-cents \(1 rows\).*quarantine/sales"):
         run.validate()
-    assert [reject["raw"]["id"] for reject in run.rejects()] == ["b"]
+    assert [reject["raw"] for reject in run.rejects()] == ["b,1.5,,"]
     assert layout.valid_key("run-1", UNIT) not in cloud.keys("")
 
 
@@ -119,7 +122,7 @@ def test_too_many_rejected_rows_fail_the_unit_before_anything_is_valid(cloud: An
         run.validate()
     message = str(failure.value)
     assert "2 of 4 rows are rejected (50.0 %, the contract allows 25 %)" in message
-    assert "type amount (1), required amount (1)" in message
+    assert "required amount (1), type amount (1)" in message
     assert len(run.rejects()) == 2
     assert layout.valid_key("run-1", UNIT) not in cloud.keys("")
 
@@ -140,7 +143,7 @@ def test_the_query_filters_but_uncastable_rows_are_rejected_instead(cloud: Any) 
     run = DataRun(cloud, query="country = 'AT' -- Austria")
     answer = run.lay_out(HEADER + "a,1,,AT\nb,1,,DE\nc,x,,DE\nd,1,,\n").validate()
     assert (answer.rows_in, answer.filtered, answer.rejected, answer.valid) == (4, 2, 1, 1)
-    assert run.rejects()[0]["raw"]["id"] == "c"
+    assert run.rejects()[0]["row"]["id"] == "c"
 
 
 def test_a_missing_column_is_named_with_the_file(cloud: Any) -> None:
@@ -196,10 +199,10 @@ def test_json_lines_keep_their_line_numbers(cloud: Any) -> None:
     run = DataRun(cloud, dataset(format={"type": "jsonl"}))
     answer = run.lay_out(b"\n".join(lines) + b"\n", "a.jsonl").validate()
     assert (answer.rows_in, answer.valid, answer.rejected) == (5, 2, 3)
-    assert [(r["line"], r["reason"]) for r in run.rejects()] == [
-        (2, "not a JSON object"),
-        (4, "not UTF-8"),
-        (5, "not a JSON object"),
+    assert [(r["line"], r["reason"], r["raw"]) for r in run.rejects()] == [
+        (4, "not UTF-8", '{"id": "?"}'),  # how DuckDB shows what it could not decode
+        (2, "not a JSON object", '{"id": "b", "amount": "2"'),
+        (5, "not a JSON object", "[1]"),
     ]
     assert [row[0] for row in run.valid_rows()] == ["a", "c"]
 
@@ -305,7 +308,7 @@ def test_parquet_files_of_a_spark_job_are_read_as_one(cloud: Any) -> None:
     answer = run.validate(url)
     assert (answer.rows_in, answer.filtered, answer.removed) == (7, 1, 3)
     assert [row[0] for row in run.valid_rows()] == ["a", "c"]
-    assert [(reject["row"], reject["rule"]) for reject in run.rejects()] == [(2, "type")]
+    assert [(reject["line"], reject["rule"]) for reject in run.rejects()] == [(2, "type")]
 
 
 def test_an_output_without_rows_is_read(cloud: Any) -> None:
@@ -352,5 +355,6 @@ def test_the_handler_answers_plain_json(cloud: Any, lambda_context: Any) -> None
         "rejected": 0,
         "valid": 1,
         "removed": 0,
+        "warned": 0,
         "validUrl": f"s3://data-bucket/{layout.valid_key('run-1', UNIT)}",
     }

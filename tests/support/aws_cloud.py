@@ -178,13 +178,16 @@ class Clients:
         self._replaced[service] = fake
         self._patch.setattr(aws, "client", self._client)
 
-    def break_once(self, service: str, operation: str, error: Exception, *, after: bool) -> None:
-        """The next call of the operation raises, before or after it has taken effect."""
-        pending = [error]
+    def break_once(
+        self, service: str, operation: str, error: Exception, *, after: bool, call: int = 1
+    ) -> None:
+        """The next call of the operation (or a later one) raises, before or after its effect."""
+        pending: list[Exception | None] = [error, *[None] * (call - 1)]
 
         def fail(_: dict[str, Any]) -> None:
-            if pending:
-                raise pending.pop()
+            failure = pending.pop() if pending else None
+            if failure is not None:
+                raise failure
 
         hooks = (None, fail) if after else (fail, None)
         self.use(service, Intercepted(self._client(service), operation, *hooks))

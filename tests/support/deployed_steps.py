@@ -1,7 +1,7 @@
 """The real step handlers behind the orchestrator, on the testing SDK's runner and moto.
 
 Only the engines are stand-ins: Glue runs the real job script in this process and takes as long as
-the test's clock says; Redshift Data remembers its statements. A thread plays the schedule.
+the test's clock says; Redshift's statements run on DuckDB. A thread plays the schedule.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
-from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error
+from job_fakes import FakeClock, FakeGlue, service_error
+from local_warehouse import LocalWarehouse
 from world import LONG_RUN, PIPELINE, Execution, closing_runner, execution_arn
 
 from contracts.job import Engine
@@ -92,15 +93,6 @@ class WorkingGlue(FakeGlue):
                 run |= {"JobRunState": "FAILED" if failed else "SUCCEEDED", **error}
 
 
-class QuickRedshift(FakeRedshift):
-    """Every batch is finished as soon as somebody asks."""
-
-    def _describe(self, **request: Any) -> Any:
-        statement = super()._describe(**request)
-        statement["Status"] = "FINISHED"
-        return statement
-
-
 class RunnerLambda:
     """The part of Lambda's API that steps use, answered by the runner."""
 
@@ -133,11 +125,11 @@ class RunnerLambda:
 class DeployedSteps:
     """One deployment: run messages through it, then look at what they left."""
 
-    def __init__(self, cloud: Any, clients: Any) -> None:
+    def __init__(self, cloud: Any, clients: Any, directory: Path) -> None:
         self.cloud = cloud
         self.clock = FakeClock(utc_now())
         self.glue = WorkingGlue(self.clock)
-        self.redshift = QuickRedshift(self.clock)
+        self.redshift = LocalWarehouse(directory / "redshift", cloud.client)
         self.lambda_api = RunnerLambda(self)
         self.executions: dict[str, str] = {}
         self.runner: Any = None
@@ -169,6 +161,7 @@ class DeployedSteps:
     def close(self) -> None:
         self._stopped.set()
         self._schedule.join(timeout=10)
+        self.redshift.close()
         use_clock()
 
     def run(
@@ -239,7 +232,7 @@ class DeployedSteps:
         while not self._stopped.wait(0.01):
             self.clock.advance(60)
             woken = self.woken_by == "schedule"
-            ended = self.glue.ended() + len(self.redshift.statements)
+            ended = self.glue.ended() + len(self.redshift.loads)
             if self.woken_by == "events" and ended > told and self._all_submitted():
                 told, woken = ended, True
             if self.runner is not None and woken:

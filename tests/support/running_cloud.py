@@ -20,15 +20,16 @@ Item = dict[str, Any]
 class RunningCloud:
     """Send messages; look at what came of them."""
 
-    def __init__(self, cloud: LocalCloud) -> None:
+    def __init__(self, cloud: LocalCloud, *, with_sample: bool = True) -> None:
         self.cloud = cloud
         self.outputs = cloud.outputs
-        self.sample = sample_data.upload(
-            cloud.client("s3"),
-            self.outputs["DataBucketName"],
-            self.outputs["CodeBucketName"],
-            rows=125,
-        )
+        if with_sample:
+            self.sample = sample_data.upload(
+                cloud.client("s3"),
+                self.outputs["DataBucketName"],
+                self.outputs["CodeBucketName"],
+                rows=125,
+            )
 
     def send(self, message: dict[str, Any] | str) -> str:
         """Answers the message id."""

@@ -20,7 +20,7 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 from contracts.errors import PipelineError
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
-from local.local_cloud.engine_executor import ResumingExecutor
+from local.local_cloud.durable.executor import ResumingExecutor
 
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
@@ -38,6 +38,10 @@ class World:
             {"stage": "clean", "engine": "glue", "timeoutSeconds": 900, "attempts": 1}
         ]
         self.targets = ["dynamodb"]
+        self.of_items = False
+        self.rejected_items = 1  # of the ten of each batch
+        self.warehouse = False
+        self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
         self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
         self.job_answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -100,8 +104,13 @@ class World:
             "unitSeconds": self.unit_seconds,
             "jobs": self.jobs,
             "targets": self.targets,
-            "warehouse": "redshift" in self.targets,
+            "warehouse": self._has_warehouse,
+            "ofItems": self.of_items,
         }
+
+    @property
+    def _has_warehouse(self) -> bool:
+        return self.warehouse or "redshift" in self.targets
 
     def _list_urls(self, payload: dict[str, Any]) -> dict[str, Any]:
         size = self.units_per_shard or payload["unitsPerShard"]
@@ -173,25 +182,44 @@ class World:
         return {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
 
     def _store_dynamodb(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        return {"rows": 6}
+        return self.slices.pop(0) if self.slices else {"rows": 6}
 
     def _store_redshift(self, _payload: dict[str, Any]) -> dict[str, Any]:
         return {"statementsUrl": "s3://data/load.json", "rows": 6}
 
+    def _prepare_warehouse(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def _explain_load(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"message": f"{payload['error']}; part-00000.parquet, row 7, column note"}
+
+    def _record_items(self, payload: dict[str, Any]) -> dict[str, Any]:
+        good = 10 - self.rejected_items
+        stored = 0 if "failure" in payload else good
+        totals = {"total": 10, "rejected": self.rejected_items}
+        return {**totals, "stored": stored, "failed": good - stored}
+
     def _record_run(self, payload: dict[str, Any]) -> dict[str, Any]:
         status = payload.get("status")
         failed = self.objects - self.unit_status()["STORED"] - len(self.stored_before)
-        tolerated = payload["request"].get("toleratedFailurePercentage", 0)
+        default = 50 if self.of_items else 0
+        tolerated = payload["request"].get("toleratedFailurePercentage", default)
+        items: dict[str, Any] = {}
+        lost: float = failed
+        if self.of_items:
+            items = {"items": {"total": 10 * self.objects}}
+            lost += (self.objects - failed) * self.rejected_items / 10
         if status is None:
-            status = "FAILED" if 100 * failed / self.objects > tolerated else "SUCCEEDED"
+            status = "FAILED" if 100 * lost / self.objects > tolerated else "SUCCEEDED"
         result = {
+            **items,
             "runId": payload["request"]["runId"],
             "datasetName": payload["request"]["datasetName"],
             "status": status,
             "units": {"total": self.objects, "failed": failed},
             "reason": payload.get("reason", f"{failed} failed"),
         }
-        statements = {"statementsUrl": "s3://x/y"} if "redshift" in self.targets else {}
+        statements = {"statementsUrl": "s3://x/y"} if self._has_warehouse else {}
         return {"result": result, **statements}
 
     def _notify(self, _payload: dict[str, Any]) -> None:

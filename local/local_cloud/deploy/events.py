@@ -9,10 +9,10 @@ from typing import Any, Final
 from local.local_cloud.deploy.functions import known_function
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Stack, arn
-from local.local_cloud.event_bus import Rule, Target
-from local.local_cloud.event_patterns import PatternError, compile_pattern
-from local.local_cloud.event_sources import SqsMapping
-from local.local_cloud.schedules import ScheduleError, parse_schedule
+from local.local_cloud.events.bus import Rule, Target
+from local.local_cloud.events.patterns import PatternError, compile_pattern
+from local.local_cloud.events.schedules import ScheduleError, parse_schedule
+from local.local_cloud.events.sources import SqsMapping
 
 _DURABLE_LIMIT_SECONDS: Final = 900
 _TARGET_SERVICES: Final = ("lambda", "sqs", "sns")

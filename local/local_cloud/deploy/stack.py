@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from local.local_cloud.deploy.properties import Warnings
-from local.local_cloud.event_bus import Rule
-from local.local_cloud.event_sources import SqsMapping
-from local.local_cloud.functions import FunctionSpec
+from local.local_cloud.events.bus import Rule
+from local.local_cloud.events.sources import SqsMapping
+from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCOUNT_ID, REGION
 

@@ -64,14 +64,21 @@ def step_name(job: RemoteJob) -> str:
 def step_command(request: JobRequest, code_bucket: str) -> list[str]:
     """The step's command line."""
     return [
-        "timeout",
-        f"--kill-after={KILL_AFTER_SECONDS}",
-        str(request.timeout_seconds + GRACE_SECONDS),
+        *timeout_words(request.timeout_seconds + GRACE_SECONDS),
         "spark-submit",
         *request.spark_arguments,
         script_url(request, code_bucket),
         *script_arguments(request.arguments),
     ]
+
+
+def timeout_words(seconds: int) -> list[str]:
+    """What ends the command that follows after so many seconds.
+
+    In the foreground: in a process group of its own, it would be missed by whoever cancels the step
+    by that of the step.
+    """
+    return ["timeout", "--foreground", f"--kill-after={KILL_AFTER_SECONDS}", str(seconds)]
 
 
 class EmrSteps:

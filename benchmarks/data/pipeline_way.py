@@ -1,0 +1,74 @@
+"""This project: the step functions `validate` and `transform` as they are deployed, but for S3."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from benchmarks.data.store import FileS3, Store
+from contracts import layout
+from contracts.dataset import Dataset, DatasetSnapshot
+from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.messages import Transform, Validate
+from steps import aws, transform, validate
+
+BUCKET: Final = "bench"
+RUN: Final = "bench"
+EPHEMERAL_MEGABYTES: Final = "10240"
+UNIT: Final = layout.unit_id(0, 0)
+_CONTRACT: Final = Path(__file__).resolve().parents[2] / "datasets" / "orders.yaml"
+_OUTPUT: Final = (
+    *(("order_id", "string"), ("customer_id", "string"), ("ordered_at", "timestamp")),
+    *(("order_date", "date"), ("shipped_on", "date"), ("status", "string")),
+    *(("country", "string"), ("items", "integer"), ("amount", "decimal(12,2)")),
+    *(("currency", "string"), ("amount_per_item", "decimal(12,2)"), ("gift", "boolean")),
+    ("note", "string"),
+)
+
+
+class PipelineWay:
+    """The shipped contract `orders`, without its job."""
+
+    def __init__(self, store: Store, source_key: str, memory_megabytes: int) -> None:
+        self._memory = str(memory_megabytes)
+        client = FileS3(store)
+        aws.client = lambda service: client  # noqa: ARG005 -- S3 is the only one they use
+        size = store.path(source_key).stat().st_size
+        for key, document in _run_documents(source_key, size).items():
+            client.put_object(Key=key, Body=json.dumps(document).encode())
+
+    def clean(self) -> None:
+        settings = validate.Settings(BUCKET, aws_lambda_function_memory_size=self._memory)
+        validate.validate(Validate(run_id=RUN, unit_id=UNIT), settings)
+
+    def transform(self) -> None:
+        settings = transform.Settings(BUCKET, self._memory, EPHEMERAL_MEGABYTES)
+        transform.transform(Transform(run_id=RUN, unit_id=UNIT), settings)
+
+
+def _run_documents(source_key: str, size: int) -> dict[str, object]:
+    contract = yaml.safe_load(_CONTRACT.read_text())
+    contract = {**contract, "jobs": [], "limits": {"objectMegabytes": 1_000_000}}
+    snapshot = DatasetSnapshot(
+        dataset=Dataset.from_json(contract),
+        version="0123456789ab",
+        index="orders",
+        run_id=RUN,
+        run_started_at="2026-11-20T08:00:00Z",
+        output_columns=_OUTPUT,
+    )
+    entry = ManifestEntry(
+        bucket=BUCKET,
+        key=source_key,
+        size=size,
+        etag="0" * 32,
+        last_modified="2026-11-20T00:00:00Z",
+    )
+    part = ManifestPart(run_id=RUN, shard=0, entries=(entry,))
+    return {
+        layout.dataset_snapshot_key(RUN): snapshot.to_json(),
+        layout.manifest_part_key(RUN, 0): part.to_json(),
+    }

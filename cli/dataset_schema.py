@@ -1,0 +1,96 @@
+"""The JSON Schema of contract files, for editors: made of the contract's own types.
+
+Draft 7, which the language servers of YAML editors know best. What only the whole contract can
+tell (whether a column exists, whether SQL is right) is the business of `pipeline dataset check`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from contracts import dataset as contract
+from contracts.dataset import Dataset, StrictContract
+
+SCHEMA_FILE: Final = Path("datasets") / "dataset.schema.json"
+_DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+_ATTRIBUTE: Final = re.compile(r"^(\w+(?:, \w+)*):(?: (.*)|)$")
+_NOISE: Final = ("title", "discriminator")  # made-up titles; a keyword of another standard
+Schema = dict[str, Any]
+
+
+def schema_text() -> str:
+    """The schema as the file `datasets/dataset.schema.json` holds it."""
+    return json.dumps(dataset_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def dataset_schema() -> Schema:
+    """The schema with the docstrings of the contract's types as descriptions."""
+    made = Dataset.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    definitions = made.pop("$defs")
+    for model in _models():
+        held = made if model is Dataset else definitions.get(model.__name__)
+        if held is not None:
+            _describe(held, model)
+    root = {"$schema": _DRAFT, "title": "A dataset's contract", **_tidy(made)}
+    return {**root, "definitions": {name: _tidy(held) for name, held in definitions.items()}}
+
+
+def described_fields(model: type[StrictContract]) -> dict[str, str]:
+    """What a type's docstring says of its fields, by their names in Python."""
+    _, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
+    told: dict[str, str] = {}
+    names: list[str] = []
+    for line in inspect.cleandoc(attributes).splitlines():
+        begun = _ATTRIBUTE.match(line)
+        if begun:
+            names = begun[1].split(", ")
+        for name in names:
+            told[name] = f"{told.get(name, '')} {begun[2] if begun else line.strip()}".strip()
+    return told
+
+
+def _models() -> Iterator[type[StrictContract]]:
+    for value in vars(contract).values():
+        if isinstance(value, type) and issubclass(value, StrictContract):
+            yield value
+
+
+def _describe(schema: Schema, model: type[StrictContract]) -> None:
+    summary = inspect.cleandoc(model.__doc__ or "").partition("\n\nAttributes:")[0]
+    schema["description"] = " ".join(summary.split())
+    told: dict[str, str] = {}
+    for ancestor in reversed(model.__mro__):
+        if issubclass(ancestor, StrictContract):
+            told |= described_fields(ancestor)
+    for name, field in model.model_fields.items():
+        if name in told:
+            schema["properties"][field.alias or name]["description"] = told[name]
+
+
+def _tidy(value: Any) -> Any:
+    """Without noise and without null, which nobody writes into a contract."""
+    if isinstance(value, list):
+        return [_tidy(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: _tidy(each) for name, each in value.items() if not _is_noise(name, each)}
+    choices = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
+    if len(choices) == 1:
+        del kept["anyOf"]
+        kept = {**choices[0], **kept}
+    elif choices:
+        kept["anyOf"] = choices
+    if "$ref" in kept and len(kept) > 1:  # draft 7 overlooks whatever stands beside a reference
+        kept = {"allOf": [{"$ref": kept.pop("$ref")}], **kept}
+    return kept
+
+
+def _is_noise(name: str, value: Any) -> bool:
+    return (name in _NOISE and not (name == "title" and isinstance(value, dict))) or (
+        name == "default" and (value is None or isinstance(value, dict))
+    )

@@ -1,0 +1,125 @@
+"""A sample object told by its bytes: compression, format, encoding; made readable for DuckDB."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import duckdb
+
+from cli.exit_codes import REFUSED, CommandFailed
+
+SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
+_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
+_ENDINGS: Final = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class SampleObject:
+    """What an object is, and where its text lies as UTF-8.
+
+    Attributes:
+        kind: `csv`, `jsonl`, `json` or `parquet`.
+        compression: for the contract: `auto` where the name's ending tells it.
+        encoding: of the original, as contracts name it.
+        path: the text, decompressed, in UTF-8 and cut after a line where it is long; a Parquet file
+            as it is.
+        whole: nothing was cut.
+    """
+
+    kind: str
+    compression: str
+    encoding: str
+    path: Path
+    whole: bool = True
+
+
+def look_at(file: Path, scratch: Path) -> SampleObject:
+    """Tell what a file is.
+
+    Args:
+        scratch: a directory for the readable copy.
+
+    Raises:
+        CommandFailed: it cannot be read, or is nothing that a contract can describe.
+    """
+    try:
+        with file.open("rb") as opened:
+            begins = opened.read(4)
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
+    packed = next((name for magic, name in _MAGIC.items() if begins.startswith(magic)), "none")
+    if not begins:
+        raise CommandFailed(f"{file} is empty: take an object with rows", REFUSED)
+    if packed == "parquet":
+        return SampleObject("parquet", "auto", "utf-8", file)
+    told = _ENDINGS.get(file.suffix, "none")
+    data, whole = _decompressed(file, packed, scratch)
+    encoding = _encoding(data)
+    text = _decoded(data, encoding, whole, file)
+    kind = {"[": "json", "{": "jsonl"}.get(text.lstrip()[:1], "csv")
+    if kind == "json" and not whole:
+        raise CommandFailed(f"{file} is too large for a sample: give some of its items", REFUSED)
+    path = scratch / "sample.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    compression = "auto" if packed == told else packed
+    return SampleObject(kind, compression, encoding, path, whole)
+
+
+def _decompressed(file: Path, packed: str, scratch: Path) -> tuple[bytes, bool]:
+    """The first bytes of the text, and whether they are all."""
+    if packed == "zstd":
+        file = _from_zstd(file, scratch)
+    try:
+        with cast(BinaryIO, gzip.open(file) if packed == "gzip" else file.open("rb")) as opened:
+            data = opened.read(SAMPLE_BYTES + 1)
+    except (OSError, EOFError) as error:
+        raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
+    return data[:SAMPLE_BYTES], len(data) <= SAMPLE_BYTES
+
+
+def _from_zstd(file: Path, scratch: Path) -> Path:
+    """Decompressed by DuckDB, as Python 3.11 knows no zstd; it reads UTF-8 only."""
+    named, plain = scratch / "sample.zst", scratch / "sample.lines"
+    shutil.copyfile(file, named)
+    lines = (
+        "read_csv(?, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '',"
+        " columns = {'line': 'VARCHAR'}, compression = 'zstd')"
+    )
+    try:
+        with duckdb.connect() as connection, plain.open("wb") as copied:
+            found = connection.execute(f"SELECT line FROM {lines}", [str(named)])  # noqa: S608
+            while copied.tell() <= SAMPLE_BYTES and (rows := found.fetchmany(10_000)):
+                copied.write("".join(f"{line or ''}\n" for (line,) in rows).encode())
+    except duckdb.Error as error:
+        raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
+    return plain
+
+
+def _encoding(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    decoder = codecs.getincrementaldecoder("utf-8")()  # the end may be cut within a character
+    try:
+        decoder.decode(data)
+    except UnicodeDecodeError:
+        # The bytes of 0x80 to 0x9f are letters and quotes there, and control codes in latin-1.
+        return "windows-1252" if any(0x80 <= byte <= 0x9F for byte in data) else "latin-1"
+    return "utf-8"
+
+
+def _decoded(data: bytes, encoding: str, whole: bool, file: Path) -> str:
+    try:
+        text = data.decode(
+            {"windows-1252": "cp1252", "utf-8": "utf-8-sig"}.get(encoding, encoding),
+            errors="strict" if whole else "ignore",
+        )
+    except UnicodeDecodeError as error:
+        raise CommandFailed(
+            f"{file} is neither UTF-8, UTF-16, windows-1252 nor latin-1 text: {error}", REFUSED
+        ) from None
+    return text if whole else text[: text.rfind("\n") + 1]

@@ -1,0 +1,1 @@
+"""Durable executions: AWS's own testing engine behind the API of Lambda."""

@@ -1,0 +1,175 @@
+"""How the durable engine runs code: handlers and what they invoke, all of it in sandboxes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_durable_execution_sdk_python.execution import (
+    DurableExecutionInvocationInput,
+    InitialExecutionState,
+)
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
+from aws_durable_execution_sdk_python_testing.checkpoint.processor import (
+    DEFAULT_MAX_INVOCATION_PAGE_BYTES,
+)
+from aws_durable_execution_sdk_python_testing.child_dispatcher import (
+    ChainedInvokeRequest,
+    ChildOutcome,
+    DispatchResult,
+    FunctionTarget,
+    RunInvocation,
+    StartChild,
+    failed_to_start,
+    parse_function_target,
+    result_outcome,
+)
+from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
+from aws_durable_execution_sdk_python_testing.execution import (
+    Execution,
+    OperationPaginatorState,
+)
+from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
+from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
+
+from local.local_cloud.durable.store import EngineStore
+from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
+from local.local_cloud.lambdas.pool import FunctionHost, Outcome
+
+UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
+
+
+class SandboxInvoker:
+    """The Executor's `Invoker`: one invocation of a durable handler."""
+
+    def __init__(self, host: FunctionHost, store: EngineStore) -> None:
+        self._host = host
+        self._store = store
+        # request id of a failed invocation -> its error; the history shows it
+        self.failures: dict[str, ErrorObject] = {}
+
+    def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
+        operations, marker = OperationPaginatorState.pin(execution).page(
+            None, DEFAULT_MAX_INVOCATION_PAGE_BYTES
+        )
+        return DurableExecutionInvocationInput(
+            durable_execution_arn=execution.durable_execution_arn,
+            checkpoint_token=execution.get_new_checkpoint_token(),
+            initial_execution_state=InitialExecutionState(
+                operations=operations, next_marker=marker or ""
+            ),
+            updated_operation_ids=list(execution.updated_operation_ids),
+        )
+
+    def invoke(
+        self,
+        function_name: str,
+        input: DurableExecutionInvocationInput,  # noqa: A002  (the protocol's name)
+        *_: Any,
+        **__: Any,
+    ) -> InvokeResponse:
+        """Run the handler once.
+
+        Args:
+            function_name: with its version, unless that is `$LATEST`.
+
+        Raises:
+            ResourceNotFoundException: there is no such function; the execution fails.
+            Exception: the invocation failed; the Executor tries again, five times in a row at
+                most. The class carries the function's own error type.
+        """
+        target = parse_function_target(function_name)
+        if target.name not in self._host.functions:
+            raise ResourceNotFoundException(f"Function not found: {function_name}")
+        version = target.qualifier or LATEST
+        event = json.dumps(input.to_json_dict()).encode()
+        started = datetime.now(UTC)
+        outcome = self._host.invoke(target.name, version, event, qualifier=version)
+        if not outcome.failed:
+            return InvokeResponse.from_payload(outcome.payload, outcome.request_id)
+        error = function_error(outcome)
+        self.failures[outcome.request_id] = error
+        execution = self._store.load(input.durable_execution_arn)
+        execution.record_invocation_completion(started, datetime.now(UTC), outcome.request_id)
+        raise _named_exception(error)
+
+    def update_endpoint(self, endpoint_url: str, region_name: str) -> None:
+        """Sandboxes are reached directly: there is no endpoint."""
+
+    def inherit_endpoint(self, child_execution_arn: str, parent_execution_arn: str) -> None:
+        """Sandboxes are reached directly: there is no endpoint."""
+
+
+class SandboxDispatcher:
+    """The Executor's `ChildDispatcher`: what `context.invoke` leads to."""
+
+    def __init__(self, host: FunctionHost) -> None:
+        self._host = host
+
+    def preflight(self, target: FunctionTarget) -> ChildOutcome | None:
+        spec = self._host.functions.get(target.name)
+        if spec is None or spec.version_of(target.qualifier) is None:
+            arn = self._host.settings.function_arn(target.name)
+            message = f"Function not found: {arn}:{target.qualifier or LATEST}"
+            return failed_to_start(message, "ResourceNotFoundException").outcome
+        if spec.durable is not None and target.qualifier is None:
+            return failed_to_start(UNQUALIFIED, "InvalidParameterValueException").outcome
+        return None
+
+    def dispatch(self, request: ChainedInvokeRequest) -> DispatchResult:
+        spec = self._host.functions[request.function_name]
+        version = spec.version_of(request.qualifier) or LATEST
+        if spec.durable is not None:
+            return StartChild(
+                start_input(
+                    spec, version, request.payload or "{}", str(uuid.uuid4()), request.account_id
+                )
+            )
+        return RunInvocation(lambda: self._run(spec.name, version, request))
+
+    def _run(self, name: str, version: str, request: ChainedInvokeRequest) -> ChildOutcome:
+        outcome = self._host.invoke(
+            name, version, (request.payload or "{}").encode(), qualifier=request.qualifier
+        )
+        if outcome.failed:
+            return ChildOutcome(error=function_error(outcome))
+        return result_outcome(outcome.payload.decode())
+
+
+def start_input(
+    spec: FunctionSpec, version: str, payload: str, name: str, account_id: str
+) -> StartDurableExecutionInput:
+    """What the Executor needs to start an execution of a durable function."""
+    assert spec.durable is not None  # noqa: S101  (callers have checked)
+    return StartDurableExecutionInput(
+        account_id=account_id,
+        function_name=spec.name,
+        function_qualifier=version,
+        execution_name=name,
+        execution_timeout_seconds=spec.durable.execution_timeout_seconds,
+        execution_retention_period_days=spec.durable.retention_days,
+        invocation_id=str(uuid.uuid4()),
+        input=payload,
+    )
+
+
+def function_error(outcome: Outcome) -> ErrorObject:
+    """Lambda's error document as the durable API shows errors."""
+    document = json.loads(outcome.payload)
+    return ErrorObject(
+        message=document.get("errorMessage"),
+        type=document.get("errorType"),
+        data=None,
+        stack_trace=document.get("stackTrace"),
+    )
+
+
+def _named_exception(error: ErrorObject) -> Exception:
+    """An exception from which the Executor makes the same error again.
+
+    It keeps nothing of an exception but the class name, the message and the traceback.
+    """
+    named: type[Exception] = type(str(error.type), (Exception,), {"__module__": "builtins"})
+    return named(error.message)

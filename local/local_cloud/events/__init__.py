@@ -1,0 +1,1 @@
+"""EventBridge, schedules, and what starts functions."""

@@ -1,0 +1,83 @@
+"""Running one Glue job run as a process: its script, environment, arguments and end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from local.local_cloud.jobs.glue_jobs import JobRun, RunState
+from local.local_cloud.jobs.job_logs import put_log_stream
+from local.local_cloud.jobs.job_runner import Begin, JobRunner, Program, Result
+from local.local_cloud.jobs.spark_submit import (
+    explain_failure,
+    glue_spark_options,
+    spark_environment,
+)
+from local.local_cloud.service_clients import ServiceClients
+
+RoleEnvironment = Callable[[str], Mapping[str, str]]
+_STATES: Final = {
+    Result.SUCCEEDED: RunState.SUCCEEDED,
+    Result.FAILED: RunState.FAILED,
+    Result.STOPPED: RunState.STOPPED,
+    Result.TIMED_OUT: RunState.TIMEOUT,
+}
+
+
+class ScriptRunner:
+    """Fetches scripts from S3 and runs them, each in a directory of its own.
+
+    Output goes to `<work_dir>/logs/<run id>.out` and `.err`.
+    """
+
+    def __init__(
+        self,
+        endpoint_url: str,
+        work_dir: Path,
+        environment: Mapping[str, str],
+        role_environment: RoleEnvironment | None,
+        clients: ServiceClients,
+    ) -> None:
+        self._runner = JobRunner(endpoint_url, work_dir, environment, clients)
+        self._role_environment = role_environment
+        self._clients = clients
+
+    def prepare(self) -> None:
+        """Make the directories."""
+        self._runner.prepare()
+
+    def run(self, run: JobRun, begin: Begin) -> tuple[RunState, str | None]:
+        """Run to the end; blocks.
+
+        Args:
+            run: whose script; not changed here.
+            begin: is given what starts the process and answers the process, or None when the run
+                was stopped meanwhile.
+
+        Returns:
+            The state it ended in, and what went wrong.
+        """
+        ended = self._runner.run(
+            run.id,
+            lambda directory: self._program(run, directory),
+            begin,
+            run.timeout_minutes * 60,
+        )
+        late = "Job run timed out" if ended.result is Result.TIMED_OUT else None
+        return _STATES[ended.result], ended.error or late
+
+    def upload_logs(self, run: JobRun) -> None:
+        """Put the run's output into CloudWatch Logs; never raises for its failure."""
+        for kind, file in zip(("output", "error"), self._runner.log_files(run.id), strict=True):
+            put_log_stream(self._clients, f"{run.job.log_group}/{kind}", run.id, file)
+
+    def _program(self, run: JobRun, directory: Path) -> Program:
+        script = self._runner.fetch(run.job.script_location, directory)
+        command = [sys.executable, str(script), *run.command_line()]
+        by_role = self._role_environment(run.job.role) if self._role_environment else {}
+        if not run.job.is_spark:
+            return Program(command, by_role)
+        spark = spark_environment(directory, glue_spark_options(run.all_arguments()))
+        return Program(command, {**spark, **by_role}, explain_failure)

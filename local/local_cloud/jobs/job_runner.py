@@ -1,0 +1,197 @@
+"""Running one job as a process: a directory and an environment of its own, files for its output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.local_cloud.jobs.job_logs import error_message, tail
+from local.local_cloud.processes import Ending, GroupProcess
+from local.local_cloud.service_clients import ServiceClients, split_s3_url
+from local.local_cloud.services import REGION
+
+LOGGER: Final = logging.getLogger(__name__)
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+
+
+class CannotRunError(Exception):
+    """A job's program cannot be started; the message says why."""
+
+
+class Result(StrEnum):
+    """How a job has ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    TIMED_OUT = "timed out"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a job.
+
+    Attributes:
+        error: what went wrong; only of a failed one.
+        status: exit status of the program (negative: the signal that ended it); None: it did not
+            get as far.
+    """
+
+    result: Result
+    error: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to start.
+
+    Attributes:
+        command: absolute path and arguments.
+        environment: variables besides those that every job gets.
+        explain: what went wrong, of the end of the error output and the exit status.
+    """
+
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    explain: Callable[[str, int], str] = error_message
+
+
+# Makes a program in a directory. Raises CannotRunError.
+Prepare = Callable[[Path], Program]
+Begin = Callable[[Callable[[], GroupProcess]], GroupProcess | None]
+
+
+class JobRunner:
+    """Runs jobs, each in a directory of its own that is gone afterwards.
+
+    A job's process inherits nothing of our environment. Its output goes to
+    `<work_dir>/logs/<job id>.out` and `.err`.
+    """
+
+    def __init__(
+        self,
+        endpoint_url: str,
+        work_dir: Path,
+        environment: Mapping[str, str],
+        clients: ServiceClients,
+        *,
+        commands_dir: Path | None = None,
+    ) -> None:
+        """Make it; `prepare` before use.
+
+        Args:
+            endpoint_url: where jobs find AWS.
+            work_dir: for working directories and logs.
+            environment: variables of every job: credentials and the like.
+            clients: how scripts are fetched.
+            commands_dir: of commands that jobs find before those of the machine.
+        """
+        self._endpoint_url = endpoint_url
+        self._runs_dir = work_dir / "runs"
+        self._log_dir = work_dir / "logs"
+        self._environment = dict(environment)
+        self._clients = clients
+        self._path = f"{commands_dir}:{_PATH}" if commands_dir else _PATH
+
+    def prepare(self) -> None:
+        """Make the directories."""
+        self._runs_dir.mkdir(parents=True, exist_ok=True)
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+
+    def log_files(self, job_id: str) -> tuple[Path, Path]:
+        """Where a job's output and error output are."""
+        return self._log_dir / f"{job_id}.out", self._log_dir / f"{job_id}.err"
+
+    def fetch(self, url: str, directory: Path) -> Path:
+        """Copy an object into a directory, under the last part of its key.
+
+        Raises:
+            CannotRunError: it is not there, or cannot be had.
+        """
+        file = directory / url.rpartition("/")[2]
+        try:
+            bucket, key = split_s3_url(url)
+            self._clients.get("s3").download_file(bucket, key, str(file))
+        except (ClientError, BotoCoreError, OSError, ValueError) as error:
+            raise CannotRunError(f"Failed to download the script {url}: {error}") from error
+        return file
+
+    def run(
+        self, job_id: str, prepare: Prepare, begin: Begin, timeout_seconds: float | None
+    ) -> Ended:
+        """Run a job to the end; blocks.
+
+        Args:
+            job_id: names its files.
+            prepare: makes the program.
+            begin: is given what starts the process and answers the process, or None when the job
+                was stopped meanwhile.
+            timeout_seconds: it is killed then; None: never.
+        """
+        directory = Path(tempfile.mkdtemp(prefix="run-", dir=self._runs_dir))
+        try:
+            program = prepare(directory)
+            return self._run(job_id, program, directory, begin, timeout_seconds)
+        except CannotRunError as error:
+            return Ended(Result.FAILED, str(error))
+        except Exception as failure:  # the job must end whatever happens
+            LOGGER.exception("job %s could not be run", job_id)
+            return Ended(Result.FAILED, f"Internal service failure: {failure}")
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _run(
+        self,
+        job_id: str,
+        program: Program,
+        directory: Path,
+        begin: Begin,
+        timeout_seconds: float | None,
+    ) -> Ended:
+        output, errors = self.log_files(job_id)
+        process = begin(
+            lambda: GroupProcess(
+                program.command,
+                environment=self._environment_of(program, directory),
+                directory=directory,
+                stdout=output,
+                stderr=errors,
+            )
+        )
+        if process is None:
+            return Ended(Result.STOPPED)
+        ending, status = process.wait(timeout_seconds)
+        if ending is Ending.TIMED_OUT:
+            return Ended(Result.TIMED_OUT, status=status)
+        if ending is Ending.STOPPED:
+            return Ended(Result.STOPPED, status=status)
+        if status == 0:
+            return Ended(Result.SUCCEEDED, status=0)
+        return Ended(Result.FAILED, program.explain(tail(errors), status), status)
+
+    def _environment_of(self, program: Program, directory: Path) -> dict[str, str]:
+        java = {"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}
+        return {
+            "PATH": self._path,
+            "HOME": str(directory),
+            "TMPDIR": str(directory),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            **java,
+            **self._environment,
+            **program.environment,
+            "AWS_ENDPOINT_URL": self._endpoint_url,
+        }

@@ -1,0 +1,1 @@
+"""Lambda functions, each in processes of its own."""

@@ -1,0 +1,167 @@
+"""The Lambda API of the local cloud: describing and invoking functions, and durable executions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
+
+from local.local_cloud.durable.api import DurableApi
+from local.local_cloud.durable.engine import Engine
+from local.local_cloud.durable.store import StatusListener
+from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
+from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
+from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
+from local.local_cloud.lambdas.pool import FunctionHost
+from local.local_cloud.lambdas.routes import decode
+from local.local_cloud.services import Response, ServiceError
+
+__all__ = ["InvokeResult", "LambdaService", "Response"]
+
+
+class LambdaService:
+    """Functions in sandboxes, behind the REST API of Lambda.
+
+    What it does not emulate it refuses by name, with HTTP status 501.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[FunctionSpec],
+        *,
+        endpoint_url: str,
+        region: str,
+        account_id: str,
+        on_status_change: StatusListener,
+        log_dir: Path,
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            functions: all there will be.
+            endpoint_url: where functions find every service, this one included.
+            region: as part of ARNs.
+            account_id: as part of ARNs.
+            on_status_change: is given `Durable Execution Status Change` events one at a time, on
+                a thread of its own.
+            log_dir: for `<function>.log`, `engine.log` and `sandboxes.log`; created when missing.
+        """
+        self._host = FunctionHost(
+            functions, HostSettings(endpoint_url, region, account_id, log_dir)
+        )
+        self._on_status_change = on_status_change
+        self._engine: Engine | None = None
+        self._invoke: InvokeApi | None = None
+        self._durable: DurableApi | None = None
+        self._describe = FunctionsApi(self._host)
+
+    def start(self) -> None:
+        self._host.start()
+        self._engine = Engine(self._host, self._on_status_change)
+        self._engine.start()
+        self._invoke = InvokeApi(self._engine, self._host)
+        self._durable = DurableApi(
+            self._engine, self._host, lambda name: find_function(self._host, name)[0]
+        )
+
+    def stop(self) -> None:
+        """End all sandboxes and forget all executions; a service is started once."""
+        if self._engine is None or self._invoke is None:
+            return
+        self._invoke.stop()
+        self._engine.abandon()
+        self._host.stop()
+        self._engine.stop()
+        self._engine = self._invoke = self._durable = None
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Sequence[str]],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Response:
+        """Answer one HTTP request.
+
+        Blocks as long as a function runs: the caller needs a thread per request.
+
+        Args:
+            path: percent-encoded.
+        """
+        try:
+            return self._route(method, path, query, headers, body)
+        except ServiceError as error:
+            return _error_response(error)
+        except AwsApiException as error:
+            code = type(error).__name__
+            if code == "IllegalStateException":
+                code = "ServiceException"
+            return _error_response(ServiceError(code, str(error), error.http_status_code))
+
+    def invoke(
+        self,
+        name_or_arn: str,
+        payload: bytes,
+        qualifier: str | None = None,
+        invocation_type: str = "RequestResponse",
+    ) -> InvokeResult:
+        """Invoke for callers in this process (event sources).
+
+        Raises:
+            ServiceError: as the API refuses an invocation; a function that fails is a result.
+        """
+        return self._started().run(Invocation(name_or_arn, payload, qualifier, invocation_type))
+
+    def kill_sandboxes(self, function_name: str) -> int:
+        """Kill every process of a function, busy ones too; returns how many there were."""
+        return self._host.kill_sandboxes(function_name)
+
+    def _started(self) -> InvokeApi:
+        if self._invoke is None:
+            raise RuntimeError("the Lambda service has not been started")
+        return self._invoke
+
+    def _route(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Sequence[str]],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Response:
+        request = decode(method, path, query, headers, body)
+        if request.operation == "Invoke":
+            return self._started().answer(request)
+        described = self._describe.operations.get(request.operation)
+        durable = self._durable.operations.get(request.operation) if self._durable else None
+        operation = described or durable
+        if operation is None:
+            message = f"The local cloud does not emulate lambda:{request.operation}"
+            raise ServiceError("NotEmulated", message, HTTPStatus.NOT_IMPLEMENTED)
+        return _json_response(HTTPStatus.OK, operation(request))
+
+
+def _json_response(
+    status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    body = json.dumps(document, default=_epoch).encode()
+    return Response(status, {"Content-Type": "application/json", **(headers or {})}, body)
+
+
+def _epoch(value: object) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"cannot encode {type(value).__name__}")
+
+
+def _error_response(error: ServiceError) -> Response:
+    """The header tells SDKs the class of the error; without it they know "an error" only."""
+    side = "Server" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "User"
+    document = {"Type": side, "Message": error.message, "message": error.message}
+    return _json_response(error.status, document, {"x-amzn-ErrorType": error.code})

@@ -1,0 +1,1 @@
+"""Redshift, by its Data API: statements run on DuckDB."""

@@ -1,0 +1,158 @@
+"""What a dataset's rows must be: parts of its contract."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+
+from contracts.source import StrictContract
+
+COLUMN_NAME_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,62}$"
+RULE_NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
+TYPE_PATTERN: Final = re.compile(
+    r"^(string|integer|double|boolean|date|timestamp|decimal\((\d{1,2}),(\d{1,2})\))$"
+)
+
+# For editors, which offer what can be offered.
+_TYPE_SCHEMA: Final[JsonDict] = {
+    "anyOf": [
+        {"enum": ["string", "integer", "double", "boolean", "date", "timestamp", "decimal(18,2)"]},
+        {"pattern": r"^decimal\([0-9]{1,2},[0-9]{1,2}\)$"},
+    ]
+}
+
+
+class Severity(StrEnum):
+    """What a broken rule does.
+
+    WARN: the row is stored, counted as warned and shown. QUARANTINE: the row is rejected. FAIL: the
+    unit fails; nothing of it is stored.
+    """
+
+    WARN = "warn"
+    QUARANTINE = "quarantine"
+    FAIL = "fail"
+
+
+UnitSeverity = Literal[Severity.WARN, Severity.FAIL]
+"""Of what is true of an object, not of one row: there is nothing to put into quarantine."""
+
+
+class TypedColumn(StrictContract):
+    """A column's name and type.
+
+    Attributes:
+        name: lower case; for CSV as in the header, whose case does not matter.
+        type: string, integer (64 bits), double, boolean, date, timestamp (UTC), decimal(p,s).
+        description: for people.
+    """
+
+    name: str = Field(pattern=COLUMN_NAME_PATTERN)
+    type: str = Field(default="string", json_schema_extra=_TYPE_SCHEMA)
+    description: str | None = None
+
+    @field_validator("type")
+    @classmethod
+    def _known_type(cls, value: str) -> str:
+        match = TYPE_PATTERN.match(value)
+        if not match or (match[2] and not 1 <= int(match[2]) <= 38):
+            raise PydanticCustomError(
+                "column_type",
+                "must be string, integer, double, boolean, date, timestamp or"
+                " decimal(precision,scale) with a precision of 1 to 38",
+            )
+        if match[2] and int(match[3]) > int(match[2]):
+            raise PydanticCustomError("column_type", "the scale is larger than the precision")
+        return value
+
+
+class Column(TypedColumn):
+    """One column of the source.
+
+    Attributes:
+        required: neither missing nor empty.
+        unique: no value occurs twice within an object; of each value's rows the first one stays.
+        minimum, maximum: inclusive bounds, as text or number in the column's own type.
+        allowed: the only values there may be, as text.
+        pattern: regular expression the whole text must match.
+        references: another column of the same object that holds every value of this one. Absent
+            values pass.
+        severity: of all these checks. A value that is not of the type cannot be stored in any
+            case: there, `warn` means `quarantine`.
+    """
+
+    required: bool = False
+    unique: bool = False
+    minimum: str | int | float | None = None
+    maximum: str | int | float | None = None
+    allowed: tuple[str, ...] | None = Field(default=None, min_length=1)
+    pattern: str | None = None
+    references: str | None = Field(default=None, pattern=COLUMN_NAME_PATTERN)
+    severity: Severity = Severity.QUARANTINE
+
+    @model_validator(mode="after")
+    def _references_another(self) -> Self:
+        if self.references == self.name:
+            raise PydanticCustomError("references", "references must name another column")
+        return self
+
+
+class Rule(StrictContract):
+    """A boolean SQL expression (DuckDB) over the columns that every row must satisfy.
+
+    A row for which it is NULL passes: absent values are the business of `required`.
+
+    Attributes:
+        name: in lower case, with hyphens.
+        check: the expression, such as `shipped_on >= ordered_on`. It must not depend on the time
+            or on chance.
+        severity: what a row that breaks it comes to.
+    """
+
+    name: str = Field(pattern=RULE_NAME_PATTERN)
+    check: str = Field(min_length=1, max_length=4000)
+    severity: Severity = Severity.QUARANTINE
+
+
+class RowLimits(StrictContract):
+    """How many rows an object may have, malformed ones included (`rows in`).
+
+    Attributes:
+        minimum: the least.
+        maximum: the most.
+        severity: `fail` or `warn`.
+    """
+
+    minimum: int | None = Field(default=None, ge=0)
+    maximum: int | None = Field(default=None, ge=0)
+    severity: UnitSeverity = Severity.FAIL
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.minimum is None and self.maximum is None:
+            raise PydanticCustomError("rows", "name a minimum, a maximum or both")
+        if self.maximum is not None and (self.minimum or 0) > self.maximum:
+            raise PydanticCustomError("rows", "the minimum is larger than the maximum")
+        return self
+
+
+class Freshness(StrictContract):
+    """How old an object's newest row may have been when the object was written.
+
+    Measured against the object's last modification as the manifest froze it, not against the clock:
+    a repeat of the check answers the same.
+
+    Attributes:
+        column: of type date (its midnight, UTC, counts) or timestamp.
+        maximum_age_hours: how old its newest value may be.
+        severity: `warn` or `fail`.
+    """
+
+    column: str = Field(pattern=COLUMN_NAME_PATTERN)
+    maximum_age_hours: float = Field(gt=0)
+    severity: UnitSeverity = Severity.WARN

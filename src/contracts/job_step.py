@@ -1,0 +1,90 @@
+"""One job of a dataset's chain: a part of its contract."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.job import Engine
+from contracts.source import StrictContract
+
+STAGE_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
+SCRIPT_PATTERN: Final = r"^jobs/[A-Za-z0-9_./-]+\.py$"
+RESERVED_STAGES: Final = frozenset({"store-redshift", "record-run"})
+
+
+class JobStep(StrictContract):
+    """One link of the job chain.
+
+    Attributes:
+        stage: its name in the trace, unique in the chain.
+        engine: `glue`, `emr`, `emr-ssm` or `emr-serverless`.
+        glue_job: for `glue`: the Glue job's name without the stack's prefix, e.g. `clean-csv`; its
+            definition says whether it is a Python shell or a Spark job.
+        script: for the EMR engines: the Spark script's key in the code bucket.
+        spark_arguments: for the EMR engines: options of spark-submit, before the script.
+        timeout_seconds: its deadline, also given to the service.
+        attempts: how many times a FAILED job is tried in all.
+        arguments: further `--NAME value` arguments.
+    """
+
+    stage: str = Field(pattern=STAGE_PATTERN)
+    engine: Engine = Field(default=Engine.GLUE, json_schema_extra={"not": {"const": "redshift"}})
+    glue_job: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,100}$")
+    script: str | None = Field(default=None, pattern=SCRIPT_PATTERN, max_length=512)
+    spark_arguments: tuple[str, ...] = Field(default=(), max_length=50)
+    timeout_seconds: int = Field(default=900, ge=60, le=7 * 24 * 3600)
+    attempts: int = Field(default=1, ge=1, le=10)
+    arguments: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("script")
+    @classmethod
+    def _script_is_a_plain_key(cls, value: str | None) -> str | None:
+        if value is not None and {"", ".", ".."} & set(value.split("/")):
+            raise PydanticCustomError("script", "must be a plain key, such as jobs/enrich.py")
+        return value
+
+    @field_validator("stage")
+    @classmethod
+    def _stage_is_free(cls, value: str) -> str:
+        if value in RESERVED_STAGES:
+            raise PydanticCustomError("stage", "is a stage of the pipeline itself; take another")
+        return value
+
+    @model_validator(mode="after")
+    def _engine_has_its_fields(self) -> Self:
+        if self.engine is Engine.REDSHIFT:
+            raise PydanticCustomError(
+                "engine", "loads come from targets.redshift; a job runs on glue or an EMR engine"
+            )
+        on_glue = self.engine is Engine.GLUE
+        needed, foreign = ("glueJob", "script") if on_glue else ("script", "glueJob")
+        given = {"glueJob": self.glue_job, "script": self.script}
+        about = {"needed": needed, "foreign": foreign, "engine": self.engine.value}
+        if given[needed] is None:
+            raise PydanticCustomError("engine", "{needed} is required with engine: {engine}", about)
+        if given[foreign] is not None:
+            raise PydanticCustomError(
+                "engine", "{foreign} does not go with engine: {engine}", about
+            )
+        if on_glue and self.spark_arguments:
+            raise PydanticCustomError(
+                "engine", "sparkArguments go with the EMR engines; a Glue job has its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_cancelled(self) -> Self:
+        on_cluster = self.engine in (Engine.EMR, Engine.EMR_SSM)
+        for number, word in enumerate(self.spark_arguments):
+            value = word.partition("=")[2] or " ".join(self.spark_arguments[number + 1 :][:1])
+            mode = word.partition("=")[0] == "--deploy-mode" or "spark.submit.deployMode" in word
+            if on_cluster and mode and value.rpartition("=")[2] == "cluster":
+                raise PydanticCustomError(
+                    "deploy_mode",
+                    "sparkArguments: deploy mode cluster cannot be cancelled at the deadline, as a"
+                    " step is only its client; leave it out (client mode), or take emr-serverless",
+                )
+        return self

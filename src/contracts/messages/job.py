@@ -1,0 +1,48 @@
+"""Messages about one job."""
+
+from __future__ import annotations
+
+from contracts.base import Contract
+from contracts.job import Engine, JobKey
+
+
+class SubmitJob(Contract):
+    """submit_job: submit the job of this key, once. Answers JobStatus.
+
+    Attributes:
+        key: who the job is.
+        engine: `redshift` for loads, else as the chain says.
+        callback_id: what the job watcher answers when the job has ended.
+        run_attempt, retry: `key.attempt` is made of these; with run_attempt above 1 and retry 1,
+            a job of an earlier attempt that runs or has succeeded is adopted.
+        input_url: the previous job's output prefix; absent: the unit's own object.
+        timeout_seconds: the job's deadline, counted from its submission.
+        execution_arn: the durable execution that waits for it; of a shard, its own.
+    """
+
+    key: JobKey
+    engine: Engine
+    callback_id: str
+    run_attempt: int
+    retry: int
+    timeout_seconds: int
+    input_url: str | None = None
+    execution_arn: str | None = None
+
+
+class CheckJob(Contract):
+    """check_job: ask the service, now. Answers JobStatus.
+
+    Attributes:
+        callback_id: replaces the stored one, which has timed out.
+    """
+
+    key: JobKey
+    callback_id: str
+
+
+class CancelJob(Contract):
+    """cancel_job: stop the job at its service. Answers JobStatus, ended."""
+
+    key: JobKey
+    reason: str

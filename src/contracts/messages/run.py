@@ -1,0 +1,200 @@
+"""Messages about a run as a whole."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from contracts.base import Contract
+from contracts.job import Engine
+from contracts.run import RunResult, RunStatus
+from contracts.run_request import RunRequest, Timestamp
+
+
+class RejectMessage(Contract):
+    """reject_message: keep a message that can never run. Answers nothing.
+
+    Attributes:
+        message_id: the SQS message id, or the execution's name for a direct start.
+        body: the message as it came (its beginning, where it is near 1 MB as JSON).
+        reason: one sentence that lists every problem.
+        run_id: where the message named one.
+    """
+
+    message_id: str
+    body: str
+    reason: str
+    run_id: str | None = None
+
+
+class ClaimRun(Contract):
+    """claim_run: become the one execution that holds the run. Answers Claim.
+
+    Attributes:
+        execution_arn: the durable execution that wants the run.
+        handed_over_by: the execution that claimed it and then started this one.
+    """
+
+    request: RunRequest
+    execution_arn: str
+    handed_over_by: str | None = None
+
+
+class ClaimOutcome(StrEnum):
+    """CLAIMED: yours, new. TAKEN_OVER: yours, an earlier holder ended without success.
+    LIVE: another execution holds it. ENDED: it has succeeded or was skipped. In the last two,
+    start nothing."""
+
+    CLAIMED = "CLAIMED"
+    TAKEN_OVER = "TAKEN_OVER"
+    LIVE = "LIVE"
+    ENDED = "ENDED"
+
+
+class Claim(Contract):
+    """Answer of claim_run.
+
+    Attributes:
+        run_attempt: 1 for a first claim, one more at each taking-over.
+        end_date_time: the request's, or the moment of the first claim, frozen.
+        holder: the execution that holds the run.
+        status: the run's status in the ledger.
+        previous_timed_out: the earlier holder ran out of time, so the work is too long for it.
+    """
+
+    outcome: ClaimOutcome
+    run_attempt: int
+    end_date_time: Timestamp
+    holder: str
+    status: RunStatus
+    previous_timed_out: bool = False
+
+
+class LoadDataset(Contract):
+    """load_dataset: read, check and freeze the contract for this run. Answers LoadedDataset."""
+
+    request: RunRequest
+
+
+class LoadedJob(Contract):
+    """One link of the job chain, as much of it as the orchestrator needs."""
+
+    stage: str
+    engine: Engine
+    timeout_seconds: int
+    attempts: int = 1
+
+
+class LoadedDataset(Contract):
+    """Answer of load_dataset.
+
+    Attributes:
+        version: content hash of the contract file (first 12 hex digits of its SHA-256).
+        unit_seconds: how long one unit takes, as the contract declares.
+        jobs: the chain, in order; may be empty.
+        targets: `dynamodb` and/or `redshift`.
+        warehouse_timeout_seconds: deadline of one warehouse load.
+        warehouse: this deployment has a warehouse (the run's own row goes there too).
+        of_items: the run's object is a JSON array, each item of which is a unit of the run.
+    """
+
+    name: str
+    version: str
+    unit_seconds: int
+    jobs: tuple[LoadedJob, ...]
+    targets: tuple[str, ...]
+    warehouse_timeout_seconds: int = 900
+    warehouse: bool = False
+    of_items: bool = False
+
+    @property
+    def operations_per_unit(self) -> int:
+        """Durable operations of one unit without retries; decides the size of a shard."""
+        fixed = 5  # the unit's context, start-unit, validate, transform, end-unit
+        fixed += self.of_items  # record-items
+        targets = {"dynamodb": 1, "redshift": 3}
+        return fixed + 2 * len(self.jobs) + sum(targets[target] for target in self.targets)
+
+
+class ListUrls(Contract):
+    """list_urls: freeze the manifest (once) and tell what is pending. Answers ManifestSummary.
+
+    Attributes:
+        units_per_shard: the size of a shard.
+        shard: the shard whose pending positions are wanted.
+        run_attempt: above 1, the ledger is asked which units are stored already.
+    """
+
+    request: RunRequest
+    end_date_time: Timestamp
+    units_per_shard: int
+    run_attempt: int
+    shard: int = 0
+
+
+class StartRun(Contract):
+    """start_run: hand the run to the long-running function. Answers StartedRun."""
+
+    request: RunRequest
+    run_attempt: int
+    execution_arn: str
+
+
+class StartedRun(Contract):
+    """Answer of start_run: the long-running execution."""
+
+    execution_arn: str
+    execution_name: str
+
+
+class PrepareWarehouse(Contract):
+    """prepare_warehouse: make the tables that the run needs, add columns that are new.
+
+    Answers PreparedWarehouse.
+    """
+
+    run_id: str
+
+
+class PreparedWarehouse(Contract):
+    """Answer of prepare_warehouse: the statements that it ran; none when all was there."""
+
+    statements: tuple[str, ...] = ()
+
+
+class RecordRun(Contract):
+    """record_run: add the units up, write the results document and the RUN item.
+
+    Answers RecordedRun.
+
+    Attributes:
+        status: given when the run ended early (SKIPPED, or FAILED before its units); absent:
+            decided here from the units and the tolerated percentage.
+    """
+
+    request: RunRequest
+    run_attempt: int
+    execution_arn: str
+    status: RunStatus | None = None
+    reason: str | None = None
+
+
+class RecordedRun(Contract):
+    """Answer of record_run.
+
+    Attributes:
+        statements_url: the run's own row for the warehouse, to be submitted as a job of the unit
+            `layout.RUN_UNIT`; absent without a warehouse.
+    """
+
+    result: RunResult
+    statements_url: str | None = None
+
+
+class Notify(Contract):
+    """notify: publish `run-started` or `run-ended`. Answers nothing."""
+
+    event: str
+    run_id: str
+    dataset_name: str
+    run_attempt: int
+    result: RunResult | None = None

@@ -1,0 +1,167 @@
+"""Where a dataset's objects lie and how they are written: parts of its contract."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.base import Contract
+
+
+class StrictContract(Contract):
+    """A contract file is written by people: an unknown field is a typing mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Source(StrictContract):
+    """Where the dataset's objects lie.
+
+    Attributes:
+        bucket: absent: the deployment's data bucket.
+        prefix: common key prefix; ends with `/`.
+        partition: strftime pattern of the date part that follows the prefix, such as
+            `dt=%Y-%m-%d/`; listing then visits only the partitions of the asked range. At least
+            to the day. Absent: the whole prefix is listed.
+        suffix: only keys that end so.
+        time_from: what places an object in time: `partition` (its date), `key` (`key_time`) or
+            `last-modified`. Absent: `partition` if there is one, else `last-modified`.
+        key_time: for `key`: regular expression with the groups `year`, `month`, `day` and
+            optionally `hour`, `minute`, `second`, searched in the key (UTC).
+    """
+
+    bucket: str | None = None
+    prefix: str = Field(pattern=r"^[^/].*/$", max_length=512)
+    partition: str | None = None
+    suffix: str = ""
+    time_from: Literal["partition", "key", "last-modified"] | None = None
+    key_time: str | None = None
+
+    @field_validator("partition")
+    @classmethod
+    def _partition_has_a_day(cls, value: str | None) -> str | None:
+        if value is not None and not (
+            ("%Y" in value and "%m" in value and "%d" in value) or "%Y%m%d" in value
+        ):
+            raise PydanticCustomError(
+                "partition", "must hold %Y, %m and %d, such as dt=%Y-%m-%d/ or %Y/%m/%d/"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _time_can_be_told(self) -> Self:
+        if self.time_from == "partition" and not self.partition:
+            raise PydanticCustomError("time_from", "timeFrom: partition needs a partition pattern")
+        if (self.time_from == "key") != (self.key_time is not None):
+            raise PydanticCustomError("time_from", "timeFrom: key and keyTime go together")
+        if self.key_time is not None:
+            try:
+                groups = re.compile(self.key_time).groupindex
+            except re.error as error:
+                raise PydanticCustomError(
+                    "key_time", "keyTime is not a regular expression: {why}", {"why": str(error)}
+                ) from None
+            missing = {"year", "month", "day"} - set(groups)
+            if missing:
+                raise PydanticCustomError(
+                    "key_time",
+                    "keyTime lacks the named groups {missing}",
+                    {"missing": ", ".join(sorted(missing))},
+                )
+        return self
+
+    @property
+    def effective_time_from(self) -> str:
+        return self.time_from or ("partition" if self.partition else "last-modified")
+
+
+Compression = Literal["auto", "none", "gzip", "zstd"]
+"""How an object is compressed; `auto` tells by its key: gzip for `.gz`, zstd for `.zst`."""
+
+_COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
+
+
+def effective_compression(compression: Compression, key: str) -> str:
+    """`none`, `gzip` or `zstd`, for the object of this key."""
+    if compression != "auto":
+        return compression
+    endings = (name for end, name in _COMPRESSION_BY_ENDING.items() if key.endswith(end))
+    return next(endings, "none")
+
+
+class CsvFormat(StrictContract):
+    """Delimited text.
+
+    Attributes:
+        type: `csv`, which is also meant where none is named.
+        delimiter: one character between fields.
+        quote: around fields that hold a delimiter, a quote (then doubled) or a line end.
+        header: the first line names the columns; without one, the fields are the contract's
+            columns in its order.
+        encoding: of the whole text, after decompression.
+        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+    """
+
+    type: Literal["csv"] = "csv"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    header: bool = True
+    encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = "utf-8"
+    compression: Compression = "auto"
+
+    @model_validator(mode="after")
+    def _characters_differ(self) -> Self:
+        if self.delimiter == self.quote:
+            raise PydanticCustomError("format", "delimiter and quote must not be the same")
+        if {self.delimiter, self.quote} & {"\n", "\r"}:
+            raise PydanticCustomError("format", "delimiter and quote cannot be line ends")
+        return self
+
+
+class JsonLinesFormat(StrictContract):
+    """One JSON object a line, UTF-8.
+
+    Attributes:
+        type: `jsonl`.
+        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+    """
+
+    type: Literal["jsonl"]
+    compression: Compression = "auto"
+
+
+class JsonFormat(StrictContract):
+    """One JSON array of objects, UTF-8; each of its items is a row.
+
+    Attributes:
+        type: `json`.
+        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+    """
+
+    type: Literal["json"]
+    compression: Compression = "auto"
+
+
+class ParquetFormat(StrictContract):
+    """Apache Parquet.
+
+    Attributes:
+        type: `parquet`.
+    """
+
+    type: Literal["parquet"]
+
+
+Format = Annotated[
+    CsvFormat | JsonLinesFormat | JsonFormat | ParquetFormat, Field(discriminator="type")
+]
+
+
+def csv_unless_named(value: Any) -> Any:
+    """A `format` mapping that names no type is CSV."""
+    if isinstance(value, dict) and isinstance(value.get("format"), dict):
+        return {**value, "format": {"type": "csv", **value["format"]}}
+    return value

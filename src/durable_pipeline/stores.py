@@ -1,0 +1,159 @@
+"""Where a unit's rows go, and what the warehouse needs before and after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aws_durable_execution_sdk_python import DurableContext
+
+from contracts import layout
+from contracts.job import Engine, JobStatus
+from contracts.messages import (
+    ExplainLoad,
+    LoadedDataset,
+    PrepareWarehouse,
+    StoreDynamodb,
+    StoreRedshift,
+    Transformed,
+)
+from durable_pipeline.jobs import Job, run_job
+from durable_pipeline.policies import LOAD_AGAIN, is_hopeless_load
+from durable_pipeline.settings import Settings
+from durable_pipeline.steps import (
+    EXPLAIN_LOAD,
+    PREPARE_WAREHOUSE,
+    STORE_DYNAMODB,
+    STORE_REDSHIFT,
+    StageFailed,
+    call,
+)
+
+
+def prepare_warehouse(context: DurableContext, settings: Settings, run_id: str) -> None:
+    """See that the run's tables are there, before and outside its loads.
+
+    Raises:
+        StageFailed: a table is not as the contract has it, or cannot be made.
+    """
+    call(context, settings, PREPARE_WAREHOUSE, PrepareWarehouse(run_id=run_id))
+
+
+def store_run_rows(
+    context: DurableContext,
+    settings: Settings,
+    run_id: str,
+    run_attempt: int,
+    dataset: LoadedDataset,
+) -> None:
+    """What the warehouse keeps of the run itself, its units and jobs. The run's rows are stored and
+    the ledger tells the outcome, so a failure here is logged and does not change it."""
+    job = Job(
+        run_id=run_id,
+        unit_id=layout.RUN_UNIT,
+        stage="record-run",
+        engine=Engine.REDSHIFT,
+        run_attempt=run_attempt,
+        timeout_seconds=300,
+        attempts=LOAD_AGAIN.attempts,
+        backoff=LOAD_AGAIN,
+        hopeless=_is_hopeless,
+    )
+    try:
+        if "redshift" not in dataset.targets:  # else it was done before the units
+            prepare_warehouse(context, settings, run_id)
+        run_job(context, settings, job)
+    except StageFailed as failed:
+        context.logger.warning(
+            "the run's rows are missing in the warehouse",
+            extra={"run_id": run_id, "error": str(failed)},
+        )
+
+
+def _is_hopeless(status: JobStatus) -> bool:
+    return is_hopeless_load(status.error or "")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Stores the output of one unit.
+
+    Attributes:
+        job_id: the last job that made the rows, if there was one.
+    """
+
+    context: DurableContext
+    settings: Settings
+    run_id: str
+    unit_id: str
+    job_id: str | None
+    output: Transformed
+
+    def dynamodb(self) -> None:
+        """Put every row, in as many slices as the function's time makes of them.
+
+        Raises:
+            StageFailed: rows were refused, or not all of them were stored.
+        """
+        stored, first = 0, 0
+        while True:
+            message = StoreDynamodb(
+                run_id=self.run_id,
+                unit_id=self.unit_id,
+                job_id=self.job_id,
+                first_row=first,
+                files=self.output.files,
+            )
+            slice_ = call(self.context, self.settings, STORE_DYNAMODB, message)
+            stored += slice_.rows
+            if slice_.next_row is None or slice_.next_row <= first:
+                break
+            first = slice_.next_row
+        if stored != self.output.rows:
+            why = f"{stored} of {self.output.rows} rows were stored"
+            raise StageFailed(STORE_DYNAMODB.name, "InvalidData", why)
+
+    def redshift(self, load: Job, on_ended: Callable[[JobStatus], None]) -> None:
+        """Load every row as one transaction, again while conflicts make it fail.
+
+        Raises:
+            StageFailed: it failed for good; the message says over which row, where it is known.
+        """
+        message = StoreRedshift(
+            run_id=self.run_id,
+            unit_id=self.unit_id,
+            rows=self.output.rows,
+            job_id=self.job_id,
+            files=self.output.files,
+        )
+        call(self.context, self.settings, STORE_REDSHIFT, message)
+        patient = replace(
+            load,
+            attempts=LOAD_AGAIN.attempts,
+            backoff=LOAD_AGAIN,
+            hopeless=_is_hopeless,
+        )
+        try:
+            run_job(self.context, self.settings, patient, on_ended)
+        except StageFailed as failed:
+            raise self._explained(failed) from failed
+
+    def _explained(self, failed: StageFailed) -> StageFailed:
+        """The same failure, in the words of whoever has looked at the rows."""
+        if failed.error_type != "JobFailed":
+            return failed
+        question = ExplainLoad(
+            run_id=self.run_id,
+            unit_id=self.unit_id,
+            error=failed.message,
+            files=self.output.files,
+        )
+        try:
+            answer = call(self.context, self.settings, EXPLAIN_LOAD, question)
+        except StageFailed as unexplained:  # the failure stands, as the warehouse tells it
+            self.context.logger.warning(
+                "the load's failure was not explained",
+                extra={"unit_id": self.unit_id, "error": str(unexplained)},
+            )
+            return failed
+        return StageFailed(failed.stage, failed.error_type, answer.message, failed.job)

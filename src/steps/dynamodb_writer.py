@@ -1,0 +1,107 @@
+"""Conditional puts side by side, slower while the table is throttled."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from contracts.errors import InvalidData, Throttled
+from steps import aws
+from steps.dynamodb_items import Item
+from steps.runtime import RemainingTime, logger
+
+WRITERS: Final = 16
+# Left for the batch under way, with the client's own retries, and for the answer.
+RESERVED_SECONDS: Final = 120.0
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 20.0
+Pause = Callable[[float], None]
+
+
+class ItemWriter:
+    """Puts items unless the table has newer ones.
+
+    Args:
+        version: of the items (steps.versions).
+        pause: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        version: str,
+        pool: ThreadPoolExecutor,
+        remaining: RemainingTime,
+        pause: Pause = time.sleep,
+    ) -> None:
+        self._table, self._version = table, version
+        self._pool, self._remaining, self._pause = pool, remaining, pause
+        self._client = aws.client("dynamodb")  # made here: making clients is not thread-safe
+
+    @property
+    def time_is_up(self) -> bool:
+        """No further batch may be begun."""
+        return self._remaining() < RESERVED_SECONDS
+
+    def put_all(self, items: Sequence[Item]) -> int:
+        """Put items; those that the table throttles again and again, at growing distances.
+
+        Returns:
+            How many of them the table has already, these or newer ones.
+
+        Raises:
+            InvalidData: one is over 400 KB.
+            Throttled: time is up before the table has taken all.
+        """
+        unchanged, pause = 0, _FIRST_PAUSE
+        pending = list(items)
+        while pending:
+            outcomes = list(self._pool.map(self._put, pending))
+            unchanged += outcomes.count(False)
+            pending = [item for item, done in zip(pending, outcomes, strict=True) if done is None]
+            if not pending:
+                break
+            if self.time_is_up:
+                raise Throttled(
+                    f"the table {self._table} throttles {len(pending)} of {len(items)} puts, and"
+                    " the function's time is up"
+                )
+            logger.info("throttled", extra={"puts": len(pending), "pause_seconds": pause})
+            self._pause(pause * random.uniform(0.5, 1))  # noqa: S311 -- spreads the writers
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return unchanged
+
+    def _put(self, item: Item) -> bool | None:
+        """False: it, or a newer one, was there. None: throttled."""
+        try:
+            return self._put_once(item)
+        except Throttled:
+            return None
+
+    def _put_once(self, item: Item) -> bool:
+        with aws.translated(f"storing {item.key}"):
+            try:
+                answer = self._client.put_item(
+                    TableName=self._table,
+                    Item=item.wire,
+                    ConditionExpression="attribute_not_exists(pk) OR #version <= :version",
+                    ExpressionAttributeNames={"#version": "version"},
+                    ExpressionAttributeValues={":version": {"S": self._version}},
+                    ReturnValues="ALL_OLD",
+                )
+            except ClientError as error:
+                code, message = aws.error_code(error), str(error)
+                if code == "ConditionalCheckFailedException":
+                    return False
+                if code == "ValidationException" and "size" in message.lower():
+                    raise InvalidData(
+                        f"the row {item.key} makes an item over DynamoDB's 400 KB"
+                    ) from error
+                raise
+        replaced = answer.get("Attributes", {}).get("version", {}).get("S")
+        return bool(replaced != self._version)

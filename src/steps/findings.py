@@ -1,0 +1,60 @@
+"""The rules that a unit's rows broke: what validate found, as far as records and news carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from contracts import layout
+from contracts.errors import NotFound
+from contracts.messages import EndUnit
+from contracts.run import Finding
+from steps import storage
+
+FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
+VALUE_CHARACTERS: Final = 100
+MALFORMED: Final = "malformed"
+STAGES_WITH_FINDINGS: Final = ("validate", "transform", "store-dynamodb", "store-redshift")
+
+
+def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
+    """Those of a unit that has ended, the rules with the most rows first.
+
+    None where validation had nothing to find, or the unit failed before it: what an earlier attempt
+    left there is not asked.
+    """
+    if message.failure is None:
+        found = bool(message.rows.rejected or message.rows.warned)
+    else:
+        found = message.failure.stage in STAGES_WITH_FINDINGS
+    return read_findings(bucket, message.run_id, message.unit_id) if found else ()
+
+
+def read_findings(bucket: str, run_id: str, unit_id: str) -> tuple[Finding, ...]:
+    """The first findings of a unit's document; none if there is no document."""
+    try:
+        document = storage.read_json(bucket, layout.findings_key(run_id, unit_id))
+    except NotFound:
+        return ()
+    findings = [
+        Finding.from_json({**rule, "example": _example(rule)}) for rule in document["rules"]
+    ]
+    findings.sort(key=lambda finding: (-finding.rows, finding.rule, finding.column or ""))
+    return tuple(findings[:FINDINGS_KEPT])
+
+
+def _example(rule: Mapping[str, Any]) -> str | None:
+    """`line 7: -3`, as far as the first example tells.
+
+    Of a malformed row the value is all of it, and news go to more people than data do: the line
+    number has to be enough.
+    """
+    examples = rule.get("examples") or ()
+    if not examples:
+        return None
+    line, value = examples[0].get("line"), examples[0].get("value")
+    if rule["rule"] == MALFORMED:
+        value = None
+    where = "" if line is None else f"line {line}"
+    what = "" if value is None else str(value)[:VALUE_CHARACTERS]
+    return ": ".join(part for part in (where, what) if part) or None

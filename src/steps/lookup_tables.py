@@ -1,0 +1,122 @@
+# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+"""The lookups of a run as typed tables that its transform joins by name."""
+
+from __future__ import annotations
+
+import csv
+from typing import Final
+
+import duckdb
+
+from contracts import layout
+from contracts.columns import Column
+from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
+from contracts.errors import InvalidData, InvalidDataset, Problem
+from steps.checks import cast_column
+from steps.duck import Workspace, quoted, text
+from steps.fetching import Fetched, fetch
+from steps.reading import first_line, text_column
+
+_SHOWN: Final = 80  # characters of a value in a message
+
+
+def load_lookups(space: Workspace, snapshot: DatasetSnapshot) -> None:
+    """Make a table of each lookup, as it was when the run began.
+
+    Raises:
+        InvalidData: one has changed since, is unreadable, lacks a column, or holds a value that is
+            none of its column's type; says which.
+        NotFound: one is not there any more.
+    """
+    frozen = {found.name: found for found in snapshot.lookups}
+    for lookup in snapshot.dataset.lookups:
+        if lookup.name not in frozen:
+            problem = Problem("lookups", "was not frozen with the run", lookup.name)
+            raise InvalidDataset(snapshot.dataset.name, [problem])
+        _load(space, lookup, frozen[lookup.name])
+
+
+def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
+    bucket, key = layout.split_s3_url(found.url)
+    name = f"lookup-{lookup.name}"
+    fetched = fetch(bucket, key, space.directory, lookup.format, etag=found.etag, name=name)
+    where = f"lookup {lookup.name} ({found.url})"
+    columns = [Column(name=column.name, type=column.type) for column in lookup.columns]
+    try:
+        relation = _texts(space, fetched, lookup, where)
+        typed = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in columns)
+        space.connection.execute(
+            f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
+        )
+    except duckdb.Error as error:
+        raise InvalidData(f"{where} cannot be read: {first_line(error)}") from error
+    for column in columns:
+        _check_values(space, column, where)
+    names = ", ".join(quoted(column.name) for column in columns)
+    space.connection.execute(
+        f'CREATE TABLE {quoted(lookup.name)} AS SELECT {names} FROM "lookup-texts"'
+    )
+    space.connection.execute('DROP TABLE "lookup-texts"')
+    fetched.path.unlink()
+
+
+def _check_values(space: Workspace, column: Column, where: str) -> None:
+    """Every text is missing or a value of the column's type.
+
+    Raises:
+        InvalidData: one is not.
+    """
+    raw = text_column(column.name)
+    row = space.connection.execute(
+        f'SELECT rowid + 1, {raw} FROM "lookup-texts"'
+        f" WHERE {raw} IS NOT NULL AND {quoted(column.name)} IS NULL ORDER BY rowid LIMIT 1"
+    ).fetchone()
+    if row:
+        raise InvalidData(
+            f"{where}, row {row[0]}, column {column.name}: {str(row[1])[:_SHOWN]!r} is not a"
+            f" {column.type}"
+        )
+
+
+def _texts(space: Workspace, fetched: Fetched, lookup: Lookup, where: str) -> str:
+    """A relation with a text column per column of the lookup."""
+    names = [column.name for column in lookup.columns]
+    if isinstance(lookup.format, CsvFormat):
+        reader, header = _csv(space, fetched, lookup.format, names)
+    else:
+        reader = f"read_parquet({text(fetched.path)})"
+        header = [row[0] for row in space.connection.execute(f"DESCRIBE FROM {reader}").fetchall()]
+    places = {name.strip().lower(): name for name in reversed(header)}
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise InvalidData(f"{where} lacks {', '.join(missing)}; it has {', '.join(header)[:400]}")
+    selected = ", ".join(
+        f"nullif(CAST({quoted(places[name])} AS VARCHAR), '') AS {text_column(name)}"
+        for name in names
+    )
+    return f"(SELECT {selected} FROM {reader})"
+
+
+def _csv(
+    space: Workspace, fetched: Fetched, form: CsvFormat, names: list[str]
+) -> tuple[str, list[str]]:
+    """A strict reader (a malformed row is an error), and the names of its columns."""
+    header = _header(space, fetched, form) if form.header else names
+    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in header)
+    return (
+        f"read_csv({text(fetched.path)}, auto_detect = false,"
+        f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
+        f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}},"
+        f" compression = {text(fetched.compression)})"
+    ), header
+
+
+def _header(space: Workspace, fetched: Fetched, form: CsvFormat) -> list[str]:
+    """The names in the first line; there is none in an empty file."""
+    row = space.connection.execute(
+        f"SELECT line FROM read_csv({text(fetched.path)}, auto_detect = false, header = false,"
+        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'},"
+        f" compression = {text(fetched.compression)}) LIMIT 1"
+    ).fetchone()
+    line = str(row[0] or "") if row else ""
+    return next(csv.reader([line], delimiter=form.delimiter, quotechar=form.quote), [])

@@ -1,0 +1,176 @@
+"""record_items: what came of each item of a unit's batch, as one small document per item.
+
+The documents lie under the item's index in its array, so a later attempt overwrites what an earlier
+one wrote, and a repeat writes the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from contracts import layout
+from contracts.errors import InvalidData, NotFound, OwnershipLost
+from contracts.messages import RecordItems
+from contracts.run import ItemTotals, StageFailure
+from contracts.run_request import RunRequest
+from steps import aws, storage
+from steps.ledger import RUN, Item, Ledger
+from steps.runtime import logger, metrics, settings_from_environment, step_handler
+
+WRITERS: Final = 16
+_OF_A_REJECT: Final = ("rule", "column", "reason", "value", "broken")
+
+
+class ItemStatus(StrEnum):
+    """STORED: it passed, and what the transform makes of its batch is stored. REJECTED: malformed
+    or against a rule. FAILED: its batch has failed."""
+
+    STORED = "STORED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What came of one item.
+
+    Attributes:
+        index: in the array, from 0.
+        text: the item itself, as the array has it.
+    """
+
+    index: int
+    status: ItemStatus
+    text: str
+    errors: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    ledger_table: str
+    data_bucket: str
+
+
+@step_handler(RecordItems)
+def handler(message: RecordItems) -> ItemTotals:
+    settings = settings_from_environment(Settings)
+    return record_items(message, settings.data_bucket, Ledger(settings.ledger_table))
+
+
+def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> ItemTotals:
+    """Write the result of every item of the batch.
+
+    Raises:
+        OwnershipLost: a later attempt holds the run, and its results are not to be overwritten.
+        InvalidData: the unit is no batch of items, or its rejected rows are not of this batch.
+    """
+    run = _owned_run(message, ledger)
+    results = list(_results(message, data_bucket))
+    about = {
+        "runId": message.run_id,
+        "unitId": message.unit_id,
+        "source": RunRequest.from_json(json.loads(run["request"])).input_url,
+    }
+    client = aws.client("s3")  # made here: making clients is not thread-safe
+
+    def write(result: ItemResult) -> None:
+        key = layout.item_result_key(message.run_id, result.index)
+        with aws.translated(f"writing s3://{data_bucket}/{key}"):
+            client.put_object(
+                Bucket=data_bucket,
+                Key=key,
+                Body=_document(result, about).encode(),
+                ContentType="application/json",
+            )
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, results))
+    totals = _totals(results)
+    for status in ItemStatus:
+        number = sum(result.status is status for result in results)
+        metrics.add_metric(name=f"Items{status.value.title()}", unit=MetricUnit.Count, value=number)
+    logger.info("items recorded", extra={"items": totals.model_dump()})
+    return totals
+
+
+def _owned_run(message: RecordItems, ledger: Ledger) -> Item:
+    run = ledger.get_item(message.run_id, RUN)
+    if run is None:
+        raise NotFound(f"run {message.run_id} is not in the ledger")
+    if run["run_attempt"] != message.run_attempt:
+        raise OwnershipLost(
+            f"run {message.run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
+        )
+    return run
+
+
+def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
+    batch = storage.read_unit(data_bucket, message.run_id, message.unit_id)
+    if batch.items is None:
+        raise InvalidData(f"unit {message.unit_id}: {batch.url} is no batch of items")
+    lines = storage.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]
+    rejects = _rejects_by_line(message.rejected_url)
+    foreign = sorted(line for line in rejects if not 1 <= line <= len(lines))
+    if foreign:
+        raise InvalidData(
+            f"{message.rejected_url}: line {foreign[0]} is not one of the {len(lines)} items of"
+            f" {batch.url}"
+        )
+    first = layout.first_item(batch.key)
+    for number, text in enumerate(lines, start=1):
+        index = first + number - 1
+        if number in rejects:
+            yield ItemResult(index, ItemStatus.REJECTED, text, rejects[number])
+        elif message.failure is not None:
+            yield ItemResult(index, ItemStatus.FAILED, text, [_error(message.failure)])
+        else:
+            yield ItemResult(index, ItemStatus.STORED, text)
+
+
+def _rejects_by_line(url: str | None) -> dict[int, list[dict[str, Any]]]:
+    """Why rows were rejected, by their line in the batch."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    if url is not None:
+        for text in storage.read_bytes(*layout.split_s3_url(url)).decode().split("\n"):
+            if text:
+                reject = json.loads(text)
+                why = {name: reject[name] for name in _OF_A_REJECT if name in reject}
+                found[int(reject["line"])].append(why)
+    return found
+
+
+def _error(failure: StageFailure) -> dict[str, Any]:
+    return {
+        "stage": failure.stage,
+        "errorType": failure.error_type,
+        "message": failure.message,
+    }
+
+
+def _document(result: ItemResult, about: Mapping[str, Any]) -> str:
+    """The result as JSON; the item in it is the text that came, digit for digit."""
+    head = {
+        "index": result.index,
+        "status": result.status.value,
+        **about,
+        "errors": list(result.errors),
+    }
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "item": {result.text}}}\n'
+
+
+def _totals(results: Sequence[ItemResult]) -> ItemTotals:
+    statuses = [result.status for result in results]
+    return ItemTotals(
+        total=len(statuses),
+        stored=statuses.count(ItemStatus.STORED),
+        rejected=statuses.count(ItemStatus.REJECTED),
+        failed=statuses.count(ItemStatus.FAILED),
+    )

@@ -1,0 +1,297 @@
+"""Contracts proposed from samples: what they say, and that they are right."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from cli_world import World, pipeline
+
+from cli.proposal import Origin, dataset_name
+from contracts.dataset import Column, Dataset, Limits
+from local import sample_data
+from steps.dataset_check import check_dataset
+
+
+def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
+    result = pipeline("dataset", "new", str(path), *options)
+    assert result.exit_code == 0, result.output
+    name = str(yaml.safe_load(result.output)["name"])
+    return check_dataset(result.output, name).dataset, result.output
+
+
+def columns(dataset: Dataset) -> dict[str, Column]:
+    return {column.name: column for column in dataset.columns}
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """A day of the web shop, with its dirt."""
+    path = tmp_path / "orders.csv"
+    path.write_bytes(sample_data.make().files[0].body)
+    return path
+
+
+def test_dirty_orders_are_seen_for_what_they_are(orders: Path) -> None:
+    dataset, text = proposed(orders, "--name", "shop")
+
+    found = columns(dataset)
+    assert dataset.name == "shop"
+    assert {name: column.type for name, column in found.items()} == {
+        "order_id": "string",
+        "customer_id": "string",
+        "ordered_at": "timestamp",
+        "shipped_on": "date",
+        "status": "string",
+        "country": "string",
+        "items": "integer",
+        "amount": "decimal(18,2)",
+        "currency": "string",
+        "gift": "boolean",
+        "note": "string",
+    }
+    assert found["order_id"].pattern == "ORD-[0-9]{8}"
+    assert found["order_id"].required
+    assert set(found["status"].allowed or ()) >= {"placed", "paid", "shipped"}
+    assert "NO" in (found["country"].allowed or ())
+    assert found["note"].allowed is None
+    assert not found["gift"].required
+    assert dataset.targets.dynamodb
+    assert dataset.targets.dynamodb.key == ("order_id",)
+    assert dataset.source.prefix == "landing/shop/"
+    assert dataset.source.suffix == ".csv"
+    assert "13 rows of the sample could not be read" in text
+    assert "5 values of another type" in text
+    assert "unique, absent in 4 rows" in text
+
+
+def test_text_with_semicolons_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "Kunden 2026-11-01.csv"
+    lines = ["id;name;plz;umsatz", *(f"{n};Müller – {n};0{n}123;{n}.5" for n in range(1, 9))]
+    path.write_bytes("\r\n".join(lines).encode("cp1252"))
+
+    dataset, _ = proposed(path)
+
+    assert dataset.name == "kunden"
+    assert dataset.format.to_json() == {
+        "type": "csv",
+        "delimiter": ";",
+        "quote": '"',
+        "header": True,
+        "encoding": "windows-1252",
+        "compression": "auto",
+    }
+    found = columns(dataset)
+    assert found["plz"].type == "string"  # a number would lose the leading zero
+    assert found["umsatz"].type == "decimal(18,1)"
+    assert found["umsatz"].minimum == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_encodings_and_compression_are_told_by_the_bytes(
+    tmp_path: Path, encoding: str, packed: bool
+) -> None:
+    data = "id,name\n1,Käthe\n2,José\n".encode(encoding)
+    path = tmp_path / "people.txt"
+    path.write_bytes(gzip.compress(data) if packed else data)
+
+    dataset, _ = proposed(path)
+
+    told = dataset.format.to_json()
+    assert told["encoding"] == encoding.removesuffix("-sig")
+    assert told["compression"] == ("gzip" if packed else "auto")
+    assert list(columns(dataset)) == ["id", "name"]
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv"
+    path.write_text("".join(f"{n},2026-11-01T00:00:{n:02}Z,1e-{n}\n" for n in range(10)))
+
+    dataset, _ = proposed(path)
+
+    assert dataset.format.to_json()["header"] is False
+    kinds = {name: column.type for name, column in columns(dataset).items()}
+    assert kinds == {"column_1": "integer", "column_2": "timestamp", "column_3": "double"}
+
+
+def test_json_lines_with_one_that_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    good = [json.dumps({"event_id": f"e{n}", "ok": n > 3, "tags": ["a"]}) for n in range(5)]
+    path.write_text("\n".join([*good, '{"event_id": ']))
+
+    dataset, text = proposed(path)
+
+    assert dataset.format.to_json() == {"type": "jsonl", "compression": "auto"}
+    kinds = {name: column.type for name, column in columns(dataset).items()}
+    assert kinds == {"event_id": "string", "ok": "boolean", "tags": "string"}
+    assert "1 rows of the sample could not be read" in text
+
+
+def test_a_json_array_by_zstd_cannot_hide(tmp_path: Path) -> None:
+    path = tmp_path / "things.json.zst"
+    with duckdb.connect() as maker:
+        maker.execute(
+            "COPY (SELECT range AS id, 'x' AS kind FROM range(3)) TO ?"
+            " (FORMAT json, ARRAY true, COMPRESSION zstd)",
+            [str(path)],
+        )
+
+    dataset, _ = proposed(path)
+
+    assert dataset.format.to_json() == {"type": "json", "compression": "auto"}
+    assert dataset.source.suffix == ".json.zst"
+    assert columns(dataset)["id"].type == "integer"
+
+
+def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None:
+    path = tmp_path / "sales.parquet"
+    with duckdb.connect() as maker:
+        maker.execute(
+            "COPY (SELECT range AS index, DATE '2026-11-01' + range::INTEGER AS day,"
+            " range / 7.0 AS share FROM range(9)) TO ? (FORMAT parquet)",
+            [str(path)],
+        )
+
+    dataset, _ = proposed(path)
+
+    kinds = {name: column.type for name, column in columns(dataset).items()}
+    assert kinds == {"index": "integer", "day": "date", "share": "double"}
+    assert "index AS source_index" in (dataset.transform or "")
+    assert dataset.targets.dynamodb
+    assert dataset.targets.dynamodb.key == ("source_index",)
+
+
+def test_two_columns_are_the_key_where_none_is_alone(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    rows = [f"{day},{shop},9.99" for day in ("2026-11-01", "2026-11-02") for shop in "abc"]
+    path.write_text("\n".join(["day,shop,price", *rows]))
+
+    dataset, _ = proposed(path)
+
+    assert dataset.targets.dynamodb
+    assert dataset.targets.dynamodb.key == ("day", "shop")
+
+
+def test_rows_that_nothing_tells_apart_get_a_key_to_mend(tmp_path: Path) -> None:
+    path = tmp_path / "same.csv"
+    path.write_text("a,b,c\n" + "x,y,z\n" * 3)
+
+    dataset, text = proposed(path)
+
+    assert dataset.targets.dynamodb
+    assert dataset.targets.dynamodb.key == ("a",)
+    assert "mend the key" in text
+
+
+def test_columns_that_no_contract_can_name_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("id,order date,id\n1,x,2\n2,y,3\n")
+
+    dataset, text = proposed(path)
+
+    assert list(columns(dataset)) == ["id"]
+    assert '"order date" is left out' in text
+    assert '"id (again)" is left out' in text
+
+
+def test_a_proposal_is_as_lenient_as_its_sample_was_dirty(tmp_path: Path) -> None:
+    path = tmp_path / "dirty.csv"
+    path.write_text("id,n\n" + "".join(f"{n},{n}\n{n},{n},1\n" for n in range(100)))
+
+    dataset, _ = proposed(path)
+
+    assert dataset.limits.rejected_percentage > 50 > Limits().rejected_percentage
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix", "partition", "name"),
+    [
+        ("landing/visits/dt=2026-11-01/a.csv", "landing/visits/", "dt=%Y-%m-%d/", "visits"),
+        ("in/shop/2026/11/01/a.csv", "in/shop/", "%Y/%m/%d/", "shop"),
+        ("in/shop/year=2026/month=11/day=01/a.csv", "in/shop/", None, "shop"),
+        ("in/x/20261101/a.csv", "in/x/", "%Y%m%d/", "x"),
+        ("in/Big Shop/a.csv", "in/Big Shop/", None, "big_shop"),
+    ],
+)
+def test_an_object_in_s3_tells_where_its_siblings_lie(
+    local: World, key: str, prefix: str, partition: str | None, name: str
+) -> None:
+    local.deployment.client("s3").put_object(Bucket="data", Key=key, Body=b"id\n1\n2\n")
+    if "year=" in key:
+        partition = "year=%Y/month=%m/day=%d/"
+
+    result = pipeline("dataset", "new", f"s3://data/{key}")
+
+    assert result.exit_code == 0, result.output
+    dataset = check_dataset(result.output, name).dataset
+    assert (dataset.source.prefix, dataset.source.partition) == (prefix, partition)
+    assert dataset.source.bucket is None
+
+
+def test_an_object_of_another_bucket(local: World) -> None:
+    s3 = local.deployment.client("s3")
+    s3.create_bucket(Bucket="theirs")
+    s3.put_object(Bucket="theirs", Key="a.csv", Body=b"id\n1\n2\n")
+
+    result = pipeline("dataset", "new", "s3://theirs/a.csv")
+
+    assert yaml.safe_load(result.output)["source"]["bucket"] == "theirs"
+    assert "SourceBucketArns" in result.output
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        ("s3://data/nothing.csv", "cannot be read"),
+        ("s3://data", "not an S3 URL"),
+        ("nothing.csv", "cannot be read"),
+        ("empty.csv", "is empty"),
+        ("header.csv", "has no rows"),
+        ("bytes.csv", "is neither UTF-8"),
+        ("broken.csv.gz", "cannot be decompressed"),
+        ("broken.parquet", "cannot be read as parquet"),
+        ("names.csv", "columns with names of a-z"),
+    ],
+)
+def test_what_is_no_sample_is_refused_with_the_reason(
+    tmp_path: Path, sample: str, told: str
+) -> None:
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "header.csv").write_text("a,b\n")
+    (tmp_path / "bytes.csv").write_bytes(b"\x81\x8d\x8f\x90\x9d")
+    (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(b"a\n1\n" * 99)[:-9])
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 is all")
+    (tmp_path / "names.csv").write_text("Order Date;Größe\nx;y\n")
+
+    result = pipeline("dataset", "new", sample)
+
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_it_is_written_beside_the_others_but_never_over_one(orders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shop.yaml"
+
+    first = pipeline("dataset", "new", str(orders), "--out", str(out))
+    text = out.read_text()
+    second = pipeline("dataset", "new", str(orders), "--out", str(out))
+
+    assert first.exit_code == 0
+    assert f"pipeline dataset check {out}" in first.output
+    assert pipeline("dataset", "check", str(out)).exit_code == 0
+    assert text.startswith("# yaml-language-server: $schema=dataset.schema.json\n")
+    assert second.exit_code == 2
+    assert "exists already" in second.output
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("2026-11-01.csv", "dataset_2026_11_01"), ("a/b/Ümlaut-1.csv", "b")]
+)
+def test_names_are_such_as_datasets_have(key: str, name: str) -> None:
+    assert dataset_name(Origin(key)) == name

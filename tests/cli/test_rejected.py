@@ -1,0 +1,115 @@
+"""Rejected rows shown, and written to a file to be mended."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from cli_world import World, pipeline
+from quarantine_world import AS_TEXT, BROKEN, MALFORMED, Quarantine
+
+
+def test_rejected_rows_are_shown_with_their_reasons(quarantine: Quarantine) -> None:
+    quarantine.reject(BROKEN, MALFORMED).reject(AS_TEXT, unit="00000-001")
+
+    shown = pipeline("rejected", "run-1").output
+
+    assert "4 columns instead of 3" in shown
+    assert "'many' is not a integer" in shown
+    assert "3 rejected rows (type minutes 2, malformed 1)" in shown
+
+
+def test_the_table_shows_the_first_rows_and_says_so(quarantine: Quarantine) -> None:
+    quarantine.reject(*[BROKEN] * 7)
+
+    assert "5 of them are shown" in pipeline("rejected", "run-1", "--limit", "5").output
+    assert "of them are shown" not in pipeline("rejected", "run-1", "--limit", "0").output
+
+
+def test_rows_of_one_unit_or_rule_for_programs(quarantine: Quarantine) -> None:
+    quarantine.reject(BROKEN, MALFORMED).reject(AS_TEXT, unit="00000-001")
+
+    one = json.loads(pipeline("rejected", "run-1", "--unit", "00000-001", "--json").output)
+    bad = json.loads(pipeline("rejected", "run-1", "--rule", "malformed", "--json").output)
+
+    assert [(row["unit"], row["line"]) for row in one["shown"]] == [("00000-001", 3)]
+    assert bad["rules"] == {"malformed": 1}
+
+
+def test_units_that_failed_have_more_to_mend_than_their_rejected_rows(
+    quarantine: Quarantine,
+) -> None:
+    quarantine.reject(BROKEN).reject(BROKEN, unit="00000-001")
+    failure = {"stage": "validate", "error_type": "InvalidData", "message": "too many"}
+    for unit, more in (("00000-000", {}), ("00000-001", {"failure": failure})):
+        status = "FAILED" if more else "STORED"
+        quarantine.world.put({"run_id": "run-1", "item": f"UNIT#{unit}", "status": status, **more})
+
+    told = pipeline("rejected", "run-1").output
+
+    assert "1 of these units failed (00000-001): none of their rows are stored" in told
+    assert (
+        "of these units failed" not in pipeline("rejected", "run-1", "--unit", "00000-000").output
+    )
+
+
+@pytest.mark.usefixtures("quarantine")
+def test_a_run_without_rejected_rows() -> None:
+    assert "0 rejected rows" in pipeline("rejected", "run-1").output
+    assert pipeline("rejected", "run-1", "--unit", "00000-009").exit_code == 4
+
+
+def test_a_run_that_never_read_its_contract(local: World) -> None:
+    local.put_run(run_id="early")
+
+    result = pipeline("rejected", "early")
+
+    assert result.exit_code == 4
+    assert "ended before it read one" in result.output
+
+
+def test_the_file_has_each_rows_values_as_far_as_they_can_be_told(quarantine: Quarantine) -> None:
+    quarantine.reject(BROKEN, AS_TEXT, MALFORMED)
+
+    rows = quarantine.written()
+
+    assert [row["unit"] for row in rows] == ["00000-000"] * 3
+    assert rows[0]["values"] == {"visit_id": "v1", "minutes": "many", "name": None}
+    # The contract's columns stand in another order than the source's.
+    assert rows[1]["values"] == {"visit_id": "v2", "minutes": None, "name": "few"}
+    assert rows[2]["values"] == {"visit_id": "v3", "minutes": "7", "name": "Anna, B."}
+    assert rows[2]["raw"] == MALFORMED["raw"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_source_that_is_gone_or_compressed(quarantine: Quarantine, gone: bool) -> None:
+    key = "landing/visits/b.csv.gz"
+    quarantine.reject({**MALFORMED, "source": f"s3://data/{key}"})
+    if not gone:
+        quarantine.put(key, gzip.compress("\ufeffName,Minutes,Visit_Id,x\n".encode()))
+
+    (row,) = quarantine.written()
+
+    names = ["visit_id", "minutes", "name"] if gone else ["name", "minutes", "visit_id"]
+    assert row["values"] == dict(zip(names, ["v3", "Anna, B.", "7"], strict=True))
+
+
+def test_rows_of_json_keep_their_values(quarantine: Quarantine) -> None:
+    quarantine.freeze(format={"type": "jsonl"})
+    raw = '{"visit_id": "v1", "minutes": 1.5, "name": {"first": "A"}}'
+    quarantine.reject({**BROKEN, "raw": raw}, {**MALFORMED, "raw": '{"visit_id": '})
+
+    rows = quarantine.written()
+
+    assert rows[0]["values"] == {"visit_id": "v1", "minutes": "1.5", "name": '{"first": "A"}'}
+    assert rows[1]["values"] == {"visit_id": None, "minutes": None, "name": None}
+
+
+def test_a_file_is_never_written_over(quarantine: Quarantine) -> None:
+    quarantine.reject(BROKEN).written()
+
+    again = pipeline("rejected", "run-1", "--out", str(quarantine.file))
+
+    assert again.exit_code == 2
+    assert "exists already" in again.output

@@ -1,0 +1,269 @@
+"""Contracts, rows and objects drawn at random, dirt included."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import duckdb
+from hypothesis import strategies as st
+
+Values = dict[str, str | None]
+SEVERITIES: Final = ["warn", "quarantine", "quarantine", "fail"]
+# Texts of each type: right ones first, then what only looks like it.
+TEXTS: Final[dict[str, tuple[list[str], list[str]]]] = {
+    "integer": (
+        ["0", "7", "-3", "+5", " 12", "007", "9223372036854775807"],
+        ["1.5", "1e3", "seven", "9223372036854775808", "1 2", "0x1f", "-", "1_000"],
+    ),
+    "decimal(6,2)": (
+        ["0", "1.5", "-2.25", ".5", "3.", "9999.99", "1.500", "+4.00 "],
+        ["1.505", "10000", "1,5", "1e2", "$3", "nan", "."],
+    ),
+    "double": (
+        ["0", "1.5", "-2e3", ".5", "1E-3", " 7 "],
+        ["nan", "inf", "-Infinity", "1e999", "1,5", "0x10", "e3"],
+    ),
+    "boolean": (
+        ["true", "FALSE", "t", "f", "yes", "No", "1", "0", " y"],
+        ["2", "wahr", "truee", "-1", "ja", "01"],
+    ),
+    "date": (
+        ["2026-11-01", "2024-02-29", "1999-12-31", " 2026-01-01"],
+        ["2026-02-30", "01.11.2026", "2026-11-01T00:00:00Z", "26-11-01", "infinity", "today"],
+    ),
+    "timestamp": (
+        ["2026-11-01T06:30:00Z", "2026-11-01 06:30", "2026-11-01T06:30:00.123+01:00", "2026-11-01"],
+        ["2026-11-01T25:00:00Z", "2026-11-1", "yesterday", "epoch", "2026-11-01T6:30:00Z"],
+    ),
+}
+STRINGS: Final = st.sampled_from(
+    ["x", "y", "z", "abc", "Zoë", "a,b", 'q"q', "two\nlines", " x", "'"]
+)
+BOUNDS: Final = {"integer": (0, 7), "decimal(6,2)": ("0.00", "3.5"), "double": (-1, "1.5")}
+RULES: Final = ["n < 6", "k <> 'b' OR n % 2 = 0", "length(k) = 1", "n IS NULL"]
+QUERIES: Final = [None, None, None, "n % 3 > 0", "k < 'c'"]
+
+SERIAL_AND_LETTER: Final[list[dict[str, Any]]] = [
+    {"name": "n", "type": "integer", "required": True},
+    {"name": "k", "required": True},
+]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A contract's columns and rules, and an object's rows.
+
+    Attributes:
+        rows: by column; None where there is nothing. `n` tells them apart and is always right.
+        malformed: after how many rows records follow that cannot be read.
+        blanks: after how many rows empty lines follow, which mean nothing.
+    """
+
+    columns: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    rows: list[Values]
+    malformed: list[int]
+    query: str | None
+    blanks: tuple[int, ...] = ()
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """`n`, a serial number; `k`, few letters that come again; and up to three of any kind."""
+    found: list[dict[str, Any]] = [dict(column) for column in SERIAL_AND_LETTER]
+    for number in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["string", *TEXTS]))
+        column: dict[str, Any] = {"name": f"c{number}", "type": kind}
+        column["severity"] = draw(st.sampled_from(SEVERITIES))
+        column["required"] = draw(st.booleans())
+        column["unique"] = draw(st.sampled_from([False, False, True]))
+        if kind == "string":
+            column |= draw(st.sampled_from([{}, {"allowed": ["x", "y"]}, {"pattern": "[a-z]+"}]))
+            column |= draw(st.sampled_from([{}, {}, {"references": "k"}]))
+        elif kind in BOUNDS and draw(st.booleans()):
+            column["minimum"], column["maximum"] = BOUNDS[kind]
+        found.append(column)
+    return found
+
+
+@st.composite
+def objects(draw: st.DrawFn, *, clean: bool = False, first: int = 0) -> Drawn:
+    """A contract and one object of it.
+
+    Args:
+        clean: without malformed records and checks that fail the unit.
+        first: the first row's `n`.
+    """
+    held = draw(columns())
+    rules = [
+        {"name": f"rule-{n}", "check": check, "severity": draw(st.sampled_from(SEVERITIES))}
+        for n, check in enumerate(draw(st.lists(st.sampled_from(RULES), max_size=2, unique=True)))
+    ]
+    query = draw(st.sampled_from(QUERIES))
+    if clean:
+        for each in (*held, *rules):
+            each["severity"] = "quarantine" if each.get("severity") == "fail" else "warn"
+    elif draw(st.booleans()):  # nothing but rejected rows, which one scan can tell
+        query = None
+        for each in (*held, *rules):
+            each["severity"] = "quarantine"
+    rows = draw(rows_of(held, first))
+    at = st.lists(st.integers(0, len(rows)), max_size=3).map(sorted)
+    malformed = [] if clean else draw(at)
+    return Drawn(held, rules, rows, malformed, query, tuple(draw(at)))
+
+
+@st.composite
+def rows_of(draw: st.DrawFn, held: list[dict[str, Any]], first: int = 0) -> list[Values]:
+    rows: list[Values] = []
+    for number in range(draw(st.integers(0, 9))):
+        row: Values = {"n": str(first + number), "k": draw(st.sampled_from("abcd"))}
+        for column in held[2:]:
+            row[column["name"]] = draw(_text_of(column["type"]))
+        rows.append(row)
+    return rows
+
+
+def _text_of(kind: str) -> st.SearchStrategy[str | None]:
+    if kind == "string":
+        return st.one_of(st.none(), STRINGS)
+    right, wrong = (st.sampled_from(texts) for texts in TEXTS[kind])
+    return st.one_of(right, right, st.none(), wrong)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How objects of one contract are written.
+
+    Attributes:
+        names: the columns in the order in which they stand.
+        spare: a further column that the contract does not know.
+        ends: of lines, in turn.
+        packed: by gzip, told by the key's ending or by the contract.
+    """
+
+    kind: str
+    names: list[str]
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quote: str = '"'
+    spare: bool = False
+    ends: tuple[str, ...] = ("\n",)
+    packed: Literal["no", "by its key", "by the contract"] = "no"
+
+    @property
+    def format(self) -> dict[str, Any]:
+        """As the contract describes it."""
+        described: dict[str, Any] = {"type": self.kind}
+        if self.kind == "csv":
+            described |= {"delimiter": self.delimiter, "quote": self.quote}
+            described |= {"encoding": self.encoding}
+        if self.packed == "by the contract":
+            described["compression"] = "gzip"
+        return described
+
+    @property
+    def ending(self) -> str:
+        return f".{self.kind}.gz" if self.packed == "by its key" else f".{self.kind}"
+
+    def write(self, drawn: Drawn) -> bytes:
+        """An object with these rows; Parquet has no malformed ones."""
+        if self.kind == "parquet":
+            return _parquet(drawn.rows, self.names)
+        texts = [text for text, _ in self.records(drawn)]
+        if self.kind == "json":
+            text = f"[{', '.join(texts)}]"
+        else:
+            ends = itertools.cycle(self.ends)
+            text = "".join(text + next(ends) for text in texts)
+        body = text.encode(self.encoding)
+        return body if self.packed == "no" else gzip.compress(body)
+
+    def records(self, drawn: Drawn) -> list[tuple[str, str | None]]:
+        """The text of each record with the `n` of a row; `malformed`, or None for none at all."""
+        csv_text, found = self.kind == "csv", list[tuple[str, str | None]]()
+        names = [*self.names, "spare"] if self.spare else self.names
+        if csv_text:
+            found.append((self._csv(names), None))
+        for number in range(len(drawn.rows) + 1):
+            for which in range(drawn.malformed.count(number)):
+                bad = self._malformed(len(names), which) if csv_text else f"[{which}]"
+                found.append((bad, "malformed"))
+            found += [("", None)] * (drawn.blanks.count(number) if self.kind != "json" else 0)
+            if number < len(drawn.rows):
+                row = drawn.rows[number]
+                texts = [row.get(name) for name in names]
+                found.append((self._csv(texts) if csv_text else _object(row, names), row["n"]))
+        return found
+
+    def lines(self, drawn: Drawn) -> dict[str, int]:
+        """Where each row begins, by its `n`: its line, or its number in JSON arrays and Parquet."""
+        if self.kind == "parquet":
+            return {str(row["n"]): number for number, row in enumerate(drawn.rows, start=1)}
+        found, line = {}, 1
+        for text, n in self.records(drawn):
+            if n is not None:
+                found[n] = line
+            line += 1 if self.kind == "json" else 1 + text.count("\n")
+        return found
+
+    def _csv(self, fields: Sequence[str | None]) -> str:
+        file = io.StringIO()
+        writer = csv.writer(file, delimiter=self.delimiter, quotechar=self.quote)
+        writer.writerow(["" if field is None else field for field in fields])
+        return file.getvalue().removesuffix("\r\n")
+
+    def _malformed(self, columns: int, which: int) -> str:
+        """A field too many, one too few, or text behind a closing quote."""
+        if which == 2:
+            closed = f"{self.quote}x{self.quote}y"
+            return self.delimiter.join([closed, *["?"] * (columns - 1)])
+        return self.delimiter.join(["?"] * (columns + (-1 if which else 1)))
+
+
+@st.composite
+def dialects(draw: st.DrawFn, drawn: Drawn) -> Dialect:
+    """Any format, the columns in any order."""
+    names = draw(st.permutations([column["name"] for column in drawn.columns]))
+    kind = draw(st.sampled_from(["csv", "csv", "csv", "jsonl", "json", "parquet"]))
+    if kind == "parquet":
+        return Dialect(kind, names)
+    packed = draw(st.sampled_from(["no", "no", "by its key", "by the contract"]))
+    if kind != "csv":
+        return Dialect(kind, names, packed=packed)
+    return Dialect(
+        kind,
+        names,
+        encoding=draw(st.sampled_from(["utf-8", "latin-1", "windows-1252", "utf-16"])),
+        delimiter=draw(st.sampled_from([",", ";", "\t", "|"])),
+        quote=draw(st.sampled_from(['"', "'"])),
+        spare=draw(st.booleans()),
+        ends=draw(st.sampled_from([("\n",), ("\r\n",), ("\n", "\r\n", "\n")])),
+        packed=packed,
+    )
+
+
+def _object(row: Values, names: Sequence[str]) -> str:
+    present = {name: row[name] for name in names if row.get(name) is not None}
+    return json.dumps(present, ensure_ascii=False)
+
+
+def _parquet(rows: list[Values], names: list[str]) -> bytes:
+    listed = ", ".join(f'"{name}" VARCHAR' for name in names)
+    marks = ", ".join("?" for _ in names)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+        maker.execute(f"CREATE TABLE rows ({listed})")
+        for row in rows:
+            maker.execute(f"INSERT INTO rows VALUES ({marks})", [row.get(name) for name in names])  # noqa: S608
+        path = Path(folder) / "rows.parquet"
+        maker.execute(f"COPY rows TO '{path}' (FORMAT parquet)")
+        return path.read_bytes()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.run import (
+    FailedUnit,
+    Finding,
+    ItemTotals,
+    NextStep,
+    RowCounts,
+    RunResult,
+    RunStatus,
+    StageFailure,
+    UnitTotals,
+)
+from steps.notification_text import end_text
+
+
+def result(status: RunStatus = RunStatus.SUCCEEDED, **fields: Any) -> RunResult:
+    return RunResult(run_id="r1", dataset_name="orders", status=status, **fields)
+
+
+def test_a_clean_run_says_so_and_adds_up() -> None:
+    text = end_text(
+        result(
+            units=UnitTotals(total=3, stored=3),
+            rows=RowCounts(rows_in=9, filtered=1, removed=2, stored=6),
+            started_at="2026-11-20T08:00:00Z",
+            ended_at="2026-11-20T08:01:30Z",
+            results_url="s3://data/runs/r1/results.json",
+        )
+    )
+
+    assert text.splitlines() == [
+        "Run r1 of orders SUCCEEDED: 3 of 3 units, 6 rows stored, 0 rejected",
+        "Rows of stored units: 9 in = 6 stored + 0 rejected + 1 filtered + 2 removed",
+        "Time: 2026-11-20T08:00:00Z to 2026-11-20T08:01:30Z (90 s)",
+        "Every unit: s3://data/runs/r1/results.json",
+    ]
+
+
+def test_losses_are_told_with_the_rules_that_rows_broke() -> None:
+    found = Finding(
+        rule="positive",
+        column="amount",
+        severity="quarantine",
+        rows=2,
+        example="unit 00000-001, line 7: -3",
+    )
+    lines = end_text(
+        result(
+            units=UnitTotals(total=2, stored=2),
+            rows=RowCounts(rows_in=9, rejected=2, stored=7, warned=1),
+            findings=(found, Finding(rule="late", severity="warn", rows=1)),
+        )
+    ).splitlines()
+
+    assert lines[0] == (
+        "Run r1 of orders SUCCEEDED with losses: 2 of 2 units, 7 rows stored, 2 rejected, 1 warned"
+    )
+    assert "1 of them break a rule that only warns" in lines[1]
+    assert lines[3:] == [
+        "- positive of amount (quarantine): 2 rows, such as unit 00000-001, line 7: -3",
+        "- late (warn): 1 row",
+    ]
+
+
+def test_failed_units_are_told_with_the_end_of_their_jobs_log() -> None:
+    failure = StageFailure(
+        stage="clean",
+        error_type="JobFailed",
+        message="exit code 1",
+        job_id="j1",
+        log_url="https://logs",
+        console_url="https://console",
+        log_tail="\n".join(f"line {number}" for number in range(1, 31)),
+    )
+    lines = end_text(
+        result(
+            RunStatus.FAILED,
+            units=UnitTotals(total=9, stored=5, failed=4),
+            reason="4 of 9 units failed",
+            failures=(FailedUnit(unit_id="00000-001", failure=failure),),
+        )
+    ).splitlines()
+
+    begin = lines.index("Failed units (the first 1 of 4):")
+    assert lines[begin + 1 : begin + 5] == [
+        "- 00000-001 at clean: JobFailed: exit code 1",
+        "  job: j1",
+        "  log: https://logs",
+        "  console: https://console",
+    ]
+    assert lines[begin + 6 :] == [f"  | line {number}" for number in range(21, 31)]
+    assert lines[1] == "Reason: 4 of 9 units failed"
+
+
+def test_a_run_that_ended_before_its_units_says_why_at_once() -> None:
+    text = end_text(result(RunStatus.SKIPPED, reason="no objects to process"))
+
+    assert text == "Run r1 of orders SKIPPED: no objects to process"
+
+
+def test_items_are_told_beside_the_batches() -> None:
+    lines = end_text(
+        result(
+            units=UnitTotals(total=2, stored=1, failed=1),
+            items=ItemTotals(total=50, stored=24, rejected=1, failed=25),
+            item_results_url="s3://data/runs/r1/items/results/",
+        )
+    ).splitlines()
+
+    assert "1 of 2 units, 24 of 50 items" in lines[0]
+    assert "Items: 50 = 24 stored + 1 rejected + 25 of failed batches" in lines
+    assert lines[-1] == "Every item: s3://data/runs/r1/items/results/"
+
+
+def test_counts_that_do_not_add_up_are_not_hidden() -> None:
+    text = end_text(
+        result(units=UnitTotals(total=1, stored=1), rows=RowCounts(rows_in=9, stored=8))
+    )
+
+    assert "9 in is NOT 8 stored" in text
+
+
+def test_what_to_do_comes_last_with_commands_for_this_stack() -> None:
+    steps = (
+        NextStep(why="Check it:", command="pipeline dataset check x.yaml", of_stack=False),
+        NextStep(why="Look:", command="pipeline units r1"),
+        NextStep(why="Think."),
+    )
+    lines = end_text(result(RunStatus.FAILED, next_steps=steps), stack="prod").splitlines()
+
+    assert lines[-6:] == [
+        "What to do next:",
+        "1. Check it:",
+        "   pipeline dataset check x.yaml",
+        "2. Look:",
+        "   pipeline units r1 --stack prod",
+        "3. Think.",
+    ]

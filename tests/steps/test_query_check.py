@@ -1,0 +1,75 @@
+"""A request's query against a contract: one boolean expression over the columns, nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from control_fakes import DATASET
+
+from contracts.errors import InvalidRequest
+from steps.dataset_check import check_dataset, check_query
+
+
+class TestQuery:
+    CHECKED = check_dataset(DATASET, "orders")
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "amount > 10",
+            "Amount >= 10.5 AND country IN ('DE', 'AT')",
+            "ordered_on BETWEEN DATE '2026-01-01' AND '2026-12-31' OR country IS NULL",
+            "country LIKE 'D%;--' ",
+            "CASE WHEN amount > 5 THEN true ELSE country = 'x' END",
+            "TRY_CAST(country AS INTEGER) IS NULL",
+            "len(list_filter([amount], lambda x: abs(x) > 1 AND x < 5)) = 1",
+            "len(list_filter([[1]], lambda x: len(list_filter(x, lambda y: y > x[1])) > 1)) = 1",
+            "order_id = 1" + " OR order_id = 2" * 200,
+            '"amount" > 1',
+        ],
+    )
+    def test_boolean_expressions_over_the_columns_are_taken(self, query: str) -> None:
+        check_query(query, self.CHECKED.dataset)
+
+    @pytest.mark.parametrize(
+        ("query", "complaint"),
+        [
+            ("amont > 1", 'unknown column "amont"; did you mean "amount"?'),
+            ("foo > 1 AND bar < 2", "there are order_id, amount, country, ordered_on"),
+            ('country = "DE"', "text goes in single quotes"),
+            ("amount", "must be true or false"),
+            ("", "is empty"),
+            ("-- nothing", "is empty"),
+            ("amount > 1; DROP TABLE valid", "without semicolons"),
+            ("amount > 1;", "without semicolons"),
+            ("amount > 1 -- always", "comments"),
+            ("amount > 1 /* x */", "comments"),
+            ("SELECT 1", "not a statement"),
+            ("DROP TABLE valid", "not a statement"),
+            ("COPY valid TO 'x'", "not a statement|is not SQL"),
+            ("amount > (SELECT 1)", "must use the row's columns only"),
+            ("EXISTS (SELECT 1)", "must use the row's columns only"),
+            ("amount IN (SELECT 1)", "must use the row's columns only"),
+            ("amount > ?", "must use the row's columns only"),
+            ("amount > $1", "must use the row's columns only"),
+            ("COLUMNS(*) IS NULL", "must use the row's columns only"),
+            ("valid.amount > 1", "bare names"),
+            ("sum(amount) > 1", "aggregate"),
+            ("row_number() OVER () > 1", "window"),
+            ("unnest([true, false])", "(?i)unnest"),
+            ("read_text('/etc/passwd') = 'x'", "read_text is not allowed"),
+            ("current_setting('memory_limit') = 'x'", "current_setting is not allowed"),
+            ("getenv('HOME') = 'x'", "getenv is not allowed"),
+            ("nonsense(amount)", "nonsense"),
+            ("amount > 1) OR (1 = 1", "is not SQL"),
+            ("country = 'open", "is not SQL"),
+            ("(" * 2000 + "true" + ")" * 2000, "nested too deeply"),
+            ("rowid > 1", 'unknown column "rowid"'),
+            ("len(list_filter([amount], lambda x: x > zz)) = 1", 'unknown column "zz"'),
+            ("amount > 1 AS x", "not a statement"),
+        ],
+    )
+    def test_anything_else_is_refused(self, query: str, complaint: str) -> None:
+        with pytest.raises(InvalidRequest, match=complaint) as caught:
+            check_query(query, self.CHECKED.dataset)
+
+        assert [problem.path for problem in caught.value.problems] == ["query"]

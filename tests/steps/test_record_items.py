@@ -1,0 +1,182 @@
+"""Every item of a batch has its result in S3, whatever became of the batch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from control_fakes import LOST_ANSWER, claimed
+from data_run import UNIT, DataRun, dataset
+
+from contracts import items as item_rules
+from contracts import layout
+from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
+from contracts.messages import RecordItems
+from contracts.run import ItemTotals, StageFailure
+from steps import storage
+from steps.record_items import handler, record_items
+
+URL = "s3://data-bucket/landing/sales/items.json"
+LINES = [
+    '{"id": "a1", "amount": "1.50", "price": 1.10}',
+    '{"id": "a2", "amount": "much"}',
+    '"no object"',
+    '{"id": "a4", "amount": "2", "country": "XX"}',
+]
+FAILED = StageFailure(stage="transform", error_type="InvalidData", message="the key is not unique")
+
+
+@pytest.fixture
+def run(cloud: Any) -> DataRun:
+    """A batch of four items, the 25th of the array and following; two of them are good."""
+    claimed(cloud.ledger, runId="run-1", startDateTime=None, inputUrl=URL)
+    laid_out = DataRun(cloud, item_rules.for_batches(dataset()))
+    laid_out.lay_out("".join(f"{line}\n" for line in LINES), "25.jsonl")
+    part = storage.read_manifest_part(cloud.data_bucket, "run-1", 0)
+    key = layout.item_batch_key("run-1", 25)
+    cloud.put(key, "".join(f"{line}\n" for line in LINES))
+    etag = cloud.client("s3").head_object(Bucket=cloud.data_bucket, Key=key)["ETag"].strip('"')
+    entry = part.entries[0].model_copy(update={"key": key, "items": 4, "etag": etag})
+    storage.write_json(
+        cloud.data_bucket,
+        layout.manifest_part_key("run-1", 0),
+        part.model_copy(update={"entries": (entry,)}).to_json(),
+    )
+    storage.read_manifest_part.cache_clear()
+    return laid_out
+
+
+def record(run: DataRun, attempt: int = 1, **fields: Any) -> ItemTotals:
+    message = RecordItems(run_id="run-1", unit_id=UNIT, run_attempt=attempt, **fields)
+    return record_items(message, run.cloud.data_bucket, run.cloud.ledger)
+
+
+def results(run: DataRun) -> dict[int, dict[str, Any]]:
+    keys = run.cloud.keys(layout.item_results_prefix("run-1"))
+    documents = [run.cloud.read_json(key) for key in keys]
+    assert [layout.item_result_key("run-1", found["index"]) for found in documents] == keys
+    return {found["index"]: found for found in documents}
+
+
+def test_items_are_stored_or_rejected_one_by_one(run: DataRun) -> None:
+    validated = run.validate()
+
+    totals = record(run, rejected_url=validated.rejected_url)
+
+    assert totals == ItemTotals(total=4, stored=1, rejected=3)
+    found = results(run)
+    assert {index: result["status"] for index, result in found.items()} == {
+        25: "STORED",
+        26: "REJECTED",
+        27: "REJECTED",
+        28: "REJECTED",
+    }
+    assert found[25] == {
+        "index": 25,
+        "status": "STORED",
+        "runId": "run-1",
+        "unitId": UNIT,
+        "source": URL,
+        "errors": [],
+        "item": json.loads(LINES[0]),
+    }
+    (amount,), (malformed,), (country,) = (found[n]["errors"] for n in (26, 27, 28))
+    assert (amount["rule"], amount["column"]) == ("type", "amount")
+    assert malformed["rule"] == "malformed"
+    assert (country["rule"], country["column"]) == ("allowed", "country")
+    assert "XX" in country["reason"]
+
+
+def test_a_failed_batch_fails_its_good_items_and_keeps_the_reasons_of_the_bad_ones(
+    run: DataRun,
+) -> None:
+    validated = run.validate()
+
+    totals = record(run, rejected_url=validated.rejected_url, failure=FAILED)
+
+    assert totals == ItemTotals(total=4, rejected=3, failed=1)
+    assert results(run)[25]["errors"] == [
+        {"stage": "transform", "errorType": "InvalidData", "message": "the key is not unique"}
+    ]
+
+
+def test_a_batch_that_was_never_validated_fails_all_its_items(run: DataRun) -> None:
+    assert record(run, failure=FAILED) == ItemTotals(total=4, failed=4)
+
+
+def test_an_item_is_written_back_digit_for_digit(run: DataRun) -> None:
+    record(run)
+
+    text = run.object(layout.item_result_key("run-1", 25)).decode()
+    assert f'"item": {LINES[0]}}}' in text
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_recording_that_broke_off_is_repeated_to_the_same_end(
+    run: DataRun, clients: Any, after: bool
+) -> None:
+    url = run.validate().rejected_url
+    clients.break_once("s3", "put_object", LOST_ANSWER, after=after)
+    with pytest.raises(TransientFailure):
+        record(run, rejected_url=url)
+
+    first = record(run, rejected_url=url)
+    once = results(run)
+    second = record(run, rejected_url=url)
+
+    assert first == second == ItemTotals(total=4, stored=1, rejected=3)
+    assert results(run) == once
+    assert len(once) == 4
+
+
+def test_a_later_attempt_overwrites_what_an_earlier_one_left(run: DataRun) -> None:
+    record(run, failure=FAILED)
+    run.cloud.ledger.update("run-1", "RUN", {"run_attempt": 2})
+
+    record(run, attempt=2, rejected_url=run.validate().rejected_url)
+
+    assert results(run)[25]["status"] == "STORED"
+
+
+def test_an_attempt_that_lost_the_run_overwrites_nothing(run: DataRun) -> None:
+    record(run, rejected_url=run.validate().rejected_url)
+    before = results(run)
+    run.cloud.ledger.update("run-1", "RUN", {"run_attempt": 2})
+
+    with pytest.raises(OwnershipLost, match="at attempt 2, not 1"):
+        record(run, failure=FAILED)
+    assert results(run) == before
+
+
+def test_rejected_rows_of_something_else_are_refused(run: DataRun) -> None:
+    reject = {"source": "x", "line": 5, "rule": "malformed", "reason": "?"}
+    run.cloud.put("quarantine/sales/run-1/other.jsonl", json.dumps(reject) + "\n")
+    url = "s3://data-bucket/quarantine/sales/run-1/other.jsonl"
+
+    with pytest.raises(InvalidData, match=r"other\.jsonl: line 5 is not one of the 4 items"):
+        record(run, rejected_url=url)
+
+
+def test_a_unit_that_is_an_object_has_no_items(cloud: Any) -> None:
+    claimed(cloud.ledger, runId="run-1")
+    run = DataRun(cloud).lay_out("id,amount,seen_on,country\n")
+
+    with pytest.raises(InvalidData, match="is no batch of items"):
+        record(run)
+
+
+def test_an_unknown_run_is_told_of(run: DataRun) -> None:
+    message = RecordItems(run_id="r-9", unit_id=UNIT, run_attempt=1)
+
+    with pytest.raises(NotFound, match="run r-9 is not in the ledger"):
+        record_items(message, run.cloud.data_bucket, run.cloud.ledger)
+
+
+@pytest.mark.usefixtures("run")
+def test_the_handler_speaks_json(lambda_context: Any) -> None:
+    message = RecordItems(run_id="run-1", unit_id=UNIT, run_attempt=1)
+
+    answer = handler(message.to_json(), lambda_context)
+
+    assert answer == {"total": 4, "stored": 4, "rejected": 0, "failed": 0}

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from contracts.manifest import ManifestSummary
+from contracts.run import RowCounts, UnitOutcome, UnitStatus, seconds_between
+from steps.ledger import Item
+from steps.record_run import document_pieces
+from steps.unit_records import Places, UnitRecords, unit_outcomes
+
+PLACES = Places("data-bucket", "r1", "orders")
+
+
+def manifest(*shard_sizes: int) -> ManifestSummary:
+    return ManifestSummary(
+        manifest_url="s3://data-bucket/manifest",
+        objects=sum(shard_sizes),
+        total_bytes=0,
+        shard_sizes=shard_sizes,
+        pending=(),
+    )
+
+
+def item(unit_id: str, status: str = "STORED") -> Item:
+    return {"item": f"UNIT#{unit_id}", "status": status, "rows": {"rows_in": 2, "stored": 2}}
+
+
+def outcomes(count: int) -> list[UnitOutcome]:
+    return [
+        UnitOutcome(unit_id=f"00000-{number:03d}", status=UnitStatus.STORED)
+        for number in range(count)
+    ]
+
+
+def test_items_and_manifest_are_merged_in_one_pass() -> None:
+    items = [item("00000-001"), item("00001-000"), item("00007-000")]
+
+    merged = list(unit_outcomes(manifest(3, 2), items, PLACES))
+
+    assert [(one.unit_id, one.status.value) for one in merged] == [
+        ("00000-000", "FAILED"),
+        ("00000-001", "STORED"),
+        ("00000-002", "FAILED"),
+        ("00001-000", "STORED"),
+        ("00001-001", "FAILED"),
+    ]
+
+
+def test_units_are_read_as_they_are_needed() -> None:
+    taken = 0
+
+    def ledger() -> Iterator[Item]:
+        nonlocal taken
+        for shard in range(500):
+            for index in range(300):
+                taken += 1
+                yield item(f"{shard:05d}-{index:03d}")
+
+    first = list(islice(unit_outcomes(manifest(*[300] * 500), ledger(), PLACES), 10))
+
+    assert len(first) == 10
+    assert taken <= 11
+
+
+@pytest.mark.parametrize("in_memory_bytes", [1, 1_000_000])
+def test_outcomes_can_be_gone_through_again_from_memory_or_a_file(in_memory_bytes: int) -> None:
+    with UnitRecords(iter(outcomes(5)), in_memory_bytes) as records:
+        assert records.count == 5
+        assert list(records) == list(records) == outcomes(5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_streamed_document_is_one_json_object(count: int) -> None:
+    head = {"runId": "r1", "units": {"total": count}}
+    with UnitRecords(outcomes(count)) as records:
+        document = json.loads(b"".join(document_pieces(head, records)))
+
+    assert document == {**head, "outcomes": [one.to_json() for one in outcomes(count)]}
+
+
+def test_seconds_need_both_ends() -> None:
+    assert seconds_between("2026-11-20T08:00:00Z", "2026-11-20T08:01:00.250Z") == 60.25
+    assert seconds_between("2026-11-20T08:00:00Z", None) is None
+    assert seconds_between(None, "2026-11-20T08:00:00Z") is None
+
+
+@pytest.mark.parametrize(
+    ("failed_stage", "tables"),
+    [
+        (None, ("dynamodb", "redshift:sales")),
+        ("store-redshift", ("dynamodb",)),
+        ("store-dynamodb", ()),
+        ("transform", ()),
+    ],
+)
+def test_what_failed_in_the_warehouse_is_in_dynamodb_already(
+    failed_stage: str | None, tables: tuple[str, ...]
+) -> None:
+    places = Places("data", "run-1", "sales", ("dynamodb", "redshift:sales"))
+
+    assert places.outputs("00000-000", failed_stage, RowCounts(), ()).tables == tables

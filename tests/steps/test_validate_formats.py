@@ -1,0 +1,222 @@
+# ruff: noqa: S608 -- the files are ours
+"""validate: every format, encoding and compression; odd line ends; lines told exactly."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import duckdb
+import pytest
+from data_run import DataRun, dataset
+
+from contracts import layout
+from contracts.errors import InvalidData
+from steps import duck, fetching
+
+HEADER = "id,amount,seen_on,country\n"
+DIRTY = HEADER + "a,1,,AT\nb,x,,AT\nc,1\nd,2,,DE\n"
+
+
+def zstd(body: str) -> bytes:
+    """DuckDB as a compressor: Python has none before 3.14."""
+    with duck.workspace(256) as space:
+        path = space.path("x.zst")
+        space.connection.execute(
+            "COPY (SELECT unnest(string_split(?, chr(10))) AS line)"
+            f" TO '{path}' (FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '',"
+            " COMPRESSION zstd)",
+            [body.removesuffix("\n")],
+        )
+        return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "body"),
+    [
+        ({}, "a.csv", DIRTY.encode()),
+        ({}, "a.csv.gz", gzip.compress(DIRTY.encode())),
+        ({}, "a.csv.gz", gzip.compress(DIRTY[:30].encode()) + gzip.compress(DIRTY[30:].encode())),
+        ({"compression": "gzip"}, "a.data", gzip.compress(DIRTY.encode())),
+        ({}, "a.csv.zst", zstd(DIRTY)),
+        ({"encoding": "utf-16"}, "a.csv", DIRTY.encode("utf-16")),
+        ({"encoding": "latin-1", "compression": "none"}, "a.csv.gz", DIRTY.encode("latin-1")),
+        ({}, "a.csv", b"\xef\xbb\xbf" + DIRTY.encode()),
+        ({}, "a.csv", DIRTY.replace("\n", "\r\n").encode()),
+        ({}, "a.csv", DIRTY.replace("\n", "\r").encode()),
+        ({}, "a.csv", DIRTY.replace("AT\n", "AT\r\n").encode()),
+        ({"delimiter": "|"}, "a.csv", DIRTY.replace(",", "|").encode()),
+    ],
+)
+def test_one_table_written_in_many_ways_reads_alike(
+    cloud: Any, form: dict[str, Any], name: str, body: bytes
+) -> None:
+    run = DataRun(cloud, dataset(format=form)).lay_out(body, name)
+    answer = run.validate()
+    assert (answer.rows_in, answer.valid, answer.rejected) == (4, 2, 2)
+    assert [row[0] for row in run.valid_rows()] == ["a", "d"]
+    assert [(reject["line"], reject["rule"]) for reject in run.rejects()] == [
+        (4, "malformed"),
+        (3, "type"),
+    ]
+
+
+def test_text_of_another_encoding_is_read_and_what_is_none_of_it_is_rejected(cloud: Any) -> None:
+    body = HEADER.encode() + "a,1,,AT\nb,1,,Ö€\n".encode("windows-1252") + b"c,1,,\x81\n"
+    columns = [{"name": "id"}, {"name": "country"}]
+    form = {"encoding": "windows-1252"}
+    run = DataRun(cloud, dataset(format=form, columns=columns)).lay_out(body)
+    assert run.validate().rejected == 1
+    assert run.valid_rows() == [("a", "AT"), ("b", "Ö€")]
+    (reject,) = run.rejects()
+    assert (reject["line"], reject["column"]) == (4, "country")
+    assert reject["reason"] == "not WINDOWS-1252"
+
+
+def test_bad_encoding_in_a_column_that_nobody_asked_for_rejects_the_row_all_the_same(
+    cloud: Any,
+) -> None:
+    body = b"note,id,amount,seen_on,country\n\xff,a,1,,\nx,b,1,,\n"
+    answer = DataRun(cloud).lay_out(body).validate()
+    assert (answer.rows_in, answer.valid, answer.rejected) == (2, 1, 1)
+    (reject,) = DataRun(cloud).rejects()
+    assert (reject["line"], reject["column"], reject["rule"]) == (2, "note", "malformed")
+
+
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08garbage", gzip.compress(DIRTY.encode())[:-9]])
+def test_a_damaged_gzip_object_is_refused_with_its_name(cloud: Any, body: bytes) -> None:
+    with pytest.raises(InvalidData, match=r"a\.csv\.gz cannot be decompressed"):
+        DataRun(cloud).lay_out(body, "a.csv.gz").validate()
+
+
+def test_zstd_of_another_encoding_is_refused(cloud: Any) -> None:
+    run = DataRun(cloud, dataset(format={"encoding": "latin-1"}))
+    with pytest.raises(InvalidData, match="zstd goes with UTF-8 only"):
+        run.lay_out(zstd(DIRTY), "a.csv.zst").validate()
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
+def test_each_item_of_a_json_array_is_a_row(cloud: Any, pack: Any, ending: str) -> None:
+    items = [
+        {"id": "a", "amount": 1.5, "country": "AT", "more": {"x": [1]}},
+        {"id": "b", "amount": "many", "country": ""},
+        5,
+        {"country": "DE", "amount": 2, "id": "c", "seen_on": "2026-11-01"},
+    ]
+    run = DataRun(cloud, dataset(format={"type": "json"}))
+    answer = run.lay_out(pack(json.dumps(items, indent=2).encode()), f"a.json{ending}").validate()
+    assert (answer.rows_in, answer.valid, answer.rejected) == (4, 2, 2)
+    assert [row[0] for row in run.valid_rows()] == ["a", "c"]
+    first, second = run.rejects()
+    assert (first["line"], first["rule"], first["row"]["amount"]) == (2, "type", "many")
+    assert json.loads(first["raw"]) == items[1]
+    assert (second["line"], second["rule"], second["raw"]) == (3, "malformed", "5")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b" [ ] \n"])
+def test_an_array_without_items_is_fine(cloud: Any, body: bytes) -> None:
+    run = DataRun(cloud, dataset(format={"type": "json"})).lay_out(body, "a.json")
+    assert run.validate().rows_in == 0
+
+
+@pytest.mark.parametrize("body", [b'[{"id": "a"}', b'[{"id": "a"},]', b'[{"id" 1}]', b"x"])
+def test_what_is_no_json_array_is_refused_with_its_name(cloud: Any, body: bytes) -> None:
+    run = DataRun(cloud, dataset(format={"type": "json"}))
+    with pytest.raises(InvalidData, match=r"a\.json"):
+        run.lay_out(body, "a.json").validate()
+
+
+def test_columns_may_be_named_like_our_own(cloud: Any) -> None:
+    names = ["line", "state", "fields", "record", "breaks", "found", "value"]
+    columns = [{"name": "id"}, *({"name": name, "type": "integer"} for name in names)]
+    numbers = dict.fromkeys(names, 1)
+    lines = [json.dumps({"id": "a", **numbers}), json.dumps({"id": "b", **numbers, "state": "x"})]
+    contract = dataset(format={"type": "jsonl"}, columns=columns)
+    run = DataRun(cloud, contract).lay_out("\n".join(lines), "a.jsonl")
+    assert run.validate().rejected == 1
+    assert run.valid_rows() == [("a", *[1] * len(names))]
+    assert run.rejects()[0]["value"] == "x"
+
+
+def test_lines_are_exact_behind_values_with_line_breaks_and_empty_lines(cloud: Any) -> None:
+    body = HEADER + (
+        'a,1,,"AT"\n'  # 2
+        '"b\n\n1",1,,\n'  # 3 to 5: against the pattern
+        "\n"  # 6
+        "c,x,,\n"  # 7
+        'd,1,,"A"T\n'  # 8
+        "\n\n"  # 9, 10
+        'e,"y\nz",,\n'  # 11, 12
+        "f,1\n"  # 13
+        "g,1,,XX\n"  # 14
+        "\n\n"
+    )
+    answer = DataRun(cloud).lay_out(body).validate()
+    assert (answer.rows_in, answer.valid) == (7, 1)
+    assert [(r["line"], r["rule"], r["raw"]) for r in DataRun(cloud).rejects()] == [
+        (8, "malformed", 'd,1,,"A"T'),
+        (13, "malformed", "f,1"),
+        (3, "pattern", '"b\n\n1",1,,'),
+        (7, "type", "c,x,,"),
+        (11, "type", 'e,"y\nz",,'),
+        (14, "allowed", "g,1,,XX"),
+    ]
+
+
+def test_the_text_of_a_rejected_row_reads_back_as_the_row_was(cloud: Any) -> None:
+    columns = [{"name": "id", "type": "integer"}, {"name": "note"}]
+    contract = dataset(columns=columns, format={"delimiter": ";", "quote": "'"})
+    body = "id;x;note\nz;'it''s; so';'a\nb'\n"
+    DataRun(cloud, contract).lay_out(body).validate()
+    (reject,) = DataRun(cloud, contract).rejects()
+    assert reject["raw"] == "z;'it''s; so';'a\nb'"
+    assert reject["row"] == {"id": "z", "note": "a\nb"}
+
+
+def test_good_rows_behind_a_bad_quote_are_not_lost(cloud: Any) -> None:
+    body = HEADER + 'a,1,,\nb,1,,"A"T\n' + "".join(f"c{n},1,,AT\n" for n in range(50))
+    run = DataRun(cloud, query="amount = 1")  # so that every row is looked at again
+    answer = run.lay_out(body).validate()
+    assert (answer.rows_in, answer.valid, answer.rejected) == (52, 51, 1)
+
+
+def test_a_parquet_row_is_told_by_its_number_and_as_json(cloud: Any, tmp_path: Any) -> None:
+    file = tmp_path / "a.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'c' || i AS id, i - 1 AS amount, DATE '2026-11-01' AS seen_on,"
+            f" 'AT' AS country FROM range(4) AS t(i)) TO '{file}' (FORMAT parquet)"
+        )
+    run = DataRun(cloud, dataset(format={"type": "parquet"}))
+    assert run.lay_out(file.read_bytes(), "a.parquet").validate().valid == 3
+    (reject,) = run.rejects()
+    assert (reject["line"], reject["rule"]) == (1, "minimum")
+    assert json.loads(reject["raw"]) == reject["row"]
+    assert reject["row"]["amount"] == "-1"
+
+
+def test_what_cannot_fit_the_functions_disk_is_refused_unread(cloud: Any, clients: Any) -> None:
+    run = DataRun(cloud, dataset(limits={"objectMegabytes": 10_000}))
+    run.lay_out(HEADER, size=4000 * 1024 * 1024)
+    reads = clients.watch("s3", "get_object")
+    with pytest.raises(InvalidData, match=r"4000 MB .*needs about 12000 MB of disk.*Spark job"):
+        run.validate()
+    assert all(call["Key"].startswith("runs/") for call in reads)
+
+
+def test_an_object_that_grows_too_large_when_decompressed_is_refused(cloud: Any) -> None:
+    cloud.put("landing/a.csv.gz", gzip.compress(b"id\n" + b"x" * 3_000_000))
+    form = dataset().format
+    with duck.workspace(256) as space, pytest.raises(InvalidData, match="more than 2 MB"):
+        fetching.fetch(
+            "data-bucket", "landing/a.csv.gz", space.directory, form, room=2 * duck.MEGABYTE
+        )
+
+
+def test_the_valid_rows_keep_the_order_of_the_object(cloud: Any) -> None:
+    body = HEADER + "".join(f"r{n},{n % 7},,AT\n" for n in range(300_000))
+    run = DataRun(cloud).lay_out(body)
+    assert run.validate().valid == 300_000
+    assert [row[0] for row in run.valid_rows()] == [f"r{n}" for n in range(300_000)]
+    assert layout.findings_key("run-1", "00000-000") not in cloud.keys("")

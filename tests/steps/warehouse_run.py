@@ -1,0 +1,109 @@
+# ruff: noqa: S608 -- texts of the test
+"""A run whose rows go to the local Redshift: its output, its tables, its loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from data_run import UNIT, DataRun, dataset
+from local_warehouse import LocalWarehouse
+
+from cli.upload import upload_code
+from contracts import layout
+from contracts.messages import (
+    ExplainLoad,
+    PreparedWarehouse,
+    PrepareWarehouse,
+    StoreRedshift,
+)
+from steps import explain_load, prepare_warehouse, store_redshift
+from steps.remote_jobs.redshift import Warehouse
+from steps.warehouse_client import WarehouseClient
+
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "id", "required": True},
+    {"name": "amount", "type": "decimal(10,2)"},
+    {"name": "note"},
+]
+PLACE = {"redshift_cluster": "warehouse"}
+
+
+def sales(**changes: Any) -> Any:
+    targets = {"redshift": {"table": "mart.sales", "key": ["id"]}}
+    return dataset(**{"columns": COLUMNS, "targets": targets, **changes})
+
+
+def quick(client: Any, name: str = "test") -> WarehouseClient:
+    """Asks without pauses."""
+    place = Warehouse(cluster="warehouse", workgroup="", database="dev", secret_arn="")
+    return WarehouseClient(client, place, name, pause=lambda _seconds: None)
+
+
+@dataclass
+class WarehouseRun:
+    """One run, one unit."""
+
+    cloud: Any
+    warehouse: LocalWarehouse
+    run_id: str = "run-1"
+    started_at: str = "2026-11-20T08:00:00Z"
+    dataset: Any = field(default_factory=sales)
+
+    def __post_init__(self) -> None:
+        upload_code(self.cloud.client("s3"), self.cloud.code_bucket)
+        self.run = DataRun(
+            self.cloud, self.dataset, run_id=self.run_id, started_at=self.started_at
+        ).freeze()
+        self.columns = tuple((column.name, column.type) for column in self.dataset.columns)
+
+    def output(self, *parts: str, unit: str = UNIT) -> WarehouseRun:
+        """What transform would have left: each part holds the rows of a VALUES list."""
+        for number, values in enumerate(parts):
+            names = ", ".join(name for name, _ in self.columns)
+            kinds = ", ".join(
+                f"CAST({name} AS {'VARCHAR' if kind == 'string' else kind}) AS {name}"
+                for name, kind in self.columns
+            )
+            query = f"SELECT {kinds} FROM (VALUES {values}) AS v({names})"
+            self.run.put_part(query, number, unit)
+        return self
+
+    def prepare(self, client: Any = None) -> PreparedWarehouse:
+        settings = prepare_warehouse.Settings(
+            data_bucket=self.cloud.data_bucket, code_bucket=self.cloud.code_bucket, **PLACE
+        )
+        message = PrepareWarehouse(run_id=self.run_id)
+        return prepare_warehouse.prepare_warehouse(
+            message, settings, quick(client or self.warehouse)
+        )
+
+    def statements(self, rows: int, unit: str = UNIT, files: int | None = None) -> list[str]:
+        message = StoreRedshift(
+            run_id=self.run_id, unit_id=unit, rows=rows, job_id="job-1", files=files
+        )
+        settings = store_redshift.Settings(self.cloud.data_bucket)
+        store_redshift.store_redshift(message, settings)
+        document = self.cloud.read_json(layout.load_key(self.run_id, unit))
+        found: list[str] = document["statements"]
+        return found
+
+    def load(self, rows: int, unit: str = UNIT) -> None:
+        self.warehouse.done(self.statements(rows, unit))
+
+    def explain(self, error: str, client: Any = None) -> str:
+        settings = explain_load.Settings(data_bucket=self.cloud.data_bucket, **PLACE)
+        message = ExplainLoad(run_id=self.run_id, unit_id=UNIT, error=error)
+        answer = explain_load.explain_load(message, settings, quick(client or self.warehouse))
+        return answer.message
+
+    def stored(self) -> list[list[Any]]:
+        return self.warehouse.rows(
+            "SELECT id, amount, note, run_id, unit_id FROM mart.sales ORDER BY id"
+        )
+
+    def ledger(self) -> list[list[Any]]:
+        return self.warehouse.rows(
+            "SELECT load_id, rows_copied, rows_duplicate, rows_older, rows_merged"
+            " FROM public.pipeline_loads ORDER BY loaded_at, load_id"
+        )

@@ -1,0 +1,104 @@
+"""The local Redshift as a client of the Data API, in this process: statements really run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from job_fakes import FakeService, service_error
+
+from local.local_cloud.redshift.data import RedshiftDataService
+from local.local_cloud.services import ServiceError
+
+TARGET = {"ClusterIdentifier": "warehouse", "Database": "dev"}
+WAIT = {"WaitTimeSeconds": 20}
+_OPERATIONS = {
+    "execute_statement": "ExecuteStatement",
+    "batch_execute_statement": "BatchExecuteStatement",
+    "describe_statement": "DescribeStatement",
+    "get_statement_result": "GetStatementResult",
+    "list_statements": "ListStatements",
+    "cancel_statement": "CancelStatement",
+}
+
+
+def _as_boto_tells(name: str, value: Any) -> Any:
+    """boto3 makes times of the epoch seconds on the wire."""
+    return datetime.fromtimestamp(value, UTC) if name in ("CreatedAt", "UpdatedAt") else value
+
+
+class _Clients:
+    """S3 as the test's own client reaches it."""
+
+    def __init__(self, get: Callable[[str], Any]) -> None:
+        self.get = get
+
+    def close(self) -> None:
+        """The test closes its clients."""
+
+
+class LocalWarehouse(FakeService):
+    """A client of `redshift-data` whose databases lie in a directory of the test.
+
+    It keeps its requests and breaks as told, as every fake service does.
+
+    Attributes:
+        loads: the statements of every job that was submitted, by the batch's id.
+    """
+
+    service = "redshift-data"
+
+    def __init__(self, directory: Path, client: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.loads: dict[str, list[str]] = {}
+        clients: Any = _Clients(client)
+        self._service = RedshiftDataService("", directory, lambda _event: None, clients=clients)
+        self._service.start()
+
+    def close(self) -> None:
+        self._service.stop()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in _OPERATIONS:
+            raise AttributeError(name)
+        operation = _OPERATIONS[name]
+
+        def run(**request: Any) -> Any:
+            waiting = WAIT if operation == "DescribeStatement" else {}
+            try:
+                answer = self._service.call(operation, {**request, **waiting})
+            except ServiceError as error:
+                raise service_error(operation, error.code, error.status) from error
+            if request.get("WithEvent"):  # as jobs are submitted
+                self.loads[answer["Id"]] = request["Sqls"]
+            return {name: _as_boto_tells(name, value) for name, value in answer.items()}
+
+        return lambda **request: self._call(operation, request, run)
+
+    def run(self, statements: str | list[str]) -> dict[str, Any]:
+        """What came of statements: `Status` and, perhaps, `Error`."""
+        texts = [statements] if isinstance(statements, str) else statements
+        answer = self._service.call("BatchExecuteStatement", {**TARGET, "Sqls": texts})
+        return self._service.call("DescribeStatement", {"Id": answer["Id"], **WAIT})
+
+    def done(self, statements: str | list[str]) -> None:
+        described = self.run(statements)
+        assert described["Status"] == "FINISHED", described.get("Error")
+
+    def rows(self, sql: str) -> list[list[Any]]:
+        answer = self._service.call("ExecuteStatement", {**TARGET, "Sql": sql})
+        described = self._service.call("DescribeStatement", {"Id": answer["Id"], **WAIT})
+        assert described["Status"] == "FINISHED", described.get("Error")
+        records = self._service.call("GetStatementResult", {"Id": answer["Id"]})["Records"]
+        return [
+            [None if field.get("isNull") else next(iter(field.values())) for field in record]
+            for record in records
+        ]
+
+    def batches(self) -> list[list[str]]:
+        """The statements of every batch that was submitted through the client."""
+        return [
+            request["Sqls"] for name, request in self.requests if name == "BatchExecuteStatement"
+        ]

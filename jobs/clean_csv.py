@@ -199,18 +199,24 @@ def header_of(connection, path, compression, form, source):
     if compression == "zstd":
         lines = lines_of(path, compression, keep=False)
         row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
-        line = (row[0] or "") if row else ""
+        if row is None:
+            return None
+        line = row[0] or ""
     else:
         with open(path, "rb") as file:
-            try:
-                line = file.readline(MEGABYTE).decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                encoding = form.get("encoding", "utf-8").upper()
-                raise JobError(f"{source}, line 1: the header is not {encoding}") from error
-    if not line:
-        return None
-    reader = csv.reader([line.strip("\r\n")], delimiter=form["delimiter"], quotechar=form["quote"])
-    return [field.strip().lower() for field in next(reader, [])]
+            first = file.readline(MEGABYTE)
+        if not first:
+            return None
+        try:
+            line = first.replace(b"\r", b"\n").partition(b"\n")[0].decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            encoding = form.get("encoding", "utf-8").upper()
+            raise JobError(f"{source}, line 1: the header is not {encoding}") from error
+    reader = csv.reader([line], delimiter=form["delimiter"], quotechar=form["quote"])
+    header = [field.strip().lower() for field in next(reader, [])]
+    if not header:
+        raise JobError(f"{source}, line 1: the header is expected here, but the line is empty")
+    return header
 
 
 def positions_of(header, names, source):
@@ -226,6 +232,19 @@ def positions_of(header, names, source):
     return {name: header.index(name) for name in names}
 
 
+def may_span_lines(connection, path, compression, form):
+    """Whether a quote is open at the end of some line; then one thread has to read the file."""
+    if compression == "zstd":
+        return True
+    mark = text(form["quote"])
+    odd = f'(strlen("json-line") - strlen(replace("json-line", {mark}, \'\'))) % 2 = 1'
+    query = f"SELECT count(*) FROM {lines_of(path, compression, keep=False)} WHERE {odd}"
+    try:
+        return bool(connection.execute(query).fetchone()[0])
+    except duckdb.Error:  # not even lines: whatever it is, it is read in order
+        return True
+
+
 def csv_source(connection, path, compression, form, names, source):
     header = list(names)
     if form["header"]:
@@ -234,6 +253,7 @@ def csv_source(connection, path, compression, form, names, source):
     fields = [quoted(f"field-{number}") for number in range(len(header))]
     columns = ", ".join(f"{text(field[1:-1])}: 'VARCHAR'" for field in fields)
     selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    parallel = str(not may_span_lines(connection, path, compression, form)).lower()
 
     def relation(keep):
         return (
@@ -241,7 +261,7 @@ def csv_source(connection, path, compression, form, names, source):
             f" header = {str(form['header']).lower()}, delim = {text(form['delimiter'])},"
             f" quote = {text(form['quote'])}, escape = {text(form['quote'])},"
             f" columns = {{{columns}}}, nullstr = '', compression = {text(compression)},"
-            f" {rejects(keep)}))"
+            f" parallel = {parallel}, {rejects(keep)}))"
         )
 
     ignored = [name for name in header if name not in positions]
@@ -492,6 +512,43 @@ def write_rejects(connection, path, fetched, form, source, url):
     return count
 
 
+def check_lines(connection, fetched, form, source, readable, unread, url):
+    """Hold the records against the file's lines, which DuckDB may pass over without a word."""
+    path, compression = fetched
+    if compression == "zstd" or form["type"] not in ("csv", "jsonl"):
+        return
+    lines = empty = 0
+    with open(path, "rb") as file:
+        for line in file:
+            lines += 1
+            empty += line in (b"\n", b"\r\n")
+    is_csv = form["type"] == "csv"
+    lines = max(0, lines - (1 if is_csv and form["header"] else 0))
+    least = readable + unread
+    if is_csv:
+        heights = "strlen(told) - strlen(replace(told, chr(10), ''))"
+        within = connection.execute(
+            f"SELECT coalesce(sum({heights}), 0)"
+            " FROM (SELECT trim(raw, chr(10) || chr(13)) AS told FROM malformed)"
+        ).fetchone()[0]
+        least += within
+    if is_csv and least != lines:
+        breaks = " + ".join(
+            f"(strlen(coalesce({field}, '')) - strlen(replace(coalesce({field}, ''), chr(10), '')))"
+            for field in source.fields
+        )
+        query = f"SELECT coalesce(sum({breaks}), 0) FROM {source.passing}"
+        least += connection.execute(query).fetchone()[0]
+    if not least <= lines <= least + empty:
+        wrong = least - lines if least > lines else lines - least - empty
+        raise JobError(
+            f"{url}: {wrong:,} of its {lines:,} lines are"
+            f" {'there twice' if least > lines else 'lost'} when it is read as this dataset's"
+            " format says: a quote is not closed, or a record is longer than"
+            f" {LONGEST_RECORD:,} bytes; mend the object"
+        )
+
+
 def connect(directory):
     """A database in the scratch directory that SQL of a message cannot look out of."""
     connection = duckdb.connect(
@@ -543,6 +600,7 @@ def run(options, s3, directory):
         fetched = (with_equal_line_ends(fetched[0]), "none")
         rows, (kept, filtered) = write(fetched)
     bad = write_rejects(connection, rejected, fetched, form, rows, options.INPUT_URL)
+    check_lines(connection, fetched, form, rows, kept + filtered, bad, options.INPUT_URL)
     connection.close()
     report = {
         "jobId": options.JOB_ID,

@@ -95,7 +95,8 @@ def checks(dataset: Dataset) -> list[Check]:
     found = [check for column in dataset.columns for check in _column_checks(column)]
     found += [
         Check(
-            broken=f"NOT ({rule.check}\n)",  # a check may end in a comment
+            # NULL counts as kept, an error as broken; a check may end in a comment.
+            broken=f"coalesce(TRY(NOT coalesce(({rule.check}\n), true)), true)",
             rule=rule.name,
             reason=f"breaks the rule {rule.name}: {' '.join(rule.check.split())}",
             severity=rule.severity,

@@ -144,7 +144,7 @@ def fetch(
         if compression == "zstd" or isinstance(file_format, ParquetFormat):
             _copy(pieces, file, room, url)
             return Fetched(path, compression)
-        _copy(_transcoded(pieces, encoding), file, room, url)
+        _copy(_transcoded(pieces, encoding, url), file, room, url)
     if not isinstance(file_format, CsvFormat):
         return Fetched(path)
     fetched = Fetched(path, quote=file_format.quote)
@@ -227,15 +227,18 @@ def _copy(pieces: Iterator[bytes], file: BinaryIO, room: int | None, url: str) -
         file.write(piece)
 
 
-def _transcoded(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+def _transcoded(pieces: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it becomes no UTF-8 either."""
     if encoding == "utf-8":
         yield from pieces  # DuckDB checks it, row by row
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors="steps.fetching.mark")
-    for piece in pieces:
-        yield decoder.decode(piece).encode("utf-8", "surrogateescape")
-    yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+    try:
+        for piece in pieces:
+            yield decoder.decode(piece).encode("utf-8", "surrogateescape")
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+    except UnicodeError as error:
+        raise InvalidData(f"{url} is not {encoding.upper()}: {error}") from error
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

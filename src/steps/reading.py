@@ -8,7 +8,6 @@ empty and absent are both NULL. Types are the business of `steps.checks`.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from contracts.dataset import CsvFormat, Dataset, JsonFormat, JsonLinesFormat
 from contracts.errors import InvalidData
 from steps.duck import MEGABYTE, Workspace, quoted, text
 from steps.fetching import Fetched
+from steps.headers import header_of, positions_of
 
 REJECTS: Final = "unread"  # the table of what a scan could not read, see `steps.malformed`
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
@@ -91,6 +91,7 @@ def open_source(space: Workspace, fetched: Fetched, dataset: Dataset, source: st
         if isinstance(dataset.format, JsonLinesFormat):
             return _json(_lines_of(fetched), _lines_of(fetched, keep=False), names)
         if isinstance(dataset.format, JsonFormat):
+            _refuse_open_array(fetched, source)
             items = _items_of(fetched)
             return dataclasses.replace(_json(items, items, names), in_lines=False)
         return _parquet(space, fetched, names, source)
@@ -118,10 +119,12 @@ def first_line(error: Exception) -> str:
 def _csv(
     space: Workspace, fetched: Fetched, form: CsvFormat, names: Sequence[str], source: str
 ) -> Source:
-    header = _header(space, fetched, form, source) if form.header else list(names)
-    positions = _positions(header or list(names), names, source)
+    lines = _lines_of(fetched, keep=False)
+    header = header_of(space, fetched, form, lines, source) if form.header else list(names)
+    positions = positions_of(header or list(names), names, source)
     header = list(names) if header is None else header  # None: an empty file
     fields = [quoted(f"field-{number}") for number in range(len(header))]
+    parallel = str(not _may_span_lines(space, fetched)).lower()
     texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
     spare = [field for n, field in enumerate(fields) if n not in positions.values()]
 
@@ -131,7 +134,8 @@ def _csv(
             f"(SELECT *, {texts} FROM read_csv({text(fetched.path)}, auto_detect = false,"
             f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
             f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}},"
-            f" nullstr = '', compression = {text(fetched.compression)}, {rejects}))"
+            f" nullstr = '', compression = {text(fetched.compression)}, parallel = {parallel},"
+            f" {rejects}))"
         )
 
     return Source(
@@ -146,6 +150,25 @@ def _csv(
         touched=" OR ".join(f"strlen({field}) < 0" for field in spare) or None,
         ignored_columns=tuple(name for name in header if name not in positions),
     )
+
+
+def _may_span_lines(space: Workspace, fetched: Fetched) -> bool:
+    """Whether a quote is open at the end of some line.
+
+    Threads begin in the middle of a file, where DuckDB takes a line within a quoted value for a
+    record if it looks like one and a quote elsewhere is wrong. Such a file is read by one.
+    """
+    if not fetched.is_plain_text:
+        return True
+    if not fetched.look.quotes:
+        return False
+    line, mark = _LINE, text(fetched.quote)
+    odd = f"(strlen({line}) - strlen(replace({line}, {mark}, ''))) % 2 = 1"
+    unread = f"SELECT count(*) FROM {_lines_of(fetched, keep=False)} WHERE {odd} LIMIT 1"
+    try:
+        return bool(space.number(unread))
+    except duckdb.Error:  # not even lines: whatever it is, it is read in order
+        return True
 
 
 def _json(keeping: str, passing: str, names: Sequence[str]) -> Source:
@@ -177,7 +200,7 @@ def _parquet(space: Workspace, fetched: Fetched, names: Sequence[str], source: s
         row[0] for row in space.connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()
     ]
     lower = [name.strip().lower() for name in header]
-    positions = _positions(lower, names, source)
+    positions = positions_of(lower, names, source)
     texts = ", ".join(
         f"nullif(CAST({quoted(header[positions[name]])} AS VARCHAR), '') AS {text_column(name)}"
         for name in names
@@ -236,38 +259,11 @@ def _items_of(fetched: Fetched) -> str:
     )
 
 
-def _header(space: Workspace, fetched: Fetched, form: CsvFormat, source: str) -> list[str] | None:
-    """Column names of the first line, lower case; None when there is no line."""
-    if fetched.compression != "none":
-        lines = _lines_of(fetched, keep=False)
-        row = space.connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
-        line = (row[0] or "") if row else ""
-    else:
-        with fetched.path.open("rb") as file:
-            try:
-                line = file.readline(MEGABYTE).decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                encoding = form.encoding.upper()
-                raise InvalidData(f"{source}, line 1: the header is not {encoding}") from error
-    if not line:
-        return None
-    reader = csv.reader([line.strip("\r\n")], delimiter=form.delimiter, quotechar=form.quote)
-    return [field.strip().lower() for field in next(reader, [])]
-
-
-def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
-    """Where each contract column stands among the file's columns.
-
-    Raises:
-        InvalidData: one is missing, or there twice.
-    """
-    missing = [name for name in names if name not in header]
-    if missing:
-        raise InvalidData(
-            f"{source}, line 1: the header lacks {', '.join(missing)};"
-            f" it has {', '.join(header)[:400]}"
-        )
-    twice = [name for name in names if header.count(name) > 1]
-    if twice:
-        raise InvalidData(f"{source}, line 1: the header has {', '.join(twice)} more than once")
-    return {name: header.index(name) for name in names}
+def _refuse_open_array(fetched: Fetched, source: str) -> None:
+    """DuckDB takes an array that breaks off behind a comma for a whole one."""
+    if not fetched.is_plain_text or not fetched.path.stat().st_size:
+        return
+    with fetched.path.open("rb") as file:
+        file.seek(max(0, fetched.path.stat().st_size - MEGABYTE))
+        if not file.read().rstrip().endswith(b"]"):
+            raise InvalidData(f"{source}: the JSON array breaks off: it does not end with ]")

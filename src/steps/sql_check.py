@@ -32,6 +32,7 @@ _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
     "threads": 1,
+    "memory_limit": "256MiB",
 }
 # What reaches beyond the rows: files, other relations by name, the engine's own state.
 _FORBIDDEN: Final = re.compile(
@@ -41,7 +42,9 @@ _FORBIDDEN: Final = re.compile(
 # What answers otherwise when a step is repeated.
 _CHANGING: Final = re.compile(
     r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
-    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid)$"
+    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid"
+    r"|current_(query|connection|transaction|user|database|role|catalog|schema|version).*"
+    r"|session_user|user|version|reservoir_quantile)$"
 )
 _UNKNOWN_COLUMN: Final = re.compile(
     r'(?:Referenced column|column named|Column) "([^"]+)"(?: not found| in \w+ list not found'
@@ -84,7 +87,7 @@ class Binder:
         self._check_columns(tree)
         # The line break ends what sqlglot might have taken for harmless at the end of the text.
         # A WHERE refuses aggregates and window functions; a SELECT tells the type.
-        self._run(f"SELECT 1 FROM {RELATION} WHERE ({sql}\n)")  # noqa: S608
+        self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")  # noqa: S608
         found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]  # noqa: S608
         if found != "BOOLEAN":
             raise SqlError(f"must be true or false, but is of type {found}")

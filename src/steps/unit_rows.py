@@ -12,7 +12,7 @@ import duckdb
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
-from steps import fetching, malformed, set_aside, set_checks, splitting
+from steps import accounting, fetching, malformed, set_aside, set_checks, splitting
 from steps.duck import Workspace
 from steps.fetching import Fetched
 from steps.notes import Tally, tally
@@ -74,17 +74,23 @@ def split_rows(space: Workspace, fetched: Fetched, split: Split, url: str) -> Un
         InvalidData: the file is unreadable, or a rule cannot be computed.
     """
     try:
-        return _split_rows(space, fetched, split, url)
+        return _checked(space, _split_rows(space, fetched, split, url), url)
     except MixedLineEnds:
-        form = split.dataset.format
-        if fetched.compression != "none" or not isinstance(form, CsvFormat):
+        if not fetched.is_plain_text:
             raise InvalidData(f"{url} cannot be read: its line ends are mixed") from None
         malformed.forget(space)
         even = fetching.with_equal_line_ends(fetched)
     try:
-        return _split_rows(space, even, split, url)
+        return _checked(space, _split_rows(space, even, split, url), url)
     except MixedLineEnds as error:
         raise unreadable(url, error) from error
+
+
+def _checked(space: Workspace, rows: UnitRows, url: str) -> UnitRows:
+    blank = rows.others.blank if rows.others and rows.source.record else 0
+    readable = rows.records - rows.malformed + blank
+    accounting.check_lines(space, rows.fetched, rows.source, readable, rows.malformed, url)
+    return rows
 
 
 def _split_rows(space: Workspace, fetched: Fetched, split: Split, url: str) -> UnitRows:

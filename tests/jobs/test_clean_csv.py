@@ -122,6 +122,14 @@ def put(s3: Any, body: bytes | str, key: str, contract: dict[str, Any] | None = 
     s3.put_object(Bucket=BUCKET, Key="dataset.json", Body=snapshot.encode())
 
 
+def failed(job: ModuleType, s3: Any, body: bytes | str) -> str:
+    """The line that says why the job failed on this object."""
+    put(s3, body, "in/a.csv")
+    error = job.main(arguments("in/a.csv"))
+    assert error is not None
+    return str(error)
+
+
 def clean(
     job: ModuleType,
     s3: Any,
@@ -182,10 +190,14 @@ def test_a_query_reaches_no_files(job: ModuleType, s3: Any) -> None:
     assert "Permission Error" in error
 
 
-def test_an_open_quote_costs_the_rows_behind_it_but_hides_none(job: ModuleType, s3: Any) -> None:
-    found = clean(job, s3, HEADER + 'a,1,,x\nb,1,,"never closed\nc,1,,x\n')
-    assert [row[0] for row in found.rows[1:]] == ["a"]
-    assert found.rejects[0]["raw"] == 'b,1,,"never closed\nc,1,,x'
+def test_an_open_quote_fails_the_job_for_nobody_knows_what_is_behind_it(
+    job: ModuleType, s3: Any
+) -> None:
+    assert "2 of its 3 lines are lost" in failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
+
+
+def test_an_empty_first_line_is_no_header(job: ModuleType, s3: Any) -> None:
+    assert "line 1: the header is expected here" in failed(job, s3, "\n" + HEADER)
 
 
 def test_bad_encoding_names_its_column(job: ModuleType, s3: Any) -> None:

@@ -73,3 +73,16 @@ class TestQuery:
             check_query(query, self.CHECKED.dataset)
 
         assert [problem.path for problem in caught.value.problems] == ["query"]
+
+    @pytest.mark.parametrize(
+        "query", ["current_query() = 'x'", "version() = 'v'", "current_user = 'u'", "user() = 'u'"]
+    )
+    def test_what_a_repeat_would_answer_otherwise_is_refused(self, query: str) -> None:
+        with pytest.raises(
+            InvalidRequest, match="another answer|not allowed|unknown|does not exist"
+        ):
+            check_query(query, self.CHECKED.dataset)
+
+    @pytest.mark.timeout(20)
+    def test_checking_a_query_does_not_compute_it(self) -> None:
+        check_query("list_sum(range(1000000000)) > 1", self.CHECKED.dataset)

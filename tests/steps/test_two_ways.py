@@ -12,6 +12,7 @@ import pytest
 from data_run import DataRun, dataset
 
 from contracts.dataset import CsvFormat
+from contracts.errors import InvalidData
 from steps import duck, fetching, set_aside, unit_rows
 from steps.line_numbers import with_blanks
 from steps.splitting import split_of
@@ -86,10 +87,40 @@ def test_rows_quoted_in_an_unusual_way_are_found_by_the_second_scan() -> None:
     assert (rows.valid, rows.rejected, rows.records) == (1, 1, 2)
 
 
-def test_a_quote_that_is_never_closed_leads_to_the_second_scan() -> None:
-    rows, _ = shortcut(b'id,name,on\n1,a,\nx,b,\n2,"a,\n3,b,\n', COLUMNS)
-    assert rows.aside is None
-    assert (rows.valid, rows.malformed, rows.rejected, rows.records) == (1, 1, 2, 3)
+def test_a_quote_that_is_never_closed_fails_the_file_for_it_swallows_rows() -> None:
+    with pytest.raises(InvalidData, match="2 of its 4 lines are lost .* perhaps at line 4; mend"):
+        shortcut(b'id,name,on\n1,a,\nx,b,\n2,"a,\n3,b,\n', COLUMNS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [5, 300_000, 599_995])
+@pytest.mark.parametrize("later", ["", 'r500000,"cl",4'])
+def test_rows_behind_an_open_quote_are_never_lost_without_a_word(place: int, later: str) -> None:
+    """DuckDB goes on far behind a record that is too long, and tells nothing of what is between."""
+    lines = [f"r{number},abcdefgh,{number}" for number in range(600_000)]
+    lines[place] = f'r{place},"open,{place}'
+    if later:
+        lines[500_000] = later
+    columns = [{"name": "id"}, {"name": "name"}, {"name": "n", "type": "integer"}]
+    with pytest.raises(InvalidData, match="lines are (lost|there twice)"):
+        shortcut(("id,name,n\n" + "\n".join(lines) + "\n").encode(), columns)
+
+
+@pytest.mark.slow
+def test_what_stands_within_quotes_is_no_row_however_it_looks() -> None:
+    """With threads that begin in the middle, lines within values would become rows."""
+    within = "\n" + "".join(f"f{number},fake,5\n" for number in range(30))
+    records = [f'r{number},"{within}",{number}' for number in range(100_000)]
+    records[25_000] = 'rB,"a"b,1'
+    columns = [{"name": "id"}, {"name": "name"}, {"name": "n", "type": "integer"}]
+    rows, _ = shortcut(("id,name,n\n" + "\n".join(records) + "\n").encode(), columns)
+    assert (rows.valid, rows.malformed, rows.records) == (99_999, 1, 100_000)
+
+
+def test_a_record_larger_than_any_buffer_is_not_passed_over() -> None:
+    body = b"id,name,on\n1,a,\n2," + b"y" * 36_000_000 + b",\n3,b,\n"
+    with pytest.raises(InvalidData, match="1 of its 3 lines are lost"):
+        shortcut(body, COLUMNS)
 
 
 def test_a_clean_file_has_nothing_to_look_for() -> None:

@@ -220,3 +220,38 @@ def test_the_valid_rows_keep_the_order_of_the_object(cloud: Any) -> None:
     assert run.validate().valid == 300_000
     assert [row[0] for row in run.valid_rows()] == [f"r{n}" for n in range(300_000)]
     assert layout.findings_key("run-1", "00000-000") not in cloud.keys("")
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "body", "message"),
+    [
+        ({}, "a.csv", b"\nid,n\na,1\n", "line 1: the header is expected here"),
+        ({}, "a.csv", b"\xef\xbb\xbf\nid,n\na,1\n", "line 1: the header is expected here"),
+        ({"encoding": "utf-16"}, "a.csv", "id,n\na,1\n".encode("utf-16-le"), "is not UTF-16"),
+        ({"type": "json"}, "a.json", b'[{"id":"a","n":1},', "the JSON array breaks off"),
+        ({"type": "json"}, "a.json", b'[{"id":"a","n":1}, \n', "the JSON array breaks off"),
+    ],
+)
+def test_what_is_no_whole_file_is_refused_by_name(
+    cloud: Any, form: dict[str, Any], name: str, body: bytes, message: str
+) -> None:
+    columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
+    run = DataRun(cloud, dataset(format=form, columns=columns, rules=[])).lay_out(body, name)
+    with pytest.raises(InvalidData, match=f"{name}.*{message}"):
+        run.validate()
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "body"),
+    [
+        ({}, "a.csv", b"id,n\ra,1\nb,2\n"),
+        ({"type": "jsonl"}, "a.jsonl", b'{"id":"a","n":1}\r\n{"id":"b","n":2}\n'),
+    ],
+)
+def test_line_ends_may_be_mixed_in_any_way(
+    cloud: Any, form: dict[str, Any], name: str, body: bytes
+) -> None:
+    columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
+    run = DataRun(cloud, dataset(format=form, columns=columns, rules=[])).lay_out(body, name)
+    assert run.validate().valid == 2
+    assert run.valid_rows() == [("a", 1), ("b", 2)]

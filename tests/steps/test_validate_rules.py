@@ -229,3 +229,14 @@ def test_a_crash_around_any_write_is_mended_by_a_repeat(
     assert run.validate() == first
     assert {key: run.object(key) for key in cloud.keys("")} == left
     assert (first.valid, first.rejected, first.warned) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("severity", ["quarantine", "warn"])
+def test_a_row_on_which_a_rule_cannot_be_computed_breaks_it(cloud: Any, severity: str) -> None:
+    rules = [{"name": "share", "check": "10 // n > 1", "severity": severity}]
+    columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
+    contract = dataset(columns=columns, rules=rules, limits={"rejectedPercentage": 100})
+    run = DataRun(cloud, contract).lay_out(b"id,n\na,1\nb,0\nc,\n", "a.csv")
+    answer = run.validate()
+    rejected, warned = (1, 0) if severity == "quarantine" else (0, 1)
+    assert (answer.rows_in, answer.rejected, answer.warned) == (3, rejected, warned)

@@ -216,7 +216,8 @@ def test_an_end_that_comes_while_another_branch_works_is_not_passed_over(cloud):
 
 def test_an_execution_can_be_stopped(cloud):
     arn = cloud.start("long:live", {"seconds": 3000})
-    eventually(lambda: any(e["EventType"] == "WaitStarted" for e in cloud.history(arn)))
+    asleep = {"WaitStarted", "InvocationCompleted"}
+    eventually(lambda: asleep <= {event["EventType"] for event in cloud.history(arn)})
     error = {"ErrorType": "Cancelled", "ErrorMessage": "by the operator"}
     answer = cloud.client.stop_durable_execution(DurableExecutionArn=arn, Error=error)
     execution = cloud.get(arn)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from aws_cloud import _environment, cloud
 from hypothesis import HealthCheck, settings
 
@@ -20,3 +22,9 @@ _COMMON = settings(
 settings.register_profile("check", _COMMON, max_examples=25, derandomize=True)
 settings.register_profile("explore", _COMMON, max_examples=400, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)

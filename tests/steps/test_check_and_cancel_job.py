@@ -289,6 +289,7 @@ class TestCancel:
         assert world.cancel(after.key).state is JobState.CANCELLED
         assert world.emr.steps[0]["Status"]["State"] == "CANCELLED"
 
+    @pytest.mark.slow
     def test_the_handler_answers_with_the_end(self, world, clients, key, lambda_context):
         clients.use("glue", world.glue)
         world.submit()

@@ -274,6 +274,7 @@ class TestALogThatComesLater:
         world.watch()
         assert len(world.answers("callback0")) == 1
 
+    @pytest.mark.slow
     def test_two_hundred_failures_at_once_stay_within_the_quota_of_emr(
         self, world, cloud, clusters
     ):

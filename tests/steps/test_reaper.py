@@ -291,6 +291,7 @@ class TestVerifying:
         assert world.record(message).state is JobState.CANCELLED
 
 
+@pytest.mark.slow
 class TestCrashes:
     @pytest.mark.parametrize("after", [False, True])
     def test_killed_at_any_outside_call_it_is_finished_by_the_next(self, cloud, clients, after):

@@ -14,6 +14,7 @@ from steps.remote_jobs.emr_steps import QUOTA
 from steps.request_quota import QUOTA_ITEMS
 from steps.submit_job import SUBMISSION_SECONDS
 
+pytestmark = pytest.mark.slow
 EMR_REQUESTS_PER_SECOND = 0.5
 JOBS = 200
 MINUTES = 6

@@ -309,6 +309,7 @@ def test_slices_pass_from_part_to_part(cloud: Any) -> None:
 
 @pytest.mark.parametrize("put", [0, 512, 529])
 @pytest.mark.parametrize("after", [False, True])
+@pytest.mark.slow
 def test_a_unit_may_die_before_and_after_any_put_and_is_stored_by_the_next_call(
     cloud: Any, clients: Any, put: int, after: bool
 ) -> None:

@@ -72,7 +72,7 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
 	sed -n 's/^bench = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/bench.txt
-	printf 'duckdb\nsqlglot\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
+	printf 'duckdb\nsqlglot\nbackports.zstd\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
 		--output-file layers/data/requirements.txt
 
 clean: ## remove what make has made: environments, state of the local cloud, caches

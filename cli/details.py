@@ -49,14 +49,16 @@ def _of_validate(answer: Answer) -> str:
 
 
 def _of_transform(answer: Answer) -> str:
-    removed = f", {answer['removed']} removed" if answer.get("removed") else ""
+    taken = ("removed", "rejected")
+    removed = "".join(f", {answer[name]} {name}" for name in taken if answer.get(name))
     files = f", {answer['files']} files" if answer.get("files", 1) > 1 else ""
     return f"{answer['rows']} rows{removed}{files}"
 
 
 def _of_stored(answer: Answer) -> str:
     there = f", {answer['unchanged']} were there before" if answer.get("unchanged") else ""
-    return f"{answer['rows']} rows{there}"
+    newer = f", {answer['superseded']} superseded" if answer.get("superseded") else ""
+    return f"{answer['rows']} rows{there}{newer}"
 
 
 def _of_manifest(answer: Answer) -> str:

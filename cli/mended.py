@@ -22,6 +22,7 @@ from contracts.dataset import (
     JsonLinesFormat,
     ParquetFormat,
 )
+from steps import zstd
 
 PROBLEMS_AT_MOST: Final = 20
 RUN_ID_CHARACTERS: Final = 40
@@ -98,6 +99,8 @@ def _row(line: str, columns: Sequence[str]) -> Row:
             raise ValueError(f"`{VALUES}.{name}` is no column of the contract; {advice}")
         if isinstance(found, dict | list):
             raise ValueError(f"`{VALUES}.{name}` must be a text, a number, true, false or null")
+    if all(found is None for found in values.values()):
+        raise ValueError(f"every one of its `{VALUES}` is null: write them, or delete the line")
     return {
         name: found if found is None or isinstance(found, str) else json.dumps(found)
         for name, found in ((name, values.get(name)) for name in columns)
@@ -117,11 +120,8 @@ def _written(rows: Sequence[Row], snapshot: DatasetSnapshot) -> tuple[bytes, str
         body, ending = b"".join(_object(row) + b"\n" for row in rows), ".jsonl"
     else:
         body, ending = _csv(rows, form), ".csv"
-    if form.compression == "zstd":
-        raise NotMended(
-            "  the contract says compression: zstd, which is not written here; with auto, zstd is"
-            " told by the key and the rows are sent uncompressed"
-        )
+    if form.compression == "zstd":  # else it is told by the key
+        return zstd.compress(body), ending
     return (gzip.compress(body, mtime=0) if form.compression == "gzip" else body), ending
 
 

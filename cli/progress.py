@@ -97,9 +97,10 @@ def _outcome(unit: UnitRow) -> str:
         return f"in {failure.stage}: {failure.error_type}: {failure.message}"
     rows = unit.rows
     warned = f"; {rows.warned} of them warned" if rows.warned else ""
+    newer = f" ({rows.superseded} superseded)" if rows.superseded else ""
     return (
         f"{rows.rows_in} rows in: {rows.filtered} filtered, {rows.rejected} rejected,"
-        f" {rows.removed} removed, {rows.stored} stored{warned}"
+        f" {rows.removed} removed, {rows.stored} stored{newer}{warned}"
     )
 
 

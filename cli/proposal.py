@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cli.sample_object import SampleObject
 from cli.sample_profile import ColumnProfile, Profile
-from contracts.dataset import RESERVED_COLUMNS, CsvFormat
+from contracts.dataset import CsvFormat
 
 SCHEMA_LINE: Final = "# yaml-language-server: $schema=dataset.schema.json"
 _PARTITIONS: Final = (
@@ -19,7 +19,7 @@ _PARTITIONS: Final = (
     (r"([a-z_]*=?)\d{8}/", r"\1%Y%m%d/"),
 )
 _CSV: Final = CsvFormat().to_json()
-_PLAIN: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_./%=-]*$")
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./%=-]*")
 _NOT_TEXT: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
@@ -50,7 +50,7 @@ def proposed_contract(name: str, origin: Origin, sample: SampleObject, found: Pr
     """The YAML of a contract that every readable row of the sample passes."""
     lines = [
         SCHEMA_LINE,
-        f"# Proposed from {origin.key}: {found.rows} rows"
+        f"# Proposed from {_quoted(origin.key)[1:-1]}: {found.rows} rows"
         + ("." if sample.whole else " of its beginning."),
         "# Look at what it cannot tell: whether other objects hold further values, what must be.",
         f"name: {name}",
@@ -78,7 +78,7 @@ def _source(name: str, origin: Origin) -> Iterator[str]:
     yield f"  prefix: {_scalar(prefix or f'landing/{name}/')}"
     if partition:
         yield f"  partition: {_scalar(partition)}"
-    ending = re.search(r"(\.[A-Za-z0-9]+)+$", origin.key.rsplit("/", 1)[-1])
+    ending = re.search(r"\.[A-Za-z][A-Za-z0-9]*(\.(gz|zst))?\Z", origin.key.rsplit("/", 1)[-1])
     if ending:
         yield f"  suffix: {ending[0]}"
 
@@ -113,15 +113,17 @@ def _format(sample: SampleObject, found: Profile) -> Iterator[str]:
 def _columns(found: Profile) -> Iterator[str]:
     yield "columns:"
     for column in found.columns:
-        key = column.name in found.key or column.name in _fallback_key(found)
+        key = column.name in found.key
         fields = _fields(column, required=key or not column.absent)
         yield f"  - {{{', '.join(fields)}}}{_remark(column, key=key)}"
-    for name in found.unnameable:
-        yield f"  # {json.dumps(name)} is left out: a column's name is a-z, 0-9 and _"
+    for field in found.left_out:
+        yield f"  # {_quoted(field.source[:80])} is left out: {field.why}"
 
 
 def _fields(column: ColumnProfile, *, required: bool) -> Iterator[str]:
     yield f"name: {_scalar(column.name)}"
+    if column.source is not None:
+        yield f"source: {_scalar(column.source)}"
     yield f"type: {_scalar(column.type)}"
     if required:
         yield "required: true"
@@ -130,7 +132,7 @@ def _fields(column: ColumnProfile, *, required: bool) -> Iterator[str]:
     if column.allowed:
         yield f"allowed: [{', '.join(_scalar(value) for value in column.allowed)}]"
     if column.pattern:
-        yield f"pattern: {json.dumps(column.pattern)}"
+        yield f"pattern: {_quoted(column.pattern)}"
 
 
 def _remark(column: ColumnProfile, *, key: bool) -> str:
@@ -151,31 +153,26 @@ def _is_number(column: ColumnProfile) -> bool:
 
 
 def _result(found: Profile) -> Iterator[str]:
-    """The transform, where reserved names ask for one, and the targets."""
-    reserved = [column.name for column in found.columns if column.name in RESERVED_COLUMNS]
-    if reserved:
-        renamed = ", ".join(f"{name} AS source_{name}" for name in reserved)
-        yield "# The pipeline adds columns of these names, so the source's are renamed."
+    """The targets; where no columns tell rows apart, with a key made of all they hold."""
+    key = found.key
+    if not key:
+        key = (_made_key(found),)
+        yield "# No column, nor any two, tell the sample's rows apart. So the key is made of all"
+        yield "# that a row holds, and rows that are alike are stored once; columns are better."
         yield "transform: |"
-        yield f"  SELECT * EXCLUDE ({', '.join(reserved)}), {renamed}"
+        yield f"  SELECT DISTINCT *, md5(CAST(to_json(valid) AS VARCHAR)) AS {key[0]}"
         yield "  FROM valid"
         yield ""
-    if not found.key:
-        yield "# No column, nor any two, tell the sample's rows apart: mend the key, or keep one"
-        yield "# row of each: QUALIFY row_number() OVER (PARTITION BY … ORDER BY …) = 1."
-    key = found.key or _fallback_key(found)
-    shown = [f"source_{name}" if name in reserved else name for name in key]
     yield "targets:"
-    yield f"  dynamodb: {{key: [{', '.join(_scalar(name) for name in shown)}]}}"
+    yield f"  dynamodb: {{key: [{', '.join(_scalar(name) for name in key)}]}}"
     yield ""
 
 
-def _fallback_key(found: Profile) -> tuple[str, ...]:
-    """A contract needs a key: where nothing tells rows apart, the first column there always is."""
-    if found.key:
-        return ()
-    complete = (column.name for column in found.columns if not column.absent)
-    return (next(complete, found.columns[0].name),)
+def _made_key(found: Profile) -> str:
+    name = "row_key"
+    while name in {column.name for column in found.columns}:
+        name = f"made_{name}"
+    return name
 
 
 def _tolerated(found: Profile) -> int:
@@ -189,5 +186,12 @@ def _tolerated(found: Profile) -> int:
 def _scalar(value: Any) -> str:
     """A YAML scalar that is read as this text."""
     text = str(value)
-    plain = _PLAIN.match(text) and text.lower() not in _NOT_TEXT
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT
+    return text if plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes, where only what is printable may stand for itself."""
+    marked = text.replace("\\", "\\\\").replace('"', '\\"')
+    shown = (mark if mark.isprintable() else f"\\U{ord(mark):08x}" for mark in marked)
+    return f'"{"".join(shown)}"'

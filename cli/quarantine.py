@@ -14,7 +14,9 @@ from botocore.exceptions import ClientError
 from cli.deployment import Deployment
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from contracts import layout
+from contracts.columns import folded, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, ParquetFormat, effective_compression
+from steps import zstd
 
 VALUES: Final = "values"  # what a person mends: the row by the contract's columns, as text
 CODECS: Final = {"utf-8": "utf-8-sig", "windows-1252": "cp1252"}
@@ -43,13 +45,12 @@ def read_snapshot(deployment: Deployment, run_id: str) -> DatasetSnapshot:
 def rejected_rows(
     deployment: Deployment, snapshot: DatasetSnapshot, unit: str | None = None
 ) -> Iterator[tuple[str, Reject]]:
-    """Unit id and rejected row as validation wrote it, unit by unit in order."""
+    """Unit id and row as validate rejected it or transform set it aside, unit by unit in order."""
     s3, bucket = deployment.client("s3"), deployment.output("DataBucketName")
-    key = layout.quarantine_key(snapshot.dataset.name, snapshot.run_id, unit or "")
-    prefix = key if unit else key.removesuffix(".jsonl")
+    prefix = layout.quarantine_prefix(snapshot.dataset.name, snapshot.run_id) + (unit or "")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for found in page.get("Contents", []):
-            unit_id = found["Key"].rsplit("/", 1)[-1].removesuffix(".jsonl")
+            unit_id = layout.quarantined_unit(found["Key"])
             for line in s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].iter_lines():
                 yield unit_id, json.loads(line)
 
@@ -72,9 +73,12 @@ class Mender:
 
     def _values(self, reject: Reject, columns: list[str]) -> dict[str, Any]:
         raw = reject.get("raw")
-        for value in (reject.get("row"), raw, _object(raw)):
+        row = reject.get("row")
+        if isinstance(row, dict):
+            return row
+        for value in (raw, _object(raw)):
             if isinstance(value, dict):
-                return value
+                return self._in_contract_names(value)
         form = self.snapshot.dataset.format
         if not isinstance(raw, str) or not isinstance(form, CsvFormat | ParquetFormat):
             return {}
@@ -84,6 +88,11 @@ class Mender:
         if len(fields) != len(columns) or reject.get("rule") == "malformed":
             names = self._header(str(reject.get("source")), dialect, columns)
         return {name: value or None for name, value in zip(names, fields, strict=False)}
+
+    def _in_contract_names(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A JSON object's values by column; a job's output has the contract's names already."""
+        names = source_names(self.snapshot.dataset.columns)
+        return {name: record.get(key, record.get(name)) for name, key in names.items()}
 
     def _header(self, source: str, form: CsvFormat, columns: list[str]) -> list[str]:
         if source not in self._headers:
@@ -103,11 +112,14 @@ class Mender:
             if packed == "gzip":
                 head = zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
             elif packed == "zstd":
-                return []
-        except (ValueError, ClientError, zlib.error):
+                head = zstd.ZstdDecompressor().decompress(head, _HEAD_BYTES)
+        except (ValueError, ClientError, zlib.error, zstd.ZstdError):
             return []
         text = head.decode(CODECS.get(form.encoding, form.encoding), errors="replace")
-        return [name.strip().lower() for name in _split(text.partition("\n")[0].strip("\r"), form)]
+        found = [folded(name) for name in _split(text.partition("\n")[0].strip("\r"), form)]
+        names = source_names(self.snapshot.dataset.columns)
+        ours = {folded(key): name for name, key in names.items()}
+        return [ours.get(name, name) for name in found]
 
 
 def _split(raw: str, form: CsvFormat) -> list[str]:

@@ -122,8 +122,15 @@ def _tell(run_id: str, found: _Found, out: Path | None) -> None:
 def _cells(reject: Reject, titles: tuple[str, ...]) -> tuple[str, ...]:
     texts = []
     for title in titles:
-        value = reject.get(title, reject.get("row") if title == "line" else None)
+        value = _cell(reject, title)
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         text = "" if value is None else text
         texts.append(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
     return tuple(texts)
+
+
+def _cell(reject: Reject, title: str) -> Any:
+    """What a row was set aside as by transform stands in neither line nor text of the object."""
+    if title == "raw":
+        return reject.get("raw", reject.get("row", reject.get("result")))
+    return reject.get(title)

@@ -168,6 +168,8 @@ def _print_counts(console: Console, report: Report) -> None:
         )
         if total.warned:
             sums += f" ({total.warned:,} of the rows break a rule that only warns)"
+        if total.superseded:
+            sums += f" ({total.superseded:,} stay in DynamoDB as a newer run stored them)"
         console.print(Text(sums, style="green"))
     else:
         console.print(Text("the counts do NOT add up", style="bold red"))

@@ -78,7 +78,7 @@ def rejected_rows(deployment: Deployment, dataset: str, run_id: str, limit: int 
     """Where the run's rejected rows lie, and the first of them."""
     bucket = deployment.output("DataBucketName")
     s3 = deployment.client("s3")
-    prefix = layout.quarantine_key(dataset, run_id, "").removesuffix(".jsonl")
+    prefix = layout.quarantine_prefix(dataset, run_id)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     rows = (

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
-
-import duckdb
+from typing import Any, BinaryIO, Final, cast
 
 from cli.exit_codes import REFUSED, CommandFailed
+from steps import zstd
 
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
@@ -58,9 +57,11 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     if packed == "parquet":
         return SampleObject("parquet", "auto", "utf-8", file)
     told = _ENDINGS.get(file.suffix, "none")
-    data, whole = _decompressed(file, packed, scratch)
+    data, whole = _decompressed(file, packed)
     encoding = _encoding(data)
     text = _decoded(data, encoding, whole, file)
+    if not text.strip():
+        raise CommandFailed(f"{file} is empty: take an object with rows", REFUSED)
     kind = {"[": "json", "{": "jsonl"}.get(text.lstrip()[:1], "csv")
     if kind == "json" and not whole:
         raise CommandFailed(f"{file} is too large for a sample: give some of its items", REFUSED)
@@ -70,34 +71,16 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     return SampleObject(kind, compression, encoding, path, whole)
 
 
-def _decompressed(file: Path, packed: str, scratch: Path) -> tuple[bytes, bool]:
+def _decompressed(file: Path, packed: str) -> tuple[bytes, bool]:
     """The first bytes of the text, and whether they are all."""
-    if packed == "zstd":
-        file = _from_zstd(file, scratch)
+    openers = {"gzip": gzip.open, "zstd": zstd.ZstdFile}
+    opener: Any = openers.get(packed, Path.open)
     try:
-        with cast(BinaryIO, gzip.open(file) if packed == "gzip" else file.open("rb")) as opened:
+        with cast(BinaryIO, opener(file, "rb")) as opened:
             data = opened.read(SAMPLE_BYTES + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
     return data[:SAMPLE_BYTES], len(data) <= SAMPLE_BYTES
-
-
-def _from_zstd(file: Path, scratch: Path) -> Path:
-    """Decompressed by DuckDB, as Python 3.11 knows no zstd; it reads UTF-8 only."""
-    named, plain = scratch / "sample.zst", scratch / "sample.lines"
-    shutil.copyfile(file, named)
-    lines = (
-        "read_csv(?, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '',"
-        " columns = {'line': 'VARCHAR'}, compression = 'zstd')"
-    )
-    try:
-        with duckdb.connect() as connection, plain.open("wb") as copied:
-            found = connection.execute(f"SELECT line FROM {lines}", [str(named)])  # noqa: S608
-            while copied.tell() <= SAMPLE_BYTES and (rows := found.fetchmany(10_000)):
-                copied.write("".join(f"{line or ''}\n" for (line,) in rows).encode())
-    except duckdb.Error as error:
-        raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
-    return plain
 
 
 def _encoding(data: bytes) -> str:
@@ -122,4 +105,5 @@ def _decoded(data: bytes, encoding: str, whole: bool, file: Path) -> str:
         raise CommandFailed(
             f"{file} is neither UTF-8, UTF-16, windows-1252 nor latin-1 text: {error}", REFUSED
         ) from None
+    text = text.removeprefix("\ufeff")  # UTF-16 may have one behind its own
     return text if whole else text[: text.rfind("\n") + 1]

@@ -16,10 +16,11 @@ from typing import Any, Final
 import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.sample_names import LeftOut, NamedField, named_fields
 from cli.sample_object import SampleObject
-from cli.sample_table import load, number_of, row_of
-from contracts.dataset import COLUMN_NAME_PATTERN
-from steps.duck import column_type, quoted, text
+from cli.sample_table import Loaded, load, number_of, row_of
+from contracts.dataset import COLUMNS_AT_MOST
+from steps.duck import column_type, text
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
@@ -28,9 +29,12 @@ _DIRT: Final = 0.02  # of the values may be of another type, and of a key's be a
 _ROWS_FOR_DIRT: Final = 50
 _KEY_COLUMNS_TRIED: Final = 12
 _DATE: Final = r"\d{4}-\d{2}-\d{2}"
-_TIMESTAMP: Final = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?"
+_TIMESTAMP: Final = (
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?"
+)
 _NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
-_CODE: Final = re.compile(r"^\S{1,30}$")
+_DOUBLE: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_CODE: Final = re.compile(r"\S{1,30}")
 _KEY_NAMES: Final = re.compile(r"(^|_)(id|key|no|nr|number|code|uuid)$")
 
 
@@ -39,6 +43,7 @@ class ColumnProfile:
     """One column of the sample.
 
     Attributes:
+        source: what the file calls it, where that is not its name.
         type: the narrowest contract type that takes (nearly) all values.
         absent: rows without a value.
         unique: no value occurs twice.
@@ -57,6 +62,7 @@ class ColumnProfile:
     highest: str | None = None
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
+    source: str | None = None
 
     def complete(self, rows: int) -> bool:
         """Present in every row, but for dirt."""
@@ -71,7 +77,7 @@ class Profile:
         format: fields of the contract's `format` beside encoding and compression.
         rows: as many could be read.
         unreadable: rows that could not.
-        unnameable: columns whose names no contract column can have.
+        left_out: fields that no contract can name.
         key: columns that tell rows apart; empty where none do.
     """
 
@@ -79,7 +85,7 @@ class Profile:
     rows: int
     columns: tuple[ColumnProfile, ...]
     unreadable: int = 0
-    unnameable: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     key: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -100,35 +106,50 @@ def profile(sample: SampleObject) -> Profile:
                 f"the sample cannot be read as {sample.kind}: {told}", REFUSED
             ) from None
         rows = number_of(connection, "SELECT count(*) FROM sample")
-        names = [name for name in loaded.names if re.match(COLUMN_NAME_PATTERN, name)]
-        if not rows or not names:
-            lacking = "rows" if names else "columns with names of a-z, 0-9 and _"
-            raise CommandFailed(
-                f"the sample has no {lacking}; it has {', '.join(loaded.names) or 'nothing'}",
-                REFUSED,
-            )
-        columns = tuple(_column(connection, name, rows) for name in names)
+        keys = sample.kind in ("json", "jsonl")
+        fields, left_out = named_fields(loaded.names, keys=keys)
+        if not rows or not fields:
+            raise CommandFailed(_why_none(loaded, left_out), REFUSED)
+        if len(fields) > COLUMNS_AT_MOST:
+            told = f"the sample has {len(fields)} columns; a contract may have {COLUMNS_AT_MOST}"
+            raise CommandFailed(f"{told}: leave some out by a job, or split the object", REFUSED)
+        columns = tuple(_column(connection, field, rows) for field in fields)
         return Profile(
             format=loaded.format,
             rows=rows,
             columns=columns,
             unreadable=loaded.unreadable,
-            unnameable=tuple(name for name in loaded.names if name not in names),
-            key=_key(connection, columns, rows),
+            left_out=left_out,
+            key=_key(connection, columns, fields, rows),
             notes=loaded.notes,
         )
 
 
-def _column(connection: duckdb.DuckDBPyConnection, name: str, rows: int) -> ColumnProfile:
-    value = quoted(name)
-    present, distinct = row_of(
-        connection, f"SELECT count({value}), count(DISTINCT {value}) FROM sample"
-    )
+def _why_none(loaded: Loaded, left_out: Sequence[LeftOut]) -> str:
+    names = loaded.names
+    if names and len(left_out) == len(names):
+        told = "; ".join(f"{field.source[:80]!r}: {field.why}" for field in left_out[:5])
+        return f"the sample has no column that a contract can name: {told}"
+    has = ", ".join(names)[:400] or "nothing"
+    if loaded.unreadable and loaded.format["type"] == "csv":
+        return (
+            f"none of the sample's rows has as many fields as its header ({len(names)}: {has});"
+            " values that hold the delimiter must be in quotes"
+        )
+    if loaded.unreadable:
+        return "the sample holds no JSON object: write one on each line, or an array of them"
+    return f"the sample has no rows; it has {has}: take an object with rows"
+
+
+def _column(connection: duckdb.DuckDBPyConnection, named: NamedField, rows: int) -> ColumnProfile:
+    value = f"f{named.at}"
+    (present,) = row_of(connection, f"SELECT count({value}) FROM sample")
     kind, misfits = _type(connection, value, present) if present else ("string", 0)
+    (distinct,) = row_of(connection, f"SELECT count(DISTINCT {_typed(value, kind)}) FROM sample")
     lowest = highest = pattern = None
     allowed: tuple[str, ...] = ()
     if present and kind not in ("string", "boolean"):
-        typed = f"TRY_CAST(trim({value}) AS {_readable_type(kind)})"
+        typed = _typed(value, kind)
         bounds = f"SELECT min({typed})::VARCHAR, max({typed})::VARCHAR FROM sample"
         lowest, highest = row_of(connection, bounds)
     elif kind == "string" and present >= _ROWS_FOR_RULES:
@@ -137,7 +158,8 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, rows: int) -> Colu
         else:
             pattern = _pattern(connection, value)
     return ColumnProfile(
-        name=name,
+        name=named.name,
+        source=named.source,
         type=kind,
         absent=rows - present,
         unique=0 < present == distinct,
@@ -172,7 +194,8 @@ def _type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> tu
         f"SELECT count(*) FILTER (WHERE lower({trimmed}) IN {booleans}), {count(_DATE, 'DATE')},"
         f" {count(_TIMESTAMP, 'TIMESTAMPTZ')}, {count('[+-]?[0-9]+', 'BIGINT')},"
         f" {count(_NUMBER, 'DOUBLE')}, "
-        f" count(*) FILTER (WHERE isfinite(TRY_CAST({trimmed} AS DOUBLE))),"
+        f" count(*) FILTER (WHERE regexp_full_match({trimmed}, {text(_DOUBLE)})"
+        f" AND isfinite(TRY_CAST({trimmed} AS DOUBLE))),"
         f" bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')),"
         f" max(length(split_part({trimmed}, '.', 2))) {numeric}, max({whole}) {numeric}"
         " FROM sample"
@@ -183,16 +206,28 @@ def _type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> tu
     fits = {"boolean": boolean, "date": date, "timestamp": timestamp}
     if not zeros:
         fits["integer"] = integer
-        if number and scale and scale <= 6 and digits + scale <= 15:
-            fits[f"decimal(18,{scale})"] = number
-        fits["double"] = double
+        exact = _exact_type(scale, digits) if number else None
+        if exact:
+            fits[exact] = number
+        if exact or not number or scale:  # else a double would bend a long whole number
+            fits["double"] = double
     most = present - _dirt(present)
     kind = next((kind for kind, count in fits.items() if count >= most), "string")
     return kind, present - fits.get(kind, present)
 
 
-def _readable_type(kind: str) -> str:
-    return "TIMESTAMPTZ" if kind == "timestamp" else column_type(kind)
+def _exact_type(scale: int, digits: int) -> str | None:
+    """The decimal of so many places and digits before them; none for what floating point leaves."""
+    if scale > 6 or digits + scale > 38:
+        return None
+    return f"decimal(18,{scale})" if scale and digits + scale <= 15 else f"decimal(38,{scale})"
+
+
+def _typed(value: str, kind: str) -> str:
+    if kind == "string":
+        return value
+    readable = "TIMESTAMPTZ" if kind == "timestamp" else column_type(kind)
+    return f"TRY_CAST(trim({value}) AS {readable})"
 
 
 def _pattern(connection: duckdb.DuckDBPyConnection, value: str) -> str | None:
@@ -211,7 +246,7 @@ def _codes(connection: duckdb.DuckDBPyConnection, value: str) -> tuple[str, ...]
     """The few values, if they are codes and not prose."""
     asked = f"SELECT DISTINCT {value} FROM sample WHERE {value} IS NOT NULL ORDER BY 1"
     values = [str(found) for (found,) in connection.execute(asked).fetchall()]
-    return tuple(values) if all(_CODE.match(found) for found in values) else ()
+    return tuple(values) if all(_CODE.fullmatch(found) for found in values) else ()
 
 
 def _literal(part: str) -> str:
@@ -220,7 +255,10 @@ def _literal(part: str) -> str:
 
 
 def _key(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile], rows: int
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    fields: Sequence[NamedField],
+    rows: int,
 ) -> tuple[str, ...]:
     """One column that is unique, else two that are together; what is named like a key first."""
     able = [c for c in columns if c.complete(rows) and not c.misfits and c.type != "double"]
@@ -228,12 +266,14 @@ def _key(
     alone = next((column.name for column in able if column.unique), None)
     if alone:
         return (alone,)
-    for pair in itertools.combinations(able[:_KEY_COLUMNS_TRIED], 2):
-        names = tuple(column.name for column in pair)
-        listed = ", ".join(quoted(name) for name in names)
-        whole = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
-        asked = f"SELECT count(*), count(DISTINCT ({listed})) FROM sample WHERE {whole}"
+    places = {field.name: f"f{field.at}" for field in fields}
+    for one, other in itertools.combinations(able[:_KEY_COLUMNS_TRIED], 2):
+        values = [_typed(places[column.name], column.type) for column in (one, other)]
+        asked = (
+            f"SELECT count(*), count(DISTINCT ({', '.join(values)})) FROM sample"
+            f" WHERE {values[0]} IS NOT NULL AND {values[1]} IS NOT NULL"
+        )
         present, distinct = row_of(connection, asked)
         if distinct == present:
-            return names
+            return (one.name, other.name)
     return ()

@@ -3,23 +3,27 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 
+from cli.exit_codes import REFUSED, CommandFailed
 from cli.sample_object import SampleObject
 from steps.duck import quoted, text
+from steps.source_names import json_pointer
 
-_NO_NAME: Final = re.compile(r"^$|^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
+_NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A sample's columns by their names, and how they are written.
+    """A sample's fields, and how they are written. In the table they are called f0, f1 and so on.
 
     Attributes:
+        names: what the file calls the fields; without a header `column_1` and so on.
         format: fields of the contract's `format`, beside encoding and compression.
         unreadable: rows that could not be read.
         notes: what a person should look at.
@@ -32,71 +36,103 @@ class Loaded:
 
 
 def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
-    """Make the table `sample`: texts, with NULL for what is empty."""
+    """Make the table `sample`: texts, with NULL for what is empty.
+
+    Raises:
+        CommandFailed: it is CSV that no contract can describe; says what to do.
+    """
     if sample.kind == "csv":
         return _load_csv(connection, sample)
     if sample.kind == "parquet":
-        relation = f"read_parquet({text(sample.path)})"
-        found = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        names = {str(row[0]): f"CAST({quoted(str(row[0]))} AS VARCHAR)" for row in found}
+        relation, readable = f"read_parquet({text(sample.path)})", "true"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        names = [str(row[0]) for row in described]
+        values = [f"CAST({quoted(name)} AS VARCHAR)" for name in names]
     else:
         layout = "array" if sample.kind == "json" else "newline_delimited"
+        readable = "coalesce(json_type(item) = 'OBJECT', false)"
         relation = (
             f"read_json({text(sample.path)}, format = '{layout}', records = false,"
             " columns = {item: 'JSON'}, maximum_object_size = 67108864,"
             f" ignore_errors = {str(sample.kind == 'jsonl').lower()})"
         )
-        keys = connection.execute(
-            f"SELECT key, min(position) FROM (SELECT unnest(json_keys(item)) AS key,"
-            f" generate_subscripts(json_keys(item), 1) AS position FROM {relation})"
-            " GROUP BY key ORDER BY 2, 1"
-        ).fetchall()
-        paths = {str(key): '$."' + str(key).replace('"', '\\"') + '"' for key, _ in keys}
-        names = {key: f"json_extract_string(item, {text(path)})" for key, path in paths.items()}
+        names = _keys(connection, relation)
+        values = [f"json_extract_string(item, {text(json_pointer(name))})" for name in names]
     if not names:
         connection.execute("CREATE TABLE sample (nothing VARCHAR)")
-        return Loaded([], {"type": sample.kind})
-    selected = ", ".join(f"nullif({sql}, '') AS {quoted(name)}" for name, sql in names.items())
-    readable = "true" if sample.kind == "parquet" else "item IS NOT NULL"
+        unreadable = number_of(connection, f"SELECT count(*) FROM {relation}")
+        return Loaded([], {"type": sample.kind}, unreadable)
+    selected = ", ".join(f"nullif({sql}, '') AS f{i}" for i, sql in enumerate(values))
     connection.execute(f"CREATE TABLE sample AS SELECT {selected} FROM {relation} WHERE {readable}")
     unreadable = number_of(connection, f"SELECT count(*) FROM {relation} WHERE NOT ({readable})")
-    return Loaded(list(names), {"type": sample.kind}, unreadable)
+    return Loaded(names, {"type": sample.kind}, unreadable)
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    """Every key of the objects, about in their order."""
+    objects = f"SELECT item FROM {relation} WHERE json_type(item) = 'OBJECT'"
+    found = connection.execute(
+        "SELECT key, min(position) FROM (SELECT unnest(json_keys(item)) AS key,"
+        f" generate_subscripts(json_keys(item), 1) AS position FROM ({objects}))"
+        " GROUP BY key ORDER BY 2, 1"
+    ).fetchall()
+    return [str(key) for key, _ in found]
 
 
 def _load_csv(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
     sniffed = connection.execute(
-        "SELECT Delimiter, Quote, Escape, HasHeader, len(Columns)"
+        "SELECT Delimiter, Quote, Escape, HasHeader, len(Columns), SkipRows"
         " FROM sniff_csv(?, ignore_errors = true)",
         [str(sample.path)],
     ).fetchone()
-    delimiter, quote, escape, header, count = sniffed or (",", '"', '"', True, 1)
+    delimiter, quote, escape, header, count, skipped = sniffed or (",", '"', '"', True, 1, 0)
+    _refuse_what_stands_before_the_table(sample, skipped)
     quote = quote if len(quote) == 1 else '"'
     notes = []
     if escape not in (quote, "(empty)"):
         notes.append(f"quotes seem to be escaped by {escape}; the pipeline expects them doubled")
-    fields = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(count))
-    options = (
-        f"auto_detect = false, delim = {text(delimiter)}, quote = {text(quote)},"
-        f" escape = {text(quote)}, columns = {{{fields}}}, nullstr = ''"
-    )
     names = [f"column_{i + 1}" for i in range(count)]
     if header:
-        first = connection.execute(
-            f"SELECT * FROM read_csv({text(sample.path)}, header = false, {options},"
-            " ignore_errors = true) LIMIT 1"
-        ).fetchone()
-        found = [str(name or "").strip().lower() for name in first or ()]
-        header = not any(_NO_NAME.match(name) for name in found)
-        names = found if header else names
-    names = [name if names.index(name) == i else f"{name} (again)" for i, name in enumerate(names)]
-    selected = ", ".join(f"f{i} AS {quoted(name)}" for i, name in enumerate(names))
+        first = _first_line(sample, delimiter, quote)
+        header = not any(_NO_NAME.match(name) for name in first) and any(first)
+        names = first if header else names
+    columns = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(names)))
     connection.execute(
-        f"CREATE TABLE sample AS SELECT {selected} FROM read_csv({text(sample.path)},"
-        f" header = {str(header).lower()}, {options}, store_rejects = true, rejects_limit = 0)"
+        f"CREATE TABLE sample AS SELECT * FROM read_csv({text(sample.path)},"
+        f" header = {str(header).lower()}, auto_detect = false, delim = {text(delimiter)},"
+        f" quote = {text(quote)}, escape = {text(quote)}, columns = {{{columns}}}, nullstr = '',"
+        " store_rejects = true, rejects_limit = 0)"
     )
+    if not header:
+        notes.append("the first line looks like a row; if it is the header, say so: header: true")
     unreadable = number_of(connection, "SELECT count(DISTINCT line) FROM reject_errors")
     described = {"type": "csv", "delimiter": delimiter, "quote": quote, "header": bool(header)}
     return Loaded(names, described, unreadable, tuple(notes))
+
+
+def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> None:
+    """The pipeline reads the first line as the header, or as a row."""
+    with sample.path.open(encoding="utf-8") as lines:
+        empty = not next(lines, "").strip()
+    if empty or skipped:
+        what = "its first line is empty" if empty else f"{skipped} lines stand before its table"
+        raise CommandFailed(
+            f"no contract can describe this sample: {what}, where the header is expected; remove"
+            " what stands before it, there and in what writes these objects",
+            REFUSED,
+        )
+
+
+def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
+    """The names in the header, read as `steps.headers` does."""
+    with sample.path.open(encoding="utf-8") as lines:
+        line = next(lines, "").rstrip("\n")
+    if line.count(quote) % 2:
+        raise CommandFailed(
+            "no contract can describe this sample: a name in its header goes on in the next line",
+            REFUSED,
+        )
+    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quotechar=quote))]
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

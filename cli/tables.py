@@ -134,7 +134,8 @@ def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
     table.add_column("failure, or where its rows lie", overflow="fold")
     for outcome in outcomes:
         why, outputs = outcome.failure, outcome.outputs
-        urls = [url for url in (outputs.output_url, outputs.quarantine_url) if url]
+        places = (outputs.output_url, outputs.quarantine_url, outputs.set_aside_url)
+        urls = [url for url in places if url]
         table.add_row(
             outcome.unit_id,
             _status(outcome.status),
@@ -147,15 +148,11 @@ def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
 
 def plain_rows(rows: RowCounts) -> tuple[str, ...]:
     """The counts, in the order in which they are always shown."""
-    counts = (
-        rows.rows_in,
-        rows.filtered,
-        rows.rejected,
-        rows.removed,
-        rows.stored,
-        rows.warned,
-    )
-    return tuple(f"{count:,}" for count in counts)
+    left = (rows.rows_in, rows.filtered, rows.rejected, rows.removed)
+    stored = f"{rows.stored:,}"
+    if rows.superseded:
+        stored += f" ({rows.superseded:,} superseded)"
+    return (*(f"{count:,}" for count in left), stored, f"{rows.warned:,}")
 
 
 def jobs_table(jobs: Iterable[JobRow]) -> Table:

@@ -33,6 +33,10 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 LONGEST_RECORD = 2_000_000
+LINE = '"json-line"'
+# Numbers that come through a double with another value than is written, or with fewer zeros.
+DELICATE = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)"
+TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
 IS_OBJECT = '(CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = \'OBJECT\''
 
 
@@ -194,6 +198,10 @@ def lines_of(path, compression, keep=True):
     )
 
 
+def folded(name):
+    return name.strip().lower()
+
+
 def header_of(connection, path, compression, form, source):
     """Column names of the first line, lower case; None when there is no line."""
     if compression == "zstd":
@@ -213,23 +221,94 @@ def header_of(connection, path, compression, form, source):
             encoding = form.get("encoding", "utf-8").upper()
             raise JobError(f"{source}, line 1: the header is not {encoding}") from error
     reader = csv.reader([line], delimiter=form["delimiter"], quotechar=form["quote"])
-    header = [field.strip().lower() for field in next(reader, [])]
+    header = [folded(field) for field in next(reader, [])]
     if not header:
         raise JobError(f"{source}, line 1: the header is expected here, but the line is empty")
     return header
 
 
 def positions_of(header, names, source):
-    missing = [name for name in names if name not in header]
+    """Where the contract's columns stand: by their source, else by their own name."""
+    small = [folded(name) for name in header]
+
+    def places(wanted):
+        exact = [at for at, name in enumerate(header) if name == wanted]
+        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
+
+    found = {}
+    for name, wanted in names.items():
+        found[name] = places(wanted)
+        own = [] if folded(wanted) == name else places(name)
+        if found[name] and own:
+            raise JobError(f"{source}, line 1: {both(name, wanted, 'the header')}")
+        found[name] = found[name] or own
+    missing = [shown(name, names[name]) for name, at in found.items() if not at]
     if missing:
         raise JobError(
             f"{source}, line 1: the header lacks {', '.join(missing)};"
             f" it has {', '.join(header)[:400]}"
         )
-    twice = [name for name in names if header.count(name) > 1]
+    twice = [shown(name, names[name]) for name, at in found.items() if len(at) > 1]
     if twice:
         raise JobError(f"{source}, line 1: the header has {', '.join(twice)} more than once")
-    return {name: header.index(name) for name in names}
+    return {name: at[0] for name, at in found.items()}
+
+
+def shown(name, wanted):
+    return name if name == wanted else f'"{wanted}" (column {name})'
+
+
+def both(name, wanted, where):
+    return (
+        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        " contract; give the column another name, or leave one out of the file"
+    )
+
+
+def in_contract_names(header, positions):
+    known = {at: name for name, at in positions.items()}
+    return [known.get(at, name) for at, name in enumerate(header)]
+
+
+def json_values(paths):
+    """The texts at these paths of an object, its numbers as they are written."""
+    wanted = f"[{', '.join(text(path) for path in paths)}]"
+    # Behind each token comes what makes a number a text, and is taken away again behind a text.
+    marked = f"regexp_replace({LINE}, {text(TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    plain = f"json_extract_string({LINE}, {wanted})"
+    exact = (
+        f"list_transform(list_zip(json_type({LINE}, {wanted}), {plain},"
+        f" json_extract_string({texts}, {wanted})),"
+        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
+        " THEN found[3] ELSE found[2] END)"
+    )
+    return (
+        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
+        f" WHEN regexp_matches({LINE}, {text(DELICATE)}) THEN {exact} ELSE {plain} END"
+    )
+
+
+def json_texts(names):
+    """A JSON object's texts, one for each column; an object with both names of one is an error."""
+    own = [name for name, key in names.items() if key != name]
+    keys = [key.replace("~", "~0").replace("/", "~1") for key in (*names.values(), *own)]
+    found = json_values(["/" + key for key in keys])
+    if not own:
+        return found
+    texts = []
+    for n, (name, key) in enumerate(names.items(), start=1):
+        one = f"found[{n}]"
+        if name in own:
+            other = f"found[{len(names) + own.index(name) + 1}]"
+            refusal = f"error({text(both(name, key, 'a record'))})"
+            one = (
+                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
+                f" ELSE coalesce({one}, {other}) END"
+            )
+        texts.append(one)
+    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
+    return f"list_transform([{found}], lambda found: {listed})[1]"
 
 
 def may_span_lines(connection, path, compression, form):
@@ -250,6 +329,7 @@ def csv_source(connection, path, compression, form, names, source):
     if form["header"]:
         header = header_of(connection, path, compression, form, source) or list(names)
     positions = positions_of(header, names, source)
+    header = in_contract_names(header, positions)
     fields = [quoted(f"field-{number}") for number in range(len(header))]
     columns = ", ".join(f"{text(field[1:-1])}: 'VARCHAR'" for field in fields)
     selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
@@ -269,7 +349,6 @@ def csv_source(connection, path, compression, form, names, source):
 
 
 def json_source(path, compression, names, is_array):
-    paths = ", ".join(text(f'$."{name}"') for name in names)
     selected = ", ".join(
         f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
         for n, name in enumerate(names, start=1)
@@ -281,32 +360,32 @@ def json_source(path, compression, names, is_array):
 
     def relation(keep):
         lines = items if is_array else lines_of(path, compression, keep)
-        values = f'json_extract_string(CASE WHEN {IS_OBJECT} THEN "json-line" END, [{paths}])'
+        values = json_texts(names)
         return (
             f'(SELECT *, {selected} FROM (SELECT "json-line", {values} AS "json-values"'
             f" FROM {lines}))"
         )
 
     malformed = f'"json-line" IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE'
-    return Source(relation(True), relation(False), names, malformed=malformed)
+    return Source(relation(True), relation(False), list(names), malformed=malformed)
 
 
 def parquet_source(connection, path, names, source):
     file = f"read_parquet({text(path)})"
     header = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()]
-    positions = positions_of([name.strip().lower() for name in header], names, source)
+    positions = positions_of(header, names, source)
     selected = ", ".join(
         f"nullif(CAST({quoted(header[positions[name]])} AS VARCHAR), '') AS {text_column(name)}"
         for name in names
     )
     relation = f"(SELECT {selected} FROM {file})"
-    ignored = [name for name in header if name.strip().lower() not in positions]
-    return Source(relation, relation, names, ignored)
+    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
+    return Source(relation, relation, list(names), ignored)
 
 
 def open_source(connection, path, compression, dataset, source):
     form = {**CSV, **(dataset.get("format") or {})}
-    names = [column["name"] for column in dataset["columns"]]
+    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
     try:
         if form["type"] == "csv":
             return csv_source(connection, path, compression, form, names, source)
@@ -358,7 +437,7 @@ SHAPES = {
     "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "timestamp": (
         r"\d{4}-\d{2}-\d{2}"
-        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
     ),
 }
 
@@ -567,6 +646,15 @@ def connect(directory):
     return connection
 
 
+def refuse_large(size, dataset, url):
+    limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
+    if size > limit * MEGABYTE:
+        raise JobError(
+            f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
+            " split it, raise the limit, or take a Spark job instead"
+        )
+
+
 def run(options, s3, directory):
     started = time.monotonic()
     bucket, key = split_url(options.INPUT_URL)
@@ -578,9 +666,7 @@ def run(options, s3, directory):
     snapshot = json.load(s3.get_object(Bucket=dataset_bucket, Key=dataset_key)["Body"])
     dataset = snapshot["dataset"]
     source = s3.get_object(Bucket=bucket, Key=key)
-    limit = (dataset.get("limits") or {}).get("objectMegabytes", 1024)
-    if source["ContentLength"] > limit * MEGABYTE:
-        raise JobError(f"{options.INPUT_URL} is larger than the contract's limit of {limit} MB")
+    refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
     form = {**CSV, **(dataset.get("format") or {})}
     fetched = fetch(source["Body"], key, form, directory, options.INPUT_URL)
     log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])

@@ -43,7 +43,7 @@ CURRENCIES = {"€": "EUR", "EURO": "EUR", "£": "GBP"}
 # What validation takes for a timestamp; Spark alone would also take a bare year.
 TIMESTAMP = (
     r"^\d{4}-\d{2}-\d{2}"
-    r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+    r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
 
 

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS "public"."pipeline_runs" (
   "rows_removed" BIGINT NOT NULL,
   "rows_stored" BIGINT NOT NULL,
   "rows_warned" BIGINT NOT NULL,
+  "rows_superseded" BIGINT,
   "started_at" TIMESTAMP NOT NULL,
   "ended_at" TIMESTAMP NOT NULL,
   "results_url" VARCHAR(1200),

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS "public"."pipeline_units" (
   "rows_removed" BIGINT NOT NULL,
   "rows_stored" BIGINT NOT NULL,
   "rows_warned" BIGINT NOT NULL,
+  "rows_superseded" BIGINT,
   "started_at" TIMESTAMP,
   "ended_at" TIMESTAMP,
   "failed_stage" VARCHAR(63),

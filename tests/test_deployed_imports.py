@@ -20,7 +20,8 @@ BUNDLED = {
     "typing_extensions",
     "yaml",
 }
-IN_DATA_LAYER = {"duckdb", "sqlglot"}
+# `compression` is the standard library's from 3.14 on; before, backports.zstd stands in for it.
+IN_DATA_LAYER = {"backports", "compression", "duckdb", "sqlglot"}
 MODULES = sorted(deployed_code.modules())
 PURE = [name for name in MODULES if name.startswith("durable_pipeline")]
 IMPURE_MODULES = {"time", "random", "secrets", "uuid", "os", "boto3", "botocore", "pathlib", "io"}

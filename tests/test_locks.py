@@ -47,8 +47,11 @@ def asked_for(*extras: str) -> dict[str, str]:
     lines = list(project["dependencies"] if not extras else [])
     for extra in extras:
         lines += project["optional-dependencies"][extra]
-    split = (re.split(r"==", line) for line in lines if "==" in line)
-    return {re.sub(r"\[.*\]", "", name).lower(): version for name, version in split}
+    split = (re.split(r"==", line.partition(";")[0]) for line in lines if "==" in line)
+    return {
+        re.sub(r"[._]", "-", re.sub(r"\[.*\]", "", name)).lower(): version.strip()
+        for name, version in split
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS)

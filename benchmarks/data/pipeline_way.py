@@ -11,7 +11,7 @@ import yaml
 from benchmarks.data.store import FileS3, Store
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
-from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from contracts.messages import Transform, Validate
 from steps import aws, transform, validate
 
@@ -71,4 +71,11 @@ def _run_documents(source_key: str, size: int) -> dict[str, object]:
     return {
         layout.dataset_snapshot_key(RUN): snapshot.to_json(),
         layout.manifest_part_key(RUN, 0): part.to_json(),
+        layout.manifest_summary_key(RUN): ManifestSummary(
+            manifest_url=layout.s3_url(BUCKET, layout.manifest_summary_key(RUN)),
+            objects=1,
+            total_bytes=size,
+            shard_sizes=(1,),
+            pending=(),
+        ).to_json(),
     }

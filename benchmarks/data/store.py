@@ -65,7 +65,19 @@ class FileS3:
     def list_objects_v2(self, *, Prefix: str, **_: Any) -> dict[str, Any]:
         root = self._store.root
         keys = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
-        return {"Contents": [{"Key": key} for key in sorted(keys) if key.startswith(Prefix)]}
+        found = [key for key in sorted(keys) if key.startswith(Prefix)]
+        sizes = [self._store.path(key).stat().st_size for key in found]
+        return {
+            "Contents": [
+                {"Key": k, "Size": s, "ETag": "none"} for k, s in zip(found, sizes, strict=True)
+            ]
+        }
+
+    def get_paginator(self, _operation: str) -> FileS3:
+        return self
+
+    def paginate(self, *, Prefix: str, **_: Any) -> list[dict[str, Any]]:
+        return [self.list_objects_v2(Prefix=Prefix)]
 
     def delete_objects(self, *, Delete: dict[str, Any], **_: Any) -> dict[str, Any]:
         for entry in Delete["Objects"]:

@@ -23,7 +23,7 @@ from benchmarks.jobs.ways import POLL_SECONDS, RUN_ID, STAGE
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobState, JobStatus
-from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from steps import aws, job_watcher, storage
 from steps.callbacks import Callbacks
 from steps.job_ledger import JobLedger
@@ -189,6 +189,13 @@ def _put_run(s3: Any, units: int) -> None:
         layout.dataset_snapshot_key(RUN_ID): snapshot.to_json(),
         layout.manifest_part_key(RUN_ID, 0): ManifestPart(
             run_id=RUN_ID, shard=0, entries=entries
+        ).to_json(),
+        layout.manifest_summary_key(RUN_ID): ManifestSummary(
+            manifest_url=layout.s3_url(DATA_BUCKET, layout.manifest_summary_key(RUN_ID)),
+            objects=units,
+            total_bytes=units,
+            shard_sizes=(units,),
+            pending=(),
         ).to_json(),
     }
     for unit in range(units):  # what every job leaves at its end, for whoever looks

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    Strict,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.source import StrictContract
+from contracts.source import Number, StrictContract, Truth, Whole
 
 COLUMN_NAME_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,62}$"
 RULE_NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
 TYPE_PATTERN: Final = re.compile(
-    r"^(string|integer|double|boolean|date|timestamp|decimal\((\d{1,2}),(\d{1,2})\))$"
+    r"(string|integer|double|boolean|date|timestamp|decimal\(([0-9]{1,2}),([0-9]{1,2})\))"
 )
 
 # For editors, which offer what can be offered.
 _TYPE_SCHEMA: Final[JsonDict] = {
     "anyOf": [
         {"enum": ["string", "integer", "double", "boolean", "date", "timestamp", "decimal(18,2)"]},
-        {"pattern": r"^decimal\([0-9]{1,2},[0-9]{1,2}\)$"},
+        {"pattern": r"^decimal\((0?[1-9]|[12][0-9]|3[0-8]),(0?[0-9]|[12][0-9]|3[0-8])\)$"},
     ]
 }
+
+
+_Bound = StrictStr | StrictInt | StrictFloat
+_Rows = Annotated[int, Strict(), Field(ge=0), Whole]  # bounds first, else the schema lacks them
 
 
 class Severity(StrEnum):
@@ -47,19 +61,23 @@ class TypedColumn(StrictContract):
     """A column's name and type.
 
     Attributes:
-        name: lower case; for CSV as in the header, whose case does not matter.
-        type: string, integer (64 bits), double, boolean, date, timestamp (UTC), decimal(p,s).
+        name: lower case; also the name in the file, where `source` tells no other.
+        source: the name in the file, such as `Order ID`. In CSV neither case nor spaces around it
+            matter, in JSON it is the key as it is. A file may carry the column's own name instead.
+        type: string, integer (64 bits), double, boolean, date, timestamp (UTC, to the microsecond),
+            decimal(p,s).
         description: for people.
     """
 
     name: str = Field(pattern=COLUMN_NAME_PATTERN)
+    source: str | None = Field(default=None, pattern=r"\S", max_length=256)
     type: str = Field(default="string", json_schema_extra=_TYPE_SCHEMA)
     description: str | None = None
 
     @field_validator("type")
     @classmethod
     def _known_type(cls, value: str) -> str:
-        match = TYPE_PATTERN.match(value)
+        match = TYPE_PATTERN.fullmatch(value)
         if not match or (match[2] and not 1 <= int(match[2]) <= 38):
             raise PydanticCustomError(
                 "column_type",
@@ -69,6 +87,34 @@ class TypedColumn(StrictContract):
         if match[2] and int(match[3]) > int(match[2]):
             raise PydanticCustomError("column_type", "the scale is larger than the precision")
         return value
+
+
+def source_names(columns: Iterable[TypedColumn]) -> dict[str, str]:
+    """What the columns are called in a file, by their own names, in their order."""
+    return {column.name: column.source or column.name for column in columns}
+
+
+def folded(name: str) -> str:
+    """A name of a file as names are compared where their case does not matter."""
+    return name.strip().lower()
+
+
+def refuse_one_source_for_two(columns: Iterable[TypedColumn]) -> None:
+    """Raise a validation error if a name in a file could mean two of the columns.
+
+    A file may carry a column's source or its own name, so neither can be another column's.
+    """
+    readers: dict[str, str] = {}
+    for column in columns:
+        for name in dict.fromkeys((column.name, folded(column.source or column.name))):
+            if name in readers:
+                raise PydanticCustomError(
+                    "source",
+                    "columns {one} and {other} would both be read from {name}, which is the name or"
+                    " the source of either",
+                    {"one": readers[name], "other": column.name, "name": repr(name)},
+                )
+            readers[name] = column.name
 
 
 class Column(TypedColumn):
@@ -86,10 +132,10 @@ class Column(TypedColumn):
             case: there, `warn` means `quarantine`.
     """
 
-    required: bool = False
-    unique: bool = False
-    minimum: str | int | float | None = None
-    maximum: str | int | float | None = None
+    required: Truth = False
+    unique: Truth = False
+    minimum: _Bound | None = None
+    maximum: _Bound | None = None
     allowed: tuple[str, ...] | None = Field(default=None, min_length=1)
     pattern: str | None = None
     references: str | None = Field(default=None, pattern=COLUMN_NAME_PATTERN)
@@ -128,8 +174,12 @@ class RowLimits(StrictContract):
         severity: `fail` or `warn`.
     """
 
-    minimum: int | None = Field(default=None, ge=0)
-    maximum: int | None = Field(default=None, ge=0)
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["minimum"]}, {"required": ["maximum"]}]}
+    )
+
+    minimum: _Rows | None = None
+    maximum: _Rows | None = None
     severity: UnitSeverity = Severity.FAIL
 
     @model_validator(mode="after")
@@ -154,5 +204,5 @@ class Freshness(StrictContract):
     """
 
     column: str = Field(pattern=COLUMN_NAME_PATTERN)
-    maximum_age_hours: float = Field(gt=0)
+    maximum_age_hours: Number = Field(gt=0)
     severity: UnitSeverity = Severity.WARN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract
@@ -18,6 +18,7 @@ from contracts.columns import (
     Severity,
     TypedColumn,
     UnitSeverity,
+    refuse_one_source_for_two,
 )
 from contracts.job_step import JobStep
 from contracts.run_request import DATASET_NAME_PATTERN
@@ -25,14 +26,17 @@ from contracts.source import (
     Compression,
     CsvFormat,
     Format,
+    Integer,
     JsonFormat,
     JsonLinesFormat,
+    Number,
     ParquetFormat,
     Source,
     StrictContract,
     csv_unless_named,
     effective_compression,
 )
+from contracts.targets import DynamodbTarget, RedshiftTarget, Targets
 
 __all__ = [
     "COLUMN_NAME_PATTERN",
@@ -69,53 +73,7 @@ RESERVED_COLUMNS: Final = frozenset(
 )
 VALID_RELATION: Final = "valid"  # what a transform reads the rows from
 LOOKUP_MEGABYTES_AT_MOST: Final = 64
-
-
-class DynamodbTarget(StrictContract):
-    """Rows as items of the result table.
-
-    Attributes:
-        key: the natural key: columns of the transform's result.
-        ttl_days: items expire so many days after the start of their run; absent: never.
-    """
-
-    key: tuple[str, ...] = Field(min_length=1)
-    ttl_days: int | None = Field(default=None, ge=1, le=3650)
-
-
-class RedshiftTarget(StrictContract):
-    """Rows in a warehouse table.
-
-    Attributes:
-        table: `schema.table` or `table` (schema public); made when it is not there.
-        key: the natural key: a loaded row replaces the one with the same key.
-        timeout_seconds: deadline of one load.
-    """
-
-    table: str = Field(pattern=r"^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}$")
-    key: tuple[str, ...] = Field(min_length=1)
-    timeout_seconds: int = Field(default=900, ge=60, le=24 * 3600)
-
-
-class Targets(StrictContract):
-    """Where results go: one or both.
-
-    Attributes:
-        dynamodb: the result table.
-        redshift: a table of the warehouse.
-    """
-
-    dynamodb: DynamodbTarget | None = None
-    redshift: RedshiftTarget | None = None
-
-    @model_validator(mode="after")
-    def _at_least_one(self) -> Self:
-        if self.dynamodb is None and self.redshift is None:
-            raise PydanticCustomError("targets", "name at least one of dynamodb and redshift")
-        return self
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(name for name in ("dynamodb", "redshift") if getattr(self, name) is not None)
+COLUMNS_AT_MOST: Final = 1000
 
 
 class Limits(StrictContract):
@@ -129,11 +87,11 @@ class Limits(StrictContract):
         part_megabytes: about how large a Parquet file of the result becomes before the next begins.
     """
 
-    unit_seconds: int = Field(default=60, ge=1, le=7 * 24 * 3600)
-    rejected_percentage: float = Field(default=10, ge=0, le=100)
-    object_megabytes: int = Field(default=1024, ge=1)
-    objects: int = Field(default=100_000, ge=1, le=150_000)
-    part_megabytes: int = Field(default=128, ge=1, le=4096)
+    unit_seconds: Integer = Field(default=60, ge=1, le=7 * 24 * 3600)
+    rejected_percentage: Number = Field(default=10, ge=0, le=100)
+    object_megabytes: Integer = Field(default=2048, ge=1)
+    objects: Integer = Field(default=100_000, ge=1, le=150_000)
+    part_megabytes: Integer = Field(default=128, ge=1, le=4096)
 
 
 class Lookup(StrictContract):
@@ -147,7 +105,13 @@ class Lookup(StrictContract):
         columns: what it holds, typed. Further ones are ignored.
     """
 
-    name: str = Field(pattern=COLUMN_NAME_PATTERN)
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["key"]}, {"required": ["url"]}]}
+    )
+
+    name: str = Field(
+        pattern=COLUMN_NAME_PATTERN, json_schema_extra={"not": {"const": VALID_RELATION}}
+    )
     key: str | None = Field(default=None, min_length=1, max_length=1024)
     url: str | None = Field(default=None, pattern=r"^s3://[^/]+/.+$", max_length=1100)
     format: CsvFormat | ParquetFormat = Field(default=CsvFormat(), discriminator="type")
@@ -172,6 +136,7 @@ class Lookup(StrictContract):
                 "lookup", "needs either key (in the data bucket) or url (s3://bucket/key)"
             )
         _refuse_doubles(("columns", [column.name for column in self.columns]))
+        refuse_one_source_for_two(self.columns)
         return self
 
     @property
@@ -203,7 +168,7 @@ class Dataset(StrictContract):
     description: str = ""
     source: Source
     format: Format = CsvFormat()
-    columns: tuple[Column, ...] = Field(min_length=1, max_length=1000)
+    columns: tuple[Column, ...] = Field(min_length=1, max_length=COLUMNS_AT_MOST)
     rules: tuple[Rule, ...] = ()
     rows: RowLimits | None = None
     freshness: Freshness | None = None
@@ -226,6 +191,7 @@ class Dataset(StrictContract):
             ("lookups", [lookup.name for lookup in self.lookups]),
             ("jobs", [job.stage for job in self.jobs]),
         )
+        refuse_one_source_for_two(self.columns)
         return self
 
     @property

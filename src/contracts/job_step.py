@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.job import Engine
-from contracts.source import StrictContract
+from contracts.source import Integer, StrictContract
 
 STAGE_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
 SCRIPT_PATTERN: Final = r"^jobs/[A-Za-z0-9_./-]+\.py$"
 RESERVED_STAGES: Final = frozenset({"store-redshift", "record-run"})
+
+_BY_ENGINE: Final[JsonDict] = {
+    "if": {"properties": {"engine": {"const": "glue"}}},
+    "then": {
+        "required": ["glueJob"],
+        "properties": {"script": False, "sparkArguments": {"maxItems": 0}},
+    },
+    "else": {"required": ["script"], "properties": {"glueJob": False}},
+}
+_PLAIN_KEY: Final[JsonDict] = {"not": {"pattern": r"(^|/)\.{0,2}(/|$)"}}
 
 
 class JobStep(StrictContract):
@@ -30,13 +41,19 @@ class JobStep(StrictContract):
         arguments: further `--NAME value` arguments.
     """
 
-    stage: str = Field(pattern=STAGE_PATTERN)
+    model_config = ConfigDict(json_schema_extra=_BY_ENGINE)
+
+    stage: str = Field(
+        pattern=STAGE_PATTERN, json_schema_extra={"not": {"enum": [*sorted(RESERVED_STAGES)]}}
+    )
     engine: Engine = Field(default=Engine.GLUE, json_schema_extra={"not": {"const": "redshift"}})
     glue_job: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,100}$")
-    script: str | None = Field(default=None, pattern=SCRIPT_PATTERN, max_length=512)
+    script: str | None = Field(
+        default=None, pattern=SCRIPT_PATTERN, max_length=512, json_schema_extra=_PLAIN_KEY
+    )
     spark_arguments: tuple[str, ...] = Field(default=(), max_length=50)
-    timeout_seconds: int = Field(default=900, ge=60, le=7 * 24 * 3600)
-    attempts: int = Field(default=1, ge=1, le=10)
+    timeout_seconds: Integer = Field(default=900, ge=60, le=7 * 24 * 3600)
+    attempts: Integer = Field(default=1, ge=1, le=10)
     arguments: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("script")

@@ -2,19 +2,24 @@
 
 data bucket   runs/<run_id>/dataset.json                      the contract as this run read it
               runs/<run_id>/manifest/summary.json             count, bytes, parts
-              runs/<run_id>/manifest/part-00000.json          up to one shard of objects
+              runs/<run_id>/manifest/part-00000.json          up to one shard of objects; as the
+                                                              run's second attempt listed them:
+                                                              part-00000-2.json
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
-              runs/<run_id>/units/<unit>/valid/part-00000.parquet
+              runs/<run_id>/units/<unit>/findings-transform.json   likewise, of rows set aside
+              runs/<run_id>/units/<unit>/valid/part-<file>.parquet
               runs/<run_id>/units/<unit>/output/part-00000.parquet
-              runs/<run_id>/units/<unit>/load.json            statements of the warehouse load
-              runs/<run_id>/units/<unit>/copy-manifest.json   the Parquet files that it copies
+              runs/<run_id>/units/<unit>/load-<digest>.json   statements of the load of these rows
+              runs/<run_id>/units/<unit>/copy-manifest-<digest>.json   the files that it copies
+              runs/<run_id>/units/RUN/load.json               statements of the run's own rows
               runs/<run_id>/warehouse/<attempt>/units.jsonl.gz   for pipeline_units; also jobs
               runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
               runs/<run_id>/items/results/0000031.json        what came of item 31
               runs/<run_id>/resent/<digest>.csv               mended rows, sent by a person
               runs/<run_id>/results.json
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
+              quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql
 """
 
@@ -50,8 +55,10 @@ def manifest_summary_key(run_id: str) -> str:
     return f"runs/{run_id}/manifest/summary.json"
 
 
-def manifest_part_key(run_id: str, shard: int) -> str:
-    return f"runs/{run_id}/manifest/part-{shard:05d}.json"
+def manifest_part_key(run_id: str, shard: int, run_attempt: int = 1) -> str:
+    """Each attempt writes its own; the summary tells whose count."""
+    of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
+    return f"runs/{run_id}/manifest/part-{shard:05d}{of_attempt}.json"
 
 
 def unit_prefix(run_id: str, unit: str) -> str:
@@ -67,20 +74,29 @@ def findings_key(run_id: str, unit: str) -> str:
     return f"{unit_prefix(run_id, unit)}findings.json"
 
 
-def valid_key(run_id: str, unit: str) -> str:
-    return f"{unit_prefix(run_id, unit)}valid/part-00000.parquet"
+def valid_prefix(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}valid/"
+
+
+def transform_findings_key(run_id: str, unit: str) -> str:
+    return f"{unit_prefix(run_id, unit)}findings-transform.json"
 
 
 def output_prefix(run_id: str, unit: str) -> str:
     return f"{unit_prefix(run_id, unit)}output/"
 
 
-def load_key(run_id: str, unit: str) -> str:
-    return f"{unit_prefix(run_id, unit)}load.json"
+def load_key(run_id: str, unit: str, digest: str | None = None) -> str:
+    """Statements of a load.
+
+    Args:
+        digest: of what is loaded, so that a load of other rows is another one.
+    """
+    return f"{unit_prefix(run_id, unit)}load{f'-{digest}' if digest else ''}.json"
 
 
-def copy_manifest_key(run_id: str, unit: str) -> str:
-    return f"{unit_prefix(run_id, unit)}copy-manifest.json"
+def copy_manifest_key(run_id: str, unit: str, digest: str) -> str:
+    return f"{unit_prefix(run_id, unit)}copy-manifest-{digest}.json"
 
 
 def warehouse_rows_key(run_id: str, run_attempt: int, table: str) -> str:
@@ -102,7 +118,7 @@ def first_item(batch_key: str) -> int:
     Raises:
         ValueError: not the key of a batch.
     """
-    match = re.search(r"/items/batches/(\d{7,})\.jsonl$", batch_key)
+    match = re.search(r"/items/batches/([0-9]{7,})\.jsonl\Z", batch_key)
     if match is None:
         raise ValueError(f"not a batch of items: {batch_key!r}")
     return int(match[1])
@@ -126,7 +142,22 @@ def results_key(run_id: str) -> str:
 
 
 def quarantine_key(dataset_name: str, run_id: str, unit: str) -> str:
-    return f"quarantine/{dataset_name}/{run_id}/{unit}.jsonl"
+    return f"{quarantine_prefix(dataset_name, run_id)}{unit}.jsonl"
+
+
+def transform_quarantine_key(dataset_name: str, run_id: str, unit: str) -> str:
+    """Beside validate's, so that each of the two may be repeated by itself."""
+    return f"{quarantine_prefix(dataset_name, run_id)}{unit}-transform.jsonl"
+
+
+def quarantine_prefix(dataset_name: str, run_id: str) -> str:
+    """Under which lie the objects of all units of a run; each name begins with the unit's id."""
+    return f"quarantine/{dataset_name}/{run_id}/"
+
+
+def quarantined_unit(key: str) -> str:
+    """The unit of an object in the quarantine."""
+    return key.rpartition("/")[2].removesuffix(".jsonl").removesuffix("-transform")
 
 
 def s3_url(bucket: str, key: str) -> str:

@@ -54,6 +54,7 @@ class ManifestSummary(Contract):
         stored: units of that shard that an earlier attempt (or the retried run) has stored.
         items: of a run over a JSON array: how many items its batches hold; absent: the units are
             objects.
+        run_attempt: the attempt of the run that froze the manifest; its parts count.
     """
 
     manifest_url: str
@@ -63,6 +64,7 @@ class ManifestSummary(Contract):
     pending: tuple[tuple[int, int], ...]
     stored: int = 0
     items: int | None = None
+    run_attempt: int = 1
 
     def pending_positions(self) -> list[int]:
         return [position for first, end in self.pending for position in range(first, end)]

@@ -59,12 +59,16 @@ class RowCounts(Contract):
     Attributes:
         rows_in: read from the source object, malformed ones included.
         filtered: left out by the request's query.
-        rejected: malformed, or against a rule; they lie in the quarantine.
+        rejected: malformed, against a rule, or such as a store cannot take; they lie in the
+            quarantine.
         removed: taken out by a job or by the transform's SQL (deduplicated, aggregated, filtered
             there).
-        stored: written to every target.
+        stored: in every target, or there in a newer version.
         warned: break a rule of severity `warn`; they are stored (or removed) like any other valid
             row, so they are no part of the sum.
+        superseded: of the stored ones, those that DynamoDB holds of a newer run, or of a later
+            object of the same run, and which were therefore left alone. What was left alone in the
+            warehouse is in its load ledger.
     """
 
     rows_in: int = 0
@@ -73,6 +77,7 @@ class RowCounts(Contract):
     removed: int = 0
     stored: int = 0
     warned: int = 0
+    superseded: int = 0
 
     def __add__(self, other: RowCounts) -> RowCounts:
         return RowCounts(
@@ -82,6 +87,7 @@ class RowCounts(Contract):
             removed=self.removed + other.removed,
             stored=self.stored + other.stored,
             warned=self.warned + other.warned,
+            superseded=self.superseded + other.superseded,
         )
 
     @property
@@ -93,7 +99,7 @@ class ItemTotals(Contract):
     """Items of a unit or run whose object is a JSON array, by outcome.
 
     Attributes:
-        rejected: malformed or against a rule.
+        rejected: malformed, against a rule, or such as a store cannot take.
         failed: of batches that failed as a whole.
     """
 
@@ -153,13 +159,17 @@ class UnitOutputs(Contract):
     """Where a unit's results lie, as far as it came.
 
     Attributes:
-        output_url: the prefix of the Parquet parts that were stored.
+        valid_url: the prefix of the Parquet parts that passed validation.
+        output_url: the prefix of those that were stored.
+        quarantine_url: the rows that validate has rejected.
+        set_aside_url: the rows that transform has set aside, as a store cannot take them.
         tables: `dynamodb` and/or `redshift:schema.table`.
     """
 
     valid_url: str | None = None
     output_url: str | None = None
     quarantine_url: str | None = None
+    set_aside_url: str | None = None
     findings_url: str | None = None
     tables: tuple[str, ...] = ()
 

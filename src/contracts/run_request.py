@@ -28,7 +28,7 @@ MAX_ITEMS_PER_BATCH: Final = 1000
 DATASET_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"
 INDEX_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-_DATE_ONLY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_timestamp(value: Any) -> datetime:
@@ -50,7 +50,7 @@ def parse_timestamp(value: Any) -> datetime:
 def _parsed(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a text")
-    if _DATE_ONLY.match(value):
+    if _DATE_ONLY.fullmatch(value):
         return datetime.combine(date.fromisoformat(value), time(), UTC)
     return datetime.fromisoformat(value)
 

@@ -5,16 +5,56 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract
 
 
 class StrictContract(Contract):
-    """A contract file is written by people: an unknown field is a typing mistake."""
+    """A contract file is written by people: an unknown field is a typing mistake.
+
+    Types say by `json_schema_extra` what their validators refuse, as far as a schema can: so that
+    editors and `pipeline dataset check` agree.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# As JSON Schema has them: no number is given as text, no truth as a number, and 5.0 is whole.
+Whole: Final = BeforeValidator(_whole)
+Integer = Annotated[int, Strict(), Whole]
+Number = Annotated[float, Strict()]
+Truth = Annotated[bool, Strict()]
+_TIME_FROM: Final[JsonDict] = {
+    "allOf": [
+        {
+            "if": {"properties": {"timeFrom": {"const": "partition"}}, "required": ["timeFrom"]},
+            "then": {"required": ["partition"]},
+        },
+        {
+            "if": {"properties": {"timeFrom": {"const": "key"}}, "required": ["timeFrom"]},
+            "then": {"required": ["keyTime"]},
+            "else": {"properties": {"keyTime": False}},
+        },
+    ]
+}
+_WITH_A_DAY: Final[JsonDict] = {"allOf": [{"pattern": part} for part in ("%Y", "%m", "%d")]}
+_WITH_GROUPS: Final[JsonDict] = {
+    "allOf": [{"pattern": rf"\(\?P<{name}>"} for name in ("year", "month", "day")]
+}
 
 
 class Source(StrictContract):
@@ -33,12 +73,14 @@ class Source(StrictContract):
             optionally `hour`, `minute`, `second`, searched in the key (UTC).
     """
 
+    model_config = ConfigDict(json_schema_extra=_TIME_FROM)
+
     bucket: str | None = None
     prefix: str = Field(pattern=r"^[^/].*/$", max_length=512)
-    partition: str | None = None
+    partition: str | None = Field(default=None, json_schema_extra=_WITH_A_DAY)
     suffix: str = ""
     time_from: Literal["partition", "key", "last-modified"] | None = None
-    key_time: str | None = None
+    key_time: str | None = Field(default=None, json_schema_extra=_WITH_GROUPS)
 
     @field_validator("partition")
     @classmethod
@@ -92,13 +134,19 @@ def effective_compression(compression: Compression, key: str) -> str:
     return next(endings, "none")
 
 
+# As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
+_SEPARATORS: Final = r"[\x01-\x09\x0b\x0c\x0e-/:-@\[-`{-\x7f]"
+_ONE_SEPARATOR: Final[JsonDict] = {"pattern": f"^{_SEPARATORS}$"}
+
+
 class CsvFormat(StrictContract):
     """Delimited text.
 
     Attributes:
         type: `csv`, which is also meant where none is named.
-        delimiter: one character between fields.
-        quote: around fields that hold a delimiter, a quote (then doubled) or a line end.
+        delimiter: one ASCII character between fields; no letter, digit or line end.
+        quote: around fields that hold a delimiter, a quote (then doubled) or a line end; a
+            character of the same kind, but another one.
         header: the first line names the columns; without one, the fields are the contract's
             columns in its order.
         encoding: of the whole text, after decompression.
@@ -106,18 +154,27 @@ class CsvFormat(StrictContract):
     """
 
     type: Literal["csv"] = "csv"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quote: str = Field(default='"', min_length=1, max_length=1)
-    header: bool = True
+    delimiter: str = Field(default=",", json_schema_extra=_ONE_SEPARATOR)
+    quote: str = Field(default='"', json_schema_extra=_ONE_SEPARATOR)
+    header: Truth = True
     encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = "utf-8"
     compression: Compression = "auto"
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _separates(cls, value: str) -> str:
+        if not re.fullmatch(_SEPARATORS, value):
+            raise PydanticCustomError(
+                "separator",
+                "must be one ASCII character that is no letter, digit or line end, such as ; or |"
+                ' (a tab is written "\\t")',
+            )
+        return value
 
     @model_validator(mode="after")
     def _characters_differ(self) -> Self:
         if self.delimiter == self.quote:
             raise PydanticCustomError("format", "delimiter and quote must not be the same")
-        if {self.delimiter, self.quote} & {"\n", "\r"}:
-            raise PydanticCustomError("format", "delimiter and quote cannot be line ends")
         return self
 
 

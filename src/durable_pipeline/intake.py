@@ -177,7 +177,7 @@ def _upload_id(bucket: str, key: str, write: str) -> str:
 def _dataset_of(key: str) -> str:
     if key.startswith(LANDING_PREFIX):
         name, slash, _ = key.removeprefix(LANDING_PREFIX).partition("/")
-        if slash and re.match(DATASET_NAME_PATTERN, name):
+        if slash and re.fullmatch(DATASET_NAME_PATTERN, name):
             return name
     return DEFAULT_DATASET
 

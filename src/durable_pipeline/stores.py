@@ -80,6 +80,7 @@ class Stores:
 
     Attributes:
         job_id: the last job that made the rows, if there was one.
+        run_attempt: of the run.
     """
 
     context: DurableContext
@@ -87,31 +88,38 @@ class Stores:
     run_id: str
     unit_id: str
     job_id: str | None
+    run_attempt: int
     output: Transformed
 
-    def dynamodb(self) -> None:
+    def dynamodb(self) -> int:
         """Put every row, in as many slices as the function's time makes of them.
+
+        Returns:
+            How many rows were left alone, as the table holds newer ones.
 
         Raises:
             StageFailed: rows were refused, or not all of them were stored.
         """
-        stored, first = 0, 0
+        stored = superseded = first = 0
         while True:
             message = StoreDynamodb(
                 run_id=self.run_id,
                 unit_id=self.unit_id,
                 job_id=self.job_id,
+                run_attempt=self.run_attempt,
                 first_row=first,
                 files=self.output.files,
             )
             slice_ = call(self.context, self.settings, STORE_DYNAMODB, message)
             stored += slice_.rows
+            superseded += slice_.superseded
             if slice_.next_row is None or slice_.next_row <= first:
                 break
             first = slice_.next_row
         if stored != self.output.rows:
             why = f"{stored} of {self.output.rows} rows were stored"
             raise StageFailed(STORE_DYNAMODB.name, "InvalidData", why)
+        return superseded
 
     def redshift(self, load: Job, on_ended: Callable[[JobStatus], None]) -> None:
         """Load every row as one transaction, again while conflicts make it fail.
@@ -123,12 +131,14 @@ class Stores:
             run_id=self.run_id,
             unit_id=self.unit_id,
             rows=self.output.rows,
+            run_attempt=self.run_attempt,
             job_id=self.job_id,
             files=self.output.files,
         )
-        call(self.context, self.settings, STORE_REDSHIFT, message)
+        prepared = call(self.context, self.settings, STORE_REDSHIFT, message)
         patient = replace(
             load,
+            input_url=prepared.statements_url,
             attempts=LOAD_AGAIN.attempts,
             backoff=LOAD_AGAIN,
             hopeless=_is_hopeless,

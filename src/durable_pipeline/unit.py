@@ -51,6 +51,7 @@ class Unit:
         self.run_attempt = run_attempt
         self.job_ids: list[str] = []
         self.validated: Validated | None = None
+        self.transformed: Transformed | None = None
 
     def process(self) -> UnitStatus:
         """Take the unit through its stages; a failure is recorded, not raised.
@@ -82,6 +83,7 @@ class Unit:
             unit_id=self.unit_id,
             run_attempt=self.run_attempt,
             rejected_url=self.validated.rejected_url if self.validated else None,
+            set_aside_url=self.transformed.rejected_url if self.transformed else None,
             failure=outcome.failure,
         )
         try:
@@ -109,30 +111,47 @@ class Unit:
             Validate(run_id=run, unit_id=unit, input_url=url),
         )
         self.validated = validated
-        transformed = call(
-            self.context, self.settings, TRANSFORM, Transform(run_id=run, unit_id=unit)
+        transform = Transform(
+            run_id=run,
+            unit_id=unit,
+            job_id=self._last_job_id,
+            rows_in=validated.rows_in,
+            rejected=validated.rejected,
+            files=validated.files,
         )
-        self._store(transformed)
+        transformed = call(self.context, self.settings, TRANSFORM, transform)
+        self.transformed = transformed
+        superseded = self._store(transformed)
 
         return RowCounts(
             rows_in=validated.rows_in,
             filtered=validated.filtered,
-            rejected=validated.rejected,
+            rejected=validated.rejected + transformed.rejected,
             removed=validated.removed + transformed.removed,
             stored=transformed.rows,
             warned=validated.warned,
+            superseded=superseded,
         )
 
-    def _store(self, output: Transformed) -> None:
+    def _store(self, output: Transformed) -> int:
+        """Answers how many rows were left alone, as far as that is known."""
+        superseded = 0
         stores = Stores(
-            self.context, self.settings, self.run_id, self.unit_id, self._last_job_id, output
+            self.context,
+            self.settings,
+            self.run_id,
+            self.unit_id,
+            self._last_job_id,
+            self.run_attempt,
+            output,
         )
         if "dynamodb" in self.dataset.targets:
-            stores.dynamodb()
+            superseded = stores.dynamodb()
         if "redshift" in self.dataset.targets:
             seconds = self.dataset.warehouse_timeout_seconds
             load = self._job("store-redshift", Engine.REDSHIFT, seconds, attempts=1)
             stores.redshift(load, self._job_ended)
+        return superseded
 
     def _job(
         self, stage: str, engine: Engine, seconds: int, attempts: int, input_url: str | None = None
@@ -174,4 +193,5 @@ class Unit:
             rows=rows or RowCounts(),
             job_ids=tuple(self.job_ids),
             failure=failed.failure if failed else None,
+            set_aside=self.transformed.rejected if self.transformed else 0,
         )

@@ -60,6 +60,13 @@ class BrokenRules:
     def of_object(self, rule: str, severity: Severity, reason: str, rows: int) -> None:
         self._entry(rule, None, severity, reason).rows = rows
 
+    def add(self, others: BrokenRules) -> None:
+        """Add what further rows of the same object broke."""
+        for other in others._found.values():
+            found = self._entry(other.rule, other.column, other.severity, other.reason)
+            found.rows += other.rows
+            found.examples += other.examples[: EXAMPLES - len(found.examples)]
+
     def most_frequent(self) -> list[BrokenRule]:
         return sorted(self._found.values(), key=lambda found: (-found.rows, found.name))
 

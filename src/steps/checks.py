@@ -21,7 +21,7 @@ _SHAPES: Final = {
     "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "timestamp": (
         r"\d{4}-\d{2}-\d{2}"
-        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
     ),
 }
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
@@ -84,6 +84,13 @@ def cast_column(column: Column) -> str:
     return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
 
 
+def a_value_of(kind: str) -> str:
+    """What a text is none of, for people."""
+    if kind == "timestamp":
+        return "a timestamp (ISO 8601, to the microsecond)"
+    return f"an {kind}" if kind == "integer" else f"a {kind}"
+
+
 def castable(dataset: Dataset) -> str:
     """True for a row of which every text is missing or a value of its column's type."""
     typed = [column for column in dataset.columns if column.type != "string"]
@@ -127,7 +134,7 @@ def _column_checks(column: Column) -> Iterator[Check]:
         return Check(broken, rule, reason, column.name, severity, references)
 
     if column.type != "string":
-        reason = f"{{value}} is not a {column.type}"
+        reason = f"{{value}} is not {a_value_of(column.type)}"
         # Without a value of its type the row cannot be stored.
         at_least = Severity.QUARANTINE if severity is Severity.WARN else severity
         yield Check(_uncastable(column), "type", reason, column.name, at_least)

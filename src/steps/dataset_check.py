@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts import layout
+from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from steps.dataset_file import ContractFile, Place, located, parse_dataset, refusal
@@ -48,7 +49,7 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
     if dataset.name != name:
         check.add(("name",), f"must be {name}, as the file is named", dataset.name)
     lookups = {lookup.name: lookup.column_types for lookup in dataset.lookups}
-    with binder(dataset.column_types, lookups) as bound:
+    with binder(dataset.column_types, lookups, source_names(dataset.columns)) as bound:
         check.columns(bound)
         check.references()
         check.rules(bound)
@@ -68,7 +69,7 @@ def check_query(query: str, dataset: Dataset) -> None:
     Raises:
         InvalidRequest: it is not.
     """
-    with binder(dataset.column_types) as bound:
+    with binder(dataset.column_types, sources=source_names(dataset.columns)) as bound:
         try:
             bound.check_expression(query)
         except SqlError as error:
@@ -81,6 +82,7 @@ class _Check:
     def __init__(self, dataset: Dataset, nodes: ContractFile) -> None:
         self.problems: list[Problem] = []
         self._dataset, self._nodes = dataset, nodes
+        self._sources = source_names(dataset.columns)
 
     def add(self, place: Place, message: str, value: object = None) -> None:
         shown = None if value is None else str(value)[:200]
@@ -123,7 +125,7 @@ class _Check:
             if column.references is None:
                 continue
             if column.references not in types:
-                self.add(place, unknown("column", column.references, types))
+                self.add(place, unknown("column", column.references, types, self._sources))
             elif types[column.references] != column.type:
                 message = f"is of type {types[column.references]}, but {column.name} {column.type}"
                 self.add(place, message, column.references)
@@ -135,7 +137,7 @@ class _Check:
         if fresh is None:
             return
         if fresh.column not in types:
-            self.add(place, unknown("column", fresh.column, types))
+            self.add(place, unknown("column", fresh.column, types, self._sources))
         elif types[fresh.column] not in ("date", "timestamp"):
             message = f"is of type {types[fresh.column]}; take a date or timestamp column"
             self.add(place, message, fresh.column)
@@ -164,7 +166,7 @@ class _Check:
             kind = contract_type(duckdb_type)
             if kind is None:
                 self.add(place, f"column {name}: values of type {duckdb_type} cannot be stored")
-            if not re.match(COLUMN_NAME_PATTERN, name):
+            if not re.fullmatch(COLUMN_NAME_PATTERN, name):
                 self.add(place, f'column "{name}": name it by AS, lower case letters, digits and _')
             elif name in RESERVED_COLUMNS:
                 self.add(place, f"column {name}: the pipeline adds one of this name; rename it")
@@ -181,6 +183,6 @@ class _Check:
             place: Place = ("targets", target, "key")
             for column in key:
                 if column not in names:
-                    self.add(place, unknown("column", column, names))
+                    self.add(place, unknown("column", column, names, self._sources))
             if len(set(key)) < len(tuple(key)):
                 self.add(place, "names a column twice", ", ".join(key))

@@ -21,6 +21,7 @@ _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _TRUE_OR_FALSE: Final = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")  # as Python shows one
+_EMPTY: Final = "is empty: give it a value, or leave the field out"
 Place = tuple[str | int, ...]
 
 
@@ -68,6 +69,7 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
     try:
         value = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
         nodes = ContractFile(yaml.compose(text, Loader=_Loader))
+        nulls = list(_nulls(value))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
@@ -77,10 +79,27 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
     if not isinstance(value, dict):
         problem = Problem("line 1", "must be a mapping of fields, beginning with name:")
         raise InvalidDataset(file, [problem])
+    empty = [Problem(located(place, nodes), _EMPTY) for place in nulls]
     try:
-        return Dataset.model_validate(value), nodes
+        # By the fields' names as they are written here, not as Python has them.
+        dataset = Dataset.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise refusal(file, _problems(error.errors(), nodes)) from error
+        known = {problem.path for problem in empty}
+        others = [p for p in _problems(error.errors(), nodes) if p.path not in known]
+        raise refusal(file, empty + others) from error
+    if empty:
+        raise refusal(file, empty)
+    return dataset, nodes
+
+
+def _nulls(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Where nothing stands behind a field's name, or in a list."""
+    if value is None:
+        yield place
+    named = value if isinstance(value, dict) else {}
+    listed = value if isinstance(value, list) else []
+    for name, member in (*named.items(), *enumerate(listed)):
+        yield from _nulls(member, (*place, name))
 
 
 def refusal(file: str, problems: Sequence[Problem]) -> InvalidDataset:

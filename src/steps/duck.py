@@ -10,8 +10,8 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,10 @@ from steps import aws
 
 MEGABYTE: Final = 1024 * 1024
 _MEMORY_PER_CPU: Final = 1769  # MB; how Lambda shares out processors
+# Dictionaries are tried for columns of few values only, which makes writing a fifth faster.
+STORED: Final = "(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000)"
+# Smaller, and faster still, but not read by every warehouse: for files from step to step.
+PASSED_ON: Final = STORED.replace(")", ", PARQUET_VERSION v2)")
 _TYPES: Final = {
     "string": "VARCHAR",
     "integer": "BIGINT",
@@ -36,10 +40,15 @@ _TYPES: Final = {
 
 @dataclass(frozen=True)
 class Workspace:
-    """A connection and the directory that it may use; both end with the `with` block."""
+    """A connection and the directory that it may use; both end with the `with` block.
+
+    Attributes:
+        memory: of the connection, in MB.
+    """
 
     connection: duckdb.DuckDBPyConnection
     directory: Path
+    memory: int = 512
 
     def path(self, name: str) -> Path:
         return self.directory / name
@@ -61,28 +70,61 @@ def workspace(function_memory_mb: int, *, threads: int | None = None) -> Iterato
     """
     with tempfile.TemporaryDirectory(prefix="duck-") as scratch:
         directory = Path(scratch).resolve()
-        connection = duckdb.connect(
-            str(directory / "work.duckdb"),
-            config={
-                "memory_limit": f"{max(128, function_memory_mb * 55 // 100)}MiB",
-                "threads": threads or max(1, math.ceil(function_memory_mb / _MEMORY_PER_CPU)),
-                "temp_directory": str(directory / "spill"),
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "python_enable_replacements": False,
-            },
-        )
+        memory = max(128, function_memory_mb * 55 // 100)
+        threads = threads or processors(function_memory_mb)
+        connection = _connection(directory, str(directory / "work.duckdb"), memory, threads)
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("CALL enable_logging(level = 'info')")  # see steps.set_aside
-            # A long IN list would become a join, and joins do not keep the rows' order (in 2.0).
-            connection.execute("SET disabled_optimizers = 'in_clause'")
-            connection.execute(f"SET allowed_directories = [{text(f'{directory}/')}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            yield Workspace(connection, directory)
+            yield Workspace(connection, directory, memory)
         finally:
             connection.close()
+
+
+@contextmanager
+def side_by_side(space: Workspace, number: int) -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    """Databases in memory that share a workspace's directory and, among them, as much memory.
+
+    Args:
+        number: how many; each uses one thread.
+    """
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                closing(
+                    _connection(space.directory, ":memory:", max(96, space.memory // number), 1, n)
+                )
+            )
+            for n in range(number)
+        ]
+
+
+def processors(function_memory_mb: int) -> int:
+    """How many a function of so much memory has, at least in part."""
+    return max(1, math.ceil(function_memory_mb / _MEMORY_PER_CPU))
+
+
+def _connection(
+    directory: Path, database: str, memory: int, threads: int, number: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        database,
+        config={
+            "memory_limit": f"{memory}MiB",
+            "threads": threads,
+            "temp_directory": str(directory / f"spill{'' if number is None else number}"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    if number is not None:
+        connection.execute("CALL enable_logging(level = 'info')")  # see steps.scanning
+    # A long IN list would become a join, and joins do not keep the rows' order (in 2.0).
+    connection.execute("SET disabled_optimizers = 'in_clause'")
+    connection.execute(f"SET allowed_directories = [{text(f'{directory}/')}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def quoted(name: str) -> str:
@@ -93,6 +135,11 @@ def quoted(name: str) -> str:
 def text(value: object) -> str:
     """A quoted text literal."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def any_of(conditions: Sequence[str]) -> str:
+    """A condition that is true where one of these is."""
+    return " OR ".join(f"({condition})" for condition in conditions) or "false"
 
 
 def column_type(contract_type: str) -> str:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by steps.duck
 """Rows as DynamoDB items: keys, types without a float on the way, and what an item may weigh."""
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from typing import Any, Final
 
 from contracts.dataset import DatasetSnapshot, DynamodbTarget
 from contracts.errors import InvalidData
-from contracts.messages import StoreDynamodb
 from contracts.run_request import format_timestamp, parse_timestamp
-from steps.duck import quoted
+from steps.duck import any_of, quoted
+from steps.store_rules import ITEM_SIZE, KEY_SIZE, NUMBER
 from steps.versions import row_version
 
 # Limits of DynamoDB: Service, account, and table quotas; Item sizes and formats (Developer Guide).
@@ -22,7 +21,11 @@ ITEM_BYTES: Final = 400 * 1024
 KEY_BYTES: Final = 2048
 SMALLEST, LARGEST = 1e-130, 9.9e125  # magnitudes of a number
 PROBLEMS_TOLD: Final = 5
-_TEXT_BYTES_LEFT: Final = 300 * 1024  # with more text than this, the item is weighed
+_KEY_CHARACTERS: Final = 80  # of a key that is told
+# What values weigh at most: dates and times are texts of that length, texts are counted apart.
+_MOST_BYTES: Final = {"string": 0, "boolean": 1, "date": 10, "timestamp": 27}
+_MOST_BYTES_OF_A_NUMBER: Final = 21
+_LONGEST_KEY_PART: Final = 64  # of what is no text
 Wire = dict[str, dict[str, Any]]  # an item as the API takes it: {"n": {"N": "1"}}
 
 
@@ -46,17 +49,47 @@ def partition_key(index: str, values: Sequence[Any]) -> str:
     return f"{index}#{'|'.join(escaped)}"
 
 
+@dataclass(frozen=True)
+class Unstorable:
+    """Why a store cannot take a row.
+
+    Attributes:
+        rule: see steps.store_rules.
+        value: what the column holds, cut.
+    """
+
+    rule: str
+    reason: str
+    column: str | None = None
+    value: str | None = None
+
+
+class _Refused(Exception):
+    def __init__(self, why: Unstorable) -> None:
+        super().__init__(why.reason)
+        self.why = why
+
+
 class ItemMaker:
-    """Makes items of rows.
+    """Makes items of a unit's rows.
+
+    Args:
+        job_id: the last job that made the rows, if there was one.
+        run_attempt: the size of an item is the same for all.
 
     Attributes:
         version: of the rows (steps.versions).
     """
 
     def __init__(
-        self, message: StoreDynamodb, snapshot: DatasetSnapshot, target: DynamodbTarget
+        self,
+        snapshot: DatasetSnapshot,
+        target: DynamodbTarget,
+        unit_id: str,
+        job_id: str | None,
+        run_attempt: int = 1,
     ) -> None:
-        self.version = row_version(snapshot, message.unit_id)
+        self.version = row_version(snapshot, unit_id, run_attempt)
         self._columns = snapshot.output_columns
         self._names = [name for name, _ in snapshot.output_columns]
         self._key = target.key
@@ -64,12 +97,12 @@ class ItemMaker:
         common = {
             "dataset": snapshot.dataset.name,
             "index": snapshot.index,
-            "run_id": message.run_id,
-            "unit_id": message.unit_id,
+            "run_id": snapshot.run_id,
+            "unit_id": unit_id,
             "version": self.version,
         }
-        if message.job_id is not None:
-            common["job_id"] = message.job_id
+        if job_id is not None:
+            common["job_id"] = job_id
         self._common: Wire = {name: {"S": value} for name, value in common.items()}
         if target.ttl_days is not None:
             # Counted from the run's start: a repeat makes the same item.
@@ -78,52 +111,70 @@ class ItemMaker:
             self._common["expires_at"] = {"N": str(int(expires.timestamp()))}
 
     def make(self, row: Sequence[Any]) -> Item:
-        """An item; missing values are left out.
+        """An item; missing values are left out. What it weighs is not looked at.
 
         Raises:
-            InvalidData: a value or the key is none that DynamoDB takes, or it is too large.
+            InvalidData: a value or the key is none that DynamoDB takes.
         """
+        try:
+            return self._made(row)
+        except _Refused as refused:
+            raise InvalidData(refused.why.reason) from None
+
+    def problem(self, row: Sequence[Any]) -> Unstorable | None:
+        """Why a row cannot be an item; None if it can."""
+        try:
+            item = self._made(row)
+        except _Refused as refused:
+            return refused.why
+        if item.size <= ITEM_BYTES:
+            return None
+        return Unstorable(
+            ITEM_SIZE,
+            f"the row {_cut(item.key)} makes an item of {item.size:,} bytes, DynamoDB takes"
+            f" {ITEM_BYTES:,}",
+        )
+
+    def suspicious(self) -> list[str]:
+        """SQL conditions over the result's columns: any is true for a row with a problem, and for
+        hardly another one."""
+        texts = [name for name, kind in self._columns if kind == "string"]
+        conditions = [_texts_over(texts, ITEM_BYTES - self._most_bytes_beside_texts())]
+        kinds = dict(self._columns)
+        key_texts = [name for name in self._key if kinds[name] == "string"]
+        # Within the key, a character may take one more (see `partition_key`).
+        others = _LONGEST_KEY_PART * (len(self._key) - len(key_texts))
+        beside = len(f"{self._index}#{'|' * (len(self._key) - 1)}".encode()) + others
+        conditions.append(_texts_over(key_texts, (KEY_BYTES - beside) // 2))
+        return conditions + [
+            f"NOT isfinite({name})"
+            f" OR ({name} <> 0 AND abs({name}) NOT BETWEEN {SMALLEST!r} AND {LARGEST!r})"
+            for name in (quoted(name) for name, kind in self._columns if kind == "double")
+        ]
+
+    def _most_bytes_beside_texts(self) -> int:
+        """What an item weighs at most without the texts of its row."""
+        names = sum(len(name.encode()) for name in self._names)
+        values = sum(_MOST_BYTES.get(kind, _MOST_BYTES_OF_A_NUMBER) for _, kind in self._columns)
+        key = len("pk") + KEY_BYTES
+        return Item("", self._common).size + names + values + key
+
+    def _made(self, row: Sequence[Any]) -> Item:
         values = dict(zip(self._names, row, strict=True))
         key = partition_key(self._index, [values[name] for name in self._key])
-        if len(key.encode()) > KEY_BYTES:
-            raise InvalidData(f"the key {key[:80]!r}… is longer than {KEY_BYTES} bytes")
+        size = len(key.encode())
+        if size > KEY_BYTES:
+            raise _Refused(
+                Unstorable(
+                    KEY_SIZE,
+                    f"the key {_cut(key)} has {size:,} bytes, DynamoDB takes {KEY_BYTES:,}",
+                )
+            )
         wire: Wire = {"pk": {"S": key}, **self._common}
         for name, value in values.items():
             if value is not None:
                 wire[name] = _attribute(value, name, key)
         return Item(key, wire)
-
-    def problem(self, row: Sequence[Any]) -> str | None:
-        """Why a row cannot be an item; None if it can."""
-        try:
-            item = self.make(row)
-        except InvalidData as error:
-            return str(error)
-        if item.size <= ITEM_BYTES:
-            return None
-        return (
-            f"the row {item.key} makes an item of {item.size:,} bytes, DynamoDB takes"
-            f" {ITEM_BYTES:,}"
-        )
-
-    def suspects(self, relation: str) -> str:
-        """A query for the rows that have to be looked at one by one: a superset of those with a
-        problem, and nearly always none."""
-        texts = [quoted(name) for name, kind in self._columns if kind == "string"]
-        doubles = [quoted(name) for name, kind in self._columns if kind == "double"]
-        size = " + ".join(f"coalesce(strlen({name}), 0)" for name in texts) or "0"
-        key = " + ".join(
-            f"coalesce(strlen(CAST({quoted(name)} AS VARCHAR)), 0)" for name in self._key
-        )
-        conditions = [f"{size} > {_TEXT_BYTES_LEFT}", f"{key} > {KEY_BYTES // 4}"]
-        conditions += [
-            f"NOT isfinite({name})"
-            f" OR ({name} <> 0 AND abs({name}) NOT BETWEEN {SMALLEST!r} AND {LARGEST!r})"
-            for name in doubles
-        ]
-        where = " OR ".join(f"({condition})" for condition in conditions)
-        names = ", ".join(quoted(name) for name in self._names)
-        return f"SELECT {names} FROM {relation} WHERE {where}"
 
 
 def refuse(problems: Iterator[str]) -> None:
@@ -153,6 +204,30 @@ def _readable(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _cut(key: str) -> str:
+    return key if len(key) <= _KEY_CHARACTERS else f"{key[:_KEY_CHARACTERS]}…"
+
+
+def _texts_over(names: Sequence[str], most_bytes: int) -> str:
+    """SQL, true where these texts together have more bytes.
+
+    One of them has more than its share then, which costs less to ask than their sum.
+    """
+    if most_bytes < 0 or not names:
+        return "true" if most_bytes < 0 else "false"
+    share = most_bytes // len(names)
+    some = any_of([f"strlen({quoted(name)}) > {share}" for name in names])
+    return some if len(names) == 1 else f"({some}) AND {_text_bytes(names)} > {most_bytes}"
+
+
+def _text_bytes(names: Sequence[str]) -> str:
+    """SQL of the bytes of all these texts, nested no deeper than an engine reads."""
+    if len(names) > 1:
+        half = len(names) // 2
+        return f"({_text_bytes(names[:half])} + {_text_bytes(names[half:])})"
+    return f"coalesce(strlen({quoted(names[0])}), 0)" if names else "0"
+
+
 def _attribute(value: Any, name: str, key: str) -> dict[str, Any]:
     """A value as the API takes it."""
     if isinstance(value, str):
@@ -164,7 +239,11 @@ def _attribute(value: Any, name: str, key: str) -> dict[str, Any]:
     if not isinstance(value, float):
         return {"S": str(_readable(value))}
     if not math.isfinite(value) or (value and not SMALLEST <= abs(value) <= LARGEST):
-        raise InvalidData(f"{name} of the row {key} is {value}, which DynamoDB cannot hold")
+        reason = (
+            f"{name} of the row {_cut(key)} is {value}, DynamoDB takes numbers of {SMALLEST} to"
+            f" {LARGEST} and 0"
+        )
+        raise _Refused(Unstorable(NUMBER, reason, name, str(value)))
     return {"N": str(Decimal(repr(value)))}
 
 

@@ -6,6 +6,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -21,6 +23,26 @@ RESERVED_SECONDS: Final = 120.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 20.0
 Pause = Callable[[float], None]
+
+
+class _Put(Enum):
+    """What came of one. UNCHANGED: this unit's item was there. SUPERSEDED: a newer one is."""
+
+    WRITTEN = auto()
+    UNCHANGED = auto()
+    SUPERSEDED = auto()
+    THROTTLED = auto()
+
+
+@dataclass(frozen=True)
+class Puts:
+    """Of items that were put: how many this unit had put before, how many newer ones stayed."""
+
+    unchanged: int = 0
+    superseded: int = 0
+
+    def __add__(self, other: Puts) -> Puts:
+        return Puts(self.unchanged + other.unchanged, self.superseded + other.superseded)
 
 
 class ItemWriter:
@@ -48,22 +70,23 @@ class ItemWriter:
         """No further batch may be begun."""
         return self._remaining() < RESERVED_SECONDS
 
-    def put_all(self, items: Sequence[Item]) -> int:
+    def put_all(self, items: Sequence[Item]) -> Puts:
         """Put items; those that the table throttles again and again, at growing distances.
-
-        Returns:
-            How many of them the table has already, these or newer ones.
 
         Raises:
             InvalidData: one is over 400 KB.
             Throttled: time is up before the table has taken all.
         """
-        unchanged, pause = 0, _FIRST_PAUSE
+        done, pause = Puts(), _FIRST_PAUSE
         pending = list(items)
         while pending:
             outcomes = list(self._pool.map(self._put, pending))
-            unchanged += outcomes.count(False)
-            pending = [item for item, done in zip(pending, outcomes, strict=True) if done is None]
+            done += Puts(outcomes.count(_Put.UNCHANGED), outcomes.count(_Put.SUPERSEDED))
+            pending = [
+                item
+                for item, outcome in zip(pending, outcomes, strict=True)
+                if outcome is _Put.THROTTLED
+            ]
             if not pending:
                 break
             if self.time_is_up:
@@ -74,16 +97,15 @@ class ItemWriter:
             logger.info("throttled", extra={"puts": len(pending), "pause_seconds": pause})
             self._pause(pause * random.uniform(0.5, 1))  # noqa: S311 -- spreads the writers
             pause = min(2 * pause, _LONGEST_PAUSE)
-        return unchanged
+        return done
 
-    def _put(self, item: Item) -> bool | None:
-        """False: it, or a newer one, was there. None: throttled."""
+    def _put(self, item: Item) -> _Put:
         try:
             return self._put_once(item)
         except Throttled:
-            return None
+            return _Put.THROTTLED
 
-    def _put_once(self, item: Item) -> bool:
+    def _put_once(self, item: Item) -> _Put:
         with aws.translated(f"storing {item.key}"):
             try:
                 answer = self._client.put_item(
@@ -97,11 +119,11 @@ class ItemWriter:
             except ClientError as error:
                 code, message = aws.error_code(error), str(error)
                 if code == "ConditionalCheckFailedException":
-                    return False
+                    return _Put.SUPERSEDED
                 if code == "ValidationException" and "size" in message.lower():
                     raise InvalidData(
                         f"the row {item.key} makes an item over DynamoDB's 400 KB"
                     ) from error
                 raise
         replaced = answer.get("Attributes", {}).get("version", {}).get("S")
-        return bool(replaced != self._version)
+        return _Put.UNCHANGED if replaced == self._version else _Put.WRITTEN

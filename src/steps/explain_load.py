@@ -21,12 +21,11 @@ from steps.duck import Workspace, quoted, text
 from steps.output_parts import Part, output_parts
 from steps.runtime import logger, settings_from_environment, step_handler
 from steps.warehouse_client import WarehouseClient, WarehouseSettings
-from steps.warehouse_sql import literal, table_name
+from steps.warehouse_sql import LONGEST_TEXT, literal, table_name
 
 FINDINGS: Final = 3
 VALUE_CHARACTERS: Final = 100
 MESSAGE_CHARACTERS: Final = 1900  # of a recorded failure's 2,000
-_LONGEST_TEXT: Final = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def _asked(
 
     A warehouse that does not answer leaves the files to be looked at.
     """
-    lengths = {name: _LONGEST_TEXT for name, kind in snapshot.output_columns if kind == "string"}
+    lengths = {name: LONGEST_TEXT for name, kind in snapshot.output_columns if kind == "string"}
     try:
         return _load_errors(client, prefix), lengths | _lengths(client, snapshot)
     except PipelineError as error:

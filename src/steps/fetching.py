@@ -1,81 +1,34 @@
-"""A source object as a file that DuckDB reads well: plain, UTF-8, known to be what was listed.
+"""The objects that steps read: decompressed, as UTF-8, known to be what was listed.
 
-Whatever the object's size, it passes through memory in pieces. What would not fit the function's
+Whatever an object's size, it passes through memory in blocks. What would not fit the function's
 disk is refused before or, where a compressed object turns out larger than expected, while it comes.
 """
 
 from __future__ import annotations
 
 import codecs
-import functools
 import gzip
-import io
+import itertools
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from botocore.exceptions import ClientError
 
-from contracts.dataset import CsvFormat, Format, ParquetFormat, effective_compression
+from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat, effective_compression
 from contracts.errors import InvalidData
-from steps import aws
+from steps import aws, zstd
 from steps.duck import MEGABYTE
+from steps.json_array import array_items
+from steps.pieces import BLOCK_BYTES
 
 # Disk that one byte of an object comes to, at its worst: itself, the valid rows as Parquet and the
 # rejected ones as JSON lines. Compressed text is taken to be a fifth of itself.
-_DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 2.0 * 5 + 1}
+_DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
 _NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its row is rejected
-
-
-@dataclass(frozen=True)
-class TextLook:
-    """What a look at all of a text tells.
-
-    Attributes:
-        lines: how many there are, the last one with or without an end.
-        trailing_blanks: how many of the last ones are empty.
-        quotes: whether quotes occur at all.
-    """
-
-    lines: int
-    trailing_blanks: int
-    quotes: bool
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """An object in the workspace.
-
-    Attributes:
-        path: UTF-8 text (or Parquet), decompressed unless `compression` says otherwise.
-        compression: as DuckDB names it: `none` or `zstd`.
-        quote: of CSV.
-    """
-
-    path: Path
-    compression: str = "none"
-    quote: str = '"'
-
-    @property
-    def is_plain_text(self) -> bool:
-        return self.compression == "none" and self.path.suffix != ".parquet"
-
-    @functools.cached_property
-    def look(self) -> TextLook:
-        """Of plain text; takes a pass over the file, once."""
-        ends, tail, quotes, quote = 0, b"", False, self.quote.encode()
-        with self.path.open("rb") as file:
-            while piece := file.read(MEGABYTE):
-                ends += piece.count(b"\n")
-                quotes = quotes or quote in piece
-                tail = (tail + piece[-4096:])[-4096:]
-        unfinished = bool(tail) and not tail.endswith(b"\n")
-        tail = tail.replace(b"\r\n", b"\n")
-        blanks = max(0, len(tail) - len(tail.rstrip(b"\n")) - 1)
-        return TextLook(ends + unfinished, blanks, quotes)
 
 
 def refuse_what_cannot_fit(
@@ -90,7 +43,7 @@ def refuse_what_cannot_fit(
     Raises:
         InvalidData: it would not fit; says how large it may be and what to do instead.
     """
-    compression = _compression(file_format, key)
+    compression = effective(file_format, key)
     needed = size * _DISK[compression] / MEGABYTE
     if needed > ephemeral_megabytes:
         at_most = ephemeral_megabytes / _DISK[compression]
@@ -99,6 +52,11 @@ def refuse_what_cannot_fit(
             f" {needed:.0f} MB of disk; this function has {ephemeral_megabytes} MB, enough for"
             f" {at_most:.0f} MB. {_ADVICE}"
         )
+
+
+def megabytes_that_fit(key: str, file_format: Format, ephemeral_megabytes: int) -> int:
+    """How large an object may be for `refuse_what_cannot_fit`."""
+    return int(ephemeral_megabytes / _DISK[effective(file_format, key)])
 
 
 _ADVICE: Final = (
@@ -111,83 +69,59 @@ def room_for_source(ephemeral_megabytes: int) -> int:
     return int(ephemeral_megabytes * _SHARE_OF_SOURCE) * MEGABYTE
 
 
-def fetch(
+def text_of(
     bucket: str,
     key: str,
-    directory: Path,
     file_format: Format,
     *,
     etag: str | None = None,
     room: int | None = None,
-    name: str = "source",
-) -> Fetched:
-    """Copy an object into the directory, decompressed (gzip) and as UTF-8.
+) -> Generator[bytes, None, None]:
+    """The text of an object, decompressed and as UTF-8; each item of a JSON array is a line.
+
+    What is no text of its encoding is no UTF-8 either.
 
     Args:
         etag: what the object must still be, without quotes.
-        room: bytes that it may take on disk; absent: any.
-        name: of the file, without its ending.
+        room: bytes that the text may take; absent: any.
 
     Raises:
         NotFound: it is not there.
         InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
     """
     url = f"s3://{bucket}/{key}"
-    compression = _compression(file_format, key)
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
-    if compression == "zstd" and encoding != "utf-8":
-        raise InvalidData(f"{url}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
-    path = directory / f"{name}{_ending(file_format, compression)}"
-    with aws.translated(f"reading {url}"), path.open("wb") as file:
-        body = _body(bucket, key, etag, url)
-        pieces = _pieces(_decompressed(body) if compression == "gzip" else body, url)
-        if compression == "zstd" or isinstance(file_format, ParquetFormat):
-            _copy(pieces, file, room, url)
-            return Fetched(path, compression)
-        _copy(_transcoded(pieces, encoding, url), file, room, url)
-    if not isinstance(file_format, CsvFormat):
-        return Fetched(path)
-    fetched = Fetched(path, quote=file_format.quote)
-    return with_equal_line_ends(fetched) if _has_only_returns(path) else fetched
+    with aws.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
+        blocks = _blocks(_decompressed(body, effective(file_format, key)), url)
+        blocks = _within(_transcoded(blocks, encoding, url), room, url)
+        yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
 
 
-def with_equal_line_ends(fetched: Fetched) -> Fetched:
-    """A copy in which every line ends in LF, where CR LF, CR and LF were mixed.
-
-    Line ends within quotes become LF, too.
-    """
-    path = fetched.path.with_suffix(f".lf{fetched.path.suffix}")
-    decoder = io.IncrementalNewlineDecoder(None, translate=True)
-    with fetched.path.open("rb") as source, path.open("wb") as file:
-        # Latin-1 maps every byte to a character and back, so bytes stay what they are.
-        while piece := source.read(MEGABYTE):
-            file.write(decoder.decode(piece.decode("latin-1")).encode("latin-1"))
-        file.write(decoder.decode("", final=True).encode("latin-1"))
-    fetched.path.unlink()
-    return Fetched(path, quote=fetched.quote)
-
-
-def _has_only_returns(path: Path) -> bool:
-    """Whether lines end in CR, as they did on very old systems."""
-    returns = False
-    with path.open("rb") as file:
-        while piece := file.read(MEGABYTE):
-            if b"\n" in piece:
-                return False
-            returns = returns or b"\r" in piece
-    return returns
+def fetch(
+    bucket: str,
+    key: str,
+    path: Path,
+    file_format: Format,
+    *,
+    etag: str | None = None,
+    room: int | None = None,
+) -> None:
+    """Copy an object into a file; a text decompressed and as UTF-8. See `text_of`."""
+    with path.open("wb") as file:
+        if not isinstance(file_format, ParquetFormat):
+            with closing(text_of(bucket, key, file_format, etag=etag, room=room)) as text:
+                file.writelines(text)
+            return
+        url = f"s3://{bucket}/{key}"
+        with aws.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
+            file.writelines(_within(_blocks(body, url), room, url))
 
 
-def _compression(file_format: Format, key: str) -> str:
+def effective(file_format: Format, key: str) -> str:
+    """How the object of this key is compressed: `none`, `gzip` or `zstd`."""
     if isinstance(file_format, ParquetFormat):
         return "none"
     return effective_compression(file_format.compression, key)
-
-
-def _ending(file_format: Format, compression: str) -> str:
-    if isinstance(file_format, ParquetFormat):
-        return ".parquet"
-    return ".txt.zst" if compression == "zstd" else ".txt"
 
 
 def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
@@ -203,32 +137,51 @@ def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
     return cast(BinaryIO, answer["Body"])
 
 
-def _decompressed(body: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, gzip.GzipFile(fileobj=body, mode="rb"))
+def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=body, mode="rb"))
+    return cast(BinaryIO, zstd.ZstdFile(body)) if compression == "zstd" else body
 
 
-def _pieces(file: BinaryIO, url: str) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, url: str) -> Iterator[bytes]:
     try:
-        while piece := file.read(MEGABYTE):
-            yield piece
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+    except (gzip.BadGzipFile, EOFError, zlib.error, zstd.ZstdError) as error:
         raise InvalidData(f"{url} cannot be decompressed: {error}") from error
 
 
-def _copy(pieces: Iterator[bytes], file: BinaryIO, room: int | None, url: str) -> None:
-    written = 0
-    for piece in pieces:
-        written += len(piece)
-        if room is not None and written > room:
+def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if room is not None and size > room:
             raise InvalidData(
                 f"{url} takes more than {room / MEGABYTE:.0f} MB and does not fit this function's"
                 f" disk with what comes of it. {_ADVICE}"
             )
-        file.write(piece)
+        yield block
+
+
+def _as_lines(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Blocks with an item of an array on each line; of nothing at all, none."""
+    first = next(blocks, None)
+    if first is None:
+        return
+    blocks = itertools.chain([first], blocks)
+    lines: list[bytes] = []
+    size = 0
+    for item in array_items(blocks, url):
+        lines.append(item.encode("utf-8", "surrogateescape"))
+        size += len(lines[-1])
+        if size > BLOCK_BYTES:
+            yield b"".join(line + b"\n" for line in lines)
+            lines, size = [], 0
+    yield b"".join(line + b"\n" for line in lines)
 
 
 def _transcoded(pieces: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:
-    """Bytes of an encoding as UTF-8; what is no text of it becomes no UTF-8 either."""
+    """Bytes of an encoding as UTF-8."""
     if encoding == "utf-8":
         yield from pieces  # DuckDB checks it, row by row
         return

@@ -1,4 +1,4 @@
-"""The rules that a unit's rows broke: what validate found, as far as records and news carry it."""
+"""The rules that a unit's rows broke: what was found, as far as records and news carry it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,32 @@ STAGES_WITH_FINDINGS: Final = ("validate", "transform", "store-dynamodb", "store
 def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
     """Those of a unit that has ended, the rules with the most rows first.
 
-    None where validation had nothing to find, or the unit failed before it: what an earlier attempt
-    left there is not asked.
+    None where validate and transform had nothing to find, or the unit failed before them: what an
+    earlier attempt left there is not asked.
     """
+    run_id, unit_id, keys = message.run_id, message.unit_id, []
     if message.failure is None:
-        found = bool(message.rows.rejected or message.rows.warned)
+        validate = bool(message.rows.rejected - message.set_aside or message.rows.warned)
+        transform = False
     else:
-        found = message.failure.stage in STAGES_WITH_FINDINGS
-    return read_findings(bucket, message.run_id, message.unit_id) if found else ()
-
-
-def read_findings(bucket: str, run_id: str, unit_id: str) -> tuple[Finding, ...]:
-    """The first findings of a unit's document; none if there is no document."""
-    try:
-        document = storage.read_json(bucket, layout.findings_key(run_id, unit_id))
-    except NotFound:
-        return ()
-    findings = [
-        Finding.from_json({**rule, "example": _example(rule)}) for rule in document["rules"]
-    ]
+        validate = message.failure.stage in STAGES_WITH_FINDINGS
+        transform = message.failure.stage == "transform"  # perhaps because of what it has found
+    if validate:
+        keys.append(layout.findings_key(run_id, unit_id))
+    if transform or message.set_aside:
+        keys.append(layout.transform_findings_key(run_id, unit_id))
+    findings = [finding for key in keys for finding in _read(bucket, key)]
     findings.sort(key=lambda finding: (-finding.rows, finding.rule, finding.column or ""))
     return tuple(findings[:FINDINGS_KEPT])
+
+
+def _read(bucket: str, key: str) -> list[Finding]:
+    """The findings of a document; none if there is no document."""
+    try:
+        document = storage.read_json(bucket, key)
+    except NotFound:
+        return []
+    return [Finding.from_json({**rule, "example": _example(rule)}) for rule in document["rules"]]
 
 
 def _example(rule: Mapping[str, Any]) -> str | None:

@@ -112,7 +112,7 @@ class _Writer:
 
     def write(self, batch: Batch) -> ManifestEntry:
         key = layout.item_batch_key(self._run_id, batch.first)
-        body = "".join(f"{item}\n" for item in batch.items).encode()
+        body = "".join(f"{item}\n" for item in batch.items).encode("utf-8", "surrogateescape")
         with aws.translated(f"writing s3://{self._bucket}/{key}"):
             answer = self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/x-ndjson"

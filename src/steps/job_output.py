@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,6 @@ from contracts.dataset import CsvFormat, Dataset, Format, ParquetFormat
 from contracts.errors import InvalidData
 from steps import duck, fetching, storage
 from steps.duck import Workspace
-from steps.fetching import Fetched
 
 _DEFAULT_FILES: Final = ("data/part-00000.csv",)
 _FORMATS: Final[dict[str, Format]] = {
@@ -45,13 +45,14 @@ class JobOutput:
     """A job's rows in the workspace.
 
     Attributes:
-        fetched: its data; several files as a pattern for all of them.
+        text, files: its data, either CSV or Parquet files.
         url: of its first data file.
         dataset: the contract, with the format of the job's output.
         rejects: the malformed rows of the source, as JSON lines.
     """
 
-    fetched: Fetched
+    text: Generator[bytes, None, None] | None
+    files: tuple[Path, ...]
     url: str
     dataset: Dataset
     report: Report
@@ -74,24 +75,31 @@ def fetch_output(
     bucket, prefix = layout.split_s3_url(url)
     report = _report(storage.read_json(bucket, f"{prefix}report.json"), url)
     form = _FORMATS[report.format]
-    files: list[Fetched] = []
-    used = 0
-    for number, name in enumerate(report.files):
-        left = None if disk_megabytes is None else fetching.room_for_source(disk_megabytes) - used
-        files.append(
-            fetching.fetch(
-                bucket, prefix + name, space.directory, form, room=left, name=f"output-{number:05d}"
-            )
-        )
-        used += files[-1].path.stat().st_size
-    # A pattern for all of them: DuckDB reads several Parquet files as one.
-    fetched = files[0] if len(files) == 1 else Fetched(space.path("output-*.parquet"))
+    room = None if disk_megabytes is None else fetching.room_for_source(disk_megabytes)
+    text: Generator[bytes, None, None] | None = None
+    files: list[Path] = []
+    if isinstance(form, CsvFormat):
+        text = fetching.text_of(bucket, prefix + report.files[0], form, room=room)
+    else:
+        files = _fetched(space, bucket, [prefix + name for name in report.files], form, room)
     rejects = space.path("job-rejected.jsonl")
     rejects.touch()
     if report.bad:
         duck.download(bucket, f"{prefix}rejected.jsonl", rejects)
     read_as = dataset.model_copy(update={"format": form})
-    return JobOutput(fetched, url + report.files[0], read_as, report, rejects)
+    return JobOutput(text, tuple(files), url + report.files[0], read_as, report, rejects)
+
+
+def _fetched(
+    space: Workspace, bucket: str, keys: Sequence[str], form: Format, room: int | None
+) -> list[Path]:
+    files: list[Path] = []
+    for number, key in enumerate(keys):
+        files.append(space.path(f"output-{number:05d}.parquet"))
+        fetching.fetch(bucket, key, files[-1], form, room=room)
+        if room is not None:
+            room -= files[-1].stat().st_size
+    return files
 
 
 def _report(document: Any, url: str) -> Report:

@@ -18,6 +18,8 @@ _LINE_ENDS: Final = str.maketrans("\r\n", "  ")  # within JSON they are only eve
 def array_items(blocks: Iterable[bytes], source: str) -> Iterator[str]:
     """The JSON text of each item, as it is written, on one line.
 
+    Bytes that are no UTF-8 become lone surrogates (`surrogateescape`).
+
     Args:
         blocks: the array, UTF-8, cut anywhere.
         source: how messages name it.
@@ -34,7 +36,8 @@ class _Scanner:
     def __init__(self, blocks: Iterable[bytes], source: str) -> None:
         self._blocks = iter(blocks)
         self._source = source
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        # Bytes that are no UTF-8 are the business of their item alone.
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         # Numbers stay text: only where an item ends is wanted, and no digit may get lost.
         self._parser = json.JSONDecoder(
             parse_int=str, parse_float=str, parse_constant=_refuse_constant
@@ -42,7 +45,6 @@ class _Scanner:
         self._window = ""
         self._at = 0
         self._line = 1  # of the window's beginning
-        self._bytes = 0
         self._ended = False
         self._count = 0
 
@@ -104,13 +106,7 @@ class _Scanner:
             return False
         block = next(self._blocks, b"")
         self._ended = not block
-        try:
-            text = self._decode(block, self._ended)
-        except UnicodeDecodeError as error:
-            raise InvalidData(
-                f"{self._source}: byte {self._bytes + error.start} is not UTF-8"
-            ) from error
-        self._bytes += len(block)
+        text = self._decode(block, self._ended)
         self._line += self._window.count("\n", 0, self._at)
         self._window = self._window[self._at :] + text
         self._at = 0

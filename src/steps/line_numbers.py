@@ -1,8 +1,8 @@
-"""The line at which a row of a text file stands.
+"""The lines at which the rows of a text stand.
 
-DuckDB numbers neither the rows it reads nor their lines. But it keeps their order, so a row's line
-follows from how many rows are before it, how many lines those take, and what lies between them:
-records that could not be read, and empty lines.
+DuckDB does not tell them. But it keeps the rows' order, so a row's line follows from how many rows
+are before it, how many lines more than one those take, and what lies between them: records that
+could not be read, and empty lines.
 """
 
 from __future__ import annotations
@@ -10,68 +10,73 @@ from __future__ import annotations
 import heapq
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
 class LineNumbers:
-    """Lines of rows, once everything between the rows is added in the file's order."""
+    """Lines of rows by their numbers, both from 1.
 
-    def __init__(self) -> None:
-        self._places = array("q")  # before which line, were there nothing between the rows
-        self._totals = array("q")  # lines between the rows up to there
-        self.between = 0
+    Attributes:
+        extra: lines that are not the first one of a row.
+    """
 
-    def add(self, line: int, height: int) -> None:
-        """Lines from this one on are no row's; never less than the one added before."""
-        self._places.append(line - self.between)
-        self.between += height
-        self._totals.append(self.between)
+    def __init__(self, heads: int = 0) -> None:
+        """`heads`: how many lines come before the first record."""
+        self._places = array("q")  # from which row on
+        self._totals = array("q")  # so many lines are extra
+        self.extra = heads
+        self._add(0, 0)
 
-    def line_of(self, dense: int) -> int:
-        """The line of a row.
+    def line_of(self, number: int) -> int:
+        found = bisect_right(self._places, number)
+        return number + self._totals[found - 1]
 
-        Args:
-            dense: what it would be if there were nothing between the rows.
-        """
-        found = bisect_right(self._places, dense)
-        return dense + (self._totals[found - 1] if found else 0)
+    def add_tall(self, number: int, breaks: int) -> None:
+        """A row with so many line breaks in its values."""
+        self._add(number + 1, breaks)
+
+    def add_gap(self, line: int, height: int) -> None:
+        """From this line on, so many are no row's."""
+        self._add(line - self.extra, height)
+
+    def _add(self, place: int, lines: int) -> None:
+        self.extra += lines
+        self._places.append(place)
+        self._totals.append(self.extra)
 
 
-def with_malformed(malformed: Iterable[tuple[int, int]]) -> LineNumbers:
-    """Of a file without empty lines; takes line and height of each unread record."""
-    lines = LineNumbers()
-    for line, height in malformed:
-        lines.add(line, height)
-    return lines
-
-
-def with_blanks(
-    malformed: Iterable[tuple[int, int]], tall: Iterable[tuple[int, int]], path: Path
+def line_numbers(
+    heads: int,
+    tall: Sequence[tuple[int, int]],
+    gaps: Iterable[tuple[int, int]],
+    path: Path | None = None,
 ) -> LineNumbers:
-    """Of a file that also has empty lines, which DuckDB passes over.
+    """The lines of a text's rows.
 
     Args:
-        malformed: line and height of each unread record.
-        tall: of each row with line breaks in its values: its line, were there nothing between the
-            rows, and how many breaks.
+        heads: how many lines come before the first record.
+        tall: number and line breaks of each row that has some in its values.
+        gaps: line and height of each record that could not be read.
+        path: of the text, if its empty lines are to be taken for no record's.
     """
-    lines = LineNumbers()
-    rows = iter(tall)
-    row, breaks = next(rows, (0, 0))
-    end = 0  # of the last unread record
-    events = heapq.merge(malformed, ((line, 0) for line in _empty_lines(path)))
-    for line, height in events:
+    lines = LineNumbers(heads)
+    empty = ((line, 0) for line in _empty_lines(path)) if path else ()
+    waiting = iter(tall)
+    number, breaks = next(waiting, (0, 0))
+    end = heads  # of the last record of several lines
+    for line, height in heapq.merge(gaps, empty):
+        while breaks and lines.line_of(number) < line:
+            end = lines.line_of(number) + breaks
+            lines.add_tall(number, breaks)
+            number, breaks = next(waiting, (0, 0))
         if height:
-            lines.add(line, height)
-            end = line + height
-            continue
-        dense = line - lines.between
-        while breaks and row + breaks < dense:
-            row, breaks = next(rows, (0, 0))
-        within = line < end or (breaks and row < dense)
-        if not within:
-            lines.add(line, 1)
+            end = line + height - 1
+        if height or line > end:
+            lines.add_gap(line, height or 1)
+    while breaks:
+        lines.add_tall(number, breaks)
+        number, breaks = next(waiting, (0, 0))
     return lines
 
 

@@ -24,6 +24,10 @@ from steps.runtime import logger, settings_from_environment, step_handler, utc_n
 from steps.source_listing import describe, describe_all, list_source
 
 MEGABYTE: Final = 1024 * 1024
+_ADVICE: Final = (
+    "split them, raise the limit (docs/limits.md says what a function reads), or for more give the"
+    " dataset a Spark job (docs/jobs.md) and raise the limit to what that reads"
+)
 NAMED_AT_MOST: Final = 10
 
 
@@ -61,6 +65,7 @@ def list_urls(
             run_id,
             message.units_per_shard,
             data_bucket,
+            message.run_attempt,
             of_items=snapshot.array is not None,
         )
         logger.info("manifest frozen", extra={"objects": frozen.objects})
@@ -87,7 +92,7 @@ def find_entries(
         if snapshot.array is None:
             return [entry]
         _check_ownership(message, ledger)
-        _check_sizes([entry], snapshot.array.megabytes)
+        _check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
         return split_array(entry, snapshot, data_bucket)
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
@@ -104,17 +109,17 @@ def check_limits(entries: Sequence[ManifestEntry], limits: Limits) -> None:
     """Raise InvalidData, naming the offenders, if the dataset's limits are exceeded."""
     if len(entries) > limits.objects:
         raise InvalidData(f"{len(entries)} objects, at most {limits.objects} (limits.objects)")
-    _check_sizes(entries, limits.object_megabytes)
+    _check_sizes(entries, limits.object_megabytes, _ADVICE)
 
 
-def _check_sizes(entries: Sequence[ManifestEntry], megabytes: int) -> None:
+def _check_sizes(entries: Sequence[ManifestEntry], megabytes: int, advice: str) -> None:
     large = [entry for entry in entries if entry.size > megabytes * MEGABYTE]
     if large:
         named = [f"{entry.url} ({entry.size / MEGABYTE:.1f} MB)" for entry in large[:NAMED_AT_MOST]]
         more = f" and {len(large) - len(named)} more" if len(large) > len(named) else ""
         raise InvalidData(
             f"{len(large)} objects are larger than {megabytes} MB"
-            f" (limits.objectMegabytes): {', '.join(named)}{more}"
+            f" (limits.objectMegabytes): {', '.join(named)}{more}; {advice}"
         )
 
 

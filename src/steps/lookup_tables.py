@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from contracts import layout
-from contracts.columns import Column
+from contracts.columns import Column, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
-from steps.checks import cast_column
+from steps.checks import a_value_of, cast_column
 from steps.duck import Workspace, quoted, text
-from steps.fetching import Fetched, fetch
+from steps.fetching import fetch
 from steps.reading import first_line, text_column
+from steps.source_names import positions_of
 
 _SHOWN: Final = 80  # characters of a value in a message
 
@@ -38,12 +40,12 @@ def load_lookups(space: Workspace, snapshot: DatasetSnapshot) -> None:
 
 def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
     bucket, key = layout.split_s3_url(found.url)
-    name = f"lookup-{lookup.name}"
-    fetched = fetch(bucket, key, space.directory, lookup.format, etag=found.etag, name=name)
+    path = space.path(f"lookup-{lookup.name}")
+    fetch(bucket, key, path, lookup.format, etag=found.etag)
     where = f"lookup {lookup.name} ({found.url})"
     columns = [Column(name=column.name, type=column.type) for column in lookup.columns]
     try:
-        relation = _texts(space, fetched, lookup, where)
+        relation = _texts(space, path, lookup, where)
         typed = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in columns)
         space.connection.execute(
             f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
@@ -57,7 +59,7 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
         f'CREATE TABLE {quoted(lookup.name)} AS SELECT {names} FROM "lookup-texts"'
     )
     space.connection.execute('DROP TABLE "lookup-texts"')
-    fetched.path.unlink()
+    path.unlink()
 
 
 def _check_values(space: Workspace, column: Column, where: str) -> None:
@@ -73,50 +75,45 @@ def _check_values(space: Workspace, column: Column, where: str) -> None:
     ).fetchone()
     if row:
         raise InvalidData(
-            f"{where}, row {row[0]}, column {column.name}: {str(row[1])[:_SHOWN]!r} is not a"
-            f" {column.type}"
+            f"{where}, row {row[0]}, column {column.name}: {str(row[1])[:_SHOWN]!r} is not"
+            f" {a_value_of(column.type)}"
         )
 
 
-def _texts(space: Workspace, fetched: Fetched, lookup: Lookup, where: str) -> str:
+def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
     """A relation with a text column per column of the lookup."""
-    names = [column.name for column in lookup.columns]
+    names = source_names(lookup.columns)
     if isinstance(lookup.format, CsvFormat):
-        reader, header = _csv(space, fetched, lookup.format, names)
+        header = _header(space, path, lookup.format) if lookup.format.header else list(names)
+        fields = [f"field-{number}" for number in range(len(header))]
     else:
-        reader = f"read_parquet({text(fetched.path)})"
+        reader = f"read_parquet({text(path)})"
         header = [row[0] for row in space.connection.execute(f"DESCRIBE FROM {reader}").fetchall()]
-    places = {name.strip().lower(): name for name in reversed(header)}
-    missing = [name for name in names if name not in places]
-    if missing:
-        raise InvalidData(f"{where} lacks {', '.join(missing)}; it has {', '.join(header)[:400]}")
+        fields = header
     selected = ", ".join(
-        f"nullif(CAST({quoted(places[name])} AS VARCHAR), '') AS {text_column(name)}"
-        for name in names
+        f"nullif(CAST({quoted(fields[at])} AS VARCHAR), '') AS {text_column(name)}"
+        for name, at in positions_of(header, names, where).items()
     )
+    if isinstance(lookup.format, CsvFormat):
+        reader = _csv(path, lookup.format, fields)
     return f"(SELECT {selected} FROM {reader})"
 
 
-def _csv(
-    space: Workspace, fetched: Fetched, form: CsvFormat, names: list[str]
-) -> tuple[str, list[str]]:
-    """A strict reader (a malformed row is an error), and the names of its columns."""
-    header = _header(space, fetched, form) if form.header else names
-    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in header)
+def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:
+    """A strict reader: a malformed row is an error."""
+    columns = ", ".join(f"{text(field)}: 'VARCHAR'" for field in fields)
     return (
-        f"read_csv({text(fetched.path)}, auto_detect = false,"
+        f"read_csv({text(path)}, auto_detect = false,"
         f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
-        f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}},"
-        f" compression = {text(fetched.compression)})"
-    ), header
+        f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}})"
+    )
 
 
-def _header(space: Workspace, fetched: Fetched, form: CsvFormat) -> list[str]:
+def _header(space: Workspace, path: Path, form: CsvFormat) -> list[str]:
     """The names in the first line; there is none in an empty file."""
     row = space.connection.execute(
-        f"SELECT line FROM read_csv({text(fetched.path)}, auto_detect = false, header = false,"
-        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'},"
-        f" compression = {text(fetched.compression)}) LIMIT 1"
+        f"SELECT line FROM read_csv({text(path)}, auto_detect = false, header = false,"
+        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
     ).fetchone()
     line = str(row[0] or "") if row else ""
     return next(csv.reader([line], delimiter=form.delimiter, quotechar=form.quote), [])

@@ -1,19 +1,21 @@
-# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+# ruff: noqa: S608 -- the names of tables are ours
 """Records that DuckDB could not read: which they were, where they stand and what is wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from steps.duck import MEGABYTE, Workspace, text
-from steps.fetching import Fetched
+import duckdb
+
+from steps.duck import MEGABYTE
 from steps.reading import LONGEST_RECORD, REJECTS
 
 _COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_OPEN: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
 
 
 @dataclass(frozen=True)
@@ -21,74 +23,63 @@ class Malformed:
     """A record that could not be read.
 
     Attributes:
-        line: where it starts, from 1, in the decompressed file (in a zstd file: its number among
-            the records).
-        raw: its text, up to 2 MB.
+        line: where it starts in its piece, from 1.
         height: how many lines it takes.
+        is_open: whether a quote may not have been closed.
     """
 
     line: int
+    height: int
     reason: str
-    raw: str
     column: str | None = None
-
-    @property
-    def height(self) -> int:
-        return 1 + self.raw.count("\n")
+    is_open: bool = False
 
 
-def collect(space: Workspace, header: Sequence[str]) -> int:
-    """Make the table `malformed`, one row per record, of what a scan has left; answers how many.
+def collect(
+    connection: duckdb.DuckDBPyConnection, path: Path, header: Sequence[str], encoding: str
+) -> list[Malformed]:
+    """The records that a scan of this file has left, in its order.
 
     Of a record's several errors the one that tells most is kept.
 
     Args:
-        header: the names of the fields.
+        header: the names of the fields; none where these are not what DuckDB reads.
     """
-    names = "[" + ", ".join(text(name) for name in header) + "]::VARCHAR[]"
-    space.connection.execute(
-        "CREATE OR REPLACE TABLE malformed (position BIGINT, line BIGINT, kind VARCHAR,"
-        " message VARCHAR, column_name VARCHAR, raw VARCHAR)"
-    )
-    found = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
-    if not space.number(found):
-        return 0
+    there = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
+    if connection.execute(there).fetchone() != (1,):
+        return []
     # The position counts from 1 and may stand on the line break before the record. Of a record with
     # too many columns the last error has the true number, of any other the first error is told.
-    space.connection.execute(
-        "INSERT INTO malformed SELECT line_byte_position - 1 + strlen(any_value(csv_line))"
-        " - strlen(ltrim(any_value(csv_line), chr(10) || chr(13))), min(line),"
-        " arg_min(error_type, byte_position), CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    rows = connection.execute(
+        "SELECT line_byte_position - 1 + strlen(told) - strlen(ltrim(told, chr(10) || chr(13)))"
+        " AS position, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')), kind, message, number"
+        " FROM (SELECT *, trim(told, chr(10) || chr(13)) AS raw FROM ("
+        "SELECT line_byte_position, any_value(csv_line) AS told,"
+        " arg_min(error_type, byte_position) AS kind,"
+        " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
         " THEN arg_max(error_message, byte_position)"
-        " ELSE arg_min(error_message, byte_position) END,"
+        " ELSE arg_min(error_message, byte_position) END AS message,"
         " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
-        f" THEN ({names})[arg_min(column_idx, byte_position)::BIGINT] END, any_value(csv_line)"
-        f" FROM {REJECTS} GROUP BY line_byte_position"
-    )
-    space.connection.execute(f"DROP TABLE {REJECTS}")
-    return space.number("SELECT count(*) FROM malformed")
+        " THEN arg_min(column_idx, byte_position) END AS number"
+        f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position"
+    ).fetchall()
+    found: list[Malformed] = []
+    with path.open("rb") as file:
+        at, line = 0, 1
+        for position, height, kind, message, number in rows:
+            while at < position and (block := file.read(min(MEGABYTE, position - at))):
+                at += len(block)
+                line += block.count(b"\n")
+            column = header[number - 1] if number and number <= len(header) else None
+            reason = _reason(kind, message, encoding)
+            found.append(Malformed(line, height, reason, column, kind in _OPEN))
+    return found
 
 
-def forget(space: Workspace) -> None:
-    """Drop what an unfinished scan has left."""
-    for table in (REJECTS, f"{REJECTS}_again"):
-        space.connection.execute(f"DROP TABLE IF EXISTS {table}")
-        space.connection.execute(f"DROP TABLE IF EXISTS {table}_scan")
-
-
-def malformed_rows(space: Workspace, fetched: Fetched, encoding: str) -> Iterator[Malformed]:
-    """The records of the table `malformed`, in the file's order."""
-    rows = space.connection.cursor().execute(
-        "SELECT position, line, kind, message, column_name, raw FROM malformed"
-        " ORDER BY position, line"
-    )
-    by_number = fetched.compression != "none"  # its bytes cannot be counted here
-    with _LineCounter(fetched.path) as counter:
-        while batch := rows.fetchmany(1000):
-            for position, line, kind, message, column, raw in batch:
-                if not by_number:
-                    line = counter.line_at(position)
-                yield Malformed(line, _reason(kind, message, encoding), raw.strip("\r\n"), column)
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what the scan before has left."""
+    connection.execute(f"DROP TABLE IF EXISTS {REJECTS}")
+    connection.execute(f"DROP TABLE IF EXISTS {REJECTS}_scan")
 
 
 def _reason(kind: str, message: str, encoding: str) -> str:
@@ -102,27 +93,3 @@ def _reason(kind: str, message: str, encoding: str) -> str:
     if kind == "LINE SIZE OVER MAXIMUM":
         return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
     return message
-
-
-class _LineCounter:
-    """Lines of byte positions that only grow, in one pass over the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._position = 0
-        self._line = 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def line_at(self, position: int) -> int:
-        while self._position < position:
-            piece = self._file.read(min(MEGABYTE, position - self._position))
-            if not piece:
-                break
-            self._position += len(piece)
-            self._line += piece.count(b"\n")
-        return self._line

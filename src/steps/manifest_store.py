@@ -19,13 +19,14 @@ def freeze(
     run_id: str,
     units_per_shard: int,
     data_bucket: str,
+    run_attempt: int,
     *,
     of_items: bool = False,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
-    A repeat that finds no summary writes all parts anew, so parts always fit the summary that
-    follows them.
+    A repeat that finds no summary writes all parts anew. The parts are the attempt's own, so those
+    that a former holder is still writing never mix with them.
 
     Args:
         of_items: the entries are batches of an array's items.
@@ -40,7 +41,7 @@ def freeze(
     ]
 
     def write(part: ManifestPart) -> None:
-        key = layout.manifest_part_key(run_id, part.shard)
+        key = layout.manifest_part_key(run_id, part.shard, run_attempt)
         storage.write_json(data_bucket, key, part.to_json())
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -53,6 +54,7 @@ def freeze(
         shard_sizes=tuple(len(part.entries) for part in parts),
         pending=(),
         items=sum(entry.items or 0 for entry in entries) if of_items else None,
+        run_attempt=run_attempt,
     )
     if storage.write_json_once(data_bucket, key, summary.to_json()):
         return summary
@@ -62,9 +64,7 @@ def freeze(
 def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:
     """The frozen summary (nothing in it is pending), or None."""
     try:
-        return ManifestSummary.from_json(
-            storage.read_json(data_bucket, layout.manifest_summary_key(run_id))
-        )
+        return storage.read_manifest_summary(data_bucket, run_id)
     except NotFound:
         return None
 

@@ -70,12 +70,13 @@ def _evidence(result: RunResult) -> Iterator[str]:
 
 
 def balance(rows: RowCounts) -> str:
-    """`9 in = 5 stored + 2 rejected + 1 filtered + 1 removed`, and what was warned of."""
+    """`9 in = 5 stored + 2 rejected + 1 filtered + 1 removed`, and what else there is to say."""
     sign = "=" if rows.balanced else "is NOT"
     warned = f"; {rows.warned} of them break a rule that only warns" if rows.warned else ""
+    newer = f"; {rows.superseded} superseded by newer ones" if rows.superseded else ""
     return (
         f"{rows.rows_in} in {sign} {rows.stored} stored + {rows.rejected} rejected"
-        f" + {rows.filtered} filtered + {rows.removed} removed{warned}"
+        f" + {rows.filtered} filtered + {rows.removed} removed{warned}{newer}"
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ def check_row_count(dataset: Dataset, rows_in: int, rules: BrokenRules) -> None:
 def check_freshness(
     space: Workspace,
     dataset: Dataset,
-    valid: Path,
+    valid: Sequence[Path],
     entry: ManifestEntry,
     rows_in: int,
     rules: BrokenRules,
@@ -41,13 +42,15 @@ def check_freshness(
     """Note it where the newest valid row was too old when the object was written.
 
     Args:
+        valid: files with the valid rows.
         entry: when that was.
     """
     limit = dataset.freshness
     if limit is None:
         return
+    files = ", ".join(text(path) for path in valid)
     newest = space.connection.execute(
-        f"SELECT CAST(max({quoted(limit.column)}) AS TIMESTAMP) FROM read_parquet({text(valid)})"
+        f"SELECT CAST(max({quoted(limit.column)}) AS TIMESTAMP) FROM read_parquet([{files}])"
     ).fetchone()
     if newest is None or newest[0] is None:
         return

@@ -1,8 +1,11 @@
-"""The Parquet files that transform left of a unit, in order."""
+"""The Parquet files that a step left of a unit, in order."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +18,11 @@ _NUMBER: Final = re.compile(r"part-(\d{5,})\.parquet$")
 
 @dataclass(frozen=True)
 class Part:
-    """One file: its key in the data bucket, and its size in bytes."""
+    """One file: its key in the data bucket, its size in bytes, and its ETag without quotes."""
 
     key: str
     size: int
+    etag: str = ""
 
     @property
     def name(self) -> str:
@@ -36,11 +40,20 @@ def output_parts(bucket: str, run_id: str, unit_id: str, files: int | None = Non
         NotFound: there are none, or fewer than that.
         InvalidData: a number is left out.
     """
-    prefix = layout.output_prefix(run_id, unit_id)
+    return parts(bucket, layout.output_prefix(run_id, unit_id), files)
+
+
+def valid_parts(bucket: str, run_id: str, unit_id: str, files: int | None = None) -> list[Part]:
+    """The same of what validate left."""
+    return parts(bucket, layout.valid_prefix(run_id, unit_id), files)
+
+
+def parts(bucket: str, prefix: str, files: int | None = None) -> list[Part]:
+    """The same of any prefix."""
     where = layout.s3_url(bucket, prefix)
     found = _listed(bucket, prefix)
     if not found and files != 0:
-        raise NotFound(f"the unit has no output: no {where}part-00000.parquet")
+        raise NotFound(f"the unit has no such rows: no {where}part-00000.parquet")
     count = max(found) + 1 if files is None else files
     missing = [number for number in range(count) if number not in found]
     if missing and files is not None:
@@ -48,6 +61,12 @@ def output_parts(bucket: str, run_id: str, unit_id: str, files: int | None = Non
     if missing:
         raise InvalidData(f"{where}part-{missing[0]:05d}.parquet is left out")
     return [found[number] for number in range(count)]
+
+
+def digest_of(parts: Sequence[Part]) -> str:
+    """16 hex digits: others where a part is another one."""
+    told = [(part.name, part.size, part.etag) for part in parts]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _listed(bucket: str, prefix: str) -> dict[int, Part]:
@@ -59,4 +78,12 @@ def _listed(bucket: str, prefix: str) -> dict[int, Part]:
             for entry in page.get("Contents", ())
         ]
     numbered = ((_NUMBER.search(entry["Key"]), entry) for entry in entries)
-    return {int(match[1]): Part(entry["Key"], entry["Size"]) for match, entry in numbered if match}
+    return {
+        int(match[1]): Part(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+        for match, entry in numbered
+        if match
+    }
+
+
+def part_name(number: int) -> str:
+    return f"part-{number:05d}.parquet"

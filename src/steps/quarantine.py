@@ -8,40 +8,47 @@ One line of a quarantine object:
     reason: for people.
     broken: all the checks, where it breaks more than one.
     raw: the text of the row: of CSV and JSON as in the object, of Parquet as JSON.
+    rawBase64: its bytes, where they are no text of the object's encoding.
     row: of a row that could be read: the text of each contract column, null for a missing one.
-Rows that a job could not read come first, as the job wrote them.
+Rows that a job could not read come first, as the job wrote them; those that break `unique` or
+`references` come last; all others as they stand in the object.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from contracts.dataset import CsvFormat, Format
 from steps.broken_rules import EXAMPLES, MALFORMED, VALUE_CHARACTERS, BrokenRule, BrokenRules
 from steps.checks import Check
-from steps.malformed import Malformed
-from steps.notes import Note, Tally, codes_of
-from steps.reading import Source
+from steps.line_texts import as_text
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 class Quarantine:
-    """Writes the rejected rows of one object, and counts what they broke."""
+    """Writes rejected rows of one object, and counts what they broke."""
 
     def __init__(
-        self, file: TextIO, url: str, every: Sequence[Check], source: Source, form: Format
+        self,
+        file: TextIO,
+        url: str,
+        every: Sequence[Check],
+        columns: Mapping[str, int],
+        rules: BrokenRules,
     ) -> None:
+        """Rows go into the file, what they broke into `rules`.
+
+        Args:
+            url: how the object is named.
+            columns: for each contract column, its position among a row's fields.
+        """
         self.count = 0
-        self.rules = BrokenRules()
-        self._rules: dict[int, BrokenRule] = {}  # the same by code, for speed
-        self._file, self._url, self._every, self._source = file, url, every, source
-        self._raw = raw_text(source, form)
+        self._rules = rules
+        self._known: dict[int, BrokenRule] = {}  # the same by code, for speed
+        self._file, self._url, self._every, self._columns = file, url, every, columns
 
     def take_from_job(self, rejects: Path) -> None:
         """The malformed rows of the jobs' own source."""
@@ -49,63 +56,56 @@ class Quarantine:
             for line in filter(str.strip, lines):
                 reject = json.loads(line)
                 column = reject.get("column")
-                found = self.rules.malformed(None if column is None else str(column))
+                found = self._rules.malformed(None if column is None else str(column))
                 found.rows += 1
                 found.add_example(reject.get("line"), reject.get("raw"))
                 self._write(reject)
 
-    def take_malformed(self, rows: Iterable[Malformed]) -> None:
-        for row in rows:
-            found = self.rules.malformed(row.column)
-            found.rows += 1
-            found.add_example(row.line, row.raw)
-            about: dict[str, Any] = {"source": self._url, "line": row.line, "rule": MALFORMED}
-            if row.column is not None:
-                about["column"] = row.column
-            self._write({**about, "reason": row.reason, "raw": row.raw})
+    def take_malformed(self, line: int, reason: str, column: str | None, raw: bytes | None) -> None:
+        """A record that could not be read."""
+        shown, exact = as_text(raw or b"")
+        found = self._rules.malformed(column)
+        found.rows += 1
+        found.add_example(line, shown)
+        about: dict[str, Any] = {"source": self._url, "line": line, "rule": MALFORMED}
+        if column is not None:
+            about["column"] = column
+        about |= {"reason": reason, "raw": shown}
+        self._write(about if exact is None else {**about, "rawBase64": exact})
 
-    def take_rejected(self, rows: Iterable[Note]) -> None:
-        for note in rows:
-            about: dict[str, Any] = {"source": self._url, "line": note.line}
-            if note.fields is None:
-                found = self.rules.malformed()
-                found.rows += 1
-                found.add_example(note.line, note.record)
-                why = {"rule": MALFORMED, "reason": "not a JSON object", "raw": note.record}
-                self._write({**about, **why})
-                continue
-            row = {name: note.fields[at] for name, at in self._source.columns.items()}
-            broken = [self._every[code] for code in note.codes]
-            for code, check in zip(note.codes, broken, strict=True):
-                found = self._rule(code)
-                found.rows += 1
-                if len(found.examples) < EXAMPLES:
-                    found.add_example(note.line, row[check.column] if check.column else None)
-            raw = note.record if note.record is not None else self._raw(note.fields)
-            self._write({**about, **_why(broken, row), "raw": raw, "row": row})
-
-    def note_warned(self, others: Tally, first_rows: Callable[[int], Iterable[Note]]) -> None:
-        """Count the rules that valid rows break, without writing these rows.
+    def take_rejected(
+        self, line: int, codes: Sequence[int], fields: Sequence[str | None], raw: bytes | None
+    ) -> None:
+        """A row that breaks checks.
 
         Args:
-            first_rows: answers the first rows that break a check, given its code.
+            codes: of the checks.
+            raw: absent: the row has no text of its own.
         """
-        counts: Counter[int] = Counter()
-        for state, rows in others.warning.items():
-            counts.update({code: rows for code in codes_of(state)})
-        for code, rows in counts.items():
-            check = self._every[code]
+        row = {name: fields[at] for name, at in self._columns.items()}
+        broken = [self._every[code] for code in codes]
+        for code, check in zip(codes, broken, strict=True):
             found = self._rule(code)
-            found.rows += rows
-            for note in first_rows(code):
-                fields = note.fields or ()
-                at = self._source.columns[check.column] if check.column else None
-                found.add_example(note.line, None if at is None else fields[at])
+            found.rows += 1
+            if len(found.examples) < EXAMPLES:
+                found.add_example(line, row[check.column] if check.column else None)
+        shown = _ENCODER.encode(row) if raw is None else as_text(raw)[0]
+        about = {"source": self._url, "line": line}
+        self._write({**about, **_why(broken, row), "raw": shown, "row": row})
+
+    def note_warned(self, line: int, codes: Sequence[int], fields: Sequence[str | None]) -> None:
+        """Count the rules that a valid row breaks, without writing it."""
+        for code in codes:
+            column = self._every[code].column
+            found = self._rule(code)
+            found.rows += 1
+            if len(found.examples) < EXAMPLES:
+                found.add_example(line, fields[self._columns[column]] if column else None)
 
     def _rule(self, code: int) -> BrokenRule:
-        if code not in self._rules:
-            self._rules[code] = self.rules.of(self._every[code])
-        return self._rules[code]
+        if code not in self._known:
+            self._known[code] = self._rules.of(self._every[code])
+        return self._known[code]
 
     def _write(self, reject: dict[str, Any]) -> None:
         self._file.write(_ENCODER.encode(reject) + "\n")
@@ -126,19 +126,3 @@ def _why(broken: Sequence[Check], row: dict[str, str | None]) -> dict[str, Any]:
     if len(broken) > 1:
         why["broken"] = [f"{c.rule} {c.column}" if c.column else c.rule for c in broken]
     return why
-
-
-class _Echo:
-    """Hands a csv writer's text back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def raw_text(source: Source, form: Format) -> Callable[[Sequence[str | None]], str]:
-    """A record's text from its fields."""
-    if isinstance(form, CsvFormat):
-        writer = csv.writer(_Echo(), delimiter=form.delimiter, quotechar=form.quote)
-        return lambda fields: str(writer.writerow(fields)).removesuffix("\r\n")
-    names = list(source.columns)
-    return lambda fields: _ENCODER.encode(dict(zip(names, fields, strict=True)))

@@ -30,8 +30,8 @@ _OF_A_REJECT: Final = ("rule", "column", "reason", "value", "broken")
 
 
 class ItemStatus(StrEnum):
-    """STORED: it passed, and what the transform makes of its batch is stored. REJECTED: malformed
-    or against a rule. FAILED: its batch has failed."""
+    """STORED: it passed, and what the transform makes of its batch is stored. REJECTED: malformed,
+    against a rule, or such as a store cannot take. FAILED: its batch has failed."""
 
     STORED = "STORED"
     REJECTED = "REJECTED"
@@ -70,7 +70,8 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
 
     Raises:
         OwnershipLost: a later attempt holds the run, and its results are not to be overwritten.
-        InvalidData: the unit is no batch of items, or its rejected rows are not of this batch.
+        InvalidData: the unit is no batch of items, or rows that were rejected or set aside are not
+            of this batch.
     """
     run = _owned_run(message, ledger)
     results = list(_results(message, data_bucket))
@@ -117,13 +118,14 @@ def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
     if batch.items is None:
         raise InvalidData(f"unit {message.unit_id}: {batch.url} is no batch of items")
     lines = storage.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]
-    rejects = _rejects_by_line(message.rejected_url)
+    rejects = _rejects_by(message.rejected_url, "line")
     foreign = sorted(line for line in rejects if not 1 <= line <= len(lines))
     if foreign:
         raise InvalidData(
             f"{message.rejected_url}: line {foreign[0]} is not one of the {len(lines)} items of"
             f" {batch.url}"
         )
+    rejects |= _set_aside(message.set_aside_url, lines, rejects)
     first = layout.first_item(batch.key)
     for number, text in enumerate(lines, start=1):
         index = first + number - 1
@@ -135,15 +137,29 @@ def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
             yield ItemResult(index, ItemStatus.STORED, text)
 
 
-def _rejects_by_line(url: str | None) -> dict[int, list[dict[str, Any]]]:
-    """Why rows were rejected, by their line in the batch."""
+def _set_aside(
+    url: str | None, lines: Sequence[str], rejects: Mapping[int, Any]
+) -> dict[int, list[dict[str, Any]]]:
+    """Why transform has set rows aside, by their line in the batch.
+
+    Its rows are numbered among the valid ones, which are in the batch's order.
+    """
+    valid = [number for number in range(1, len(lines) + 1) if number not in rejects]
+    found = _rejects_by(url, "valid_row")
+    if found and max(found) > len(valid):
+        raise InvalidData(f"{url}: there is no valid row {max(found)}, only {len(valid)}")
+    return {valid[number - 1]: why for number, why in found.items()}
+
+
+def _rejects_by(url: str | None, number: str) -> dict[int, list[dict[str, Any]]]:
+    """Why rows were rejected, by their line or their number."""
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     if url is not None:
         for text in storage.read_bytes(*layout.split_s3_url(url)).decode().split("\n"):
             if text:
                 reject = json.loads(text)
                 why = {name: reject[name] for name in _OF_A_REJECT if name in reject}
-                found[int(reject["line"])].append(why)
+                found[int(reject[number])].append(why)
     return found
 
 

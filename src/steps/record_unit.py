@@ -20,7 +20,7 @@ from steps.runtime import logger, metrics, settings_from_environment, step_handl
 from steps.topic import Event, EventName, publish
 
 FAILURE_CHARACTERS: Final = 2000
-OPTIONAL: Final = ("failure", "findings", "items")
+OPTIONAL: Final = ("failure", "findings", "items", "set_aside")
 
 
 class UnitMessage(Contract):
@@ -135,6 +135,7 @@ def _of_the_end(
         "failure": failure and failure.model_dump(exclude_none=True),
         "findings": [finding.model_dump(exclude_none=True) for finding in findings],
         "items": message.items.model_dump() if message.items else None,
+        "set_aside": message.set_aside,
     }
     return {
         "status": message.status.value,

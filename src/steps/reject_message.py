@@ -89,7 +89,7 @@ def dead_letter(message: RejectMessage) -> dict[str, Any]:
 
 
 def _ledger_key(message: RejectMessage) -> tuple[str, str]:
-    usable = message.run_id is not None and re.match(RUN_ID_PATTERN, message.run_id)
+    usable = message.run_id is not None and re.fullmatch(RUN_ID_PATTERN, message.run_id)
     partition = message.run_id if usable and message.run_id else NO_RUN
     return partition, f"REJECTED#{_cut(message.message_id, 500)}"
 

@@ -8,33 +8,74 @@ rows into the same files, in the same order, and only one of them is on the disk
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from steps.duck import Workspace, quoted, text
+from steps.duck import STORED, Workspace, quoted, text
+from steps.output_parts import part_name
 
 SAMPLE_ROWS: Final = 122_880  # one row group: what the size of files is estimated by
+NUMBER: Final = '"row-number"'  # the hyphen keeps it apart from every column
 TOLERATED: Final = 2  # a file may become so many times as large as wanted; above, it is split
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of a Parquet file, and what is made of each of them.
+class RowFiles:
+    """Parquet files of the same columns, taken as one.
 
     Attributes:
-        file: what is cut into ranges.
-        count: how many rows it holds.
-        relation: name of the view of the file that `select` reads.
-        select: a query that looks at single rows of the relation; absent: the file holds the result
+        counts: how many rows each holds.
+    """
+
+    paths: tuple[Path, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, space: Workspace, paths: Sequence[Path]) -> RowFiles:
+        counts = (
+            space.number(f"SELECT count(*) FROM read_parquet({text(path)})") for path in paths
+        )
+        return cls(tuple(paths), tuple(counts))
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(path.stat().st_size for path in self.paths)
+
+    @property
+    def relation(self) -> str:
+        return f"read_parquet([{', '.join(text(path) for path in self.paths)}])"
+
+    def unlink(self) -> None:
+        for path in self.paths:
+            path.unlink()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of Parquet files, and what is made of each of them.
+
+    Attributes:
+        files: what is cut into ranges.
+        relation: name of the view of the files that `select` reads.
+        select: a query that looks at single rows of the relation; absent: the files hold the result
             as it is.
     """
 
-    file: Path
-    count: int
+    files: RowFiles
     relation: str
     select: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many rows the files hold."""
+        return self.files.count
 
     @property
     def query(self) -> str:
@@ -46,19 +87,61 @@ class Rows:
         All rows are shown without a condition: DuckDB 2.0.0 fails over one on row numbers where it
         computes `row_number() OVER (…) = 1`.
         """
-        file = f"read_parquet({text(self.file)})"
-        query = f"SELECT * FROM {file}"
-        if last is not None:
-            # By other names, as a column of the rows may be called file_row_number itself.
-            found = space.connection.execute(f"DESCRIBE {query}").fetchall()
-            names = [quoted(row[0]) for row in found]
-            columns = ", ".join(f"c{i}" for i in range(len(names)))
-            shown = ", ".join(f"c{i} AS {name}" for i, name in enumerate(names))
-            query = (
-                f"SELECT {shown} FROM {file} AS file({columns})"
-                f" WHERE file.file_row_number >= {first} AND file.file_row_number < {last}"
-            )
+        query = f"SELECT * FROM {self.files.relation}"
+        if last is not None and (first > 0 or last < self.count):
+            query = _range(space, self.files, first, last)
         space.connection.execute(f"CREATE OR REPLACE VIEW {quoted(self.relation)} AS {query}")
+
+
+def numbered(space: Workspace, files: RowFiles) -> str:
+    """A query for all rows of Parquet files, each with its `NUMBER` in front, from 0."""
+    columns, shown = _renamed(space, files)
+    queries = []
+    before = 0
+    for path, count in zip(files.paths, files.counts, strict=True):
+        queries.append(
+            f"SELECT {before} + file.file_row_number AS {NUMBER}, {shown}"
+            f" FROM read_parquet({text(path)}) AS file({columns})"
+        )
+        before += count
+    return " UNION ALL ".join(queries)
+
+
+def _range(space: Workspace, files: RowFiles, first: int, last: int) -> str:
+    """A query for some rows, in their order; without conditions on files that it takes whole."""
+    columns, shown = _renamed(space, files)
+    queries: list[str] = []
+    whole: list[str] = []
+
+    def take_whole() -> None:
+        if whole:
+            queries.append(f"SELECT * FROM read_parquet([{', '.join(whole)}])")
+            whole.clear()
+
+    before = 0
+    for path, count in zip(files.paths, files.counts, strict=True):
+        begin, end = max(0, first - before), min(count, last - before)
+        before += count
+        if (begin, end) == (0, count) and count:
+            whole.append(text(path))
+        elif begin < end:
+            take_whole()
+            queries.append(
+                f"SELECT {shown} FROM read_parquet({text(path)}) AS file({columns})"
+                f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end}"
+            )
+    take_whole()
+    return " UNION ALL ".join(queries) or f"SELECT * FROM {files.relation} WHERE false"
+
+
+def _renamed(space: Workspace, files: RowFiles) -> tuple[str, str]:
+    """Other names for the columns, and SQL that gives them their own.
+
+    As a column of the rows may be called file_row_number itself.
+    """
+    found = space.connection.execute(f"DESCRIBE FROM {files.relation}").fetchall()
+    columns = ", ".join(f"c{i}" for i in range(len(found)))
+    return columns, ", ".join(f"c{i} AS {quoted(row[0])}" for i, row in enumerate(found))
 
 
 def write_parts(
@@ -74,8 +157,8 @@ def write_parts(
     Returns:
         How many files there are: at least one, which is empty when there are no rows.
     """
-    if rows.select is None and rows.file.stat().st_size <= part_bytes:
-        keep(rows.file, part_name(0))
+    if rows.select is None and len(rows.files.paths) == 1 and rows.files.size <= part_bytes:
+        keep(rows.files.paths[0], part_name(0))
         return 1
     part, files = space.path("part.parquet"), 0
     waiting = _cut(0, rows.count, _estimated_size(space, rows, part, part_bytes), part_bytes)
@@ -91,13 +174,9 @@ def write_parts(
     return files
 
 
-def part_name(number: int) -> str:
-    return f"part-{number:05d}.parquet"
-
-
 def _estimated_size(space: Workspace, rows: Rows, part: Path, part_bytes: int) -> int:
     """About how many bytes all rows take together; of few rows, 0: a file too large is split."""
-    size = rows.file.stat().st_size
+    size = rows.files.size
     if rows.select is None:
         return size
     if rows.count <= SAMPLE_ROWS or size <= part_bytes // 2:
@@ -115,6 +194,4 @@ def _cut(first: int, last: int, size: int, part_bytes: int) -> list[tuple[int, i
 
 def _write(space: Workspace, rows: Rows, part: Path, first: int, last: int) -> int:
     rows.show(space, first, last)
-    return space.number(
-        f"COPY ({rows.query}\n) TO {text(part)} (FORMAT parquet, COMPRESSION snappy)"
-    )
+    return space.number(f"COPY ({rows.query}\n) TO {text(part)} {STORED}")

@@ -1,120 +1,207 @@
 # ruff: noqa: S608 -- names are quoted by steps.duck
 """Checks that need the other rows: `unique` and `references`.
 
-They are made over the rows that pass every other check, which lie in the valid Parquet file by
-then: reading two columns of it is cheap, and mostly finds nothing. Only where it does are the
-file written anew and the source scanned for the rows in question.
+They are made over the rows that pass every other check, which lie in Parquet files by then: reading
+two columns of them is cheap, and mostly finds nothing. Only where it does are files written anew,
+and the pieces that the rows come from read again for their texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from steps.duck import Workspace, quoted, text
-from steps.reading import Source
-from steps.splitting import NOTES, Split
+from steps import malformed
+from steps.broken_rules import BrokenRules
+from steps.duck import PASSED_ON, Workspace, quoted, text
+from steps.line_texts import LineTexts
+from steps.quarantine import Quarantine
+from steps.reading import NUMBER, Reader
+from steps.scanning import Scanned
+from steps.split import Split
 
-_NUMBER: Final = '"row-number"'
-_BREAKS: Final = '"row-breaks"'
+_BREACHES: Final = "breaches"  # the table: part, row (from 0), code
 
 
-def find(space: Workspace, source: Source, split: Split, valid: Path) -> list[int]:
-    """Look for values that occur twice, or refer to nothing; answers the codes of broken checks.
+@dataclass
+class SetChecks:
+    """What came of them.
 
-    Leaves a table `values-<code>` of them for each.
-
-    Args:
-        valid: the rows that pass all other checks.
+    Attributes:
+        rejects: a file with the rows that are rejected now, if there are any.
+        warned: how many rows more are warned of; fewer where such rows are rejected.
     """
-    found = []
-    rows = f"read_parquet({text(valid)})"
-    for code, check in enumerate(split.every):
-        if check.broken is not None or check.column is None:
-            continue
-        column, table = quoted(check.column), _table(code)
-        if check.references is None:
-            values = f"SELECT {column} AS value FROM {rows} WHERE {column} IS NOT NULL"
-            values += " GROUP BY ALL HAVING count(*) > 1"
-        else:
-            other = quoted(check.references)
-            values = (
-                f"SELECT DISTINCT {column} AS value FROM {rows} AS one WHERE {column} IS NOT NULL"
-                f" AND NOT EXISTS (FROM {rows} AS other WHERE other.{other} = one.{column})"
-            )
-        space.connection.execute(f"CREATE OR REPLACE TABLE {table} AS {values}")
-        if check.references is not None and _has_rows(space, table):
-            # Perhaps in a row that is itself rejected.
-            present = f"SELECT {other} FROM {split.typed(source.passing)}"
-            space.connection.execute(f"DELETE FROM {table} WHERE value IN ({present})")
-        if _has_rows(space, table):
-            found.append(code)
+
+    rules: BrokenRules = field(default_factory=BrokenRules)
+    rejects: tuple[Path, ...] = ()
+    rejected: int = 0
+    warned: int = 0
+
+
+def check(
+    space: Workspace, reader: Reader, split: Split, pieces: Sequence[Scanned], url: str
+) -> SetChecks:
+    """Find the valid rows that break such checks, and take those to be rejected out of the files.
+
+    Of equal values the first row stays. Counts and files of the pieces are changed.
+    """
+    found = SetChecks()
+    if not split.looks_at_sets:
+        return found
+    space.connection.execute(
+        f"CREATE OR REPLACE TABLE {_BREACHES} (part BIGINT, row BIGINT, code BIGINT)"
+    )
+    for code, asked in enumerate(split.every):
+        if asked.broken is None and asked.column is not None:
+            _note(space, reader, split, pieces, code)
+    rows = space.connection.cursor().execute(
+        f"SELECT part, row, list(code ORDER BY code) FROM {_BREACHES} GROUP BY ALL ORDER BY ALL"
+    )
+    path = space.path("rejected-sets.jsonl")
+    with path.open("w", encoding="utf-8") as file:
+        quarantine = Quarantine(file, url, split.every, reader.columns, found.rules)
+        for part, breaching in itertools.groupby(_each(rows), key=itemgetter(0)):
+            broken = [(row, tuple(codes)) for _, row, codes in breaching]
+            _take(space, reader, split, pieces[part], broken, quarantine, found)
+    found.rejected = quarantine.count
+    found.rejects = (path,) if found.rejected else ()
     return found
 
 
-def drop_breaching(
-    space: Workspace, split: Split, breaches: Sequence[int], valid: Path, path: Path
-) -> int | None:
-    """Write the valid rows anew without those that break one of these checks.
-
-    Answers how many are left; None if all of the checks only warn, and nothing was written.
-    """
-    rejecting = [code for code in breaches if split.every[code].rejects]
-    if not rejecting:
-        return None
-    values = ", ".join(
-        f"CAST({quoted(str(split.every[code].column))} AS VARCHAR) AS {quoted(f'value-{code}')}"
-        for code in rejecting
-    )
-    numbered = (
-        f"SELECT *, file_row_number AS {_NUMBER}, {values}"
-        f" FROM read_parquet({text(valid)}, file_row_number = true)"
-    )
-    some = " OR ".join(_breaks(split, code, _NUMBER) for code in rejecting)
-    return space.number(
-        f"COPY (SELECT {split.names} FROM (SELECT *, {some} AS {_BREAKS} FROM ({numbered}))"
-        f" WHERE {_BREAKS} IS NOT TRUE ORDER BY {_NUMBER})"
-        f" TO {text(path)} (FORMAT parquet, COMPRESSION snappy)"
-    )
+def _each(rows: object) -> Iterator[tuple[int, int, list[int]]]:
+    while batch := rows.fetchmany(1000):  # type: ignore[attr-defined]
+        yield from batch
 
 
-def add_to_notes(space: Workspace, split: Split, breaches: Sequence[int]) -> None:
-    """Add to the view `notes` which rows break these checks."""
-    if not breaches:
-        return
-    codes = ", ".join(
-        f"CASE WHEN {_breaks(split, code, 'ordinal')} THEN '{code}' END" for code in breaches
-    )
-    some = " OR ".join(
-        f"{quoted(f'value-{code}')} IN (SELECT CAST(value AS VARCHAR) FROM {_table(code)})"
-        for code in breaches
-    )
+def _note(
+    space: Workspace, reader: Reader, split: Split, pieces: Sequence[Scanned], code: int
+) -> None:
+    """Add the rows that break one check to the table."""
+    asked = split.every[code]
+    column = quoted(str(asked.column))
+    valid = _valid(pieces, split)
+    if asked.references is None:
+        values = f"SELECT {column} AS value FROM {valid} WHERE {column} IS NOT NULL"
+        values += " GROUP BY ALL HAVING count(*) > 1"
+    else:
+        other = quoted(asked.references)
+        values = (
+            f"SELECT DISTINCT {column} AS value FROM {valid} AS one WHERE {column} IS NOT NULL"
+            f" AND NOT EXISTS (FROM {valid} AS other WHERE other.{other} = one.{column})"
+        )
+    space.connection.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {values}")
+    if asked.references is not None:  # perhaps in a row that is itself rejected
+        for piece in pieces:
+            if not space.number("SELECT count(*) FROM suspects"):
+                break
+            if piece.unfit:
+                rows = split.typed(reader.relation(piece.piece))
+                present = f"SELECT {other} FROM {rows}"
+                malformed.forget(space.connection)
+                space.connection.execute(f"DELETE FROM suspects WHERE value IN ({present})")
+    keep = 1 if asked.references is None else 0
     space.connection.execute(
-        "CREATE OR REPLACE TABLE breaching AS"
-        f" SELECT ordinal, concat_ws(',', NULL, {codes}) AS codes FROM {NOTES} WHERE {some}"
+        f"INSERT INTO {_BREACHES} SELECT part, row, {code} FROM (SELECT part, row,"
+        f" row_number() OVER (PARTITION BY {column} ORDER BY part, row) AS nth FROM {valid}"
+        f" WHERE {column} IN (SELECT value FROM suspects)) WHERE nth > {keep}"
     )
-    space.connection.execute(f"ALTER VIEW {NOTES} RENAME TO {NOTES}_before")
+
+
+def _valid(pieces: Sequence[Scanned], split: Split) -> str:
+    """The valid rows with the columns that are looked at, and where each one stands."""
+    wanted = {asked.column for asked in split.every if asked.broken is None}
+    wanted |= {asked.references for asked in split.every if asked.broken is None}
+    names = [column.name for column in split.dataset.columns]
+    # By other names, as a column may be called file_row_number itself.
+    labels = ", ".join(f"c{number}" for number in range(len(names)))
+    shown = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(names) if name in wanted)
+    files = " UNION ALL ".join(
+        f"SELECT {part} AS part, file.file_row_number AS row, {shown}"
+        f" FROM read_parquet({text(piece.path)}) AS file({labels})"
+        for part, piece in enumerate(pieces)
+    )
+    return f"({files})"
+
+
+def _take(
+    space: Workspace,
+    reader: Reader,
+    split: Split,
+    piece: Scanned,
+    broken: Sequence[tuple[int, tuple[int, ...]]],
+    quarantine: Quarantine,
+    found: SetChecks,
+) -> None:
+    """Tell of a piece's rows, and take those that are rejected out of its file."""
+    numbers = _numbers(piece.unfit, [row for row, _ in broken])
+    warned = set(piece.warned_numbers)
+    rejected: list[int] = []
+    with ExitStack() as stack:
+        texts = stack.enter_context(LineTexts(piece.piece)) if reader.is_text else None
+        told = _told(space, reader, piece, numbers)
+        for (row, codes), (number, fields, breaks) in zip(broken, told, strict=True):
+            line = piece.piece.first_line - 1 + piece.lines.line_of(number)
+            if any(split.every[code].rejects for code in codes):
+                raw = texts.take(line, 1 + breaks) if texts else None
+                quarantine.take_rejected(line, codes, fields, raw)
+                rejected.append(row)
+                found.warned -= number in warned
+            else:
+                quarantine.note_warned(line, codes, fields)
+                found.warned += number not in warned
+    if rejected:
+        _rewrite(space, split, piece, rejected)
+
+
+def _numbers(unfit: array[int], rows: Iterable[int]) -> list[int]:
+    """Which rows of a piece its valid ones are, from 1; both grow."""
+    numbers: list[int] = []
+    passed = 0
+    for row in rows:
+        while passed < len(unfit) and unfit[passed] <= row + 1 + passed:
+            passed += 1
+        numbers.append(row + 1 + passed)
+    return numbers
+
+
+def _told(
+    space: Workspace, reader: Reader, piece: Scanned, numbers: Sequence[int]
+) -> Iterator[tuple[int, list[str | None], int]]:
+    """Number, fields and line breaks of some rows of a piece."""
+    malformed.forget(space.connection)
+    _keep(space, "wanted", numbers)
+    rows = space.connection.execute(
+        f"SELECT {NUMBER}, {reader.fields}, coalesce({reader.breaks or '0'}, 0)"
+        f" FROM {reader.relation(piece.piece)} WHERE {NUMBER} IN (FROM wanted)"
+        f" ORDER BY {NUMBER}"
+    )
+    return iter(rows.fetchall())
+
+
+def _rewrite(space: Workspace, split: Split, piece: Scanned, rejected: Sequence[int]) -> None:
+    """Write a piece's valid rows anew without some of them."""
+    _keep(space, "unwanted", rejected)
+    path = piece.path.with_name(f"left-{piece.path.name}")
+    names = [quoted(column.name) for column in split.dataset.columns]
+    labels = ", ".join(f"c{number}" for number in range(len(names)))
+    shown = ", ".join(f"c{n} AS {name}" for n, name in enumerate(names))
+    piece.valid = space.number(
+        f"COPY (SELECT {shown} FROM read_parquet({text(piece.path)}) AS file({labels})"
+        " WHERE file.file_row_number NOT IN (FROM unwanted)"
+        f" ORDER BY file.file_row_number) TO {text(path)} {PASSED_ON}"
+    )
+    piece.path.unlink()
+    piece.path = path
+
+
+def _keep(space: Workspace, table: str, numbers: Sequence[int]) -> None:
     space.connection.execute(
-        f"CREATE VIEW {NOTES} AS SELECT ordinal,"
-        " nullif(concat_ws(',', state, nullif(codes, '')), '') AS state,"
-        f" fields, record, breaks FROM {NOTES}_before LEFT JOIN breaching USING (ordinal)"
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT unnest(?::BIGINT[]) AS number",
+        [list(numbers)],
     )
-
-
-def _breaks(split: Split, code: int, order: str) -> str:
-    """True for a row that breaks the check: of equal values, for all but the first one."""
-    value = quoted(f"value-{code}")
-    among = f"{value} IN (SELECT CAST(value AS VARCHAR) FROM {_table(code)})"
-    if split.every[code].references is not None:
-        return f"({among})"
-    number = f"row_number() OVER (PARTITION BY {value} ORDER BY {order})"
-    return f"({value} IS NOT NULL AND {number} > 1)"
-
-
-def _table(code: int) -> str:
-    return quoted(f"values-{code}")
-
-
-def _has_rows(space: Workspace, table: str) -> bool:
-    return space.number(f"SELECT count(*) FROM {table}") > 0

@@ -20,6 +20,7 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
+from contracts.columns import folded
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
 from steps.duck import column_type, quoted, text
@@ -67,10 +68,13 @@ class Binder:
     """An empty DuckDB database with the contract's columns in `valid`, and its empty lookups."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Columns],
+        sources: Mapping[str, str],
     ) -> None:
         self._connection, self._tables = connection, tables
-        self._columns = tables[RELATION]
+        self._columns, self._sources = tables[RELATION], sources
 
     def check_expression(self, sql: str) -> None:
         """One boolean expression over the columns of a single row.
@@ -151,7 +155,8 @@ class Binder:
                 problems.append(f"write columns by their bare names, not {_shown(column)}")
             elif column.name.lower() not in self._columns:
                 hint = "; text goes in single quotes" if column.this.quoted else ""
-                problems.append(unknown("column", column.name, self._columns) + hint)
+                told = unknown("column", column.name, self._columns, self._sources)
+                problems.append(told + hint)
         if problems:
             raise SqlError("; ".join(dict.fromkeys(problems)))
 
@@ -182,12 +187,21 @@ class Binder:
         every = [name for columns in self._tables.values() for name in columns]
         line = _LINE.search(message)
         place = f" (line {line[1]} of the SQL)" if line and line[1] != "1" else ""
-        return unknown("column", column[1], list(dict.fromkeys(bindings or every))) + place
+        known = list(dict.fromkeys(bindings or every))
+        return unknown("column", column[1], known, self._sources) + place
 
 
 @contextmanager
-def binder(columns: Columns, lookups: Mapping[str, Columns] | None = None) -> Iterator[Binder]:
-    """A Binder for columns of these names and contract types, and for lookups by their names."""
+def binder(
+    columns: Columns,
+    lookups: Mapping[str, Columns] | None = None,
+    sources: Mapping[str, str] | None = None,
+) -> Iterator[Binder]:
+    """A Binder for columns of these names and contract types, and for lookups by their names.
+
+    Args:
+        sources: what columns are called in the file, by their own names; for messages.
+    """
     tables = {RELATION: columns, **(lookups or {})}
     connection = duckdb.connect(":memory:", config=_SEALED)
     try:
@@ -198,13 +212,25 @@ def binder(columns: Columns, lookups: Mapping[str, Columns] | None = None) -> It
             )
             connection.execute(f"CREATE TABLE {quoted(table)} ({definitions})")
         connection.execute("SET lock_configuration = true")
-        yield Binder(connection, tables)
+        yield Binder(connection, tables, sources or {})
     finally:
         connection.close()
 
 
-def unknown(what: str, name: str, known: Mapping[str, object] | list[str]) -> str:
-    """`unknown column "amont"; did you mean "amount"?`, or the known ones when none is near."""
+def unknown(
+    what: str,
+    name: str,
+    known: Mapping[str, object] | list[str],
+    sources: Mapping[str, str] | None = None,
+) -> str:
+    """`unknown column "amont"; did you mean "amount"?`, or the known ones when none is near.
+
+    Args:
+        sources: see `binder`.
+    """
+    for own, source in (sources or {}).items():
+        if source != own and folded(source) == folded(name):
+            return f'unknown {what} "{name}": so it is called in the file, but here "{own}"'
     near = difflib.get_close_matches(name.lower(), list(known), n=1)
     if near:
         return f'unknown {what} "{name}"; did you mean "{near[0]}"?'

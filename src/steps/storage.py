@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from steps import aws
 
 
@@ -87,9 +87,21 @@ def read_snapshot(data_bucket: str, run_id: str) -> DatasetSnapshot:
     return DatasetSnapshot.from_json(read_json(data_bucket, key))
 
 
+def read_manifest_summary(data_bucket: str, run_id: str) -> ManifestSummary:
+    """What was frozen; nothing in it is pending.
+
+    Raises:
+        NotFound: the run's objects were never listed.
+    """
+    key = layout.manifest_summary_key(run_id)
+    return ManifestSummary.from_json(read_json(data_bucket, key))
+
+
 @functools.lru_cache(maxsize=64)
 def read_manifest_part(data_bucket: str, run_id: str, shard: int) -> ManifestPart:
-    key = layout.manifest_part_key(run_id, shard)
+    """The objects of a shard, as the attempt listed them that froze the manifest."""
+    attempt = read_manifest_summary(data_bucket, run_id).run_attempt
+    key = layout.manifest_part_key(run_id, shard, attempt)
     return ManifestPart.from_json(read_json(data_bucket, key))
 
 

@@ -1,10 +1,10 @@
 # ruff: noqa: S608 -- the path is quoted by steps.duck
 """store_dynamodb: every row of a unit as an item under its natural key, by conditional puts.
 
-An item is replaced only by a run that started no earlier, and within a run by no earlier unit, so
-that a repeat and an older run leave newer items alone. Puts with conditions cannot be batched: they
-go side by side instead. A unit of many rows is stored in slices: before its time is up, the
-function answers where to go on.
+An item is replaced only by a run that started no earlier, and within a run by no earlier unit and
+no earlier attempt, so that a repeat and an older run leave newer items alone. Puts with conditions
+cannot be batched: they go side by side instead. A unit of many rows is stored in slices: before its
+time is up, the function answers where to go on.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
 from steps import duck, storage
-from steps.duck import Workspace, text
+from steps.duck import Workspace, any_of, text
 from steps.dynamodb_items import ItemMaker, refuse
-from steps.dynamodb_writer import WRITERS, ItemWriter, Pause
+from steps.dynamodb_writer import WRITERS, ItemWriter, Pause, Puts
 from steps.output_parts import output_parts
 from steps.runtime import RemainingTime, metrics, settings_from_environment, timed_step_handler
 
@@ -65,7 +65,8 @@ def store_dynamodb(
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
-    maker = ItemMaker(message, snapshot, target)
+    attempt = message.run_attempt
+    maker = ItemMaker(snapshot, target, message.unit_id, message.job_id, attempt)
     with (
         duck.workspace(int(settings.aws_lambda_function_memory_size)) as space,
         ThreadPoolExecutor(WRITERS) as pool,
@@ -104,12 +105,14 @@ def _fetched(space: Workspace, bucket: str, message: StoreDynamodb) -> list[_Fil
 
 
 def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Iterator[str]:
+    """What transform should have kept apart: a last look before anything is written."""
+    where = any_of(maker.suspicious())
     for file in files:
-        cursor = space.connection.execute(maker.suspects(f"read_parquet({text(file.path)})"))
+        cursor = space.connection.execute(f"FROM read_parquet({text(file.path)}) WHERE {where}")
         while row := cursor.fetchone():
             problem = maker.problem(row)
             if problem is not None:
-                yield problem
+                yield problem.reason
 
 
 def _batches(space: Workspace, files: Sequence[_File]) -> Iterator[list[tuple[Any, ...]]]:
@@ -127,15 +130,20 @@ def _put(
     batches: Iterator[list[tuple[Any, ...]]], maker: ItemMaker, writer: ItemWriter, first_row: int
 ) -> StoredRows:
     """Put batch after batch, at least one, until the rows or the time end."""
-    rows = unchanged = 0
+    rows, puts = 0, Puts()
     for batch in batches:
         if rows and writer.time_is_up:
-            return StoredRows(rows=rows, unchanged=unchanged, next_row=first_row + rows)
+            return _stored(rows, puts, next_row=first_row + rows)
         try:
-            unchanged += writer.put_all([maker.make(row) for row in batch])
+            puts += writer.put_all([maker.make(row) for row in batch])
         except Throttled:
             if rows:  # go on from here; what was put of this batch is put again, to no effect
-                return StoredRows(rows=rows, unchanged=unchanged, next_row=first_row + rows)
+                return _stored(rows, puts, next_row=first_row + rows)
             raise
         rows += len(batch)
-    return StoredRows(rows=rows, unchanged=unchanged)
+    return _stored(rows, puts)
+
+
+def _stored(rows: int, puts: Puts, next_row: int | None = None) -> StoredRows:
+    counts = {"unchanged": puts.unchanged, "superseded": puts.superseded}
+    return StoredRows(rows=rows, **counts, next_row=next_row)

@@ -8,7 +8,7 @@ from contracts import layout
 from contracts.errors import NotConfigured
 from contracts.messages import PreparedLoad, StoreRedshift
 from steps import storage, warehouse
-from steps.output_parts import output_parts
+from steps.output_parts import digest_of, output_parts
 from steps.runtime import settings_from_environment, step_handler
 
 
@@ -26,7 +26,8 @@ def handler(message: StoreRedshift) -> PreparedLoad:
 def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
     """Write the manifest of the unit's files and the load's statements to S3.
 
-    The same unit always gets the same ones, so a repeat overwrites them with themselves.
+    The same rows always get the same ones, so a repeat overwrites them with themselves; other rows
+    of the same unit, as after a job that answers otherwise, get others under another key.
 
     Raises:
         NotConfigured: the contract has no warehouse target.
@@ -38,9 +39,10 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
     parts = output_parts(bucket, run_id, unit_id, message.files)
+    digest = digest_of(parts)
     manifest_url = storage.write_json(
         bucket,
-        layout.copy_manifest_key(run_id, unit_id),
+        layout.copy_manifest_key(run_id, unit_id, digest),
         warehouse.copy_manifest(bucket, parts),
     )
     load = warehouse.Load(
@@ -50,11 +52,13 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
         message.job_id,
         manifest_url,
         message.rows,
+        digest,
+        message.run_attempt,
         settings.redshift_copy_role_arn,
     )
     url = storage.write_json(
         bucket,
-        layout.load_key(run_id, unit_id),
+        layout.load_key(run_id, unit_id, digest),
         {"statements": warehouse.load_statements(load), "load_id": load.id},
     )
     return PreparedLoad(statements_url=url, rows=message.rows)

@@ -123,6 +123,8 @@ class Submitter:
             return None
         input_url = work_of(message, self.data_bucket).input_url
         for record in earlier:
+            if record.engine is Engine.REDSHIFT and record.input_url != input_url:
+                return None  # other rows were loaded after any earlier load of these
             fits = record.input_url == input_url and self._usable(record)
             if fits and self._taken(record, message):
                 self.jobs.adopt(key, record)

@@ -2,36 +2,41 @@
 """transform: the contract's SQL over the valid rows; the result is what is stored.
 
 The same rows always give the same files: a transform that looks at single rows keeps them in their
-order, the result of any other is sorted by its natural key, which must be unique and complete, as
-every target tells rows apart by it. Whatever there is of it goes through a bounded memory.
+order, the result of any other is sorted by its natural key. Rows that a target cannot take, or
+cannot tell apart, are set aside into the quarantine, so that all targets get the same ones.
+Whatever there is of it goes through a bounded memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import duckdb
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts import layout
-from contracts.dataset import VALID_RELATION, Dataset, DatasetSnapshot
+from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData
 from contracts.messages import Transform, Transformed
-from steps import duck, storage
-from steps.duck import MEGABYTE, Workspace, quoted, text
+from steps import aside_rows, duck, storage
+from steps.duck import MEGABYTE, STORED, Workspace, quoted, text
 from steps.lookup_tables import load_lookups
+from steps.output_parts import valid_parts
 from steps.query_plan import Reach, reach_of
 from steps.reading import first_line
-from steps.result_parts import Rows, write_parts
+from steps.result_parts import RowFiles, Rows, write_parts
 from steps.runtime import logger, metrics, settings_from_environment, step_handler
+from steps.sifting import Sieve, guarded, has_bad_keys, is_suspicion
+from steps.store_limits import StoreLimits
 
 _SORTED: Final = "sorted-result"  # the hyphen keeps it apart from lookups
 # Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and one part; or
 # the rows, all of them spilled uncompressed, and the sorted result.
 _DISK: Final = {Reach.ROWS: 1.5, Reach.TABLES: 7.0, Reach.TOGETHER: 7.0}
+_DISK_WITH_ROWS_ASIDE: Final = 4.0  # the rows, the result and what is left of it
 _ADVICE: Final = "make the objects smaller, or let a Spark job do this (docs/jobs.md)"
 
 
@@ -52,40 +57,129 @@ def transform(message: Transform, settings: Settings) -> Transformed:
 
     Raises:
         InvalidData: the SQL fails on these rows, its columns are not those the run was started
-            with, it makes more rows than it was given, or a key is missing or there twice; or a
-            lookup is not as it was.
+            with, it makes more rows than it was given, or too many that no store takes; or a lookup
+            is not as it was.
     """
-    bucket = settings.data_bucket
-    snapshot = storage.read_snapshot(bucket, message.run_id)
+    snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
     where = f"unit {message.unit_id} of run {message.run_id}"
-    output_prefix = layout.output_prefix(message.run_id, message.unit_id)
-    reach = _reach(snapshot, where)
+    unit = _Unit(message, settings, snapshot, where, _reach(snapshot, where))
     memory = int(settings.aws_lambda_function_memory_size)
-
-    def keep(part: Path, name: str) -> None:
-        duck.upload(part, bucket, output_prefix + name)
-
-    with duck.workspace(memory, threads=1 if reach is Reach.TOGETHER else None) as space:
-        valid_file = space.path("valid.parquet")
-        duck.download(bucket, layout.valid_key(message.run_id, message.unit_id), valid_file)
-        _check_disk(valid_file, reach, int(settings.ephemeral_megabytes), where)
+    with duck.workspace(memory, threads=1 if unit.reach is Reach.TOGETHER else None) as space:
+        valid = _fetched(space, unit)
+        _check_disk(valid, _DISK[unit.reach], unit)
         load_lookups(space, snapshot)
         try:
-            valid = _valid_rows(space, valid_file)
-            result = _result(space, snapshot, valid, reach)
-            rows = _check(space, snapshot, result, valid.count, where)
-            part_bytes = snapshot.dataset.limits.part_megabytes * MEGABYTE
-            files = write_parts(space, result, part_bytes, keep)
+            answer = _transformed(space, unit, valid)
         except duckdb.Error as error:
             _refuse(error, where)
-    logger.info("transformed", extra={"rows": rows, "files": files, "reach": reach.value})
-    metrics.add_metric(name="RowsTransformed", unit=MetricUnit.Count, value=rows)
-    return Transformed(
-        rows=rows,
-        removed=valid.count - rows,
-        output_url=layout.s3_url(bucket, output_prefix),
-        files=files,
+    told = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
+    logger.info("transformed", extra={**told, "reach": unit.reach.value})
+    for name, value in (("RowsTransformed", answer.rows), ("RowsSetAside", answer.rejected)):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    return answer
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What is to be transformed.
+
+    Attributes:
+        where: names it in messages.
+    """
+
+    message: Transform
+    settings: Settings
+    snapshot: DatasetSnapshot
+    where: str
+    reach: Reach
+
+    @property
+    def output_prefix(self) -> str:
+        return layout.output_prefix(self.message.run_id, self.message.unit_id)
+
+    def keep(self, part: Path, name: str) -> None:
+        duck.upload(part, self.settings.data_bucket, self.output_prefix + name)
+
+    def answer(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
+        return Transformed(
+            rows=rows,
+            removed=removed,
+            output_url=layout.s3_url(self.settings.data_bucket, self.output_prefix),
+            files=files,
+            **rejected,
+        )
+
+
+def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
+    """Write all rows; if some cannot be stored, set them aside and write the others."""
+    limits = StoreLimits(unit.snapshot, unit.message.unit_id, unit.message.job_id)
+    part_bytes = unit.snapshot.dataset.limits.part_megabytes * MEGABYTE
+    result, suspicious = _result(space, unit, valid, limits)
+    rows = _count(space, unit, result, valid.count)
+    removed = valid.count - rows
+    if not suspicious and not has_bad_keys(space, result, limits):
+        select = result.select and guarded(limits, result.select)
+        try:
+            files = write_parts(space, replace(result, select=select), part_bytes, unit.keep)
+        except duckdb.Error as error:
+            if not is_suspicion(error):
+                raise
+        else:
+            return unit.answer(rows, removed, files)
+    valid.show(space)
+    if unit.reach is Reach.ROWS:
+        _check_disk(valid, _DISK_WITH_ROWS_ASIDE, unit)
+    names = [name for name, _ in unit.snapshot.output_columns]
+    sieve = Sieve(space, limits, names, in_order=unit.reach is Reach.ROWS)
+    aside = sieve.find(result)
+    rejected_url = findings_url = None
+    if aside:
+        in_place = unit.reach is Reach.ROWS and not removed
+        rejected_url, findings_url = _set_aside(space, unit, valid, aside, in_place=in_place)
+    files = write_parts(space, sieve.left(aside), part_bytes, unit.keep)
+    return unit.answer(
+        rows - aside,
+        removed,
+        files,
+        rejected=aside,
+        rejected_url=rejected_url,
+        findings_url=findings_url,
     )
+
+
+def _set_aside(
+    space: Workspace, unit: _Unit, valid: Rows, aside: int, *, in_place: bool
+) -> tuple[str, str]:
+    """Put the rows found into the quarantine, with what is known of them; answers two URLs.
+
+    Args:
+        in_place: each row of the result is the valid row in the same place.
+
+    Raises:
+        InvalidData: they are too many.
+    """
+    message, snapshot, bucket = unit.message, unit.snapshot, unit.settings.data_bucket
+    if in_place:
+        aside_rows.number_by_position(space)
+    elif snapshot.array is not None:  # every item is to have its own result
+        aside_rows.number_by_trial(space, valid, _select(snapshot), unit.where)
+    source = storage.read_unit(bucket, message.run_id, message.unit_id).url
+    path = space.path("aside.jsonl")
+    rules = aside_rows.write_aside(space, path, source, valid)
+    key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
+    rejected_url = duck.upload(path, bucket, key)
+    findings = layout.transform_findings_key(message.run_id, message.unit_id)
+    findings_url = storage.write_json(bucket, findings, rules.to_json())
+    aside_rows.refuse_too_many(
+        rules,
+        aside,
+        message.rejected,
+        valid.count if message.rows_in is None else message.rows_in,
+        snapshot.dataset.limits.rejected_percentage,
+        source,
+        rejected_url,
+    )
+    return rejected_url, findings_url
 
 
 def _refuse(error: duckdb.Error, where: str) -> NoReturn:
@@ -95,17 +189,20 @@ def _refuse(error: duckdb.Error, where: str) -> NoReturn:
     raise InvalidData(f"the transform fails in {where}: {first_line(error)}{advice}") from error
 
 
-def _check_disk(valid_file: Path, reach: Reach, ephemeral_megabytes: int, where: str) -> None:
+def _check_disk(valid: Rows, factor: float, unit: _Unit) -> None:
     """Refuse up front what would fill the disk.
+
+    Args:
+        factor: of the size of the valid rows.
 
     Raises:
         InvalidData: it would.
     """
-    size = valid_file.stat().st_size / MEGABYTE
-    if size * _DISK[reach] > ephemeral_megabytes:
+    size, there = valid.files.size / MEGABYTE, int(unit.settings.ephemeral_megabytes)
+    if size * factor > there:
         raise InvalidData(
-            f"the transform of {where} needs about {size * _DISK[reach]:.0f} MB of disk for"
-            f" {size:.0f} MB of valid rows; the function has {ephemeral_megabytes} MB: {_ADVICE}"
+            f"the transform of {unit.where} needs about {size * factor:.0f} MB of disk for"
+            f" {size:.0f} MB of valid rows; the function has {there} MB: {_ADVICE}"
         )
 
 
@@ -127,102 +224,69 @@ def _reach(snapshot: DatasetSnapshot, where: str) -> Reach:
         _refuse(error, where)
 
 
-def _valid_rows(space: Workspace, file: Path) -> Rows:
-    count = space.number(f"SELECT count(*) FROM read_parquet({text(file)})")
-    return Rows(file, count, VALID_RELATION)
+def _fetched(space: Workspace, unit: _Unit) -> Rows:
+    message, bucket = unit.message, unit.settings.data_bucket
+    parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
+    paths = [space.path(f"valid-{part.name}") for part in parts]
+    for part, path in zip(parts, paths, strict=True):
+        duck.download(bucket, part.key, path)
+    return Rows(RowFiles.of(space, paths), VALID_RELATION)
 
 
-def _result(space: Workspace, snapshot: DatasetSnapshot, valid: Rows, reach: Reach) -> Rows:
-    """What is to be stored, with the columns and types that the snapshot promises."""
+def _select(snapshot: DatasetSnapshot) -> str:
+    """The contract's SQL, with the columns and types that the snapshot promises."""
+    columns = ", ".join(
+        f"CAST({quoted(name)} AS {duck.column_type(kind)}) AS {quoted(name)}"
+        for name, kind in snapshot.output_columns
+    )
+    return f"SELECT {columns} FROM ({_sql(snapshot)}\n)"
+
+
+def _result(space: Workspace, unit: _Unit, valid: Rows, limits: StoreLimits) -> tuple[Rows, bool]:
+    """What is to be stored; and whether a row of it is known to be suspicious."""
+    snapshot = unit.snapshot
     valid.show(space)
-    sql = _sql(snapshot)
-    described = space.connection.execute(f"DESCRIBE SELECT * FROM ({sql}\n)").fetchall()
+    described = space.connection.execute(f"DESCRIBE SELECT * FROM ({_sql(snapshot)}\n)").fetchall()
     found, expected = [row[0] for row in described], [name for name, _ in snapshot.output_columns]
     if found != expected:
         raise InvalidData(
             f"the transform of run {snapshot.run_id} answers the columns {', '.join(found)} instead"
             f" of {', '.join(expected)}"
         )
-    columns = ", ".join(
-        f"CAST({quoted(name)} AS {duck.column_type(kind)}) AS {quoted(name)}"
-        for name, kind in snapshot.output_columns
-    )
-    select = f"SELECT {columns} FROM ({sql}\n)"
-    if reach is Reach.ROWS:
-        return Rows(valid.file, valid.count, VALID_RELATION, select)
-    return _sorted(space, select, _keys(snapshot.dataset)[0])
+    select = _select(snapshot)
+    if unit.reach is Reach.ROWS:
+        return Rows(valid.files, VALID_RELATION, select), False
+    key = limits.keys[0].columns
+    try:
+        return _sorted(space, guarded(limits, select), key), False
+    except duckdb.Error as error:
+        if not is_suspicion(error):
+            raise
+    return _sorted(space, select, key), True
 
 
 def _sorted(space: Workspace, select: str, key: Sequence[str]) -> Rows:
     """All rows of a query, in the order of a key, in a file of their own."""
     file: Path = space.path("sorted.parquet")
     order = ", ".join(quoted(name) for name in key)
-    count = space.number(
-        f"COPY ({select} ORDER BY {order}) TO {text(file)} (FORMAT parquet, COMPRESSION snappy)"
-    )
-    result = Rows(file, count, _SORTED)
+    count = space.number(f"COPY ({select} ORDER BY {order}) TO {text(file)} {STORED}")
+    result = Rows(RowFiles((file,), (count,)), _SORTED)
     result.show(space)
     return result
 
 
-def _keys(dataset: Dataset) -> list[tuple[str, ...]]:
-    targets = (dataset.targets.dynamodb, dataset.targets.redshift)
-    return list(dict.fromkeys(target.key for target in targets if target is not None))
-
-
-def _check(
-    space: Workspace, snapshot: DatasetSnapshot, result: Rows, valid: int, where: str
-) -> int:
+def _count(space: Workspace, unit: _Unit, result: Rows, valid: int) -> int:
     """The result's number of rows.
 
     Raises:
-        InvalidData: there are more than valid ones, or a target could not tell them apart.
+        InvalidData: there are more than valid ones.
     """
     rows = space.number(f"SELECT count(*) FROM ({result.query}\n)")
     if rows > valid:
-        lookups = ", ".join(lookup.name for lookup in snapshot.dataset.lookups)
+        lookups = ", ".join(lookup.name for lookup in unit.snapshot.dataset.lookups)
         doubles = f" (has a lookup the same key twice? There are {lookups})" if lookups else ""
         raise InvalidData(
-            f"the transform made {rows} rows of {valid} in {where}; it may leave rows out, but"
+            f"the transform made {rows} rows of {valid} in {unit.where}; it may leave rows out, but"
             f" joins and unnest that multiply them are not supported{doubles}"
         )
-    texts = {name for name, kind in snapshot.output_columns if kind == "string"}
-    redshift = snapshot.dataset.targets.redshift
-    for keys in _keys(snapshot.dataset):
-        trimmed = texts if redshift is not None and keys == redshift.key else set()
-        _check_key(space, result, keys, trimmed, where)
     return rows
-
-
-def _check_key(
-    space: Workspace, result: Rows, keys: Sequence[str], trimmed: Set[str], where: str
-) -> None:
-    """Complete and unique.
-
-    Args:
-        trimmed: columns of texts that are the same without their trailing blanks, as Redshift
-            compares them ("Character types" in its Database Developer Guide).
-    """
-    names = ", ".join(
-        f"rtrim({quoted(key)}, ' ')" if key in trimmed else quoted(key) for key in keys
-    )
-    missing = " OR ".join(f"{quoted(key)} IS NULL" for key in keys)
-    without = space.number(f"SELECT count(*) FROM ({result.query}\n) WHERE {missing}")
-    if without:
-        raise InvalidData(
-            f"{without} rows of the transform's result have no {' or '.join(keys)} in {where};"
-            " make the key's columns required"
-        )
-    twice = space.connection.execute(
-        f"SELECT {names}, count(*) FROM ({result.query}\n)"
-        " GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 4"
-    ).fetchall()
-    if twice:
-        shown = ", ".join("|".join(str(value) for value in row[:-1]) for row in twice[:3])
-        raise InvalidData(
-            f"the key {', '.join(keys)} is not unique in {where}: {shown}"
-            f"{', …' if len(twice) > 3 else ''}"
-            f"{' (blanks at the end do not count in the warehouse)' if trimmed else ''};"
-            " keep one row of each in the transform, such as"
-            f" QUALIFY row_number() OVER (PARTITION BY {', '.join(keys)} ORDER BY …) = 1"
-        )

@@ -24,6 +24,7 @@ from contracts.run import (
     seconds_between,
 )
 from steps.ledger import UNIT_PREFIX, Item
+from steps.store_rules import SUMMARIES
 
 OUTCOME_MISSING: Final = "OutcomeMissing"
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a temporary file
@@ -58,21 +59,27 @@ class Places:
         failed_stage: str | None,
         rows: RowCounts,
         findings: tuple[Finding, ...],
+        set_aside: int = 0,
     ) -> UnitOutputs:
         """What a unit has written, as far as it came.
 
         Args:
             failed_stage: absent: it is stored.
+            set_aside: rows that transform has set aside.
         """
         after_transform = failed_stage is None or failed_stage.startswith("store-")
         after_validate = after_transform or failed_stage == "transform"
         run, url = self.run_id, self._url
-        rejected = rows.rejected or any(finding.severity != "warn" for finding in findings)
+        rules = {finding.rule for finding in findings if finding.severity != "warn"}
+        ours = set(SUMMARIES) & rules if set_aside or failed_stage == "transform" else set()
+        rejected = rows.rejected > set_aside or bool(failed_stage and rules - ours)
         quarantine = layout.quarantine_key(self.dataset_name, run, unit_id)
+        aside = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
         return UnitOutputs(
-            valid_url=url(layout.valid_key(run, unit_id)) if after_validate else None,
+            valid_url=url(layout.valid_prefix(run, unit_id)) if after_validate else None,
             output_url=url(layout.output_prefix(run, unit_id)) if after_transform else None,
             quarantine_url=url(quarantine) if rejected else None,
+            set_aside_url=url(aside) if set_aside or ours else None,
             findings_url=url(layout.findings_key(run, unit_id)) if findings else None,
             tables=self._tables(failed_stage),
         )
@@ -157,6 +164,7 @@ def _outcome(unit_id: str, item: Item | None, places: Places) -> UnitOutcome:
         )
     findings = tuple(Finding.from_json(finding) for finding in item.get("findings", ()))
     failed_stage = failure.stage if failure else None
+    set_aside = int(item.get("set_aside", 0))
     return UnitOutcome(
         unit_id=unit_id,
         status=UnitStatus.FAILED if failure else status,
@@ -164,7 +172,7 @@ def _outcome(unit_id: str, item: Item | None, places: Places) -> UnitOutcome:
         job_ids=tuple(item.get("job_ids", ())),
         failure=failure,
         source_url=item.get("source_url"),
-        outputs=places.outputs(unit_id, failed_stage, rows, findings),
+        outputs=places.outputs(unit_id, failed_stage, rows, findings, set_aside),
         findings=findings,
         items=ItemTotals.from_json(item["items"]) if "items" in item else None,
         started_at=item.get("started_at"),

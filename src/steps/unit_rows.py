@@ -1,147 +1,213 @@
-"""The rows of one file, split: the valid ones as Parquet, notes of all others."""
+# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+"""The rows of one source, split: the valid ones as Parquet, the rejected ones as JSON lines.
+
+A source goes through in pieces, each on its own and several at a time, while the rest of it still
+comes. What needs memory is one piece for each processor, whatever the source's size and dirt.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
+import itertools
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import duckdb
 
-from contracts.dataset import CsvFormat
-from contracts.errors import InvalidData
-from steps import accounting, fetching, malformed, set_aside, set_checks, splitting
-from steps.duck import Workspace
-from steps.fetching import Fetched
-from steps.notes import Tally, tally
-from steps.reading import Source, open_source, unreadable
-from steps.set_aside import SetAside
-from steps.splitting import MixedLineEnds, Split
+from contracts.dataset import Format, ParquetFormat
+from steps import duck, set_checks
+from steps.broken_rules import BrokenRules
+from steps.duck import Workspace, text
+from steps.pieces import (
+    PIECE_BYTES,
+    Cutter,
+    Piece,
+    blocks_of,
+    has_only_returns,
+    with_equal_line_ends,
+)
+from steps.reading import open_source, unreadable
+from steps.scanning import CutWithin, MixedLineEnds, Scanned, Scanner
+from steps.split import Split
 
-VALID: Final = "valid.parquet"
+PARQUET_ROWS: Final = 245_760  # of a piece; two of DuckDB's row groups
 
 
 @dataclass(frozen=True)
 class UnitRows:
-    """What a file's records are.
+    """What a source's records are.
 
     Attributes:
-        fetched: the file, perhaps with its line ends made equal.
-        valid: rows in the valid Parquet file.
-        malformed: records that could not be read (the table of `steps.malformed`).
-        others: all further ones; None if there are none.
-        path: the valid rows.
-        aside: the rejected rows, where the first scan could tell them; else there are notes.
+        parts: files with the valid rows, in order; none is empty unless it is the only one.
+        rejects: files with the rejected rows, in order.
+        rules: what rejected and warned rows break.
+        rejected: rows, malformed ones included.
+        warned: valid rows that a rule warns of.
     """
 
-    fetched: Fetched
-    source: Source
+    parts: tuple[Path, ...]
+    rejects: tuple[Path, ...]
+    rules: BrokenRules
     valid: int
     malformed: int
-    others: Tally | None
-    path: Path
-    aside: SetAside | None = None
+    rejected: int
+    filtered: int
+    warned: int
 
     @property
     def records(self) -> int:
         """Rows that were read, malformed ones included."""
-        if self.others is None:
-            return self.valid + self.malformed
-        return self.others.records - self.others.blank + self.malformed
-
-    @property
-    def filtered(self) -> int:
-        return self.others.filtered if self.others else 0
-
-    @property
-    def rejected(self) -> int:
-        return self.malformed + (self.others.rejected if self.others else 0)
-
-    @property
-    def warned(self) -> int:
-        return self.others.warned if self.others else 0
+        return self.valid + self.rejected + self.filtered
 
 
-def split_rows(space: Workspace, fetched: Fetched, split: Split, url: str) -> UnitRows:
-    """Split a file's rows by the contract.
+def split_text(
+    space: Workspace,
+    blocks: Iterable[bytes],
+    split: Split,
+    url: str,
+    processors: int = 1,
+    piece_bytes: int | None = PIECE_BYTES,
+) -> UnitRows:
+    """Split a text's rows by the contract.
 
     Args:
-        url: how messages name the file.
+        blocks: the text, cut anywhere; its first pieces are scanned while the rest comes.
+        url: how messages and the quarantine name it.
+        processors: how many pieces to scan at a time.
+        piece_bytes: about how large a piece becomes; None: the text is one.
 
     Raises:
-        InvalidData: the file is unreadable, or a rule cannot be computed.
+        InvalidData: it is unreadable as a whole, or a rule cannot be computed.
     """
+    form = split.dataset.format
+    cut = _Cut(Cutter(space.directory, form, "piece", piece_bytes), blocks)
+    is_even = False
+    while True:
+        try:
+            return _split(space, cut, split, url, processors)
+        except MixedLineEnds as error:
+            if is_even:
+                raise unreadable(url, error) from error
+            cut = cut.again(space.directory, form, "even", piece_bytes, with_even_ends=True)
+            is_even = True
+        except CutWithin:  # never by a text in one piece
+            cut = cut.again(space.directory, form, "whole", None)
+
+
+def split_parquet(
+    space: Workspace, files: Sequence[Path], split: Split, url: str, processors: int = 1
+) -> UnitRows:
+    """Split the rows of Parquet files, taken as one; see `split_text`."""
     try:
-        return _checked(space, _split_rows(space, fetched, split, url), url)
-    except MixedLineEnds:
-        if not fetched.is_plain_text:
-            raise InvalidData(f"{url} cannot be read: its line ends are mixed") from None
-        malformed.forget(space)
-        even = fetching.with_equal_line_ends(fetched)
-    try:
-        return _checked(space, _split_rows(space, even, split, url), url)
-    except MixedLineEnds as error:
-        raise unreadable(url, error) from error
-
-
-def _checked(space: Workspace, rows: UnitRows, url: str) -> UnitRows:
-    blank = rows.others.blank if rows.others and rows.source.record else 0
-    readable = rows.records - rows.malformed + blank
-    accounting.check_lines(space, rows.fetched, rows.source, readable, rows.malformed, url)
-    return rows
-
-
-def _split_rows(space: Workspace, fetched: Fetched, split: Split, url: str) -> UnitRows:
-    source = open_source(space, fetched, split.dataset, url)
-    path = space.path(VALID)
-    shortcut = _has_shortcut(fetched, split)
-    aside = functools.partial(set_aside.call, fetched) if shortcut else None
-    try:
-        valid = splitting.write_valid(space, source, split, path, aside)
-        unread = malformed.collect(space, source.header)
-        breaches = set_checks.find(space, source, split, path)
-        none_aside = not (shortcut and set_aside.count(space, fetched))
-        if not breaches and none_aside and _is_complete(fetched, source, split, valid + unread):
-            return UnitRows(fetched, source, valid, unread, None, path)
-        if not breaches and shortcut:
-            found = set_aside.locate(space, fetched, source, split.dataset.format, valid + unread)
-            if found is not None:
-                others = Tally(valid + found.rows, rejecting=found.states)
-                return UnitRows(fetched, source, valid, unread, others, path, found)
-        if fetched.is_plain_text and not fetched.look.quotes:
-            source = dataclasses.replace(source, breaks=None)
-        splitting.note_others(space, source, split, breaches)
-        set_checks.add_to_notes(space, split, breaches)
-        others = tally(space, split.every)
-        left = set_checks.drop_breaching(space, split, breaches, path, space.path("left.parquet"))
-    except InvalidData as error:
-        raise InvalidData(f"{url}: {error}") from error
+        pieces = list(_ranges(space, files))
     except duckdb.Error as error:
         raise unreadable(url, error) from error
-    if left is not None:
-        valid, path = left, space.path("left.parquet")
-    return UnitRows(fetched, source, valid, unread, others, path)
+    return _split(space, pieces, split, url, processors)
 
 
-def _has_shortcut(fetched: Fetched, split: Split) -> bool:
-    """Whether rejected rows can be told by the first scan; rows to be counted cannot."""
-    plain_csv = isinstance(split.dataset.format, CsvFormat) and fetched.compression == "none"
-    return plain_csv and split.query is None and not split.warns
+class _Cut:
+    """The pieces of a text, which can be made anew from those that there are."""
+
+    def __init__(self, cutter: Cutter, blocks: Iterable[bytes]) -> None:
+        self._made = cutter.made
+        self._pieces = cutter.cut(blocks)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self._pieces
+
+    def again(
+        self,
+        directory: Path,
+        form: Format,
+        name: str,
+        piece_bytes: int | None,
+        *,
+        with_even_ends: bool = False,
+    ) -> Self:
+        """Pieces of another size, or with equal line ends; these here go."""
+        deque(self._pieces, maxlen=0)  # what has not come yet
+        blocks = blocks_of(self._made)
+        if with_even_ends:
+            blocks = with_equal_line_ends(blocks)
+        return type(self)(Cutter(directory, form, name, piece_bytes), blocks)
 
 
-def _is_complete(fetched: Fetched, source: Source, split: Split, accounted_for: int) -> bool:
-    """Whether the first scan has seen to every record, so that there is nothing to note.
+def _ranges(space: Workspace, files: Sequence[Path]) -> Iterator[Piece]:
+    number, row = 0, 1
+    for path in files:
+        groups = space.connection.execute(
+            f"SELECT any_value(row_group_num_rows) FROM parquet_metadata({text(path)})"
+            " GROUP BY row_group_id ORDER BY row_group_id"
+        ).fetchall()
+        first = 0
+        for (rows,) in groups or [(0,)]:
+            for begin in range(first, first + rows, PARQUET_ROWS) or [first]:
+                count = min(PARQUET_ROWS, first + rows - begin)
+                yield Piece(number, path, row, count, first_row=begin)
+                number, row = number + 1, row + count
+            first += rows
 
-    A record takes a line at least: where as many are accounted for as there are lines, none is
-    left. Rows that are filtered or warned of are to be counted in any case.
-    """
-    if split.query is not None or split.warns:
-        return False
-    if source.counted is not None:
-        return accounted_for == source.counted
-    if not fetched.is_plain_text or not source.in_lines:
-        return False
-    spare = fetched.look.trailing_blanks if len(source.header) > 1 else 0
-    return accounted_for == max(0, fetched.look.lines - spare - (source.first_line - 1))
+
+def _split(
+    space: Workspace, pieces: Iterable[Piece], split: Split, url: str, processors: int
+) -> UnitRows:
+    waiting = iter(pieces)
+    first = next(waiting)
+    is_text = not isinstance(split.dataset.format, ParquetFormat)
+    if is_text and first.is_last and has_only_returns(first):
+        raise MixedLineEnds
+    try:
+        reader = open_source(first, split.dataset, url)
+        with duck.side_by_side(space, processors) as connections:
+            scanners = [Scanner(connection, reader, split, url) for connection in connections]
+            found = list(_scanned(space, itertools.chain([first], waiting), scanners))
+        sets = set_checks.check(space, reader, split, found, url)
+    except duckdb.Error as error:
+        raise unreadable(url, error) from error
+    rules = BrokenRules()
+    for one in (*(piece.rules for piece in found), sets.rules):
+        rules.add(one)
+    rejects = [piece.rejects for piece in found if piece.rejected]
+    parts = [piece.path for piece in found if piece.valid] or [found[0].path]
+    return UnitRows(
+        parts=tuple(parts),
+        rejects=(*rejects, *sets.rejects),
+        rules=rules,
+        valid=sum(piece.valid for piece in found),
+        malformed=sum(piece.malformed for piece in found),
+        rejected=sum(piece.rejected for piece in found) + sets.rejected,
+        filtered=sum(piece.filtered for piece in found),
+        warned=sum(piece.warned for piece in found) + sets.warned,
+    )
+
+
+def _scanned(
+    space: Workspace, pieces: Iterable[Piece], scanners: Sequence[Scanner]
+) -> Iterator[Scanned]:
+    """Scan pieces side by side; answers in their order."""
+    idle: queue.SimpleQueue[Scanner] = queue.SimpleQueue()
+    for scanner in scanners:
+        idle.put(scanner)
+
+    def scan(piece: Piece) -> Scanned:
+        scanner = idle.get()
+        try:
+            return scanner.scan(piece, space.directory)
+        finally:
+            idle.put(scanner)
+
+    waiting: deque[Future[Scanned]] = deque()
+    with ThreadPoolExecutor(len(scanners)) as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(scan, piece))
+                if len(waiting) > 2 * len(scanners):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

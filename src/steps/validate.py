@@ -6,28 +6,32 @@ the two must agree with the rows that were read. What rules of severity `warn` s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts import layout
-from contracts.dataset import CsvFormat, Dataset, DatasetSnapshot, Severity
+from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Severity
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
-from steps import duck, fetching, job_output, malformed, notes, object_checks, storage
-from steps.broken_rules import EXAMPLES, BrokenRules
-from steps.checks import checks
+from steps import aws, duck, fetching, job_output, object_checks, storage
+from steps.broken_rules import BrokenRules
 from steps.duck import Workspace
-from steps.fetching import Fetched
 from steps.job_output import JobOutput
-from steps.malformed import Malformed
+from steps.output_parts import part_name
 from steps.quarantine import Quarantine
 from steps.runtime import metrics, settings_from_environment, step_handler
-from steps.splitting import split_of
-from steps.unit_rows import UnitRows, split_rows
+from steps.split import Split
+from steps.unit_rows import UnitRows, split_parquet, split_text
+
+UPLOADS: Final = 4  # at a time
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Input:
-    """What a unit's rows are read from.
+    """What a unit's rows are read from: a text, or Parquet files.
 
     Attributes:
         url: of the object, as the quarantine names it.
@@ -47,9 +51,10 @@ class Input:
         job: the output it is, if jobs ran before.
     """
 
-    fetched: Fetched
     url: str
     dataset: Dataset
+    text: Generator[bytes, None, None] | None = None
+    files: tuple[Path, ...] = ()
     job: JobOutput | None = None
 
 
@@ -68,11 +73,12 @@ def validate(message: Validate, settings: Settings) -> Validated:
     snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
     entry = storage.read_unit(settings.data_bucket, message.run_id, message.unit_id)
     disk = int(settings.ephemeral_megabytes)
-    _check_size(entry, snapshot.dataset)
-    with duck.workspace(int(settings.aws_lambda_function_memory_size)) as space:
+    _check_size(entry, snapshot.dataset, disk)
+    memory = int(settings.aws_lambda_function_memory_size)
+    with duck.workspace(memory) as space:
         found = _input(space, message, entry, snapshot.dataset, disk)
-        split = split_of(found.dataset, None if message.input_url else snapshot.query)
-        rows = split_rows(space, found.fetched, split, found.url)
+        split = Split(found.dataset, None if message.input_url else snapshot.query)
+        rows = _split(space, found, split, duck.processors(memory))
         if found.job and message.input_url:
             job_output.hold_against_report(
                 found.job, message.input_url, rows.records, rows.malformed
@@ -83,12 +89,15 @@ def validate(message: Validate, settings: Settings) -> Validated:
     return answer
 
 
-def _check_size(entry: ManifestEntry, dataset: Dataset) -> None:
+def _check_size(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
     limit = dataset.limits.object_megabytes
     if entry.size > limit * duck.MEGABYTE:
+        fits = fetching.megabytes_that_fit(entry.key, dataset.format, disk)
         raise InvalidData(
             f"{entry.url} has {entry.size / duck.MEGABYTE:.0f} MB, over the contract's limit of"
-            f" {limit} MB (limits.objectMegabytes); split it, or raise the limit"
+            f" {limit} MB (limits.objectMegabytes); split it, raise the limit (this function's disk"
+            f" takes up to {fits} MB of such an object), or for more give the dataset a Spark job"
+            " (docs/jobs.md) and raise the limit to what that reads"
         )
 
 
@@ -97,13 +106,23 @@ def _input(
 ) -> Input:
     if message.input_url:
         output = job_output.fetch_output(space, message.input_url, dataset, disk)
-        return Input(output.fetched, output.url, output.dataset, output)
-    fetching.refuse_what_cannot_fit(entry.size, entry.key, dataset.format, disk, entry.url)
+        return Input(output.url, output.dataset, output.text, output.files, output)
+    form = dataset.format
+    fetching.refuse_what_cannot_fit(entry.size, entry.key, form, disk, entry.url)
     room = fetching.room_for_source(disk)
-    fetched = fetching.fetch(
-        entry.bucket, entry.key, space.directory, dataset.format, etag=entry.etag, room=room
-    )
-    return Input(fetched, entry.url, dataset)
+    if isinstance(form, ParquetFormat):
+        path = space.path("source.parquet")
+        fetching.fetch(entry.bucket, entry.key, path, form, etag=entry.etag, room=room)
+        return Input(entry.url, dataset, files=(path,))
+    text = fetching.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room)
+    return Input(entry.url, dataset, text)
+
+
+def _split(space: Workspace, found: Input, split: Split, processors: int) -> UnitRows:
+    if found.text is None:
+        return split_parquet(space, found.files, split, found.url, processors)
+    with closing(found.text) as text:
+        return split_text(space, text, split, found.url, processors)
 
 
 def _leave_behind(
@@ -119,9 +138,9 @@ def _leave_behind(
     report = found.job.report if found.job else None
     rows_in = report.rows_in if report else rows.records
     rejects = space.path("rejected.jsonl")
-    quarantined, rules = _write_rejects(space, rejects, found, rows)
+    quarantined, rules = _join_rejects(rejects, found, rows)
     object_checks.check_row_count(snapshot.dataset, rows_in, rules)
-    object_checks.check_freshness(space, snapshot.dataset, rows.path, entry, rows_in, rules)
+    object_checks.check_freshness(space, snapshot.dataset, rows.parts, entry, rows_in, rules)
     rejected_url = findings_url = None
     if quarantined:
         key = layout.quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
@@ -137,45 +156,40 @@ def _leave_behind(
         rejected=quarantined,
         valid=rows.valid,
         warned=rows.warned,
-        valid_url=layout.s3_url(bucket, layout.valid_key(message.run_id, message.unit_id)),
+        valid_url=layout.s3_url(bucket, layout.valid_prefix(message.run_id, message.unit_id)),
+        files=len(rows.parts),
         rejected_url=rejected_url,
         findings_url=findings_url,
     )
     _check_balance(answer, entry.url)
-    duck.upload(rows.path, bucket, layout.valid_key(message.run_id, message.unit_id))
+    _upload_parts(rows.parts, bucket, layout.valid_prefix(message.run_id, message.unit_id))
     return answer
 
 
-def _write_rejects(
-    space: Workspace, path: Path, found: Input, rows: UnitRows
-) -> tuple[int, BrokenRules]:
-    """Write every rejected row: first the job's, then the malformed, then those against checks."""
-    form = found.dataset.format
-    encoding = form.encoding if isinstance(form, CsvFormat) else "utf-8"
-    every = checks(found.dataset)
-    spans: list[tuple[int, int]] = []
-
-    def unread() -> Iterator[Malformed]:
-        for row in malformed.malformed_rows(space, rows.fetched, encoding):
-            spans.append((row.line, row.height))
-            yield row
-
+def _join_rejects(path: Path, found: Input, rows: UnitRows) -> tuple[int, BrokenRules]:
+    """One file of all rejected rows: first the job's, then those of the pieces."""
+    rules = BrokenRules()
+    count = rows.rejected
     with path.open("w", encoding="utf-8") as file:
-        quarantine = Quarantine(file, found.url, every, rows.source, form)
         if found.job:
+            quarantine = Quarantine(file, found.url, (), {}, rules)
             quarantine.take_from_job(found.job.rejects)
-        if rows.malformed:
-            quarantine.take_malformed(unread())
-        if rows.aside is not None:
-            quarantine.take_rejected(rows.aside.notes())
-        elif rows.others:
-            lines = notes.lines_of(space, rows.fetched, rows.source, rows.others, spans)
-            quarantine.take_rejected(notes.rejected_rows(space, rows.source, lines, rows.others))
-            quarantine.note_warned(
-                rows.others,
-                lambda code: notes.warned_rows(space, rows.source, lines, code, EXAMPLES),
-            )
-    return quarantine.count, quarantine.rules
+            count += quarantine.count
+    with path.open("ab") as joined:
+        for part in rows.rejects:
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, joined, duck.MEGABYTE)
+            part.unlink()
+    rules.add(rows.rules)
+    return count, rules
+
+
+def _upload_parts(files: Sequence[Path], bucket: str, prefix: str) -> None:
+    names = (prefix + part_name(number) for number in range(len(files)))
+    aws.client("s3")  # made here: making clients is not thread-safe
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        for _ in pool.map(lambda file, key: duck.upload(file, bucket, key), files, names):
+            pass
 
 
 def _refuse_too_many(

@@ -6,11 +6,13 @@ from contracts.dataset import DatasetSnapshot
 from contracts.run_request import parse_timestamp
 
 
-def row_version(snapshot: DatasetSnapshot, unit_id: str) -> str:
-    """Start and id of the run, and the unit.
+def row_version(snapshot: DatasetSnapshot, unit_id: str, run_attempt: int) -> str:
+    """Start and id of the run, the unit, and the run's attempt.
 
     Compares as text: by the start of the run, then by the unit's place in the manifest. So of a key
-    that several objects of a run have, the last object's row stays, in whatever order they end.
+    that several objects of a run have, the last object's row stays, in whatever order they end. The
+    attempt comes last: what an execution that has lost its run still writes overwrites nothing of
+    the next one.
     """
     started = parse_timestamp(snapshot.run_started_at)
-    return f"{started:%Y-%m-%dT%H:%M:%S.%fZ}#{snapshot.run_id}#{unit_id}"
+    return f"{started:%Y-%m-%dT%H:%M:%S.%fZ}#{snapshot.run_id}#{unit_id}#{run_attempt:04d}"

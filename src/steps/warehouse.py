@@ -9,9 +9,13 @@
     DELETE      from there: everything, if the load ledger knows this load; what the target holds
                 from a newer run, or from a later unit of this one
     MERGE       what is left into the target, by index and natural key
+    DELETE      the ledger's row of an earlier load of this unit, if it was one of other rows
     INSERT      the row of the load ledger, with the counts, unless it is there
 
 So the same batch may be submitted at any time: a repeat finds its ledger row and changes nothing.
+Where a run was taken over and a job answered otherwise than before, the unit has other rows: their
+load is another one (by the digest of its files), and replaces the rows of the first as DynamoDB's
+puts do. The first one's batch, should it come late, finds a later attempt's row.
 The lock is on `pipeline_tables`, so that readers of the target never wait. Tables are made before,
 by prepare-warehouse: a transaction that begins with a CREATE TABLE would have its snapshot from
 before the lock.
@@ -63,6 +67,8 @@ class Load:
         job_id: the last job that made the rows, if there was one.
         manifest_url: names the Parquet files.
         rows: how many rows they hold; with 0 only the load itself is recorded.
+        digest: of the files: a load of others is not a repeat.
+        run_attempt: of the run; an earlier one's load comes too late where a later one's was.
         copy_role_arn: empty: the cluster's default role.
     """
 
@@ -72,12 +78,18 @@ class Load:
     job_id: str | None
     manifest_url: str
     rows: int
+    digest: str = ""
+    run_attempt: int = 1
     copy_role_arn: str = ""
 
     @property
     def id(self) -> str:
         """What the load ledger knows it by."""
         return f"{self.snapshot.run_id}/{self.unit_id}"
+
+    @property
+    def version(self) -> str:
+        return row_version(self.snapshot, self.unit_id, self.run_attempt)
 
 
 def copy_manifest(bucket: str, parts: Sequence[Part]) -> dict[str, Any]:
@@ -110,7 +122,11 @@ class _Statements:
         unique = hashlib.sha256(load.id.encode()).hexdigest()[:16]
         self._files = identifier(f"load_files_{unique}")
         self._rows = identifier(f"load_rows_{unique}")
-        self._known = f'SELECT 1 FROM {LOADS} WHERE "load_id" = {literal(load.id)}'
+        # Of the load ledger's row: this very load was made, or a later attempt's.
+        same, later = f'"digest" = {literal(load.digest)}', f'"run_attempt" > {load.run_attempt}'
+        of_unit = f'{LOADS} WHERE "load_id" = {literal(load.id)}'
+        self._known = f"SELECT 1 FROM {of_unit} AND ({same} OR {later})"
+        self._outdated = f"{of_unit} AND ({same} OR {later}) IS NOT TRUE"
 
     def all(self) -> list[str]:
         files = ", ".join(f"{identifier(name)} {column_type(kind)}" for name, kind in self._columns)
@@ -125,6 +141,7 @@ class _Statements:
             f"DELETE FROM {self._rows} USING {self._table} WHERE {self._same_key(self._rows)}"
             f' AND {self._table}."version" > {self._rows}."version"',
             self._merge(),
+            f"DELETE FROM {self._outdated}",
             self._ledger_row(),
             f"DROP TABLE {self._rows}",
             f"DROP TABLE {self._files}",
@@ -147,13 +164,13 @@ class _Statements:
         names = identifiers([name for name, _ in self._columns])
         key = identifiers(self._load.target.key)
         of_each = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {key})"
-        snapshot = self._load.snapshot
+        load = self._load
         traced = (
-            snapshot.index,
-            snapshot.run_id,
-            self._load.job_id,
-            self._load.unit_id,
-            row_version(snapshot, self._load.unit_id),
+            load.snapshot.index,
+            load.snapshot.run_id,
+            load.job_id,
+            load.unit_id,
+            load.version,
         )
         values = ", ".join(literal(value) for value in traced)
         trace = identifiers([name for name, _ in TRACE_COLUMNS])
@@ -187,18 +204,19 @@ class _Statements:
     def _ledger_row(self) -> str:
         """Of rows that were left out, those of a key that came twice, and those of a newer run."""
         load = self._load
-        version = row_version(load.snapshot, load.unit_id)
-        given = (load.id, self._name, load.snapshot.run_id, load.unit_id, version)
+        given = (load.id, self._name, load.snapshot.run_id, load.unit_id, load.version)
         key = identifiers(load.target.key)
         keys = f"SELECT {key} FROM {self._files} GROUP BY {key}"
         names = (
             *("load_id", "table_name", "run_id", "unit_id", "version"),
             *("rows_copied", "rows_duplicate", "rows_older", "rows_merged", "loaded_at"),
+            *("digest", "run_attempt"),
         )
         return (
             f"INSERT INTO {LOADS} ({identifiers(names)})"
             f" SELECT {', '.join(literal(value) for value in given)},"
-            " copied.n, copied.n - keys.n, keys.n - merged.n, merged.n, GETDATE()"
+            " copied.n, copied.n - keys.n, keys.n - merged.n, merged.n, GETDATE(),"
+            f" {literal(load.digest)}, {load.run_attempt}"
             f" FROM (SELECT COUNT(*) AS n FROM {self._files}) AS copied"
             f" CROSS JOIN (SELECT COUNT(*) AS n FROM ({keys}) AS each_key) AS keys"
             f" CROSS JOIN (SELECT COUNT(*) AS n FROM {self._rows}) AS merged"

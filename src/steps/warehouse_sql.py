@@ -14,10 +14,11 @@ from contracts import layout
 # Of the Data API: statements of a batch, and bytes of one statement.
 STATEMENTS_AT_MOST: Final = 40
 STATEMENT_BYTES: Final = 100_000
-_IDENTIFIER: Final = re.compile(r"^[a-z_][a-z0-9_]{0,126}$")
-_DECIMAL: Final = re.compile(r"^decimal\((\d{1,2}),(\d{1,2})\)$")
+LONGEST_TEXT: Final = 65_535  # bytes of a VARCHAR
+_IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,126}")
+_DECIMAL: Final = re.compile(r"decimal\(([0-9]{1,2}),([0-9]{1,2})\)")
 _TYPES: Final = {
-    "string": "VARCHAR(65535)",
+    "string": f"VARCHAR({LONGEST_TEXT})",
     "integer": "BIGINT",
     "double": "DOUBLE PRECISION",
     "boolean": "BOOLEAN",
@@ -32,7 +33,7 @@ def identifier(name: str) -> str:
     Raises:
         ValueError: not lower-case snake case, which contracts have checked long before.
     """
-    if not _IDENTIFIER.match(name):
+    if not _IDENTIFIER.fullmatch(name):
         raise ValueError(f"not an identifier: {name!r}")
     return f'"{name}"'
 
@@ -55,7 +56,7 @@ def literal(value: str | int | None) -> str:
 
 def column_type(contract_type: str) -> str:
     """The Redshift type of a contract type. Text takes the widest VARCHAR there is."""
-    match = _DECIMAL.match(contract_type)
+    match = _DECIMAL.fullmatch(contract_type)
     if match:
         return f"DECIMAL({match[1]},{match[2]})"
     return _TYPES[contract_type]

@@ -26,7 +26,7 @@ BROKEN = {
     "rule": "type",
     "column": "minutes",
     "value": "many",
-    "reason": "'many' is not a integer",
+    "reason": "'many' is not an integer",
     "raw": {"visit_id": "v1", "minutes": "many", "name": None},
 }
 AS_TEXT = {**BROKEN, "line": 3, "raw": "v2,,few"}
@@ -72,6 +72,11 @@ class Quarantine:
     def reject(self, *rows: dict[str, Any], unit: str = "00000-000") -> Quarantine:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         self.put(layout.quarantine_key("visits", "run-1", unit), lines.encode())
+        return self
+
+    def set_aside(self, *rows: dict[str, Any], unit: str = "00000-000") -> Quarantine:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        self.put(layout.transform_quarantine_key("visits", "run-1", unit), lines.encode())
         return self
 
     def written(self, *options: str) -> list[dict[str, Any]]:

@@ -160,8 +160,9 @@ def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None
     dataset, _ = proposed(path)
 
     kinds = {name: column.type for name, column in columns(dataset).items()}
-    assert kinds == {"index": "integer", "day": "date", "share": "double"}
-    assert "index AS source_index" in (dataset.transform or "")
+    assert kinds == {"source_index": "integer", "day": "date", "share": "double"}
+    assert columns(dataset)["source_index"].source == "index"
+    assert dataset.transform is None
     assert dataset.targets.dynamodb
     assert dataset.targets.dynamodb.key == ("source_index",)
 
@@ -177,26 +178,16 @@ def test_two_columns_are_the_key_where_none_is_alone(tmp_path: Path) -> None:
     assert dataset.targets.dynamodb.key == ("day", "shop")
 
 
-def test_rows_that_nothing_tells_apart_get_a_key_to_mend(tmp_path: Path) -> None:
+def test_rows_that_nothing_tells_apart_get_a_key_of_all_they_hold(tmp_path: Path) -> None:
     path = tmp_path / "same.csv"
     path.write_text("a,b,c\n" + "x,y,z\n" * 3)
 
     dataset, text = proposed(path)
 
     assert dataset.targets.dynamodb
-    assert dataset.targets.dynamodb.key == ("a",)
-    assert "mend the key" in text
-
-
-def test_columns_that_no_contract_can_name_are_told(tmp_path: Path) -> None:
-    path = tmp_path / "odd.csv"
-    path.write_text("id,order date,id\n1,x,2\n2,y,3\n")
-
-    dataset, text = proposed(path)
-
-    assert list(columns(dataset)) == ["id"]
-    assert '"order date" is left out' in text
-    assert '"id (again)" is left out' in text
+    assert dataset.targets.dynamodb.key == ("row_key",)
+    assert "SELECT DISTINCT" in (dataset.transform or "")
+    assert "tell the sample's rows apart" in text
 
 
 def test_a_proposal_is_as_lenient_as_its_sample_was_dirty(tmp_path: Path) -> None:
@@ -242,37 +233,6 @@ def test_an_object_of_another_bucket(local: World) -> None:
 
     assert yaml.safe_load(result.output)["source"]["bucket"] == "theirs"
     assert "SourceBucketArns" in result.output
-
-
-@pytest.mark.usefixtures("local")
-@pytest.mark.parametrize(
-    ("sample", "told"),
-    [
-        ("s3://data/nothing.csv", "cannot be read"),
-        ("s3://data", "not an S3 URL"),
-        ("nothing.csv", "cannot be read"),
-        ("empty.csv", "is empty"),
-        ("header.csv", "has no rows"),
-        ("bytes.csv", "is neither UTF-8"),
-        ("broken.csv.gz", "cannot be decompressed"),
-        ("broken.parquet", "cannot be read as parquet"),
-        ("names.csv", "columns with names of a-z"),
-    ],
-)
-def test_what_is_no_sample_is_refused_with_the_reason(
-    tmp_path: Path, sample: str, told: str
-) -> None:
-    (tmp_path / "empty.csv").touch()
-    (tmp_path / "header.csv").write_text("a,b\n")
-    (tmp_path / "bytes.csv").write_bytes(b"\x81\x8d\x8f\x90\x9d")
-    (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(b"a\n1\n" * 99)[:-9])
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1 is all")
-    (tmp_path / "names.csv").write_text("Order Date;Größe\nx;y\n")
-
-    result = pipeline("dataset", "new", sample)
-
-    assert result.exit_code == 2
-    assert told in result.output
 
 
 def test_it_is_written_beside_the_others_but_never_over_one(orders: Path, tmp_path: Path) -> None:

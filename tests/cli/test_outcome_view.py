@@ -72,6 +72,16 @@ def test_the_report_counts_warned_rows_beside_the_sum() -> None:
     assert "Run run-1: SUCCEEDED_WITH_LOSSES" in text
 
 
+def test_rows_that_a_newer_run_has_stored_are_told_beside_the_sum() -> None:
+    rows = {"rows_in": 5, "stored": 5, "superseded": 2}
+    console = Console(width=200, file=io.StringIO(), record=True, markup=False)
+    print_report(console, Report(snapshot({**RUN, "rows": rows}, {**STORED, "rows": rows})))
+    text = console.export_text()
+
+    assert "the counts add up (2 stay in DynamoDB as a newer run stored them)" in text
+    assert "5 (2 superseded)" in text
+
+
 @pytest.mark.parametrize(
     ("stack", "command"),
     [(None, "   pipeline units run-1\n"), ("prod", "   pipeline units run-1 --stack prod\n")],

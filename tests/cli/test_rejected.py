@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 from cli_world import World, pipeline
@@ -16,7 +17,7 @@ def test_rejected_rows_are_shown_with_their_reasons(quarantine: Quarantine) -> N
     shown = pipeline("rejected", "run-1").output
 
     assert "4 columns instead of 3" in shown
-    assert "'many' is not a integer" in shown
+    assert "'many' is not an integer" in shown
     assert "3 rejected rows (type minutes 2, malformed 1)" in shown
 
 
@@ -35,6 +36,37 @@ def test_rows_of_one_unit_or_rule_for_programs(quarantine: Quarantine) -> None:
 
     assert [(row["unit"], row["line"]) for row in one["shown"]] == [("00000-001", 3)]
     assert bad["rules"] == {"malformed": 1}
+
+
+ASIDE: dict[str, Any] = {
+    "source": "s3://data/landing/visits/a.csv",
+    "rule": "key-unique",
+    "column": "visit_id",
+    "reason": "2 rows have the key visit_id v1; the first one is stored",
+    "valid_row": 7,
+    "row": {"visit_id": "v1", "minutes": "5", "name": None},
+}
+
+
+def test_rows_that_no_store_takes_are_shown_with_the_others_and_mended_likewise(
+    quarantine: Quarantine,
+) -> None:
+    made = {"visit_id": "V2", "length": "300"}
+    result = {**{k: v for k, v in ASIDE.items() if k not in ("row", "valid_row")}, "result": made}
+    quarantine.reject(BROKEN).set_aside(ASIDE, result)
+
+    shown = pipeline("rejected", "run-1").output
+    assert "3 rejected rows (key-unique visit_id 2, type minutes 1)" in shown
+    assert "the first one is stored" in shown
+    assert '"minutes": "5"' in shown
+    one = json.loads(pipeline("rejected", "run-1", "--unit", "00000-000", "--json").output)
+    assert one["rows"] == 3
+
+    rows = quarantine.written()
+    assert [row["unit"] for row in rows] == ["00000-000"] * 3
+    known, unknown = (row for row in rows if row["rule"] == "key-unique")
+    assert known["values"] == ASIDE["row"]
+    assert (unknown["values"], unknown["result"]) == (dict.fromkeys(ASIDE["row"]), made)
 
 
 def test_units_that_failed_have_more_to_mend_than_their_rejected_rows(
@@ -104,6 +136,22 @@ def test_rows_of_json_keep_their_values(quarantine: Quarantine) -> None:
 
     assert rows[0]["values"] == {"visit_id": "v1", "minutes": "1.5", "name": '{"first": "A"}'}
     assert rows[1]["values"] == {"visit_id": None, "minutes": None, "name": None}
+
+
+def test_values_are_named_as_in_the_contract_whatever_the_file_calls_them(
+    quarantine: Quarantine,
+) -> None:
+    columns = [{"name": "visit_id", "source": "Visit ID"}, {"name": "name", "source": "Name!"}]
+    quarantine.freeze(columns=columns).put("landing/visits/a.csv", b"name!, visit id\n")
+    quarantine.reject({**MALFORMED, "raw": "Anna,v3,?"})
+    assert quarantine.written()[0]["values"] == {"visit_id": "v3", "name": "Anna"}
+    quarantine.file.unlink()
+
+    quarantine.freeze(columns=columns, format={"type": "jsonl"})
+    records = ('{"Visit ID": "v1", "Name!": "A"}', '{"visit_id": "v1", "name": "A"}')
+    quarantine.reject(*({**MALFORMED, "raw": raw} for raw in records))
+    rows = quarantine.written()
+    assert [row["values"] for row in rows] == [{"visit_id": "v1", "name": "A"}] * 2
 
 
 def test_a_file_is_never_written_over(quarantine: Quarantine) -> None:

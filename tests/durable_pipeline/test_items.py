@@ -52,6 +52,17 @@ def test_a_failed_batch_tells_its_items_why(deployment: Deployment, over_items: 
     assert over_items.units["00000-001"]["items"]["failed"] == 9
 
 
+def test_items_are_told_of_what_transform_has_set_aside(
+    deployment: Deployment, over_items: World
+) -> None:
+    over_items.set_aside = 1
+
+    deployment.run(sqs_event(ARRAY))
+
+    told = over_items.payloads("record-items")
+    assert [payload["setAsideUrl"] for payload in told] == ["s3://data/aside.jsonl"] * 3
+
+
 def test_a_batch_whose_items_cannot_be_recorded_has_failed(
     deployment: Deployment, over_items: World
 ) -> None:

@@ -39,7 +39,43 @@ def test_the_counts_of_a_unit_add_up(deployment: Deployment, world: World) -> No
     rows = world.units["00000-000"]["rows"]
     removed = 3 + 1  # by a job, and by the transform
     counts = {"rowsIn": 13, "filtered": 1, "rejected": 2, "removed": removed, "stored": 6}
-    assert rows == {**counts, "warned": 0}
+    assert rows == {**counts, "warned": 0, "superseded": 0}
+
+
+def test_rows_that_a_newer_run_has_stored_are_counted_beside_the_sum(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 1
+    world.slices = [{"rows": 4, "superseded": 2, "nextRow": 4}, {"rows": 2, "superseded": 1}]
+    deployment.run(sqs_event(RUN))
+
+    rows = world.units["00000-000"]["rows"]
+    assert (rows["stored"], rows["superseded"]) == (6, 3)
+
+
+def test_a_load_is_submitted_as_it_was_prepared_for_this_attempt(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.targets = 1, ["dynamodb", "redshift"]
+    world.claim = {"outcome": "TAKEN_OVER", "runAttempt": 2}
+    deployment.run(sqs_event(RUN))
+
+    stores = ("store-dynamodb", "store-redshift")
+    assert [world.payloads(step)[0]["runAttempt"] for step in stores] == [2, 2]
+    of_load = [job for job in world.payloads("submit-job") if job["engine"] == "redshift"]
+    assert of_load[0]["inputUrl"] == "s3://data/load.json"
+
+
+def test_rows_that_no_store_takes_count_as_rejected(deployment: Deployment, world: World) -> None:
+    world.set_aside = 2
+    deployment.run(sqs_event(RUN))
+
+    sent = world.payloads("transform")[0]
+    job = world.payloads("store-dynamodb")[0]["jobId"]
+    assert (sent["rowsIn"], sent["rejected"], sent["jobId"]) == (13, 2, job)
+    unit = world.units["00000-000"]
+    assert (unit["rows"]["rejected"], unit["rows"]["stored"], unit["setAside"]) == (4, 4, 2)
+    assert unit["status"] == "STORED"
 
 
 def test_a_unit_costs_the_operations_that_are_planned_for_it(

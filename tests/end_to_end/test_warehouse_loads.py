@@ -17,12 +17,14 @@ columns:
   - {{name: body}}
 {more}
 targets:
-  redshift: {{table: mart.letters, key: [id]}}
+  redshift: {{table: mart.{table}, key: [id]}}
 """
 
 
-def put_contract(cloud: RunningCloud, pages: str = "integer", more: str = "") -> None:
-    body = CONTRACT.format(pages=pages, more=f"  - {more}" if more else "")
+def put_contract(
+    cloud: RunningCloud, pages: str = "integer", more: str = "", table: str = "letters"
+) -> None:
+    body = CONTRACT.format(pages=pages, more=f"  - {more}" if more else "", table=table)
     bucket = cloud.outputs["CodeBucketName"]
     cloud.cloud.client("s3").put_object(Bucket=bucket, Key="datasets/letters.yaml", Body=body)
 
@@ -56,16 +58,33 @@ def test_a_contract_grows_its_table_and_what_it_cannot_change_it_says(cloud: Run
 
 
 def test_a_load_that_fails_names_file_row_column_and_value(cloud: RunningCloud) -> None:
-    put_contract(cloud, more="{name: sent_on, type: date}")
-    rows = f"id,pages,body,sent_on\nc,1,short,\nd,2,{'long ' * 14_000},\n"
+    narrow = "(id VARCHAR(9), pages BIGINT, body VARCHAR(99))"
+    cloud.execute(f"CREATE TABLE mart.postcards {narrow}")  # a person's own
+    put_contract(cloud, table="postcards")
+    rows = f"id,pages,body\nc,1,short\nd,2,{'long ' * 20}\n"
     run = send(cloud, "e2e-too-long", rows)
     assert run["status"]["S"] == "FAILED"
     (unit,) = cloud.ledger("e2e-too-long", "UNIT#")
     told = unit["failure"]["M"]["message"]["S"]
-    assert "output/part-00000.parquet, row 2 (key d), column body: the text has 70000 bytes" in told
-    assert "(value 'long long " in told
+    assert "output/part-00000.parquet, row 2 (key d), column body: the text has 100 bytes" in told
+    assert "the column holds 99 (value 'long long " in told
     loads = [
         job for job in cloud.ledger("e2e-too-long", "JOB#") if job["stage"]["S"] == "store-redshift"
     ]
     assert len(loads) == 1  # what cannot succeed is not tried again
-    assert cloud.query("SELECT COUNT(*) FROM mart.letters WHERE id IN ('c', 'd')") == [[0]]
+    assert cloud.query("SELECT COUNT(*) FROM mart.postcards") == [[0]]
+
+
+def test_a_text_that_no_column_holds_is_set_aside_and_its_neighbours_are_loaded(
+    cloud: RunningCloud,
+) -> None:
+    put_contract(cloud, table="novels")
+    pages = "".join(f"n{number},{number},short\n" for number in range(9))
+    run = send(cloud, "e2e-novel", f"id,pages,body\n{pages}long,9,{'long ' * 14_000}\n")
+    assert run["status"]["S"] == "SUCCEEDED", run
+    assert run["outcome"]["S"] == "SUCCEEDED_WITH_LOSSES"
+    assert cloud.query("SELECT COUNT(*) FROM mart.novels") == [[9]]
+    (unit,) = cloud.ledger("e2e-novel", "UNIT#")
+    assert unit["set_aside"]["N"] == "1"
+    (finding,) = unit["findings"]["L"]
+    assert finding["M"]["rule"]["S"] == "text-size"

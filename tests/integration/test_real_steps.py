@@ -106,7 +106,8 @@ def test_one_job_id_leads_through_the_whole_trace(deployed: DeployedSteps) -> No
     report_key = f"{job['output_url'].partition('/runs/')[2]}report.json"
     assert deployed.cloud.read_json(f"runs/{report_key}")["jobId"] == job_id
     assert job_id in json.dumps(execution.recording())
-    load = deployed.cloud.read_json("runs/r-1/units/00000-000/load.json")
+    (load_key,) = deployed.cloud.keys("runs/r-1/units/00000-000/load-")
+    load = deployed.cloud.read_json(load_key)
     assert job_id in json.dumps(load)
 
 
@@ -241,3 +242,38 @@ def test_a_detached_run_is_handed_over_by_name_and_the_twin_claims_it(
 
     assert execution.answer["status"] == "SUCCEEDED"
     assert deployed.run_item("r-1")["run_attempt"] == 1
+
+
+@pytest.mark.slow
+def test_after_a_taking_over_both_stores_hold_what_the_job_answered_last(
+    deployed: DeployedSteps,
+) -> None:
+    """The unit was stored, its end was not recorded, and the job's output is another one by now."""
+
+    def forget(name: str, payload: dict[str, Any]) -> None:
+        if name == "store-redshift":
+            loads.append(payload["runAttempt"])
+        if name == "record-unit" and payload["kind"] == "end" and loads == [1]:
+            deployed.cloud.ledger.update("r-1", "UNIT#00000-000", {"status": "FAILED"})
+
+    loads: list[int] = []
+    deployed.after_step = forget
+    event = sqs_event({**RUN, "endDateTime": "2026-11-02"})
+    deployed.run(event, name="first")
+    before = deployed.redshift.rows("SELECT order_id, note FROM orders ORDER BY 1")
+    (data,) = deployed.cloud.keys("runs/r-1/units/00000-000/jobs/clean/1/data/")
+    s3 = deployed.cloud.client("s3")
+    body = s3.get_object(Bucket="data-bucket", Key=data)["Body"].read()
+    deployed.cloud.put(data, body.replace(b"DE", b"AT"))
+
+    second = deployed.run(event, name="second")
+
+    assert second.answer == DONE
+    assert loads == [1, 2]
+    assert len(deployed.redshift.rows("SELECT load_id FROM pipeline_loads")) == 1
+    rows = deployed.redshift.rows("SELECT order_id, country FROM orders ORDER BY 1")
+    items = {item["order_id"]["S"]: item["country"]["S"] for item in deployed.stored_rows()}
+    assert dict(rows) == items
+    assert len(rows) == len(before)
+    assert "DE" not in items.values()
+    assert "AT" in items.values()

@@ -125,3 +125,47 @@ def test_a_retried_run_does_the_missing_batches_under_their_own_indexes(
     run = deployed.run_item("r-2")
     assert run["items"] == {"total": 20, "stored": 18, "rejected": 2, "failed": 0}
     assert json.loads(run["request"])["retryOf"] == "r-1"
+
+
+@pytest.mark.slow
+def test_an_item_that_no_store_takes_is_rejected_and_its_batch_is_stored(
+    deployed: DeployedSteps,
+) -> None:
+    items = [
+        {"id": f"s{number}", "recorded_at": "2026-11-01T00:00:00Z", "value": number}
+        for number in range(9)
+    ]
+    items[3]["value"] = "much"
+    items[5]["id"], items[5]["value"] = "s1", 7  # the key of the second item once more
+    items[7]["id"] = "x" * 2100
+    deployed.cloud.put("landing/standard/few.json", json.dumps(items))
+    url = "s3://data-bucket/landing/standard/few.json"
+
+    execution = deployed.run(sqs_event({**RUN, "inputUrl": url}))
+
+    assert execution.answer == DONE
+    found = results(deployed)
+    rejected = {result["index"]: result["errors"][0] for result in found if result["errors"]}
+    assert {index: why["rule"] for index, why in rejected.items()} == {
+        3: "type",
+        5: "key-unique",
+        7: "key-size",
+    }
+    assert rejected[5]["reason"].startswith("2 rows have the key id s1, recorded_at 2026-11-01")
+    assert statuses(deployed) == {"STORED": 6, "REJECTED": 3}
+    run = deployed.run_item("r-1")
+    assert run["items"] == {"total": 9, "stored": 6, "rejected": 3, "failed": 0}
+    assert (run["rows"]["stored"], run["rows"]["rejected"]) == (6, 3)
+    assert sorted(float(item["value"]["N"]) for item in deployed.stored_rows()) == [
+        0,
+        1,
+        2,
+        4,
+        6,
+        8,
+    ]
+    (outcome,) = deployed.cloud.read_json("runs/r-1/results.json")["outcomes"]
+    quarantine = "s3://data-bucket/quarantine/standard/r-1/00000-000"
+    assert outcome["outputs"]["quarantineUrl"] == f"{quarantine}.jsonl"
+    assert outcome["outputs"]["setAsideUrl"] == f"{quarantine}-transform.jsonl"
+    assert {finding["rule"] for finding in run["findings"]} == {"type", "key-unique", "key-size"}

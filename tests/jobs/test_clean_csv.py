@@ -19,21 +19,16 @@ from types import ModuleType
 from typing import Any
 
 import boto3
+import duckdb
 import pytest
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from contracts.dataset import Dataset
-from steps import (
-    checks,
-    duck,
-    fetching,
-    malformed,
-    notes,
-    reading,
-    splitting,
-    unit_rows,
-)
+from contracts.errors import InvalidData
+from steps import checks, duck, fetching, malformed, pieces, reading, unit_rows
+from steps.duck import any_of
+from steps.split import Split
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "clean_csv.py"
@@ -320,6 +315,11 @@ FILES: dict[str, tuple[dict[str, Any], str, bytes]] = {
         "a.json.gz",
         gzip.compress(b'[{"id":"a","amount":1},\n 5, {"id":"b",\n"note":"x"}, []]'),
     ),
+    "json numbers": (
+        {"type": "jsonl"},
+        "a.jsonl",
+        b'{"id":12345678901234567890.10,"note":1.50,"amount":2.00}\n{"note":{"x":1.50},"id":-1e-3}',
+    ),
     "empty": ({}, "a.csv", b""),
 }
 
@@ -333,33 +333,88 @@ def test_validate_reads_files_as_the_job_does(
     found = clean(job, s3, body, key=f"in/{key}", query=query, format=form)
     contract = Dataset.from_json(dataset(format=form))
     with duck.workspace(512) as space:
-        fetched = fetching.fetch(BUCKET, f"in/{key}", space.directory, contract.format)
-        split = splitting.split_of(contract, query)
-        rows = unit_rows.split_rows(space, fetched, split, "source")
-        kept = f"NOT ({split.filter}) AND " if query else ""
-        none = (rows.source.blank, rows.source.malformed, rows.source.touched)
-        blank = " OR ".join(f"coalesce({sql}, false)" for sql in none if sql) or "false"
-        texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
-        sql = f"SELECT {texts} FROM {split.typed(rows.source.passing)} WHERE {kept} NOT ({blank})"  # noqa: S608
-        read = space.connection.execute(sql).fetchall()
-        unread = list(told(space, rows, form.get("encoding", "utf-8")))
+        blocks = list(fetching.text_of(BUCKET, f"in/{key}", contract.format))
+        split = Split(contract, query)
+        rows = unit_rows.split_text(space, blocks, split, "source")
+        unread = list(told(rows))
+        read = texts_of(space, contract, split, blocks)
     assert [[value or "" for value in row] for row in read] == found.rows[1:]
-    assert unread == [(r["line"], r["reason"], r["raw"]) for r in found.rejects]
+    assert unread == sorted((r["line"], r["reason"]) for r in found.rejects)
     assert rows.records == found.report["rowsIn"]
     assert rows.filtered == found.report["rowsFiltered"]
 
 
-def told(space: Any, rows: Any, encoding: str) -> Iterator[tuple[int, str, str]]:
-    """Line, reason and text of what validate could not read."""
-    spans = []
-    for row in malformed.malformed_rows(space, rows.fetched, encoding):
-        spans.append((row.line, row.height))
-        yield row.line, row.reason, row.raw
-    if rows.others and rows.aside is None:
-        lines = notes.lines_of(space, rows.fetched, rows.source, rows.others, spans)
-        for note in notes.rejected_rows(space, rows.source, lines, rows.others):
-            if note.fields is None:
-                yield note.line, "not a JSON object", note.record or ""
+RENAMED = [
+    {"name": "id", "source": "Order ID"},
+    {"name": "note", "source": 'a"/~*'},
+    {"name": "other"},
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("csv", 'x,"a""/~*",order id ,Other\n1,n,a,o\n'),
+        ("csv", "note,id,other\nn,a,o\n"),
+        ("jsonl", json.dumps({"Order ID": "a", 'a"/~*': "n", "other": "o"})),
+        ("json", json.dumps([{"id": "a", 'a"/~*': "n", "other": "o"}])),
+        ("csv", "order id,note,id,other\na,b,c,d\n"),
+        ("jsonl", json.dumps({"Order ID": "a", "id": "n"})),
+        ("csv", "note,other\n1,2\n"),
+    ],
+    ids=["csv", "own names", "jsonl", "json", "both", "both in json", "missing"],
+)
+def test_columns_by_other_names_are_found_by_job_and_validate(
+    job: ModuleType, s3: Any, kind: str, body: str
+) -> None:
+    contract = dataset(format={"type": kind}, columns=RENAMED)
+    put(s3, body, "in/a", contract)
+    failure = job.main(arguments("in/a"))
+    ours = Dataset.from_json(contract)
+    with duck.workspace(512) as space:
+        blocks = fetching.text_of(BUCKET, "in/a", ours.format)
+        if failure is not None:
+            with pytest.raises(InvalidData) as refusal:
+                unit_rows.split_text(space, blocks, Split(ours, None), "source")
+            assert str(refusal.value)[-60:] == str(failure)[-60:]
+            return
+        rows = unit_rows.split_text(space, blocks, Split(ours, None), "source")
+        read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()  # noqa: S608
+    assert output(s3).rows == [["id", "note", "other"], ["a", "n", "o"]]
+    assert read == [("a", "n", "o")]
+
+
+def told(rows: unit_rows.UnitRows) -> Iterator[tuple[int, str]]:
+    """Line and reason of what validate could not read."""
+    for path in rows.rejects:
+        for line in path.read_bytes().splitlines():
+            reject = json.loads(line)
+            if reject["rule"] == "malformed":
+                yield reject["line"], reject["reason"]
+
+
+def texts_of(
+    space: Any, contract: Dataset, split: Split, blocks: list[bytes]
+) -> list[tuple[str | None, ...]]:
+    """The texts of all rows that validate reads and does not filter, valid or not."""
+    even: Any = pieces.with_equal_line_ends(blocks)
+    for name, some in (("as it is", blocks), ("even", even)):
+        cutter = pieces.Cutter(space.directory, contract.format, name, None)
+        (piece,) = cutter.cut(some)
+        if name != "even" and pieces.has_only_returns(piece):
+            continue
+        reader = reading.open_source(piece, contract, "source")
+        malformed.forget(space.connection)
+        never = (reader.blank, reader.malformed, reader.touched)
+        passed = any_of([sql for sql in never if sql])
+        texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
+        rows = split.typed(reader.relation(piece))
+        sql = f"SELECT {texts} FROM {rows} WHERE ({split.told(reader)}) AND ({passed}) IS NOT TRUE"  # noqa: S608
+        try:
+            return list(space.connection.execute(sql).fetchall())
+        except duckdb.Error:
+            assert name != "even"
+    raise AssertionError
 
 
 @pytest.mark.parametrize(
@@ -369,6 +424,11 @@ def test_the_casts_of_job_and_validate_are_the_same_text(job: ModuleType, kind: 
     column = Dataset.from_json(dataset(columns=[{"name": "id", "type": kind}])).columns[0]
     ours = checks.cast_column(column)
     assert job.cast_column({"name": "id", "type": kind}) == ours
+
+
+def test_values_of_json_are_sought_by_the_same_text_in_job_and_validate(job: ModuleType) -> None:
+    paths = ["/id", "/a~1b", "/it's"]
+    assert job.json_values(paths) == reading.json_values(paths)
 
 
 def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: Any) -> None:
@@ -384,13 +444,9 @@ def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: 
     assert found.report["rowsOut"] == len(values)
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
     with duck.workspace(512) as space:
-        path = space.path("a.csv")
-        path.write_bytes(body)
         contract = Dataset.from_json(dataset(columns=columns))
-        source = reading.open_source(space, fetching.Fetched(path), contract, "source")
-        sql = f'SELECT "text-note" FROM {source.keeping}'  # noqa: S608
-        rows = space.connection.execute(sql).fetchall()
-    assert [row[0] for row in rows] == values
+        rows = texts_of(space, contract, Split(contract, None), [body])
+    assert [row[1] for row in rows] == values
 
 
 def test_missing_values_of_a_single_column_survive_too(job: ModuleType, s3: Any) -> None:
@@ -398,11 +454,8 @@ def test_missing_values_of_a_single_column_survive_too(job: ModuleType, s3: Any)
     found = clean(job, s3, 'id\na\n""\nb\n', columns=columns)
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
     with duck.workspace(512) as space:
-        path = space.path("a.csv")
-        path.write_bytes(body)
         contract = Dataset.from_json(dataset(columns=columns))
-        split = splitting.split_of(contract, None)
-        result = unit_rows.split_rows(space, fetching.Fetched(path), split, "source")
+        result = unit_rows.split_text(space, [body], Split(contract, None), "source")
     assert result.records == result.valid == found.report["rowsOut"] == 3
 
 

@@ -14,9 +14,11 @@ import duckdb
 from aws_cloud import DATA_BUCKET, PROCESSED_DATA_TABLE
 from drawn import Dialect, Drawn
 from hypothesis import settings
+from manifests import put_manifest
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
+from contracts.manifest import ManifestEntry
 from contracts.messages import (
     StoredRows,
     StoreDynamodb,
@@ -96,8 +98,8 @@ class PipelineRun:
                     "lastModified": "2026-11-20T07:00:00Z",
                 }
             )
-        part = {"runId": self.run_id, "shard": 0, "entries": entries}
-        self.cloud.put(layout.manifest_part_key(self.run_id, 0), json.dumps(part))
+        frozen = tuple(ManifestEntry.from_json(entry) for entry in entries)
+        put_manifest(self.cloud.put, self.run_id, frozen)
         snapshot = DatasetSnapshot(
             dataset=self.dataset,
             version=self.checked.version,
@@ -148,7 +150,9 @@ class PipelineRun:
         self.store(unit)
 
     def valid(self, unit: int = 0) -> list[dict[str, Any]]:
-        return self._parquet(layout.valid_key(self.run_id, layout.unit_id(0, unit)))
+        return self._parquet(
+            layout.valid_prefix(self.run_id, layout.unit_id(0, unit)) + "part-00000.parquet"
+        )
 
     def output(self, unit: int = 0) -> list[dict[str, Any]]:
         prefix = layout.output_prefix(self.run_id, layout.unit_id(0, unit))

@@ -86,7 +86,7 @@ def prepared(cloud: Any, folder: Path, index: str, keys: dict[Unit, list[str]]) 
             key = layout.output_prefix(snapshot.run_id, unit_id) + path.name
             cloud.put(key, path.read_bytes())
             parts.append(Part(key, path.stat().st_size))
-        manifest = layout.copy_manifest_key(snapshot.run_id, unit_id)
+        manifest = layout.copy_manifest_key(snapshot.run_id, unit_id, "1")
         cloud.put(manifest, json.dumps(copy_manifest(BUCKET, parts)))
         url = layout.s3_url(BUCKET, manifest)
         loads[run, unit] = Load(snapshot, TARGET, unit_id, None, url, len(names))

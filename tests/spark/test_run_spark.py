@@ -39,6 +39,7 @@ def test_a_chain_of_two_engines_accounts_for_every_row_of_the_source(tmp_path: P
         "removed": sum(file.outdated for file in files),
         "stored": sum(file.valid for file in files),
         "warned": 0,
+        "superseded": 0,
     }
     # Both jobs of every unit, and its load; what is stored carries the id of the last of the chain.
     for unit in report["units"]:

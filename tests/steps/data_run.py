@@ -10,9 +10,11 @@ from typing import Any
 
 import boto3
 import duckdb
+from manifests import put_manifest
 
 from contracts import layout
-from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup
+from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray
+from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
 from steps import storage
 from steps import store_dynamodb as store_dynamodb_step
@@ -53,6 +55,7 @@ class DataRun:
     started_at: str = "2026-11-20T08:00:00Z"
     output_columns: tuple[tuple[str, str], ...] | None = None
     lookups: tuple[FrozenLookup, ...] = ()
+    array: ItemArray | None = None
 
     def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
         data = body.encode() if isinstance(body, str) else body
@@ -67,8 +70,7 @@ class DataRun:
             "lastModified": "2026-11-20T07:00:00Z",
             **entry,
         }
-        part = {"runId": self.run_id, "shard": 0, "entries": [found]}
-        self.cloud.put(layout.manifest_part_key(self.run_id, 0), json.dumps(part))
+        put_manifest(self.cloud.put, self.run_id, (ManifestEntry.from_json(found),))
         return self.freeze()
 
     def freeze(self) -> DataRun:
@@ -83,6 +85,7 @@ class DataRun:
             run_started_at=self.started_at,
             output_columns=columns,
             lookups=self.lookups,
+            array=self.array,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
         storage.read_snapshot.cache_clear()
@@ -94,9 +97,9 @@ class DataRun:
         return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
 
     def transform(
-        self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512
+        self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512, **fields: Any
     ) -> Transformed:
-        message = Transform(run_id=self.run_id, unit_id=UNIT)
+        message = Transform(run_id=self.run_id, unit_id=UNIT, **fields)
         settings = transform_step.Settings(
             DATA_BUCKET, str(memory_megabytes), str(ephemeral_megabytes)
         )
@@ -113,7 +116,8 @@ class DataRun:
 
     def store(self, job_id: str | None = "job-1", **options: Any) -> Any:
         """Store a unit, or a slice of it: `unit`, `first_row`, `remaining` seconds, `pause`."""
-        given = {name: options[name] for name in ("first_row", "files") if name in options}
+        fields = ("first_row", "files", "run_attempt")
+        given = {name: options[name] for name in fields if name in options}
         unit = options.get("unit", UNIT)
         message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
         settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
@@ -121,8 +125,14 @@ class DataRun:
         pause = options.get("pause", lambda _seconds: None)
         return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause)
 
+    def set_aside(self) -> list[dict[str, Any]]:
+        """The rows that transform has set aside."""
+        key = layout.transform_quarantine_key(self.dataset.name, self.run_id, UNIT)
+        return [json.loads(line) for line in self.object(key).decode().splitlines()]
+
     def valid_rows(self) -> list[tuple[Any, ...]]:
-        return self.parquet(layout.valid_key(self.run_id, UNIT))
+        keys = self.cloud.keys(layout.valid_prefix(self.run_id, UNIT))
+        return [row for key in keys for row in self.parquet(key)]
 
     def put_valid(self, query: str) -> DataRun:
         """Leave the rows of a query where validate leaves its valid ones.
@@ -132,7 +142,9 @@ class DataRun:
         with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
             path = Path(folder) / "valid.parquet"
             maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
-            self.cloud.put(layout.valid_key(self.run_id, UNIT), path.read_bytes())
+            self.cloud.put(
+                layout.valid_prefix(self.run_id, UNIT) + "part-00000.parquet", path.read_bytes()
+            )
         return self
 
     def output_keys(self) -> list[str]:

@@ -10,12 +10,13 @@ from typing import Any
 
 from emr_fakes import CLUSTER, INSTANCE, FakeEmr, FakeSsm
 from job_fakes import FakeClock, FakeDurable, FakeGlue, FakeRedshift, Fate
+from manifests import put_manifest
 from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
-from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from steps.callbacks import Callbacks
 from steps.cancel_job import cancelled
@@ -126,8 +127,7 @@ class World:
             )
             for position in range(UNITS)
         )
-        part = ManifestPart(run_id=RUN_ID, shard=0, entries=entries)
-        put(layout.manifest_part_key(RUN_ID, 0), json.dumps(part.to_json()))
+        put_manifest(put, RUN_ID, entries)
         load = {"statements": ["INSERT INTO sales SELECT 1"], "load_id": f"{RUN_ID}/{UNIT}"}
         put(layout.load_key(RUN_ID, UNIT), json.dumps(load))
         self.hold_run(1)

@@ -193,6 +193,31 @@ def test_every_mistake_is_told_with_its_place(old: str, new: str, complaint: str
     assert complaint in told(broken(old, new))
 
 
+NAMED = DATASET.replace("name: country,", "name: country, source: Land des Käufers,")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("check: amount > 0", """check: '"land des käufers" = country\'"""),
+        ("upper(country)", 'upper("Land des Käufers")'),
+        ("key: [order_id]", "key: [Land des Käufers]"),
+    ],
+    ids=["rule", "transform", "key"],
+)
+def test_who_names_a_column_as_the_file_does_is_told_its_name(old: str, new: str) -> None:
+    assert 'so it is called in the file, but here "country"' in told(broken(old, new, NAMED))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("delimiter", "x"), ("delimiter", "€"), ("quote", "7"), ("delimiter", r"\n"), ("quote", "")],
+)
+def test_what_separates_fields_is_one_ascii_character(field: str, value: str) -> None:
+    text = f'format: {{{field}: "{value}"}}\nsource:'
+    assert "must be one ASCII character that is no letter" in told(broken("source:", text))
+
+
 def test_checks_beyond_one_value_are_part_of_a_contract() -> None:
     text = DATASET.replace(
         "rules:", f"rows: {{minimum: 1}}\n{FRESH.format('ordered_on', 36)}rules:"

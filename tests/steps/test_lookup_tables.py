@@ -89,6 +89,22 @@ def test_a_lookup_may_be_parquet(cloud: Any, tmp_path: Path) -> None:
     assert str(run.output_rows()[1][2]) == "19.50"
 
 
+@pytest.mark.parametrize("header", ["ISO Code,Tax,Name,Name", "iso code,TAX ,Name,x"])
+def test_columns_of_a_lookup_may_have_other_names_in_it(cloud: Any, header: str) -> None:
+    columns = [
+        {"name": "code", "source": "ISO Code"},
+        {"name": "rate", "source": "tax", "type": "decimal(4,2)"},
+        {"name": "name"},
+    ]
+    run = run_with(cloud, f"{header}\nDE,19,Germany,\n", columns=columns)
+    if header.endswith("Name,Name"):
+        with pytest.raises(InvalidData, match="lookup countries .* has name more than once"):
+            run.transform()
+        return
+    run.transform()
+    assert [str(value) for value in run.output_rows()[1]] == ["b", "Germany", "19.00"]
+
+
 def test_a_lookup_that_has_changed_since_the_run_began_is_refused(cloud: Any) -> None:
     run = run_with(cloud)
     cloud.put("reference/countries.csv", "code,name,rate\nDE,Denmark,25.00\n")

@@ -293,6 +293,11 @@ class TestVerifying:
 
 @pytest.mark.slow
 class TestCrashes:
+    # A call that is killed leaves moto's own files of the objects it was about open.
+    @pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <function SpooledTemporaryFile"
+        ":pytest.PytestUnraisableExceptionWarning"
+    )
     @pytest.mark.parametrize("after", [False, True])
     def test_killed_at_any_outside_call_it_is_finished_by_the_next(self, cloud, clients, after):
         """Every call in turn; a run and a job of its own in each round."""

@@ -88,6 +88,21 @@ def test_items_are_stored_or_rejected_one_by_one(run: DataRun) -> None:
     assert "XX" in country["reason"]
 
 
+def test_items_that_no_store_takes_are_rejected_by_themselves(run: DataRun) -> None:
+    rejected = run.validate().rejected_url
+    first = {"rule": "key-unique", "column": "id", "reason": "2 rows have the key", "valid_row": 1}
+    run.cloud.put("quarantine/aside.jsonl", json.dumps(first) + "\n")
+    url = "s3://data-bucket/quarantine/aside.jsonl"
+
+    assert record(run, rejected_url=rejected, set_aside_url=url) == ItemTotals(total=4, rejected=4)
+    (error,) = results(run)[25]["errors"]  # the one valid item is the first of the batch
+    assert error == {"rule": "key-unique", "column": "id", "reason": "2 rows have the key"}
+
+    run.cloud.put("quarantine/aside.jsonl", json.dumps({**first, "valid_row": 2}))
+    with pytest.raises(InvalidData, match="there is no valid row 2, only 1"):
+        record(run, rejected_url=rejected, set_aside_url=url)
+
+
 def test_a_failed_batch_fails_its_good_items_and_keeps_the_reasons_of_the_bad_ones(
     run: DataRun,
 ) -> None:

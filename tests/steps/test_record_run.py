@@ -162,7 +162,7 @@ def test_the_results_document_tells_where_each_units_results_lie(run: Any) -> No
     stored, rejected, unstored = run.read_json("runs/r1/results.json")["outcomes"]
     assert stored["seconds"] == 90.5
     assert stored["outputs"] == {
-        "validUrl": f"{units}/00000-000/valid/part-00000.parquet",
+        "validUrl": f"{units}/00000-000/valid/",
         "outputUrl": f"{units}/00000-000/output/",
         "quarantineUrl": "s3://data-bucket/quarantine/orders/r1/00000-000.jsonl",
         "findingsUrl": f"{units}/00000-000/findings.json",
@@ -174,7 +174,7 @@ def test_the_results_document_tells_where_each_units_results_lie(run: Any) -> No
         "tables": [],
     }
     assert unstored["outputs"] == {
-        "validUrl": f"{units}/00001-000/valid/part-00000.parquet",
+        "validUrl": f"{units}/00001-000/valid/",
         "outputUrl": f"{units}/00001-000/output/",
         "tables": [],
     }

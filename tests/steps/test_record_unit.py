@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from control_fakes import LOST_ANSWER, NOW, arn, claimed, client_error
+from manifests import put_manifest
 
 from contracts import layout
 from contracts.base import Contract
@@ -17,10 +18,9 @@ from contracts.errors import (
     Throttled,
     TransientFailure,
 )
-from contracts.manifest import ManifestEntry, ManifestPart
+from contracts.manifest import ManifestEntry
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from steps import storage
 from steps.record_unit import end_unit, handler, start_unit
 
 UNIT = "00000-001"
@@ -37,8 +37,7 @@ def run(cloud: Any) -> Any:
         )
         for name in ("a", "b")
     )
-    part = ManifestPart(run_id="r1", shard=0, entries=entries)
-    storage.write_json("data-bucket", layout.manifest_part_key("r1", 0), part.to_json())
+    put_manifest(cloud.put, "r1", entries)
     return cloud
 
 
@@ -99,6 +98,9 @@ def put_findings(cloud: Any, *rules: dict[str, Any]) -> None:
     cloud.put(layout.findings_key("r1", UNIT), json.dumps({"rules": rules}))
 
 
+ONE_ASIDE = RowCounts(rows_in=4, rejected=1, stored=3)
+TOO_MANY = StageFailure(stage="transform", error_type="InvalidData", message="too many")
+FAILED_AT = {"status": UnitStatus.FAILED, "failure": TOO_MANY}
 BROKEN = {"rule": "positive", "column": "amount", "severity": "quarantine", "rows": 2}
 EXAMPLES = [{"line": 7, "value": -3}, {"line": 9, "value": -4}]
 
@@ -147,6 +149,28 @@ def test_a_failed_unit_keeps_what_this_attempt_found(
     send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts()), lambda_context)
 
     assert ("findings" in unit(run)) is kept
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        pytest.param({"set_aside": 1}, ["positive", "key-unique"], id="both"),
+        pytest.param({"set_aside": 1, "rows": ONE_ASIDE}, ["key-unique"], id="transform alone"),
+        pytest.param({}, ["positive"], id="validate alone"),
+        pytest.param({**FAILED_AT, "rows": RowCounts()}, ["positive", "key-unique"], id="failed"),
+    ],
+)
+def test_what_transform_has_set_aside_is_found_too(
+    run: Any, lambda_context: Any, more: dict[str, Any], kept: list[str]
+) -> None:
+    put_findings(run, BROKEN)
+    aside = {**BROKEN, "rule": "key-unique", "rows": 1}
+    run.put(layout.transform_findings_key("r1", UNIT), json.dumps({"rules": [aside]}))
+
+    send(end(**more), lambda_context)
+
+    assert [finding["rule"] for finding in unit(run)["findings"]] == kept
+    assert unit(run).get("set_aside", 0) == more.get("set_aside", 0)
 
 
 def test_clean_rows_have_no_findings(run: Any, lambda_context: Any) -> None:

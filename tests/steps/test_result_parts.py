@@ -11,7 +11,7 @@ import pytest
 
 from steps import duck
 from steps.duck import Workspace
-from steps.result_parts import SAMPLE_ROWS, TOLERATED, Rows, write_parts
+from steps.result_parts import SAMPLE_ROWS, TOLERATED, RowFiles, Rows, write_parts
 
 KILOBYTE = 1024
 
@@ -39,7 +39,7 @@ class Kept:
 def rows_of(space: Workspace, query: str, select: str | None = "SELECT * FROM valid") -> Rows:
     path = space.path("rows.parquet")
     count = space.number(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
-    return Rows(path, count, "valid", select)
+    return Rows(RowFiles((path,), (count,)), "valid", select)
 
 
 def numbers(count: int) -> str:

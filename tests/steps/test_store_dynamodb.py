@@ -16,7 +16,6 @@ from data_run import UNIT, DataRun, dataset
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, DynamodbTarget
 from contracts.errors import InvalidData, NotConfigured, Throttled
-from contracts.messages import StoreDynamodb
 from steps.dynamodb_items import ITEM_BYTES, Item, ItemMaker, partition_key
 from steps.store_dynamodb import handler
 
@@ -78,7 +77,7 @@ def test_a_row_becomes_an_item_with_its_trace(cloud: Any) -> None:
             "run_id": "run-1",
             "job_id": "job-1",
             "unit_id": "00000-000",
-            "version": "2026-11-20T08:00:00.000000Z#run-1#00000-000",
+            "version": "2026-11-20T08:00:00.000000Z#run-1#00000-000#0001",
             "expires_at": Decimal(int(datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp())),
             "id": "a",
             "n": Decimal(9007199254740993),
@@ -111,7 +110,7 @@ def test_a_newer_run_replaces_and_an_older_one_does_not(cloud: Any) -> None:
     _, older = stored(
         cloud, "a,3,,,,,\nc,3,,,,,\n", run_id="run-0", started_at="2026-11-19T00:00:00Z"
     )
-    assert (older.rows, older.unchanged) == (2, 1)
+    assert (older.rows, older.unchanged, older.superseded) == (2, 0, 1)
     assert {pk: item["n"] for pk, item in run.items().items()} == {
         "sales#a": 2,
         "sales#b": 1,
@@ -126,9 +125,21 @@ def test_of_a_key_in_two_objects_the_later_objects_row_stays(
     run = prepared(cloud, "a,0,,,,,\nb,0,,,,,\n")
     names = ", ".join(f"NULL AS {column['name']}" for column in COLUMNS[2:])
     run.put_part(f"SELECT 'a' AS id, 1 AS n, {names}", unit="00000-001")
-    for number in order:
-        run.store(unit=f"00000-00{number}")
+    answers = [(number, run.store(unit=f"00000-00{number}")) for number in order]
+    assert {(number, answer.superseded) for number, answer in answers} <= {(0, 0), (0, 1), (1, 0)}
+    assert answers[-1][1].superseded == (1 if order[-1] == 0 else 0)
     assert {pk: item["n"] for pk, item in run.items().items()} == {"sales#a": 1, "sales#b": 0}
+
+
+def test_a_later_attempt_replaces_rows_and_an_earlier_one_that_goes_on_does_not(cloud: Any) -> None:
+    run, _ = stored(cloud, "a,1,,,,,\nb,1,,,,,\n")
+    prepared(cloud, "a,2,,,,,\n")
+    again = run.store(run_attempt=2)
+    assert (again.unchanged, again.superseded) == (0, 0)
+    prepared(cloud, "a,1,,,,,\nb,1,,,,,\n")
+    late = run.store(run_attempt=1)
+    assert (late.unchanged, late.superseded) == (1, 1)
+    assert {pk: item["n"] for pk, item in run.items().items()} == {"sales#a": 2, "sales#b": 1}
 
 
 def test_key_values_with_separators_stay_apart() -> None:
@@ -189,11 +200,13 @@ def test_the_largest_item_is_one_of_400_kb() -> None:
         output_columns=WIDE_COLUMNS,
     )
     target = DynamodbTarget(key=("id",))
-    maker = ItemMaker(StoreDynamodb(run_id="run-1", unit_id=UNIT), snapshot, target)
+    maker = ItemMaker(snapshot, target, UNIT, job_id=None)
     left = ITEM_BYTES - maker.make(("a", "")).size
     assert maker.problem(("a", "x" * left)) is None
     told = maker.problem(("a", "x" * (left + 1)))
-    assert told == "the row sales#a makes an item of 409,601 bytes, DynamoDB takes 409,600"
+    assert told is not None
+    assert told.rule == "item-size"
+    assert told.reason == "the row sales#a makes an item of 409,601 bytes, DynamoDB takes 409,600"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +224,7 @@ def test_an_items_size_is_counted_as_dynamodb_counts_it(wire: Any, size: int) ->
 
 
 def test_a_key_that_is_too_long_is_refused(cloud: Any) -> None:
-    with pytest.raises(InvalidData, match="longer than 2048 bytes"):
+    with pytest.raises(InvalidData, match="has 2,054 bytes, DynamoDB takes 2,048"):
         stored(cloud, "a" * 2048 + ",,,,,,\n")
 
 
@@ -289,10 +302,15 @@ def test_the_function_asks_its_context_how_much_time_is_left(
     prepared(cloud, rows(600))
     lambda_context.get_remaining_time_in_millis = lambda: 60_000
     event = {"runId": "run-1", "unitId": UNIT, "files": 1}
-    assert handler(event, lambda_context) == {"rows": 512, "unchanged": 0, "nextRow": 512}
+    assert handler(event, lambda_context) == {
+        "rows": 512,
+        "unchanged": 0,
+        "superseded": 0,
+        "nextRow": 512,
+    }
     lambda_context.get_remaining_time_in_millis = lambda: 800_000
     again = handler({**event, "firstRow": 512}, lambda_context)
-    assert again == {"rows": 88, "unchanged": 0}
+    assert again == {"rows": 88, "unchanged": 0, "superseded": 0}
 
 
 def test_slices_pass_from_part_to_part(cloud: Any) -> None:

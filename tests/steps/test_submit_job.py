@@ -428,6 +428,21 @@ class TestTakingOver:
         assert status.state is JobState.SUCCEEDED
         assert len(world.redshift.statements) == 1
 
+    def test_a_load_of_other_rows_is_another_load(self, world):
+        for name in ("one", "other"):
+            world.cloud.put(f"{name}.json", '{"statements": ["SELECT 1"]}')
+        loads = {"engine": Engine.REDSHIFT}
+        one, other = (f"s3://data-bucket/{name}.json" for name in ("one", "other"))
+        for attempt, url in enumerate((one, other, one), start=1):
+            world.hold_run(attempt)
+            world.submit(world.message(run_attempt=attempt, input_url=url, **loads))
+            world.redshift.finish()
+            world.watch()
+            assert len(world.redshift.statements) == attempt
+        world.hold_run(4)
+        status = world.submit(world.message(run_attempt=4, input_url=one, **loads))
+        assert (status.state, len(world.redshift.statements)) == (JobState.SUCCEEDED, 3)
+
     def test_the_runs_own_row_is_written_by_every_attempt(self, world):
         world.cloud.put(layout.load_key(RUN_ID, layout.RUN_UNIT), '{"statements": ["SELECT 1"]}')
         about_run = {"engine": Engine.REDSHIFT, "unit": layout.RUN_UNIT, "stage": "record-run"}

@@ -61,35 +61,6 @@ def test_more_rows_than_were_given_are_refused(cloud: Any) -> None:
     assert not cloud.keys(layout.output_prefix("run-1", UNIT))
 
 
-def test_a_key_that_is_there_twice_is_refused_with_the_way_out(cloud: Any) -> None:
-    run = run_with(
-        cloud,
-        "SELECT 'x' AS id, amount FROM valid",
-        (("id", "string"), ("amount", "decimal(10,2)")),
-    )
-    with pytest.raises(InvalidData, match=r"the key id is not unique .*: x; .*QUALIFY row_number"):
-        run.transform()
-
-
-@pytest.mark.parametrize("target", ["dynamodb", "redshift"])
-def test_keys_that_differ_in_blanks_at_the_end_are_one_in_the_warehouse(
-    cloud: Any, target: str
-) -> None:
-    """Redshift compares texts without them, DynamoDB with them."""
-    details = {"key": ["id"], **({"table": "sales"} if target == "redshift" else {})}
-    run = run_with(
-        cloud,
-        "SELECT 'x' || repeat(' ', CAST(row_number() OVER () AS INT)) AS id, amount FROM valid",
-        (("id", "string"), ("amount", "decimal(10,2)")),
-        targets={target: details},
-    )
-    if target == "dynamodb":
-        assert run.transform().rows == 3
-        return
-    with pytest.raises(InvalidData, match=r"not unique .*: x \(blanks at the end do not count"):
-        run.transform()
-
-
 def test_the_way_out_works(cloud: Any) -> None:
     sql = (
         "SELECT 'x' AS id, amount FROM valid"
@@ -98,13 +69,6 @@ def test_the_way_out_works(cloud: Any) -> None:
     run = run_with(cloud, sql, (("id", "string"), ("amount", "decimal(10,2)")))
     assert run.transform().removed == 2
     assert run.output_rows() == [("x", Decimal("3.00"))]
-
-
-def test_the_keys_of_every_target_are_checked(cloud: Any) -> None:
-    targets = {"dynamodb": {"key": ["id"]}, "redshift": {"table": "t", "key": ["country"]}}
-    run = run_with(cloud, None, targets=targets)
-    with pytest.raises(InvalidData, match="1 rows of the transform's result have no country"):
-        run.transform()
 
 
 def test_other_columns_than_promised_are_refused(cloud: Any) -> None:

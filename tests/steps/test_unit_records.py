@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from contracts.manifest import ManifestSummary
-from contracts.run import RowCounts, UnitOutcome, UnitStatus, seconds_between
+from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
 from steps.ledger import Item
 from steps.record_run import document_pieces
 from steps.unit_records import Places, UnitRecords, unit_outcomes
@@ -86,6 +86,31 @@ def test_seconds_need_both_ends() -> None:
     assert seconds_between("2026-11-20T08:00:00Z", "2026-11-20T08:01:00.250Z") == 60.25
     assert seconds_between("2026-11-20T08:00:00Z", None) is None
     assert seconds_between(None, "2026-11-20T08:00:00Z") is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "rejected", "rules", "set_aside", "told"),
+    [
+        pytest.param(None, 2, ["type"], 0, (True, False), id="rejected"),
+        pytest.param(None, 2, ["type", "item-size"], 1, (True, True), id="both"),
+        pytest.param(None, 1, ["item-size"], 1, (False, True), id="set aside"),
+        pytest.param("store-dynamodb", 0, ["item-size"], 1, (False, True), id="then failed"),
+        pytest.param("transform", 0, ["item-size", "type"], 0, (True, True), id="too many"),
+        pytest.param("validate", 0, ["type"], 0, (True, False), id="invalid"),
+    ],
+)
+def test_both_quarantine_objects_of_a_unit_are_told(
+    stage: str | None, rejected: int, rules: list[str], set_aside: int, told: tuple[bool, bool]
+) -> None:
+    places = Places("data", "run-1", "sales")
+    findings = tuple(Finding(rule=rule, severity="quarantine", rows=1) for rule in rules)
+    rows = RowCounts(rejected=rejected)
+
+    found = places.outputs("00000-000", stage, rows, findings, set_aside)
+
+    assert (found.quarantine_url is not None, found.set_aside_url is not None) == told
+    if found.set_aside_url:
+        assert found.set_aside_url.endswith("/sales/run-1/00000-000-transform.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import gzip
 import json
@@ -37,7 +38,7 @@ def test_valid_rows_have_the_contracts_types(cloud: Any) -> None:
     ]
     assert (answer.rows_in, answer.valid, answer.rejected, answer.filtered) == (2, 2, 0, 0)
     assert answer.rejected_url is None
-    assert answer.valid_url == f"s3://data-bucket/{layout.valid_key('run-1', UNIT)}"
+    assert answer.valid_url == f"s3://data-bucket/{layout.valid_prefix('run-1', UNIT)}"
 
 
 def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
@@ -48,21 +49,6 @@ def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
     source = "s3://data-bucket/landing/sales/a.csv"
     assert (answer.rows_in, answer.valid, answer.rejected) == (6, 1, 5)
     assert DataRun(cloud).rejects() == [
-        {
-            "source": source,
-            "line": 5,
-            "rule": "malformed",
-            "reason": "2 columns instead of 4",
-            "raw": "c,1",
-        },
-        {
-            "source": source,
-            "line": 6,
-            "rule": "malformed",
-            "column": "country",
-            "reason": "a quote is not closed, or text follows a closing quote",
-            "raw": 'd,1,2026-11-01,"A"T',
-        },
         {
             "source": source,
             "line": 3,
@@ -82,6 +68,21 @@ def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
             "reason": "must not be empty",
             "raw": ",1,,",
             "row": {"id": None, "amount": "1", "seen_on": None, "country": None},
+        },
+        {
+            "source": source,
+            "line": 5,
+            "rule": "malformed",
+            "reason": "2 columns instead of 4",
+            "raw": "c,1",
+        },
+        {
+            "source": source,
+            "line": 6,
+            "rule": "malformed",
+            "column": "country",
+            "reason": "a quote is not closed, or text follows a closing quote",
+            "raw": 'd,1,2026-11-01,"A"T',
         },
         {
             "source": source,
@@ -112,7 +113,7 @@ def test_a_broken_rule_of_severity_fail_fails_the_unit_and_keeps_the_evidence(cl
     with pytest.raises(InvalidData, match=r"severity fail: no-cents \(1 rows\).*quarantine/sales"):
         run.validate()
     assert [reject["raw"] for reject in run.rejects()] == ["b,1.5,,"]
-    assert layout.valid_key("run-1", UNIT) not in cloud.keys("")
+    assert not cloud.keys(layout.valid_prefix("run-1", UNIT))
 
 
 def test_too_many_rejected_rows_fail_the_unit_before_anything_is_valid(cloud: Any) -> None:
@@ -124,7 +125,7 @@ def test_too_many_rejected_rows_fail_the_unit_before_anything_is_valid(cloud: An
     assert "2 of 4 rows are rejected (50.0 %, the contract allows 25 %)" in message
     assert "required amount (1), type amount (1)" in message
     assert len(run.rejects()) == 2
-    assert layout.valid_key("run-1", UNIT) not in cloud.keys("")
+    assert not cloud.keys(layout.valid_prefix("run-1", UNIT))
 
 
 def test_exactly_the_allowed_share_of_rejected_rows_is_tolerated(cloud: Any) -> None:
@@ -167,9 +168,15 @@ def test_an_object_over_the_limit_is_refused_unread(cloud: Any, clients: Any) ->
     run = DataRun(cloud, dataset(limits={"objectMegabytes": 1}))
     run.lay_out(HEADER, size=2 * 1024 * 1024)
     reads = clients.watch("s3", "get_object")
-    with pytest.raises(InvalidData, match=r"2 MB, over the contract's limit of 1 MB"):
+    told = r"2 MB, over .* limit of 1 MB .*split it, raise .*up to 3413 MB of .* Spark job"
+    with pytest.raises(InvalidData, match=told):
         run.validate()
     assert all(call["Key"].startswith("runs/") for call in reads)
+
+
+def test_two_gigabytes_of_text_are_taken_by_a_contract_that_sets_no_limit(cloud: Any) -> None:
+    run = DataRun(cloud).lay_out(HEADER + "a,1,,\n", size=2 * 1024**3)
+    assert run.validate().valid == 1
 
 
 def test_an_object_that_is_gone_is_not_found(cloud: Any) -> None:
@@ -200,10 +207,12 @@ def test_json_lines_keep_their_line_numbers(cloud: Any) -> None:
     answer = run.lay_out(b"\n".join(lines) + b"\n", "a.jsonl").validate()
     assert (answer.rows_in, answer.valid, answer.rejected) == (5, 2, 3)
     assert [(r["line"], r["reason"], r["raw"]) for r in run.rejects()] == [
-        (4, "not UTF-8", '{"id": "?"}'),  # how DuckDB shows what it could not decode
         (2, "not a JSON object", '{"id": "b", "amount": "2"'),
+        (4, "not UTF-8", '{"id": "\ufffd"}'),
         (5, "not a JSON object", "[1]"),
     ]
+    exact = [base64.b64decode(r["rawBase64"]) for r in run.rejects() if "rawBase64" in r]
+    assert exact == [b'{"id": "\xff"}']
     assert [row[0] for row in run.valid_rows()] == ["a", "c"]
 
 
@@ -356,5 +365,6 @@ def test_the_handler_answers_plain_json(cloud: Any, lambda_context: Any) -> None
         "valid": 1,
         "removed": 0,
         "warned": 0,
-        "validUrl": f"s3://data-bucket/{layout.valid_key('run-1', UNIT)}",
+        "files": 1,
+        "validUrl": f"s3://data-bucket/{layout.valid_prefix('run-1', UNIT)}",
     }

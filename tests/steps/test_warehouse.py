@@ -11,19 +11,20 @@ from typing import Any
 
 import pytest
 import sqlglot
+from botocore.exceptions import ClientError
 from data_run import UNIT, DataRun, dataset
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import InvalidData, NotConfigured, NotFound
+from contracts.errors import InvalidData, NotConfigured, NotFound, TransientFailure
 from contracts.messages import StoreRedshift
 from steps import warehouse, warehouse_sql
-from steps.output_parts import output_parts
+from steps.output_parts import digest_of, output_parts
 from steps.store_redshift import Settings, store_redshift
 from steps.warehouse_schema import parse_table, target_table
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST = "s3://data-bucket/runs/run-1/units/00000-000/copy-manifest.json"
+MANIFEST = "s3://data-bucket/runs/run-1/units/00000-000/copy-manifest-1.json"
 COLUMNS = (("id", "string"), ("day", "date"), ("amount", "decimal(10,2)"), ("x", "double"))
 SQL_FILES = sorted((ROOT / "sql").glob("*.sql"))
 
@@ -62,11 +63,11 @@ def test_a_load_is_one_batch_that_locks_first_and_notes_itself_last() -> None:
     assert len(statements) <= warehouse_sql.STATEMENTS_AT_MOST
     assert kinds(statements) == [
         *("LOCK", "CREATE", "CREATE", "COPY", "SELECT", "INSERT", "DELETE", "DELETE", "MERGE"),
-        *("INSERT", "DROP", "DROP"),
+        *("DELETE", "INSERT", "DROP", "DROP"),
     ]
     assert statements[0] == 'LOCK TABLE "public"."pipeline_tables"'  # readers of sales go on
     assert all(text.startswith("CREATE TEMP TABLE") for text in statements[1:3])
-    assert statements[9].startswith('INSERT INTO "public"."pipeline_loads"')
+    assert statements[10].startswith('INSERT INTO "public"."pipeline_loads"')
 
 
 def test_the_files_are_copied_by_their_manifest_into_columns_of_exactly_theirs() -> None:
@@ -156,7 +157,7 @@ def test_each_file_in_sql_is_one_table_of_its_name(file: Path) -> None:
 
 def test_what_a_load_writes_into_its_ledger_are_columns_that_the_ledger_has() -> None:
     ledger = parse_table((ROOT / "sql" / "pipeline_loads.sql").read_text(), "pipeline_loads.sql")
-    names = load()[9].partition("(")[2].partition(")")[0].replace('"', "").split(", ")
+    names = load()[10].partition("(")[2].partition(")")[0].replace('"', "").split(", ")
     assert names == [column.name for column in ledger.columns]
 
 
@@ -181,12 +182,14 @@ def test_the_step_writes_manifest_and_load_and_says_where(cloud: Any) -> None:
     answer = store_redshift(message, Settings("data-bucket"))
 
     assert answer.rows == 2
-    assert answer.statements_url == "s3://data-bucket/runs/run-1/units/00000-000/load.json"
-    document = cloud.read_json("runs/run-1/units/00000-000/load.json")
+    digest = digest_of(output_parts("data-bucket", "run-1", UNIT, files=2))
+    load_key = layout.load_key("run-1", UNIT, digest)
+    assert answer.statements_url == f"s3://data-bucket/{load_key}"
+    document = cloud.read_json(load_key)
     assert document["load_id"] == "run-1/00000-000"
     assert any('"mart"."sales"' in statement for statement in document["statements"])
     prefix = layout.output_prefix("run-1", UNIT)
-    manifest = cloud.read_json(layout.copy_manifest_key("run-1", UNIT))
+    manifest = cloud.read_json(layout.copy_manifest_key("run-1", UNIT, digest))
     assert [entry["url"] for entry in manifest["entries"]] == [
         f"s3://data-bucket/{prefix}part-00000.parquet",
         f"s3://data-bucket/{prefix}part-00001.parquet",
@@ -195,8 +198,32 @@ def test_the_step_writes_manifest_and_load_and_says_where(cloud: Any) -> None:
         key = layout.split_s3_url(entry["url"])[1]
         assert entry["meta"] == {"content_length": len(run.object(key))}
         assert entry["mandatory"] is True
-    store_redshift(message, Settings("data-bucket"))
-    assert cloud.read_json("runs/run-1/units/00000-000/load.json") == document
+    assert store_redshift(message, Settings("data-bucket")) == answer
+    assert cloud.read_json(load_key) == document
+    run.put_part("SELECT 3 AS a", 1)
+    assert store_redshift(message, Settings("data-bucket")).statements_url != answer.statements_url
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_step_that_dies_around_its_writes_is_repeated_to_the_same_end(
+    cloud: Any, clients: Any, call: int, after: bool
+) -> None:
+    targets = {"redshift": {"table": "mart.sales", "key": ["id"]}}
+    DataRun(cloud, dataset(targets=targets)).freeze().put_part("SELECT 1 AS a")
+    message = StoreRedshift(run_id="run-1", unit_id=UNIT, rows=1, run_attempt=2)
+    failure: Any = {"Error": {"Code": "InternalError", "Message": "no"}}
+    error = ClientError(failure, "PutObject")
+    clients.break_once("s3", "put_object", error, after=after, call=call)
+    with pytest.raises(TransientFailure):
+        store_redshift(message, Settings("data-bucket"))
+
+    answer = store_redshift(message, Settings("data-bucket"))
+
+    document = cloud.read_json(layout.split_s3_url(answer.statements_url)[1])
+    assert any("#0002'" in statement for statement in document["statements"])
+    of_load = cloud.keys(f"{layout.unit_prefix('run-1', UNIT)}load-")
+    assert [f"s3://data-bucket/{key}" for key in of_load] == [answer.statements_url]
 
 
 def test_what_a_broken_off_repeat_left_behind_is_not_loaded(cloud: Any) -> None:
@@ -209,7 +236,7 @@ def test_what_a_broken_off_repeat_left_behind_is_not_loaded(cloud: Any) -> None:
 
 def test_a_part_that_is_missing_is_named(cloud: Any) -> None:
     run = DataRun(cloud)
-    with pytest.raises(NotFound, match=r"no output: no s3://.*part-00000\.parquet"):
+    with pytest.raises(NotFound, match=r"no such rows: no s3://.*part-00000\.parquet"):
         output_parts("data-bucket", "run-1", UNIT)
     run.put_part("SELECT 1 AS a").put_part("SELECT 1 AS a", 2)
     with pytest.raises(InvalidData, match=r"part-00001\.parquet is left out"):

@@ -36,7 +36,7 @@ def test_a_load_takes_every_part_and_says_who_wrote_each_row(run: WarehouseRun) 
     ]
     assert run.ledger() == [[f"run-1/{UNIT}", 3, 0, 0, 3]]
     trace = 'SELECT DISTINCT "index", job_id, version FROM mart.sales'
-    version = f"2026-11-20T08:00:00.000000Z#run-1#{UNIT}"
+    version = f"2026-11-20T08:00:00.000000Z#run-1#{UNIT}#0001"
     assert run.warehouse.rows(trace) == [["sales", "job-1", version]]
 
 
@@ -104,7 +104,8 @@ def test_rows_of_another_collection_are_other_rows(
     snapshot = storage.read_snapshot(cloud.data_bucket, "run-1")
     trial = snapshot.model_copy(update={"index": "trial", "run_id": "run-t"})
     target = trial.dataset.targets.redshift
-    manifest = f"s3://{cloud.data_bucket}/{layout.copy_manifest_key('run-1', UNIT)}"
+    (key,) = cloud.keys(f"{layout.unit_prefix('run-1', UNIT)}copy-manifest-")
+    manifest = f"s3://{cloud.data_bucket}/{key}"
     warehouse.done(load_statements(Load(trial, target, UNIT, None, manifest, 1)))
     assert warehouse.rows('SELECT "index", id FROM mart.sales ORDER BY 1') == [
         ["sales", "a"],
@@ -156,6 +157,78 @@ def test_a_unit_without_rows_is_noted(run: WarehouseRun) -> None:
     run.warehouse.done(run.statements(0, files=0))
     assert run.stored() == []
     assert run.ledger() == [[f"run-1/{UNIT}", 0, 0, 0, 0]]
+
+
+def test_a_later_attempt_with_other_rows_replaces_what_the_first_one_loaded(
+    run: WarehouseRun,
+) -> None:
+    """As DynamoDB has it: rows by their key, those of the later attempt where both have some."""
+    run.output("('a', 1, 'first'), ('b', 1, 'first')").load(2)
+    run.output("('a', 2, 'second'), ('c', 2, 'second')").load(2, attempt=2)
+    assert [found[:3] for found in run.stored()] == [
+        ["a", "2.00", "second"],
+        ["b", "1.00", "first"],
+        ["c", "2.00", "second"],
+    ]
+    assert run.ledger() == [[f"run-1/{UNIT}", 2, 0, 0, 2]]
+
+
+def test_a_later_attempt_with_the_same_rows_changes_nothing(
+    run: WarehouseRun, warehouse: LocalWarehouse
+) -> None:
+    written = "SELECT version, loaded_at FROM mart.sales"
+    run.output("('a', 1, 'x')").load(1)
+    before = (warehouse.rows(written), run.ledger())
+    run.load(1, attempt=2)
+    assert (warehouse.rows(written), run.ledger()) == before
+
+
+def test_an_earlier_attempts_load_that_comes_late_changes_nothing(
+    run: WarehouseRun, warehouse: LocalWarehouse
+) -> None:
+    late = run.output("('a', 1, 'first'), ('b', 1, 'first')").statements(2)
+    run.output("('a', 2, 'second')").load(1, attempt=2)
+    before = (run.stored(), run.ledger())
+    assert warehouse.run(late)["Status"] == "FAILED"  # its files are not what they were
+    assert (run.stored(), run.ledger()) == before
+    run.output("('a', 1, 'first'), ('b', 1, 'first')")
+    warehouse.done(late)
+    assert (run.stored(), run.ledger()) == before
+
+
+def test_rows_may_change_back(run: WarehouseRun) -> None:
+    for attempt, note in enumerate(("one", "other", "one"), start=1):
+        run.output(f"('a', 1, '{note}')").load(1, attempt=attempt)
+        assert run.stored() == [row("a", "1.00", note)]
+    assert len(run.ledger()) == 1
+
+
+def test_a_load_noted_before_digests_were_is_made_once_more(
+    run: WarehouseRun, warehouse: LocalWarehouse
+) -> None:
+    run.output("('a', 1, 'x')").load(1)
+    forgotten = "UPDATE public.pipeline_loads SET digest = NULL, run_attempt = NULL"
+    warehouse.done(forgotten)
+    run.load(1)
+    assert run.stored() == [row("a", "1.00", "x")]
+    assert run.ledger() == [[f"run-1/{UNIT}", 1, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("broken_at", range(15))
+def test_a_second_load_of_a_unit_that_breaks_off_leaves_the_first_one(
+    run: WarehouseRun, warehouse: LocalWarehouse, broken_at: int
+) -> None:
+    run.output("('a', 1, 'first')").load(1)
+    before = (run.stored(), run.ledger())
+    statements = run.output("('a', 2, 'second')").statements(1, attempt=2)
+    assert len(statements) == 13
+    at = min(broken_at, len(statements))
+    broken = [*statements[:at], "SELECT nothing FROM nowhere", *statements[at:]]
+    assert warehouse.run(broken)["Status"] == "FAILED"
+    assert (run.stored(), run.ledger()) == before
+    warehouse.done(statements)
+    warehouse.done(statements)
+    assert run.stored() == [row("a", "2.00", "second")]
 
 
 def test_a_load_that_breaks_off_anywhere_leaves_nothing_and_may_come_again(

@@ -78,18 +78,25 @@ class WarehouseRun:
             message, settings, quick(client or self.warehouse)
         )
 
-    def statements(self, rows: int, unit: str = UNIT, files: int | None = None) -> list[str]:
+    def statements(
+        self, rows: int, unit: str = UNIT, files: int | None = None, attempt: int = 1
+    ) -> list[str]:
         message = StoreRedshift(
-            run_id=self.run_id, unit_id=unit, rows=rows, job_id="job-1", files=files
+            run_id=self.run_id,
+            unit_id=unit,
+            rows=rows,
+            run_attempt=attempt,
+            job_id="job-1",
+            files=files,
         )
         settings = store_redshift.Settings(self.cloud.data_bucket)
-        store_redshift.store_redshift(message, settings)
-        document = self.cloud.read_json(layout.load_key(self.run_id, unit))
+        answer = store_redshift.store_redshift(message, settings)
+        document = self.cloud.read_json(layout.split_s3_url(answer.statements_url)[1])
         found: list[str] = document["statements"]
         return found
 
-    def load(self, rows: int, unit: str = UNIT) -> None:
-        self.warehouse.done(self.statements(rows, unit))
+    def load(self, rows: int, unit: str = UNIT, attempt: int = 1) -> None:
+        self.warehouse.done(self.statements(rows, unit, attempt=attempt))
 
     def explain(self, error: str, client: Any = None) -> str:
         settings = explain_load.Settings(data_bucket=self.cloud.data_bucket, **PLACE)

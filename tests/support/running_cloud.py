@@ -90,7 +90,14 @@ class RunningCloud:
     def query(self, sql: str) -> list[list[Any]]:
         """Rows of a warehouse query."""
         client = self.cloud.client("redshift-data")
-        statement = client.execute_statement(WorkgroupName="local", Database="dev", Sql=sql)["Id"]
+        records = client.get_statement_result(Id=self.execute(sql))["Records"]
+        return [[next(iter(field.values())) for field in record] for record in records]
+
+    def execute(self, sql: str) -> str:
+        """Run a statement in the warehouse; its id."""
+        client = self.cloud.client("redshift-data")
+        answer = client.execute_statement(WorkgroupName="local", Database="dev", Sql=sql)
+        statement: str = answer["Id"]
 
         def ended() -> Item | None:
             described: Item = client.describe_statement(Id=statement)
@@ -98,8 +105,7 @@ class RunningCloud:
 
         described = wait_until(ended, sql)
         assert described["Status"] == "FINISHED", described.get("Error")
-        records = client.get_statement_result(Id=statement)["Records"]
-        return [[next(iter(field.values())) for field in record] for record in records]
+        return statement
 
     def executions(self, function: str) -> list[Item]:
         """Durable executions of `PipelineFunction` or `LongRunFunction`, newest first."""

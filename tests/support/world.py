@@ -40,6 +40,7 @@ class World:
         self.targets = ["dynamodb"]
         self.of_items = False
         self.rejected_items = 1  # of the ten of each batch
+        self.set_aside = 0  # of the six rows of each unit
         self.warehouse = False
         self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
@@ -179,10 +180,14 @@ class World:
         return {**counts, "validUrl": "s3://data/valid"}
 
     def _transform(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        return {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
+        answer = {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
+        if self.set_aside:
+            aside = {"rejected": self.set_aside, "rejectedUrl": "s3://data/aside.jsonl"}
+            answer = {**answer, **aside, "rows": 6 - self.set_aside}
+        return answer
 
     def _store_dynamodb(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        return self.slices.pop(0) if self.slices else {"rows": 6}
+        return self.slices.pop(0) if self.slices else {"rows": 6 - self.set_aside}
 
     def _store_redshift(self, _payload: dict[str, Any]) -> dict[str, Any]:
         return {"statementsUrl": "s3://data/load.json", "rows": 6}

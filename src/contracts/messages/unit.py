@@ -24,6 +24,7 @@ class RecordItems(Contract):
 
     Attributes:
         rejected_url: the unit's rejected rows, if validation has found any.
+        set_aside_url: those that transform has set aside, if there are any.
         failure: why the unit failed; absent: it is stored.
     """
 
@@ -31,6 +32,7 @@ class RecordItems(Contract):
     unit_id: str
     run_attempt: int
     rejected_url: str | None = None
+    set_aside_url: str | None = None
     failure: StageFailure | None = None
 
 
@@ -38,6 +40,7 @@ class EndUnit(Contract):
     """record_unit with `EndUnit`: the UNIT item's outcome, `unit-ended` published.
 
     Attributes:
+        set_aside: of the rejected rows, those that transform has set aside.
         items: of a batch of items: what came of them; absent where that could not be recorded.
     """
 
@@ -48,6 +51,7 @@ class EndUnit(Contract):
     rows: RowCounts = RowCounts()
     job_ids: tuple[str, ...] = ()
     failure: StageFailure | None = None
+    set_aside: int = 0
     items: ItemTotals | None = None
     kind: str = "end"
 
@@ -71,6 +75,8 @@ class Validated(Contract):
     Attributes:
         removed: rows that the jobs took out, such as doubles.
         warned: valid rows that break a rule of severity `warn`; they are stored.
+        valid_url: the prefix that holds `part-00000.parquet` and so on.
+        files: how many parts there are.
         findings_url: JSON document at `layout.findings_key`:
             `{"rules": [{"rule", "column", "severity", "rows", "examples": [{line, value}]}]}`,
             each broken rule with up to three examples.
@@ -85,33 +91,54 @@ class Validated(Contract):
     removed: int = 0
     warned: int = 0
     findings_url: str | None = None
+    files: int = 1
 
 
 class Transform(Contract):
-    """transform: the contract's SQL over the valid rows. Answers Transformed."""
+    """transform: the contract's SQL over the valid rows. Answers Transformed.
+
+    Attributes:
+        files: how many parts of valid rows there are; absent: as many as follow one another.
+        job_id: the last job that made the rows, if there was one; it is part of what is stored.
+        rows_in, rejected: what validate has counted, as the contract limits the rejected rows of
+            both together; absent: only those of this step, of the valid rows.
+    """
 
     run_id: str
     unit_id: str
+    files: int | None = None
+    job_id: str | None = None
+    rows_in: int | None = None
+    rejected: int = 0
 
 
 class Transformed(Contract):
-    """Answer of transform. `removed` = valid rows in - rows out (never negative).
+    """Answer of transform: `valid rows == removed + rejected + rows`.
 
     Attributes:
+        rows: in the output.
+        removed: left out by the SQL.
         output_url: the prefix that holds `part-00000.parquet` and so on.
         files: how many parts there are.
+        rejected: rows of the SQL's result that a store cannot take, and which therefore go to none.
+        rejected_url: where they lie, with their reasons.
+        findings_url: how many of them broke which rule, as in `Validated`.
     """
 
     rows: int
     removed: int
     output_url: str
     files: int = 1
+    rejected: int = 0
+    rejected_url: str | None = None
+    findings_url: str | None = None
 
 
 class StoreDynamodb(Contract):
     """store_dynamodb: conditional puts of the transformed rows. Answers StoredRows.
 
     Attributes:
+        run_attempt: a later attempt's items replace those of an earlier one.
         first_row: where to go on, counted from 0 over all parts in order.
         files: how many parts there are; absent: as many as follow one another.
     """
@@ -119,6 +146,7 @@ class StoreDynamodb(Contract):
     run_id: str
     unit_id: str
     job_id: str | None = None
+    run_attempt: int = 1
     first_row: int = 0
     files: int | None = None
 
@@ -127,13 +155,16 @@ class StoredRows(Contract):
     """`rows` of this slice are in the table now.
 
     Attributes:
-        unchanged: of them, those that were there before (a repeat, or newer).
+        unchanged: of them, those that this unit had stored before (a repeat).
+        superseded: of them, those that were left alone, as the table holds a newer run's row, or
+            that of a later object of this run.
         next_row: the function's time was nearly up: call again with this as `first_row`; absent:
             the unit is stored.
     """
 
     rows: int
     unchanged: int = 0
+    superseded: int = 0
     next_row: int | None = None
 
 
@@ -143,18 +174,23 @@ class StoreRedshift(Contract):
     Answers PreparedLoad.
 
     Attributes:
+        run_attempt: nothing of a later attempt's load is changed.
         files: how many parts there are; absent: as many as follow one another.
     """
 
     run_id: str
     unit_id: str
     rows: int
+    run_attempt: int = 1
     job_id: str | None = None
     files: int | None = None
 
 
 class PreparedLoad(Contract):
-    """Answer of store_redshift: where the statements lie, and how many rows they load."""
+    """Answer of store_redshift: where the statements lie, and how many rows they load.
+
+    The URL is another one for other rows.
+    """
 
     statements_url: str
     rows: int

@@ -1,0 +1,179 @@
+"""The schema of contracts and the contract's own types: one mind about what is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from cli.dataset_schema import dataset_schema
+from contracts.errors import InvalidDataset
+from steps.dataset_check import check_dataset
+from steps.dataset_file import parse_dataset
+
+CHECKER = jsonschema.Draft7Validator(dataset_schema())
+SMALL: dict[str, Any] = {
+    "name": "visits",
+    "source": {"prefix": "landing/visits/"},
+    "columns": [{"name": "visit_id"}],
+    "targets": {"dynamodb": {"key": ["visit_id"]}},
+}
+GLUE = {"stage": "clean", "glueJob": "clean-csv"}
+SPARK = {"stage": "enrich", "engine": "emr", "script": "jobs/a/b.py"}
+COUNTRIES = {"name": "countries", "columns": [{"name": "code", "source": "ISO Code"}]}
+KEY_TIME = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
+
+Changes = dict[str, Any]
+
+
+def column(**fields: Any) -> Changes:
+    return {"columns": [{"name": "a", **fields}]}
+
+
+def source(**fields: Any) -> Changes:
+    return {"source": {"prefix": "landing/visits/", **fields}}
+
+
+GOOD: dict[str, Changes] = {
+    "small": {},
+    "another name in the file": column(source="Order ID"),
+    "bounds by number": column(type="double", minimum=-1, maximum=0.5),
+    "bounds by text": column(type="date", minimum="2026-01-01"),
+    "decimal": column(type="decimal(38,38)"),
+    "truth": column(required=True, unique=False),
+    "a whole number with a point": {"limits": {"objects": 5.0}, "rows": {"minimum": 1.0}},
+    "a percentage": {"limits": {"rejectedPercentage": 0.5}},
+    "rows from": {"rows": {"minimum": 0}},
+    "rows up to": {"rows": {"maximum": 9, "severity": "warn"}},
+    "both targets": {"targets": {**SMALL["targets"], "redshift": {"table": "a.b", "key": ["x"]}}},
+    "days": {"targets": {"dynamodb": {"key": ["visit_id"], "ttlDays": 30}}},
+    "tab": {"format": {"delimiter": "\t", "quote": "'"}},
+    "csv": {"format": {"type": "csv", "header": False}},
+    "parquet": {"format": {"type": "parquet"}},
+    "lookup by key": {"lookups": [{**COUNTRIES, "key": "a.csv"}]},
+    "lookup by url": {"lookups": [{**COUNTRIES, "url": "s3://b/a", "format": {"type": "parquet"}}]},
+    "partition": source(partition="dt=%Y-%m-%d/", timeFrom="partition"),
+    "partition in one": source(partition="%Y%m%d/%H/"),
+    "modification": source(timeFrom="last-modified", suffix=".csv"),
+    "time in the key": source(timeFrom="key", keyTime=KEY_TIME),
+    "glue": {"jobs": [GLUE, {**GLUE, "stage": "again", "engine": "glue", "sparkArguments": []}]},
+    "spark": {"jobs": [{**SPARK, "sparkArguments": ["--conf", "a=b"], "arguments": {"X": "1"}}]},
+    "freshness": {"freshness": {"column": "at", "maximumAgeHours": 1}},
+}
+BAD: dict[str, Changes] = {
+    "no name": {"name": None},
+    "nothing behind a field": {"transform": None},
+    "nothing behind a field of a column": column(pattern=None),
+    "nothing in a list": {"rules": [None]},
+    "nothing for a target": {"targets": {"dynamodb": None}},
+    "a field's name in Python": {"limits": {"unit_seconds": 5}},
+    "another": {"freshness": {"column": "at", "maximum_age_hours": 1}},
+    "a number as text": {"limits": {"objects": "5"}},
+    "a share as text": {"limits": {"rejectedPercentage": "5"}},
+    "a fraction": {"limits": {"objects": 5.5}},
+    "a truth as number": column(required=1),
+    "a truth as text": column(required="yes"),
+    "a number as truth": {"rows": {"minimum": True}},
+    "a bound as truth": column(minimum=True),
+    "a bound as list": column(minimum=[1]),
+    "a text as number": {"description": 5},
+    "a number among texts": column(allowed=[1]),
+    "header as text": {"format": {"header": "no"}},
+    "a source without a mark": column(source=" "),
+    "an empty source": column(source=""),
+    "a long source": column(source="x" * 257),
+    "a source as number": column(source=2026),
+    "precision": column(type="decimal(39,2)"),
+    "no precision": column(type="decimal(0,0)"),
+    "digits of elsewhere": column(type="decimal(1８,2)"),
+    "spaced": column(type="decimal(18, 2)"),
+    "no rows": {"rows": {"severity": "fail"}},
+    "negative rows": {"rows": {"minimum": -1}},
+    "no target": {"targets": {}},
+    "no key": {"targets": {"dynamodb": {"key": []}}},
+    "a line end behind": column(type="string\n"),
+    "days beyond": {"targets": {"dynamodb": {"key": ["visit_id"], "ttlDays": 4000}}},
+    "a letter between fields": {"format": {"delimiter": "x"}},
+    "a digit around fields": {"format": {"quote": "1"}},
+    "two characters": {"format": {"delimiter": "||"}},
+    "a line end": {"format": {"delimiter": "\n"}},
+    "not ASCII": {"format": {"delimiter": "¦"}},
+    "no character": {"format": {"quote": ""}},
+    "a lookup nowhere": {"lookups": [COUNTRIES]},
+    "a lookup in two places": {"lookups": [{**COUNTRIES, "key": "a.csv", "url": "s3://b/a"}]},
+    "a lookup named as the rows": {"lookups": [{**COUNTRIES, "name": "valid", "key": "a.csv"}]},
+    "a lookup of JSON": {"lookups": [{**COUNTRIES, "key": "a", "format": {"type": "json"}}]},
+    "partition without a day": source(partition="%Y/%m/"),
+    "no partition": source(timeFrom="partition"),
+    "no time in the key": source(timeFrom="key"),
+    "time in the key unasked": source(keyTime=KEY_TIME),
+    "time in the key and elsewhere": source(timeFrom="last-modified", keyTime=KEY_TIME),
+    "half a time": source(timeFrom="key", keyTime=r"(?P<year>\d{4})"),
+    "glue without a job": {"jobs": [{"stage": "clean"}]},
+    "glue with a script": {"jobs": [{**GLUE, "script": "jobs/a.py"}]},
+    "glue with options": {"jobs": [{**GLUE, "sparkArguments": ["--x"]}]},
+    "spark without a script": {"jobs": [{"stage": "enrich", "engine": "emr-ssm"}]},
+    "spark with a glue job": {"jobs": [{**SPARK, "glueJob": "clean-csv"}]},
+    "a script elsewhere": {"jobs": [{**SPARK, "script": "jobs/../a.py"}]},
+    "a script nowhere": {"jobs": [{**SPARK, "script": "jobs//a.py"}]},
+    "a stage of ours": {"jobs": [{**GLUE, "stage": "record-run"}]},
+    "a load as job": {"jobs": [{**SPARK, "engine": "redshift"}]},
+    "an argument as number": {"jobs": [{**GLUE, "arguments": {"X": 1}}]},
+}
+BEYOND_A_SCHEMA: dict[str, Changes] = {
+    "scale over precision": column(type="decimal(2,3)"),
+    "one character for both": {"format": {"delimiter": "|", "quote": "|"}},
+    "from over to": {"rows": {"minimum": 2, "maximum": 1}},
+    "a name twice": {"columns": [{"name": "a"}, {"name": "a", "type": "date"}]},
+    "a source twice": {"columns": [{"name": "a", "source": "X"}, {"name": "b", "source": "x"}]},
+    "itself": column(references="a"),
+    "no expression": source(timeFrom="key", keyTime=KEY_TIME + "("),
+    "cluster": {"jobs": [{**SPARK, "sparkArguments": ["--deploy-mode", "cluster"]}]},
+}
+
+
+def verdicts(changes: Changes) -> tuple[bool, bool]:
+    """Whether the schema takes a contract, and whether reading the file does."""
+    document = {**SMALL, **changes}
+    by_schema = not list(CHECKER.iter_errors(document))
+    try:
+        parse_dataset(yaml.safe_dump(document, allow_unicode=True), "datasets/visits.yaml")
+    except InvalidDataset:
+        return by_schema, False
+    return by_schema, True
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_is_right_is_right_for_both(name: str) -> None:
+    assert verdicts(GOOD[name]) == (True, True)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_wrong_for_both(name: str) -> None:
+    assert verdicts(BAD[name]) == (False, False)
+
+
+@pytest.mark.parametrize("name", BEYOND_A_SCHEMA)
+def test_what_a_schema_cannot_say_is_seen_when_the_contract_is_checked(name: str) -> None:
+    assert verdicts(BEYOND_A_SCHEMA[name]) == (True, False)
+
+
+def test_a_key_that_names_a_column_twice_is_wrong_for_both() -> None:
+    document = {**SMALL, "targets": {"dynamodb": {"key": ["visit_id", "visit_id"]}}}
+
+    assert list(CHECKER.iter_errors(document))
+    with pytest.raises(InvalidDataset, match="names a column twice"):
+        check_dataset(yaml.safe_dump(document), "visits")
+
+
+def test_an_empty_field_is_told_with_its_line() -> None:
+    text = yaml.safe_dump(SMALL, sort_keys=False) + "transform:\nrows: {minimum: }\n"
+
+    with pytest.raises(InvalidDataset) as refusal:
+        parse_dataset(text, "datasets/visits.yaml")
+
+    told = [str(problem) for problem in refusal.value.problems]
+    assert told[0] == "transform (line 10): is empty: give it a value, or leave the field out"
+    assert sum("rows.minimum" in line for line in told) == 1

@@ -1,0 +1,231 @@
+"""A text is split in pieces, side by side: whatever the cuts, it must come to the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from data_run import DataRun, dataset
+
+from contracts.dataset import CsvFormat
+from contracts.errors import InvalidData
+from steps import duck
+from steps.line_numbers import line_numbers
+from steps.pieces import MISSING_FIELDS, PIECE_BYTES, Cutter
+from steps.split import Split
+from steps.unit_rows import UnitRows, split_text
+
+COLUMNS = [
+    {"name": "id", "type": "integer", "required": True},
+    {"name": "name", "allowed": ["a", "b", 'x "y"', "two\nlines", "p,q"]},
+    {"name": "on", "type": "date"},
+]
+NAMES = ["a", "b", 'x "y"', "two\nlines", "p,q", "c", "bad\n\nline", ""]
+
+
+def dirty_file(chance: random.Random, records: int, line_end: str = "\n") -> bytes:
+    """Rows good and bad, values with line breaks, empty lines, and records that cannot be read."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(["id", "name", "on"])
+    for number in range(records):
+        kind = chance.random()
+        if kind < 0.05:
+            text.write(line_end)
+        elif kind < 0.1:
+            text.write(chance.choice(["1", "1,a,,,", '1,"a"b,', "x,y"]) + line_end)
+        else:
+            identifier = chance.choice([str(number), str(number), "", "x", "1.5"])
+            when = chance.choice(["", "2026-11-01", "1.11.2026"])
+            writer.writerow([identifier, chance.choice(NAMES), when])
+    body = text.getvalue()
+    return (body.removesuffix(line_end) if chance.random() < 0.5 else body).encode()
+
+
+def blocks_of(body: bytes, size: int) -> Iterator[bytes]:
+    return (body[at : at + size] for at in range(0, len(body), size))
+
+
+class Result:
+    """What came of a text: its counts, rejected rows and valid ones."""
+
+    def __init__(self, rows: UnitRows) -> None:
+        counts = (rows.records, rows.valid, rows.malformed, rows.rejected, rows.warned)
+        self.counts = counts
+        self.rejects = [
+            json.loads(line) for path in rows.rejects for line in path.read_bytes().splitlines()
+        ]
+        files = [str(path) for path in rows.parts]
+        with duckdb.connect() as connection:
+            found = connection.execute("SELECT * FROM read_parquet(?)", [files])
+            self.valid = found.fetchall()
+        self.rules = rows.rules.to_json()
+        self.parts = len(files)
+
+    @property
+    def lines(self) -> list[int]:
+        return [reject["line"] for reject in self.rejects]
+
+
+def split(
+    body: bytes,
+    columns: list[dict[str, Any]] = COLUMNS,
+    *,
+    piece_bytes: int | None = PIECE_BYTES,
+    block: int = 1024 * 1024,
+    processors: int = 2,
+    **changes: Any,
+) -> Result:
+    contract = dataset(columns=columns, **changes)
+    with duck.workspace(512) as space:
+        blocks = blocks_of(body, block)
+        rules = Split(contract, None)
+        return Result(split_text(space, blocks, rules, "a.csv", processors, piece_bytes))
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("seed", range(6))
+def test_pieces_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
+    body = dirty_file(random.Random(seed), 300, line_end)  # noqa: S311
+    columns = [*COLUMNS[:1], {**COLUMNS[1], "unique": seed % 2 == 0}, *COLUMNS[2:]]
+    whole = split(body, columns, piece_bytes=None, processors=1)
+    cuts = []
+    for piece_bytes in (1, 500, 3000):
+        pieces = split(body, columns, piece_bytes=piece_bytes, block=200)
+        cuts.append(pieces.parts)
+        assert vars(pieces) | {"parts": 0} == vars(whole) | {"parts": 0}
+    assert max(cuts) > 1
+    lines = body.decode().split("\n")
+    for reject in whole.rejects:
+        raw = reject["raw"].split("\n")
+        assert lines[reject["line"] - 1].removesuffix("\r") == raw[0].removesuffix("\r")
+        assert len(raw) < 4
+
+
+def test_a_cut_is_never_made_within_quotes_that_are_paired(tmp_path: Path) -> None:
+    records = [f'{n},"a\n""b""\n{n}",\n' for n in range(200)]
+    body = ("id,name,on\n" + "".join(records)).encode()
+    cutter = Cutter(tmp_path, CsvFormat(), "piece", 50)
+    pieces = list(cutter.cut(blocks_of(body, 10)))
+    texts = [piece.path.read_bytes() for piece in pieces]
+    assert b"".join(texts) == body
+    assert len(pieces) > 50
+    assert all(text.count(b'"') % 2 == 0 and text.endswith(b"\n") for text in texts)
+    ends = itertools.accumulate(text.count(b"\n") for text in texts)
+    assert [piece.first_line for piece in pieces[1:]] == [1 + end for end in ends][:-1]
+
+
+def test_where_quotes_are_wrong_the_text_is_read_as_a_whole() -> None:
+    """Behind one quote too many, the cuts are within values."""
+    records = "".join(f'{n},"a\nb",\n' for n in range(60))
+    body = f'id,name,on\n1,5" long,\n{records}'.encode()
+    whole = split(body, [{"name": "id"}, {"name": "name"}, {"name": "on"}], piece_bytes=None)
+    for piece_bytes in (1, 100, 400):
+        columns = [{"name": "id"}, {"name": "name"}, {"name": "on"}]
+        pieces = split(body, columns, piece_bytes=piece_bytes, block=16)
+        assert (pieces.counts, pieces.rejects) == (whole.counts, whole.rejects)
+        assert pieces.valid == whole.valid
+
+
+def test_rows_that_lack_most_fields_make_small_pieces(tmp_path: Path) -> None:
+    """DuckDB holds a text for each missing field in memory: 3 million of them would not fit."""
+    fields = 300
+    body = b"," * (fields - 1) + b"\n" + b"a\n" * 10_000
+    cutter = Cutter(tmp_path, CsvFormat(header=False), "piece")
+    pieces = list(cutter.cut([body]))
+    assert sum(piece.lines for piece in pieces) == 10_001
+    assert len(pieces) > 2
+    assert max(piece.lines for piece in pieces) * fields < 8 * MISSING_FIELDS
+
+
+def test_of_json_lines_a_cut_is_any_line_end() -> None:
+    lines = [json.dumps({"id": n, "name": 'quote " and'[: n % 9]}) for n in range(200)]
+    body = "\n".join(lines).encode()
+    columns = [{"name": "id", "type": "integer"}, {"name": "name"}]
+    found = split(body, columns, piece_bytes=1, block=32, format={"type": "jsonl"})
+    assert (found.counts[0], found.counts[1]) == (200, 200)
+    assert found.parts > 50
+
+
+def test_rows_quoted_in_an_unusual_way_keep_their_text() -> None:
+    found = split(b'id,name,on\n1,a,\n"x","a",\n')
+    assert found.counts == (2, 1, 0, 1, 0)
+    assert found.rejects[0]["raw"] == '"x","a",'
+
+
+def test_a_quote_that_is_never_closed_fails_the_file_for_it_swallows_rows() -> None:
+    with pytest.raises(InvalidData, match="2 of its 5 lines are lost .* perhaps at line 4; mend"):
+        split(b'id,name,on\n1,a,\nx,b,\n2,"a,\n3,b,\n', COLUMNS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [5, 300_000, 599_995])
+@pytest.mark.parametrize("later", ["", 'r500000,"cl",4'])
+def test_rows_behind_an_open_quote_are_never_lost_without_a_word(place: int, later: str) -> None:
+    """DuckDB goes on far behind a record that is too long, and tells nothing of what is between."""
+    lines = [f"r{number},abcdefgh,{number}" for number in range(600_000)]
+    lines[place] = f'r{place},"open,{place}'
+    if later:
+        lines[500_000] = later
+    columns = [{"name": "id"}, {"name": "name"}, {"name": "n", "type": "integer"}]
+    with pytest.raises(InvalidData, match="lines are (lost|there twice)"):
+        split(("id,name,n\n" + "\n".join(lines) + "\n").encode(), columns)
+
+
+@pytest.mark.slow
+def test_what_stands_within_quotes_is_no_row_however_it_looks() -> None:
+    """With threads that begin in the middle, lines within values would become rows."""
+    within = "\n" + "".join(f"f{number},fake,5\n" for number in range(30))
+    records = [f'r{number},"{within}",{number}' for number in range(100_000)]
+    records[25_000] = 'rB,"a"b,1'
+    columns = [{"name": "id"}, {"name": "name"}, {"name": "n", "type": "integer"}]
+    found = split(("id,name,n\n" + "\n".join(records) + "\n").encode(), columns)
+    assert found.counts == (100_000, 99_999, 1, 1, 0)
+
+
+def test_a_record_larger_than_any_buffer_is_rejected() -> None:
+    body = b"id,name,on\n1,a,\n2," + b"y" * 36_000_000 + b",\n3,b,\n"
+    found = split(body)
+    assert found.counts == (3, 2, 1, 1, 0)
+    (reject,) = found.rejects
+    assert reject["line"] == 3
+    assert reject["reason"] == "longer than 2,000,000 bytes; is a quote not closed?"
+    assert len(reject["raw"]) == 36_000_003
+
+
+def test_empty_lines_at_the_end_are_no_rows() -> None:
+    assert split(b"id,name,on\n1,a,\n2,b,\n\n\n").counts == (2, 2, 0, 0, 0)
+
+
+def test_an_empty_last_line_of_a_single_column_is_a_row() -> None:
+    assert split(b"id\n1\n\n", [{"name": "id", "required": True}]).counts == (2, 1, 0, 1, 0)
+
+
+def test_the_same_bad_row_may_come_often() -> None:
+    found = split(b"id,name,on\n" + b"x,a,\n1,a,\n" * 30_000, piece_bytes=50_000, block=9_000)
+    assert found.counts == (60_000, 30_000, 0, 30_000, 0)
+    assert found.lines == list(range(2, 60_002, 2))
+
+
+def test_lines_between_rows_are_told_apart_from_lines_within_them(tmp_path: Path) -> None:
+    """Header, row, empty line, a row of lines 4 to 6 (5 empty), 7 and 8 unread, empty line, row."""
+    file = tmp_path / "a.csv"
+    file.write_text('h\nr\n\n"a\n\nb"\n"u\n\n\nr\n')
+    lines = line_numbers(1, [(2, 2)], [(7, 2)], file)
+    assert [lines.line_of(number) for number in (1, 2, 3)] == [2, 4, 10]
+    assert lines.extra + 3 == 10
+
+
+def test_the_quote_of_a_dialect_decides_what_a_record_is(cloud: Any) -> None:
+    contract = dataset(columns=COLUMNS, format=CsvFormat(quote="'").to_json())
+    run = DataRun(cloud, contract).lay_out("id,name,on\n1,'a',\n2,'two\nlines',\nx,\"a,\n")
+    assert run.validate().valid == 2
+    assert [(reject["line"], reject["rule"]) for reject in run.rejects()] == [(5, "type")]

@@ -1,29 +1,26 @@
 # ruff: noqa: S608 -- names and texts are quoted by steps.duck; rules were parsed with the contract
 """One piece of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
 
-A query has one result only, and that of the scan are the valid rows. All others leave it by
-`write_log`, DuckDB's one function that keeps something beside a result: called for them only, it
-costs next to nothing. Every line of a piece is then held against what came of it: DuckDB passes
-over lines without a word where a quote is not closed, or a record is larger than its buffer.
+Every line of a piece is held against what came of it: DuckDB passes over lines without a word where
+a quote is not closed, or a record is larger than its buffer.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from operator import attrgetter, itemgetter
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
-from typing import Final
 
 import duckdb
 
 from contracts.dataset import CsvFormat, Dataset
 from contracts.errors import InvalidData
 from steps import malformed
+from steps.asides import Aside, Asides
 from steps.broken_rules import BrokenRules
 from steps.duck import PASSED_ON, text
 from steps.line_numbers import LineNumbers, line_numbers
@@ -31,10 +28,8 @@ from steps.line_texts import LineTexts
 from steps.malformed import Malformed
 from steps.pieces import Piece, has_lone_returns
 from steps.quarantine import Quarantine
-from steps.reading import LONGEST_RECORD, NUMBER, Reader, first_line, has_mixed_line_ends
+from steps.reading import LONGEST_RECORD, Reader, first_line, has_mixed_line_ends
 from steps.split import BLANK, FILTERED, MALFORMED, Split
-
-_LOG: Final = "set-aside"
 
 
 class MixedLineEnds(Exception):
@@ -47,27 +42,6 @@ class CutWithin(Exception):
 
 class _Unaccounted(Exception):
     """Lines of a piece are part of no record, or of two; the message is for people."""
-
-
-@dataclass(frozen=True)
-class Aside:
-    """A row that is not, or not only, a valid one.
-
-    Attributes:
-        number: of the row in its piece, from 1.
-        breaks: line breaks in its values.
-        state: see `Split.state`; None: there is nothing wrong with it.
-        fields: see `Reader.fields`; empty where they are no evidence.
-        codes: of the checks that it breaks.
-        is_unfit: it is no valid row.
-    """
-
-    number: int
-    breaks: int
-    state: str | None
-    fields: Sequence[str | None]
-    codes: tuple[int, ...]
-    is_unfit: bool
 
 
 @dataclass
@@ -96,6 +70,10 @@ class Scanned:
     warned_numbers: array[int] = field(default_factory=lambda: array("q"))
     lines: LineNumbers = field(default_factory=LineNumbers)
 
+    def without_numbers(self) -> Scanned:
+        """What only checks of sets need, a source of much dirt has too much of to be kept."""
+        return replace(self, unfit=array("q"), warned_numbers=array("q"), lines=LineNumbers())
+
 
 class Scanner:
     """Splits pieces, one at a time, with a connection of its own."""
@@ -110,7 +88,7 @@ class Scanner:
         """
         self._connection, self._reader, self._split, self._url = connection, reader, split, url
         self._notes_breaks = False  # of valid rows; it takes a look at every value
-        self._meanings: dict[str | None, tuple[tuple[int, ...], bool]] = {}
+        self._asides = Asides(connection, reader, split)
 
     def scan(self, piece: Piece, directory: Path) -> Scanned:
         """Split a piece; its files go into the directory.
@@ -135,7 +113,7 @@ class Scanner:
         path = directory / f"valid-{piece.number:05d}.parquet"
         found = Scanned(piece, path, directory / f"rejected-{piece.number:05d}.jsonl")
         found.valid = self._write_valid(piece, path)
-        asides = self._asides()
+        asides = self._asides.read()
         header = self._reader.header if self._is_csv else ()
         unread = malformed.collect(self._connection, piece.path, header, self._encoding)
         found.unfit = array("q", (aside.number for aside in asides if aside.is_unfit))
@@ -143,13 +121,14 @@ class Scanner:
         found.lines = self._line_numbers(found, asides, unread)
         if asides or unread:
             self._tell(found, asides, unread)
-        return found
+        return found if self._split.looks_at_sets else found.without_numbers()
 
     def _write_valid(self, piece: Piece, path: Path) -> int:
         malformed.forget(self._connection)
-        self._connection.execute("CALL truncate_duckdb_logs()")
+        self._asides.forget()
         rows = self._split.typed(self._reader.relation(piece))
-        select = f"SELECT {self._split.names} FROM {rows} WHERE {self._kept(piece)}"
+        kept = self._asides.kept(breaks=piece.quotes, all_breaks=self._notes_breaks)
+        select = f"SELECT {self._split.names} FROM {rows} WHERE {kept}"
         try:
             row = self._connection.execute(
                 f"COPY ({select}) TO {text(path)} {PASSED_ON}"
@@ -162,44 +141,6 @@ class Scanner:
                 f" {first_line(error)}"
             ) from error
         return int(row[0]) if row else 0
-
-    def _kept(self, piece: Piece) -> str:
-        """SQL, true for a valid row; sets aside what there is to say of a row."""
-        reader, split = self._reader, self._split
-        breaks = reader.breaks if piece.quotes else None
-        head = f"CAST({NUMBER} AS VARCHAR), CAST({breaks or 'NULL'} AS VARCHAR)"
-        fields = f"CASE WHEN {split.told(reader)} THEN {reader.fields} END"
-        logged = _logged(f"list_concat([{head}, {split.state(reader)}], {fields})")
-        kept = f"{logged} IS NOT NULL"  # false
-        if split.warns:
-            kept = f"CASE WHEN {logged} IS NULL THEN ({split.unfit(reader)}) IS NOT TRUE END"
-        tall = ""
-        if breaks and self._notes_breaks:
-            tall = f" WHEN ({breaks}) IS NOT NULL THEN {_logged(f'[{head}, NULL]')} IS NULL"
-        # An OR in CASE is computed for undecided rows only, which AND NOT would not be.
-        return f"CASE WHEN {split.suspect(reader)} THEN {kept}{tall} ELSE true END"
-
-    def _asides(self) -> list[Aside]:
-        """What the scan set aside, in the rows' order (its own is that of branches within CASE)."""
-        messages = self._connection.execute(
-            f"SELECT message FROM duckdb_logs WHERE type = '{_LOG}'"
-        ).fetchall()
-        found: list[Aside] = []
-        for (message,) in messages:
-            number, breaks, state, *fields = json.loads(message)
-            found.append(Aside(int(number), int(breaks or 0), state, fields, *self._meaning(state)))
-        found.sort(key=attrgetter("number"))
-        return found
-
-    def _meaning(self, state: str | None) -> tuple[tuple[int, ...], bool]:
-        """The checks that a row of this state breaks, and whether it is unfit."""
-        if state not in self._meanings:
-            if state is None or state in (BLANK, FILTERED, MALFORMED):
-                self._meanings[state] = ((), state is not None)
-            else:
-                codes = tuple(sorted(int(code) for code in state.split(",")))
-                self._meanings[state] = (codes, any(self._split.every[n].rejects for n in codes))
-        return self._meanings[state]
 
     def _line_numbers(
         self, found: Scanned, asides: list[Aside], unread: list[Malformed]
@@ -288,11 +229,6 @@ def _in_order(
         if aside.state not in (None, BLANK, FILTERED)
     )
     return heapq.merge(records, rows, key=itemgetter(0))
-
-
-def _logged(texts: str) -> str:
-    """SQL that sets texts aside, and is NULL."""
-    return f"write_log(CAST(to_json({texts}) AS VARCHAR), log_type := '{_LOG}')"
 
 
 def _near(piece: Piece, unread: list[Malformed], dataset: Dataset) -> str:

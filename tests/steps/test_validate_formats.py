@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -114,10 +116,44 @@ def test_each_item_of_a_json_array_is_a_row(cloud: Any, pack: Any, ending: str) 
     assert (second["line"], second["rule"], second["raw"]) == (3, "malformed", "5")
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_numbers_of_json_are_taken_as_they_are_written(cloud: Any, kind: str) -> None:
+    columns = [
+        {"name": "id"},
+        {"name": "amount", "type": "decimal(38,12)"},
+        {"name": "share", "type": "double"},
+        {"name": "note"},
+    ]
+    item = (
+        '{"id": 12345678901234567890.10, "amount": 1234567890123456789.123456789012,'
+        ' "share": 1.5E-3, "note": {"said": "3.00", "n": 7}}'
+    )
+    body = item if kind == "jsonl" else f"[{item}]"
+    run = DataRun(cloud, dataset(format={"type": kind}, columns=columns))
+    assert run.lay_out(body, f"a.{kind}").validate().valid == 1
+    (row,) = run.valid_rows()
+    assert row == (
+        "12345678901234567890.10",
+        Decimal("1234567890123456789.123456789012"),
+        0.0015,
+        '{"said":"3.00","n":7}',
+    )
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b" [ ] \n"])
 def test_an_array_without_items_is_fine(cloud: Any, body: bytes) -> None:
     run = DataRun(cloud, dataset(format={"type": "json"})).lay_out(body, "a.json")
     assert run.validate().rows_in == 0
+
+
+def test_bytes_that_are_no_text_cost_an_array_one_item(cloud: Any) -> None:
+    body = b'[{"id": "a", "amount": 1}, {"id": "\xff", "amount": 2}, {"id": "c", "amount": 3}]'
+    run = DataRun(cloud, dataset(format={"type": "json"})).lay_out(body, "a.json")
+    answer = run.validate()
+    assert (answer.rows_in, answer.valid, answer.rejected) == (3, 2, 1)
+    (reject,) = run.rejects()
+    assert (reject["line"], reject["reason"]) == (2, "not UTF-8")
+    assert base64.b64decode(reject["rawBase64"]) == b'{"id": "\xff", "amount": 2}'
 
 
 @pytest.mark.parametrize("body", [b'[{"id": "a"}', b'[{"id": "a"},]', b'[{"id" 1}]', b"x"])

@@ -1,0 +1,76 @@
+"""What validation needs of memory follows its pieces: neither an object's size nor its dirt."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.data import orders_file
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a process of its own, as the peak is a process's: splits a text of dirty rows, made on the way.
+SCRIPT = """
+import json, sys
+from pathlib import Path
+import yaml
+from benchmarks.data import orders_file
+from contracts.dataset import Dataset
+from steps import duck
+from steps.split import Split
+from steps.unit_rows import split_text
+
+source, dirt, megabytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+contract = yaml.safe_load(Path("datasets/orders.yaml").read_text())
+
+def spoiled(line):
+    fields = line.split(b",")
+    if dirt == "short":
+        return b",".join(fields[:7])
+    if dirt == "type":
+        return b",".join([*fields[:7], b"many", *fields[8:]])
+    return line + b"\\xff"
+
+def blocks():
+    header, *lines = source.read_bytes().splitlines()
+    yield header + b"\\n"
+    block = b"".join(spoiled(line) + b"\\n" for line in lines)
+    for _ in range(max(1, megabytes * 1024 * 1024 // len(block))):
+        yield block
+
+with duck.workspace(2048) as space:
+    split = Split(Dataset.from_json({**contract, "jobs": []}), None)
+    rows = split_text(space, blocks(), split, "a.csv", 2)
+status = Path("/proc/self/status").read_text()
+peak = int(status.partition("VmHWM:")[2].split()[0]) // 1024
+print(json.dumps({"valid": rows.valid, "rejected": rows.rejected, "peak": peak}))
+"""
+
+
+def split_dirty(source: Path, dirt: str, megabytes: int) -> dict[str, int]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    command = [sys.executable, "-c", SCRIPT, str(source), dirt, str(megabytes)]
+    done = subprocess.run(  # noqa: S603 -- our own script
+        command, capture_output=True, text=True, env=environment, cwd=ROOT, check=True
+    )
+    found: dict[str, int] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is Linux's to tell")
+@pytest.mark.parametrize(("dirt", "megabytes"), [("short", 12), ("type", 48), ("encoding", 48)])
+def test_a_text_of_dirty_rows_needs_no_more_memory_than_one_a_third_of_it(
+    tmp_path: Path, dirt: str, megabytes: int
+) -> None:
+    source = tmp_path / "orders.csv"
+    orders_file.write(source, 1)
+    small = split_dirty(source, dirt, megabytes // 3)
+    large = split_dirty(source, dirt, megabytes)
+    assert (small["valid"], large["valid"]) == (0, 0)
+    assert large["rejected"] >= 2 * small["rejected"] > 10_000
+    assert large["peak"] < min(1.25 * small["peak"], 900)

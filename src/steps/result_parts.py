@@ -3,12 +3,13 @@
 
 DuckDB's own splitting (`FILE_SIZE_BYTES`) puts rows into files as threads come by. Here a file is a
 range of row numbers of the Parquet file that the rows come from, so that a repeat puts the same
-rows into the same files, in the same order, and only one of them is on the disk at a time.
+rows into the same files, in the same order, and only two of them are on the disk at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -152,7 +153,8 @@ def write_parts(
     Args:
         part_bytes: how large a file should become, about; none of several rows becomes more than
             twice that.
-        keep: is given each file and its name when it is whole; after that the file may go.
+        keep: is given each file and its name when it is whole, one at a time, while the next one is
+            written; after that the file goes.
 
     Returns:
         How many files there are: at least one, which is empty when there are no rows.
@@ -162,16 +164,28 @@ def write_parts(
         return 1
     part, files = space.path("part.parquet"), 0
     waiting = _cut(0, rows.count, _estimated_size(space, rows, part, part_bytes), part_bytes)
-    while waiting:
-        first, last = waiting.pop(0)
-        written = _write(space, rows, part, first, last)
-        size = part.stat().st_size
-        if size > TOLERATED * part_bytes and last - first > 1:
-            waiting = _cut(first, last, size, part_bytes) + waiting
-        elif written or (not files and not waiting):
-            keep(part, part_name(files))
-            files += 1
+    with ThreadPoolExecutor(1) as pool:
+        kept: Future[None] | None = None
+        while waiting:
+            first, last = waiting.pop(0)
+            written = _write(space, rows, part, first, last)
+            size = part.stat().st_size
+            if size > TOLERATED * part_bytes and last - first > 1:
+                waiting = _cut(first, last, size, part_bytes) + waiting
+            elif written or (not files and not waiting):
+                if kept is not None:
+                    kept.result()
+                whole = part.rename(space.path(f"kept-{part_name(files)}"))
+                kept = pool.submit(_keep, keep, whole, part_name(files))
+                files += 1
+        if kept is not None:
+            kept.result()
     return files
+
+
+def _keep(keep: Callable[[Path, str], object], part: Path, name: str) -> None:
+    keep(part, name)
+    part.unlink()
 
 
 def _estimated_size(space: Workspace, rows: Rows, part: Path, part_bytes: int) -> int:

@@ -10,6 +10,7 @@ Whatever there is of it goes through a bounded memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -32,8 +33,9 @@ from steps.runtime import logger, metrics, settings_from_environment, step_handl
 from steps.sifting import Sieve, guarded, has_bad_keys, is_suspicion
 from steps.store_limits import StoreLimits
 
+DOWNLOADS: Final = 4  # at a time
 _SORTED: Final = "sorted-result"  # the hyphen keeps it apart from lookups
-# Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and one part; or
+# Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and two parts; or
 # the rows, all of them spilled uncompressed, and the sorted result.
 _DISK: Final = {Reach.ROWS: 1.5, Reach.TABLES: 7.0, Reach.TOGETHER: 7.0}
 _DISK_WITH_ROWS_ASIDE: Final = 4.0  # the rows, the result and what is left of it
@@ -228,8 +230,10 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
     message, bucket = unit.message, unit.settings.data_bucket
     parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
     paths = [space.path(f"valid-{part.name}") for part in parts]
-    for part, path in zip(parts, paths, strict=True):
-        duck.download(bucket, part.key, path)
+    keys = [part.key for part in parts]
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        for _ in pool.map(lambda key, path: duck.download(bucket, key, path), keys, paths):
+            pass
     return Rows(RowFiles.of(space, paths), VALID_RELATION)
 
 

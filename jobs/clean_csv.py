@@ -16,7 +16,6 @@ import argparse
 import codecs
 import csv
 import gzip
-import io
 import json
 import os
 import re
@@ -34,8 +33,8 @@ COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 LONGEST_RECORD = 2_000_000
 LINE = '"json-line"'
-# Numbers that come through a double with another value than is written, or with fewer zeros.
-DELICATE = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)"
+# Numbers that come through a double with another value or in another writing.
+DELICATE = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
 TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
 IS_OBJECT = '(CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = \'OBJECT\''
 
@@ -123,27 +122,39 @@ def fetch(body, key, form, directory, source):
                     break
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise JobError(f"{source} cannot be decompressed: {error}") from error
-    if form["type"] == "csv" and compression != "zstd" and only_returns(path):
-        path = with_equal_line_ends(path)
+    if form["type"] in ("csv", "jsonl") and compression != "zstd" and is_mixed(path):
+        path = with_equal_line_ends(path, form["quote"].encode() if form["type"] == "csv" else b"")
     return path, "zstd" if compression == "zstd" else "none"
 
 
-def only_returns(path):
+def is_mixed(path):
+    """Whether CR LF, CR and LF all or partly occur, be it in values."""
+    returns = pairs = ends = 0
+    before = b""
     with open(path, "rb") as file:
-        pieces = iter(lambda: file.read(MEGABYTE), b"")
-        found = [(b"\n" in piece, b"\r" in piece) for piece in pieces]
-    return any(cr for _, cr in found) and not any(lf for lf, _ in found)
+        for piece in iter(lambda: file.read(MEGABYTE), b""):
+            returns += piece.count(b"\r")
+            pairs += (before + piece).count(b"\r\n")
+            ends += piece.count(b"\n")
+            before = piece[-1:]
+    return returns != pairs or pairs not in (0, ends)
 
 
-def with_equal_line_ends(path):
-    """A copy in which every line ends in LF."""
-    decoder = io.IncrementalNewlineDecoder(None, translate=True)
+def with_equal_line_ends(path, quote=b""):
+    """A copy in which every line ends in LF; what stands between quotes stays as it is."""
+    within, rest, done = False, b"", False
     with open(path, "rb") as source, open(path + ".lf", "wb") as file:
-        while True:
+        while not done:
             piece = source.read(MEGABYTE)
-            file.write(decoder.decode(piece.decode("latin-1"), not piece).encode("latin-1"))
-            if not piece:
-                break
+            done = not piece
+            whole, rest = rest + piece, b""
+            if piece and whole.endswith(b"\r"):  # perhaps the first half of a line end
+                whole, rest = whole[:-1], whole[-1:]
+            parts = whole.split(quote) if quote else [whole]
+            for number in range(within, len(parts), 2):
+                parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            within = within != (len(parts) % 2 == 0)
+            file.write(quote.join(parts))
     os.remove(path)
     return path + ".lf"
 
@@ -431,19 +442,30 @@ def first_line(error):
 # -- the query -------------------------------------------------------------------------------------
 
 
+DAY = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
 SHAPES = {
     "integer": r"[+-]?\d+",
-    "date": r"\d{4}-\d{2}-\d{2}",
+    "date": DAY,
     "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "timestamp": (
-        r"\d{4}-\d{2}-\d{2}"
-        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+        DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
     ),
 }
 
 
+WITH_EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+
+
 def shaped(value, shape, typed):
     return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
+
+
+def with_exponent(value, decimal):
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    typed = f"TRY_CAST({value} AS {decimal})"
+    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {text(WITH_EXPONENT)})"
+    same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
 
 
 def cast_column(column):
@@ -460,7 +482,7 @@ def cast_column(column):
         return f"CASE WHEN isfinite({number}) THEN {number} END"
     if kind == "timestamp":
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-        fits = f"strlen({raw}) = 20 AND {raw} >= '0' AND suffix({raw}, 'Z')"
+        fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
         common = f"CASE WHEN {fits} THEN try_strptime({raw}, '%Y-%m-%dT%H:%M:%SZ') END"
         return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], instant)})"
     if kind in SHAPES:
@@ -472,8 +494,10 @@ def cast_column(column):
     typed = f"TRY_CAST({raw} AS {duck_type})"
     common = f"CAST({typed} AS VARCHAR) = {raw}"
     if kind == "date":
-        common = f"{raw} LIKE '____-__-__' AND {common}"
+        common = f"{raw} LIKE '____-__-__' AND {raw} >= '0001' AND {common}"
     otherwise = shaped(value, shape, f"TRY_CAST({value} AS {duck_type})")
+    if kind not in SHAPES:
+        otherwise = f"coalesce({otherwise}, {with_exponent(value, duck_type)})"
     return f"CASE WHEN {common} THEN {typed} ELSE {otherwise} END"
 
 

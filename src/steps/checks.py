@@ -15,15 +15,16 @@ from contracts.dataset import Column, Dataset, Severity
 from steps.duck import column_type, quoted, text
 from steps.reading import text_column
 
+_DAY: Final = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
 _SHAPES: Final = {
     "integer": r"[+-]?\d+",
-    "date": r"\d{4}-\d{2}-\d{2}",
+    "date": _DAY,
     "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
     "timestamp": (
-        r"\d{4}-\d{2}-\d{2}"
-        r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
+        _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
     ),
 }
+_WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
 
@@ -71,16 +72,18 @@ def cast_column(column: Column) -> str:
             instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
             shaped = _shaped(value, _SHAPES["timestamp"], instant)
             # strptime takes short numbers, and space around the whole: neither fits this length.
-            fits = f"strlen({raw}) = 20 AND {raw} >= '0' AND suffix({raw}, 'Z')"
+            fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
             common = f"CASE WHEN {fits} THEN try_strptime({raw}, {_INSTANT}) END"
             return f"coalesce({common}, {shaped})"
     kind = column_type(column.type)
     typed = f"TRY_CAST({raw} AS {kind})"
     shape = _SHAPES.get(column.type) or _decimal_shape(column.type)
     shaped = _shaped(value, shape, f"TRY_CAST({value} AS {kind})")
+    if column.type not in _SHAPES:
+        shaped = f"coalesce({shaped}, {_with_exponent(value, kind)})"
     common = f"CAST({typed} AS VARCHAR) = {raw}"
     if column.type == "date":  # 'infinity' is one for DuckDB
-        common = f"{raw} LIKE '____-__-__' AND {common}"
+        common = f"{raw} LIKE '____-__-__' AND {raw} >= '0001' AND {common}"
     return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
 
 
@@ -111,6 +114,14 @@ def checks(dataset: Dataset) -> list[Check]:
         for rule in dataset.rules
     ]
     return found
+
+
+def _with_exponent(value: str, decimal: str) -> str:
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    typed = f"TRY_CAST({value} AS {decimal})"
+    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {text(_WITH_EXPONENT)})"
+    same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
 
 
 def _shaped(value: str, shape: str, typed: str) -> str:

@@ -34,8 +34,8 @@ def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
     return header
 
 
-def parquet_header(path: Path) -> list[str]:
-    """The names of a Parquet file's columns, in order."""
+def parquet_header(path: Path) -> dict[str, str]:
+    """A Parquet file's columns, in order, with their DuckDB types."""
     with duckdb.connect() as connection:
         found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
-        return [str(row[0]) for row in found.fetchall()]
+        return {str(row[0]): str(row[1]) for row in found.fetchall()}

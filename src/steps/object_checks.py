@@ -52,8 +52,8 @@ def check_freshness(
     newest = space.connection.execute(
         f"SELECT CAST(max({quoted(limit.column)}) AS TIMESTAMP) FROM read_parquet([{files}])"
     ).fetchone()
-    if newest is None or newest[0] is None:
-        return
+    if newest is None or not isinstance(newest[0], datetime.datetime):
+        return  # no row has one; or, of a year above 9999, none that Python knows
     at = newest[0].replace(tzinfo=datetime.UTC)
     hours = (parse_timestamp(entry.last_modified) - at).total_seconds() / 3600
     if hours > limit.maximum_age_hours:

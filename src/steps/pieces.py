@@ -10,8 +10,7 @@ again as a whole.
 
 from __future__ import annotations
 
-import io
-import re
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,14 @@ PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
 # DuckDB keeps a record's text anew for each field that it lacks, about a kilobyte together.
 MISSING_FIELDS: Final = 50_000  # of a piece
+# What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
+WHOLE_BYTES: Final = 128 * MEGABYTE
+MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
 _ODD_BYTES: Final = 2 * PIECE_BYTES  # with so much behind the last cut, the quotes must be wrong
+
+
+class TooLargeAWhole(Exception):
+    """A text that cannot be cut has too much of something; the message says of what."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Piece:
         lines: how many it has, the last one with or without an end; of Parquet: rows.
         quotes: whether quotes occur at all.
         returns: whether its lines end in CR LF, by the first one that does not end in a value.
+        is_mixed: whether CR LF, CR and LF all or partly occur, be it in values.
         is_last: whether the source ends with it.
         first_row: of Parquet, where it begins in the file, from 0.
     """
@@ -50,6 +57,7 @@ class Piece:
     lines: int
     quotes: bool = False
     returns: bool = False
+    is_mixed: bool = False
     is_last: bool = True
     first_row: int = 0
 
@@ -118,6 +126,7 @@ class Cutter:
         self._path = self._directory / f"{self._name}-{len(self.made):05d}.txt"
         self._file: BinaryIO = self._path.open("wb")
         self._size = self._ends = self._quotes = self._missing = 0
+        self._carriage_returns = self._pairs = 0
         self._tail = b""
         self._returns: bool | None = None
 
@@ -129,6 +138,9 @@ class Cutter:
         self._ends += block.count(b"\n")
         if self._quote:
             self._quotes += block.count(self._quote)
+        if b"\r" in block or self._tail == b"\r":
+            self._carriage_returns += block.count(b"\r")
+            self._pairs += (self._tail + block).count(b"\r\n")
         self._missing += self._lacking(block)
         self._tail = block[-1:] or self._tail
 
@@ -167,6 +179,8 @@ class Cutter:
 
     def _finish(self, *, is_last: bool) -> Piece:
         self._file.close()
+        if self._limit is None and self._missing > MISSING_AS_A_WHOLE:
+            raise TooLargeAWhole(f"about {self._missing:,} fields are missing in its rows")
         piece = Piece(
             number=len(self.made),
             path=self._path,
@@ -174,6 +188,7 @@ class Cutter:
             lines=self._ends + (self._tail not in (b"", b"\n")),
             quotes=self._quotes > 0,
             returns=self._returns is True,
+            is_mixed=not self._carriage_returns == self._pairs in (0, self._ends),
             is_last=is_last,
         )
         self._line += self._ends
@@ -190,32 +205,20 @@ def blocks_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
         piece.path.unlink()
 
 
-def with_equal_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same with LF at every line's end, where CR LF, CR and LF are mixed; in quotes, too."""
-    decoder = io.IncrementalNewlineDecoder(None, translate=True)
-    for block in blocks:
-        # Latin-1 maps every byte to a character and back, so bytes stay what they are.
-        yield decoder.decode(block.decode("latin-1")).encode("latin-1")
-    yield decoder.decode("", final=True).encode("latin-1")
+def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
+    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
 
-
-def has_only_returns(piece: Piece) -> bool:
-    """Whether lines end in CR, as they did on very old systems."""
-    return piece.lines <= 1 and _has(piece, rb"\r") and not _has(piece, rb"\n")
-
-
-def has_lone_returns(piece: Piece) -> bool:
-    """Whether there is a CR that no LF follows."""
-    return _has(piece, rb"\r(?!\n)")
-
-
-def _has(piece: Piece, pattern: bytes) -> bool:
-    with piece.path.open("rb") as file:
-        last = b""
-        while block := file.read(BLOCK_BYTES):
-            text, last = last + block, b""
-            if text.endswith(b"\r"):
-                text, last = text[:-1], text[-1:]
-            if re.search(pattern, text):
-                return True
-    return re.search(pattern, last) is not None
+    Args:
+        quote: what stands between two of these stays as it is; none: nothing does.
+    """
+    within = False
+    rest = b""
+    for block in itertools.chain(blocks, [b""]):
+        text, rest = rest + block, b""
+        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
+            text, rest = text[:-1], text[-1:]
+        parts = text.split(quote) if quote else [text]
+        for number in range(within, len(parts), 2):
+            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        within = within != (len(parts) % 2 == 0)
+        yield quote.join(parts)

@@ -26,7 +26,7 @@ from steps.duck import PASSED_ON, text
 from steps.line_numbers import LineNumbers, line_numbers
 from steps.line_texts import LineTexts
 from steps.malformed import Malformed
-from steps.pieces import Piece, has_lone_returns
+from steps.pieces import Piece
 from steps.quarantine import Quarantine
 from steps.reading import LONGEST_RECORD, Reader, first_line, has_mixed_line_ends
 from steps.split import BLANK, FILTERED, MALFORMED, Split
@@ -37,7 +37,7 @@ class MixedLineEnds(Exception):
 
 
 class CutWithin(Exception):
-    """A piece ends within a record: the text has to be read as a whole."""
+    """A piece ends within a record: the text has to be read as a whole. Says what is wrong."""
 
 
 class _Unaccounted(Exception):
@@ -103,10 +103,8 @@ class Scanner:
             if not self._notes_breaks and piece.quotes:
                 self._notes_breaks = True  # nearly always, they are what is missing
                 return self.scan(piece, directory)
-            if has_lone_returns(piece):
-                raise MixedLineEnds from lines
             if not piece.is_last or piece.number:
-                raise CutWithin from lines
+                raise CutWithin(str(lines)) from lines
             raise InvalidData(str(lines)) from lines
 
     def _scan(self, piece: Piece, directory: Path) -> Scanned:
@@ -180,7 +178,7 @@ class Scanner:
         """
         last = unread[-1] if unread and not piece.is_last else None
         if last and last.is_open and last.line + last.height > piece.lines:
-            raise CutWithin
+            raise CutWithin(f"{self._url}: a quote is not closed{_near(piece, unread, None)}")
 
     def _tell(self, found: Scanned, asides: list[Aside], unread: list[Malformed]) -> None:
         """Write the rejected rows in the piece's order, and count what is broken."""
@@ -231,12 +229,12 @@ def _in_order(
     return heapq.merge(records, rows, key=itemgetter(0))
 
 
-def _near(piece: Piece, unread: list[Malformed], dataset: Dataset) -> str:
+def _near(piece: Piece, unread: list[Malformed], dataset: Dataset | None) -> str:
     """Where to look: the first record that a quote made unreadable, or a line with half a pair."""
     line = next((record.line for record in unread if record.is_open), None)
-    if line is None and isinstance(dataset.format, CsvFormat):
+    if line is None and dataset and isinstance(dataset.format, CsvFormat):
         quote = dataset.format.quote.encode()
         with piece.path.open("rb") as file:
             odd = (number for number, found in enumerate(file, 1) if found.count(quote) % 2)
             line = next(odd, None)
-    return f", perhaps at line {line}" if line else ""
+    return f", perhaps at line {piece.first_line - 1 + line:,}" if line else ""

@@ -14,20 +14,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import duckdb
 
-from contracts.dataset import Format, ParquetFormat
+from contracts.dataset import CsvFormat
+from contracts.errors import InvalidData
 from steps import duck, set_checks
 from steps.broken_rules import BrokenRules
 from steps.duck import Workspace, text
 from steps.pieces import (
     PIECE_BYTES,
+    WHOLE_BYTES,
     Cutter,
     Piece,
+    TooLargeAWhole,
     blocks_of,
-    has_only_returns,
     with_equal_line_ends,
 )
 from steps.reading import open_source, unreadable
@@ -85,17 +87,34 @@ def split_text(
     """
     form = split.dataset.format
     cut = _Cut(Cutter(space.directory, form, "piece", piece_bytes), blocks)
-    is_even = False
+    quote = form.quote.encode() if isinstance(form, CsvFormat) else b""
+    # Line ends are made equal outside of quotes; everywhere, if the quotes are wrong.
+    evenings = [("even", quote), ("flat", b"")] if quote else [("flat", b"")]
+    trusts = False
     while True:
         try:
-            return _split(space, cut, split, url, processors)
+            return _split(space, cut, split, url, processors, trusts_line_ends=trusts)
         except MixedLineEnds as error:
-            if is_even:
+            if not evenings:
                 raise unreadable(url, error) from error
-            cut = cut.again(space.directory, form, "even", piece_bytes, with_even_ends=True)
-            is_even = True
-        except CutWithin:  # never by a text in one piece
-            cut = cut.again(space.directory, form, "whole", None)
+            name, kept = evenings.pop(0)
+            even = with_equal_line_ends(cut.text(), kept)
+            cut = _Cut(Cutter(space.directory, form, name, piece_bytes), even)
+            trusts = True
+        except CutWithin as reason:  # never by a text in one piece
+            if cut.size > WHOLE_BYTES:
+                raise InvalidData(
+                    f"{reason}. Its quotes leave open where rows begin, and with"
+                    f" {cut.size / duck.MEGABYTE:.0f} MB it is too large to be read as a whole"
+                ) from reason
+            piece_bytes = None
+            cut = _Cut(Cutter(space.directory, form, "whole", None), cut.text())
+        except TooLargeAWhole as reason:
+            raise InvalidData(
+                f"{url}: its quotes leave open where rows begin, so it can only be read as a whole,"
+                f" but {reason}; mend the object"
+            ) from reason
+        _forget(space)
 
 
 def split_parquet(
@@ -110,7 +129,7 @@ def split_parquet(
 
 
 class _Cut:
-    """The pieces of a text, which can be made anew from those that there are."""
+    """The pieces of a text, and the text again, of those that there are."""
 
     def __init__(self, cutter: Cutter, blocks: Iterable[bytes]) -> None:
         self._made = cutter.made
@@ -119,21 +138,23 @@ class _Cut:
     def __iter__(self) -> Iterator[Piece]:
         return self._pieces
 
-    def again(
-        self,
-        directory: Path,
-        form: Format,
-        name: str,
-        piece_bytes: int | None,
-        *,
-        with_even_ends: bool = False,
-    ) -> Self:
-        """Pieces of another size, or with equal line ends; these here go."""
-        deque(self._pieces, maxlen=0)  # what has not come yet
-        blocks = blocks_of(self._made)
-        if with_even_ends:
-            blocks = with_equal_line_ends(blocks)
-        return type(self)(Cutter(directory, form, name, piece_bytes), blocks)
+    @property
+    def size(self) -> int:
+        """Bytes; reads what has not come yet."""
+        deque(self._pieces, maxlen=0)
+        return sum(piece.path.stat().st_size for piece in self._made)
+
+    def text(self) -> Iterator[bytes]:
+        """All of it; the pieces go."""
+        deque(self._pieces, maxlen=0)
+        return blocks_of(self._made)
+
+
+def _forget(space: Workspace) -> None:
+    """Remove what was made of pieces that are cut anew."""
+    for pattern in ("valid-*.parquet", "rejected-*.jsonl"):
+        for path in space.directory.glob(pattern):
+            path.unlink()
 
 
 def _ranges(space: Workspace, files: Sequence[Path]) -> Iterator[Piece]:
@@ -153,18 +174,24 @@ def _ranges(space: Workspace, files: Sequence[Path]) -> Iterator[Piece]:
 
 
 def _split(
-    space: Workspace, pieces: Iterable[Piece], split: Split, url: str, processors: int
+    space: Workspace,
+    pieces: Iterable[Piece],
+    split: Split,
+    url: str,
+    processors: int,
+    *,
+    trusts_line_ends: bool = True,
 ) -> UnitRows:
     waiting = iter(pieces)
     first = next(waiting)
-    is_text = not isinstance(split.dataset.format, ParquetFormat)
-    if is_text and first.is_last and has_only_returns(first):
+    if first.is_mixed and not trusts_line_ends:
         raise MixedLineEnds
     try:
         reader = open_source(first, split.dataset, url)
         with duck.side_by_side(space, processors) as connections:
             scanners = [Scanner(connection, reader, split, url) for connection in connections]
-            found = list(_scanned(space, itertools.chain([first], waiting), scanners))
+            every = itertools.chain([first], waiting)
+            found = list(_scanned(space, every, scanners, trusts_line_ends=trusts_line_ends))
         sets = set_checks.check(space, reader, split, found, url)
     except duckdb.Error as error:
         raise unreadable(url, error) from error
@@ -186,9 +213,17 @@ def _split(
 
 
 def _scanned(
-    space: Workspace, pieces: Iterable[Piece], scanners: Sequence[Scanner]
+    space: Workspace,
+    pieces: Iterable[Piece],
+    scanners: Sequence[Scanner],
+    *,
+    trusts_line_ends: bool,
 ) -> Iterator[Scanned]:
-    """Scan pieces side by side; answers in their order."""
+    """Scan pieces side by side; answers in their order.
+
+    Raises:
+        MixedLineEnds: in a piece they are mixed, and are not known to be meant.
+    """
     idle: queue.SimpleQueue[Scanner] = queue.SimpleQueue()
     for scanner in scanners:
         idle.put(scanner)
@@ -204,6 +239,8 @@ def _scanned(
     with ThreadPoolExecutor(len(scanners)) as pool:
         try:
             for piece in pieces:
+                if piece.is_mixed and not trusts_line_ends:
+                    raise MixedLineEnds
                 waiting.append(pool.submit(scan, piece))
                 if len(waiting) > 2 * len(scanners):
                     yield waiting.popleft().result()

@@ -24,7 +24,7 @@ import pytest
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
-from contracts.dataset import Dataset
+from contracts.dataset import CsvFormat, Dataset
 from contracts.errors import InvalidData
 from steps import checks, duck, fetching, malformed, pieces, reading, unit_rows
 from steps.duck import any_of
@@ -397,11 +397,12 @@ def texts_of(
     space: Any, contract: Dataset, split: Split, blocks: list[bytes]
 ) -> list[tuple[str | None, ...]]:
     """The texts of all rows that validate reads and does not filter, valid or not."""
-    even: Any = pieces.with_equal_line_ends(blocks)
+    quote = contract.format.quote.encode() if isinstance(contract.format, CsvFormat) else b""
+    even: Any = pieces.with_equal_line_ends(blocks, quote)
     for name, some in (("as it is", blocks), ("even", even)):
         cutter = pieces.Cutter(space.directory, contract.format, name, None)
         (piece,) = cutter.cut(some)
-        if name != "even" and pieces.has_only_returns(piece):
+        if name != "even" and piece.is_mixed:
             continue
         reader = reading.open_source(piece, contract, "source")
         malformed.forget(space.connection)

@@ -19,7 +19,7 @@ from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from steps import duck
 from steps.line_numbers import line_numbers
-from steps.pieces import MISSING_FIELDS, PIECE_BYTES, Cutter
+from steps.pieces import MISSING_FIELDS, PIECE_BYTES, Cutter, with_equal_line_ends
 from steps.split import Split
 from steps.unit_rows import UnitRows, split_text
 
@@ -144,6 +144,59 @@ def test_rows_that_lack_most_fields_make_small_pieces(tmp_path: Path) -> None:
     assert sum(piece.lines for piece in pieces) == 10_001
     assert len(pieces) > 2
     assert max(piece.lines for piece in pieces) * fields < 8 * MISSING_FIELDS
+
+
+TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
+
+
+@pytest.mark.parametrize("piece_bytes", [None, 1])
+@pytest.mark.parametrize(
+    ("body", "valid"),
+    [
+        (b"a,b\r1,x\r2,y\n", [("1", "x"), ("2", "y")]),
+        (b"a,b\r1,x\n2,y\n", [("1", "x"), ("2", "y")]),
+        (b'"a","b"\n"1","x"\r"2","y"\r\n"3","z"\n', [("1", "x"), ("2", "y"), ("3", "z")]),
+        (b"a,b\n1,\r2,z\n", [("1", None), ("2", "z")]),
+        (b'a,b\r\n1,"x\ny"\r\n2,z\r\n', [("1", "x\ny"), ("2", "z")]),
+        (b'a,b\n1,"x\r\ny"\r\n2,"\r"\n', [("1", "x\r\ny"), ("2", "\r")]),
+    ],
+    ids=["returns but the last", "returns", "all three", "bare return", "in values", "kept"],
+)
+def test_line_ends_of_all_kinds_end_rows_and_stay_in_values(
+    body: bytes, valid: list[Any], piece_bytes: int | None
+) -> None:
+    found = split(body, TWO, piece_bytes=piece_bytes, block=5)
+    assert found.valid == valid
+    assert found.counts == (len(valid), len(valid), 0, 0, 0)
+
+
+def test_a_return_does_not_hide_a_row_that_an_open_quote_swallows() -> None:
+    with pytest.raises(InvalidData, match="1 of its 4 lines are lost .* perhaps at line 4"):
+        split(b'a,b\n7,\r4,u\n8,"v\n', TWO)
+
+
+def test_line_ends_are_made_equal_across_blocks() -> None:
+    text = b'a\r\nb\r"c\r\n\r"\r\nd\n\r'
+    for size in range(1, len(text) + 1):
+        evened = b"".join(with_equal_line_ends(blocks_of(text, size), b'"'))
+        assert evened == b'a\nb\n"c\r\n\r"\nd\n\n'
+    assert b"".join(with_equal_line_ends([text])) == b'a\nb\n"c\n\n"\nd\n\n'
+
+
+def test_a_text_that_cannot_be_cut_may_not_lack_too_many_fields() -> None:
+    """All of what cannot be read is held in memory until the text has been read."""
+    columns = [{"name": f"c{number}"} for number in range(100)]
+    head = ",".join(column["name"] for column in columns)
+    odd = '5" x' + 99 * ",y" + "\n" + '1,"a\nb"' + 98 * "," + "\n"
+    body = f"{head}\n{odd * 40}{'1,2' * 10}\n".encode() + b"1,2\n" * 6_000
+    with pytest.raises(InvalidData, match="only be read as a whole, but about .* are missing"):
+        split(body, columns, piece_bytes=400, block=100)
+
+
+def test_a_thousand_columns_may_hold_line_breaks() -> None:
+    columns = [{"name": f"c{number}"} for number in range(1000)]
+    body = ",".join(column["name"] for column in columns) + '\n"x\ny"' + 999 * ",z" + "\n"
+    assert split(body.encode(), columns, processors=1).counts == (1, 1, 0, 0, 0)
 
 
 def test_of_json_lines_a_cut_is_any_line_end() -> None:

@@ -232,6 +232,19 @@ def test_a_parquet_row_is_told_by_its_number_and_as_json(cloud: Any, tmp_path: A
     assert reject["row"]["amount"] == "-1"
 
 
+def test_each_parquet_file_of_a_job_is_read_by_its_own_columns(cloud: Any) -> None:
+    columns = [{"name": "id"}, {"name": "note"}]
+    run = DataRun(cloud, dataset(columns=columns)).lay_out(HEADER)
+    counts = {"rowsIn": 3, "rowsOut": 3, "rowsFiltered": 0, "rowsBad": 0}
+    parts = (
+        "SELECT '1' AS id, 'x' AS note",
+        "SELECT 'y' AS note, '2' AS id",
+        "SELECT 0 AS more, '3' AS id, encode('é') AS note",
+    )
+    assert run.validate(run.put_parquet_output(counts, *parts)).valid == 3
+    assert run.valid_rows() == [("1", "x"), ("2", "y"), ("3", "é")]
+
+
 def test_what_cannot_fit_the_functions_disk_is_refused_unread(cloud: Any, clients: Any) -> None:
     run = DataRun(cloud, dataset(limits={"objectMegabytes": 10_000}))
     run.lay_out(HEADER, size=4000 * 1024 * 1024)

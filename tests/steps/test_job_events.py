@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from emr_fakes import CLUSTER, INSTANCE
+from job_fakes import FakeClock
 from job_world import CLUSTER_ENGINES, RUN_ID, World
 from serverless_fakes import APPLICATION, ROLE_ARN
 
@@ -18,6 +19,7 @@ from contracts import layout
 from contracts.job import Engine, JobState
 from steps import job_watcher
 from steps.job_tally import Done
+from steps.runtime import utc_now
 
 NAMES = {
     Engine.GLUE: ("aws.glue", "Glue Job State Change"),
@@ -45,7 +47,7 @@ def world(cloud, clients, monkeypatch) -> World:
         "EMR_SERVERLESS_ROLE_ARN": ROLE_ARN,
     }.items():
         monkeypatch.setenv(name, value)
-    world = World(cloud, clients)
+    world = World(cloud, clients, clock=FakeClock(utc_now()))  # as the handler knows no other
     for service in ("glue", "emr", "ssm", "redshift-data", "emr-serverless", "lambda"):
         clients.use(service, world.client(service))
     return world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from job_fakes import Killed
+from job_fakes import FakeClock, Killed
 from job_world import RUN_ID, World
 
 from contracts import layout
@@ -14,6 +14,7 @@ from contracts.job import Engine, JobState
 from steps import job_watcher
 from steps.job_tally import Done, WatcherIncomplete
 from steps.job_watcher import NEVER_ENDING, UNKNOWN_CALLBACK_GRACE
+from steps.runtime import utc_now
 from steps.submit_job import SUBMISSION_SECONDS
 
 
@@ -314,6 +315,10 @@ class TestTolerance:
 
 
 class TestHandler:
+    @pytest.fixture
+    def world(self, cloud, clients) -> World:
+        return World(cloud, clients, clock=FakeClock(utc_now()))  # as the handler knows no other
+
     @pytest.fixture
     def handled(self, world, clients, lambda_context, capsys):
         """Wakes the watcher; answers its metrics."""

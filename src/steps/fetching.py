@@ -43,7 +43,7 @@ def refuse_what_cannot_fit(
     Raises:
         InvalidData: it would not fit; says how large it may be and what to do instead.
     """
-    compression = effective(file_format, key)
+    compression = compression_of(file_format, key)
     needed = size * _DISK[compression] / MEGABYTE
     if needed > ephemeral_megabytes:
         at_most = ephemeral_megabytes / _DISK[compression]
@@ -56,7 +56,7 @@ def refuse_what_cannot_fit(
 
 def megabytes_that_fit(key: str, file_format: Format, ephemeral_megabytes: int) -> int:
     """How large an object may be for `refuse_what_cannot_fit`."""
-    return int(ephemeral_megabytes / _DISK[effective(file_format, key)])
+    return int(ephemeral_megabytes / _DISK[compression_of(file_format, key)])
 
 
 _ADVICE: Final = (
@@ -92,7 +92,7 @@ def text_of(
     url = f"s3://{bucket}/{key}"
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
     with aws.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-        blocks = _blocks(_decompressed(body, effective(file_format, key)), url)
+        blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
         blocks = _within(_transcoded(blocks, encoding, url), room, url)
         yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
 
@@ -117,7 +117,7 @@ def fetch(
             file.writelines(_within(_blocks(body, url), room, url))
 
 
-def effective(file_format: Format, key: str) -> str:
+def compression_of(file_format: Format, key: str) -> str:
     """How the object of this key is compressed: `none`, `gzip` or `zstd`."""
     if isinstance(file_format, ParquetFormat):
         return "none"

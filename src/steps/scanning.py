@@ -41,7 +41,15 @@ class CutWithin(Exception):
 
 
 class _Unaccounted(Exception):
-    """Lines of a piece are part of no record, or of two; the message is for people."""
+    """Lines of a piece are part of no record, or of two; the message is for people.
+
+    Attributes:
+        near: where to look, for the end of a sentence.
+    """
+
+    def __init__(self, message: str, near: str) -> None:
+        super().__init__(message)
+        self.near = near
 
 
 @dataclass
@@ -104,7 +112,7 @@ class Scanner:
                 self._notes_breaks = True  # nearly always, they are what is missing
                 return self.scan(piece, directory)
             if not piece.is_last or piece.number:
-                raise CutWithin(str(lines)) from lines
+                raise CutWithin(f"{self._url}: a quote is not closed{lines.near}") from lines
             raise InvalidData(str(lines)) from lines
 
     def _scan(self, piece: Piece, directory: Path) -> Scanned:
@@ -163,11 +171,13 @@ class Scanner:
         if not lost:
             self._refuse_open_end(piece, unread)
             return lines
+        near = _near(piece, unread, self._split.dataset)
         raise _Unaccounted(
             f"{self._url}: {abs(lost):,} of its {piece.lines:,} lines are"
             f" {'lost' if lost > 0 else 'there twice'} when it is read as this dataset's format"
             f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-            f" bytes{_near(piece, unread, self._split.dataset)}; mend the object"
+            f" bytes{near}; mend the object",
+            near,
         )
 
     def _refuse_open_end(self, piece: Piece, unread: list[Malformed]) -> None:

@@ -17,6 +17,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from steps import malformed
 from steps.broken_rules import BrokenRules
 from steps.duck import PASSED_ON, Workspace, quoted, text
@@ -74,8 +76,8 @@ def check(
     return found
 
 
-def _each(rows: object) -> Iterator[tuple[int, int, list[int]]]:
-    while batch := rows.fetchmany(1000):  # type: ignore[attr-defined]
+def _each(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int, list[int]]]:
+    while batch := rows.fetchmany(1000):
         yield from batch
 
 

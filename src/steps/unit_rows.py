@@ -104,8 +104,9 @@ def split_text(
         except CutWithin as reason:  # never by a text in one piece
             if cut.size > WHOLE_BYTES:
                 raise InvalidData(
-                    f"{reason}. Its quotes leave open where rows begin, and with"
-                    f" {cut.size / duck.MEGABYTE:.0f} MB it is too large to be read as a whole"
+                    f"{reason}. So it is open where rows begin, and with"
+                    f" {cut.size / duck.MEGABYTE:.0f} MB the text is too large to be read as a"
+                    f" whole (up to {WHOLE_BYTES // duck.MEGABYTE} MB); mend or split the object"
                 ) from reason
             piece_bytes = None
             cut = _Cut(Cutter(space.directory, form, "whole", None), cut.text())

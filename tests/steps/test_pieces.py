@@ -19,7 +19,13 @@ from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from steps import duck
 from steps.line_numbers import line_numbers
-from steps.pieces import MISSING_FIELDS, PIECE_BYTES, Cutter, with_equal_line_ends
+from steps.pieces import (
+    MISSING_FIELDS,
+    PIECE_BYTES,
+    WHOLE_BYTES,
+    Cutter,
+    with_equal_line_ends,
+)
 from steps.split import Split
 from steps.unit_rows import UnitRows, split_text
 
@@ -191,6 +197,24 @@ def test_a_text_that_cannot_be_cut_may_not_lack_too_many_fields() -> None:
     body = f"{head}\n{odd * 40}{'1,2' * 10}\n".encode() + b"1,2\n" * 6_000
     with pytest.raises(InvalidData, match="only be read as a whole, but about .* are missing"):
         split(body, columns, piece_bytes=400, block=100)
+
+
+@pytest.mark.slow
+def test_a_large_text_whose_quotes_are_wrong_is_refused_with_the_place() -> None:
+    """Behind one quote too many, cuts are within values; so much cannot be read as a whole."""
+    row = b'7,"' + b"a\nb" * 3000 + b'"\n'
+    head = b'id,name\n5" long,x\n' + row * 20 + b'8,"open\n'
+
+    def blocks() -> Iterator[bytes]:
+        yield head
+        block = row * 80
+        for _ in range(WHOLE_BYTES // len(block) + 1):
+            yield block
+
+    contract = dataset(columns=[{"name": "id"}, {"name": "name"}])
+    refusal = r"a quote is not closed.*too large to be read as a whole \(up to 128 MB\); mend or"
+    with duck.workspace(512) as space, pytest.raises(InvalidData, match=refusal):
+        split_text(space, blocks(), Split(contract, None), "a.csv")
 
 
 def test_a_thousand_columns_may_hold_line_breaks() -> None:

@@ -40,6 +40,8 @@ TRANSIENT: Final = frozenset(
         "RequestTimeoutException",
     }
 )
+CONSOLE: Final = "console.aws.amazon.com"
+CONSOLES: Final = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 # A request of these that is sent again after a lost answer would start a second job, so nothing is
 # sent again here: whoever calls looks the job up first (steps.submit_job).
 SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue", "emr", "ssm"})
@@ -78,6 +80,18 @@ def client(service: str) -> Any:
         max_pool_connections=32,
     )
     return boto3.client(service, config=config)
+
+
+def console(region: str) -> str:
+    """The console of a Region: each partition has a domain of its own.
+
+    AWS General Reference, "AWS Management Console endpoints", and for China and GovCloud the links
+    of the Amazon ECS Developer Guide, "Amazon ECS-optimized Linux AMIs".
+    """
+    domain = next(
+        (found for prefix, found in CONSOLES.items() if region.startswith(prefix)), CONSOLE
+    )
+    return f"https://{region}.{domain}"
 
 
 def error_code(error: ClientError) -> str:

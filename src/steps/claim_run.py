@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from boto3.dynamodb.conditions import Attr
 
-from contracts.errors import Conflict, InvalidRequest, NotFound, Problem, RunConflict
+from contracts.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    RunConflict,
+    TransientFailure,
+)
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
-from contracts.run_request import WHEN_NOT_SAID, RunRequest, format_timestamp
+from contracts.run_request import (
+    WHEN_NOT_SAID,
+    RunRequest,
+    format_timestamp,
+    parse_timestamp,
+)
 from steps import aws
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
@@ -33,6 +45,12 @@ OF_AN_END: Final = (
     "items",
 )
 GONE: Final = "GONE"  # the service does not know the execution (any more)
+# No document says how soon an execution that was started can be read, so "not known" counts only
+# when its run has been left alone for so long (inferred).
+SETTLING: Final = timedelta(minutes=5)
+# The attempt of the run whose execution, if it is handed over, has the stack in its name. Attempts
+# that a release of before claimed, and may have handed over, do not.
+STACK_NAMED: Final = "stack_named_attempt"
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,7 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
     """Claim the run for `message.execution_arn`, or tell who holds it.
 
     Raises:
+        TransientFailure: the run changed hands a moment ago, and its holder is not known yet.
         RunConflict: the run id belongs to a run with other content; names every difference.
         InvalidRequest: `retryOf` names no run that could be retried.
         Conflict: another execution changed the run meanwhile; the same call decides anew.
@@ -57,7 +76,7 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
     request = message.request
     run = ledger.get_item(request.run_id, RUN)
     if run is None:
-        _check_retried_run(request, ledger)
+        _check_retried_run(request, ledger, now)
         ledger.put_if_absent(_new_run(message, now))
         # Read it back even when it was ours: a request sent twice by the client looks refused.
         run = ledger.get_item(request.run_id, RUN)
@@ -81,6 +100,16 @@ def execution_status(arn: str) -> str:
     return str(answer["Status"])
 
 
+def is_settling(run: Item, status: str, now: datetime) -> bool:
+    """Whether the run's execution may not be known yet, rather than not any more.
+
+    Args:
+        status: of the execution that holds the run.
+    """
+    changed = run.get("updated_at", run["claimed_at"])
+    return status == GONE and now - parse_timestamp(changed) < SETTLING
+
+
 def _new_run(message: ClaimRun, now: datetime) -> Item:
     end = message.request.end_date_time or now.replace(microsecond=now.microsecond // 1000 * 1000)
     return {
@@ -88,6 +117,7 @@ def _new_run(message: ClaimRun, now: datetime) -> Item:
         "item": RUN,
         "status": RunStatus.CLAIMED.value,
         "run_attempt": 1,
+        STACK_NAMED: 1,
         "holder": message.execution_arn,
         "request": message.request.canonical(),
         "dataset_name": message.request.dataset_name,
@@ -115,6 +145,10 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
     # A batch execution may go on with its other records after this run of it has failed: then the
     # ledger, not the execution, tells that the run is over.
     holder = execution_status(run["holder"])
+    if not failed and is_settling(run, holder, now):
+        raise TransientFailure(
+            f"run {run['run_id']} changed hands a moment ago; its execution is not known yet"
+        )
     if holder in ALIVE and not failed:
         return _answer(ClaimOutcome.LIVE, run)
     logger.info("taking the run over", extra={"holder": run["holder"], "holder_status": holder})
@@ -124,8 +158,10 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
 def _take_over(
     message: ClaimRun, run: Item, ledger: Ledger, now: datetime, *, timed_out: bool
 ) -> Claim:
+    run_attempt = run["run_attempt"] + 1
     changes = {
-        "run_attempt": run["run_attempt"] + 1,
+        "run_attempt": run_attempt,
+        STACK_NAMED: run_attempt,
         "status": RunStatus.CLAIMED.value,
         "updated_at": format_timestamp(now),
         "previous_holder": run["holder"],
@@ -187,7 +223,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 200 else text[:200] + "…"
 
 
-def _check_retried_run(request: RunRequest, ledger: Ledger) -> None:
+def _check_retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> None:
     """Only a run that is over, of the same dataset, can be retried."""
     if request.retry_of is None:
         return
@@ -196,7 +232,7 @@ def _check_retried_run(request: RunRequest, ledger: Ledger) -> None:
         problem = "names no run in the ledger"
     elif retried["dataset_name"] != request.dataset_name:
         problem = f"names a run of another dataset, {retried['dataset_name']}"
-    elif not _is_over(retried):
+    elif not _is_over(retried, now):
         problem = f"names a run that has not ended ({retried['status']}); wait for it"
     else:
         return
@@ -205,6 +241,9 @@ def _check_retried_run(request: RunRequest, ledger: Ledger) -> None:
     )
 
 
-def _is_over(run: Item) -> bool:
+def _is_over(run: Item, now: datetime) -> bool:
     """A run whose execution was stopped or ran out of time never reached its end in the ledger."""
-    return RunStatus(run["status"]).ended or execution_status(run["holder"]) not in ALIVE
+    if RunStatus(run["status"]).ended:
+        return True
+    holder = execution_status(run["holder"])
+    return holder not in ALIVE and not is_settling(run, holder, now)

@@ -50,7 +50,9 @@ def execution(arn: str) -> Ended:
     """As the service tells it."""
     try:
         with aws.translated(f"asking for execution {arn}"):
-            answer = aws.client("lambda").get_durable_execution(DurableExecutionArn=arn)
+            answer = aws.client("lambda").get_durable_execution(
+                DurableExecutionArn=arn, IncludeExecutionData=True
+            )
     except NotFound:
         return Ended(GONE)
     return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))

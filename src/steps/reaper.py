@@ -30,6 +30,7 @@ from contracts.messages import Notify, RecordRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from steps import record_run
+from steps.claim_run import GONE, SETTLING, is_settling
 from steps.executions import Ended, Executions, execution
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
@@ -237,6 +238,8 @@ class Reaper:
         if run is None:
             return self._stop(records, "its run is not in the ledger any more")
         holder = self.executions(run["holder"])
+        if is_settling(run, holder.status, self.clock()):
+            return Stopped()  # the next sweep looks again
         unannounced = run.get("reaped") == MARKED
         if unannounced or not RunStatus(run["status"]).ended:
             if unannounced or not holder.alive:
@@ -257,8 +260,11 @@ class Reaper:
 
     def _awaited(self, record: JobRecord, run: Item) -> bool:
         """Whether the execution that waits for a job of a living run is alive, too."""
-        shard = record.execution not in (None, run["holder"])
-        return not shard or self.executions(str(record.execution)).alive
+        if record.execution in (None, run["holder"]):
+            return True
+        shard = self.executions(str(record.execution))
+        settling = shard.status == GONE and self.clock() - record.submitted_at < SETTLING
+        return shard.alive or settling
 
     def _stop(
         self, records: Sequence[JobRecord], reason: str, patience_seconds: int = 0

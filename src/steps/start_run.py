@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
@@ -15,10 +13,10 @@ from contracts.errors import NotConfigured, NotFound, OwnershipLost, Problem, Ru
 from contracts.messages import StartedRun, StartRun
 from contracts.run_request import format_timestamp
 from steps import aws
-from steps.ledger import RUN, Ledger
+from steps.claim_run import STACK_NAMED
+from steps.execution_name import execution_name, name_without_stack
+from steps.ledger import RUN, Item, Ledger
 from steps.runtime import settings_from_environment, step_handler, utc_now
-
-NAME_CHARACTERS: Final = 64  # the service's limit of DurableExecutionName
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,7 @@ class Settings:
     ledger_table: str
     long_run_function: str
     environment: str
+    stack_name: str
 
 
 @step_handler(StartRun)
@@ -52,7 +51,7 @@ def start_run(message: StartRun, settings: Settings, ledger: Ledger, now: dateti
         raise OwnershipLost(
             f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
         )
-    name = execution_name(settings.environment, run_id, message.run_attempt)
+    name = _name(run, settings)
     arn = _start(message, settings.long_run_function, name)
     changes = {"holder": arn, "updated_at": format_timestamp(now)}
     ours = Attr("holder").eq(message.execution_arn) & Attr("run_attempt").eq(message.run_attempt)
@@ -63,13 +62,16 @@ def start_run(message: StartRun, settings: Settings, ledger: Ledger, now: dateti
     return StartedRun(execution_arn=arn, execution_name=name)
 
 
-def execution_name(environment: str, run_id: str, run_attempt: int) -> str:
-    """Equal for equal arguments, within the service's limit; shortened by a hash if need be."""
-    name = f"{environment}-{run_id}-{run_attempt}"
-    if len(name) <= NAME_CHARACTERS:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: NAME_CHARACTERS - 13]}-{digest}"
+def _name(run: Item, settings: Settings) -> str:
+    """The name of the attempt's execution, the same for every start and release.
+
+    A release of before may have started an attempt that it claimed under a name without stack;
+    under another name the attempt would be executed twice.
+    """
+    run_id, run_attempt = run["run_id"], run["run_attempt"]
+    if run.get(STACK_NAMED) == run_attempt:
+        return execution_name(settings.environment, settings.stack_name, run_id, run_attempt)
+    return name_without_stack(settings.environment, run_id, run_attempt)
 
 
 def _start(message: StartRun, function: str, name: str) -> str:

@@ -13,6 +13,7 @@ from deployed_steps import DeployedSteps
 from world import LONG_RUN, error_named, execution_arn, sqs_event
 
 from durable_pipeline import app
+from steps.execution_name import execution_name
 
 RUN: dict[str, Any] = {
     "datasetName": "orders",
@@ -235,10 +236,11 @@ def test_a_detached_run_is_handed_over_by_name_and_the_twin_claims_it(
 
     assert deployed.run(sqs_event(message)).answer == DONE
     (start,) = deployed.lambda_api.started
-    assert start["DurableExecutionName"] == "test-r-1-1"
-    assert deployed.run_item("r-1")["holder"] == execution_arn(LONG_RUN, "test-r-1-1")
+    name = execution_name("test", "pipeline", "r-1", 1)
+    assert start["DurableExecutionName"] == name
+    assert deployed.run_item("r-1")["holder"] == execution_arn(LONG_RUN, name)
 
-    execution = deployed.run(json.loads(start["Payload"]), app.handle_run, name="test-r-1-1")
+    execution = deployed.run(json.loads(start["Payload"]), app.handle_run, name=name)
 
     assert execution.answer["status"] == "SUCCEEDED"
     assert deployed.run_item("r-1")["run_attempt"] == 1

@@ -11,7 +11,7 @@ from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, T
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
-from steps.claim_run import claim_run, handler
+from steps.claim_run import SETTLING, claim_run, handler
 
 
 @pytest.fixture
@@ -22,14 +22,18 @@ def executions(clients: Any) -> Executions:
 
 
 def claim(
-    cloud: Any, execution: str, sent: RunRequest | None = None, by: str | None = None
+    cloud: Any,
+    execution: str,
+    sent: RunRequest | None = None,
+    by: str | None = None,
+    at: datetime = NOW,
 ) -> Claim:
     message = ClaimRun(
         request=sent or request(),
         execution_arn=arn(execution),
         handed_over_by=arn(by) if by else None,
     )
-    return claim_run(message, cloud.ledger, NOW)
+    return claim_run(message, cloud.ledger, at)
 
 
 def set_run(cloud: Any, **attributes: Any) -> None:
@@ -124,13 +128,41 @@ def test_a_run_whose_execution_is_over_is_taken_over(
     if status:
         executions.status[arn("one")] = status
 
-    answer = claim(cloud, "two")
+    answer = claim(cloud, "two", at=NOW if status else NOW + SETTLING)
 
     assert answer.outcome is ClaimOutcome.TAKEN_OVER
     assert answer.run_attempt == 2
     assert answer.status is RunStatus.CLAIMED
     assert answer.previous_timed_out == (status == "TIMED_OUT")
     assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("two")
+
+
+def test_an_execution_that_is_not_known_just_after_a_hand_over_is_not_taken_for_gone(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    claim(cloud, "long", by="one", at=NOW + timedelta(hours=1))
+    soon = NOW + timedelta(hours=1) + SETTLING - timedelta(seconds=1)
+
+    with pytest.raises(TransientFailure, match="not known yet"):
+        claim(cloud, "two", at=soon)
+    assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("long")
+
+    executions.status[arn("long")] = "RUNNING"
+    assert claim(cloud, "two", at=soon).outcome is ClaimOutcome.LIVE
+
+
+def test_a_run_whose_execution_is_not_known_yet_cannot_be_retried(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger, "old", runId="old")
+
+    with pytest.raises(InvalidRequest, match="not ended"):
+        claim(cloud, "one", request(retryOf="old"))
+
+    later = claim(cloud, "one", request(retryOf="old"), at=NOW + SETTLING)
+    assert later.outcome is ClaimOutcome.CLAIMED
+    assert not executions.started
 
 
 @pytest.mark.parametrize("status", ["FAILED", "STOPPED"])

@@ -127,6 +127,7 @@ def test_every_outcome_has_its_own_attribute(
 def test_commands_name_the_stack_but_not_on_a_local_cloud(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], command: str
 ) -> None:
+    monkeypatch.delenv("STACK_NAME")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TOPIC_ARN", "arn:topic")

@@ -15,7 +15,9 @@ from contracts import layout
 from contracts.errors import OwnershipLost, TransientFailure
 from contracts.job import Engine, JobState
 from contracts.manifest import ManifestSummary
+from contracts.run_request import format_timestamp
 from steps import reaper
+from steps.claim_run import SETTLING
 from steps.executions import Ended
 from steps.ledger import ACTIVE_RUN
 from steps.reaper import ReaperIncomplete
@@ -393,6 +395,27 @@ class TestSweep:
         world.sweep()
         assert world.cloud.published() == [], "once"
 
+    def test_an_execution_that_is_not_known_just_after_a_hand_over_is_left_alone(self, world):
+        world.submit()
+        handed_over = {"updated_at": format_timestamp(world.clock())}
+        world.cloud.ledger.update(RUN_ID, "RUN", handed_over)
+        world.end("GONE")
+        world.clock.advance(SETTLING.total_seconds() - 1)
+        world.sweep()
+        assert world.run()["status"] == "RUNNING"
+        assert world.job().cancelling is None
+        world.clock.advance(1)
+        world.sweep()
+        assert world.run()["status"] == "FAILED"
+
+    def test_jobs_of_a_shard_that_is_not_known_yet_go_on(self, world):
+        world.submit(world.message(execution_arn=SHARD))
+        world.sweep()
+        assert world.job().cancelling is None
+        world.clock.advance(SETTLING.total_seconds())
+        world.sweep()
+        assert world.job().cancelling == "the execution that waited for it has ended"
+
     def test_an_end_that_was_marked_but_not_announced_is_announced(self, world):
         def lost(_news):
             raise TransientFailure("no connection")
@@ -475,9 +498,17 @@ class FakeExecutions:
     def __init__(self, **answer: object) -> None:
         self.answer = answer
 
-    def get_durable_execution(self, DurableExecutionArn: str) -> dict[str, object]:  # noqa: N803
+    def get_durable_execution(
+        self,
+        DurableExecutionArn: str,  # noqa: N803
+        IncludeExecutionData: bool,  # noqa: N803
+    ) -> dict[str, object]:
         assert DurableExecutionArn == FIRST
-        return self.answer
+        return {
+            name: value
+            for name, value in self.answer.items()
+            if IncludeExecutionData or name not in ("InputPayload", "Result", "Error")
+        }
 
 
 class TestHandler:

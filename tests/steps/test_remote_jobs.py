@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -324,3 +325,17 @@ class TestRegistry:
         assert [attempts(service) for service in ("glue", "emr", "ssm")] == [1, 1, 1]
         assert attempts("emr-serverless") > 1
         assert attempts("redshift-data") > 1
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-central-1", "https://eu-central-1.console.aws.amazon.com"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
+    ],
+)
+def test_links_lead_to_the_console_of_the_partition(region: str, console: str) -> None:
+    assert aws.console(region) == console
+    for module in (emr_serverless, emr_ssm, emr_steps, glue, logs, redshift):
+        assert "console.a" not in inspect.getsource(module), "its links ask aws.console"

@@ -16,10 +16,17 @@ from contracts.errors import (
 )
 from contracts.messages import ClaimRun, StartedRun, StartRun
 from steps.claim_run import claim_run
-from steps.start_run import Settings, execution_name, handler, start_run
+from steps.execution_name import execution_name
+from steps.start_run import Settings, handler, start_run
 
-SETTINGS = Settings(ledger_table="ledger", long_run_function="long-run:live", environment="test")
-NAME = "test-r1-1"
+SETTINGS = Settings(
+    ledger_table="ledger",
+    long_run_function="long-run:live",
+    environment="test",
+    stack_name="pipeline",
+)
+NAME = execution_name("test", "pipeline", "r1", 1)
+OLD_NAME = "test-r1-1"
 
 
 @pytest.fixture
@@ -120,6 +127,36 @@ def test_a_name_taken_by_other_content_is_a_conflict(cloud: Any, executions: Exe
         start(cloud)
 
 
+def claimed_by_a_release_of_before(cloud: Any) -> None:
+    claimed(cloud.ledger)
+    cloud.ledger.update("r1", "RUN", {}, ("stack_named_attempt",))
+
+
+def test_a_run_that_an_earlier_release_started_is_not_started_under_another_name(
+    cloud: Any, executions: Executions
+) -> None:
+    """Its start was made, the answer lost, and the stack updated before the step was repeated."""
+    claimed_by_a_release_of_before(cloud)
+    start(cloud)
+
+    start(cloud)
+
+    assert list(executions.started) == [OLD_NAME]
+
+
+def test_an_attempt_that_takes_such_a_run_over_has_the_stack_in_its_name(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed_by_a_release_of_before(cloud)
+    executions.status[arn("one")] = "FAILED"
+    takes_over = ClaimRun(request=request(), execution_arn=arn("two"))
+    assert claim_run(takes_over, cloud.ledger, NOW).run_attempt == 2
+
+    start(cloud, "two", attempt=2)
+
+    assert list(executions.started) == [execution_name("test", "pipeline", "r1", 2)]
+
+
 def test_a_run_nobody_claimed_is_not_started(cloud: Any, executions: Executions) -> None:
     with pytest.raises(NotFound, match="r1"):
         start(cloud)
@@ -134,15 +171,16 @@ def test_a_function_that_is_not_durable_is_named(cloud: Any, executions: Executi
         start(cloud)
 
 
-@pytest.mark.parametrize("environment", ["dev", "e" * 30])
+@pytest.mark.parametrize("environment", ["dev", "e" * 16])
 def test_names_fit_the_service_and_differ(environment: str) -> None:
     names = {
-        execution_name(environment, run_id, attempt)
+        execution_name(environment, stack, run_id, attempt)
+        for stack in ("orders", "s" * 128, "s" * 127 + "t")
         for run_id in ("a" * 40, "a" * 39 + "b", "r-1_x")
         for attempt in (1, 2, 100)
     }
 
-    assert len(names) == 9
+    assert len(names) == 27
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
 
 

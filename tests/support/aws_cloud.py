@@ -85,6 +85,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "POWERTOOLS_METRICS_NAMESPACE": "DurablePipeline",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "ENVIRONMENT": "test",
+        "STACK_NAME": "pipeline",
         "LEDGER_TABLE": LEDGER_TABLE,
         "PROCESSED_DATA_TABLE": PROCESSED_DATA_TABLE,
         "DATA_BUCKET": DATA_BUCKET,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from contracts.errors import NotConfigured, NotFound, PipelineError
 from contracts.job import Engine, JobState
+from steps import aws
 from steps.remote_jobs.base import (
     Answer,
     EngineStatus,
@@ -164,9 +165,7 @@ class EmrServerlessJobs:
             state=state,
             raw_state=run["state"],
             error=run.get("stateDetails") or None,
-            console_url=(
-                f"https://{region}.console.aws.amazon.com/emr/home?region={region}#/serverless"
-            ),
+            console_url=(f"{aws.console(region)}/emr/home?region={region}#/serverless"),
             ended_at=run.get("updatedAt") if state.ended else None,
         )
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from contracts.errors import EngineFull, PipelineError, Throttled, TransientFailure
 from contracts.job import Engine, JobState
+from steps import aws
 from steps.remote_jobs.base import (
     Answer,
     EngineStatus,
@@ -230,7 +231,7 @@ class EmrSsmJobs:
             raw_state,
             error=f"no step was submitted; its command ended as {why}: {output}".rstrip(": "),
             console_url=(
-                f"https://{region}.console.aws.amazon.com/systems-manager/run-command/"
+                f"{aws.console(region)}/systems-manager/run-command/"
                 f"{invocation['CommandId']}?region={region}"
             ),
             ended_at=_ended_at(invocation),

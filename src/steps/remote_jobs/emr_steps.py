@@ -235,8 +235,7 @@ class EmrSteps:
             error=": ".join(text for text in told if text) or reason or None,
             log_url=failure.get("LogFile") or None,
             console_url=(
-                f"https://{region}.console.aws.amazon.com/emr/home?region={region}"
-                f"#/clusterDetails/{cluster}"
+                f"{aws.console(region)}/emr/home?region={region}#/clusterDetails/{cluster}"
             ),
             ended_at=status.get("Timeline", {}).get("EndDateTime"),
         )

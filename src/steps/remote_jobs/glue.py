@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
+from steps import aws
 from steps.remote_jobs.base import (
     JOB_KEY_ARGUMENT,
     Answer,
@@ -170,7 +171,7 @@ class GlueJobs:
     def _console_url(self, run: Mapping[str, Any]) -> str:
         region = self._client.meta.region_name
         return (
-            f"https://{region}.console.aws.amazon.com/gluestudio/home?region={region}"
+            f"{aws.console(region)}/gluestudio/home?region={region}"
             f"#/job/{run['JobName']}/run/{run['Id']}"
         )
 
@@ -182,7 +183,7 @@ class GlueJobs:
         # the console's fragment is percent-encoded twice, with $ for the second %
         name = quote(quote(f"{group.rstrip('/')}/output", safe=""), safe="").replace("%", "$")
         return (
-            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+            f"{aws.console(region)}/cloudwatch/home?region={region}"
             f"#logsV2:log-groups/log-group/{name}/log-events/{run['Id']}"
         )
 

@@ -163,7 +163,7 @@ def _file(url: str) -> Log:
     """A compressed log file; no lines if it is large."""
     bucket, key = layout.split_s3_url(url)
     s3 = aws.client("s3")
-    link = f"https://{s3.meta.region_name}.console.aws.amazon.com/s3/object/{bucket}?prefix="
+    link = f"{aws.console(s3.meta.region_name)}/s3/object/{bucket}?prefix="
     link += quote(key, safe="")
     try:
         with aws.translated(f"reading log {url}"):

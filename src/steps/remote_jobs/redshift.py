@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
+from steps import aws
 from steps.remote_jobs.base import (
     Answer,
     EngineStatus,
@@ -168,7 +169,7 @@ class RedshiftJobs:
             state=mapped(self.engine, STATES, answer["Status"]),
             raw_state=answer["Status"],
             error=answer.get("Error") or None,
-            console_url=f"https://{region}.console.aws.amazon.com/redshiftv2/home?region={region}",
+            console_url=f"{aws.console(region)}/redshiftv2/home?region={region}",
             ended_at=answer.get("UpdatedAt"),
         )
 

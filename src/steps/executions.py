@@ -9,7 +9,15 @@ from contracts.errors import NotFound
 from contracts.run import RunStatus
 from steps import aws
 from steps.claim_run import ALIVE, GONE
+from steps.runtime import count_of_function
 
+# How an execution ends badly, and the metric that counts it: no document names the dimensions of
+# Lambda's own metrics of durable executions, so alarms stand on these.
+ENDED_BADLY: Final = {
+    "STOPPED": "ExecutionsStopped",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "FAILED": "ExecutionsFailed",
+}
 REASONS: Final = {
     "STOPPED": "its execution was stopped",
     "TIMED_OUT": "its execution ran out of time",
@@ -56,3 +64,9 @@ def execution(arn: str) -> Ended:
     except NotFound:
         return Ended(GONE)
     return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+
+
+def count_end(arn: str, status: str) -> None:
+    """Count an execution that ended badly, by its function; again when the call is repeated."""
+    # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/…
+    count_of_function(ENDED_BADLY[status], arn.split(":")[6])

@@ -31,18 +31,24 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from steps import record_run
 from steps.claim_run import GONE, SETTLING, is_settling
-from steps.executions import Ended, Executions, execution
+from steps.executions import ENDED_BADLY, Ended, Executions, count_end, execution
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper, Stopped
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.notify import StackSettings, run_event
 from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.runtime import Clock, flush_metrics, logger, metrics, settings_from_environment, utc_now
+from steps.runtime import (
+    Clock,
+    flush_metrics,
+    logger,
+    metrics,
+    settings_from_environment,
+    utc_now,
+)
 from steps.topic import Event, EventName, publish
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
-ENDED_BADLY: Final = frozenset({"STOPPED", "TIMED_OUT", "FAILED"})
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
 MARKED: Final = "marked"
@@ -116,6 +122,7 @@ class Reaper:
         """
         if status not in ENDED_BADLY:
             return
+        count_end(arn, status)
         ended = replace(self.executions(arn), status=status)
         until = self.clock() + PATIENCE
         problems: list[str] = []
@@ -242,6 +249,8 @@ class Reaper:
             return Stopped()  # the next sweep looks again
         unannounced = run.get("reaped") == MARKED
         if unannounced or not RunStatus(run["status"]).ended:
+            if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
+                count_end(run["holder"], holder.status)
             if unannounced or not holder.alive:
                 return self._reap_run(run_id, run["holder"], holder, patience_seconds=0)
             late = (self.clock() - OVERDUE_GRACE).timestamp()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
@@ -17,7 +18,8 @@ from contracts.base import Contract
 from contracts.errors import InvalidInput, PipelineError, Problem
 
 logger = Logger()
-metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "DurablePipeline"))
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "DurablePipeline")
+metrics = Metrics(namespace=NAMESPACE)
 
 Settings = TypeVar("Settings")
 Message = TypeVar("Message", bound=Contract)
@@ -131,6 +133,15 @@ def flush_metrics() -> None:
     """Write out what was measured, if anything: Powertools warns of an empty set."""
     if metrics.metric_set:
         metrics.flush_metrics()
+
+
+def count_of_function(name: str, function: str) -> None:
+    """Write out 1 for a metric that is kept by function, whose name tells stacks apart.
+
+    Its dimensions are `FunctionName` and, as of every metric of Powertools, `service`.
+    """
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
+        metric.add_dimension("FunctionName", function)
 
 
 def _parse(message_class: type[Message], event: dict[str, Any]) -> Message:

@@ -492,6 +492,47 @@ class TestSweep:
         assert asked == []
 
 
+def counted(capsys) -> dict[str, str]:
+    """The function of every metric that was written by function."""
+    lines = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    return {
+        metric["Name"]: line["FunctionName"]
+        for line in lines
+        if "FunctionName" in line
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+    }
+
+
+class TestCounting:
+    @pytest.mark.parametrize(
+        ("status", "metric"),
+        [
+            ("STOPPED", "ExecutionsStopped"),
+            ("TIMED_OUT", "ExecutionsTimedOut"),
+            ("FAILED", "ExecutionsFailed"),
+        ],
+    )
+    def test_an_execution_that_ended_badly_is_counted_by_its_function(
+        self, world, capsys, status, metric
+    ):
+        world.end(status)
+        world.reap(status)
+        assert counted(capsys) == {metric: "long"}
+
+    def test_one_whose_event_was_lost_is_counted_once(self, world, capsys):
+        world.end("TIMED_OUT")
+        world.sweep()
+        assert counted(capsys) == {"ExecutionsTimedOut": "long"}
+        world.sweep()
+        assert counted(capsys) == {}
+
+    def test_one_that_holds_no_run_is_counted_too(self, world, capsys):
+        world.end("FAILED", arn=SHARD)
+        world.reap("FAILED", SHARD)
+        assert counted(capsys) == {"ExecutionsFailed": "long"}
+
+
 class FakeExecutions:
     """The part of Lambda that tells of executions."""
 

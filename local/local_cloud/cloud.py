@@ -20,8 +20,10 @@ from local.local_cloud.events.bus import EventBus
 from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
 from local.local_cloud.events.sources import Invoker, SqsMapping, SqsPoller
 from local.local_cloud.front import Front
+from local.local_cloud.function_logs import FunctionLogs
 from local.local_cloud.jobs.services import Engines, engine_parameters
 from local.local_cloud.lambdas.service import LambdaService
+from local.local_cloud.message_moves import MessageMoves
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from local.local_cloud.state import CLOUD_FILE, CloudError, claimed
@@ -210,6 +212,13 @@ class LocalCloud:
         self._running.callback(functions.stop)
         front.add_rest("lambda", functions)
         self._functions = functions
+        groups: dict[str, list[str]] = {}
+        for name, group in stack.log_groups.items():
+            groups.setdefault(group, []).append(name)
+        front.add_json(FunctionLogs(groups, self._state_dir / "logs", stack.clients))
+        moves = MessageMoves(_known(self._clients))
+        front.add_json(moves)
+        self._running.callback(moves.stop)
 
     def _start_events(self, front: Front, substrate: Substrate, stack: Stack) -> None:
         deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import itertools
 import json
 import logging
 import socket
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
+from local.local_cloud.forwarding import check_forwarded, is_form, with_operation
 from local.local_cloud.proxy import (
     BadBody,
     SubstrateConnection,
@@ -25,13 +27,6 @@ from local.local_cloud.routing import Route, route
 from local.local_cloud.services import Headers, JsonService, Response, ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
-# Services that the substrate answers. An empty name is an unsigned request (S3 allows them).
-_FORWARDED: Final = frozenset(
-    {"", "s3", "sqs", "sns", "dynamodb", "sts", "iam", "secretsmanager", "logs", "monitoring"}
-    | {"kms", "ssm"}
-)
-# The substrate's documents and the like of Systems Manager do nothing: only parameters are real.
-_SSM_REAL: Final = "Parameter"
 
 
 class FrontError(Exception):
@@ -104,8 +99,11 @@ class Front:
             self._server.shutdown()
         self._server.server_close()
 
-    def own_service(self, where: Route) -> JsonService | RestService | None:
+    def own_service(self, where: Route, path: str) -> JsonService | RestService | None:
         """The service of ours that answers; None: the substrate does.
+
+        Args:
+            path: as in the request line, with query.
 
         Raises:
             ServiceError: nobody emulates it.
@@ -119,10 +117,7 @@ class Front:
                 return own
             if not own.forwards:
                 raise not_emulated(f"{where.service} {where.operation}")
-        if where.service not in _FORWARDED:
-            raise not_emulated(f"the service {where.service}")
-        if where.service == "ssm" and _SSM_REAL not in where.operation:
-            raise not_emulated(f"{where.service} {where.operation}")
+        check_forwarded(where, path)
         return None
 
 
@@ -182,7 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
         where = route(self.path, headers)
         body = body_blocks(self.rfile, headers)
         try:
-            service = self.server.front.own_service(where)
+            content = b"".join(body) if is_form(headers) else b""
+            body = itertools.chain([content] if content else [], body)
+            where = with_operation(where, self.path, headers, content)
+            service = self.server.front.own_service(where, self.path)
             if service is None:
                 self._forward(body)
             else:

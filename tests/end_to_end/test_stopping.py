@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from running_cloud import Item, RunningCloud, wait_until
 from test_whole_pipeline import run_request
@@ -11,6 +13,9 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.xdist_group("end-to-end"),
 ]
+
+
+STACK = "durable-pipeline"
 
 
 def job_of(cloud: RunningCloud, run_id: str, *states: str) -> Item:
@@ -32,6 +37,23 @@ def announced(cloud: RunningCloud, run_id: str) -> Item:
     return wait_until(found, f"the end of {run_id} to be announced")
 
 
+def assert_counted(cloud: RunningCloud, metric: str, execution: str) -> None:
+    """The reaper's log holds the metric, under the name of the execution's function."""
+    logs = cloud.cloud.client("logs")
+    group = f"/aws/lambda/{STACK}/steps"
+    function = execution.split(":")[6]
+
+    def found() -> Item | None:
+        events = logs.filter_log_events(logGroupName=group, filterPattern=f'"{metric}"')["events"]
+        lines = (json.loads(event["message"]) for event in events)
+        return next((line for line in lines if line.get("FunctionName") == function), None)
+
+    line = wait_until(found, f"{metric} of {function} in {group}")
+    (counted,) = line["_aws"]["CloudWatchMetrics"]
+    assert counted["Namespace"] == "DurablePipeline"
+    assert set(counted["Dimensions"][0]) == {"FunctionName", "service"}
+
+
 def test_stopping_an_execution_cancels_its_job_and_marks_its_run(cloud: RunningCloud) -> None:
     with cloud.job_hanging_for("dt=2026-11-01"):
         cloud.send(run_request("e2e-stopped", detached=True))
@@ -51,6 +73,7 @@ def test_stopping_an_execution_cancels_its_job_and_marks_its_run(cloud: RunningC
     assert announced(cloud, "e2e-stopped")
     assert cloud.results("e2e-stopped")["status"] == "STOPPED"
     assert cloud.stored("e2e-stopped") == []
+    assert_counted(cloud, "ExecutionsStopped", run["holder"]["S"])
 
 
 def test_a_stopped_run_is_taken_over_when_its_message_is_sent_again(cloud: RunningCloud) -> None:

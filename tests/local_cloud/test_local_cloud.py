@@ -212,7 +212,6 @@ def test_a_function_that_crashes_says_so(cloud: LocalCloud) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
-        ("cloudwatch", "list_metrics", {}),
         ("iam", "list_roles", {}),
         ("kms", "list_keys", {}),
         ("logs", "describe_log_groups", {}),
@@ -233,11 +232,23 @@ def test_every_service_answers_boto3(
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_metrics_are_taken(cloud: LocalCloud) -> None:
-    cloudwatch = cloud.client("cloudwatch")
-    cloudwatch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "m", "Value": 1}])
-
-    assert cloudwatch.list_metrics(Namespace="N")["Metrics"][0]["MetricName"] == "m"
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("describe_alarms", {}),
+        ("list_metrics", {}),
+        (
+            "get_metric_data",
+            {"MetricDataQueries": [], "StartTime": "2026-11-01", "EndTime": "2026-11-02"},
+        ),
+    ],
+)
+def test_metrics_and_alarms_are_refused_and_not_empty(
+    cloud: LocalCloud, operation: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="does not emulate the service monitoring") as refusal:
+        getattr(cloud.client("cloudwatch"), operation)(**arguments)
+    assert refusal.value.response["Error"]["Code"] == "NotEmulated"
 
 
 def test_what_is_not_emulated_is_refused_by_name(cloud: LocalCloud) -> None:

@@ -39,7 +39,7 @@ def function(props: Properties, stack: Stack) -> Created:
     stack.warnings.add(props.owner, f"{props.kind} Runtime, Architectures", _RUNTIME)
     props.take("Architectures", None)
     props.without_effect("the disk of this machine is the limit", "EphemeralStorage")
-    props.without_effect("logs are files in the state directory", "LoggingConfig")
+    stack.log_groups[name] = _log_group(props, name)
     props.without_effect("nothing is traced", "TracingConfig")
     props.without_effect("there is no network of its own", "VpcConfig")
     props.without_effect("nothing is encrypted locally", "KmsKeyArn")
@@ -48,6 +48,18 @@ def function(props: Properties, stack: Stack) -> Created:
     props.take("Tags", None)  # SAM adds one to everything it makes
     props.finish()
     return Created(name, {"Arn": arn("lambda", f"function:{name}")})
+
+
+def _log_group(props: Properties, function: str) -> str:
+    group = f"/aws/lambda/{function}"
+    part = props.part("LoggingConfig")
+    if part is None:
+        return group
+    group = part.text("LogGroup", group)
+    for ignored in ("LogFormat", "ApplicationLogLevel", "SystemLogLevel"):
+        part.without_effect("functions log as they write", ignored)
+    part.finish()
+    return group
 
 
 def _code_dirs(props: Properties, stack: Stack) -> tuple[Path, ...]:

@@ -42,6 +42,7 @@ class Stack:
         queue_base_url: what a queue's URL begins with, `/` at the end.
         define_job: gives a Glue job to its service; answers with what has no effect.
         functions, mappings, rules: what the template says about functions and events.
+        log_groups: the group that each function logs into.
         bridged_buckets: buckets whose events go to EventBridge.
     """
 
@@ -52,6 +53,7 @@ class Stack:
     define_job: DefineJob
     warnings: Warnings = field(default_factory=Warnings)
     functions: dict[str, FunctionSpec] = field(default_factory=dict)
+    log_groups: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Path] = field(default_factory=dict)
     mappings: list[SqsMapping] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)

@@ -14,6 +14,7 @@ from typing import Any, Final, Self, TypeVar
 import boto3
 from botocore.config import Config
 
+from local.local_cloud.alarms import Alarms, Measurements
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.deployer import deploy
 from local.local_cloud.events.bus import EventBus
@@ -216,6 +217,8 @@ class LocalCloud:
         for name, group in stack.log_groups.items():
             groups.setdefault(group, []).append(name)
         front.add_json(FunctionLogs(groups, self._state_dir / "logs", stack.clients))
+        measured = Measurements(functions.counts, self._state_dir / "logs", stack.clients)
+        front.add_json(Alarms(stack.alarms, measured))
         moves = MessageMoves(_known(self._clients))
         front.add_json(moves)
         self._running.callback(moves.stop)

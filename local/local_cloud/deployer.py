@@ -17,7 +17,7 @@ Create = Callable[[Properties, Stack], Created]
 
 RESOURCE_TYPES: Final[Mapping[str, Create]] = {
     "AWS::CloudWatch::Alarm": operations.alarm,
-    "AWS::CloudWatch::CompositeAlarm": operations.alarm,
+    "AWS::CloudWatch::CompositeAlarm": operations.composite_alarm,
     "AWS::CloudWatch::Dashboard": operations.dashboard,
     "AWS::DynamoDB::Table": storage.table,
     "AWS::Events::Rule": events.rule,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from deployed_template import resources
 from running_cloud import Item, RunningCloud, wait_until
 from test_whole_pipeline import run_request
 
@@ -74,6 +75,16 @@ def test_stopping_an_execution_cancels_its_job_and_marks_its_run(cloud: RunningC
     assert cloud.results("e2e-stopped")["status"] == "STOPPED"
     assert cloud.stored("e2e-stopped") == []
     assert_counted(cloud, "ExecutionsStopped", run["holder"]["S"])
+
+
+def test_every_alarm_is_evaluated_or_says_what_is_not_measured(cloud: RunningCloud) -> None:
+    described = cloud.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+    unknown = {alarm["MetricName"] for alarm in described if "not measure" in alarm["StateReason"]}
+    assert len(described) == len(resources("AWS::CloudWatch::Alarm"))
+    assert unknown == {"ApproximateAgeOfOldestMessage"}
+    states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in described}
+    assert next(state for name, state in states.items() if "LongRunTimedOut" in name) == "OK"
 
 
 def test_a_stopped_run_is_taken_over_when_its_message_is_sent_again(cloud: RunningCloud) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from running_cloud import RunningCloud
 
+from steps.execution_name import execution_name
+
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.timeout(180),
@@ -131,7 +133,7 @@ def test_a_long_run_is_handed_to_the_twin(cloud: RunningCloud) -> None:
 
     assert "LongRunFunction" in run["holder"]["S"]
     names = [item["DurableExecutionName"] for item in cloud.executions("LongRunFunction")]
-    assert "dev-e2e-detached-1" in names
+    assert execution_name("dev", "durable-pipeline", "e2e-detached", 1) in names
     assert int(run["run_attempt"]["N"]) == 1
 
 

@@ -212,6 +212,7 @@ def test_a_function_that_crashes_says_so(cloud: LocalCloud) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
+        ("cloudwatch", "describe_alarms", {}),
         ("iam", "list_roles", {}),
         ("kms", "list_keys", {}),
         ("logs", "describe_log_groups", {}),
@@ -235,18 +236,18 @@ def test_every_service_answers_boto3(
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
-        ("describe_alarms", {}),
         ("list_metrics", {}),
+        ("describe_alarm_history", {}),
         (
             "get_metric_data",
             {"MetricDataQueries": [], "StartTime": "2026-11-01", "EndTime": "2026-11-02"},
         ),
     ],
 )
-def test_metrics_and_alarms_are_refused_and_not_empty(
+def test_metrics_are_refused_and_not_empty(
     cloud: LocalCloud, operation: str, arguments: dict[str, Any]
 ) -> None:
-    with pytest.raises(ClientError, match="does not emulate the service monitoring") as refusal:
+    with pytest.raises(ClientError, match="does not emulate monitoring") as refusal:
         getattr(cloud.client("cloudwatch"), operation)(**arguments)
     assert refusal.value.response["Error"]["Code"] == "NotEmulated"
 

@@ -20,9 +20,18 @@ def log_group(props: Properties, stack: Stack) -> Created:
 
 
 def alarm(props: Properties, stack: Stack) -> Created:
-    """AWS::CloudWatch::Alarm and its kin: metrics are not watched."""
+    """AWS::CloudWatch::Alarm: evaluated when somebody asks for its state."""
     name = props.text("AlarmName", stack.name_of(props.owner, 255))
-    props.resource_without_effect("metrics are not watched, alarms never fire")
+    stack.alarms[name] = props.rest()
+    why = "alarms are evaluated when they are described, and notify nobody"
+    stack.warnings.add(props.owner, props.kind, why)
+    return Created(name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
+
+
+def composite_alarm(props: Properties, stack: Stack) -> Created:
+    """AWS::CloudWatch::CompositeAlarm: not watched."""
+    name = props.text("AlarmName", stack.name_of(props.owner, 255))
+    props.resource_without_effect("composite alarms are not evaluated")
     return Created(name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
 
 

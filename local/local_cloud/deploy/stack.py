@@ -43,6 +43,7 @@ class Stack:
         define_job: gives a Glue job to its service; answers with what has no effect.
         functions, mappings, rules: what the template says about functions and events.
         log_groups: the group that each function logs into.
+        alarms: the properties of each alarm.
         bridged_buckets: buckets whose events go to EventBridge.
     """
 
@@ -54,6 +55,7 @@ class Stack:
     warnings: Warnings = field(default_factory=Warnings)
     functions: dict[str, FunctionSpec] = field(default_factory=dict)
     log_groups: dict[str, str] = field(default_factory=dict)
+    alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
     layers: dict[str, Path] = field(default_factory=dict)
     mappings: list[SqsMapping] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)

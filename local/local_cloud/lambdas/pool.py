@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
+from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
@@ -47,6 +48,7 @@ class FunctionHost:
     def __init__(self, functions: Sequence[FunctionSpec], settings: HostSettings) -> None:
         self.functions = {function.name: function for function in functions}
         self.settings = settings
+        self.counts = InvocationCounts()
         self._launcher = SandboxLauncher(settings.log_dir)
         self._pools: dict[tuple[str, str], _Pool] = {}
         self._lock = threading.Lock()
@@ -79,7 +81,9 @@ class FunctionHost:
             client_context: JSON text that becomes `context.client_context`.
         """
         arn = self.settings.function_arn(name) + (f":{qualifier}" if qualifier else "")
-        return self._pool(name, version).invoke(payload, arn, client_context)
+        outcome = self._pool(name, version).invoke(payload, arn, client_context)
+        self.counts.add(name, failed=outcome.failed)
+        return outcome
 
     def kill_sandboxes(self, name: str) -> int:
         """Kill the processes of a function, busy ones too; returns how many there were."""

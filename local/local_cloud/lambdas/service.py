@@ -15,6 +15,7 @@ from local.local_cloud.durable.api import DurableApi
 from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.store import StatusListener
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
+from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
 from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
 from local.local_cloud.lambdas.pool import FunctionHost
@@ -59,6 +60,11 @@ class LambdaService:
         self._invoke: InvokeApi | None = None
         self._durable: DurableApi | None = None
         self._describe = FunctionsApi(self._host)
+
+    @property
+    def counts(self) -> InvocationCounts:
+        """How often functions ran and failed."""
+        return self._host.counts
 
     def start(self) -> None:
         self._host.start()

@@ -449,7 +449,7 @@ def test_alarms_are_noted(deploy_resources: Deploy) -> None:
     done = deploy_resources({"One": alarm, "Two": alarm})
 
     assert done.stack.warnings.lines() == (
-        "alarms are evaluated when they are described, and notify nobody: AWS::CloudWatch::Alarm (2)",
+        "alarms are evaluated only when described, and notify nobody: AWS::CloudWatch::Alarm (2)",
     )
 
 

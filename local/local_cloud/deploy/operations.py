@@ -23,7 +23,7 @@ def alarm(props: Properties, stack: Stack) -> Created:
     """AWS::CloudWatch::Alarm: evaluated when somebody asks for its state."""
     name = props.text("AlarmName", stack.name_of(props.owner, 255))
     stack.alarms[name] = props.rest()
-    why = "alarms are evaluated when they are described, and notify nobody"
+    why = "alarms are evaluated only when described, and notify nobody"
     stack.warnings.add(props.owner, props.kind, why)
     return Created(name, {"Arn": arn("cloudwatch", f"alarm:{name}")})
 

@@ -81,12 +81,11 @@ _S3: Final = frozenset({"s3", ""})  # an empty name is an unsigned request, whic
 _RPC_PATH: Final = re.compile(r"/service/[^/]+/operation/([A-Za-z]+)$")
 
 
-def with_operation(where: Route, path: str, headers: Mapping[str, str], body: bytes) -> Route:
+def with_operation(where: Route, path: str, body: bytes) -> Route:
     """The route with the operation of a request that carries no `X-Amz-Target`.
 
     Args:
         path: as in the request line, with query.
-        headers: names in any case.
         body: of a query protocol request; empty otherwise.
     """
     if where.operation or where.service in _S3:
@@ -94,13 +93,13 @@ def with_operation(where: Route, path: str, headers: Mapping[str, str], body: by
     location, _, query = path.partition("?")
     if match := _RPC_PATH.search(location):
         return replace(where, operation=match[1])
-    form = body.decode("utf-8", "replace") if is_form(headers) else query
+    form = body.decode("utf-8", "replace") if body else query
     return replace(where, operation=parse_qs(form).get("Action", [""])[0])
 
 
-def is_form(headers: Mapping[str, str]) -> bool:
-    """Whether the request names its operation in its body (the query protocol)."""
-    return (headers.get("content-type") or "").startswith(FORM)
+def names_operation_in_body(where: Route, headers: Mapping[str, str]) -> bool:
+    """Whether it is a request of the query protocol; an object's content type is its own affair."""
+    return where.service not in _S3 and (headers.get("content-type") or "").startswith(FORM)
 
 
 def check_forwarded(where: Route, path: str) -> None:

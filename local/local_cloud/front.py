@@ -14,7 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
-from local.local_cloud.forwarding import check_forwarded, is_form, with_operation
+from local.local_cloud.forwarding import (
+    check_forwarded,
+    names_operation_in_body,
+    with_operation,
+)
 from local.local_cloud.proxy import (
     BadBody,
     SubstrateConnection,
@@ -177,9 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
         where = route(self.path, headers)
         body = body_blocks(self.rfile, headers)
         try:
-            content = b"".join(body) if is_form(headers) else b""
+            content = b"".join(body) if names_operation_in_body(where, headers) else b""
             body = itertools.chain([content] if content else [], body)
-            where = with_operation(where, self.path, headers, content)
+            where = with_operation(where, self.path, content)
             service = self.server.front.own_service(where, self.path)
             if service is None:
                 self._forward(body)

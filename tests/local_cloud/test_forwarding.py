@@ -7,7 +7,13 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
-from local.local_cloud.forwarding import FORWARDED, S3_REFUSED, check_forwarded, with_operation
+from local.local_cloud.forwarding import (
+    FORWARDED,
+    S3_REFUSED,
+    check_forwarded,
+    names_operation_in_body,
+    with_operation,
+)
 from local.local_cloud.front import Front
 from local.local_cloud.routing import Route
 from local.local_cloud.services import Headers, ServiceError
@@ -93,16 +99,20 @@ def test_every_part_of_s3_is_either_real_or_refused() -> None:
         check_forwarded(Route("s3", "", ""), f"/bucket/key?{part}=&prefix=logging")
 
 
+def test_the_content_of_an_object_is_no_form_whatever_its_type() -> None:
+    assert names_operation_in_body(Route("sns", "", ""), FORM)
+    assert not names_operation_in_body(Route("s3", "", ""), FORM)
+    assert not names_operation_in_body(Route("sqs", "AmazonSQS", "SendMessage"), Headers([]))
+
+
 @pytest.mark.parametrize(
-    ("path", "headers", "body", "operation"),
+    ("path", "body", "operation"),
     [
-        ("/", FORM, b"Action=Publish&Version=2010-03-31", "Publish"),
-        ("/?Action=GetCallerIdentity&Version=x", Headers([]), b"", "GetCallerIdentity"),
-        ("/service/GraniteV1/operation/DescribeAlarms", Headers([]), b"", "DescribeAlarms"),
-        ("/", FORM, b"Message=Action%3DPublish", ""),
+        ("/", b"Action=Publish&Version=2010-03-31", "Publish"),
+        ("/?Action=GetCallerIdentity&Version=x", b"", "GetCallerIdentity"),
+        ("/service/GraniteV1/operation/DescribeAlarms", b"", "DescribeAlarms"),
+        ("/", b"Message=Action%3DPublish", ""),
     ],
 )
-def test_the_operation_is_found_in_every_protocol(
-    path: str, headers: Headers, body: bytes, operation: str
-) -> None:
-    assert with_operation(Route("sns", "", ""), path, headers, body).operation == operation
+def test_the_operation_is_found_in_every_protocol(path: str, body: bytes, operation: str) -> None:
+    assert with_operation(Route("sns", "", ""), path, body).operation == operation

@@ -29,6 +29,8 @@ def cloud(tmp_path_factory):
         durable("invoke", "invoke"),
         durable("callback", "await_callback"),
         durable("wait", "wait"),
+        durable("retry", "fail_until"),
+        durable("poll", "poll"),
         durable("brief", "wait", seconds=1),
         durable("long", "wait", seconds=3600),
         durable("map", "map_invoke"),
@@ -212,6 +214,33 @@ def test_a_map_invokes_a_function_per_item(cloud, concurrency):
 
 def test_an_end_that_comes_while_another_branch_works_is_not_passed_over(cloud):
     assert cloud.ended(cloud.start("idle-callback:live", {}))["Status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "expected"),
+    [
+        ("wait", {"seconds": 1}, "waited"),
+        ("retry", {"attempts": 3}, 3),
+        ("poll", {"polls": 3}, 3),
+    ],
+)
+def test_what_falls_due_while_an_invocation_ends_wakes_its_execution(
+    cloud, monkeypatch, function, event, expected
+):
+    executor = cloud.service._engine.executor
+    complete_due_operations = executor._fire_due_operations
+
+    def followed_by_the_end_of_an_invocation(arn):
+        due = complete_due_operations(arn)
+        executor._schedule_earliest_pending(arn)  # the last thing that an invocation's end does
+        return due
+
+    monkeypatch.setattr(executor, "_fire_due_operations", followed_by_the_end_of_an_invocation)
+
+    execution = cloud.ended(cloud.start(f"{function}:live", event))
+
+    assert execution["Status"] == "SUCCEEDED"
+    assert json.loads(execution["Result"]) == expected
 
 
 def test_an_execution_can_be_stopped(cloud):

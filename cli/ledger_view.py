@@ -34,6 +34,7 @@ class Run:
         holder: ARN of the durable execution that holds the run.
         outcome: once it has ended: its status, or that it succeeded with losses.
         findings: the rules that most rows broke.
+        warehouse_error: why the warehouse lacks the rows about the run itself.
         raw: the whole item, plain Python values.
     """
 
@@ -49,6 +50,7 @@ class Run:
     outcome: RunOutcome | None
     findings: tuple[Finding, ...]
     next_steps: tuple[NextStep, ...]
+    warehouse_error: str | None
     raw: Item
 
     @classmethod
@@ -66,6 +68,7 @@ class Run:
             outcome=RunOutcome(item["outcome"]) if "outcome" in item else None,
             findings=tuple(Finding.from_json(one) for one in item.get("findings") or ()),
             next_steps=tuple(NextStep.from_json(one) for one in item.get("next_steps") or ()),
+            warehouse_error=item.get("warehouse_error"),
             raw=item,
         )
 

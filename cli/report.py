@@ -13,7 +13,14 @@ from cli.deployment import Deployment
 from cli.follow import Snapshot
 from cli.ledger_view import Item, UnitRow
 from cli.next_steps import environment_commands, look_further
-from cli.outcome_view import failed_units, print_failures, print_findings, print_next_steps, title
+from cli.outcome_view import (
+    failed_units,
+    print_failures,
+    print_findings,
+    print_lines,
+    print_next_steps,
+    title,
+)
 from cli.results import Question, Rejected, rejected_rows, stored_items, warehouse_answers
 from cli.tables import (
     STATUS_STYLES,
@@ -23,6 +30,7 @@ from cli.tables import (
     units_table,
 )
 from contracts.run import RowCounts, UnitStatus
+from steps.notification_text import missing_in_warehouse
 
 _EXAMPLE_CHARACTERS: Final = 400
 _URLS_SHOWN: Final = 5
@@ -140,6 +148,8 @@ def print_outcome(console: Console, snapshot: Snapshot) -> None:
     console.print(outcome)
     if snapshot.stood_before:
         console.print("It had ended before this message was sent, which started nothing new.")
+    if run.warehouse_error:
+        print_lines(console, [missing_in_warehouse(run.warehouse_error)])
     execution = snapshot.execution
     if not run.status.ended and execution and execution.status != "RUNNING":
         console.print(

@@ -16,11 +16,11 @@ from cli.deployment import Deployment
 from cli.exit_codes import NOT_FOUND, STILL_RUNNING, CommandFailed
 from cli.ledger_view import Run
 from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, find_run
-from cli.outcome_view import print_failures, print_findings, print_next_steps
+from cli.outcome_view import print_failures, print_findings, print_lines, print_next_steps
 from cli.tables import STATUS_STYLES, make_console, outcomes_table, print_json
 from contracts import layout
 from contracts.run import RunResult, UnitOutcome, UnitStatus
-from steps.notification_text import balance
+from steps.notification_text import balance, missing_in_warehouse
 
 _OUTCOMES: Final = b'"outcomes": ['
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -135,6 +135,8 @@ def _print_document(console: Console, document: Document, stack: str | None, uni
         f"units: {result.units.total} = {result.units.stored} stored + {result.units.failed} failed"
     )
     console.print(f"rows of stored units: {balance(result.rows)}")
+    if result.warehouse_error:
+        print_lines(console, [missing_in_warehouse(result.warehouse_error)])
     print_findings(console, result.findings)
     print_failures(console, result.failures)
     _print_units(console, document.outcomes, units)

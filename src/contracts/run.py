@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from contracts.base import Contract
 from contracts.run_request import parse_timestamp
+
+REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
 
 
 class RunStatus(StrEnum):
@@ -249,6 +252,8 @@ class RunResult(Contract):
         items: where the run's object is a JSON array, whose items are what may fail.
         item_results_url: the prefix under which each item has its result.
         started_at, ended_at: of the run; a later attempt goes on from the first one's start.
+        warehouse_error: why the rows about the run itself, its units and jobs did not reach the
+            warehouse; absent where they did, or where there is no warehouse.
     """
 
     run_id: str
@@ -265,6 +270,7 @@ class RunResult(Contract):
     next_steps: tuple[NextStep, ...] = ()
     started_at: str | None = None
     ended_at: str | None = None
+    warehouse_error: str | None = None
 
     @property
     def outcome(self) -> RunOutcome:

@@ -36,7 +36,7 @@ class Job:
         backoff: waits between the tries; absent: none.
         timeout_seconds: deadline of each try.
         input_url: the previous job's output; absent: the unit's own object.
-        hopeless: tells of a job that FAILED that another try would fail, too.
+        tries: how often a job that FAILED so is tried in all; at most `attempts`.
     """
 
     run_id: str
@@ -48,7 +48,11 @@ class Job:
     attempts: int = 1
     backoff: Policy | None = None
     input_url: str | None = None
-    hopeless: Callable[[JobStatus], bool] = lambda _status: False
+    tries: Callable[[JobStatus], int] | None = None
+
+    def tries_of(self, failed: JobStatus) -> int:
+        """How often it is tried in all, once it has failed so."""
+        return min(self.attempts, self.tries(failed)) if self.tries else self.attempts
 
     def key(self, retry: int) -> JobKey:
         return JobKey(
@@ -84,7 +88,7 @@ def run_job(
         on_ended(status)
         if status.state is JobState.SUCCEEDED:
             return status
-        if status.state is not JobState.FAILED or retry == job.attempts or job.hopeless(status):
+        if status.state is not JobState.FAILED or retry >= job.tries_of(status):
             break
         if job.backoff:
             context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")

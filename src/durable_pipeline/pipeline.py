@@ -31,7 +31,7 @@ from contracts.messages import (
     RecordRun,
     StartRun,
 )
-from contracts.run import RunResult, RunStatus
+from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
@@ -228,11 +228,27 @@ class Pipeline:
             reason=reason,
         )
         recorded = call(self.context, self.settings, RECORD_RUN, record)
+        result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
             attempt = claim.run_attempt
-            store_run_rows(self.context, self.settings, request.run_id, attempt, dataset)
-        self._notify("run-ended", request, claim, recorded.result)
-        return recorded.result
+            missing = store_run_rows(self.context, self.settings, request.run_id, attempt, dataset)
+            if missing:
+                result = self._record_missing_rows(record, result, missing)
+        self._notify("run-ended", request, claim, result)
+        return result
+
+    def _record_missing_rows(self, record: RecordRun, result: RunResult, why: str) -> RunResult:
+        """Record once more, with what the warehouse lacks; the run's status stays as it is."""
+        why = why[:REASON_CHARACTERS]
+        again = record.model_copy(update={"warehouse_error": why})
+        try:
+            return call(self.context, self.settings, RECORD_RUN, again).result
+        except StageFailed as failed:  # the notification says it all the same
+            self.context.logger.error(
+                "missing warehouse rows not recorded",
+                extra={"run_id": record.request.run_id, "error": str(failed)},
+            )
+            return result.model_copy(update={"warehouse_error": why})
 
     def _list_urls(
         self, request: RunRequest, claim: Claim, dataset: LoadedDataset, shard: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -93,16 +92,8 @@ PASSING: Final = frozenset(
     }
 )
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
+# How often, load_failures says by its error.
 LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
-# What the warehouse says of a load that fails on its rows, its table or its rights, every time.
-_HOPELESS_LOAD: Final = re.compile(
-    r"Load into table|incompatible Parquet schema|Unmatched number of columns|Value too long"
-    r"|String length exceeds|(value|integer|bigint|numeric|date|timestamp)\b.* out of range"
-    r"|overflow|not-null|NULL value|rows expected, the files hold|a later attempt than"
-    r"|Invalid digit|(relation|column|table|schema|function|bucket|type|role)\b.* does not exist"
-    r"|permission denied|Access ?Denied|syntax error",
-    re.IGNORECASE,
-)
 # Sending the same message again cannot help: it goes to the dead-letter queue with its reason.
 REFUSED: Final = frozenset(
     {
@@ -162,11 +153,6 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
         return _decide(policy, attempts_made)
 
     return decide
-
-
-def is_hopeless_load(error: str) -> bool:
-    """Whether a load that failed so would fail again; what is not known may pass."""
-    return _HOPELESS_LOAD.search(error) is not None
 
 
 def _decide(policy: Policy, attempts_made: int) -> RetryDecision:

@@ -18,7 +18,8 @@ from contracts.messages import (
     Transformed,
 )
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.policies import LOAD_AGAIN, is_hopeless_load
+from durable_pipeline.load_failures import load_attempts
+from durable_pipeline.policies import LOAD_AGAIN
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     EXPLAIN_LOAD,
@@ -45,9 +46,13 @@ def store_run_rows(
     run_id: str,
     run_attempt: int,
     dataset: LoadedDataset,
-) -> None:
-    """What the warehouse keeps of the run itself, its units and jobs. The run's rows are stored and
-    the ledger tells the outcome, so a failure here is logged and does not change it."""
+) -> str | None:
+    """Load what the warehouse keeps of the run itself, its units and jobs.
+
+    Returns:
+        None once they are there, else why they are not. The run's data is stored and the ledger has
+        its outcome, so a failure here does not fail the run.
+    """
     job = Job(
         run_id=run_id,
         unit_id=layout.RUN_UNIT,
@@ -57,7 +62,7 @@ def store_run_rows(
         timeout_seconds=300,
         attempts=LOAD_AGAIN.attempts,
         backoff=LOAD_AGAIN,
-        hopeless=_is_hopeless,
+        tries=_tries,
     )
     try:
         if "redshift" not in dataset.targets:  # else it was done before the units
@@ -68,10 +73,12 @@ def store_run_rows(
             "the run's rows are missing in the warehouse",
             extra={"run_id": run_id, "error": str(failed)},
         )
+        return str(failed)
+    return None
 
 
-def _is_hopeless(status: JobStatus) -> bool:
-    return is_hopeless_load(status.error or "")
+def _tries(status: JobStatus) -> int:
+    return load_attempts(status.error or "")
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ class Stores:
             input_url=prepared.statements_url,
             attempts=LOAD_AGAIN.attempts,
             backoff=LOAD_AGAIN,
-            hopeless=_is_hopeless,
+            tries=_tries,
         )
         try:
             run_job(self.context, self.settings, patient, on_ended)

@@ -36,7 +36,18 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
             _retry(request, result),
         ),
     }
-    return steps.get(result.outcome) or _mend(request, result)
+    return (*_warehouse(result), *(steps.get(result.outcome) or _mend(request, result)))
+
+
+def _warehouse(result: RunResult) -> tuple[NextStep, ...]:
+    """Of a run that the warehouse has no rows about: its data is stored all the same."""
+    if result.warehouse_error is None:
+        return ()
+    why = (
+        "The run's data is stored, but the warehouse lacks the rows about the run; the results"
+        " document has what they would hold. See why their load failed:"
+    )
+    return (NextStep(why=why, command=_pipeline("jobs", result.run_id)),)
 
 
 def _mend(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:

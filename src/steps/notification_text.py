@@ -47,12 +47,9 @@ def _headline(result: RunResult) -> str:
 
 
 def _evidence(result: RunResult) -> Iterator[str]:
-    if result.units.total:
-        if result.reason:
-            yield f"Reason: {result.reason}"
-        yield f"Rows of stored units: {balance(result.rows)}"
-    if result.items is not None:
-        yield f"Items: {_of_items(result.items)}"
+    yield from _counts(result)
+    if result.warehouse_error:
+        yield missing_in_warehouse(result.warehouse_error)
     passed = seconds_between(result.started_at, result.ended_at)
     if passed is not None:
         yield f"Time: {result.started_at} to {result.ended_at} ({passed:.0f} s)"
@@ -69,6 +66,15 @@ def _evidence(result: RunResult) -> Iterator[str]:
         yield f"Every item: {result.item_results_url}"
 
 
+def _counts(result: RunResult) -> Iterator[str]:
+    if result.units.total:
+        if result.reason:
+            yield f"Reason: {result.reason}"
+        yield f"Rows of stored units: {balance(result.rows)}"
+    if result.items is not None:
+        yield f"Items: {_of_items(result.items)}"
+
+
 def balance(rows: RowCounts) -> str:
     """`9 in = 5 stored + 2 rejected + 1 filtered + 1 removed`, and what else there is to say."""
     sign = "=" if rows.balanced else "is NOT"
@@ -77,6 +83,14 @@ def balance(rows: RowCounts) -> str:
     return (
         f"{rows.rows_in} in {sign} {rows.stored} stored + {rows.rejected} rejected"
         f" + {rows.filtered} filtered + {rows.removed} removed{warned}{newer}"
+    )
+
+
+def missing_in_warehouse(error: str) -> str:
+    """What is to be said of a run whose own rows did not reach the warehouse."""
+    return (
+        "The warehouse has no current rows about this run (pipeline_runs, pipeline_units,"
+        f" pipeline_jobs): {error}"
     )
 
 

@@ -159,6 +159,7 @@ def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, end
     optional = {
         "reason": result.reason,
         "results_url": result.results_url,
+        "warehouse_error": result.warehouse_error,
         "items": result.items.model_dump() if result.items else None,
     }
     changes.update({name: value for name, value in optional.items() if value is not None})

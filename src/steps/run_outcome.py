@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.messages import RecordRun
 from contracts.run import (
+    REASON_CHARACTERS,
     FailedUnit,
     Finding,
     ItemTotals,
@@ -20,7 +21,6 @@ from contracts.run import (
 )
 from steps.unit_records import OUTCOME_MISSING
 
-REASON_CHARACTERS: Final = 1000
 FAILURES_NAMED: Final = 3
 FINDINGS_NAMED: Final = 10
 MESSAGE_CHARACTERS: Final = 500
@@ -125,6 +125,7 @@ def decide(
         failures=tally.failures,
         findings=tally.findings,
         items=tally.items,
+        warehouse_error=message.warehouse_error,
     )
 
 

@@ -97,10 +97,15 @@ def job_row(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _no_later_attempt(run_id: str, attempt: int) -> str:
-    """Fails, and so ends the transaction, when a later attempt's rows are there."""
+    """Fails, and so ends the transaction, when a later attempt's rows are there.
+
+    The text that is cast must depend on the data: a constant is cast when the statement is read, as
+    PostgreSQL and Redshift's parser do, whatever the CASE says.
+    """
     return (
         "SELECT CASE WHEN COUNT(*) = 0 THEN COUNT(*) ELSE CAST('a later attempt than"
-        f" {attempt} has been recorded' AS BIGINT) END AS later_attempts"
+        f" {attempt} has been recorded, runs: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END"
+        " AS later_attempts"
         f' FROM {RUNS} WHERE "run_id" = {literal(run_id)} AND "run_attempt" > {attempt}'
     )
 

@@ -89,6 +89,12 @@ def test_the_outcome_is_told_with_evidence_and_what_to_do(local: World) -> None:
     assert "1. Look at its log:\n   pipeline jobs run-1\n" in result.output
 
 
+def test_a_run_whose_rows_the_warehouse_lacks_says_so(local: World) -> None:
+    put_results(local, unit(0), warehouse_error="permission denied")
+
+    assert "pipeline_jobs): permission denied" in pipeline("results", "run-1").output
+
+
 def test_of_many_units_those_with_losses_are_shown_first(local: World) -> None:
     put_results(
         local, *(unit(n) for n in range(50)), unit(50, status=UnitStatus.FAILED, failure=FAILURE)

@@ -175,6 +175,38 @@ def test_a_missing_run_row_in_the_warehouse_does_not_change_the_outcome(
     assert world.payloads("notify")[-1]["result"]["status"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("recorded_again", [True, False])
+def test_a_run_says_that_the_warehouse_lacks_its_rows(
+    deployment: Deployment, world: World, *, recorded_again: bool
+) -> None:
+    world.targets = ["redshift"]
+    missing = 'relation "pipeline_runs" does not exist'
+    world.job_answers["record-run"] = [{"state": "FAILED", "error": missing}]
+    if not recorded_again:
+        world.fail("record-run", None, error_named("NotFound"))
+
+    deployment.run(sqs_event(RUN))
+
+    first, again = world.payloads("record-run")
+    assert "warehouseError" not in first
+    assert missing in again["warehouseError"]
+    result = world.payloads("notify")[-1]["result"]
+    assert (result["status"], missing in result["warehouseError"]) == ("SUCCEEDED", True)
+
+
+def test_a_load_that_fails_for_reasons_unknown_is_tried_three_times(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets, world.objects = ["redshift"], 1
+    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": "XX000"}] * 9
+
+    deployment.run(sqs_event(RUN))
+
+    loads = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "store-redshift"]
+    assert [load["key"]["attempt"] for load in loads] == [1, 2, 3]
+    assert world.unit_status() == {"FAILED": 1}
+
+
 def test_the_runs_own_rows_are_tried_again_after_a_conflict(
     deployment: Deployment, world: World
 ) -> None:

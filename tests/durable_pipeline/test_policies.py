@@ -12,7 +12,6 @@ from durable_pipeline.policies import (
     POLICIES,
     REFUSED,
     error_name,
-    is_hopeless_load,
     patient,
     policy_for,
     retry_step,
@@ -107,26 +106,3 @@ def test_only_a_steps_own_failure_is_retried() -> None:
 def test_qualified_and_bare_names_are_the_same_error() -> None:
     assert error_name("contracts.errors.Throttled") == "Throttled"
     assert error_name("Sandbox.Timedout") == "Sandbox.Timedout"
-
-
-@pytest.mark.parametrize(
-    ("error", "hopeless"),
-    [
-        ("ERROR: 1023 DETAIL: Serializable isolation violation on table - 100", False),
-        ("ERROR: could not serialize access due to concurrent update", False),
-        ("ERROR: Query (7) cancelled by WLM abort action", False),
-        ("S3ServiceException: Please reduce your request rate, copy-manifest.json", False),
-        ("ERROR: Load into table 'load_files_1' failed. Check 'sys_load_error_detail'", True),
-        ("Spectrum Scan Error: incompatible Parquet schema for column note", True),
-        ("ERROR: Value too long for character type", True),
-        ("Connection does not exist", False),
-        ("S3ServiceException: the position is out of range of what is ready", False),
-        ("Invalid digit: 3 rows expected, the files hold 2", True),
-        ("ERROR: Cannot insert a NULL value into column id", True),
-        ("ERROR: Numeric data overflow (value out of range)", True),
-        ('ERROR: relation "mart.sales" does not exist', True),
-        ("ERROR: permission denied for relation sales", True),
-    ],
-)
-def test_only_a_load_that_may_pass_is_tried_again(error: str, hopeless: bool) -> None:
-    assert is_hopeless_load(error) is hopeless

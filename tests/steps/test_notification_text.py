@@ -139,3 +139,17 @@ def test_what_to_do_comes_last_with_commands_for_this_stack() -> None:
         "   pipeline units r1 --stack prod",
         "3. Think.",
     ]
+
+
+def test_a_run_without_rows_in_the_warehouse_says_so() -> None:
+    text = end_text(
+        result(
+            units=UnitTotals(total=1, stored=1),
+            warehouse_error="permission denied for pipeline_runs",
+        )
+    )
+
+    assert (
+        "The warehouse has no current rows about this run (pipeline_runs, pipeline_units,"
+        " pipeline_jobs): permission denied for pipeline_runs" in text.splitlines()
+    )

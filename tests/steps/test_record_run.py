@@ -394,6 +394,21 @@ def rows_of(cloud: Any, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
+def test_a_run_recorded_once_more_says_what_the_warehouse_lacks(run: Any) -> None:
+    unit(run, "00000-000")
+    first = record(run).result
+    again = record(run, later=60, warehouse_error="relation does not exist").result
+
+    lacking = {"warehouse_error": "relation does not exist"}
+    assert again.model_dump(exclude={"next_steps"}) == {
+        **first.model_dump(exclude={"next_steps"}),
+        **lacking,
+    }
+    assert again.next_steps[0].command == f"pipeline jobs {again.run_id}"
+    assert run_item(run)["warehouse_error"] == "relation does not exist"
+    assert run.read_json("runs/r1/results.json")["warehouseError"] == "relation does not exist"
+
+
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:
     recorded = record(run, settings=Settings("ledger", "data-bucket"))
 

@@ -10,7 +10,7 @@ from local_warehouse import LocalWarehouse
 from warehouse_run import WarehouseRun
 
 from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
-from durable_pipeline.policies import is_hopeless_load
+from durable_pipeline.load_failures import load_attempts
 from steps.warehouse_rows import run_statements
 
 RUN: dict[str, Any] = {
@@ -141,7 +141,7 @@ def test_an_earlier_attempt_that_comes_late_changes_nothing(warehouse: LocalWare
     refused = warehouse.run(late)
     assert refused["Status"] == "FAILED"
     assert "a later attempt than 1 has been recorded" in refused["Error"]
-    assert is_hopeless_load(refused["Error"]), "it is not tried again"
+    assert load_attempts(refused["Error"]) == 1, "it is not tried again"
     assert warehouse.rows("SELECT run_attempt, status FROM pipeline_runs") == [[2, "SUCCEEDED"]]
 
 

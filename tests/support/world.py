@@ -52,13 +52,13 @@ class World:
         self.stored_before: set[str] = set()
         self.running = 0
         self.most_running = 0
-        self._failures: dict[str, list[Exception]] = defaultdict(list)
+        self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
 
     # -- what a test plans and asks
 
-    def fail(self, operation: str, *errors: Exception, unit: str | None = None) -> None:
-        """The next calls of an operation (for one unit, if named) raise these errors."""
+    def fail(self, operation: str, *errors: Exception | None, unit: str | None = None) -> None:
+        """The next calls of an operation (for one unit, if named) raise these; None: no error."""
         self._failures[f"{operation}/{unit}" if unit else operation] += errors
 
     def count(self, operation: str) -> int:
@@ -84,8 +84,9 @@ class World:
                 unit = payload.get("unitId") or payload.get("key", {}).get("unitId")
                 unit = unit or payload.get("shard")
                 for name in (f"{operation}/{unit}", operation):
-                    if self._failures[name]:
-                        raise self._failures[name].pop(0)
+                    error = self._failures[name].pop(0) if self._failures[name] else None
+                    if error is not None:
+                        raise error
                 return answer(payload)
 
         return handle
@@ -223,6 +224,7 @@ class World:
             "status": status,
             "units": {"total": self.objects, "failed": failed},
             "reason": payload.get("reason", f"{failed} failed"),
+            "warehouseError": payload.get("warehouseError"),
         }
         statements = {"statementsUrl": "s3://x/y"} if self._has_warehouse else {}
         return {"result": result, **statements}

@@ -169,6 +169,8 @@ class RecordRun(Contract):
     Attributes:
         status: given when the run ended early (SKIPPED, or FAILED before its units); absent:
             decided here from the units and the tolerated percentage.
+        warehouse_error: why the run's own rows are missing in the warehouse; given when the run is
+            recorded once more to say so.
     """
 
     request: RunRequest
@@ -176,6 +178,7 @@ class RecordRun(Contract):
     execution_arn: str
     status: RunStatus | None = None
     reason: str | None = None
+    warehouse_error: str | None = None
 
 
 class RecordedRun(Contract):

@@ -5,7 +5,7 @@ VENV := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-spark setup-bench run run-spark local test test-fast check format \
+.PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
 	bench-jobs bench-data lock clean
 
 help: ## show this list
@@ -19,6 +19,9 @@ setup-test:
 
 setup-spark: ## the same with PySpark, 310 MB more to fetch; it needs Java 17 beside it
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py spark
+
+setup-glue: ## what a Python shell job has on Glue (the template's pins); needs Python 3.9
+	@python=$$(scripts/find-python-version 3.9) && "$$python" scripts/setup.py glue
 
 run: setup ## run the pipeline on sample data, on this machine (ARGS="--help" tells the options)
 	@$(VENV)/python -m cli.main demo $(ARGS)
@@ -72,9 +75,12 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
 	sed -n 's/^bench = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/bench.txt
+	{ sed -n 's/.*--additional-python-modules: \([^ ]*\).*/\1/p' template.yaml; echo boto3; } | \
+		$(subst --universal,,$(COMPILE)) --python-version 3.9 - \
+		--output-file requirements/glue-python-shell.txt
 	printf 'duckdb\nsqlglot\nbackports.zstd\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \
 		--output-file layers/data/requirements.txt
 
 clean: ## remove what make has made: environments, state of the local cloud, caches
-	rm -rf .venv .venv-substrate .local .aws-sam .pytest_cache .mypy_cache .ruff_cache build
+	rm -rf .venv .venv-substrate .venv-glue .local .aws-sam .pytest_cache .mypy_cache .ruff_cache build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

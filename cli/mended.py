@@ -152,10 +152,10 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
 
 def _parquet(rows: Sequence[Row]) -> bytes:
     # Only here: the other formats do without DuckDB.
-    import duckdb
+    from steps import duck
 
     columns = ", ".join('"' + name + "\": 'VARCHAR'" for name in rows[0])
-    with tempfile.TemporaryDirectory(prefix="mended-") as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory(prefix="mended-") as folder, duck.connect() as connection:
         lines, path = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
         lines.write_bytes(b"".join(_object(row) + b"\n" for row in rows))
         read = f"read_json('{lines}', format = 'newline_delimited', columns = {{{columns}}})"

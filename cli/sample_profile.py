@@ -20,7 +20,7 @@ from cli.sample_names import LeftOut, NamedField, named_fields
 from cli.sample_object import SampleObject
 from cli.sample_table import Loaded, load, number_of, row_of
 from contracts.dataset import COLUMNS_AT_MOST
-from steps.duck import column_type, text
+from steps.duck import column_type, connect, text
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
@@ -96,7 +96,7 @@ def profile(sample: SampleObject) -> Profile:
     Raises:
         CommandFailed: it has no rows, or no column that a contract can name.
     """
-    with duckdb.connect(config={"python_enable_replacements": False}) as connection:
+    with connect(config={"python_enable_replacements": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
             loaded = load(connection, sample)

@@ -33,6 +33,9 @@ COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 LONGEST_RECORD = 2_000_000
 LINE = '"json-line"'
+# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
+# another word for a file that is not compressed where it reads JSON.
+DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
 # Numbers that come through a double with another value or in another writing.
 DELICATE = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
 TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
@@ -197,7 +200,8 @@ def rejects(keep):
     table = "unread" if keep else "unread_again"
     return (
         f"store_rejects = true, rejects_limit = {0 if keep else 1}, rejects_table = '{table}',"
-        f" rejects_scan = '{table}_scan', rejects_line_size_limit = {LONGEST_RECORD}"
+        f" rejects_scan = '{table}_scan'"
+        + (f", rejects_line_size_limit = {LONGEST_RECORD}" if DUCKDB_2 else "")
     )
 
 
@@ -364,9 +368,10 @@ def json_source(path, compression, names, is_array):
         f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
         for n, name in enumerate(names, start=1)
     )
+    packed = "uncompressed" if compression == "none" and not DUCKDB_2 else compression
     items = (
         f'(SELECT CAST(json AS VARCHAR) AS "json-line" FROM read_json_objects({text(path)},'
-        f" format = 'array', compression = {text(compression)}))"
+        f" format = 'array', compression = {text(packed)}))"
     )
 
     def relation(keep):
@@ -663,6 +668,7 @@ def connect(directory):
             "python_enable_replacements": False,
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET allowed_directories = [{text(directory + '/')}]")
     connection.execute("SET enable_external_access = false")
@@ -748,4 +754,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    failure = main()
+    if failure:  # Glue takes even sys.exit(0) for a failure in some versions
+        sys.exit(failure)

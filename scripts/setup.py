@@ -4,6 +4,7 @@
     python3 scripts/setup.py test    the same, and the tools that `make test` needs
     python3 scripts/setup.py spark   what `make run` needs, and PySpark
     python3 scripts/setup.py bench   what `make run` needs, and what `make bench-data` compares with
+    python3.9 scripts/setup.py glue  .venv-glue, what a Python shell job has on Glue
 
 An environment counts as complete only once its stamp is written, last of all. One that was
 interrupted, whose Python is gone or whose lock file has changed is made anew.
@@ -28,6 +29,7 @@ ENVIRONMENTS = {  # which locks, one installed on top of the other, make up what
     "test": {".venv": ["run", "test"], ".venv-substrate": ["substrate"]},
     "spark": {".venv": ["run", "spark"], ".venv-substrate": ["substrate"]},
     "bench": {".venv": ["run", "bench"]},
+    "glue": {".venv-glue": ["glue-python-shell"]},
 }
 COMMAND = """#!{python}
 from cli.main import app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pinned_job
 import pytest
 from deployed_code import ROOT
 
@@ -14,10 +15,16 @@ LOCKS = [
     "requirements/substrate.txt",
     "requirements/spark.txt",
     "requirements/bench.txt",
+    "requirements/glue-python-shell.txt",
     "src/requirements.txt",
     "layers/data/requirements.txt",
 ]
-ALONE = ("requirements/substrate.txt", "requirements/spark.txt")  # share no package with the tests
+# In environments of their own, or without a package that the tests have.
+ALONE = (
+    "requirements/substrate.txt",
+    "requirements/spark.txt",
+    "requirements/glue-python-shell.txt",
+)
 BESIDE = "requirements/bench.txt"  # has packages of its own, and some that the tests have, too
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ;.*)? \\$")
 
@@ -92,3 +99,11 @@ def test_what_the_benchmark_adds_leaves_the_rest_as_it_is() -> None:
     tested = versions("requirements/test.txt")
     added = versions(BESIDE)
     assert {name for name in added if not added[name] <= tested.get(name, added[name])} == set()
+
+
+def test_the_glue_job_is_tested_with_the_packages_that_the_template_gives_it() -> None:
+    locked = versions("requirements/glue-python-shell.txt")
+
+    for module in pinned_job.MODULES:
+        name, _, version = module.partition("==")
+        assert locked[name] == {version}

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from benchmarks.data import orders_file
 from benchmarks.data.one_way import WAYS, available
+from steps.duck import connect
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = "landing/orders.csv"
@@ -162,7 +161,7 @@ def _stored(way: str, store: Path) -> tuple[int, int]:
         if way == "csv"
         else f"read_parquet('{folder}/*.parquet')"
     )
-    with duckdb.connect() as connection:
+    with connect() as connection:
         row: Any = connection.execute(_DIGEST.format(relation)).fetchone()
     return int(row[0]), int(row[1])
 

@@ -62,6 +62,7 @@ class DuckdbWay:
                 "temp_directory": str(scratch / "spill"),
             },
         )
+        self._connection.execute("SET enable_progress_bar = false")
 
     def clean(self) -> None:
         source = self._store.fetch(self._source, self._scratch / "source.csv")

@@ -11,6 +11,8 @@ from typing import Final
 
 import duckdb
 
+from steps.duck import connect
+
 HEADER: Final = (
     "order_id,customer_id,ordered_at,shipped_on,status,country,items,amount,currency,gift,note"
 )
@@ -85,7 +87,7 @@ def write(path: Path, megabytes: float, seed: int = 1) -> int:
     rows = max(1, round(megabytes * 1024 * 1024 / ROW_BYTES))
     if rows > LARGEST_ROWS:
         raise ValueError(f"{megabytes} MB take {rows} rows; there are {LARGEST_ROWS} order numbers")
-    with path.open("wb") as file, duckdb.connect() as connection:
+    with path.open("wb") as file, connect() as connection:
         file.write(f"{HEADER}\n".encode())
         for first in range(0, rows, _BLOCK):
             part = path.with_name(f"{path.name}.part")

@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,20 @@ _TYPES: Final = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
+
+
+def connect(
+    database: str = ":memory:",
+    config: Mapping[str, str | bool | int | float | list[str]] | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a database without a progress bar.
+
+    DuckDB draws one on standard output once a query has taken two seconds, in every process that it
+    takes for an interactive one: whose main module has no file, as under `python -c`.
+    """
+    connection = duckdb.connect(database, config=dict(config or {}))
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 @dataclass(frozen=True)
@@ -105,9 +119,9 @@ def processors(function_memory_mb: int) -> int:
 def _connection(
     directory: Path, database: str, memory: int, threads: int, number: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
+    connection = connect(
         database,
-        config={
+        {
             "memory_limit": f"{memory}MiB",
             "threads": threads,
             "temp_directory": str(directory / f"spill{'' if number is None else number}"),

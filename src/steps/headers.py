@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import duckdb
-
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
-from steps.duck import MEGABYTE
+from steps.duck import MEGABYTE, connect
 
 
 def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
@@ -36,6 +34,6 @@ def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
 
 def parquet_header(path: Path) -> dict[str, str]:
     """A Parquet file's columns, in order, with their DuckDB types."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
         return {str(row[0]): str(row[1]) for row in found.fetchall()}

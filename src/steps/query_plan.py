@@ -12,10 +12,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-import duckdb
-
 from contracts.dataset import VALID_RELATION
-from steps.duck import column_type, quoted
+from steps.duck import column_type, connect, quoted
 
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
@@ -55,7 +53,7 @@ def reach_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Reach:
     Raises:
         duckdb.Error: the query does not fit the tables.
     """
-    with duckdb.connect(":memory:", config=_SEALED) as connection:
+    with connect(config=_SEALED) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for table, columns in tables.items():
             kinds = (f"{quoted(name)} {column_type(kind)}" for name, kind in columns.items())

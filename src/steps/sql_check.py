@@ -23,7 +23,7 @@ from sqlglot.errors import ParseError, TokenError
 from contracts.columns import folded
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
-from steps.duck import column_type, quoted, text
+from steps.duck import column_type, connect, quoted, text
 
 RELATION: Final = VALID_RELATION
 NAMES_SHOWN: Final = 20
@@ -203,7 +203,7 @@ def binder(
         sources: what columns are called in the file, by their own names; for messages.
     """
     tables = {RELATION: columns, **(lookups or {})}
-    connection = duckdb.connect(":memory:", config=_SEALED)
+    connection = connect(config=_SEALED)
     try:
         connection.execute("SET TimeZone = 'UTC'")
         for table, held in tables.items():

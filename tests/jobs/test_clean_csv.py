@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import duckdb
+import pinned_job
 import pytest
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
@@ -53,8 +54,17 @@ DIRTY = (
 )
 
 
-@pytest.fixture(scope="module")
-def job() -> ModuleType:
+@pytest.fixture(scope="module", params=["here", pinned_job.NAME])
+def job(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The script in this Python, and in the one that the template pins."""
+    if request.param == "here":
+        yield loaded()
+        return
+    with pinned_job.running(SCRIPT) as job:
+        yield job
+
+
+def loaded() -> ModuleType:
     spec = importlib.util.spec_from_file_location("clean_csv", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -117,7 +127,7 @@ def put(s3: Any, body: bytes | str, key: str, contract: dict[str, Any] | None = 
     s3.put_object(Bucket=BUCKET, Key="dataset.json", Body=snapshot.encode())
 
 
-def failed(job: ModuleType, s3: Any, body: bytes | str) -> str:
+def failed(job: Any, s3: Any, body: bytes | str) -> str:
     """The line that says why the job failed on this object."""
     put(s3, body, "in/a.csv")
     error = job.main(arguments("in/a.csv"))
@@ -126,7 +136,7 @@ def failed(job: ModuleType, s3: Any, body: bytes | str) -> str:
 
 
 def clean(
-    job: ModuleType,
+    job: Any,
     s3: Any,
     body: bytes | str,
     *,
@@ -139,7 +149,7 @@ def clean(
     return output(s3)
 
 
-def test_rows_are_kept_as_text_and_malformed_ones_told(job: ModuleType, s3: Any) -> None:
+def test_rows_are_kept_as_text_and_malformed_ones_told(job: Any, s3: Any) -> None:
     found = clean(job, s3, DIRTY)
     assert found.rows == [
         ["id", "amount", "seen_at", "note"],
@@ -170,7 +180,7 @@ def test_rows_are_kept_as_text_and_malformed_ones_told(job: ModuleType, s3: Any)
     )
 
 
-def test_the_query_filters_rows_but_keeps_uncastable_ones(job: ModuleType, s3: Any) -> None:
+def test_the_query_filters_rows_but_keeps_uncastable_ones(job: Any, s3: Any) -> None:
     found = clean(job, s3, DIRTY, query="amount > 1.6 AND seen_at < '2026-12-01' -- big")
     assert [row[0] for row in found.rows[1:]] == ["b", "f"]
     report = found.report
@@ -178,44 +188,42 @@ def test_the_query_filters_rows_but_keeps_uncastable_ones(job: ModuleType, s3: A
     assert report["rowsIn"] == report["rowsOut"] + report["rowsFiltered"] + report["rowsBad"] == 7
 
 
-def test_a_query_reaches_no_files(job: ModuleType, s3: Any) -> None:
+def test_a_query_reaches_no_files(job: Any, s3: Any) -> None:
     put(s3, DIRTY, "in/a.csv")
     query = "id IN (SELECT content FROM read_text('/etc/passwd'))"
     error = job.main(arguments("in/a.csv", query))
     assert "Permission Error" in error
 
 
-def test_an_open_quote_fails_the_job_for_nobody_knows_what_is_behind_it(
-    job: ModuleType, s3: Any
-) -> None:
+def test_an_open_quote_fails_the_job_for_nobody_knows_what_is_behind_it(job: Any, s3: Any) -> None:
     assert "2 of its 3 lines are lost" in failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
 
 
-def test_an_empty_first_line_is_no_header(job: ModuleType, s3: Any) -> None:
+def test_an_empty_first_line_is_no_header(job: Any, s3: Any) -> None:
     assert "line 1: the header is expected here" in failed(job, s3, "\n" + HEADER)
 
 
-def test_bad_encoding_names_its_column(job: ModuleType, s3: Any) -> None:
+def test_bad_encoding_names_its_column(job: Any, s3: Any) -> None:
     found = clean(job, s3, HEADER.encode() + b"a,1,,ok\nb,1,,\xff\xfe\n")
     assert [row[0] for row in found.rows[1:]] == ["a"]
     reject = found.rejects[0]
     assert (reject["line"], reject["column"], reject["reason"]) == (3, "note", "not UTF-8")
 
 
-def test_other_columns_are_ignored_with_a_note(job: ModuleType, s3: Any) -> None:
+def test_other_columns_are_ignored_with_a_note(job: Any, s3: Any) -> None:
     found = clean(job, s3, "extra,NOTE,seen_at,amount,id\nx,n,,1,a\n")
     assert found.rows[1:] == [["a", "1", "", "n"]]
     assert found.report["ignoredColumns"] == ["extra"]
 
 
 @pytest.mark.parametrize("body", ["", HEADER, HEADER.strip()])
-def test_no_rows_are_a_success(job: ModuleType, s3: Any, body: str) -> None:
+def test_no_rows_are_a_success(job: Any, s3: Any, body: str) -> None:
     found = clean(job, s3, body)
     assert found.report["rowsIn"] == 0
     assert found.rows == [["id", "amount", "seen_at", "note"]]
 
 
-def test_a_missing_column_fails_in_one_line(job: ModuleType, s3: Any) -> None:
+def test_a_missing_column_fails_in_one_line(job: Any, s3: Any) -> None:
     put(s3, "id,amount\na,1\n", "in/a.csv")
     error = job.main(arguments("in/a.csv"))
     assert error == (
@@ -235,7 +243,7 @@ def test_a_missing_column_fails_in_one_line(job: ModuleType, s3: Any) -> None:
     ],
 )
 def test_failures_are_one_clear_line(
-    job: ModuleType, s3: Any, change: dict[str, str], message: str
+    job: Any, s3: Any, change: dict[str, str], message: str
 ) -> None:
     put(s3, DIRTY, "in/a.csv")
     error = job.main([*arguments("in/a.csv"), *next(iter(change.items()))])
@@ -243,13 +251,15 @@ def test_failures_are_one_clear_line(
     assert error.count("\n") == 0
 
 
-def test_an_object_over_the_limit_is_refused(job: ModuleType, s3: Any) -> None:
+def test_an_object_over_the_limit_is_refused(job: Any, s3: Any) -> None:
     put(s3, HEADER + "x" * 1024 * 1024, "in/a.csv", dataset(limits={"objectMegabytes": 1}))
     error = job.main(arguments("in/a.csv"))
     assert "larger than the contract's limit of 1 MB" in error
 
 
-def test_the_report_comes_last(job: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_comes_last(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = loaded()
+
     class DiesAtItsSecondUpload:
         uploads = 0
 
@@ -274,7 +284,7 @@ def test_the_report_comes_last(job: ModuleType, s3: Any, monkeypatch: pytest.Mon
     assert output(s3).report["rowsIn"] == 7
 
 
-def test_a_repeat_writes_the_same_rows(job: ModuleType, s3: Any) -> None:
+def test_a_repeat_writes_the_same_rows(job: Any, s3: Any) -> None:
     first, second = clean(job, s3, DIRTY), clean(job, s3, DIRTY)
     assert (first.rows, first.rejects) == (second.rows, second.rejects)
 
@@ -327,7 +337,7 @@ FILES: dict[str, tuple[dict[str, Any], str, bytes]] = {
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("query", [None, "amount >= 1.5"])
 def test_validate_reads_files_as_the_job_does(
-    job: ModuleType, s3: Any, name: str, query: str | None
+    job: Any, s3: Any, name: str, query: str | None
 ) -> None:
     form, key, body = FILES[name]
     found = clean(job, s3, body, key=f"in/{key}", query=query, format=form)
@@ -365,7 +375,7 @@ RENAMED = [
     ids=["csv", "own names", "jsonl", "json", "both", "both in json", "missing"],
 )
 def test_columns_by_other_names_are_found_by_job_and_validate(
-    job: ModuleType, s3: Any, kind: str, body: str
+    job: Any, s3: Any, kind: str, body: str
 ) -> None:
     contract = dataset(format={"type": kind}, columns=RENAMED)
     put(s3, body, "in/a", contract)
@@ -421,18 +431,18 @@ def texts_of(
 @pytest.mark.parametrize(
     "kind", ["integer", "double", "boolean", "date", "decimal(9,2)", "string", "timestamp"]
 )
-def test_the_casts_of_job_and_validate_are_the_same_text(job: ModuleType, kind: str) -> None:
+def test_the_casts_of_job_and_validate_are_the_same_text(job: Any, kind: str) -> None:
     column = Dataset.from_json(dataset(columns=[{"name": "id", "type": kind}])).columns[0]
     ours = checks.cast_column(column)
     assert job.cast_column({"name": "id", "type": kind}) == ours
 
 
-def test_values_of_json_are_sought_by_the_same_text_in_job_and_validate(job: ModuleType) -> None:
+def test_values_of_json_are_sought_by_the_same_text_in_job_and_validate(job: Any) -> None:
     paths = ["/id", "/a~1b", "/it's"]
     assert job.json_values(paths) == reading.json_values(paths)
 
 
-def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: Any) -> None:
+def test_any_text_survives_the_way_through_the_jobs_output(job: Any, s3: Any) -> None:
     chance = random.Random(7)  # noqa: S311
     alphabet = "ab ,;\"'\n\r\t\\|#é\u2028😀"
     values = ["".join(chance.choices(alphabet, k=chance.randrange(1, 9))) for _ in range(400)]
@@ -450,7 +460,7 @@ def test_any_text_survives_the_way_through_the_jobs_output(job: ModuleType, s3: 
     assert [row[1] for row in rows] == values
 
 
-def test_missing_values_of_a_single_column_survive_too(job: ModuleType, s3: Any) -> None:
+def test_missing_values_of_a_single_column_survive_too(job: Any, s3: Any) -> None:
     columns = [{"name": "id"}]
     found = clean(job, s3, 'id\na\n""\nb\n', columns=columns)
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
@@ -465,7 +475,9 @@ def test_the_scripts_are_python_3_9() -> None:
         ast.parse(path.read_text(), feature_version=(3, 9))
 
 
-def test_it_runs_as_a_process_of_its_own() -> None:
+@pytest.mark.parametrize("where", ["here", pinned_job.NAME])
+def test_it_runs_as_a_process_of_its_own(where: str) -> None:
+    python = sys.executable if where == "here" else str(pinned_job.interpreter())
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -475,6 +487,7 @@ def test_it_runs_as_a_process_of_its_own() -> None:
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1",
+            "PYTHONWARNINGS": "ignore",  # boto3's, of a Python that is not supported any more
         }
         client = boto3.client(
             "s3",
@@ -486,7 +499,7 @@ def test_it_runs_as_a_process_of_its_own() -> None:
         client.create_bucket(Bucket=BUCKET)
         put(client, DIRTY, "in/a.csv")
         done = subprocess.run(  # noqa: S603
-            [sys.executable, str(SCRIPT), *arguments("in/a.csv")],
+            [python, str(SCRIPT), *arguments("in/a.csv")],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -505,7 +518,7 @@ def test_it_runs_as_a_process_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("query", ["-amount<-3", "-amount < -3"])
-def test_a_query_may_begin_with_a_minus(job: ModuleType, query: str) -> None:
+def test_a_query_may_begin_with_a_minus(job: Any, query: str) -> None:
     words = ["--JOB_NAME", "x", *arguments("in/a.csv"), "--QUERY", query, "--INDEX", "i"]
 
     options = vars(job.arguments(words))

@@ -1,0 +1,77 @@
+"""No DuckDB connection draws a progress bar: it would go to standard output."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+from deployed_code import ROOT
+
+# Where databases are opened; everything else goes through `steps.duck.connect`.
+OPENED_IN = [
+    "benchmarks/data/duckdb_way.py",
+    "jobs/clean_csv.py",
+    "local/local_cloud/redshift/database.py",
+    "src/steps/duck.py",
+]
+# DuckDB's setting is on where the main module has no file, as here.
+SHOWN = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, "jobs")
+def bar(connection):
+    print(connection.execute("SELECT current_setting('enable_progress_bar')").fetchone()[0])
+"""
+CONNECTIONS = {
+    "none of ours": "import duckdb; bar(duckdb.connect())",
+    "steps": "from steps import duck; bar(duck.connect())",
+    "workspace": """
+from steps import duck
+with duck.workspace(512) as space:
+    bar(space.connection)
+""",
+    "job": "import clean_csv; bar(clean_csv.connect(sys.argv[1]))",
+    "local warehouse": """
+from local.local_cloud.redshift.database import Database
+bar(Database(Path(sys.argv[1]) / "dev.duckdb")._connection)
+""",
+    "benchmark": """
+from benchmarks.data.duckdb_way import DuckdbWay
+bar(DuckdbWay(None, "", 512, Path(sys.argv[1]))._connection)
+""",
+}
+
+
+@pytest.mark.parametrize("name", CONNECTIONS)
+def test_a_connection_draws_no_progress_bar(name: str, tmp_path: object) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    done = subprocess.run(  # noqa: S603 -- our own script
+        [sys.executable, "-c", SHOWN + CONNECTIONS[name], str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        check=True,
+    )
+
+    assert done.stdout.strip() == str(name == "none of ours")
+
+
+def test_databases_are_opened_in_few_places() -> None:
+    found = []
+    for folder in ("src", "cli", "local", "jobs", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            opens = [
+                node
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "duckdb"
+                and node.attr in ("connect", "sql", "query", "execute", "default_connection")
+            ]
+            found += [str(path.relative_to(ROOT))] * len(opens)
+
+    assert sorted(found) == OPENED_IN

@@ -12,9 +12,10 @@ REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
 
 
 class RunStatus(StrEnum):
-    """Of the ledger's RUN item. SUCCEEDED and SKIPPED are final.
+    """Of the ledger's RUN item. SUCCEEDED, SKIPPED and STOPPED are final.
 
-    FAILED and STOPPED (its execution was stopped) have ended, too, but the run may be taken over.
+    STOPPED is a person's decision (the run's execution was stopped), which stands. FAILED has
+    ended, too, but the run's message may start it anew.
     """
 
     CLAIMED = "CLAIMED"
@@ -31,7 +32,7 @@ class RunStatus(StrEnum):
     @property
     def may_be_taken_over(self) -> bool:
         """It has ended, and its message starts it anew."""
-        return self in (RunStatus.FAILED, RunStatus.STOPPED)
+        return self is RunStatus.FAILED
 
 
 class UnitStatus(StrEnum):

@@ -33,7 +33,11 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
                 why="Look at what was under way when it was stopped:",
                 command=_pipeline("jobs", result.run_id),
             ),
-            _retry(request, result),
+            NextStep(
+                why="It stays stopped, also when its message comes again. To process what it did"
+                " not store:",
+                command=run_command(request, retry_of=result.run_id),
+            ),
         ),
     }
     return (*_warehouse(result), *(steps.get(result.outcome) or _mend(request, result)))

@@ -43,8 +43,10 @@ OF_AN_END: Final = (
     "findings",
     "next_steps",
     "items",
+    "warehouse_error",
 )
 GONE: Final = "GONE"  # the service does not know the execution (any more)
+STOPPED: Final = "STOPPED"
 # No document says how soon an execution that was started can be read, so "not known" counts only
 # when its run has been left alone for so long (inferred).
 SETTLING: Final = timedelta(minutes=5)
@@ -151,6 +153,8 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
         )
     if holder in ALIVE and not failed:
         return _answer(ClaimOutcome.LIVE, run)
+    if holder == STOPPED and not failed:  # by a person; the reaper has still to end the run
+        return _answer(ClaimOutcome.ENDED, run)
     logger.info("taking the run over", extra={"holder": run["holder"], "holder_status": holder})
     return _take_over(message, run, ledger, now, timed_out=holder == "TIMED_OUT")
 

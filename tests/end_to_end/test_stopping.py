@@ -87,19 +87,44 @@ def test_every_alarm_is_evaluated_or_says_what_is_not_measured(cloud: RunningClo
     assert next(state for name, state in states.items() if "LongRunTimedOut" in name) == "OK"
 
 
-def test_a_stopped_run_is_taken_over_when_its_message_is_sent_again(cloud: RunningCloud) -> None:
-    request = run_request("e2e-stopped-again", detached=True)
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_stopped_run_stays_stopped_when_its_message_comes_again(
+    cloud: RunningCloud, *, detached: bool
+) -> None:
+    """Not detached, the queue delivers it again by itself; in any case it is sent once more."""
+    run_id = f"e2e-stopped-again-{detached}".lower()
+    request = run_request(run_id, detached=detached)
     with cloud.job_hanging_for("dt=2026-11-01"):
         cloud.send(request)
-        job_of(cloud, "e2e-stopped-again", "SUBMITTED", "RUNNING")
-        run = cloud.await_run("e2e-stopped-again", "RUNNING")
+        job_of(cloud, run_id, "SUBMITTED", "RUNNING")
+        run = cloud.await_run(run_id, "RUNNING")
         cloud.cloud.client("lambda").stop_durable_execution(DurableExecutionArn=run["holder"]["S"])
-        job_of(cloud, "e2e-stopped-again", "CANCELLED")
+        job_of(cloud, run_id, "CANCELLED")
+    stopped = cloud.await_run(run_id, "STOPPED")
 
     cloud.send(request)
+    after = f"{run_id}-after"
+    cloud.send(run_request(after))
+    cloud.await_run(after, "SUCCEEDED")
+    wait_until(lambda: cloud.queue_is_empty() or None, "every message to be acknowledged")
 
-    run = cloud.await_run("e2e-stopped-again", "SUCCEEDED", "FAILED")
-    assert (run["status"]["S"], run["run_attempt"]["N"]) == ("SUCCEEDED", "2")
+    run = cloud.run(run_id)
+    assert (run["status"]["S"], run["run_attempt"]["N"]) == ("STOPPED", "1")
+    assert run["holder"] == stopped["holder"]
+    assert cloud.stored(run_id) == []
+
+
+def test_a_stopped_run_is_processed_by_a_new_request(cloud: RunningCloud) -> None:
+    with cloud.job_hanging_for("dt=2026-11-01"):
+        cloud.send(run_request("e2e-stopped-old", detached=True))
+        job_of(cloud, "e2e-stopped-old", "SUBMITTED", "RUNNING")
+        run = cloud.await_run("e2e-stopped-old", "RUNNING")
+        cloud.cloud.client("lambda").stop_durable_execution(DurableExecutionArn=run["holder"]["S"])
+        cloud.await_run("e2e-stopped-old", "STOPPED")
+
+    cloud.send(run_request("e2e-stopped-new", retryOf="e2e-stopped-old"))
+
+    assert cloud.await_run("e2e-stopped-new", "SUCCEEDED", "FAILED")["status"]["S"] == "SUCCEEDED"
 
 
 def test_what_went_wrong_is_in_every_record_of_a_failed_job(cloud: RunningCloud) -> None:

@@ -119,7 +119,21 @@ def test_a_run_that_has_ended_well_starts_nothing(cloud: Any, status: str, execu
     assert (answer.outcome, answer.status) == (ClaimOutcome.ENDED, status)
 
 
-@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "STOPPED", "SUCCEEDED", None])
+def test_a_run_whose_execution_a_person_stopped_is_left_to_the_reaper(
+    cloud: Any, executions: Executions
+) -> None:
+    claimed(cloud.ledger)
+    set_run(cloud, status="RUNNING")
+    before = cloud.ledger.get_item("r1", "RUN")
+    executions.status[arn("one")] = "STOPPED"
+
+    answer = claim(cloud, "two")
+
+    assert answer.outcome is ClaimOutcome.ENDED
+    assert cloud.ledger.get_item("r1", "RUN") == before
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "SUCCEEDED", None])
 def test_a_run_whose_execution_is_over_is_taken_over(
     cloud: Any, executions: Executions, status: str | None
 ) -> None:
@@ -165,19 +179,19 @@ def test_a_run_whose_execution_is_not_known_yet_cannot_be_retried(
     assert not executions.started
 
 
-@pytest.mark.parametrize("status", ["FAILED", "STOPPED"])
 def test_a_failed_run_is_taken_over_though_its_batch_goes_on(
-    cloud: Any, executions: Executions, status: str
+    cloud: Any, executions: Executions
 ) -> None:
     claimed(cloud.ledger)
     executions.status[arn("one")] = "RUNNING"
-    set_run(cloud, status=status, reason="unit 1", results_url="s3://b/k", reaped="announced")
+    ended = {"reason": "unit 1", "results_url": "s3://b/k", "warehouse_error": "no table"}
+    set_run(cloud, status="FAILED", reaped="announced", **ended)
 
     answer = claim(cloud, "two")
 
     assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.TAKEN_OVER, 2)
     run = cloud.ledger.get_item("r1", "RUN")
-    assert not {"reason", "results_url", "reaped"} & set(run)
+    assert not {*ended, "reaped"} & set(run)
 
 
 def test_a_taking_over_whose_answer_was_lost_is_found_again(

@@ -135,6 +135,14 @@ class RunningCloud:
 
         return wait_until(found, f"a dead letter with {text!r}")
 
+    def queue_is_empty(self) -> bool:
+        """Whether every message was acknowledged, or has gone to the dead-letter queue."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = self.cloud.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs["DataProcessingQueueUrl"], AttributeNames=names
+        )["Attributes"]
+        return not any(int(counts[name]) for name in names)
+
     def glue_state(self, job: Item) -> str:
         """The state of a JOB item's Glue run, as Glue has it."""
         run = self.cloud.client("glue").get_job_run(

@@ -41,8 +41,8 @@ class ClaimRun(Contract):
 
 class ClaimOutcome(StrEnum):
     """CLAIMED: yours, new. TAKEN_OVER: yours, an earlier holder ended without success.
-    LIVE: another execution holds it. ENDED: it has succeeded or was skipped. In the last two,
-    start nothing."""
+    LIVE: another execution holds it. ENDED: it has succeeded, or was skipped or stopped. In the
+    last two, start nothing."""
 
     CLAIMED = "CLAIMED"
     TAKEN_OVER = "TAKEN_OVER"

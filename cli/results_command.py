@@ -19,6 +19,7 @@ from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, fi
 from cli.outcome_view import print_failures, print_findings, print_lines, print_next_steps
 from cli.tables import STATUS_STYLES, make_console, outcomes_table, print_json
 from contracts import layout
+from contracts.manifest import left_out
 from contracts.run import RunResult, UnitOutcome, UnitStatus
 from steps.notification_text import balance, missing_in_warehouse
 
@@ -135,6 +136,8 @@ def _print_document(console: Console, document: Document, stack: str | None, uni
         f"units: {result.units.total} = {result.units.stored} stored + {result.units.failed} failed"
     )
     console.print(f"rows of stored units: {balance(result.rows)}")
+    if result.hidden_objects:
+        print_lines(console, [f"objects: {left_out(result.hidden_objects)}"])
     if result.warehouse_error:
         print_lines(console, [missing_in_warehouse(result.warehouse_error)])
     print_findings(console, result.findings)

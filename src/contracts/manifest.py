@@ -55,6 +55,7 @@ class ManifestSummary(Contract):
         items: of a run over a JSON array: how many items its batches hold; absent: the units are
             objects.
         run_attempt: the attempt of the run that froze the manifest; its parts count.
+        hidden: objects of the range that were left out as hidden (`source.hidden`).
     """
 
     manifest_url: str
@@ -65,6 +66,7 @@ class ManifestSummary(Contract):
     stored: int = 0
     items: int | None = None
     run_attempt: int = 1
+    hidden: int = 0
 
     def pending_positions(self) -> list[int]:
         return [position for first, end in self.pending for position in range(first, end)]
@@ -73,3 +75,12 @@ class ManifestSummary(Contract):
 def units_per_shard(operations_per_unit: int) -> int:
     """How many units one execution may hold without coming near its 3,000 operations."""
     return max(1, min(UNITS_PER_SHARD_AT_MOST, OPERATIONS_PLANNED // operations_per_unit))
+
+
+def left_out(hidden: int) -> str:
+    """What is to be said of objects that were left out as hidden."""
+    objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
+    return (
+        f"{objects} left out (a part of the key below the prefix begins with _ or .; the contract's"
+        " source.hidden: read reads them)"
+    )

@@ -255,6 +255,7 @@ class RunResult(Contract):
         started_at, ended_at: of the run; a later attempt goes on from the first one's start.
         warehouse_error: why the rows about the run itself, its units and jobs did not reach the
             warehouse; absent where they did, or where there is no warehouse.
+        hidden_objects: objects of the range that were left out as hidden.
     """
 
     run_id: str
@@ -272,6 +273,7 @@ class RunResult(Contract):
     started_at: str | None = None
     ended_at: str | None = None
     warehouse_error: str | None = None
+    hidden_objects: int = 0
 
     @property
     def outcome(self) -> RunOutcome:

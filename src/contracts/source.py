@@ -38,8 +38,12 @@ Whole: Final = BeforeValidator(_whole)
 Integer = Annotated[int, Strict(), Whole]
 Number = Annotated[float, Strict()]
 Truth = Annotated[bool, Strict()]
-_TIME_FROM: Final[JsonDict] = {
+_SOURCE: Final[JsonDict] = {
     "allOf": [
+        {
+            "if": {"properties": {"bucket": {"type": "string"}}, "required": ["bucket"]},
+            "else": {"properties": {"prefix": {"not": {"pattern": "^(runs|quarantine)/"}}}},
+        },
         {
             "if": {"properties": {"timeFrom": {"const": "partition"}}, "required": ["timeFrom"]},
             "then": {"required": ["partition"]},
@@ -57,6 +61,14 @@ _WITH_GROUPS: Final[JsonDict] = {
 }
 
 
+# Where the pipeline keeps its own files in the data bucket: a run would read what runs write.
+OWN_PREFIXES: Final = r"^(runs|quarantine)/"
+OWN_PREFIXES_WHY: Final = (
+    "source.prefix: runs/ and quarantine/ of the data bucket hold the pipeline's own files; take"
+    " another prefix"
+)
+
+
 class Source(StrictContract):
     """Where the dataset's objects lie.
 
@@ -67,20 +79,30 @@ class Source(StrictContract):
             `dt=%Y-%m-%d/`; listing then visits only the partitions of the asked range. At least
             to the day. Absent: the whole prefix is listed.
         suffix: only keys that end so.
+        hidden: what becomes of keys with a part below the prefix that begins with `_` or `.` and is
+            not `name=value`, which Spark, Hive and others write beside their results: `skip` leaves
+            them out and counts them, `read` reads them like any other.
         time_from: what places an object in time: `partition` (its date), `key` (`key_time`) or
             `last-modified`. Absent: `partition` if there is one, else `last-modified`.
         key_time: for `key`: regular expression with the groups `year`, `month`, `day` and
             optionally `hour`, `minute`, `second`, searched in the key (UTC).
     """
 
-    model_config = ConfigDict(json_schema_extra=_TIME_FROM)
+    model_config = ConfigDict(json_schema_extra=_SOURCE)
 
     bucket: str | None = None
     prefix: str = Field(pattern=r"^[^/].*/$", max_length=512)
     partition: str | None = Field(default=None, json_schema_extra=_WITH_A_DAY)
     suffix: str = ""
+    hidden: Literal["skip", "read"] = "skip"
     time_from: Literal["partition", "key", "last-modified"] | None = None
     key_time: str | None = Field(default=None, json_schema_extra=_WITH_GROUPS)
+
+    @model_validator(mode="after")
+    def _prefix_is_not_the_pipelines(self) -> Self:
+        if self.bucket is None and re.match(OWN_PREFIXES, self.prefix):
+            raise PydanticCustomError("prefix", OWN_PREFIXES_WHY)
+        return self
 
     @field_validator("partition")
     @classmethod
@@ -114,6 +136,16 @@ class Source(StrictContract):
                     {"missing": ", ".join(sorted(missing))},
                 )
         return self
+
+    def hides(self, key: str) -> bool:
+        """Whether the object of this key is left out as hidden; keys elsewhere never are."""
+        if self.hidden == "read" or not key.startswith(self.prefix):
+            return False
+        return any(
+            part[:1] in ("_", ".") and "=" not in part
+            for part in key[len(self.prefix) :].split("/")
+            if part
+        )
 
     @property
     def effective_time_from(self) -> str:

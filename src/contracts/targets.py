@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.source import Integer, StrictContract, Whole
 
+# The pipeline's own tables, in whatever schema, and those of the warehouse's catalog.
+_NOT_OURS: Final = r"(^|\.)pipeline_|^pg_|^information_schema(\.|$)"
 _Days = Annotated[int, Strict(), Field(ge=1, le=3650), Whole]
 
 
@@ -33,9 +36,23 @@ class RedshiftTarget(StrictContract):
         timeout_seconds: deadline of one load.
     """
 
-    table: str = Field(pattern=r"^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}$")
+    table: str = Field(
+        pattern=r"^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}$",
+        json_schema_extra={"not": {"pattern": _NOT_OURS}},
+    )
     key: tuple[str, ...] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
     timeout_seconds: Integer = Field(default=900, ge=60, le=24 * 3600)
+
+    @field_validator("table")
+    @classmethod
+    def _table_is_free(cls, value: str) -> str:
+        if re.search(_NOT_OURS, value):
+            raise PydanticCustomError(
+                "table",
+                "is a table of the pipeline itself (pipeline_…) or of the warehouse (pg_…,"
+                " information_schema); take another name",
+            )
+        return value
 
 
 class Targets(StrictContract):

@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.manifest import ManifestSummary, units_per_shard
+from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
     Claim,
     ClaimOutcome,
@@ -133,6 +133,8 @@ class Pipeline:
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
             reason = f"no {what} to process: {_asked_for(request, claim)}"
+            if manifest.hidden:
+                reason += f"; {left_out(manifest.hidden)}"
             return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 

@@ -17,11 +17,14 @@ from contracts.dataset import Dataset
 from contracts.errors import InvalidDataset, Problem
 
 PROBLEMS_AT_MOST: Final = 100
+VALUES_AT_MOST: Final = 100_000
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _TRUE_OR_FALSE: Final = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")  # as Python shows one
 _EMPTY: Final = "is empty: give it a value, or leave the field out"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NO_TEXT: Final = "holds half of a surrogate pair, which is no character; write the whole one"
 Place = tuple[str | int, ...]
 
 
@@ -67,8 +70,10 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
         InvalidDataset: with every problem, each with its line.
     """
     try:
+        root = yaml.compose(text, Loader=_Loader)
+        _refuse_large(root, file)
+        nodes = ContractFile(root)
         value = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-        nodes = ContractFile(yaml.compose(text, Loader=_Loader))
         nulls = list(_nulls(value))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -80,6 +85,7 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
         problem = Problem("line 1", "must be a mapping of fields, beginning with name:")
         raise InvalidDataset(file, [problem])
     empty = [Problem(located(place, nodes), _EMPTY) for place in nulls]
+    empty += [Problem(located(place, nodes), _NO_TEXT) for place in _surrogates(value)]
     try:
         # By the fields' names as they are written here, not as Python has them.
         dataset = Dataset.model_validate(value, by_alias=True, by_name=False)
@@ -92,6 +98,27 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
     return dataset, nodes
 
 
+def _refuse_large(root: yaml.Node | None, file: str) -> None:
+    """Aliases of aliases make billions of values out of a few lines: counted, not expanded.
+
+    Raises:
+        InvalidDataset: more values than any contract has.
+        RecursionError: a value holds itself, or is nested too deeply.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            members = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = (member if isinstance(member, tuple) else (member,) for member in members)
+            sizes[id(node)] = 1 + sum(size(part) for pair in pairs for part in pair)
+        return sizes[id(node)]
+
+    if root is not None and size(root) > VALUES_AT_MOST:
+        problem = f"has {size(root):,} values, aliases written out; at most {VALUES_AT_MOST:,}"
+        raise InvalidDataset(file, [Problem("file", problem)])
+
+
 def _nulls(value: Any, place: Place = ()) -> Iterator[Place]:
     """Where nothing stands behind a field's name, or in a list."""
     if value is None:
@@ -102,12 +129,32 @@ def _nulls(value: Any, place: Place = ()) -> Iterator[Place]:
         yield from _nulls(member, (*place, name))
 
 
+def _surrogates(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Where a text, or a field's name, holds half of a surrogate pair."""
+    if isinstance(value, str) and _SURROGATE.search(value):
+        yield place
+    named = value if isinstance(value, dict) else {}
+    listed = value if isinstance(value, list) else []
+    for name, member in (*named.items(), *enumerate(listed)):
+        if isinstance(name, str) and _SURROGATE.search(name):
+            yield (*place, name)
+        yield from _surrogates(member, (*place, name))
+
+
 def refusal(file: str, problems: Sequence[Problem]) -> InvalidDataset:
     """The error with every problem; of a hopeless file the first hundred, as it travels far."""
-    told = list(problems[:PROBLEMS_AT_MOST])
+    told = [
+        Problem(_printable(one.path), _printable(one.message), one.value and _printable(one.value))
+        for one in problems[:PROBLEMS_AT_MOST]
+    ]
     if len(problems) > len(told):
         told.append(Problem("file", f"has {len(problems) - len(told)} more problems"))
     return InvalidDataset(file, told)
+
+
+def _printable(text: str) -> str:
+    """A lone surrogate, which YAML can spell and no encoding has, by its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def located(place: Place, nodes: ContractFile) -> str:
@@ -121,6 +168,14 @@ def located(place: Place, nodes: ContractFile) -> str:
 class _Loader(yaml.SafeLoader):
     """YAML as people mean it: dates stay text (a bound of a date column is written so), so does the
     country NO, and a field given twice is an error."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{_printable(str(node.value))[:100]!r} cannot be read as !!{kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

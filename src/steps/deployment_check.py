@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from contracts import layout
 from contracts.dataset import Dataset, JobStep
-from contracts.errors import NotConfigured, NotFound
+from contracts.errors import InvalidDataset, NotConfigured, NotFound, Problem
 from contracts.job import Engine
+from contracts.source import OWN_PREFIXES, OWN_PREFIXES_WHY
 from steps import aws, storage
 from steps.remote_jobs.registry import EmrSettings
 
@@ -26,9 +28,11 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
     """Everything that the contract names is there; all that lacks is told at once.
 
     Raises:
+        InvalidDataset: the source is where the pipeline keeps its files.
         NotConfigured: the deployment has no warehouse, an engine or a Glue job of it is missing.
         NotFound: the source bucket or a job's script is not there.
     """
+    _refuse_own_files(dataset, settings.data_bucket)
     lacking: list[str] = []
     if dataset.targets.redshift is not None and settings.warehouse != "true":
         lacking.append("targets.redshift: this deployment has no warehouse")
@@ -51,6 +55,18 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
     bucket = dataset.source.bucket or settings.data_bucket
     with aws.translated(f"dataset {dataset.name}: looking at its bucket {bucket}"):
         aws.client("s3").head_bucket(Bucket=bucket)
+
+
+def _refuse_own_files(dataset: Dataset, data_bucket: str) -> None:
+    """The data bucket named by its name; a contract that names none is checked by itself.
+
+    Raises:
+        InvalidDataset: the source is where the pipeline keeps its files.
+    """
+    source = dataset.source
+    if source.bucket == data_bucket and re.match(OWN_PREFIXES, source.prefix):
+        problem = Problem("source.prefix", OWN_PREFIXES_WHY, source.prefix)
+        raise InvalidDataset(f"dataset {dataset.name}", [problem])
 
 
 def _script_url(job: JobStep, settings: Settings) -> str:

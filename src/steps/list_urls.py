@@ -21,7 +21,7 @@ from steps.item_batches import split_array
 from steps.ledger import RUN, Ledger
 from steps.manifest_store import freeze, ranges, read_summary, stored_positions
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
-from steps.source_listing import describe, describe_all, list_source
+from steps.source_listing import Listing, describe, describe_all, list_source
 
 MEGABYTE: Final = 1024 * 1024
 _ADVICE: Final = (
@@ -57,25 +57,27 @@ def list_urls(
     snapshot = storage.read_snapshot(data_bucket, run_id)
     frozen = read_summary(data_bucket, run_id)
     if frozen is None:
-        entries = find_entries(message, snapshot, data_bucket, ledger)
-        check_limits(entries, snapshot.dataset.limits)
+        listing = find_entries(message, snapshot, data_bucket, ledger)
+        check_limits(listing.entries, snapshot.dataset.limits)
         _check_ownership(message, ledger)
         frozen = freeze(
-            entries,
+            listing.entries,
             run_id,
             message.units_per_shard,
             data_bucket,
             message.run_attempt,
             of_items=snapshot.array is not None,
+            hidden=listing.hidden,
         )
-        logger.info("manifest frozen", extra={"objects": frozen.objects})
+        counts = {"objects": frozen.objects, "hidden": frozen.hidden}
+        logger.info("manifest frozen", extra=counts)
     _mark_running(message, snapshot, frozen, ledger, now)
     return _with_pending(message, frozen, ledger)
 
 
 def find_entries(
     message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str, ledger: Ledger
-) -> list[ManifestEntry]:
+) -> Listing:
     """The objects that the request means, sorted by key.
 
     A retried run gives those of its objects that it has not stored, as they are now: they may have
@@ -86,14 +88,17 @@ def find_entries(
     if request.retry_of is not None:
         unstored = _unstored_entries(request.retry_of, snapshot, data_bucket, ledger)
         if unstored is not None:
-            return unstored
+            return Listing(unstored)
     if request.input_url is not None:
+        bucket, key = layout.split_s3_url(request.input_url)
+        if bucket == (source.bucket or data_bucket) and source.hides(key):
+            return Listing([], hidden=1)
         entry = describe(request.input_url, *layout.split_s3_url(request.input_url))
         if snapshot.array is None:
-            return [entry]
+            return Listing([entry])
         _check_ownership(message, ledger)
         _check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
-        return split_array(entry, snapshot, data_bucket)
+        return Listing(split_array(entry, snapshot, data_bucket))
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
     return list_source(

@@ -22,6 +22,7 @@ def freeze(
     run_attempt: int,
     *,
     of_items: bool = False,
+    hidden: int = 0,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -30,6 +31,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
+        hidden: how many objects were left out as hidden.
     """
     parts = [
         ManifestPart(
@@ -55,6 +57,7 @@ def freeze(
         pending=(),
         items=sum(entry.items or 0 for entry in entries) if of_items else None,
         run_attempt=run_attempt,
+        hidden=hidden,
     )
     if storage.write_json_once(data_bucket, key, summary.to_json()):
         return summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from contracts.manifest import left_out
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -48,6 +49,8 @@ def _headline(result: RunResult) -> str:
 
 def _evidence(result: RunResult) -> Iterator[str]:
     yield from _counts(result)
+    if result.hidden_objects and result.units.total:
+        yield f"Objects: {left_out(result.hidden_objects)}"
     if result.warehouse_error:
         yield missing_in_warehouse(result.warehouse_error)
     passed = seconds_between(result.started_at, result.ended_at)

@@ -63,10 +63,14 @@ def record_run(
     with UnitRecords(unit_outcomes(manifest, items, places)) as records:
         result = decide(message, records, manifest.items if manifest else None)
         key = layout.results_key(run_id)
-        written = {"results_url": layout.s3_url(bucket, key)} if records.count else {}
+        written: dict[str, Any] = {}
+        if records.count:
+            written["results_url"] = layout.s3_url(bucket, key)
         if result.items is not None:
             prefix = layout.item_results_prefix(run_id)
             written["item_results_url"] = layout.s3_url(bucket, prefix)
+        if manifest and manifest.hidden:
+            written["hidden_objects"] = manifest.hidden
         times = {"started_at": run["claimed_at"], "ended_at": ended_at}
         result = result.model_copy(update={**times, **written})
         result = result.model_copy(update={"next_steps": advise(message.request, result)})

@@ -9,8 +9,9 @@ apart. With a partition pattern, only the range's partitions are visited whateve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -28,12 +29,19 @@ PARTITIONS_AT_MOST: Final = 1_000_000
 Belongs = Callable[[str, datetime], bool]
 
 
-def list_source(
-    source: Source, bucket: str, start: datetime, end: datetime, limit: int
-) -> list[ManifestEntry]:
+@dataclass(frozen=True)
+class Listing:
+    """The objects of a run, sorted by key, and how many were left out as hidden."""
+
+    entries: list[ManifestEntry]
+    hidden: int = 0
+
+
+def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
     """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
 
-    Keys that end with `/` and hold nothing are folders made by a console, and left out.
+    Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
+    hidden keys (see `Source.hidden`), which are counted.
 
     Raises:
         InvalidData: more than `limit` objects.
@@ -43,18 +51,18 @@ def list_source(
     belongs = _belongs(source, start, end)
     if source.partition is None:
         found = _walk(bucket, source.prefix, source.suffix, belongs)
-        return _collect([found], limit)
+        return _collect(source, [found], limit)
     names = partitions(source.partition, start, end)
     if len(names) > PREFIXES_AT_MOST:
-        return _collect([_span(source, bucket, names, belongs)], limit)
+        return _collect(source, [_span(source, bucket, names, belongs)], limit)
 
-    def visit(name: str) -> list[ManifestEntry]:
+    def visit(name: str) -> Listing:
         walk = _walk(bucket, source.prefix + name, source.suffix, belongs)
-        return [entry for _, entry in zip(range(limit + 1), walk, strict=False)]
+        return _shown(source, walk, limit + 1)
 
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            return _collect((iter(part) for part in pool.map(visit, names)), limit)
+            return _joined(pool.map(visit, names), limit)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -169,17 +177,36 @@ def _walk(
         arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def _collect(parts: Any, limit: int) -> list[ManifestEntry]:
+def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: int) -> Listing:
+    return _joined((_shown(source, part, limit + 1) for part in parts), limit)
+
+
+def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
+    """The first entries of a walk that are not hidden."""
     entries: list[ManifestEntry] = []
+    hidden = 0
+    for entry in walk:
+        if source.hides(entry.key):
+            hidden += 1
+            continue
+        entries.append(entry)
+        if len(entries) == most:
+            break
+    return Listing(entries, hidden)
+
+
+def _joined(parts: Iterable[Listing], limit: int) -> Listing:
+    entries: list[ManifestEntry] = []
+    hidden = 0
     for part in parts:
-        for entry in part:
-            entries.append(entry)
-            if len(entries) > limit:
-                raise InvalidData(
-                    f"more than {limit} objects (limits.objects of the dataset), up to {entry.url}:"
-                    " ask for a shorter range"
-                )
-    return sorted(entries, key=lambda entry: entry.key)
+        entries += part.entries
+        hidden += part.hidden
+        if len(entries) > limit:
+            raise InvalidData(
+                f"more than {limit} objects (limits.objects of the dataset), up to"
+                f" {entries[limit].url}: ask for a shorter range"
+            )
+    return Listing(sorted(entries, key=lambda entry: entry.key), hidden)
 
 
 def _entry(bucket: str, found: dict[str, Any]) -> ManifestEntry:

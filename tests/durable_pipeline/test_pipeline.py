@@ -296,6 +296,18 @@ def test_an_empty_listing_ends_the_run_as_skipped(deployment: Deployment, world:
     assert world.events() == ["run-started", "run-ended"]
 
 
+def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.hidden = 0, 1
+
+    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://b/_SUCCESS"}))
+
+    (recorded,) = world.payloads("record-run")
+    assert recorded["status"] == "SKIPPED"
+    assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
+
+
 def test_an_invalid_message_is_rejected_and_its_neighbours_run(
     deployment: Deployment, world: World
 ) -> None:

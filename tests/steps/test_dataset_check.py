@@ -282,6 +282,54 @@ def test_all_problems_of_the_sql_are_told_at_once() -> None:
     ]
 
 
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "complaint"),
+    [
+        ("columns:\n", f"{BOMB}\ncolumns:\n", "file", "1,234,567,9"),
+        ("columns:\n", "loop: &loop [*loop]\ncolumns:\n", "file", "is not YAML"),
+        ("minimum: 0", "minimum: !!float abc", "line", "'abc' cannot be read as !!float"),
+        ("minimum: 0", "minimum: !!timestamp abc", "line", "cannot be read as !!timestamp"),
+        ("columns:\n", 'description: "\\ud800"\ncolumns:\n', "description", "surrogate pair"),
+        ("columns:\n", '"\\udfff": 1\ncolumns:\n', "\\udfff", "surrogate pair"),
+    ],
+    ids=["aliases", "loop", "float", "timestamp", "surrogate", "surrogate in a name"],
+)
+def test_a_hostile_file_is_refused_in_words(old: str, new: str, path: str, complaint: str) -> None:
+    error = broken(old, new)
+
+    (problem,) = [one for one in error.problems if complaint in one.message]
+    assert problem.path.startswith(path)
+    assert str(error).encode()
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["pipeline_loads", "public.pipeline_runs", "mart.pipeline_x", "pg_temp.a", "pg_class"]
+    + ["information_schema.tables"],
+)
+def test_tables_of_the_pipeline_and_of_the_warehouse_are_no_targets(table: str) -> None:
+    error = broken("targets:", f"targets:\n  redshift: {{table: {table}, key: [order_id]}}")
+
+    (problem,) = error.problems
+    assert problem.path.startswith("targets.redshift.table")
+    assert "take another name" in problem.message
+
+
+@pytest.mark.parametrize("prefix", ["runs/", "runs/r1/", "quarantine/orders/"])
+def test_the_pipelines_own_files_are_no_source(prefix: str) -> None:
+    error = broken("prefix: landing/orders/", f"prefix: {prefix}")
+    assert "hold the pipeline's own files" in told(error)
+
+    elsewhere = DATASET.replace("prefix: landing/orders/", f"bucket: b\n  prefix: {prefix}")
+    assert check_dataset(elsewhere, "orders").dataset.source.prefix == prefix
+
+
 def test_of_a_hopeless_file_the_first_hundred_problems_are_told() -> None:
     columns = "columns:\n" + "".join(f"  - {{name: c{n}, type: x}}\n" for n in range(300))
 

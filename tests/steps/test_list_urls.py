@@ -120,6 +120,25 @@ def test_of_two_summaries_the_first_counts(run: Any, clients: Any) -> None:
     assert ask(run) == theirs
 
 
+def test_hidden_objects_are_counted_in_the_manifest(run: Any) -> None:
+    for name in ("_b.csv", "_temporary/0/a.csv"):
+        run.put(f"landing/orders/dt=2026-11-01/{name}", "no row")
+
+    summary = ask(run)
+
+    assert (summary.objects, summary.hidden) == (3, 2)
+    assert ask(run).hidden == 2
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "dt=2026-11-01/.a.csv.crc"])
+def test_an_upload_of_a_hidden_object_is_nothing_to_process(run: Any, name: str) -> None:
+    run.put(f"landing/orders/{name}", "no row")
+
+    summary = ask(run, inputUrl=f"s3://data-bucket/landing/orders/{name}")
+
+    assert (summary.objects, summary.hidden) == (0, 1)
+
+
 def test_an_empty_range_is_an_empty_manifest(run: Any) -> None:
     summary = ask(run, startDateTime="2026-11-08")
 

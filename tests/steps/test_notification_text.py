@@ -141,6 +141,13 @@ def test_what_to_do_comes_last_with_commands_for_this_stack() -> None:
     ]
 
 
+def test_hidden_objects_are_mentioned_with_the_way_to_read_them() -> None:
+    text = end_text(result(units=UnitTotals(total=1, stored=1), hidden_objects=3))
+
+    assert "Objects: 3 hidden objects were left out" in text
+    assert "source.hidden: read" in text
+
+
 def test_a_run_without_rows_in_the_warehouse_says_so() -> None:
     text = end_text(
         result(

@@ -409,6 +409,14 @@ def test_a_run_recorded_once_more_says_what_the_warehouse_lacks(run: Any) -> Non
     assert run.read_json("runs/r1/results.json")["warehouseError"] == "relation does not exist"
 
 
+def test_objects_that_were_left_out_as_hidden_are_in_the_result(run: Any) -> None:
+    freeze_manifest(hidden=2)
+    unit(run, "00000-000")
+
+    assert record(run).result.hidden_objects == 2
+    assert run.read_json("runs/r1/results.json")["hiddenObjects"] == 2
+
+
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:
     recorded = record(run, settings=Settings("ledger", "data-bucket"))
 

@@ -17,7 +17,7 @@ def at(text: str) -> datetime:
 
 
 def listed(source: Source, start: str, end: str, limit: int = 1000) -> list[str]:
-    entries = list_source(source, "data-bucket", at(start), at(end), limit)
+    entries = list_source(source, "data-bucket", at(start), at(end), limit).entries
     return [entry.key.removeprefix(source.prefix) for entry in entries]
 
 
@@ -115,8 +115,9 @@ class TestPartitions:
         fill(cloud, f"dt={now:%Y-%m-%d}/a.csv")
 
         day, later = now - timedelta(days=1), now + timedelta(days=1)
-        assert len(list_source(source, "data-bucket", day, later, 10)) == 1
-        assert list_source(source, "data-bucket", now + timedelta(minutes=1), later, 10) == []
+        assert len(list_source(source, "data-bucket", day, later, 10).entries) == 1
+        soon = now + timedelta(minutes=1)
+        assert list_source(source, "data-bucket", soon, later, 10).entries == []
 
 
 def test_without_a_partition_the_time_of_change_decides(cloud: Any) -> None:
@@ -124,10 +125,11 @@ def test_without_a_partition_the_time_of_change_decides(cloud: Any) -> None:
     fill(cloud, "b", "a/c")
     hour = timedelta(hours=1)
 
-    found = list_source(source, "data-bucket", now - hour, now + hour, 10)
+    found = list_source(source, "data-bucket", now - hour, now + hour, 10).entries
 
     assert [entry.key for entry in found] == ["in/a/c", "in/b"]
-    assert list_source(source, "data-bucket", now + hour, now + 2 * hour, 10) == []
+    later = list_source(source, "data-bucket", now + hour, now + 2 * hour, 10)
+    assert later.entries == []
 
 
 def test_the_time_in_the_key_decides(cloud: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +150,8 @@ def test_keys_with_odd_characters_come_as_they_are(cloud: Any) -> None:
     odd = ["ä ö.csv", "a+b=c&d.csv", "per%20cent.csv", "line\nbreak.csv"]
     fill(cloud, *odd)
 
-    found = list_source(source, "data-bucket", now - timedelta(hours=1), now + timedelta(1), 10)
+    since = now - timedelta(hours=1)
+    found = list_source(source, "data-bucket", since, now + timedelta(1), 10).entries
 
     assert [entry.key for entry in found] == sorted(f"in/{name}" for name in odd)
 
@@ -168,3 +171,43 @@ def test_a_throttled_listing_is_asked_again_later(clients: Any) -> None:
 
     with pytest.raises(Throttled):
         listed(TestPartitions.SOURCE, "2026-11-01", "2026-11-09")
+
+
+HIDDEN = [
+    "_SUCCESS",
+    ".a.csv.crc",
+    "_temporary/0/task/a.csv",
+    ".spark-staging-1/dt=1/a.csv",
+    "sub/_committed_1",
+]
+SHOWN = ["_region=eu/a.csv", "a_b.csv", "sub/.hidden=no/a.csv", "sub/a.csv"]
+
+
+@pytest.mark.parametrize("partition", [None, "%Y/%m/%d/", "%Y/%m/%d/%H/%M/"])
+def test_what_engines_write_beside_their_results_is_left_out_and_counted(
+    cloud: Any, partition: str | None
+) -> None:
+    """By the whole prefix, by partitions, and by the one walk over very many of them."""
+    folder = {None: "", "%Y/%m/%d/": "2026/11/01/"}.get(partition, "2026/11/01/00/00/")
+    for name in (*HIDDEN, *SHOWN):
+        cloud.put(f"in/{folder}{name}")
+    start, end = at("2026-11-01"), at("2026-11-03")
+    if partition is None:
+        start, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    source = Source(prefix="in/", partition=partition)
+
+    found = list_source(source, "data-bucket", start, end, 10)
+
+    assert [entry.key for entry in found.entries] == [f"in/{folder}{name}" for name in SHOWN]
+    assert found.hidden == len(HIDDEN)
+    read = source.model_copy(update={"hidden": "read"})
+    everything = list_source(read, "data-bucket", start, end, 10)
+    assert (len(everything.entries), everything.hidden) == (len(HIDDEN + SHOWN), 0)
+
+
+def test_a_prefix_may_itself_look_hidden() -> None:
+    source = Source(prefix="_landing/.raw/")
+
+    assert not source.hides("_landing/.raw/a.csv")
+    assert source.hides("_landing/.raw/_a.csv")
+    assert not source.hides("elsewhere/_a.csv")

@@ -52,6 +52,7 @@ class World:
         self.stored_before: set[str] = set()
         self.running = 0
         self.most_running = 0
+        self.hidden = 0
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -126,6 +127,7 @@ class World:
         return {
             "manifestUrl": "s3://data/manifest",
             "objects": self.objects,
+            "hidden": self.hidden,
             "totalBytes": 100,
             "shardSizes": sizes,
             "pending": pending,

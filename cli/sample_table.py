@@ -13,6 +13,7 @@ import duckdb
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.sample_object import SampleObject
 from steps.duck import quoted, text
+from steps.headers import parquet_header
 from steps.source_names import json_pointer
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
@@ -46,8 +47,8 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
     if sample.kind == "parquet":
         relation, readable = f"read_parquet({text(sample.path)})", "true"
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        names = [str(row[0]) for row in described]
-        values = [f"CAST({quoted(name)} AS VARCHAR)" for name in names]
+        names = [column.name for column in parquet_header(sample.path)]
+        values = [f"CAST({quoted(str(row[0]))} AS VARCHAR)" for row in described]
     else:
         layout = "array" if sample.kind == "json" else "newline_delimited"
         readable = "coalesce(json_type(item) = 'OBJECT', false)"

@@ -32,6 +32,7 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 LONGEST_RECORD = 2_000_000
+DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
 LINE = '"json-line"'
 # duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
 # another word for a file that is not compressed where it reads JSON.
@@ -386,13 +387,35 @@ def json_source(path, compression, names, is_array):
     return Source(relation(True), relation(False), list(names), malformed=malformed)
 
 
+def parquet_columns(connection, path):
+    """Name, and digits of the widest decimal within, of each outermost column, in order."""
+    schema = connection.execute(
+        "SELECT name, coalesce(num_children, 0), coalesce(precision, 0)"
+        f" FROM parquet_schema({text(path)})"
+    ).fetchall()[1:]
+    columns, at = [], 0
+    while at < len(schema):
+        name, end, digits = schema[at][0], at + 1, 0
+        while at < end:
+            digits, end = max(digits, schema[at][2]), end + schema[at][1]
+            at += 1
+        columns.append((name, digits))
+    return columns
+
+
 def parquet_source(connection, path, names, source):
-    file = f"read_parquet({text(path)})"
-    header = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()]
+    columns = parquet_columns(connection, path)
+    header = [name for name, _ in columns]  # DuckDB renames columns that differ in case only
     positions = positions_of(header, names, source)
+    wide = [header[at] for at in positions.values() if columns[at][1] > DECIMAL_DIGITS]
+    if wide:
+        raise JobError(
+            f"{source}: decimals of more than {DECIMAL_DIGITS} digits cannot be read exactly:"
+            f" {', '.join(wide)}; write them with at most {DECIMAL_DIGITS}, or as text"
+        )
+    file = f"read_parquet({text(path)}) AS file({', '.join(f'c{n}' for n in range(len(header)))})"
     selected = ", ".join(
-        f"nullif(CAST({quoted(header[positions[name]])} AS VARCHAR), '') AS {text_column(name)}"
-        for name in names
+        f"nullif(CAST(c{positions[name]} AS VARCHAR), '') AS {text_column(name)}" for name in names
     )
     relation = f"(SELECT {selected} FROM {file})"
     ignored = [name for at, name in enumerate(header) if at not in positions.values()]

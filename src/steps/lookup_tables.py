@@ -16,6 +16,7 @@ from contracts.errors import InvalidData, InvalidDataset, Problem
 from steps.checks import a_value_of, cast_column
 from steps.duck import Workspace, quoted, text
 from steps.fetching import fetch
+from steps.headers import ParquetColumn, parquet_header, refuse_wide_decimals
 from steps.reading import first_line, text_column
 from steps.source_names import positions_of
 
@@ -83,16 +84,21 @@ def _check_values(space: Workspace, column: Column, where: str) -> None:
 def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
     """A relation with a text column per column of the lookup."""
     names = source_names(lookup.columns)
+    columns: list[ParquetColumn] = []
     if isinstance(lookup.format, CsvFormat):
         header = _header(space, path, lookup.format) if lookup.format.header else list(names)
         fields = [f"field-{number}" for number in range(len(header))]
     else:
-        reader = f"read_parquet({text(path)})"
-        header = [row[0] for row in space.connection.execute(f"DESCRIBE FROM {reader}").fetchall()]
-        fields = header
+        columns = parquet_header(path)
+        header = [column.name for column in columns]
+        fields = [f"c{number}" for number in range(len(header))]
+        reader = f"read_parquet({text(path)}) AS file({', '.join(fields)})"
+    positions = positions_of(header, names, where)
+    if columns:
+        refuse_wide_decimals((columns[at] for at in positions.values()), where)
     selected = ", ".join(
         f"nullif(CAST({quoted(fields[at])} AS VARCHAR), '') AS {text_column(name)}"
-        for name, at in positions_of(header, names, where).items()
+        for name, at in positions.items()
     )
     if isinstance(lookup.format, CsvFormat):
         reader = _csv(path, lookup.format, fields)

@@ -20,7 +20,7 @@ from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
 from contracts.errors import InvalidData
 from steps.duck import any_of, quoted, text
-from steps.headers import header_of, parquet_header
+from steps.headers import header_of, parquet_header, refuse_wide_decimals
 from steps.pieces import Piece
 from steps.source_names import in_contract_names, json_paths, json_texts, positions_of
 
@@ -213,15 +213,16 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str) -> Reader:
     def selected(path: Path) -> tuple[str, str, tuple[str, ...]]:
         """Labels of a file's columns, SQL for the texts, and the columns that are not asked for."""
         try:
-            header = parquet_header(path)
+            columns = parquet_header(path)
         except duckdb.Error as error:
             raise unreadable(source, error) from error
-        positions = positions_of(list(header), names, source)
-        kinds = list(header.values())
+        header = [column.name for column in columns]
+        positions = positions_of(header, names, source)
+        refuse_wide_decimals((columns[at] for at in positions.values()), source)
         # By other names, as a column may be called file_row_number itself.
         labels = ", ".join(f"c{number}" for number in range(len(header)))
         texts = ", ".join(
-            f"nullif({_as_text(f'c{at}', kinds[at])}, '') AS {text_column(name)}"
+            f"nullif({_as_text(f'c{at}', columns[at].kind)}, '') AS {text_column(name)}"
             for name, at in positions.items()
         )
         rest = (name for at, name in enumerate(header) if at not in positions.values())

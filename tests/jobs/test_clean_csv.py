@@ -257,6 +257,26 @@ def test_an_object_over_the_limit_is_refused(job: Any, s3: Any) -> None:
     assert "larger than the contract's limit of 1 MB" in error
 
 
+PARQUET = ROOT / "tests" / "steps" / "fixtures"
+
+
+@pytest.mark.parametrize(("source", "found"), [("amount", ["1", "2"]), ("Amount", ["10", "20"])])
+def test_parquet_columns_that_differ_in_case_are_told_apart(
+    job: Any, s3: Any, source: str, found: list[str]
+) -> None:
+    body = (PARQUET / "columns-that-differ-in-case.parquet").read_bytes()
+    columns = [{"name": "id"}, {"name": "total", "source": source}]
+    read = clean(job, s3, body, key="in/a.parquet", columns=columns, format={"type": "parquet"})
+    assert [row[1] for row in read.rows[1:]] == found
+
+
+def test_parquet_decimals_that_would_become_doubles_fail_the_job(job: Any, s3: Any) -> None:
+    columns = [{"name": "id"}, {"name": "amount", "type": "decimal(38,2)"}]
+    contract = dataset(columns=columns, format={"type": "parquet"})
+    put(s3, (PARQUET / "decimal-40-digits.parquet").read_bytes(), "in/a.parquet", contract)
+    assert "cannot be read exactly: amount" in job.main(arguments("in/a.parquet"))
+
+
 def test_the_report_comes_last(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job = loaded()
 

@@ -12,8 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from lambda_cloud import LambdaCloud, durable, eventually, plain
+from lambda_cloud import ACCOUNT, REGION, LambdaCloud, durable, eventually, plain
 
+from local.local_cloud.lambdas import pool
+from local.local_cloud.lambdas.functions import HostSettings
+from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.services import ServiceError
 
 pytestmark = pytest.mark.cloud
@@ -83,3 +86,69 @@ def test_at_most_ten_sandboxes_of_a_function_run_at_once(tmp_path):
     with LambdaCloud([plain("describe")], tmp_path) as cloud, ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(lambda _: cloud.invoke("describe")[0]["pid"], range(60)))
     assert 1 <= len(set(answers)) <= 10
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def host(tmp_path):
+    names = [f"describe-{number}" for number in range(5)]
+    functions = [*(plain(name, "describe") for name in names), plain("nap")]
+    settings = HostSettings("http://127.0.0.1:9", REGION, ACCOUNT, tmp_path)
+    host = FunctionHost(functions, settings, Clock())
+    host.start()
+    yield host
+    host.stop()
+
+
+def process_of(host: FunctionHost, name: str) -> int:
+    return json.loads(host.invoke(name, "$LATEST", b"{}").payload)["pid"]
+
+
+def test_idle_sandboxes_end_after_a_minute(host):
+    old = process_of(host, "describe-0")
+    host._clock.now = 30
+    young = process_of(host, "describe-1")
+
+    host._clock.now = 59
+    host.end_idle()
+    assert host.sandboxes == 2
+    host._clock.now = 61
+    host.end_idle()
+
+    assert host.sandboxes == 1
+    eventually(lambda: not is_running(old))
+    assert process_of(host, "describe-1") == young
+    assert process_of(host, "describe-0") != old
+
+
+def test_a_new_sandbox_takes_the_place_of_the_longest_idle_one(host, monkeypatch):
+    monkeypatch.setattr(pool, "SANDBOXES_AT_MOST", 3)
+    pids = {}
+    for host._clock.now, number in enumerate((1, 0, 2, 3, 4)):
+        pids[number] = process_of(host, f"describe-{number}")
+
+    assert host.sandboxes == 3
+    eventually(lambda: not is_running(pids[1]) and not is_running(pids[0]))
+    assert [process_of(host, f"describe-{number}") for number in (2, 3, 4)] == [
+        *(pids[2], pids[3], pids[4])
+    ]
+
+
+def test_where_all_are_busy_nobody_waits_for_a_place(host, monkeypatch, tmp_path):
+    monkeypatch.setattr(pool, "SANDBOXES_AT_MOST", 1)
+    pids = tmp_path / "pids"
+    event = json.dumps({"pids": str(pids), "seconds": 5}).encode()
+    with ThreadPoolExecutor(1) as threads:
+        busy = threads.submit(host.invoke, "nap", "$LATEST", event)
+        eventually(lambda: is_written(pids))
+
+        assert process_of(host, "describe-0")
+        assert not busy.done()
+        assert host.sandboxes == 2
+        assert json.loads(busy.result().payload) == "awake"

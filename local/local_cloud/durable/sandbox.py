@@ -36,7 +36,8 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 
 from local.local_cloud.durable.store import EngineStore
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
-from local.local_cloud.lambdas.pool import FunctionHost, Outcome
+from local.local_cloud.lambdas.outcomes import Outcome
+from local.local_cloud.lambdas.pool import FunctionHost
 
 UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
 

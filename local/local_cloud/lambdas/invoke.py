@@ -18,7 +18,8 @@ from local.local_cloud.durable.limits import check_input
 from local.local_cloud.durable.sandbox import UNQUALIFIED
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_version
-from local.local_cloud.lambdas.pool import FunctionHost, Outcome
+from local.local_cloud.lambdas.outcomes import Outcome
+from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.lambdas.routes import Request
 from local.local_cloud.services import Response, ServiceError
 

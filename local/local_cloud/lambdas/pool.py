@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import threading
+import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
+from local.local_cloud.lambdas.outcomes import Outcome, failed, finished
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
@@ -24,40 +25,51 @@ from local.local_cloud.lambdas.sandbox import (
 
 INIT_SECONDS: Final = 10.0
 SANDBOXES_PER_FUNCTION: Final = 10
-RESPONSE_BYTES: Final = 6_291_556
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one invocation came to.
-
-    Attributes:
-        payload: the handler's result as JSON, or Lambda's error document.
-        failed: whether the payload is an error document.
-        request_id: as the function saw it.
-    """
-
-    payload: bytes
-    failed: bool
-    request_id: str
+# Over so many, a new sandbox takes the place of the one that has been idle for longest. Where none
+# is idle, there are more: an invocation that waits for another one must not wait for its place.
+SANDBOXES_AT_MOST: Final = 40
+IDLE_SECONDS: Final = 60.0  # then a sandbox ends
+SWEEP_SECONDS: Final = 5.0
 
 
 class FunctionHost:
     """Every function with its sandboxes."""
 
-    def __init__(self, functions: Sequence[FunctionSpec], settings: HostSettings) -> None:
+    def __init__(
+        self,
+        functions: Sequence[FunctionSpec],
+        settings: HostSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            clock: seconds; says how long sandboxes are idle.
+        """
         self.functions = {function.name: function for function in functions}
         self.settings = settings
         self.counts = InvocationCounts()
         self._launcher = SandboxLauncher(settings.log_dir)
         self._pools: dict[tuple[str, str], _Pool] = {}
         self._lock = threading.Lock()
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep, name="sandbox-sweeper", daemon=True)
+
+    @property
+    def sandboxes(self) -> int:
+        """How many processes there are, busy and idle."""
+        return sum(pool.size for pool in self._all_pools())
 
     def start(self) -> None:
         self.settings.log_dir.mkdir(parents=True, exist_ok=True)
         self._launcher.start()
+        self._sweeper.start()
 
     def stop(self) -> None:
+        self._stopping.set()
+        if self._sweeper.is_alive():
+            self._sweeper.join()
         for pool in self._all_pools():
             pool.close()
         self._launcher.stop()
@@ -89,6 +101,26 @@ class FunctionHost:
         """Kill the processes of a function, busy ones too; returns how many there were."""
         return sum(pool.kill_all() for pool in self._all_pools() if pool.spec.name == name)
 
+    def end_idle(self) -> None:
+        """End the sandboxes that have been idle for a minute."""
+        for pool in self._all_pools():
+            pool.end_idle(self._clock() - IDLE_SECONDS)
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(SWEEP_SECONDS):
+            self.end_idle()
+
+    def _make_room(self) -> None:
+        """For one more sandbox, at the cost of the one that has been idle for longest."""
+        if self.sandboxes < SANDBOXES_AT_MOST:
+            return
+        idle = [
+            (since, pool) for pool in self._all_pools() if (since := pool.idle_since) is not None
+        ]
+        if idle:
+            since, pool = min(idle, key=lambda one: one[0])
+            pool.end_idle(since)
+
     def log_file(self, name: str) -> Path:
         return self.settings.log_dir / f"{name}.log"
 
@@ -97,9 +129,15 @@ class FunctionHost:
             key = (name, version)
             if key not in self._pools:
                 self._pools[key] = _Pool(
-                    self.functions[name], self._launcher, self.log_file(name), self._order(*key)
+                    self.functions[name],
+                    functools.partial(self._spawn, self._order(*key), self.log_file(name)),
+                    self._clock,
                 )
             return self._pools[key]
+
+    def _spawn(self, order: Mapping[str, Any], log: Path) -> Sandbox:
+        self._make_room()
+        return self._launcher.spawn(order, log)
 
     def _all_pools(self) -> list[_Pool]:
         with self._lock:
@@ -119,13 +157,12 @@ class _Pool:
     """The sandboxes of one version of one function."""
 
     def __init__(
-        self, spec: FunctionSpec, launcher: SandboxLauncher, log: Path, order: Mapping[str, Any]
+        self, spec: FunctionSpec, spawn: Callable[[], Sandbox], clock: Callable[[], float]
     ) -> None:
         self.spec = spec
-        self._launcher = launcher
-        self._log = log
-        self._order = order
-        self._idle: deque[Sandbox] = deque()
+        self._spawn = spawn
+        self._clock = clock
+        self._idle: deque[tuple[float, Sandbox]] = deque()  # since when; the longest idle first
         self._sandboxes: set[Sandbox] = set()
         self._closed = False
         self._lock = threading.Lock()
@@ -156,7 +193,27 @@ class _Pool:
                     self._discard(sandbox)
                 return self._broken(error, request_id)
             self._keep(sandbox)
-        return _finished(outcome, request_id)
+        return finished(outcome, request_id)
+
+    @property
+    def size(self) -> int:
+        with self._lock:
+            return len(self._sandboxes)
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when the longest idle sandbox has been so; None: none is."""
+        with self._lock:
+            return self._idle[0][0] if self._idle else None
+
+    def end_idle(self, since: float) -> None:
+        """End those that have been idle since then, or for longer."""
+        ended: list[Sandbox] = []
+        with self._lock:
+            while self._idle and self._idle[0][0] <= since:
+                ended.append(self._idle.popleft()[1])
+        for sandbox in ended:
+            self._discard(sandbox)
 
     def kill_all(self) -> int:
         with self._lock:
@@ -171,7 +228,7 @@ class _Pool:
         with self._lock:
             self._closed = True
             idle, self._idle = list(self._idle), deque()
-        for sandbox in idle:
+        for _, sandbox in idle:
             self._discard(sandbox)
         self.kill_all()  # those that are busy are closed by the threads that wait for them
 
@@ -179,14 +236,14 @@ class _Pool:
         """A warm sandbox that still lives, or a new one."""
         while True:
             with self._lock:
-                sandbox = self._idle.pop() if self._idle else None
+                sandbox = self._idle.pop()[1] if self._idle else None
             if sandbox is None:
                 break
             try:
                 return sandbox, sandbox.ready(self.spec.timeout_seconds)
             except (SandboxExited, SandboxTimedOut):
                 self._discard(sandbox)
-        sandbox = self._launcher.spawn(self._order, self._log)
+        sandbox = self._spawn()
         with self._lock:
             self._sandboxes.add(sandbox)
         try:
@@ -199,7 +256,7 @@ class _Pool:
         """Have it idle for the next invocation, unless there will be none."""
         with self._lock:
             if not self._closed:
-                self._idle.append(sandbox)
+                self._idle.append((self._clock(), sandbox))
                 return
         self._discard(sandbox)
 
@@ -214,20 +271,4 @@ class _Pool:
             reason = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
         else:
             error_type, reason = "Runtime.ExitError", str(error)
-        return _error(error_type, f"RequestId: {request_id} Error: {reason}", request_id)
-
-
-def _finished(request: RuntimeRequest, request_id: str) -> Outcome:
-    if request.path.endswith("/error"):
-        return Outcome(request.body, failed=True, request_id=request_id)
-    if len(request.body) > RESPONSE_BYTES:
-        message = (
-            f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
-        )
-        return _error("Function.ResponseSizeTooLarge", message, request_id)
-    return Outcome(request.body, failed=False, request_id=request_id)
-
-
-def _error(error_type: str, message: str, request_id: str) -> Outcome:
-    document = {"errorType": error_type, "errorMessage": message}
-    return Outcome(json.dumps(document).encode(), failed=True, request_id=request_id)
+        return failed(error_type, f"RequestId: {request_id} Error: {reason}", request_id)

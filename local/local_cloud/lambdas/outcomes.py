@@ -1,0 +1,44 @@
+"""What one invocation of a function came to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from local.local_cloud.lambdas.sandbox import RuntimeRequest
+
+RESPONSE_BYTES: Final = 6_291_556
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one invocation came to.
+
+    Attributes:
+        payload: the handler's result as JSON, or Lambda's error document.
+        failed: whether the payload is an error document.
+        request_id: as the function saw it.
+    """
+
+    payload: bytes
+    failed: bool
+    request_id: str
+
+
+def finished(request: RuntimeRequest, request_id: str) -> Outcome:
+    """What a sandbox that came to its end has said."""
+    if request.path.endswith("/error"):
+        return Outcome(request.body, failed=True, request_id=request_id)
+    if len(request.body) > RESPONSE_BYTES:
+        message = (
+            f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
+        )
+        return failed("Function.ResponseSizeTooLarge", message, request_id)
+    return Outcome(request.body, failed=False, request_id=request_id)
+
+
+def failed(error_type: str, message: str, request_id: str) -> Outcome:
+    """Lambda's error document."""
+    document = {"errorType": error_type, "errorMessage": message}
+    return Outcome(json.dumps(document).encode(), failed=True, request_id=request_id)

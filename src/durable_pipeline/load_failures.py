@@ -24,7 +24,8 @@ _PASSES: Final = re.compile(
     r"|terminating connection|server closed the connection"
     r"|is (restarting|resizing|paused|rebooting)"
     r"|(shutting down|starting up|recovery mode)|in maintenance"
-    r"|connection\b.{0,40}\b(reset|refused|lost|timed out|closed|does not exist)"
+    r"|^connection does not exist"
+    r"|(?<![\"\w.])connection\b[^\"]{0,40}\b(reset|refused|lost|timed out|closed)\b"
     r"|too many (connections|clients)|connection limit"
     # Redshift management guide, "WLM query monitoring rules" and "WLM timeout".
     r"|(cancel+ed|aborted?)\b.{0,30}\bWLM\b|WLM\b.{0,30}(cancel+ed|abort|timeout)"

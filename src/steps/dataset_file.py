@@ -111,11 +111,12 @@ def _refuse_large(root: yaml.Node | None, file: str) -> None:
         if id(node) not in sizes:
             members = node.value if isinstance(node, yaml.CollectionNode) else ()
             pairs = (member if isinstance(member, tuple) else (member,) for member in members)
-            sizes[id(node)] = 1 + sum(size(part) for pair in pairs for part in pair)
+            parts = sum(size(part) for pair in pairs for part in pair)
+            sizes[id(node)] = min(1 + parts, VALUES_AT_MOST + 1)  # else it may have any length
         return sizes[id(node)]
 
     if root is not None and size(root) > VALUES_AT_MOST:
-        problem = f"has {size(root):,} values, aliases written out; at most {VALUES_AT_MOST:,}"
+        problem = f"has more than {VALUES_AT_MOST:,} values, aliases written out"
         raise InvalidDataset(file, [Problem("file", problem)])
 
 
@@ -172,7 +173,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
             kind = node.tag.rpartition(":")[2]
             problem = f"{_printable(str(node.value))[:100]!r} cannot be read as !!{kind}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error

@@ -288,17 +288,36 @@ BOMB = "\n".join(
 )
 
 
+# So many values that their number cannot even be written.
+DEEP = "\n".join(
+    ["b0: &b0 [x]"] + [f"b{n}: &b{n} [*b{n - 1}, *b{n - 1}]" for n in range(1, 16_000)]
+)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "path", "complaint"),
     [
-        ("columns:\n", f"{BOMB}\ncolumns:\n", "file", "1,234,567,9"),
+        ("columns:\n", f"{BOMB}\ncolumns:\n", "file", "more than 100,000 values"),
         ("columns:\n", "loop: &loop [*loop]\ncolumns:\n", "file", "is not YAML"),
         ("minimum: 0", "minimum: !!float abc", "line", "'abc' cannot be read as !!float"),
+        ("minimum: 0", 'minimum: !!int ""', "line", "cannot be read as !!int"),
+        ("minimum: 0", "minimum: !!bool abc", "line", "cannot be read as !!bool"),
+        ("columns:\n", f"{DEEP}\ncolumns:\n", "file", "more than 100,000 values"),
         ("minimum: 0", "minimum: !!timestamp abc", "line", "cannot be read as !!timestamp"),
         ("columns:\n", 'description: "\\ud800"\ncolumns:\n', "description", "surrogate pair"),
         ("columns:\n", '"\\udfff": 1\ncolumns:\n', "\\udfff", "surrogate pair"),
     ],
-    ids=["aliases", "loop", "float", "timestamp", "surrogate", "surrogate in a name"],
+    ids=[
+        "aliases",
+        "loop",
+        "float",
+        "int",
+        "bool",
+        "deep",
+        "timestamp",
+        "surrogate",
+        "surrogate in a name",
+    ],
 )
 def test_a_hostile_file_is_refused_in_words(old: str, new: str, path: str, complaint: str) -> None:
     error = broken(old, new)

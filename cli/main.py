@@ -12,6 +12,7 @@ from cli.resend import resend
 from cli.results_command import results
 from cli.run import run
 from cli.show import dead_letters, history, jobs, status, units
+from cli.stop import stop
 from cli.upload import upload
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command(epilog=EPILOG)(units)
 app.command(epilog=EPILOG)(jobs)
 app.command(epilog=EPILOG)(rejected)
 app.command(epilog=EPILOG)(resend)
+app.command(epilog=EPILOG)(stop)
 app.command(epilog=EPILOG)(upload)
 app.command("dead-letters", epilog=EPILOG)(dead_letters)
 app.add_typer(dataset_app, name="dataset")

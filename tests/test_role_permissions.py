@@ -80,7 +80,6 @@ def test_steps_that_only_read_run_files_cannot_write_them(name: str) -> None:
         *((name, "elasticmapreduce:DescribeStep") for name in ENGINE_FUNCTIONS),
         ("SubmitJobFunction", "elasticmapreduce:DescribeCluster"),
         ("SubmitJobFunction", "ssm:GetCommandInvocation"),
-        ("StoreDynamodbFunction", "dynamodb:GetItem"),
     ],
 )
 def test_a_right_that_no_call_needs_is_not_granted(name: str, action: str) -> None:
@@ -147,3 +146,9 @@ def test_no_role_has_more_policies_than_a_new_account_allows(name: str) -> None:
 def test_layers_of_two_stacks_have_names_of_their_own() -> None:
     for layer in resources("AWS::Lambda::LayerVersion").values():
         assert "${AWS::StackName}" in layer["LayerName"]["Fn::Sub"]
+
+
+def test_storing_reads_the_ledger_and_not_the_result_table() -> None:
+    assert [
+        referred(target) for target in allowed_to("StoreDynamodbFunction")["dynamodb:GetItem"]
+    ] == ["LedgerTable"]

@@ -9,6 +9,7 @@
     ├── NotConfigured           permanent: this deployment lacks what the dataset asks for
     ├── NotFound                permanent: an object, script or bucket is not there
     ├── OwnershipLost           permanent: another execution took the run over; stop quietly
+    ├── RunStopped              permanent: a person has stopped the run; begin nothing more of it
     ├── Throttled               wait, then again: the service asked to slow down
     ├── EngineFull              wait longer, then again: no place for one more job just now
     ├── Conflict                again soon: someone else changed the same thing
@@ -87,6 +88,10 @@ class NotFound(PipelineError):
 
 class OwnershipLost(PipelineError):
     """Another execution holds the run now; this one must not go on."""
+
+
+class RunStopped(PipelineError):
+    """A person has decided to stop the run; nothing more of it is begun."""
 
 
 class Throttled(PipelineError):

@@ -69,6 +69,7 @@ POLICIES: Final = {
     "NotConfigured": PERMANENT,
     "NotFound": PERMANENT,
     "OwnershipLost": PERMANENT,
+    "RunStopped": PERMANENT,
     "PipelineError": PERMANENT,
     # Lambda's own
     "TooManyRequestsException": Policy(attempts=8, first_delay=2),

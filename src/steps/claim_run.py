@@ -32,6 +32,7 @@ from contracts.run_request import (
 from steps import aws
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
+from steps.stop_decision import is_stopping
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 OF_AN_END: Final = (
@@ -70,7 +71,8 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
     """Claim the run for `message.execution_arn`, or tell who holds it.
 
     Raises:
-        TransientFailure: the run changed hands a moment ago, and its holder is not known yet.
+        TransientFailure: the run changed hands a moment ago, and its holder is not known yet; or
+            its execution was stopped, and the reaper has not ended the run yet.
         RunConflict: the run id belongs to a run with other content; names every difference.
         InvalidRequest: `retryOf` names no run that could be retried.
         Conflict: another execution changed the run meanwhile; the same call decides anew.
@@ -138,7 +140,8 @@ def _active(since: str) -> dict[str, Any]:
 def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime) -> Claim:
     status = RunStatus(run["status"])
     failed = status.may_be_taken_over
-    if status.ended and not failed:
+    stopping = is_stopping(run)
+    if status.ended and (stopping or not failed):
         return _answer(ClaimOutcome.ENDED, run)
     if run["holder"] == message.execution_arn and not failed:
         return _answer(ClaimOutcome.CLAIMED, run)
@@ -153,8 +156,13 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
         )
     if holder in ALIVE and not failed:
         return _answer(ClaimOutcome.LIVE, run)
-    if holder == STOPPED and not failed:  # by a person; the reaper has still to end the run
+    if stopping:  # the reaper has still to end the run
         return _answer(ClaimOutcome.ENDED, run)
+    if holder == STOPPED and not failed:  # by a person, who meant this run or a neighbour of it
+        raise TransientFailure(
+            f"the execution of run {run['run_id']} was stopped; the reaper decides in a moment"
+            " whether that run stays stopped"
+        )
     logger.info("taking the run over", extra={"holder": run["holder"], "holder_status": holder})
     return _take_over(message, run, ledger, now, timed_out=holder == "TIMED_OUT")
 

@@ -8,6 +8,7 @@ Values go in and come out as plain Python: int, float, str, bool, list, dict (no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -28,6 +29,13 @@ Item = dict[str, Any]
 
 def unit_item(unit_id: str) -> str:
     return f"{UNIT_PREFIX}{unit_id}"
+
+
+@dataclass(frozen=True)
+class LedgerSettings:
+    """Of steps that need nothing of the ledger but whether the run is to stop."""
+
+    ledger_table: str
 
 
 class Ledger:

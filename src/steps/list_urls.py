@@ -22,6 +22,7 @@ from steps.ledger import RUN, Ledger
 from steps.manifest_store import freeze, ranges, read_summary, stored_positions
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 from steps.source_listing import Listing, describe, describe_all, list_source
+from steps.stop_decision import is_stopping, refuse_stopped
 
 MEGABYTE: Final = 1024 * 1024
 _ADVICE: Final = (
@@ -52,8 +53,11 @@ def list_urls(
         InvalidData: too many objects, or too large ones; names them.
         NotFound: the bucket, or the one object that was asked for, is not there.
         OwnershipLost: a later attempt holds the run.
+        RunStopped: the run is to stop. A further shard of it has nothing pending then.
     """
     run_id = message.request.run_id
+    if message.shard == 0:
+        refuse_stopped(ledger, run_id)
     snapshot = storage.read_snapshot(data_bucket, run_id)
     frozen = read_summary(data_bucket, run_id)
     if frozen is None:
@@ -151,6 +155,8 @@ def _with_pending(message: ListUrls, frozen: ManifestSummary, ledger: Ledger) ->
     sizes = frozen.shard_sizes
     size = sizes[message.shard] if message.shard < len(sizes) else 0
     stored: set[int] = set()
+    if message.shard > 0 and is_stopping(ledger.get_item(message.request.run_id, RUN)):
+        return frozen.model_copy(update={"pending": ()})
     if message.run_attempt > 1 and size:
         stored = stored_positions(ledger, message.request.run_id, message.shard)
     pending = [position for position in range(size) if position not in stored]

@@ -6,12 +6,12 @@ announces the end. A run that a redelivered message has taken over meanwhile is 
 mark is a compare-and-set on holder and attempt, and so is every job (steps.job_stopper).
 
 A schedule wakes it too: it then sweeps the active runs and jobs for those that nobody owns any
-more, whatever event was lost. Both may be repeated; what is not done is done by the next call.
+more, whatever event was lost. And `pipeline stop` calls it to stop one run. All may be repeated;
+what is not done is done by the next call.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -21,23 +21,21 @@ from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from contracts import layout
-from contracts.errors import OwnershipLost, PipelineError
+from contracts.errors import PipelineError
 from contracts.job import Engine
-from contracts.messages import Notify, RecordRun
+from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
-from contracts.run_request import RunRequest, format_timestamp
-from steps import record_run
 from steps.claim_run import GONE, SETTLING, is_settling
 from steps.executions import ENDED_BADLY, Ended, Executions, count_end, execution
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_stopper import JobStopper, Stopped
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
-from steps.notify import StackSettings, run_event
+from steps.notify import StackSettings
 from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.run_endings import RunEndings
 from steps.runtime import (
     Clock,
     flush_metrics,
@@ -46,13 +44,21 @@ from steps.runtime import (
     settings_from_environment,
     utc_now,
 )
-from steps.topic import Event, EventName, publish
+from steps.stop_decision import (
+    MARKED,
+    REASON,
+    REQUESTED_AT,
+    is_stopping,
+    reason_of,
+    record_decision,
+)
+from steps.topic import Event, publish
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
-MARKED: Final = "marked"
-ANNOUNCED: Final = "announced"
+STOP_PATIENCE_SECONDS: Final = 20  # a person waits for the answer
+STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,7 @@ class ReaperIncomplete(PipelineError):
     """Some runs or jobs are not through; the same call goes on with them."""
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> None:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
     settings = settings_from_environment(Settings)
     ledger = Ledger(settings.ledger_table)
     jobs = JobLedger(ledger)
@@ -85,10 +91,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             if woken_by == STATUS_CHANGE:
                 detail = event["detail"]
                 reaper.reap(detail["durableExecutionArn"], detail["status"])
+            elif woken_by == STOP_RUN:
+                return reaper.stop_run(StopRun.from_json(event["detail"])).to_json()
             else:
                 reaper.sweep()
         finally:
             flush_metrics()
+    return None
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,37 @@ class Reaper:
     clock: Clock = utc_now
     engines: Sequence[Engine] = tuple(Engine)
     stack: str | None = None
+
+    @property
+    def endings(self) -> RunEndings:
+        """How runs are ended."""
+        return RunEndings(self.ledger, self.data_bucket, self.publish, self.clock, self.stack)
+
+    def stop_run(self, message: StopRun) -> StoppedRun:
+        """Record a person's decision to stop one run, then do what follows from it.
+
+        What fails after the decision is recorded is left to the next sweep, or to a repeat.
+        """
+        outcome, run = record_decision(message, self.ledger, self.clock())
+        stopped = Stopped()
+        if outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED):
+            try:
+                jobs = self.jobs.of_run(message.run_id)
+                stopped = self._sweep_run(message.run_id, jobs, STOP_PATIENCE_SECONDS)
+            except PipelineError as error:
+                logger.warning("the decision stands; its jobs go on", extra={"error": repr(error)})
+            run = self.ledger.get_item(message.run_id, RUN) or run
+            if run["status"] == RunStatus.STOPPED:
+                outcome = StopOutcome.STOPPED
+        return StoppedRun(
+            run_id=message.run_id,
+            outcome=outcome,
+            status=run.get("status"),
+            requested_at=run.get(REQUESTED_AT),
+            reason=run.get(REASON),
+            jobs_cancelled=tuple(record.job_id for record in stopped.ended),
+            jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
+        )
 
     def reap(self, arn: str, status: str) -> None:
         """End the runs that the execution holds, and their jobs.
@@ -185,7 +225,7 @@ class Reaper:
         if run is None or run["holder"] != arn:
             return Stopped()
         if not RunStatus(run["status"]).ended:
-            self._mark(run, ended)
+            self.endings.mark(run, ended)
         # First the jobs, then whether the run is still the same one's: if it was taken over before,
         # these may be the next attempt's jobs; if it is taken over later, those it takes are told
         # by their callbacks.
@@ -193,54 +233,15 @@ class Reaper:
         now = self.ledger.get_item(run_id, RUN)
         if now is None or (now["holder"], now["run_attempt"]) != (arn, run["run_attempt"]):
             return Stopped()
-        stopped = self._stop(jobs, ended.reason, patience_seconds)
+        reason = reason_of(run) if is_stopping(run) else ended.reason
+        stopped = self._stop(jobs, reason, patience_seconds)
         if now.get("reaped") == MARKED:
-            self._announce(now)
+            self.endings.announce(now)
         return stopped
 
-    def _mark(self, run: Item, ended: Ended) -> None:
-        """End the run in the ledger, if it is still as it was read."""
-        now = format_timestamp(self.clock())
-        changes = {
-            "status": ended.run_status.value,
-            "reason": ended.reason,
-            "ended_at": now,
-            "updated_at": now,
-            "reaped": MARKED,
-        }
-        going_on = Attr("status").is_in([RunStatus.CLAIMED.value, RunStatus.RUNNING.value])
-        if self.ledger.update(run["run_id"], RUN, changes, condition=_held_as(run) & going_on):
-            metrics.add_metric(f"Runs{ended.run_status.value.title()}", MetricUnit.Count, 1)
-            logger.info("run ended by the reaper", extra=changes)
-
-    def _announce(self, run: Item) -> None:
-        """Write the results document of what there is, and publish the end of the run."""
-        message = RecordRun(
-            request=RunRequest.from_json(json.loads(run["request"])),
-            run_attempt=run["run_attempt"],
-            execution_arn=run["holder"],
-            status=run["status"],
-            reason=run.get("reason"),
-        )
-        settings = record_run.Settings(ledger_table="", data_bucket=self.data_bucket)
-        now = self.clock()
-        try:
-            recorded = record_run.record_run(message, settings, self.ledger, now)
-        except OwnershipLost:
-            logger.info("the run was taken over while its end was being recorded")
-            return
-        news = Notify(
-            event=EventName.RUN_ENDED,
-            run_id=run["run_id"],
-            dataset_name=run["dataset_name"],
-            run_attempt=run["run_attempt"],
-            result=recorded.result,
-        )
-        self.publish(run_event(news, now, self.stack))
-        told = {"reaped": ANNOUNCED}
-        self.ledger.update(run["run_id"], RUN, told, ("active",), condition=_held_as(run))
-
-    def _sweep_run(self, run_id: str, records: Sequence[JobRecord]) -> Stopped:
+    def _sweep_run(
+        self, run_id: str, records: Sequence[JobRecord], patience_seconds: int = 0
+    ) -> Stopped:
         run = self.ledger.get_item(run_id, RUN)
         if run is None:
             return self._stop(records, "its run is not in the ledger any more")
@@ -252,7 +253,10 @@ class Reaper:
             if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
                 count_end(run["holder"], holder.status)
             if unannounced or not holder.alive:
-                return self._reap_run(run_id, run["holder"], holder, patience_seconds=0)
+                return self._reap_run(run_id, run["holder"], holder, patience_seconds)
+            if is_stopping(run):
+                units = [job for job in records if job.key.unit_id != layout.RUN_UNIT]
+                return self._stop(units, reason_of(run), patience_seconds)
             late = (self.clock() - OVERDUE_GRACE).timestamp()
             overdue = [job for job in records if job.deadline < late or job.cancelling]
             late_ones = self._stop(overdue, "still running long after its deadline")
@@ -284,10 +288,6 @@ class Reaper:
             ended = [record.job_id for record in stopped.ended]
             logger.warning("jobs without an owner", extra={"why": reason, "ended": ended})
         return stopped
-
-
-def _held_as(run: Item) -> ConditionBase:
-    return Attr("holder").eq(run["holder"]) & Attr("run_attempt").eq(run["run_attempt"])
 
 
 def _complain(problems: Sequence[str]) -> None:

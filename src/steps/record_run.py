@@ -17,7 +17,7 @@ from boto3.dynamodb.conditions import Attr
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import NotFound, OwnershipLost
+from contracts.errors import Conflict, NotFound, OwnershipLost
 from contracts.messages import RecordedRun, RecordRun
 from contracts.run import RunResult, RunStatus, seconds_between
 from contracts.run_request import format_timestamp
@@ -25,8 +25,9 @@ from steps import storage
 from steps.advice import advise
 from steps.ledger import JOB_PREFIX, RUN, UNIT_PREFIX, Item, Ledger
 from steps.manifest_store import read_summary
-from steps.run_outcome import decide
+from steps.run_outcome import as_stopped, decide
 from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
+from steps.stop_decision import is_stopping, reason_of, unchanged
 from steps.unit_records import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
 from steps.warehouse_rows import run_statements
 
@@ -53,6 +54,7 @@ def record_run(
     Raises:
         OwnershipLost: another execution or a later attempt holds the run.
         NotFound: the run is not in the ledger.
+        Conflict: somebody has decided to stop the run meanwhile; the same call records that.
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
     run = _owned_run(message, ledger)
@@ -62,6 +64,8 @@ def record_run(
     places = Places.of(bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id))
     with UnitRecords(unit_outcomes(manifest, items, places)) as records:
         result = decide(message, records, manifest.items if manifest else None)
+        if is_stopping(run):
+            result = as_stopped(result, reason_of(run))
         key = layout.results_key(run_id)
         written: dict[str, Any] = {}
         if records.count:
@@ -171,8 +175,9 @@ def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, end
     if run.get("reaped") is None:  # else the reaper has still to announce it
         removed.append("active")
     ours = Attr("run_attempt").eq(message.run_attempt) & Attr("holder").eq(message.execution_arn)
-    if not ledger.update(message.request.run_id, RUN, changes, removed, ours):
-        raise _lost(message)
+    if not ledger.update(message.request.run_id, RUN, changes, removed, ours & unchanged(run)):
+        _owned_run(message, ledger)
+        raise Conflict(f"run {message.request.run_id} was stopped while its end was being recorded")
 
 
 def _warehouse_rows(

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from boto3.dynamodb.conditions import Attr
 
 from contracts.base import Contract
-from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, Problem
+from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, Problem, RunStopped
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, RunStatus, StageFailure, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
@@ -17,6 +17,7 @@ from steps import storage
 from steps.findings import findings_of
 from steps.ledger import RUN, Item, Ledger, unit_item
 from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
+from steps.stop_decision import is_stopping, reason_of
 from steps.topic import Event, EventName, publish
 
 FAILURE_CHARACTERS: Final = 2000
@@ -61,12 +62,15 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
     """Make the UNIT item RUNNING; None if this attempt has ended the unit already.
 
     Raises:
-        OwnershipLost: a later attempt holds the run, or has begun this unit; or the run has been
-            stopped, while a shard of it goes on.
+        OwnershipLost: a later attempt holds the run, or has begun this unit; or the run has ended
+            as STOPPED, while a shard of it goes on.
+        RunStopped: the run is to stop.
     """
     run = _owned_run(message, ledger)
     if RunStatus(run["status"]).ended:
         raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
+    if is_stopping(run):
+        raise RunStopped(f"run {message.run_id}: {reason_of(run)}")
     entry = storage.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = {
         "status": UnitStatus.RUNNING.value,

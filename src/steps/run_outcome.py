@@ -129,6 +129,14 @@ def decide(
     )
 
 
+def as_stopped(result: RunResult, reason: str) -> RunResult:
+    """The result of a run that a person decided to stop; too late, if all of it was stored."""
+    if result.status is not RunStatus.FAILED and not result.units.failed:
+        return result
+    ended = {"status": RunStatus.STOPPED, "reason": reason[:REASON_CHARACTERS]}
+    return result.model_copy(update=ended)
+
+
 def _why_failed(tally: Tally, tolerated: float) -> str | None:
     """None if the run has succeeded. Where there are items, it is their share that is tolerated."""
     units, items = tally.totals, tally.items

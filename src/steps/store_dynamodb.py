@@ -24,8 +24,10 @@ from steps import duck, storage
 from steps.duck import Workspace, any_of, text
 from steps.dynamodb_items import ItemMaker, refuse
 from steps.dynamodb_writer import WRITERS, ItemWriter, Pause, Puts
+from steps.ledger import Ledger, LedgerSettings
 from steps.output_parts import output_parts
 from steps.runtime import RemainingTime, metrics, settings_from_environment, timed_step_handler
+from steps.stop_decision import refuse_stopped
 
 ROWS_AT_A_TIME: Final = 512
 
@@ -39,6 +41,8 @@ class Settings:
 
 @timed_step_handler(StoreDynamodb)
 def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
+    ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
+    refuse_stopped(ledger, message.run_id)
     return store_dynamodb(message, settings_from_environment(Settings), remaining)
 
 

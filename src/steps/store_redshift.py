@@ -8,8 +8,10 @@ from contracts import layout
 from contracts.errors import NotConfigured
 from contracts.messages import PreparedLoad, StoreRedshift
 from steps import storage, warehouse
+from steps.ledger import Ledger, LedgerSettings
 from steps.output_parts import digest_of, output_parts
 from steps.runtime import settings_from_environment, step_handler
+from steps.stop_decision import refuse_stopped
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Settings:
 
 @step_handler(StoreRedshift)
 def handler(message: StoreRedshift) -> PreparedLoad:
+    ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
+    refuse_stopped(ledger, message.run_id)
     return store_redshift(message, settings_from_environment(Settings))
 
 

@@ -21,10 +21,11 @@ from contracts.errors import (
     EngineFull,
     OwnershipLost,
     PipelineError,
+    RunStopped,
     Throttled,
     TransientFailure,
 )
-from contracts.job import Engine, JobState, JobStatus
+from contracts.job import Engine, JobKey, JobState, JobStatus
 from contracts.messages import SubmitJob
 from steps import storage
 from steps.job_ledger import JobLedger
@@ -34,6 +35,7 @@ from steps.ledger import Ledger
 from steps.remote_jobs.base import EngineStatus, RemoteJobs
 from steps.remote_jobs.registry import EngineSettings, adapter_for
 from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
+from steps.stop_decision import refuse_stopped
 
 # Longer than the one request that submits can take (connect and read timeouts of steps.aws).
 REQUEST_SECONDS: Final = 30
@@ -80,6 +82,7 @@ class Submitter:
 
         Raises:
             OwnershipLost: the run was taken over by a newer attempt, or has ended.
+        RunStopped: the run is to stop.
             EngineFull, Throttled, TransientFailure: the intent stands; the same call goes on.
             PipelineError: it cannot be submitted; the job is FAILED.
         """
@@ -109,6 +112,12 @@ class Submitter:
                 f"run {message.key.run_id} is held by its attempt {newest};"
                 f" this is attempt {message.run_attempt}"
             )
+        self._refuse_if_stopped(message.key)
+
+    def _refuse_if_stopped(self, key: JobKey) -> None:
+        """The run's own row goes to the warehouse whatever the run came to."""
+        if key.unit_id != layout.RUN_UNIT:
+            refuse_stopped(self.jobs.ledger, key.run_id)
 
     def _adopted(self, message: SubmitJob) -> JobRecord | None:
         """An earlier attempt's job that this key can take for its own, if there is one.
@@ -213,11 +222,17 @@ class Submitter:
         try:
             if self.stopwatch() - claimed_at > SUBMISSION_SECONDS - REQUEST_SECONDS:
                 raise Throttled(f"too late to submit {record.job_id} before another call may")
+            # Whoever decides to stop the run looks for jobs afterwards, so one of the two is seen:
+            # the decision here, or the intent there.
+            self._refuse_if_stopped(record.key)
             service_id = self.adapter.submit(request_of(record, work))
         except (EngineFull, Throttled):
             self.jobs.not_submitted(record, self.clock())
             raise
         except TransientFailure:  # perhaps it started: the next call looks for it
+            raise
+        except RunStopped as error:
+            self._end(record, JobState.CANCELLED, f"not submitted: {error}")
             raise
         except PipelineError as error:
             self._end(record, JobState.FAILED, f"could not be submitted: {error}")

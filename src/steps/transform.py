@@ -24,6 +24,7 @@ from contracts.errors import InvalidData
 from contracts.messages import Transform, Transformed
 from steps import aside_rows, duck, storage
 from steps.duck import MEGABYTE, STORED, Workspace, quoted, text
+from steps.ledger import Ledger, LedgerSettings
 from steps.lookup_tables import load_lookups
 from steps.output_parts import valid_parts
 from steps.query_plan import Reach, reach_of
@@ -31,6 +32,7 @@ from steps.reading import first_line
 from steps.result_parts import RowFiles, Rows, write_parts
 from steps.runtime import logger, metrics, settings_from_environment, step_handler
 from steps.sifting import Sieve, guarded, has_bad_keys, is_suspicion
+from steps.stop_decision import refuse_stopped
 from steps.store_limits import StoreLimits
 
 DOWNLOADS: Final = 4  # at a time
@@ -51,6 +53,8 @@ class Settings:
 
 @step_handler(Transform)
 def handler(message: Transform) -> Transformed:
+    ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
+    refuse_stopped(ledger, message.run_id)
     return transform(message, settings_from_environment(Settings))
 
 

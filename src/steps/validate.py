@@ -25,10 +25,12 @@ from steps import aws, duck, fetching, job_output, object_checks, storage
 from steps.broken_rules import BrokenRules
 from steps.duck import Workspace
 from steps.job_output import JobOutput
+from steps.ledger import Ledger, LedgerSettings
 from steps.output_parts import part_name
 from steps.quarantine import Quarantine
 from steps.runtime import metrics, settings_from_environment, step_handler
 from steps.split import Split
+from steps.stop_decision import refuse_stopped
 from steps.unit_rows import UnitRows, split_parquet, split_text
 
 UPLOADS: Final = 4  # at a time
@@ -60,6 +62,8 @@ class Input:
 
 @step_handler(Validate)
 def handler(message: Validate) -> Validated:
+    ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
+    refuse_stopped(ledger, message.run_id)
     return validate(message, settings_from_environment(Settings))
 
 

@@ -127,10 +127,34 @@ def test_a_run_whose_execution_a_person_stopped_is_left_to_the_reaper(
     before = cloud.ledger.get_item("r1", "RUN")
     executions.status[arn("one")] = "STOPPED"
 
-    answer = claim(cloud, "two")
+    with pytest.raises(TransientFailure, match="the reaper decides"):
+        claim(cloud, "two")
 
-    assert answer.outcome is ClaimOutcome.ENDED
     assert cloud.ledger.get_item("r1", "RUN") == before
+
+
+@pytest.mark.parametrize("status", ["CLAIMED", "RUNNING", "FAILED"])
+@pytest.mark.parametrize("execution", ["STOPPED", "TIMED_OUT", "FAILED", "SUCCEEDED"])
+def test_a_run_that_is_to_stop_is_not_taken_over(
+    cloud: Any, executions: Executions, status: str, execution: str
+) -> None:
+    claimed(cloud.ledger)
+    set_run(cloud, status=status, stop_requested_at="2026-11-20T08:00:00Z")
+    executions.status[arn("one")] = execution
+
+    assert claim(cloud, "two").outcome is ClaimOutcome.ENDED
+
+
+def test_a_run_that_is_to_stop_is_still_its_holders_to_end(
+    cloud: Any, executions: Executions
+) -> None:
+    """Its execution, or the one it hands over to, records the end."""
+    claimed(cloud.ledger)
+    set_run(cloud, status="RUNNING", stop_requested_at="2026-11-20T08:00:00Z")
+    executions.status[arn("one")] = "RUNNING"
+
+    assert claim(cloud, "one").outcome is ClaimOutcome.CLAIMED
+    assert claim(cloud, "two", by="one").outcome is ClaimOutcome.CLAIMED
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "SUCCEEDED", None])

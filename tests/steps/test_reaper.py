@@ -242,7 +242,7 @@ class TestVerifying:
         with pytest.raises(ReaperIncomplete):
             world.reap()
         assert (world.clock() - began).total_seconds() == 60
-        assert world.run("run-2")["status"] == "STOPPED"
+        assert world.run("run-2")["status"] == "FAILED"  # a neighbour: its message starts it again
 
     def test_an_engine_that_refuses_to_stop_is_asked_again(self, world):
         world.submit()

@@ -27,6 +27,9 @@ from contracts.messages.run import (
     RejectMessage,
     StartedRun,
     StartRun,
+    StopOutcome,
+    StoppedRun,
+    StopRun,
 )
 from contracts.messages.unit import (
     EndUnit,
@@ -68,6 +71,9 @@ __all__ = [
     "StartRun",
     "StartUnit",
     "StartedRun",
+    "StopOutcome",
+    "StopRun",
+    "StoppedRun",
     "StoreDynamodb",
     "StoreRedshift",
     "StoredRows",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+from pydantic import Field
 
 from contracts.base import Contract
 from contracts.job import Engine
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
+
+STOP_REASON_CHARACTERS: Final = 500
 
 
 class RejectMessage(Contract):
@@ -191,6 +196,49 @@ class RecordedRun(Contract):
 
     result: RunResult
     statements_url: str | None = None
+
+
+class StopRun(Contract):
+    """A request to stop one run, as `pipeline stop` sends it to the reaper. Returns StoppedRun.
+
+    Attributes:
+        reason: one sentence of the person who decided; absent: none was given.
+    """
+
+    run_id: str
+    reason: str | None = Field(default=None, max_length=STOP_REASON_CHARACTERS)
+
+
+class StopOutcome(StrEnum):
+    """STOPPING: the decision is recorded; the run begins nothing more and comes to its end.
+    STOPPED: the run has ended as STOPPED, by this request or before it.
+    ENDED: the run has succeeded or was skipped; nothing was changed.
+    UNKNOWN: there is no such run in the ledger."""
+
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    ENDED = "ENDED"
+    UNKNOWN = "UNKNOWN"
+
+
+class StoppedRun(Contract):
+    """What came of a StopRun.
+
+    Attributes:
+        status: the run's status in the ledger; absent where the run is unknown.
+        requested_at: when the decision was recorded first; absent where there is none.
+        reason: of the decision that was recorded first.
+        jobs_cancelled: ids of jobs that have ended by now because of it.
+        jobs_going_on: ids of jobs that are being cancelled, each with what its engine says.
+    """
+
+    run_id: str
+    outcome: StopOutcome
+    status: RunStatus | None = None
+    requested_at: Timestamp | None = None
+    reason: str | None = None
+    jobs_cancelled: tuple[str, ...] = ()
+    jobs_going_on: dict[str, str] = {}
 
 
 class Notify(Contract):

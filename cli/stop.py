@@ -1,0 +1,106 @@
+"""`pipeline stop`: stop one run; what shares its execution goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.deployment import Deployment, find_deployment
+from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, CommandFailed
+from cli.follow import Follower
+from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, TimeoutOption
+from cli.run import follow_to_the_end
+from cli.tables import make_console, print_json
+from contracts.messages import StopOutcome, StoppedRun, StopRun
+from contracts.messages.run import STOP_REASON_CHARACTERS
+
+# What steps.reaper takes for a request to stop a run.
+_REQUEST: Final = "Stop Run"
+
+
+def stop(
+    run_id: RunIdArgument,
+    reason: Annotated[
+        str | None, typer.Option(help="Why, in one sentence; kept with the run.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    timeout: TimeoutOption = None,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Stop one run: it begins nothing more, its jobs are cancelled, and its message starts nothing.
+
+    The decision is recorded first and stands. Other runs of the same execution go on. What the run
+    has stored stays stored; to process the rest, send a new request with --retry-of.
+
+    Example: pipeline stop november-1 --reason "wrong input"
+    """
+    if reason is not None and len(reason) > STOP_REASON_CHARACTERS:
+        raise CommandFailed(
+            f"--reason: has {len(reason)} characters, at most {STOP_REASON_CHARACTERS} are kept",
+            REFUSED,
+        )
+    deployment = find_deployment(stack, region)
+    stopped = request_stop(deployment, StopRun(run_id=run_id, reason=reason))
+    if stopped.outcome is StopOutcome.UNKNOWN:
+        raise CommandFailed(
+            f"no run {run_id} in the ledger {deployment.output('LedgerTable')}: its message may not"
+            " be delivered yet (stop the run once it has begun), or was refused (pipeline"
+            " dead-letters)",
+            NOT_FOUND,
+        )
+    if json_output:
+        print_json(make_console(), stopped.to_json())
+    else:
+        make_console().print(_text(stopped), soft_wrap=True, markup=False)
+    if stopped.outcome is StopOutcome.ENDED:
+        raise typer.Exit(REFUSED)
+    if wait and stopped.outcome is StopOutcome.STOPPING:
+        follow_to_the_end(
+            deployment, Follower(deployment, run_id), timeout, json_output=json_output
+        )
+
+
+def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
+    """Have the deployment stop the run.
+
+    Raises:
+        CommandFailed: it could not, or is of a release that has no way to.
+    """
+    event = {"detail-type": _REQUEST, "detail": message.to_json()}
+    answer = deployment.client("lambda").invoke(
+        FunctionName=deployment.output("ReaperFunctionArn"), Payload=json.dumps(event).encode()
+    )
+    payload: Any = json.loads(answer["Payload"].read() or b"null")
+    if "FunctionError" in answer:
+        what = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
+        raise CommandFailed(
+            f"run {message.run_id} was not stopped: {what}; the same command may be repeated",
+            FAILED,
+        )
+    if payload is None:
+        raise CommandFailed(
+            "this deployment is of a release that cannot stop a single run: deploy this version's"
+            " template.yaml, or stop the run's execution (docs/operations.md, Stop)",
+            NOT_FOUND,
+        )
+    return StoppedRun.from_json(payload)
+
+
+def _text(stopped: StoppedRun) -> str:
+    run = f"run {stopped.run_id}"
+    why = f": {stopped.reason}" if stopped.reason else ""
+    if stopped.outcome is StopOutcome.ENDED:
+        return f"nothing to stop: {run} has ended, {stopped.status}"
+    if stopped.outcome is StopOutcome.STOPPED:
+        lines = [f"{run} is STOPPED{why}"]
+    else:
+        lines = [f"{run} is being stopped{why}"]
+    lines += [f"job {job} was cancelled" for job in stopped.jobs_cancelled]
+    lines += [f"job {job} is being cancelled: {why}" for job, why in stopped.jobs_going_on.items()]
+    if stopped.outcome is StopOutcome.STOPPING:
+        lines.append(f"look at it: pipeline status --follow {stopped.run_id}")
+    return "\n".join(lines)

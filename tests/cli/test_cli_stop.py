@@ -1,0 +1,121 @@
+"""`pipeline stop`: what it asks the deployment for, and what it says of the answer."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cli_world import World, pipeline
+
+from cli import stop as stop_command
+from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
+
+
+class Reaper:
+    """Takes one call and gives one answer."""
+
+    def __init__(self, answer: Any, **more: Any) -> None:
+        self.answer, self.more = answer, more
+        self.asked: list[dict[str, Any]] = []
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        assert FunctionName == "reaper"
+        self.asked.append(json.loads(Payload))
+        return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), **self.more}
+
+
+@pytest.fixture
+def deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def with_reaper(answer: Any, **more: Any) -> Reaper:
+        reaper = Reaper(answer, **more)
+        outputs = {**world.deployment.outputs, "ReaperFunctionArn": "reaper"}
+        deployment = replace(world.deployment, outputs=outputs, _clients={"lambda": reaper})
+        monkeypatch.setattr(stop_command, "find_deployment", lambda *_: deployment)
+        return reaper
+
+    return with_reaper
+
+
+def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
+    answer = {
+        "runId": "run-1",
+        "outcome": "STOPPING",
+        "status": "RUNNING",
+        "reason": "wrong [input]",
+        "jobsCancelled": ["job-1"],
+        "jobsGoingOn": {"job-2": "GLUE says STOPPING"},
+    }
+    reaper = deployed(answer)
+
+    result = pipeline("stop", "run-1", "--reason", "wrong [input]")
+
+    assert result.exit_code == SUCCEEDED, result.output
+    assert result.output.splitlines() == [
+        "run run-1 is being stopped: wrong [input]",
+        "job job-1 was cancelled",
+        "job job-2 is being cancelled: GLUE says STOPPING",
+        "look at it: pipeline status --follow run-1",
+    ]
+    assert reaper.asked == [
+        {"detail-type": "Stop Run", "detail": {"runId": "run-1", "reason": "wrong [input]"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "text"),
+    [
+        ({"outcome": "STOPPED", "status": "STOPPED"}, SUCCEEDED, "run run-1 is STOPPED"),
+        ({"outcome": "ENDED", "status": "SUCCEEDED"}, REFUSED, "nothing to stop: run run-1 has"),
+        ({"outcome": "UNKNOWN"}, NOT_FOUND, "no run run-1 in the ledger"),
+    ],
+)
+def test_each_outcome_has_its_exit_status(
+    deployed: Any, answer: dict[str, Any], code: int, text: str
+) -> None:
+    deployed({"runId": "run-1", **answer})
+
+    result = pipeline("stop", "run-1")
+
+    assert (result.exit_code, text in result.output) == (code, True), result.output
+
+
+def test_json_is_the_answer(deployed: Any) -> None:
+    answer = {"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED", "reason": "wrong"}
+    deployed(answer)
+
+    document = json.loads(pipeline("stop", "run-1", "--json").output)
+
+    assert document == {**answer, "jobsCancelled": [], "jobsGoingOn": {}}
+
+
+def test_an_error_of_the_deployment_is_reported_as_it_is(deployed: Any) -> None:
+    error = {"errorType": "Conflict", "errorMessage": "run run-1 kept changing"}
+    deployed(error, FunctionError="Unhandled")
+
+    result = pipeline("stop", "run-1")
+
+    assert result.exit_code == FAILED
+    assert "run run-1 kept changing" in result.output
+
+
+def test_an_earlier_release_is_named_as_the_reason(deployed: Any) -> None:
+    """Its reaper takes the request for the schedule's, and answers nothing."""
+    deployed(None)
+
+    result = pipeline("stop", "run-1")
+
+    assert result.exit_code == NOT_FOUND
+    assert "cannot stop a single run" in result.output
+
+
+def test_a_reason_that_is_too_long_is_refused_before_anything_is_asked(deployed: Any) -> None:
+    reaper = deployed({})
+
+    result = pipeline("stop", "run-1", "--reason", "x" * 501)
+
+    assert result.exit_code == REFUSED
+    assert "at most 500" in result.output
+    assert reaper.asked == []

@@ -7,14 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_durable_execution_sdk_python.execution import (
-    DurableExecutionInvocationInput,
-    InitialExecutionState,
-)
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
-from aws_durable_execution_sdk_python_testing.checkpoint.processor import (
-    DEFAULT_MAX_INVOCATION_PAGE_BYTES,
-)
 from aws_durable_execution_sdk_python_testing.child_dispatcher import (
     ChainedInvokeRequest,
     ChildOutcome,
@@ -27,13 +21,11 @@ from aws_durable_execution_sdk_python_testing.child_dispatcher import (
     result_outcome,
 )
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
-from aws_durable_execution_sdk_python_testing.execution import (
-    Execution,
-    OperationPaginatorState,
-)
+from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
+from local.local_cloud.durable.state import invocation_input
 from local.local_cloud.durable.store import EngineStore
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.outcomes import Outcome
@@ -52,17 +44,7 @@ class SandboxInvoker:
         self.failures: dict[str, ErrorObject] = {}
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
-        operations, marker = OperationPaginatorState.pin(execution).page(
-            None, DEFAULT_MAX_INVOCATION_PAGE_BYTES
-        )
-        return DurableExecutionInvocationInput(
-            durable_execution_arn=execution.durable_execution_arn,
-            checkpoint_token=execution.get_new_checkpoint_token(),
-            initial_execution_state=InitialExecutionState(
-                operations=operations, next_marker=marker or ""
-            ),
-            updated_operation_ids=list(execution.updated_operation_ids),
-        )
+        return invocation_input(execution)
 
     def invoke(
         self,

@@ -64,7 +64,7 @@ class Invocation:
         self.number = number
         self.arn = given.durable_execution_arn
         self.operations: Sequence[Operation] = given.initial_execution_state.operations
-        self.marker = given.initial_execution_state.next_marker
+        self.marker: str | None = given.initial_execution_state.next_marker
         self.token: str | None = given.checkpoint_token
         self._executor = executor
 
@@ -74,6 +74,7 @@ class Invocation:
         self.token = response.checkpoint_token
         assert response.new_execution_state is not None
         self.operations = response.new_execution_state.operations
+        self.marker = response.new_execution_state.next_marker
         return self.operations
 
 

@@ -7,12 +7,13 @@ was completed with `ReplayChildren` is the exception (ContextOptions, ibid.); th
 a result exceeds 256 KB and only a summary is stored. Histories show everything.
 
 Inferred, since no document says so: responses to checkpoints leave the same operations out; a
-first page, and a response to a checkpoint, hold 5 MiB of payloads (the value of AWS's testing
+first page, and a response to a checkpoint, hold 5 MiB (the value of AWS's testing
 SDK; an event of Lambda may have 6 MB).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,7 +29,8 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing.checkpoint.processor import (
     DEFAULT_MAX_INVOCATION_PAGE_BYTES,
 )
-from aws_durable_execution_sdk_python_testing.execution import Execution, OperationPaginatorState
+from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
+from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.model import CheckpointUpdatedExecutionState
 
 PAGE_BYTES: Final = DEFAULT_MAX_INVOCATION_PAGE_BYTES
@@ -54,7 +56,17 @@ def page(
     Raises:
         InvalidParameterValueException: the marker is not valid any more.
     """
-    return _paginator(execution).page(marker, PAGE_BYTES, max_items)
+    operations = visible_operations(execution)
+    first = _place(marker, execution)
+    shown: list[Operation] = []
+    size = 0
+    for operation in operations[first:]:
+        size += _json_bytes(operation)
+        if shown and (size > PAGE_BYTES or len(shown) == max_items):
+            break
+        shown.append(operation)
+    following = first + len(shown)
+    return shown, _marker(following, execution) if following < len(operations) else None
 
 
 def invocation_input(execution: Execution) -> DurableExecutionInvocationInput:
@@ -77,25 +89,37 @@ def checkpoint_state(
 
     What does not fit is found behind the marker, together with all that began later.
     """
-    paginator = _paginator(execution)
-    places = {one.operation_id: at for at, one in enumerate(paginator.snapshot_operations)}
+    visible = visible_operations(execution)
+    places = {operation.operation_id: place for place, operation in enumerate(visible)}
     shown: list[Operation] = []
     size = 0
     for operation in changed.operations:
         if operation.operation_id not in places:
             continue
-        size += execution.operation_size_bytes.get(operation.operation_id, 0)
+        size += _json_bytes(operation)
         if shown and size > PAGE_BYTES:
-            marker = f"{execution.token_sequence}:{places[operation.operation_id]}"
+            marker = _marker(places[operation.operation_id], execution)
             return CheckpointUpdatedExecutionState(operations=shown, next_marker=marker)
         shown.append(operation)
     return CheckpointUpdatedExecutionState(operations=shown, next_marker=None)
 
 
-def _paginator(execution: Execution) -> OperationPaginatorState:
-    return OperationPaginatorState(
-        execution, execution.token_sequence, visible_operations(execution)
-    )
+def _marker(place: int, execution: Execution) -> str:
+    """Names a place among the visible operations; these change with checkpoints only."""
+    return f"{execution.token_sequence}:{place}"
+
+
+def _place(marker: str | None, execution: Execution) -> int:
+    if marker is None:
+        return 0
+    sequence, _, place = marker.partition(":")
+    if sequence != str(execution.token_sequence) or not place.isdecimal():
+        raise InvalidParameterValueException("Invalid marker")
+    return int(place)
+
+
+def _json_bytes(operation: Operation) -> int:
+    return len(json.dumps(operation.to_json_dict()).encode())
 
 
 def _is_hidden(

@@ -91,13 +91,19 @@ class Engine:
             self._log.close()
 
     def start_execution(
-        self, spec: FunctionSpec, version: str, payload: str, name: str | None
+        self,
+        spec: FunctionSpec,
+        version: str,
+        payload: str,
+        name: str | None,
+        tenant_id: str | None = None,
     ) -> str:
         """Start an execution, or find the one of that name.
 
         Args:
             payload: JSON text.
             name: unique per function; drawn when None.
+            tenant_id: that the function's sandboxes are kept apart by.
 
         Returns:
             The execution's ARN.
@@ -120,7 +126,7 @@ class Engine:
                 )
             account = self._host.settings.account_id
             output = self.executor.start_execution(
-                start_input(spec, version, payload, name, account)
+                start_input(spec, version, payload, name, account, tenant_id)
             )
             arn = str(output.execution_arn)
             self._names[spec.name, name] = (arn, payload)

@@ -51,12 +51,14 @@ class SandboxInvoker:
         function_name: str,
         input: DurableExecutionInvocationInput,  # noqa: A002  (the protocol's name)
         *_: Any,
+        tenant_id: str | None = None,
         **__: Any,
     ) -> InvokeResponse:
         """Run the handler once.
 
         Args:
             function_name: with its version, unless that is `$LATEST`.
+            tenant_id: of the execution.
 
         Raises:
             ResourceNotFoundException: there is no such function; the execution fails.
@@ -69,7 +71,9 @@ class SandboxInvoker:
         version = target.qualifier or LATEST
         event = json.dumps(input.to_json_dict()).encode()
         started = datetime.now(UTC)
-        outcome = self._host.invoke(target.name, version, event, qualifier=version)
+        outcome = self._host.invoke(
+            target.name, version, event, qualifier=version, tenant_id=tenant_id
+        )
         if not outcome.failed:
             return InvokeResponse.from_payload(outcome.payload, outcome.request_id)
         error = function_error(outcome)
@@ -104,17 +108,29 @@ class SandboxDispatcher:
     def dispatch(self, request: ChainedInvokeRequest) -> DispatchResult:
         spec = self._host.functions[request.function_name]
         version = spec.version_of(request.qualifier) or LATEST
+        problem = spec.tenant_error(request.tenant_id)
+        if problem is not None:
+            return failed_to_start(problem, "InvalidParameterValueException")
         if spec.durable is not None:
             return StartChild(
                 start_input(
-                    spec, version, request.payload or "{}", str(uuid.uuid4()), request.account_id
+                    spec,
+                    version,
+                    request.payload or "{}",
+                    str(uuid.uuid4()),
+                    request.account_id,
+                    request.tenant_id,
                 )
             )
         return RunInvocation(lambda: self._run(spec.name, version, request))
 
     def _run(self, name: str, version: str, request: ChainedInvokeRequest) -> ChildOutcome:
         outcome = self._host.invoke(
-            name, version, (request.payload or "{}").encode(), qualifier=request.qualifier
+            name,
+            version,
+            (request.payload or "{}").encode(),
+            qualifier=request.qualifier,
+            tenant_id=request.tenant_id,
         )
         if outcome.failed:
             return ChildOutcome(error=function_error(outcome))
@@ -122,7 +138,12 @@ class SandboxDispatcher:
 
 
 def start_input(
-    spec: FunctionSpec, version: str, payload: str, name: str, account_id: str
+    spec: FunctionSpec,
+    version: str,
+    payload: str,
+    name: str,
+    account_id: str,
+    tenant_id: str | None,
 ) -> StartDurableExecutionInput:
     """What the Executor needs to start an execution of a durable function."""
     assert spec.durable is not None  # noqa: S101  (callers have checked)
@@ -134,6 +155,7 @@ def start_input(
         execution_timeout_seconds=spec.durable.execution_timeout_seconds,
         execution_retention_period_days=spec.durable.retention_days,
         invocation_id=str(uuid.uuid4()),
+        tenant_id=tenant_id,
         input=payload,
     )
 

@@ -13,6 +13,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
     OperationStatus,
     OperationType,
 )
+from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_durable_execution_sdk_python_testing.model import (
@@ -108,6 +109,28 @@ class ResumingExecutor(Executor):
         """A timeout that falls due just as its execution ends does not overwrite the end."""
         if not self._store.load(execution_arn).is_complete:
             super()._apply_timeout(execution_arn, error)
+
+    def _complete_events(self, execution_arn: str) -> None:
+        """An execution that has ended leaves no timer behind.
+
+        The testing SDK cancels the timer of its timeout alone: an open callback's timer lives on
+        for as long as the callback would have been awaited.
+        """
+        super()._complete_events(execution_arn)
+        try:
+            execution = self.get_execution(execution_arn)
+        except ResourceNotFoundException:
+            return  # ended before, and dropped since
+        for operation in execution.operations:
+            if operation.callback_details is not None:
+                self._cleanup_callback_timeouts(operation.callback_details.callback_id)
+        self._schedule_earliest_pending(execution_arn)  # which is to cancel it
+
+    def forget(self, execution: Execution) -> None:
+        """Keep nothing of an ended execution that is dropped."""
+        event = self._completion_events.pop(execution.durable_execution_arn, None)
+        if event is not None:
+            event.remove()  # type: ignore[no-untyped-call]
 
 
 def ended_since(execution: Execution, sequence: int) -> bool:

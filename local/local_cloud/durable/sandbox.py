@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,8 +41,16 @@ class SandboxInvoker:
     def __init__(self, host: FunctionHost, store: EngineStore) -> None:
         self._host = host
         self._store = store
-        # request id of a failed invocation -> its error; the history shows it
-        self.failures: dict[str, ErrorObject] = {}
+        # execution -> request id of a failed invocation -> its error
+        self._failures: dict[str, dict[str, ErrorObject]] = {}
+
+    def failures(self, execution_arn: str) -> Mapping[str, ErrorObject]:
+        """An execution's failed invocations: the errors by request id, for its history."""
+        return self._failures.get(execution_arn, {})
+
+    def forget(self, execution: Execution) -> None:
+        """Keep nothing of an execution that is dropped."""
+        self._failures.pop(execution.durable_execution_arn, None)
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
         return invocation_input(execution)
@@ -77,9 +86,11 @@ class SandboxInvoker:
         if not outcome.failed:
             return InvokeResponse.from_payload(outcome.payload, outcome.request_id)
         error = function_error(outcome)
-        self.failures[outcome.request_id] = error
-        execution = self._store.load(input.durable_execution_arn)
-        execution.record_invocation_completion(started, datetime.now(UTC), outcome.request_id)
+        execution = self._store.find(input.durable_execution_arn)
+        if execution is not None:
+            failures = self._failures.setdefault(input.durable_execution_arn, {})
+            failures[outcome.request_id] = error
+            execution.record_invocation_completion(started, datetime.now(UTC), outcome.request_id)
         raise _named_exception(error)
 
     def update_endpoint(self, endpoint_url: str, region_name: str) -> None:

@@ -161,7 +161,10 @@ class InvokeApi:
         if not self._engine.store.wait_until_ended(arn, SYNCHRONOUS_SECONDS):
             message = f"{arn} has not ended in {SYNCHRONOUS_SECONDS} s, or the local cloud stopped"
             raise ServiceError("ServiceException", message, 500)
-        execution = self._engine.store.load(arn)
+        execution = self._engine.store.find(arn)
+        if execution is None:
+            message = f"{arn} has ended, and more executions since than are kept"
+            raise ServiceError("ResourceNotFoundException", message, 404)
         error = _execution_error(execution)
         if error is not None:
             return InvokeResult(200, error, "Unhandled", arn, version)

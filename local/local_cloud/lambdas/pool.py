@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
-from local.local_cloud.lambdas.outcomes import Outcome, failed, finished
+from local.local_cloud.lambdas.outcomes import Outcome, broken, finished
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
@@ -219,7 +219,7 @@ class _Pool:
             except (SandboxExited, SandboxTimedOut) as error:
                 if sandbox is not None:
                     self._discard(sandbox)
-                return self._broken(error, request_id)
+                return broken(error, self.spec.timeout_seconds, request_id)
             self._keep(sandbox)
         return finished(outcome, request_id)
 
@@ -297,11 +297,3 @@ class _Pool:
         with self._lock:
             self._sandboxes.discard(sandbox)
         sandbox.close()
-
-    def _broken(self, error: SandboxExited | SandboxTimedOut, request_id: str) -> Outcome:
-        if isinstance(error, SandboxTimedOut):
-            error_type = "Sandbox.Timedout"
-            reason = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
-        else:
-            error_type, reason = "Runtime.ExitError", str(error)
-        return failed(error_type, f"RequestId: {request_id} Error: {reason}", request_id)

@@ -6,7 +6,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
-	bench-jobs bench-data lock clean
+	bench-jobs bench-replay bench-data lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ format: setup-test ## format the code
 
 bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side (about a minute)
 	$(VENV)/python -m benchmarks.jobs $(ARGS)
+
+bench-replay: setup-test ## what the orchestrator's invocations load, per unit of a run (a minute)
+	$(VENV)/python -m benchmarks.replay $(ARGS)
 
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench

@@ -46,7 +46,7 @@ def durable(name: str, handler: str, seconds: int = 60, **properties: Any) -> Fu
 class LambdaCloud:
     """Use as a context manager."""
 
-    def __init__(self, functions: Sequence[FunctionSpec], log_dir: Path) -> None:
+    def __init__(self, functions: Sequence[FunctionSpec], log_dir: Path, **options: Any) -> None:
         self.server = _Front(("127.0.0.1", 0), _Handler)
         self.endpoint_url = f"http://127.0.0.1:{self.server.server_port}"
         self.log_dir = log_dir
@@ -58,6 +58,7 @@ class LambdaCloud:
             account_id=ACCOUNT,
             on_status_change=self.status_events.put,
             log_dir=log_dir,
+            **options,
         )
         self.server.service = self.service
         self.client = boto3.client(

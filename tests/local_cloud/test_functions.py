@@ -107,7 +107,7 @@ def test_a_function_is_found_by_every_form_of_its_name(cloud, name, qualifier, a
         (f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:add", {}, "ResourceNotFoundException"),
         ("describe:live", {"Qualifier": "1"}, "InvalidParameterValueException"),
         ("add", {"DurableExecutionName": "x"}, "InvalidParameterValueException"),
-        ("describe", {"TenantId": "x"}, "NotEmulated"),
+        ("describe", {"TenantId": "x"}, "InvalidParameterValueException"),
     ],
 )
 def test_an_invocation_that_cannot_be_is_refused(cloud, name, parameters, code):

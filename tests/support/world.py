@@ -11,21 +11,38 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 from aws_durable_execution_sdk_python_testing import runner as testing_runner
+from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
 from local.local_cloud.durable.executor import ResumingExecutor
+from local.local_cloud.durable.state import invocation_input
 
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
 
 vars(testing_runner)["Executor"] = ResumingExecutor  # or runs with several units may hang
+
+
+class PrunedStateInvoker(InProcessInvoker):
+    """Gives handlers the state that AWS gives them: without what completed contexts stand for."""
+
+    def create_invocation_input(self, execution: Any) -> DurableExecutionInvocationInput:
+        given = super().create_invocation_input(execution)
+        return replace(
+            given, initial_execution_state=invocation_input(execution).initial_execution_state
+        )
+
+
+vars(testing_runner)["InProcessInvoker"] = PrunedStateInvoker
 
 
 class World:

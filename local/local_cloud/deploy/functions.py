@@ -34,6 +34,7 @@ def function(props: Properties, stack: Stack) -> Created:
         memory_mb=props.integer("MemorySize", 128),
         durable=_durable(props),
         role_arn=props.text("Role"),
+        tenant_isolated=_tenant_isolated(props),
     )
     props.take("Description", None)
     stack.warnings.add(props.owner, f"{props.kind} Runtime, Architectures", _RUNTIME)
@@ -103,6 +104,17 @@ def _durable(props: Properties) -> DurableSpec | None:
     )
     part.finish()
     return durable
+
+
+def _tenant_isolated(props: Properties) -> bool:
+    part = props.part("TenancyConfig")
+    if part is None:
+        return False
+    mode = part.text("TenantIsolationMode")
+    part.finish()
+    if mode != "PER_TENANT":
+        raise part.error("TenantIsolationMode", f"must be PER_TENANT, not {mode!r}")
+    return True
 
 
 def layer(props: Properties, stack: Stack) -> Created:

@@ -93,10 +93,11 @@ class DurableApi:
         }
 
     def _history(self, request: Request) -> Answer:
+        execution = self._execution(request)
         events = history(
             self._engine.executor,
-            self._execution(request),
-            self._engine.invoker.failures,
+            execution,
+            self._engine.invoker.failures(execution.durable_execution_arn),
             include_data=request.query_flag("IncludeExecutionData", default=True),
         )
         if request.query_flag("ReverseOrder", default=False):

@@ -7,6 +7,7 @@ reason.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import uuid
@@ -16,16 +17,23 @@ from typing import Any, Final
 
 from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
 from aws_durable_execution_sdk_python_testing.checkpoint.processor import CheckpointProcessor
+from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.model import CheckpointDurableExecutionResponse
 from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
+from aws_durable_execution_sdk_python_testing.worker.execution_worker import ExecutionWorker
 from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRegistry
 
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.limits import Limits
 from local.local_cloud.durable.sandbox import SandboxDispatcher, SandboxInvoker, start_input
-from local.local_cloud.durable.store import EngineStore, StatusEvents, StatusListener
+from local.local_cloud.durable.store import (
+    ENDED_EXECUTIONS,
+    EngineStore,
+    StatusEvents,
+    StatusListener,
+)
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.services import ServiceError
@@ -40,7 +48,12 @@ INVOCATION_SECONDS: Final = 1_000
 class Engine:
     """Starts, drives and ends durable executions."""
 
-    def __init__(self, host: FunctionHost, on_status_change: StatusListener) -> None:
+    def __init__(
+        self,
+        host: FunctionHost,
+        on_status_change: StatusListener,
+        ended_executions: int = ENDED_EXECUTIONS,
+    ) -> None:
         self._host = host
         self._limits = Limits()
         self._names: dict[tuple[str, str], tuple[str, str]] = {}
@@ -51,10 +64,10 @@ class Engine:
             on_status_change, lambda: self._logger.exception("a status event was not delivered")
         )
         region = host.settings.region
-        self.store = EngineStore(region, self._events.publish)
+        self.store = EngineStore(region, self._events.publish, self._forget, ended_executions)
         self.invoker = SandboxInvoker(host, self.store)
         self._scheduler = _ClosingScheduler()
-        self._registry = ExecutionRegistry(self.store, self._scheduler)
+        self._registry = _StoredRegistry(self.store, self._scheduler)
         self.executor = _WideExecutor(
             store=self.store,
             scheduler=self._scheduler,
@@ -91,13 +104,19 @@ class Engine:
             self._log.close()
 
     def start_execution(
-        self, spec: FunctionSpec, version: str, payload: str, name: str | None
+        self,
+        spec: FunctionSpec,
+        version: str,
+        payload: str,
+        name: str | None,
+        tenant_id: str | None = None,
     ) -> str:
         """Start an execution, or find the one of that name.
 
         Args:
             payload: JSON text.
             name: unique per function; drawn when None.
+            tenant_id: that the function's sandboxes are kept apart by.
 
         Returns:
             The execution's ARN.
@@ -120,7 +139,7 @@ class Engine:
                 )
             account = self._host.settings.account_id
             output = self.executor.start_execution(
-                start_input(spec, version, payload, name, account)
+                start_input(spec, version, payload, name, account, tenant_id)
             )
             arn = str(output.execution_arn)
             self._names[spec.name, name] = (arn, payload)
@@ -137,6 +156,34 @@ class Engine:
         return self.executor.checkpoint_execution(
             execution.durable_execution_arn, token, list(updates), client_token
         )
+
+    def _forget(self, execution: Execution) -> None:
+        """The store has dropped an ended execution; its name is free again."""
+        start = execution.start_input
+        with self._names_lock:
+            arn, _ = self._names.get((start.function_name, start.execution_name), ("", ""))
+            if arn == execution.durable_execution_arn:
+                del self._names[start.function_name, start.execution_name]
+        self._limits.forget(execution)
+        self.invoker.forget(execution)
+        self.executor.forget(execution)
+
+
+class _StoredRegistry(ExecutionRegistry):
+    """The registry of lanes; an execution that was dropped gets no new one, which nobody would end.
+
+    Raises:
+        ResourceNotFoundException: by all that would need such a lane.
+    """
+
+    def __init__(self, store: EngineStore, scheduler: Scheduler) -> None:
+        super().__init__(store, scheduler)
+        self._executions = store
+
+    def get_or_create(self, execution_arn: str) -> ExecutionWorker:
+        if self._executions.find(execution_arn) is None:
+            raise ResourceNotFoundException("Durable Execution does not exist")
+        return super().get_or_create(execution_arn)
 
 
 class _WideExecutor(ResumingExecutor):
@@ -168,6 +215,10 @@ class _ClosingScheduler(Scheduler):
         ignored: Future[Any] = Future()
         ignored.cancel()
         return ignored
+
+    def remove_event(self, event: asyncio.Event) -> None:
+        if self.is_started():
+            super().remove_event(event)
 
     def stop(self) -> None:
         running = self.is_started()

@@ -112,6 +112,10 @@ class _Completer:
     def _invoke(self, event: Event) -> None:
         details = event.setdefault("ChainedInvokeStartedDetails", {})
         child_arn = details.get("DurableExecutionArn", "")
+        start = self._starts.get(event["Id"])
+        options = start.chained_invoke_options if start else None
+        if options is not None and options.tenant_id is not None:
+            details.setdefault("TenantId", options.tenant_id)
         version = child_arn.partition("/")[0].rpartition(":")[2]
         details.setdefault("ExecutedVersion", executed_version(version or None))
 

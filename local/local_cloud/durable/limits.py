@@ -50,6 +50,11 @@ class Limits:
                 raise _exceeded(f"Durable execution storage must not exceed {WRITTEN_BYTES} bytes.")
             self._written[execution.durable_execution_arn] = written
 
+    def forget(self, execution: Execution) -> None:
+        """Keep nothing of an execution that is dropped."""
+        with self._lock:
+            self._written.pop(execution.durable_execution_arn, None)
+
     def _check_operations(self, execution: Execution, updates: Sequence[OperationUpdate]) -> None:
         starts = [update for update in updates if update.action is OperationAction.START]
         if len(execution.operations) - 1 + len(starts) <= OPERATIONS:

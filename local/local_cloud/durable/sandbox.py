@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_durable_execution_sdk_python.execution import (
-    DurableExecutionInvocationInput,
-    InitialExecutionState,
-)
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
-from aws_durable_execution_sdk_python_testing.checkpoint.processor import (
-    DEFAULT_MAX_INVOCATION_PAGE_BYTES,
-)
 from aws_durable_execution_sdk_python_testing.child_dispatcher import (
     ChainedInvokeRequest,
     ChildOutcome,
@@ -27,13 +22,11 @@ from aws_durable_execution_sdk_python_testing.child_dispatcher import (
     result_outcome,
 )
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
-from aws_durable_execution_sdk_python_testing.execution import (
-    Execution,
-    OperationPaginatorState,
-)
+from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
+from local.local_cloud.durable.state import invocation_input
 from local.local_cloud.durable.store import EngineStore
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.outcomes import Outcome
@@ -48,33 +41,33 @@ class SandboxInvoker:
     def __init__(self, host: FunctionHost, store: EngineStore) -> None:
         self._host = host
         self._store = store
-        # request id of a failed invocation -> its error; the history shows it
-        self.failures: dict[str, ErrorObject] = {}
+        # execution -> request id of a failed invocation -> its error
+        self._failures: dict[str, dict[str, ErrorObject]] = {}
+
+    def failures(self, execution_arn: str) -> Mapping[str, ErrorObject]:
+        """An execution's failed invocations: the errors by request id, for its history."""
+        return self._failures.get(execution_arn, {})
+
+    def forget(self, execution: Execution) -> None:
+        """Keep nothing of an execution that is dropped."""
+        self._failures.pop(execution.durable_execution_arn, None)
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
-        operations, marker = OperationPaginatorState.pin(execution).page(
-            None, DEFAULT_MAX_INVOCATION_PAGE_BYTES
-        )
-        return DurableExecutionInvocationInput(
-            durable_execution_arn=execution.durable_execution_arn,
-            checkpoint_token=execution.get_new_checkpoint_token(),
-            initial_execution_state=InitialExecutionState(
-                operations=operations, next_marker=marker or ""
-            ),
-            updated_operation_ids=list(execution.updated_operation_ids),
-        )
+        return invocation_input(execution)
 
     def invoke(
         self,
         function_name: str,
         input: DurableExecutionInvocationInput,  # noqa: A002  (the protocol's name)
         *_: Any,
+        tenant_id: str | None = None,
         **__: Any,
     ) -> InvokeResponse:
         """Run the handler once.
 
         Args:
             function_name: with its version, unless that is `$LATEST`.
+            tenant_id: of the execution.
 
         Raises:
             ResourceNotFoundException: there is no such function; the execution fails.
@@ -87,13 +80,17 @@ class SandboxInvoker:
         version = target.qualifier or LATEST
         event = json.dumps(input.to_json_dict()).encode()
         started = datetime.now(UTC)
-        outcome = self._host.invoke(target.name, version, event, qualifier=version)
+        outcome = self._host.invoke(
+            target.name, version, event, qualifier=version, tenant_id=tenant_id
+        )
         if not outcome.failed:
             return InvokeResponse.from_payload(outcome.payload, outcome.request_id)
         error = function_error(outcome)
-        self.failures[outcome.request_id] = error
-        execution = self._store.load(input.durable_execution_arn)
-        execution.record_invocation_completion(started, datetime.now(UTC), outcome.request_id)
+        execution = self._store.find(input.durable_execution_arn)
+        if execution is not None:
+            failures = self._failures.setdefault(input.durable_execution_arn, {})
+            failures[outcome.request_id] = error
+            execution.record_invocation_completion(started, datetime.now(UTC), outcome.request_id)
         raise _named_exception(error)
 
     def update_endpoint(self, endpoint_url: str, region_name: str) -> None:
@@ -122,17 +119,29 @@ class SandboxDispatcher:
     def dispatch(self, request: ChainedInvokeRequest) -> DispatchResult:
         spec = self._host.functions[request.function_name]
         version = spec.version_of(request.qualifier) or LATEST
+        problem = spec.tenant_error(request.tenant_id)
+        if problem is not None:
+            return failed_to_start(problem, "InvalidParameterValueException")
         if spec.durable is not None:
             return StartChild(
                 start_input(
-                    spec, version, request.payload or "{}", str(uuid.uuid4()), request.account_id
+                    spec,
+                    version,
+                    request.payload or "{}",
+                    str(uuid.uuid4()),
+                    request.account_id,
+                    request.tenant_id,
                 )
             )
         return RunInvocation(lambda: self._run(spec.name, version, request))
 
     def _run(self, name: str, version: str, request: ChainedInvokeRequest) -> ChildOutcome:
         outcome = self._host.invoke(
-            name, version, (request.payload or "{}").encode(), qualifier=request.qualifier
+            name,
+            version,
+            (request.payload or "{}").encode(),
+            qualifier=request.qualifier,
+            tenant_id=request.tenant_id,
         )
         if outcome.failed:
             return ChildOutcome(error=function_error(outcome))
@@ -140,7 +149,12 @@ class SandboxDispatcher:
 
 
 def start_input(
-    spec: FunctionSpec, version: str, payload: str, name: str, account_id: str
+    spec: FunctionSpec,
+    version: str,
+    payload: str,
+    name: str,
+    account_id: str,
+    tenant_id: str | None,
 ) -> StartDurableExecutionInput:
     """What the Executor needs to start an execution of a durable function."""
     assert spec.durable is not None  # noqa: S101  (callers have checked)
@@ -152,6 +166,7 @@ def start_input(
         execution_timeout_seconds=spec.durable.execution_timeout_seconds,
         execution_retention_period_days=spec.durable.retention_days,
         invocation_id=str(uuid.uuid4()),
+        tenant_id=tenant_id,
         input=payload,
     )
 

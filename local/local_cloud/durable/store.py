@@ -1,18 +1,24 @@
-"""Where executions are kept (in memory), and where their changes of status are noticed."""
+"""Where executions are kept (in memory), and where their changes of status are noticed.
+
+The service keeps an ended execution for its retention period. Here the newest ones are kept,
+however old they are: memory must not grow with every message.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from aws_durable_execution_sdk_python_testing.execution import Execution, ExecutionStatus
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
+ENDED_EXECUTIONS: Final = 1_000
 StatusListener = Callable[[dict[str, Any]], None]
 
 
@@ -23,10 +29,27 @@ class EngineStore(InMemoryExecutionStore):
     place to give it one of the service's shape.
     """
 
-    def __init__(self, region: str, publish: StatusListener) -> None:
+    def __init__(
+        self,
+        region: str,
+        publish: StatusListener,
+        on_drop: Callable[[Execution], None] = lambda _: None,
+        ended_executions: int = ENDED_EXECUTIONS,
+    ) -> None:
+        """Empty.
+
+        Args:
+            region: part of the ARNs.
+            publish: is given every change of status.
+            on_drop: is given an ended execution that is kept no longer.
+            ended_executions: how many ended ones are kept; running ones always are.
+        """
         super().__init__()
         self._region = region
         self._publish = publish
+        self._on_drop = on_drop
+        self._ended_executions = ended_executions
+        self._ended: deque[str] = deque()  # oldest first
         self._statuses: dict[str, ExecutionStatus] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -40,12 +63,13 @@ class EngineStore(InMemoryExecutionStore):
     def save(self, execution: Execution) -> None:
         if not execution.durable_execution_arn.startswith("arn:"):
             execution.durable_execution_arn = execution_arn(execution.start_input, self._region)
+        elif self.find(execution.durable_execution_arn) is None:
+            return  # dropped; somebody still has it in hand
         super().save(execution)
         self._notice(execution)
 
     def update(self, execution: Execution) -> None:
-        super().update(execution)
-        self._notice(execution)
+        self.save(execution)
 
     def find(self, arn: str) -> Execution | None:
         try:
@@ -64,7 +88,7 @@ class EngineStore(InMemoryExecutionStore):
             return self._has_ended(arn)
 
     def _has_ended(self, arn: str) -> bool:
-        return self._statuses.get(arn) not in (None, ExecutionStatus.RUNNING)
+        return self._statuses.get(arn) is not ExecutionStatus.RUNNING
 
     def _notice(self, execution: Execution) -> None:
         operation = execution.get_operation_execution_started()
@@ -77,6 +101,22 @@ class EngineStore(InMemoryExecutionStore):
             self._statuses[execution.durable_execution_arn] = status
             self._publish(status_event(execution, status, self._region))
             self._changed.notify_all()
+            if status is ExecutionStatus.RUNNING:
+                return
+            self._ended.append(execution.durable_execution_arn)
+            surplus = [self._ended.popleft() for _ in self._ended_beyond_the_limit()]
+        for arn in surplus:
+            self._drop(arn)
+
+    def _ended_beyond_the_limit(self) -> range:
+        return range(len(self._ended) - self._ended_executions)
+
+    def _drop(self, arn: str) -> None:
+        with self._lock:
+            execution = self._store.pop(arn)
+        with self._changed:
+            del self._statuses[arn]
+        self._on_drop(execution)
 
 
 class StatusEvents:

@@ -38,6 +38,8 @@ class FunctionSpec:
         durable: None for a plain function.
         aliases: the version behind each alias, e.g. `{"live": "1"}`.
         role_arn: execution role, as GetFunction tells it.
+        tenant_isolated: `TenancyConfig` says PER_TENANT: every invocation names its tenant, and
+            no sandbox serves two of them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class FunctionSpec:
     durable: DurableSpec | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
+    tenant_isolated: bool = False
 
     def version_of(self, qualifier: str | None) -> str | None:
         """The version that a qualifier stands for, or None when there is no such one.
@@ -60,6 +63,25 @@ class FunctionSpec:
         if qualifier in self.aliases:
             return self.aliases[qualifier]
         return qualifier if qualifier in self.aliases.values() else None
+
+    def tenant_error(self, tenant_id: str | None) -> str | None:
+        """Why an invocation for this tenant is refused; None when it is not.
+
+        The wording for a missing tenant is Lambda's ("Building multi-tenant SaaS applications with
+        AWS Lambda's new tenant isolation mode", AWS Compute Blog). That a tenant is refused where
+        there are none is inferred.
+        """
+        if self.tenant_isolated and tenant_id is None:
+            return (
+                "The invoked function is enabled with tenancy configuration. Add a valid tenant ID "
+                "in your request and try again."
+            )
+        if not self.tenant_isolated and tenant_id is not None:
+            return (
+                "The invoked function is not enabled with tenancy configuration. Remove the tenant "
+                "ID from your request and try again."
+            )
+        return None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from aws_durable_execution_sdk_python_testing.child_dispatcher import (
+    INVALID_TENANT_ID_MESSAGE,
+    is_valid_tenant_id,
+)
 from aws_durable_execution_sdk_python_testing.execution import Execution
 
 from local.local_cloud.durable.engine import Engine
@@ -42,6 +46,7 @@ class Invocation:
     invocation_type: str = "RequestResponse"
     execution_name: str | None = None
     client_context: str = ""
+    tenant_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,6 @@ class InvokeApi:
     def answer(self, request: Request) -> Response:
         """Answer the Invoke of the REST API."""
         headers = request.headers
-        if "x-amz-tenant-id" in headers:
-            raise ServiceError("NotEmulated", "The local cloud has no tenants", 501)
         name = request.uri["FunctionName"]
         invocation = Invocation(
             name_or_arn=name,
@@ -90,6 +93,7 @@ class InvokeApi:
             invocation_type=headers.get("x-amz-invocation-type", "RequestResponse"),
             execution_name=headers.get("x-amz-durable-execution-name"),
             client_context=_client_context(headers.get("x-amz-client-context")),
+            tenant_id=headers.get("x-amz-tenant-id"),
         )
         log = self._host.log_file(find_version(self._host, name, invocation.qualifier)[0].name)
         log_size = log.stat().st_size if log.exists() else 0
@@ -120,6 +124,7 @@ class InvokeApi:
         if kind not in INVOCATION_TYPES:
             message = f"Invocation type must be one of {', '.join(INVOCATION_TYPES)}, not {kind!r}"
             raise ServiceError("InvalidParameterValueException", message)
+        _check_tenant(spec, invocation.tenant_id)
         check_input(invocation.payload, asynchronous=kind == "Event")
         payload = _json_payload(invocation.payload)
         if spec.durable is None and invocation.execution_name is not None:
@@ -132,7 +137,8 @@ class InvokeApi:
         if spec.durable is not None:
             return self._run_durable(spec, version, payload, invocation)
         if kind == "Event":
-            self._asynchronous.submit(self._run_event, spec, qualifier, version, payload)
+            tenant = invocation.tenant_id
+            self._asynchronous.submit(self._run_event, spec, qualifier, version, payload, tenant)
             return InvokeResult(202, b"")
         outcome = self._host.invoke(
             spec.name,
@@ -140,6 +146,7 @@ class InvokeApi:
             payload,
             qualifier=qualifier,
             client_context=invocation.client_context,
+            tenant_id=invocation.tenant_id,
         )
         return InvokeResult(200, outcome.payload, _unhandled(outcome), version=version)
 
@@ -147,14 +154,17 @@ class InvokeApi:
         self, spec: FunctionSpec, version: str, payload: bytes, invocation: Invocation
     ) -> InvokeResult:
         arn = self._engine.start_execution(
-            spec, version, payload.decode(), invocation.execution_name
+            spec, version, payload.decode(), invocation.execution_name, invocation.tenant_id
         )
         if invocation.invocation_type == "Event":
             return InvokeResult(202, b"", execution_arn=arn)
         if not self._engine.store.wait_until_ended(arn, SYNCHRONOUS_SECONDS):
             message = f"{arn} has not ended in {SYNCHRONOUS_SECONDS} s, or the local cloud stopped"
             raise ServiceError("ServiceException", message, 500)
-        execution = self._engine.store.load(arn)
+        execution = self._engine.store.find(arn)
+        if execution is None:
+            message = f"{arn} has ended, and more executions since than are kept"
+            raise ServiceError("ResourceNotFoundException", message, 404)
         error = _execution_error(execution)
         if error is not None:
             return InvokeResult(200, error, "Unhandled", arn, version)
@@ -162,13 +172,28 @@ class InvokeApi:
         return InvokeResult(200, (result or "null").encode(), None, arn, version)
 
     def _run_event(
-        self, spec: FunctionSpec, qualifier: str | None, version: str, payload: bytes
+        self,
+        spec: FunctionSpec,
+        qualifier: str | None,
+        version: str,
+        payload: bytes,
+        tenant_id: str | None,
     ) -> None:
         """An asynchronous invocation of a plain function: repeated twice when it fails."""
         for delay in (*ASYNCHRONOUS_RETRY_SECONDS, None):
-            outcome = self._host.invoke(spec.name, version, payload, qualifier=qualifier)
+            outcome = self._host.invoke(
+                spec.name, version, payload, qualifier=qualifier, tenant_id=tenant_id
+            )
             if not outcome.failed or delay is None or self._stopping.wait(delay):
                 return
+
+
+def _check_tenant(spec: FunctionSpec, tenant_id: str | None) -> None:
+    if tenant_id is not None and not is_valid_tenant_id(tenant_id):
+        raise ServiceError("InvalidParameterValueException", INVALID_TENANT_ID_MESSAGE)
+    problem = spec.tenant_error(tenant_id)
+    if problem is not None:
+        raise ServiceError("InvalidParameterValueException", problem)
 
 
 def _check_durable(spec: FunctionSpec, qualifier: str | None, invocation: Invocation) -> None:

@@ -161,4 +161,6 @@ class FunctionsApi:
                 "ExecutionTimeout": spec.durable.execution_timeout_seconds,
                 "RetentionPeriodInDays": spec.durable.retention_days,
             }
+        if spec.tenant_isolated:
+            answer["TenancyConfig"] = {"TenantIsolationMode": "PER_TENANT"}
         return answer

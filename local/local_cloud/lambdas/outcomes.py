@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from local.local_cloud.lambdas.sandbox import RuntimeRequest
+from local.local_cloud.lambdas.sandbox import RuntimeRequest, SandboxExited, SandboxTimedOut
 
 RESPONSE_BYTES: Final = 6_291_556
 
@@ -36,6 +36,18 @@ def finished(request: RuntimeRequest, request_id: str) -> Outcome:
         )
         return failed("Function.ResponseSizeTooLarge", message, request_id)
     return Outcome(request.body, failed=False, request_id=request_id)
+
+
+def broken(
+    error: SandboxExited | SandboxTimedOut, timeout_seconds: float, request_id: str
+) -> Outcome:
+    """What a sandbox that did not come to an end of its own has left."""
+    if isinstance(error, SandboxTimedOut):
+        error_type = "Sandbox.Timedout"
+        reason = f"Task timed out after {timeout_seconds:.2f} seconds"
+    else:
+        error_type, reason = "Runtime.ExitError", str(error)
+    return failed(error_type, f"RequestId: {request_id} Error: {reason}", request_id)
 
 
 def failed(error_type: str, message: str, request_id: str) -> Outcome:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
-from local.local_cloud.lambdas.outcomes import Outcome, failed, finished
+from local.local_cloud.lambdas.outcomes import Outcome, broken, finished
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
@@ -30,6 +31,8 @@ SANDBOXES_PER_FUNCTION: Final = 10
 SANDBOXES_AT_MOST: Final = 40
 IDLE_SECONDS: Final = 60.0  # then a sandbox ends
 SWEEP_SECONDS: Final = 5.0
+
+_PoolKey = tuple[str, str, str | None]  # function, version, tenant
 
 
 class FunctionHost:
@@ -50,7 +53,7 @@ class FunctionHost:
         self.settings = settings
         self.counts = InvocationCounts()
         self._launcher = SandboxLauncher(settings.log_dir)
-        self._pools: dict[tuple[str, str], _Pool] = {}
+        self._pools: dict[_PoolKey, _Pool] = {}
         self._lock = threading.Lock()
         self._clock = clock
         self._stopping = threading.Event()
@@ -82,6 +85,7 @@ class FunctionHost:
         *,
         qualifier: str | None = None,
         client_context: str = "",
+        tenant_id: str | None = None,
     ) -> Outcome:
         """Run a function once in a sandbox; blocks until it ends.
 
@@ -91,9 +95,17 @@ class FunctionHost:
             payload: JSON event.
             qualifier: as the caller wrote it; part of the ARN that the function sees.
             client_context: JSON text that becomes `context.client_context`.
+            tenant_id: becomes `context.tenant_id`; tenants share no sandbox.
         """
         arn = self.settings.function_arn(name) + (f":{qualifier}" if qualifier else "")
-        outcome = self._pool(name, version).invoke(payload, arn, client_context)
+        headers = {
+            "Lambda-Runtime-Invoked-Function-Arn": arn,
+            "Lambda-Runtime-Client-Context": client_context,
+        }
+        if tenant_id is not None:
+            headers["Lambda-Runtime-Aws-Tenant-Id"] = tenant_id
+        with self._pool((name, version, tenant_id)) as pool:
+            outcome = pool.invoke(payload, headers)
         self.counts.add(name, failed=outcome.failed)
         return outcome
 
@@ -102,9 +114,12 @@ class FunctionHost:
         return sum(pool.kill_all() for pool in self._all_pools() if pool.spec.name == name)
 
     def end_idle(self) -> None:
-        """End the sandboxes that have been idle for a minute."""
+        """End the sandboxes that have been idle for a minute, and forget pools that are empty."""
         for pool in self._all_pools():
             pool.end_idle(self._clock() - IDLE_SECONDS)
+        with self._lock:
+            for key in [key for key, pool in self._pools.items() if pool.is_unused]:
+                del self._pools[key]
 
     def _sweep(self) -> None:
         while not self._stopping.wait(SWEEP_SECONDS):
@@ -124,16 +139,24 @@ class FunctionHost:
     def log_file(self, name: str) -> Path:
         return self.settings.log_dir / f"{name}.log"
 
-    def _pool(self, name: str, version: str) -> _Pool:
+    @contextlib.contextmanager
+    def _pool(self, key: _PoolKey) -> Iterator[_Pool]:
+        """The pool of a tenant's version of a function, which is not forgotten meanwhile."""
+        name, version, _ = key
         with self._lock:
-            key = (name, version)
-            if key not in self._pools:
-                self._pools[key] = _Pool(
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = _Pool(
                     self.functions[name],
-                    functools.partial(self._spawn, self._order(*key), self.log_file(name)),
+                    functools.partial(self._spawn, self._order(name, version), self.log_file(name)),
                     self._clock,
                 )
-            return self._pools[key]
+            pool.users += 1
+        try:
+            yield pool
+        finally:
+            with self._lock:
+                pool.users -= 1
 
     def _spawn(self, order: Mapping[str, Any], log: Path) -> Sandbox:
         self._make_room()
@@ -154,12 +177,17 @@ class FunctionHost:
 
 
 class _Pool:
-    """The sandboxes of one version of one function."""
+    """The sandboxes of one version of one function, for one of its tenants if it has any.
+
+    Attributes:
+        users: invocations in it; guarded by the lock of the host.
+    """
 
     def __init__(
         self, spec: FunctionSpec, spawn: Callable[[], Sandbox], clock: Callable[[], float]
     ) -> None:
         self.spec = spec
+        self.users = 0
         self._spawn = spawn
         self._clock = clock
         self._idle: deque[tuple[float, Sandbox]] = deque()  # since when; the longest idle first
@@ -168,7 +196,8 @@ class _Pool:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(SANDBOXES_PER_FUNCTION)
 
-    def invoke(self, payload: bytes, arn: str, client_context: str) -> Outcome:
+    def invoke(self, payload: bytes, headers: Mapping[str, str]) -> Outcome:
+        """Run the function once; `headers` are of the Runtime API, without what is set here."""
         request_id = str(uuid.uuid4())
         with self._slots:
             sandbox: Sandbox | None = None
@@ -182,16 +211,15 @@ class _Pool:
                     {
                         "Content-Type": "application/json",
                         "Lambda-Runtime-Aws-Request-Id": request_id,
-                        "Lambda-Runtime-Invoked-Function-Arn": arn,
                         "Lambda-Runtime-Deadline-Ms": deadline_header(self.spec.timeout_seconds),
-                        "Lambda-Runtime-Client-Context": client_context,
+                        **headers,
                     },
                     self.spec.timeout_seconds,
                 )
             except (SandboxExited, SandboxTimedOut) as error:
                 if sandbox is not None:
                     self._discard(sandbox)
-                return self._broken(error, request_id)
+                return broken(error, self.spec.timeout_seconds, request_id)
             self._keep(sandbox)
         return finished(outcome, request_id)
 
@@ -199,6 +227,11 @@ class _Pool:
     def size(self) -> int:
         with self._lock:
             return len(self._sandboxes)
+
+    @property
+    def is_unused(self) -> bool:
+        """Nothing runs in it or waits in it; asked with the lock of the host held."""
+        return self.users == 0 and self.size == 0
 
     @property
     def idle_since(self) -> float | None:
@@ -264,11 +297,3 @@ class _Pool:
         with self._lock:
             self._sandboxes.discard(sandbox)
         sandbox.close()
-
-    def _broken(self, error: SandboxExited | SandboxTimedOut, request_id: str) -> Outcome:
-        if isinstance(error, SandboxTimedOut):
-            error_type = "Sandbox.Timedout"
-            reason = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
-        else:
-            error_type, reason = "Runtime.ExitError", str(error)
-        return failed(error_type, f"RequestId: {request_id} Error: {reason}", request_id)

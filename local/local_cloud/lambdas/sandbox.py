@@ -26,6 +26,7 @@ LAUNCHER: Final = Path(__file__).with_name("sandbox_process.py")
 RUNTIME: Final = "/2018-06-01/runtime"
 START_SECONDS: Final = 60.0
 EXIT_NOTICE_SECONDS: Final = 2.0
+EXITS_KEPT: Final = 1_000  # who asks for the status of a sandbox does so as it ends
 # What the launcher needs itself; its sandboxes get the environment of their function alone.
 LAUNCHER_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 
@@ -55,7 +56,7 @@ class SandboxLauncher:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._started: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._exits: dict[int, int] = {}
+        self._exits: dict[int, int] = {}  # the newest ones, oldest first
         self._exited = threading.Condition()
         self._ended = False
         self._reader: threading.Thread | None = None
@@ -148,10 +149,14 @@ class SandboxLauncher:
             for line in lines:
                 report = json.loads(line)
                 if "started" in report:
+                    with self._exited:  # process ids come again
+                        self._exits.pop(report["started"], None)
                     self._started.put(report["started"])
                     continue
                 with self._exited:
                     self._exits[report["exited"]] = report["status"]
+                    if len(self._exits) > EXITS_KEPT:
+                        del self._exits[next(iter(self._exits))]
                     self._exited.notify_all()
         with self._exited:
             self._ended = True

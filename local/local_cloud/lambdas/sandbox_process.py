@@ -204,7 +204,7 @@ def runtime_client(runtime: socket.socket) -> Any:
                 deadline_time_in_ms=int(headers["Lambda-Runtime-Deadline-Ms"]),
                 client_context=headers["Lambda-Runtime-Client-Context"],
                 cognito_identity=None,
-                tenant_id=None,
+                tenant_id=headers["Lambda-Runtime-Aws-Tenant-Id"],
                 content_type=headers["Content-Type"],
                 event_body=body,
                 invocation_id=None,

@@ -13,7 +13,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
 from local.local_cloud.durable.api import DurableApi
 from local.local_cloud.durable.engine import Engine
-from local.local_cloud.durable.store import StatusListener
+from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
@@ -40,6 +40,7 @@ class LambdaService:
         account_id: str,
         on_status_change: StatusListener,
         log_dir: Path,
+        ended_executions: int = ENDED_EXECUTIONS,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -51,7 +52,9 @@ class LambdaService:
             on_status_change: is given `Durable Execution Status Change` events one at a time, on
                 a thread of its own.
             log_dir: for `<function>.log`, `engine.log` and `sandboxes.log`; created when missing.
+            ended_executions: how many are kept; running ones always are.
         """
+        self._ended_executions = ended_executions
         self._host = FunctionHost(
             functions, HostSettings(endpoint_url, region, account_id, log_dir)
         )
@@ -68,7 +71,7 @@ class LambdaService:
 
     def start(self) -> None:
         self._host.start()
-        self._engine = Engine(self._host, self._on_status_change)
+        self._engine = Engine(self._host, self._on_status_change, self._ended_executions)
         self._engine.start()
         self._invoke = InvokeApi(self._engine, self._host)
         self._durable = DurableApi(

@@ -1,0 +1,1 @@
+"""What the orchestrator is given to replay, per unit of a run."""

@@ -113,7 +113,7 @@ def _check_constant(cast: exp.Cast) -> None:
         raise SqlError(f'invalid input syntax for {name}: "{value}"')
 
 
-def _constant(tree: exp.Expression) -> str | None:
+def _constant(tree: exp.Expr) -> str | None:
     """The text that an expression of literals alone is; None: it depends on data, or is no text."""
     if isinstance(tree, exp.Literal) and tree.is_string:
         return str(tree.this)

@@ -184,6 +184,8 @@ def test_what_duckdb_takes_and_redshift_does_not_is_refused(sql: str, why: str) 
         " ELSE CAST('later: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END FROM t",
         "SELECT CAST(' -12 ' AS BIGINT), '1e3'::DOUBLE PRECISION, 'true'::BOOLEAN",
         "SELECT TRY_CAST('x' AS INT)",
+        "SELECT a, b, COUNT(*) FROM t GROUP BY ROLLUP (a, b)",
+        "SELECT a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a), ())",
         "INSERT INTO s.t (a, b) SELECT a, ROW_NUMBER() OVER (PARTITION BY b ORDER BY a) FROM u",
         "WITH x (a) AS (SELECT 1), y (b) AS (SELECT 2) SELECT a, b FROM x CROSS JOIN y",
         "SELECT a::VARCHAR(3), LEFT(b, 2), a IN (1, 2) FROM (SELECT 1, 'x') AS v (a, b)",

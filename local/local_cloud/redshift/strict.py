@@ -21,10 +21,10 @@ from local.local_cloud.redshift.tokens import Kind, SqlError, Token, tokenize
 # Words that stand before a parenthesis and call nothing; the rest are types with a length.
 _WORDS: Final = frozenset(
     """
-    all and any as between by case cross distinct else end except exists filter from full group
+    all and any as between by case cross cube distinct else end except exists filter from full group
     having if ilike in inner insert intersect into is join limit matched minus not on or order
-    outer over partition qualify select set similar some then to union unique unnest update using
-    values when where window with within
+    outer over partition pivot prior qualify rollup select set sets similar some
+    then to union unique unnest unpivot update using values when where window with within
     bpchar char character decimal nchar numeric nvarchar varbyte varchar varying
     float time timestamp timestamptz
     """.split()  # noqa: SIM905 -- to be read

@@ -1,55 +1,20 @@
-"""How often a warehouse load that FAILED is tried in all, by what the warehouse says of it. Pure.
-
-The Data API gives a failed statement's error as text only, so the texts are matched. What passes by
-itself is looked for first: trying once too often does no harm, as a load is one transaction.
-"""
+"""How often a warehouse load that FAILED is tried in all, by what the warehouse says. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from contracts.warehouse_errors import is_permanent, passes_by_itself
 from durable_pipeline.policies import LOAD_AGAIN, PERMANENT, UNKNOWN
 
-# Each alternative with its source; (inferred): no document of AWS shows the text.
-_PASSES: Final = re.compile(
-    # Redshift guide, "Troubleshooting serializable isolation errors": retry the transaction.
-    r"\bERROR: ?1023\b|serializable isolation violation|dropped by concurrent transaction"
-    r"|could not open relation with OID"
-    # PostgreSQL, errcodes 40001 and 40P01; Redshift's leader node keeps its words (inferred).
-    r"|could not serialize access|deadlock detected"
-    # S3, "Error responses": 503 SlowDown, 503 ServiceUnavailable, 500 InternalError.
-    r"|SlowDown|reduce your request rate|ServiceUnavailable|Status 50[03]\b"
-    # A cluster that restarts, is resized or patched: PostgreSQL, errcodes 57 and 08 (inferred).
-    r"|terminating connection|server closed the connection"
-    r"|is (restarting|resizing|paused|rebooting)"
-    r"|(shutting down|starting up|recovery mode)|in maintenance"
-    r"|^connection does not exist"
-    r"|(?<![\"\w.])connection\b[^\"]{0,40}\b(reset|refused|lost|timed out|closed)\b"
-    r"|too many (connections|clients)|connection limit"
-    # Redshift management guide, "WLM query monitoring rules" and "WLM timeout".
-    r"|(cancel+ed|aborted?)\b.{0,30}\bWLM\b|WLM\b.{0,30}(cancel+ed|abort|timeout)"
-    # AWS Knowledge Center, "disk full" errors: space comes back when other queries end.
-    r"|disk full|no space left|out of (memory|shared memory)|insufficient memory",
-    re.IGNORECASE,
-)
-_PERMANENT: Final = re.compile(
-    # of its rows
+# As it was decided before flow 2; never changed, as histories of then are replayed with it.
+_PERMANENT_OF_FLOW_1: Final = re.compile(
     r"Load into table|incompatible Parquet schema|Unmatched number of columns|Value too long"
     r"|String length exceeds|(value|integer|bigint|numeric|date|timestamp)\b.* out of range"
     r"|overflow|not-null|NULL value|rows expected, the files hold|a later attempt than"
-    r"|Invalid (digit|input syntax)|invalid value|Assert\b.*\bcode: ?100[01]\b|violates"
-    # of its statements or tables
-    r"|(relation|column|table|schema|function|bucket|type|role|database|user|key|operator)\b"
-    r".* (does not exist|doesn't exist|not found)"
-    r"|already exists|syntax error|is of type\b.*\bbut expression is|cannot (be cast|cast)"
-    r"|not supported|unsupported|ambiguous|prefix .{0,200}does not exist|NoSuch(Bucket|Key)"
-    # of rights
-    r"|permission denied|Access ?Denied|Status 403\b|must be (the )?owner|not authorized"
-    r"|UnauthorizedException|could not be assumed|cannot assume|no default IAM role"
-    r"|not associated (to|with) (the )?cluster|Invalid IAM role|InvalidAccessKeyId"
-    r"|ExpiredToken|(password )?authentication failed|read-only transaction"
-    r"|must be addressed using the specified endpoint|PermanentRedirect|Status 301\b",
+    r"|Invalid digit|(relation|column|table|schema|function|bucket|type|role)\b.* does not exist"
+    r"|permission denied|Access ?Denied|syntax error",
     re.IGNORECASE,
 )
 
@@ -64,8 +29,14 @@ def load_attempts(error: str) -> int:
         As many as LOAD_AGAIN for what passes by itself, 1 for what fails every time, a few for what
         is not known.
     """
-    if _PASSES.search(error):
+    if passes_by_itself(error):
         return LOAD_AGAIN.attempts
-    if _PERMANENT.search(error):
+    if is_permanent(error):
         return PERMANENT.attempts
     return UNKNOWN.attempts
+
+
+def load_attempts_of_flow_1(error: str) -> int:
+    """How often it was tried in runs whose recorded LoadedDataset has no later flow."""
+    permanent = _PERMANENT_OF_FLOW_1.search(error)
+    return (PERMANENT if permanent else LOAD_AGAIN).attempts

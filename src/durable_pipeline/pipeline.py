@@ -21,6 +21,7 @@ from contracts import layout
 from contracts.base import Contract
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
+    LOAD_FLOW,
     Claim,
     ClaimOutcome,
     ClaimRun,
@@ -234,7 +235,7 @@ class Pipeline:
         if dataset and dataset.warehouse and recorded.statements_url:
             attempt = claim.run_attempt
             missing = store_run_rows(self.context, self.settings, request.run_id, attempt, dataset)
-            if missing:
+            if missing and dataset.load_flow >= LOAD_FLOW:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)
         return result

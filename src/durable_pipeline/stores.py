@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python import DurableContext
 from contracts import layout
 from contracts.job import Engine, JobStatus
 from contracts.messages import (
+    LOAD_FLOW,
     ExplainLoad,
     LoadedDataset,
     PrepareWarehouse,
@@ -18,7 +19,7 @@ from contracts.messages import (
     Transformed,
 )
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.load_failures import load_attempts
+from durable_pipeline.load_failures import load_attempts, load_attempts_of_flow_1
 from durable_pipeline.policies import LOAD_AGAIN
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
@@ -62,7 +63,7 @@ def store_run_rows(
         timeout_seconds=300,
         attempts=LOAD_AGAIN.attempts,
         backoff=LOAD_AGAIN,
-        tries=_tries,
+        tries=_tries(dataset.load_flow),
     )
     try:
         if "redshift" not in dataset.targets:  # else it was done before the units
@@ -77,8 +78,9 @@ def store_run_rows(
     return None
 
 
-def _tries(status: JobStatus) -> int:
-    return load_attempts(status.error or "")
+def _tries(flow: int) -> Callable[[JobStatus], int]:
+    decide = load_attempts if flow >= LOAD_FLOW else load_attempts_of_flow_1
+    return lambda status: decide(status.error or "")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Stores:
     Attributes:
         job_id: the last job that made the rows, if there was one.
         run_attempt: of the run.
+        load_flow: what happens after a failed load.
     """
 
     context: DurableContext
@@ -97,6 +100,7 @@ class Stores:
     job_id: str | None
     run_attempt: int
     output: Transformed
+    load_flow: int
 
     def dynamodb(self) -> int:
         """Put every row, in as many slices as the function's time makes of them.
@@ -148,7 +152,7 @@ class Stores:
             input_url=prepared.statements_url,
             attempts=LOAD_AGAIN.attempts,
             backoff=LOAD_AGAIN,
-            tries=_tries,
+            tries=_tries(self.load_flow),
         )
         try:
             run_job(self.context, self.settings, patient, on_ended)

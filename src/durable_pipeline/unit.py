@@ -144,6 +144,7 @@ class Unit:
             self._last_job_id,
             self.run_attempt,
             output,
+            self.dataset.load_flow,
         )
         if "dynamodb" in self.dataset.targets:
             superseded = stores.dynamodb()

@@ -11,7 +11,7 @@ from datetime import datetime
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup
 from contracts.errors import InvalidDataset, InvalidRequest, NotFound, Problem
-from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
+from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
 from steps import aws, storage
 from steps.dataset_check import CheckedDataset, check_dataset, check_query
@@ -128,5 +128,6 @@ def _answer(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         targets=dataset.targets.names(),
         warehouse=settings.warehouse == "true",
         of_items=snapshot.array is not None,
+        load_flow=LOAD_FLOW,
         **timeout,
     )

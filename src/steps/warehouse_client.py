@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts.errors import Conflict, NotConfigured, PipelineError, TransientFailure
+from contracts.warehouse_errors import passes_by_itself
 from steps import aws
 from steps.remote_jobs.base import engine_errors
 from steps.remote_jobs.redshift import FULL, TRANSIENT, Warehouse
@@ -17,7 +17,6 @@ from steps.remote_jobs.redshift import FULL, TRANSIENT, Warehouse
 PATIENCE_SECONDS: Final = 120.0  # a paused Serverless workgroup takes a while to wake
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
-_CONFLICT: Final = re.compile(r"\b1023\b|serializable|conflict|deadlock|concurrent", re.IGNORECASE)
 Row = dict[str, Any]
 Pause = Callable[[float], None]
 
@@ -78,7 +77,8 @@ class WarehouseClient:
         """What a query answers, by column name.
 
         Raises:
-            StatementFailed, Conflict: the warehouse refused it.
+            StatementFailed: the warehouse refused it.
+            Conflict: it refused it for now: the same may succeed later.
             TransientFailure: no answer in time.
         """
         statement = self._submit(self._client.execute_statement, Sql=sql)
@@ -97,7 +97,8 @@ class WarehouseClient:
         """Run statements as one transaction.
 
         Raises:
-            StatementFailed, Conflict: the warehouse refused one; nothing has changed.
+            StatementFailed: the warehouse refused one; nothing has changed.
+            Conflict: likewise, but the same may succeed later.
             TransientFailure: no answer in time.
         """
         self._submit(self._client.batch_execute_statement, Sqls=list(statements))
@@ -124,7 +125,7 @@ class WarehouseClient:
                 return
             if status in ("FAILED", "ABORTED"):
                 error = described.get("Error") or status
-                raise (Conflict if _CONFLICT.search(error) else StatementFailed)(error)
+                raise (Conflict if passes_by_itself(error) else StatementFailed)(error)
             if waited >= PATIENCE_SECONDS:
                 raise TransientFailure(
                     f"the warehouse {self._warehouse.name} has not answered for"

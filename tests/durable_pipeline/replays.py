@@ -51,7 +51,30 @@ def a_run_with_everything() -> dict[str, Any]:
     return deployment.run(event).recording()
 
 
-SCENARIOS = {"a-run-with-everything": a_run_with_everything}
+def loads_that_failed() -> dict[str, Any]:
+    """Recorded before loads were retried by their error: flow 1, which has no marker.
+
+    The first error is known to be permanent by now, the second is tried less often, and the run's
+    own rows are missing.
+    """
+    world = World()
+    world.objects = 1
+    world.load_flow = 1
+    world.targets = ["redshift"]
+    world.job_answers["store-redshift"] = [
+        {"state": "FAILED", "error": "ERROR: must be owner of relation sales"},
+        *[{"state": "FAILED", "error": "XX000: internal error"}] * 3,
+    ]
+    world.job_answers["record-run"] = [
+        {"state": "FAILED", "error": "ERROR: permission denied for relation pipeline_runs"}
+    ]
+    return Deployment(world).run(sqs_event(RUN)).recording()
+
+
+SCENARIOS = {
+    "a-run-with-everything": a_run_with_everything,
+    "loads-that-failed": loads_that_failed,
+}
 
 
 class Recorder:

@@ -88,7 +88,8 @@ def test_a_run_that_is_stopped_before_its_last_units_begins_none_of_them(
     results = cloud.results(run_id)
     assert len(cloud.ledger(run_id, "JOB#0")) == 2
     assert (run["units"]["M"]["stored"]["N"], results["units"]["failed"]) == ("1", 3)
-    errors = [unit["failure"]["errorType"] for unit in results["outcomes"][1:]]
-    assert errors == ["JobCancelled", "RunStopped", "RunStopped"]
+    first, *others = [unit["failure"]["errorType"] for unit in results["outcomes"][1:]]
+    assert first in ("JobCancelled", "RunStopped")  # the job may just not have been submitted
+    assert others == ["RunStopped", "RunStopped"]
     assert stop(cloud, run_id).outcome is StopOutcome.STOPPED
     assert stop(cloud, "e2e-never-sent").outcome is StopOutcome.UNKNOWN

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 -- texts of the test
 """The Redshift Data API through boto3: what it does to tables, and what it tells of statements."""
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.cloud  # ports, and half a minute
 
 BUCKET = "data"
 FOREVER = "SELECT count(*) FROM numbers a, numbers b, numbers c WHERE a.n * b.n % 7 = c.n % 11"
+
+
+def numbers(count: int) -> str:
+    """A query for 0, 1, … as column n, without a table function, which Redshift does not have."""
+    digit = f"({' UNION ALL '.join(f'SELECT {n}::BIGINT AS d' for n in range(10))})"
+    places = [f"{digit} AS p{place}" for place in range(len(str(count - 1)))]
+    value = " + ".join(f"p{place}.d * {10**place}" for place in range(len(places)))
+    tables = " CROSS JOIN ".join(places)
+    return f"SELECT n FROM (SELECT {value} AS n FROM {tables}) AS counted WHERE n < {count}"
 
 
 class Warehouse:
@@ -171,7 +181,7 @@ def test_integers_divide_as_integers_and_casts_to_text_cut(dwh: Warehouse) -> No
 
 
 def test_sums_of_integers_are_numerics_and_those_are_texts(dwh: Warehouse) -> None:
-    assert dwh.rows("SELECT SUM(range), COUNT(*) FROM range(4)") == [["6", 4]]
+    assert dwh.rows(f"SELECT SUM(n), COUNT(*) FROM ({numbers(4)}) AS v") == [["6", 4]]
 
 
 def test_errors_read_as_redshifts(dwh: Warehouse) -> None:
@@ -180,7 +190,7 @@ def test_errors_read_as_redshifts(dwh: Warehouse) -> None:
     assert dwh.error("SELECT nope FROM t") == 'ERROR: column "nope" does not exist'
     assert dwh.error("INSERT INTO t (nope) VALUES (1)") == 'ERROR: column "nope" does not exist'
     assert dwh.error("SELECT 1 / 0") == "ERROR: division by zero"
-    assert dwh.error("SELECT 'x'::int").startswith("ERROR: Could not convert string 'x'")
+    assert dwh.error("SELECT 'x'::int") == 'ERROR: invalid input syntax for integer: "x"'
 
 
 def test_texts_longer_than_their_column_are_refused(dwh: Warehouse) -> None:
@@ -335,7 +345,7 @@ def test_copy_takes_json_by_name(dwh: Warehouse) -> None:
 
 def test_copy_takes_parquet_by_position(dwh: Warehouse, tmp_path: Path) -> None:
     make_orders(dwh)
-    query = "SELECT 'a' AS x, 1::INTEGER AS y FROM range(3)"
+    query = f"SELECT 'a' AS x, 1::INTEGER AS y FROM ({numbers(3)}) AS v"
     url = dwh.put("x.parquet", parquet(query, tmp_path))
     copy = f"COPY orders (name, id) FROM '{url}' IAM_ROLE default FORMAT AS PARQUET"
     assert dwh.run(copy)["ResultRows"] == 3
@@ -536,7 +546,7 @@ def test_clusters_and_databases_are_apart(dwh: Warehouse) -> None:
 
 
 def test_results_come_in_pages(dwh: Warehouse) -> None:
-    described = dwh.run("SELECT range AS n FROM range(2500) ORDER BY 1")
+    described = dwh.run(f"{numbers(2500)} ORDER BY 1")
     pages = list(dwh.client.get_paginator("get_statement_result").paginate(Id=described["Id"]))
     assert [len(page["Records"]) for page in pages] == [1000, 1000, 500]
     assert {page["TotalNumRows"] for page in pages} == {2500}
@@ -562,7 +572,7 @@ def test_only_finished_statements_are_listed_unless_all_are_asked_for(dwh: Wareh
 
 
 def test_a_running_statement_can_be_cancelled_and_an_ended_one_cannot(dwh: Warehouse) -> None:
-    dwh.run("CREATE TABLE numbers AS SELECT range AS n FROM range(20000)")
+    dwh.run(f"CREATE TABLE numbers AS {numbers(20_000)}")
     running = dwh.submit(["CREATE TABLE t (a INT)", FOREVER])
     waiting = dwh.submit("INSERT INTO numbers VALUES (1)")
     deadline = time.monotonic() + 30
@@ -580,7 +590,7 @@ def test_a_running_statement_can_be_cancelled_and_an_ended_one_cannot(dwh: Wareh
 
 
 def test_a_statement_is_broken_off_at_the_timeout_of_its_batch(dwh: Warehouse) -> None:
-    dwh.run("CREATE TABLE numbers AS SELECT range AS n FROM range(20000)")
+    dwh.run(f"CREATE TABLE numbers AS {numbers(20_000)}")
     limited = dwh.submit(["SET statement_timeout TO 200", "CREATE TABLE t (a INT)", FOREVER])
     ended = dwh.ended(limited)
     assert ended["Status"] == "FAILED"
@@ -671,8 +681,8 @@ def test_stopping_cancels_what_runs(
 ) -> None:
     service = make_service(tmp_path, [])
     request = {"ClusterIdentifier": "c", "Database": "dev"}
-    numbers = "CREATE TABLE numbers AS SELECT range AS n FROM range(20000)"
-    service.call("ExecuteStatement", {**request, "Sql": numbers, "WaitTimeSeconds": 20})
+    made = f"CREATE TABLE numbers AS {numbers(20_000)}"
+    service.call("ExecuteStatement", {**request, "Sql": made, "WaitTimeSeconds": 20})
     running = service.call("ExecuteStatement", {**request, "Sql": FOREVER})
     service.stop()
     described = service.call("DescribeStatement", {"Id": running["Id"]})

@@ -150,6 +150,51 @@ def test_statements_of_few_words(sql: str, statement: Statement) -> None:
     assert translate(sql) == statement
 
 
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT CASE WHEN COUNT(*) = 0 THEN 0 ELSE CAST('later' AS BIGINT) END FROM t",
+         'invalid input syntax for integer: "later"'),
+        ("SELECT ('a' || ' b')::DECIMAL(3, 1) FROM t", 'for numeric: "a b"'),
+        ("SELECT CAST('1.5' AS BIGINT) FROM t", 'for integer: "1.5"'),
+        ("INSERT INTO t SELECT a FROM s WHERE CAST(CAST('x' AS VARCHAR) AS BOOLEAN)",
+         'for boolean: "x"'),
+        ("CREATE VIEW v AS SELECT CAST('x' AS INT) AS a", 'for integer: "x"'),
+        ("SELECT list_value(1)", "function list_value does not exist in Redshift"),
+        ("SELECT regexp_extract(a, 'x') FROM t", "function regexp_extract does not exist"),
+        ("SELECT * FROM read_parquet('s3://b/k')", "function read_parquet does not exist"),
+        ("SELECT range FROM range(4)", "function range does not exist"),
+        ("SELECT a FROM (VALUES (1)) AS v(a)", "no VALUES list used as a table"),
+        ("SELECT DISTINCT ON (a) a, b FROM t", "no DISTINCT ON"),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "no INSERT … ON CONFLICT"),
+        ("INSERT INTO t VALUES (1) RETURNING a", "no RETURNING"),
+        ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT", "ADD COLUMN has no IF NOT EXISTS"),
+    ],
+)  # fmt: skip
+def test_what_duckdb_takes_and_redshift_does_not_is_refused(sql: str, why: str) -> None:
+    with pytest.raises(SqlError) as caught:
+        translate(sql)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CASE WHEN COUNT(*) = 0 THEN 0"
+        " ELSE CAST('later: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END FROM t",
+        "SELECT CAST(' -12 ' AS BIGINT), '1e3'::DOUBLE PRECISION, 'true'::BOOLEAN",
+        "SELECT TRY_CAST('x' AS INT)",
+        "SELECT a, b, COUNT(*) FROM t GROUP BY ROLLUP (a, b)",
+        "SELECT a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a), ())",
+        "INSERT INTO s.t (a, b) SELECT a, ROW_NUMBER() OVER (PARTITION BY b ORDER BY a) FROM u",
+        "WITH x (a) AS (SELECT 1), y (b) AS (SELECT 2) SELECT a, b FROM x CROSS JOIN y",
+        "SELECT a::VARCHAR(3), LEFT(b, 2), a IN (1, 2) FROM (SELECT 1, 'x') AS v (a, b)",
+    ],
+)
+def test_what_redshift_takes_is_read(sql: str) -> None:
+    translate(sql)
+
+
 def test_only_queries_leave_the_database_as_it_is() -> None:
     assert reads_only(translate("SELECT 1"))
     assert not reads_only(translate("LOCK t"))

@@ -19,7 +19,7 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import Engine
-from contracts.messages import LoadDataset, LoadedDataset, LoadedJob
+from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from steps import storage
 from steps.deployment_check import Settings
 from steps.load_dataset import handler, load_dataset
@@ -71,6 +71,7 @@ def test_the_orchestrator_is_told_what_it_needs(deployed: Any) -> None:
         targets=("dynamodb", "redshift"),
         warehouse_timeout_seconds=60,
         warehouse=True,
+        load_flow=LOAD_FLOW,
     )
 
 

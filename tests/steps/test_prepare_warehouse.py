@@ -237,6 +237,20 @@ def test_a_conflict_with_another_transaction_is_tried_again_later(
         WarehouseRun(cloud, warehouse).prepare(Contended())
 
 
+def test_a_table_whose_name_reads_like_a_conflict_is_no_conflict(
+    cloud: Any, warehouse: LocalWarehouse
+) -> None:
+    class Refuses:
+        def __getattr__(self, name: str) -> Any:
+            if name == "describe_statement":
+                error = "ERROR: permission denied for relation concurrent_conflicts"
+                return lambda **_request: {"Status": "FAILED", "Error": error}
+            return getattr(warehouse, name)
+
+    with pytest.raises(NotConfigured, match="permission denied for relation"):
+        WarehouseRun(cloud, warehouse).prepare(Refuses())
+
+
 def test_without_the_tables_texts_the_deployment_is_not_ready(
     cloud: Any, warehouse: LocalWarehouse
 ) -> None:

@@ -12,12 +12,14 @@ import postgres_warehouse
 import pytest
 from data_run import UNIT
 from local_warehouse import LocalWarehouse
-from postgres_warehouse import PostgresWarehouse
+from postgres_warehouse import PostgresClient, PostgresWarehouse
 from test_warehouse_rows import RUN, UNITS, statements
-from warehouse_run import WarehouseRun
+from warehouse_run import COLUMNS, WarehouseRun, sales
 
+from contracts.errors import InvalidDataset
 from contracts.run import RunStatus
 from durable_pipeline.load_failures import load_attempts
+from durable_pipeline.policies import LOAD_AGAIN
 
 _NUMBERS = itertools.count(1)
 
@@ -32,13 +34,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def postgres(server: Any, cloud: Any, warehouse: LocalWarehouse) -> PostgresWarehouse:
     """With the tables that prepare-warehouse makes for a first run."""
     postgres = PostgresWarehouse(server, f"test_{next(_NUMBERS)}", cloud.client)
-    postgres.done(list(WarehouseRun(cloud, warehouse).prepare().statements))
+    WarehouseRun(cloud, warehouse).prepare(PostgresClient(postgres))
     return postgres
 
 
 @pytest.fixture
 def run(cloud: Any, postgres: PostgresWarehouse) -> Any:
     return WarehouseRun(cloud, postgres)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ci", "ends"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)]
+)
+def test_without_the_server_tests_are_skipped_by_name_and_fail_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, ends: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(ends, match="no PostgreSQL: No module named 'no_such_server'"):
+        postgres_warehouse.package("no_such_server")
 
 
 @pytest.mark.usefixtures("run")
@@ -149,3 +162,152 @@ def test_loads_side_by_side_wait_for_each_other(run: Any, postgres: PostgresWare
     assert errors == [None] * len(loads)
     assert postgres.rows("SELECT COUNT(*) FROM pipeline_loads") == [[6]]
     assert postgres.rows("SELECT COUNT(*), COUNT(DISTINCT id) AS d FROM mart.sales") == [[7, 7]]
+
+
+def test_a_second_preparation_finds_all_as_it_should_be(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    assert run.prepare(PostgresClient(postgres)).statements == ()
+
+
+def test_columns_of_the_contract_and_of_sql_are_added_to_tables_with_rows(
+    run: Any, cloud: Any, postgres: PostgresWarehouse
+) -> None:
+    run.output("('a', 1.5, 'x')").load(1)
+    more: list[dict[str, Any]] = [
+        {"name": "rate", "type": "double"},
+        {"name": "paid", "type": "boolean"},
+        {"name": "day", "type": "date"},
+        {"name": "seen", "type": "timestamp"},
+        {"name": "items", "type": "integer"},
+    ]
+    wider: Any = WarehouseRun(
+        cloud,
+        postgres,  # type: ignore[arg-type]
+        run_id="run-2",
+        started_at="2026-11-21T08:00:00Z",
+        dataset=sales(columns=[*COLUMNS, *more]),
+    )
+    key = "sql/pipeline_units.sql"
+    text = cloud.client("s3").get_object(Bucket=cloud.code_bucket, Key=key)["Body"].read().decode()
+    text = text.replace("  PRIMARY KEY (", '  "team" VARCHAR(16),\n  PRIMARY KEY (')
+    cloud.client("s3").put_object(Bucket=cloud.code_bucket, Key=key, Body=text.encode())
+
+    added = wider.prepare(PostgresClient(postgres)).statements
+
+    assert sum("ADD COLUMN" in statement for statement in added) == 6
+    wider.output("('b', 2, 'y', 0.5, true, '2026-11-20', '2026-11-20 08:00:00', 3)").load(1)
+    assert postgres.rows("SELECT id, rate, paid, day, items FROM mart.sales ORDER BY id") == [
+        ["a", None, None, None, None],
+        ["b", 0.5, True, "2026-11-20", 3],
+    ]
+    assert postgres.rows("SELECT COUNT(team) AS n FROM pipeline_units") == [[0]]
+
+
+def test_more_columns_than_a_batch_has_statements_are_refused_before_it_is_sent(
+    cloud: Any, postgres: PostgresWarehouse
+) -> None:
+    many = [{"name": f"c{number}"} for number in range(41)]
+    wider: Any = WarehouseRun(
+        cloud,
+        postgres,  # type: ignore[arg-type]
+        run_id="run-2",
+        dataset=sales(columns=[*COLUMNS, *many]),
+    )
+
+    with pytest.raises(InvalidDataset, match="one transaction holds 40"):
+        wider.prepare(PostgresClient(postgres))
+
+
+def test_a_failed_load_is_explained_by_the_warehouses_own_views(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    postgres.done(["ALTER TABLE mart.sales ALTER COLUMN note TYPE VARCHAR(3)"])
+    load = run.output("('a', 1, 'long')").statements(1)
+
+    error = postgres.run(load) or ""
+    message = run.explain(error, PostgresClient(postgres))
+
+    assert load_attempts(error) == 1
+    assert "value too long for type character varying(3)" in message
+    assert "column note: the text has 4 bytes, the column holds 3 (value 'long')" in message
+    assert postgres.rows("SELECT id FROM mart.sales") == []
+
+
+def test_a_load_error_in_the_warehouses_view_is_reported(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    run.output("('a', 1, 'x'), ('b', 2, 'y')").statements(2)
+    postgres.done(
+        [
+            "INSERT INTO sys_load_error_detail SELECT"
+            f" 's3://data-bucket/runs/run-1/units/{UNIT}/output/part-00000.parquet', 2, 'note',"
+            " 'it does not fit', now()"
+        ]
+    )
+    assert "it does not fit" in run.explain("ERROR: failed", PostgresClient(postgres))
+
+
+def test_a_load_broken_off_behind_any_statement_changes_nothing_and_is_repeated(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    load = run.output("('a', 1, 'x')").statements(1)
+
+    for done in range(1, len(load) + 1):
+        postgres.broken_off(load[:done])
+        assert postgres.rows(_STORED) == [[0, 0]], load[done - 1]
+
+    postgres.done(load)
+    assert postgres.rows(_STORED) == [[1, 1]]
+
+
+def test_a_load_whose_connection_is_ended_within_a_statement_is_tried_again(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    load = run.output("('a', 1, 'x')").statements(1)
+
+    with ThreadPoolExecutor(1) as pool:
+        broken = pool.submit(postgres.run, [*load, "SELECT pg_sleep(600)"])
+        while postgres.rows(_END_SLEEPING) == [[0]] and not broken.done():
+            pass
+        error = broken.result() or ""
+
+    assert "terminating connection" in error
+    assert load_attempts(error) == LOAD_AGAIN.attempts
+    assert postgres.rows(_STORED) == [[0, 0]]
+    postgres.done(load)
+    assert postgres.rows(_STORED) == [[1, 1]]
+
+
+def test_a_serialization_failure_passes_and_the_repeat_stores_each_row_once(
+    run: Any, postgres: PostgresWarehouse
+) -> None:
+    """Whoever does not lock first has a snapshot from before the other's commit: 40001."""
+    load = run.output("('a', 1, 'x')").statements(1)
+    other = run.output("('a', 2, 'y')", unit="00000-001").statements(1, "00000-001")
+    session = postgres.session()
+    assert session.stdin is not None
+    assert session.stdout is not None
+    session.stdin.write(postgres.begun(["SELECT COUNT(*) FROM mart.sales"]))
+    session.stdin.flush()
+    assert session.stdout.readline().strip() == "0"
+
+    postgres.done(other)
+    rest = postgres.begun(load).partition("SERIALIZABLE;\n")[2]
+    error, _ = session.communicate(f"{rest}COMMIT;\n")
+
+    assert "could not serialize access" in error
+    assert load_attempts(error) == LOAD_AGAIN.attempts
+    postgres.done(load)
+    assert postgres.rows("SELECT COUNT(*) AS n FROM mart.sales") == [[1]]
+    assert postgres.rows("SELECT COUNT(*) AS n FROM pipeline_loads") == [[2]]
+
+
+_STORED = (
+    "SELECT (SELECT COUNT(*) FROM mart.sales) AS stored,"
+    " (SELECT COUNT(*) FROM pipeline_loads) AS loads"
+)
+_END_SLEEPING = (
+    "SELECT COUNT(pg_terminate_backend(pid)) AS n FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+)

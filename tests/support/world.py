@@ -21,6 +21,7 @@ from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
+from contracts.messages import LOAD_FLOW
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
 from local.local_cloud.durable.executor import ResumingExecutor
@@ -56,6 +57,7 @@ class World:
         ]
         self.targets = ["dynamodb"]
         self.of_items = False
+        self.load_flow = LOAD_FLOW
         self.rejected_items = 1  # of the ten of each batch
         self.set_aside = 0  # of the six rows of each unit
         self.warehouse = False
@@ -126,6 +128,7 @@ class World:
             "targets": self.targets,
             "warehouse": self._has_warehouse,
             "ofItems": self.of_items,
+            "loadFlow": self.load_flow,
         }
 
     @property

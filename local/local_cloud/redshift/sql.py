@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlglot import exp
 
+from local.local_cloud.redshift import strict
 from local.local_cloud.redshift.copy import Copy, Unload, parse_copy, parse_unload
 from local.local_cloud.redshift.ddl import (
     CreateTable,
@@ -154,6 +155,7 @@ def _data(sql: str, parameters: Parameters) -> Statement:
     if tokens[0].is_word("MERGE") and any(token.is_word("DUPLICATES") for token in tokens):
         raise not_emulated("MERGE … REMOVE DUPLICATES")
     tree = parse(sql)
+    strict.check(sql, tree)
     if isinstance(tree, exp.Query):
         if isinstance(tree, exp.Select) and tree.args.get("into"):
             return Definition((to_duckdb(tree, parameters),))
@@ -209,7 +211,10 @@ def _create_view(sql: str) -> Statement:
     tokens = tokenize(sql)
     if [token.text.upper() for token in tokens[-4:]] == ["WITH", "NO", "SCHEMA", "BINDING"]:
         tokens = tokens[:-4]
-    return Definition((to_duckdb(parse(source_of(sql, tokens))),))
+    text = source_of(sql, tokens)
+    tree = parse(text)
+    strict.check(text, tree)
+    return Definition((to_duckdb(tree),))
 
 
 def _drop(reader: Reader) -> Statement:
@@ -234,6 +239,8 @@ def _alter(reader: Reader) -> Statement:
     table = f"ALTER TABLE {quote_name(reader.name())}"
     if reader.accept("ADD"):
         reader.skip("COLUMN")
+        if reader.accept("IF"):
+            raise SqlError('syntax error at or near "IF": ADD COLUMN has no IF NOT EXISTS')
         return Definition(tuple(parse_added_column(reader, table)))
     if reader.accept("DROP"):
         reader.skip("COLUMN")

@@ -12,6 +12,7 @@ from contracts.messages.job import (
     SubmitJob,
 )
 from contracts.messages.run import (
+    LOAD_FLOW,
     Claim,
     ClaimOutcome,
     ClaimRun,
@@ -48,6 +49,7 @@ from contracts.messages.unit import (
 )
 
 __all__ = [
+    "LOAD_FLOW",
     "CancelJob",
     "CheckJob",
     "Claim",

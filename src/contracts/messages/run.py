@@ -89,6 +89,11 @@ class LoadedJob(Contract):
     attempts: int = 1
 
 
+# What a run does after a failed load. 1: tried again unless known to fail for good; 2: as often as
+# the error deserves, and a run whose own rows are missing is recorded once more.
+LOAD_FLOW: Final = 2
+
+
 class LoadedDataset(Contract):
     """Answer of load_dataset.
 
@@ -100,6 +105,8 @@ class LoadedDataset(Contract):
         warehouse_timeout_seconds: deadline of one warehouse load.
         warehouse: this deployment has a warehouse (the run's own row goes there too).
         of_items: the run's object is a JSON array, each item of which is a unit of the run.
+        load_flow: what the run does after a failed load, see LOAD_FLOW. Earlier histories lack
+            it: they are replayed as they were recorded.
     """
 
     name: str
@@ -110,6 +117,7 @@ class LoadedDataset(Contract):
     warehouse_timeout_seconds: int = 900
     warehouse: bool = False
     of_items: bool = False
+    load_flow: int = 1
 
     @property
     def operations_per_unit(self) -> int:

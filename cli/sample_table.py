@@ -13,7 +13,7 @@ import duckdb
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.sample_object import SampleObject
 from steps.duck import quoted, text
-from steps.headers import parquet_header
+from steps.parquet_schema import columns_of
 from steps.source_names import json_pointer
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
@@ -47,7 +47,7 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
     if sample.kind == "parquet":
         relation, readable = f"read_parquet({text(sample.path)})", "true"
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        names = [column.name for column in parquet_header(sample.path)]
+        names = [column.name for column in columns_of(sample.path)]
         values = [f"CAST({quoted(str(row[0]))} AS VARCHAR)" for row in described]
     else:
         layout = "array" if sample.kind == "json" else "newline_delimited"

@@ -529,7 +529,9 @@ def cast_column(column):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
         fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
         common = f"CASE WHEN {fits} THEN try_strptime({raw}, '%Y-%m-%dT%H:%M:%SZ') END"
-        inside = f"CASE WHEN {instant} BETWEEN {FIRST} AND {LAST} THEN {instant} END"
+        at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+        out = f"({at_an_end}) AND {instant} NOT BETWEEN {FIRST} AND {LAST}"
+        inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
         return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], inside)})"
     if kind in SHAPES:
         shape, duck_type = SHAPES[kind], "BIGINT" if kind == "integer" else "DATE"

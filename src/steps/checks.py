@@ -72,8 +72,10 @@ def cast_column(column: Column) -> str:
             return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
         case "timestamp":
             instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-            # An offset may carry it out of the years that have four digits.
-            inside = f"CASE WHEN {instant} BETWEEN {_FIRST} AND {_LAST} THEN {instant} END"
+            # On its first and last day an offset may carry it out of the calendar.
+            at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+            out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+            inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
             shaped = _shaped(value, _SHAPES["timestamp"], inside)
             # strptime takes short numbers, and space around the whole: neither fits this length.
             fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"

@@ -22,9 +22,18 @@ _PLAIN_JSON: Final = frozenset(  # written in JSON without quotes
 )
 # Stands for what JSON cannot hold, until the row is rejected: JSON's texts escape it.
 _FAULT: Final = "chr(0)"
-_EPOCH: Final = 2_440_588  # 1970-01-01 as a Julian day, which INT96 counts
-_DAY: Final = 86_400_000_000_000  # ns
-_CALENDAR: Final = 9_223_372_022_400_000_000  # µs; less than DuckDB's `infinity`
+# Of `day`, as INT96 counts: Julian days, of which 1970-01-01 is the 2,440,588th.
+_SIGNED_DAY: Final = (
+    "CAST(day AS BIGINT) - CASE WHEN day >= 2147483648 THEN 4294967296 ELSE 0 END - 2440588"
+)
+_TIME: Final = "make_timestamp(days * 86400000000 + CAST(nanos // 1000 AS BIGINT))"
+# Text of `days` since 1970 and `nanos` of the day; NULL outside of DuckDB's calendar.
+_INSTANT: Final = (
+    "CASE WHEN nanos >= 86400000000000 OR days NOT BETWEEN -106751000 AND 106751000 THEN NULL"
+    f" WHEN nanos % 1000 = 0 THEN CAST({_TIME} AS VARCHAR)"
+    f" ELSE concat(strftime({_TIME}, '%Y-%m-%d %H:%M:%S.%f'),"
+    " lpad(CAST(nanos % 1000 AS VARCHAR), 3, '0')) END"
+)
 _GROUP: Final = 10**18
 # Halves that change places, and by how many bits, to turn a number's bytes around.
 _HALVES: Final = ((0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32))
@@ -69,7 +78,7 @@ def _reason(shape: Shape) -> str:
     if shape.kind == TEXT_BYTES:
         return "bytes that are no text (UTF-8); write the column as text, or leave it out"
     if shape.kind == INT96:
-        return "an INT96 time that lies outside of every calendar"
+        return "an INT96 that is no time, or lies outside of every calendar"
     if shape.kind == WIDE_DECIMAL:
         return f"a decimal of more bytes than its {shape.digits} digits need"
     return "a number that is not finite, which JSON does not know"
@@ -151,29 +160,9 @@ def _int96(value: str) -> str:
     Not in the format's documentation, which calls it deprecated; so Impala, Spark and Hive have it
     (apache/parquet-format, LogicalTypes.md; `ImpalaTimestampToNanoseconds` in duckdb/duckdb).
     """
-    nanos = _turned("CAST(raw >> 32 AS UBIGINT)", 3)
-    day = _turned("CAST(raw & 4294967295 AS UBIGINT)", 2)
-    instant = f"({_signed(day, 32)} - {_EPOCH}) * {_DAY} + {_signed(nanos, 64)}"
-    shown = _let("instant", instant, _with_nanoseconds("instant"))
+    days = f"({_let('day', _turned('CAST(raw & 4294967295 AS UBIGINT)', 2), _SIGNED_DAY)})"
+    shown = _let("nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _INSTANT))
     return _let("raw", f"CAST(CAST({value} AS BIT) AS UHUGEINT)", shown)
-
-
-def _with_nanoseconds(instant: str) -> str:
-    """Text of nanoseconds since 1970; NULL outside of DuckDB's calendar, of 290,000 years."""
-    rest = f"(({instant} % 1000 + 1000) % 1000)"
-    micros = f"({instant} - {rest}) // 1000"
-    time = f"make_timestamp(CAST({micros} AS BIGINT))"
-    exact = (
-        f"concat(strftime({time}, '%Y-%m-%d %H:%M:%S.%f'), lpad(CAST({rest} AS VARCHAR), 3, '0'))"
-    )
-    shown = f"CASE WHEN {rest} = 0 THEN CAST({time} AS VARCHAR) ELSE {exact} END"
-    return f"CASE WHEN {micros} BETWEEN -{_CALENDAR} AND {_CALENDAR} THEN {shown} END"
-
-
-def _signed(number: str, bits: int) -> str:
-    bound = f"CAST({1 << (bits - 1)} AS HUGEINT)"
-    wide = f"CAST({number} AS HUGEINT)"
-    return f"(({wide} + {bound}) % CAST({1 << bits} AS HUGEINT) - {bound})"
 
 
 def _turned(number: str, steps: int) -> str:

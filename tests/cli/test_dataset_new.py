@@ -6,7 +6,6 @@ import gzip
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 import yaml
 from cli_world import World, pipeline
@@ -15,6 +14,7 @@ from cli.proposal import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
 from local import sample_data
 from steps.dataset_check import check_dataset
+from steps.duck import connect
 
 
 def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
@@ -134,7 +134,7 @@ def test_json_lines_with_one_that_is_broken(tmp_path: Path) -> None:
 
 def test_a_json_array_by_zstd_cannot_hide(tmp_path: Path) -> None:
     path = tmp_path / "things.json.zst"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(
             "COPY (SELECT range AS id, 'x' AS kind FROM range(3)) TO ?"
             " (FORMAT json, ARRAY true, COMPRESSION zstd)",
@@ -150,7 +150,7 @@ def test_a_json_array_by_zstd_cannot_hide(tmp_path: Path) -> None:
 
 def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None:
     path = tmp_path / "sales.parquet"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(
             "COPY (SELECT range AS index, DATE '2026-11-01' + range::INTEGER AS day,"
             " range / 7.0 AS share FROM range(9)) TO ? (FORMAT parquet)",

@@ -6,12 +6,12 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DATA_BUCKET, DataRun, dataset
 
 from contracts.dataset import FrozenLookup
 from contracts.errors import InvalidData, InvalidDataset, NotFound
+from steps.duck import connect
 
 VALID = """
 SELECT id, 1.00::DECIMAL(10, 2) AS amount, NULL::DATE AS seen_on, country
@@ -80,7 +80,7 @@ def test_a_lookup_is_written_as_its_format_says(cloud: Any, body: bytes, lookup:
 
 def test_a_lookup_may_be_parquet(cloud: Any, tmp_path: Path) -> None:
     path = tmp_path / "countries.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(
             f"COPY (SELECT 'DE' AS code, 'Germany' AS name, 19.5 AS rate) TO '{path}'"
         )

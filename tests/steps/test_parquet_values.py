@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DataRun, dataset
+
+from steps.duck import connect
 
 FILES = Path(__file__).with_name("fixtures")
 WIDE = FILES / "decimal-40-digits.parquet"  # id VARCHAR, amount DECIMAL(40,2)
@@ -286,7 +287,7 @@ def test_an_instant_out_of_the_years_of_four_digits_in_utc_is_rejected(cloud: An
 
 def made_by(folder: Path, query: str) -> Path:
     file = folder / "made.parquet"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
     return file
 

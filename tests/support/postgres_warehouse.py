@@ -20,9 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from contracts import layout
+from steps.duck import connect
 
 with warnings.catch_warnings():  # of a machine without XDG_RUNTIME_DIR
     warnings.simplefilter("ignore")
@@ -109,7 +108,7 @@ class PostgresWarehouse:
     def _parquet(self, manifest_url: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for entry in json.loads(self._object(manifest_url))["entries"]:
-            with tempfile.TemporaryDirectory() as folder, duckdb.connect() as reader:
+            with tempfile.TemporaryDirectory() as folder, connect() as reader:
                 path = Path(folder) / "part.parquet"
                 path.write_bytes(self._object(entry["url"]))
                 found = reader.execute(f"FROM read_parquet('{path}')")

@@ -7,12 +7,11 @@ file's schema and types from DuckDB.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from contracts.errors import InvalidData
 from steps import parquet_footer
 from steps.duck import connect, text
 
@@ -103,24 +102,26 @@ def columns_of(path: Path) -> list[Node]:
 
 
 def shapes_of(
-    path: Path, columns: Sequence[Node], wanted: Mapping[str, int], source: str, *, raw: bool
-) -> dict[str, Shape]:
+    path: Path, columns: Sequence[Node], wanted: Iterable[int], *, raw: bool = False
+) -> dict[int, Shape | None]:
     """How the wanted columns are read; makes DuckDB hand out bytes where it would bend values.
 
     Args:
+        path: a file of our own: its footer may become another one.
         columns: all of the file's.
-        wanted: places among them, by contract column.
+        wanted: places among them.
         raw: texts are read as bytes, too, as some are none.
-        source: how messages name the file.
+
+    Returns:
+        By place; None for what cannot be read exactly.
 
     Raises:
-        InvalidData: some cannot be read exactly; names them, and what to do.
         duckdb.Error: the file cannot be read.
     """
-    _refuse_widest((columns[at] for at in wanted.values()), source)
+    places = list(wanted)
     bent = {
         node.place
-        for at in wanted.values()
+        for at in places
         for node in columns[at].nodes()
         if not node.children and (_special(node) or (raw and node.is_text))
     }
@@ -128,31 +129,7 @@ def shapes_of(
         parquet_footer.as_bytes(path, bent)
     with connect() as connection:
         types = connection.sql(f"FROM read_parquet({text(path)})").types
-    found: dict[str, Shape] = {}
-    unknown = []
-    for name, at in wanted.items():
-        shape = _shape(types[at], columns[at])
-        if shape is None:
-            unknown.append(f"{columns[at].name} ({types[at]})")
-        else:
-            found[name] = shape
-    if unknown:
-        raise InvalidData(
-            f"{source}: there is no exact text of {', '.join(unknown)[:400]}; write such columns as"
-            " text, numbers, dates, times, lists, structs or maps, or leave them out of the"
-            " contract"
-        )
-    return found
-
-
-def _refuse_widest(columns: Iterable[Node], source: str) -> None:
-    digits = [(one.name, max(node.digits for node in one.nodes())) for one in columns]
-    wide = [f"{name} ({count} digits)" for name, count in digits if count > MOST_DIGITS]
-    if wide:
-        raise InvalidData(
-            f"{source}: decimals of more than {MOST_DIGITS} digits cannot be read: "
-            f"{', '.join(wide)}; write them with at most {MOST_DIGITS}, or as text"
-        )
+    return {at: _shape(types[at], columns[at]) for at in places}
 
 
 def _special(node: Node) -> str | None:
@@ -193,7 +170,7 @@ def _shape(kind: Any, node: Node, *, is_item: bool = False) -> Shape | None:
             return None
         inner = _all_of(_shape(one, at) for one, at in zip(parts.values(), pairs, strict=True))
         return Shape("map", parts=inner) if inner else None
-    if node.children:
+    if node.children or node.digits > MOST_DIGITS:
         return None
     special = _special(node)
     if special:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from contracts.errors import InvalidData
 from steps import parquet_footer
 from steps.duck import text
-from steps.parquet_schema import columns_of, shapes_of
+from steps.parquet_schema import MOST_DIGITS, columns_of, shapes_of
 from steps.parquet_texts import text_of
 from steps.source_names import positions_of
 
@@ -53,8 +54,21 @@ def select_columns(
     columns = columns_of(path)
     header = [column.name for column in columns]
     positions = positions_of(header, names, source)
-    shapes = shapes_of(path, columns, positions, source, raw=raw)
-    found = {name: text_of(f"c{at}", shapes[name]) for name, at in positions.items()}
+    shapes = shapes_of(path, columns, positions.values(), raw=raw)
+    found = {}
+    unknown = []
+    for name, at in positions.items():
+        shape = shapes[at]
+        if shape:
+            found[name] = text_of(f"c{at}", shape)
+        else:
+            unknown.append(columns[at].name)
+    if unknown:
+        raise InvalidData(
+            f"{source}: there is no exact text of column {', '.join(unknown)[:400]}; write it as"
+            f" text, as a number (decimals of up to {MOST_DIGITS} digits), a date or time, or as"
+            " lists, structs and maps of these, or leave it out of the contract"
+        )
     faults = "".join(
         f" WHEN {broken} THEN {text(f'{name}: {reason}')}"
         for name, one in found.items()

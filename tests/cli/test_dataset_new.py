@@ -16,6 +16,8 @@ from local import sample_data
 from steps.dataset_check import check_dataset
 from steps.duck import connect
 
+FIXTURES = Path(__file__).parents[1] / "steps" / "fixtures"
+
 
 def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
     result = pipeline("dataset", "new", str(path), *options)
@@ -165,6 +167,24 @@ def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None
     assert dataset.transform is None
     assert dataset.targets.dynamodb
     assert dataset.targets.dynamodb.key == ("source_index",)
+
+
+def test_parquet_values_are_looked_at_as_the_pipeline_reads_them() -> None:
+    path = FIXTURES / "nested.parquet"
+    before = path.read_bytes()
+
+    dataset, text = proposed(path)
+
+    assert "3 rows" in text
+    assert {column.type for name, column in columns(dataset).items() if name != "id"} == {"string"}
+    assert columns(dataset)["tags"].required is False
+    assert path.read_bytes() == before
+
+
+def test_nanoseconds_are_proposed_as_texts() -> None:
+    dataset, _ = proposed(FIXTURES / "int96.parquet")
+
+    assert columns(dataset)["t"].type == "string"
 
 
 def test_two_columns_are_the_key_where_none_is_alone(tmp_path: Path) -> None:

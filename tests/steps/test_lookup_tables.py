@@ -89,6 +89,22 @@ def test_a_lookup_may_be_parquet(cloud: Any, tmp_path: Path) -> None:
     assert str(run.output_rows()[1][2]) == "19.50"
 
 
+def test_bytes_of_a_parquet_lookup_are_texts_or_named(cloud: Any, tmp_path: Path) -> None:
+    path = tmp_path / "countries.parquet"
+    query = "SELECT 'DE' AS code, '{}'::BLOB AS name, 19.5 AS rate"
+    with connect() as connection:
+        connection.execute(f"COPY ({query.format('Stra\\xC3\\x9Fe')}) TO '{path}'")
+    run = run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+    run.transform()
+    assert run.output_rows()[1][1] == "Straße"
+
+    with connect() as connection:
+        connection.execute(f"COPY ({query.format('Stra\\xDFe')}) TO '{path}'")
+    run = run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+    with pytest.raises(InvalidData, match=r"lookup countries .*, row 1, column name: bytes that"):
+        run.transform()
+
+
 @pytest.mark.parametrize("header", ["ISO Code,Tax,Name,Name", "iso code,TAX ,Name,x"])
 def test_columns_of_a_lookup_may_have_other_names_in_it(cloud: Any, header: str) -> None:
     columns = [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from data_run import DataRun, dataset
 
+from contracts.errors import InvalidData
 from steps.duck import connect
 
 FILES = Path(__file__).with_name("fixtures")
@@ -110,12 +111,17 @@ def test_every_int96_keeps_its_nanoseconds_as_text(cloud: Any) -> None:
 
 
 def test_int96_is_read_by_checks_of_sets_too(cloud: Any) -> None:
-    run = run_of(cloud, FILES / "int96.parquet", {"name": "t", "unique": True})
+    file = FILES / "texts-that-are-none.parquet"
+    run = run_of(cloud, file, {"name": "moment", "unique": True})
     run.validate()
-    assert [row[1] for row in run.valid_rows()][:2] == [
-        "2026-01-05 10:00:00.123456789",
-        "2026-01-05 10:00:00",
+    assert [row[1] for row in run.valid_rows()] == [
+        "1970-01-01 00:00:00.000001",
+        "1970-01-01 00:00:00.000001001",
+        "1970-01-01 00:00:00",
     ]
+    (reject,) = run.rejects()
+    assert (reject["line"], reject["rule"]) == (4, "unique")
+    assert reject["row"] == {"id": "4", "moment": "1970-01-01 00:00:00"}
 
 
 @pytest.mark.parametrize(
@@ -208,6 +214,30 @@ def test_nested_values_keep_their_digits(cloud: Any, tmp_path: Path, made: str, 
     run = run_of(cloud, made_by(tmp_path, f"SELECT '1' AS id, {made} AS x"), {"name": "x"})
     run.validate()
     assert run.valid_rows() == [("1", json)]
+
+
+def test_a_transform_takes_nested_values_apart_by_their_types(cloud: Any) -> None:
+    contract = dataset(
+        format={"type": "parquet"},
+        columns=[{"name": "id", "required": True}, {"name": "who"}],
+        transform="SELECT id, CAST(who AS STRUCT(name VARCHAR, n BIGINT)).name AS name FROM valid",
+        targets=TARGETS,
+    )
+    run = DataRun(cloud, contract, output_columns=(("id", "string"), ("name", "string")))
+    run.lay_out((FILES / "nested.parquet").read_bytes(), "a.parquet")
+    run.validate()
+    run.transform()
+    assert run.output_rows() == [("1", 'O\'Hara, "Pat"'), ("2", None), ("3", None)]
+
+
+def test_a_column_without_an_exact_text_is_refused_by_name(cloud: Any, tmp_path: Path) -> None:
+    file = made_by(tmp_path, "SELECT '1' AS id, 1::VARIANT AS x, 2 AS z")
+    run_of(cloud, file, {"name": "z"}).validate()
+    run = run_of(cloud, file, {"name": "x"}, {"name": "y"})
+    with pytest.raises(
+        InvalidData, match=r"a\.parquet: there is no exact text of column x, y; write"
+    ):
+        run.validate()
 
 
 def test_a_nested_value_is_none_of_another_type(cloud: Any, tmp_path: Path) -> None:

@@ -91,16 +91,19 @@ def test_a_lookup_may_be_parquet(cloud: Any, tmp_path: Path) -> None:
 
 def test_bytes_of_a_parquet_lookup_are_texts_or_named(cloud: Any, tmp_path: Path) -> None:
     path = tmp_path / "countries.parquet"
-    query = "SELECT 'DE' AS code, '{}'::BLOB AS name, 19.5 AS rate"
-    with connect() as connection:
-        connection.execute(f"COPY ({query.format('Stra\\xC3\\x9Fe')}) TO '{path}'")
-    run = run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+
+    def run_with_name(name: str) -> DataRun:
+        with connect() as connection:
+            connection.execute(
+                f"COPY (SELECT 'DE' AS code, '{name}'::BLOB AS name, 19.5 AS rate) TO '{path}'"
+            )
+        return run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+
+    run = run_with_name(r"Stra\xC3\x9Fe")
     run.transform()
     assert run.output_rows()[1][1] == "Straße"
 
-    with connect() as connection:
-        connection.execute(f"COPY ({query.format('Stra\\xDFe')}) TO '{path}'")
-    run = run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+    run = run_with_name(r"Stra\xDFe")
     with pytest.raises(InvalidData, match=r"lookup countries .*, row 1, column name: bytes that"):
         run.transform()
 

@@ -14,6 +14,15 @@ from steps.duck import text
 from steps.parquet_schema import INT96, TEXT_BYTES, WIDE_DECIMAL, Shape
 
 _FLOATS: Final = ("FLOAT", "DOUBLE")
+_INTERVAL: Final = "INTERVAL"
+# Why a value of such a type has no text, for people.
+_REASONS: Final = {
+    TEXT_BYTES: "bytes that are no text (UTF-8); write the column as text, or leave it out",
+    INT96: "an INT96 that is no time, or lies outside of every calendar",
+    WIDE_DECIMAL: "a decimal of more bytes than its digits need",
+    _INTERVAL: "an interval of more than 2,147,483,647 months or days",
+}
+_NOT_FINITE: Final = "a number that is not finite, which JSON does not know"
 _PLAIN_JSON: Final = frozenset(  # written in JSON without quotes
     (
         *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL"),
@@ -61,33 +70,18 @@ def text_of(column: str, shape: Shape) -> Text:
     if shape.is_nested:
         return _nested(column, shape)
     exact = _exact(column, shape)
-    if shape.kind == TEXT_BYTES:
-        shown = f"coalesce({exact}, CAST({column} AS VARCHAR))"
-        return Text(shown, ((_lost(column, exact), _reason(shape)),))
-    if shape.kind in (INT96, WIDE_DECIMAL):
-        shown = f"coalesce({exact}, hex({column}))"
-        return Text(shown, ((_lost(column, exact), _reason(shape)),))
-    return Text(exact)
-
-
-def _lost(value: str, exact: str) -> str:
-    return f"{value} IS NOT NULL AND {exact} IS NULL"
-
-
-def _reason(shape: Shape) -> str:
-    if shape.kind == TEXT_BYTES:
-        return "bytes that are no text (UTF-8); write the column as text, or leave it out"
-    if shape.kind == INT96:
-        return "an INT96 that is no time, or lies outside of every calendar"
-    if shape.kind == WIDE_DECIMAL:
-        return f"a decimal of more bytes than its {shape.digits} digits need"
-    return "a number that is not finite, which JSON does not know"
+    if shape.kind not in _REASONS:
+        return Text(exact)
+    is_raw = shape.kind in (INT96, WIDE_DECIMAL)
+    shown = f"hex({column})" if is_raw else f"CAST({column} AS VARCHAR)"
+    lost = f"{column} IS NOT NULL AND {exact} IS NULL"
+    return Text(f"coalesce({exact}, {shown})", ((lost, _REASONS[shape.kind]),))
 
 
 def _nested(column: str, shape: Shape) -> Text:
     json = _json(column, shape, 0)
-    special = (TEXT_BYTES, INT96, WIDE_DECIMAL, *_FLOATS)
-    reasons = {_reason(leaf): None for leaf in shape.leaves() if leaf.kind in special}
+    every = {**_REASONS, **dict.fromkeys(_FLOATS, _NOT_FINITE)}
+    reasons = {every[leaf.kind]: None for leaf in shape.leaves() if leaf.kind in every}
     whole = f"CASE WHEN {column} IS NOT NULL THEN {json} END"
     if not reasons:
         return Text(whole)
@@ -103,6 +97,9 @@ def _exact(value: str, shape: Shape) -> str:
         return f"CASE WHEN NOT contains({decoded}, chr(0)) THEN {decoded} END"
     if shape.kind == INT96:
         return _int96(value)
+    if shape.kind == _INTERVAL:  # DuckDB takes the unsigned numbers of the file for signed ones
+        signs = (f"date_part('{part}', {value}) >= 0" for part in ("year", "month", "day"))
+        return f"CASE WHEN {' AND '.join(signs)} THEN CAST({value} AS VARCHAR) END"
     if shape.kind == WIDE_DECIMAL:
         return _wide_decimal(value, shape)
     return f"CAST({value} AS VARCHAR)"

@@ -85,3 +85,19 @@ def moment(day: int, nanoseconds: int) -> str:
 def test_an_int96_that_is_no_time_is_a_fault() -> None:
     nothing = [int96(UNIX_DAY, LAST_NANOSECOND + 1), int96(2**31 - 1, 0), int96(-(2**31), 0)]
     assert [fault for _, fault in texts_of(Shape(INT96), nothing)] == [True, True, True]
+
+
+def test_an_interval_that_duckdb_takes_for_a_negative_one_is_a_fault() -> None:
+    found = text_of("x", Shape("INTERVAL"))
+    ((fault, _),) = found.faults
+    rows = "(INTERVAL '14 months 3 days'), (INTERVAL '-1 month'), (INTERVAL '1 month -1 day')"
+    with connect() as connection:
+        read = connection.execute(
+            f"SELECT {found.sql}, {fault} FROM (VALUES {rows}) AS t(x)"  # noqa: S608
+        ).fetchall()
+
+    assert read == [
+        ("1 year 2 months 3 days", False),
+        ("-1 months", True),
+        ("1 month -1 days", True),
+    ]

@@ -313,6 +313,20 @@ def test_an_instant_out_of_the_years_of_four_digits_in_utc_is_rejected(cloud: An
     assert [reject["line"] for reject in run.rejects()] == [2, 4]
 
 
+@pytest.mark.parametrize("body", [b"", b"id,x\n1,2\n", b"PAR1" + b"x" * 100])
+def test_what_is_no_parquet_is_told_without_a_path_of_ours(
+    cloud: Any, tmp_path: Path, body: bytes
+) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(body)
+    with pytest.raises(InvalidData) as refusal:
+        run_of(cloud, file, {"name": "x"}).validate()
+    assert str(refusal.value).startswith(
+        "s3://data-bucket/landing/sales/a.parquet cannot be read: "
+    )
+    assert "duck-" not in str(refusal.value)
+
+
 def made_by(folder: Path, query: str) -> Path:
     file = folder / "made.parquet"
     with connect() as maker:

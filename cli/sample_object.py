@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ class SampleObject:
         kind: `csv`, `jsonl`, `json` or `parquet`.
         compression: for the contract: `auto` where the name's ending tells it.
         encoding: of the original, as contracts name it.
-        path: the text, decompressed, in UTF-8 and cut after a line where it is long; a Parquet file
-            as it is.
+        path: the text, decompressed, in UTF-8 and cut after a line where it is long; a copy of a
+            Parquet file.
         whole: nothing was cut.
     """
 
@@ -55,7 +56,9 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     if not begins:
         raise CommandFailed(f"{file} is empty: take an object with rows", REFUSED)
     if packed == "parquet":
-        return SampleObject("parquet", "auto", "utf-8", file)
+        copy = scratch / "sample.parquet"
+        shutil.copyfile(file, copy)
+        return SampleObject("parquet", "auto", "utf-8", copy)
     told = _ENDINGS.get(file.suffix, "none")
     data, whole = _decompressed(file, packed)
     encoding = _encoding(data)

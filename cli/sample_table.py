@@ -12,8 +12,9 @@ import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.sample_object import SampleObject
-from steps.duck import quoted, text
-from steps.headers import parquet_header
+from steps.duck import any_of, text
+from steps.parquet_schema import columns_of, shapes_of
+from steps.parquet_texts import Text, text_of
 from steps.source_names import json_pointer
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
@@ -45,10 +46,7 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
     if sample.kind == "csv":
         return _load_csv(connection, sample)
     if sample.kind == "parquet":
-        relation, readable = f"read_parquet({text(sample.path)})", "true"
-        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        names = [column.name for column in parquet_header(sample.path)]
-        values = [f"CAST({quoted(str(row[0]))} AS VARCHAR)" for row in described]
+        names, values, relation, readable = _parquet(sample)
     else:
         layout = "array" if sample.kind == "json" else "newline_delimited"
         readable = "coalesce(json_type(item) = 'OBJECT', false)"
@@ -67,6 +65,24 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
     connection.execute(f"CREATE TABLE sample AS SELECT {selected} FROM {relation} WHERE {readable}")
     unreadable = number_of(connection, f"SELECT count(*) FROM {relation} WHERE NOT ({readable})")
     return Loaded(names, {"type": sample.kind}, unreadable)
+
+
+def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
+    """Names, texts, relation and the condition of a row that can be read, as the pipeline has them.
+
+    A column whose texts the pipeline does not take is shown as DuckDB does.
+    """
+    columns = columns_of(sample.path)
+    shapes = shapes_of(sample.path, columns, range(len(columns)), raw=True)
+    values, faults = [], []
+    for at in range(len(columns)):
+        shape = shapes[at]
+        shown = text_of(f"c{at}", shape) if shape else Text(f"CAST(c{at} AS VARCHAR)")
+        values.append(shown.sql)
+        faults += [broken for broken, _ in shown.faults]
+    labels = ", ".join(f"c{at}" for at in range(len(columns)))
+    relation = f"read_parquet({text(sample.path)}) AS file({labels})"
+    return [column.name for column in columns], values, relation, f"({any_of(faults)}) IS NOT TRUE"
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

@@ -388,35 +388,50 @@ def json_source(path, compression, names, is_array):
 
 
 def parquet_columns(connection, path):
-    """Name, and digits of the widest decimal within, of each outermost column, in order."""
+    """Of each outermost column: name, why its texts are not its values, whether it is bytes."""
     schema = connection.execute(
-        "SELECT name, coalesce(num_children, 0), coalesce(precision, 0)"
+        "SELECT name, coalesce(num_children, 0), coalesce(precision, 0), coalesce(type, ''),"
+        " coalesce(converted_type, ''), coalesce(logical_type, '')"
         f" FROM parquet_schema({text(path)})"
     ).fetchall()[1:]
     columns, at = [], 0
     while at < len(schema):
-        name, end, digits = schema[at][0], at + 1, 0
+        name, children, digits, kind, converted, logical = schema[at]
+        trouble = None
+        if children:
+            trouble = "nested"
+        elif kind == "INT96":
+            trouble = "INT96"
+        elif digits > DECIMAL_DIGITS:
+            trouble = f"{digits} digits"
+        elif "NANOS=NanoSeconds" in logical and not DUCKDB_2:
+            trouble = "nanoseconds"
+        columns.append((name, trouble, "BYTE_ARRAY" in kind and not converted + logical))
+        end = at + 1 + children
+        at += 1
         while at < end:
-            digits, end = max(digits, schema[at][2]), end + schema[at][1]
+            end += schema[at][1]
             at += 1
-        columns.append((name, digits))
     return columns
 
 
 def parquet_source(connection, path, names, source):
     columns = parquet_columns(connection, path)
-    header = [name for name, _ in columns]  # DuckDB renames columns that differ in case only
+    header = [column[0] for column in columns]  # DuckDB renames columns that differ in case only
     positions = positions_of(header, names, source)
-    wide = [header[at] for at in positions.values() if columns[at][1] > DECIMAL_DIGITS]
-    if wide:
+    bent = [f"{columns[at][0]} ({columns[at][1]})" for at in positions.values() if columns[at][1]]
+    if bent:
         raise JobError(
-            f"{source}: decimals of more than {DECIMAL_DIGITS} digits cannot be read exactly:"
-            f" {', '.join(wide)}; write them with at most {DECIMAL_DIGITS}, or as text"
+            f"{source}: this job cannot read exactly: {', '.join(bent)}; give the dataset no such"
+            " job, as the validate step can, or write decimals of at most"
+            f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
         )
     file = f"read_parquet({text(path)}) AS file({', '.join(f'c{n}' for n in range(len(header)))})"
-    selected = ", ".join(
-        f"nullif(CAST(c{positions[name]} AS VARCHAR), '') AS {text_column(name)}" for name in names
-    )
+    values = {
+        name: f"decode(c{at})" if columns[at][2] else f"CAST(c{at} AS VARCHAR)"
+        for name, at in positions.items()
+    }
+    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
     relation = f"(SELECT {selected} FROM {file})"
     ignored = [name for at, name in enumerate(header) if at not in positions.values()]
     return Source(relation, relation, list(names), ignored)
@@ -481,6 +496,8 @@ SHAPES = {
 }
 
 
+FIRST = "TIMESTAMP '0001-01-01 00:00:00'"
+LAST = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 WITH_EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 
 
@@ -512,7 +529,10 @@ def cast_column(column):
         instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
         fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
         common = f"CASE WHEN {fits} THEN try_strptime({raw}, '%Y-%m-%dT%H:%M:%SZ') END"
-        return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], instant)})"
+        at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+        out = f"({at_an_end}) AND {instant} NOT BETWEEN {FIRST} AND {LAST}"
+        inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
+        return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], inside)})"
     if kind in SHAPES:
         shape, duck_type = SHAPES[kind], "BIGINT" if kind == "integer" else "DATE"
     else:

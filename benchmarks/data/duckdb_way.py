@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import duckdb
-
 from benchmarks.data.store import Store
+from steps.duck import connect
 
 _TYPES: Final = {
     **{"order_id": "VARCHAR", "customer_id": "VARCHAR", "ordered_at": "TIMESTAMP"},
@@ -54,15 +53,14 @@ class DuckdbWay:
 
     def __init__(self, store: Store, source_key: str, memory_megabytes: int, scratch: Path) -> None:
         self._store, self._source, self._scratch = store, source_key, scratch
-        self._connection = duckdb.connect(
+        self._connection = connect(
             str(scratch / "work.duckdb"),
-            config={
+            {
                 "memory_limit": f"{memory_megabytes * 55 // 100}MiB",
                 "threads": max(1, round(memory_megabytes / 1769 + 0.49)),
                 "temp_directory": str(scratch / "spill"),
             },
         )
-        self._connection.execute("SET enable_progress_bar = false")
 
     def clean(self) -> None:
         source = self._store.fetch(self._source, self._scratch / "source.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, Final, Self
 
@@ -23,6 +24,8 @@ from contracts.columns import (
 from contracts.job_step import JobStep
 from contracts.run_request import DATASET_NAME_PATTERN
 from contracts.source import (
+    OWN_PREFIXES,
+    OWN_PREFIXES_WHY,
     Compression,
     CsvFormat,
     Format,
@@ -112,7 +115,12 @@ class Lookup(StrictContract):
     name: str = Field(
         pattern=COLUMN_NAME_PATTERN, json_schema_extra={"not": {"const": VALID_RELATION}}
     )
-    key: str | None = Field(default=None, min_length=1, max_length=1024)
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        json_schema_extra={"not": {"type": "string", "pattern": OWN_PREFIXES}},
+    )
     url: str | None = Field(default=None, pattern=r"^s3://[^/]+/.+$", max_length=1100)
     format: CsvFormat | ParquetFormat = Field(default=CsvFormat(), discriminator="type")
     columns: tuple[TypedColumn, ...] = Field(min_length=1, max_length=200)
@@ -122,6 +130,13 @@ class Lookup(StrictContract):
     def _name_is_free(cls, value: str) -> str:
         if value == VALID_RELATION:
             raise PydanticCustomError("lookup", "is the relation of the rows; take another name")
+        return value
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_not_the_pipelines(cls, value: str | None) -> str | None:
+        if value is not None and re.match(OWN_PREFIXES, value):
+            raise PydanticCustomError("lookup", OWN_PREFIXES_WHY)
         return value
 
     @model_validator(mode="before")

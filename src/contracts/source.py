@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -64,8 +65,8 @@ _WITH_GROUPS: Final[JsonDict] = {
 # Where the pipeline keeps its own files in the data bucket: a run would read what runs write.
 OWN_PREFIXES: Final = r"^(runs|quarantine)/"
 OWN_PREFIXES_WHY: Final = (
-    "source.prefix: runs/ and quarantine/ of the data bucket hold the pipeline's own files; take"
-    " another prefix"
+    "runs/ and quarantine/ of the data bucket hold the pipeline's own files; take another prefix,"
+    " such as landing/orders/"
 )
 
 
@@ -98,11 +99,13 @@ class Source(StrictContract):
     time_from: Literal["partition", "key", "last-modified"] | None = None
     key_time: str | None = Field(default=None, json_schema_extra=_WITH_GROUPS)
 
-    @model_validator(mode="after")
-    def _prefix_is_not_the_pipelines(self) -> Self:
-        if self.bucket is None and re.match(OWN_PREFIXES, self.prefix):
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_is_not_the_pipelines(cls, value: str, info: ValidationInfo) -> str:
+        in_data_bucket = info.data.get("bucket", "") is None  # not there if it is wrong itself
+        if in_data_bucket and re.match(OWN_PREFIXES, value):
             raise PydanticCustomError("prefix", OWN_PREFIXES_WHY)
-        return self
+        return value
 
     @field_validator("partition")
     @classmethod

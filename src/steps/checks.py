@@ -25,6 +25,8 @@ _SHAPES: Final = {
     ),
 }
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+_FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
+_LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
 
@@ -70,7 +72,11 @@ def cast_column(column: Column) -> str:
             return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
         case "timestamp":
             instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-            shaped = _shaped(value, _SHAPES["timestamp"], instant)
+            # On its first and last day an offset may carry it out of the calendar.
+            at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+            out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+            inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
+            shaped = _shaped(value, _SHAPES["timestamp"], inside)
             # strptime takes short numbers, and space around the whole: neither fits this length.
             fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
             common = f"CASE WHEN {fits} THEN try_strptime({raw}, {_INSTANT}) END"

@@ -28,7 +28,7 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
     """Everything that the contract names is there; all that lacks is told at once.
 
     Raises:
-        InvalidDataset: the source is where the pipeline keeps its files.
+        InvalidDataset: the source or a lookup is where the pipeline keeps its files.
         NotConfigured: the deployment has no warehouse, an engine or a Glue job of it is missing.
         NotFound: the source bucket or a job's script is not there.
     """
@@ -61,12 +61,20 @@ def _refuse_own_files(dataset: Dataset, data_bucket: str) -> None:
     """The data bucket named by its name; a contract that names none is checked by itself.
 
     Raises:
-        InvalidDataset: the source is where the pipeline keeps its files.
+        InvalidDataset: the source or a lookup is where the pipeline keeps its files.
     """
     source = dataset.source
-    if source.bucket == data_bucket and re.match(OWN_PREFIXES, source.prefix):
-        problem = Problem("source.prefix", OWN_PREFIXES_WHY, source.prefix)
-        raise InvalidDataset(f"dataset {dataset.name}", [problem])
+    places = [("source.prefix", source.bucket, source.prefix)]
+    for index, lookup in enumerate(dataset.lookups):
+        if lookup.url:
+            places.append((f"lookups[{index}].url", *layout.split_s3_url(lookup.url)))
+    problems = [
+        Problem(path, OWN_PREFIXES_WHY, key)
+        for path, bucket, key in places
+        if bucket == data_bucket and re.match(OWN_PREFIXES, key)
+    ]
+    if problems:
+        raise InvalidDataset(f"dataset {dataset.name}", problems)
 
 
 def _script_url(job: JobStep, settings: Settings) -> str:

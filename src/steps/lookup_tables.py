@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from contracts.errors import InvalidData, InvalidDataset, Problem
 from steps.checks import a_value_of, cast_column
 from steps.duck import Workspace, quoted, text
 from steps.fetching import fetch
-from steps.headers import ParquetColumn, parquet_header, refuse_wide_decimals
+from steps.parquet_source import FAULT, parted, select_columns
 from steps.reading import first_line, text_column
 from steps.source_names import positions_of
 
@@ -53,6 +54,7 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
         )
     except duckdb.Error as error:
         raise InvalidData(f"{where} cannot be read: {first_line(error)}") from error
+    _check_rows(space, where)
     for column in columns:
         _check_values(space, column, where)
     names = ", ".join(quoted(column.name) for column in columns)
@@ -61,6 +63,21 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
     )
     space.connection.execute('DROP TABLE "lookup-texts"')
     path.unlink()
+
+
+def _check_rows(space: Workspace, where: str) -> None:
+    """Every row of a Parquet file could be read.
+
+    Raises:
+        InvalidData: one could not.
+    """
+    row = space.connection.execute(
+        f'SELECT rowid + 1, {FAULT} FROM "lookup-texts" WHERE {FAULT} IS NOT NULL'
+        " ORDER BY rowid LIMIT 1"
+    ).fetchone()
+    if row:
+        column, reason = parted(str(row[1]))
+        raise InvalidData(f"{where}, row {row[0]}, column {column}: {reason}")
 
 
 def _check_values(space: Workspace, column: Column, where: str) -> None:
@@ -84,25 +101,19 @@ def _check_values(space: Workspace, column: Column, where: str) -> None:
 def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
     """A relation with a text column per column of the lookup."""
     names = source_names(lookup.columns)
-    columns: list[ParquetColumn] = []
     if isinstance(lookup.format, CsvFormat):
         header = _header(space, path, lookup.format) if lookup.format.header else list(names)
         fields = [f"field-{number}" for number in range(len(header))]
+        reader, fault = _csv(path, lookup.format, fields), "NULL"
+        positions = positions_of(header, names, where)
+        texts: Mapping[str, str] = {
+            name: f"nullif({quoted(fields[at])}, '')" for name, at in positions.items()
+        }
     else:
-        columns = parquet_header(path)
-        header = [column.name for column in columns]
-        fields = [f"c{number}" for number in range(len(header))]
-        reader = f"read_parquet({text(path)}) AS file({', '.join(fields)})"
-    positions = positions_of(header, names, where)
-    if columns:
-        refuse_wide_decimals((columns[at] for at in positions.values()), where)
-    selected = ", ".join(
-        f"nullif(CAST({quoted(fields[at])} AS VARCHAR), '') AS {text_column(name)}"
-        for name, at in positions.items()
-    )
-    if isinstance(lookup.format, CsvFormat):
-        reader = _csv(path, lookup.format, fields)
-    return f"(SELECT {selected} FROM {reader})"
+        file = select_columns(path, names, where, raw=True)
+        reader, fault, texts = file.relation, file.fault, file.texts
+    selected = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in texts.items())
+    return f"(SELECT {selected}, {fault} AS {FAULT} FROM {reader})"
 
 
 def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:

@@ -73,6 +73,22 @@ class Quarantine:
         about |= {"reason": reason, "raw": shown}
         self._write(about if exact is None else {**about, "rawBase64": exact})
 
+    def take_faulty(
+        self, line: int, column: str, reason: str, fields: Sequence[str | None]
+    ) -> None:
+        """A row with a value that could not be read.
+
+        Args:
+            fields: what can be shown of the row.
+        """
+        row = {name: fields[at] for name, at in self._columns.items()}
+        value = (row[column] or "")[:VALUE_CHARACTERS]
+        found = self._rules.malformed(column)
+        found.rows += 1
+        found.add_example(line, value)
+        about = {"source": self._url, "line": line, "rule": MALFORMED, "column": column}
+        self._write({**about, "value": value, "reason": reason, "raw": _ENCODER.encode(row)})
+
     def take_rejected(
         self, line: int, codes: Sequence[int], fields: Sequence[str | None], raw: bytes | None
     ) -> None:

@@ -8,7 +8,8 @@ empty and absent are both NULL. Types are the business of `steps.checks`.
 
 from __future__ import annotations
 
-import functools
+import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
 from contracts.errors import InvalidData
 from steps.duck import any_of, quoted, text
-from steps.headers import header_of, parquet_header, refuse_wide_decimals
+from steps.headers import header_of
+from steps.parquet_source import FAULT, ParquetSelect, select_columns
 from steps.pieces import Piece
 from steps.source_names import in_contract_names, json_paths, json_texts, positions_of
 
@@ -35,6 +37,8 @@ _REJECTS: Final = (
     f"parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = '{REJECTS}',"
     f" rejects_scan = '{REJECTS}_scan', rejects_line_size_limit = {LONGEST_RECORD}"
 )
+# A path of ours, which says nothing to those who read the message: it names the object before.
+_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/duck-[^'\"]*\1")
 _LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
 _FOUND: Final = '"json-values"'
 _IS_OBJECT: Final = f"(CASE WHEN json_valid({_LINE}) THEN json_type({_LINE}) END) = 'OBJECT'"
@@ -49,7 +53,8 @@ class Reader:
 
     Attributes:
         relation: SQL for every record of a piece, in order, but for those that DuckDB cannot read.
-        fields: SQL: a record's texts as VARCHAR[], for evidence.
+        fields: SQL: a record's texts as VARCHAR[], for evidence; of Parquet the last one is no
+            column's, but what is wrong with a malformed row.
         columns: for each contract column, its position in `fields`.
         header: the names of the fields.
         malformed: SQL, true for a record that is no row and has to be rejected.
@@ -82,12 +87,13 @@ def text_column(column: str) -> str:
     return quoted(f"text-{column}")
 
 
-def open_source(first: Piece, dataset: Dataset, source: str) -> Reader:
+def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
     """Look at a source's head, and say how to read it.
 
     Args:
         first: its first piece.
         source: how messages name it.
+        raw_texts: of Parquet: some texts are none, see `has_bytes_for_texts`.
 
     Raises:
         InvalidData: the source as a whole is unreadable, or lacks a column of the contract.
@@ -96,7 +102,7 @@ def open_source(first: Piece, dataset: Dataset, source: str) -> Reader:
     if isinstance(dataset.format, CsvFormat):
         return _csv(first, dataset.format, names, source)
     if isinstance(dataset.format, ParquetFormat):
-        return _parquet(first, names, source)
+        return _parquet(first, names, source, raw=raw_texts)
     return _json(names)
 
 
@@ -109,12 +115,18 @@ def has_mixed_line_ends(error: Exception) -> bool:
     return "CSV Parser state machine" in str(error)
 
 
+def has_bytes_for_texts(error: Exception) -> bool:
+    """Whether a scan failed for texts in Parquet that are no UTF-8."""
+    return "Invalid string encoding found in Parquet" in str(error)
+
+
 def first_line(error: Exception) -> str:
     """The part of a DuckDB message that says what is wrong."""
     message = str(error)
     if has_mixed_line_ends(error):
         return "it is not CSV of this dialect"
-    return " ".join(message.split("\n\n")[0].split("Possible ")[0].split())[:400]
+    told = _SCRATCH_FILE.sub("", message.split("\n\n")[0].split("Possible ")[0])
+    return " ".join(told.split())[:400]
 
 
 def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
@@ -208,48 +220,38 @@ def json_values(paths: Sequence[str]) -> str:
     )
 
 
-def _parquet(first: Piece, names: Mapping[str, str], source: str) -> Reader:
-    @functools.cache
-    def selected(path: Path) -> tuple[str, str, tuple[str, ...]]:
-        """Labels of a file's columns, SQL for the texts, and the columns that are not asked for."""
-        try:
-            columns = parquet_header(path)
-        except duckdb.Error as error:
-            raise unreadable(source, error) from error
-        header = [column.name for column in columns]
-        positions = positions_of(header, names, source)
-        refuse_wide_decimals((columns[at] for at in positions.values()), source)
-        # By other names, as a column may be called file_row_number itself.
-        labels = ", ".join(f"c{number}" for number in range(len(header)))
-        texts = ", ".join(
-            f"nullif({_as_text(f'c{at}', columns[at].kind)}, '') AS {text_column(name)}"
-            for name, at in positions.items()
-        )
-        rest = (name for at, name in enumerate(header) if at not in positions.values())
-        return labels, texts, tuple(rest)
+def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
+    known: dict[Path, ParquetSelect] = {}
+    one_at_a_time = threading.Lock()
+
+    def selected(path: Path) -> ParquetSelect:
+        with one_at_a_time:
+            if path not in known:
+                try:
+                    known[path] = select_columns(path, names, source, raw=raw)
+                except duckdb.Error as error:
+                    raise unreadable(source, error) from error
+            return known[path]
 
     def relation(piece: Piece) -> str:
         begin, end = piece.first_row, piece.first_row + piece.lines
-        labels, texts, _ = selected(piece.path)
+        file = selected(piece.path)
+        texts = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in file.texts.items())
         return (
-            f"(SELECT file.file_row_number - {begin} + 1 AS {NUMBER}, {texts}"
-            f" FROM read_parquet({text(piece.path)}) AS file({labels})"
+            f"(SELECT file.file_row_number - {begin} + 1 AS {NUMBER}, {texts},"
+            f" {file.fault} AS {FAULT} FROM {file.relation}"
             f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end})"
         )
 
     return Reader(
         relation=relation,
-        fields=f"[{', '.join(text_column(name) for name in names)}]",
+        fields=f"[{', '.join([*(text_column(name) for name in names), FAULT])}]",
         columns={name: n for n, name in enumerate(names)},
         header=tuple(names),
+        malformed=f"{FAULT} IS NOT NULL",
         is_text=False,
-        ignored_columns=selected(first.path)[2],
+        ignored_columns=selected(first.path).ignored,
     )
-
-
-def _as_text(column: str, kind: str) -> str:
-    # Old writers do not say that their bytes are texts; those that are none fail the file.
-    return f"decode({column})" if kind == "BLOB" else f"CAST({column} AS VARCHAR)"
 
 
 def _numbered(rows: str) -> str:

@@ -26,14 +26,25 @@ from steps.duck import PASSED_ON, text
 from steps.line_numbers import LineNumbers, line_numbers
 from steps.line_texts import LineTexts
 from steps.malformed import Malformed
+from steps.parquet_source import parted
 from steps.pieces import Piece
 from steps.quarantine import Quarantine
-from steps.reading import LONGEST_RECORD, Reader, first_line, has_mixed_line_ends
+from steps.reading import (
+    LONGEST_RECORD,
+    Reader,
+    first_line,
+    has_bytes_for_texts,
+    has_mixed_line_ends,
+)
 from steps.split import BLANK, FILTERED, MALFORMED, Split
 
 
 class MixedLineEnds(Exception):
     """The scan came to a line end unlike the others before it."""
+
+
+class BytesForTexts(Exception):
+    """Texts in a Parquet file are no UTF-8: its texts have to be read as bytes."""
 
 
 class CutWithin(Exception):
@@ -104,6 +115,7 @@ class Scanner:
         Raises:
             InvalidData: it is unreadable, or a rule or the query cannot be computed.
             MixedLineEnds, CutWithin: mend the text, then again.
+            BytesForTexts: again, with a reader of raw texts.
         """
         try:
             return self._scan(piece, directory)
@@ -142,6 +154,8 @@ class Scanner:
         except duckdb.Error as error:
             if has_mixed_line_ends(error):
                 raise MixedLineEnds(first_line(error)) from error
+            if has_bytes_for_texts(error):
+                raise BytesForTexts(first_line(error)) from error
             raise InvalidData(
                 f"{self._url}: cannot be read, or a rule or the query cannot be computed:"
                 f" {first_line(error)}"
@@ -204,7 +218,10 @@ class Scanner:
                     found.malformed += 1
                 elif told.is_unfit:
                     raw = texts.take(line, 1 + told.breaks) if texts else None
-                    if told.state == MALFORMED:
+                    if told.state == MALFORMED and raw is None:
+                        quarantine.take_faulty(line, *parted(told.fields[-1] or ""), told.fields)
+                        found.malformed += 1
+                    elif told.state == MALFORMED:
                         quarantine.take_malformed(line, "not a JSON object", None, raw)
                         found.malformed += 1
                     else:

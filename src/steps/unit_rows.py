@@ -33,7 +33,7 @@ from steps.pieces import (
     with_equal_line_ends,
 )
 from steps.reading import open_source, unreadable
-from steps.scanning import CutWithin, MixedLineEnds, Scanned, Scanner
+from steps.scanning import BytesForTexts, CutWithin, MixedLineEnds, Scanned, Scanner
 from steps.split import Split
 
 PARQUET_ROWS: Final = 245_760  # of a piece; two of DuckDB's row groups
@@ -126,7 +126,11 @@ def split_parquet(
         pieces = list(_ranges(space, files))
     except duckdb.Error as error:
         raise unreadable(url, error) from error
-    return _split(space, pieces, split, url, processors)
+    try:
+        return _split(space, pieces, split, url, processors)
+    except BytesForTexts:
+        _forget(space)
+        return _split(space, pieces, split, url, processors, raw_texts=True)
 
 
 class _Cut:
@@ -182,13 +186,14 @@ def _split(
     processors: int,
     *,
     trusts_line_ends: bool = True,
+    raw_texts: bool = False,
 ) -> UnitRows:
     waiting = iter(pieces)
     first = next(waiting)
     if first.is_mixed and not trusts_line_ends:
         raise MixedLineEnds
     try:
-        reader = open_source(first, split.dataset, url)
+        reader = open_source(first, split.dataset, url, raw_texts=raw_texts)
         with duck.side_by_side(space, processors) as connections:
             scanners = [Scanner(connection, reader, split, url) for connection in connections]
             every = itertools.chain([first], waiting)

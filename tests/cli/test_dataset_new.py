@@ -6,7 +6,6 @@ import gzip
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 import yaml
 from cli_world import World, pipeline
@@ -15,6 +14,9 @@ from cli.proposal import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
 from local import sample_data
 from steps.dataset_check import check_dataset
+from steps.duck import connect
+
+FIXTURES = Path(__file__).parents[1] / "steps" / "fixtures"
 
 
 def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
@@ -134,7 +136,7 @@ def test_json_lines_with_one_that_is_broken(tmp_path: Path) -> None:
 
 def test_a_json_array_by_zstd_cannot_hide(tmp_path: Path) -> None:
     path = tmp_path / "things.json.zst"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(
             "COPY (SELECT range AS id, 'x' AS kind FROM range(3)) TO ?"
             " (FORMAT json, ARRAY true, COMPRESSION zstd)",
@@ -150,7 +152,7 @@ def test_a_json_array_by_zstd_cannot_hide(tmp_path: Path) -> None:
 
 def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None:
     path = tmp_path / "sales.parquet"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(
             "COPY (SELECT range AS index, DATE '2026-11-01' + range::INTEGER AS day,"
             " range / 7.0 AS share FROM range(9)) TO ? (FORMAT parquet)",
@@ -165,6 +167,24 @@ def test_parquet_and_names_that_the_pipeline_adds_itself(tmp_path: Path) -> None
     assert dataset.transform is None
     assert dataset.targets.dynamodb
     assert dataset.targets.dynamodb.key == ("source_index",)
+
+
+def test_parquet_values_are_looked_at_as_the_pipeline_reads_them() -> None:
+    path = FIXTURES / "nested.parquet"
+    before = path.read_bytes()
+
+    dataset, text = proposed(path)
+
+    assert "3 rows" in text
+    assert {column.type for name, column in columns(dataset).items() if name != "id"} == {"string"}
+    assert columns(dataset)["tags"].required is False
+    assert path.read_bytes() == before
+
+
+def test_nanoseconds_are_proposed_as_texts() -> None:
+    dataset, _ = proposed(FIXTURES / "int96.parquet")
+
+    assert columns(dataset)["t"].type == "string"
 
 
 def test_two_columns_are_the_key_where_none_is_alone(tmp_path: Path) -> None:

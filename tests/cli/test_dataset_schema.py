@@ -84,6 +84,7 @@ def test_what_is_right_fits(changes: dict[str, Any]) -> None:
         {"freshness": {"column": "at", "maximumAgeHours": 0}},
         {"jobs": [{"stage": "clean", "engine": "redshift", "script": "jobs/x.py"}]},
         {"limits": {"partMegabytes": 0}},
+        {"lookups": [{"name": "c", "key": "runs/c.csv", "columns": [{"name": "code"}]}]},
         {"transform": None},
     ],
 )

@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from cli_world import pipeline
 from quarantine_world import BROKEN, MALFORMED, Quarantine
 
 from steps import zstd
+from steps.duck import connect
 
 
 def test_mended_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:
@@ -166,7 +166,7 @@ def test_rows_for_a_parquet_dataset(quarantine: Quarantine, tmp_path: Path) -> N
     ((key, body),) = quarantine.resent().items()
     (tmp_path / "found.parquet").write_bytes(body)
     assert key.endswith(".parquet")
-    with duckdb.connect() as reader:
+    with connect() as reader:
         found = reader.execute("FROM read_parquet(?)", [str(tmp_path / "found.parquet")])
         assert found.fetchall() == [("v1", "3", None)]
 

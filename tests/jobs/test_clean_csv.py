@@ -274,7 +274,19 @@ def test_parquet_decimals_that_would_become_doubles_fail_the_job(job: Any, s3: A
     columns = [{"name": "id"}, {"name": "amount", "type": "decimal(38,2)"}]
     contract = dataset(columns=columns, format={"type": "parquet"})
     put(s3, (PARQUET / "decimal-40-digits.parquet").read_bytes(), "in/a.parquet", contract)
-    assert "cannot be read exactly: amount" in job.main(arguments("in/a.parquet"))
+    assert "cannot read exactly: amount (40 digits)" in job.main(arguments("in/a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "told"),
+    [("int96", "t", "t (INT96)"), ("nested", "who", "who (nested)")],
+)
+def test_parquet_columns_whose_texts_would_not_be_their_values_fail_the_job(
+    job: Any, s3: Any, file: str, column: str, told: str
+) -> None:
+    contract = dataset(columns=[{"name": "id"}, {"name": column}], format={"type": "parquet"})
+    put(s3, (PARQUET / f"{file}.parquet").read_bytes(), "in/a.parquet", contract)
+    assert f"this job cannot read exactly: {told}" in job.main(arguments("in/a.parquet"))
 
 
 def test_the_report_comes_last(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from json_services import make_client, served
 
 from local.local_cloud.redshift.data import RedshiftDataService
 from local.local_cloud.services import JsonService, ServiceError
+from steps.duck import connect
 
 pytestmark = pytest.mark.cloud  # ports, and half a minute
 
@@ -86,7 +86,7 @@ def plain(field: dict[str, Any]) -> Any:
 
 def parquet(query: str, tmp_path: Path) -> bytes:
     file = tmp_path / "made.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
     return file.read_bytes()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import duckdb
 import pytest
 
 from local.local_cloud.redshift.copy import Copy, Format, Unload
@@ -19,6 +18,7 @@ from local.local_cloud.redshift.sql import (
     translate,
 )
 from local.local_cloud.redshift.tokens import SqlError, split_statements
+from steps.duck import connect
 
 
 def names_of(sql: str) -> tuple[str, ...] | None:
@@ -43,7 +43,9 @@ def test_columns_without_an_alias_are_named_as_redshift_names_them() -> None:
 def test_a_text_literal_reads_a_backslash_as_an_escape() -> None:
     statement = translate(r"SELECT 'it''s', 'C:\\x', 'don\'t; stop'")
     assert isinstance(statement, Query)
-    assert duckdb.sql(statement.sql).fetchall() == [("it's", "C:\\x", "don't; stop")]
+    with connect() as connection:
+        read = connection.sql(statement.sql).fetchall()
+    assert read == [("it's", "C:\\x", "don't; stop")]
 
 
 def test_semicolons_in_texts_and_comments_separate_nothing() -> None:

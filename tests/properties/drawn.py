@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import duckdb
 from hypothesis import strategies as st
+
+from steps.duck import connect
 
 Values = dict[str, str | None]
 SEVERITIES: Final = ["warn", "quarantine", "quarantine", "fail"]
@@ -260,7 +261,7 @@ def _object(row: Values, names: Sequence[str]) -> str:
 def _parquet(rows: list[Values], names: list[str]) -> bytes:
     listed = ", ".join(f'"{name}" VARCHAR' for name in names)
     marks = ", ".join("?" for _ in names)
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+    with tempfile.TemporaryDirectory() as folder, connect() as maker:
         maker.execute(f"CREATE TABLE rows ({listed})")
         for row in rows:
             maker.execute(f"INSERT INTO rows VALUES ({marks})", [row.get(name) for name in names])  # noqa: S608

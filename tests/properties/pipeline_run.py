@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 from aws_cloud import DATA_BUCKET, PROCESSED_DATA_TABLE
 from drawn import Dialect, Drawn
 from hypothesis import settings
@@ -31,6 +30,7 @@ from steps import store_dynamodb as store_step
 from steps import transform as transform_step
 from steps import validate as validate_step
 from steps.dataset_check import CheckedDataset, check_dataset
+from steps.duck import connect
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (
@@ -193,7 +193,7 @@ class PipelineRun:
         return body
 
     def _parquet(self, key: str) -> list[dict[str, Any]]:
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as reader:
+        with tempfile.TemporaryDirectory() as folder, connect() as reader:
             path = Path(folder) / "found.parquet"
             path.write_bytes(self._object(key))
             found = reader.execute("SELECT * FROM read_parquet(?)", [str(path)])

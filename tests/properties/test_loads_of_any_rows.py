@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from local_warehouse import LocalWarehouse
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
+from steps.duck import connect
 from steps.output_parts import Part
 from steps.warehouse import Load, copy_manifest, load_statements
 from steps.warehouse_schema import parse_table, target_table
@@ -77,7 +77,7 @@ def prepared(cloud: Any, folder: Path, index: str, keys: dict[Unit, list[str]]) 
         for number, half in enumerate((names[::2], names[1::2])):
             rows = ", ".join(f"('{name}', {10 * run + unit})" for name in half) or "(NULL, NULL)"
             path = folder / f"part-{number:05d}.parquet"
-            with duckdb.connect() as maker:
+            with connect() as maker:
                 maker.execute(
                     "COPY (SELECT k::VARCHAR AS k, n::BIGINT AS n"  # noqa: S608
                     f" FROM (VALUES {rows}) AS v(k, n) WHERE k IS NOT NULL)"

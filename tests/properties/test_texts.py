@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
 from aws_cloud import DATA_BUCKET
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.dataset import Dataset
 from steps import duck, fetching, zstd
+from steps.duck import connect
 from steps.line_texts import as_text
 from steps.split import Split
 from steps.unit_rows import split_text
@@ -154,7 +154,7 @@ def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, 
         told = [
             json.loads(line) for path in rows.rejects for line in path.read_bytes().splitlines()
         ]
-        with duckdb.connect() as connection:
+        with connect() as connection:
             files = [str(path) for path in rows.parts]
             valid = connection.execute("FROM read_parquet(?)", [files]).fetchall()
     found = [

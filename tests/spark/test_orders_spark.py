@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import duckdb
 import pytest
 from moto.server import ThreadedMotoServer
+
+from steps.duck import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "orders_spark.py"
@@ -59,7 +60,7 @@ class Table:
 
 
 def parquet_rows(directory: Path) -> list[Row]:
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("SELECT * FROM read_parquet(?)", [f"{directory}/*.parquet"])
         return sorted(connection.fetchall(), key=repr)
 
@@ -78,7 +79,7 @@ class Outputs:
     def write(self, rows: list[Row], **report: Any) -> None:
         """As clean_csv does: DuckDB writes the file."""
         path = self.before / "data" / "part-00000.csv"
-        with duckdb.connect() as connection:
+        with connect() as connection:
             names = ", ".join(f"{name} VARCHAR" for name in COLUMNS)
             connection.execute(f"CREATE TABLE orders ({names})")
             if rows:

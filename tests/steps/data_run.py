@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import duckdb
 from manifests import put_manifest
 
 from contracts import layout
@@ -20,6 +19,7 @@ from steps import storage
 from steps import store_dynamodb as store_dynamodb_step
 from steps import transform as transform_step
 from steps import validate as validate_step
+from steps.duck import connect
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -108,7 +108,7 @@ class DataRun:
     def put_part(self, query: str, number: int = 0, unit: str = UNIT) -> DataRun:
         """A part of the unit's output, as transform would have left it: a query's rows."""
         key = f"{layout.output_prefix(self.run_id, unit)}part-{number:05d}.parquet"
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+        with tempfile.TemporaryDirectory() as folder, connect() as maker:
             path = Path(folder) / "part.parquet"
             maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
             self.cloud.put(key, path.read_bytes())
@@ -139,7 +139,7 @@ class DataRun:
 
         In small row groups, as these are what DuckDB's threads share out among themselves.
         """
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+        with tempfile.TemporaryDirectory() as folder, connect() as maker:
             path = Path(folder) / "valid.parquet"
             maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
             self.cloud.put(
@@ -159,7 +159,7 @@ class DataRun:
         with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
             file.write(self.object(key))
             file.flush()
-            with duckdb.connect() as connection:
+            with connect() as connection:
                 found = connection.execute("SELECT * FROM read_parquet(?)", [file.name])
                 return found.fetchall()
 
@@ -184,7 +184,7 @@ class DataRun:
         files = []
         for number, query in enumerate(parts):
             files.append(f"data/part-{number:05d}-of-spark.parquet")
-            with tempfile.TemporaryDirectory() as folder, duckdb.connect() as maker:
+            with tempfile.TemporaryDirectory() as folder, connect() as maker:
                 path = Path(folder) / "part.parquet"
                 maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
                 self.cloud.put(prefix + files[-1], path.read_bytes())

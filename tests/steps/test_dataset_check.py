@@ -343,10 +343,25 @@ def test_tables_of_the_pipeline_and_of_the_warehouse_are_no_targets(table: str) 
 @pytest.mark.parametrize("prefix", ["runs/", "runs/r1/", "quarantine/orders/"])
 def test_the_pipelines_own_files_are_no_source(prefix: str) -> None:
     error = broken("prefix: landing/orders/", f"prefix: {prefix}")
-    assert "hold the pipeline's own files" in told(error)
+    (problem,) = error.problems
+    assert problem.path == "source.prefix (line 3)"
+    assert problem.message == (
+        "runs/ and quarantine/ of the data bucket hold the pipeline's own files;"
+        " take another prefix, such as landing/orders/"
+    )
+    assert problem.value == f'"{prefix}"'
 
     elsewhere = DATASET.replace("prefix: landing/orders/", f"bucket: b\n  prefix: {prefix}")
     assert check_dataset(elsewhere, "orders").dataset.source.prefix == prefix
+
+
+@pytest.mark.parametrize("key", ["runs/r1/results.json", "quarantine/orders/r1/a.jsonl"])
+def test_the_pipelines_own_files_are_no_lookup(key: str) -> None:
+    error = broken("key: lookups/countries.csv", f"key: {key}", JOINED)
+    (problem,) = error.problems
+    assert problem.path.startswith("lookups[0].key (line ")
+    assert "hold the pipeline's own files" in problem.message
+    assert problem.value == f'"{key}"'
 
 
 def test_of_a_hopeless_file_the_first_hundred_problems_are_told() -> None:

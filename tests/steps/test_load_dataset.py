@@ -155,6 +155,23 @@ def test_lookups_that_are_not_there_are_all_named(with_lookups: Any) -> None:
     assert not with_lookups.keys("runs/")
 
 
+def test_the_pipelines_own_files_are_refused_by_the_name_of_their_bucket(
+    with_lookups: Any,
+) -> None:
+    joined = re.sub(r"transform: \|\n.*\n", LOOKUPS, DATASET)
+    own = joined.replace("s3://code-bucket/rates.csv", "s3://data-bucket/runs/r0/results.json")
+    own = own.replace("  prefix: landing/orders/", "  bucket: data-bucket\n  prefix: quarantine/a/")
+    with_lookups.put("datasets/orders.yaml", own, with_lookups.code_bucket)
+
+    with pytest.raises(InvalidDataset) as refusal:
+        load()
+
+    assert [(one.path, one.value) for one in refusal.value.problems] == [
+        ("source.prefix", "quarantine/a/"),
+        ("lookups[1].url", "runs/r0/results.json"),
+    ]
+
+
 def test_a_lookup_that_is_too_large_is_refused(with_lookups: Any) -> None:
     with_lookups.put("lookups/countries.csv", bytes(LOOKUP_MEGABYTES_AT_MOST * 1024 * 1024 + 1))
 

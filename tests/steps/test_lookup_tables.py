@@ -6,12 +6,12 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DATA_BUCKET, DataRun, dataset
 
 from contracts.dataset import FrozenLookup
 from contracts.errors import InvalidData, InvalidDataset, NotFound
+from steps.duck import connect
 
 VALID = """
 SELECT id, 1.00::DECIMAL(10, 2) AS amount, NULL::DATE AS seen_on, country
@@ -80,13 +80,32 @@ def test_a_lookup_is_written_as_its_format_says(cloud: Any, body: bytes, lookup:
 
 def test_a_lookup_may_be_parquet(cloud: Any, tmp_path: Path) -> None:
     path = tmp_path / "countries.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(
             f"COPY (SELECT 'DE' AS code, 'Germany' AS name, 19.5 AS rate) TO '{path}'"
         )
     run = run_with(cloud, path.read_bytes(), format={"type": "parquet"})
     run.transform()
     assert str(run.output_rows()[1][2]) == "19.50"
+
+
+def test_bytes_of_a_parquet_lookup_are_texts_or_named(cloud: Any, tmp_path: Path) -> None:
+    path = tmp_path / "countries.parquet"
+
+    def run_with_name(name: str) -> DataRun:
+        with connect() as connection:
+            connection.execute(
+                f"COPY (SELECT 'DE' AS code, '{name}'::BLOB AS name, 19.5 AS rate) TO '{path}'"
+            )
+        return run_with(cloud, path.read_bytes(), format={"type": "parquet"})
+
+    run = run_with_name(r"Stra\xC3\x9Fe")
+    run.transform()
+    assert run.output_rows()[1][1] == "Straße"
+
+    run = run_with_name(r"Stra\xDFe")
+    with pytest.raises(InvalidData, match=r"lookup countries .*, row 1, column name: bytes that"):
+        run.transform()
 
 
 @pytest.mark.parametrize("header", ["ISO Code,Tax,Name,Name", "iso code,TAX ,Name,x"])

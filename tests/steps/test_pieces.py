@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DataRun, dataset
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from steps import duck
+from steps.duck import connect
 from steps.line_numbers import line_numbers
 from steps.pieces import (
     MISSING_FIELDS,
@@ -70,7 +70,7 @@ class Result:
             json.loads(line) for path in rows.rejects for line in path.read_bytes().splitlines()
         ]
         files = [str(path) for path in rows.parts]
-        with duckdb.connect() as connection:
+        with connect() as connection:
             found = connection.execute("SELECT * FROM read_parquet(?)", [files])
             self.valid = found.fetchall()
         self.rules = rows.rules.to_json()

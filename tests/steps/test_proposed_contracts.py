@@ -6,7 +6,6 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DataRun
 
@@ -15,6 +14,7 @@ from cli.sample_object import look_at
 from cli.sample_profile import profile
 from local import sample_data
 from steps.dataset_check import check_dataset
+from steps.duck import connect
 
 ORDERS = sample_data.make().files[0].body
 READINGS = "id;at;value\n" + "".join(f"{n};2026-11-01 10:00:{n:02};{n},5\n" for n in range(30))
@@ -96,7 +96,7 @@ def test_the_whole_sample_comes_through(
 
 def test_parquet_of_many_types_comes_through(cloud: Any, tmp_path: Path) -> None:
     path = tmp_path / "typed.parquet"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(f"COPY ({TYPED}) TO '{path}' (FORMAT parquet)")
     run, _ = by_contract(cloud, tmp_path, path.name, path.read_bytes())
 

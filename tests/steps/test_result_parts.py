@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from steps import duck
-from steps.duck import Workspace
+from steps.duck import Workspace, connect
 from steps.result_parts import SAMPLE_ROWS, TOLERATED, RowFiles, Rows, write_parts
 
 KILOBYTE = 1024
@@ -31,7 +30,7 @@ class Kept:
 
     def __call__(self, path: Path, name: str) -> None:
         self.sizes[name] = path.stat().st_size
-        with duckdb.connect() as connection:
+        with connect() as connection:
             found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         self.rows.append([row[0] for row in found])
 

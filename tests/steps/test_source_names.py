@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DataRun, dataset
 from pydantic import ValidationError
 
 from contracts.errors import InvalidData
+from steps.duck import connect
 
 COLUMNS = [
     {"name": "order_id", "source": "Order ID"},
@@ -70,7 +70,7 @@ def test_a_line_that_is_no_object_is_told_as_ever(cloud: Any) -> None:
 
 def parquet(folder: Path, query: str) -> bytes:
     path = folder / "a.parquet"
-    with duckdb.connect() as maker:
+    with connect() as maker:
         maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
     return path.read_bytes()
 

@@ -9,7 +9,6 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pytest
 from botocore.exceptions import ClientError
 from data_run import UNIT, DataRun, dataset
@@ -17,6 +16,7 @@ from data_run import UNIT, DataRun, dataset
 from contracts import layout
 from contracts.errors import InvalidData, NotFound, Throttled
 from steps import validate as validate_step
+from steps.duck import connect
 
 HEADER = "id,amount,seen_on,country\n"
 
@@ -218,7 +218,7 @@ def test_json_lines_keep_their_line_numbers(cloud: Any) -> None:
 
 def test_parquet_is_read_by_column_name(cloud: Any, tmp_path: Any) -> None:
     file = tmp_path / "a.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(
             "COPY (SELECT 'AT' AS country, 1.25::DECIMAL(5,2) AS amount, 'a' AS id,"
             f" DATE '2026-11-01' AS seen_on, 1 AS x) TO '{file}' (FORMAT parquet)"

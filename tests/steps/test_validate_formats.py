@@ -9,13 +9,13 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pytest
 from data_run import DataRun, dataset
 
 from contracts import layout
 from contracts.errors import InvalidData
 from steps import duck, fetching, zstd
+from steps.duck import connect
 
 HEADER = "id,amount,seen_on,country\n"
 DIRTY = HEADER + "a,1,,AT\nb,x,,AT\nc,1\nd,2,,DE\n"
@@ -219,7 +219,7 @@ def test_good_rows_behind_a_bad_quote_are_not_lost(cloud: Any) -> None:
 
 def test_a_parquet_row_is_told_by_its_number_and_as_json(cloud: Any, tmp_path: Any) -> None:
     file = tmp_path / "a.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(
             "COPY (SELECT 'c' || i AS id, i - 1 AS amount, DATE '2026-11-01' AS seen_on,"
             f" 'AT' AS country FROM range(4) AS t(i)) TO '{file}' (FORMAT parquet)"

@@ -27,11 +27,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import pytest
 from botocore.exceptions import ClientError
 
 from contracts import layout
+from steps.duck import connect
 
 _COPY: Final = re.compile(r"COPY (?P<table>\S+) FROM '(?P<url>[^']+)' IAM_ROLE \S+ (?P<how>.+)")
 _SESSION: Final = (
@@ -162,7 +162,7 @@ class PostgresWarehouse:
     def _parquet(self, manifest_url: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for entry in json.loads(self._object(manifest_url))["entries"]:
-            with tempfile.TemporaryDirectory() as folder, duckdb.connect() as reader:
+            with tempfile.TemporaryDirectory() as folder, connect() as reader:
                 path = Path(folder) / "part.parquet"
                 path.write_bytes(self._object(entry["url"]))
                 found = reader.execute(f"FROM read_parquet('{path}')")

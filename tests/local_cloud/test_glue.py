@@ -346,7 +346,8 @@ def test_runs_are_listed_newest_first_page_by_page(glue: Glue) -> None:
 
 def test_jobs_are_described_as_they_were_defined(glue: Glue) -> None:
     warnings = glue.define("", Timeout=5, MaxRetries=1, Connections={"Connections": ["x"]})
-    assert warnings == [
+    # Where .venv-glue is missing, one more says on which Python the job runs.
+    assert warnings[:2] == [
         "Glue job clean: Connections is not emulated",
         "Glue job clean: MaxRetries is not emulated",
     ]

@@ -24,8 +24,10 @@ _JOB: Final = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["
     "CleanCsvJob"
 ]["Properties"]
 PYTHON: Final = str(_JOB["Command"]["PythonVersion"])
-MODULES: Final = str(_JOB["DefaultArguments"]["--additional-python-modules"]).split(",")
-DUCKDB: Final = dict(module.split("==") for module in MODULES)["duckdb"]
+# "!Sub [s3://${Bucket}/wheels/duckdb-1.4.5-….whl, {Bucket: …}]", as SAM's parser reads it
+WHEEL_URL: Final = str(_JOB["DefaultArguments"]["--extra-py-files"]["Fn::Sub"][0])
+DUCKDB: Final = WHEEL_URL.rpartition("/")[2].split("-")[1]
+MODULES: Final = [f"duckdb=={DUCKDB}"]
 NAME: Final = f"python{PYTHON}, {', '.join(MODULES)}"
 # Reads calls from its standard input and writes what they return, a line of JSON each.
 _WORKER: Final = """

@@ -78,7 +78,7 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
 	sed -n 's/^bench = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/bench.txt
-	{ sed -n 's/.*--additional-python-modules: \([^ ]*\).*/\1/p' template.yaml; echo boto3; } | \
+	{ sed -n 's|.*/wheels/\([a-z]*\)-\([0-9.]*\)-cp39-.*|\1==\2|p' template.yaml; echo boto3; } | \
 		$(subst --universal,,$(COMPILE)) --python-version 3.9 - \
 		--output-file requirements/glue-python-shell.txt
 	printf 'duckdb\nsqlglot\nbackports.zstd\n' | $(COMPILE) --python-version 3.13 $(TESTED) - \

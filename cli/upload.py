@@ -1,4 +1,4 @@
-"""`pipeline upload`: contracts, job scripts and tables to where the deployment reads them."""
+"""`pipeline upload`: contracts, scripts, tables, a wheel to where the deployment reads them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from cli.deployment import Deployment, find_deployment
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.tables import make_console, print_json
+from cli.wheel import upload_wheel
 from contracts import layout
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -21,19 +22,29 @@ def upload(
         bool, typer.Option("--sample", help="Sample orders and readings, too (a few 100 KB).")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
+    wheel: Annotated[
+        Path | None,
+        typer.Option(help="DuckDB's wheel for the Glue job; absent: pip fetches it, for AWS only."),
+    ] = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Upload datasets/, jobs/ and sql/ to the code bucket.
+    """Upload datasets/, jobs/, sql/ and the Glue job's DuckDB wheel to the code bucket.
+
+    The local cloud needs no wheel: jobs run in an environment that has DuckDB.
 
     Example: pipeline upload --sample
     """
     deployment = find_deployment(stack, region)
-    urls = upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
+    s3, bucket = deployment.client("s3"), deployment.output("CodeBucketName")
+    urls = upload_code(s3, bucket)
     if sample:
         urls += upload_sample(deployment, seed)
     console = make_console()
+    if wheel is not None or not deployment.local:
+        done = upload_wheel(s3, bucket, wheel)
+        make_console(stderr=json_output).print(done, soft_wrap=True)
     if json_output:
         print_json(console, urls)
         return

@@ -9,6 +9,8 @@ import pinned_job
 import pytest
 from deployed_code import ROOT
 
+from cli.wheel import Pin
+
 LOCKS = [
     "requirements/run.txt",
     "requirements/test.txt",
@@ -107,3 +109,7 @@ def test_the_glue_job_is_tested_with_the_packages_that_the_template_gives_it() -
     for module in pinned_job.MODULES:
         name, _, version = module.partition("==")
         assert locked[name] == {version}
+
+
+def test_the_template_names_the_wheel_that_upload_brings() -> None:
+    assert "s3://${Bucket}/" + Pin().key == pinned_job.WHEEL_URL

@@ -289,31 +289,79 @@ def test_parquet_columns_whose_texts_would_not_be_their_values_fail_the_job(
     assert f"this job cannot read exactly: {told}" in job.main(arguments("in/a.parquet"))
 
 
-def test_the_report_comes_last(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = loaded()
+# The script, whose process is given an S3 that fails at the second upload.
+_DYING = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("job", sys.argv[1])
+job = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(job)
+s3 = job.boto3.client("s3")
 
-    class DiesAtItsSecondUpload:
-        uploads = 0
+class DiesAtItsSecondUpload:
+    uploads = 0
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(s3, name)
+    def __getattr__(self, name):
+        return getattr(s3, name)
 
-        def upload_file(self, *arguments: Any) -> None:
-            self.uploads += 1
-            if self.uploads == 2:
-                raise RuntimeError("killed")
-            s3.upload_file(*arguments)
+    def upload_file(self, *arguments):
+        self.uploads += 1
+        if self.uploads == 2:
+            raise RuntimeError("killed")
+        s3.upload_file(*arguments)
 
-    put(s3, DIRTY, "in/a.csv")
-    with monkeypatch.context() as patch:
-        dying = DiesAtItsSecondUpload()
-        patch.setattr(job.boto3, "client", lambda _: dying)
-        error = job.main(arguments("in/a.csv"))
-    assert "killed" in error
-    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=OUTPUT)["Contents"]
-    assert [entry["Key"] for entry in listed] == [OUTPUT + "data/part-00000.csv"]
-    assert job.main(arguments("in/a.csv")) is None
-    assert output(s3).report["rowsIn"] == 7
+dying = DiesAtItsSecondUpload()
+job.boto3.client = lambda _: dying
+sys.exit(job.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("where", ["here", pinned_job.NAME])
+def test_the_report_comes_last(where: str) -> None:
+    python = sys.executable if where == "here" else str(pinned_job.interpreter())
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "PYTHONWARNINGS": "ignore",  # boto3's, of a Python that is not supported any more
+        }
+        client = boto3.client(
+            "s3",
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        client.create_bucket(Bucket=BUCKET)
+        # moto's buckets outlive its server: what an earlier test left is no matter of this one.
+        for left in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=left["Key"])
+        put(client, DIRTY, "in/a.csv")
+
+        def run(*command: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(  # noqa: S603
+                [python, *command, *arguments("in/a.csv")],
+                env={**os.environ, **environment},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        killed = run("-c", _DYING, str(SCRIPT))
+        assert killed.returncode == 1
+        assert "killed" in killed.stderr
+        listed = client.list_objects_v2(Bucket=BUCKET, Prefix=OUTPUT)["Contents"]
+        assert [entry["Key"] for entry in listed] == [OUTPUT + "data/part-00000.csv"]
+        assert run(str(SCRIPT)).returncode == 0
+        assert output(client).report["rowsIn"] == 7
+        client.close()
+    finally:
+        server.stop()
 
 
 def test_a_repeat_writes_the_same_rows(job: Any, s3: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pinned_job
 import pytest
 from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
 from local.local_cloud.jobs.glue import GlueService
+from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import error_message
 from local.local_cloud.services import JsonService, ServiceError
 
@@ -95,6 +98,74 @@ def test_a_failed_run_tells_its_error_or_the_last_line_of_its_error_output(
     stderr: str, status: int, message: str
 ) -> None:
     assert error_message(stderr, status) == message
+
+
+def environment_in(repository: Path, lock: bytes = b"duckdb==1\n") -> Path:
+    """An environment as `make setup-glue` leaves it, and the lock file beside it."""
+    python = repository / ".venv-glue" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    stamp = {"glue-python-shell": hashlib.sha256(lock).hexdigest()}
+    (repository / ".venv-glue" / "complete.json").write_text(json.dumps(stamp))
+    (repository / "requirements").mkdir()
+    (repository / "requirements" / "glue-python-shell.txt").write_bytes(lock)
+    return python
+
+
+def test_a_python_shell_job_has_the_environment_of_its_definition(tmp_path: Path) -> None:
+    python = environment_in(tmp_path)
+    assert interpreter_for("3.9", tmp_path) == Interpreter(python, "")
+
+
+@pytest.mark.parametrize("spoilt", ["no environment", "incomplete", "another lock file"])
+def test_without_it_this_python_runs_the_job_and_says_so(tmp_path: Path, spoilt: str) -> None:
+    if spoilt != "no environment":
+        environment_in(tmp_path)
+    if spoilt == "incomplete":
+        (tmp_path / ".venv-glue" / "complete.json").unlink()
+    if spoilt == "another lock file":
+        (tmp_path / "requirements" / "glue-python-shell.txt").write_text("duckdb==2\n")
+    found = interpreter_for("3.9", tmp_path)
+    assert found.path == Path(sys.executable)
+    assert "not on Python 3.9" in found.note
+    assert "make setup-glue" in found.note
+
+
+def test_a_job_of_another_python_is_not_run_on_the_pinned_one(tmp_path: Path) -> None:
+    environment_in(tmp_path)
+    found = interpreter_for("3.6", tmp_path)
+    assert found.path == Path(sys.executable)
+    assert "not on Python 3.6" in found.note
+
+
+@pytest.mark.cloud
+def test_a_run_has_the_python_and_packages_that_the_template_pins(glue: Glue) -> None:
+    pinned_job.interpreter()  # made, or the test is skipped by name
+    script = "import duckdb, sys; print(duckdb.__version__, *sys.version_info[:2])"
+    warnings = glue.define(script)
+    run = glue.start()
+    assert glue.ended(run)["JobRunState"] == "SUCCEEDED"
+    assert warnings == []
+    events = glue.logs.get_log_events(
+        logGroupName="/aws-glue/python-jobs/output", logStreamName=run
+    )["events"]
+    assert [event["message"] for event in events] == [f"{pinned_job.DUCKDB} 3 9"]
+
+
+@pytest.mark.cloud
+def test_the_log_of_a_run_on_another_python_says_so(glue: Glue) -> None:
+    script = "print('done')"
+    command = {"Name": "pythonshell", "PythonVersion": "3.6"}
+    location = f"s3://{BUCKET}/jobs/clean.py"
+    glue.define(script)
+    warnings = glue.define_at(location, Command={**command, "ScriptLocation": location})
+    run = glue.start()
+    assert glue.ended(run)["JobRunState"] == "SUCCEEDED"
+    events = glue.logs.get_log_events(
+        logGroupName="/aws-glue/python-jobs/error", logStreamName=run
+    )["events"]
+    assert ["not on Python 3.6" in event["message"] for event in events] == [True]
+    assert ["not on Python 3.6" in warning for warning in warnings] == [True]
 
 
 @pytest.mark.cloud
@@ -275,7 +346,8 @@ def test_runs_are_listed_newest_first_page_by_page(glue: Glue) -> None:
 
 def test_jobs_are_described_as_they_were_defined(glue: Glue) -> None:
     warnings = glue.define("", Timeout=5, MaxRetries=1, Connections={"Connections": ["x"]})
-    assert warnings == [
+    # Where .venv-glue is missing, one more says on which Python the job runs.
+    assert warnings[:2] == [
         "Glue job clean: Connections is not emulated",
         "Glue job clean: MaxRetries is not emulated",
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
@@ -18,11 +17,17 @@ from typing import Any, Final
 
 import pytest
 from moto.server import ThreadedMotoServer
+from samtranslator.yaml_helper import yaml_parse
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-TEMPLATE: Final = (ROOT / "template.yaml").read_text(encoding="utf-8")
-PYTHON: Final = re.findall(r'PythonVersion: "(3[.][0-9]+)"', TEMPLATE)[0]
-MODULES: Final = re.findall(r"--additional-python-modules: (\S+)", TEMPLATE)[0].split(",")
+_JOB: Final = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"][
+    "CleanCsvJob"
+]["Properties"]
+PYTHON: Final = str(_JOB["Command"]["PythonVersion"])
+# "!Sub [s3://${Bucket}/wheels/duckdb-1.4.5-….whl, {Bucket: …}]", as SAM's parser reads it
+WHEEL_URL: Final = str(_JOB["DefaultArguments"]["--extra-py-files"]["Fn::Sub"][0])
+DUCKDB: Final = WHEEL_URL.rpartition("/")[2].split("-")[1]
+MODULES: Final = [f"duckdb=={DUCKDB}"]
 NAME: Final = f"python{PYTHON}, {', '.join(MODULES)}"
 # Reads calls from its standard input and writes what they return, a line of JSON each.
 _WORKER: Final = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from local.local_cloud.template import local_code_directory
 _VERSION: Final = "1"
 # AWS documents disagree about the default; only the history of ended executions depends on it.
 _RETENTION_DAYS: Final = 14
-_RUNTIME: Final = "functions run on the Python that runs the local cloud"
+_HERE: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def function(props: Properties, stack: Stack) -> Created:
@@ -37,8 +38,10 @@ def function(props: Properties, stack: Stack) -> Created:
         tenant_isolated=_tenant_isolated(props),
     )
     props.take("Description", None)
-    stack.warnings.add(props.owner, f"{props.kind} Runtime, Architectures", _RUNTIME)
-    props.take("Architectures", None)
+    if runtime != _HERE:
+        told = f"functions run on {_HERE}, which runs the local cloud, not on {runtime}"
+        stack.warnings.add(props.owner, f"{props.kind} Runtime", told)
+    props.without_effect("functions run on this machine's processor", "Architectures")
     props.without_effect("the disk of this machine is the limit", "EphemeralStorage")
     stack.log_groups[name] = _log_group(props, name)
     props.without_effect("nothing is traced", "TracingConfig")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.jobs.glue_python import interpreter_for
 from local.local_cloud.processes import GroupProcess
 from local.local_cloud.services import ServiceError
 
@@ -32,7 +33,8 @@ _UNANSWERED_ARGUMENTS: Final = frozenset(
     | {"--python-modules-installer-option", "--job-bookmark-option"}
 )
 
-_NOTES: Final = {"--additional-python-modules": ": the script finds what is installed here"}
+_INSTALLED: Final = ": the script finds what its environment here has"
+_NOTES: Final = {"--additional-python-modules": _INSTALLED, "--extra-py-files": _INSTALLED}
 
 
 class RunState(StrEnum):
@@ -66,6 +68,7 @@ class JobDefinition:
         script_location: `s3://bucket/key`.
         timeout_minutes: of a run that names none; may be a fraction.
         shown: what GetJob answers, times aside.
+        python_version: as the definition names it, such as `3.9`.
         warnings: what of the definition is not emulated, one sentence each.
     """
 
@@ -80,6 +83,7 @@ class JobDefinition:
     queuing: bool
     shown: Mapping[str, Any]
     warnings: tuple[str, ...]
+    python_version: str = ""
     created_on: float = field(default_factory=time.time)
 
     @classmethod
@@ -115,6 +119,7 @@ class JobDefinition:
             queuing=_is_true(properties.get("JobRunQueuingEnabled")),
             shown={k: v for k, v in properties.items() if k not in ("Name", "Tags")},
             warnings=tuple(_warnings(name, properties)),
+            python_version=str(command.get("PythonVersion") or ""),
         )
 
     @property
@@ -239,4 +244,9 @@ def _warnings(name: str, properties: Mapping[str, Any]) -> list[str]:
     if int(properties.get("MaxRetries") or 0) > 0:
         found.append("MaxRetries")
     found += sorted(_UNANSWERED_ARGUMENTS & set(properties.get("DefaultArguments") or {}))
-    return [f"Glue job {name}: {what} is not emulated{_NOTES.get(what, '')}" for what in found]
+    told = [f"Glue job {name}: {what} is not emulated{_NOTES.get(what, '')}" for what in found]
+    command = properties.get("Command") or {}
+    if command.get("Name") == PYTHON_SHELL:
+        note = interpreter_for(str(command.get("PythonVersion") or "")).note
+        told += [f"Glue job {name} {note}"] if note else []
+    return told

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from local.local_cloud.jobs.glue_jobs import JobRun, RunState
+from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import put_log_stream
 from local.local_cloud.jobs.job_runner import Begin, JobRunner, Program, Result
 from local.local_cloud.jobs.spark_submit import (
@@ -70,12 +71,23 @@ class ScriptRunner:
 
     def upload_logs(self, run: JobRun) -> None:
         """Put the run's output into CloudWatch Logs; never raises for its failure."""
-        for kind, file in zip(("output", "error"), self._runner.log_files(run.id), strict=True):
+        output, errors = self._runner.log_files(run.id)
+        note = self._interpreter(run).note
+        if note and errors.exists():
+            with errors.open("a", encoding="utf-8") as log:
+                log.write(f"local cloud: Glue job {run.job.name} {note}\n")
+        for kind, file in (("output", output), ("error", errors)):
             put_log_stream(self._clients, f"{run.job.log_group}/{kind}", run.id, file)
+
+    def _interpreter(self, run: JobRun) -> Interpreter:
+        if run.job.is_spark:
+            return Interpreter(Path(sys.executable))
+        return interpreter_for(run.job.python_version)
 
     def _program(self, run: JobRun, directory: Path) -> Program:
         script = self._runner.fetch(run.job.script_location, directory)
-        command = [sys.executable, str(script), *run.command_line()]
+        python = self._interpreter(run)
+        command = [str(python.path), str(script), *run.command_line()]
         by_role = self._role_environment(run.job.role) if self._role_environment else {}
         if not run.job.is_spark:
             return Program(command, by_role)

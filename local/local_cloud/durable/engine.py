@@ -24,7 +24,12 @@ from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRe
 
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.limits import Limits
-from local.local_cloud.durable.sandbox import SandboxDispatcher, SandboxInvoker, start_input
+from local.local_cloud.durable.sandbox import (
+    Refuses,
+    SandboxDispatcher,
+    SandboxInvoker,
+    start_input,
+)
 from local.local_cloud.durable.store import EngineStore, StatusEvents, StatusListener
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
@@ -40,7 +45,17 @@ INVOCATION_SECONDS: Final = 1_000
 class Engine:
     """Starts, drives and ends durable executions."""
 
-    def __init__(self, host: FunctionHost, on_status_change: StatusListener) -> None:
+    def __init__(
+        self,
+        host: FunctionHost,
+        on_status_change: StatusListener,
+        refuses: Refuses = lambda _caller, _target: None,
+    ) -> None:
+        """Make it; `start` before use.
+
+        Args:
+            refuses: why a function may not invoke another one.
+        """
         self._host = host
         self._limits = Limits()
         self._names: dict[tuple[str, str], tuple[str, str]] = {}
@@ -62,7 +77,7 @@ class Engine:
             checkpoint_processor=CheckpointProcessor(self.store, self._scheduler),
             invocation_timeout_seconds=INVOCATION_SECONDS,
             registry=self._registry,
-            child_dispatcher=SandboxDispatcher(host),
+            child_dispatcher=SandboxDispatcher(host, refuses),
             region=region,
         )
 

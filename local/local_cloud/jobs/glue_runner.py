@@ -70,13 +70,17 @@ class ScriptRunner:
 
     def upload_logs(self, run: JobRun) -> None:
         """Put the run's output into CloudWatch Logs; never raises for its failure."""
+        clients = self._clients.signing_as(self._by_role(run))
         for kind, file in zip(("output", "error"), self._runner.log_files(run.id), strict=True):
-            put_log_stream(self._clients, f"{run.job.log_group}/{kind}", run.id, file)
+            put_log_stream(clients, f"{run.job.log_group}/{kind}", run.id, file)
+
+    def _by_role(self, run: JobRun) -> Mapping[str, str]:
+        return self._role_environment(run.job.role) if self._role_environment else {}
 
     def _program(self, run: JobRun, directory: Path) -> Program:
-        script = self._runner.fetch(run.job.script_location, directory)
+        by_role = self._by_role(run)
+        script = self._runner.fetch(run.job.script_location, directory, by_role)
         command = [sys.executable, str(script), *run.command_line()]
-        by_role = self._role_environment(run.job.role) if self._role_environment else {}
         if not run.job.is_spark:
             return Program(command, by_role)
         spark = spark_environment(directory, glue_spark_options(run.all_arguments()))

@@ -38,7 +38,6 @@ FORWARDED: Final[Mapping[str, frozenset[str]]] = {
             TransactGetItems TransactWriteItems CreateTable UpdateTable DeleteTable DescribeTable
             ListTables DescribeTimeToLive TagResource UntagResource ListTagsOfResource
             """,
-        "sts": "GetCallerIdentity AssumeRole",
         "iam": """
             CreateRole DeleteRole GetRole ListRoles UpdateRole UpdateAssumeRolePolicy PutRolePolicy
             GetRolePolicy DeleteRolePolicy ListRolePolicies AttachRolePolicy DetachRolePolicy

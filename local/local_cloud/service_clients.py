@@ -83,6 +83,18 @@ class ServiceClients:
             self._clients.clear()
 
 
+def polling_client(substrate_url: str) -> Any:
+    """For long polls, many at a time, that end with the substrate and are not tried again."""
+    return boto3.client(
+        "sqs",
+        endpoint_url=substrate_url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=100),
+    )
+
+
 def split_s3_url(url: str) -> tuple[str, str]:
     """`s3://bucket/key` as bucket and key (which may be empty).
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from local.local_cloud.intrinsics import TemplateError
@@ -16,28 +18,32 @@ from local.local_cloud.permissions.guard import CallsOf, Guard, Mode
 from local.local_cloud.permissions.principals import Principals
 from local.local_cloud.permissions.record import RecordedCall
 from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.state import CALLS_FILE
 
 if TYPE_CHECKING:
     from local.local_cloud.deploy.stack import Delivery, Stack
     from local.local_cloud.events.bus import Rule, Target
 
 INSTANCE_ROLE: Final = f"arn:aws:iam::{ACCOUNT_ID}:role/EMR_EC2_DefaultRole"
-# Roles of clusters, instances and EMR Serverless are the account's own, not the template's: here
-# they may do what jobs need. docs/jobs.md says what yours have to allow.
+# Roles of clusters, instances and EMR Serverless are the account's own, not the template's. Here
+# they may do what docs/jobs.md says that yours have to allow.
 _ACCOUNT_ROLE_POLICY: Final = {
     "Version": "2012-10-17",
     "Statement": [
         {
             "Effect": "Allow",
-            "Action": [
-                "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket",
-                "s3:AbortMultipartUpload", "elasticmapreduce:AddJobFlowSteps",
-                "elasticmapreduce:ListSteps", "elasticmapreduce:DescribeStep",
-            ],
-            "Resource": "*",
-        }
+            "Action": "s3:GetObject",
+            "Resource": ["arn:aws:s3:::*/jobs/*", "arn:aws:s3:::*/runs/*"],
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            "Resource": "arn:aws:s3:::*/runs/*",
+        },
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"},
+        {"Effect": "Allow", "Action": "elasticmapreduce:AddJobFlowSteps", "Resource": "*"},
     ],
-}  # fmt: skip
+}
 _CONSUMES: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _LOGS: Final = ("logs:CreateLogStream", "logs:PutLogEvents")
 _TARGET_ACTIONS: Final = {
@@ -76,6 +82,7 @@ class Enforcement:
         self._mode = mode
         self._on_denial = on_denial
         self._grants: Grants | None = None
+        self._stack_name = ""
 
     def denials(self) -> Sequence[Denial]:
         """What has been denied so far, each once."""
@@ -84,6 +91,12 @@ class Enforcement:
     def calls(self) -> Sequence[RecordedCall]:
         """The different calls that roles have made so far."""
         return self.guard.record.calls() if self.guard else ()
+
+    def write_calls(self, directory: Path, template: Path) -> None:
+        """Write down which role has called what, for `make record-permissions` and for people."""
+        calls = [call.to_json() for call in self.calls()]
+        content = {"stack": self._stack_name, "template": str(template), "calls": calls}
+        (directory / CALLS_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
     def credentials(self, role: str, session: str) -> dict[str, str]:
         """The variables by which a process signs as a role of the template.
@@ -128,6 +141,7 @@ class Enforcement:
                 without which AWS refuses it.
         """
         grants = self._grants = stack.grants
+        self._stack_name = stack.name
         if self._mode is Mode.OFF:
             for problem in grants.problems:
                 stack.warnings.add(problem, "", "a policy that cannot be evaluated")

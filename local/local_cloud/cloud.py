@@ -25,6 +25,7 @@ from local.local_cloud.message_moves import MessageMoves
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
+from local.local_cloud.permissions.requests import calls_of
 from local.local_cloud.permissions.sts import StsService
 from local.local_cloud.service_clients import ServiceClients, polling_client
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
@@ -189,7 +190,7 @@ class LocalCloud:
         role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
         stack.account_roles += [role_arn] if role_arn else []
         self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)
-        front.guard = self.permissions.deployed(stack, lambda *_: [])
+        front.guard = self.permissions.deployed(stack, calls_of)
         front.add_rest("sts", StsService(self.permissions.principals, stack.grants.roles))
         self._start_functions(front, stack)
         self._start_events(front, substrate, stack)

@@ -14,9 +14,8 @@ from local.local_cloud.jobs.emr import EmrService
 from local.local_cloud.jobs.emr_serverless import EmrServerlessService
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.ssm import SsmService
-from local.local_cloud.permissions.enforcement import INSTANCE_ROLE
+from local.local_cloud.permissions.enforcement import INSTANCE_ROLE, SERVERLESS_ROLE
 from local.local_cloud.redshift.data import RedshiftDataService
-from local.local_cloud.services import ACCOUNT_ID
 
 Credentials = Callable[[str, str], Mapping[str, str]]
 # Names of sessions, which error messages show; AWS's own are not documented for all services.
@@ -27,7 +26,7 @@ _INSTANCE_SESSION: Final = "i-00000000000000001"
 _FALLBACKS: Final[tuple[Mapping[str, str], ...]] = (
     {"EmrClusterId": "j-LOCAL00000001", "SsmInstanceId": "i-00000000000000001"},
     {
-        "EmrServerlessRoleArn": f"arn:aws:iam::{ACCOUNT_ID}:role/local-emr-serverless",
+        "EmrServerlessRoleArn": SERVERLESS_ROLE,
         "EmrServerlessApplicationId": "00local000000001",
     },
 )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from local.local_cloud.events.bus import Rule, Target
 
 INSTANCE_ROLE: Final = f"arn:aws:iam::{ACCOUNT_ID}:role/EMR_EC2_DefaultRole"
+SERVERLESS_ROLE: Final = f"arn:aws:iam::{ACCOUNT_ID}:role/local-emr-serverless"
 # Roles of clusters, instances and EMR Serverless are the account's own, not the template's. Here
 # they may do what docs/jobs.md says that yours have to allow.
 _ACCOUNT_ROLE_POLICY: Final = {
@@ -195,7 +196,7 @@ class Enforcement:
         return None
 
     def _know_account_roles(self, grants: Grants, arns: Sequence[str]) -> None:
-        for arn in (INSTANCE_ROLE, *arns):
+        for arn in (INSTANCE_ROLE, SERVERLESS_ROLE, *arns):
             if arn not in grants.roles:
                 name = arn.rpartition("/")[2]
                 grants.roles[arn] = Role(arn, name)

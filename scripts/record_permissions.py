@@ -26,14 +26,16 @@ def main(directory: Path) -> int:
     for file in sorted(directory.rglob(CALLS_FILE)):
         content = json.loads(file.read_text("utf-8"))
         if content["stack"] == STACK and Path(content["template"]).name == "template.yaml":
-            records.append([RecordedCall.from_json(plain) for plain in content["calls"]])
-    calls = merged(*records)
-    if not calls:
+            calls = (RecordedCall.from_json(plain) for plain in content["calls"])
+            own = set(content["roles"])
+            records.append([call for call in calls if call.role in own])
+    found = merged(*records)
+    if not found:
         print(f"no {CALLS_FILE} below {directory}", file=sys.stderr)
         return 1
-    lines = ",\n".join("  " + json.dumps(call) for call in calls)
+    lines = ",\n".join("  " + json.dumps(call) for call in found)
     RECORD.write_text(f"[\n{lines}\n]\n", "utf-8")
-    print(f"{len(calls)} calls from {len(records)} local clouds are in {RECORD.relative_to(ROOT)}")
+    print(f"{len(found)} calls from {len(records)} local clouds are in {RECORD.relative_to(ROOT)}")
     return 0
 
 

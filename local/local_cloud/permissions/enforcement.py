@@ -84,6 +84,7 @@ class Enforcement:
         self._on_denial = on_denial
         self._grants: Grants | None = None
         self._stack_name = ""
+        self._template_roles: frozenset[str] = frozenset()
 
     def denials(self) -> Sequence[Denial]:
         """What has been denied so far, each once."""
@@ -96,7 +97,12 @@ class Enforcement:
     def write_calls(self, directory: Path, template: Path) -> None:
         """Write down which role has called what, for `make record-permissions` and for people."""
         calls = [call.to_json() for call in self.calls()]
-        content = {"stack": self._stack_name, "template": str(template), "calls": calls}
+        content = {
+            "stack": self._stack_name,
+            "template": str(template),
+            "roles": sorted(self._template_roles),
+            "calls": calls,
+        }
         (directory / CALLS_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
     def credentials(self, role: str, session: str) -> dict[str, str]:
@@ -143,6 +149,7 @@ class Enforcement:
         """
         grants = self._grants = stack.grants
         self._stack_name = stack.name
+        self._template_roles = frozenset(role.logical_id for role in grants.roles.values())
         if self._mode is Mode.OFF:
             for problem in grants.problems:
                 stack.warnings.add(problem, "", "a policy that cannot be evaluated")

@@ -17,6 +17,7 @@ _KEPT_CONTEXT: Final = frozenset({"iam:passedtoservice"})
 _EXECUTION: Final = re.compile(r"/durable-execution/.*")
 _STREAM: Final = re.compile(r":log-stream:.*")
 _JOB_RUN: Final = re.compile(r"/jobruns/.*")
+_SECRET: Final = re.compile(r"(:secret:.+)-[0-9A-Za-z]{6}$")  # six letters of AWS's end its ARN
 
 
 @dataclass(frozen=True, order=True)
@@ -124,6 +125,7 @@ def _without_ids(arn: str) -> str:
         (_EXECUTION, "/durable-execution/-/-"),
         (_STREAM, ":log-stream:-"),
         (_JOB_RUN, "/jobruns/-"),
+        (_SECRET, r"\1-x"),
     ):
         arn = pattern.sub(instead, arn)
     return arn

@@ -9,7 +9,7 @@ ARGS ?=
 	bench-jobs bench-data bench-permissions record-permissions lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make the virtual environments from the lock files (the others do it when needed)
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py run

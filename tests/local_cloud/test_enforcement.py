@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import yaml
 from botocore.exceptions import ClientError
 
 from local.local_cloud.cloud import LocalCloud
+from local.local_cloud.deploy.stack import Stack
+from local.local_cloud.events.bus import Rule, Target
 from local.local_cloud.intrinsics import TemplateError
-from local.local_cloud.permissions.denial import Denial
+from local.local_cloud.permissions.denial import Denial, denial_report
+from local.local_cloud.permissions.enforcement import Enforcement
+from local.local_cloud.permissions.guard import Mode
+from local.local_cloud.service_clients import ServiceClients
 
 FIXTURES = Path(__file__).parent / "fixtures"
 pytestmark = pytest.mark.cloud
@@ -108,6 +114,52 @@ def test_what_a_service_may_not_deliver_is_withheld_and_told(tmp_path: Path) -> 
     assert "Resource: !GetAtt NoticesQueue.Arn" in denial.lines
     assert "aws:SourceArn: !Ref Notices" in denial.lines
     assert denial.consequence == "nothing is delivered"
+
+
+def by_worker(cloud: LocalCloud) -> None:
+    """A call of Worker's role that nothing grants."""
+    role = "arn:aws:iam::000000000000:role/durable-pipeline-WorkerRole"
+    dynamodb = cloud.client_signing_as(cloud.permissions.credentials(role, "me"), "dynamodb")
+    dynamodb.get_item(TableName=cloud.outputs["Table"], Key={"id": {"S": "x"}})
+
+
+def test_a_warning_lists_what_enforcing_would_deny(tmp_path: Path) -> None:
+    with LocalCloud(FIXTURES / "small.yaml", tmp_path, port=0, permissions="warn") as cloud:
+        by_worker(cloud)
+        (denial,) = cloud.permissions.denials()
+        assert (denial.role, denial.action) == ("WorkerRole", "dynamodb:GetItem")
+        text = "\n".join(denial_report(cloud.permissions.denials()))
+        assert "me (role WorkerRole): dynamodb:GetItem on arn:aws:dynamodb:" in text
+        assert "Resource: !GetAtt Records.Arn" in text
+
+
+def test_switched_off_nothing_is_checked_or_recorded(tmp_path: Path) -> None:
+    with LocalCloud(FIXTURES / "small.yaml", tmp_path, port=0, permissions="off") as cloud:
+        by_worker(cloud)
+        assert cloud.permissions.denials() == ()
+        assert denial_report(cloud.permissions.denials()) == []
+    assert json.loads((tmp_path / "calls.json").read_text("utf-8"))["calls"] == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_event_reaches_a_target_that_accepts_its_rule(tmp_path: Path, allowed: bool) -> None:
+    rule_arn = "arn:aws:events:us-east-1:000000000000:rule/r"
+    queue_arn = "arn:aws:sqs:us-east-1:000000000000:q"
+    stack = Stack("stack", tmp_path, ServiceClients("http://nowhere"), "http://q/", lambda *_: [])
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn if allowed else f"{rule_arn}2"}},
+    }
+    stack.grants.add_resource_policy(queue_arn, {"Statement": [statement]}, "QueuePolicy")
+    told: list[Denial] = []
+    enforcement = Enforcement(Mode.ENFORCE, told.append)
+    enforcement.deployed(stack, lambda *_: [])
+    target = Target("t", queue_arn)
+    assert enforcement.may_deliver(Rule("r", rule_arn, (target,)), target) is allowed
+    assert [denial.consequence for denial in told] == ([] if allowed else ["the event is dropped"])
 
 
 @pytest.fixture(scope="module")

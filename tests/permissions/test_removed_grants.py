@@ -19,6 +19,10 @@ pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 RECEIVE = "Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes]"
 TAKES_RUNS = f"{RECEIVE}\n                Resource: !GetAtt ProcessingQueue.Arn"
 QUARANTINE = "Action: [s3:PutObject, s3:AbortMultipartUpload]"
+INVOKE_CLAIM = """\
+              - !GetAtt ClaimRunFunction.Arn
+              - !Sub ${ClaimRunFunction.Arn}:*
+"""
 NOTIFY = "Action: [kms:Decrypt, kms:GenerateDataKey]"
 
 
@@ -71,6 +75,31 @@ def test_without_the_right_to_write_rejected_rows_validation_fails(tmp_path: Pat
         assert denial.action == "s3:PutObject"
         assert denial.resource.endswith("/quarantine/*")
         assert 'Resource: !Sub "${DataBucket.Arn}/quarantine/*"' in denial.lines
+
+
+def test_without_the_right_to_invoke_an_execution_fails(tmp_path: Path) -> None:
+    with cloud_without(tmp_path, INVOKE_CLAIM, "") as cloud:
+        send(cloud, "denied-invoke")
+        denial = first_denial(cloud)
+        assert (denial.role, denial.action) == ("PipelineFunctionRole", "lambda:InvokeFunction")
+        assert "Resource: !GetAtt ClaimRunFunction.Arn" in denial.lines
+
+        def failed() -> dict[str, str] | None:
+            arns = [found["DurableExecutionArn"] for found in cloud.executions("PipelineFunction")]
+            events = [
+                event
+                for arn in arns
+                for event in cloud.cloud.client("lambda").get_durable_execution_history(
+                    DurableExecutionArn=arn, IncludeExecutionData=True
+                )["Events"]
+            ]
+            text = json.dumps(events, default=str)
+            return {"found": text} if "AccessDeniedException" in text else None
+
+        assert (
+            "is not authorized to perform: lambda:InvokeFunction"
+            in wait_until(failed, "the failed invoke")["found"]
+        )
 
 
 def test_without_the_key_nothing_is_published(tmp_path: Path) -> None:

@@ -31,11 +31,7 @@ SERVERLESS_ROLE: Final = f"arn:aws:iam::{ACCOUNT_ID}:role/local-emr-serverless"
 _ACCOUNT_ROLE_POLICY: Final = {
     "Version": "2012-10-17",
     "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "s3:GetObject",
-            "Resource": ["arn:aws:s3:::*/jobs/*", "arn:aws:s3:::*/runs/*"],
-        },
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/*"},
         {
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],

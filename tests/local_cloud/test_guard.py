@@ -10,7 +10,7 @@ from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.denial import Denial, expression, general
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.grants import Grants, Role, managed_by_aws
-from local.local_cloud.permissions.guard import Guard, Mode, reads_body
+from local.local_cloud.permissions.guard import Guard, Mode, Unmapped, reads_body
 from local.local_cloud.permissions.principals import Principals, access_key_of
 from local.local_cloud.permissions.record import stable
 from local.local_cloud.routing import Route
@@ -128,6 +128,19 @@ def test_a_warning_lets_the_call_through_and_tells_it() -> None:
     told: list[Denial] = []
     check(guard(granting(), PUT, mode=Mode.WARN, told=told))
     assert [denial.consequence for denial in told] == ["let through"]
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WARN])
+def test_what_no_rule_maps_passes_only_where_nothing_is_enforced(mode: Mode) -> None:
+    def unmapped(*_: Any) -> list[Call]:
+        raise Unmapped("dynamodb Some")
+
+    tested = Guard(mode, granting(), Principals(), unmapped)
+    if mode is Mode.WARN:
+        check(tested)
+    else:
+        with pytest.raises(ServiceError, match="NotEmulated.*dynamodb Some"):
+            check(tested)
 
 
 def test_a_decision_is_made_anew_when_a_role_has_changed() -> None:

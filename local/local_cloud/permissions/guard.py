@@ -123,7 +123,13 @@ class Guard:
         Raises:
             ServiceError: AWS's error for a denied call, or `Unmapped`.
         """
-        for call in self._calls_of(where, method, path, headers, body):
+        try:
+            calls = self._calls_of(where, method, path, headers, body)
+        except Unmapped:
+            if self._enforces:
+                raise
+            return
+        for call in calls:
             decision = self.allows(caller, call)
             if not decision.allowed and self._enforces:
                 raise denied(decision, where.service)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +142,35 @@ def test_switched_off_nothing_is_checked_or_recorded(tmp_path: Path) -> None:
         assert cloud.permissions.denials() == ()
         assert denial_report(cloud.permissions.denials()) == []
     assert json.loads((tmp_path / "calls.json").read_text("utf-8"))["calls"] == []
+
+
+def test_the_command_shows_a_denial_when_it_happens_and_at_its_end(tmp_path: Path) -> None:
+    def change(resources: dict[str, Any]) -> None:
+        del resources["NoticesQueuePolicy"]
+
+    template, state = changed(tmp_path, change), tmp_path / "state"
+    errors = tmp_path / "errors"
+    arguments = ["--template", str(template), "--port", "0", "--state-dir", str(state)]
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "local.local_cloud", *arguments],
+            cwd=Path(__file__).resolve().parents[2],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert "The local cloud answers at" in process.stdout.readline()
+        assert "denied: sns.amazonaws.com for arn:aws:sns:" in errors.read_text("utf-8")
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+    at_end = rest[rest.index("Calls that the template does not grant") :]
+    assert at_end.count("sqs:SendMessage on") == 1
+    assert "Resource: !GetAtt NoticesQueue.Arn" in at_end
+    assert at_end.endswith("stopped\n")
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -6,10 +6,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
-	bench-jobs bench-replay bench-data lock clean
+	bench-jobs bench-replay bench-data bench-permissions record-permissions lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make the virtual environments from the lock files (the others do it when needed)
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py run
@@ -53,6 +53,16 @@ bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side
 
 bench-replay: setup-test ## what the orchestrator's invocations load, per unit of a run (a minute)
 	$(VENV)/python -m benchmarks.replay $(ARGS)
+
+bench-permissions: setup-test ## what checking permissions costs a run (some minutes)
+	$(VENV)/python -m benchmarks.permissions $(ARGS)
+
+# Spark's part needs what `make setup-spark` brings, and Java 17: without it, calls would be missing.
+record-permissions: setup-test ## which role calls what: tests/permissions/recorded_calls.json
+	@scripts/find-java >/dev/null && rm -rf build/recorded && mkdir -p build
+	SPARK=required $(VENV)/python -m pytest -n 0 tests/end_to_end tests/spark/test_every_engine.py \
+		--basetemp build/recorded $(ARGS)
+	$(VENV)/python scripts/record_permissions.py build/recorded
 
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench

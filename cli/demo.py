@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final
@@ -27,6 +28,14 @@ DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"
 _DEFAULT_TIMEOUT: Final = 600.0
 
 
+class Permissions(Enum):
+    """What becomes of a call that the template does not grant (the local cloud's `Mode`)."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    OFF = "off"
+
+
 def demo(
     message_file: Annotated[
         str | None, typer.Argument(help="Another message than events/run.json; - for stdin.")
@@ -42,6 +51,12 @@ def demo(
     state_dir: Annotated[
         Path, typer.Option(help="For logs and temporary files of the local cloud.")
     ] = ROOT / ".local",
+    permissions: Annotated[
+        Permissions,
+        typer.Option(
+            help="Whether calls that the template does not grant are denied, listed, or not."
+        ),
+    ] = Permissions.ENFORCE,
     json_output: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on this machine and show what happened.
@@ -55,7 +70,7 @@ def demo(
     signal.signal(signal.SIGTERM, _as_interrupt)
     talk = make_console(stderr=json_output)
     try:
-        with _local_cloud(state_dir, port, talk) as deployment:
+        with _local_cloud(state_dir, port, permissions.value, talk) as deployment:
             upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
             upload_sample(deployment, seed)
             talk.print("uploaded dataset contracts, job scripts and sample data")
@@ -80,7 +95,9 @@ def demo(
 
 
 @contextlib.contextmanager
-def _local_cloud(state_dir: Path, port: int, talk: Console) -> Iterator[Deployment]:
+def _local_cloud(
+    state_dir: Path, port: int, permissions: str, talk: Console
+) -> Iterator[Deployment]:
     """A local cloud with the template deployed, for the length of the block.
 
     Raises:
@@ -90,9 +107,10 @@ def _local_cloud(state_dir: Path, port: int, talk: Console) -> Iterator[Deployme
     from local.local_cloud.cloud import CloudError, LocalCloud
     from local.local_cloud.front import FrontError
     from local.local_cloud.intrinsics import TemplateError
+    from local.local_cloud.permissions.denial import denial_report
     from local.local_cloud.substrate import SubstrateError
 
-    cloud = LocalCloud(ROOT / "template.yaml", state_dir, port=port)
+    cloud = LocalCloud(ROOT / "template.yaml", state_dir, port=port, permissions=permissions)
     talk.print("starting the local cloud")
     try:
         cloud.start()
@@ -105,6 +123,8 @@ def _local_cloud(state_dir: Path, port: int, talk: Console) -> Iterator[Deployme
         with contextlib.closing(deployment):
             yield deployment
     finally:
+        for line in denial_report(cloud.permissions.denials()):
+            talk.print(line, markup=False, highlight=False, soft_wrap=True)
         cloud.stop()
 
 

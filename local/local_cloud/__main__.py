@@ -15,6 +15,8 @@ import typer
 from local.local_cloud.cloud import DEFAULT_PORT, LocalCloud
 from local.local_cloud.front import FrontError
 from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.permissions.denial import Denial, denial_report
+from local.local_cloud.permissions.guard import Mode
 from local.local_cloud.state import CloudError
 from local.local_cloud.substrate import SubstrateError
 
@@ -36,6 +38,13 @@ def run(
         float | None,
         typer.Option(help="When failed messages come again, instead of their visibility timeout."),
     ] = None,
+    permissions: Annotated[
+        Mode,
+        typer.Option(
+            help="enforce: deny calls that the template does not grant; warn: list them only;"
+            " off: check nothing."
+        ),
+    ] = Mode.ENFORCE,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print endpoint, outputs and warnings as one JSON line.")
     ] = False,
@@ -52,6 +61,8 @@ def run(
         port=port,
         parameters=_parameters(parameter or []),
         redelivery_seconds=redelivery_seconds,
+        permissions=permissions.value,
+        on_denial=_show_denial,
     )
     _end_by_signals()
     try:
@@ -61,10 +72,19 @@ def run(
                 signal.pause()
     except _Ended:
         if not as_json:
-            print("stopped", flush=True)
+            print(_last_words(cloud), flush=True)
     except (CloudError, FrontError, SubstrateError, TemplateError) as error:
         print(f"the local cloud cannot start: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def _show_denial(denial: Denial) -> None:
+    """On standard error, where it does not disturb who reads the endpoint as JSON."""
+    print(f"denied: {denial}", file=sys.stderr, flush=True)
+
+
+def _last_words(cloud: LocalCloud) -> str:
+    return "\n".join([*denial_report(cloud.permissions.denials()), "stopped"])
 
 
 class _Ended(BaseException):

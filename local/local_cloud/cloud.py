@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-
-import boto3
-from botocore.config import Config
 
 from local.local_cloud.alarms import Alarms, Measurements
 from local.local_cloud.deploy.stack import Stack
@@ -25,9 +22,14 @@ from local.local_cloud.function_logs import FunctionLogs
 from local.local_cloud.jobs.services import Engines, engine_parameters
 from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.message_moves import MessageMoves
-from local.local_cloud.service_clients import ServiceClients
+from local.local_cloud.permissions.denial import Denial
+from local.local_cloud.permissions.enforcement import Enforcement
+from local.local_cloud.permissions.guard import Mode
+from local.local_cloud.permissions.requests import calls_of
+from local.local_cloud.permissions.sts import StsService
+from local.local_cloud.service_clients import ServiceClients, polling_client
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
-from local.local_cloud.state import CLOUD_FILE, CloudError, claimed
+from local.local_cloud.state import CloudError, claimed, told
 from local.local_cloud.substrate import Substrate
 from local.local_cloud.template import Template, load_template
 
@@ -51,6 +53,7 @@ class LocalCloud:
         parameters: of the template, defaults included; filled by `start`.
         warnings: what of the template has no effect on this machine, one sentence each.
         functions: the Lambda service, whose sandboxes tests may kill.
+        permissions: what was denied, what was called, and credentials of roles.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class LocalCloud:
         parameters: Mapping[str, str] | None = None,
         stack_name: str = DEFAULT_STACK_NAME,
         redelivery_seconds: float | None = None,
+        permissions: str = Mode.ENFORCE.value,
+        on_denial: Callable[[Denial], None] = lambda _: None,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -74,6 +79,9 @@ class LocalCloud:
             stack_name: what resources are named after.
             redelivery_seconds: when a message whose function failed comes again. None: when its
                 visibility timeout has passed, as on AWS.
+            permissions: `enforce`: calls that the template does not grant are denied; `warn`: they
+                are listed only; `off`: nothing is checked.
+            on_denial: is given each different denial when it happens, on the caller's thread.
         """
         self.outputs: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
@@ -84,6 +92,7 @@ class LocalCloud:
         self._parameters = dict(parameters or {})
         self._stack_name = stack_name
         self._redelivery_seconds = redelivery_seconds
+        self.permissions = Enforcement(Mode(permissions), on_denial)
         self._running = contextlib.ExitStack()
         self._front: Front | None = None
         self._clients: ServiceClients | None = None
@@ -103,6 +112,10 @@ class LocalCloud:
     def client(self, service: str) -> Any:
         """A boto3 client of a service of this cloud."""
         return _known(self._clients).get(service)
+
+    def client_signing_as(self, credentials: Mapping[str, str], service: str) -> Any:
+        """A client that signs with the variables of `permissions.credentials` and its like."""
+        return _known(self._clients).signing_as(credentials).get(service)
 
     def environment(self) -> dict[str, str]:
         """The variables by which the AWS CLI and SDKs find this cloud."""
@@ -174,6 +187,11 @@ class LocalCloud:
             define_job=engines.glue.define_job,
         )
         outputs = deploy(template, stack)
+        role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
+        stack.account_roles += [role_arn] if role_arn else []
+        self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)
+        front.guard = self.permissions.deployed(stack, calls_of)
+        front.add_rest("sts", StsService(self.permissions.principals, stack.grants.roles))
         self._start_functions(front, stack)
         self._start_events(front, substrate, stack)
         self.outputs = outputs
@@ -192,7 +210,13 @@ class LocalCloud:
         return load_template(self._template_path, self._parameters, self._stack_name, fallbacks)
 
     def _start_engines(self, front: Front) -> Engines:
-        engines = Engines(front, self._state_dir, self._publish, self._job_environment(front))
+        engines = Engines(
+            front,
+            self._state_dir,
+            self._publish,
+            self._job_environment(front),
+            self.permissions.credentials,
+        )
         self._running.callback(engines.stop)
         engines.start()
         return engines
@@ -208,6 +232,7 @@ class LocalCloud:
             account_id=ACCOUNT_ID,
             on_status_change=self._publish,
             log_dir=self._state_dir / "logs",
+            refuses=self.permissions.refuses_chained_invoke,
         )
         functions.start()
         self._running.callback(functions.stop)
@@ -225,11 +250,11 @@ class LocalCloud:
 
     def _start_events(self, front: Front, substrate: Substrate, stack: Stack) -> None:
         deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)
-        bus = self._bus = EventBus(stack.rules, deliver)
+        bus = self._bus = EventBus(stack.rules, deliver, self.permissions.may_deliver)
         bus.start()
         self._running.callback(bus.stop)
         front.add_json(bus)
-        sqs = _polling_client(substrate.url)
+        sqs = polling_client(substrate.url)
         self._running.callback(sqs.close)
         for mapping in stack.mappings:
             self._poll(sqs, mapping, self.functions)
@@ -256,7 +281,6 @@ class LocalCloud:
         )
 
     def _write_cloud_file(self) -> None:
-        path = self._state_dir / CLOUD_FILE
         content = {
             "endpointUrl": self.endpoint_url,
             "region": REGION,
@@ -267,22 +291,7 @@ class LocalCloud:
             "parameters": self.parameters,
             "warnings": self.warnings,
         }
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        draft.replace(path)
-        self._running.callback(path.unlink, missing_ok=True)
-
-
-def _polling_client(substrate_url: str) -> Any:
-    """For long polls, many at a time, that end with the substrate and are not tried again."""
-    return boto3.client(
-        "sqs",
-        endpoint_url=substrate_url,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=100),
-    )
+        self._running.enter_context(told(self._state_dir, content))
 
 
 def _known(part: Part | None) -> Part:

@@ -69,11 +69,21 @@ def deploy(template: Template, stack: Stack) -> dict[str, str]:
         raise TemplateError("\n".join(unknown))
     scope = _StackScope(template)
     for resource in template.resources.values():
-        scope.created[resource.logical_id] = _create(resource, scope, stack)
+        created = scope.created[resource.logical_id] = _create(resource, scope, stack)
+        _name(resource.logical_id, created, stack)
+    stack.grants.finish()
     return {
         name: str(resolve(value, scope, f"Outputs.{name}"))
         for name, value in template.outputs.items()
     }
+
+
+def _name(logical_id: str, created: Created, stack: Stack) -> None:
+    """Note how the template would write the resource's ARN."""
+    if str(created.ref).startswith("arn:"):
+        stack.grants.names[str(created.ref)] = f"!Ref {logical_id}"
+    if created.attributes.get("Arn"):
+        stack.grants.names[str(created.attributes["Arn"])] = f"!GetAtt {logical_id}.Arn"
 
 
 def _create(resource: TemplateResource, scope: _StackScope, stack: Stack) -> Created:

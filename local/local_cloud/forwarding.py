@@ -38,14 +38,10 @@ FORWARDED: Final[Mapping[str, frozenset[str]]] = {
             TransactGetItems TransactWriteItems CreateTable UpdateTable DeleteTable DescribeTable
             ListTables DescribeTimeToLive TagResource UntagResource ListTagsOfResource
             """,
-        "sts": "GetCallerIdentity AssumeRole",
+        # Roles are those of the template: what changes them would not change what is enforced.
         "iam": """
-            CreateRole DeleteRole GetRole ListRoles UpdateRole UpdateAssumeRolePolicy PutRolePolicy
-            GetRolePolicy DeleteRolePolicy ListRolePolicies AttachRolePolicy DetachRolePolicy
-            ListAttachedRolePolicies CreatePolicy DeletePolicy GetPolicy ListPolicies
-            CreatePolicyVersion DeletePolicyVersion GetPolicyVersion ListPolicyVersions
-            ListEntitiesForPolicy TagRole UntagRole ListRoleTags TagPolicy UntagPolicy
-            ListPolicyTags
+            GetRole ListRoles GetRolePolicy ListRolePolicies
+            GetPolicy ListPolicies GetPolicyVersion ListPolicyVersions
             """,
         "secretsmanager": """
             CreateSecret GetSecretValue BatchGetSecretValue PutSecretValue UpdateSecret

@@ -19,6 +19,8 @@ from local.local_cloud.forwarding import (
     names_operation_in_body,
     with_operation,
 )
+from local.local_cloud.permissions.evaluate import Identity
+from local.local_cloud.permissions.guard import Guard, reads_body
 from local.local_cloud.proxy import (
     BadBody,
     SubstrateConnection,
@@ -53,7 +55,11 @@ class RestService(Protocol):
 
 
 class Front:
-    """The HTTP server on 127.0.0.1. Services are added before or after `start`."""
+    """The HTTP server on 127.0.0.1. Services are added before or after `start`.
+
+    Attributes:
+        guard: what requests have to pass; None: everybody may do everything.
+    """
 
     def __init__(self, port: int, substrate_port: int) -> None:
         """Open the port.
@@ -68,6 +74,7 @@ class Front:
         self._json_services: dict[str, JsonService] = {}
         self._rest_services: dict[str, RestService] = {}
         self.substrate_port = substrate_port
+        self.guard: Guard | None = None
         try:
             self._server = _Server(self, port)
         except OSError as error:
@@ -185,8 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = itertools.chain([content] if content else [], body)
             where = with_operation(where, self.path, content)
             service = self.server.front.own_service(where, self.path)
+            caller, body = self._admit(where, headers, body)
             if service is None:
-                self._forward(body)
+                self._forward(body, where, caller)
             else:
                 self._write(self._call(service, where, headers, b"".join(body)))
         except ServiceError as error:
@@ -219,7 +227,26 @@ class _Handler(BaseHTTPRequestHandler):
             200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(result).encode()
         )
 
-    def _forward(self, body: Iterator[bytes]) -> None:
+    def _admit(
+        self, where: Route, headers: Headers, body: Iterator[bytes]
+    ) -> tuple[Identity | None, Iterator[bytes]]:
+        """Check that the caller may do this.
+
+        Returns:
+            The caller, None for the operator; and the body, as it was.
+        """
+        guard = self.server.front.guard
+        caller = guard.caller(where, self.path, headers) if guard is not None else None
+        if guard is None or caller is None:
+            return None, body
+        content = b""
+        if reads_body(where, self.command, self.path):
+            content = b"".join(body)
+            body = iter([content] if content else [])
+        guard.check(caller, where, self.command, self.path, headers, content)
+        return caller, body
+
+    def _forward(self, body: Iterator[bytes], where: Route, caller: Identity | None) -> None:
         if self._substrate is None:
             self._substrate = SubstrateConnection("127.0.0.1", self.server.front.substrate_port)
         try:
@@ -231,6 +258,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._substrate.close()
             LOGGER.warning("the substrate does not answer: %r", error)
             raise ServiceError("ServiceUnavailable", "the emulator is gone", 503) from error
+        guard = self.server.front.guard
+        if answer.status == http.client.NOT_FOUND and guard and caller:
+            try:
+                guard.check_absence(caller, where, self.command, self.path)
+            except ServiceError:
+                answer.read()  # frees the connection
+                raise
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer_headers(answer):
             self.send_header(name, value)

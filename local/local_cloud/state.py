@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 CLOUD_FILE: Final = "cloud.json"
+CALLS_FILE: Final = "calls.json"
 LOG_FILE: Final = "local-cloud.log"
 LOCK_FILE: Final = "lock"
 _LOGGER: Final = logging.getLogger("local.local_cloud")
@@ -47,6 +49,19 @@ def claimed(directory: Path) -> Iterator[None]:
         (directory / CLOUD_FILE).unlink(missing_ok=True)
         with _logging_to(directory / LOG_FILE):
             yield
+
+
+@contextlib.contextmanager
+def told(directory: Path, content: Mapping[str, Any]) -> Iterator[None]:
+    """Say in `cloud.json` where the local cloud is, as long as it runs."""
+    path = directory / CLOUD_FILE
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

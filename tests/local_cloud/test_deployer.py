@@ -371,12 +371,17 @@ def test_a_rule_that_is_not_understood_is_refused(
 def test_roles_and_policies_are_recorded(deploy_resources: Deploy) -> None:
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
+    assumed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
     done = deploy_resources(
         {
             "Role": {
                 "Type": "AWS::IAM::Role",
                 "Properties": {
-                    "AssumeRolePolicyDocument": document,
+                    "AssumeRolePolicyDocument": {"Statement": assumed},
                     "ManagedPolicyArns": [{"Ref": "Shared"}],
                     "Policies": [{"PolicyName": "own", "PolicyDocument": document}],
                 },
@@ -400,7 +405,10 @@ def test_roles_and_policies_are_recorded(deploy_resources: Deploy) -> None:
     assert done.outputs["Arn"] == "arn:aws:iam::000000000000:role/stack-Role"
     names = done.stack.clients.get("iam").list_role_policies(RoleName="stack-Role")["PolicyNames"]
     assert sorted(names) == ["more", "own"]
-    assert "permissions are recorded, not enforced" in done.stack.warnings.lines()[0]
+    policies = done.stack.grants.policies_of(done.outputs["Arn"]).policies
+    assert [policy.name for policy in policies] == ["Role own", "More", "Shared"]
+    assert done.stack.grants.problems == []
+    assert done.stack.warnings.lines() == ()
 
 
 def test_secrets_are_generated(deploy_resources: Deploy) -> None:

@@ -39,6 +39,16 @@ def put(bus: EventBus, **changes: Any) -> dict[str, Any]:
     return bus.call("PutEvents", {"Entries": [entry]})
 
 
+def test_what_a_target_does_not_accept_is_not_delivered() -> None:
+    mailbox = Mailbox()
+    both = rule("one", Target("1", "arn:open"), Target("2", "arn:closed"), pattern=MINE)
+    bus = EventBus([both], mailbox, lambda _, target: target.arn == "arn:open")
+
+    assert put(bus)["FailedEntryCount"] == 0
+
+    assert [arn for arn, _ in mailbox.letters] == ["arn:open"]
+
+
 def test_an_event_goes_to_the_targets_of_every_rule_it_fits() -> None:
     mailbox = Mailbox()
     bus = EventBus(

@@ -69,7 +69,7 @@ def test_an_operation_goes_on_if_the_table_has_it_and_is_refused_by_name_if_not(
         ("secretsmanager", "RotateSecret"),
         ("kms", "GetKeyRotationStatus"),
         ("ssm", "ListCommands"),
-        ("sts", "without an operation"),
+        ("iam", "without an operation"),
     ],
 )
 def test_what_the_substrate_would_return_empty_is_refused(

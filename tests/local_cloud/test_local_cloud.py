@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.front import FrontError
 from local.local_cloud.intrinsics import TemplateError
-from local.local_cloud.services import ACCOUNT_ID
+from local.local_cloud.permissions.enforcement import SERVERLESS_ROLE
 from local.local_cloud.state import CloudError
 from local.local_cloud.substrate import Substrate, SubstrateError, substrate_python
 
@@ -137,7 +137,7 @@ def test_the_end_of_a_job_wakes_the_function_of_its_rule(cloud: LocalCloud) -> N
     ]
     run = cloud.client("emr-serverless").start_job_run(
         applicationId=cloud.parameters["EmrServerlessApplicationId"],
-        executionRoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/emr",
+        executionRoleArn=SERVERLESS_ROLE,
         jobDriver={"sparkSubmit": {"entryPoint": script}},
     )
 
@@ -265,7 +265,7 @@ def test_warnings_name_what_has_no_effect(cloud: LocalCloud) -> None:
     text = "\n".join(cloud.warnings)
 
     assert "AWS::CloudWatch::Alarm (Alarm)" in text
-    assert "AWS::IAM::Role" in text
+    assert "permissions" not in text
     assert "redelivery_seconds" in text
 
 

@@ -99,7 +99,7 @@ def rule(props: Properties, stack: Stack) -> Created:
     targets = tuple(_rule_target(part) for part in props.parts("Targets"))
     enabled = props.text("State", "ENABLED") != "DISABLED"
     props.take("Description", None)
-    props.without_effect("permissions are not enforced", "RoleArn")
+    props.without_effect("each target has a role of its own", "RoleArn")
     props.without_effect("tags are not kept", "Tags")
     props.finish()
     rule_arn = arn("events", f"rule/{name}")
@@ -113,9 +113,9 @@ def _rule_target(part: Properties) -> Target:
         arn=_target_arn(part),
         input=part.take("Input", None),
         input_path=part.take("InputPath", None),
+        role_arn=part.text("RoleArn", ""),
     )
     part.without_effect(_RETRY, "RetryPolicy", "DeadLetterConfig")
-    part.without_effect("permissions are not enforced", "RoleArn")
     part.finish()
     return target
 
@@ -136,8 +136,12 @@ def schedule(props: Properties, stack: Stack) -> Created:
     if props.text("ScheduleExpressionTimezone", "UTC") != "UTC":
         raise props.error("ScheduleExpressionTimezone", "only UTC is emulated")
     target = props.nested("Target", props.take("Target"))
-    to = Target(id=name, arn=_target_arn(target), input=target.take("Input", None))
-    target.without_effect("permissions are not enforced", "RoleArn")
+    to = Target(
+        id=name,
+        arn=_target_arn(target),
+        input=target.take("Input", None),
+        role_arn=target.text("RoleArn"),
+    )
     target.without_effect(_RETRY, "RetryPolicy", "DeadLetterConfig")
     target.finish()
     enabled = props.text("State", "ENABLED") != "DISABLED"

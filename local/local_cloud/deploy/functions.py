@@ -158,8 +158,26 @@ def alias(props: Properties, stack: Stack) -> Created:
 
 
 def permission(props: Properties, stack: Stack) -> Created:
-    """AWS::Lambda::Permission."""
-    props.resource_without_effect("resource policies are not enforced")
+    """AWS::Lambda::Permission: one statement of the policy of a function, version or alias."""
+    written, name = known_function(props, stack)
+    function_arn = written if written.startswith("arn:") else arn("lambda", f"function:{name}")
+    principal = props.text("Principal")
+    kind = "Service" if principal.endswith(".amazonaws.com") else "AWS"
+    condition: dict[str, dict[str, str]] = {}
+    if source := props.text("SourceArn", ""):
+        condition["ArnLike"] = {"aws:SourceArn": source}
+    if account := props.text("SourceAccount", ""):
+        condition["StringEquals"] = {"aws:SourceAccount": account}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {kind: principal},
+        "Action": props.text("Action"),
+        "Resource": function_arn,
+        "Condition": condition,
+    }
+    props.finish()
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    stack.grants.add_resource_policy(function_arn, document, props.owner)
     return Created(stack.name_of(props.owner))
 
 

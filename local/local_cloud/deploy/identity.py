@@ -10,71 +10,95 @@ from typing import Any, Final
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Stack, arn
 from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.permissions.grants import Role
+from local.local_cloud.services import ACCOUNT_ID
 
-_NOT_ENFORCED: Final = "permissions are recorded, not enforced"
+_NO_USERS: Final = "there are no users or groups"
 _TAGS: Final = "tags are not kept"
+# KMS Developer Guide, "Default key policy": the account's own policies decide.
+_DEFAULT_KEY_POLICY: Final = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ],
+}
 
 
 def role(props: Properties, stack: Stack) -> Created:
-    """AWS::IAM::Role: its inline policies can be read back; attached ones are only noted."""
+    """AWS::IAM::Role, whose policies are enforced, and can be read back."""
     iam = stack.clients.get("iam")
     name = props.text("RoleName", stack.name_of(props.owner))
     path = props.text("Path", "/")
+    trust = props.take("AssumeRolePolicyDocument")
     iam.create_role(
         RoleName=name,
         Path=path,
-        AssumeRolePolicyDocument=json.dumps(props.take("AssumeRolePolicyDocument")),
+        AssumeRolePolicyDocument=json.dumps(trust),
         Description=props.text("Description", ""),
     )
+    role_arn = arn("iam", f"role{path}{name}", region="")
+    known = Role(
+        role_arn,
+        props.owner,
+        attached=[str(policy_arn) for policy_arn in props.items("ManagedPolicyArns")],
+        boundary=props.text("PermissionsBoundary", ""),
+    )
+    stack.grants.add_role(known, trust)
     for policy in props.parts("Policies"):
-        iam.put_role_policy(
-            RoleName=name,
-            PolicyName=policy.text("PolicyName"),
-            PolicyDocument=json.dumps(policy.take("PolicyDocument")),
-        )
+        title, document = policy.text("PolicyName"), policy.take("PolicyDocument")
+        iam.put_role_policy(RoleName=name, PolicyName=title, PolicyDocument=json.dumps(document))
+        stack.grants.add_inline(name, document, f"{props.owner} {title}")
         policy.finish()
     props.take("MaxSessionDuration", None)
-    props.without_effect(_NOT_ENFORCED, "ManagedPolicyArns", "PermissionsBoundary")
     props.without_effect(_TAGS, "Tags")
     props.finish()
-    stack.warnings.add(props.owner, props.kind, _NOT_ENFORCED)
-    return Created(name, {"Arn": arn("iam", f"role{path}{name}", region=""), "RoleId": name})
+    return Created(name, {"Arn": role_arn, "RoleId": name})
 
 
 def managed_policy(props: Properties, stack: Stack) -> Created:
     """AWS::IAM::ManagedPolicy."""
     name = props.text("ManagedPolicyName", stack.name_of(props.owner, 128))
     path = props.text("Path", "/")
+    document = props.take("PolicyDocument")
     stack.clients.get("iam").create_policy(
         PolicyName=name,
         Path=path,
-        PolicyDocument=json.dumps(props.take("PolicyDocument")),
+        PolicyDocument=json.dumps(document),
         Description=props.text("Description", ""),
     )
-    props.without_effect(_NOT_ENFORCED, "Roles", "Users", "Groups")
+    policy_arn = arn("iam", f"policy{path}{name}", region="")
+    stack.grants.add_managed(policy_arn, document, props.owner)
+    for role_name in props.items("Roles"):
+        stack.grants.attach(str(role_name), policy_arn, props.owner)
+    props.without_effect(_NO_USERS, "Users", "Groups")
     props.finish()
-    stack.warnings.add(props.owner, props.kind, _NOT_ENFORCED)
-    return Created(arn("iam", f"policy{path}{name}", region=""))
+    return Created(policy_arn)
 
 
 def inline_policy(props: Properties, stack: Stack) -> Created:
     """AWS::IAM::Policy."""
     name = props.text("PolicyName")
-    document = json.dumps(props.take("PolicyDocument"))
+    document = props.take("PolicyDocument")
     for role_name in props.items("Roles"):
         stack.clients.get("iam").put_role_policy(
-            RoleName=role_name, PolicyName=name, PolicyDocument=document
+            RoleName=role_name, PolicyName=name, PolicyDocument=json.dumps(document)
         )
-    props.without_effect(_NOT_ENFORCED, "Users", "Groups")
+        stack.grants.add_inline(str(role_name), document, props.owner)
+    props.without_effect(_NO_USERS, "Users", "Groups")
     props.finish()
-    stack.warnings.add(props.owner, props.kind, _NOT_ENFORCED)
     return Created(name)
 
 
 def key(props: Properties, stack: Stack) -> Created:
     """AWS::KMS::Key."""
     answer = stack.clients.get("kms").create_key(Description=props.text("Description", ""))
-    props.without_effect("resource policies are not enforced", "KeyPolicy")
+    policy = props.take("KeyPolicy", _DEFAULT_KEY_POLICY)
+    stack.grants.add_resource_policy(answer["KeyMetadata"]["Arn"], policy, props.owner)
     props.without_effect(
         "keys are not rotated or deleted", "EnableKeyRotation", "PendingWindowInDays"
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
-from local.local_cloud.deploy.stack import Created, Stack, arn
+from local.local_cloud.deploy.stack import Created, Delivery, Stack, arn
 from local.local_cloud.intrinsics import text
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
-_POLICY: Final = "resource policies are not enforced"
 _TAGS: Final = "tags are not kept"
 _QUEUE_ATTRIBUTES: Final = (
     "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "MaximumMessageSize",
@@ -39,7 +38,11 @@ def queue(props: Properties, stack: Stack) -> Created:
 
 def queue_policy(props: Properties, stack: Stack) -> Created:
     """AWS::SQS::QueuePolicy."""
-    props.resource_without_effect(_POLICY)
+    document = props.take("PolicyDocument")
+    for url in props.items("Queues"):
+        queue_arn = arn("sqs", str(url).rpartition("/")[2])
+        stack.grants.add_resource_policy(queue_arn, document, props.owner)
+    props.finish()
     return Created(stack.name_of(props.owner))
 
 
@@ -53,12 +56,16 @@ def topic(props: Properties, stack: Stack) -> Created:
         ).items()
     }
     subscriptions = props.parts("Subscription")
-    props.without_effect(_ENCRYPTION, "KmsMasterKeyId")
+    key = props.text("KmsMasterKeyId", "")
     props.without_effect(_TAGS, "Tags")
     props.without_effect("nothing is traced", "TracingConfig")
     props.finish()
     stack.clients.get("sns").create_topic(Name=name, Attributes=attributes)
     topic_arn = arn("sns", name)
+    if key:
+        stack.grants.encrypt_topic(topic_arn, key)
+        why = "only publishing needs the key; nothing is encrypted locally"
+        stack.warnings.add(props.owner, f"{props.kind} KmsMasterKeyId", why)
     for part in subscriptions:
         _subscribe(part, stack, topic_arn)
     return Created(topic_arn, {"TopicName": name, "TopicArn": topic_arn})
@@ -66,7 +73,10 @@ def topic(props: Properties, stack: Stack) -> Created:
 
 def topic_policy(props: Properties, stack: Stack) -> Created:
     """AWS::SNS::TopicPolicy."""
-    props.resource_without_effect(_POLICY)
+    document = props.take("PolicyDocument")
+    for topic_arn in props.items("Topics"):
+        stack.grants.add_resource_policy(str(topic_arn), document, props.owner)
+    props.finish()
     return Created(stack.name_of(props.owner))
 
 
@@ -80,9 +90,10 @@ def _subscribe(props: Properties, stack: Stack, topic_arn: str) -> str:
     protocol = props.text("Protocol")
     endpoint = props.text("Endpoint")
     attributes = {}
-    for key, value in props.present(
+    given = props.present(
         "RawMessageDelivery", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"
-    ).items():
+    )
+    for key, value in given.items():
         attributes[key] = json.dumps(value) if isinstance(value, dict) else text(value)
     props.without_effect("there is one region", "Region")
     if protocol in ("email", "email-json", "sms"):
@@ -98,4 +109,22 @@ def _subscribe(props: Properties, stack: Stack, topic_arn: str) -> str:
         Attributes=attributes,
         ReturnSubscriptionArn=True,
     )
-    return str(answer["SubscriptionArn"])
+    subscription_arn = str(answer["SubscriptionArn"])
+    for queue_arn in (endpoint, _dead_letters(given.get("RedrivePolicy"))):
+        if queue_arn:
+            stack.deliveries.append(
+                Delivery(
+                    "sns.amazonaws.com",
+                    topic_arn,
+                    "sqs:SendMessage",
+                    queue_arn,
+                    props.owner,
+                    subscription_arn if queue_arn == endpoint else "",
+                )
+            )
+    return subscription_arn
+
+
+def _dead_letters(redrive: Any) -> str:
+    policy = json.loads(redrive) if isinstance(redrive, str) else (redrive or {})
+    return str(policy.get("deadLetterTargetArn", ""))

@@ -45,8 +45,10 @@ def dashboard(props: Properties, stack: Stack) -> Created:
 def glue_job(props: Properties, stack: Stack) -> Created:
     """AWS::Glue::Job, which its service knows how to read."""
     name = props.text("Name", stack.name_of(props.owner, 255))
+    values = {**props.rest(), "Name": name}
+    stack.job_roles[name] = str(values.get("Role", ""))
     try:
-        notes = stack.define_job(name, {**props.rest(), "Name": name})
+        notes = stack.define_job(name, values)
     except ServiceError as error:
         raise props.error("", error.message) from error
     for note in notes:

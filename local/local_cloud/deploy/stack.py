@@ -12,6 +12,7 @@ from local.local_cloud.deploy.properties import Warnings
 from local.local_cloud.events.bus import Rule
 from local.local_cloud.events.sources import SqsMapping
 from local.local_cloud.lambdas.functions import FunctionSpec
+from local.local_cloud.permissions.grants import Grants
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ACCOUNT_ID, REGION
 
@@ -31,6 +32,27 @@ class Created:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What a service sends for a resource: notifications of a bucket, messages of a topic.
+
+    Attributes:
+        service: principal, e.g. `sns.amazonaws.com`.
+        source_arn: the resource.
+        action: e.g. `sqs:SendMessage`.
+        target_arn: of a queue or topic.
+        owner: logical id of what asks for it.
+        subscription_arn: of a topic's subscription.
+    """
+
+    service: str
+    source_arn: str
+    action: str
+    target_arn: str
+    owner: str
+    subscription_arn: str = ""
+
+
 @dataclass
 class Stack:
     """The state of a deployment.
@@ -45,6 +67,10 @@ class Stack:
         log_groups: the group that each function logs into.
         alarms: the properties of each alarm.
         bridged_buckets: buckets whose events go to EventBridge.
+        grants: what the template's roles may do, and its resources allow.
+        deliveries: what services deliver that policies of resources have to allow.
+        job_roles: the role of each Glue job, by its name.
+        account_roles: ARNs of roles that the template's parameters name.
     """
 
     name: str
@@ -60,10 +86,22 @@ class Stack:
     mappings: list[SqsMapping] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     bridged_buckets: list[str] = field(default_factory=list)
+    grants: Grants = field(default_factory=Grants)
+    deliveries: list[Delivery] = field(default_factory=list)
+    job_roles: dict[str, str] = field(default_factory=dict)
+    account_roles: list[str] = field(default_factory=list)
 
     def name_of(self, logical_id: str, limit: int = 64) -> str:
         """The name of a resource that the template gives none."""
         return f"{self.name}-{logical_id}"[:limit]
+
+    def function_of(self, name_or_arn: str) -> FunctionSpec:
+        """The function of a name or ARN.
+
+        Raises:
+            KeyError: there is no such function.
+        """
+        return self.functions[function_name(name_or_arn)]
 
     def change_function(self, name: str, **changes: Any) -> None:
         """Replace fields of a function that is already known.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
-from local.local_cloud.deploy.stack import Created, Stack, arn
+from local.local_cloud.deploy.stack import Created, Delivery, Stack, arn
 from local.local_cloud.services import ACCOUNT_ID, REGION
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
 _ACCESS: Final = "access is not restricted locally"
 _TAGS: Final = "tags are not kept"
+_DELIVERIES: Final = {"Queue": "sqs:SendMessage", "Topic": "sns:Publish"}
 _TABLE_PARTS: Final = (
     "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes",
     "StreamSpecification",
@@ -47,7 +48,9 @@ def bucket(props: Properties, stack: Stack) -> Created:
 
 def bucket_policy(props: Properties, stack: Stack) -> Created:
     """AWS::S3::BucketPolicy."""
-    props.resource_without_effect("resource policies are not enforced")
+    bucket_arn = f"arn:aws:s3:::{props.text('Bucket')}"
+    stack.grants.add_resource_policy(bucket_arn, props.take("PolicyDocument"), props.owner)
+    props.finish()
     return Created(stack.name_of(props.owner))
 
 
@@ -58,6 +61,12 @@ def _notify(bucket_name: str, props: Properties, stack: Stack) -> None:
         entries = [_notification(part, kind) for part in props.parts(source)]
         if entries:
             configuration[source] = entries
+        for entry in entries:
+            action, target = _DELIVERIES[kind], entry[f"{kind}Arn"]
+            bucket_arn = f"arn:aws:s3:::{bucket_name}"
+            stack.deliveries.append(
+                Delivery("s3.amazonaws.com", bucket_arn, action, target, props.owner)
+            )
     bridge = props.part("EventBridgeConfiguration")
     if bridge is not None and bridge.flag("EventBridgeEnabled", True):
         configuration["EventBridgeConfiguration"] = {}

@@ -27,7 +27,12 @@ from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRe
 
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.limits import Limits
-from local.local_cloud.durable.sandbox import SandboxDispatcher, SandboxInvoker, start_input
+from local.local_cloud.durable.sandbox import (
+    Refuses,
+    SandboxDispatcher,
+    SandboxInvoker,
+    start_input,
+)
 from local.local_cloud.durable.store import (
     ENDED_EXECUTIONS,
     EngineStore,
@@ -53,7 +58,14 @@ class Engine:
         host: FunctionHost,
         on_status_change: StatusListener,
         ended_executions: int = ENDED_EXECUTIONS,
+        refuses: Refuses = lambda _caller, _target: None,
     ) -> None:
+        """Make it; `start` before use.
+
+        Args:
+            ended_executions: how many are kept; running ones always are.
+            refuses: why a function may not invoke another one.
+        """
         self._host = host
         self._limits = Limits()
         self._names: dict[tuple[str, str], tuple[str, str]] = {}
@@ -75,7 +87,7 @@ class Engine:
             checkpoint_processor=CheckpointProcessor(self.store, self._scheduler),
             invocation_timeout_seconds=INVOCATION_SECONDS,
             registry=self._registry,
-            child_dispatcher=SandboxDispatcher(host),
+            child_dispatcher=SandboxDispatcher(host, refuses),
             region=region,
         )
 

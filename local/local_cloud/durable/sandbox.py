@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.outcomes import Outcome
 from local.local_cloud.lambdas.pool import FunctionHost
 
+# Why a function may not invoke the one of an ARN (with the qualifier that it gives); None: it may.
+Refuses = Callable[[FunctionSpec, str], str | None]
 UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
 
 
@@ -103,8 +105,17 @@ class SandboxInvoker:
 class SandboxDispatcher:
     """The Executor's `ChildDispatcher`: what `context.invoke` leads to."""
 
-    def __init__(self, host: FunctionHost) -> None:
+    def __init__(
+        self, host: FunctionHost, refuses: Refuses = lambda _caller, _target: None
+    ) -> None:
+        """Set up.
+
+        Args:
+            host: runs functions.
+            refuses: why a function may not invoke another one.
+        """
         self._host = host
+        self._refuses = refuses
 
     def preflight(self, target: FunctionTarget) -> ChildOutcome | None:
         spec = self._host.functions.get(target.name)
@@ -119,6 +130,9 @@ class SandboxDispatcher:
     def dispatch(self, request: ChainedInvokeRequest) -> DispatchResult:
         spec = self._host.functions[request.function_name]
         version = spec.version_of(request.qualifier) or LATEST
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return failed_to_start(refusal, "AccessDeniedException")
         problem = spec.tenant_error(request.tenant_id)
         if problem is not None:
             return failed_to_start(problem, "InvalidParameterValueException")
@@ -134,6 +148,11 @@ class SandboxDispatcher:
                 )
             )
         return RunInvocation(lambda: self._run(spec.name, version, request))
+
+    def _refusal(self, request: ChainedInvokeRequest) -> str | None:
+        caller = request.parent_execution_arn.partition(":function:")[2].partition(":")[0]
+        target = self._host.settings.function_arn(request.invoke_identifier())
+        return self._refuses(self._host.functions[caller], target)
 
     def _run(self, name: str, version: str, request: ChainedInvokeRequest) -> ChildOutcome:
         outcome = self._host.invoke(

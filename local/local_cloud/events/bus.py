@@ -30,12 +30,14 @@ class Target:
     Attributes:
         input: text that is sent instead of the event.
         input_path: `$.a.b`: the part of the event that is sent instead of the whole.
+        role_arn: with which it is delivered; empty: the target's own policy allows it.
     """
 
     id: str
     arn: str
     input: str | None = None
     input_path: str | None = None
+    role_arn: str = ""
 
     def text_of(self, event: Mapping[str, Any]) -> str:
         """What the target gets."""
@@ -83,12 +85,18 @@ class EventBus:
     target_prefix: Final = "AWSEvents"
     forwards: Final = False
 
-    def __init__(self, rules: Sequence[Rule], deliver: Deliver) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        deliver: Deliver,
+        may_deliver: Callable[[Rule, Target], bool] = lambda _rule, _target: True,
+    ) -> None:
         """Nothing is delivered on time before `start`; events are from the beginning.
 
         Args:
             rules: all there will be.
             deliver: hands text to a target; called from the publisher's thread.
+            may_deliver: whether a target accepts what a rule sends; if not, it is dropped.
         """
         self._rules = {rule.name: rule for rule in rules}
         self._matchers = [
@@ -97,6 +105,7 @@ class EventBus:
             if rule.pattern is not None and rule.enabled
         ]
         self._deliver = deliver
+        self._may_deliver = may_deliver
         self._stopping = threading.Event()
         self._clock = threading.Thread(target=self._run_schedules, name="schedules", daemon=True)
         self._calls: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
@@ -141,7 +150,8 @@ class EventBus:
     def _fire(self, rule: Rule, event: Mapping[str, Any]) -> None:
         for target in rule.targets:
             try:
-                self._deliver(target.arn, target.text_of(event))
+                if self._may_deliver(rule, target):
+                    self._deliver(target.arn, target.text_of(event))
             except Exception:
                 if not self._stopping.is_set():
                     LOGGER.exception("rule %s could not reach %s", rule.name, target.arn)

@@ -52,6 +52,7 @@ class EmrServerlessService:
         on_event: OnEvent,
         environment: Mapping[str, str],
         *,
+        role_environment: Callable[[str], Mapping[str, str]] | None = None,
         clients: ServiceClients | None = None,
     ) -> None:
         """Make the service, without an application; `start` before use.
@@ -61,9 +62,11 @@ class EmrServerlessService:
             work_dir: for working directories and logs.
             on_event: called with each event, from threads of the service.
             environment: variables of every process: credentials and the like.
+            role_environment: more variables, by the run's role (its credentials).
             clients: how the service itself reaches S3 and CloudWatch Logs.
         """
         self._on_event = on_event
+        self._role_environment = role_environment
         self._clients = clients or ServiceClients(endpoint_url)
         self._runner = JobRunner(endpoint_url, work_dir, environment, self._clients)
         self._lock = threading.RLock()
@@ -168,7 +171,9 @@ class EmrServerlessService:
         job = QueuedJob(
             run_id,
             lambda directory: SparkSubmit.parse(request.submit_words).program(
-                self._runner, directory
+                self._runner,
+                directory,
+                self._role_environment(request.role_arn) if self._role_environment else None,
             ),
             seconds,
         )

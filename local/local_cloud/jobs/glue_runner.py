@@ -71,13 +71,17 @@ class ScriptRunner:
 
     def upload_logs(self, run: JobRun) -> None:
         """Put the run's output into CloudWatch Logs; never raises for its failure."""
+        clients = self._clients.signing_as(self._by_role(run))
         output, errors = self._runner.log_files(run.id)
         note = self._interpreter(run).note
         if note and errors.exists():
             with errors.open("a", encoding="utf-8") as log:
                 log.write(f"local cloud: Glue job {run.job.name} {note}\n")
         for kind, file in (("output", output), ("error", errors)):
-            put_log_stream(self._clients, f"{run.job.log_group}/{kind}", run.id, file)
+            put_log_stream(clients, f"{run.job.log_group}/{kind}", run.id, file)
+
+    def _by_role(self, run: JobRun) -> Mapping[str, str]:
+        return self._role_environment(run.job.role) if self._role_environment else {}
 
     def _interpreter(self, run: JobRun) -> Interpreter:
         if run.job.is_spark:
@@ -85,10 +89,10 @@ class ScriptRunner:
         return interpreter_for(run.job.python_version)
 
     def _program(self, run: JobRun, directory: Path) -> Program:
-        script = self._runner.fetch(run.job.script_location, directory)
+        by_role = self._by_role(run)
+        script = self._runner.fetch(run.job.script_location, directory, by_role)
         python = self._interpreter(run)
         command = [str(python.path), str(script), *run.command_line()]
-        by_role = self._role_environment(run.job.role) if self._role_environment else {}
         if not run.job.is_spark:
             return Program(command, by_role)
         spark = spark_environment(directory, glue_spark_options(run.all_arguments()))

@@ -112,8 +112,14 @@ class JobRunner:
         """Where a job's output and error output are."""
         return self._log_dir / f"{job_id}.out", self._log_dir / f"{job_id}.err"
 
-    def fetch(self, url: str, directory: Path) -> Path:
+    def fetch(
+        self, url: str, directory: Path, environment: Mapping[str, str] | None = None
+    ) -> Path:
         """Copy an object into a directory, under the last part of its key.
+
+        Args:
+            url: `s3://bucket/key`.
+            environment: the job's own variables; its credentials are those of the job.
 
         Raises:
             CannotRunError: it is not there, or cannot be had.
@@ -121,7 +127,8 @@ class JobRunner:
         file = directory / url.rpartition("/")[2]
         try:
             bucket, key = split_s3_url(url)
-            self._clients.get("s3").download_file(bucket, key, str(file))
+            clients = self._clients.signing_as({**self._environment, **(environment or {})})
+            clients.get("s3").download_file(bucket, key, str(file))
         except (ClientError, BotoCoreError, OSError, ValueError) as error:
             raise CannotRunError(f"Failed to download the script {url}: {error}") from error
         return file

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +14,19 @@ from local.local_cloud.jobs.emr import EmrService
 from local.local_cloud.jobs.emr_serverless import EmrServerlessService
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.ssm import SsmService
+from local.local_cloud.permissions.enforcement import INSTANCE_ROLE, SERVERLESS_ROLE
 from local.local_cloud.redshift.data import RedshiftDataService
-from local.local_cloud.services import ACCOUNT_ID
 
+Credentials = Callable[[str, str], Mapping[str, str]]
+# Names of sessions, which error messages show; AWS's own are not documented for all services.
+_JOB_SESSION: Final = "GlueJobRunnerSession"
+_INSTANCE_SESSION: Final = "i-00000000000000001"
 # The engines that are there unless somebody says otherwise. In a row, each needs those before it:
 # an instance submits to the cluster, an application runs jobs as the role.
 _FALLBACKS: Final[tuple[Mapping[str, str], ...]] = (
     {"EmrClusterId": "j-LOCAL00000001", "SsmInstanceId": "i-00000000000000001"},
     {
-        "EmrServerlessRoleArn": f"arn:aws:iam::{ACCOUNT_ID}:role/local-emr-serverless",
+        "EmrServerlessRoleArn": SERVERLESS_ROLE,
         "EmrServerlessApplicationId": "00local000000001",
     },
 )
@@ -43,6 +48,10 @@ def engine_parameters(given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _signed(credentials: Credentials, role: str) -> Mapping[str, str]:
+    return credentials(role, _JOB_SESSION)
+
+
 class Engines:
     """Glue, EMR, EMR Serverless, Systems Manager's commands and the Redshift Data API.
 
@@ -51,7 +60,12 @@ class Engines:
     """
 
     def __init__(
-        self, front: Front, state_dir: Path, on_event: OnEvent, environment: Mapping[str, str]
+        self,
+        front: Front,
+        state_dir: Path,
+        on_event: OnEvent,
+        environment: Mapping[str, str],
+        credentials: Credentials | None = None,
     ) -> None:
         """Make them; nothing runs before `start`.
 
@@ -60,14 +74,23 @@ class Engines:
             state_dir: each gets a directory in it.
             on_event: called with each event, from threads of theirs.
             environment: variables of every job's process.
+            credentials: those of a role's session, by which its jobs sign; absent: jobs sign as
+                the operator does.
         """
         url = front.url
-        self.glue = GlueService(url, state_dir / "glue", on_event, environment)
+        as_role: Callable[[str], Mapping[str, str]] | None = None
+        on_instance = dict(environment)
+        if credentials is not None:
+            as_role = functools.partial(_signed, credentials)
+            on_instance |= credentials(INSTANCE_ROLE, _INSTANCE_SESSION)
+        self.glue = GlueService(
+            url, state_dir / "glue", on_event, environment, role_environment=as_role
+        )
         self._redshift = RedshiftDataService(url, state_dir / "warehouse", on_event)
-        self._emr = EmrService(url, state_dir / "emr", on_event, environment)
-        self._ssm = SsmService(url, state_dir / "ssm", on_event, environment)
+        self._emr = EmrService(url, state_dir / "emr", on_event, on_instance)
+        self._ssm = SsmService(url, state_dir / "ssm", on_event, on_instance)
         self._serverless = EmrServerlessService(
-            url, state_dir / "emr-serverless", on_event, environment
+            url, state_dir / "emr-serverless", on_event, environment, role_environment=as_role
         )
         self._front = front
         self._running = ExitStack()

@@ -93,18 +93,26 @@ class SparkSubmit:
             raise CannotRunError(f"{SPARK_SUBMIT} runs only Python scripts here, not {rest[0]}")
         return cls(tuple(options), tuple(py_files), rest[0], tuple(rest[1:]))
 
-    def program(self, runner: JobRunner, directory: Path) -> Program:
+    def program(
+        self, runner: JobRunner, directory: Path, credentials: Mapping[str, str] | None = None
+    ) -> Program:
         """Fetch the script and make the program that runs it.
+
+        Args:
+            runner: fetches it.
+            directory: to fetch it to.
+            credentials: variables of the job's role; absent: those that all jobs have.
 
         Raises:
             CannotRunError: an object cannot be had.
         """
-        script = runner.fetch(self.script, directory)
-        modules = [str(runner.fetch(url, directory)) for url in self.py_files]
+        script = runner.fetch(self.script, directory, credentials)
+        modules = [str(runner.fetch(url, directory, credentials)) for url in self.py_files]
         return Program(
             [sys.executable, str(script), *self.arguments],
             {
                 **spark_environment(directory, self.options),
+                **(credentials or {}),
                 **({"PYTHONPATH": os.pathsep.join([str(directory), *modules])} if modules else {}),
             },
             explain_failure,

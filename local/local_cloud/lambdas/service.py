@@ -13,6 +13,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
 from local.local_cloud.durable.api import DurableApi
 from local.local_cloud.durable.engine import Engine
+from local.local_cloud.durable.sandbox import Refuses
 from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
@@ -41,6 +42,7 @@ class LambdaService:
         on_status_change: StatusListener,
         log_dir: Path,
         ended_executions: int = ENDED_EXECUTIONS,
+        refuses: Refuses = lambda _caller, _target: None,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -53,12 +55,14 @@ class LambdaService:
                 a thread of its own.
             log_dir: for `<function>.log`, `engine.log` and `sandboxes.log`; created when missing.
             ended_executions: how many are kept; running ones always are.
+            refuses: why a durable function may not invoke another one.
         """
         self._ended_executions = ended_executions
         self._host = FunctionHost(
             functions, HostSettings(endpoint_url, region, account_id, log_dir)
         )
         self._on_status_change = on_status_change
+        self._refuses = refuses
         self._engine: Engine | None = None
         self._invoke: InvokeApi | None = None
         self._durable: DurableApi | None = None
@@ -71,7 +75,9 @@ class LambdaService:
 
     def start(self) -> None:
         self._host.start()
-        self._engine = Engine(self._host, self._on_status_change, self._ended_executions)
+        self._engine = Engine(
+            self._host, self._on_status_change, self._ended_executions, self._refuses
+        )
         self._engine.start()
         self._invoke = InvokeApi(self._engine, self._host)
         self._durable = DurableApi(

@@ -1,0 +1,127 @@
+"""Each action that the template grants is needed by a call that the suite has recorded.
+
+`make record-permissions` makes `recorded_calls.json` anew: the end-to-end tests on a local cloud,
+every call of every role, each once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+from template_grants import granted, template_grants, without
+
+from local.local_cloud.permissions.evaluate import Identity, RolePolicies, decide
+from local.local_cloud.permissions.grants import Grants
+from local.local_cloud.permissions.record import RecordedCall
+
+RECORD = Path(__file__).with_name("recorded_calls.json")
+
+# What no recorded run calls, or what another grant of the same roles covers: why it stays.
+AWS_OWN = "written by AWS; ours to attach whole or not at all"
+REDSHIFT = "a job of the Data API is looked for, and stopped, only after an answer was lost"
+NOT_EXERCISED: Mapping[tuple[str, str], str] = {
+    ("AWSLambdaBasicDurableExecutionRolePolicy", "lambda:GetDurableExecutionState"): AWS_OWN,
+    ("AWSLambdaBasicDurableExecutionRolePolicy", "logs:CreateLogGroup"): AWS_OWN,
+    ("AWSLambdaBasicExecutionRole", "logs:CreateLogGroup"): AWS_OWN,
+    ("GlueJobRole MoveSparkFiles", "s3:DeleteObject"): (
+        "Spark's committer moves files by copy and delete; here scripts write through boto3"
+    ),
+    ("JobLogsPolicy", "s3:ListBucket"): (
+        "a log that is not there must not look forbidden; every recorded one was there"
+    ),
+    ("JobLogsPolicy", "ssm:GetCommandInvocation"): (
+        "the error output of a command that failed; recorded commands succeed"
+    ),
+    ("JobsReadPolicy", "glue:GetJobRun"): (
+        "asked about one run whose id is known; the recorded watcher asks for many by GetJobRuns"
+    ),
+    ("JobsReadPolicy", "redshift-data:ListStatements"): REDSHIFT,
+    ("JobsReadPolicy", "ssm:ListCommands"): "a command is looked for only after an answer was lost",
+    ("JobsStopPolicy", "redshift-data:CancelStatement"): REDSHIFT,
+    ("JobsStopPolicy", "elasticmapreduce:CancelSteps"): (
+        "the stopped runs of the suite have jobs on Glue; adapters' tests stop the others"
+    ),
+    ("JobsStopPolicy", "ssm:CancelCommand"): "as CancelSteps",
+    ("JobsStopPolicy", "emr-serverless:CancelJobRun"): "as CancelSteps",
+    ("LongRunInvokesItselfPolicy", "lambda:InvokeFunction"): (
+        "shards of a large run; the recorded long runs are not that large"
+    ),
+    ("QuarantineWritePolicy", "s3:AbortMultipartUpload"): (
+        "an upload in parts that fails half-way; none does"
+    ),
+    ("SourceReadPolicy", "s3:ListBucket"): (
+        "covered by RunFilesPolicy, which its roles have as well; it says what sources need"
+    ),
+    ("UploadsPolicy", "s3:AbortMultipartUpload"): "as in QuarantineWritePolicy",
+}
+
+
+@cache
+def grants() -> Grants:
+    return template_grants()
+
+
+@cache
+def recorded() -> dict[str, list[RecordedCall]]:
+    """The calls of each role, by its logical id."""
+    found: dict[str, list[RecordedCall]] = {}
+    for plain in json.loads(RECORD.read_text("utf-8")):
+        call = RecordedCall.from_json(plain)
+        found.setdefault(call.role, []).append(call)
+    return found
+
+
+def denied(role_arn: str, logical_id: str, role: RolePolicies) -> list[RecordedCall]:
+    """The recorded calls of a role that policies do not allow."""
+    known = grants()
+    identity = Identity.session(role_arn, "session")
+    return [
+        recorded_call
+        for recorded_call in recorded().get(logical_id, [])
+        if (call := recorded_call.call(known.names))
+        and not decide(call, identity, role, known.policies_on(call.action, call.resource)).allowed
+    ]
+
+
+@cache
+def unneeded() -> dict[tuple[str, int, str], bool]:
+    """Each action of each statement, and whether all recorded calls are allowed without it.
+
+    A policy that several roles share is needed if one of them needs it.
+    """
+    roles = {role.logical_id: role for role in grants().roles.values()}
+    found: dict[tuple[str, int, str], bool] = {}
+    for one in granted(grants()):
+        role = roles[one.role]
+        less = without(grants().policies_of(role.arn), one)
+        place = (one.policy, one.statement, one.action)
+        found[place] = found.get(place, True) and not denied(role.arn, one.role, less)
+    return found
+
+
+def test_every_recorded_call_is_granted() -> None:
+    for role in grants().roles.values():
+        assert denied(role.arn, role.logical_id, grants().policies_of(role.arn)) == []
+
+
+def test_every_role_of_the_template_has_recorded_calls() -> None:
+    assert set(recorded()) == {role.logical_id for role in grants().roles.values()}
+
+
+def test_without_any_one_granted_action_a_recorded_call_is_denied() -> None:
+    left = [
+        place
+        for place, useless in unneeded().items()
+        if useless and (place[0], place[2]) not in NOT_EXERCISED
+    ]
+    assert left == [], "remove the grant, exercise it, or say in NOT_EXERCISED why it stays"
+
+
+@pytest.mark.parametrize("entry", sorted(NOT_EXERCISED))
+def test_the_list_of_what_is_not_exercised_is_true(entry: tuple[str, str]) -> None:
+    places = [useless for place, useless in unneeded().items() if (place[0], place[2]) == entry]
+    assert any(places), "it is exercised now, or granted no more: take it off the list"

@@ -80,13 +80,13 @@ def test_a_run_that_is_stopped_before_its_last_units_begins_none_of_them(
     run_id = "e2e-stop-midway"
     with cloud.job_hanging_for("dt=2026-11-02"):
         cloud.send(run_request(run_id, endDateTime="2026-11-05"))
-        wait_until(lambda: len(cloud.ledger(run_id, "JOB#0")) == 2 or None, "the second unit's job")
-        job_of(cloud, run_id, "SUBMITTED", "RUNNING")
+        second = "JOB#00000-001#clean"
+        wait_until(lambda: cloud.ledger(run_id, second) or None, "the second unit's job")
         stop(cloud, run_id)
         run = cloud.await_run(run_id, "STOPPED")
 
     results = cloud.results(run_id)
-    assert len(cloud.ledger(run_id, "JOB#0")) == 2
+    assert cloud.ledger(run_id, "JOB#00000-002") == cloud.ledger(run_id, "JOB#00000-003") == []
     assert (run["units"]["M"]["stored"]["N"], results["units"]["failed"]) == ("1", 3)
     first, *others = [unit["failure"]["errorType"] for unit in results["outcomes"][1:]]
     assert first in ("JobCancelled", "RunStopped")  # the job may just not have been submitted

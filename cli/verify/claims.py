@@ -13,9 +13,10 @@ from typing import Any, Final
 
 CLAIMS: Final[Mapping[str, str]] = MappingProxyType({
     "invoke-right": "a chained invoke is allowed by lambda:InvokeFunction on ARN and ARN:*",
+    "invoke-arn": "which of ARN and ARN:* the service checks for a chained invoke",
     "error-types": "a failed chained invoke reports the error's class name, without its module",
     "known-rows": "the functions and their layer store known rows as they are, and reject others",
-    "batch-acknowledged": "a succeeded run's message is acknowledged through the execution's result",
+    "batch-acknowledged": "a succeeded run's message is acknowledged by the execution's result",
     "notifications": "the encrypted topic delivers to its queue, and the consumer receives it once",
     "glue-modules": "a Glue Python shell job can install the module that the template names",
     "glue-event": "the event of a Glue run's end wakes the job watcher",
@@ -72,6 +73,14 @@ class Finding:
 Check = Callable[[Any], Finding]
 
 
+class Concluded(Exception):
+    """A check ends early with this finding, as what it looks at is not there."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.evidence)
+        self.finding = finding
+
+
 def passed(evidence: str) -> Finding:
     return Finding(Verdict.PASS, evidence)
 
@@ -86,3 +95,7 @@ def skipped(evidence: str) -> Finding:
 
 def not_configured(parameter: str) -> Finding:
     return Finding(Verdict.NOT_CONFIGURED, f"the parameter {parameter} is empty")
+
+
+def not_shown(evidence: str) -> Finding:
+    return Finding(Verdict.NOT_SHOWN, evidence)

@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,12 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.executions import fetch_events
 from cli.ledger_view import Item, plain_item
 from cli.message import send_message
-from cli.verify.probes import Probe
+from cli.verify.probes import STOPPED_BY, Probe
 from cli.verify.session import ProbeRun, Session
 from cli.warehouse_view import QueryFailed, execute, warehouse_target
 from contracts import layout
-
-_STOPPED_BY: Final = "stopped by pipeline verify"
 
 
 def upload_probe(session: Session, probe: Probe) -> None:
@@ -64,7 +63,7 @@ def _look(session: Session, run: ProbeRun) -> None:
     if any(job.service_id for job in session.ledger.jobs(run_id)):
         run.stopped_at = time.time()
         session.deployment.client("lambda").stop_durable_execution(
-            DurableExecutionArn=run.run.holder, Error={"ErrorMessage": _STOPPED_BY}
+            DurableExecutionArn=run.run.holder, Error={"ErrorMessage": STOPPED_BY}
         )
 
 
@@ -113,13 +112,10 @@ def _remove(session: Session) -> None:
         places = [(output("CodeBucketName"), probe.contract_key)]
         places += [(output("DataBucketName"), key) for key in probe.objects]
         for bucket, key in places:
-            _try(
-                session,
-                f"s3://{bucket}/{key}",
-                lambda bucket=bucket, key=key: s3.delete_object(Bucket=bucket, Key=key),
-            )
+            remove = partial(s3.delete_object, Bucket=bucket, Key=key)
+            _try(session, f"s3://{bucket}/{key}", remove)
         if probe.table:
-            _try(session, f"the table {probe.table}", lambda table=probe.table: _drop(session, table))
+            _try(session, f"the table {probe.table}", partial(_drop, session, probe.table))
     ids = ", ".join(run.probe.run_id for run in session.runs.values())
     session.left += [
         f"records of {ids} in the ledger and in the warehouse's pipeline_… tables",

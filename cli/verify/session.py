@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from cli.deployment import Deployment
 from cli.history_view import Event
 from cli.ledger_view import Item, JobRow, LedgerView, Run, UnitRow
+from cli.verify.claims import Concluded, failed, not_configured, skipped
 from cli.verify.probes import Probe
 
 Seen = TypeVar("Seen")
@@ -56,7 +57,12 @@ class ProbeRun:
     @property
     def failures(self) -> str:
         """The failures of its units, in one line."""
-        found = [f"{unit.unit_id}: {unit.failure}" for unit in self.units if unit.failure]
+        found = [
+            f"{unit.unit_id}: {unit.failure.stage}: {unit.failure.error_type}:"
+            f" {unit.failure.message}"
+            for unit in self.units
+            if unit.failure
+        ]
         return "; ".join(found)
 
 
@@ -89,6 +95,38 @@ class Session:
 
     def parameter(self, name: str) -> str:
         return self.deployment.parameters.get(name, "")
+
+    def ended(self, name: str) -> ProbeRun:
+        """The run of this probe, which has ended.
+
+        Raises:
+            Concluded: it was refused, or did not end in time.
+        """
+        run = self.runs[name]
+        if run.run is None or not run.ended:
+            raise Concluded(failed(f"{run.probe.run_id} did not end: {run.state}"))
+        return run
+
+    def history(self, name: str) -> ProbeRun:
+        """The run of this probe, which has ended and whose history could be read.
+
+        Raises:
+            Concluded: it did not end in time, or there is no history.
+        """
+        run = self.ended(name)
+        if not run.events:
+            raise Concluded(skipped(f"the history of {run.probe.run_id} could not be read"))
+        return run
+
+    def warehouse(self) -> None:
+        """Do nothing where the deployment has a warehouse.
+
+        Raises:
+            Concluded: it has none.
+        """
+        names = ("RedshiftClusterIdentifier", "RedshiftWorkgroupName")
+        if not any(self.parameter(name) for name in names):
+            raise Concluded(not_configured(" or ".join(names)))
 
     def wait_for(self, look: Callable[[], Seen | None], what: str, seconds: float) -> Seen | None:
         """What `look` returns first that is not None; None after so many seconds.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from running_cloud import RunningCloud
+from typer.testing import CliRunner
 
 from cli.deployment import Deployment
+from cli.exit_codes import FAILED
+from cli.main import app
 from cli.upload import upload_code
 from cli.verify.claims import CLAIMS, Verdict
 from cli.verify.command import as_document, verify_deployment
@@ -76,18 +79,39 @@ def assert_removed(cloud: RunningCloud, probe_id: str) -> None:
         assert cloud.stored(f"verify-{probe_id}-{name}") == []
 
 
-def test_a_job_that_fails_and_a_missing_output_fail_their_claims(
-    cloud: RunningCloud, deployment: Deployment
+@pytest.fixture
+def broken_deployment(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The command finds this cloud here, without one of its outputs."""
     outputs = {name: arn for name, arn in deployment.outputs.items() if "JobWatcher" not in name}
-    broken = dataclasses.replace(deployment, outputs=outputs)
+    cloud = {
+        "endpointUrl": deployment.endpoint_url,
+        "outputs": outputs,
+        "parameters": dict(deployment.parameters),
+        "stackName": deployment.stack_name,
+    }
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "cloud.json").write_text(json.dumps(cloud))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("PIPELINE_STACK", raising=False)
 
+
+@pytest.mark.usefixtures("broken_deployment")
+def test_failing_claims_end_the_command_with_one_and_are_in_its_document(
+    cloud: RunningCloud,
+) -> None:
     with cloud.job_failing_for("/verify/"):
-        session, findings = verify_deployment(broken, lambda _: None, timeout=120, patience=2)
+        done = CliRunner().invoke(app, ["verify", "--json", "--timeout", "120", "--patience", "2"])
 
-    document = as_document(session, findings)
-    failed = {one["id"] for one in document["claims"] if one["verdict"] == "fail"}
+    assert done.exit_code == FAILED, done.output
+    document = json.loads(done.stdout)
+    claims = {one["id"]: one for one in document["claims"]}
+    failed = {name for name, one in claims.items() if one["verdict"] == "fail"}
     assert {"known-rows", "glue-modules", "alarm-metrics"} <= failed, document
-    assert "JobWatcherFunctionArn" in findings["alarm-metrics"].evidence
-    assert "no such luck" in findings["glue-modules"].evidence
-    assert findings["copy-role"].verdict is Verdict.PASS
+    assert "JobWatcherFunctionArn" in claims["alarm-metrics"]["evidence"]
+    assert "no such luck" in claims["glue-modules"]["evidence"]
+    assert claims["copy-role"]["verdict"] == "pass"
+    assert document["left"]
+    assert "glue-modules: fail" in done.stderr

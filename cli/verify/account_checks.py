@@ -11,17 +11,17 @@ from typing import Any, Final
 from cli.verify.claims import Finding, failed, not_shown, passed, skipped
 from cli.verify.session import Session
 
-TEMPLATE: Final = Path(__file__).resolve().parents[2] / "template.yaml"
+_TEMPLATE: Final = Path(__file__).resolve().parents[2] / "template.yaml"
 _ALARM: Final = re.compile(r"^  (\w+Alarm):$", re.MULTILINE)
 _NAMESPACE: Final = "DurablePipeline"
 # Beside its batches, each with a step it waits for: the watcher, the reaper and the consumer.
-BESIDE_BATCHES: Final = 3
+_BESIDE_BATCHES: Final = 3
 
 
 def alarms(session: Session) -> Finding:
     """CloudFormation names them STACK-ID-RANDOM; a new one has no state for its first minutes."""
     prefix = f"{session.deployment.stack_name}-"
-    wanted = _ALARM.findall(TEMPLATE.read_text(encoding="utf-8"))
+    wanted = alarms_of_template()
     latest: list[Mapping[str, Any]] = []
 
     def all_with_a_state() -> bool | None:
@@ -40,6 +40,11 @@ def alarms(session: Session) -> Finding:
         seen = f"{len(latest)} alarms exist, without data: {', '.join(unmeasured)}"
         return not_shown(seen) if session.deployment.local else failed(seen)
     return passed(", ".join(f"{alarm['AlarmName']} {alarm['StateValue']}" for alarm in latest))
+
+
+def alarms_of_template() -> list[str]:
+    """Their logical ids."""
+    return _ALARM.findall(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def alarm_metrics(session: Session) -> Finding:
@@ -65,11 +70,11 @@ def concurrency(session: Session) -> Finding:
     settings = session.deployment.client("lambda").get_account_settings()
     limit = int(settings["AccountLimit"]["ConcurrentExecutions"])
     batches = int(session.parameter("MaximumConcurrency") or 5)
-    needed = 2 * batches + BESIDE_BATCHES
+    needed = 2 * batches + _BESIDE_BATCHES
     seen = f"the account allows {limit} concurrent executions, MaximumConcurrency {batches} needs"
     if limit >= needed:
         return passed(f"{seen} {needed}")
-    fits = max((limit - BESIDE_BATCHES) // 2, 2)
+    fits = max((limit - _BESIDE_BATCHES) // 2, 2)
     return failed(
         f"{seen} {needed}: deploy with MaximumConcurrency={fits}, or ask for more (Service Quotas,"
         " AWS Lambda, Concurrent executions)"

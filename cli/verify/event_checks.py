@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from cli.verify.claims import Concluded, Finding, failed, not_configured, passed, skipped
+from cli.verify.runs import take_item
 from cli.verify.session import Session
 
 _UPLOADED: Final = "id,recorded_at,value,unit\nup,2026-11-01T08:00:00Z,1,C\n"
@@ -54,8 +55,6 @@ def upload_event(session: Session) -> Finding:
     """
     if session.parameter("StartRunsOnUpload") != "true":
         return skipped("the parameter StartRunsOnUpload is not true: the rule is disabled")
-    from cli.verify.runs import take_item
-
     dataset = session.ended("plain").probe.dataset
     bucket, key = session.deployment.output("DataBucketName"), f"landing/{dataset}/up.csv"
     s3 = session.deployment.client("s3")

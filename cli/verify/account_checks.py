@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from cli.verify.claims import Finding, failed, not_shown, passed, skipped
+from cli.verify.claims import Finding, failed, not_shown, passed
 from cli.verify.session import Session
 
 _TEMPLATE: Final = Path(__file__).resolve().parents[2] / "template.yaml"
@@ -54,10 +54,9 @@ def alarm_metrics(session: Session) -> Finding:
 
 def own_metrics(session: Session) -> Finding:
     """The stopped run was counted by the reaper under the name of its execution's function."""
-    run = session.ended("stop")
-    if run.stopped_at is None or run.run is None:
-        return skipped(f"{run.probe.run_id} ended before it could be stopped: {run.state}")
-    dimensions = {"FunctionName": _name(run.run.holder), "service": "durable-pipeline"}
+    run = session.stopped()
+    holder = run.run.holder if run.run else ""
+    dimensions = {"FunctionName": _name(holder), "service": "durable-pipeline"}
     return _metric(session, _NAMESPACE, "ExecutionsStopped", dimensions)
 
 

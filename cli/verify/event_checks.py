@@ -41,9 +41,7 @@ def emr_serverless_event(session: Session) -> Finding:
 
 
 def status_event(session: Session) -> Finding:
-    run = session.ended("stop")
-    if run.stopped_at is None:
-        return skipped(f"{run.probe.run_id} ended before it could be stopped: {run.state}")
+    run = session.stopped()
     terms = ("Durable Execution Status Change", "run ended by the reaper", run.probe.run_id)
     return _woken(session, *terms)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cli.history_view import Event
-from cli.verify.claims import Concluded, Finding, failed, not_shown, passed, skipped
+from cli.verify.claims import Finding, failed, not_shown, passed
 from cli.verify.probes import GOOD_ROWS, STOPPED_BY
 from cli.verify.session import ProbeRun, Session
 
@@ -113,14 +113,14 @@ def callback_right(session: Session) -> Finding:
 
 def execution_read_right(session: Session) -> Finding:
     """The reaper learns the reason only by GetDurableExecution."""
-    run = _stopped(session)
+    run = session.stopped()
     reason = run.run.reason if run.run else None
     seen = f"{run.probe.run_id} has the reason: {reason}"
     return passed(seen) if STOPPED_BY in (reason or "") else failed(seen)
 
 
 def stop_cancels_job(session: Session) -> Finding:
-    run_id = _stopped(session).probe.run_id
+    run_id = session.stopped().probe.run_id
 
     def cancelled() -> list[str] | None:
         states = [job.state for job in session.ledger.jobs(run_id)]
@@ -131,14 +131,6 @@ def stop_cancels_job(session: Session) -> Finding:
     jobs = session.ledger.jobs(run_id)
     seen = ", ".join(f"{job.service_id or job.job_id} {job.state}" for job in jobs) or "no job"
     return passed(seen) if found else failed(f"{run_id}: {seen}, none CANCELLED or some going on")
-
-
-def _stopped(session: Session) -> ProbeRun:
-    run = session.ended("stop")
-    if run.stopped_at is None:
-        why = f"{run.probe.run_id} ended before it could be stopped: {run.state}"
-        raise Concluded(skipped(why))
-    return run
 
 
 def _holder(run: ProbeRun) -> str:

@@ -58,13 +58,23 @@ def _look(session: Session, run: ProbeRun) -> None:
     if run.run is None:
         run.refusal = session.ledger.refusal(run.message_id, run_id)
         return
-    if run.run.status.ended or run.probe.name != "stop" or run.stopped_at is not None:
+    to_stop = run.probe.name == "stop" and run.stopped_at is None and run.stop_error is None
+    if not to_stop or run.run.status.ended:
         return
     if any(job.service_id for job in session.ledger.jobs(run_id)):
-        run.stopped_at = time.time()
+        _stop(session, run, run.run.holder)
+
+
+def _stop(session: Session, run: ProbeRun, holder: str) -> None:
+    try:
         session.deployment.client("lambda").stop_durable_execution(
-            DurableExecutionArn=run.run.holder, Error={"ErrorMessage": STOPPED_BY}
+            DurableExecutionArn=holder, Error={"ErrorMessage": STOPPED_BY}
         )
+    except ClientError as error:
+        run.stop_error = str(error)
+        session.report(f"{run.probe.run_id} cannot be stopped and goes on: {error}")
+    else:
+        run.stopped_at = time.time()
 
 
 def _gather(session: Session, run: ProbeRun) -> None:

@@ -27,6 +27,7 @@ class ProbeRun:
         message_id: of its message.
         refusal: why its message was refused.
         stopped_at: seconds since the epoch at which its execution was stopped.
+        stop_error: why it could not be stopped.
         items: what it stored in DynamoDB, by partition key.
     """
 
@@ -35,6 +36,7 @@ class ProbeRun:
     run: Run | None = None
     refusal: str | None = None
     stopped_at: float | None = None
+    stop_error: str | None = None
     units: Sequence[UnitRow] = ()
     jobs: Sequence[JobRow] = ()
     events: Sequence[Event] = ()
@@ -105,6 +107,18 @@ class Session:
         run = self.runs[name]
         if run.run is None or not run.ended:
             raise Concluded(failed(f"{run.probe.run_id} did not end: {run.state}"))
+        return run
+
+    def stopped(self) -> ProbeRun:
+        """The run that was to be stopped, and was.
+
+        Raises:
+            Concluded: it did not end in time, or was not stopped.
+        """
+        run = self.ended("stop")
+        if run.stopped_at is None:
+            why = run.stop_error or f"it ended before: {run.state}"
+            raise Concluded(skipped(f"{run.probe.run_id} could not be stopped: {why}"))
         return run
 
     def history(self, name: str) -> ProbeRun:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from verify_world import (
+    HOLDER,
     Account,
     Service,
     a_job,
@@ -24,6 +25,7 @@ from verify_world import (
 
 from cli.verify.checks import CHECKS, checked
 from cli.verify.claims import CLAIMS, Finding, Verdict
+from cli.verify.runs import follow
 from cli.verify.session import Session
 
 
@@ -206,3 +208,31 @@ def test_a_run_that_ended_before_it_could_be_stopped_shows_nothing(claim: str) -
     session = a_session(Account())
     session.runs["stop"].stopped_at = None
     assert finding(session, claim).verdict is Verdict.SKIPPED
+
+
+def test_a_run_that_may_not_be_stopped_is_asked_once_and_named() -> None:
+    running = {"run_id": {"S": "s"}, "status": {"S": "RUNNING"}, "holder": {"S": HOLDER}}
+    job = {"item": {"S": "JOB#0#clean#1"}, "service_id": {"S": "jr_1"}, "state": {"S": "RUNNING"}}
+
+    def items(request: Mapping[str, Any]) -> dict[str, Any]:
+        jobs = request["ExpressionAttributeValues"][":prefix"]["S"] == "JOB#"
+        return {"Items": [job] if jobs else []}
+
+    functions = Service(
+        stop_durable_execution=denied("StopDurableExecution"),
+        get_durable_execution_history={"Events": []},
+    )
+    account = Account(
+        functions=functions,
+        dynamodb=Service(get_item={"Item": running}, query=items, delete_item={}),
+    )
+    session = a_session(account, NO_ENGINES, endpoint_url="http://127.0.0.1:1")
+    session.runs["stop"].run, session.runs["stop"].stopped_at = None, None
+
+    follow(session, 0.7)
+
+    assert [asked for asked, _ in functions.asked].count("stop_durable_execution") == 1
+    session.runs["stop"].run = stored_run("s")
+    found = finding(session, "status-event")
+    assert found.verdict is Verdict.SKIPPED
+    assert "AccessDenied" in found.evidence

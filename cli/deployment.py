@@ -33,6 +33,7 @@ class Deployment:
         endpoint_url: of the local cloud; None on AWS.
         region: None: as the environment says.
         stack: its name on AWS.
+        stack_name: what its resources are named after, on AWS or locally; None: not known.
     """
 
     outputs: Mapping[str, str]
@@ -40,6 +41,7 @@ class Deployment:
     endpoint_url: str | None = None
     region: str | None = None
     stack: str | None = None
+    stack_name: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -117,6 +119,7 @@ def _stack(name: str, region: str | None) -> Deployment:
         },
         region=region,
         stack=name,
+        stack_name=found["StackName"],
     )
 
 
@@ -146,6 +149,7 @@ def _local_cloud(directory: Path) -> Deployment:
         parameters=cloud["parameters"],
         endpoint_url=endpoint_url,
         region=cloud.get("region", LOCAL_REGION),
+        stack_name=cloud.get("stackName"),
     )
 
 

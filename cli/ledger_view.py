@@ -163,6 +163,10 @@ class LedgerView:
     def jobs(self, run_id: str) -> list[JobRow]:
         return [JobRow.from_item(item) for item in self._items(run_id, "JOB#")]
 
+    def noted_events(self, run_id: str) -> list[str]:
+        """Names of the run's notifications that their consumer noted."""
+        return [item["item"].removeprefix("EVENT#") for item in self._items(run_id, "EVENT#")]
+
     def refusal(self, message_id: str, run_id: str) -> str | None:
         """Why a message was refused; None if it was not (yet)."""
         for partition in (run_id, NO_RUN):

@@ -14,6 +14,7 @@ from cli.run import run
 from cli.show import dead_letters, history, jobs, status, units
 from cli.stop import stop
 from cli.upload import upload
+from cli.verify.command import verify
 
 app = typer.Typer(
     name="pipeline",
@@ -34,6 +35,7 @@ app.command(epilog=EPILOG)(rejected)
 app.command(epilog=EPILOG)(resend)
 app.command(epilog=EPILOG)(stop)
 app.command(epilog=EPILOG)(upload)
+app.command(epilog=EPILOG)(verify)
 app.command("dead-letters", epilog=EPILOG)(dead_letters)
 app.add_typer(dataset_app, name="dataset")
 

@@ -48,11 +48,29 @@ def query(
     Raises:
         QueryFailed: with what the warehouse said.
     """
+    statement = execute(deployment, target, sql, parameters)
+    result = deployment.client("redshift-data").get_statement_result(Id=statement)
+    return QueryResult(
+        columns=tuple(column["name"] for column in result["ColumnMetadata"]),
+        rows=tuple(tuple(_value(field) for field in record) for record in result["Records"]),
+    )
+
+
+def execute(
+    deployment: Deployment,
+    target: Mapping[str, str],
+    sql: str,
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """Run one statement to its end; returns its id.
+
+    Raises:
+        QueryFailed: with what the warehouse said.
+    """
     client = deployment.client("redshift-data")
-    statement = client.execute_statement(
-        **target,
-        Sql=sql,
-        Parameters=[{"name": name, "value": value} for name, value in parameters.items()],
+    named = [{"name": name, "value": value} for name, value in (parameters or {}).items()]
+    statement: str = client.execute_statement(
+        **target, Sql=sql, **({"Parameters": named} if named else {})
     )["Id"]
     waited = 0.0
     while (described := client.describe_statement(Id=statement))["Status"] not in (
@@ -66,11 +84,7 @@ def query(
         waited += _POLL_SECONDS
     if described["Status"] != "FINISHED":
         raise QueryFailed(described.get("Error") or described["Status"])
-    result = client.get_statement_result(Id=statement)
-    return QueryResult(
-        columns=tuple(column["name"] for column in result["ColumnMetadata"]),
-        rows=tuple(tuple(_value(field) for field in record) for record in result["Records"]),
-    )
+    return statement
 
 
 def _value(field: Mapping[str, Any]) -> Any:

@@ -96,6 +96,60 @@ def test_files_that_are_named_exist(page: str) -> None:
         assert (ROOT / path).exists(), path
 
 
+# File names that are no files of this repository, by what makes them.
+MADE_BY = {
+    "the reader": {"datasets/visits.yaml", "2026-11-01/visits.csv", "lookups/countries.csv"},
+    "pipeline rejected": {"mended.jsonl"},
+    "jobs and steps": {
+        "data/part-00000.csv",
+        "part-00000.parquet",
+        "rejected.jsonl",
+        "report.json",
+        "-transform.jsonl",
+        "runs/RUN_ID/results.json",
+    },
+    "no one: a setting of Spark": {"spark.sql"},
+}
+FILE_NAME = re.compile(
+    r"""(?<![\w/*.\-{$("])([\w-]+(?:[\w./-]*[\w-])?"""
+    r"""\.(?:csv|yaml|yml|json|jsonl|py|sql|toml|md|txt|parquet|whl|sh))\b(?![\w/])"""
+)
+TRACKED = {path.name for path in ROOT.glob("*")} | {
+    path.name
+    for folder in ("cli", "datasets", "docs", "events", "jobs", "local", "sql", "src", "tests")
+    for path in (ROOT / folder).rglob("*")
+    if "__pycache__" not in path.parts
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_file_names_without_a_folder_exist_or_are_made_by_somebody(page: str) -> None:
+    """`aws s3 cp readings.csv …` was there, and no such file."""
+    made = set().union(*MADE_BY.values())
+    for name in FILE_NAME.findall(PAGES[page]):
+        assert name in made or Path(name).name in TRACKED, name
+
+
+def test_a_file_that_is_not_there_is_found() -> None:
+    (name,) = FILE_NAME.findall('aws s3 cp readings.csv "s3://bucket/landing/standard/"')
+    assert name == "readings.csv"
+    assert name not in TRACKED
+
+
+def test_the_first_deploy_does_not_write_into_a_tracked_file() -> None:
+    typed = [line for text in PAGES.values() for line in text.splitlines() if "sam deploy" in line]
+    assert any("sam build && sam deploy --region" in line for line in typed)
+    assert not [line for line in typed if "sam deploy --guided" in line]
+
+
+def test_what_stays_behind_is_what_the_template_keeps() -> None:
+    retained = r"\n  (\w+):\n    Type: .+\n(?: {4}.*\n){0,3}?    DeletionPolicy: Retain"
+    kept = set(re.findall(retained, TEMPLATE))
+    told = table(PAGES["operations.md"], "what stays")
+    assert kept
+    assert kept == {name for row in told if "Bucket, " in row for name in row.split(", ")}
+
+
 def test_make_targets_that_are_named_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     for page, text in PAGES.items():

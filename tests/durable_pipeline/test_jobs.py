@@ -315,3 +315,23 @@ def test_a_job_that_cannot_be_cancelled_has_timed_out_all_the_same(
     failure = world.units["00000-000"]["failure"]
     assert (failure["stage"], failure["errorType"]) == ("clean", "JobTimedOut")
     assert "could not be cancelled" in failure["message"]
+
+
+def test_one_after_another_the_next_object_follows_a_success_a_failure_and_a_time_out(
+    short_heartbeat: Deployment, world: World
+) -> None:
+    world.objects = 4
+    world.job_answers["clean"] = [
+        answered(short_heartbeat, state="FAILED", error="no such luck"),
+        running,
+        {"state": "RUNNING", "overdue": True},
+        answered(short_heartbeat),
+        answered(short_heartbeat),
+    ]
+
+    short_heartbeat.run(sqs_event({**RUN, "maxConcurrency": 1}))
+
+    submitted = [payload["key"]["unitId"] for payload in world.payloads("submit-job")]
+    assert submitted == sorted(submitted)
+    assert world.units["00000-001"]["failure"]["errorType"] == "JobTimedOut"
+    assert world.unit_status() == {"FAILED": 2, "STORED": 2}

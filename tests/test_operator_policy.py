@@ -28,6 +28,7 @@ SERVICES = (
 OTHER_NAMES = {
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
+    "lambda:Invoke": {"lambda:InvokeFunction"},
 }
 OF_BOTO3 = {
     "download_file": {"s3:GetObject"},

@@ -100,6 +100,7 @@ def test_files_that_are_named_exist(page: str) -> None:
 MADE_BY = {
     "the reader": {"datasets/visits.yaml", "2026-11-01/visits.csv", "lookups/countries.csv"},
     "pipeline rejected": {"mended.jsonl"},
+    "the local cloud": {"calls.json"},
     "jobs and steps": {
         "data/part-00000.csv",
         "part-00000.parquet",
@@ -116,7 +117,18 @@ FILE_NAME = re.compile(
 )
 TRACKED = {path.name for path in ROOT.glob("*")} | {
     path.name
-    for folder in ("cli", "datasets", "docs", "events", "jobs", "local", "sql", "src", "tests")
+    for folder in (
+        "cli",
+        "datasets",
+        "docs",
+        "events",
+        "jobs",
+        "local",
+        "requirements",
+        "sql",
+        "src",
+        "tests",
+    )
     for path in (ROOT / folder).rglob("*")
     if "__pycache__" not in path.parts
 }

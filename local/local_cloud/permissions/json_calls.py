@@ -59,7 +59,18 @@ def _table(operation: str, body: Body) -> list[Call] | None:
         return [Call(f"dynamodb:{operation}", str(body.get("ResourceArn", "")))]
     arn = _table_arn(str(body.get("TableName", "")))
     index = body.get("IndexName")
-    return [Call(f"dynamodb:{operation}", f"{arn}/index/{index}" if index else arn)]
+    target = f"{arn}/index/{index}" if index else arn
+    return [Call(f"dynamodb:{operation}", target, _leading_key(body))]
+
+
+def _leading_key(body: Body) -> dict[str, tuple[str, ...]]:
+    """Of a request for one item of a table whose key is its partition key alone: a request does
+    not tell which of two attributes is the partition key."""
+    key = body.get("Key", {})
+    if len(key) != 1:
+        return {}
+    (typed,) = key.values()
+    return {"dynamodb:leadingkeys": tuple(str(value) for value in typed.values())}
 
 
 def _table_arn(name: str) -> str:

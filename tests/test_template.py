@@ -369,3 +369,11 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "OperatorPolicyArn",
     }
     assert wanted | {f"{name}Arn" for name in functions()} == set(template()["Outputs"])
+
+
+def test_the_python_of_the_functions_is_looked_for_first() -> None:
+    """Local functions run on the Python that runs the local cloud."""
+    (runtime,) = {one["Runtime"] for one in functions().values()}
+    script = (deployed_code.ROOT / "scripts" / "find-python").read_text(encoding="utf-8")
+    assert f'\nfunctions="{runtime} ' in script
+    assert "\ncandidates=${PYTHON:-$functions " in script

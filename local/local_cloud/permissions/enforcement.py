@@ -109,12 +109,15 @@ class Enforcement:
         """
         return self.principals.credentials(role, session)
 
-    def credentials_for(self, name: str, *documents: Any) -> dict[str, str]:
+    def credentials_for(
+        self, name: str, *documents: Any, attached: Sequence[str] = ()
+    ) -> dict[str, str]:
         """The variables by which a client signs as somebody who may do what policies say.
 
         Args:
             name: of the role that is made up for it; its calls are recorded under it.
             documents: policy documents; a new call with the same name replaces them.
+            attached: ARNs of managed policies of the template.
 
         Raises:
             TemplateError: a policy cannot be evaluated.
@@ -122,7 +125,7 @@ class Enforcement:
         arn = f"arn:aws:iam::{ACCOUNT_ID}:role/{name}"
         if self._grants is not None and self.guard is not None:
             known = len(self._grants.problems)
-            self._grants.roles[arn] = Role(arn, name)
+            self._grants.roles[arn] = Role(arn, name, attached=list(attached))
             for index, document in enumerate(documents):
                 self._grants.add_inline(name, document, f"{name} policy {index}")
             self._raise(self._grants.problems[known:])

@@ -121,6 +121,9 @@ _OF_STREAMS: Final = frozenset({"GetLogEvents", "PutLogEvents", "CreateLogStream
                                 "DeleteLogStream"})  # fmt: skip
 
 
+_OF_TAGS: Final = ("TagResource", "UntagResource", "ListTagsForResource")
+
+
 def _log(operation: str, body: Body) -> list[Call]:
     if operation == "DescribeLogGroups":
         return [Call("logs:DescribeLogGroups", _arn("logs", "log-group::log-stream:"))]
@@ -131,6 +134,9 @@ def _log(operation: str, body: Body) -> list[Call]:
     )
     if operation in _OF_STREAMS:
         arn = f"{arn}:log-stream:{body.get('logStreamName', '')}"
+    elif operation not in _OF_TAGS:
+        # API Reference, "LogGroup": the ARN that policies use ends in `:*`, but for tags.
+        arn = f"{arn}:*"
     return [Call(f"logs:{operation}", arn)]
 
 

@@ -76,7 +76,12 @@ class Deployment:
 
 
 def _client(service: str, endpoint_url: str | None, region: str | None) -> Any:
-    config = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+    # A function's answer may take as long as the function may run (the reaper: 300 s).
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=5,
+        read_timeout=310 if service == "lambda" else 60,
+    )
     if endpoint_url is None:
         return boto3.client(service, region_name=region, config=config)
     return boto3.client(

@@ -6,15 +6,24 @@ import json
 from typing import Annotated, Any, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.deployment import Deployment, find_deployment
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, CommandFailed
 from cli.follow import Follower
-from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, TimeoutOption
+from cli.options import (
+    JsonOption,
+    RegionOption,
+    RunIdArgument,
+    StackOption,
+    TimeoutOption,
+    ledger_of,
+)
 from cli.run import follow_to_the_end
 from cli.tables import make_console, print_json
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.messages.run import STOP_REASON_CHARACTERS
+from contracts.run import RunStatus
 
 # What steps.reaper takes for a request to stop a run.
 _REQUEST: Final = "Stop Run"
@@ -52,16 +61,33 @@ def stop(
             " dead-letters)",
             NOT_FOUND,
         )
-    if json_output:
+    follows = wait and stopped.outcome is StopOutcome.STOPPING
+    if json_output and not follows:  # else the run's report is the one document
         print_json(make_console(), stopped.to_json())
-    else:
+    elif not json_output:
         make_console().print(_text(stopped), soft_wrap=True, markup=False)
     if stopped.outcome is StopOutcome.ENDED:
         raise typer.Exit(REFUSED)
-    if wait and stopped.outcome is StopOutcome.STOPPING:
-        follow_to_the_end(
-            deployment, Follower(deployment, run_id), timeout, json_output=json_output
-        )
+    if follows:
+        _follow(deployment, run_id, timeout, json_output=json_output)
+
+
+def _follow(
+    deployment: Deployment, run_id: str, timeout: float | None, *, json_output: bool
+) -> None:
+    """Follow the run to its end.
+
+    Raises:
+        typer.Exit: always; 0 if it ended as STOPPED, 2 if it had come to another end before.
+    """
+    follower = Follower(deployment, run_id)
+    try:
+        follow_to_the_end(deployment, follower, timeout, json_output=json_output)
+    except typer.Exit:
+        run = ledger_of(deployment).run(run_id)
+        if run is None or not run.status.ended:
+            raise
+        raise typer.Exit(0 if run.status is RunStatus.STOPPED else REFUSED) from None
 
 
 def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
@@ -71,14 +97,23 @@ def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
         CommandFailed: it could not, or is of a release that has no way to.
     """
     event = {"detail-type": _REQUEST, "detail": message.to_json()}
-    answer = deployment.client("lambda").invoke(
-        FunctionName=deployment.output("ReaperFunctionArn"), Payload=json.dumps(event).encode()
-    )
-    payload: Any = json.loads(answer["Payload"].read() or b"null")
+    function = deployment.output("ReaperFunctionArn")
+    try:
+        answer = deployment.client("lambda").invoke(
+            FunctionName=function, Payload=json.dumps(event).encode()
+        )
+        payload: Any = json.loads(answer["Payload"].read() or b"null")
+    except (ClientError, BotoCoreError) as error:
+        raise CommandFailed(
+            f"it is not known whether run {message.run_id} is being stopped: {error}; the same"
+            " command may be repeated",
+            FAILED,
+        ) from None
     if "FunctionError" in answer:
         what = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
         raise CommandFailed(
-            f"run {message.run_id} was not stopped: {what}; the same command may be repeated",
+            f"it is not known whether run {message.run_id} is being stopped: {what}; the same"
+            " command may be repeated",
             FAILED,
         )
     if payload is None:

@@ -128,9 +128,8 @@ class Pipeline:
                 prepare_warehouse(self.context, self.settings, request.run_id)
         except StageFailed as failed:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message)
-            return Prepared(
-                result=result, refused=failed.message if failed.error_type in REFUSED else None
-            )
+            refused = failed.error_type in REFUSED and result.status is RunStatus.FAILED
+            return Prepared(result=result, refused=failed.message if refused else None)
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
             reason = f"no {what} to process: {_asked_for(request, claim)}"

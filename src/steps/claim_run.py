@@ -32,7 +32,7 @@ from contracts.run_request import (
 from steps import aws
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
-from steps.stop_decision import is_stopping
+from steps.stop_decision import is_stopping, unchanged
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 OF_AN_END: Final = (
@@ -40,6 +40,7 @@ OF_AN_END: Final = (
     "results_url",
     "ended_at",
     "reaped",
+    "reaped_for",
     "outcome",
     "findings",
     "next_steps",
@@ -147,6 +148,8 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
         return _answer(ClaimOutcome.CLAIMED, run)
     if run["holder"] == message.handed_over_by and not failed:
         return _change_hands(message, run, ledger, {"updated_at": format_timestamp(now)})
+    if stopping:  # whoever holds it, or the reaper, ends it
+        return _answer(ClaimOutcome.ENDED, run)
     # A batch execution may go on with its other records after this run of it has failed: then the
     # ledger, not the execution, tells that the run is over.
     holder = execution_status(run["holder"])
@@ -156,8 +159,6 @@ def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime)
         )
     if holder in ALIVE and not failed:
         return _answer(ClaimOutcome.LIVE, run)
-    if stopping:  # the reaper has still to end the run
-        return _answer(ClaimOutcome.ENDED, run)
     if holder == STOPPED and not failed:  # by a person, who meant this run or a neighbour of it
         raise TransientFailure(
             f"the execution of run {run['run_id']} was stopped; the reaper decides in a moment"
@@ -197,7 +198,10 @@ def _change_hands(
         & Attr("run_attempt").eq(run["run_attempt"])
         & Attr("status").eq(run["status"])  # it may just have succeeded
     )
-    removed = OF_AN_END if outcome is ClaimOutcome.TAKEN_OVER else ()
+    removed: tuple[str, ...] = ()
+    if outcome is ClaimOutcome.TAKEN_OVER:
+        removed = OF_AN_END
+        as_read &= unchanged(run)  # whoever it is handed over to ends a run that is to stop
     if not ledger.update(run["run_id"], RUN, changes, removed, as_read):
         raise Conflict(f"run {run['run_id']} changed hands while it was being claimed")
     return _answer(outcome, {**run, **changes})

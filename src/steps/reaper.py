@@ -249,6 +249,8 @@ class Reaper:
         if is_settling(run, holder.status, self.clock()):
             return Stopped()  # the next sweep looks again
         unannounced = run.get("reaped") == MARKED
+        if unannounced and holder.alive:
+            return Stopped()  # it may still announce the end that it has recorded itself
         if unannounced or not RunStatus(run["status"]).ended:
             if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
                 count_end(run["holder"], holder.status)

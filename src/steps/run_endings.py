@@ -12,17 +12,18 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from contracts.errors import OwnershipLost
 from contracts.messages import Notify, RecordRun
-from contracts.run import RunStatus
+from contracts.run import RunStatus, UnitStatus
 from contracts.run_request import RunRequest, format_timestamp
 from steps import record_run
 from steps.executions import Ended
-from steps.ledger import RUN, Item, Ledger
+from steps.ledger import RUN, UNIT_PREFIX, Item, Ledger
 from steps.notify import run_event
 from steps.runtime import Clock, logger, metrics
 from steps.stop_decision import MARKED, is_stopping, reason_of, unchanged
 from steps.topic import Event, EventName
 
 ANNOUNCED: Final = "announced"
+REAPED_FOR: Final = "reaped_for"  # the execution with which the run ended
 _NEIGHBOUR: Final = (
     "its execution was stopped while it held an earlier run of the same batch; the run's message"
     " starts it again"
@@ -54,6 +55,7 @@ class RunEndings:
             "ended_at": now,
             "updated_at": now,
             "reaped": MARKED,
+            REAPED_FOR: run["holder"],
         }
         going_on = Attr("status").is_in([RunStatus.CLAIMED.value, RunStatus.RUNNING.value])
         as_read = held_as(run) & going_on & unchanged(run)
@@ -69,17 +71,27 @@ class RunEndings:
         return ended.run_status, ended.reason
 
     def _was_executed(self, run: Item) -> bool:
-        """Whether the execution was at this run when it was stopped: a batch takes its runs in the
-        order in which it has claimed them."""
-        first = run
+        """Whether the execution was at this run when it was stopped.
+
+        That is the one with a unit under way, else one that has begun units, else the first that
+        it had claimed: a batch takes its runs in that order. Runs that had ended by themselves, or
+        were stopped before, do not count.
+        """
+        first, rank = run, self._rank(run)
         for run_id in self.ledger.runs_held_by(run["holder"]):
             other = self.ledger.get_item(run_id, RUN)
-            if other is None or other["holder"] != run["holder"]:
+            if other is None or other["holder"] != run["holder"] or run_id == run["run_id"]:
                 continue
-            unfinished = not RunStatus(other["status"]).ended or "reaped" in other
-            if unfinished and _claimed(other) < _claimed(first):
-                first = other
+            of_this_end = other.get(REAPED_FOR) == run["holder"]
+            if (of_this_end or not RunStatus(other["status"]).ended) and self._rank(other) < rank:
+                first, rank = other, self._rank(other)
         return bool(first["run_id"] == run["run_id"])
+
+    def _rank(self, run: Item) -> tuple[int, str, str]:
+        units = self.ledger.query(run["run_id"], UNIT_PREFIX)
+        states = {unit["status"] for unit in units if unit["run_attempt"] == run["run_attempt"]}
+        work = 0 if UnitStatus.RUNNING in states else 1 if states else 2
+        return work, str(run.get("submitted_at", run["claimed_at"])), str(run["run_id"])
 
     def announce(self, run: Item) -> None:
         """Write the results document of what there is, and publish the end of the run."""
@@ -106,13 +118,11 @@ class RunEndings:
         )
         self.publish(run_event(news, now, self.stack))
         told = {"reaped": ANNOUNCED}
-        self.ledger.update(run["run_id"], RUN, told, ("active",), condition=held_as(run))
+        # Not if somebody has decided to stop the run meanwhile: that end is still to be announced.
+        as_announced = held_as(run) & Attr("status").eq(run["status"]) & unchanged(run)
+        self.ledger.update(run["run_id"], RUN, told, ("active",), condition=as_announced)
 
 
 def held_as(run: Item) -> ConditionBase:
     """The run is still held by whom it was when it was read."""
     return Attr("holder").eq(run["holder"]) & Attr("run_attempt").eq(run["run_attempt"])
-
-
-def _claimed(run: Item) -> tuple[str, str]:
-    return str(run.get("submitted_at", run["claimed_at"])), str(run["run_id"])

@@ -85,7 +85,7 @@ def record_decision(message: StopRun, ledger: Ledger, now: datetime) -> tuple[St
 
 def _decision(message: StopRun, now: datetime) -> dict[str, Any]:
     reason = {REASON: message.reason} if message.reason else {}
-    return {REQUESTED_AT: format_timestamp(now), **reason, "updated_at": format_timestamp(now)}
+    return {REQUESTED_AT: format_timestamp(now), **reason}
 
 
 def _end(message: StopRun, now: datetime) -> dict[str, Any]:

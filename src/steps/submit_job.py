@@ -82,7 +82,7 @@ class Submitter:
 
         Raises:
             OwnershipLost: the run was taken over by a newer attempt, or has ended.
-        RunStopped: the run is to stop.
+            RunStopped: the run is to stop.
             EngineFull, Throttled, TransientFailure: the intent stands; the same call goes on.
             PipelineError: it cannot be submitted; the job is FAILED.
         """

@@ -11,6 +11,7 @@ from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, T
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
+from steps import claim_run as claim_run_module
 from steps.claim_run import SETTLING, claim_run, handler
 
 
@@ -142,6 +143,24 @@ def test_a_run_that_is_to_stop_is_not_taken_over(
     set_run(cloud, status=status, stop_requested_at="2026-11-20T08:00:00Z")
     executions.status[arn("one")] = execution
 
+    assert claim(cloud, "two").outcome is ClaimOutcome.ENDED
+
+
+def test_a_decision_while_a_run_is_being_taken_over_stands(
+    cloud: Any, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed(cloud.ledger)
+    set_run(cloud, status="RUNNING")
+    executions.status[arn("one")] = "TIMED_OUT"
+    asked = claim_run_module.execution_status
+
+    def decide_meanwhile(execution: str) -> str:
+        set_run(cloud, status="RUNNING", stop_requested_at="2026-11-20T08:00:00Z")
+        return asked(execution)
+
+    monkeypatch.setattr(claim_run_module, "execution_status", decide_meanwhile)
+    with pytest.raises(Conflict):
+        claim(cloud, "two")
     assert claim(cloud, "two").outcome is ClaimOutcome.ENDED
 
 

@@ -98,6 +98,7 @@ class TestTheDecision:
         put_manifest(world, 1)
         put_unit(world, UNIT, "FAILED")
         assert record(world) is RunStatus.FAILED
+        world.end("SUCCEEDED")
         stopped = stop(world)
         assert stopped.outcome is StopOutcome.STOPPED
         assert (world.run()["status"], world.run()["reason"]) == ("STOPPED", WHY)
@@ -105,6 +106,35 @@ class TestTheDecision:
         assert (news["event"], news["status"]) == ("run-ended", "STOPPED")
         document = world.cloud.read_json(layout.results_key(RUN_ID))
         assert document["status"] == "STOPPED"
+
+    def test_its_execution_still_announces_the_failure_before_the_stop_is_announced(self, world):
+        """It may be loading the run's own row: that job is not cancelled."""
+        world.cloud.put(layout.load_key(RUN_ID, layout.RUN_UNIT), '{"statements": ["SELECT 1"]}')
+        message = world.message(engine=Engine.REDSHIFT, unit=layout.RUN_UNIT)
+        world.submit(message)
+        put_manifest(world, 1)
+        put_unit(world, UNIT, "FAILED")
+        record(world)
+        assert stop(world).outcome is StopOutcome.STOPPED
+        assert not world.record(message).state.ended
+        assert world.cloud.published() == []
+        world.end("SUCCEEDED")
+        world.sweep()
+        assert [news["status"] for news in world.cloud.published()] == ["STOPPED"]
+
+    def test_a_decision_between_the_end_and_its_announcement_is_announced(self, world):
+        put_manifest(world, 1)
+        put_unit(world, UNIT, "FAILED")
+        world.end("FAILED")
+        run = {"status": "FAILED", "reason": "its execution failed", "reaped": "marked"}
+        world.cloud.ledger.update(RUN_ID, "RUN", run)
+        decision = {"stop_requested_at": "2026-11-20T08:00:00Z", "status": "STOPPED"}
+        world.before("update_item", 2, lambda: world.cloud.ledger.update(RUN_ID, "RUN", decision))
+        world.reap("FAILED")
+        assert world.run()["reaped"] == "marked"
+        stop(world)
+        assert [news["status"] for news in world.cloud.published()][-1] == "STOPPED"
+        assert world.run()["reaped"] == "announced"
 
     def test_a_run_whose_execution_is_gone_is_ended_at_once(self, world):
         world.end("TIMED_OUT")
@@ -253,6 +283,31 @@ class TestAStoppedExecution:
         statuses = [world.run(run)["status"] for run in (RUN_ID, "run-2", "run-3")]
         assert statuses == ["STOPPED", "FAILED", "FAILED"]
         assert "message starts it again" in world.run("run-2")["reason"]
+
+    def test_it_was_at_the_run_with_a_unit_under_way(self, world):
+        """An earlier one may wait for its message: its end could not be recorded."""
+        world.put_held_run("run-2")
+        since = {"submitted_at": "2026-11-20T08:00:02Z"}
+        world.cloud.ledger.update("run-2", "RUN", since)
+        world.cloud.ledger.update(RUN_ID, f"UNIT#{UNIT}", {"status": "STORED", "run_attempt": 1})
+        under_way = {"status": "RUNNING", "run_attempt": 1}
+        world.cloud.ledger.update("run-2", f"UNIT#{UNIT}", under_way)
+        world.end("STOPPED")
+        world.reap()
+        world.reap()
+        assert [world.run(run)["status"] for run in (RUN_ID, "run-2")] == ["FAILED", "STOPPED"]
+
+    def test_a_run_that_was_stopped_before_is_not_the_one(self, world):
+        put_manifest(world, 1)
+        put_unit(world, UNIT, "FAILED")
+        record(world)
+        stop(world)
+        world.put_held_run("run-2")
+        later = {"submitted_at": "2026-11-20T09:00:00Z"}
+        world.cloud.ledger.update("run-2", "RUN", later)
+        world.end("STOPPED")
+        world.reap()
+        assert world.run("run-2")["status"] == "STOPPED"
 
     def test_runs_that_had_ended_before_are_not_the_one(self, world):
         world.cloud.ledger.update(RUN_ID, "RUN", {"status": "SUCCEEDED"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,10 +18,13 @@ from botocore.parsers import ResponseParserError
 
 from local.local_cloud.forwarding import names_operation_in_body, with_operation
 from local.local_cloud.permissions.calls import Call
-from local.local_cloud.permissions.guard import Unmapped, reads_body
+from local.local_cloud.permissions.evaluate import Identity
+from local.local_cloud.permissions.grants import Grants
+from local.local_cloud.permissions.guard import Guard, Mode, Unmapped, reads_body
+from local.local_cloud.permissions.principals import Principals
 from local.local_cloud.permissions.requests import calls_of
 from local.local_cloud.routing import Route, route
-from local.local_cloud.services import Headers
+from local.local_cloud.services import Headers, ServiceError
 
 HERE = "us-east-1:000000000000"
 QUEUE = f"arn:aws:sqs:{HERE}:q"
@@ -202,6 +206,45 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
      [("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/default")]),
     ("cloudwatch", "describe_alarms", {},
      [("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:*")]),
+    ("s3", "get_object_acl", OBJECT, [("s3:GetObjectAcl", O_ARN)]),
+    ("s3", "put_object_acl", {**OBJECT, "ACL": "private"}, [("s3:PutObjectAcl", O_ARN)]),
+    ("s3", "get_object_tagging", {**OBJECT, "VersionId": "v"},
+     [("s3:GetObjectVersionTagging", O_ARN)]),
+    ("s3", "get_object_retention", OBJECT, [("s3:GetObjectRetention", O_ARN)]),
+    ("s3", "get_object_legal_hold", OBJECT, [("s3:GetObjectLegalHold", O_ARN)]),
+    ("s3", "create_multipart_upload", {**OBJECT, "Tagging": "a=b"},
+     [("s3:PutObject", O_ARN), ("s3:PutObjectTagging", O_ARN)]),
+    ("s3", "get_bucket_acl", {"Bucket": "b"}, [("s3:GetBucketAcl", "arn:aws:s3:::b")]),
+    ("s3", "get_bucket_logging", {"Bucket": "b"}, [("s3:GetBucketLogging", "arn:aws:s3:::b")]),
+    ("s3", "delete_bucket_replication", {"Bucket": "b"},
+     [("s3:PutReplicationConfiguration", "arn:aws:s3:::b")]),
+    ("s3", "delete_bucket_website", {"Bucket": "b"},
+     [("s3:DeleteBucketWebsite", "arn:aws:s3:::b")]),
+    ("s3", "get_bucket_accelerate_configuration", {"Bucket": "b"},
+     [("s3:GetAccelerateConfiguration", "arn:aws:s3:::b")]),
+    ("events", "put_events",
+     {"Entries": [{"Source": "s"}, {"Source": "s", "EventBusName": "other"}]},
+     [("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/default"),
+      ("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/other")]),
+    ("events", "put_targets",
+     {"Rule": "r", "EventBusName": "other",
+      "Targets": [{"Id": "1", "Arn": QUEUE, "RoleArn": ROLE}]},
+     [("events:PutTargets", f"arn:aws:events:{HERE}:rule/other/r"), ("iam:PassRole", ROLE)]),
+    ("redshift-data", "execute_statement",
+     {"Sql": "x", "ClusterIdentifier": "c", "Database": "d", "DbUser": "u"},
+     [("redshift-data:ExecuteStatement", f"arn:aws:redshift:{HERE}:cluster:c"),
+      ("redshift:GetClusterCredentials", f"arn:aws:redshift:{HERE}:dbuser:c/u"),
+      ("redshift:GetClusterCredentials", f"arn:aws:redshift:{HERE}:dbname:c/d")]),
+    ("redshift-data", "execute_statement",
+     {"Sql": "x", "ClusterIdentifier": "c", "Database": "d"},
+     [("redshift-data:ExecuteStatement", f"arn:aws:redshift:{HERE}:cluster:c"),
+      ("redshift:GetClusterCredentialsWithIAM", f"arn:aws:redshift:{HERE}:dbname:c/d")]),
+    ("redshift-data", "batch_execute_statement",
+     {"Sqls": ["x"], "WorkgroupName": "wgr", "Database": "d"},
+     [("redshift-data:BatchExecuteStatement",
+       f"arn:aws:redshift-serverless:{HERE}:workgroup/wgr"),
+      ("redshift-serverless:GetCredentials",
+       f"arn:aws:redshift-serverless:{HERE}:workgroup/wgr")]),
     ("iam", "get_role", {"RoleName": "r"}, [("iam:GetRole", ROLE)]),
     ("sts", "assume_role", {"RoleArn": ROLE, "RoleSessionName": "session"},
      [("sts:AssumeRole", ROLE)]),
@@ -230,6 +273,13 @@ def test_a_list_carries_its_prefix_and_a_passed_role_its_service(wire: Wire) -> 
     arguments = {"applicationId": "app", "executionRoleArn": ROLE, "clientToken": "t"}
     asked(wire, "emr-serverless", "start_job_run", **arguments)
     assert wire.calls[1].context == {"iam:passedtoservice": ("emr-serverless.amazonaws.com",)}
+    asked(wire, "s3", "list_object_versions", Bucket="b", Prefix="a/")
+    assert wire.calls[0].context == {"s3:prefix": ("a/",)}
+    asked(wire, "dynamodb", "delete_item", TableName="t", Key=KEY)
+    assert wire.calls[0].context == {"dynamodb:leadingkeys": ("1",)}
+    where, metric = Route("monitoring", "", "PutMetricData"), b'{"Namespace": "N"}'
+    (call,) = calls_of(where, "POST", "/", Headers([]), metric)
+    assert call.context == {"cloudwatch:namespace": ("N",)}
 
 
 def test_a_callback_is_one_of_its_execution(wire: Wire) -> None:
@@ -249,8 +299,58 @@ def test_a_callback_is_one_of_its_execution(wire: Wire) -> None:
         (Route("s3", "", ""), "PATCH", "/b/k"),
         (Route("lambda", "", ""), "GET", "/2015-03-31/event-source-mappings"),
         (Route("glue", "AWSGlue", "GetDatabases"), "POST", "/"),
+        (Route("s3", "", ""), "GET", "/b?something-new"),
+        (Route("s3", "", ""), "DELETE", "/b/k?something-new"),
+        (Route("s3", "", ""), "GET", "/b?acl&logging"),
+        (Route("dynamodb", "", "ExecuteStatement"), "POST", "/"),
+        (Route("dynamodb", "", "BatchWriteItem"), "POST", "/"),
+        (Route("dynamodb", "", "TransactWriteItems"), "POST", "/"),
+        (Route("sqs", "", "CancelMessageMoveTask"), "POST", "/"),
+        (Route("events", "", "PutEvents"), "POST", "/"),
     ],
 )
 def test_what_no_rule_maps_is_refused_by_name(where: Route, method: str, path: str) -> None:
     with pytest.raises(Unmapped, match="does not know which permissions"):
         calls_of(where, method, path, Headers([]), b"{}")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "body"),
+    [
+        ("ssm", "SendCommand", b'{"DocumentName": "d", "Targets": [{"Key": "tag:a"}]}'),
+        ("logs", "StartQuery", b'{"logGroupNames": ["g"]}'),
+    ],
+)
+def test_what_a_request_names_only_indirectly_is_refused(
+    service: str, operation: str, body: bytes
+) -> None:
+    with pytest.raises(Unmapped):
+        calls_of(Route(service, "", operation), "POST", "/", Headers([]), body)
+
+
+@pytest.mark.parametrize(
+    ("body", "action"),
+    [
+        (b'<Delete><Object xmlns="x"><Key xml:space="preserve">k</Key></Object></Delete>', ""),
+        (b'<d:Delete xmlns:d="x"><d:Object><d:Key>k</d:Key></d:Object></d:Delete>', ""),
+        (b"<Delete><Object><VersionId>v</VersionId><Key>k</Key></Object></Delete>", "Version"),
+    ],
+)
+def test_the_keys_to_delete_are_found_however_they_are_written(body: bytes, action: str) -> None:
+    found = calls_of(Route("s3", "", ""), "POST", "/b?delete=", Headers([]), body)
+    assert found == [Call(f"s3:DeleteObject{action}", "arn:aws:s3:::b/k")]
+    assert reads_body(Route("s3", "", ""), "POST", "/b?delete=")
+
+
+@pytest.mark.parametrize("body", [b"", b"<Delete/>", b"<Delete><Object/></Delete>"])
+def test_a_deletion_without_keys_is_malformed(body: bytes) -> None:
+    with pytest.raises(ServiceError, match="MalformedXML"):
+        calls_of(Route("s3", "", ""), "POST", "/b?delete", Headers([]), body)
+
+
+@pytest.mark.parametrize(("operation", "passes"), [("GetCallerIdentity", True), ("Other", False)])
+def test_only_what_needs_no_permission_passes_without_a_call(operation: str, passes: bool) -> None:
+    guard = Guard(Mode.ENFORCE, Grants(), Principals(), lambda *_, **__: [])
+    caller, where = Identity.session(ROLE, "session"), Route("sts", "", operation)
+    with contextlib.nullcontext() if passes else pytest.raises(Unmapped, match="sts Other"):
+        guard.check(caller, where, "POST", "/", Headers([]), b"")

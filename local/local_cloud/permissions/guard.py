@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.denial import Denial, denied, general, missing_statement
@@ -21,6 +21,8 @@ from local.local_cloud.services import ACCESS_KEY, Headers, ServiceError
 _CACHED: Final = 10_000
 _DENIALS: Final = 1_000  # different ones; more are counted and not listed
 _Key = tuple[Identity, str, str, str, tuple[tuple[str, tuple[str, ...]], ...]]
+# What needs no permission (AWS STS API Reference, "GetCallerIdentity").
+_FREE: Final = frozenset({("sts", "GetCallerIdentity")})
 _KMS_OF_TOPICS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
@@ -38,7 +40,7 @@ class CallsOf(Protocol):
     def __call__(
         self, where: Route, method: str, path: str, headers: Headers, body: bytes
     ) -> list[Call]:
-        """All of them have to be allowed; raises `UnmappedRequest`."""
+        """All of them have to be allowed; raises `Unmapped`."""
         ...
 
 
@@ -125,6 +127,8 @@ class Guard:
         """
         try:
             calls = self._calls_of(where, method, path, headers, body)
+            if not calls and (where.service, where.operation) not in _FREE:
+                raise Unmapped(f"{where.service} {where.operation or method}")
         except Unmapped:
             if self._enforces:
                 raise
@@ -242,7 +246,8 @@ def reads_body(where: Route, method: str, path: str) -> bool:
     """Whether the calls of a request stand in its body: never in an object's data."""
     if where.service not in ("s3", ""):
         return True
-    return method == "POST" and "delete" in path.partition("?")[2].split("&")
+    query = parse_qs(path.partition("?")[2], keep_blank_values=True)
+    return method == "POST" and "delete" in query
 
 
 def _unknown(key: str | None, service: str) -> ServiceError:

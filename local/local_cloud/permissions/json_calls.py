@@ -21,10 +21,12 @@ def _arn(service: str, resource: str, region: str = REGION, account: str = ACCOU
     return f"arn:aws:{service}:{region}:{account}:{resource}"
 
 
-def _queue(operation: str, body: Body) -> list[Call]:
+def _queue(operation: str, body: Body) -> list[Call] | None:
     if operation == "ListQueues":
         return [Call("sqs:ListQueues", "*")]
     name = body.get("QueueName") or str(body.get("QueueUrl", "")).rpartition("/")[2]
+    if not name and not body.get("SourceArn"):
+        return None
     arn = str(body.get("SourceArn") or _arn("sqs", name))
     # "Amazon SQS API permissions": a batch needs what its single operation needs.
     calls = [Call(f"sqs:{operation.removesuffix('Batch')}", arn)]
@@ -47,27 +49,37 @@ def _table(operation: str, body: Body) -> list[Call] | None:
     if operation == "ListTables":
         return [Call("dynamodb:ListTables", "*")]
     if operation in ("TransactWriteItems", "TransactGetItems"):
+        entries = [entry for one in body.get("TransactItems") or [] for entry in one.items()]
+        if any(kind not in _TRANSACTIONS or not one.get("TableName") for kind, one in entries):
+            return None
         return [
-            Call(f"dynamodb:{_TRANSACTIONS[kind]}", _table_arn(item["TableName"]))
-            for entry in body.get("TransactItems", [])
-            for kind, item in entry.items()
-        ]
+            Call(
+                f"dynamodb:{_TRANSACTIONS[kind]}", _table_arn(one["TableName"]), _leading_keys(one)
+            )
+            for kind, one in entries
+        ] or None
     if operation in ("BatchGetItem", "BatchWriteItem"):
-        names = body.get("RequestItems", {})
-        return [Call(f"dynamodb:{operation}", _table_arn(name)) for name in names]
+        names = body.get("RequestItems") or {}
+        return [Call(f"dynamodb:{operation}", _table_arn(name)) for name in names] or None
     if operation in ("TagResource", "UntagResource", "ListTagsOfResource"):
-        return [Call(f"dynamodb:{operation}", str(body.get("ResourceArn", "")))]
-    arn = _table_arn(str(body.get("TableName", "")))
+        resource = body.get("ResourceArn")
+        return [Call(f"dynamodb:{operation}", str(resource))] if resource else None
+    if not body.get("TableName"):  # PartiQL: the tables stand in its text
+        return None
+    arn = _table_arn(str(body["TableName"]))
     index = body.get("IndexName")
     target = f"{arn}/index/{index}" if index else arn
-    return [Call(f"dynamodb:{operation}", target, _leading_key(body))]
+    return [Call(f"dynamodb:{operation}", target, _leading_keys(body))]
 
 
-def _leading_key(body: Body) -> dict[str, tuple[str, ...]]:
-    """Of a request for one item of a table whose key is its partition key alone: a request does
-    not tell which of two attributes is the partition key."""
-    key = body.get("Key", {})
-    if len(key) != 1:
+def _leading_keys(body: Body) -> dict[str, tuple[str, ...]]:
+    """The partition key of a single item, where its key has no other attribute.
+
+    Amazon DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control".
+    Which of two attributes is the partition key, or which of a whole item, a request does not say.
+    """
+    key = body.get("Key")
+    if not isinstance(key, Mapping) or len(key) != 1:
         return {}
     (typed,) = key.values()
     return {"dynamodb:leadingkeys": tuple(str(value) for value in typed.values())}
@@ -77,7 +89,7 @@ def _table_arn(name: str) -> str:
     return name if name.startswith("arn:") else _arn("dynamodb", f"table/{name}")
 
 
-def _topic(operation: str, body: Body) -> list[Call]:
+def _topic(operation: str, body: Body) -> list[Call] | None:
     if operation in ("ListTopics", "ListSubscriptions"):
         return [Call(f"sns:{operation}", "*")]
     arn = body.get("TopicArn") or body.get("ResourceArn") or body.get("TargetArn")
@@ -85,6 +97,8 @@ def _topic(operation: str, body: Body) -> list[Call]:
         arn = _arn("sns", str(body["Name"]))
     if arn is None:  # a subscription's, whose last part is its own
         arn = str(body.get("SubscriptionArn", "")).rpartition(":")[0]
+    if not arn:
+        return None
     return [Call(f"sns:{operation.removesuffix('Batch')}", str(arn))]
 
 
@@ -114,7 +128,28 @@ def _statement(operation: str, body: Body) -> list[Call]:
     calls = [Call(f"redshift-data:{operation}", target if starts else "*")]
     if secret := body.get("SecretArn"):
         calls.append(Call("secretsmanager:GetSecretValue", str(secret)))
+    elif starts or operation in _CATALOGUE:
+        calls += _temporary_credentials(body, target)
     return calls
+
+
+_CATALOGUE: Final = ("DescribeTable", "ListDatabases", "ListSchemas", "ListTables")
+
+
+def _temporary_credentials(body: Body, target: str) -> list[Call]:
+    """Whoever connects without a secret.
+
+    Amazon Redshift Data API Reference, "ExecuteStatement"; the resources: Redshift Management
+    Guide, "Create an IAM role with permissions to call GetClusterCredentials".
+    """
+    cluster = body.get("ClusterIdentifier")
+    if not cluster:
+        return [Call("redshift-serverless:GetCredentials", target)]
+    database = _arn("redshift", f"dbname:{cluster}/{body.get('Database', '')}")
+    if user := body.get("DbUser"):
+        who = _arn("redshift", f"dbuser:{cluster}/{user}")
+        return [Call("redshift:GetClusterCredentials", arn) for arn in (who, database)]
+    return [Call("redshift:GetClusterCredentialsWithIAM", database)]
 
 
 _OF_STREAMS: Final = frozenset({"GetLogEvents", "PutLogEvents", "CreateLogStream",
@@ -124,11 +159,13 @@ _OF_STREAMS: Final = frozenset({"GetLogEvents", "PutLogEvents", "CreateLogStream
 _OF_TAGS: Final = ("TagResource", "UntagResource", "ListTagsForResource")
 
 
-def _log(operation: str, body: Body) -> list[Call]:
+def _log(operation: str, body: Body) -> list[Call] | None:
     if operation == "DescribeLogGroups":
         return [Call("logs:DescribeLogGroups", _arn("logs", "log-group::log-stream:"))]
     named = body.get("logGroupIdentifier") or body.get("resourceArn") or body.get("logGroupName")
     group = str(named or "")
+    if not group or body.get("logGroupNames") or body.get("logGroupIdentifiers"):
+        return None
     arn = (
         group.removesuffix(":*") if group.startswith("arn:") else _arn("logs", f"log-group:{group}")
     )
@@ -148,6 +185,8 @@ def _ssm(operation: str, body: Body) -> list[Call] | None:
     if operation in _OF_COMMANDS:
         return [Call(f"ssm:{operation}", "*")]
     if operation == "SendCommand":
+        if body.get("Targets") or not body.get("InstanceIds"):
+            return None  # which instances a target is, only the Systems Manager knows
         # Systems Manager User Guide, "Setting up Run Command": document and every instance.
         document = _arn("ssm", f"document/{body.get('DocumentName', '')}", account="")
         if not str(body.get("DocumentName", "")).startswith("AWS-"):
@@ -157,7 +196,7 @@ def _ssm(operation: str, body: Body) -> list[Call] | None:
             for arn in (document, *(_instance(str(i)) for i in body.get("InstanceIds", [])))
         ]
     names = body.get("Names") or [body.get("Name") or body.get("Path")]
-    if names == [None]:
+    if names == [None] or "Parameter" not in operation:
         return None
     return [
         Call(f"ssm:{operation}", _arn("ssm", f"parameter/{str(name).removeprefix('/')}"))
@@ -180,21 +219,44 @@ def _key(operation: str, body: Body) -> list[Call] | None:
     return [Call(f"kms:{operation}", key if key.startswith("arn:") else _arn("kms", f"key/{key}"))]
 
 
-def _secret(operation: str, body: Body) -> list[Call]:
+def _secret(operation: str, body: Body) -> list[Call] | None:
     if operation in ("ListSecrets", "BatchGetSecretValue"):
         return [Call(f"secretsmanager:{operation}", "*")]
     secret = str(body.get("SecretId") or body.get("Name") or "")
+    if not secret:
+        return None
     arn = secret if secret.startswith("arn:") else _arn("secretsmanager", f"secret:{secret}")
     return [Call(f"secretsmanager:{operation}", arn)]
 
 
-def _event(operation: str, body: Body) -> list[Call]:
+_OF_RULES: Final = frozenset({
+    "DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "ListTargetsByRule", "PutRule",
+    "PutTargets", "RemoveTargets",
+})  # fmt: skip
+
+
+def _event(operation: str, body: Body) -> list[Call] | None:
     if operation in ("ListRules", "TestEventPattern"):
         return [Call(f"events:{operation}", "*")]
     if operation == "PutEvents":
-        return [Call("events:PutEvents", _arn("events", "event-bus/default"))]
-    rule = body.get("Name") or body.get("Rule") or ""
-    return [Call(f"events:{operation}", _arn("events", f"rule/{rule}"))]
+        buses = dict.fromkeys(_bus(entry) for entry in body.get("Entries") or [])
+        arns = (_arn("events", f"event-bus/{bus}") for bus in buses)
+        return [Call("events:PutEvents", arn) for arn in arns] or None
+    rule = body.get("Name") or body.get("Rule")
+    if operation not in _OF_RULES or not rule:
+        return None
+    bus = _bus(body)
+    name = rule if bus == "default" else f"{bus}/{rule}"
+    calls = [Call(f"events:{operation}", _arn("events", f"rule/{name}"))]
+    # EventBridge User Guide, "Identity-based policies": whoever names a role passes it.
+    context = {"iam:passedtoservice": ("events.amazonaws.com",)}
+    passed = [one.get("RoleArn") for one in (body, *(body.get("Targets") or []))]
+    return calls + [Call("iam:PassRole", str(r), context) for r in dict.fromkeys(passed) if r]
+
+
+def _bus(named: Mapping[str, Any]) -> str:
+    """The name of a bus, which requests also give as an ARN."""
+    return str(named.get("EventBusName") or "default").rpartition("event-bus/")[2]
 
 
 def _metric(operation: str, body: Body) -> list[Call]:
@@ -203,6 +265,9 @@ def _metric(operation: str, body: Body) -> list[Call]:
         return [Call("cloudwatch:DescribeAlarms", _arn("cloudwatch", f"alarm:{n}")) for n in names]
     if operation == "DescribeAlarms":
         return [Call("cloudwatch:DescribeAlarms", _arn("cloudwatch", "alarm:*"))]
+    if operation == "PutMetricData" and (namespace := body.get("Namespace")):
+        context = {"cloudwatch:namespace": (str(namespace),)}
+        return [Call("cloudwatch:PutMetricData", "*", context)]
     return [Call(f"cloudwatch:{operation}", "*")]
 
 

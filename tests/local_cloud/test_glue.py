@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import pytest
 from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
+from local.local_cloud.jobs import glue as glue_module
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import error_message
+from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.services import JsonService, ServiceError
 
 
@@ -433,3 +436,17 @@ process.wait()
         wait_until(lambda: pid_file.exists() and bool(pid_file.read_text()))
         process.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(int(pid_file.read_text())))
+
+
+def test_the_oldest_ended_runs_are_forgotten(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glue_module, "forget_oldest", partial(forget_oldest, kept=2))
+    glue.define("")
+    runs = []
+    for _ in range(3):
+        runs.append(glue.start())
+        glue.ended(runs[-1])
+
+    listed = glue.client.get_job_runs(JobName="clean")["JobRuns"]
+    assert [run["Id"] for run in listed] == [runs[2], runs[1]]
+    with pytest.raises(glue.client.exceptions.EntityNotFoundException):
+        glue.run(runs[0])

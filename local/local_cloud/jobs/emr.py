@@ -20,6 +20,7 @@ from local.local_cloud.jobs.emr_steps import (
 from local.local_cloud.jobs.job_logs import put_log_object
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
+from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
 from local.local_cloud.paging import page, required
 from local.local_cloud.refusals import not_emulated
@@ -135,6 +136,7 @@ class EmrService:
                 )
             steps = [self._new_step(config) for config in configs]
             cluster.steps.update({step.id: step for step in steps})
+            forget_oldest(cluster.steps, lambda step: step.job.phase.ended)
         for step in steps:
             cluster.queue.submit(step.job)
         return {"StepIds": [step.id for step in steps]}

@@ -23,6 +23,7 @@ from local.local_cloud.jobs.emr_serverless_runs import (
 from local.local_cloud.jobs.job_logs import put_log_object, put_log_stream
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
+from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
 from local.local_cloud.paging import page
 from local.local_cloud.refusals import not_emulated
@@ -161,6 +162,7 @@ class EmrServerlessService:
                 return _accepted(earlier)
             run = self._new_run(application, request)
             application.runs[run.id] = run
+            forget_oldest(application.runs, lambda one: one.job.phase.ended)
             application.by_token[request.token] = run
         application.queue.submit(run.job)
         return _accepted(run)

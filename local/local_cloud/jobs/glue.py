@@ -12,6 +12,7 @@ from typing import Any, Final
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.jobs.glue_jobs import JobDefinition, JobRun, RunState, ended_event
 from local.local_cloud.jobs.glue_runner import RoleEnvironment, ScriptRunner
+from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.paging import page, required
 from local.local_cloud.processes import GroupProcess
 from local.local_cloud.service_clients import ServiceClients
@@ -60,7 +61,7 @@ class GlueService:
         )
         self._lock = threading.RLock()
         self._jobs: dict[str, JobDefinition] = {}
-        self._runs: dict[str, list[JobRun]] = {}
+        self._runs: dict[str, dict[str, JobRun]] = {}  # by job, then by run
         self._stopping = False
         self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "StartJobRun": self._start_job_run,
@@ -85,7 +86,7 @@ class GlueService:
         """Kill every running job and wait for the ends; no events are sent for them."""
         with self._lock:
             self._stopping = True
-            runs = [run for runs in self._runs.values() for run in runs]
+            runs = [run for runs in self._runs.values() for run in runs.values()]
             for run in runs:
                 run.stop_requested = True
                 if run.process is not None:
@@ -111,7 +112,7 @@ class GlueService:
         job = JobDefinition.from_properties(name, properties)
         with self._lock:
             self._jobs[name] = job
-            self._runs.setdefault(name, [])
+            self._runs.setdefault(name, {})
         return list(job.warnings)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +179,8 @@ class GlueService:
                 state=RunState.WAITING if full else RunState.STARTING,
                 detail="waiting for a place among the job's concurrent runs" if full else None,
             )
-            self._runs[job.name].append(run)
+            self._runs[job.name][run.id] = run
+            forget_oldest(self._runs[job.name], lambda one: one.state.ended)
             if not full:
                 self._launch(run)
         return {"JobRunId": run.id}
@@ -187,7 +189,7 @@ class GlueService:
         job = self._job(request)
         run_id = _need(request, "RunId")
         with self._lock:
-            for run in self._runs[job.name]:
+            for run in self._runs[job.name].values():
                 if run.id == run_id:
                     return {"JobRun": run.as_job_run()}
         raise ServiceError("EntityNotFoundException", f"Job run {run_id} of {job.name} not found")
@@ -195,7 +197,7 @@ class GlueService:
     def _get_job_runs(self, request: dict[str, Any]) -> dict[str, Any]:
         job = self._job(request)
         with self._lock:
-            runs = self._runs[job.name][::-1]
+            runs = list(self._runs[job.name].values())[::-1]
             shown, token = page(runs, [run.id for run in runs], request, _BAD_INPUT)
             return {"JobRuns": [run.as_job_run() for run in shown], **token}
 
@@ -216,7 +218,7 @@ class GlueService:
     def _stop_run(self, name: str, run_id: str) -> ServiceError | None:
         """Ask one run to stop; answers why it cannot be asked."""
         with self._lock:
-            run = next((run for run in self._runs.get(name, ()) if run.id == run_id), None)
+            run = self._runs.get(name, {}).get(run_id)
             if run is None:
                 return ServiceError("EntityNotFoundException", f"Job run {run_id} not found")
             if run.state.ended:
@@ -232,7 +234,7 @@ class GlueService:
         return None
 
     def _running(self, name: str) -> int:
-        return sum(run.state.counts for run in self._runs[name])
+        return sum(run.state.counts for run in self._runs[name].values())
 
     # The life of a run
 
@@ -273,7 +275,7 @@ class GlueService:
 
     def _launch_waiting(self, job: JobDefinition) -> None:
         """Give a free place to the run that waited longest; the lock is held."""
-        for run in self._runs[job.name]:
+        for run in self._runs[job.name].values():
             if self._running(job.name) >= job.max_concurrent_runs:
                 return
             if run.state is RunState.WAITING and not run.stop_requested:

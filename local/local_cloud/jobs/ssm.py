@@ -14,6 +14,7 @@ from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.jobs import aws_command
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
+from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.ssm_commands import DOCUMENT, CommandRequest, Invocation, command_event
 from local.local_cloud.paging import page, required
 from local.local_cloud.refusals import not_emulated
@@ -130,6 +131,7 @@ class SsmService:
         )
         with self._lock:
             self._invocations[asked.id] = invocation
+            forget_oldest(self._invocations, lambda one: one.job.phase.ended)
             answer = {"Command": invocation.as_command()}
         queue.submit(job)
         return answer

@@ -29,7 +29,7 @@ from local.local_cloud.permissions.requests import calls_of
 from local.local_cloud.permissions.sts import StsService
 from local.local_cloud.service_clients import ServiceClients, polling_client
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
-from local.local_cloud.state import CloudError, claimed, told
+from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
 from local.local_cloud.template import Template, load_template
 
@@ -291,7 +291,7 @@ class LocalCloud:
             "parameters": self.parameters,
             "warnings": self.warnings,
         }
-        self._running.enter_context(told(self._state_dir, content))
+        self._running.enter_context(described_by(self._state_dir, content))
 
 
 def _known(part: Part | None) -> Part:

@@ -52,7 +52,7 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told(directory: Path, content: Mapping[str, Any]) -> Iterator[None]:
+def described_by(directory: Path, content: Mapping[str, Any]) -> Iterator[None]:
     """Say in `cloud.json` where the local cloud is, as long as it runs."""
     path = directory / CLOUD_FILE
     draft = path.with_suffix(".tmp")

@@ -117,10 +117,10 @@ class RunEndings:
             result=recorded.result,
         )
         self.publish(run_event(news, now, self.stack))
-        told = {"reaped": ANNOUNCED}
+        announced = {"reaped": ANNOUNCED}
         # Not if somebody has decided to stop the run meanwhile: that end is still to be announced.
         as_announced = held_as(run) & Attr("status").eq(run["status"]) & unchanged(run)
-        self.ledger.update(run["run_id"], RUN, told, ("active",), condition=as_announced)
+        self.ledger.update(run["run_id"], RUN, announced, ("active",), condition=as_announced)
 
 
 def held_as(run: Item) -> ConditionBase:

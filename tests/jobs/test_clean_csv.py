@@ -12,7 +12,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -315,8 +316,15 @@ sys.exit(job.main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("where", ["here", pinned_job.NAME])
-def test_the_report_comes_last(where: str) -> None:
+@contextmanager
+def process_of_its_own(
+    where: str,
+) -> Iterator[tuple[Callable[..., subprocess.CompletedProcess[str]], Any]]:
+    """Runs the job over DIRTY as a process, by its arguments of Python; and a client of its S3.
+
+    Args:
+        where: `here`, or the name of the environment that Glue gives the job.
+    """
     python = sys.executable if where == "here" else str(pinned_job.interpreter())
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -352,6 +360,15 @@ def test_the_report_comes_last(where: str) -> None:
                 check=False,
             )
 
+        yield run, client
+        client.close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("where", ["here", pinned_job.NAME])
+def test_the_report_comes_last(where: str) -> None:
+    with process_of_its_own(where) as (run, client):
         killed = run("-c", _DYING, str(SCRIPT))
         assert killed.returncode == 1
         assert "killed" in killed.stderr
@@ -359,9 +376,6 @@ def test_the_report_comes_last(where: str) -> None:
         assert [entry["Key"] for entry in listed] == [OUTPUT + "data/part-00000.csv"]
         assert run(str(SCRIPT)).returncode == 0
         assert output(client).report["rowsIn"] == 7
-        client.close()
-    finally:
-        server.stop()
 
 
 def test_a_repeat_writes_the_same_rows(job: Any, s3: Any) -> None:
@@ -557,44 +571,14 @@ def test_the_scripts_are_python_3_9() -> None:
 
 @pytest.mark.parametrize("where", ["here", pinned_job.NAME])
 def test_it_runs_as_a_process_of_its_own(where: str) -> None:
-    python = sys.executable if where == "here" else str(pinned_job.interpreter())
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        environment = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "PYTHONWARNINGS": "ignore",  # boto3's, of a Python that is not supported any more
-        }
-        client = boto3.client(
-            "s3",
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-        client.create_bucket(Bucket=BUCKET)
-        put(client, DIRTY, "in/a.csv")
-        done = subprocess.run(  # noqa: S603
-            [python, str(SCRIPT), *arguments("in/a.csv")],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    with process_of_its_own(where) as (run, client):
+        done = run(str(SCRIPT))
         assert (done.returncode, done.stderr) == (0, "")
         assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == [
             "read",
             "wrote",
         ]
         assert output(client).report["rowsOut"] == 4
-        client.close()
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize("query", ["-amount<-3", "-amount < -3"])

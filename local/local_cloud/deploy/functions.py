@@ -39,8 +39,8 @@ def function(props: Properties, stack: Stack) -> Created:
     )
     props.take("Description", None)
     if runtime != _HERE:
-        told = f"functions run on {_HERE}, which runs the local cloud, not on {runtime}"
-        stack.warnings.add(props.owner, f"{props.kind} Runtime", told)
+        note = f"functions run on {_HERE}, which runs the local cloud, not on {runtime}"
+        stack.warnings.add(props.owner, f"{props.kind} Runtime", note)
     props.without_effect("functions run on this machine's processor", "Architectures")
     props.without_effect("the disk of this machine is the limit", "EphemeralStorage")
     stack.log_groups[name] = _log_group(props, name)

@@ -52,7 +52,7 @@ def denial_message(decision: Decision) -> str:
 
 @dataclass(frozen=True)
 class Denial:
-    """What was denied, told once however often it happens.
+    """What was denied, reported once however often it happens.
 
     Attributes:
         who: function, job or service that called.

@@ -25,7 +25,7 @@ class StsService:
         """Set up.
 
         Args:
-            principals: are told of the keys that are given out.
+            principals: learns of the keys that are given out.
             roles: ARNs of those that can be assumed.
         """
         self._principals = principals

@@ -1,11 +1,59 @@
-"""What all tests share."""
+"""What all tests share, and in which order they run."""
 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
+from typing import Any, Final
 
 import botocore.loaders
+import pytest
+
+HERE: Final = Path(__file__).parent
+# Waits most, so it comes first: others compute meanwhile. It is one unit of work, because its
+# tests share one cloud, whose 21 functions start cold in every worker that makes one.
+ONE_CLOUD: Final = "end_to_end"
+# Longest first, so that no worker ends alone on a long file. What is not named comes after.
+SLOW_FIRST: Final = (
+    ONE_CLOUD,
+    "spark",
+    "cli/test_demo.py",
+    "benchmarks",
+    "permissions",
+    "integration",
+    "properties",
+    "local_cloud",
+)
 
 # moto gives every test a new default session, and every session parses the descriptions of its
 # services anew, tens of milliseconds each. They never change: once per process will do.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
+
+
+def _turn(item: pytest.Item) -> int:
+    path = item.path
+    for turn, name in enumerate(SLOW_FIRST):
+        if path == HERE / name or HERE / name in path.parents:
+            return turn
+    return len(SLOW_FIRST)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)  # stable: inside of a file and a folder the order stays
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneUnitPerCloud(LoadFileScheduling):
+        """Files are what workers get, but for those that share a cloud: they stay together."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            shared = f"{HERE.name}/{ONE_CLOUD}/"
+            return shared if nodeid.startswith(shared) else super()._split_scope(nodeid)
+
+    return OneUnitPerCloud(config, log)

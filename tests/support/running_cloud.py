@@ -24,12 +24,16 @@ class RunningCloud:
         self.cloud = cloud
         self.outputs = cloud.outputs
         if with_sample:
-            self.sample = sample_data.upload(
-                cloud.client("s3"),
-                self.outputs["DataBucketName"],
-                self.outputs["CodeBucketName"],
-                rows=125,
-            )
+            self.put_sample()
+
+    def put_sample(self) -> None:
+        """Write the sample objects, over others of the same keys if there are any."""
+        self.sample = sample_data.upload(
+            self.cloud.client("s3"),
+            self.outputs["DataBucketName"],
+            self.outputs["CodeBucketName"],
+            rows=125,
+        )
 
     def send(self, message: dict[str, Any] | str) -> str:
         """Answers the message id."""

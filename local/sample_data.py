@@ -2,7 +2,8 @@
 
 The same seed gives the same bytes. Dirt is what exporters really do: unescaped quotes, lost and
 additional columns, negative amounts, dates in a foreign spelling, missing ids, unknown countries.
-The exports for the Spark job (`orders_spark`) also hold orders in several states, and spellings.
+The exports for the Spark job (`orders_spark` and the like) also hold orders in several states, and
+spellings.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXPORTS: Final = "landing/orders_spark/"
+# Smaller ones, for the same job on another engine.
+EXPORTS_FOR_EMR: Final = "landing/orders_emr/"
+EXPORTS_FOR_GLUE: Final = "landing/orders_glue/"
+ORDERS_IN_SMALL_EXPORTS: Final = 60
 FIRST_DAY: Final = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS: Final = (
     "order_id",
@@ -117,11 +122,14 @@ def make(*, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
     return Sample(tuple(files))
 
 
-def make_exports(*, seed: int = 1, days: int = 2, orders: int = 300) -> Sample:
+def make_exports(
+    *, seed: int = 1, days: int = 2, orders: int = 300, prefix: str = EXPORTS
+) -> Sample:
     """Make one export a day for `orders_spark`: dirty, with several states of some orders.
 
     Args:
         orders: in each file; earlier states come in addition.
+        prefix: that of the dataset which reads them.
     """
     files = []
     for day in range(days):
@@ -129,7 +137,7 @@ def make_exports(*, seed: int = 1, days: int = 2, orders: int = 300) -> Sample:
         chance = random.Random(f"{seed}/{day}/export")  # noqa: S311 -- not for secrets
         numbers = iter(range(20_000_001 + day * orders, 100_000_000))
         files.append(
-            _export(f"{EXPORTS}dt={date:%Y-%m-%d}/export.csv", date, orders, numbers, chance)
+            _export(f"{prefix}dt={date:%Y-%m-%d}/export.csv", date, orders, numbers, chance)
         )
     return Sample(tuple(files))
 
@@ -161,7 +169,7 @@ def upload(
     """
     sample = make(seed=seed, rows=rows)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
-    uploads += [(data_bucket, file.key, file.body) for file in make_exports(seed=seed).files]
+    uploads += [(data_bucket, file.key, file.body) for file in _all_exports(seed)]
     uploads += [(data_bucket, "landing/standard/readings.csv", readings := _readings(seed))]
     uploads += [(data_bucket, "landing/standard/readings.json", _as_array(readings))]
     for pattern in ("datasets/*.yaml", "jobs/*.py", "sql/*.sql"):
@@ -172,6 +180,13 @@ def upload(
         s3.put_object(Bucket=bucket, Key=key, Body=body)
         progress(f"s3://{bucket}/{key}")
     return sample
+
+
+def _all_exports(seed: int) -> Iterator[SampleFile]:
+    yield from make_exports(seed=seed).files
+    for prefix in (EXPORTS_FOR_EMR, EXPORTS_FOR_GLUE):
+        small = make_exports(seed=seed, orders=ORDERS_IN_SMALL_EXPORTS, prefix=prefix)
+        yield from small.files
 
 
 def _file(

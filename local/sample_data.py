@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from local.sample_readings import FIRST_DAY, as_array, readings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXPORTS: Final = "landing/orders_spark/"
 # Smaller ones, for the same job on another engine.
 EXPORTS_FOR_EMR: Final = "landing/orders_emr/"
 EXPORTS_FOR_GLUE: Final = "landing/orders_glue/"
-ORDERS_IN_SMALL_EXPORTS: Final = 60
-FIRST_DAY: Final = datetime(2026, 11, 1, tzinfo=UTC)
+ORDERS_IN_SMALL_EXPORTS: Final = 130
 COLUMNS: Final = (
     "order_id",
     "customer_id",
@@ -170,8 +170,8 @@ def upload(
     sample = make(seed=seed, rows=rows)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
     uploads += [(data_bucket, file.key, file.body) for file in _all_exports(seed)]
-    uploads += [(data_bucket, "landing/standard/readings.csv", readings := _readings(seed))]
-    uploads += [(data_bucket, "landing/standard/readings.json", _as_array(readings))]
+    uploads += [(data_bucket, "landing/standard/readings.csv", of_sensors := readings(seed))]
+    uploads += [(data_bucket, "landing/standard/readings.json", as_array(of_sensors))]
     for pattern in ("datasets/*.yaml", "jobs/*.py", "sql/*.sql"):
         for path in sorted(ROOT.glob(pattern)):
             key = path.relative_to(ROOT).as_posix()
@@ -296,20 +296,3 @@ def _line(values: tuple[str, ...] | list[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
-
-
-def _readings(seed: int, rows: int = 100) -> bytes:
-    chance = random.Random(f"{seed}/readings")  # noqa: S311 -- not for secrets
-    lines = ["id,recorded_at,value,unit\n"]
-    for number in range(rows):
-        moment = FIRST_DAY + timedelta(minutes=15 * (number // 4))
-        value = round(chance.gauss(21, 2), 2)
-        lines.append(f"sensor-{number % 4 + 1},{moment:%Y-%m-%dT%H:%M:%SZ},{value},C\n")
-    return "".join(lines).encode()
-
-
-def _as_array(readings: bytes) -> bytes:
-    """The same as one JSON array; every tenth has no number where one belongs."""
-    rows = enumerate(csv.DictReader(io.StringIO(readings.decode())), start=1)
-    items = [{**row, "value": "broken"} if number % 10 == 0 else row for number, row in rows]
-    return json.dumps(items, indent=1).encode()

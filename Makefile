@@ -23,7 +23,10 @@ setup-spark: ## the same with PySpark, 310 MB more to fetch; it needs Java 17 be
 setup-glue: ## what a Python shell job has on Glue (the template's pins); needs Python 3.9
 	@python=$$(scripts/find-python-version 3.9) && "$$python" scripts/setup.py glue
 
+# A message whose dataset runs Spark (ARGS=events/emr-ssm.json) brings PySpark, the first time.
 run: setup ## run the pipeline on sample data, on this machine (ARGS="--help" tells the options)
+	@if $(VENV)/python -m cli.spark_need $(ARGS); then \
+		scripts/find-java >/dev/null && $(MAKE) --no-print-directory setup-spark; fi
 	@$(VENV)/python -m cli.main demo $(ARGS)
 
 run-spark: setup-spark ## a chain of a Python and a Spark job on sample data, on this machine

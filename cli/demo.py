@@ -20,6 +20,7 @@ from cli.options import JsonOption
 from cli.progress import show_progress
 from cli.report import Report, make_report, print_report
 from cli.sending import send
+from cli.spark_need import check_spark
 from cli.tables import make_console, print_json
 from cli.upload import upload_code, upload_sample
 
@@ -67,6 +68,7 @@ def demo(
     Example: pipeline demo events/run.json --keep
     """
     body = read_message(message_file or str(DEFAULT_MESSAGE))
+    check_spark(body)
     signal.signal(signal.SIGTERM, _as_interrupt)
     talk = make_console(stderr=json_output)
     try:
@@ -76,7 +78,8 @@ def demo(
             talk.print("uploaded dataset contracts, job scripts and sample data")
             sent = send(deployment, body, checked=False)  # a refusal is worth seeing, too
             talk.print(
-                f"sent message {sent.message_id} to {sent.queue_url}: run {sent.run_id}",
+                f"sent message {sent.message_id} to {sent.queue_url}:"
+                f" run {sent.run_id or 'with an id to be drawn'}",
                 soft_wrap=True,
             )
             snapshot = show_progress(talk, sent.follower.watch(timeout))

@@ -80,6 +80,8 @@ class Follower:
         message_id: of the message just sent, to learn of its refusal; None to follow a run alone.
         before: the run as it was before the message was sent.
         awaits_refusal: the message differs from that run, so it will be refused.
+        awaits_id: the run id of the message is drawn when its run is claimed; until then it has
+            none but the message's.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Follower:
         before: Run | None = None,
         *,
         awaits_refusal: bool = False,
+        awaits_id: bool = False,
     ) -> None:
         self._lambda: Any = deployment.client("lambda")
         self._ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
@@ -98,6 +101,7 @@ class Follower:
         self._message_id = message_id
         self._before = before
         self._awaits_refusal = awaits_refusal
+        self._awaits_id = awaits_id
         self._ended_at: float | None = None
 
     def watch(
@@ -124,7 +128,14 @@ class Follower:
                 return
             sleep(max(self._pause, 3 * (now - looked_at)))
 
+    @property
+    def run_id(self) -> str | None:
+        """The run's id; None while it is not drawn, as far as was looked."""
+        return None if self._awaits_id else self._run_id
+
     def _look(self, seconds: float) -> Snapshot:
+        if self._awaits_id and (drawn := self._ledger.drawn_run_id(self._run_id)):
+            self._run_id, self._awaits_id = drawn, False
         run = self._ledger.run(self._run_id)
         if run is not None and self._is_the_earlier_run(run):
             if run.status.may_be_taken_over or self._awaits_refusal:

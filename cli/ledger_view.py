@@ -157,6 +157,11 @@ class LedgerView:
         item = self._item(run_id, "RUN")
         return Run.from_item(item) if item else None
 
+    def drawn_run_id(self, message_id: str) -> str | None:
+        """The run id that was drawn for a message with `runId: auto`; None if it was not (yet)."""
+        item = self._item(message_id, "DRAWN")
+        return str(item["drawn_run_id"]) if item else None
+
     def units(self, run_id: str) -> list[UnitRow]:
         return [UnitRow.from_item(item) for item in self._items(run_id, "UNIT#")]
 

@@ -95,8 +95,20 @@ def send_message(sqs: Any, queue_url: str, body: str) -> str:
     return message_id
 
 
+def id_is_drawn(body: str) -> bool:
+    """Whether the pipeline will draw the run id of this message (`runId: auto`)."""
+    try:
+        request = parse_message(body, default_run_id=ID_TO_COME)
+    except InvalidRequest:
+        return False
+    return request is not None and request.id_is_drawn
+
+
 def run_id_of(body: str, message_id: str) -> str:
-    """The run that a sent message names; a message without `runId` names it by its own id."""
+    """The run that a sent message names; a message without `runId` names it by its own id.
+
+    Of one with `runId: auto` it is the message id, too, until its run id is drawn.
+    """
     return claimed_run_id(body) or message_id
 
 

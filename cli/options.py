@@ -40,7 +40,12 @@ def find_run(stack: str | None, region: str | None, run_id: str) -> tuple[Deploy
         CommandFailed: no such deployment or run.
     """
     deployment = find_deployment(stack, region)
-    run = ledger_of(deployment).run(run_id)
+    ledger = ledger_of(deployment)
+    run = ledger.run(run_id)
+    if run is None and (drawn := ledger.drawn_run_id(run_id)):
+        raise CommandFailed(
+            f"{run_id} is a message, whose run id was drawn: {drawn}; ask for that run", NOT_FOUND
+        )
     if run is None:
         raise CommandFailed(
             f"no run {run_id} in the ledger {deployment.output('LedgerTable')}: its message may not"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,8 +17,10 @@ from cli.message import (
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
 from cli.progress import show_progress
 from cli.report import Report, make_report, print_evidence, print_outcome
-from cli.sending import send
+from cli.sending import Sent, send
 from cli.tables import make_console, print_json, units_table
+
+_CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is to be drawn
 
 
 def run(
@@ -31,7 +33,9 @@ def run(
     input_url: Annotated[str | None, typer.Option(help="inputUrl: one object")] = None,
     query: Annotated[str | None, typer.Option(help="query: a boolean SQL expression")] = None,
     index: Annotated[str | None, typer.Option(help="index")] = None,
-    run_id: Annotated[str | None, typer.Option(help="runId")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="runId; auto: drawn when the run is claimed, and printed")
+    ] = None,
     max_concurrency: Annotated[int | None, typer.Option(help="maxConcurrency")] = None,
     tolerated_failure_percentage: Annotated[
         float | None, typer.Option(help="toleratedFailurePercentage")
@@ -77,8 +81,31 @@ def run(
     sent = send(deployment, body, checked=not unchecked)
     if wait:
         follow_to_the_end(deployment, sent.follower, timeout, json_output=json_output)
-    elif json_output:
+    else:
+        _show_sent(sent, timeout, json_output=json_output)
+
+
+def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
+    """Say under which id its run is found; one that is drawn is waited for.
+
+    Raises:
+        CommandFailed: it was refused before its run had an id.
+    """
+    refusal = None
+    if sent.run_id is None:
+        for snapshot in sent.follower.watch(_CLAIM_SECONDS if timeout is None else timeout):
+            refusal = snapshot.refusal
+            if sent.run_id is not None or refusal:
+                break
+    if sent.run_id is None and refusal:
+        raise CommandFailed(f"message {sent.message_id} was refused: {refusal}", REFUSED)
+    if json_output:
         print_json(make_console(), {"messageId": sent.message_id, "runId": sent.run_id})
+    elif sent.run_id is None:
+        typer.echo(
+            f"sent as message {sent.message_id}; its run has no id yet, as it is not claimed."
+            f" pipeline status {sent.message_id} names it, once it has"
+        )
     else:
         typer.echo(
             f"sent as message {sent.message_id}; follow it: pipeline status --follow {sent.run_id}"

@@ -9,7 +9,7 @@ from cli.deployment import Deployment
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.follow import Follower
 from cli.ledger_view import LedgerView, Run
-from cli.message import run_id_of, send_message, with_bucket
+from cli.message import id_is_drawn, run_id_of, send_message, with_bucket
 from contracts.errors import InvalidRequest
 from contracts.run_request import WHEN_NOT_SAID
 from durable_pipeline.intake import parse_message
@@ -20,9 +20,13 @@ class Sent:
     """A message on its way."""
 
     message_id: str
-    run_id: str
     queue_url: str
     follower: Follower
+
+    @property
+    def run_id(self) -> str | None:
+        """Of the run that it asks for; None while that is not drawn (`runId: auto`)."""
+        return self.follower.run_id
 
 
 def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
@@ -48,15 +52,15 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
         )
     queue_url = deployment.output("DataProcessingQueueUrl")
     message_id = send_message(deployment.client("sqs"), queue_url, body)
-    run_id = run_id_of(body, message_id)
     follower = Follower(
         deployment,
-        run_id,
+        run_id_of(body, message_id),
         message_id,
         before,
         awaits_refusal=before is not None and bool(conflicts),
+        awaits_id=id_is_drawn(body),
     )
-    return Sent(message_id, run_id, queue_url, follower)
+    return Sent(message_id, queue_url, follower)
 
 
 def conflicting_fields(body: str, run: Run) -> list[str]:

@@ -763,6 +763,7 @@ def run(options, s3, directory):
     connection.close()
     report = {
         "jobId": options.JOB_ID,
+        "runId": options.RUN_ID,
         "rowsIn": kept + filtered + bad,
         "rowsOut": kept,
         "rowsFiltered": filtered,

@@ -275,6 +275,7 @@ def run(options, spark, files):
         files.write(target + "rejected.jsonl", b"")
     report = {
         "jobId": options.JOB_ID,
+        "runId": options.RUN_ID,
         "rowsIn": before["rowsIn"],
         "rowsOut": kept,
         "rowsFiltered": before["rowsFiltered"],

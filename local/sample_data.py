@@ -2,25 +2,30 @@
 
 The same seed gives the same bytes. Dirt is what exporters really do: unescaped quotes, lost and
 additional columns, negative amounts, dates in a foreign spelling, missing ids, unknown countries.
-The exports for the Spark job (`orders_spark`) also hold orders in several states, and spellings.
+The exports for the Spark job (`orders_spark` and the like) also hold orders in several states, and
+spellings.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from local.sample_readings import FIRST_DAY, as_array, readings
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXPORTS: Final = "landing/orders_spark/"
-FIRST_DAY: Final = datetime(2026, 11, 1, tzinfo=UTC)
+# Smaller ones, for the same job on another engine.
+EXPORTS_FOR_EMR: Final = "landing/orders_emr/"
+EXPORTS_FOR_GLUE: Final = "landing/orders_glue/"
+ORDERS_IN_SMALL_EXPORTS: Final = 130
 COLUMNS: Final = (
     "order_id",
     "customer_id",
@@ -117,11 +122,14 @@ def make(*, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
     return Sample(tuple(files))
 
 
-def make_exports(*, seed: int = 1, days: int = 2, orders: int = 300) -> Sample:
+def make_exports(
+    *, seed: int = 1, days: int = 2, orders: int = 300, prefix: str = EXPORTS
+) -> Sample:
     """Make one export a day for `orders_spark`: dirty, with several states of some orders.
 
     Args:
         orders: in each file; earlier states come in addition.
+        prefix: that of the dataset which reads them.
     """
     files = []
     for day in range(days):
@@ -129,7 +137,7 @@ def make_exports(*, seed: int = 1, days: int = 2, orders: int = 300) -> Sample:
         chance = random.Random(f"{seed}/{day}/export")  # noqa: S311 -- not for secrets
         numbers = iter(range(20_000_001 + day * orders, 100_000_000))
         files.append(
-            _export(f"{EXPORTS}dt={date:%Y-%m-%d}/export.csv", date, orders, numbers, chance)
+            _export(f"{prefix}dt={date:%Y-%m-%d}/export.csv", date, orders, numbers, chance)
         )
     return Sample(tuple(files))
 
@@ -161,9 +169,9 @@ def upload(
     """
     sample = make(seed=seed, rows=rows)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
-    uploads += [(data_bucket, file.key, file.body) for file in make_exports(seed=seed).files]
-    uploads += [(data_bucket, "landing/standard/readings.csv", readings := _readings(seed))]
-    uploads += [(data_bucket, "landing/standard/readings.json", _as_array(readings))]
+    uploads += [(data_bucket, file.key, file.body) for file in _all_exports(seed)]
+    uploads += [(data_bucket, "landing/standard/readings.csv", of_sensors := readings(seed))]
+    uploads += [(data_bucket, "landing/standard/readings.json", as_array(of_sensors))]
     for pattern in ("datasets/*.yaml", "jobs/*.py", "sql/*.sql"):
         for path in sorted(ROOT.glob(pattern)):
             key = path.relative_to(ROOT).as_posix()
@@ -172,6 +180,13 @@ def upload(
         s3.put_object(Bucket=bucket, Key=key, Body=body)
         progress(f"s3://{bucket}/{key}")
     return sample
+
+
+def _all_exports(seed: int) -> Iterator[SampleFile]:
+    yield from make_exports(seed=seed).files
+    for prefix in (EXPORTS_FOR_EMR, EXPORTS_FOR_GLUE):
+        small = make_exports(seed=seed, orders=ORDERS_IN_SMALL_EXPORTS, prefix=prefix)
+        yield from small.files
 
 
 def _file(
@@ -281,20 +296,3 @@ def _line(values: tuple[str, ...] | list[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
-
-
-def _readings(seed: int, rows: int = 100) -> bytes:
-    chance = random.Random(f"{seed}/readings")  # noqa: S311 -- not for secrets
-    lines = ["id,recorded_at,value,unit\n"]
-    for number in range(rows):
-        moment = FIRST_DAY + timedelta(minutes=15 * (number // 4))
-        value = round(chance.gauss(21, 2), 2)
-        lines.append(f"sensor-{number % 4 + 1},{moment:%Y-%m-%dT%H:%M:%SZ},{value},C\n")
-    return "".join(lines).encode()
-
-
-def _as_array(readings: bytes) -> bytes:
-    """The same as one JSON array; every tenth has no number where one belongs."""
-    rows = enumerate(csv.DictReader(io.StringIO(readings.decode())), start=1)
-    items = [{**row, "value": "broken"} if number % 10 == 0 else row for number, row in rows]
-    return json.dumps(items, indent=1).encode()

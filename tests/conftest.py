@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import botocore.loaders
 import pytest
+from spark_here import missing
 
 HERE: Final = Path(__file__).parent
 # Waits most, so it comes first: others compute meanwhile. It is one unit of work, because its
@@ -38,8 +39,18 @@ def _turn(item: pytest.Item) -> int:
     return len(SLOW_FIRST)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs Spark where there is none, and say why; put what takes long first."""
+    marked = [item for item in items if item.get_closest_marker("spark")]
+    lacking = missing() if marked else None
+    for item in marked:
+        item.add_marker(pytest.mark.slow)
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))  # Java starts slowly on a busy machine
+        item.add_marker(pytest.mark.xdist_group("spark"))  # one Java, not one per worker
+        if lacking:
+            item.add_marker(pytest.mark.skip(reason=lacking))
     items.sort(key=_turn)  # stable: inside of a file and a folder the order stays
 
 

@@ -47,15 +47,18 @@ def test_a_shipped_contract_has_no_problems(path: Path) -> None:
 
 
 def test_datasets_unlike_each_other_ship() -> None:
-    orders, standard, changed = (
+    orders, standard, changed, on_emr, on_glue = (
         checked(ROOT / "datasets" / f"{name}.yaml")
-        for name in ("orders", "standard", "orders_spark")
+        for name in ("orders", "standard", "orders_spark", "orders_emr", "orders_glue")
     )
     assert orders.dataset.targets.names() == ("dynamodb", "redshift")
     assert standard.dataset.targets.names() == ("dynamodb",)
     assert [job.engine for job in orders.dataset.jobs] == ["glue"]
     assert not standard.dataset.jobs
     assert [job.engine for job in changed.dataset.jobs] == ["glue", "emr"]
+    assert [job.engine for job in on_emr.dataset.jobs] == ["glue", "emr-ssm"]
+    assert [job.engine for job in on_glue.dataset.jobs] == ["glue", "glue"]
+    assert on_glue.dataset.targets.names() == ("redshift",)
 
 
 def test_the_stored_orders_have_these_columns() -> None:
@@ -161,13 +164,15 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
         code = [entry["Key"] for entry in s3.list_objects_v2(Bucket="code")["Contents"]]
     assert code == [
         "datasets/orders.yaml",
+        "datasets/orders_emr.yaml",
+        "datasets/orders_glue.yaml",
         "datasets/orders_spark.yaml",
         "datasets/standard.yaml",
         "jobs/clean_csv.py",
         "jobs/orders_spark.py",
         *(f"sql/{path.name}" for path in sorted((ROOT / "sql").glob("*.sql"))),
     ]
-    assert len(told) == 4 + 2 + 2 + len(code)
+    assert len(told) == 4 + 3 * 2 + 2 + len(code)
     assert "s3://data/landing/standard/readings.csv" in told
     assert "s3://data/landing/standard/readings.json" in told
 

@@ -27,6 +27,7 @@ MAX_CONCURRENCY: Final = 10
 MAX_ITEMS_PER_BATCH: Final = 1000
 DATASET_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"
+AUTO_RUN_ID: Final = "auto"  # a run id to be drawn when the run is claimed
 INDEX_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -99,7 +100,8 @@ class RunRequest(Contract):
             unit of the run (see `contracts.items`).
         query: boolean SQL expression over the contract's columns; rows that fail it are left out.
         index: the collection that results are stored under; absent: the dataset's name.
-        run_id: names the run; absent in a message: the SQS message id.
+        run_id: names the run; absent in a message: the SQS message id; `auto`: claim_run draws one,
+            a timestamp and a unique part, and everything after it has a request with that id.
         max_concurrency: units (of an array: batches of items) side by side, 1 (one after another)
             to 10; absent: see `concurrency`.
         tolerated_failure_percentage: 0 to 100; more failed units (or items) than this fail the run;
@@ -148,6 +150,11 @@ class RunRequest(Contract):
                 },
             )
         return self
+
+    @property
+    def id_is_drawn(self) -> bool:
+        """Whether claim_run has still to draw the run id."""
+        return self.run_id == AUTO_RUN_ID
 
     @property
     def collection(self) -> str:

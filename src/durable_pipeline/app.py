@@ -17,7 +17,8 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
 from durable_pipeline.intake import parse_message
-from durable_pipeline.pipeline import Pipeline, Shard
+from durable_pipeline.pipeline import Pipeline
+from durable_pipeline.plan import Shard
 from durable_pipeline.settings import Settings
 
 
@@ -103,15 +104,16 @@ def _run(
         shards: this function may hold a run of several shards; else such a run is handed over.
     """
     prepared = pipeline.prepare(request, handed_over_by)
+    run_id = prepared.run_id or request.run_id
     if prepared.plan and not shards and len(prepared.plan.manifest.shard_sizes) > 1:
-        return {"runId": request.run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
+        return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if prepared.standing:
-        return {"runId": request.run_id, "standing": prepared.standing}
+        return {"runId": run_id, "standing": prepared.standing}
     if prepared.refused:
         raise InvalidRequest("run", [Problem("request", prepared.refused)])
     result = prepared.result or (pipeline.execute(prepared.plan) if prepared.plan else None)
     if result is None or result.status is RunStatus.FAILED:
-        raise RunFailed(f"run {request.run_id} failed: {result.reason if result else 'no plan'}")
+        raise RunFailed(f"run {run_id} failed: {result.reason if result else 'no plan'}")
     return result.to_json()
 
 

@@ -14,7 +14,8 @@ from contracts.messages import RejectMessage
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import claimed_run_id, parse_message
-from durable_pipeline.pipeline import Pipeline, Plan, Prepared
+from durable_pipeline.pipeline import Pipeline
+from durable_pipeline.plan import Plan, Prepared
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     REJECT_MESSAGE,
@@ -85,9 +86,12 @@ class Batch:
             except Exception as error:  # ours to mend; but its neighbours must not pay for it
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
-            if request is None or request.canonical() in seen:
-                continue  # a test message of S3, or the same run twice in one batch
-            seen.add(request.canonical())
+            if request is None:
+                continue  # a test message of S3
+            run = record.message_id if request.id_is_drawn else request.canonical()
+            if run in seen:
+                continue  # the same run twice in one batch
+            seen.add(run)
             plan = self._prepare(record, request)
             if plan is not None:
                 plans.append((record, plan))
@@ -99,13 +103,14 @@ class Batch:
                 self.context,
                 "prepare-run",
                 Prepared,
-                lambda child: self._pipeline(child).prepare(request),
+                lambda child: self._pipeline(child).prepare(request, message_id=record.message_id),
             )
         except ChildContextError as error:
             self._failed(record, request.run_id, error)
             return None
         if prepared.refused:
-            self._reject(record, prepared.refused, request.run_id)
+            named = None if request.id_is_drawn else request.run_id
+            self._reject(record, prepared.refused, prepared.run_id or named)
         elif prepared.result and prepared.result.status is RunStatus.FAILED:
             self.failed.append(record.message_id)
         elif prepared.standing:

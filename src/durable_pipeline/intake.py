@@ -15,7 +15,12 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from contracts.base import canonical_json
 from contracts.errors import InvalidRequest, Problem
 from contracts.layout import LANDING_PREFIX
-from contracts.run_request import DATASET_NAME_PATTERN, RunRequest, parse_timestamp
+from contracts.run_request import (
+    AUTO_RUN_ID,
+    DATASET_NAME_PATTERN,
+    RunRequest,
+    parse_timestamp,
+)
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 DEFAULT_DATASET: Final = "standard"
@@ -66,12 +71,13 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
 
 
 def claimed_run_id(body: str) -> str | None:
-    """The run id that a message names, even where the rest of it is broken."""
+    """The run id that a message names, even where the rest of it is broken; None for `auto`."""
     try:
         run_id = _normalised(_unwrapped(_json_object(body))).get("runId")
     except InvalidRequest:
         return None
-    return run_id if isinstance(run_id, str) and run_id else None
+    named = isinstance(run_id, str) and run_id and run_id != AUTO_RUN_ID
+    return run_id if named else None
 
 
 def _json_object(text: str) -> dict[str, Any]:

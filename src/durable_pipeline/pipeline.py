@@ -8,7 +8,6 @@ Pure orchestration: no clock, no random, no environment, no AWS calls. Effects l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,6 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
-from contracts.base import Contract
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
     LOAD_FLOW,
@@ -34,6 +32,7 @@ from contracts.messages import (
 )
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
+from durable_pipeline.plan import Plan, Prepared, Shard
 from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
@@ -51,49 +50,6 @@ from durable_pipeline.stores import prepare_warehouse, store_run_rows
 from durable_pipeline.unit import Unit
 
 
-class Plan(Contract):
-    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed."""
-
-    request: RunRequest
-    claim: Claim
-    dataset: LoadedDataset
-    manifest: ManifestSummary
-
-    @property
-    def seconds(self) -> int:
-        """The declared time that the pending units take."""
-        pending = len(self.manifest.pending_positions())
-        return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
-
-    @property
-    def concurrency(self) -> int:
-        """Units side by side."""
-        return self.request.concurrency(of_items=self.dataset.of_items)
-
-
-class Shard(Contract):
-    """A slice of a run for a child execution: the plan, with the pending units of one shard."""
-
-    plan: Plan
-    shard: int
-
-
-class Prepared(Contract):
-    """What came of preparing a run: exactly one of these.
-
-    Attributes:
-        plan: it can be executed.
-        result: it has ended already (SKIPPED, or FAILED before its units).
-        standing: another execution holds it, or it has succeeded before: nothing to do.
-        refused: why the same message can never run.
-    """
-
-    plan: Plan | None = None
-    result: RunResult | None = None
-    standing: str | None = None
-    refused: str | None = None
-
-
 @dataclass(frozen=True)
 class Pipeline:
     """The sequence, bound to one context of one durable execution."""
@@ -102,14 +58,25 @@ class Pipeline:
     settings: Settings
     execution_arn: str
 
-    def prepare(self, request: RunRequest, handed_over_by: str | None = None) -> Prepared:
+    def prepare(
+        self,
+        request: RunRequest,
+        handed_over_by: str | None = None,
+        message_id: str | None = None,
+    ) -> Prepared:
         """Claim the run, load its contract, freeze its manifest.
+
+        Args:
+            message_id: of the SQS message that asks for it; absent for a direct start.
 
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
         """
         claiming = ClaimRun(
-            request=request, execution_arn=self.execution_arn, handed_over_by=handed_over_by
+            request=request,
+            execution_arn=self.execution_arn,
+            handed_over_by=handed_over_by,
+            drawn_for=(message_id or self.execution_arn) if request.id_is_drawn else None,
         )
         try:
             claim = call(self.context, self.settings, CLAIM_RUN, claiming)
@@ -117,6 +84,12 @@ class Pipeline:
             if failed.error_type in REFUSED:
                 return Prepared(refused=failed.message)
             raise
+        prepared = self._prepare_claimed(_with_drawn_id(request, claim), claim, handed_over_by)
+        return prepared.model_copy(update={"run_id": claim.run_id})
+
+    def _prepare_claimed(
+        self, request: RunRequest, claim: Claim, handed_over_by: str | None
+    ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
             return Prepared(standing=f"run {request.run_id} is {claim.status} in {claim.holder}")
         if handed_over_by is None:
@@ -281,6 +254,10 @@ class Pipeline:
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},
             )
+
+
+def _with_drawn_id(request: RunRequest, claim: Claim) -> RunRequest:
+    return request.model_copy(update={"run_id": claim.run_id}) if claim.run_id else request
 
 
 def _asked_for(request: RunRequest, claim: Claim) -> str:

@@ -31,6 +31,7 @@ from contracts.run_request import (
 )
 from steps import aws
 from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
+from steps.run_ids import drawn_run_id
 from steps.runtime import logger, settings_from_environment, step_handler, utc_now
 from steps.stop_decision import is_stopping, unchanged
 
@@ -78,6 +79,7 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
         InvalidRequest: `retryOf` names no run that could be retried.
         Conflict: another execution changed the run meanwhile; the same call decides anew.
     """
+    message, drawn = _with_drawn_id(message, ledger, now)
     request = message.request
     run = ledger.get_item(request.run_id, RUN)
     if run is None:
@@ -90,7 +92,17 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
     _refuse_other_content(request, run)
     claim = _claim_existing(message, run, ledger, now)
     logger.info("run claim", extra={"outcome": claim.outcome, "run_attempt": claim.run_attempt})
-    return claim
+    return claim.model_copy(update={"run_id": drawn})
+
+
+def _with_drawn_id(message: ClaimRun, ledger: Ledger, now: datetime) -> tuple[ClaimRun, str | None]:
+    """The message with the run id that was left to us, and that id; None if it names its own."""
+    if message.drawn_for is None:
+        return message, None
+    drawn = drawn_run_id(message.drawn_for, ledger, now)
+    logger.append_keys(run_id=drawn)
+    request = message.request.model_copy(update={"run_id": drawn})
+    return message.model_copy(update={"request": request}), drawn
 
 
 def execution_status(arn: str) -> str:

@@ -112,11 +112,6 @@ class JobRecord:
         return replace(self, state=state, error=reason[:ERROR_CHARACTERS])
 
 
-def new_job_id(now: datetime, token: str) -> str:
-    """`20261120T081500Z-3f9c2a1b`: a UTC timestamp and a unique part."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{token}"
-
-
 def state_of(record: JobRecord, answer: Answer) -> EngineStatus:
     """What the engine's answer means for the job.
 

@@ -1,6 +1,7 @@
 """The ledger: one DynamoDB table, partition key `run_id`, sort key `item`.
 
-Items: `RUN`, `UNIT#<unit>`, `JOB#<unit>#<stage>#<attempt>`, `REJECTED#<message>`, `EVENT#<event>`.
+Items: `RUN`, `UNIT#<unit>`, `JOB#<unit>#<stage>#<attempt>`, `REJECTED#<message>`, `EVENT#<event>`;
+`DRAWN` in the partition of a message id or an execution, whose run id was drawn.
 Every change is conditional or repeats to the same end, so a step that is called again does no harm.
 Values go in and come out as plain Python: int, float, str, bool, list, dict (no Decimal).
 """

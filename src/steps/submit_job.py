@@ -8,7 +8,6 @@ call that finds an intent without an id looks the key up at the engine before it
 from __future__ import annotations
 
 import math
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,15 +24,17 @@ from contracts.errors import (
     Throttled,
     TransientFailure,
 )
+from contracts.ids import timestamped_id
 from contracts.job import Engine, JobKey, JobState, JobStatus
 from contracts.messages import SubmitJob
 from steps import storage
 from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord, new_job_id
+from steps.job_record import JobRecord
 from steps.job_work import Work, request_of, work_of
 from steps.ledger import Ledger
 from steps.remote_jobs.base import EngineStatus, RemoteJobs
 from steps.remote_jobs.registry import EngineSettings, adapter_for
+from steps.run_ids import Tokens, random_token
 from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
 from steps.stop_decision import refuse_stopped
 
@@ -41,18 +42,12 @@ from steps.stop_decision import refuse_stopped
 REQUEST_SECONDS: Final = 30
 # How long a call keeps others from submitting; what is left when it submits has to be enough.
 SUBMISSION_SECONDS: Final = 45
-Tokens = Callable[[], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(EngineSettings):
     ledger_table: str
     data_bucket: str
-
-
-def random_token() -> str:
-    """The unique part of a job id: 8 hex digits."""
-    return secrets.token_hex(4)
 
 
 @step_handler(SubmitJob)
@@ -174,7 +169,7 @@ class Submitter:
         prefix = layout.job_prefix(key.run_id, key.unit_id, key.stage, key.attempt)
         return JobRecord(
             key=key,
-            job_id=new_job_id(now, self.tokens()),
+            job_id=timestamped_id(now, self.tokens()),
             engine=message.engine,
             callback_id=message.callback_id,
             state=JobState.SUBMITTED,

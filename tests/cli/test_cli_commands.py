@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_world import EXECUTION_ARN, History, World, pipeline
@@ -118,6 +120,41 @@ def test_run_takes_a_file_or_options_but_not_both(local: World) -> None:
     assert result.exit_code == 2
     assert "datasetName" in result.output
     assert local.sent() == []
+
+
+AUTO = ("run", "--dataset", "orders", "--start", "2026-11-01", "--run-id", "auto")
+
+
+def drawn_by_the_pipeline(local: World) -> None:
+    """Have what is sent claimed at once, as the pipeline does."""
+    queue = local.deployment.client("sqs")
+
+    def claim(**sent: Any) -> None:
+        message_id = sent["parsed"]["MessageId"]
+        local.put({"run_id": message_id, "item": "DRAWN", "drawn_run_id": "20261120T081500Z-1"})
+
+    queue.meta.events.register("after-call.sqs.SendMessage", claim)
+
+
+def test_run_prints_the_id_that_was_drawn(local: World) -> None:
+    drawn_by_the_pipeline(local)
+
+    text, document = pipeline(*AUTO), pipeline(*AUTO, "--json")
+
+    assert text.exit_code == 0, text.output
+    assert "pipeline status --follow 20261120T081500Z-1" in text.output
+    assert json.loads(document.output)["runId"] == "20261120T081500Z-1"
+
+
+def test_run_says_how_to_find_an_id_that_is_not_drawn_yet(local: World) -> None:
+    result = pipeline(*AUTO, "--timeout", "0")
+
+    assert result.exit_code == 0, result.output
+    (message_id,) = re.findall(r"pipeline status (\S+)", result.output)
+    local.put({"run_id": message_id, "item": "DRAWN", "drawn_run_id": "20261120T081500Z-1"})
+    found = pipeline("status", message_id)
+    assert found.exit_code == 4
+    assert "20261120T081500Z-1" in found.output
 
 
 def test_run_with_wait_exits_with_the_runs_status(local: World) -> None:

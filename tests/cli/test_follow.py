@@ -55,6 +55,33 @@ def test_a_run_is_followed_from_the_queue_to_its_end(world: World) -> None:
     assert [s.exit_code for s in snapshots] == [STILL_RUNNING, STILL_RUNNING, SUCCEEDED]
 
 
+def test_a_run_whose_id_is_drawn_is_followed_from_its_claim_on(world: World) -> None:
+    def claimed() -> None:
+        world.put({"run_id": "message-1", "item": "DRAWN", "drawn_run_id": "run-7"})
+
+    def ended() -> None:
+        world.functions.histories[EXECUTION_ARN] = an_execution("ExecutionSucceeded")
+        world.put_run("run-7", status="SUCCEEDED")
+
+    follower = Follower(world.deployment, "message-1", "message-1", awaits_id=True)
+    assert follower.run_id is None
+    snapshots = watch(follower, Time(claimed, ended))
+
+    assert [s.run_id for s in snapshots] == ["message-1", "run-7", "run-7"]
+    assert follower.run_id == "run-7"
+    assert snapshots[-1].exit_code == SUCCEEDED
+
+
+def test_a_refusal_is_found_before_an_id_is_drawn(world: World) -> None:
+    refused = {"run_id": "rejected", "item": "REJECTED#message-1", "reason": "no such run"}
+    world.put(refused)
+
+    follower = Follower(world.deployment, "message-1", "message-1", awaits_id=True)
+    (only,) = watch(follower, Time())
+
+    assert (only.refusal, only.exit_code) == ("no such run", REFUSED)
+
+
 def test_a_run_that_ended_is_over_when_its_execution_has_announced_it(world: World) -> None:
     world.functions.histories[EXECUTION_ARN] = an_execution()
     world.put_run(status="FAILED")

@@ -71,9 +71,18 @@ def loads_that_failed() -> dict[str, Any]:
     return Deployment(world).run(sqs_event(RUN)).recording()
 
 
+def a_drawn_run_id() -> dict[str, Any]:
+    """A run whose id was drawn by its claim, with a load and rows about itself."""
+    world = World()
+    world.objects = 1
+    world.targets = ["redshift"]
+    return Deployment(world).run(sqs_event({**RUN, "runId": "auto"})).recording()
+
+
 SCENARIOS = {
     "a-run-with-everything": a_run_with_everything,
     "loads-that-failed": loads_that_failed,
+    "a-drawn-run-id": a_drawn_run_id,
 }
 
 

@@ -16,8 +16,9 @@ pytestmark = [
     pytest.mark.xdist_group("end-to-end"),
 ]
 EVENTS = ROOT / "events"
-# On engines that run Spark: tests/spark/test_run_spark.py runs it where there is Java.
-SPARK = {"run-spark.json"}
+# On engines that run Spark: tests/spark/test_run_spark.py and test_five_designs.py run them where
+# there is Java.
+SPARK = {"run-spark.json", "emr-ssm.json", "glue.json"}
 # What the reason says, and how many objects a run has.
 REFUSED = {
     "bad-date.json": "ISO 8601",

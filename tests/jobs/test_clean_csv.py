@@ -172,7 +172,7 @@ def test_rows_are_kept_as_text_and_malformed_ones_told(job: Any, s3: Any) -> Non
         "raw": "c,1",
     }
     report = found.report
-    assert report["jobId"] == "20261120T081500Z-3f9c2a1b"
+    assert (report["jobId"], report["runId"]) == ("20261120T081500Z-3f9c2a1b", "run-1")
     assert (report["rowsIn"], report["rowsOut"], report["rowsFiltered"], report["rowsBad"]) == (
         7,
         4,

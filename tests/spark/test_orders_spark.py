@@ -96,6 +96,7 @@ class Outputs:
     def options(self) -> Namespace:
         return Namespace(
             JOB_ID="job-2",
+            RUN_ID="run-1",
             INPUT_URL=f"{self.before.as_uri()}/",
             OUTPUT_URL=f"{self.after.as_uri()}/",
             DATASET_URL=self.dataset.as_uri(),
@@ -184,7 +185,8 @@ def test_the_report_goes_back_to_the_source(job: Any, spark: Any, outputs: Outpu
     report = job.run(outputs.options(), spark, job.HadoopFiles(spark))
     counts = {"rowsIn": 6, "rowsOut": 2, "rowsFiltered": 2, "rowsBad": 1, "rowsRemoved": 1}
     assert {name: report[name] for name in counts} == counts
-    assert (report["jobId"], report["format"]) == ("job-2", "parquet")
+    assert (report["jobId"], report["runId"]) == ("job-2", "run-1")
+    assert report["format"] == "parquet"
     assert [(outputs.after / name).exists() for name in report["files"]] == [True]
     assert json.loads((outputs.after / "report.json").read_text()) == report
     assert (outputs.after / "rejected.jsonl").read_text() == REJECTED

@@ -10,7 +10,7 @@ import pytest
 from data_run import UNIT, DataRun
 
 from contracts import layout
-from local import sample_data
+from local import sample_data, sample_readings
 from steps.dataset_check import check_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_the_counts_of_the_orders_add_up(
 
 
 def test_the_readings_go_straight_through(cloud: Any) -> None:
-    run = run_of(cloud, "standard", sample_data._readings(1))
+    run = run_of(cloud, "standard", sample_readings.readings(1))
     validated = run.validate()
     assert (validated.rows_in, validated.valid) == (100, 100)
     run.transform()

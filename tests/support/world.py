@@ -72,6 +72,7 @@ class World:
         self.running = 0
         self.most_running = 0
         self.hidden = 0
+        self.drawn: dict[str, str] = {}
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -112,7 +113,12 @@ class World:
         return handle
 
     def _claim_run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        drawn = {}
+        if drawn_for := payload.get("drawnFor"):
+            next_id = f"20261120T081500Z-{len(self.drawn):08d}"
+            drawn = {"runId": self.drawn.setdefault(drawn_for, next_id)}
         return {
+            **drawn,
             "endDateTime": payload["request"].get("endDateTime", "2026-11-20T00:00:00Z"),
             "holder": payload["executionArn"],
             "status": "CLAIMED",

@@ -37,11 +37,15 @@ class ClaimRun(Contract):
     Attributes:
         execution_arn: the durable execution that wants the run.
         handed_over_by: the execution that claimed it and then started this one.
+        drawn_for: what a run id that is to be drawn (`runId: auto`) is drawn for, and found again
+            by: the SQS message id, or the execution's ARN for a direct start. Absent from earlier
+            orchestrators, to which such a run id means itself.
     """
 
     request: RunRequest
     execution_arn: str
     handed_over_by: str | None = None
+    drawn_for: str | None = None
 
 
 class ClaimOutcome(StrEnum):
@@ -64,6 +68,7 @@ class Claim(Contract):
         holder: the execution that holds the run.
         status: the run's status in the ledger.
         previous_timed_out: the earlier holder ran out of time, so the work is too long for it.
+        run_id: the id that was drawn; absent where the request names its run.
     """
 
     outcome: ClaimOutcome
@@ -72,6 +77,7 @@ class Claim(Contract):
     holder: str
     status: RunStatus
     previous_timed_out: bool = False
+    run_id: str | None = None
 
 
 class LoadDataset(Contract):

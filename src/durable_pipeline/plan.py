@@ -1,0 +1,56 @@
+"""A run between its preparation and its execution, as child contexts and shards hand it on."""
+
+from __future__ import annotations
+
+import math
+
+from contracts.base import Contract
+from contracts.manifest import ManifestSummary
+from contracts.messages import Claim, LoadedDataset
+from contracts.run import RunResult
+from contracts.run_request import RunRequest
+
+
+class Plan(Contract):
+    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed."""
+
+    request: RunRequest
+    claim: Claim
+    dataset: LoadedDataset
+    manifest: ManifestSummary
+
+    @property
+    def seconds(self) -> int:
+        """The declared time that the pending units take."""
+        pending = len(self.manifest.pending_positions())
+        return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
+
+    @property
+    def concurrency(self) -> int:
+        """Units side by side."""
+        return self.request.concurrency(of_items=self.dataset.of_items)
+
+
+class Shard(Contract):
+    """A slice of a run for a child execution: the plan, with the pending units of one shard."""
+
+    plan: Plan
+    shard: int
+
+
+class Prepared(Contract):
+    """What came of preparing a run: exactly one of the first four.
+
+    Attributes:
+        plan: it can be executed.
+        result: it has ended already (SKIPPED, or FAILED before its units).
+        standing: another execution holds it, or it has succeeded before: nothing to do.
+        refused: why the same message can never run.
+        run_id: the id that was drawn for it; absent where its request names one.
+    """
+
+    plan: Plan | None = None
+    result: RunResult | None = None
+    standing: str | None = None
+    refused: str | None = None
+    run_id: str | None = None

@@ -1,0 +1,100 @@
+"""What README.md tells its readers to type, and a terminal that types it, letter by letter."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from running_cloud import ROOT, RunningCloud
+
+BY_BOTO3 = Path(__file__).parent / "aws_by_boto3.py"
+# What the README's own `output` does, and `make run`, which must not take a port that is in use.
+OUTPUT = """import json, sys
+print(json.load(open(".local/cloud.json"))["outputs"][sys.argv[1]])
+"""
+MAKE = """import os, subprocess, sys
+assert sys.argv[1] == "run", sys.argv
+(arguments,) = (word.removeprefix("ARGS=") for word in sys.argv[2:])
+words = [sys.executable, "-m", "cli.main", "demo", *arguments.split(), "--port", "0", "--json"]
+sys.exit(subprocess.run([*words, "--state-dir", os.environ["STATE_DIR"]]).returncode)
+"""
+
+
+def commands_of_designs() -> dict[str, list[str]]:
+    """The commands in README's table of designs, in the order to type them, by the design."""
+    section = (ROOT / "README.md").read_text("utf-8").split("## You know … → type …")[1]
+    rows = re.findall(r"^\| (?!you know|---)(.+?) \| (.+) \|$", section.split("\n## ")[0], re.M)
+    return {design: re.findall(r"`([^`]+)`", typed) for design, typed in rows}
+
+
+def commands_of(part: str) -> list[str]:
+    """The commands of the one design whose name holds this part."""
+    (commands,) = (typed for design, typed in commands_of_designs().items() if part in design)
+    return commands
+
+
+class Terminal:
+    """A shell beside a running local cloud, which finds `pipeline`, `aws`, `output` and `make`."""
+
+    def __init__(self, cloud: RunningCloud, directory: Path) -> None:
+        """Set it up.
+
+        Args:
+            directory: an empty one; commands run in it as they do in a clone.
+        """
+        self.directory = directory
+        for name in ("events", "datasets"):
+            (directory / name).symlink_to(ROOT / name)
+        self._write(".local/cloud.json", json.dumps(self._description(cloud)))
+        programs = {
+            "aws": [str(BY_BOTO3)],
+            "pipeline": ["-m", "cli.main"],
+            "output": ["-c", OUTPUT],
+            "make": ["-c", MAKE],
+        }
+        for name, words in programs.items():
+            line = f'exec {shlex.join([sys.executable, *words])} "$@"'
+            self._write(f"bin/{name}", f"#!/bin/sh\n{line}\n").chmod(0o755)
+        self.environment = {
+            **os.environ,
+            **cloud.cloud.environment(),
+            "PATH": f"{directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+            "STATE_DIR": str(directory / "made"),
+            "COLUMNS": "200",
+        }
+
+    def type(self, command: str, *, status: int = 0) -> str:
+        """Run one command; its standard output. Fails if its exit status is another."""
+        done = subprocess.run(  # noqa: S603
+            ["/bin/bash", "-c", command],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=580,
+        )
+        assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    @staticmethod
+    def _description(cloud: RunningCloud) -> dict[str, object]:
+        local = cloud.cloud
+        return {
+            "endpointUrl": local.endpoint_url,
+            "outputs": dict(local.outputs),
+            "parameters": dict(local.parameters),
+            "stackName": "durable-pipeline",
+        }

@@ -132,7 +132,7 @@ class Pipeline:
             return Prepared(result=result, refused=failed.message if refused else None)
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
-            reason = f"no {what} to process: {_asked_for(request, claim)}"
+            reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
             if manifest.hidden:
                 reason += f"; {left_out(manifest.hidden)}"
             return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
@@ -283,11 +283,11 @@ class Pipeline:
             )
 
 
-def _asked_for(request: RunRequest, claim: Claim) -> str:
+def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str:
     if request.retry_of:
         return f"run {request.retry_of} has stored all it had"
     if request.input_url:
-        return request.input_url
+        return dataset.input_url or request.input_url
     start, end = request.start_date_time, claim.end_date_time
     return (
         f"dataset {request.dataset_name} from {start and format_timestamp(start)}"

@@ -308,6 +308,17 @@ def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
     assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
 
 
+def test_the_reason_names_the_object_that_a_key_stands_for(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.input_url = 0, "s3://data/landing/orders/_SUCCESS"
+
+    deployment.run(sqs_event({"data_source": "_SUCCESS", "processing_type": "orders"}))
+
+    (recorded,) = world.payloads("record-run")
+    assert "no objects to process: s3://data/landing/orders/_SUCCESS" in recorded["reason"]
+
+
 def test_an_invalid_message_is_rejected_and_its_neighbours_run(
     deployment: Deployment, world: World
 ) -> None:

@@ -56,6 +56,7 @@ class DataRun:
     output_columns: tuple[tuple[str, str], ...] | None = None
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
+    input_url: str | None = None
 
     def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
         data = body.encode() if isinstance(body, str) else body
@@ -86,6 +87,7 @@ class DataRun:
             output_columns=columns,
             lookups=self.lookups,
             array=self.array,
+            input_url=self.input_url,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
         storage.read_snapshot.cache_clear()

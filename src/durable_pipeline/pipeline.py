@@ -169,15 +169,15 @@ class Pipeline:
         units = [layout.unit_id(shard, position) for position in manifest.pending_positions()]
 
         def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
-            unit = Unit(
+            return Unit(
                 context,
                 self.settings,
                 plan.dataset,
                 run_id=plan.request.run_id,
                 unit_id=unit_id,
                 run_attempt=plan.claim.run_attempt,
-            )
-            return unit.process()
+                holder=plan.claim.holder,
+            ).process()
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=plan.concurrency,

@@ -106,6 +106,17 @@ def test_a_job_reads_the_output_of_the_job_before_it(deployment: Deployment, wor
     assert world.payloads("validate")[0]["inputUrl"] == "s3://data/00000-000/enrich/1/"
 
 
+def test_what_is_stored_names_the_execution_that_holds_the_run(
+    deployment: Deployment, world: World
+) -> None:
+    world.claim = {"outcome": "CLAIMED", "runAttempt": 1, "holder": "arn:holder"}
+
+    deployment.run(sqs_event(RUN))
+
+    for step in ("transform", "store-dynamodb"):
+        assert {told["executionArn"] for told in world.payloads(step)} == {"arn:holder"}
+
+
 def test_units_run_one_after_another_unless_asked_otherwise(
     deployment: Deployment, world: World
 ) -> None:

@@ -30,7 +30,10 @@ def run(
     dataset: Annotated[str | None, typer.Option(help="datasetName")] = None,
     start: Annotated[str | None, typer.Option(help="startDateTime, such as 2026-11-01")] = None,
     end: Annotated[str | None, typer.Option(help="endDateTime")] = None,
-    input_url: Annotated[str | None, typer.Option(help="inputUrl: one object")] = None,
+    input_url: Annotated[
+        str | None,
+        typer.Option(help="inputUrl: one object, s3://bucket/key or a key below the prefix"),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="query: a boolean SQL expression")] = None,
     index: Annotated[str | None, typer.Option(help="index")] = None,
     run_id: Annotated[

@@ -248,6 +248,8 @@ class DatasetSnapshot(Contract):
         lookups: one for each of the contract's, in its order.
         array: the run's object is a JSON array, each item a unit; the contract here is then the one
             that applies to a batch of items (`contracts.items`).
+        input_url: full URL of the one object that the request names; absent: it names none. Those
+            of an earlier release lack it.
     """
 
     dataset: Dataset
@@ -259,6 +261,7 @@ class DatasetSnapshot(Contract):
     output_columns: tuple[tuple[str, str], ...]
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
+    input_url: str | None = None
 
 
 def _refuse_doubles(*kinds: tuple[str, list[str]]) -> None:

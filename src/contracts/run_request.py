@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -21,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract, canonical_json
+from contracts.input_url import check_input_url
 
 MAX_QUERY_CHARACTERS: Final = 4096
 MAX_CONCURRENCY: Final = 10
@@ -66,6 +68,9 @@ Timestamp = Annotated[
 ]
 
 
+InputUrl = Annotated[StrictStr, Field(max_length=1100), AfterValidator(check_input_url)]
+
+
 @dataclass(frozen=True)
 class Defaults:
     """What a request that does not say it means.
@@ -96,8 +101,9 @@ class RunRequest(Contract):
         dataset_name: the contract `datasets/<name>.yaml`.
         start_date_time: objects from this instant on (inclusive). Not needed with `input_url`.
         end_date_time: objects before this instant (exclusive); absent: the moment of the claim.
-        input_url: one S3 object to process instead of a listing; of a JSON array, each item is a
-            unit of the run (see `contracts.items`).
+        input_url: one S3 object to process instead of a listing, as it was sent: a full URL or a
+            key (see `contracts.input_url`); of a JSON array, each item is a unit of the run (see
+            `contracts.items`).
         query: boolean SQL expression over the contract's columns; rows that fail it are left out.
         index: the collection that results are stored under; absent: the dataset's name.
         run_id: names the run; absent in a message: the SQS message id; `auto`: claim_run draws one,
@@ -116,7 +122,7 @@ class RunRequest(Contract):
     dataset_name: StrictStr = Field(pattern=DATASET_NAME_PATTERN)
     start_date_time: Timestamp | None = None
     end_date_time: Timestamp | None = None
-    input_url: StrictStr | None = Field(default=None, pattern=r"^s3://[^/]+/.+$", max_length=1100)
+    input_url: InputUrl | None = None
     query: StrictStr | None = Field(default=None, min_length=1, max_length=MAX_QUERY_CHARACTERS)
     index: StrictStr | None = Field(default=None, pattern=INDEX_PATTERN)
     run_id: StrictStr = Field(pattern=RUN_ID_PATTERN)

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import ConfigDict, Field, Strict, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.source import Integer, StrictContract, Whole
+from contracts.source import Integer, StrictContract, Truth, Whole
 
 # The pipeline's own tables, in whatever schema, and those of the warehouse's catalog.
 _NOT_OURS: Final = r"(^|\.)pipeline_|^pg_|^information_schema(\.|$)"
@@ -21,10 +21,13 @@ class DynamodbTarget(StrictContract):
     Attributes:
         key: the natural key: columns of the transform's result.
         ttl_days: items expire so many days after the start of their run; absent: never.
+        provenance: items say where they come from: `source_key`, `execution_id`, `processed_at` and
+            `stored_at`, beside columns of the result, which come first.
     """
 
     key: tuple[str, ...] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
     ttl_days: _Days | None = None
+    provenance: Truth = True
 
 
 class RedshiftTarget(StrictContract):

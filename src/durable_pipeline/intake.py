@@ -29,6 +29,7 @@ _SUBJECT: Final = "run request"
 _ENVELOPES_AT_MOST: Final = 3
 _PROBLEMS_AT_MOST: Final = 50
 _FIELDS: Final = tuple(field.alias or name for name, field in RunRequest.model_fields.items())
+_SHORT_NAMES: Final = {"data_source": "inputUrl", "processing_type": "datasetName"}
 _WHAT_WOULD_BE_RIGHT: Final = {
     "missing": "is required",
     "int_type": "must be a whole number, without quotes",
@@ -42,8 +43,9 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     """The run request that a message body stands for.
 
     Accepted: a run request; an S3 notification or an EventBridge `Object Created` event of one
-    uploaded object; `{"data_source": "s3://…", "processing_type": "…"}`; any of them inside an SNS
-    envelope. An object under `landing/<dataset>/` belongs to that dataset, any other to `standard`.
+    uploaded object; `{"data_source": "…", "processing_type": "…"}`, which names an object as
+    `inputUrl` does; any of them inside an SNS envelope. An uploaded object under
+    `landing/<dataset>/` belongs to that dataset, any other to `standard`.
 
     Args:
         body: the message's text.
@@ -67,7 +69,7 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     fields = _normalised(message)
     if _is_upload(message) and _is_folder(message, fields["inputUrl"]):
         return None
-    return _validated({"runId": default_run_id, **fields})
+    return _validated({"runId": default_run_id, **fields}, message)
 
 
 def claimed_run_id(body: str) -> str | None:
@@ -118,12 +120,8 @@ def _normalised(message: dict[str, Any]) -> dict[str, Any]:
             problem = Problem("detail-type", f"must be of an upload, {_UPLOADED}", _shown(kind))
             raise InvalidRequest(_SUBJECT, [problem])
         return _from_s3_object(message["detail"], "detail", url_encoded=False)
-    if "data_source" in message or "processing_type" in message:
-        rest = {
-            name: value
-            for name, value in message.items()
-            if name not in ("data_source", "processing_type")
-        }
+    if _SHORT_NAMES.keys() & message.keys():
+        rest = {name: value for name, value in message.items() if name not in _SHORT_NAMES}
         source = {"inputUrl": message["data_source"]} if "data_source" in message else {}
         return {"datasetName": message.get("processing_type", DEFAULT_DATASET), **source, **rest}
     return message
@@ -188,11 +186,13 @@ def _dataset_of(key: str) -> str:
     return DEFAULT_DATASET
 
 
-def _validated(fields: dict[str, Any]) -> RunRequest:
+def _validated(fields: dict[str, Any], message: dict[str, Any]) -> RunRequest:
+    """The request of these fields; problems are reported under the names that the message has."""
+    sent_as = {name: short for short, name in _SHORT_NAMES.items() if short in message}
     try:
         return RunRequest.model_validate(fields)
     except ValidationError as error:
-        problems = [_problem(item) for item in error.errors()]
+        problems = [_problem(item, sent_as) for item in error.errors()]
         if all(item["loc"] for item in error.errors()):
             problems += _problems_between_fields(fields)
         raise InvalidRequest(_SUBJECT, _at_most(problems)) from None
@@ -206,8 +206,9 @@ def _at_most(problems: list[Problem]) -> list[Problem]:
     return [*problems[:_PROBLEMS_AT_MOST], Problem("message", f"and {more} more problems")]
 
 
-def _problem(item: ErrorDetails) -> Problem:
+def _problem(item: ErrorDetails, sent_as: dict[str, str]) -> Problem:
     path = _shortened(".".join(str(part) for part in item["loc"]) or "message")
+    path = sent_as.get(path, path)
     kind = item["type"]
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(path, _FIELDS, n=1)

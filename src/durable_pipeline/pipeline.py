@@ -105,7 +105,7 @@ class Pipeline:
             return Prepared(result=result, refused=failed.message if refused else None)
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
-            reason = f"no {what} to process: {_asked_for(request, claim)}"
+            reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
             if manifest.hidden:
                 reason += f"; {left_out(manifest.hidden)}"
             return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
@@ -142,15 +142,15 @@ class Pipeline:
         units = [layout.unit_id(shard, position) for position in manifest.pending_positions()]
 
         def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
-            unit = Unit(
+            return Unit(
                 context,
                 self.settings,
                 plan.dataset,
                 run_id=plan.request.run_id,
                 unit_id=unit_id,
                 run_attempt=plan.claim.run_attempt,
-            )
-            return unit.process()
+                holder=plan.claim.holder,
+            ).process()
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=plan.concurrency,
@@ -260,11 +260,11 @@ def _with_drawn_id(request: RunRequest, claim: Claim) -> RunRequest:
     return request.model_copy(update={"run_id": claim.run_id}) if claim.run_id else request
 
 
-def _asked_for(request: RunRequest, claim: Claim) -> str:
+def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str:
     if request.retry_of:
         return f"run {request.retry_of} has stored all it had"
     if request.input_url:
-        return request.input_url
+        return dataset.input_url or request.input_url
     start, end = request.start_date_time, claim.end_date_time
     return (
         f"dataset {request.dataset_name} from {start and format_timestamp(start)}"

@@ -91,6 +91,7 @@ class Stores:
         job_id: the last job that made the rows, if there was one.
         run_attempt: of the run.
         load_flow: what happens after a failed load.
+        holder: the execution that holds the run.
     """
 
     context: DurableContext
@@ -101,6 +102,7 @@ class Stores:
     run_attempt: int
     output: Transformed
     load_flow: int
+    holder: str
 
     def dynamodb(self) -> int:
         """Put every row, in as many slices as the function's time makes of them.
@@ -120,6 +122,7 @@ class Stores:
                 run_attempt=self.run_attempt,
                 first_row=first,
                 files=self.output.files,
+                execution_arn=self.holder,
             )
             slice_ = call(self.context, self.settings, STORE_DYNAMODB, message)
             stored += slice_.rows

@@ -31,7 +31,11 @@ from durable_pipeline.stores import Stores
 
 
 class Unit:
-    """One unit of a run, with what it has learnt on its way."""
+    """One unit of a run, with what it has learnt on its way.
+
+    Args:
+        holder: the execution that holds the run; of a shard, not its own.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Unit:
         run_id: str,
         unit_id: str,
         run_attempt: int,
+        holder: str,
     ) -> None:
         self.context = context
         self.settings = settings
@@ -49,6 +54,7 @@ class Unit:
         self.run_id = run_id
         self.unit_id = unit_id
         self.run_attempt = run_attempt
+        self.holder = holder
         self.job_ids: list[str] = []
         self.validated: Validated | None = None
         self.transformed: Transformed | None = None
@@ -118,6 +124,7 @@ class Unit:
             rows_in=validated.rows_in,
             rejected=validated.rejected,
             files=validated.files,
+            execution_arn=self.holder,
         )
         transformed = call(self.context, self.settings, TRANSFORM, transform)
         self.transformed = transformed
@@ -145,6 +152,7 @@ class Unit:
             self.run_attempt,
             output,
             self.dataset.load_flow,
+            self.holder,
         )
         if "dynamodb" in self.dataset.targets:
             superseded = stores.dynamodb()

@@ -13,6 +13,7 @@ from contracts.dataset import DatasetSnapshot, DynamodbTarget
 from contracts.errors import InvalidData
 from contracts.run_request import format_timestamp, parse_timestamp
 from steps.duck import any_of, quoted
+from steps.provenance import SOME_TIME, STORED_AT, Provenance, instant
 from steps.store_rules import ITEM_SIZE, KEY_SIZE, NUMBER
 from steps.versions import row_version
 
@@ -31,15 +32,26 @@ Wire = dict[str, dict[str, Any]]  # an item as the API takes it: {"n": {"N": "1"
 
 @dataclass(frozen=True)
 class Item:
-    """An item and its key."""
+    """An item and its key.
+
+    Attributes:
+        wire: without the time of its put.
+        dated: it says when it was put.
+    """
 
     key: str
     wire: Wire
+    dated: bool = False
 
     @property
     def size(self) -> int:
         """Bytes, as DynamoDB counts them."""
-        return sum(len(name.encode()) + _value_bytes(value) for name, value in self.wire.items())
+        wire = self.put_at(SOME_TIME)
+        return sum(len(name.encode()) + _value_bytes(value) for name, value in wire.items())
+
+    def put_at(self, moment: datetime) -> Wire:
+        """What is put at this moment."""
+        return {**self.wire, STORED_AT: {"S": instant(moment)}} if self.dated else self.wire
 
 
 def partition_key(index: str, values: Sequence[Any]) -> str:
@@ -76,6 +88,7 @@ class ItemMaker:
     Args:
         job_id: the last job that made the rows, if there was one.
         run_attempt: the size of an item is the same for all.
+        provenance: of the rows; None: their items do not say it.
 
     Attributes:
         version: of the rows (steps.versions).
@@ -88,6 +101,7 @@ class ItemMaker:
         unit_id: str,
         job_id: str | None,
         run_attempt: int = 1,
+        provenance: Provenance | None = None,
     ) -> None:
         self.version = row_version(snapshot, unit_id, run_attempt)
         self._columns = snapshot.output_columns
@@ -103,6 +117,9 @@ class ItemMaker:
         }
         if job_id is not None:
             common["job_id"] = job_id
+        if provenance is not None:
+            common.update(provenance.attributes(self._names))
+        self._dated = provenance is not None and STORED_AT not in self._names
         self._common: Wire = {name: {"S": value} for name, value in common.items()}
         if target.ttl_days is not None:
             # Counted from the run's start: a repeat makes the same item.
@@ -157,7 +174,7 @@ class ItemMaker:
         names = sum(len(name.encode()) for name in self._names)
         values = sum(_MOST_BYTES.get(kind, _MOST_BYTES_OF_A_NUMBER) for _, kind in self._columns)
         key = len("pk") + KEY_BYTES
-        return Item("", self._common).size + names + values + key
+        return Item("", self._common, self._dated).size + names + values + key
 
     def _made(self, row: Sequence[Any]) -> Item:
         values = dict(zip(self._names, row, strict=True))
@@ -174,7 +191,7 @@ class ItemMaker:
         for name, value in values.items():
             if value is not None:
                 wire[name] = _attribute(value, name, key)
-        return Item(key, wire)
+        return Item(key, wire, self._dated)
 
 
 def refuse(problems: Iterator[str]) -> None:

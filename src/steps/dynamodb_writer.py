@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from contracts.errors import InvalidData, Throttled
 from steps import aws
 from steps.dynamodb_items import Item
-from steps.runtime import RemainingTime, logger
+from steps.runtime import RemainingTime, logger, utc_now
 
 WRITERS: Final = 16
 # Left for the batch under way, with the client's own retries, and for the answer.
@@ -23,6 +24,7 @@ RESERVED_SECONDS: Final = 120.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 20.0
 Pause = Callable[[float], None]
+Clock = Callable[[], datetime]
 
 
 class _Put(Enum):
@@ -51,6 +53,7 @@ class ItemWriter:
     Args:
         version: of the items (steps.versions).
         pause: waits so many seconds.
+        now: tells the time of each put.
     """
 
     def __init__(
@@ -60,9 +63,10 @@ class ItemWriter:
         pool: ThreadPoolExecutor,
         remaining: RemainingTime,
         pause: Pause = time.sleep,
+        now: Clock = utc_now,
     ) -> None:
         self._table, self._version = table, version
-        self._pool, self._remaining, self._pause = pool, remaining, pause
+        self._pool, self._remaining, self._pause, self._now = pool, remaining, pause, now
         self._client = aws.client("dynamodb")  # made here: making clients is not thread-safe
 
     @property
@@ -108,22 +112,28 @@ class ItemWriter:
     def _put_once(self, item: Item) -> _Put:
         with aws.translated(f"storing {item.key}"):
             try:
-                answer = self._client.put_item(
+                self._client.put_item(
                     TableName=self._table,
-                    Item=item.wire,
-                    ConditionExpression="attribute_not_exists(pk) OR #version <= :version",
+                    Item=item.put_at(self._now()),
+                    ConditionExpression="attribute_not_exists(pk) OR #version < :version",
                     ExpressionAttributeNames={"#version": "version"},
                     ExpressionAttributeValues={":version": {"S": self._version}},
-                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
                 code, message = aws.error_code(error), str(error)
                 if code == "ConditionalCheckFailedException":
-                    return _Put.SUPERSEDED
+                    return self._left_alone(error)
                 if code == "ValidationException" and "size" in message.lower():
                     raise InvalidData(
                         f"the row {item.key} makes an item over DynamoDB's 400 KB"
                     ) from error
                 raise
-        replaced = answer.get("Attributes", {}).get("version", {}).get("S")
-        return _Put.UNCHANGED if replaced == self._version else _Put.WRITTEN
+        return _Put.WRITTEN
+
+    def _left_alone(self, error: ClientError) -> _Put:
+        """What the table holds in the item's place comes with the error (DynamoDB API Reference,
+        "PutItem": ReturnValuesOnConditionCheckFailure)."""
+        there: dict[str, Any] = dict(error.response).get("Item", {})
+        same = there.get("version") == {"S": self._version}
+        return _Put.UNCHANGED if same else _Put.SUPERSEDED

@@ -12,6 +12,7 @@ from boto3.dynamodb.conditions import Attr
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Limits
 from contracts.errors import InvalidData, InvalidRequest, NotFound, OwnershipLost, Problem
+from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
@@ -94,10 +95,10 @@ def find_entries(
         if unstored is not None:
             return Listing(unstored)
     if request.input_url is not None:
-        bucket, key = layout.split_s3_url(request.input_url)
+        bucket, key = layout.split_s3_url(snapshot.input_url or request.input_url)
         if bucket == (source.bucket or data_bucket) and source.hides(key):
             return Listing([], hidden=1)
-        entry = describe(request.input_url, *layout.split_s3_url(request.input_url))
+        entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
             return Listing([entry])
         _check_ownership(message, ledger)
@@ -112,6 +113,24 @@ def find_entries(
         message.end_date_time,
         snapshot.dataset.limits.objects,
     )
+
+
+def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:
+    """The one object that was asked for.
+
+    Args:
+        understood: how the request was, where it did not name bucket and key.
+
+    Raises:
+        NotFound: it is not there; names bucket and key.
+    """
+    url = layout.s3_url(bucket, key)
+    try:
+        return describe(url, bucket, key)
+    except NotFound as error:
+        raise NotFound(
+            f"there is no object {url}{f': {understood}' if understood else ''} ({error})"
+        ) from error
 
 
 def check_limits(entries: Sequence[ManifestEntry], limits: Limits) -> None:

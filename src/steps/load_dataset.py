@@ -11,6 +11,7 @@ from datetime import datetime
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup
 from contracts.errors import InvalidDataset, InvalidRequest, NotFound, Problem
+from contracts.input_url import resolve
 from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
 from steps import aws, storage
@@ -30,7 +31,8 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
 
     Raises:
         InvalidDataset: there is none of this name, or it is broken; every problem is told.
-        InvalidRequest: the request's query, or its array of items, does not fit the contract.
+        InvalidRequest: the request's query, its array of items or the key of its object does not
+            fit the contract.
         NotConfigured: a Glue job, an engine or the warehouse that it asks for is not deployed.
         NotFound: a bucket, a job's script or a lookup is not there.
     """
@@ -44,7 +46,8 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
             check_query(request.query, checked.dataset)
         check_deployment(checked.dataset, settings)
         lookups = freeze_lookups(checked.dataset, settings.data_bucket)
-        snapshot = _freeze(_snapshot(request, checked, lookups, now), settings.data_bucket)
+        snapshot = _snapshot(request, checked, lookups, now, settings.data_bucket)
+        snapshot = _freeze(snapshot, settings.data_bucket)
     logger.info("dataset", extra={"dataset": snapshot.dataset.name, "version": snapshot.version})
     return _answer(snapshot, settings)
 
@@ -78,9 +81,14 @@ def _known_datasets(code_bucket: str) -> list[str]:
 
 
 def _snapshot(
-    request: RunRequest, checked: CheckedDataset, lookups: tuple[FrozenLookup, ...], now: datetime
+    request: RunRequest,
+    checked: CheckedDataset,
+    lookups: tuple[FrozenLookup, ...],
+    now: datetime,
+    data_bucket: str,
 ) -> DatasetSnapshot:
     of_items = items.is_array(request, checked.dataset)
+    named = request.input_url
     return DatasetSnapshot(
         dataset=items.for_batches(checked.dataset) if of_items else checked.dataset,
         version=checked.version,
@@ -91,6 +99,7 @@ def _snapshot(
         output_columns=checked.output_columns,
         lookups=lookups,
         array=items.array_of(request, checked.dataset) if of_items else None,
+        input_url=None if named is None else resolve(named, checked.dataset.source, data_bucket),
     )
 
 
@@ -129,5 +138,6 @@ def _answer(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         warehouse=settings.warehouse == "true",
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
+        input_url=snapshot.input_url,
         **timeout,
     )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from contracts import layout
@@ -18,11 +19,13 @@ _NUMBER: Final = re.compile(r"part-(\d{5,})\.parquet$")
 
 @dataclass(frozen=True)
 class Part:
-    """One file: its key in the data bucket, its size in bytes, and its ETag without quotes."""
+    """One file: its key in the data bucket, its size in bytes, its ETag without quotes, and when
+    it was written."""
 
     key: str
     size: int
     etag: str = ""
+    last_modified: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -79,7 +82,9 @@ def _listed(bucket: str, prefix: str) -> dict[int, Part]:
         ]
     numbered = ((_NUMBER.search(entry["Key"]), entry) for entry in entries)
     return {
-        int(match[1]): Part(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+        int(match[1]): Part(
+            entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
+        )
         for match, entry in numbered
         if match
     }

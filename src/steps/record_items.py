@@ -78,7 +78,7 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
     about = {
         "runId": message.run_id,
         "unitId": message.unit_id,
-        "source": RunRequest.from_json(json.loads(run["request"])).input_url,
+        "source": _source(message, run, data_bucket),
     }
     client = aws.client("s3")  # made here: making clients is not thread-safe
 
@@ -111,6 +111,12 @@ def _owned_run(message: RecordItems, ledger: Ledger) -> Item:
             f"run {message.run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
         )
     return run
+
+
+def _source(message: RecordItems, run: Item, data_bucket: str) -> str | None:
+    """The array's URL. Snapshots of an earlier release lack it; requests then had it in full."""
+    url = storage.read_snapshot(data_bucket, message.run_id).input_url
+    return url or RunRequest.from_json(json.loads(run["request"])).input_url
 
 
 def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:

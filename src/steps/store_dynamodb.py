@@ -23,10 +23,17 @@ from contracts.messages import StoredRows, StoreDynamodb
 from steps import duck, storage
 from steps.duck import Workspace, any_of, text
 from steps.dynamodb_items import ItemMaker, refuse
-from steps.dynamodb_writer import WRITERS, ItemWriter, Pause, Puts
+from steps.dynamodb_writer import WRITERS, Clock, ItemWriter, Pause, Puts
 from steps.ledger import Ledger, LedgerSettings
-from steps.output_parts import output_parts
-from steps.runtime import RemainingTime, metrics, settings_from_environment, timed_step_handler
+from steps.output_parts import Part, output_parts
+from steps.provenance import provenance_of, with_execution
+from steps.runtime import (
+    RemainingTime,
+    metrics,
+    settings_from_environment,
+    timed_step_handler,
+    utc_now,
+)
 from steps.stop_decision import refuse_stopped
 
 ROWS_AT_A_TIME: Final = 512
@@ -43,6 +50,7 @@ class Settings:
 def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
+    message = with_execution(message, ledger)
     return store_dynamodb(message, settings_from_environment(Settings), remaining)
 
 
@@ -51,12 +59,14 @@ def store_dynamodb(
     settings: Settings,
     remaining: RemainingTime,
     pause: Pause = time.sleep,
+    now: Clock = utc_now,
 ) -> StoredRows:
     """Put a slice of a unit's rows; may be repeated, also after it died half-way.
 
     Args:
         remaining: seconds until the invocation ends.
         pause: waits so many seconds.
+        now: tells the time of each put.
 
     Raises:
         InvalidData: rows cannot be items: over 400 KB, a key too long, a number that is none.
@@ -69,16 +79,21 @@ def store_dynamodb(
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
-    attempt = message.run_attempt
-    maker = ItemMaker(snapshot, target, message.unit_id, message.job_id, attempt)
+    unit, attempt = message.unit_id, message.run_attempt
+    parts = output_parts(bucket, message.run_id, unit, message.files)
+    provenance = provenance_of(message, bucket, snapshot)
+    provenance = provenance and provenance.processed_as(parts)
+    maker = ItemMaker(snapshot, target, unit, message.job_id, attempt, provenance)
     with (
         duck.workspace(int(settings.aws_lambda_function_memory_size)) as space,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
-        files = _fetched(space, bucket, message)
+        files = _fetched(space, bucket, parts, message.first_row)
         if message.first_row == 0:
             refuse(_problems(space, files, maker))
-        writer = ItemWriter(settings.processed_data_table, maker.version, pool, remaining, pause)
+        writer = ItemWriter(
+            settings.processed_data_table, maker.version, pool, remaining, pause, now
+        )
         stored = _put(_batches(space, files), maker, writer, message.first_row)
     metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=stored.rows)
     return stored
@@ -92,11 +107,11 @@ class _File:
     first: int
 
 
-def _fetched(space: Workspace, bucket: str, message: StoreDynamodb) -> list[_File]:
+def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: int) -> list[_File]:
     """The unit's parts from the slice's first row on."""
     files: list[_File] = []
-    before = message.first_row
-    for part in output_parts(bucket, message.run_id, message.unit_id, message.files):
+    before = first_row
+    for part in parts:
         path = space.path(part.name)
         duck.download(bucket, part.key, path)
         rows = space.number(f"SELECT count(*) FROM read_parquet({text(path)})")

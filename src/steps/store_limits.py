@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.dataset import DatasetSnapshot
+from contracts.messages import Transform
 from steps.duck import quoted
 from steps.dynamodb_items import ItemMaker, Unstorable
+from steps.provenance import provenance_of
 from steps.store_rules import TEXT_SIZE
 from steps.warehouse_sql import LONGEST_TEXT
 
@@ -47,19 +49,27 @@ class StoreLimits:
     """What may be in the result of one unit.
 
     Args:
-        job_id: the last job that made the rows; it is part of each item.
+        message: what asks for them; names the job and the execution that each item tells of.
 
     Attributes:
         keys: every key that must be there, and once.
     """
 
-    def __init__(self, snapshot: DatasetSnapshot, unit_id: str, job_id: str | None) -> None:
+    def __init__(self, snapshot: DatasetSnapshot, message: Transform, data_bucket: str) -> None:
         targets = snapshot.dataset.targets
         self._columns = snapshot.output_columns
         self._texts = [name for name, kind in snapshot.output_columns if kind == "string"]
         self._in_warehouse = targets.redshift is not None
         self._items = (
-            ItemMaker(snapshot, targets.dynamodb, unit_id, job_id) if targets.dynamodb else None
+            ItemMaker(
+                snapshot,
+                targets.dynamodb,
+                message.unit_id,
+                message.job_id,
+                provenance=provenance_of(message, data_bucket, snapshot),
+            )
+            if targets.dynamodb
+            else None
         )
         self.keys = _keys(snapshot)
 

@@ -27,6 +27,7 @@ from steps.duck import MEGABYTE, STORED, Workspace, quoted, text
 from steps.ledger import Ledger, LedgerSettings
 from steps.lookup_tables import load_lookups
 from steps.output_parts import valid_parts
+from steps.provenance import with_execution
 from steps.query_plan import Reach, reach_of
 from steps.reading import first_line
 from steps.result_parts import RowFiles, Rows, write_parts
@@ -55,7 +56,7 @@ class Settings:
 def handler(message: Transform) -> Transformed:
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
-    return transform(message, settings_from_environment(Settings))
+    return transform(with_execution(message, ledger), settings_from_environment(Settings))
 
 
 def transform(message: Transform, settings: Settings) -> Transformed:
@@ -118,7 +119,7 @@ class _Unit:
 
 def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
     """Write all rows; if some cannot be stored, set them aside and write the others."""
-    limits = StoreLimits(unit.snapshot, unit.message.unit_id, unit.message.job_id)
+    limits = StoreLimits(unit.snapshot, unit.message, unit.settings.data_bucket)
     part_bytes = unit.snapshot.dataset.limits.part_megabytes * MEGABYTE
     result, suspicious = _result(space, unit, valid, limits)
     rows = _count(space, unit, result, valid.count)
@@ -234,9 +235,8 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
     message, bucket = unit.message, unit.settings.data_bucket
     parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
     paths = [space.path(f"valid-{part.name}") for part in parts]
-    keys = [part.key for part in parts]
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for _ in pool.map(lambda key, path: duck.download(bucket, key, path), keys, paths):
+        for _ in pool.map(lambda part, path: duck.download(bucket, part.key, path), parts, paths):
             pass
     return Rows(RowFiles.of(space, paths), VALID_RELATION)
 

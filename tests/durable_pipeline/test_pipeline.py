@@ -106,6 +106,17 @@ def test_a_job_reads_the_output_of_the_job_before_it(deployment: Deployment, wor
     assert world.payloads("validate")[0]["inputUrl"] == "s3://data/00000-000/enrich/1/"
 
 
+def test_what_is_stored_names_the_execution_that_holds_the_run(
+    deployment: Deployment, world: World
+) -> None:
+    world.claim = {"outcome": "CLAIMED", "runAttempt": 1, "holder": "arn:holder"}
+
+    deployment.run(sqs_event(RUN))
+
+    for step in ("transform", "store-dynamodb"):
+        assert {told["executionArn"] for told in world.payloads(step)} == {"arn:holder"}
+
+
 def test_units_run_one_after_another_unless_asked_otherwise(
     deployment: Deployment, world: World
 ) -> None:
@@ -306,6 +317,17 @@ def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
     (recorded,) = world.payloads("record-run")
     assert recorded["status"] == "SKIPPED"
     assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
+
+
+def test_the_reason_names_the_object_that_a_key_stands_for(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.input_url = 0, "s3://data/landing/orders/_SUCCESS"
+
+    deployment.run(sqs_event({"data_source": "_SUCCESS", "processing_type": "orders"}))
+
+    (recorded,) = world.payloads("record-run")
+    assert "no objects to process: s3://data/landing/orders/_SUCCESS" in recorded["reason"]
 
 
 def test_an_invalid_message_is_rejected_and_its_neighbours_run(

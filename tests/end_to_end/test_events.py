@@ -31,6 +31,7 @@ REFUSED = {
 }
 RUNS = {
     "data-source.json": 1,
+    "data-source-key.json": 1,
     "detached.json": 4,
     "eventbridge-object-created.json": 1,
     "json-array.json": 10,

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +303,84 @@ def test_make_run_takes_one_id_through_both_jobs(terminal: Terminal) -> None:
 
 
 # Design 5: {"data_source": …, "processing_type": …}
+
+TEST_CSV = """\
+id,recorded_at,value,unit
+design5-1,2026-11-01T00:00:00Z,21.5,celsius
+design5-2,2026-11-01T00:00:00Z,70,fahrenheit
+"""
+
+
+def send_data_source(cloud: RunningCloud, data_source: str) -> str:
+    """`aws sqs send-message --queue-url … --message-body …`; the run's id is the message's."""
+    body = f'{{"data_source": "{data_source}", "processing_type": "standard"}}'
+    return cloud.send(body)
+
+
+def scanned(cloud: RunningCloud, run_id: str) -> dict[str, dict[str, str]]:
+    """The run's items by their id, each attribute as a text."""
+    return texts_of(cloud.stored(run_id))
+
+
+def texts_of(items: list[Item]) -> dict[str, dict[str, str]]:
+    return {
+        item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()}
+        for item in items
+    }
+
+
+def test_an_object_is_named_by_its_key_and_its_items_say_where_they_come_from(
+    cloud: RunningCloud, terminal: Terminal
+) -> None:
+    copy, send, scan = commands_of("processing_type")
+    (terminal.directory / "test.csv").write_text(TEST_CSV)
+
+    terminal.type(copy)
+    run_id = json.loads(terminal.type(send))["MessageId"]
+    run = ended(cloud, run_id)
+    found = json.loads(terminal.type(scan))["Items"]
+
+    assert run["status"]["S"] == "SUCCEEDED", run
+    items = texts_of([item for item in found if item["run_id"]["S"] == run_id])
+    assert {name: item["unit"] for name, item in items.items()} == {
+        "design5-1": "CELSIUS",
+        "design5-2": "FAHRENHEIT",
+    }
+    assert {item["source_key"] for item in items.values()} == {"landing/standard/test.csv"}
+    (execution,) = {item["execution_id"] for item in items.values()}
+    assert cloud.await_end(execution)["Status"] == "SUCCEEDED"
+    for item in items.values():
+        processed, stored = (
+            datetime.fromisoformat(item[name]) for name in ("processed_at", "stored_at")
+        )
+        assert processed <= stored
+        assert item["processed_at"].endswith("Z")
+
+
+def test_a_key_that_begins_with_a_slash_counts_from_the_root_of_the_bucket(
+    cloud: RunningCloud,
+) -> None:
+    bucket = cloud.outputs["DataBucketName"]
+    key = "archive/day one/ä+b%20c.csv"
+    cloud.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=TEST_CSV.encode())
+
+    run_id = send_data_source(cloud, f"/{key}")
+    run = ended(cloud, run_id)
+
+    assert run["status"]["S"] == "SUCCEEDED", run
+    assert {item["source_key"] for item in scanned(cloud, run_id).values()} == {key}
+
+
+def test_an_object_that_is_not_there_is_refused_with_the_key_that_was_looked_for(
+    cloud: RunningCloud,
+) -> None:
+    run_id = send_data_source(cloud, "missing.csv")
+
+    letter = cloud.dead_letter("missing.csv")
+
+    attributes = letter["MessageAttributes"]
+    looked_for = f"s3://{cloud.outputs['DataBucketName']}/landing/standard/missing.csv"
+    assert f"there is no object {looked_for}" in attributes["Reason"]["StringValue"]
+    assert attributes["MessageId"]["StringValue"] == run_id
+    assert json.loads(letter["Body"])["data_source"] == "missing.csv"
+    assert ended(cloud, run_id)["status"]["S"] == "FAILED"

@@ -89,7 +89,9 @@ def claimed(ledger: Ledger, execution: str = "one", **fields: Any) -> RunRequest
     return message
 
 
-def freeze_dataset(data_bucket: str, run_id: str = "r1", text: str = DATASET) -> DatasetSnapshot:
+def freeze_dataset(
+    data_bucket: str, run_id: str = "r1", text: str = DATASET, input_url: str | None = None
+) -> DatasetSnapshot:
     """Put the contract where load_dataset puts it."""
     checked = check_dataset(text, "orders")
     snapshot = DatasetSnapshot(
@@ -100,6 +102,7 @@ def freeze_dataset(data_bucket: str, run_id: str = "r1", text: str = DATASET) ->
         run_id=run_id,
         run_started_at="2026-11-20T08:15:00Z",
         output_columns=checked.output_columns,
+        input_url=input_url,
     )
     storage.write_json(data_bucket, layout.dataset_snapshot_key(run_id), snapshot.to_json())
     return snapshot

@@ -20,6 +20,7 @@ from steps import store_dynamodb as store_dynamodb_step
 from steps import transform as transform_step
 from steps import validate as validate_step
 from steps.duck import connect
+from steps.runtime import utc_now
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -44,6 +45,18 @@ def dataset(**changes: Any) -> Dataset:
     )
 
 
+def _object(name: str) -> ManifestEntry:
+    return ManifestEntry.from_json(
+        {
+            "bucket": DATA_BUCKET,
+            "key": f"landing/sales/{name}",
+            "size": 1,
+            "etag": "etag",
+            "lastModified": "2026-11-20T07:00:00Z",
+        }
+    )
+
+
 @dataclass
 class DataRun:
     """One run with one unit: lay it out, run its steps, look at what they left."""
@@ -56,6 +69,7 @@ class DataRun:
     output_columns: tuple[tuple[str, str], ...] | None = None
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
+    input_url: str | None = None
 
     def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
         data = body.encode() if isinstance(body, str) else body
@@ -74,7 +88,12 @@ class DataRun:
         return self.freeze()
 
     def freeze(self) -> DataRun:
-        """Write the snapshot; from here on the run's contract is this one."""
+        """Write the snapshot; from here on the run's contract is this one.
+
+        A run without a manifest gets one of two objects.
+        """
+        if not self.cloud.keys(layout.manifest_summary_key(self.run_id)):
+            put_manifest(self.cloud.put, self.run_id, tuple(map(_object, ("a.csv", "b.csv"))))
         columns = self.output_columns or tuple((c.name, c.type) for c in self.dataset.columns)
         snapshot = DatasetSnapshot(
             dataset=self.dataset,
@@ -86,6 +105,7 @@ class DataRun:
             output_columns=columns,
             lookups=self.lookups,
             array=self.array,
+            input_url=self.input_url,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
         storage.read_snapshot.cache_clear()
@@ -116,14 +136,15 @@ class DataRun:
 
     def store(self, job_id: str | None = "job-1", **options: Any) -> Any:
         """Store a unit, or a slice of it: `unit`, `first_row`, `remaining` seconds, `pause`."""
-        fields = ("first_row", "files", "run_attempt")
+        fields = ("first_row", "files", "run_attempt", "execution_arn")
         given = {name: options[name] for name in fields if name in options}
         unit = options.get("unit", UNIT)
         message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
         settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
         remaining = options.get("remaining", lambda: 900.0)
         pause = options.get("pause", lambda _seconds: None)
-        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause)
+        now = options.get("now", utc_now)
+        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause, now)
 
     def set_aside(self) -> list[dict[str, Any]]:
         """The rows that transform has set aside."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from control_fakes import DATASET, LOST_ANSWER, NOW, arn, claimed, freeze_datase
 
 from contracts.dataset import Limits
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
+from contracts.input_url import resolve
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
@@ -207,6 +209,43 @@ def test_a_named_object_is_the_whole_manifest(run: Any) -> None:
 def test_a_named_object_that_is_not_there_is_told_of(run: Any, url: str) -> None:
     with pytest.raises(NotFound, match=url):
         ask(run, inputUrl=url)
+
+
+def ask_for_a_key(run: Any, text: str) -> ManifestSummary:
+    """As load_dataset leaves a request whose object has no scheme."""
+    snapshot = freeze_dataset(run.data_bucket)
+    url = resolve(text, snapshot.dataset.source, run.data_bucket)
+    freeze_dataset(run.data_bucket, input_url=url)
+    return ask(run, inputUrl=text)
+
+
+@pytest.mark.parametrize("text", ["none.csv", "/landing/orders/none.csv"])
+def test_an_object_that_is_not_there_is_named_by_its_bucket_and_whole_key(
+    run: Any, text: str
+) -> None:
+    missing = f'there is no object s3://data-bucket/landing/orders/none.csv: "{text}"'
+    with pytest.raises(NotFound, match=re.escape(missing)):
+        ask_for_a_key(run, text)
+
+
+def test_a_key_below_the_prefix_is_taken_literally(run: Any) -> None:
+    run.put("landing/orders/a b+c%20ä.csv")
+
+    assert ask_for_a_key(run, "a b+c%20ä.csv").objects == 1
+    assert manifest_keys(run) == ["a b+c%20ä.csv"]
+
+
+def test_a_key_from_the_buckets_root_may_lie_elsewhere(run: Any) -> None:
+    run.put("archive/a.csv")
+
+    assert ask_for_a_key(run, "/archive/a.csv").objects == 1
+    assert manifest_keys(run) == ["archive/a.csv"]
+
+
+def test_a_hidden_key_below_the_prefix_is_nothing_to_process(run: Any) -> None:
+    summary = ask_for_a_key(run, "_SUCCESS")
+
+    assert (summary.objects, summary.hidden) == (0, 1)
 
 
 class TestRetryOf:

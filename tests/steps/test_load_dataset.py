@@ -85,6 +85,19 @@ def test_the_contract_is_frozen_with_the_request(deployed: Any) -> None:
     assert snapshot["dataset"]["jobs"][0]["glueJob"] == "clean-csv"
 
 
+def test_the_object_that_a_request_names_is_frozen_by_its_full_url(deployed: Any) -> None:
+    answer = load(startDateTime=None, inputUrl="dt=2026-11-01/a b.csv")
+
+    assert answer.input_url == "s3://data-bucket/landing/orders/dt=2026-11-01/a b.csv"
+    assert deployed.read_json("runs/r1/dataset.json")["inputUrl"] == answer.input_url
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_key_that_is_too_long_below_the_prefix_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="makes a key of 1,034 bytes"):
+        load(startDateTime=None, inputUrl="x" * 1019)
+
+
 def test_a_changed_contract_does_not_touch_a_run_that_has_begun(deployed: Any) -> None:
     first = load()
     deployed.put("datasets/orders.yaml", "broken", deployed.code_bucket)

@@ -88,6 +88,17 @@ def test_items_are_stored_or_rejected_one_by_one(run: DataRun) -> None:
     assert "XX" in country["reason"]
 
 
+def test_an_array_that_was_named_by_a_key_is_the_source_by_its_full_url(run: DataRun) -> None:
+    request = '{"datasetName": "sales", "inputUrl": "items.json", "runId": "run-1"}'
+    run.cloud.ledger.update("run-1", "RUN", {"request": request})
+    run.input_url = URL
+    run.freeze()
+
+    record(run)
+
+    assert results(run)[25]["source"] == URL
+
+
 def test_items_that_no_store_takes_are_rejected_by_themselves(run: DataRun) -> None:
     rejected = run.validate().rejected_url
     first = {"rule": "key-unique", "column": "id", "reason": "2 rows have the key", "valid_row": 1}

@@ -17,6 +17,7 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot, DynamodbTarget
 from contracts.errors import InvalidData, NotConfigured, Throttled
 from steps.dynamodb_items import ITEM_BYTES, Item, ItemMaker, partition_key
+from steps.provenance import Provenance
 from steps.store_dynamodb import handler
 
 COLUMNS = [
@@ -65,7 +66,9 @@ def stored(cloud: Any, body: str, **options: Any) -> tuple[DataRun, Any]:
 
 
 def test_a_row_becomes_an_item_with_its_trace(cloud: Any) -> None:
-    changes = {"targets": {"dynamodb": {"key": ["id", "day"], "ttlDays": 2}}}
+    """Of its provenance: test_provenance.py."""
+    target = {"key": ["id", "day"], "ttlDays": 2, "provenance": False}
+    changes = {"targets": {"dynamodb": target}}
     body = "a,9007199254740993,0.1,1234567890123456789012345678.0123456789,true,2026-11-01,"
     run, answer = stored(cloud, body + "2026-11-01T06:30:00.5Z\n", changes=changes)
     assert (answer.rows, answer.unchanged) == (1, 0)
@@ -175,8 +178,8 @@ def test_items_over_400_kb_are_refused_by_row_before_anything_is_stored(cloud: A
         run.store()
     told = str(refused.value)
     assert told.startswith("2 rows cannot be stored in DynamoDB, so nothing of the unit was: ")
-    assert "the row sales#a makes an item of 500,1" in told
-    assert "the row sales#c makes an item of 410,1" in told
+    assert "the row sales#a makes an item of 500,2" in told
+    assert "the row sales#c makes an item of 410,2" in told
     assert "sales#b" not in told
     assert run.items() == {}
 
@@ -190,7 +193,8 @@ def test_of_many_rows_that_are_too_large_five_are_named(cloud: Any) -> None:
     assert str(refused.value).count("the row sales#r") == 5
 
 
-def test_the_largest_item_is_one_of_400_kb() -> None:
+@pytest.mark.parametrize("provenance", [None, Provenance("landing/ä.csv", "arn:execution")])
+def test_the_largest_item_is_one_of_400_kb(provenance: Provenance | None) -> None:
     snapshot = DatasetSnapshot(
         dataset=dataset(),
         version="v",
@@ -200,7 +204,7 @@ def test_the_largest_item_is_one_of_400_kb() -> None:
         output_columns=WIDE_COLUMNS,
     )
     target = DynamodbTarget(key=("id",))
-    maker = ItemMaker(snapshot, target, UNIT, job_id=None)
+    maker = ItemMaker(snapshot, target, UNIT, job_id=None, provenance=provenance)
     left = ITEM_BYTES - maker.make(("a", "")).size
     assert maker.problem(("a", "x" * left)) is None
     told = maker.problem(("a", "x" * (left + 1)))

@@ -61,6 +61,7 @@ class World:
         self.rejected_items = 1  # of the ten of each batch
         self.set_aside = 0  # of the six rows of each unit
         self.warehouse = False
+        self.input_url: str | None = None
         self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
         self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
@@ -135,6 +136,7 @@ class World:
             "warehouse": self._has_warehouse,
             "ofItems": self.of_items,
             "loadFlow": self.load_flow,
+            "inputUrl": self.input_url,
         }
 
     @property

@@ -113,6 +113,8 @@ class LoadedDataset(Contract):
         of_items: the run's object is a JSON array, each item of which is a unit of the run.
         load_flow: what the run does after a failed load, see LOAD_FLOW. Earlier histories lack
             it: they are replayed as they were recorded.
+        input_url: full URL of the one object that the request names; absent: it names none, or an
+            earlier release loaded the contract.
     """
 
     name: str
@@ -124,6 +126,7 @@ class LoadedDataset(Contract):
     warehouse: bool = False
     of_items: bool = False
     load_flow: int = 1
+    input_url: str | None = None
 
     @property
     def operations_per_unit(self) -> int:

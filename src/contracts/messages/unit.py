@@ -102,6 +102,8 @@ class Transform(Contract):
         job_id: the last job that made the rows, if there was one; it is part of what is stored.
         rows_in, rejected: what validate has counted, as the contract limits the rejected rows of
             both together; absent: only those of this step, of the valid rows.
+        execution_arn: the execution that holds the run, which is part of what is stored; absent: an
+            earlier release sends the message.
     """
 
     run_id: str
@@ -110,6 +112,7 @@ class Transform(Contract):
     job_id: str | None = None
     rows_in: int | None = None
     rejected: int = 0
+    execution_arn: str | None = None
 
 
 class Transformed(Contract):
@@ -141,6 +144,8 @@ class StoreDynamodb(Contract):
         run_attempt: a later attempt's items replace those of an earlier one.
         first_row: where to go on, counted from 0 over all parts in order.
         files: how many parts there are; absent: as many as follow one another.
+        execution_arn: the execution that holds the run; absent: an earlier release sends the
+            message.
     """
 
     run_id: str
@@ -149,6 +154,7 @@ class StoreDynamodb(Contract):
     run_attempt: int = 1
     first_row: int = 0
     files: int | None = None
+    execution_arn: str | None = None
 
 
 class StoredRows(Contract):

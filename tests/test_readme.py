@@ -213,7 +213,8 @@ def test_messages_that_are_shown_are_accepted() -> None:
     for message in shown:
         request = parse_message(message, "message-id")
         assert request is not None
-        assert json.loads(message)["datasetName"] == request.dataset_name
+        sent = json.loads(message)
+        assert sent.get("datasetName", sent.get("processing_type")) == request.dataset_name
 
 
 def test_the_contract_that_is_shown_is_valid() -> None:

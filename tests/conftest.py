@@ -30,8 +30,8 @@ SLOW_FIRST: Final = (
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
 
-def _turn(item: pytest.Item) -> int:
-    path = item.path
+@functools.cache
+def _turn(path: Path) -> int:
     for turn, name in enumerate(SLOW_FIRST):
         if path == HERE / name or HERE / name in path.parents:
             return turn
@@ -40,7 +40,7 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_turn)  # stable: inside of a file and a folder the order stays
+    items.sort(key=lambda item: _turn(item.path))  # stable: inside of a file and a folder the order stays
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -31,8 +31,8 @@ SLOW_FIRST: Final = (
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
 
-def _turn(item: pytest.Item) -> int:
-    path = item.path
+@functools.cache
+def _turn(path: Path) -> int:
     for turn, name in enumerate(SLOW_FIRST):
         if path == HERE / name or HERE / name in path.parents:
             return turn
@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("spark"))  # one Java, not one per worker
         if lacking:
             item.add_marker(pytest.mark.skip(reason=lacking))
-    items.sort(key=_turn)  # stable: inside of a file and a folder the order stays
+    # Stable: inside of a file and a folder the order stays.
+    items.sort(key=lambda item: _turn(item.path))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quick_moto  # noqa: F401
 from cli_world import FakeLambda, World, make_deployment
 from moto import mock_aws
 from quarantine_world import Quarantine

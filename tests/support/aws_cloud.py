@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import quick_moto  # noqa: F401
 from moto import mock_aws
 
 from steps import aws, storage

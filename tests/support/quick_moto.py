@@ -1,0 +1,58 @@
+"""Let moto and botocore compute once what they compute anew at every request.
+
+Nothing here changes what a request does: each is a function whose result depends on its arguments
+alone, remembered, or a key of which one is as good as another. It saves a third of a request.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+import botocore.useragent
+import moto.core.responses
+import moto.s3.models
+import moto.sns.models
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.core.base_backend import BaseBackend
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
+
+_urls_of: Final = BaseBackend.urls.fget
+_keys_of: Final = XFormedAttributePicker.get_possible_keys
+_urls: Final[dict[type, dict[str, Any]]] = {}
+_keys: Final[dict[tuple[Any, ...], tuple[str, ...]]] = {}
+
+
+def _urls_once(backend: BaseBackend) -> dict[str, Any]:
+    """They depend on the service, and on environment variables that no test sets."""
+    urls = _urls.get(type(backend))
+    if urls is None:
+        urls = _urls[type(backend)] = _urls_of(backend)
+    return urls
+
+
+def _keys_once(picker: XFormedAttributePicker, context: AttributePickerContext) -> tuple[str, ...]:
+    """Names that a field may have in moto's object: they depend on its class and the shape."""
+    about = (type(context.obj), context.key, context.shape)
+    keys = _keys.get(about)
+    if keys is None:
+        keys = _keys[about] = tuple(_keys_of(picker, context))
+    return keys
+
+
+@functools.cache
+def _one_private_key() -> rsa.RSAPrivateKey:
+    """To sign notifications with; moto makes one for each subscription of each test."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+for _module, _name in (
+    (moto.core.responses, "method_names_from_class"),
+    (moto.core.responses, "camelcase_to_underscores"),
+    (botocore.useragent, "sanitize_user_agent_string_component"),
+):
+    vars(_module)[_name] = functools.cache(vars(_module)[_name])
+vars(moto.s3.models)["reload"] = lambda module: module  # of its URLs, at every request
+BaseBackend.urls = property(_urls_once)
+XFormedAttributePicker.get_possible_keys = _keys_once
+moto.sns.models.Subscription.private_key = lambda _subscription: _one_private_key()

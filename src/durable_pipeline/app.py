@@ -13,12 +13,13 @@ from aws_durable_execution_sdk_python.types import DurableExecutionArn
 
 from contracts.base import Contract, canonical_json
 from contracts.errors import InvalidRequest, PipelineError, Problem
+from contracts.messages import START_FLOW
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
 from durable_pipeline.intake import parse_message
 from durable_pipeline.pipeline import Pipeline
-from durable_pipeline.plan import Shard
+from durable_pipeline.plan import Plan, Shard
 from durable_pipeline.settings import Settings
 
 
@@ -101,11 +102,11 @@ def _run(
     """Prepare and execute one run.
 
     Args:
-        shards: this function may hold a run of several shards; else such a run is handed over.
+        shards: this function may hold a long run; else such a run is handed over.
     """
     prepared = pipeline.prepare(request, handed_over_by)
     run_id = prepared.run_id or request.run_id
-    if prepared.plan and not shards and len(prepared.plan.manifest.shard_sizes) > 1:
+    if prepared.plan and not shards and _is_handed_over(prepared.plan, pipeline.settings):
         return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if prepared.standing:
         return {"runId": run_id, "standing": prepared.standing}
@@ -115,6 +116,12 @@ def _run(
     if result is None or result.status is RunStatus.FAILED:
         raise RunFailed(f"run {run_id} failed: {result.reason if result else 'no plan'}")
     return result.to_json()
+
+
+def _is_handed_over(plan: Plan, of_function: Settings) -> bool:
+    if plan.claim.start_flow >= START_FLOW:
+        return plan.is_long(of_function.short_run_seconds)
+    return len(plan.manifest.shard_sizes) > 1
 
 
 def _is_sqs_batch(event: dict[str, Any]) -> bool:

@@ -65,11 +65,11 @@ class Batch:
         seconds = 0
         here: list[tuple[Record, Plan]] = []
         for record, plan in self._plans(records):
-            if self._runs_here(plan, seconds):
+            if plan.is_long(self.settings.short_run_seconds, seconds):
+                self._hand_over(record, plan)
+            else:
                 seconds += plan.seconds
                 here.append((record, plan))
-            else:
-                self._hand_over(record, plan)
         for record, plan in here:
             self._execute(record, plan)
         return {"batchItemFailures": [{"itemIdentifier": item} for item in self.failed]}
@@ -116,17 +116,6 @@ class Batch:
         elif prepared.standing:
             self.context.logger.info("nothing to start", extra={"why": prepared.standing})
         return prepared.plan
-
-    def _runs_here(self, plan: Plan, seconds_taken: int) -> bool:
-        """Short enough to share this execution's 15 minutes, or as the request says.
-
-        A run of several shards never is; one that ran out of time here before is not tried again.
-        """
-        if len(plan.manifest.shard_sizes) > 1 or plan.claim.previous_timed_out:
-            return False
-        if plan.request.detached is not None:
-            return not plan.request.detached
-        return seconds_taken + plan.seconds <= self.settings.short_run_seconds
 
     def _hand_over(self, record: Record, plan: Plan) -> None:
         try:

@@ -25,6 +25,21 @@ class Plan(Contract):
         pending = len(self.manifest.pending_positions())
         return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
 
+    def is_long(self, short_run_seconds: int, seconds_taken: int = 0) -> bool:
+        """Too long for the SQS-triggered function's 15 minutes, or to be taken so by the request.
+
+        A run of several shards is, and one that ran out of time there before.
+
+        Args:
+            short_run_seconds: declared work that the function takes on.
+            seconds_taken: of them, those that other runs of the execution take.
+        """
+        if len(self.manifest.shard_sizes) > 1 or self.claim.previous_timed_out:
+            return True
+        if self.request.detached is not None:
+            return self.request.detached
+        return seconds_taken + self.seconds > short_run_seconds
+
     @property
     def concurrency(self) -> int:
         """Units side by side."""

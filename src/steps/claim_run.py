@@ -21,7 +21,7 @@ from contracts.errors import (
     RunConflict,
     TransientFailure,
 )
-from contracts.messages import Claim, ClaimOutcome, ClaimRun
+from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import (
     WHEN_NOT_SAID,
@@ -227,6 +227,7 @@ def _answer(outcome: ClaimOutcome, run: Item) -> Claim:
         holder=run["holder"],
         status=run["status"],
         previous_timed_out=run.get("previous_timed_out", False),
+        start_flow=START_FLOW,
     )
 
 

@@ -79,10 +79,20 @@ def a_drawn_run_id() -> dict[str, Any]:
     return Deployment(world).run(sqs_event({**RUN, "runId": "auto"})).recording()
 
 
+def a_long_direct_start() -> dict[str, Any]:
+    """Recorded before direct starts were handed over by size: flow 1, which has no marker."""
+    world = World()
+    world.objects = 1
+    world.unit_seconds = 900
+    world.claim = {"outcome": "CLAIMED", "runAttempt": 1, "startFlow": 1}
+    return Deployment(world).run(RUN).recording()
+
+
 SCENARIOS = {
     "a-run-with-everything": a_run_with_everything,
     "loads-that-failed": loads_that_failed,
     "a-drawn-run-id": a_drawn_run_id,
+    "a-long-direct-start": a_long_direct_start,
 }
 
 

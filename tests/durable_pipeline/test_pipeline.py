@@ -478,6 +478,23 @@ def test_a_direct_start_needs_no_queue_and_is_named_by_its_execution(
     assert execution.answer["status"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "detached", "handed_over"),
+    [(100, None, False), (300, None, True), (100, True, True), (300, False, False)],
+)
+def test_a_direct_start_that_is_too_long_for_its_function_is_handed_over(
+    deployment: Deployment, world: World, seconds: int, detached: bool | None, handed_over: bool
+) -> None:
+    world.unit_seconds = seconds  # three units one after another, and 600 are taken on
+    request = {**RUN, **({} if detached is None else {"detached": detached})}
+
+    execution = deployment.run(request)
+
+    assert ("handedOverTo" in execution.answer) == handed_over
+    assert world.count("validate") == (0 if handed_over else 3)
+    assert execution.answer["runId"] == "r-1"
+
+
 def test_an_invalid_direct_start_fails_with_all_reasons(deployment: Deployment) -> None:
     execution = deployment.run({"datasetName": 5})
 

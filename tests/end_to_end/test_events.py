@@ -115,7 +115,7 @@ def test_objects_of_a_sequential_run_go_in_order(cloud: RunningCloud, sent: dict
 
 
 def test_the_next_object_goes_after_one_that_failed(cloud: RunningCloud) -> None:
-    """After a time-out, too: tests/durable_pipeline/test_jobs.py."""
+    """After a time-out, too: test_five_designs.py."""
     run_id = "e2e-next-after-failure"
     request = json.loads(message(cloud, "sequential.json"))
     text = json.dumps({**request, "runId": run_id, "toleratedFailurePercentage": 100})

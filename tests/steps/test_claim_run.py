@@ -8,7 +8,7 @@ from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, client_err
 
 from contracts.base import canonical_json
 from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, TransientFailure
-from contracts.messages import Claim, ClaimOutcome, ClaimRun
+from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from steps import claim_run as claim_run_module
@@ -50,6 +50,7 @@ def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) 
         end_date_time=NOW.replace(microsecond=123000),
         holder=arn("one"),
         status=RunStatus.CLAIMED,
+        start_flow=START_FLOW,
     )
     run = cloud.ledger.get_item("r1", "RUN")
     assert run["request"] == request().canonical()

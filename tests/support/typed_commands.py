@@ -13,10 +13,9 @@ from pathlib import Path
 from running_cloud import ROOT, RunningCloud
 
 BY_BOTO3 = Path(__file__).parent / "aws_by_boto3.py"
-# What the README's own `output` does, and `make run`, which must not take a port that is in use.
-OUTPUT = """import json, sys
-print(json.load(open(".local/cloud.json"))["outputs"][sys.argv[1]])
-"""
+README = (ROOT / "README.md").read_text("utf-8")
+DESIGNS = README.split("## You know … → type …")[1].split("\n## ")[0]
+# `make run`, but for its port, which may be in use, and for what it installs.
 MAKE = """import os, subprocess, sys
 assert sys.argv[1] == "run", sys.argv
 (arguments,) = (word.removeprefix("ARGS=") for word in sys.argv[2:])
@@ -27,8 +26,7 @@ sys.exit(subprocess.run([*words, "--state-dir", os.environ["STATE_DIR"]]).return
 
 def commands_of_designs() -> dict[str, list[str]]:
     """The commands in README's table of designs, in the order to type them, by the design."""
-    section = (ROOT / "README.md").read_text("utf-8").split("## You know … → type …")[1]
-    rows = re.findall(r"^\| (?!you know|---)(.+?) \| (.+) \|$", section.split("\n## ")[0], re.M)
+    rows = re.findall(r"^\| (?!you know|---)(.+?) \| (.+) \|$", DESIGNS, re.MULTILINE)
     return {design: re.findall(r"`([^`]+)`", typed) for design, typed in rows}
 
 
@@ -39,7 +37,10 @@ def commands_of(part: str) -> list[str]:
 
 
 class Terminal:
-    """A shell beside a running local cloud, which finds `pipeline`, `aws`, `output` and `make`."""
+    """A shell beside a running local cloud, which finds `pipeline`, `aws`, `make` and `output`.
+
+    The last is the function that the README gives its readers.
+    """
 
     def __init__(self, cloud: RunningCloud, directory: Path) -> None:
         """Set it up.
@@ -54,12 +55,12 @@ class Terminal:
         programs = {
             "aws": [str(BY_BOTO3)],
             "pipeline": ["-m", "cli.main"],
-            "output": ["-c", OUTPUT],
             "make": ["-c", MAKE],
         }
         for name, words in programs.items():
             line = f'exec {shlex.join([sys.executable, *words])} "$@"'
             self._write(f"bin/{name}", f"#!/bin/sh\n{line}\n").chmod(0o755)
+        (self._output,) = re.findall(r"^output\(\) \{.*\}$", DESIGNS, re.MULTILINE)
         self.environment = {
             **os.environ,
             **cloud.cloud.environment(),
@@ -72,7 +73,7 @@ class Terminal:
     def type(self, command: str, *, status: int = 0) -> str:
         """Run one command; its standard output. Fails if its exit status is another."""
         done = subprocess.run(  # noqa: S603
-            ["/bin/bash", "-c", command],
+            ["/bin/bash", "-c", f"{self._output}\n{command}"],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,

@@ -21,7 +21,7 @@ from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
-from contracts.messages import LOAD_FLOW
+from contracts.messages import LOAD_FLOW, START_FLOW
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
 from local.local_cloud.durable.executor import ResumingExecutor
@@ -123,6 +123,7 @@ class World:
             "endDateTime": payload["request"].get("endDateTime", "2026-11-20T00:00:00Z"),
             "holder": payload["executionArn"],
             "status": "CLAIMED",
+            "startFlow": START_FLOW,
             **self.claim,
         }
 

@@ -13,6 +13,7 @@ from contracts.messages.job import (
 )
 from contracts.messages.run import (
     LOAD_FLOW,
+    START_FLOW,
     Claim,
     ClaimOutcome,
     ClaimRun,
@@ -50,6 +51,7 @@ from contracts.messages.unit import (
 
 __all__ = [
     "LOAD_FLOW",
+    "START_FLOW",
     "CancelJob",
     "CheckJob",
     "Claim",

@@ -59,6 +59,11 @@ class ClaimOutcome(StrEnum):
     ENDED = "ENDED"
 
 
+# What a direct start does with a run. 1: it executes it, unless the run has several shards; 2: it
+# hands a long one over as well, as the request and the contract's declared seconds say.
+START_FLOW: Final = 2
+
+
 class Claim(Contract):
     """Answer of claim_run.
 
@@ -69,6 +74,8 @@ class Claim(Contract):
         status: the run's status in the ledger.
         previous_timed_out: the earlier holder ran out of time, so the work is too long for it.
         run_id: the id that was drawn; absent where the request names its run.
+        start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
+            replayed as they were recorded.
     """
 
     outcome: ClaimOutcome
@@ -78,6 +85,7 @@ class Claim(Contract):
     status: RunStatus
     previous_timed_out: bool = False
     run_id: str | None = None
+    start_flow: int = 1
 
 
 class LoadDataset(Contract):

@@ -7,16 +7,8 @@ import pytest
 from local.local_cloud.redshift.copy import Copy, Format, Unload
 from local.local_cloud.redshift.ddl import CreateTable
 from local.local_cloud.redshift.load import fits
-from local.local_cloud.redshift.sql import (
-    Change,
-    Lock,
-    NoEffect,
-    Query,
-    Statement,
-    parameter_names,
-    reads_only,
-    translate,
-)
+from local.local_cloud.redshift.sql import parameter_names, reads_only, translate
+from local.local_cloud.redshift.statement_kinds import Change, Lock, NoEffect, Query, Statement
 from local.local_cloud.redshift.tokens import SqlError, split_statements
 from steps.duck import connect
 

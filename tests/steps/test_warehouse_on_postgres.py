@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import postgres_warehouse
 import pytest
 from data_run import UNIT
-from local_warehouse import LocalWarehouse
 from postgres_warehouse import PostgresClient, PostgresWarehouse
 from test_warehouse_rows import RUN, UNITS, statements
 from warehouse_run import COLUMNS, WarehouseRun, sales
@@ -19,23 +16,6 @@ from warehouse_run import COLUMNS, WarehouseRun, sales
 from contracts.errors import InvalidDataset
 from contracts.run import RunStatus
 from durable_pipeline.load_failures import load_attempts
-from durable_pipeline.policies import LOAD_AGAIN
-
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with postgres_warehouse.start(tmp_path_factory.mktemp("pg")) as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(server: Any, cloud: Any, warehouse: LocalWarehouse) -> PostgresWarehouse:
-    """With the tables that prepare-warehouse makes for a first run."""
-    postgres = PostgresWarehouse(server, f"test_{next(_NUMBERS)}", cloud.client)
-    WarehouseRun(cloud, warehouse).prepare(PostgresClient(postgres))
-    return postgres
 
 
 @pytest.fixture
@@ -246,68 +226,3 @@ def test_a_load_error_in_the_warehouses_view_is_reported(
         ]
     )
     assert "it does not fit" in run.explain("ERROR: failed", PostgresClient(postgres))
-
-
-def test_a_load_broken_off_behind_any_statement_changes_nothing_and_is_repeated(
-    run: Any, postgres: PostgresWarehouse
-) -> None:
-    load = run.output("('a', 1, 'x')").statements(1)
-
-    for done in range(1, len(load) + 1):
-        postgres.broken_off(load[:done])
-        assert postgres.rows(_STORED) == [[0, 0]], load[done - 1]
-
-    postgres.done(load)
-    assert postgres.rows(_STORED) == [[1, 1]]
-
-
-def test_a_load_whose_connection_is_ended_within_a_statement_is_tried_again(
-    run: Any, postgres: PostgresWarehouse
-) -> None:
-    load = run.output("('a', 1, 'x')").statements(1)
-
-    with ThreadPoolExecutor(1) as pool:
-        broken = pool.submit(postgres.run, [*load, "SELECT pg_sleep(600)"])
-        while postgres.rows(_END_SLEEPING) == [[0]] and not broken.done():
-            pass
-        error = broken.result() or ""
-
-    assert "terminating connection" in error
-    assert load_attempts(error) == LOAD_AGAIN.attempts
-    assert postgres.rows(_STORED) == [[0, 0]]
-    postgres.done(load)
-    assert postgres.rows(_STORED) == [[1, 1]]
-
-
-def test_a_serialization_failure_passes_and_the_repeat_stores_each_row_once(
-    run: Any, postgres: PostgresWarehouse
-) -> None:
-    """Whoever does not lock first has a snapshot from before the other's commit: 40001."""
-    load = run.output("('a', 1, 'x')").statements(1)
-    other = run.output("('a', 2, 'y')", unit="00000-001").statements(1, "00000-001")
-    session = postgres.session()
-    assert session.stdin is not None
-    assert session.stdout is not None
-    session.stdin.write(postgres.begun(["SELECT COUNT(*) FROM mart.sales"]))
-    session.stdin.flush()
-    assert session.stdout.readline().strip() == "0"
-
-    postgres.done(other)
-    rest = postgres.begun(load).partition("SERIALIZABLE;\n")[2]
-    error, _ = session.communicate(f"{rest}COMMIT;\n")
-
-    assert "could not serialize access" in error
-    assert load_attempts(error) == LOAD_AGAIN.attempts
-    postgres.done(load)
-    assert postgres.rows("SELECT COUNT(*) AS n FROM mart.sales") == [[1]]
-    assert postgres.rows("SELECT COUNT(*) AS n FROM pipeline_loads") == [[2]]
-
-
-_STORED = (
-    "SELECT (SELECT COUNT(*) FROM mart.sales) AS stored,"
-    " (SELECT COUNT(*) FROM pipeline_loads) AS loads"
-)
-_END_SLEEPING = (
-    "SELECT COUNT(pg_terminate_backend(pid)) AS n FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event = 'PgSleep'"
-)

@@ -24,7 +24,7 @@ from local.local_cloud.redshift.ddl import CreateTable
 from local.local_cloud.redshift.load import copy_into
 from local.local_cloud.redshift.objects import Objects
 from local.local_cloud.redshift.results import Result, fetch
-from local.local_cloud.redshift.sql import (
+from local.local_cloud.redshift.statement_kinds import (
     Change,
     Definition,
     Lock,

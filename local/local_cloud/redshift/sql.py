@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from sqlglot import exp
 
 from local.local_cloud.redshift import strict
-from local.local_cloud.redshift.copy import Copy, Unload, parse_copy, parse_unload
+from local.local_cloud.redshift.copy import Unload, parse_copy, parse_unload
 from local.local_cloud.redshift.ddl import (
     CreateTable,
     parse_added_column,
@@ -17,6 +16,17 @@ from local.local_cloud.redshift.ddl import (
 )
 from local.local_cloud.redshift.expressions import column_names, not_emulated, parse, to_duckdb
 from local.local_cloud.redshift.merge import check_merge
+from local.local_cloud.redshift.statement_kinds import (
+    Change,
+    Definition,
+    Lock,
+    NoEffect,
+    Query,
+    SetSearchPath,
+    SetStatementTimeout,
+    Statement,
+    Truncate,
+)
 from local.local_cloud.redshift.tokens import (
     Kind,
     Reader,
@@ -27,72 +37,6 @@ from local.local_cloud.redshift.tokens import (
     tokenize,
 )
 
-
-@dataclass(frozen=True)
-class Query:
-    """Answers rows. `names` of its columns, None: as DuckDB names them."""
-
-    sql: str
-    names: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """Changes rows and answers how many."""
-
-    sql: str
-
-
-@dataclass(frozen=True)
-class Definition:
-    """Changes the schema; answers nothing."""
-
-    sql: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Truncate:
-    """Empties a table, and commits the transaction that it is in."""
-
-    table: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Lock:
-    """LOCK: writers wait for each other anyhow; the tables must exist."""
-
-    tables: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class SetSearchPath:
-    """SET search_path, for the session."""
-
-    schemas: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SetStatementTimeout:
-    """SET statement_timeout, for the session; 0: none."""
-
-    milliseconds: int
-
-
-@dataclass(frozen=True)
-class NoEffect:
-    """Without effect on any result (ANALYZE, VACUUM, GRANT, …).
-
-    Attributes:
-        alone: it cannot be part of a transaction.
-    """
-
-    what: str
-    alone: bool = False
-
-
-Statement = (
-    Query | Change | Definition | CreateTable | Truncate | Lock | SetSearchPath | NoEffect | Copy
-) | (Unload | SetStatementTimeout)
 Parameters = Mapping[str, str]
 
 

@@ -1,0 +1,1 @@
+"""Per service: what requests ask IAM for."""

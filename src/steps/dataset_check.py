@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts import layout
@@ -178,11 +177,16 @@ class _Check:
     def keys(self, output: OutputColumns) -> None:
         """Every key column is in the result, once."""
         names = [name for name, _ in output]
-        for target in self._dataset.targets.names():
-            key: Iterable[str] = getattr(self._dataset.targets, target).key
-            place: Place = ("targets", target, "key")
-            for column in key:
+        targets = self._dataset.targets
+        columns = {
+            "files.partitionBy": targets.files and targets.files.partition_by,
+            "dynamodb.key": targets.dynamodb and targets.dynamodb.key,
+            "redshift.key": targets.redshift and targets.redshift.key,
+        }
+        for field, key in columns.items():
+            place: Place = ("targets", *field.split("."))
+            for column in key or ():
                 if column not in names:
                     self.add(place, unknown("column", column, names, self._sources))
-            if len(set(key)) < len(tuple(key)):
+            if key and len(set(key)) < len(key):
                 self.add(place, "names a column twice", ", ".join(key))

@@ -183,6 +183,18 @@ class FilesTarget(StrictContract):
             raise PydanticCustomError("replace", "partition needs partitionBy: it names them")
         return value
 
+    def overlap(self, source_prefix: str) -> str | None:
+        """Why files below the prefix would be taken for objects of a source in the same bucket."""
+        inside = self.prefix.startswith(source_prefix)
+        if not inside and not source_prefix.startswith(self.prefix):
+            return None
+        how = "lies inside" if inside else "contains"
+        return (
+            f"{how} source.prefix {source_prefix}: should the output bucket be the source's, a run"
+            " would read what runs write; take a prefix beside it, such as"
+            f" results/{source_prefix.rstrip('/').rpartition('/')[2]}/"
+        )
+
     @property
     def effective_compression(self) -> str:
         return self.compression or ("snappy" if self.format == "parquet" else "none")

@@ -39,7 +39,7 @@ from contracts.source import (
     csv_unless_named,
     effective_compression,
 )
-from contracts.targets import DynamodbTarget, RedshiftTarget, Targets
+from contracts.targets import DynamodbTarget, FilesTarget, RedshiftTarget, Targets
 
 __all__ = [
     "COLUMN_NAME_PATTERN",
@@ -49,6 +49,7 @@ __all__ = [
     "Dataset",
     "DatasetSnapshot",
     "DynamodbTarget",
+    "FilesTarget",
     "Format",
     "Freshness",
     "FrozenLookup",

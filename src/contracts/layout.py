@@ -12,6 +12,8 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/units/<unit>/output/part-00000.parquet
               runs/<run_id>/units/<unit>/load-<digest>.json   statements of the load of these rows
               runs/<run_id>/units/<unit>/copy-manifest-<digest>.json   the files that it copies
+              runs/<run_id>/units/<unit>/files-planned.json   keys that a unit's files may have
+              runs/<run_id>/files/<unit>.json                 its files in the output bucket
               runs/<run_id>/units/RUN/load.json               statements of the run's own rows
               runs/<run_id>/warehouse/<attempt>/units.jsonl.gz   for pipeline_units; also jobs
               runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
@@ -20,6 +22,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/results.json
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
               quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
+output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output_files
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql
 """
 
@@ -97,6 +100,21 @@ def load_key(run_id: str, unit: str, digest: str | None = None) -> str:
 
 def copy_manifest_key(run_id: str, unit: str, digest: str) -> str:
     return f"{unit_prefix(run_id, unit)}copy-manifest-{digest}.json"
+
+
+def files_planned_key(run_id: str, unit: str) -> str:
+    """Which keys a unit's files have or had; written before the first of them."""
+    return f"{unit_prefix(run_id, unit)}files-planned.json"
+
+
+def files_records_prefix(run_id: str) -> str:
+    """Under which each unit records its files in the output bucket, once they are there."""
+    return f"runs/{run_id}/files/"
+
+
+def files_record_key(run_id: str, unit: str) -> str:
+    """Of a `contracts.output_files.UnitFiles`."""
+    return f"{files_records_prefix(run_id)}{unit}.json"
 
 
 def warehouse_rows_key(run_id: str, run_attempt: int, table: str) -> str:

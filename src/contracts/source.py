@@ -170,8 +170,8 @@ def effective_compression(compression: Compression, key: str) -> str:
 
 
 # As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
-_SEPARATORS: Final = r"[\x01-\x09\x0b\x0c\x0e-/:-@\[-`{-\x7f]"
-_ONE_SEPARATOR: Final[JsonDict] = {"pattern": f"^{_SEPARATORS}$"}
+SEPARATORS: Final = r"[\x01-\x09\x0b\x0c\x0e-/:-@\[-`{-\x7f]"
+_ONE_SEPARATOR: Final[JsonDict] = {"pattern": f"^{SEPARATORS}$"}
 
 
 class CsvFormat(StrictContract):
@@ -198,7 +198,7 @@ class CsvFormat(StrictContract):
     @field_validator("delimiter", "quote")
     @classmethod
     def _separates(cls, value: str) -> str:
-        if not re.fullmatch(_SEPARATORS, value):
+        if not re.fullmatch(SEPARATORS, value):
             raise PydanticCustomError(
                 "separator",
                 "must be one ASCII character that is no letter, digit or line end, such as ; or |"

@@ -115,7 +115,7 @@ class LoadedDataset(Contract):
         version: content hash of the contract file (first 12 hex digits of its SHA-256).
         unit_seconds: how long one unit takes, as the contract declares.
         jobs: the chain, in order; may be empty.
-        targets: `dynamodb` and/or `redshift`.
+        targets: some of `files`, `dynamodb` and `redshift`.
         warehouse_timeout_seconds: deadline of one warehouse load.
         warehouse: this deployment has a warehouse (the run's own row goes there too).
         of_items: the run's object is a JSON array, each item of which is a unit of the run.
@@ -141,7 +141,7 @@ class LoadedDataset(Contract):
         """Durable operations of one unit without retries; decides the size of a shard."""
         fixed = 5  # the unit's context, start-unit, validate, transform, end-unit
         fixed += self.of_items  # record-items
-        targets = {"dynamodb": 1, "redshift": 3}
+        targets = {"files": 1, "dynamodb": 1, "redshift": 3}
         return fixed + 2 * len(self.jobs) + sum(targets[target] for target in self.targets)
 
 

@@ -137,6 +137,34 @@ class Transformed(Contract):
     findings_url: str | None = None
 
 
+class StoreFiles(Contract):
+    """store_files: write the transformed rows as files into the output bucket.
+
+    Answers StoredFiles. The files themselves are named in `layout.files_record_key`.
+
+    Attributes:
+        run_attempt: files of a later attempt are never overwritten by those of an earlier one.
+        job_id: the last job that made the rows, if there was one.
+        rows: how many there must be; absent: as many as there are.
+        files: how many parts of rows there are; absent: as many as follow one another.
+    """
+
+    run_id: str
+    unit_id: str
+    run_attempt: int = 1
+    job_id: str | None = None
+    rows: int | None = None
+    files: int | None = None
+
+
+class StoredFiles(Contract):
+    """Answer of store_files: how many rows are in how many files, of so many bytes in all."""
+
+    rows: int
+    files: int
+    bytes: int
+
+
 class StoreDynamodb(Contract):
     """store_dynamodb: conditional puts of the transformed rows. Answers StoredRows.
 

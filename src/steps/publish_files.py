@@ -209,10 +209,9 @@ class _Publishing:
         own = replace(heads[-1], complete=any(head.complete for head in heads))
         replacing = Replacing(self.place, own)
         folders = frozenset[str]().union(*(self.place.folders(head.run_id) for head in heads))
-        for folder in sorted(folders):
-            if progress.folder is not None and folder <= progress.folder:
-                continue
-            if progress.folder is not None and self.remaining() < RESERVED_SECONDS:
+        left = sorted(folder for folder in folders if folder > (progress.folder or ""))
+        for number, folder in enumerate(left):
+            if number and self.remaining() < RESERVED_SECONDS:
                 return progress, False
             removed = progress.removed + replacing.clear(folder)
             progress = progress.model_copy(update={"folder": folder, "removed": removed})

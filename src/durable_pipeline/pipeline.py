@@ -1,7 +1,7 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
     prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
-    execute:  per unit (see unit.py) → record-run → notify
+    execute:  per unit (see unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
 """
@@ -47,7 +47,7 @@ from durable_pipeline.steps import (
     call,
     is_broken_replay,
 )
-from durable_pipeline.stores import prepare_warehouse, store_run_rows
+from durable_pipeline.stores import prepare_warehouse, publish_files, store_run_rows
 from durable_pipeline.unit import Unit
 
 
@@ -135,7 +135,8 @@ class Pipeline:
             reason = f"no {what} to process: {_asked_for(request, claim)}"
             if manifest.hidden:
                 reason += f"; {left_out(manifest.hidden)}"
-            return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
+            skipped = self.finish(request, claim, RunStatus.SKIPPED, reason, retried=dataset)
+            return Prepared(result=skipped)
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
     def execute(self, plan: Plan) -> RunResult:
@@ -220,8 +221,15 @@ class Pipeline:
         reason: str | None = None,
         *,
         dataset: LoadedDataset | None = None,
+        retried: LoadedDataset | None = None,
     ) -> RunResult:
-        """Record the run's outcome (decided by the units unless given), then announce it."""
+        """Publish the run's files, record its outcome, then announce it.
+
+        Args:
+            status: absent: the units decide.
+            dataset: of a run whose units have ended.
+            retried: of a run that found no units; what it retries may still be unpublished.
+        """
         record = RecordRun(
             request=request,
             run_attempt=claim.run_attempt,
@@ -229,6 +237,9 @@ class Pipeline:
             status=status,
             reason=reason,
         )
+        published = dataset or (retried if request.retry_of else None)
+        if published and "files" in published.targets:
+            record = self._published(record)
         recorded = call(self.context, self.settings, RECORD_RUN, record)
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
@@ -238,6 +249,22 @@ class Pipeline:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)
         return result
+
+    def _published(self, record: RecordRun) -> RecordRun:
+        """What to record once the files are published; a run whose files are not has failed.
+
+        Raises:
+            StageFailed: another execution holds the run.
+        """
+        try:
+            files = publish_files(self.context, self.settings, record)
+        except StageFailed as failed:
+            if failed.error_type == "OwnershipLost":
+                raise
+            why = f"its files were not published: {failed}"[:REASON_CHARACTERS]
+            failure = {"status": RunStatus.FAILED, "reason": why, "files_error": why}
+            return record.model_copy(update=failure)
+        return record.model_copy(update={"files": files})
 
     def _record_missing_rows(self, record: RecordRun, result: RunResult, why: str) -> RunResult:
         """Record once more, with what the warehouse lacks; the run's status stays as it is."""

@@ -14,10 +14,13 @@ from contracts.messages import (
     ExplainLoad,
     LoadedDataset,
     PrepareWarehouse,
+    PublishFiles,
+    RecordRun,
     StoreDynamodb,
     StoreRedshift,
     Transformed,
 )
+from contracts.run import FilesTotals
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.load_failures import load_attempts, load_attempts_of_flow_1
 from durable_pipeline.policies import LOAD_AGAIN
@@ -25,6 +28,7 @@ from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     EXPLAIN_LOAD,
     PREPARE_WAREHOUSE,
+    PUBLISH_FILES,
     STORE_DYNAMODB,
     STORE_REDSHIFT,
     StageFailed,
@@ -39,6 +43,29 @@ def prepare_warehouse(context: DurableContext, settings: Settings, run_id: str) 
         StageFailed: a table is not as the contract has it, or cannot be made.
     """
     call(context, settings, PREPARE_WAREHOUSE, PrepareWarehouse(run_id=run_id))
+
+
+def publish_files(
+    context: DurableContext, settings: Settings, record: RecordRun
+) -> FilesTotals | None:
+    """Name the run's files in the output bucket, in as many calls as its units take.
+
+    Returns:
+        What was published; None where the run has no units of its own.
+
+    Raises:
+        StageFailed: not all of it was; the same calls publish it once more.
+    """
+    message = PublishFiles(
+        request=record.request,
+        run_attempt=record.run_attempt,
+        execution_arn=record.execution_arn,
+    )
+    while True:
+        answer = call(context, settings, PUBLISH_FILES, message)
+        if answer.progress is None:
+            return answer.totals
+        message = message.model_copy(update={"progress": answer.progress})
 
 
 def store_run_rows(

@@ -61,6 +61,10 @@ def _of_stored(answer: Answer) -> str:
     return f"{answer['rows']} rows{there}{newer}"
 
 
+def _of_files(answer: Answer) -> str:
+    return f"{answer['rows']} rows in {answer['files']} files, {answer['bytes']:,} bytes"
+
+
 def _of_manifest(answer: Answer) -> str:
     stored = f", {answer['stored']} stored before" if answer.get("stored") else ""
     items = f" of {answer['items']} items" if "items" in answer else ""
@@ -89,6 +93,7 @@ _WORDS: Final[dict[str, Callable[[Answer], str]]] = {
     "cancel-job": _of_job,
     "validate": _of_validate,
     "transform": _of_transform,
+    "store-files": _of_files,
     "store-dynamodb": _of_stored,
     "store-redshift": lambda answer: f"load of {answer['rows']} rows prepared",
     "record-items": _of_items,

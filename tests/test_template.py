@@ -366,6 +366,7 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "NotificationQueueUrl",
         "DataBucketName",
         "CodeBucketName",
+        "OutputBucketName",
         "OperatorPolicyArn",
     }
     assert wanted | {f"{name}Arn" for name in functions()} == set(template()["Outputs"])

@@ -167,7 +167,8 @@ class UnitOutputs(Contract):
         output_url: the prefix of those that were stored.
         quarantine_url: the rows that validate has rejected.
         set_aside_url: the rows that transform has set aside, as a store cannot take them.
-        tables: `dynamodb` and/or `redshift:schema.table`.
+        tables: where the rows are stored: `files:<prefix>` (in the output bucket), `dynamodb`,
+            `redshift:schema.table`.
     """
 
     valid_url: str | None = None

@@ -100,7 +100,7 @@ class FilesTarget(StrictContract):
         compression: of csv and jsonl `none` (the default), `gzip` or `zstd`; within parquet
             `snappy` (the default), `gzip`, `zstd` or `none`.
         partition_by: columns of the result whose values become folders, `<column>=<value>/`; the
-            files do not repeat them.
+            files do not repeat them. At most six, so that keys stay within S3's 1,024 bytes.
         header: csv only: whether the first line of each file names its columns. Absent: it does.
         delimiter: csv only: one ASCII character between fields. Absent: a comma.
         replace: `partition`: a run removes the files of earlier runs in the partitions that it
@@ -111,14 +111,16 @@ class FilesTarget(StrictContract):
 
     prefix: str = Field(
         pattern=r"^([A-Za-z0-9_=.-]+/)+$",
-        max_length=512,
+        max_length=256,
         json_schema_extra={
             "not": {"anyOf": [{"pattern": _NOT_FOR_OUTPUT}, {"pattern": _DOTS}]},
         },
     )
     format: Literal["csv", "parquet", "jsonl"] = "csv"
     compression: Literal["none", "gzip", "zstd", "snappy"] | None = None
-    partition_by: tuple[str, ...] = Field(default=(), json_schema_extra={"uniqueItems": True})
+    partition_by: tuple[str, ...] = Field(
+        default=(), max_length=6, json_schema_extra={"uniqueItems": True}
+    )
     header: Truth | None = None
     delimiter: str | None = Field(
         default=None, json_schema_extra={"pattern": f"^{SEPARATORS}$", "not": {"const": '"'}}
@@ -180,6 +182,18 @@ class FilesTarget(StrictContract):
         if value == "partition" and info.data.get("partition_by") == ():
             raise PydanticCustomError("replace", "partition needs partitionBy: it names them")
         return value
+
+    def overlap(self, source_prefix: str) -> str | None:
+        """Why files below the prefix would be taken for objects of a source in the same bucket."""
+        inside = self.prefix.startswith(source_prefix)
+        if not inside and not source_prefix.startswith(self.prefix):
+            return None
+        how = "lies inside" if inside else "contains"
+        return (
+            f"{how} source.prefix {source_prefix}: should the output bucket be the source's, a run"
+            " would read what runs write; take a prefix beside it, such as"
+            f" results/{source_prefix.rstrip('/').rpartition('/')[2]}/"
+        )
 
     @property
     def effective_compression(self) -> str:

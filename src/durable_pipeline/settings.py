@@ -18,6 +18,7 @@ STEP_OPERATIONS: Final = (
     "cancel-job",
     "validate",
     "transform",
+    "store-files",
     "store-dynamodb",
     "store-redshift",
     "explain-load",

@@ -17,6 +17,7 @@ from contracts.messages import (
     PublishFiles,
     RecordRun,
     StoreDynamodb,
+    StoreFiles,
     StoreRedshift,
     Transformed,
 )
@@ -30,6 +31,7 @@ from durable_pipeline.steps import (
     PREPARE_WAREHOUSE,
     PUBLISH_FILES,
     STORE_DYNAMODB,
+    STORE_FILES,
     STORE_REDSHIFT,
     StageFailed,
     call,
@@ -128,6 +130,25 @@ class Stores:
     run_attempt: int
     output: Transformed
     load_flow: int
+
+    def files(self) -> None:
+        """Write every row into files of the output bucket.
+
+        Raises:
+            StageFailed: not all of them could be written; nothing else of the unit is stored then.
+        """
+        message = StoreFiles(
+            run_id=self.run_id,
+            unit_id=self.unit_id,
+            run_attempt=self.run_attempt,
+            job_id=self.job_id,
+            rows=self.output.rows,
+            files=self.output.files,
+        )
+        stored = call(self.context, self.settings, STORE_FILES, message)
+        if stored.rows != self.output.rows:
+            why = f"{stored.rows} of {self.output.rows} rows were stored"
+            raise StageFailed(STORE_FILES.name, "InvalidData", why)
 
     def dynamodb(self) -> int:
         """Put every row, in as many slices as the function's time makes of them.

@@ -134,7 +134,15 @@ class Unit:
         )
 
     def _store(self, output: Transformed) -> int:
-        """Answers how many rows were left alone, as far as that is known."""
+        """Store the rows in every target.
+
+        Files come first: a bucket that cannot be written, or a value that cannot be part of a key,
+        then fails the unit before anything else of it is stored; and a repeat overwrites files,
+        while what a table showed has been read.
+
+        Returns:
+            How many rows were left alone, as far as that is known.
+        """
         superseded = 0
         stores = Stores(
             self.context,
@@ -146,6 +154,8 @@ class Unit:
             output,
             self.dataset.load_flow,
         )
+        if "files" in self.dataset.targets:
+            stores.files()
         if "dynamodb" in self.dataset.targets:
             superseded = stores.dynamodb()
         if "redshift" in self.dataset.targets:

@@ -54,8 +54,10 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
         check.rules(bound)
         check.freshness()
         output = check.output(bound)
+    check.files_prefix()
     if output is not None:
         check.keys(output)
+        check.partitions(output)
     if check.problems:
         raise refusal(file, check.problems)
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -173,6 +175,30 @@ class _Check:
                 self.add(place, f"column {name}: two columns of the result have this name")
             columns.append((name, kind or "string"))
         return tuple(columns)
+
+    def files_prefix(self) -> None:
+        """Files do not go where the dataset's objects come from: a run would read its results.
+
+        The output bucket may be the data bucket; a source in another one is compared when a run
+        begins (steps.deployment_check).
+        """
+        target, source = self._dataset.targets.files, self._dataset.source
+        why = target.overlap(source.prefix) if target and source.bucket is None else None
+        if target and why:
+            self.add(("targets", "files", "prefix"), why, target.prefix)
+
+    def partitions(self, output: OutputColumns) -> None:
+        """Folders are made of values that have one short text each, and leave columns to write."""
+        target = self._dataset.targets.files
+        place: Place = ("targets", "files", "partitionBy")
+        for column in dict.fromkeys(target.partition_by if target else ()):
+            kind = dict(output).get(column)
+            if kind in ("double", "timestamp"):
+                advice = "take a date" if kind == "timestamp" else "take a text or a whole number"
+                self.add(place, f"is of type {kind}, which makes no folders; {advice}", column)
+        if target and {name for name, _ in output} <= set(target.partition_by):
+            names = ", ".join(target.partition_by)
+            self.add(place, "leaves no column for the files; leave one out", names)
 
     def keys(self, output: OutputColumns) -> None:
         """Every key column is in the result, once."""

@@ -22,18 +22,22 @@ class Settings(EmrSettings):
     code_bucket: str
     glue_job_prefix: str
     warehouse: str = "false"
+    output_bucket: str = ""
 
 
 def check_deployment(dataset: Dataset, settings: Settings) -> None:
     """Everything that the contract names is there; all that lacks is told at once.
 
     Raises:
-        InvalidDataset: the source or a lookup is where the pipeline keeps its files.
-        NotConfigured: the deployment has no warehouse, an engine or a Glue job of it is missing.
+        InvalidDataset: the source or a lookup is where the pipeline keeps or writes files.
+        NotConfigured: the deployment has no warehouse or output bucket, or an engine or a Glue job
+            of it is missing.
         NotFound: the source bucket or a job's script is not there.
     """
-    _refuse_own_files(dataset, settings.data_bucket)
+    _refuse_own_files(dataset, settings)
     lacking: list[str] = []
+    if dataset.targets.files is not None and not settings.output_bucket:
+        lacking.append("targets.files: this deployment has no output bucket")
     if dataset.targets.redshift is not None and settings.warehouse != "true":
         lacking.append("targets.redshift: this deployment has no warehouse")
     scripts: set[str] = set()
@@ -57,11 +61,12 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
         aws.client("s3").head_bucket(Bucket=bucket)
 
 
-def _refuse_own_files(dataset: Dataset, data_bucket: str) -> None:
-    """The data bucket named by its name; a contract that names none is checked by itself.
+def _refuse_own_files(dataset: Dataset, settings: Settings) -> None:
+    """The stack's buckets by their names; a contract that names none is checked by itself.
 
     Raises:
-        InvalidDataset: the source or a lookup is where the pipeline keeps its files.
+        InvalidDataset: the source or a lookup is where the pipeline keeps its files, or writes
+            those of this dataset.
     """
     source = dataset.source
     places = [("source.prefix", source.bucket, source.prefix)]
@@ -71,8 +76,12 @@ def _refuse_own_files(dataset: Dataset, data_bucket: str) -> None:
     problems = [
         Problem(path, OWN_PREFIXES_WHY, key)
         for path, bucket, key in places
-        if bucket == data_bucket and re.match(OWN_PREFIXES, key)
+        if bucket == settings.data_bucket and re.match(OWN_PREFIXES, key)
     ]
+    files = dataset.targets.files
+    in_output = source.bucket == settings.output_bucket
+    if files and in_output and (why := files.overlap(source.prefix)):
+        problems.append(Problem("targets.files.prefix", why, files.prefix))
     if problems:
         raise InvalidDataset(f"dataset {dataset.name}", problems)
 

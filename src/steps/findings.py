@@ -14,7 +14,8 @@ from steps import storage
 FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
 VALUE_CHARACTERS: Final = 100
 MALFORMED: Final = "malformed"
-STAGES_WITH_FINDINGS: Final = ("validate", "transform", "store-dynamodb", "store-redshift")
+STORES: Final = ("store-files", "store-dynamodb", "store-redshift")
+STAGES_WITH_FINDINGS: Final = ("validate", "transform", *STORES)
 
 
 def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:

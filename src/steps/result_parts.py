@@ -163,7 +163,7 @@ def write_parts(
         keep(rows.files.paths[0], part_name(0))
         return 1
     part, files = space.path("part.parquet"), 0
-    waiting = _cut(0, rows.count, _estimated_size(space, rows, part, part_bytes), part_bytes)
+    waiting = cut(0, rows.count, _estimated_size(space, rows, part, part_bytes), part_bytes)
     with ThreadPoolExecutor(1) as pool:
         kept: Future[None] | None = None
         while waiting:
@@ -171,7 +171,7 @@ def write_parts(
             written = _write(space, rows, part, first, last)
             size = part.stat().st_size
             if size > TOLERATED * part_bytes and last - first > 1:
-                waiting = _cut(first, last, size, part_bytes) + waiting
+                waiting = cut(first, last, size, part_bytes) + waiting
             elif written or (not files and not waiting):
                 if kept is not None:
                     kept.result()
@@ -199,8 +199,8 @@ def _estimated_size(space: Workspace, rows: Rows, part: Path, part_bytes: int) -
     return part.stat().st_size * rows.count // SAMPLE_ROWS
 
 
-def _cut(first: int, last: int, size: int, part_bytes: int) -> list[tuple[int, int]]:
-    """Ranges of equal length, as many as there should be files."""
+def cut(first: int, last: int, size: int, part_bytes: int) -> list[tuple[int, int]]:
+    """Ranges of equal length, as many as there should be files; `size` in bytes."""
     parts = max(1, -(-size // part_bytes))
     length = max(1, -(-(last - first) // parts))
     return [(start, min(start + length, last)) for start in range(first, last, length)] or [(0, 0)]

@@ -2,6 +2,7 @@
 
 item-size, key-size, number: no item of DynamoDB can hold the row.
 text-size: a text is longer than any column of the warehouse.
+partition-key: a value cannot be part of a file's key.
 key-missing: a column of a target's key is NULL.
 key-unique: another row of the unit has the same key.
 """
@@ -14,6 +15,7 @@ ITEM_SIZE: Final = "item-size"
 KEY_SIZE: Final = "key-size"
 NUMBER: Final = "number"
 TEXT_SIZE: Final = "text-size"
+PARTITION: Final = "partition-key"
 KEY_MISSING: Final = "key-missing"
 KEY_UNIQUE: Final = "key-unique"
 SUMMARIES: Final = {
@@ -21,6 +23,7 @@ SUMMARIES: Final = {
     KEY_SIZE: "the key is longer than DynamoDB takes",
     NUMBER: "not a number that DynamoDB takes",
     TEXT_SIZE: "the text is longer than the warehouse takes",
+    PARTITION: "the value cannot be part of a file's key",
     KEY_MISSING: "a column of the key is missing",
     KEY_UNIQUE: "another row of the unit has the same key",
 }

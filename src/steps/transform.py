@@ -2,9 +2,9 @@
 """transform: the contract's SQL over the valid rows; the result is what is stored.
 
 The same rows always give the same files: a transform that looks at single rows keeps them in their
-order, the result of any other is sorted by its natural key. Rows that a target cannot take, or
-cannot tell apart, are set aside into the quarantine, so that all targets get the same ones.
-Whatever there is of it goes through a bounded memory.
+order, the result of any other is sorted by its natural key, or by all columns without one. Rows
+that a target cannot take, or cannot tell apart, are set aside into the quarantine, so that all
+targets get the same ones. Whatever there is of it goes through a bounded memory.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def _result(space: Workspace, unit: _Unit, valid: Rows, limits: StoreLimits) -> 
     select = _select(snapshot)
     if unit.reach is Reach.ROWS:
         return Rows(valid.files, VALID_RELATION, select), False
-    key = limits.keys[0].columns
+    key = limits.keys[0].columns if limits.keys else tuple(expected)
     try:
         return _sorted(space, guarded(limits, select), key), False
     except duckdb.Error as error:

@@ -26,6 +26,7 @@ from contracts.run import (
 from steps.ledger import UNIT_PREFIX, Item
 from steps.store_rules import SUMMARIES
 
+_ORDER: Final = ("files", "dynamodb", "redshift")  # in which a unit's rows are stored
 OUTCOME_MISSING: Final = "OutcomeMissing"
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a temporary file
 
@@ -47,10 +48,11 @@ class Places:
     def of(cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None) -> Places:
         """The places of a run; without tables where it ended before its contract was read."""
         tables: list[str] = []
-        if snapshot is not None and snapshot.dataset.targets.dynamodb is not None:
-            tables.append("dynamodb")
-        if snapshot is not None and snapshot.dataset.targets.redshift is not None:
-            tables.append(f"redshift:{snapshot.dataset.targets.redshift.table}")
+        if snapshot is not None:
+            targets = snapshot.dataset.targets
+            tables += [f"files:{targets.files.prefix}"] if targets.files else []
+            tables += ["dynamodb"] if targets.dynamodb else []
+            tables += [f"redshift:{targets.redshift.table}"] if targets.redshift else []
         return cls(bucket, run_id, dataset, tuple(tables))
 
     def outputs(
@@ -85,11 +87,13 @@ class Places:
         )
 
     def _tables(self, failed_stage: str | None) -> tuple[str, ...]:
-        """DynamoDB comes first: what fails in the warehouse is there already."""
+        """Where the rows are: everywhere, or in what comes before the store that failed."""
         if failed_stage is None:
             return self.tables
-        failed_in_warehouse = failed_stage in ("store-redshift", "explain-load")
-        return tuple(name for name in self.tables if failed_in_warehouse and name == "dynamodb")
+        failed = {"store-dynamodb": "dynamodb", "store-redshift": "redshift"}.get(failed_stage)
+        failed = "redshift" if failed_stage == "explain-load" else failed
+        before = _ORDER[: _ORDER.index(failed)] if failed else ()
+        return tuple(name for name in self.tables if name.partition(":")[0] in before)
 
     def _url(self, key: str) -> str:
         return layout.s3_url(self.bucket, key)

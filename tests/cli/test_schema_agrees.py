@@ -36,6 +36,10 @@ def source(**fields: Any) -> Changes:
     return {"source": {"prefix": "landing/visits/", **fields}}
 
 
+def files(**fields: Any) -> Changes:
+    return {"targets": {"files": {"prefix": "results/visits/", **fields}}}
+
+
 GOOD: dict[str, Changes] = {
     "small": {},
     "another name in the file": column(source="Order ID"),
@@ -48,6 +52,18 @@ GOOD: dict[str, Changes] = {
     "rows from": {"rows": {"minimum": 0}},
     "rows up to": {"rows": {"maximum": 9, "severity": "warn"}},
     "both targets": {"targets": {**SMALL["targets"], "redshift": {"table": "a.b", "key": ["x"]}}},
+    "files": files(),
+    "all of files": files(
+        format="csv",
+        compression="zstd",
+        partitionBy=["x", "y"],
+        header=False,
+        delimiter="\t",
+        replace="partition",
+    ),
+    "files beside another": {"targets": {**SMALL["targets"], **files()["targets"]}},
+    "lines": files(format="jsonl", compression="gzip"),
+    "columns": files(format="parquet", compression="snappy", replace="none"),
     "days": {"targets": {"dynamodb": {"key": ["visit_id"], "ttlDays": 30}}},
     "tab": {"format": {"delimiter": "\t", "quote": "'"}},
     "csv": {"format": {"type": "csv", "header": False}},
@@ -92,6 +108,25 @@ BAD: dict[str, Changes] = {
     "no rows": {"rows": {"severity": "fail"}},
     "negative rows": {"rows": {"minimum": -1}},
     "no target": {"targets": {}},
+    "files nowhere": {"targets": {"files": {}}},
+    "files with no end": files(prefix="results/visits"),
+    "files at the root": files(prefix="/"),
+    "files among the pipeline's": files(prefix="runs/visits/"),
+    "files among what was rejected": files(prefix="quarantine/"),
+    "files among uploads": files(prefix="landing/results/"),
+    "files upwards": files(prefix="results/../visits/"),
+    "files with nothing between": files(prefix="results//visits/"),
+    "files where characters are special": files(prefix="results/{a}/"),
+    "files of another kind": files(format="xml"),
+    "csv as parquet is compressed": files(compression="snappy"),
+    "lines as parquet is compressed": files(format="jsonl", compression="snappy"),
+    "a header of lines": files(format="jsonl", header=True),
+    "fields of parquet": files(format="parquet", delimiter=","),
+    "a quote between fields": files(delimiter='"'),
+    "a letter between fields of files": files(delimiter="x"),
+    "seven partitions": files(partitionBy=["a", "b", "c", "d", "e", "f", "g"]),
+    "partitions to replace and none": files(replace="partition"),
+    "runs to replace": files(replace="run"),
     "no key": {"targets": {"dynamodb": {"key": []}}},
     "a line end behind": column(type="string\n"),
     "days beyond": {"targets": {"dynamodb": {"key": ["visit_id"], "ttlDays": 4000}}},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.messages import LoadedDataset
 from durable_pipeline import app
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -89,6 +90,60 @@ def test_a_unit_costs_the_operations_that_are_planned_for_it(
 
     planned_operations = 11  # LoadedDataset.operations_per_unit for one job and both targets
     assert four - one == 3 * planned_operations
+
+
+@pytest.mark.parametrize(
+    ("targets", "planned"),
+    [(["files"], 8), (["files", "dynamodb"], 9), (["dynamodb", "files", "redshift"], 12)],
+)
+def test_files_cost_one_operation_more_and_are_planned_for(
+    deployment: Deployment, world: World, targets: list[str], planned: int
+) -> None:
+    world.targets, world.objects = targets, 1
+    one = deployment.run(sqs_event(RUN))
+    world.objects = 3
+    three = deployment.run(sqs_event(RUN))
+    assert sum((three.operations() - one.operations()).values()) == 2 * planned
+    loaded = {"name": "a", "version": "b", "unitSeconds": 1, "jobs": world.jobs}
+    dataset = LoadedDataset.from_json({**loaded, "targets": targets})
+    assert dataset.operations_per_unit == planned
+    assert three.operations()["store-files"] == 3
+
+
+def test_files_are_written_before_anything_else_is_stored(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets, world.objects = ["dynamodb", "redshift", "files"], 1
+    deployment.run(sqs_event(RUN))
+    order = [name for name, _ in world.calls if name.startswith("store-")]
+    assert order == ["store-files", "store-dynamodb", "store-redshift"]
+    (sent,) = world.payloads("store-files")
+    assert (sent["rows"], sent["files"], sent["runAttempt"]) == (6, 1, 1)
+    assert sent["jobId"] == world.payloads("store-dynamodb")[0]["jobId"]
+
+
+def test_nothing_else_of_a_unit_is_stored_where_its_files_cannot_be_written(
+    deployment: Deployment, world: World
+) -> None:
+    world.targets = ["files", "dynamodb", "redshift"]
+    why = "the output bucket results cannot be written"
+    world.fail("store-files", error_named("NotConfigured", why), unit="00000-001")
+    deployment.run(sqs_event({**RUN, "toleratedFailurePercentage": 34}))
+    assert world.unit_status() == {"STORED": 2, "FAILED": 1}
+    failure = world.units["00000-001"]["failure"]
+    assert failure == {"stage": "store-files", "errorType": "NotConfigured", "message": why}
+    assert [sent["unitId"] for sent in world.payloads("store-dynamodb")] == [
+        "00000-000",
+        "00000-002",
+    ]
+
+
+def test_files_that_lack_rows_fail_the_unit(deployment: Deployment, world: World) -> None:
+    world.targets, world.unwritten, world.objects = ["files", "dynamodb"], 1, 1
+    deployment.run(sqs_event(RUN))
+    failure = world.units["00000-000"]["failure"]
+    assert (failure["stage"], failure["message"]) == ("store-files", "5 of 6 rows were stored")
+    assert world.count("store-dynamodb") == 0
 
 
 def test_a_job_reads_the_output_of_the_job_before_it(deployment: Deployment, world: World) -> None:

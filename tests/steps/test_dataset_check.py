@@ -193,6 +193,82 @@ def test_every_mistake_is_told_with_its_place(old: str, new: str, complaint: str
     assert complaint in told(broken(old, new))
 
 
+def with_files(**fields: str) -> str:
+    """The contract with a target files, whose fields are given as YAML."""
+    given = {"prefix": "results/orders/", **fields}
+    lines = "".join(f"    {name}: {value}\n" for name, value in given.items())
+    return DATASET.replace("targets:\n", f"targets:\n  files:\n{lines}")
+
+
+def test_files_may_go_beside_the_source() -> None:
+    checked = check_dataset(with_files(partitionBy="[country]", format="jsonl"), "orders")
+    assert checked.dataset.targets.names() == ("files", "dynamodb")
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        (
+            {"partitionBy": "[contry]"},
+            'targets.files.partitionBy (line 18): unknown column "contry"',
+        ),
+        ({"partitionBy": "[contry]"}, 'did you mean "country"?'),
+        ({"partitionBy": "[ordered_on]"}, 'unknown column "ordered_on"'),
+        ({"partitionBy": "[country, country]"}, "names a column twice (found country, country)"),
+        ({"partitionBy": "[country, amount, order_id]"}, "leaves no column for the files"),
+    ],
+)
+def test_folders_of_files_are_columns_of_the_result(fields: dict[str, str], complaint: str) -> None:
+    with pytest.raises(InvalidDataset) as caught:
+        check_dataset(with_files(**fields), "orders")
+    assert complaint in told(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("double", "a text or a whole number"), ("timestamp", "take a date")]
+)
+def test_values_that_make_no_folders_are_refused(kind: str, advice: str) -> None:
+    text = with_files(partitionBy="[at]").replace("amount, upper", f"NULL::{kind} AS at, upper")
+    with pytest.raises(
+        InvalidDataset, match=f"is of type {kind}, which makes no folders.*{advice}"
+    ):
+        check_dataset(text, "orders")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "source", "how"),
+    [
+        ("incoming/orders/", "incoming/orders/", "lies inside"),
+        ("incoming/orders/csv/", "incoming/orders/", "lies inside"),
+        ("incoming/", "incoming/orders/", "contains"),
+    ],
+)
+def test_a_run_does_not_feed_on_its_own_files(prefix: str, source: str, how: str) -> None:
+    text = with_files(prefix=prefix).replace("landing/orders/", source)
+    with pytest.raises(InvalidDataset) as caught:
+        check_dataset(text, "orders")
+    (problem,) = caught.value.problems
+    assert problem.path.startswith("targets.files.prefix (line ")
+    assert problem.value == prefix
+    assert problem.message.startswith(f"{how} source.prefix {source}: ")
+    assert problem.message.endswith("such as results/orders/")
+
+    elsewhere = text.replace("source:\n", "source:\n  bucket: another\n")
+    assert check_dataset(elsewhere, "orders").dataset.targets.files
+
+
+def test_every_mistake_of_a_files_target_is_reported_at_once() -> None:
+    text = with_files(
+        prefix="landing/out/", format="parquet", compression="bzip2", header="true", delimiter=";"
+    )
+    with pytest.raises(InvalidDataset) as caught:
+        check_dataset(text, "orders")
+    paths = [problem.path.partition(" ")[0] for problem in caught.value.problems]
+    assert paths == [
+        f"targets.files.{name}" for name in ("prefix", "compression", "header", "delimiter")
+    ]
+
+
 NAMED = DATASET.replace("name: country,", "name: country, source: Land des Käufers,")
 
 

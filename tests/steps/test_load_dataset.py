@@ -281,6 +281,32 @@ def test_scripts_that_are_not_there_are_refused_and_then_the_chain_is_taken(depl
     assert engines == [Engine.GLUE, Engine.EMR, Engine.EMR_SSM, Engine.EMR_SERVERLESS]
 
 
+FILES = "targets:\n  files: {prefix: incoming/orders/}\n"
+
+
+def test_files_need_an_output_bucket(deployed: Any) -> None:
+    text = WITH_JOBS.replace("targets:\n", FILES)
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    with pytest.raises(
+        NotConfigured, match=r"targets\.files: this deployment has no output bucket"
+    ):
+        load()
+    settings = replace(SETTINGS, output_bucket="output-bucket")
+    assert load(settings).targets == ("files", "dynamodb", "redshift")
+
+
+def test_files_do_not_go_where_objects_come_from_in_the_output_bucket(deployed: Any) -> None:
+    """By its name the contract alone cannot know the bucket."""
+    text = WITH_JOBS.replace("targets:\n", FILES).replace(
+        "source:\n  prefix: landing/orders/",
+        "source:\n  bucket: output-bucket\n  prefix: incoming/",
+    )
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    with pytest.raises(InvalidDataset, match=r"targets\.files\.prefix: lies inside source\.prefix"):
+        load(replace(SETTINGS, output_bucket="output-bucket"))
+    assert not deployed.keys("runs/")
+
+
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("settings", "bucket"),

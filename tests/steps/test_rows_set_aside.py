@@ -295,3 +295,53 @@ def test_a_row_that_no_single_item_makes_fails_the_batch(cloud: Any) -> None:
         InvalidData, match=r"several items in unit .* cannot be stored: there is no"
     ):
         run.transform()
+
+
+def test_values_that_cannot_be_part_of_a_files_key_are_set_aside(cloud: Any) -> None:
+    files = {"files": {"prefix": "out/", "partitionBy": ["id", "note"]}}
+    columns = (*TEXTS, ("n", "integer"))
+    rows = values(
+        "('a', 'x', 1)",
+        "('', 'x', 2)",
+        "('b', '__HIVE_DEFAULT_PARTITION__', 3)",
+        "('c', repeat('/', 400), 4)",
+        "(repeat('d', 940), 'y', 5)",
+        "(NULL, NULL, 6)",
+        names="id, note, n",
+    )
+    run = run_over(cloud, rows, columns, targets=files)
+    answer = run.transform()
+    assert (answer.rows, answer.rejected) == (3, 3)
+    assert [row[2] for row in run.output_rows()] == [1, 5, 6]
+    assert reasons(run) == [
+        (
+            "partition-key",
+            "id",
+            "cannot be part of a file's key: an empty text, which readers of partitions take for"
+            " no value at all",
+        ),
+        (
+            "partition-key",
+            "note",
+            "cannot be part of a file's key: the name of the partition of rows without a value",
+        ),
+        (
+            "partition-key",
+            "note",
+            "the file's key would have 216 bytes more than the 1,024 that S3 takes",
+        ),
+    ]
+
+
+def test_without_a_key_equal_rows_are_all_stored_and_order_is_that_of_all_columns(
+    cloud: Any,
+) -> None:
+    rows = values("('b', 'x')", "('a', NULL)", "('b', 'x')", "(NULL, 'y')")
+    transform = "SELECT id, note FROM valid GROUP BY ALL"
+    files = {"files": {"prefix": "out/"}}
+    plain = run_over(cloud, rows, targets=files)
+    assert plain.transform().rows == 4
+    assert plain.output_rows() == [("b", "x"), ("a", None), ("b", "x"), (None, "y")]
+    grouped = run_over(cloud, rows, targets=files, transform=transform)
+    assert grouped.transform().rows == 3
+    assert grouped.output_rows() == [("a", None), ("b", "x"), (None, "y")]

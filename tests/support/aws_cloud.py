@@ -21,6 +21,7 @@ PROCESSED_DATA_TABLE = "processed-data"
 CACHED_CLIENT = aws.client  # tests may replace the name; the cache to clear is this one's
 DATA_BUCKET = "data-bucket"
 CODE_BUCKET = "code-bucket"
+OUTPUT_BUCKET = "output-bucket"
 
 
 @dataclass
@@ -90,6 +91,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "PROCESSED_DATA_TABLE": PROCESSED_DATA_TABLE,
         "DATA_BUCKET": DATA_BUCKET,
         "CODE_BUCKET": CODE_BUCKET,
+        "OUTPUT_BUCKET": OUTPUT_BUCKET,
         "GLUE_JOB_PREFIX": "stack-",
         "WAREHOUSE": "true",
         "REDSHIFT_CLUSTER": "warehouse",
@@ -109,7 +111,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with mock_aws():
         _make_tables()
         s3, sqs, sns = (CACHED_CLIENT(service) for service in ("s3", "sqs", "sns"))
-        for bucket in (DATA_BUCKET, CODE_BUCKET):
+        for bucket in (DATA_BUCKET, CODE_BUCKET, OUTPUT_BUCKET):
             s3.create_bucket(Bucket=bucket)
         queue_url = sqs.create_queue(QueueName="notifications")["QueueUrl"]
         dead_letter_queue_url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
@@ -193,9 +195,11 @@ class Clients:
         hooks = (None, fail) if after else (fail, None)
         self.use(service, Intercepted(self._client(service), operation, *hooks))
 
-    def meanwhile(self, service: str, operation: str, action: Callable[[], object]) -> None:
-        """Something else happens just before the next call of the operation."""
-        pending = [action]
+    def meanwhile(
+        self, service: str, operation: str, action: Callable[[], object], *, call: int = 1
+    ) -> None:
+        """Something else happens just before the next call of the operation (or a later one)."""
+        pending: list[Callable[[], object]] = [action, *[lambda: None] * (call - 1)]
 
         def act(_: dict[str, Any]) -> None:
             if pending:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
@@ -223,24 +224,6 @@ class UnitTotals(Contract):
         return 100.0 * self.failed / self.total if self.total else 0.0
 
 
-class FilesTotals(Contract):
-    """What a run has published in the output bucket (targets.files).
-
-    Attributes:
-        manifest_url: names each file (`contracts.output_manifest.OutputManifest`).
-        superseded_by: a newer run over the same range, whose files count instead.
-        removed: older files of partitions that this run has replaced.
-    """
-
-    manifest_url: str
-    files: int = 0
-    rows: int = 0
-    bytes: int = 0
-    supersedes: int = 0
-    superseded_by: str | None = None
-    removed: int = 0
-
-
 class NextStep(Contract):
     """What to do about a run's outcome.
 
@@ -275,8 +258,7 @@ class RunResult(Contract):
         warehouse_error: why the rows about the run itself, its units and jobs did not reach the
             warehouse; absent where they did, or where there is no warehouse.
         hidden_objects: objects of the range that were left out as hidden.
-        files: what was published in the output bucket; absent without the target `files`.
-        files_error: why the run's files could not be published there.
+        files, files_error: what was published in the output bucket, or why that was not possible.
     """
 
     run_id: str

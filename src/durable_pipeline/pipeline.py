@@ -135,8 +135,8 @@ class Pipeline:
             reason = f"no {what} to process: {_asked_for(request, claim)}"
             if manifest.hidden:
                 reason += f"; {left_out(manifest.hidden)}"
-            skipped = self.finish(request, claim, RunStatus.SKIPPED, reason, retried=dataset)
-            return Prepared(result=skipped)
+            retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
+            return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
     def execute(self, plan: Plan) -> RunResult:
@@ -157,8 +157,9 @@ class Pipeline:
 
     def _run_shard(self, plan: Plan, shard: int) -> None:
         message = {"shard": Shard(plan=plan, shard=shard).to_json()}
+        same_code = self.execution_arn.partition("/durable-execution/")[0]  # function and version
         try:
-            self.context.invoke(_own_function(self.execution_arn), message, name="run-shard")
+            self.context.invoke(same_code, message, name="run-shard")
         except InvokeError as error:
             self._unrecorded("shard", f"{shard}: {error}", plan)
 
@@ -196,9 +197,8 @@ class Pipeline:
             self._unrecorded("unit", f"{units[item.index]}: {why}", plan)
 
     def _unrecorded(self, what: str, details: str, plan: Plan) -> None:
-        self.context.logger.error(
-            "no outcome recorded", extra={"run_id": plan.request.run_id, what: details}
-        )
+        extra = {"run_id": plan.request.run_id, what: details}
+        self.context.logger.error("no outcome recorded", extra=extra)
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; answers its execution's ARN.
@@ -223,12 +223,10 @@ class Pipeline:
         dataset: LoadedDataset | None = None,
         retried: LoadedDataset | None = None,
     ) -> RunResult:
-        """Publish the run's files, record its outcome, then announce it.
+        """Publish the run's files, record its outcome (by its units unless given), announce it.
 
         Args:
-            status: absent: the units decide.
-            dataset: of a run whose units have ended.
-            retried: of a run that found no units; what it retries may still be unpublished.
+            retried: the dataset of a retry without units; what it retries may be unpublished.
         """
         record = RecordRun(
             request=request,
@@ -237,9 +235,7 @@ class Pipeline:
             status=status,
             reason=reason,
         )
-        published = dataset or (retried if request.retry_of else None)
-        if published and "files" in published.targets:
-            record = self._published(record)
+        record = publish_files(self.context, self.settings, record, dataset or retried)
         recorded = call(self.context, self.settings, RECORD_RUN, record)
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
@@ -249,22 +245,6 @@ class Pipeline:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)
         return result
-
-    def _published(self, record: RecordRun) -> RecordRun:
-        """What to record once the files are published; a run whose files are not has failed.
-
-        Raises:
-            StageFailed: another execution holds the run.
-        """
-        try:
-            files = publish_files(self.context, self.settings, record)
-        except StageFailed as failed:
-            if failed.error_type == "OwnershipLost":
-                raise
-            why = f"its files were not published: {failed}"[:REASON_CHARACTERS]
-            failure = {"status": RunStatus.FAILED, "reason": why, "files_error": why}
-            return record.model_copy(update=failure)
-        return record.model_copy(update={"files": files})
 
     def _record_missing_rows(self, record: RecordRun, result: RunResult, why: str) -> RunResult:
         """Record once more, with what the warehouse lacks; the run's status stays as it is."""
@@ -315,13 +295,5 @@ def _asked_for(request: RunRequest, claim: Claim) -> str:
         return f"run {request.retry_of} has stored all it had"
     if request.input_url:
         return request.input_url
-    start, end = request.start_date_time, claim.end_date_time
-    return (
-        f"dataset {request.dataset_name} from {start and format_timestamp(start)}"
-        f" to {format_timestamp(end)}"
-    )
-
-
-def _own_function(execution_arn: str) -> str:
-    """The function and version that an execution runs on: shards run the same code."""
-    return execution_arn.partition("/durable-execution/")[0]
+    start, end = request.start_date_time, format_timestamp(claim.end_date_time)
+    return f"dataset {request.dataset_name} from {start and format_timestamp(start)} to {end}"

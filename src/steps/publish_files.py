@@ -17,8 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.errors import Conflict, NotConfigured, NotFound, OwnershipLost
 from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
+from contracts.output_files import FilesTotals
 from contracts.output_manifest import OutputManifest
-from contracts.run import FilesTotals
 from steps import storage
 from steps.ledger import RUN, Ledger
 from steps.manifest_making import (

@@ -136,7 +136,7 @@ def _ancestors(
     while parent is not None:
         recorded = _recorded(parent, data_bucket, ledger)
         yield _Ancestor(parent, place.head(parent), recorded)
-        parent = recorded and _parent_of(recorded.request, data_bucket)
+        parent = None if recorded is None else _parent_of(recorded.request, data_bucket)
 
 
 def _parent_of(request: RunRequest, data_bucket: str) -> str | None:

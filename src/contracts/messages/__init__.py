@@ -11,6 +11,7 @@ from contracts.messages.job import (
     CheckJob,
     SubmitJob,
 )
+from contracts.messages.publish import PublishedFiles, PublishFiles, PublishProgress
 from contracts.messages.run import (
     LOAD_FLOW,
     Claim,
@@ -23,9 +24,6 @@ from contracts.messages.run import (
     Notify,
     PreparedWarehouse,
     PrepareWarehouse,
-    PublishedFiles,
-    PublishFiles,
-    PublishProgress,
     RecordedRun,
     RecordRun,
     RejectMessage,

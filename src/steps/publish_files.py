@@ -95,8 +95,9 @@ def publish_files(
         progress, done = publishing.remove_replaced(heads, progress)
         if not done:
             return PublishedFiles(progress=progress)
-    published = bool(heads) and heads[-1].run_id == run_id
-    return PublishedFiles(totals=_totals(place, run_id, progress.removed) if published else None)
+    return PublishedFiles(
+        totals=_totals(place, heads[-1].run_id, progress.removed) if heads else None
+    )
 
 
 def _check_ownership(message: PublishFiles, ledger: Ledger) -> None:

@@ -55,7 +55,7 @@ class PublishedFiles(Contract):
     """Answer of publish_files.
 
     Attributes:
-        totals: what was published; absent where the run has no units of its own.
+        totals: of the run's manifest; of a run without units, of the one that it retries.
         progress: the function's time was nearly up: call again with this; absent: all is done.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -70,6 +71,13 @@ def schema() -> None:
     typer.echo(schema_text(), nl=False)
 
 
+class NewTarget(StrEnum):
+    """The target of a proposed contract."""
+
+    DYNAMODB = "dynamodb"
+    FILES = "files"
+
+
 @dataset_app.command(epilog=EPILOG)
 def new(
     sample: Annotated[str, typer.Argument(help="A local file, or s3://bucket/key.")],
@@ -79,6 +87,9 @@ def new(
     out: Annotated[
         Path | None, typer.Option(help="Where to write it; absent: to standard output.")
     ] = None,
+    target: Annotated[
+        NewTarget, typer.Option(help="Where results go: items of DynamoDB, or files.")
+    ] = NewTarget.DYNAMODB,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
@@ -105,7 +116,9 @@ def new(
             file, origin = Path(sample), Origin(Path(sample).name)
         found = look_at(file, scratch)
         called = name or (out.stem if out else dataset_name(origin))
-        text = proposed_contract(called, origin, found, profile(found))
+        text = proposed_contract(
+            called, origin, found, profile(found), files=target is NewTarget.FILES
+        )
     try:
         check_dataset(text, called)
     except InvalidDataset as error:

@@ -46,8 +46,14 @@ def dataset_name(origin: Origin) -> str:
     return name[:63] if re.match(r"[a-z]", name) else f"dataset_{name}"[:63].strip("_")
 
 
-def proposed_contract(name: str, origin: Origin, sample: SampleObject, found: Profile) -> str:
-    """The YAML of a contract that every readable row of the sample passes."""
+def proposed_contract(
+    name: str, origin: Origin, sample: SampleObject, found: Profile, *, files: bool = False
+) -> str:
+    """The YAML of a contract that every readable row of the sample passes.
+
+    Args:
+        files: results go into files of the sample's kind, not into DynamoDB.
+    """
     lines = [
         SCHEMA_LINE,
         f"# Proposed from {_quoted(origin.key)[1:-1]}: {found.rows} rows"
@@ -62,7 +68,7 @@ def proposed_contract(name: str, origin: Origin, sample: SampleObject, found: Pr
         "",
         *_columns(found),
         "",
-        *_result(found),
+        *(_files(name, origin, sample) if files else _result(found)),
         "limits:",
         "  unitSeconds: 60",
         f"  rejectedPercentage: {_tolerated(found)}",
@@ -150,6 +156,16 @@ def _remark(column: ColumnProfile, *, key: bool) -> str:
 
 def _is_number(column: ColumnProfile) -> bool:
     return column.type in ("integer", "double") or column.type.startswith("decimal")
+
+
+def _files(name: str, origin: Origin, sample: SampleObject) -> Iterator[str]:
+    """A target beside the source, in the output bucket; a JSON array becomes JSON lines."""
+    folder = "files" if _prefix_and_partition(origin.key)[0].startswith("results/") else "results"
+    kind = {"json": "jsonl"}.get(sample.kind, sample.kind)
+    yield "targets:"
+    yield "  # with partitionBy: [column], a folder for each of its values"
+    yield f"  files: {{prefix: {folder}/{name}/, format: {kind}}}"
+    yield ""
 
 
 def _result(found: Profile) -> Iterator[str]:

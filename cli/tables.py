@@ -136,6 +136,7 @@ def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
         why, outputs = outcome.failure, outcome.outputs
         places = (outputs.output_url, outputs.quarantine_url, outputs.set_aside_url)
         urls = [url for url in places if url]
+        urls += [table for table in outputs.tables if table.startswith("files:")]
         table.add_row(
             outcome.unit_id,
             _status(outcome.status),

@@ -19,6 +19,7 @@ from contracts.dataset import (
     CsvFormat,
     Dataset,
     DynamodbTarget,
+    FilesTarget,
     Freshness,
     JobStep,
     Limits,
@@ -108,6 +109,7 @@ MADE_BY = {
         "report.json",
         "-transform.jsonl",
         "runs/RUN_ID/results.json",
+        "2026-11-01/november-1-00000-003-00000.csv",
     },
     "no one: a setting of Spark": {"spark.sql"},
 }
@@ -217,7 +219,7 @@ def test_the_contract_that_is_shown_is_valid() -> None:
     "model",
     [
         *(Dataset, Source, CsvFormat, Column, Rule, RowLimits, Freshness, Lookup, JobStep),
-        *(DynamodbTarget, RedshiftTarget),
+        *(FilesTarget, DynamodbTarget, RedshiftTarget),
     ],
 )
 def test_every_field_of_a_contract_is_documented(model: type[Any]) -> None:

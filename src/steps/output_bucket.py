@@ -1,8 +1,9 @@
 """Objects of the output bucket: put whole, never over those of a later attempt of the run.
 
 S3 shows an object when all of it is there ("PutObject" in the Amazon S3 API Reference), and puts or
-deletes it on the condition that nobody else has changed it since it was looked at ("Add
-preconditions to S3 operations with conditional requests" in the Amazon S3 User Guide).
+deletes it on the condition that nobody else has changed it since it was looked at ("How to prevent
+object overwrites with conditional writes" and "How to perform conditional deletes" in the Amazon S3
+User Guide). The condition is on the content: of the same bytes it does not matter who wrote them.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class OutputBucket:
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=found.etag)
             except ClientError as error:
-                if aws.error_code(error) not in _CHANGED:
+                if aws.error_code(error) not in (*_CHANGED, "NoSuchKey"):
                     raise
 
     def _put(self, path: Path, key: str, condition: dict[str, str]) -> bool:

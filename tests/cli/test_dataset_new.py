@@ -71,6 +71,14 @@ def test_dirty_orders_are_seen_for_what_they_are(orders: Path) -> None:
     assert "unique, absent in 4 rows" in text
 
 
+def test_results_may_go_into_files_as_well(orders: Path) -> None:
+    dataset, _ = proposed(orders, "--name", "shop", "--target", "files")
+
+    assert dataset.targets.names() == ("files",)
+    assert dataset.targets.files
+    assert (dataset.targets.files.prefix, dataset.targets.files.ending) == ("results/shop/", "csv")
+
+
 def test_text_with_semicolons_in_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "Kunden 2026-11-01.csv"
     lines = ["id;name;plz;umsatz", *(f"{n};Müller – {n};0{n}123;{n}.5" for n in range(1, 9))]

@@ -116,15 +116,18 @@ def test_both_quarantine_objects_of_a_unit_are_told(
 @pytest.mark.parametrize(
     ("failed_stage", "tables"),
     [
-        (None, ("dynamodb", "redshift:sales")),
-        ("store-redshift", ("dynamodb",)),
-        ("store-dynamodb", ()),
+        (None, ("files:results/sales/", "dynamodb", "redshift:sales")),
+        ("store-redshift", ("files:results/sales/", "dynamodb")),
+        ("explain-load", ("files:results/sales/", "dynamodb")),
+        ("store-dynamodb", ("files:results/sales/",)),
+        ("store-files", ()),
         ("transform", ()),
     ],
 )
-def test_what_failed_in_the_warehouse_is_in_dynamodb_already(
+def test_what_failed_in_a_store_is_in_those_before_it_already(
     failed_stage: str | None, tables: tuple[str, ...]
 ) -> None:
-    places = Places("data", "run-1", "sales", ("dynamodb", "redshift:sales"))
+    everywhere = ("files:results/sales/", "dynamodb", "redshift:sales")
+    places = Places("data", "run-1", "sales", everywhere)
 
     assert places.outputs("00000-000", failed_stage, RowCounts(), ()).tables == tables

@@ -1,0 +1,143 @@
+"""Five designs that people bring along, each by the commands that README.md tells them to type.
+
+One running cloud for all, permissions enforced.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_cloud import ROOT, Item, RunningCloud, wait_until
+
+from local.local_cloud.cloud import LocalCloud
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("five-designs"),
+]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    state_dir: Path = tmp_path_factory.mktemp("local-cloud")
+    with LocalCloud(
+        ROOT / "template.yaml",
+        state_dir,
+        port=0,
+        parameters={"StartRunsOnUpload": "true"},
+        redelivery_seconds=2,
+    ) as local_cloud:
+        yield RunningCloud(local_cloud)
+
+
+# Design 3: a CSV in, a CSV out
+
+LANDING = "landing/readings_csv/"
+RESULTS = "results/readings_csv/"
+
+
+def upload_csv(cloud: RunningCloud, key: str, body: str) -> str:
+    """Put an object; answers the id of the run that its upload starts."""
+    bucket = cloud.outputs["DataBucketName"]
+    cloud.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+
+    def found() -> str | None:
+        answer = cloud.cloud.client("dynamodb").scan(
+            TableName=cloud.outputs["LedgerTable"],
+            FilterExpression="#item = :run AND contains(#request, :key)",
+            ExpressionAttributeNames={"#item": "item", "#request": "request"},
+            ExpressionAttributeValues={":run": {"S": "RUN"}, ":key": {"S": key}},
+        )
+        return next((run["run_id"]["S"] for run in answer["Items"]), None)
+
+    run_id: Any = wait_until(found, f"a run over {key}")
+    return str(run_id)
+
+
+def files_of(cloud: RunningCloud, run_id: str) -> dict[str, list[dict[str, str]]]:
+    """The run's files in the output bucket, by key: their rows, as a reader of CSV has them."""
+    s3, bucket = cloud.cloud.client("s3"), cloud.outputs["OutputBucketName"]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RESULTS)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    return {
+        key: list(
+            csv.DictReader(
+                io.StringIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+            )
+        )
+        for key in keys
+        if f"/{run_id}-" in key
+    }
+
+
+def noted(cloud: RunningCloud, run_id: str) -> list[str]:
+    """The events of a run that the consumer of the notification queue has noted."""
+    answer = cloud.cloud.client("dynamodb").query(
+        TableName=cloud.outputs["LedgerTable"],
+        KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": "EVENT#"}},
+    )
+    return [json.dumps(item) for item in answer["Items"]]
+
+
+def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
+    cloud: RunningCloud,
+) -> None:
+    body = (
+        "id,recorded_at,value,unit\n"
+        "a,2026-11-01T00:00:00Z,1.500,C\n"
+        "b,2026-11-01T01:00:00+01:00,-2,C\n"
+        '"c, ""the third""",2026-11-01T00:00:00Z,70,F\n'
+        "a,2026-11-01T00:00:00Z,1.500,C\n"
+        + "".join(f"d{number},2026-11-01T00:00:00Z,{number},C\n" for number in range(20))
+        + "x,2026-11-01T00:00:00Z,1,K\n"
+    )
+    run_id = upload_csv(cloud, f"{LANDING}day one.csv", body)
+    run = cloud.await_run(run_id, "SUCCEEDED", "FAILED")
+    assert run["status"]["S"] == "SUCCEEDED", run.get("reason")
+    rows = {name: int(count["N"]) for name, count in run["rows"]["M"].items()}
+    counts = (rows["rows_in"], rows["rejected"], rows["removed"], rows["stored"])
+    assert counts == (25, 1, 1, 23)
+
+    files = files_of(cloud, run_id)
+    assert sorted(files) == [
+        f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv",
+        f"{RESULTS}unit=F/{run_id}-00000-000-00000.csv",
+    ]
+    in_celsius, in_fahrenheit = (files[key] for key in sorted(files))
+    assert in_fahrenheit == [
+        {"id": 'c, "the third"', "recorded_at": "2026-11-01T00:00:00Z", "value": "70.000"}
+    ]
+    assert len(in_celsius) == 22
+    assert in_celsius[1] == {
+        "id": "b",
+        "recorded_at": "2026-11-01T00:00:00Z",
+        "value": "-2.000",
+    }
+    assert cloud.stored(run_id) == []
+    (outcome,) = cloud.results(run_id)["outcomes"]
+    assert outcome["outputs"]["tables"] == [f"files:{RESULTS}"]
+
+    def consumed() -> Item | None:
+        events = noted(cloud, run_id)
+        return {"events": events} if any("run-ended" in event for event in events) else None
+
+    wait_until(consumed, "the consumer to note the run's end")
+
+
+def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(
+    cloud: RunningCloud,
+) -> None:
+    run_id = upload_csv(cloud, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n")
+    cloud.await_run(run_id, "FAILED")
+    letter = cloud.dead_letter("broken.csv")
+    assert json.loads(letter["Body"])["detail"]["object"]["key"] == f"{LANDING}broken.csv"
+    assert files_of(cloud, run_id) == {}

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from running_cloud import ROOT, Item, RunningCloud, wait_until
 
+from contracts import layout
+from contracts.output_manifest import OutputManifest, current_files
 from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [
@@ -141,3 +143,77 @@ def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(
     letter = cloud.dead_letter("broken.csv")
     assert json.loads(letter["Body"])["detail"]["object"]["key"] == f"{LANDING}broken.csv"
     assert files_of(cloud, run_id) == {}
+
+
+DAYS = "archive/readings_days/"
+DAYS_RESULTS = "results/readings_days/"
+
+
+def current(cloud: RunningCloud) -> dict[str, list[str]]:
+    """What a reader of the manifests sees: the ids of rows, by the folder of their file."""
+    s3, bucket = cloud.cloud.client("s3"), cloud.outputs["OutputBucketName"]
+
+    def body(key: str) -> str:
+        return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+
+    prefix = f"{DAYS_RESULTS}{layout.MANIFESTS}"
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    manifests = [OutputManifest.from_json(json.loads(body(each["Key"]))) for each in found]
+    rows: dict[str, list[str]] = {}
+    for file in current_files(manifests):
+        ids = [row["id"] for row in csv.DictReader(io.StringIO(body(file.key)))]
+        rows.setdefault(file.key.removeprefix(DAYS_RESULTS).partition("/")[0], []).extend(ids)
+    return rows
+
+
+def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(cloud: RunningCloud) -> None:
+    s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
+    contract = (ROOT / "datasets" / "readings_csv.yaml").read_text()
+    contract = contract.replace("landing/readings_csv/", DAYS).replace(
+        "partitionBy: [unit]", "partitionBy: [unit], replace: partition"
+    )
+    s3.put_object(
+        Bucket=cloud.outputs["CodeBucketName"],
+        Key="datasets/readings_days.yaml",
+        Body=contract.replace("readings_csv", "readings_days").encode(),
+    )
+    request = {"datasetName": "readings_days", "startDateTime": "2020-01-01"}
+    rows = {"a": "a,2026-11-01T00:00:00Z,1,C\n", "f": "f,2026-11-01T00:00:00Z,1,F\n"}
+
+    def run(run_id: str, **objects: str) -> dict[str, Any]:
+        for name, body in objects.items():
+            text = f"id,recorded_at,value,unit\n{body}"
+            s3.put_object(Bucket=bucket, Key=f"{DAYS}{name}.csv", Body=text.encode())
+        cloud.send({**request, "runId": run_id})
+        ended = cloud.await_run(run_id, "SUCCEEDED", "FAILED")
+        assert ended["status"]["S"] == "SUCCEEDED", ended.get("reason")
+        result = cloud.results(run_id)
+        url = result["files"]["manifestUrl"]
+        output = cloud.outputs["OutputBucketName"]
+        assert url == f"s3://{output}/{DAYS_RESULTS}_runs/{run_id}.json"
+        body = s3.get_object(Bucket=output, Key=url.removeprefix(f"s3://{output}/"))["Body"].read()
+        manifest: dict[str, Any] = json.loads(body)
+        return {**manifest, "result": result["files"]}
+
+    first = run("days-1", one=rows["a"], two=rows["f"])
+    assert [(file["key"], file["rows"], file["partition"]) for file in first["files"]] == [
+        (f"{DAYS_RESULTS}unit=C/days-1-00000-000-00000.csv", 1, {"unit": "C"}),
+        (f"{DAYS_RESULTS}unit=F/days-1-00000-001-00000.csv", 1, {"unit": "F"}),
+    ]
+    assert (first["complete"], first["rows"], first["supersedes"]) == (True, 2, [])
+    assert first["asked"]["startDateTime"] == "2020-01-01T00:00:00Z"
+    assert current(cloud) == {"unit=C": ["a"], "unit=F": ["f"]}
+
+    second = run("days-2", one=rows["a"] + rows["a"].replace("a", "b", 1))
+
+    assert second["supersedes"] == ["days-1"]
+    assert second["result"]["removed"] == 2
+    assert current(cloud) == {"unit=C": ["a", "b"], "unit=F": ["f"]}
+    listed = s3.list_objects_v2(Bucket=cloud.outputs["OutputBucketName"], Prefix=DAYS_RESULTS)
+    names = [found["Key"].removeprefix(DAYS_RESULTS) for found in listed["Contents"]]
+    assert names == [
+        "_runs/days-1.json",
+        "_runs/days-2.json",
+        "unit=C/days-2-00000-000-00000.csv",
+        "unit=F/days-2-00000-001-00000.csv",
+    ]

@@ -21,7 +21,7 @@ from cli.tables import STATUS_STYLES, make_console, outcomes_table, print_json
 from contracts import layout
 from contracts.manifest import left_out
 from contracts.run import RunResult, UnitOutcome, UnitStatus
-from steps.notification_text import balance, missing_in_warehouse
+from steps.notification_text import balance, missing_in_warehouse, published
 
 _OUTCOMES: Final = b'"outcomes": ['
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -138,6 +138,8 @@ def _print_document(console: Console, document: Document, stack: str | None, uni
     console.print(f"rows of stored units: {balance(result.rows)}")
     if result.hidden_objects:
         print_lines(console, [f"objects: {left_out(result.hidden_objects)}"])
+    if result.files:
+        print_lines(console, [published(result.files)])
     if result.warehouse_error:
         print_lines(console, [missing_in_warehouse(result.warehouse_error)])
     print_findings(console, result.findings)

@@ -19,10 +19,13 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
               runs/<run_id>/items/results/0000031.json        what came of item 31
               runs/<run_id>/resent/<digest>.csv               mended rows, sent by a person
+              runs/<run_id>/published/<attempt>/<run>-00000.jsonl   lines of an output manifest
               runs/<run_id>/results.json
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
               quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
+              published/<range>/<generation>/<run_id>         empty: a run that published files
 output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output_files
+              <prefix>/_runs/<run_id>.json                    see contracts.output_manifest
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql
 """
 
@@ -32,6 +35,7 @@ import re
 from typing import Final
 
 LANDING_PREFIX: Final = "landing/"
+MANIFESTS: Final = "_runs/"  # below a prefix of the output bucket; Spark and Hive skip names with _
 RUN_UNIT: Final = "RUN"  # stands for the whole run where a unit id is expected
 
 
@@ -150,9 +154,38 @@ def item_result_key(run_id: str, index: int) -> str:
     return f"{item_results_prefix(run_id)}{index:07d}.json"
 
 
+def output_manifest_key(prefix: str, run_id: str) -> str:
+    """Of a `contracts.output_manifest.OutputManifest`, in the output bucket.
+
+    Args:
+        prefix: of the target; ends with `/`.
+    """
+    return f"{prefix}{MANIFESTS}{run_id}.json"
+
+
+def publish_page_key(run_id: str, run_attempt: int, of_run: str, page: int) -> str:
+    """Lines of the manifest of `of_run` that this run is making, until all are there."""
+    return f"runs/{run_id}/published/{run_attempt}/{of_run}-{page:05d}.jsonl"
+
+
+def published_prefix(range_id: str) -> str:
+    """Under which each run over a range leaves its mark once its output manifest is there."""
+    return f"published/{range_id}/"
+
+
+def published_key(range_id: str, generation: str, run_id: str) -> str:
+    return f"{published_prefix(range_id)}{generation}/{run_id}"
+
+
 def resent_key(run_id: str, digest: str, ending: str) -> str:
     """Where rows of this run lie that were rejected, mended and sent again."""
     return f"runs/{run_id}/resent/{digest}{ending}"
+
+
+def resent_from(bucket: str, url: str) -> str | None:
+    """The run whose corrected rows an object of the data bucket holds; None: it holds none."""
+    match = re.fullmatch(r"runs/([^/]+)/resent/[^/]+", url.removeprefix(f"s3://{bucket}/"))
+    return match[1] if match else None
 
 
 def results_key(run_id: str) -> str:

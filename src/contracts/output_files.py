@@ -57,6 +57,24 @@ class UnitFiles(Contract):
     bytes: int
 
 
+class FilesTotals(Contract):
+    """What a run has published in the output bucket (targets.files).
+
+    Attributes:
+        manifest_url: names each file (`contracts.output_manifest.OutputManifest`).
+        superseded_by: a newer run over the same range, whose files count instead.
+        removed: older files of partitions that this run has replaced.
+    """
+
+    manifest_url: str
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+    supersedes: int = 0
+    superseded_by: str | None = None
+    removed: int = 0
+
+
 def file_key(
     prefix: str, partition: dict[str, str | None], run_id: str, unit_id: str, part: int, ending: str
 ) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
@@ -257,6 +258,7 @@ class RunResult(Contract):
         warehouse_error: why the rows about the run itself, its units and jobs did not reach the
             warehouse; absent where they did, or where there is no warehouse.
         hidden_objects: objects of the range that were left out as hidden.
+        files, files_error: what was published in the output bucket, or why that was not possible.
     """
 
     run_id: str
@@ -275,6 +277,8 @@ class RunResult(Contract):
     ended_at: str | None = None
     warehouse_error: str | None = None
     hidden_objects: int = 0
+    files: FilesTotals | None = None
+    files_error: str | None = None
 
     @property
     def outcome(self) -> RunOutcome:

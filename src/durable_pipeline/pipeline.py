@@ -1,7 +1,7 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
     prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
-    execute:  per unit (see unit.py) → record-run → notify
+    execute:  per unit (see unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
 """
@@ -46,7 +46,7 @@ from durable_pipeline.steps import (
     call,
     is_broken_replay,
 )
-from durable_pipeline.stores import prepare_warehouse, store_run_rows
+from durable_pipeline.stores import prepare_warehouse, publish_files, store_run_rows
 from durable_pipeline.unit import Unit
 
 
@@ -108,7 +108,8 @@ class Pipeline:
             reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
             if manifest.hidden:
                 reason += f"; {left_out(manifest.hidden)}"
-            return Prepared(result=self.finish(request, claim, RunStatus.SKIPPED, reason))
+            retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
+            return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
     def execute(self, plan: Plan) -> RunResult:
@@ -129,8 +130,9 @@ class Pipeline:
 
     def _run_shard(self, plan: Plan, shard: int) -> None:
         message = {"shard": Shard(plan=plan, shard=shard).to_json()}
+        same_code = self.execution_arn.partition("/durable-execution/")[0]  # function and version
         try:
-            self.context.invoke(_own_function(self.execution_arn), message, name="run-shard")
+            self.context.invoke(same_code, message, name="run-shard")
         except InvokeError as error:
             self._unrecorded("shard", f"{shard}: {error}", plan)
 
@@ -168,9 +170,8 @@ class Pipeline:
             self._unrecorded("unit", f"{units[item.index]}: {why}", plan)
 
     def _unrecorded(self, what: str, details: str, plan: Plan) -> None:
-        self.context.logger.error(
-            "no outcome recorded", extra={"run_id": plan.request.run_id, what: details}
-        )
+        extra = {"run_id": plan.request.run_id, what: details}
+        self.context.logger.error("no outcome recorded", extra=extra)
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; answers its execution's ARN.
@@ -193,8 +194,13 @@ class Pipeline:
         reason: str | None = None,
         *,
         dataset: LoadedDataset | None = None,
+        retried: LoadedDataset | None = None,
     ) -> RunResult:
-        """Record the run's outcome (decided by the units unless given), then announce it."""
+        """Publish the run's files, record its outcome (by its units unless given), announce it.
+
+        Args:
+            retried: the dataset of a retry without units; what it retries may be unpublished.
+        """
         record = RecordRun(
             request=request,
             run_attempt=claim.run_attempt,
@@ -202,6 +208,7 @@ class Pipeline:
             status=status,
             reason=reason,
         )
+        record = publish_files(self.context, self.settings, record, dataset or retried)
         recorded = call(self.context, self.settings, RECORD_RUN, record)
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
@@ -265,13 +272,5 @@ def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str
         return f"run {request.retry_of} has stored all it had"
     if request.input_url:
         return dataset.input_url or request.input_url
-    start, end = request.start_date_time, claim.end_date_time
-    return (
-        f"dataset {request.dataset_name} from {start and format_timestamp(start)}"
-        f" to {format_timestamp(end)}"
-    )
-
-
-def _own_function(execution_arn: str) -> str:
-    """The function and version that an execution runs on: shards run the same code."""
-    return execution_arn.partition("/durable-execution/")[0]
+    start, end = request.start_date_time, format_timestamp(claim.end_date_time)
+    return f"dataset {request.dataset_name} from {start and format_timestamp(start)} to {end}"

@@ -24,6 +24,7 @@ STEP_OPERATIONS: Final = (
     "explain-load",
     "record-items",
     "record-unit",
+    "publish-files",
     "record-run",
     "notify",
     "reject-message",

@@ -62,6 +62,7 @@ STORE_REDSHIFT = Step("store-redshift", "store-redshift", messages.PreparedLoad)
 EXPLAIN_LOAD = Step("explain-load", "explain-load", messages.LoadExplanation)
 RECORD_ITEMS = Step("record-items", "record-items", ItemTotals)
 END_UNIT = Step("end-unit", "record-unit", Nothing)
+PUBLISH_FILES = Step("publish-files", "publish-files", messages.PublishedFiles)
 RECORD_RUN = Step("record-run", "record-run", messages.RecordedRun)
 NOTIFY = Step("notify", "notify", Nothing)
 

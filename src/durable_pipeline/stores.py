@@ -14,11 +14,14 @@ from contracts.messages import (
     ExplainLoad,
     LoadedDataset,
     PrepareWarehouse,
+    PublishFiles,
+    RecordRun,
     StoreDynamodb,
     StoreFiles,
     StoreRedshift,
     Transformed,
 )
+from contracts.run import REASON_CHARACTERS, RunStatus
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.load_failures import load_attempts, load_attempts_of_flow_1
 from durable_pipeline.policies import LOAD_AGAIN
@@ -26,6 +29,7 @@ from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
     EXPLAIN_LOAD,
     PREPARE_WAREHOUSE,
+    PUBLISH_FILES,
     STORE_DYNAMODB,
     STORE_FILES,
     STORE_REDSHIFT,
@@ -41,6 +45,40 @@ def prepare_warehouse(context: DurableContext, settings: Settings, run_id: str) 
         StageFailed: a table is not as the contract has it, or cannot be made.
     """
     call(context, settings, PREPARE_WAREHOUSE, PrepareWarehouse(run_id=run_id))
+
+
+def publish_files(
+    context: DurableContext, settings: Settings, record: RecordRun, dataset: LoadedDataset | None
+) -> RecordRun:
+    """Name the run's files in the output bucket, in as many calls as its units take.
+
+    Args:
+        dataset: absent, or without the target `files`: there is nothing to publish.
+
+    Returns:
+        What to record of the run. If its files are not published, it has failed: its next attempt
+        publishes them.
+
+    Raises:
+        StageFailed: another execution holds the run.
+    """
+    if dataset is None or "files" not in dataset.targets:
+        return record
+    message = PublishFiles(
+        request=record.request,
+        run_attempt=record.run_attempt,
+        execution_arn=record.execution_arn,
+    )
+    try:
+        while (answer := call(context, settings, PUBLISH_FILES, message)).progress is not None:
+            message = message.model_copy(update={"progress": answer.progress})
+    except StageFailed as failed:
+        if failed.error_type == "OwnershipLost":
+            raise
+        why = f"its files were not published: {failed}"[:REASON_CHARACTERS]
+        failure = {"status": RunStatus.FAILED, "reason": why, "files_error": why}
+        return record.model_copy(update=failure)
+    return record.model_copy(update={"files": answer.totals})
 
 
 def store_run_rows(

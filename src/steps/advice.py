@@ -75,6 +75,8 @@ def _mend(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
         )
     if result.units.failed:
         steps.append(_retry(request, result))
+    elif result.files_error is not None:
+        steps.append(_publish(request, result))
     return tuple(dict.fromkeys(steps))
 
 
@@ -128,6 +130,14 @@ def _retry(request: RunRequest, result: RunResult) -> NextStep:
     return NextStep(
         why="Then process again what is not stored (a message that the queue still holds does"
         " so by itself):",
+        command=run_command(request, retry_of=result.run_id),
+    )
+
+
+def _publish(request: RunRequest, result: RunResult) -> NextStep:
+    return NextStep(
+        why="Every unit is stored, but no manifest names the files. Once the output bucket can be"
+        " written, publish them (a message that the queue still holds does so by itself):",
         command=run_command(request, retry_of=result.run_id),
     )
 

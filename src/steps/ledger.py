@@ -53,14 +53,20 @@ class Ledger:
             )
         return _from_wire(answer["Item"]) if "Item" in answer else None
 
-    def query(self, run_id: str, prefix: str) -> Iterator[Item]:
-        """A run's items whose sort key starts so, in its order (consistent, page by page)."""
+    def query(self, run_id: str, prefix: str, after: str | None = None) -> Iterator[Item]:
+        """A run's items whose sort key starts so, in its order (consistent, page by page).
+
+        Args:
+            after: the sort key behind which to begin.
+        """
+        start = {} if after is None else {"ExclusiveStartKey": _key(run_id, after)}
         yield from self._query(
             f"{run_id}/{prefix}* in the ledger",
             KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#item": "item"},
             ExpressionAttributeValues=_to_wire({":run": run_id, ":prefix": prefix}),
             ConsistentRead=True,
+            **start,
         )
 
     def query_active(self, what: str) -> Iterator[Item]:
@@ -130,14 +136,13 @@ class Ledger:
         return True
 
     def _query(self, what: str, **arguments: Any) -> Iterator[Item]:
-        start: dict[str, Any] = {}
         while True:
             with aws.translated(f"listing {what}"):
-                page = aws.client("dynamodb").query(TableName=self._table, **arguments, **start)
+                page = aws.client("dynamodb").query(TableName=self._table, **arguments)
             yield from (_from_wire(item) for item in page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _refused(error: ClientError) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.manifest import left_out
+from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -63,6 +64,8 @@ def _evidence(result: RunResult) -> Iterator[str]:
         yield f"Failed units (the first {len(result.failures)} of {result.units.failed}):"
         for unit in result.failures:
             yield from failure_lines(unit)
+    if result.files:
+        yield published(result.files)
     if result.results_url:
         yield f"Every unit: {result.results_url}"
     if result.item_results_url:
@@ -86,6 +89,22 @@ def balance(rows: RowCounts) -> str:
     return (
         f"{rows.rows_in} in {sign} {rows.stored} stored + {rows.rejected} rejected"
         f" + {rows.filtered} filtered + {rows.removed} removed{warned}{newer}"
+    )
+
+
+def published(files: FilesTotals) -> str:
+    """`Files: 3 with 120 rows (4,567 bytes): s3://…/_runs/r1.json`, and what became of others."""
+    notes = ""
+    if files.supersedes:
+        runs = "1 earlier run" if files.supersedes == 1 else f"{files.supersedes} earlier runs"
+        notes += f"; supersedes {runs}"
+    if files.removed:
+        notes += f"; {files.removed} replaced files removed"
+    if files.superseded_by:
+        notes += f"; superseded by the newer run {files.superseded_by}"
+    return (
+        f"Files: {files.files} with {files.rows} rows ({files.bytes:,} bytes):"
+        f" {files.manifest_url}{notes}"
     )
 
 

@@ -126,6 +126,8 @@ def decide(
         findings=tally.findings,
         items=tally.items,
         warehouse_error=message.warehouse_error,
+        files=message.files,
+        files_error=message.files_error,
     )
 
 
@@ -137,22 +139,26 @@ def as_stopped(result: RunResult, reason: str) -> RunResult:
     return result.model_copy(update=ended)
 
 
+def is_tolerated(units: UnitTotals, items: ItemTotals | None, tolerated: float) -> bool:
+    """Whether no more units failed, or where there are items, no more of them, than tolerated."""
+    counted = units if items is None else items
+    return counted.failed_percentage <= tolerated
+
+
 def _why_failed(tally: Tally, tolerated: float) -> str | None:
     """None if the run has succeeded. Where there are items, it is their share that is tolerated."""
     units, items = tally.totals, tally.items
     if not units.total:
         return "the run has no manifest: its objects were never listed"
+    if is_tolerated(units, items, tolerated):
+        return None
     if items is not None:
-        if items.failed_percentage <= tolerated:
-            return None
         lost = items.rejected + items.failed
         reason = (
             f"{lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
             f" tolerated {tolerated:g}%): {items.rejected} rejected, {items.failed} of batches that"
             " failed"
         )
-    elif units.failed_percentage <= tolerated:
-        return None
     else:
         reason = (
             f"{units.failed} of {units.total} units failed ({units.failed_percentage:.4g}%,"

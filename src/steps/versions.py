@@ -6,6 +6,12 @@ from contracts.dataset import DatasetSnapshot
 from contracts.run_request import parse_timestamp
 
 
+def run_version(snapshot: DatasetSnapshot) -> str:
+    """Start and id of the run; compares as text."""
+    started = parse_timestamp(snapshot.run_started_at)
+    return f"{started:%Y-%m-%dT%H:%M:%S.%fZ}#{snapshot.run_id}"
+
+
 def row_version(snapshot: DatasetSnapshot, unit_id: str, run_attempt: int) -> str:
     """Start and id of the run, the unit, and the run's attempt.
 
@@ -14,5 +20,4 @@ def row_version(snapshot: DatasetSnapshot, unit_id: str, run_attempt: int) -> st
     attempt comes last: what an execution that has lost its run still writes overwrites nothing of
     the next one.
     """
-    started = parse_timestamp(snapshot.run_started_at)
-    return f"{started:%Y-%m-%dT%H:%M:%S.%fZ}#{snapshot.run_id}#{unit_id}#{run_attempt:04d}"
+    return f"{run_version(snapshot)}#{unit_id}#{run_attempt:04d}"

@@ -9,6 +9,7 @@ import boto3
 from cli_world import World, pipeline
 
 from contracts import layout
+from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -93,6 +94,14 @@ def test_a_run_whose_rows_the_warehouse_lacks_says_so(local: World) -> None:
     put_results(local, unit(0), warehouse_error="permission denied")
 
     assert "pipeline_jobs): permission denied" in pipeline("results", "run-1").output
+
+
+def test_a_run_with_files_names_their_manifest(local: World) -> None:
+    files = FilesTotals(manifest_url="s3://output/p/_runs/run-1.json", files=3, rows=7)
+    put_results(local, unit(0), files=files)
+
+    output = pipeline("results", "run-1").output
+    assert "Files: 3 with 7 rows (0 bytes): s3://output/p/_runs/run-1.json" in output
 
 
 def test_of_many_units_those_with_losses_are_shown_first(local: World) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -37,6 +38,23 @@ def test_a_clean_run_says_so_and_adds_up() -> None:
         "Time: 2026-11-20T08:00:00Z to 2026-11-20T08:01:30Z (90 s)",
         "Every unit: s3://data/runs/r1/results.json",
     ]
+
+
+def test_published_files_are_named_by_their_manifest() -> None:
+    files = FilesTotals(
+        manifest_url="s3://output/p/_runs/r1.json", files=3, rows=6, bytes=4567, supersedes=2
+    )
+    (line,) = (each for each in end_text(result(files=files)).splitlines() if "output" in each)
+    assert line == (
+        "Files: 3 with 6 rows (4,567 bytes): s3://output/p/_runs/r1.json; supersedes 2 earlier runs"
+    )
+
+
+def test_what_became_of_other_runs_files_is_told() -> None:
+    files = FilesTotals(manifest_url="s3://o/k", supersedes=1, removed=4, superseded_by="r2")
+    text = end_text(result(files=files))
+    assert "s3://o/k; supersedes 1 earlier run; 4 replaced files removed; superseded by" in text
+    assert "by the newer run r2" in text
 
 
 def test_losses_are_told_with_the_rules_that_rows_broke() -> None:

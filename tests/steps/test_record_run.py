@@ -12,6 +12,7 @@ from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
 from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
+from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
 from steps import storage
 from steps.ledger import unit_item
@@ -407,6 +408,26 @@ def test_a_run_recorded_once_more_says_what_the_warehouse_lacks(run: Any) -> Non
     assert again.next_steps[0].command == f"pipeline jobs {again.run_id}"
     assert run_item(run)["warehouse_error"] == "relation does not exist"
     assert run.read_json("runs/r1/results.json")["warehouseError"] == "relation does not exist"
+
+
+def test_a_run_says_where_its_files_are_named(run: Any) -> None:
+    for unit_id in ("00000-000", "00000-001", "00001-000"):
+        unit(run, unit_id)
+    files = FilesTotals(manifest_url="s3://output/p/_runs/r1.json", files=3, rows=21)
+    result = record(run, files=files).result
+    assert (result.status, result.files) == (RunStatus.SUCCEEDED, files)
+    document = run.read_json("runs/r1/results.json")
+    assert document["files"]["manifestUrl"] == files.manifest_url
+
+
+def test_a_run_whose_files_were_not_published_has_failed_and_says_what_to_do(run: Any) -> None:
+    for unit_id in ("00000-000", "00000-001", "00001-000"):
+        unit(run, unit_id)
+    why = "its files were not published: AccessDenied"
+    result = record(run, status=RunStatus.FAILED, reason=why, files_error=why).result
+    assert (result.status, result.reason, result.files_error) == (RunStatus.FAILED, why, why)
+    assert run_item(run)["status"] == "FAILED"
+    assert result.next_steps[-1].command.endswith("--retry-of r1")
 
 
 def test_objects_that_were_left_out_as_hidden_are_in_the_result(run: Any) -> None:

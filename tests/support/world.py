@@ -61,6 +61,7 @@ class World:
         self.rejected_items = 1  # of the ten of each batch
         self.set_aside = 0  # of the six rows of each unit
         self.unwritten = 0  # rows of each unit that are missing in its files
+        self.published: list[dict[str, Any]] = []  # answers of publish-files, the next one first
         self.warehouse = False
         self.input_url: str | None = None
         self.slices: list[dict[str, Any]] = []
@@ -260,9 +261,15 @@ class World:
             "units": {"total": self.objects, "failed": failed},
             "reason": payload.get("reason", f"{failed} failed"),
             "warehouseError": payload.get("warehouseError"),
+            "files": payload.get("files"),
+            "filesError": payload.get("filesError"),
         }
         statements = {"statementsUrl": "s3://x/y"} if self._has_warehouse else {}
         return {"result": result, **statements}
+
+    def _publish_files(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        totals = {"manifestUrl": "s3://output/p/_runs/r.json", "files": 3, "rows": 18}
+        return self.published.pop(0) if self.published else {"totals": totals}
 
     def _notify(self, _payload: dict[str, Any]) -> None:
         return None

@@ -11,6 +11,7 @@ from contracts.messages.job import (
     CheckJob,
     SubmitJob,
 )
+from contracts.messages.publish import PublishedFiles, PublishFiles, PublishProgress
 from contracts.messages.run import (
     LOAD_FLOW,
     START_FLOW,
@@ -70,6 +71,9 @@ __all__ = [
     "PrepareWarehouse",
     "PreparedLoad",
     "PreparedWarehouse",
+    "PublishFiles",
+    "PublishProgress",
+    "PublishedFiles",
     "RecordItems",
     "RecordRun",
     "RecordedRun",

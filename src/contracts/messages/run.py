@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contracts.base import Contract
 from contracts.job import Engine, JobState
+from contracts.output_files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
 
@@ -201,6 +202,8 @@ class RecordRun(Contract):
             decided here from the units and the tolerated percentage.
         warehouse_error: why the run's own rows are missing in the warehouse; given when the run is
             recorded once more to say so.
+        files: what was published in the output bucket.
+        files_error: why that was not possible, which fails the run.
     """
 
     request: RunRequest
@@ -209,6 +212,8 @@ class RecordRun(Contract):
     status: RunStatus | None = None
     reason: str | None = None
     warehouse_error: str | None = None
+    files: FilesTotals | None = None
+    files_error: str | None = None
 
 
 class RecordedRun(Contract):

@@ -40,7 +40,7 @@ def _turn(path: Path) -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _turn(item.path))  # stable: inside of a file and a folder the order stays
+    items.sort(key=lambda item: _turn(item.path))  # stable: a file stays together
 
 
 @pytest.hookimpl(optionalhook=True)

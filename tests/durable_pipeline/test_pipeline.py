@@ -10,6 +10,7 @@ from world import Deployment, World, error_named, sqs_event
 
 from contracts.messages import LoadedDataset
 from durable_pipeline import app
+from durable_pipeline.batch import KEPT_BODY_BYTES, KEPT_REASON_BYTES
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 
@@ -640,10 +641,10 @@ def test_news_that_cannot_be_sent_do_not_change_the_outcome(
     "bad",
     [
         json.dumps({**RUN, "startDateTime": "0001-01-01T00:00:00+05:00"}),
-        json.dumps({**RUN, **{f"field{number}": 1 for number in range(3000)}}),
+        json.dumps({**RUN, **{f"field{number}": 1 for number in range(300)}}),
         "€" * 300_000,
     ],
-    ids=["a time out of range", "thousands of problems", "a long text"],
+    ids=["a time out of range", "hundreds of problems", "a long text"],
 )
 def test_the_worst_message_does_not_take_its_neighbours_along(
     deployment: Deployment, world: World, bad: str
@@ -656,6 +657,12 @@ def test_the_worst_message_does_not_take_its_neighbours_along(
     (rejected,) = world.payloads("reject-message")
     assert rejected["messageId"] == "m-2"
     assert len(json.dumps(rejected)) < 1024 * 1024
+    reason, cut, _ = rejected["reason"].partition(" (only the beginning of the message is kept)")
+    assert len(json.dumps(reason)) <= KEPT_REASON_BYTES
+    if cut:  # as late as possible: one character more, of six bytes, is too much
+        assert KEPT_BODY_BYTES - 6 < len(json.dumps(rejected["body"])) <= KEPT_BODY_BYTES
+    else:
+        assert (rejected["body"], len(json.dumps(bad)) <= KEPT_BODY_BYTES) == (bad, True)
     assert world.count("validate") == 6
 
 

@@ -565,8 +565,8 @@ def test_missing_values_of_a_single_column_survive_too(job: Any, s3: Any) -> Non
 
 
 def test_the_scripts_are_python_3_9() -> None:
-    for path in (ROOT / "jobs").glob("*.py"):
-        ast.parse(path.read_text(), feature_version=(3, 9))
+    for path in (ROOT / "jobs" / "clean_csv.py", *(ROOT / "jobs").glob("*.py")):
+        assert ast.parse(path.read_text(), feature_version=(3, 9)).body
 
 
 @pytest.mark.parametrize("where", ["here", pinned_job.NAME])

@@ -56,7 +56,10 @@ def test_operation_3000_is_accepted_and_the_next_one_refused():
 
 
 def test_repeated_operations_count_once():
-    Limits().check(execution_with(OPERATIONS), [update("7"), update("8")])
+    limits, execution = Limits(), execution_with(OPERATIONS)
+    limits.check(execution, [update("7"), update("8")])
+    with pytest.raises(ServiceError, match="must not exceed 3000"):
+        limits.check(execution, [update("7"), update("another")])
 
 
 def test_what_an_execution_writes_is_summed_up_over_its_checkpoints():

@@ -61,7 +61,8 @@ def test_an_end_that_a_suspending_handler_hears_of_by_checkpoint_wakes_it(kind: 
 
     with EngineHarness(handler) as engine:
         arn = engine.start()
-        eventually(lambda: engine.status(arn) == "SUCCEEDED")
+        eventually(lambda: engine.status(arn) != "RUNNING")
+        assert engine.status(arn) == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("answer", ["success", "failure", "timeout", "heartbeat"])
@@ -89,7 +90,8 @@ def test_a_callback_that_ends_just_before_its_invocation_wakes_the_execution(ans
 
     with EngineHarness(handler) as engine:
         arn = engine.start()
-        eventually(lambda: engine.status(arn) == "SUCCEEDED")
+        eventually(lambda: engine.status(arn) != "RUNNING")
+        assert engine.status(arn) == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("kind", DUE_IN_A_SECOND)
@@ -120,7 +122,8 @@ def test_what_falls_due_while_its_invocation_ends_wakes_the_execution(kind: str)
 
         engine.executor._fire_due_operations = complete_due_as_the_invocation_ends
         arn = engine.start()
-        eventually(lambda: engine.status(arn) == "SUCCEEDED")
+        eventually(lambda: engine.status(arn) != "RUNNING")
+        assert engine.status(arn) == "SUCCEEDED"
 
 
 def test_timers_are_armed_on_the_lane_alone() -> None:
@@ -140,7 +143,8 @@ def test_timers_are_armed_on_the_lane_alone() -> None:
 
     with EngineHarness(handler) as engine:
         arn = engine.start()
-        eventually(lambda: engine.status(arn) == "SUCCEEDED")
+        eventually(lambda: engine.status(arn) != "RUNNING")
+        assert engine.status(arn) == "SUCCEEDED"
         assert fired.is_set()
     assert engine.clock.arming
     assert all(name.startswith("execution-worker-") for name in engine.clock.arming)
@@ -161,7 +165,8 @@ def test_nothing_is_invoked_again_when_nothing_has_ended() -> None:
 def test_a_timeout_that_falls_due_as_its_execution_ends_changes_nothing() -> None:
     with EngineHarness(lambda _: SUCCEEDED) as engine:
         arn = engine.start()
-        eventually(lambda: engine.status(arn) == "SUCCEEDED")
+        eventually(lambda: engine.status(arn) != "RUNNING")
+        assert engine.status(arn) == "SUCCEEDED"
         engine.executor.on_timed_out(arn, ErrorObject.from_message("too late"))
         execution = engine.store.load(arn)
         assert engine.status(arn) == "SUCCEEDED"

@@ -184,6 +184,9 @@ def test_without_the_response_type_reported_failures_count_for_nothing() -> None
     with polling(queue, function):
         until(lambda: len(queue.deleted) == 2)
 
+    assert sorted(queue.deleted) == ["0", "1"]
+    assert queue.returned == {}
+
 
 def test_nothing_is_deleted_when_the_function_fails() -> None:
     queue, function = FakeQueue("a"), FakeFunction(lambda _: Answer(b"{}", "Unhandled"))
@@ -203,6 +206,8 @@ def test_failed_messages_come_back_early_when_that_is_asked_for() -> None:
     with polling(queue, function, redelivery_seconds=2):
         until(lambda: queue.returned == {"0": 2})
 
+    assert queue.deleted == []
+
 
 def test_a_throttled_invocation_is_repeated() -> None:
     throttled = iter([True, False])
@@ -216,6 +221,8 @@ def test_a_throttled_invocation_is_repeated() -> None:
 
     with polling(queue, function):
         until(lambda: queue.deleted == ["0"])
+
+    assert next(throttled, "asked twice") == "asked twice"
 
 
 def test_a_refused_invocation_leaves_the_messages_in_the_queue() -> None:
@@ -257,6 +264,8 @@ def test_polling_goes_on_after_the_queue_was_out_of_reach(
 
     with polling(queue, function):
         until(lambda: queue.deleted == ["0"])
+
+    assert function.batches == [["a"]]
 
 
 def test_a_disabled_mapping_receives_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from local.local_cloud.redshift.copy import Copy, Format, Unload
@@ -185,8 +186,10 @@ def test_what_duckdb_takes_and_redshift_does_not_is_refused(sql: str, why: str) 
         "SELECT a::VARCHAR(3), LEFT(b, 2), a IN (1, 2) FROM (SELECT 1, 'x') AS v (a, b)",
     ],
 )
-def test_what_redshift_takes_is_read(sql: str) -> None:
-    translate(sql)
+def test_what_redshift_takes_is_read_and_becomes_sql_of_duckdb(sql: str) -> None:
+    statement = translate(sql)
+    assert isinstance(statement, Query | Change)
+    assert len(duckdb.extract_statements(statement.sql)) == 1
 
 
 def test_only_queries_leave_the_database_as_it_is() -> None:

@@ -120,6 +120,8 @@ def test_an_asynchronous_invocation_hands_its_tenant_on(tmp_path: Path):
         cloud.invoke("note", {"path": str(noted)}, InvocationType="Event", TenantId="blue")
         eventually(lambda: noted.exists() and noted.read_text() == "blue")
 
+    assert noted.read_text() == "blue"
+
 
 def test_pools_of_tenants_that_are_gone_are_forgotten(tmp_path: Path):
     now = [0.0]

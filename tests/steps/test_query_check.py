@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 from control_fakes import DATASET
 
+from contracts.dataset import Dataset
 from contracts.errors import InvalidRequest
 from steps.dataset_check import check_dataset, check_query
+
+
+def refusal(query: str, dataset: Dataset) -> str | None:
+    try:
+        check_query(query, dataset)
+    except InvalidRequest as error:
+        return str(error)
+    return None
 
 
 class TestQuery:
@@ -28,7 +37,7 @@ class TestQuery:
         ],
     )
     def test_boolean_expressions_over_the_columns_are_taken(self, query: str) -> None:
-        check_query(query, self.CHECKED.dataset)
+        assert refusal(query, self.CHECKED.dataset) is None
 
     @pytest.mark.parametrize(
         ("query", "complaint"),
@@ -85,4 +94,4 @@ class TestQuery:
 
     @pytest.mark.timeout(20)
     def test_checking_a_query_does_not_compute_it(self) -> None:
-        check_query("list_sum(range(1000000000)) > 1", self.CHECKED.dataset)
+        assert refusal("list_sum(range(1000000000)) > 1", self.CHECKED.dataset) is None

@@ -10,6 +10,7 @@ import functools
 from typing import Any, Final
 
 import botocore.useragent
+import direct_dynamodb  # noqa: F401
 import moto.core.responses
 import moto.s3.models
 import moto.sns.models

@@ -1,0 +1,49 @@
+"""Where the runs of one batch are executed, and what is kept of a message that is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from world import Deployment, World, error_named, sqs_event
+
+from durable_pipeline.batch import _cut
+
+RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+
+
+@pytest.mark.parametrize(("units_per_shard", "handed_over"), [(1, 1), (2, 1), (3, 0)])
+def test_a_run_of_several_shards_is_handed_over_however_short_it_is(
+    deployment: Deployment, world: World, units_per_shard: int, handed_over: int
+) -> None:
+    world.units_per_shard, world.unit_seconds = units_per_shard, 1
+
+    deployment.run(sqs_event({**RUN, "detached": False}))
+
+    assert world.count("start-run") == handed_over
+    assert world.count("validate") == (0 if handed_over else 3)
+
+
+def test_a_refused_message_that_cannot_be_kept_goes_back_to_the_queue(
+    deployment: Deployment, world: World
+) -> None:
+    world.fail("reject-message", *[error_named("InvalidData")] * 10)
+
+    execution = deployment.run(sqs_event("no JSON", RUN))
+
+    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert world.unit_status() == {"STORED": 3}
+
+
+@pytest.mark.parametrize("character", ["a", '"', "\n", "é", "€", "😀"])
+def test_a_text_is_cut_as_late_as_its_bytes_as_json_allow(character: str) -> None:
+    text = f"12{character * 9}"
+    size = len(json.dumps(text))
+    assert _cut(text, size) == text
+    for limit in range(len(json.dumps("…")), size):
+        cut = _cut(text, limit)
+        kept = cut.removesuffix("…")
+        assert (cut, len(json.dumps(cut)) <= limit) == (f"{kept}…", True)
+        assert text.startswith(kept)
+        assert len(json.dumps(f"{text[: len(kept) + 1]}…")) > limit

@@ -273,24 +273,22 @@ def test_one_id_is_in_both_jobs_their_outputs_the_load_and_the_runs_row(
     assert sum(loaded) == int(rows[0][2]) > 0
 
 
-def test_a_redelivered_message_finds_the_id_that_was_drawn_for_it(cloud: RunningCloud) -> None:
-    message = json.loads((ROOT / "events" / "glue.json").read_text())
-
-    def drawn() -> str | None:
-        items = cloud.ledger(message_id, "DRAWN")
-        return items[0]["drawn_run_id"]["S"] if items else None
-
+def test_a_redelivered_message_finds_the_id_that_was_drawn_for_it(
+    cloud: RunningCloud, terminal: Terminal
+) -> None:
+    one_day = "--dataset orders_glue --start 2026-11-01 --end 2026-11-02"
     with no_spark(cloud, failing=("00000-000",)):
-        message_id = cloud.send({**message, "endDateTime": "2026-11-02"})
-        run_id: str = wait_until(drawn, "the run id to be drawn")
+        sent = json.loads(terminal.type(f"pipeline run {one_day} --run-id auto --json"))
+        run_id = sent["runId"]
+        assert re.fullmatch(DRAWN_ID, run_id)
         cloud.await_run(run_id, "FAILED")
     with no_spark(cloud):
         run = cloud.await_run(run_id, "SUCCEEDED")
 
     assert int(run["run_attempt"]["N"]) > 1
-    assert drawn() == run_id
-    (of_run,) = {row[0] for row in found_by_its_id(cloud, run_id)}
-    assert of_run == run_id
+    (drawn,) = cloud.ledger(sent["messageId"], "DRAWN")
+    assert drawn["drawn_run_id"]["S"] == run_id
+    assert {row[0] for row in found_by_its_id(cloud, run_id)} == {run_id}
 
 
 @pytest.mark.spark

@@ -41,7 +41,7 @@ KEY = {"id": {"S": "1"}}
 
 
 class Wire(ThreadingHTTPServer):
-    """Takes requests, keeps what they ask for, and answers with an error."""
+    """Takes requests, collects what they ask for, and returns an error."""
 
     daemon_threads = True
     calls: list[Call]
@@ -65,9 +65,9 @@ class _Handler(BaseHTTPRequestHandler):
         where = route(self.path, headers)
         named = body if names_operation_in_body(where, headers) else b""
         where = with_operation(where, self.path, named)
-        kept = body if reads_body(where, self.command, self.path) else b""
+        whole = body if reads_body(where, self.command, self.path) else b""
         # Of the first request: on an error the client of S3 asks for the bucket's region.
-        found = calls_of(where, self.command, self.path, headers, kept)
+        found = calls_of(where, self.command, self.path, headers, whole)
         self.server.calls = self.server.calls or found
         self.send_response_only(400)
         self.send_header("Content-Length", "0")

@@ -57,7 +57,7 @@ def lambda_calls(
 
 
 def _function_arn(request: Request) -> str | None:
-    """With the qualifier that name or query carry: policies tell versions apart."""
+    """With the qualifier that name or query carry: policies distinguish versions."""
     match = _FUNCTION.fullmatch(request.uri["FunctionName"])
     if match is None:
         return None

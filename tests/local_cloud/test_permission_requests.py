@@ -192,6 +192,8 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
       ("secretsmanager:GetSecretValue", SECRET)]),
     ("redshift-data", "describe_statement", {"Id": "i"},
      [("redshift-data:DescribeStatement", "*")]),
+    ("redshift-data", "get_statement_result_v2", {"Id": "i"},
+     [("redshift-data:GetStatementResult", "*")]),
     ("logs", "get_log_events", {"logGroupName": "g", "logStreamName": "s"},
      [("logs:GetLogEvents", f"{GROUP}:log-stream:s")]),
     ("logs", "filter_log_events", {"logGroupName": "g"},
@@ -277,6 +279,13 @@ def test_a_list_carries_its_prefix_and_a_passed_role_its_service(wire: Wire) -> 
     assert wire.calls[0].context == {"s3:prefix": ("a/",)}
     asked(wire, "dynamodb", "delete_item", TableName="t", Key=KEY)
     assert wire.calls[0].context == {"dynamodb:leadingkeys": ("1",)}
+    entries = [{"Put": {"TableName": "t", "Item": KEY}}, {"Delete": {"TableName": "t", "Key": KEY}}]
+    asked(wire, "dynamodb", "transact_write_items", TransactItems=entries)
+    enclosing = {"dynamodb:enclosingoperation": ("TransactWriteItems",)}
+    assert [call.context for call in wire.calls] == [
+        enclosing,
+        {**enclosing, "dynamodb:leadingkeys": ("1",)},
+    ]
     where, metric = Route("monitoring", "", "PutMetricData"), b'{"Namespace": "N"}'
     (call,) = calls_of(where, "POST", "/", Headers([]), metric)
     assert call.context == {"cloudwatch:namespace": ("N",)}

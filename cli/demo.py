@@ -23,6 +23,7 @@ from cli.sending import send
 from cli.spark_need import check_spark
 from cli.tables import make_console, print_json
 from cli.upload import upload_code, upload_sample
+from cli.wheel import upload_stand_in
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"
@@ -74,6 +75,7 @@ def demo(
     try:
         with _local_cloud(state_dir, port, permissions.value, talk) as deployment:
             upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
+            upload_stand_in(deployment.client("s3"), deployment.output("CodeBucketName"))
             upload_sample(deployment, seed)
             talk.print("uploaded dataset contracts, job scripts and sample data")
             sent = send(deployment, body, checked=False)  # a refusal is worth seeing, too

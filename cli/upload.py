@@ -10,7 +10,7 @@ import typer
 from cli.deployment import Deployment, find_deployment
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.tables import make_console, print_json
-from cli.wheel import upload_wheel
+from cli.wheel import upload_stand_in, upload_wheel
 from contracts import layout
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -32,7 +32,8 @@ def upload(
 ) -> None:
     """Upload datasets/, jobs/, sql/ and the Glue job's DuckDB wheel to the code bucket.
 
-    The local cloud needs no wheel: jobs run in an environment that has DuckDB.
+    The local cloud needs no wheel, as its jobs run in an environment that has DuckDB; it gets a
+    text in the wheel's place, without which the job fails as on AWS.
 
     Example: pipeline upload --sample
     """
@@ -45,6 +46,8 @@ def upload(
     if wheel is not None or not deployment.local:
         done = upload_wheel(s3, bucket, wheel)
         make_console(stderr=json_output).print(done, soft_wrap=True)
+    else:
+        urls.append(upload_stand_in(s3, bucket))
     if json_output:
         print_json(console, urls)
         return

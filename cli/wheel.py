@@ -28,6 +28,10 @@ LOCK: Final = "requirements/glue-python-shell.txt"
 PREFIX: Final = "wheels/"
 TAG: Final = "cp39-cp39-manylinux_2_26_x86_64"
 NAME: Final = "duckdb-{version}-" + TAG + ".manylinux_2_28_x86_64.whl"
+_STAND_IN: Final = (
+    "Not DuckDB's wheel: the local cloud's jobs take DuckDB from their environment.\n"
+    "pipeline upload --wheel PATH puts the wheel itself here.\n"
+)
 _PIN: Final = re.compile(
     r"^duckdb==(\S+) \\\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE
 )
@@ -91,6 +95,24 @@ def upload_wheel(s3: Any, bucket: str, given: Path | None = None, root: Path = R
         ChecksumSHA256=base64.b64encode(bytes.fromhex(digest)).decode(),
     )
     return f"{url} uploaded, with SHA-256 {digest}"
+
+
+def upload_stand_in(s3: Any, bucket: str, root: Path = ROOT) -> str:
+    """Put a text in the wheel's place, unless something is there. For the local cloud only.
+
+    Its jobs take DuckDB from their environment, but fail as on AWS where the object is missing that
+    `--extra-py-files` names. So no package index is needed there.
+
+    Returns:
+        The object's URL.
+    """
+    key = Pin(root).key
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=_STAND_IN.encode(), IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
+            raise
+    return f"s3://{bucket}/{key}"
 
 
 def _digest_there(s3: Any, bucket: str, key: str) -> str | None:

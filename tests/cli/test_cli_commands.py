@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cli_world import EXECUTION_ARN, History, World, pipeline
 
+from cli.wheel import Pin
+
 ROOT = Path(__file__).resolve().parents[2]
 HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'
 UNIT = {
@@ -302,6 +304,7 @@ def test_upload_brings_contracts_scripts_and_sample_data(local: World) -> None:
 
     assert "s3://code/datasets/orders.yaml" in urls
     assert "s3://code/jobs/clean_csv.py" in urls
+    assert f"s3://code/{Pin().key}" in urls  # a text in its place, without which the job fails
     assert "s3://data/landing/orders/dt=2026-11-01/orders-1.csv" in urls
     for url in urls:
         bucket, _, key = url.removeprefix("s3://").partition("/")

@@ -14,7 +14,7 @@ from cli_world import World, pipeline
 from moto import mock_aws
 
 from cli.exit_codes import CommandFailed
-from cli.wheel import LOCK, TAG, Pin, upload_wheel
+from cli.wheel import LOCK, TAG, Pin, upload_stand_in, upload_wheel
 
 BUCKET = "code"
 
@@ -154,6 +154,19 @@ def test_where_no_index_has_it_the_error_names_the_wheel_and_the_option(
 
     assert Pin().file_name in failed.value.reason
     assert "pipeline upload --wheel PATH" in failed.value.reason
+
+
+def test_a_stand_in_takes_the_wheels_place_and_gives_way_to_it(s3: Any, tmp_path: Path) -> None:
+    wheel = wheel_in(tmp_path)
+    root = project_pinning(tmp_path, wheel)
+
+    url = upload_stand_in(s3, BUCKET, root)
+    assert url == f"s3://{BUCKET}/{Pin().key}"
+    assert stored(s3)[Pin().key].startswith(b"Not DuckDB's wheel")
+
+    upload_wheel(s3, BUCKET, wheel, root)
+    assert upload_stand_in(s3, BUCKET, root) == url
+    assert stored(s3) == {Pin().key: wheel.read_bytes()}
 
 
 def test_a_file_that_is_not_there_is_named(local: World) -> None:

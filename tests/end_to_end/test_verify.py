@@ -16,6 +16,7 @@ from cli.main import app
 from cli.upload import upload_code
 from cli.verify.claims import CLAIMS, Verdict
 from cli.verify.command import as_document, verify_deployment
+from cli.wheel import upload_stand_in
 
 pytestmark = [
     pytest.mark.cloud,
@@ -45,6 +46,7 @@ def deployment(cloud: RunningCloud) -> Iterator[Deployment]:
         stack_name="durable-pipeline",
     )
     upload_code(made.client("s3"), made.output("CodeBucketName"))
+    upload_stand_in(made.client("s3"), made.output("CodeBucketName"))
     yield made
     made.close()
 

@@ -242,6 +242,23 @@ def test_a_missing_script_fails_the_run_not_the_call(glue: Glue) -> None:
     assert "404" in run["ErrorMessage"]
 
 
+def test_a_package_that_is_not_in_its_bucket_fails_the_run_until_it_is(glue: Glue) -> None:
+    keys = ["wheels/one.whl", "wheels/two.whl"]
+    packages = ", ".join(f"s3://{BUCKET}/{key}" for key in keys)
+    glue.define("print('ran')", DefaultArguments={"--extra-py-files": packages})
+    glue.s3.put_object(Bucket=BUCKET, Key=keys[0], Body=b"")
+
+    run = glue.ended(glue.start())
+    assert run["JobRunState"] == "FAILED"
+    missing = f"--extra-py-files names s3://{BUCKET}/{keys[1]}, which cannot be read: "
+    assert missing in run["ErrorMessage"]
+    assert "404" in run["ErrorMessage"]
+    assert "pipeline upload" in run["ErrorMessage"]
+
+    glue.s3.put_object(Bucket=BUCKET, Key=keys[1], Body=b"")
+    assert glue.ended(glue.start())["JobRunState"] == "SUCCEEDED"
+
+
 @pytest.mark.cloud
 def test_a_run_that_outlives_its_timeout_ends_as_timeout_with_its_whole_group(
     glue: Glue, tmp_path: Path

@@ -41,7 +41,7 @@ KEY = {"id": {"S": "1"}}
 
 
 class Wire(ThreadingHTTPServer):
-    """Takes requests, keeps what they ask for, and answers with an error."""
+    """Takes requests, collects what they ask for, and returns an error."""
 
     daemon_threads = True
     calls: list[Call]
@@ -65,9 +65,9 @@ class _Handler(BaseHTTPRequestHandler):
         where = route(self.path, headers)
         named = body if names_operation_in_body(where, headers) else b""
         where = with_operation(where, self.path, named)
-        kept = body if reads_body(where, self.command, self.path) else b""
+        whole = body if reads_body(where, self.command, self.path) else b""
         # Of the first request: on an error the client of S3 asks for the bucket's region.
-        found = calls_of(where, self.command, self.path, headers, kept)
+        found = calls_of(where, self.command, self.path, headers, whole)
         self.server.calls = self.server.calls or found
         self.send_response_only(400)
         self.send_header("Content-Length", "0")
@@ -192,6 +192,8 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
       ("secretsmanager:GetSecretValue", SECRET)]),
     ("redshift-data", "describe_statement", {"Id": "i"},
      [("redshift-data:DescribeStatement", "*")]),
+    ("redshift-data", "get_statement_result_v2", {"Id": "i"},
+     [("redshift-data:GetStatementResult", "*")]),
     ("logs", "get_log_events", {"logGroupName": "g", "logStreamName": "s"},
      [("logs:GetLogEvents", f"{GROUP}:log-stream:s")]),
     ("logs", "filter_log_events", {"logGroupName": "g"},
@@ -277,6 +279,13 @@ def test_a_list_carries_its_prefix_and_a_passed_role_its_service(wire: Wire) -> 
     assert wire.calls[0].context == {"s3:prefix": ("a/",)}
     asked(wire, "dynamodb", "delete_item", TableName="t", Key=KEY)
     assert wire.calls[0].context == {"dynamodb:leadingkeys": ("1",)}
+    entries = [{"Put": {"TableName": "t", "Item": KEY}}, {"Delete": {"TableName": "t", "Key": KEY}}]
+    asked(wire, "dynamodb", "transact_write_items", TransactItems=entries)
+    enclosing = {"dynamodb:enclosingoperation": ("TransactWriteItems",)}
+    assert [call.context for call in wire.calls] == [
+        enclosing,
+        {**enclosing, "dynamodb:leadingkeys": ("1",)},
+    ]
     where, metric = Route("monitoring", "", "PutMetricData"), b'{"Namespace": "N"}'
     (call,) = calls_of(where, "POST", "/", Headers([]), metric)
     assert call.context == {"cloudwatch:namespace": ("N",)}

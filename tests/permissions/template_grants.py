@@ -57,14 +57,14 @@ class _AcceptingClient:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         arn = f"arn:aws:{self._service}:us-east-1:{ACCOUNT_ID}"
-        answers: dict[str, Any] = {
+        responses: dict[str, Any] = {
             "create_key": {"KeyMetadata": {"KeyId": "key-1", "Arn": f"{arn}:key/key-1"}},
             "create_secret": {"ARN": f"{arn}:secret:made"},
             "create_table": {"TableDescription": {}},
             "get_queue_attributes": {"Attributes": {"VisibilityTimeout": "43200"}},
             "subscribe": {"SubscriptionArn": f"{arn}:topic:subscription"},
         }
-        return lambda **_: answers.get(operation, {})
+        return lambda **_: responses.get(operation, {})
 
 
 def template_grants() -> Grants:

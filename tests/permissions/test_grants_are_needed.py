@@ -22,7 +22,7 @@ RECORD = Path(__file__).with_name("recorded_calls.json")
 
 # What no recorded run calls, or what another grant of the same roles covers: why it stays.
 AWS_OWN = "written by AWS; ours to attach whole or not at all"
-REDSHIFT = "a job of the Data API is looked for, and stopped, only after an answer was lost"
+REDSHIFT = "a job of the Data API is looked for, and stopped, only after a response was lost"
 NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("AWSLambdaBasicDurableExecutionRolePolicy", "lambda:GetDurableExecutionState"): AWS_OWN,
     ("AWSLambdaBasicDurableExecutionRolePolicy", "logs:CreateLogGroup"): AWS_OWN,
@@ -40,7 +40,10 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
         "asked about one run whose id is known; the recorded watcher asks for many by GetJobRuns"
     ),
     ("JobsReadPolicy", "redshift-data:ListStatements"): REDSHIFT,
-    ("JobsReadPolicy", "ssm:ListCommands"): "a command is looked for only after an answer was lost",
+    (
+        "JobsReadPolicy",
+        "ssm:ListCommands",
+    ): "a command is looked for only after a response was lost",
     ("JobsStopPolicy", "redshift-data:CancelStatement"): REDSHIFT,
     ("JobsStopPolicy", "elasticmapreduce:CancelSteps"): (
         "the stopped runs of the suite have jobs on Glue; adapters' tests stop the others"

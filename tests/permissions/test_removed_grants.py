@@ -1,4 +1,4 @@
-"""Grants taken out of the template for real: what fails, and how it is told."""
+"""Grants taken out of the template for real: what fails, and how it is reported."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from cli.deployment import Deployment
 from cli.upload import upload_code
 from cli.verify.claims import CLAIMS, Verdict
 from cli.verify.command import as_document, verify_deployment
+from cli.wheel import upload_stand_in
 from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.spark, pytest.mark.timeout(600)]
@@ -30,6 +31,7 @@ def test_every_engine_and_the_upload_rule_pass(tmp_path: Path) -> None:
         )
         with contextlib.closing(deployment):
             upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
+            upload_stand_in(deployment.client("s3"), deployment.output("CodeBucketName"))
             session, findings = verify_deployment(deployment, print, timeout=540, patience=120)
 
     passed = {claim for claim, one in findings.items() if one.verdict is Verdict.PASS}

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cli.wheel import upload_stand_in
 from local import sample_data
 from local.local_cloud.cloud import LocalCloud
 
@@ -24,6 +25,7 @@ class RunningCloud:
         self.cloud = cloud
         self.outputs = cloud.outputs
         if with_sample:
+            upload_stand_in(cloud.client("s3"), self.outputs["CodeBucketName"])
             self.put_sample()
 
     def put_sample(self) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from local.local_cloud.jobs.glue_jobs import JobRun, RunState
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import put_log_stream
-from local.local_cloud.jobs.job_runner import Begin, JobRunner, Program, Result
+from local.local_cloud.jobs.job_runner import Begin, CannotRunError, JobRunner, Program, Result
 from local.local_cloud.jobs.spark_submit import (
     explain_failure,
     glue_spark_options,
@@ -19,6 +19,7 @@ from local.local_cloud.jobs.spark_submit import (
 from local.local_cloud.service_clients import ServiceClients
 
 RoleEnvironment = Callable[[str], Mapping[str, str]]
+_PACKAGES: Final = "--extra-py-files"
 _STATES: Final = {
     Result.SUCCEEDED: RunState.SUCCEEDED,
     Result.FAILED: RunState.FAILED,
@@ -88,9 +89,28 @@ class ScriptRunner:
             return Interpreter(Path(sys.executable))
         return interpreter_for(run.job.python_version)
 
+    def _find_packages(self, run: JobRun, by_role: Mapping[str, str]) -> None:
+        """Fail as Glue does without a file that it is to install, which is not installed here.
+
+        AWS Glue Developer Guide, "Using job parameters in AWS Glue jobs": `--extra-py-files` are
+        complete S3 paths, separated by commas.
+
+        Raises:
+            CannotRunError: one is not there, or may not be read.
+        """
+        for url in filter(None, run.all_arguments().get(_PACKAGES, "").split(",")):
+            try:
+                self._runner.find(url.strip(), by_role)
+            except CannotRunError as error:
+                raise CannotRunError(
+                    f"{_PACKAGES} names {url.strip()}, which cannot be read: {error}; pipeline"
+                    " upload brings the wheel of the template's job"
+                ) from error
+
     def _program(self, run: JobRun, directory: Path) -> Program:
         by_role = self._by_role(run)
         script = self._runner.fetch(run.job.script_location, directory, by_role)
+        self._find_packages(run, by_role)
         python = self._interpreter(run)
         command = [str(python.path), str(script), *run.command_line()]
         if not run.job.is_spark:

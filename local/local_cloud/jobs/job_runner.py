@@ -133,6 +133,19 @@ class JobRunner:
             raise CannotRunError(f"Failed to download the script {url}: {error}") from error
         return file
 
+    def find(self, url: str, environment: Mapping[str, str]) -> None:
+        """See that an object can be read, as the job's own credentials do.
+
+        Raises:
+            CannotRunError: it is not there, or may not be read.
+        """
+        try:
+            bucket, key = split_s3_url(url)
+            clients = self._clients.signing_as({**self._environment, **environment})
+            clients.get("s3").head_object(Bucket=bucket, Key=key)
+        except (ClientError, BotoCoreError, ValueError) as error:
+            raise CannotRunError(str(error)) from error
+
     def run(
         self, job_id: str, prepare: Prepare, begin: Begin, timeout_seconds: float | None
     ) -> Ended:

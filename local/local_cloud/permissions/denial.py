@@ -10,7 +10,7 @@ from local.local_cloud.permissions.evaluate import Decision, Kind
 from local.local_cloud.services import ServiceError
 
 # Code and HTTP status by signing name: each service's API reference, "Common Errors" ("Common
-# Error Types") or the errors of its operations; all others answer AccessDeniedException, 400.
+# Error Types") or the errors of its operations; all others return AccessDeniedException, 400.
 _ERRORS: Final[Mapping[str, tuple[str, int]]] = {
     "s3": ("AccessDenied", 403),
     "": ("AccessDenied", 403),

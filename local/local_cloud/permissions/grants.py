@@ -104,7 +104,7 @@ class Grants:
         )
 
     def finish(self) -> None:
-        """Check what only all resources together tell."""
+        """Check what only all resources together show."""
         for role in self.roles.values():
             for arn in [*role.attached, *([role.boundary] if role.boundary else [])]:
                 if self._policy(arn) is None:
@@ -155,10 +155,10 @@ class Grants:
 
 
 def managed_by_aws(arn: str) -> Mapping[str, Any] | None:
-    """The document of one of AWS's own policies, as of the date in its file; None: not kept."""
+    """The document of one of AWS's own policies, as of its file's date; None: no file has it."""
     file = _MANAGED / f"{arn.rpartition('/')[2]}.json"
     if not file.is_file():
         return None
-    kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    document: Mapping[str, Any] = kept["PolicyDocument"]
-    return document if kept["Arn"] == arn else None
+    stored: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    document: Mapping[str, Any] = stored["PolicyDocument"]
+    return document if stored["Arn"] == arn else None

@@ -1,6 +1,8 @@
 """What requests of the Lambda and EMR Serverless APIs ask IAM for.
 
-Service Authorization Reference, "AWS Lambda" and "Amazon EMR Serverless".
+Service Authorization Reference, "AWS Lambda" and "Amazon EMR Serverless"; AWS Lambda Developer
+Guide, "Security and permissions for Lambda durable functions": operations on an execution are
+checked against its own ARN, which extends that of the function's version.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def lambda_calls(
 
 
 def _function_arn(request: Request) -> str | None:
-    """With the qualifier that name or query carry: policies tell versions apart."""
+    """With the qualifier that name or query carry: policies distinguish versions."""
     match = _FUNCTION.fullmatch(request.uri["FunctionName"])
     if match is None:
         return None

@@ -19,7 +19,7 @@ _OPERATOR: Final = Identity(f"arn:aws:iam::{ACCOUNT_ID}:root")
 
 
 class StsService:
-    """A `RestService`. Keys do not expire, whatever their answer says."""
+    """A `RestService`. Keys do not expire, whatever the response says."""
 
     def __init__(self, principals: Principals, roles: Container[str]) -> None:
         """Set up.
@@ -39,7 +39,7 @@ class StsService:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        """Answer GetCallerIdentity and AssumeRole; all else is refused by name."""
+        """Serve GetCallerIdentity and AssumeRole; all else is refused by name."""
         form = {**query, **parse_qs(body.decode("utf-8", "replace"))}
         operation = form.get("Action", [""])[0]
         try:

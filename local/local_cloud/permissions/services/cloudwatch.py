@@ -30,7 +30,8 @@ def log_calls(operation: str, body: Body) -> list[Call] | None:
     if operation in _OF_STREAMS:
         arn = f"{arn}:log-stream:{body.get('logStreamName', '')}"
     elif operation not in _OF_TAGS:
-        # API Reference, "LogGroup": the ARN that policies use ends in `:*`, but for tags.
+        # CloudWatch Logs API Reference, "LogGroup", arn and logGroupArn: the ARN that policies use
+        # ends in `:*`, but for the actions on tags.
         arn = f"{arn}:*"
     return [Call(f"logs:{operation}", arn)]
 

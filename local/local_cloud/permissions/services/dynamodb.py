@@ -22,9 +22,13 @@ def table_calls(operation: str, body: Body) -> list[Call] | None:
         entries = [entry for one in body.get("TransactItems") or [] for entry in one.items()]
         if any(kind not in _TRANSACTIONS or not one.get("TableName") for kind, one in entries):
             return None
+        # Developer Guide, "Using IAM with DynamoDB transactions": the actions, and this key.
+        enclosing = {"dynamodb:enclosingoperation": (operation,)}
         return [
             Call(
-                f"dynamodb:{_TRANSACTIONS[kind]}", _table_arn(one["TableName"]), _leading_keys(one)
+                f"dynamodb:{_TRANSACTIONS[kind]}",
+                _table_arn(one["TableName"]),
+                {**enclosing, **_leading_keys(one)},
             )
             for kind, one in entries
         ] or None

@@ -28,7 +28,8 @@ def event_calls(operation: str, body: Body) -> list[Call] | None:
     bus = _bus(body)
     name = rule if bus == "default" else f"{bus}/{rule}"
     calls = [Call(f"events:{operation}", arn_of("events", f"rule/{name}"))]
-    # EventBridge User Guide, "Identity-based policies": whoever names a role passes it.
+    # EventBridge User Guide, "Using identity-based policies (IAM policies) for Amazon EventBridge":
+    # whoever names a role passes it.
     context = {"iam:passedtoservice": ("events.amazonaws.com",)}
     passed = [one.get("RoleArn") for one in (body, *(body.get("Targets") or []))]
     return calls + [Call("iam:PassRole", str(r), context) for r in dict.fromkeys(passed) if r]

@@ -9,14 +9,18 @@ from local.local_cloud.permissions.services.requests import Body, arn_of
 
 
 def statement_calls(operation: str, body: Body) -> list[Call]:
-    """Redshift Management Guide, "Authorizing access to the Amazon Redshift Data API"."""
+    """The calls of a request.
+
+    Amazon Redshift Management Guide, "Configuring IAM permissions" (of the Data API): the right to
+    get a statement's result is one for both versions of the operation.
+    """
     target = "*"
     if cluster := body.get("ClusterIdentifier"):
         target = arn_of("redshift", f"cluster:{cluster}")
     elif workgroup := body.get("WorkgroupName"):
         target = arn_of("redshift-serverless", f"workgroup/{workgroup}")
     starts = operation in ("ExecuteStatement", "BatchExecuteStatement")
-    calls = [Call(f"redshift-data:{operation}", target if starts else "*")]
+    calls = [Call(f"redshift-data:{operation.removesuffix('V2')}", target if starts else "*")]
     if secret := body.get("SecretArn"):
         calls.append(Call("secretsmanager:GetSecretValue", str(secret)))
     elif starts or operation in _CATALOGUE:
@@ -31,7 +35,7 @@ def _temporary_credentials(body: Body, target: str) -> list[Call]:
     """Whoever connects without a secret.
 
     Amazon Redshift Data API Reference, "ExecuteStatement"; the resources: Redshift Management
-    Guide, "Create an IAM role with permissions to call GetClusterCredentials".
+    Guide, "Step 3: Create an IAM role with permissions to call GetClusterCredentials".
     """
     cluster = body.get("ClusterIdentifier")
     if not cluster:

@@ -14,10 +14,11 @@ def queue_calls(operation: str, body: Body) -> list[Call] | None:
     if not name and not body.get("SourceArn"):
         return None
     arn = str(body.get("SourceArn") or arn_of("sqs", name))
-    # "Amazon SQS API permissions": a batch needs what its single operation needs.
+    # SQS Developer Guide, "Amazon SQS batch actions": rights of the single operation count.
     calls = [Call(f"sqs:{operation.removesuffix('Batch')}", arn)]
     if operation == "StartMessageMoveTask":
-        # SQS Developer Guide, "Configuring permissions for a dead-letter queue redrive".
+        # Ibid., "Amazon SQS API permissions: Actions and resource reference", and "Learn how to
+        # configure a dead-letter queue redrive in Amazon SQS".
         more = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
         calls += [Call(action, arn) for action in more]
         if destination := body.get("DestinationArn"):

@@ -18,7 +18,8 @@ def ssm_calls(operation: str, body: Body) -> list[Call] | None:
     if operation == "SendCommand":
         if body.get("Targets") or not body.get("InstanceIds"):
             return None  # which instances a target is, only the Systems Manager knows
-        # Systems Manager User Guide, "Setting up Run Command": document and every instance.
+        # Document and every instance; ARNs of AWS's own documents have no account (Systems Manager
+        # User Guide, "Setting up identity based policies examples").
         document = arn_of("ssm", f"document/{body.get('DocumentName', '')}", account="")
         if not str(body.get("DocumentName", "")).startswith("AWS-"):
             document = arn_of("ssm", f"document/{body.get('DocumentName', '')}")

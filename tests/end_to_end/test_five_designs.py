@@ -1,6 +1,6 @@
-"""Five designs that people bring along, each by the commands that README.md tells them to type.
+"""Five designs that people bring along, each by its own commands; the AWS CLI's go by boto3.
 
-One running cloud for all, permissions enforced.
+Permissions are enforced.
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ pytestmark = [
 ]
 
 
+# Design 3: a CSV in, a CSV out
+
+LANDING = "landing/readings_csv/"
+RESULTS = "results/readings_csv/"
+
+
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+def uploading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud of its own: here uploads start runs, which the other designs' must not."""
     state_dir: Path = tmp_path_factory.mktemp("local-cloud")
     with LocalCloud(
         ROOT / "template.yaml",
@@ -37,16 +44,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         yield RunningCloud(local_cloud)
 
 
-# Design 3: a CSV in, a CSV out
-
-LANDING = "landing/readings_csv/"
-RESULTS = "results/readings_csv/"
-
-
 def upload_csv(cloud: RunningCloud, key: str, body: str) -> str:
-    """Put an object; answers the id of the run that its upload starts."""
+    """Put an object; the id of the run that its upload starts."""
     bucket = cloud.outputs["DataBucketName"]
     cloud.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+    return run_over(cloud, key)
+
+
+def run_over(cloud: RunningCloud, key: str) -> str:
+    """The id of the run over an object, once it is claimed."""
 
     def found() -> str | None:
         answer = cloud.cloud.client("dynamodb").scan(
@@ -88,8 +94,25 @@ def noted(cloud: RunningCloud, run_id: str) -> list[str]:
     return [json.dumps(item) for item in answer["Items"]]
 
 
+def test_the_commands_of_the_readme_turn_the_samples_csv_into_files(
+    uploading: RunningCloud,
+) -> None:
+    """`aws s3 cp s3://…/landing/standard/readings.csv s3://…/landing/readings_csv/`."""
+    bucket = uploading.outputs["DataBucketName"]
+    uploading.cloud.client("s3").copy_object(
+        Bucket=bucket,
+        Key=f"{LANDING}readings.csv",
+        CopySource={"Bucket": bucket, "Key": "landing/standard/readings.csv"},
+    )
+    run_id = run_over(uploading, f"{LANDING}readings.csv")
+    uploading.await_run(run_id, "SUCCEEDED")
+    ((key, rows),) = files_of(uploading, run_id).items()
+    assert key == f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv"
+    assert (len(rows), list(rows[0])) == (100, ["id", "recorded_at", "value"])
+
+
 def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
-    cloud: RunningCloud,
+    uploading: RunningCloud,
 ) -> None:
     body = (
         "id,recorded_at,value,unit\n"
@@ -100,14 +123,14 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         + "".join(f"d{number},2026-11-01T00:00:00Z,{number},C\n" for number in range(20))
         + "x,2026-11-01T00:00:00Z,1,K\n"
     )
-    run_id = upload_csv(cloud, f"{LANDING}day one.csv", body)
-    run = cloud.await_run(run_id, "SUCCEEDED", "FAILED")
+    run_id = upload_csv(uploading, f"{LANDING}day one.csv", body)
+    run = uploading.await_run(run_id, "SUCCEEDED", "FAILED")
     assert run["status"]["S"] == "SUCCEEDED", run.get("reason")
     rows = {name: int(count["N"]) for name, count in run["rows"]["M"].items()}
     counts = (rows["rows_in"], rows["rejected"], rows["removed"], rows["stored"])
     assert counts == (25, 1, 1, 23)
 
-    files = files_of(cloud, run_id)
+    files = files_of(uploading, run_id)
     assert sorted(files) == [
         f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv",
         f"{RESULTS}unit=F/{run_id}-00000-000-00000.csv",
@@ -122,22 +145,24 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         "recorded_at": "2026-11-01T00:00:00Z",
         "value": "-2.000",
     }
-    assert cloud.stored(run_id) == []
-    (outcome,) = cloud.results(run_id)["outcomes"]
+    assert uploading.stored(run_id) == []
+    (outcome,) = uploading.results(run_id)["outcomes"]
     assert outcome["outputs"]["tables"] == [f"files:{RESULTS}"]
 
     def consumed() -> Item | None:
-        events = noted(cloud, run_id)
+        events = noted(uploading, run_id)
         return {"events": events} if any("run-ended" in event for event in events) else None
 
     wait_until(consumed, "the consumer to note the run's end")
 
 
 def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(
-    cloud: RunningCloud,
+    uploading: RunningCloud,
 ) -> None:
-    run_id = upload_csv(cloud, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n")
-    cloud.await_run(run_id, "FAILED")
-    letter = cloud.dead_letter("broken.csv")
+    run_id = upload_csv(
+        uploading, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n"
+    )
+    uploading.await_run(run_id, "FAILED")
+    letter = uploading.dead_letter("broken.csv")
     assert json.loads(letter["Body"])["detail"]["object"]["key"] == f"{LANDING}broken.csv"
-    assert files_of(cloud, run_id) == {}
+    assert files_of(uploading, run_id) == {}

@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,6 +27,7 @@ from contracts import layout
 from contracts.output_manifest import OutputManifest, current_files
 from local import sample_data
 from local.local_cloud.cloud import LocalCloud
+from steps.duck import connect
 
 pytestmark = [
     pytest.mark.cloud,
@@ -421,6 +423,39 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         return {"events": events} if any("run-ended" in event for event in events) else None
 
     wait_until(consumed, "the consumer to note the run's end")
+
+
+def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploading: RunningCloud) -> None:
+    """As after a job that answers otherwise; by the deployed function, with its own rights."""
+    rows = ["id,recorded_at,value,unit", "a,2026-11-01T00:00:00Z,1,C", "b,2026-11-01T00:00:00Z,2,F"]
+    run_id = upload_csv(uploading, f"{LANDING}again.csv", "\n".join(rows) + "\n")
+    uploading.await_run(run_id, "SUCCEEDED")
+    celsius, fahrenheit = sorted(files_of(uploading, run_id))
+
+    def store(attempt: int) -> Item:
+        message = {"runId": run_id, "unitId": "00000-000", "runAttempt": attempt}
+        answer = uploading.cloud.client("lambda").invoke(
+            FunctionName=uploading.outputs["StoreFilesFunctionArn"], Payload=json.dumps(message)
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
+        stored: Item = json.loads(answer["Payload"].read())
+        return stored
+
+    assert store(attempt=1)["files"] == 2
+    assert sorted(files_of(uploading, run_id)) == [celsius, fahrenheit]
+
+    bucket = uploading.outputs["DataBucketName"]
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file, connect() as maker:
+        maker.execute(
+            "COPY (SELECT 'a' AS id, TIMESTAMP '2026-11-01' AS recorded_at,"
+            f" 3::DECIMAL(12,3) AS value, 'C' AS unit) TO '{file.name}' (FORMAT parquet)"
+        )
+        key = f"{layout.output_prefix(run_id, '00000-000')}part-00000.parquet"
+        uploading.cloud.client("s3").upload_file(file.name, bucket, key)
+    for _ in range(2):  # the second finds that the other file is gone already
+        assert store(attempt=2)["files"] == 1
+        ((left, (row,)),) = files_of(uploading, run_id).items()
+        assert (left, row["value"]) == (celsius, "3.000")
 
 
 def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(

@@ -269,6 +269,31 @@ class TestReplacing:
         assert world.read() == Counter(["new", "only"])
         assert [key.rpartition("/")[2][:5] for key in world.lying()] == ["run-2", "run-1"]
 
+    def test_a_run_that_failed_shows_nothing_in_a_partition_that_another_has_written(self, world):
+        """Its rows may be there already: it covers the object of the other run."""
+        world.replace = "partition"
+        run(world, "run-1", 0, {"1": ["a1"]}, inputUrl=A)
+        world.publish("run-1")
+        world.begin("run-2", 1, units=2)
+        world.store("run-2", 0, A, {"1": ["a1"], "2": ["a2"]})
+        world.fail("run-2", 1, B)
+        world.publish("run-2")
+        assert world.read() == Counter(["a1", "a2"])
+
+    def test_a_retry_of_a_run_that_was_replaced_removes_its_own_files_only(self, world):
+        world.replace = "partition"
+        world.begin("run-1", 0, units=1)
+        world.fail("run-1", 0, A)
+        world.publish("run-1")
+        run(world, "run-2", 1, {"1": ["new"]})
+        run(world, "run-3", 2, {"1": ["retried"]}, retryOf="run-1")
+        world.publish("run-3")
+        assert world.read() == Counter(["retried"])
+        world.publish("run-2")  # which started before run-3, and removes nothing of it
+        assert (world.read(), len(world.lying())) == (Counter(["new"]), 2)
+        assert world.publish("run-3").totals.superseded_by == "run-2"
+        assert (world.read(), len(world.lying())) == (Counter(["new"]), 1)
+
     def test_files_of_runs_under_way_and_of_others_are_left_alone(self, world):
         world.replace = "partition"
         run(world, "run-1", 0, {"1": ["a1"]}, inputUrl=A)  # never published
@@ -457,6 +482,34 @@ class TestCrashes:
             if ended and killed_at is None:
                 break
         assert 10 < call < 59
+
+
+def test_an_attempt_that_goes_on_after_it_lost_the_run_overwrites_no_later_manifest(monkeypatch):
+    """The later attempt stores and publishes at each call of the first one's publishing."""
+    for call in range(1, 60):
+        world = PublishingWorld()
+        use_s3(monkeypatch, world.s3)
+        world.begin("run-1", 0, units=2)
+        world.store("run-1", 0, A, {"1": ["a1"]})
+        world.fail("run-1", 1, B)
+        begun: list[int] = []
+
+        def meanwhile(_name: str, world=world, begun=begun, call=call) -> None:
+            if world.s3.calls == call and not begun:
+                begun.append(call)
+                world.begin("run-1", 0, units=2, attempt=2)
+                world.store("run-1", 1, B, {"1": ["b1"]}, attempt=2)
+                world.publish("run-1", attempt=2)
+
+        world.s3.before = meanwhile
+        progress: PublishProgress | None = PublishProgress()
+        with suppress(OwnershipLost):
+            while progress is not None:
+                progress = world.publish("run-1", attempt=1, progress=progress).progress
+        if not begun:
+            break
+        assert world.read() == Counter(["a1", "b1"])
+    assert 5 < call < 59
 
 
 def interleaved(

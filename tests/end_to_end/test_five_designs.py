@@ -261,7 +261,8 @@ def test_an_execution_that_is_killed_meanwhile_invokes_nothing_again(cloud: Runn
 
 @pytest.mark.usefixtures("function")
 def test_a_function_takes_objects_as_well(cloud: RunningCloud) -> None:
-    text = ITEMS_CONTRACT.format(name="objects_enriched", mood="good", function="enrich-orders")
+    version = "enrich-orders:$LATEST"
+    text = ITEMS_CONTRACT.format(name="objects_enriched", mood="good", function=version)
     text = text.replace("unitSeconds: 5", "unitSeconds: 5, rejectedPercentage: 50")
     s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
     code = cloud.outputs["CodeBucketName"]

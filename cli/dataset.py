@@ -30,13 +30,19 @@ def _group() -> None:
 @dataset_app.command(epilog=EPILOG)
 def check(
     file: Annotated[Path, typer.Argument(help="The contract, such as datasets/orders.yaml.")],
+    stack: StackOption = None,
+    region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Check a contract as load-dataset will: its fields, rules, SQL and targets.
 
+    Whether its functions (engine lambda) are allowed is checked where a deployment says so: the
+    stack, else the local cloud if one runs.
+
     Example: pipeline dataset check datasets/orders.yaml
     """
     # Only here: it needs DuckDB, which the other commands do without.
+    from cli.allowed_functions import problems_of_functions
     from steps.dataset_check import check_dataset
 
     console = make_console()
@@ -46,6 +52,8 @@ def check(
         raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
     try:
         checked = check_dataset(text, file.stem)
+        if refused := problems_of_functions(checked.dataset, stack, region):
+            raise InvalidDataset(str(file), refused)
     except InvalidDataset as error:
         if json_output:
             problems = [problem.to_json() for problem in error.problems]

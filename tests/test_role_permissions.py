@@ -34,6 +34,36 @@ def test_an_invoke_is_granted_on_the_function_and_on_its_versions(name: str) -> 
     assert versions == {f"${{{function}.Arn}}:*" for function in plain}
 
 
+ALLOWED = {"Ref": "JobFunctionArns"}
+# `ARN:*` of each: the list joined by `:*,`, one more `:*` behind it, and split again.
+ALLOWED_VERSIONS = {
+    "Fn::Split": [
+        ",",
+        {"Fn::Sub": ["${Arns}:*", {"Arns": {"Fn::Join": [":*,", {"Ref": "JobFunctionArns"}]}}]},
+    ]
+}
+
+
+def test_functions_of_jobs_are_granted_by_the_parameter_and_to_the_orchestrators_alone() -> None:
+    granted = {
+        (role, action)
+        for role in resources("AWS::IAM::Role")
+        for statement in statements(role)
+        for action in as_list(statement["Action"])
+        if "JobFunctionArns" in json.dumps(statement["Resource"])
+    }
+    assert granted == {
+        *((role_of(name), "lambda:InvokeFunction") for name in DURABLE),
+        (role_of("LoadDatasetFunction"), "lambda:GetFunctionConfiguration"),
+    }
+    for name in DURABLE:
+        targets = allowed_to(name)["lambda:InvokeFunction"]
+        assert ALLOWED in targets
+        assert ALLOWED_VERSIONS in targets
+    seen = allowed_to("LoadDatasetFunction")["lambda:GetFunctionConfiguration"]
+    assert seen == [ALLOWED, ALLOWED_VERSIONS]
+
+
 UPLOADS_IN_PARTS = {
     "ValidateFunctionRole",
     "TransformFunctionRole",

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from local.local_cloud.alarms import Alarms, Measurements
+from local.local_cloud.conditions import as_given
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.deployer import deploy
 from local.local_cloud.events.bus import EventBus
@@ -26,6 +27,7 @@ from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
 from local.local_cloud.permissions.requests import calls_of
+from local.local_cloud.permissions.roles import IamService
 from local.local_cloud.permissions.sts import StsService
 from local.local_cloud.service_clients import ServiceClients, polling_client
 from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
@@ -192,10 +194,11 @@ class LocalCloud:
         self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)
         front.guard = self.permissions.deployed(stack, calls_of)
         front.add_rest("sts", StsService(self.permissions.principals, stack.grants.roles))
+        front.add_rest("iam", IamService(stack.grants, self.permissions.forget, substrate.port))
         self._start_functions(front, stack)
         self._start_events(front, substrate, stack)
         self.outputs = outputs
-        self.parameters = {name: str(value) for name, value in template.parameters.items()}
+        self.parameters = {name: as_given(value) for name, value in template.parameters.items()}
         self.warnings = stack.warnings.lines() + self._own_warnings()
         self._write_cloud_file()
 
@@ -225,24 +228,26 @@ class LocalCloud:
         return {**self.environment(), "AWS_ENDPOINT_URL": front.url, "AWS_REGION": REGION}
 
     def _start_functions(self, front: Front, stack: Stack) -> None:
+        log_dir, clients, of = self._state_dir / "logs", stack.clients, stack.log_groups
+        groups = {group: [name for name in of if of[name] == group] for group in of.values()}
+        logs = FunctionLogs(groups, log_dir, clients)
         functions = LambdaService(
             list(stack.functions.values()),
             endpoint_url=front.url,
             region=REGION,
             account_id=ACCOUNT_ID,
             on_status_change=self._publish,
-            log_dir=self._state_dir / "logs",
+            log_dir=log_dir,
             refuses=self.permissions.refuses_chained_invoke,
+            on_created=lambda spec: logs.know(self.permissions.know_function(spec)),
+            clients=clients,
         )
         functions.start()
         self._running.callback(functions.stop)
         front.add_rest("lambda", functions)
         self._functions = functions
-        groups: dict[str, list[str]] = {}
-        for name, group in stack.log_groups.items():
-            groups.setdefault(group, []).append(name)
-        front.add_json(FunctionLogs(groups, self._state_dir / "logs", stack.clients))
-        measured = Measurements(functions.counts, self._state_dir / "logs", stack.clients)
+        front.add_json(logs)
+        measured = Measurements(functions.counts, log_dir, clients)
         front.add_json(Alarms(stack.alarms, measured))
         moves = MessageMoves(_known(self._clients))
         front.add_json(moves)

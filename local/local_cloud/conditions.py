@@ -73,6 +73,11 @@ def _parameter_value(name: str, declaration: Mapping[str, Any], given: str | Non
     return value
 
 
+def as_given(value: Any) -> str:
+    """A parameter's value as one gives it: a list with commas between."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _number(value: str) -> int | float:
     return int(value) if re.fullmatch(r"[+-]?\d+", value.strip()) else float(value)
 
@@ -82,7 +87,9 @@ def _constraint_broken(kind: str, declaration: Mapping[str, Any], value: str) ->
     if allowed is not None and value not in [text(item) for item in allowed]:
         return f"must be one of {', '.join(text(item) for item in allowed)}"
     pattern = declaration.get("AllowedPattern")
-    if pattern is not None and not re.fullmatch(pattern, value):
+    # Of a list each value (CloudFormation User Guide, "Parameters", AllowedPattern).
+    parts = re.split(r"\s*,\s*", value) if kind == "CommaDelimitedList" else [value]
+    if pattern is not None and not all(re.fullmatch(pattern, part) for part in parts):
         return f"must match {pattern}"
     if kind == "Number":
         try:

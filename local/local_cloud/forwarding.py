@@ -38,7 +38,8 @@ FORWARDED: Final[Mapping[str, frozenset[str]]] = {
             TransactGetItems TransactWriteItems CreateTable UpdateTable DeleteTable DescribeTable
             ListTables DescribeTimeToLive TagResource UntagResource ListTagsOfResource
             """,
-        # Roles are those of the template: what changes them would not change what is enforced.
+        # Roles that are made by call are ours, too (permissions.roles); what else changes one would
+        # not change what is enforced.
         "iam": """
             GetRole ListRoles GetRolePolicy ListRolePolicies
             GetPolicy ListPolicies GetPolicyVersion ListPolicyVersions

@@ -17,6 +17,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from botocore.utils import ArnParser
 
+from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.refusals import not_emulated
 from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import ServiceError
@@ -65,9 +66,13 @@ class FunctionLogs:
             directory: of the functions' logs, `<function>.log`.
             clients: of the substrate.
         """
-        self._groups = groups
+        self._groups = dict(groups)
         self._directory = directory
         self._clients = clients
+
+    def know(self, function: FunctionSpec) -> None:
+        """A function that is created while the cloud runs logs into a group of its own."""
+        self._groups[f"/aws/lambda/{function.name}"] = [function.name]
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         group = _group_of(request)

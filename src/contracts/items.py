@@ -39,9 +39,12 @@ def problems_of(request: RunRequest, dataset: Dataset) -> list[Problem]:
         return []
     referring = [column.name for column in dataset.columns if column.references]
     found = []
-    if dataset.jobs:
-        stages = ", ".join(job.stage for job in dataset.jobs)
-        found.append(f"jobs work on whole objects, and dataset {dataset.name} has some ({stages})")
+    whole = ", ".join(job.stage for job in dataset.jobs if not job.engine.invoked)
+    if whole:
+        found.append(
+            f"only jobs of engine lambda work on items, and dataset {dataset.name} has others"
+            f" ({whole})"
+        )
     if request.query is not None:
         found.append("a query leaves rows out, and every item has a result: leave query out")
     if referring:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from contracts.base import Contract
+
+# AWS Lambda Developer Guide, "Lambda quotas": the longest function timeout.
+FUNCTION_SECONDS_AT_MOST: Final = 900
 
 
 class Engine(StrEnum):
@@ -15,6 +19,15 @@ class Engine(StrEnum):
     EMR_SERVERLESS = "emr-serverless"
     EMR_SSM = "emr-ssm"
     REDSHIFT = "redshift"
+    LAMBDA = "lambda"
+
+    @property
+    def invoked(self) -> bool:
+        """Whether the orchestrator runs the job by a chained invoke, without a callback.
+
+        Nothing can watch or cancel such a job; its end is reported by the orchestrator.
+        """
+        return self is Engine.LAMBDA
 
 
 class JobState(StrEnum):
@@ -55,6 +68,32 @@ class JobKey(Contract):
         return f"{self.run_id}/{self.unit_id}/{self.stage}/{self.attempt}"
 
 
+class FunctionCall(Contract):
+    """A job that the orchestrator invokes: by which function, and with what.
+
+    Attributes:
+        function: ARN of the function, as the contract's `function` resolved at the submission.
+        event: the job's arguments by name; values are texts.
+    """
+
+    function: str
+    event: dict[str, str]
+
+
+class JobEnd(Contract):
+    """What became of a job that the orchestrator invoked; the next step call records it.
+
+    Attributes:
+        error: error type and message, for FAILED and TIMED_OUT.
+        log_tail: the end of the function's stack trace, where it reported one.
+    """
+
+    key: JobKey
+    state: JobState
+    error: str | None = None
+    log_tail: str | None = None
+
+
 class JobStatus(Contract):
     """A job as it stands: the answer of submit-job, check-job, cancel-job and of the callback.
 
@@ -68,6 +107,7 @@ class JobStatus(Contract):
         console_url: the job in the service's console.
         log_tail: the last lines of its log (up to 2,000 characters), where it ended badly.
         overdue: its deadline has passed (only while it has not ended).
+        call: of submit-job for the engine `lambda`: the function to invoke now.
     """
 
     job_id: str
@@ -82,6 +122,7 @@ class JobStatus(Contract):
     console_url: str | None = None
     log_tail: str | None = None
     overdue: bool = False
+    call: FunctionCall | None = None
 
 
 def job_attempt(run_attempt: int, retry: int) -> int:

@@ -9,7 +9,7 @@ callback, so a dead watcher costs two operations per (growing) heartbeat interva
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aws_durable_execution_sdk_python import CallbackTimeoutError, DurableContext
@@ -17,8 +17,9 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from aws_durable_execution_sdk_python.context import Callback
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
-from contracts.job import Engine, JobKey, JobState, JobStatus, job_attempt
+from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, job_attempt
 from contracts.messages import CancelJob, CheckJob, SubmitJob
+from durable_pipeline.functions import UnrecordedEnds, could_be_invoked, invoke_function
 from durable_pipeline.policies import PASSING, Policy, retry_submission
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
@@ -37,6 +38,7 @@ class Job:
         timeout_seconds: deadline of each try.
         input_url: the previous job's output; absent: the unit's own object.
         tries: how often a job that FAILED so is tried in all; at most `attempts`.
+        ends: ends of invoked jobs that the next submission records.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class Job:
     backoff: Policy | None = None
     input_url: str | None = None
     tries: Callable[[JobStatus], int] | None = None
+    ends: UnrecordedEnds = field(default_factory=UnrecordedEnds)
 
     def tries_of(self, failed: JobStatus) -> int:
         """How often it is tried in all, once it has failed so."""
@@ -80,7 +83,10 @@ def run_job(
     """
     for retry in range(1, job.attempts + 1):
         try:
-            status = _submit_and_await(context, settings, job, retry)
+            if job.engine.invoked:
+                status = _submit_and_invoke(context, settings, job, retry)
+            else:
+                status = _submit_and_await(context, settings, job, retry)
         except StageFailed as failed:
             if failed.job:
                 on_ended(failed.job)
@@ -89,6 +95,8 @@ def run_job(
         if status.state is JobState.SUCCEEDED:
             return status
         if status.state is not JobState.FAILED or retry >= job.tries_of(status):
+            break
+        if job.engine.invoked and not could_be_invoked(status.error):
             break
         if job.backoff:
             context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
@@ -103,18 +111,8 @@ def _submit_and_await(
     key = job.key(retry)
     heartbeat = settings.heartbeat_seconds
     callback = _create_callback(context, job, heartbeat)
-    submit = SubmitJob(
-        key=key,
-        engine=job.engine,
-        callback_id=callback.callback_id,
-        run_attempt=job.run_attempt,
-        retry=retry,
-        timeout_seconds=job.timeout_seconds,
-        input_url=job.input_url,
-        execution_arn=context.execution_context.durable_execution_arn,
-    )
     try:
-        status = call(context, settings, SUBMIT_JOB, submit, retry_submission(job.timeout_seconds))
+        status = _submit(context, settings, job, retry, callback.callback_id)
     except StageFailed as failed:
         return _given_up(context, settings, key, failed)
     while not status.state.ended:
@@ -140,6 +138,44 @@ def _submit_and_await(
                     why = f"{reason}; it could not be cancelled: {failed.message}"
                     ended = {"state": JobState.TIMED_OUT, "error": why}
                     return status.model_copy(update=ended)
+    return status
+
+
+def _submit_and_invoke(
+    context: DurableContext, settings: Settings, job: Job, retry: int
+) -> JobStatus:
+    """A job that the orchestrator runs by a chained invoke: again two operations, no callback."""
+    key = job.key(retry)
+    execution_arn = context.execution_context.durable_execution_arn
+    try:
+        status = _submit(context, settings, job, retry, execution_arn)
+    except StageFailed as failed:  # nothing was invoked
+        job.ends.add(JobEnd(key=key, state=JobState.FAILED, error=f"not invoked: {failed}"))
+        raise
+    if status.call is None:  # it had ended before, or is not to begin any more
+        return status
+    ended = invoke_function(context, key, status.call, job.timeout_seconds)
+    job.ends.add(ended)
+    changes = {"state": ended.state, "error": ended.error, "log_tail": ended.log_tail}
+    return status.model_copy(update={**changes, "call": None})
+
+
+def _submit(
+    context: DurableContext, settings: Settings, job: Job, retry: int, callback_id: str
+) -> JobStatus:
+    submit = SubmitJob(
+        key=job.key(retry),
+        engine=job.engine,
+        callback_id=callback_id,
+        run_attempt=job.run_attempt,
+        retry=retry,
+        timeout_seconds=job.timeout_seconds,
+        input_url=job.input_url,
+        execution_arn=context.execution_context.durable_execution_arn,
+        ended_jobs=job.ends.pending,
+    )
+    status = call(context, settings, SUBMIT_JOB, submit, retry_submission(job.timeout_seconds))
+    job.ends.recorded()
     return status
 
 

@@ -81,6 +81,9 @@ POLICIES: Final = {
     # reports): another would have as long.
     "ChainedInvoke.Timeout": PERMANENT,
 }
+THROTTLED_BY_LAMBDA: Final = frozenset(
+    {"TooManyRequestsException", "Lambda.TooManyRequestsException"}
+)
 # What passes by itself, sooner or later.
 PASSING: Final = frozenset(
     {
@@ -152,6 +155,23 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
         full = error_name(error.error_type) == "EngineFull"
         policy = patient(timeout_seconds, first_delay=15 if full else 2)
         return _decide(policy, attempts_made)
+
+    return decide
+
+
+def retry_invocation(timeout_seconds: int) -> Callable[[Exception, int], RetryDecision]:
+    """Whether and when a job's function is invoked again for the same job.
+
+    Only where Lambda had no place for it, so that it has not begun: what the function itself raises
+    ends the job, whatever the error is called.
+    """
+
+    def decide(error: Exception, attempts_made: int) -> RetryDecision:
+        if not isinstance(error, InvokeError):
+            return RetryDecision.no_retry()
+        if error_name(error.error_type) not in THROTTLED_BY_LAMBDA:
+            return RetryDecision.no_retry()
+        return _decide(patient(timeout_seconds, first_delay=2), attempts_made)
 
     return decide
 

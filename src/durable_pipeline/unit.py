@@ -16,6 +16,7 @@ from contracts.messages import (
     Validated,
 )
 from contracts.run import RowCounts, UnitStatus
+from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import (
@@ -56,6 +57,8 @@ class Unit:
         self.run_attempt = run_attempt
         self.holder = holder
         self.job_ids: list[str] = []
+        self.job_output_url: str | None = None
+        self.ends = UnrecordedEnds()
         self.validated: Validated | None = None
         self.transformed: Transformed | None = None
 
@@ -91,6 +94,7 @@ class Unit:
             rejected_url=self.validated.rejected_url if self.validated else None,
             set_aside_url=self.transformed.rejected_url if self.transformed else None,
             failure=outcome.failure,
+            job_output_url=self.job_output_url,
         )
         try:
             items = call(self.context, self.settings, RECORD_ITEMS, record)
@@ -105,17 +109,18 @@ class Unit:
         start = StartUnit(run_id=run, unit_id=unit, run_attempt=self.run_attempt)
         call(self.context, self.settings, START_UNIT, start)
 
-        url = None
+        url: str | None = None
         for link in self.dataset.jobs:
             job = self._job(link.stage, link.engine, link.timeout_seconds, link.attempts, url)
-            url = self._run(job).output_url
+            url = self.job_output_url = self._run(job).output_url
 
         validated = call(
             self.context,
             self.settings,
             VALIDATE,
-            Validate(run_id=run, unit_id=unit, input_url=url),
+            Validate(run_id=run, unit_id=unit, input_url=url, ended_jobs=self.ends.pending),
         )
+        self.ends.recorded()
         self.validated = validated
         transform = Transform(
             run_id=run,
@@ -184,6 +189,7 @@ class Unit:
             timeout_seconds=seconds,
             attempts=attempts,
             input_url=input_url,
+            ends=self.ends,
         )
 
     def _run(self, job: Job) -> JobStatus:
@@ -213,4 +219,5 @@ class Unit:
             job_ids=tuple(self.job_ids),
             failure=failed.failure if failed else None,
             set_aside=self.transformed.rejected if self.transformed else 0,
+            ended_jobs=self.ends.pending,
         )

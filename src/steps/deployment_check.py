@@ -8,21 +8,28 @@ from dataclasses import dataclass
 from contracts import layout
 from contracts.dataset import Dataset, JobStep
 from contracts.errors import InvalidDataset, NotConfigured, NotFound, Problem
-from contracts.job import Engine
+from contracts.job import FUNCTION_SECONDS_AT_MOST
 from contracts.source import OWN_PREFIXES, OWN_PREFIXES_WHY
 from steps import aws, storage
+from steps.remote_jobs.lambda_functions import allowed_functions, resolve
 from steps.remote_jobs.registry import EmrSettings
 
 
 @dataclass(frozen=True)
 class Settings(EmrSettings):
-    """`warehouse`: "true" if the deployment has one."""
+    """What there is.
+
+    Attributes:
+        warehouse: "true" if the deployment has one.
+        job_function_arns: functions that jobs may run on, with commas between.
+    """
 
     data_bucket: str
     code_bucket: str
     glue_job_prefix: str
     warehouse: str = "false"
     output_bucket: str = ""
+    job_function_arns: str = ""
 
 
 def check_deployment(dataset: Dataset, settings: Settings) -> None:
@@ -30,8 +37,8 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
 
     Raises:
         InvalidDataset: the source or a lookup is where the pipeline keeps or writes files.
-        NotConfigured: the deployment has no warehouse or output bucket, or an engine or a Glue job
-            of it is missing.
+        NotConfigured: the deployment has no warehouse or output bucket, an engine or a Glue job of
+            it is missing, a function is not allowed, not there or may run for too long.
         NotFound: the source bucket or a job's script is not there.
     """
     _refuse_own_files(dataset, settings)
@@ -50,9 +57,10 @@ def check_deployment(dataset: Dataset, settings: Settings) -> None:
             lacking.append(f"glueJob {name}: there is no Glue job {settings.glue_job_prefix}{name}")
         else:
             scripts.add(script)
+    lacking += _lacking_functions(dataset, settings)
     if lacking:
         raise NotConfigured(f"dataset {dataset.name}: {'; '.join(lacking)}")
-    scripts |= {_script_url(job, settings) for job in dataset.jobs if job.engine is not Engine.GLUE}
+    scripts |= {_script_url(job, settings) for job in dataset.jobs if job.script}
     missing = [url for url in sorted(scripts) if not storage.exists(*layout.split_s3_url(url))]
     if missing:
         raise NotFound(f"dataset {dataset.name}: no job script at {', '.join(missing)}")
@@ -98,3 +106,37 @@ def _glue_script(job_name: str) -> str | None:
     except NotFound:
         return None
     return str(job["Command"]["ScriptLocation"])
+
+
+def _lacking_functions(dataset: Dataset, settings: Settings) -> list[str]:
+    lacking: list[str] = []
+    for job in dataset.jobs:
+        if job.function is not None:
+            try:
+                arn = resolve(job.function, allowed_functions(settings.job_function_arns))
+            except NotConfigured as error:
+                lacking.append(f"stage {job.stage}: {error}")
+            else:
+                lacking += _problems_of_function(arn, job)
+    return lacking
+
+
+def _problems_of_function(arn: str, job: JobStep) -> list[str]:
+    """A function that is not there, or whose own time limit is longer than its job's.
+
+    Nothing can cancel a function at its job's deadline, so Lambda has to end it.
+    """
+    try:
+        with aws.translated(f"looking at function {arn}"):
+            found = aws.client("lambda").get_function_configuration(FunctionName=arn)
+    except NotFound:
+        return [f"stage {job.stage}: there is no function {arn}"]
+    durable = found.get("DurableConfig", {}).get("ExecutionTimeout", 0)
+    seconds = max(found["Timeout"], durable)
+    if seconds <= job.timeout_seconds:
+        return []
+    return [
+        f"stage {job.stage}: function {job.function} may run for {seconds} s (its timeout), and"
+        f" nothing can cancel it at its job's deadline: set its timeout to {job.timeout_seconds} s"
+        f" at most, or raise timeoutSeconds (up to {FUNCTION_SECONDS_AT_MOST})"
+    ]

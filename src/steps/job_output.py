@@ -147,3 +147,27 @@ def hold_against_report(output: JobOutput, url: str, rows: int, malformed: int) 
             raise InvalidData(
                 f"{url}: the job's {what} should be {reported}, but there are {found}"
             )
+
+
+def refuse_lost_items(report: Report, url: str, items: int | None) -> None:
+    """Refuse the output of a batch of items whose rows cannot be told by item.
+
+    Args:
+        items: how many items the batch holds; None: it is an object like any other.
+
+    Raises:
+        InvalidData: the job read another number of items, or left some out without a reason.
+    """
+    if items is None:
+        return
+    for what, reported, wanted in (
+        ("rowsIn", report.rows_in, items),
+        ("rowsFiltered", report.filtered, 0),
+        ("rowsRemoved", report.removed, 0),
+    ):
+        if reported != wanted:
+            raise InvalidData(
+                f"{url}: the job's {what} should be {wanted}, but it is {reported}: each of the"
+                f" {items} items is one row of the output, in their order, or one line of"
+                " rejected.jsonl"
+            )

@@ -30,6 +30,10 @@ Sleep = Callable[[float], None]
 Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
 
 
+class EndsByItself(str):
+    """Why a job goes on that nothing can cancel; asking again sooner helps nobody."""
+
+
 @dataclass
 class Stopped:
     """What came of it.
@@ -62,6 +66,12 @@ class Stopped:
         """States, by id, of the jobs that ended by themselves before they could be stopped."""
         others = (job for job in self.ended if job.state is not JobState.CANCELLED)
         return {job.job_id: job.state for job in others}
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What the same call is to go on with; a job that ends by itself is left to the sweep."""
+        going_on = self.going_on.items()
+        return [f"job {job}: {why}" for job, why in going_on if not isinstance(why, EndsByItself)]
 
     @property
     def errors(self) -> dict[str, Why]:
@@ -211,7 +221,8 @@ class _Rounds:
                 return self._end(record, status), None
         except PipelineError as error:
             return error, None
-        return f"{record.engine} says {status.raw_state}", record.remote
+        why = f"{record.engine} says {status.raw_state}"
+        return EndsByItself(why) if record.engine.invoked else why, record.remote
 
     def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
         """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""

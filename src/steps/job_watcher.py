@@ -90,7 +90,7 @@ class Watcher:
     adapter: Callable[[Engine], RemoteJobs]
     callbacks: Callbacks
     clock: Clock = utc_now
-    engines: Sequence[Engine] = tuple(Engine)
+    engines: Sequence[Engine] = tuple(engine for engine in Engine if not engine.invoked)
 
     def run(self) -> Tally:
         tally = Tally()

@@ -20,7 +20,8 @@ class Work:
     """A job's work, before there is a job.
 
     Attributes:
-        name: the Glue job's name without the deployment's prefix.
+        name: the Glue job's name without the deployment's prefix; of engine `lambda`, the
+            function as the contract names it.
         input_url: the object or prefix it reads; for a load, its statements document.
         arguments, script, spark_arguments, statements: as in JobRequest, without what names the
             job.
@@ -88,7 +89,7 @@ def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
         arguments["QUERY"] = snapshot.query
     return Work(
         input_url=url,
-        name=step.glue_job,
+        name=step.function if step.engine.invoked else step.glue_job,
         arguments=arguments,
         script=step.script,
         spark_arguments=step.spark_arguments,

@@ -176,7 +176,7 @@ class Reaper:
                     logger.warning("run not reaped", extra={"error": repr(error)})
                     problems.append(f"run {run_id}: {error!r}")
                 else:
-                    problems += [f"job {job}: {why}" for job, why in stopped.going_on.items()]
+                    problems += stopped.unfinished
         problems += self._reap_jobs(arn, ended, max(0, int((until - self.clock()).total_seconds())))
         _complain(problems)
 
@@ -189,7 +189,7 @@ class Reaper:
             if isinstance(record, JobRecord) and record.execution == arn and not record.state.ended
         ]
         stopped = self._stop(records, ended.reason, patience_seconds)
-        return [f"job {job}: {why}" for job, why in stopped.going_on.items()]
+        return stopped.unfinished
 
     def sweep(self) -> None:
         """End runs whose holder is gone; stop active jobs of such and of ended runs, and those that

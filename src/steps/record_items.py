@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,7 @@ from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
 from contracts.run_request import RunRequest
 from steps import aws, storage
+from steps.item_rows import by_item
 from steps.ledger import RUN, Item, Ledger
 from steps.runtime import logger, metrics, settings_from_environment, step_handler
 
@@ -124,7 +125,7 @@ def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
     if batch.items is None:
         raise InvalidData(f"unit {message.unit_id}: {batch.url} is no batch of items")
     lines = storage.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]
-    rejects = _rejects_by(message.rejected_url, "line")
+    rejects = _rejects_by_item(message, len(lines))
     foreign = sorted(line for line in rejects if not 1 <= line <= len(lines))
     if foreign:
         raise InvalidData(
@@ -157,15 +158,30 @@ def _set_aside(
     return {valid[number - 1]: why for number, why in found.items()}
 
 
+def _rejects_by_item(message: RecordItems, items: int) -> dict[int, list[dict[str, Any]]]:
+    """Why items were rejected, by their line in the batch."""
+    rejects = _rejects_at(message.rejected_url)
+    if message.job_output_url is not None:
+        return _grouped(by_item(rejects, message.job_output_url, items))
+    return _grouped((int(reject["line"]), reject) for reject in rejects)
+
+
 def _rejects_by(url: str | None, number: str) -> dict[int, list[dict[str, Any]]]:
-    """Why rows were rejected, by their line or their number."""
+    """Why rows were rejected, by their number."""
+    return _grouped((int(reject[number]), reject) for reject in _rejects_at(url))
+
+
+def _rejects_at(url: str | None) -> list[dict[str, Any]]:
+    if url is None:
+        return []
+    lines = storage.read_bytes(*layout.split_s3_url(url)).decode().split("\n")
+    return [json.loads(text) for text in lines if text]
+
+
+def _grouped(rejects: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    if url is not None:
-        for text in storage.read_bytes(*layout.split_s3_url(url)).decode().split("\n"):
-            if text:
-                reject = json.loads(text)
-                why = {name: reject[name] for name in _OF_A_REJECT if name in reject}
-                found[int(reject[number])].append(why)
+    for number, reject in rejects:
+        found[number].append({name: reject[name] for name in _OF_A_REJECT if name in reject})
     return found
 
 

@@ -15,6 +15,8 @@ from contracts.run import Finding, RunStatus, StageFailure, UnitOutcome, UnitSta
 from contracts.run_request import format_timestamp
 from steps import storage
 from steps.findings import findings_of
+from steps.invoked_jobs import record_ends
+from steps.job_ledger import JobLedger
 from steps.ledger import RUN, Item, Ledger, unit_item
 from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
 from steps.stop_decision import is_stopping, reason_of
@@ -52,6 +54,7 @@ def handler(event: UnitMessage) -> None:
     if isinstance(message, StartUnit):
         news = start_unit(message, ledger, settings.data_bucket, utc_now())
     else:
+        record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
         news = end_unit(message, ledger, settings.data_bucket, utc_now())
     # Told again at every repeat: the id is the same, and a lost notification is worse than two.
     if news is not None:

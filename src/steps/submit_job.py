@@ -25,9 +25,10 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.ids import timestamped_id
-from contracts.job import Engine, JobKey, JobState, JobStatus
+from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus
 from contracts.messages import SubmitJob
 from steps import storage
+from steps.invoked_jobs import record_ends, to_be_invoked
 from steps.job_ledger import JobLedger
 from steps.job_record import JobRecord
 from steps.job_work import Work, request_of, work_of
@@ -81,6 +82,7 @@ class Submitter:
             EngineFull, Throttled, TransientFailure: the intent stands; the same call goes on.
             PipelineError: it cannot be submitted; the job is FAILED.
         """
+        record_ends(self.jobs, message.ended_jobs, self.clock())
         self._refuse_a_former_holder(message)
         record = self.jobs.find(message.key) or self._adopted(message)
         if record is not None:
@@ -95,6 +97,8 @@ class Submitter:
             self.jobs.told(record)
         elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
             record = record.given_up(record.cancelling, now)
+        elif record.engine.invoked:
+            return to_be_invoked(self.jobs, record, work_of(message, self.data_bucket), now)
         return record.status(now)
 
     def _refuse_a_former_holder(self, message: SubmitJob) -> None:
@@ -131,6 +135,9 @@ class Submitter:
                 return None  # other rows were loaded after any earlier load of these
             fits = record.input_url == input_url and self._usable(record)
             if fits and self._taken(record, message):
+                if record.engine.invoked:  # its execution did not live to report its end
+                    end = JobEnd(key=record.key, state=JobState.SUCCEEDED)
+                    record_ends(self.jobs, [end], self.clock())
                 self.jobs.adopt(key, record)
                 return self.jobs.get(key)
         return None
@@ -143,6 +150,8 @@ class Submitter:
             return record.engine is Engine.REDSHIFT or self._has_report(record)
         if record.state.ended:
             return False
+        if record.engine.invoked:  # nobody can wait for it any more; another try is another job
+            return self._has_report(record)
         return record.service_id is not None or not record.overdue(self.clock())
 
     def _has_report(self, record: JobRecord) -> bool:

@@ -24,11 +24,13 @@ from contracts.messages import Validate, Validated
 from steps import aws, duck, fetching, job_output, object_checks, storage
 from steps.broken_rules import BrokenRules
 from steps.duck import Workspace
+from steps.invoked_jobs import record_ends
+from steps.job_ledger import JobLedger
 from steps.job_output import JobOutput
 from steps.ledger import Ledger, LedgerSettings
 from steps.output_parts import part_name
 from steps.quarantine import Quarantine
-from steps.runtime import metrics, settings_from_environment, step_handler
+from steps.runtime import metrics, settings_from_environment, step_handler, utc_now
 from steps.split import Split
 from steps.stop_decision import refuse_stopped
 from steps.unit_rows import UnitRows, split_parquet, split_text
@@ -63,6 +65,7 @@ class Input:
 @step_handler(Validate)
 def handler(message: Validate) -> Validated:
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
+    record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
     refuse_stopped(ledger, message.run_id)
     return validate(message, settings_from_environment(Settings))
 
@@ -87,6 +90,7 @@ def validate(message: Validate, settings: Settings) -> Validated:
             job_output.hold_against_report(
                 found.job, message.input_url, rows.records, rows.malformed
             )
+            job_output.refuse_lost_items(found.job.report, message.input_url, entry.items)
         answer = _leave_behind(space, message, settings.data_bucket, snapshot, entry, found, rows)
     for name, value in (("RowsValid", answer.valid), ("RowsRejected", answer.rejected)):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

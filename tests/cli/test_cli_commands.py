@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,36 @@ def test_a_broken_contract_tells_every_problem(tmp_path: Path) -> None:
     assert "sauce" in result.output
     document = json.loads(pipeline("dataset", "check", str(file), "--json").output)
     assert document["valid"] is False
+
+
+ENRICH = "arn:aws:lambda:us-east-1:000000000000:function:enrich"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"), [(f"{ENRICH}-2, {ENRICH}", 0), (f"{ENRICH}-2", 2), (None, 0)]
+)
+def test_a_function_is_held_against_what_the_deployment_allows_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str | None, status: int
+) -> None:
+    jobs = "jobs:\n  - {stage: enrich, engine: lambda, function: enrich}\n"
+    file = tmp_path / "orders.yaml"
+    file.write_text(CONTRACT + jobs)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        if allowed is not None:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            about = {"outputs": {}, "parameters": {"JobFunctionArns": allowed}, "endpointUrl": url}
+            (tmp_path / ".local").mkdir()
+            (tmp_path / ".local" / "cloud.json").write_text(json.dumps(about))
+
+        result = pipeline("dataset", "check", str(file))
+
+    assert result.exit_code == status, result.output
+    if status:
+        text = " ".join(result.output.split())
+        assert "jobs[0].function: on the local cloud that runs here" in text
+        assert "function enrich is not allowed" in text
 
 
 def test_a_contract_that_is_not_there() -> None:

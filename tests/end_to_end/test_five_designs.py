@@ -549,6 +549,60 @@ def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(
 # Design 4: a JSON file of items
 
 
+def item_results(cloud: RunningCloud, run_id: str) -> list[Any]:
+    """`aws s3 cp --recursive`: what came of each item."""
+    s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
+    prefix = f"runs/{run_id}/items/results/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    return [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+
+
+def reading(number: int, value: str = "1.5") -> dict[str, str]:
+    time = "2026-11-01T00:00:00Z"
+    return {"id": f"item-{number}", "recorded_at": time, "value": value, "unit": "celsius"}
+
+
+def test_items_go_ten_at_a_time_and_too_many_failures_are_notified(cloud: RunningCloud) -> None:
+    sqs = cloud.cloud.client("sqs")
+    inbox = sqs.create_queue(QueueName="items-inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])
+    cloud.cloud.client("sns").subscribe(
+        TopicArn=cloud.outputs["NotificationTopicArn"],
+        Protocol="sqs",
+        Endpoint=arn["Attributes"]["QueueArn"],
+    )
+    items = [reading(number, "broken" if number % 5 < 3 else "1.5") for number in range(25)]
+
+    bucket, key = cloud.outputs["DataBucketName"], "arrays/items.json"
+    s3 = cloud.cloud.client("s3")
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(items, indent=1).encode())
+    message = {"datasetName": "standard", "runId": "items-of-standard", "itemsPerBatch": 10}
+    cloud.send({**message, "inputUrl": f"s3://{bucket}/{key}"})
+    run = cloud.await_run("items-of-standard", "FAILED", "SUCCEEDED")
+
+    assert run["status"]["S"] == "FAILED"
+    assert "15 of 25 items" in run["reason"]["S"]
+    assert len(cloud.ledger("items-of-standard", "UNIT#")) == 3
+    results = item_results(cloud, "items-of-standard")
+    assert [result["item"] for result in results] == items
+    assert Counter(result["status"] for result in results) == {"STORED": 10, "REJECTED": 15}
+
+    def reported() -> Item | None:
+        batch = sqs.receive_message(QueueUrl=inbox, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        news = [json.loads(json.loads(one["Body"])["Message"]) for one in batch.get("Messages", [])]
+        ends = [one for one in news if one["event"] == "run-ended"]
+        return next((one for one in ends if one["runId"] == "items-of-standard"), None)
+
+    assert "15 of 25 items" in wait_until(reported, "the notification")["result"]["reason"]
+
+
+def test_the_samples_items_are_stored(terminal: Terminal) -> None:
+    (run,) = commands_of("JSON file of items")
+    shown = terminal.type(run)
+    assert re.search(r"Run [0-9a-f-]+: SUCCEEDED", shown), shown
+
+
 # Design 5: {"data_source": …, "processing_type": …}
 
 TEST_CSV = """\

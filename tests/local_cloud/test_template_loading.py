@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.local_cloud.conditions import as_given, parameter_values
 from local.local_cloud.intrinsics import TemplateError
 from local.local_cloud.template import Template, load_template, local_code_directory
 
@@ -51,6 +52,16 @@ def test_all_wrong_parameters_are_told_at_once() -> None:
     assert "no parameter Unknown" in str(error.value)
     assert "Kind = 'BAD': must match" in str(error.value)
     assert "Attempts = '99': must be at most 10" in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["", "abc", "abc,def", "abc , def"])
+def test_a_pattern_of_a_list_is_that_of_each_value(given: str) -> None:
+    declared = {"Names": {"Type": "CommaDelimitedList", "AllowedPattern": "^$|^[a-z]+$"}}
+
+    values = parameter_values(declared, {"Names": given})["Names"]
+    assert as_given(values) == given.replace(" ", "")
+    with pytest.raises(TemplateError, match="must match"):
+        parameter_values(declared, {"Names": "abc,*"})
 
 
 def test_fallbacks_give_way_to_given_values_and_skip_unknown_parameters() -> None:

@@ -23,6 +23,7 @@ PARAMETERS = {
     **engine_parameters({}),
     "RedshiftWorkgroupName": "local",
     "RedshiftSecretArn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT_ID}:secret:local-warehouse-x",
+    "JobFunctionArns": f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:enrich-orders",
 }
 
 

@@ -31,6 +31,7 @@ from steps.remote_jobs.emr import EmrJobs
 from steps.remote_jobs.emr_serverless import EmrServerlessJobs
 from steps.remote_jobs.emr_ssm import EmrSsmJobs
 from steps.remote_jobs.glue import GlueJobs
+from steps.remote_jobs.lambda_functions import LambdaJobs
 from steps.remote_jobs.redshift import RedshiftJobs, Warehouse
 from steps.submit_job import Submitter
 
@@ -39,6 +40,8 @@ UNIT = layout.unit_id(0, 0)
 UNITS = 200
 GLUE_JOB = "stack-clean-csv"
 EMR_ENGINES = (Engine.EMR, Engine.EMR_SSM, Engine.EMR_SERVERLESS)
+SERVICES = tuple(engine for engine in Engine if not engine.invoked)  # engines that can be asked
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:enrich-sales"
 CLUSTER_ENGINES = (Engine.EMR, Engine.EMR_SSM)
 STAGES = {  # of the contract, by engine
     Engine.GLUE: "clean",
@@ -46,6 +49,7 @@ STAGES = {  # of the contract, by engine
     Engine.EMR_SSM: "through-ssm",
     Engine.EMR_SERVERLESS: "serverless",
     Engine.REDSHIFT: "store-redshift",
+    Engine.LAMBDA: "by-function",
 }
 WAREHOUSE = Warehouse(
     cluster="warehouse",
@@ -72,6 +76,12 @@ def snapshot(query: str | None = "amount > 10") -> DatasetSnapshot:
                         spark_arguments=("--conf", "spark.x=1 2"),
                     )
                     for engine in EMR_ENGINES
+                ),
+                JobStep(
+                    stage=STAGES[Engine.LAMBDA],
+                    engine=Engine.LAMBDA,
+                    function="enrich-sales",
+                    arguments={"--DEPTH": "2"},
                 ),
             ),
             targets=Targets.model_validate({"redshift": {"table": "sales", "key": ["amount"]}}),
@@ -156,6 +166,8 @@ class World:
             return EmrServerlessJobs(
                 over(self.serverless), APPLICATION, ROLE_ARN, self.cloud.code_bucket
             )
+        if engine is Engine.LAMBDA:
+            return LambdaJobs((FUNCTION,), self.clock)
         return GlueJobs(over(self.glue), "stack-")
 
     def started(self, engine: Engine) -> list[str]:
@@ -168,6 +180,8 @@ class World:
             return [command["CommandId"] for command in self.ssm.commands]
         if engine is Engine.EMR_SERVERLESS:
             return [run["id"] for run in self.serverless.runs]
+        if engine is Engine.LAMBDA:  # what the orchestrator was told to invoke
+            return [item["job_id"] for item in self.cloud.ledger.query(RUN_ID, "JOB#")]
         return [run["Id"] for run in self.glue.runs]
 
     def client(self, service: str) -> Any:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 from job_fakes import Killed
-from job_world import RUN_ID, World
+from job_world import RUN_ID, SERVICES, World
 
 from contracts import layout, messages
 from contracts.errors import NotFound, Throttled
@@ -255,7 +255,7 @@ class TestCancel:
         assert world.redshift.statements[0]["Status"] == "ABORTED"
 
     @pytest.mark.parametrize("after", [False, True])
-    @pytest.mark.parametrize("engine", list(Engine))
+    @pytest.mark.parametrize("engine", SERVICES)
     def test_killed_at_any_outside_call_the_next_one_ends_it(self, world, engine, after):
         call = 0
         while True:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from emr_fakes import CLUSTER, INSTANCE
 from job_fakes import FakeClock
-from job_world import CLUSTER_ENGINES, RUN_ID, World
+from job_world import CLUSTER_ENGINES, RUN_ID, SERVICES, World
 from serverless_fakes import APPLICATION, ROLE_ARN
 
 from contracts import layout
@@ -70,7 +70,7 @@ def deliver(lambda_context):
     return bring
 
 
-@pytest.mark.parametrize("engine", list(Engine))
+@pytest.mark.parametrize("engine", SERVICES)
 class TestAnyEngine:
     def started(self, world: World, engine: Engine) -> str:
         """A job that runs; answers the id that its events carry."""

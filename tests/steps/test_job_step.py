@@ -9,6 +9,8 @@ from contracts.dataset import JobStep
 
 EMR = {"stage": "enrich", "engine": "emr", "script": "jobs/spark/enrich.py"}
 GLUE = {"stage": "clean", "glueJob": "clean-csv"}
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:enrich"
+FUNCTION = {"stage": "enrich", "engine": "lambda", "function": "enrich"}
 
 
 @pytest.mark.parametrize("engine", ["emr", "emr-ssm", "emr-serverless"])
@@ -21,6 +23,14 @@ def test_a_spark_job_names_its_script_and_options(engine: str) -> None:
 
 def test_glue_is_the_engine_that_need_not_be_named() -> None:
     assert JobStep.model_validate(GLUE).engine == "glue"
+
+
+@pytest.mark.parametrize("function", ["enrich", "enrich:live", ARN, f"{ARN}:7", f"{ARN}:$LATEST"])
+def test_a_function_is_named_by_name_or_arn(function: str) -> None:
+    step = JobStep.model_validate({**FUNCTION, "function": function, "timeoutSeconds": 900})
+
+    assert JobStep.from_json(step.to_json()) == step
+    assert step.function == function
 
 
 @pytest.mark.parametrize(
@@ -37,6 +47,16 @@ def test_glue_is_the_engine_that_need_not_be_named() -> None:
         ({**EMR, "script": "s3://code/jobs/a.py"}, "pattern"),
         ({**EMR, "script": "jobs/a.jar"}, "pattern"),
         ({**EMR, "engine": "hadoop"}, "engine"),
+        ({**FUNCTION, "function": None}, "function is required with engine: lambda"),
+        ({**FUNCTION, "script": "jobs/a.py"}, "script does not go with engine: lambda"),
+        ({**FUNCTION, "glueJob": "a"}, "glueJob does not go with engine: lambda"),
+        ({**GLUE, "function": "enrich"}, "function does not go with engine: glue"),
+        ({**EMR, "function": "enrich"}, "function does not go with engine: emr"),
+        ({**FUNCTION, "sparkArguments": ["-v"]}, "sparkArguments go with the EMR engines"),
+        ({**FUNCTION, "timeoutSeconds": 901}, "900 s .15 minutes. at most, not 901"),
+        ({**FUNCTION, "function": "enrich*"}, "pattern"),
+        ({**FUNCTION, "function": "arn:aws:lambda:x:1:function:enrich"}, "pattern"),
+        ({**FUNCTION, "function": "my enrich"}, "pattern"),
     ],
 )
 def test_what_does_not_fit_is_refused(step: dict[str, object], problem: str) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from job_fakes import FakeClock, Killed
-from job_world import RUN_ID, World
+from job_world import RUN_ID, SERVICES, World
 
 from contracts import layout
 from contracts.errors import EngineFull, PipelineError
@@ -101,7 +101,7 @@ class TestAnswering:
         assert len(world.answers()) == 1
 
     @pytest.mark.parametrize("after", [False, True])
-    @pytest.mark.parametrize("engine", list(Engine))
+    @pytest.mark.parametrize("engine", SERVICES)
     def test_killed_at_any_outside_call_the_next_run_answers_once(self, world, engine, after):
         call = 0
         while True:

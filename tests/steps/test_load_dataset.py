@@ -320,6 +320,85 @@ def test_files_do_not_go_where_objects_come_from_in_the_output_bucket(deployed: 
     assert not deployed.keys("runs/")
 
 
+ENRICH = "arn:aws:lambda:us-east-1:123456789012:function:enrich"
+FUNCTION_JOBS = """\
+jobs:
+  - {stage: clean, glueJob: clean-csv}
+  - {stage: enrich, engine: lambda, function: enrich, timeoutSeconds: 120}
+"""
+
+
+class FakeFunctions:
+    """Lambda, as far as it describes functions."""
+
+    def __init__(self, **timeouts: int) -> None:
+        self.timeouts = timeouts
+        self.durable: dict[str, Any] = {}
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        name = FunctionName.split(":")[6]
+        if name not in self.timeouts:
+            raise client_error("ResourceNotFoundException", 404)
+        return {"Timeout": self.timeouts[name], **self.durable}
+
+
+@pytest.fixture
+def functions(deployed: Any, clients: Any) -> FakeFunctions:
+    """The contract's second job is a function's, which may take its job's 120 seconds."""
+    text = WITH_JOBS.replace(JOBS, FUNCTION_JOBS)
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    fake = FakeFunctions(enrich=120)
+    clients.use("lambda", fake)
+    return fake
+
+
+@pytest.mark.usefixtures("functions")
+def test_a_job_of_an_allowed_function_is_taken() -> None:
+    loaded = load(replace(SETTINGS, job_function_arns=f"{ENRICH}, {ENRICH}-more"))
+
+    assert loaded.jobs[1] == LoadedJob(stage="enrich", engine=Engine.LAMBDA, timeout_seconds=120)
+
+
+@pytest.mark.usefixtures("functions")
+@pytest.mark.parametrize(
+    ("allowed", "problem"),
+    [
+        ("", "function enrich is not allowed: .* JobFunctionArns .it allows none."),
+        (f"{ENRICH}-more", f"function enrich is not allowed: .*allows {ENRICH}-more"),
+        (
+            "arn:aws:lambda:us-east-1:123456789012:function:*",
+            r".*:function:\* is no ARN of a Lambda",
+        ),
+    ],
+)
+def test_a_function_that_is_not_allowed_is_refused_by_name(
+    deployed: Any, allowed: str, problem: str
+) -> None:
+    with pytest.raises(NotConfigured, match=f"dataset orders: stage enrich: {problem}"):
+        load(replace(SETTINGS, job_function_arns=allowed))
+    assert not deployed.keys("runs/")
+
+
+def test_a_function_that_is_not_there_is_refused_by_its_arn(functions: FakeFunctions) -> None:
+    del functions.timeouts["enrich"]
+
+    with pytest.raises(NotConfigured, match=f"stage enrich: there is no function {ENRICH}$"):
+        load(replace(SETTINGS, job_function_arns=ENRICH))
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_function_that_may_outlast_its_jobs_deadline_is_refused(
+    functions: FakeFunctions, durable: bool
+) -> None:
+    if durable:
+        functions.durable = {"DurableConfig": {"ExecutionTimeout": 121}}
+    else:
+        functions.timeouts["enrich"] = 121
+
+    with pytest.raises(NotConfigured, match="may run for 121 s .* set its timeout to 120 s"):
+        load(replace(SETTINGS, job_function_arns=ENRICH))
+
+
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("settings", "bucket"),

@@ -100,7 +100,8 @@ def test_a_listing_is_never_one() -> None:
         (
             "orders",
             {},
-            "jobs work on whole objects, and dataset orders has some (clean, again)",
+            "only jobs of engine lambda work on items, and dataset orders has others"
+            " (clean, again)",
         ),
         ("events", {"query": "amount > 1"}, "every item has a result: leave query out"),
         ("parents", {}, "order_id of parents refer to other items"),

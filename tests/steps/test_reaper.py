@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from job_fakes import Killed
-from job_world import RUN_ID, UNIT
+from job_world import RUN_ID, SERVICES, UNIT
 from reaper_world import FIRST, SECOND, ReaperWorld
 
 from contracts import layout
@@ -43,7 +43,7 @@ class TestStopping:
         assert world.job().error == "its execution was stopped"
         assert world.glue.count("BatchStopJobRun") == 2
 
-    @pytest.mark.parametrize("engine", Engine)
+    @pytest.mark.parametrize("engine", SERVICES)
     def test_a_job_of_any_engine_is_stopped(self, world, engine):
         message = world.message(engine=engine)
         world.submit(message)

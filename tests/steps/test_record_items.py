@@ -99,6 +99,77 @@ def test_an_array_that_was_named_by_a_key_is_the_source_by_its_full_url(run: Dat
     assert results(run)[25]["source"] == URL
 
 
+OUTPUT = layout.job_prefix("run-1", UNIT, "enrich", 1)
+BY_JOB = {"source": URL, "line": 3, "rule": "malformed", "reason": "no object", "raw": LINES[2]}
+
+
+def put_output(run: DataRun, rows: str, rejects: list[dict[str, Any]], **report: Any) -> str:
+    """What a function's job leaves of the batch."""
+    counts = {"rowsIn": 4, "rowsOut": 4 - len(rejects), "rowsFiltered": 0, "rowsBad": len(rejects)}
+    run.cloud.put(f"{OUTPUT}data/part-00000.csv", rows)
+    lines = "".join(f"{json.dumps(reject)}\n" for reject in rejects)
+    run.cloud.put(f"{OUTPUT}rejected.jsonl", lines)
+    run.cloud.put(f"{OUTPUT}report.json", json.dumps({"jobId": "job-1", **counts, **report}))
+    return f"s3://data-bucket/{OUTPUT}"
+
+
+def test_rows_of_a_jobs_output_are_told_by_item_wherever_they_stand(run: DataRun) -> None:
+    """A value with a line break and an empty line come before the row that is rejected."""
+    rows = 'id,amount,seen_on,country\na1,1.50,,DE\na2,"mu\nch",,\n\na4,2,,XX\n'
+    url = put_output(run, rows, [BY_JOB])
+    rejected = run.validate(url).rejected_url
+
+    totals = record(run, rejected_url=rejected, job_output_url=url)
+
+    assert totals == ItemTotals(total=4, stored=1, rejected=3)
+    found = {index: result["errors"] for index, result in results(run).items()}
+    assert found[25] == []
+    assert [found[n][0]["rule"] for n in (26, 27, 28)] == ["type", "malformed", "allowed"]
+    assert "XX" in found[28][0]["reason"]
+
+
+def test_a_row_that_no_store_takes_is_told_by_item_behind_a_job(run: DataRun) -> None:
+    url = put_output(run, "id,amount,seen_on,country\na1,x,,\na2,1,,\na4,2,,\n", [BY_JOB])
+    rejected = run.validate(url).rejected_url
+    run.cloud.put("quarantine/aside.jsonl", '{"rule": "r", "reason": "why", "valid_row": 2}')
+    aside = "s3://data-bucket/quarantine/aside.jsonl"
+
+    record(run, rejected_url=rejected, set_aside_url=aside, job_output_url=url)
+
+    statuses = {index: result["status"] for index, result in results(run).items()}
+    assert statuses == {25: "REJECTED", 26: "STORED", 27: "REJECTED", 28: "REJECTED"}
+    assert results(run)[28]["errors"] == [{"rule": "r", "reason": "why"}]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"rowsIn": 3, "rowsOut": 2},
+        {"rowsOut": 2, "rowsRemoved": 1},
+        {"rowsOut": 2, "rowsFiltered": 1},
+    ],
+)
+def test_a_job_that_loses_items_without_a_reason_fails_its_batch(
+    run: DataRun, report: dict[str, Any]
+) -> None:
+    url = put_output(
+        run, "id,amount,seen_on,country\na1,1,,\na2,1,,\n", [BY_JOB], **{"rowsOut": 2, **report}
+    )
+
+    with pytest.raises(InvalidData, match="each of the 4 items is one row of the output"):
+        run.validate(url)
+
+
+@pytest.mark.parametrize("line", [0, 5, None, "3"])
+def test_a_line_that_is_no_items_is_named(run: DataRun, line: Any) -> None:
+    rows = "id,amount,seen_on,country\na1,1,,\na2,1,,\na4,1,,\n"
+    url = put_output(run, rows, [{**BY_JOB, "line": line}])
+    rejected = run.validate(url).rejected_url
+
+    with pytest.raises(InvalidData, match=f"line is {line!r}; of a batch it is the number"):
+        record(run, rejected_url=rejected, job_output_url=url)
+
+
 def test_items_that_no_store_takes_are_rejected_by_themselves(run: DataRun) -> None:
     rejected = run.validate().rejected_url
     first = {"rule": "key-unique", "column": "id", "reason": "2 rows have the key", "valid_row": 1}

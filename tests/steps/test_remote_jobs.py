@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error, service_model
+from job_world import SERVICES
 
 from contracts.errors import (
     EngineFull,
@@ -280,7 +281,7 @@ class TestRedshift:
 
 class TestRegistry:
     def test_an_engine_without_its_settings_is_refused_by_name(self):
-        for engine in Engine:
+        for engine in SERVICES:
             with pytest.raises(NotConfigured, match=f"engine {engine}"):
                 adapter_for(engine, EngineSettings())
 

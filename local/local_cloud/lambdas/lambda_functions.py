@@ -86,6 +86,10 @@ class FunctionsApi:
             "GetAlias": self._get_alias,
         }
 
+    def describe(self, spec: FunctionSpec) -> Answer:
+        """What CreateFunction and its like answer: the function's `$LATEST`."""
+        return self._configuration(spec, None, LATEST)
+
     def _get(self, request: Request) -> Answer:
         spec, _, _ = self._find(request)
         return {

@@ -114,7 +114,7 @@ class FunctionHost:
         return sum(pool.kill_all() for pool in self._all_pools() if pool.spec.name == name)
 
     def end_idle(self) -> None:
-        """End the sandboxes that have been idle for a minute, and forget pools that are empty."""
+        """End what has been idle for a minute, and forget pools that are empty."""
         for pool in self._all_pools():
             pool.end_idle(self._clock() - IDLE_SECONDS)
         with self._lock:
@@ -145,7 +145,9 @@ class FunctionHost:
         name, version, _ = key
         with self._lock:
             pool = self._pools.get(key)
-            if pool is None:
+            if pool is None or pool.spec is not self.functions[name]:
+                if pool is not None:  # the function was changed
+                    pool.close(busy=False)
                 pool = self._pools[key] = _Pool(
                     self.functions[name],
                     functools.partial(self._spawn, self._order(name, version), self.log_file(name)),
@@ -257,13 +259,15 @@ class _Pool:
             sandbox.wait_for_exit()
         return len(sandboxes)
 
-    def close(self) -> None:
+    def close(self, *, busy: bool = True) -> None:
+        """End its sandboxes; not busy: those that are, end with what they are doing."""
         with self._lock:
             self._closed = True
             idle, self._idle = list(self._idle), deque()
         for _, sandbox in idle:
             self._discard(sandbox)
-        self.kill_all()  # those that are busy are closed by the threads that wait for them
+        if busy:
+            self.kill_all()  # those that are busy are closed by the threads that wait for them
 
     def _ready_sandbox(self) -> tuple[Sandbox, RuntimeRequest]:
         """A warm sandbox that still lives, or a new one."""

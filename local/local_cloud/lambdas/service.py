@@ -15,12 +15,14 @@ from local.local_cloud.durable.api import DurableApi
 from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.sandbox import Refuses
 from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
+from local.local_cloud.lambdas.created_functions import CreatedFunctions, OnCreated
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
 from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
 from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.lambdas.routes import decode
+from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.services import Response, ServiceError
 
 __all__ = ["InvokeResult", "LambdaService", "Response"]
@@ -43,11 +45,13 @@ class LambdaService:
         log_dir: Path,
         ended_executions: int = ENDED_EXECUTIONS,
         refuses: Refuses = lambda _caller, _target: None,
+        on_created: OnCreated = lambda _function: None,
+        clients: ServiceClients | None = None,
     ) -> None:
         """Nothing runs before `start`.
 
         Args:
-            functions: all there will be.
+            functions: all that the template has; others can be created by call.
             endpoint_url: where functions find every service, this one included.
             region: as part of ARNs.
             account_id: as part of ARNs.
@@ -56,6 +60,8 @@ class LambdaService:
             log_dir: for `<function>.log`, `engine.log` and `sandboxes.log`; created when missing.
             ended_executions: how many are kept; running ones always are.
             refuses: why a durable function may not invoke another one.
+            on_created: is given a function that is about to be created or changed by call.
+            clients: of the services where such a call finds code in S3; absent: that is refused.
         """
         self._ended_executions = ended_executions
         self._host = FunctionHost(
@@ -67,6 +73,13 @@ class LambdaService:
         self._invoke: InvokeApi | None = None
         self._durable: DurableApi | None = None
         self._describe = FunctionsApi(self._host)
+        self._created = CreatedFunctions(
+            self._host,
+            log_dir.parent / "functions",
+            self._describe.describe,
+            on_created,
+            clients,
+        )
 
     @property
     def counts(self) -> InvocationCounts:
@@ -155,7 +168,7 @@ class LambdaService:
             return self._started().answer(request)
         described = self._describe.operations.get(request.operation)
         durable = self._durable.operations.get(request.operation) if self._durable else None
-        operation = described or durable
+        operation = described or durable or self._created.operations.get(request.operation)
         if operation is None:
             message = f"The local cloud does not emulate lambda:{request.operation}"
             raise ServiceError("NotEmulated", message, HTTPStatus.NOT_IMPLEMENTED)

@@ -17,7 +17,7 @@ from local.local_cloud.permissions.grants import Grants, Role
 from local.local_cloud.permissions.guard import CallsOf, Guard, Mode
 from local.local_cloud.permissions.principals import Principals
 from local.local_cloud.permissions.record import RecordedCall
-from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.state import CALLS_FILE
 
 if TYPE_CHECKING:
@@ -170,6 +170,28 @@ class Enforcement:
         for delivery in stack.deliveries:
             self._withhold(guard, delivery, stack)
         return guard
+
+    def know_function(self, spec: FunctionSpec) -> FunctionSpec:
+        """Take a function that is created while the cloud runs; its calls are its role's.
+
+        Raises:
+            ServiceError: Lambda may not assume its role, or there is no such role.
+        """
+        known = self._grants is None or spec.role_arn in self._grants.roles
+        need = _trust(spec.name, spec.role_arn, "lambda.amazonaws.com")
+        if self.guard is not None and self._mode is Mode.ENFORCE:
+            known = known and self.guard.allows(need.identity, need.call).allowed
+        if not known:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise ServiceError("InvalidParameterValueException", message)
+        identity = Identity.session(spec.role_arn, spec.name)
+        self.principals.know(access_key_id(spec.name), identity)
+        return spec
+
+    def forget(self, role_arn: str) -> None:
+        """Decide anew about a role that has changed."""
+        if self.guard is not None:
+            self.guard.forget(role_arn)
 
     def may_deliver(self, rule: Rule, target: Target) -> bool:
         """Whether a rule's or schedule's target lets it deliver."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
-from contracts.job import Engine, JobKey
+from contracts.job import Engine, JobEnd, JobKey
 
 
 class SubmitJob(Contract):
@@ -12,12 +12,14 @@ class SubmitJob(Contract):
     Attributes:
         key: who the job is.
         engine: `redshift` for loads, else as the chain says.
-        callback_id: what the job watcher answers when the job has ended.
+        callback_id: what the job watcher answers when the job has ended; of a job that the
+            orchestrator invokes, which has no callback, the ARN of the execution.
         run_attempt, retry: `key.attempt` is made of these; with run_attempt above 1 and retry 1,
             a job of an earlier attempt that runs or has succeeded is adopted.
         input_url: the previous job's output prefix; absent: the unit's own object.
         timeout_seconds: the job's deadline, counted from its submission.
         execution_arn: the durable execution that waits for it; of a shard, its own.
+        ended_jobs: ends of invoked jobs that no step has recorded yet.
     """
 
     key: JobKey
@@ -28,6 +30,7 @@ class SubmitJob(Contract):
     timeout_seconds: int
     input_url: str | None = None
     execution_arn: str | None = None
+    ended_jobs: tuple[JobEnd, ...] = ()
 
 
 class CheckJob(Contract):

@@ -103,6 +103,12 @@ class LoadedJob(Contract):
     timeout_seconds: int
     attempts: int = 1
 
+    @property
+    def operations(self) -> int:
+        """Durable operations of one try: create-callback and submit-job; of a job that the
+        orchestrator invokes, submit-job and the invoke."""
+        return 2
+
 
 # What a run does after a failed load. 1: tried again unless known to fail for good; 2: as often as
 # the error deserves, and a run whose own rows are missing is recorded once more.
@@ -143,7 +149,8 @@ class LoadedDataset(Contract):
         fixed = 5  # the unit's context, start-unit, validate, transform, end-unit
         fixed += self.of_items  # record-items
         targets = {"files": 1, "dynamodb": 1, "redshift": 3}
-        return fixed + 2 * len(self.jobs) + sum(targets[target] for target in self.targets)
+        jobs = sum(job.operations for job in self.jobs)
+        return fixed + jobs + sum(targets[target] for target in self.targets)
 
 
 class ListUrls(Contract):

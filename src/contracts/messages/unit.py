@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
+from contracts.job import JobEnd
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 
 
@@ -26,6 +27,8 @@ class RecordItems(Contract):
         rejected_url: the unit's rejected rows, if validation has found any.
         set_aside_url: those that transform has set aside, if there are any.
         failure: why the unit failed; absent: it is stored.
+        job_output_url: output prefix of the last job, whose rows were validated; absent: the
+            items themselves were.
     """
 
     run_id: str
@@ -34,6 +37,7 @@ class RecordItems(Contract):
     rejected_url: str | None = None
     set_aside_url: str | None = None
     failure: StageFailure | None = None
+    job_output_url: str | None = None
 
 
 class EndUnit(Contract):
@@ -42,6 +46,7 @@ class EndUnit(Contract):
     Attributes:
         set_aside: of the rejected rows, those that transform has set aside.
         items: of a batch of items: what came of them; absent where that could not be recorded.
+        ended_jobs: ends of invoked jobs that no step has recorded yet.
     """
 
     run_id: str
@@ -53,6 +58,7 @@ class EndUnit(Contract):
     failure: StageFailure | None = None
     set_aside: int = 0
     items: ItemTotals | None = None
+    ended_jobs: tuple[JobEnd, ...] = ()
     kind: str = "end"
 
 
@@ -62,11 +68,13 @@ class Validate(Contract):
     Attributes:
         input_url: output prefix of the last job (it holds `report.json`); absent: the unit's own
             object, which is then also filtered by the request's query.
+        ended_jobs: ends of invoked jobs that no step has recorded yet.
     """
 
     run_id: str
     unit_id: str
     input_url: str | None = None
+    ended_jobs: tuple[JobEnd, ...] = ()
 
 
 class Validated(Contract):

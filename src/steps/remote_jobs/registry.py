@@ -14,6 +14,7 @@ from steps.remote_jobs.emr import EmrJobs
 from steps.remote_jobs.emr_serverless import EmrServerlessJobs
 from steps.remote_jobs.emr_ssm import EmrSsmJobs
 from steps.remote_jobs.glue import GlueJobs
+from steps.remote_jobs.lambda_functions import LambdaJobs, allowed_functions
 from steps.remote_jobs.redshift import RedshiftJobs, Warehouse
 
 
@@ -56,6 +57,7 @@ class EngineSettings(EmrSettings):
         glue_job_prefix: what the names of this deployment's Glue jobs start with.
         redshift_cluster, redshift_workgroup: one of them, or neither.
         code_bucket: where scripts of Spark jobs lie.
+        job_function_arns: functions that jobs may run on, with commas between.
     """
 
     glue_job_prefix: str = ""
@@ -64,6 +66,7 @@ class EngineSettings(EmrSettings):
     redshift_database: str = "dev"
     redshift_secret_arn: str = ""
     code_bucket: str = ""
+    job_function_arns: str = ""
 
 
 def adapter_for(engine: Engine, settings: EngineSettings) -> RemoteJobs:
@@ -110,12 +113,17 @@ def _redshift(settings: EngineSettings) -> RemoteJobs:
     return RedshiftJobs(aws.client("redshift-data"), _warehouse(settings))
 
 
+def _lambda(settings: EngineSettings) -> RemoteJobs:
+    return LambdaJobs(allowed_functions(settings.job_function_arns))
+
+
 ADAPTERS: Final[Mapping[Engine, Callable[[EngineSettings], RemoteJobs]]] = {
     Engine.GLUE: _glue,
     Engine.EMR: _emr,
     Engine.EMR_SSM: _emr_ssm,
     Engine.EMR_SERVERLESS: _emr_serverless,
     Engine.REDSHIFT: _redshift,
+    Engine.LAMBDA: _lambda,
 }
 
 

@@ -1,0 +1,87 @@
+"""Invoke the function of a job: one durable operation, and what its end means for the job."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aws_durable_execution_sdk_python import (
+    DurableContext,
+    InvokeError,
+    WithRetryConfig,
+    with_retry,
+)
+
+from contracts.job import FunctionCall, JobEnd, JobKey, JobState
+from durable_pipeline.policies import error_name, retry_invocation
+
+INVOKE_FUNCTION: Final = "invoke-function"
+ERROR_CHARACTERS: Final = 2000
+STACK_CHARACTERS: Final = 1000
+# Lambda's own: the function's time limit. AWS Lambda Developer Guide, "Troubleshoot invocation
+# issues in Lambda": "Task timed out after N seconds"; the second is that of a durable function.
+_TIMED_OUT: Final = frozenset({"Sandbox.Timedout", "ChainedInvoke.Timeout"})
+_TIMED_OUT_WORDS: Final = "Task timed out after "
+# Lambda refused the invocation itself, and will again.
+_REFUSED: Final = (
+    "ResourceNotFoundException",
+    "AccessDeniedException",
+    "InvalidParameterValueException",
+)
+
+
+class UnrecordedEnds:
+    """Ends of invoked jobs that no step has recorded yet; the next step call carries them."""
+
+    def __init__(self) -> None:
+        self._ends: list[JobEnd] = []
+
+    @property
+    def pending(self) -> tuple[JobEnd, ...]:
+        return tuple(self._ends)
+
+    def add(self, end: JobEnd) -> None:
+        self._ends.append(end)
+
+    def recorded(self) -> None:
+        """A step that carried them has succeeded."""
+        self._ends.clear()
+
+
+def invoke_function(
+    context: DurableContext, key: JobKey, call: FunctionCall, timeout_seconds: int
+) -> JobEnd:
+    """Invoke the function once, waiting for a place where Lambda throttles it; never raises for it.
+
+    What the function returns is not looked at: like any job it leaves its output in S3.
+    """
+
+    def invoke(retry_context: Any, _attempt: int) -> Any:
+        return retry_context.invoke(call.function, call.event, name=INVOKE_FUNCTION)
+
+    config: WithRetryConfig[Any] = WithRetryConfig(
+        retry_strategy=retry_invocation(timeout_seconds), wrap_with_run_in_child_context=False
+    )
+    try:
+        with_retry(context, invoke, config, name=INVOKE_FUNCTION)
+    except InvokeError as error:
+        return _failed(key, error)
+    return JobEnd(key=key, state=JobState.SUCCEEDED)
+
+
+def could_be_invoked(error: str | None) -> bool:
+    """Whether the function itself failed, and not its invocation."""
+    return not (error or "").removeprefix("Lambda.").startswith(_REFUSED)
+
+
+def _failed(key: JobKey, error: InvokeError) -> JobEnd:
+    name, message = error_name(error.error_type), error.message or "no message"
+    late = name in _TIMED_OUT or _TIMED_OUT_WORDS in message
+    stack = "".join(
+        line if line.endswith("\n") else f"{line}\n" for line in error.stack_trace or ()
+    )
+    return JobEnd(
+        key=key,
+        state=JobState.TIMED_OUT if late else JobState.FAILED,
+        error=f"{name}: {message}"[:ERROR_CHARACTERS],
+        log_tail=stack[-STACK_CHARACTERS:] or None,
+    )

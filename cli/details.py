@@ -21,6 +21,8 @@ def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> 
         return operation.error
     if operation.kind == "Callback":
         return _of_callback(operation, all_operations)
+    if operation.name == "invoke-function":
+        return _of_invoked(operation)
     words = _WORDS.get(operation.name)
     if words is None or not isinstance(operation.answered, Mapping):
         return ""
@@ -35,6 +37,13 @@ def _of_callback(callback: Operation, all_operations: Sequence[Operation]) -> st
         if callback.callback_id and sent.get("callbackId") == callback.callback_id:
             return f"{sent.get('key', {}).get('stage', '')} under way".strip()
     return ""
+
+
+def _of_invoked(invoke: Operation) -> str:
+    """A function's job; what the function returned is its own affair."""
+    event = invoke.sent if isinstance(invoke.sent, Mapping) else {}
+    state = invoke.status if invoke.ended else "under way"
+    return f"job {event['JOB_ID']} {state}" if "JOB_ID" in event else ""
 
 
 def _of_job(status: Answer) -> str:

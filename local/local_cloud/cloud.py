@@ -188,7 +188,7 @@ class LocalCloud:
             queue_base_url=f"{front.url}/{ACCOUNT_ID}/",
             define_job=engines.glue.define_job,
         )
-        outputs = deploy(template, stack)
+        self.outputs = deploy(template, stack)
         role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
         stack.account_roles += [role_arn] if role_arn else []
         self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)
@@ -197,7 +197,6 @@ class LocalCloud:
         front.add_rest("iam", IamService(stack.grants, self.permissions.forget, substrate.port))
         self._start_functions(front, stack)
         self._start_events(front, substrate, stack)
-        self.outputs = outputs
         self.parameters = {name: as_given(value) for name, value in template.parameters.items()}
         self.warnings = stack.warnings.lines() + self._own_warnings()
         self._write_cloud_file()
@@ -217,19 +216,16 @@ class LocalCloud:
             front,
             self._state_dir,
             self._publish,
-            self._job_environment(front),
+            {**self.environment(), "AWS_REGION": REGION},
             self.permissions.credentials,
         )
         self._running.callback(engines.stop)
         engines.start()
         return engines
 
-    def _job_environment(self, front: Front) -> dict[str, str]:
-        return {**self.environment(), "AWS_ENDPOINT_URL": front.url, "AWS_REGION": REGION}
-
     def _start_functions(self, front: Front, stack: Stack) -> None:
-        log_dir, clients, of = self._state_dir / "logs", stack.clients, stack.log_groups
-        groups = {group: [name for name in of if of[name] == group] for group in of.values()}
+        log_dir, clients, group = self._state_dir / "logs", stack.clients, stack.log_groups
+        groups = {one: [name for name in group if group[name] == one] for one in group.values()}
         logs = FunctionLogs(groups, log_dir, clients)
         functions = LambdaService(
             list(stack.functions.values()),
@@ -247,8 +243,7 @@ class LocalCloud:
         front.add_rest("lambda", functions)
         self._functions = functions
         front.add_json(logs)
-        measured = Measurements(functions.counts, log_dir, clients)
-        front.add_json(Alarms(stack.alarms, measured))
+        front.add_json(Alarms(stack.alarms, Measurements(functions.counts, log_dir, clients)))
         moves = MessageMoves(_known(self._clients))
         front.add_json(moves)
         self._running.callback(moves.stop)

@@ -108,7 +108,7 @@ class JobStep(StrictContract):
             )
         if needed != "script" and self.spark_arguments:
             raise PydanticCustomError(
-                "engine", "sparkArguments go with the EMR engines; a Glue job has its own"
+                "engine", "sparkArguments go with the EMR engines; no other takes them here"
             )
         return self
 

@@ -100,3 +100,17 @@ def test_a_callback_that_was_answered_tells_the_job() -> None:
     history.add("CallbackSucceeded", "c", Name="await-job", details=result)
     operations = read_history(history.events).operations
     assert describe(operations[0]) == "clean SUCCEEDED, job 20261120T081500Z-3f9c2a1b"
+
+
+def test_an_invoked_job_is_told_by_what_it_was_given() -> None:
+    history = History()
+    payload = json.dumps({"JOB_ID": JOB.job_id, "OUTPUT_URL": "s3://data/out/"})
+    given = {"FunctionName": "enrich", "Input": {"Payload": payload, "Truncated": False}}
+    history.add("ChainedInvokeStarted", "a", details=given, Name="invoke-function")
+    (running,) = read_history(history.events).operations
+    returned = {"Result": {"Payload": '"whatever"', "Truncated": False}}
+    history.add("ChainedInvokeSucceeded", "a", details=returned, Name="invoke-function")
+    (ended,) = read_history(history.events).operations
+
+    assert describe(running) == f"job {JOB.job_id} under way"
+    assert describe(ended) == f"job {JOB.job_id} SUCCEEDED"

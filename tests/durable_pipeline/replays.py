@@ -88,11 +88,28 @@ def a_long_direct_start() -> dict[str, Any]:
     return Deployment(world).run(RUN).recording()
 
 
+def functions_that_failed_and_were_throttled() -> dict[str, Any]:
+    """A function, then a Glue job: tried again, throttled once, and late in the second unit."""
+    world = World()
+    world.objects = 2
+    function = {"stage": "enrich", "engine": "lambda", "timeoutSeconds": 300, "attempts": 2}
+    world.jobs = [function, *world.jobs]
+    world.function_errors = [
+        ValueError("no such luck"),
+        error_named("TooManyRequestsException", "Rate exceeded"),
+        None,
+        error_named("Sandbox.Timedout", "Error: Task timed out after 3.00 seconds"),
+    ]
+    event = sqs_event({**RUN, "toleratedFailurePercentage": 50})
+    return Deployment(world).run(event).recording()
+
+
 SCENARIOS = {
     "a-run-with-everything": a_run_with_everything,
     "loads-that-failed": loads_that_failed,
     "a-drawn-run-id": a_drawn_run_id,
     "a-long-direct-start": a_long_direct_start,
+    "functions-that-failed": functions_that_failed_and_were_throttled,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 import time
 import uuid
@@ -44,11 +45,7 @@ class FunctionHost:
         settings: HostSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing runs before `start`.
-
-        Args:
-            clock: seconds; says how long sandboxes are idle.
-        """
+        """Nothing runs before `start`; the clock, in seconds, says how long sandboxes are idle."""
         self.functions = {function.name: function for function in functions}
         self.settings = settings
         self.counts = InvocationCounts()
@@ -263,9 +260,7 @@ class _Pool:
         """End its sandboxes; not busy: those that are, end with what they are doing."""
         with self._lock:
             self._closed = True
-            idle, self._idle = list(self._idle), deque()
-        for _, sandbox in idle:
-            self._discard(sandbox)
+        self.end_idle(math.inf)
         if busy:
             self.kill_all()  # those that are busy are closed by the threads that wait for them
 

@@ -44,7 +44,8 @@ test: setup-test check ## check the code and run all tests
 	$(VENV)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup-test ## the tests that need no local cloud, in about a minute
-	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" --ignore tests/properties $(ARGS)
+	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" \
+		-p no:hypothesispytest --ignore tests/properties $(ARGS)
 
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .

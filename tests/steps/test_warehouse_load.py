@@ -214,21 +214,24 @@ def test_a_load_noted_before_digests_were_is_made_once_more(
     assert run.ledger() == [[f"run-1/{UNIT}", 1, 0, 0, 1]]
 
 
-@pytest.mark.parametrize("broken_at", range(15))
 def test_a_second_load_of_a_unit_that_breaks_off_leaves_the_first_one(
-    run: WarehouseRun, warehouse: LocalWarehouse, broken_at: int
+    run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:
-    run.output("('a', 1, 'first')").load(1)
-    before = (run.stored(), run.ledger())
-    statements = run.output("('a', 2, 'second')").statements(1, attempt=2)
-    assert len(statements) == 13
-    at = min(broken_at, len(statements))
-    broken = [*statements[:at], "SELECT nothing FROM nowhere", *statements[at:]]
-    assert warehouse.run(broken)["Status"] == "FAILED"
-    assert (run.stored(), run.ledger()) == before
-    warehouse.done(statements)
-    warehouse.done(statements)
-    assert run.stored() == [row("a", "2.00", "second")]
+    """Before each statement in turn and after the last; a unit and a key of its own for each."""
+    for broken_at in range(14):
+        unit, key = f"00000-{broken_at:03d}", f"k{broken_at:02d}"
+        run.output(f"('{key}', 1, 'first')", unit=unit).load(1, unit)
+        before = (run.stored(), run.ledger())
+        second = run.output(f"('{key}', 2, 'second')", unit=unit)
+        statements = second.statements(1, unit, attempt=2)
+        assert len(statements) == 13
+        broken = [*statements[:broken_at], "SELECT nothing FROM nowhere", *statements[broken_at:]]
+        assert warehouse.run(broken)["Status"] == "FAILED"
+        assert (run.stored(), run.ledger()) == before
+        warehouse.done(statements)
+        warehouse.done(statements)
+        assert run.stored()[-1] == [key, "2.00", "second", "run-1", unit]
+        assert run.stored()[:-1] == before[0][:-1]
 
 
 def test_a_load_that_breaks_off_anywhere_leaves_nothing_and_may_come_again(

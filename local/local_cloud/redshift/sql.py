@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -50,6 +51,12 @@ def translate(sql: str, parameters: Parameters | None = None) -> Statement:
     Raises:
         SqlError: it is empty, is more than one, has an error, or is not emulated.
     """
+    return _translated(sql, frozenset((parameters or {}).items()))
+
+
+# A statement is read when it is submitted and again when it runs, and loads repeat their texts.
+@functools.lru_cache(maxsize=128)
+def _translated(sql: str, parameters: frozenset[tuple[str, str]]) -> Statement:
     statements = split_statements(sql)
     if len(statements) != 1:
         problem = "more than one statement" if statements else "an empty statement"
@@ -58,7 +65,7 @@ def translate(sql: str, parameters: Parameters | None = None) -> Statement:
     first = reader.peek()
     word = "SELECT" if first is None or first.is_symbol("(") else first.text.upper()
     if word in _DATA:
-        return _data(statements[0], parameters or {})
+        return _data(statements[0], dict(parameters))
     if word in _REFUSED:
         raise not_emulated(word)
     if word not in _OTHERS:

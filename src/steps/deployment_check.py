@@ -122,7 +122,7 @@ def _lacking_functions(dataset: Dataset, settings: Settings) -> list[str]:
 
 
 def _problems_of_function(arn: str, job: JobStep) -> list[str]:
-    """A function that is not there, or whose own time limit is longer than its job's.
+    """A function that is not there, is not invoked so, or may run for longer than its job may.
 
     Nothing can cancel a function at its job's deadline, so Lambda has to end it.
     """
@@ -131,12 +131,20 @@ def _problems_of_function(arn: str, job: JobStep) -> list[str]:
             found = aws.client("lambda").get_function_configuration(FunctionName=arn)
     except NotFound:
         return [f"stage {job.stage}: there is no function {arn}"]
+    problems: list[str] = []
     durable = found.get("DurableConfig", {}).get("ExecutionTimeout", 0)
+    # AWS Lambda Developer Guide, "Invoking durable Lambda functions": through a qualified ARN only.
+    if durable and ":" not in arn.partition(":function:")[2]:
+        problems.append(
+            f"stage {job.stage}: function {job.function} is a durable one, which is invoked through"
+            f" a version or an alias only: name one, such as {job.function}:live"
+        )
     seconds = max(found["Timeout"], durable)
     if seconds <= job.timeout_seconds:
-        return []
+        return problems
     return [
+        *problems,
         f"stage {job.stage}: function {job.function} may run for {seconds} s (its timeout), and"
         f" nothing can cancel it at its job's deadline: set its timeout to {job.timeout_seconds} s"
-        f" at most, or raise timeoutSeconds (up to {FUNCTION_SECONDS_AT_MOST})"
+        f" at most, or raise timeoutSeconds (up to {FUNCTION_SECONDS_AT_MOST})",
     ]

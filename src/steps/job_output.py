@@ -150,7 +150,7 @@ def hold_against_report(output: JobOutput, url: str, rows: int, malformed: int) 
 
 
 def refuse_lost_items(report: Report, url: str, items: int | None) -> None:
-    """Refuse the output of a batch of items whose rows cannot be told by item.
+    """Refuse the output of a batch of items whose rows cannot be matched to the items.
 
     Args:
         items: how many items the batch holds; None: it is an object like any other.

@@ -102,7 +102,7 @@ def test_a_callback_that_was_answered_tells_the_job() -> None:
     assert describe(operations[0]) == "clean SUCCEEDED, job 20261120T081500Z-3f9c2a1b"
 
 
-def test_an_invoked_job_is_told_by_what_it_was_given() -> None:
+def test_an_invoked_job_is_named_by_what_it_was_given() -> None:
     history = History()
     payload = json.dumps({"JOB_ID": JOB.job_id, "OUTPUT_URL": "s3://data/out/"})
     given = {"FunctionName": "enrich", "Input": {"Payload": payload, "Truncated": False}}

@@ -242,7 +242,7 @@ class TestResolving:
         assert resolve(other, [f"{ARN}enrich", other]) == other
 
 
-def test_a_status_is_told_by_the_clock_alone() -> None:
+def test_a_status_follows_from_the_clock_alone() -> None:
     clock = FakeClock()
     jobs = LambdaJobs((FUNCTION,), clock)
     key = JobKey(run_id=RUN_ID, unit_id=UNIT, stage="by-function", attempt=1)

@@ -399,6 +399,19 @@ def test_a_function_that_may_outlast_its_jobs_deadline_is_refused(
         load(replace(SETTINGS, job_function_arns=ENRICH))
 
 
+def test_a_durable_function_is_named_with_a_version_or_an_alias(
+    deployed: Any, functions: FakeFunctions
+) -> None:
+    functions.durable = {"DurableConfig": {"ExecutionTimeout": 120}}
+    settings = replace(SETTINGS, job_function_arns=ENRICH)
+    with pytest.raises(NotConfigured, match="through a version or an alias only: .* enrich:live$"):
+        load(settings)
+
+    text = WITH_JOBS.replace(JOBS, FUNCTION_JOBS.replace("enrich, timeout", "enrich:live, timeout"))
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    assert load(settings).jobs[1].engine is Engine.LAMBDA
+
+
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize(
     ("settings", "bucket"),

@@ -113,7 +113,7 @@ def put_output(run: DataRun, rows: str, rejects: list[dict[str, Any]], **report:
     return f"s3://data-bucket/{OUTPUT}"
 
 
-def test_rows_of_a_jobs_output_are_told_by_item_wherever_they_stand(run: DataRun) -> None:
+def test_rows_of_a_jobs_output_are_matched_to_items_wherever_they_stand(run: DataRun) -> None:
     """A value with a line break and an empty line come before the row that is rejected."""
     rows = 'id,amount,seen_on,country\na1,1.50,,DE\na2,"mu\nch",,\n\na4,2,,XX\n'
     url = put_output(run, rows, [BY_JOB])
@@ -128,7 +128,7 @@ def test_rows_of_a_jobs_output_are_told_by_item_wherever_they_stand(run: DataRun
     assert "XX" in found[28][0]["reason"]
 
 
-def test_a_row_that_no_store_takes_is_told_by_item_behind_a_job(run: DataRun) -> None:
+def test_a_row_that_no_store_takes_is_matched_to_its_item_behind_a_job(run: DataRun) -> None:
     url = put_output(run, "id,amount,seen_on,country\na1,x,,\na2,1,,\na4,2,,\n", [BY_JOB])
     rejected = run.validate(url).rejected_url
     run.cloud.put("quarantine/aside.jsonl", '{"rule": "r", "reason": "why", "valid_row": 2}')

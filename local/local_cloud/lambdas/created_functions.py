@@ -41,7 +41,7 @@ _CODE: Final = frozenset({"ZipFile", "S3Bucket", "S3Key"})
 
 
 class CreatedFunctions:
-    """Answers the operations in `operations` with JSON bodies."""
+    """Handles the operations in `operations`; their responses are JSON bodies."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class CreatedFunctions:
         Args:
             host: runs the functions.
             directory: where their code is unpacked; made when it is needed.
-            describe: the answer about a function.
+            describe: the response that describes a function.
             on_created: see there.
             clients: of the services where code may lie in S3; absent: it may not.
         """

@@ -87,7 +87,7 @@ class FunctionsApi:
         }
 
     def describe(self, spec: FunctionSpec) -> Answer:
-        """What CreateFunction and its like answer: the function's `$LATEST`."""
+        """What CreateFunction and its like return: the function as `$LATEST`."""
         return self._configuration(spec, None, LATEST)
 
     def _get(self, request: Request) -> Answer:

@@ -47,7 +47,7 @@ class _MadeRole:
 
 
 class IamService:
-    """A `RestService`: what reads goes to the substrate, what changes a role is kept here, too."""
+    """A `RestService`: all requests go to the substrate; changes of roles take effect here, too."""
 
     def __init__(self, grants: Grants, forget: Callable[[str], None], substrate_port: int) -> None:
         """Set up.
@@ -68,7 +68,7 @@ class IamService:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        """Answer one request; what is not emulated is refused by name."""
+        """Handle one request; what is not emulated is refused by name."""
         form = {**query, **parse_qs(body.decode("utf-8", "replace"))}
         given = {name: values[0] for name, values in form.items()}
         operation = given.get("Action", "")
@@ -131,8 +131,8 @@ class IamService:
         connection = SubstrateConnection("127.0.0.1", self._port)
         try:
             answer = connection.send(method, path, headers.items(), iter([body] if body else []))
-            kept = {k: v for k, v in answer_headers(answer) if k.lower() not in _LENGTHS}
-            return Response(answer.status, kept, answer.read())
+            passed_on = {k: v for k, v in answer_headers(answer) if k.lower() not in _LENGTHS}
+            return Response(answer.status, passed_on, answer.read())
         except (OSError, http.client.HTTPException) as error:
             raise ServiceError("ServiceUnavailable", "the emulator is gone", 503) from error
         finally:

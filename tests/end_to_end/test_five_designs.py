@@ -1,6 +1,6 @@
-"""Five designs that people bring along, each by the commands that README.md tells them to type.
+"""Five designs that people bring along, each by its own commands; the AWS CLI's go by boto3.
 
-One running cloud for all, permissions enforced.
+Permissions are enforced.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from running_cloud import ROOT, Item, RunningCloud, wait_until
 from contracts import layout
 from contracts.output_manifest import OutputManifest, current_files
 from local.local_cloud.cloud import LocalCloud
+from steps.duck import connect
 
 pytestmark = [
     pytest.mark.cloud,
@@ -26,8 +28,15 @@ pytestmark = [
 ]
 
 
+# Design 3: a CSV in, a CSV out
+
+LANDING = "landing/readings_csv/"
+RESULTS = "results/readings_csv/"
+
+
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+def uploading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud of its own: here uploads start runs, which the other designs' must not."""
     state_dir: Path = tmp_path_factory.mktemp("local-cloud")
     with LocalCloud(
         ROOT / "template.yaml",
@@ -39,16 +48,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         yield RunningCloud(local_cloud)
 
 
-# Design 3: a CSV in, a CSV out
-
-LANDING = "landing/readings_csv/"
-RESULTS = "results/readings_csv/"
-
-
 def upload_csv(cloud: RunningCloud, key: str, body: str) -> str:
-    """Put an object; answers the id of the run that its upload starts."""
+    """Put an object; the id of the run that its upload starts."""
     bucket = cloud.outputs["DataBucketName"]
     cloud.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+    return run_over(cloud, key)
+
+
+def run_over(cloud: RunningCloud, key: str) -> str:
+    """The id of the run over an object, once it is claimed."""
 
     def found() -> str | None:
         answer = cloud.cloud.client("dynamodb").scan(
@@ -90,8 +98,25 @@ def noted(cloud: RunningCloud, run_id: str) -> list[str]:
     return [json.dumps(item) for item in answer["Items"]]
 
 
+def test_the_commands_of_the_readme_turn_the_samples_csv_into_files(
+    uploading: RunningCloud,
+) -> None:
+    """`aws s3 cp s3://…/landing/standard/readings.csv s3://…/landing/readings_csv/`."""
+    bucket = uploading.outputs["DataBucketName"]
+    uploading.cloud.client("s3").copy_object(
+        Bucket=bucket,
+        Key=f"{LANDING}readings.csv",
+        CopySource={"Bucket": bucket, "Key": "landing/standard/readings.csv"},
+    )
+    run_id = run_over(uploading, f"{LANDING}readings.csv")
+    uploading.await_run(run_id, "SUCCEEDED")
+    ((key, rows),) = files_of(uploading, run_id).items()
+    assert key == f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv"
+    assert (len(rows), list(rows[0])) == (100, ["id", "recorded_at", "value"])
+
+
 def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
-    cloud: RunningCloud,
+    uploading: RunningCloud,
 ) -> None:
     body = (
         "id,recorded_at,value,unit\n"
@@ -102,14 +127,14 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         + "".join(f"d{number},2026-11-01T00:00:00Z,{number},C\n" for number in range(20))
         + "x,2026-11-01T00:00:00Z,1,K\n"
     )
-    run_id = upload_csv(cloud, f"{LANDING}day one.csv", body)
-    run = cloud.await_run(run_id, "SUCCEEDED", "FAILED")
+    run_id = upload_csv(uploading, f"{LANDING}day one.csv", body)
+    run = uploading.await_run(run_id, "SUCCEEDED", "FAILED")
     assert run["status"]["S"] == "SUCCEEDED", run.get("reason")
     rows = {name: int(count["N"]) for name, count in run["rows"]["M"].items()}
     counts = (rows["rows_in"], rows["rejected"], rows["removed"], rows["stored"])
     assert counts == (25, 1, 1, 23)
 
-    files = files_of(cloud, run_id)
+    files = files_of(uploading, run_id)
     assert sorted(files) == [
         f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv",
         f"{RESULTS}unit=F/{run_id}-00000-000-00000.csv",
@@ -124,25 +149,60 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         "recorded_at": "2026-11-01T00:00:00Z",
         "value": "-2.000",
     }
-    assert cloud.stored(run_id) == []
-    (outcome,) = cloud.results(run_id)["outcomes"]
+    assert uploading.stored(run_id) == []
+    (outcome,) = uploading.results(run_id)["outcomes"]
     assert outcome["outputs"]["tables"] == [f"files:{RESULTS}"]
 
     def consumed() -> Item | None:
-        events = noted(cloud, run_id)
+        events = noted(uploading, run_id)
         return {"events": events} if any("run-ended" in event for event in events) else None
 
     wait_until(consumed, "the consumer to note the run's end")
 
 
+def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploading: RunningCloud) -> None:
+    """As after a job that answers otherwise; by the deployed function, with its own rights."""
+    rows = ["id,recorded_at,value,unit", "a,2026-11-01T00:00:00Z,1,C", "b,2026-11-01T00:00:00Z,2,F"]
+    run_id = upload_csv(uploading, f"{LANDING}again.csv", "\n".join(rows) + "\n")
+    uploading.await_run(run_id, "SUCCEEDED")
+    celsius, fahrenheit = sorted(files_of(uploading, run_id))
+
+    def store(attempt: int) -> Item:
+        message = {"runId": run_id, "unitId": "00000-000", "runAttempt": attempt}
+        answer = uploading.cloud.client("lambda").invoke(
+            FunctionName=uploading.outputs["StoreFilesFunctionArn"], Payload=json.dumps(message)
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
+        stored: Item = json.loads(answer["Payload"].read())
+        return stored
+
+    assert store(attempt=1)["files"] == 2
+    assert sorted(files_of(uploading, run_id)) == [celsius, fahrenheit]
+
+    bucket = uploading.outputs["DataBucketName"]
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file, connect() as maker:
+        maker.execute(
+            "COPY (SELECT 'a' AS id, TIMESTAMP '2026-11-01' AS recorded_at,"
+            f" 3::DECIMAL(12,3) AS value, 'C' AS unit) TO '{file.name}' (FORMAT parquet)"
+        )
+        key = f"{layout.output_prefix(run_id, '00000-000')}part-00000.parquet"
+        uploading.cloud.client("s3").upload_file(file.name, bucket, key)
+    for _ in range(2):  # the second finds that the other file is gone already
+        assert store(attempt=2)["files"] == 1
+        ((left, (row,)),) = files_of(uploading, run_id).items()
+        assert (left, row["value"]) == (celsius, "3.000")
+
+
 def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(
-    cloud: RunningCloud,
+    uploading: RunningCloud,
 ) -> None:
-    run_id = upload_csv(cloud, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n")
-    cloud.await_run(run_id, "FAILED")
-    letter = cloud.dead_letter("broken.csv")
+    run_id = upload_csv(
+        uploading, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n"
+    )
+    uploading.await_run(run_id, "FAILED")
+    letter = uploading.dead_letter("broken.csv")
     assert json.loads(letter["Body"])["detail"]["object"]["key"] == f"{LANDING}broken.csv"
-    assert files_of(cloud, run_id) == {}
+    assert files_of(uploading, run_id) == {}
 
 
 DAYS = "archive/readings_days/"
@@ -166,7 +226,10 @@ def current(cloud: RunningCloud) -> dict[str, list[str]]:
     return rows
 
 
-def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(cloud: RunningCloud) -> None:
+def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(
+    uploading: RunningCloud,
+) -> None:
+    cloud = uploading
     s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
     contract = (ROOT / "datasets" / "readings_csv.yaml").read_text()
     contract = contract.replace("landing/readings_csv/", DAYS).replace(

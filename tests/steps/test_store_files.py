@@ -20,6 +20,7 @@ from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import NULL_PARTITION, UnitFiles
 from steps import store_files as step
 from steps.duck import connect
+from steps.file_records import FileRecords
 from steps.zstd import ZstdDecompressor
 
 COLUMNS = [
@@ -438,6 +439,22 @@ def test_an_extra_file_that_a_later_attempt_writes_meanwhile_stays(
     store(run, run_attempt=2)
     assert letters(cloud) == "ab"
     assert record(cloud, run).run_attempt == 3
+
+
+def test_once_a_later_attempt_has_begun_an_earlier_one_removes_nothing_more(
+    cloud: Any, clients: Clients
+) -> None:
+    """The later one may have put the same bytes again, which no condition tells apart."""
+    store(partitioned(cloud, "ab"), run_attempt=1)
+    run, both = partitioned(cloud, "b"), keys(cloud)
+
+    def later() -> None:
+        FileRecords(DATA_BUCKET, run.run_id, UNIT, run_attempt=3).begin(both)
+
+    clients.meanwhile("s3", "put_object", later, call=2)
+    with pytest.raises(OwnershipLost, match="attempt 3 of run run-1"):
+        store(run, run_attempt=2)
+    assert letters(cloud) == "ab"
 
 
 def test_the_function_needs_the_target(cloud: Any) -> None:

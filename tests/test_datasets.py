@@ -162,6 +162,7 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
     assert code == [
         "datasets/orders.yaml",
         "datasets/orders_spark.yaml",
+        "datasets/readings_csv.yaml",
         "datasets/standard.yaml",
         "jobs/clean_csv.py",
         "jobs/orders_spark.py",

@@ -48,6 +48,26 @@ class _Found:
     attempt: int
 
 
+@contextmanager
+def writable(bucket: str, doing: str) -> Iterator[None]:
+    """Translate errors of S3; those that do not pass say what to do about the bucket.
+
+    Raises:
+        NotConfigured: the bucket cannot be written.
+    """
+    try:
+        with aws.translated(doing):
+            yield
+    except (Throttled, TransientFailure, Conflict):
+        raise
+    except PipelineError as error:
+        raise NotConfigured(
+            f"the output bucket {bucket} cannot be written: {error}. Give the parameter"
+            " OutputBucketName a bucket of this account and Region that the stack's functions"
+            " may write to, or leave it empty: then the stack makes one"
+        ) from error
+
+
 class OutputBucket:
     """The output bucket, as one attempt of a run writes to it. Threads may share it.
 
@@ -91,7 +111,7 @@ class OutputBucket:
         found = self._find(key)
         if found is None or found.attempt > self._attempt:
             return
-        with self._checked(f"removing {self._url(key)}"):
+        with writable(self._bucket, f"removing {self._url(key)}"):
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=found.etag)
             except ClientError as error:
@@ -100,7 +120,7 @@ class OutputBucket:
 
     def _put(self, path: Path, key: str, condition: dict[str, str]) -> bool:
         """Whether the condition held."""
-        with self._checked(f"writing {self._url(key)}"), path.open("rb") as file:
+        with writable(self._bucket, f"writing {self._url(key)}"), path.open("rb") as file:
             try:
                 self._client.put_object(
                     Bucket=self._bucket,
@@ -125,20 +145,6 @@ class OutputBucket:
             return None
         attempt = str(head["Metadata"].get(_ATTEMPT, ""))
         return _Found(head["ETag"], int(attempt) if attempt.isdecimal() else 0)
-
-    @contextmanager
-    def _checked(self, doing: str) -> Iterator[None]:
-        try:
-            with aws.translated(doing):
-                yield
-        except (Throttled, TransientFailure, Conflict):
-            raise
-        except PipelineError as error:
-            raise NotConfigured(
-                f"the output bucket {self._bucket} cannot be written: {error}. Give the parameter"
-                " OutputBucketName a bucket of this account and Region that the stack's functions"
-                " may write to, or leave it empty: then the stack makes one"
-            ) from error
 
     def _url(self, key: str) -> str:
         return layout.s3_url(self._bucket, key)

@@ -14,6 +14,7 @@ from contracts.errors import NotFound
 from contracts.output_files import partition_path
 from contracts.output_manifest import OutputManifest
 from steps import aws
+from steps.output_bucket import writable
 
 _BEFORE_FILES: Final = b'\n "files": ['
 _CHUNK: Final = 64 * 1024
@@ -79,9 +80,10 @@ class OutputPlace:
 
         Raises:
             Conflict: another write of it is going on at this moment.
+            NotConfigured: the bucket cannot be written.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        with aws.translated(f"writing {self.url(manifest.run_id)}"):
+        with writable(self.bucket, f"writing {self.url(manifest.run_id)}"):
             try:
                 aws.client("s3").put_object(
                     Bucket=self.bucket,

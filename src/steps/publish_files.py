@@ -67,7 +67,7 @@ def publish_files(
 
     Raises:
         OwnershipLost: another execution or a later attempt holds the run.
-        NotConfigured: the contract has no target `files`.
+        NotConfigured: the contract has no target `files`, or the output bucket cannot be written.
         NotFound: a stored unit has no record of its files.
         InvalidData: a unit's files hold other rows than it has stored.
         Conflict: a manifest kept changing.

@@ -11,6 +11,9 @@ from aws_cloud import OUTPUT_BUCKET
 from deployed_steps import ROOT, DeployedSteps
 from world import error_named, sqs_event
 
+from contracts import layout
+from contracts.output_manifest import OutputManifest, current_files
+
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 ITEMS: dict[str, Any] = {
     "datasetName": "standard",
@@ -32,8 +35,13 @@ def with_files(deployed: DeployedSteps, dataset: str, fields: str) -> None:
 
 
 def file_rows(deployed: DeployedSteps) -> list[dict[str, str]]:
-    """The rows of all files in the output bucket."""
-    s3, keys = deployed.cloud.client("s3"), deployed.cloud.keys(PREFIX, OUTPUT_BUCKET)
+    """The rows of all files that count in the output bucket."""
+    s3, cloud = deployed.cloud.client("s3"), deployed.cloud
+    manifests = [
+        OutputManifest.from_json(cloud.read_json(key, OUTPUT_BUCKET))
+        for key in cloud.keys(f"{PREFIX}{layout.MANIFESTS}", OUTPUT_BUCKET)
+    ]
+    keys = [file.key for file in current_files(manifests)]
     bodies = (s3.get_object(Bucket=OUTPUT_BUCKET, Key=key)["Body"].read() for key in keys)
     return [
         row for body in bodies for row in csv.DictReader(io.StringIO(body.decode(), newline=""))
@@ -63,6 +71,7 @@ def test_all_three_targets_hold_the_same_rows_behind_a_job(deployed: DeployedSte
         (f"files:{PREFIX}", "dynamodb", "redshift:public.orders")
     }
     assert execution.operations()["store-files"] == len(sample.files)
+    assert execution.operations()["publish-files"] == 1
 
 
 @pytest.mark.slow
@@ -104,4 +113,4 @@ def test_items_of_an_array_become_files_and_a_step_that_dies_after_its_work_repe
     records = deployed.cloud.keys("runs/r-1/files/")
     assert sum(deployed.cloud.read_json(key)["rows"] for key in records) == 90
     names = [key.removeprefix(PREFIX) for key in deployed.cloud.keys(PREFIX, OUTPUT_BUCKET)]
-    assert names == [f"r-1-00000-00{unit}-00000.csv" for unit in range(5)]
+    assert names == ["_runs/r-1.json", *(f"r-1-00000-00{unit}-00000.csv" for unit in range(5))]

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from manifests import put_manifest
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray
@@ -19,7 +20,6 @@ from steps import storage
 from steps import store_dynamodb as store_dynamodb_step
 from steps import transform as transform_step
 from steps import validate as validate_step
-from steps.duck import connect
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"

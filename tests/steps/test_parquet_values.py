@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from data_run import DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts.errors import InvalidData
-from steps.duck import connect
 
 FILES = Path(__file__).with_name("fixtures")
 WIDE = FILES / "decimal-40-digits.parquet"  # id VARCHAR, amount DECIMAL(40,2)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from data_run import DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from steps import duck
-from steps.duck import connect
 from steps.line_numbers import line_numbers
 from steps.pieces import (
     MISSING_FIELDS,

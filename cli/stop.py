@@ -135,6 +135,9 @@ def _text(stopped: StoppedRun) -> str:
     else:
         lines = [f"{run} is being stopped{why}"]
     lines += [f"job {job} was cancelled" for job in stopped.jobs_cancelled]
+    lines += [
+        f"job {job} had ended before, {state}" for job, state in stopped.jobs_ended_before.items()
+    ]
     lines += [f"job {job} is being cancelled: {why}" for job, why in stopped.jobs_going_on.items()]
     if stopped.outcome is StopOutcome.STOPPING:
         lines.append(f"look at it: pipeline status --follow {stopped.run_id}")

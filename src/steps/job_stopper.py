@@ -53,6 +53,17 @@ class Stopped:
         )
 
     @property
+    def cancelled(self) -> tuple[str, ...]:
+        """Ids of the jobs that ended because they were stopped."""
+        return tuple(job.job_id for job in self.ended if job.state is JobState.CANCELLED)
+
+    @property
+    def ended_before(self) -> dict[str, JobState]:
+        """States, by id, of the jobs that ended by themselves before they could be stopped."""
+        others = (job for job in self.ended if job.state is not JobState.CANCELLED)
+        return {job.job_id: job.state for job in others}
+
+    @property
     def errors(self) -> dict[str, Why]:
         return {job: why for job, why in self.going_on.items() if not isinstance(why, str)}
 

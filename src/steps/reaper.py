@@ -147,7 +147,8 @@ class Reaper:
             status=run.get("status"),
             requested_at=run.get(REQUESTED_AT),
             reason=run.get(REASON),
-            jobs_cancelled=tuple(record.job_id for record in stopped.ended),
+            jobs_cancelled=stopped.cancelled,
+            jobs_ended_before=stopped.ended_before,
             jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
         )
 

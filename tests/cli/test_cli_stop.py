@@ -46,6 +46,7 @@ def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
         "status": "RUNNING",
         "reason": "wrong [input]",
         "jobsCancelled": ["job-1"],
+        "jobsEndedBefore": {"job-3": "SUCCEEDED"},
         "jobsGoingOn": {"job-2": "GLUE says STOPPING"},
     }
     reaper = deployed(answer)
@@ -56,6 +57,7 @@ def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
     assert result.output.splitlines() == [
         "run run-1 is being stopped: wrong [input]",
         "job job-1 was cancelled",
+        "job job-3 had ended before, SUCCEEDED",
         "job job-2 is being cancelled: GLUE says STOPPING",
         "look at it: pipeline status --follow run-1",
     ]
@@ -88,7 +90,7 @@ def test_json_is_the_answer(deployed: Any) -> None:
 
     document = json.loads(pipeline("stop", "run-1", "--json").output)
 
-    assert document == {**answer, "jobsCancelled": [], "jobsGoingOn": {}}
+    assert document == {**answer, "jobsCancelled": [], "jobsEndedBefore": {}, "jobsGoingOn": {}}
 
 
 def test_an_error_of_the_deployment_is_reported_as_it_is(deployed: Any) -> None:

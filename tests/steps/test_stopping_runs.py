@@ -77,6 +77,16 @@ class TestTheDecision:
         assert stopped.jobs_cancelled == (world.job().job_id,)
         assert (world.job().state, world.job().error) == (JobState.CANCELLED, WHY)
 
+    def test_a_job_that_ends_before_its_engine_could_stop_it_does_not_count_as_cancelled(
+        self, world
+    ):
+        world.submit()
+        world.glue.runs[0]["JobRunState"] = "SUCCEEDED"
+        stopped = stop(world)
+        job = world.job()
+        assert (stopped.jobs_cancelled, job.state) == ((), JobState.SUCCEEDED)
+        assert stopped.jobs_ended_before == {job.job_id: JobState.SUCCEEDED}
+
     def test_the_first_decision_stands(self, world):
         first = stop(world)
         second = stop(world, reason="another reason")

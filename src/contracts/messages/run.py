@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from contracts.base import Contract
-from contracts.job import Engine
+from contracts.job import Engine, JobState
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
 
@@ -237,6 +237,7 @@ class StoppedRun(Contract):
         requested_at: when the decision was recorded first; absent where there is none.
         reason: of the decision that was recorded first.
         jobs_cancelled: ids of jobs that have ended by now because of it.
+        jobs_ended_before: states of jobs that ended by themselves before they could be cancelled.
         jobs_going_on: ids of jobs that are being cancelled, each with what its engine says.
     """
 
@@ -246,6 +247,7 @@ class StoppedRun(Contract):
     requested_at: Timestamp | None = None
     reason: str | None = None
     jobs_cancelled: tuple[str, ...] = ()
+    jobs_ended_before: dict[str, JobState] = {}
     jobs_going_on: dict[str, str] = {}
 
 

@@ -54,6 +54,7 @@ def test_more_digits_than_a_decimal_of_the_contract_has_are_kept_in_a_text(cloud
     ]
 
 
+@pytest.mark.slow
 def test_every_wide_decimal_has_all_of_its_digits(cloud: Any) -> None:
     names = ("wide", "small", "wides")
     run = run_of(cloud, BENT, *({"name": name} for name in names))

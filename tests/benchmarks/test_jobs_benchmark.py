@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.jobs.__main__ import WAYS, Cost, measure, table
+
+pytestmark = pytest.mark.slow
 
 
 def costs(way: str) -> list[Cost]:

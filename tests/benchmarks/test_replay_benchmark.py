@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.replay.__main__ import Loaded, Replay, measure, table
+
+pytestmark = pytest.mark.slow
 
 
 def test_units_that_are_done_are_not_loaded_again() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_world import World, pipeline
+from scratch_duckdb import connect
 
 from cli.proposal import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
 from local import sample_data
 from steps.dataset_check import check_dataset
-from steps.duck import connect
 
 FIXTURES = Path(__file__).parents[1] / "steps" / "fixtures"
 

@@ -55,7 +55,10 @@ DIRTY = (
 )
 
 
-@pytest.fixture(scope="module", params=["here", pinned_job.NAME])
+PINNED = pytest.param(pinned_job.NAME, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=["here", PINNED])
 def job(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The script in this Python, and in the one that the template pins."""
     if request.param == "here":
@@ -366,6 +369,7 @@ def process_of_its_own(
         server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["here", pinned_job.NAME])
 def test_the_report_comes_last(where: str) -> None:
     with process_of_its_own(where) as (run, client):
@@ -569,6 +573,7 @@ def test_the_scripts_are_python_3_9() -> None:
         assert ast.parse(path.read_text(), feature_version=(3, 9)).body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["here", pinned_job.NAME])
 def test_it_runs_as_a_process_of_its_own(where: str) -> None:
     with process_of_its_own(where) as (run, client):

@@ -71,6 +71,7 @@ def run_many(cloud: LambdaCloud, count: int) -> None:
     cloud.invoke("exit:live", {})
 
 
+@pytest.mark.slow
 def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeypatch):
     monkeypatch.setattr(sandboxes, "EXITS_KEPT", 3)
     engine = cloud.service._engine

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from json_services import make_client, served
+from scratch_duckdb import connect
 
 from local.local_cloud.redshift.data import RedshiftDataService
 from local.local_cloud.services import JsonService, ServiceError
-from steps.duck import connect
 
 pytestmark = pytest.mark.cloud  # ports, and half a minute
 

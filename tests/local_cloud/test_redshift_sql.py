@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from scratch_duckdb import connect
 
 from local.local_cloud.redshift.copy import Copy, Format, Unload
 from local.local_cloud.redshift.ddl import CreateTable
@@ -11,7 +12,6 @@ from local.local_cloud.redshift.load import fits
 from local.local_cloud.redshift.sql import parameter_names, reads_only, translate
 from local.local_cloud.redshift.statement_kinds import Change, Lock, NoEffect, Query, Statement
 from local.local_cloud.redshift.tokens import SqlError, split_statements
-from steps.duck import connect
 
 
 def names_of(sql: str) -> tuple[str, ...] | None:

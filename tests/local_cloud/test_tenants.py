@@ -123,6 +123,7 @@ def test_an_asynchronous_invocation_hands_its_tenant_on(tmp_path: Path):
     assert noted.read_text() == "blue"
 
 
+@pytest.mark.slow
 def test_pools_of_tenants_that_are_gone_are_forgotten(tmp_path: Path):
     now = [0.0]
     functions = [plain("add", tenant_isolated=True)]

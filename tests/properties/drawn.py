@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
-
-from steps.duck import connect
+from scratch_duckdb import connect
 
 Values = dict[str, str | None]
 SEVERITIES: Final = ["warn", "quarantine", "quarantine", "fail"]
@@ -262,7 +261,7 @@ def _parquet(rows: list[Values], names: list[str]) -> bytes:
     listed = ", ".join(f'"{name}" VARCHAR' for name in names)
     marks = ", ".join("?" for _ in names)
     with tempfile.TemporaryDirectory() as folder, connect() as maker:
-        maker.execute(f"CREATE TABLE rows ({listed})")
+        maker.execute(f"CREATE TEMP TABLE rows ({listed})")
         for row in rows:
             maker.execute(f"INSERT INTO rows VALUES ({marks})", [row.get(name) for name in names])  # noqa: S608
         path = Path(folder) / "rows.parquet"

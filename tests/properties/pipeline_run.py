@@ -14,6 +14,7 @@ from aws_cloud import DATA_BUCKET, PROCESSED_DATA_TABLE
 from drawn import Dialect, Drawn
 from hypothesis import settings
 from manifests import put_manifest
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
@@ -30,7 +31,6 @@ from steps import store_dynamodb as store_step
 from steps import transform as transform_step
 from steps import validate as validate_step
 from steps.dataset_check import CheckedDataset, check_dataset
-from steps.duck import connect
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_warehouse import LocalWarehouse
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
-from steps.duck import connect
 from steps.output_parts import Part
 from steps.warehouse import Load, copy_manifest, load_statements
 from steps.warehouse_schema import parse_table, target_table

@@ -12,10 +12,10 @@ from typing import Any, Final
 from aws_cloud import DATA_BUCKET
 from hypothesis import given
 from hypothesis import strategies as st
+from scratch_duckdb import connect
 
 from contracts.dataset import Dataset
 from steps import duck, fetching, zstd
-from steps.duck import connect
 from steps.line_texts import as_text
 from steps.split import Split
 from steps.unit_rows import split_text

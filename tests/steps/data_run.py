@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from manifests import put_manifest
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray

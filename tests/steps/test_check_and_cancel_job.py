@@ -254,6 +254,7 @@ class TestCancel:
         assert world.cancel(message.key).state is JobState.CANCELLED
         assert world.redshift.statements[0]["Status"] == "ABORTED"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", [False, True])
     @pytest.mark.parametrize("engine", SERVICES)
     def test_killed_at_any_outside_call_the_next_one_ends_it(self, world, engine, after):

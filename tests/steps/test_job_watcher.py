@@ -100,6 +100,7 @@ class TestAnswering:
         assert world.watch().done[Done.ANSWERED] == 1
         assert len(world.answers()) == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", [False, True])
     @pytest.mark.parametrize("engine", SERVICES)
     def test_killed_at_any_outside_call_the_next_run_answers_once(self, world, engine, after):
@@ -262,6 +263,7 @@ class TestIntents:
 
 
 class TestTolerance:
+    @pytest.mark.slow
     def test_two_hundred_jobs_cost_one_request_to_glue(self, world, many):
         many(200)
         world.glue.requests.clear()

@@ -118,6 +118,7 @@ def test_an_item_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> 
             items_of(large, size)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_array() -> None:
     """64 MB of items, of which a few are held at a time."""
     block = b'{"id": 1, "text": "' + b"x" * 1000 + b'"},' * 1

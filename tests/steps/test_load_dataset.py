@@ -185,6 +185,7 @@ def test_the_pipelines_own_files_are_refused_by_the_name_of_their_bucket(
     ]
 
 
+@pytest.mark.slow
 def test_a_lookup_that_is_too_large_is_refused(with_lookups: Any) -> None:
     with_lookups.put("lookups/countries.csv", bytes(LOOKUP_MEGABYTES_AT_MOST * 1024 * 1024 + 1))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from data_run import DATA_BUCKET, DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts.dataset import FrozenLookup
 from contracts.errors import InvalidData, InvalidDataset, NotFound
-from steps.duck import connect
 
 VALID = """
 SELECT id, 1.00::DECIMAL(10, 2) AS amount, NULL::DATE AS seen_on, country

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from scratch_duckdb import connect
 
 from steps import parquet_footer
-from steps.duck import connect, text
+from steps.duck import text
 from steps.parquet_source import select_columns
 
 FIXTURES = Path(__file__).with_name("fixtures")

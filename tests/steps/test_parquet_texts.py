@@ -6,8 +6,9 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
+from scratch_duckdb import connect
 
-from steps.duck import connect, text
+from steps.duck import text
 from steps.parquet_schema import INT96, WIDE_DECIMAL, Shape
 from steps.parquet_texts import text_of
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from data_run import DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts.errors import InvalidData
-from steps.duck import connect
 
 FILES = Path(__file__).with_name("fixtures")
 WIDE = FILES / "decimal-40-digits.parquet"  # id VARCHAR, amount DECIMAL(40,2)
@@ -54,6 +54,7 @@ def test_more_digits_than_a_decimal_of_the_contract_has_are_kept_in_a_text(cloud
     ]
 
 
+@pytest.mark.slow
 def test_every_wide_decimal_has_all_of_its_digits(cloud: Any) -> None:
     names = ("wide", "small", "wides")
     run = run_of(cloud, BENT, *({"name": name} for name in names))

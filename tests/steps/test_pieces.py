@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from data_run import DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from steps import duck
-from steps.duck import connect
 from steps.line_numbers import line_numbers
 from steps.pieces import (
     MISSING_FIELDS,
@@ -97,6 +97,7 @@ def split(
         return Result(split_text(space, blocks, rules, "a.csv", processors, piece_bytes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("seed", range(6))
 def test_pieces_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
@@ -129,6 +130,7 @@ def test_a_cut_is_never_made_within_quotes_that_are_paired(tmp_path: Path) -> No
     assert [piece.first_line for piece in pieces[1:]] == [1 + end for end in ends][:-1]
 
 
+@pytest.mark.slow
 def test_where_quotes_are_wrong_the_text_is_read_as_a_whole() -> None:
     """Behind one quote too many, the cuts are within values."""
     records = "".join(f'{n},"a\nb",\n' for n in range(60))
@@ -217,12 +219,14 @@ def test_a_large_text_whose_quotes_are_wrong_is_refused_with_the_place() -> None
         split_text(space, blocks(), Split(contract, None), "a.csv")
 
 
+@pytest.mark.slow
 def test_a_thousand_columns_may_hold_line_breaks() -> None:
     columns = [{"name": f"c{number}"} for number in range(1000)]
     body = ",".join(column["name"] for column in columns) + '\n"x\ny"' + 999 * ",z" + "\n"
     assert split(body.encode(), columns, processors=1).counts == (1, 1, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_of_json_lines_a_cut_is_any_line_end() -> None:
     lines = [json.dumps({"id": n, "name": 'quote " and'[: n % 9]}) for n in range(200)]
     body = "\n".join(lines).encode()

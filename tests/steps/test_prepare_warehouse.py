@@ -158,6 +158,7 @@ def test_a_column_that_is_gone_stops_the_run_if_nothing_may_be_missing_in_it(
     assert "other" not in told
 
 
+@pytest.mark.slow
 def test_a_result_too_wide_for_one_statement_is_refused_before_anything_is_loaded(
     cloud: Any, warehouse: LocalWarehouse
 ) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from data_run import DataRun
+from scratch_duckdb import connect
 
 from cli.proposal import Origin, proposed_contract
 from cli.sample_object import look_at
 from cli.sample_profile import profile
 from local import sample_data
 from steps.dataset_check import check_dataset
-from steps.duck import connect
 
 ORDERS = sample_data.make().files[0].body
 READINGS = "id;at;value\n" + "".join(f"{n};2026-11-01 10:00:{n:02};{n},5\n" for n in range(30))

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scratch_duckdb import connect
 
 from steps import duck
-from steps.duck import Workspace, connect
+from steps.duck import Workspace
 from steps.result_parts import SAMPLE_ROWS, TOLERATED, RowFiles, Rows, write_parts
 
 KILOBYTE = 1024

@@ -62,6 +62,7 @@ def test_the_size_is_that_of_the_item_with_its_job(cloud: Any) -> None:
     assert run.transform().rejected == 0
 
 
+@pytest.mark.slow
 def test_many_columns_with_long_names_weigh_too(cloud: Any) -> None:
     names = [f"{'c' * 50}_{number:04d}" for number in range(990)]
     columns = [("id", "string"), *((name, "string") for name in names), ("x", "double")]
@@ -189,6 +190,7 @@ def test_a_suspicion_that_proves_wrong_sets_nothing_aside(cloud: Any) -> None:
     assert [row[1] for row in run.output_rows()] == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_many_rows_are_set_aside_in_parts_of_bounded_size(cloud: Any) -> None:
     valid = (
         "SELECT CAST(i - i % 10 // 9 AS VARCHAR) AS id, md5(CAST(i AS VARCHAR)) AS note"

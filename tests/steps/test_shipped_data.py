@@ -24,6 +24,7 @@ def run_of(cloud: Any, name: str, body: bytes, **options: Any) -> DataRun:
     return run.lay_out(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SAMPLE.files, ids=lambda file: file.key[-27:])
 @pytest.mark.parametrize("query", [None, "country = 'DE' AND amount >= 100"])
 def test_the_counts_of_the_orders_add_up(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from data_run import DataRun, dataset
 from pydantic import ValidationError
+from scratch_duckdb import connect
 
 from contracts.errors import InvalidData
-from steps.duck import connect
 
 COLUMNS = [
     {"name": "order_id", "source": "Order ID"},

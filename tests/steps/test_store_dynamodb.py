@@ -288,6 +288,7 @@ def test_throttling_that_lasts_asks_for_a_later_try_which_completes_the_unit(
     assert len(run.items()) == 40
 
 
+@pytest.mark.slow
 def test_a_unit_goes_on_in_slices_before_the_time_is_up(cloud: Any) -> None:
     run = prepared(cloud, rows(1200))
     slices, first = [], 0
@@ -366,6 +367,7 @@ class Dying:
         return answer
 
 
+@pytest.mark.slow
 def test_many_rows_are_all_stored(cloud: Any) -> None:
     run, answer = stored(cloud, "".join(f"r{n},{n},,,,,\n" for n in range(1200)))
     assert answer.rows == 1200

@@ -135,6 +135,7 @@ def test_a_large_result_is_written_in_parts_of_bounded_size(cloud: Any) -> None:
     assert len(run.output_rows()) == answer.rows == 80_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", [None, "SELECT DISTINCT * FROM valid"])
 def test_a_repeat_puts_the_same_rows_into_the_same_parts(cloud: Any, sql: str | None) -> None:
     run = run_with(cloud, sql, valid=MANY, limits=SMALL_PARTS)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from data_run import UNIT, DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.errors import InvalidData, NotFound, Throttled
 from steps import validate as validate_step
-from steps.duck import connect
 
 HEADER = "id,amount,seen_on,country\n"
 

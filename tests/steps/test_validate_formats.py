@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from data_run import DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.errors import InvalidData
 from steps import duck, fetching, zstd
-from steps.duck import connect
 
 HEADER = "id,amount,seen_on,country\n"
 DIRTY = HEADER + "a,1,,AT\nb,x,,AT\nc,1\nd,2,,DE\n"

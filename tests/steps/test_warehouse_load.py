@@ -214,6 +214,7 @@ def test_a_load_noted_before_digests_were_is_made_once_more(
     assert run.ledger() == [[f"run-1/{UNIT}", 1, 0, 0, 1]]
 
 
+@pytest.mark.slow
 def test_a_second_load_of_a_unit_that_breaks_off_leaves_the_first_one(
     run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:

@@ -29,9 +29,9 @@ from typing import Any, Final
 
 import pytest
 from botocore.exceptions import ClientError
+from scratch_duckdb import connect
 
 from contracts import layout
-from steps.duck import connect
 
 _COPY: Final = re.compile(r"COPY (?P<table>\S+) FROM '(?P<url>[^']+)' IAM_ROLE \S+ (?P<how>.+)")
 _SESSION: Final = (

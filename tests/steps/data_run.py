@@ -20,7 +20,6 @@ from steps import storage
 from steps import store_dynamodb as store_dynamodb_step
 from steps import transform as transform_step
 from steps import validate as validate_step
-from steps.duck import connect
 from steps.runtime import utc_now
 
 DATA_BUCKET = "data-bucket"

@@ -33,9 +33,6 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("JobLogsPolicy", "s3:ListBucket"): (
         "a log that is not there must not look forbidden; every recorded one was there"
     ),
-    ("JobLogsPolicy", "ssm:GetCommandInvocation"): (
-        "the error output of a command that failed; recorded commands succeed"
-    ),
     ("JobsReadPolicy", "glue:GetJobRun"): (
         "asked about one run whose id is known; the recorded watcher asks for many by GetJobRuns"
     ),
@@ -45,11 +42,10 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
         "ssm:ListCommands",
     ): "a command is looked for only after a response was lost",
     ("JobsStopPolicy", "redshift-data:CancelStatement"): REDSHIFT,
-    ("JobsStopPolicy", "elasticmapreduce:CancelSteps"): (
-        "the stopped runs of the suite have jobs on Glue; adapters' tests stop the others"
+    ("JobsStopPolicy", "ssm:CancelCommand"): (
+        "the stopped jobs of the suite are on Glue and EMR; adapters' tests stop the others"
     ),
-    ("JobsStopPolicy", "ssm:CancelCommand"): "as CancelSteps",
-    ("JobsStopPolicy", "emr-serverless:CancelJobRun"): "as CancelSteps",
+    ("JobsStopPolicy", "emr-serverless:CancelJobRun"): "as CancelCommand",
     ("LongRunInvokesItselfPolicy", "lambda:InvokeFunction"): (
         "shards of a large run; the recorded long runs are not that large"
     ),

@@ -119,8 +119,7 @@ def _without_ids(arn: str) -> str:
     if arn.startswith("arn:aws:s3:::") and "/" in arn:
         bucket, _, key = arn.partition("/")
         first, separator, rest = key.partition("/")
-        logs = "-/logs/-" if "/logs/" in rest else "-"
-        return f"{bucket}/{first}/{logs}" if separator else f"{bucket}/-"
+        return f"{bucket}/{first}/{_stable_key(rest)}" if separator else f"{bucket}/-"
     for pattern, instead in (
         (_EXECUTION, "/durable-execution/-/-"),
         (_STREAM, ":log-stream:-"),
@@ -129,6 +128,16 @@ def _without_ids(arn: str) -> str:
     ):
         arn = pattern.sub(instead, arn)
     return arn
+
+
+def _stable_key(rest: str) -> str:
+    """A key behind its first part: only what policies tell apart is left of it."""
+    folders = f"/{rest}".rpartition("/")[0] + "/"
+    if "/logs/" in folders:
+        return "-/logs/-"
+    if "/_runs/" in folders:
+        return "-/_runs/-.json"
+    return "-/-=-/-" if "=" in folders else "-"
 
 
 def merged(*records: Iterable[RecordedCall]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def warehouse(cloud: Any, tmp_path: Path) -> Iterator[LocalWarehouse]:  # noqa: 
     local.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with postgres_warehouse.start(tmp_path_factory.mktemp("pg")) as server:
         yield server

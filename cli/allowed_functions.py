@@ -6,7 +6,7 @@ from cli.deployment import Deployment, find_deployment
 from cli.exit_codes import CommandFailed
 from contracts.dataset import Dataset
 from contracts.errors import NotConfigured, Problem
-from steps.remote_jobs.lambda_functions import allowed_functions, resolve
+from remote_jobs.engines.lambda_functions import allowed_functions, resolve
 
 PARAMETER = "JobFunctionArns"
 

@@ -43,7 +43,7 @@ def check(
     """
     # Only here: it needs DuckDB, which the other commands do without.
     from cli.allowed_functions import problems_of_functions
-    from steps.dataset_check import check_dataset
+    from dataset_loading.check import check_dataset
 
     console = make_console()
     try:
@@ -111,7 +111,7 @@ def new(
     from cli.proposal import Origin, dataset_name, proposed_contract
     from cli.sample_object import look_at
     from cli.sample_profile import profile
-    from steps.dataset_check import check_dataset
+    from dataset_loading.check import check_dataset
 
     if out is not None and out.exists():
         raise CommandFailed(f"{out} exists already; take another name", REFUSED)

@@ -22,7 +22,7 @@ from contracts.dataset import (
     JsonLinesFormat,
     ParquetFormat,
 )
-from steps import zstd
+from sources import zstd
 
 PROBLEMS_AT_MOST: Final = 20
 RUN_ID_CHARACTERS: Final = 40
@@ -152,10 +152,10 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
 
 def _parquet(rows: Sequence[Row]) -> bytes:
     # Only here: the other formats do without DuckDB.
-    from steps import duck
+    from tabular import workspace
 
     columns = ", ".join('"' + name + "\": 'VARCHAR'" for name in rows[0])
-    with tempfile.TemporaryDirectory(prefix="mended-") as folder, duck.connect() as connection:
+    with tempfile.TemporaryDirectory(prefix="mended-") as folder, workspace.connect() as connection:
         lines, path = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
         lines.write_bytes(b"".join(_object(row) + b"\n" for row in rows))
         read = f"read_json('{lines}', format = 'newline_delimited', columns = {{{columns}}})"

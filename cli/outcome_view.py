@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.ledger_view import JobRow, UnitRow
 from contracts.run import FailedUnit, Finding, NextStep
-from steps.notification_text import LOG_LINES, describe, failure_lines
+from runs.notification_text import LOG_LINES, describe, failure_lines
 
 FAILURES_SHOWN: Final = 3
 

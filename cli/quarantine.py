@@ -16,7 +16,7 @@ from cli.exit_codes import NOT_FOUND, CommandFailed
 from contracts import layout
 from contracts.columns import folded, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, ParquetFormat, effective_compression
-from steps import zstd
+from sources import zstd
 
 VALUES: Final = "values"  # what a person mends: the row by the contract's columns, as text
 CODECS: Final = {"utf-8": "utf-8-sig", "windows-1252": "cp1252"}

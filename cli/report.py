@@ -30,7 +30,7 @@ from cli.tables import (
     units_table,
 )
 from contracts.run import RowCounts, UnitStatus
-from steps.notification_text import missing_in_warehouse
+from runs.notification_text import missing_in_warehouse
 
 _EXAMPLE_CHARACTERS: Final = 400
 _URLS_SHOWN: Final = 5

@@ -21,7 +21,7 @@ from cli.tables import STATUS_STYLES, make_console, outcomes_table, print_json
 from contracts import layout
 from contracts.manifest import left_out
 from contracts.run import RunResult, UnitOutcome, UnitStatus
-from steps.notification_text import balance, missing_in_warehouse, published
+from runs.notification_text import balance, missing_in_warehouse, published
 
 _OUTCOMES: Final = b'"outcomes": ['
 _CHUNK_BYTES: Final = 1024 * 1024

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from cli.exit_codes import REFUSED, CommandFailed
-from steps import zstd
+from sources import zstd
 
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """What a sample's columns hold: types, absent values, ranges, candidate keys. Read by DuckDB.
 
 Types are told as strictly as validation reads them. Real samples are dirty: a type that nearly all
@@ -20,7 +20,7 @@ from cli.sample_names import LeftOut, NamedField, named_fields
 from cli.sample_object import SampleObject
 from cli.sample_table import Loaded, load, number_of, row_of
 from contracts.dataset import COLUMNS_AT_MOST
-from steps.duck import column_type, connect, text
+from tabular.workspace import column_type, connect, text
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """A sample's rows as a table of texts, read as the contract's format will be."""
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.sample_object import SampleObject
-from steps.duck import any_of, text
-from steps.parquet_schema import columns_of, shapes_of
-from steps.parquet_texts import Text, text_of
-from steps.source_names import json_pointer
+from reading.column_positions import json_pointer
+from reading.parquet_schema import columns_of, shapes_of
+from reading.parquet_texts import Text, text_of
+from tabular.workspace import any_of, text
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
@@ -141,7 +141,7 @@ def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> 
 
 
 def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
-    """The names in the header, read as `steps.headers` does."""
+    """The names in the header, read as `reading.header` does."""
     with sample.path.open(encoding="utf-8") as lines:
         line = next(lines, "").rstrip("\n")
     if line.count(quote) % 2:

@@ -8,7 +8,7 @@ Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, 
 rejected.jsonl (the malformed rows) and, last, report.json. A repeat overwrites all three.
 
 It stands alone, as Glue runs one file on Python 3.9 with boto3 and duckdb and nothing of ours. So
-the rules of `src/steps/reading.py` and `checks.py` are here once more; a test holds them together.
+the rules of `src/reading/reader.py` and `checks.py` are here once more; a test holds them together.
 It needs duckdb 1.4 or later.
 """
 
@@ -171,7 +171,7 @@ class MixedLineEnds(Exception):
 
 
 class Source:
-    """A file as a relation of texts; what the fields mean is told in `src/steps/reading.py`."""
+    """A file as a relation of texts; what the fields mean is told in `src/reading/reader.py`."""
 
     def __init__(self, keeping, passing, header, ignored=(), fields=(), malformed=None):
         self.keeping, self.passing = keeping, passing

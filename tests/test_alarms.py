@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from deployed_template import functions, referred, resources, variables
 
-from steps.executions import ENDED_BADLY, count_end
+from runs.executions import ENDED_BADLY, count_end
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 EXECUTION = "arn:aws:lambda:us-east-1:123456789012:function:long-run-XYZ:7/durable-execution/a/b"

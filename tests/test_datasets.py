@@ -14,9 +14,9 @@ import yaml
 from moto import mock_aws
 
 from contracts.errors import InvalidRequest
+from dataset_loading.check import check_dataset, check_query
 from durable_pipeline.intake import parse_message
 from local import sample_data
-from steps.dataset_check import check_dataset, check_query
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = sorted((ROOT / "datasets").glob("*.yaml"))

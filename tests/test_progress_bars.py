@@ -10,11 +10,11 @@ import sys
 import pytest
 from deployed_code import ROOT
 
-# Where databases are opened; everything else goes through `steps.duck.connect`.
+# Where databases are opened; everything else goes through `tabular.workspace.connect`.
 OPENED_IN = [
     "jobs/clean_csv.py",
     "local/local_cloud/redshift/database.py",
-    "src/steps/duck.py",
+    "src/tabular/workspace.py",
 ]
 # DuckDB's setting is on where the main module has no file, as here.
 SHOWN = """

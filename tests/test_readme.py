@@ -30,8 +30,8 @@ from contracts.dataset import (
     Source,
 )
 from contracts.run_request import RunRequest
+from dataset_loading.check import check_dataset
 from durable_pipeline.intake import parse_message
-from steps.dataset_check import check_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ from deployed_template import (
 )
 
 from durable_pipeline.settings import STEP_OPERATIONS, function_variable
-from steps import executions
-from steps.ledger import ACTIVE_INDEX, HOLDER_INDEX
+from ledger.table import ACTIVE_INDEX, HOLDER_INDEX
+from runs import executions
 
 DURABLE = {"PipelineFunction", "LongRunFunction"}
 STEPS = sorted(set(functions()) - DURABLE)
@@ -62,7 +62,7 @@ def settings_fields(function: str) -> tuple[set[str], set[str]]:
     """Variables that a step reads: those it must have, and those it may.
 
     They are the fields of the dataclasses called `…Settings` in its own module, inherited ones
-    included (`steps.runtime.settings_from_environment` reads them).
+    included (`runtime.handler.settings_from_environment` reads them).
     """
     module = importlib.import_module(handler_module(function))
     classes = [

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from benchmarks.data import orders_file
 from benchmarks.data.one_way import WAYS, available
-from steps.duck import connect
+from tabular.workspace import connect
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = "landing/orders.csv"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.data.store import Store
-from steps.duck import connect
+from tabular.workspace import connect
 
 _TYPES: Final = {
     **{"order_id": "VARCHAR", "customer_id": "VARCHAR", "ordered_at": "TIMESTAMP"},

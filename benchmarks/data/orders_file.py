@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from steps.duck import connect
+from tabular.workspace import connect
 
 HEADER: Final = (
     "order_id,customer_id,ordered_at,shipped_on,status,country,items,amount,currency,gift,note"

@@ -13,7 +13,8 @@ from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from contracts.messages import Transform, Validate
-from steps import aws, transform, validate
+from runtime import clients
+from steps import transform, validate
 
 BUCKET: Final = "bench"
 RUN: Final = "bench"
@@ -35,7 +36,7 @@ class PipelineWay:
     def __init__(self, store: Store, source_key: str, memory_megabytes: int) -> None:
         self._memory = str(memory_megabytes)
         client = FileS3(store)
-        aws.client = lambda service: client  # noqa: ARG005 -- S3 is the only one they use
+        clients.client = lambda service: client  # noqa: ARG005 -- S3 is the only one they use
         size = store.path(source_key).stat().st_size
         for key, document in _run_documents(source_key, size).items():
             client.put_object(Key=key, Body=json.dumps(document).encode())

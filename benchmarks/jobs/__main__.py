@@ -22,8 +22,8 @@ from benchmarks.jobs.ways import (
     submission,
 )
 from contracts import layout
+from runtime.handler import metrics
 from steps import submit_job
-from steps.runtime import metrics
 
 MINUTES: Final = (1, 10, 60, 480)
 AT_ONCE: Final = 20

@@ -24,12 +24,14 @@ from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobState, JobStatus
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
-from steps import aws, job_watcher, storage
-from steps.callbacks import Callbacks
-from steps.job_ledger import JobLedger
-from steps.ledger import Ledger
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.runtime import metrics, settings_from_environment, use_clock, utc_now
+from ledger.table import Ledger
+from remote_jobs.callbacks import Callbacks
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from runtime import clients as aws
+from runtime import s3 as storage
+from runtime.handler import metrics, settings_from_environment, use_clock, utc_now
+from steps import job_watcher
 
 GLUE_JOB: Final = "stack-clean-csv"
 

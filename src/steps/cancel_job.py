@@ -15,12 +15,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.job import JobStatus
 from contracts.messages import CancelJob
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord
-from steps.job_stopper import JobStopper
-from steps.ledger import Ledger
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
+from ledger.table import Ledger
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from remote_jobs.record import JobRecord
+from remote_jobs.stopper import JobStopper
+from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
 PATIENCE_SECONDS: Final = 20
 

@@ -11,14 +11,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from contracts.errors import PipelineError
 from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import CheckJob
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord, state_of
-from steps.ledger import Ledger
-from steps.remote_jobs.base import RemoteJobs
-from steps.remote_jobs.logs import with_log_tail
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.request_quota import Turns, requests_for
-from steps.runtime import (
+from ledger.table import Ledger
+from remote_jobs.engines.base import RemoteJobs
+from remote_jobs.engines.logs import with_log_tail
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from remote_jobs.quota import Turns, requests_for
+from remote_jobs.record import JobRecord, state_of
+from runtime.handler import (
     Clock,
     logger,
     metrics,

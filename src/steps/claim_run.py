@@ -29,11 +29,11 @@ from contracts.run_request import (
     format_timestamp,
     parse_timestamp,
 )
-from steps import aws
-from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
-from steps.run_ids import drawn_run_id
-from steps.runtime import logger, settings_from_environment, step_handler, utc_now
-from steps.stop_decision import is_stopping, unchanged
+from ledger.stop_decision import is_stopping, unchanged
+from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
+from runs.ids import drawn_run_id
+from runtime import clients
+from runtime.handler import logger, settings_from_environment, step_handler, utc_now
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 OF_AN_END: Final = (
@@ -108,8 +108,8 @@ def _with_drawn_id(message: ClaimRun, ledger: Ledger, now: datetime) -> tuple[Cl
 def execution_status(arn: str) -> str:
     """The durable execution's status as the service tells it, or GONE."""
     try:
-        with aws.translated(f"asking for execution {arn}"):
-            answer = aws.client("lambda").get_durable_execution(
+        with clients.translated(f"asking for execution {arn}"):
+            answer = clients.client("lambda").get_durable_execution(
                 DurableExecutionArn=arn, IncludeExecutionData=False
             )
     except NotFound:

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- literal() and steps.duck quote
+# ruff: noqa: S608 -- literal() and tabular.workspace quote
 """explain_load: which file, row, column and value a failed load fell over.
 
 Three witnesses: the warehouse's error, its view of load errors, and the files themselves. Of
@@ -16,12 +16,13 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotConfigured, PipelineError
 from contracts.messages import ExplainLoad, LoadExplanation
-from steps import duck, storage
-from steps.duck import Workspace, quoted, text
-from steps.output_parts import Part, output_parts
-from steps.runtime import logger, settings_from_environment, step_handler
-from steps.warehouse_client import WarehouseClient, WarehouseSettings
-from steps.warehouse_sql import LONGEST_TEXT, literal, table_name
+from runtime import s3
+from runtime.handler import logger, settings_from_environment, step_handler
+from stores.redshift.client import WarehouseClient, WarehouseSettings
+from stores.redshift.sql import LONGEST_TEXT, literal, table_name
+from tabular import workspace
+from tabular.parts import Part, output_parts
+from tabular.workspace import Workspace, quoted, text
 
 FINDINGS: Final = 3
 VALUE_CHARACTERS: Final = 100
@@ -60,14 +61,14 @@ def explain_load(
         NotFound: the unit's files are not there.
     """
     bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
-    snapshot = storage.read_snapshot(bucket, run_id)
+    snapshot = s3.read_snapshot(bucket, run_id)
     if snapshot.dataset.targets.redshift is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
     prefix = layout.s3_url(bucket, layout.output_prefix(run_id, unit_id))
     errors, lengths = _asked(client, snapshot, prefix)
     parts = output_parts(bucket, run_id, unit_id, message.files)
     lines = [message.error]
-    with duck.workspace(int(settings.aws_lambda_function_memory_size)) as space:
+    with workspace.workspace(int(settings.aws_lambda_function_memory_size)) as space:
         search = _Search(space, bucket, parts, snapshot)
         lines += [search.told(error) for error in errors]
         if not any(error.row for error in errors):
@@ -182,7 +183,7 @@ class _Search:
     def _query(self, part: Part, sql: str) -> list[tuple[Any, ...]]:
         path = self._space.path(part.name)
         if not path.exists():
-            duck.download(self._bucket, part.key, path)
+            workspace.download(self._bucket, part.key, path)
         file = f"read_parquet({text(path)}, file_row_number = true)"
         return self._space.connection.execute(sql.format(file=file)).fetchall()
 

@@ -19,24 +19,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
-from steps import aws
-from steps.callbacks import Callbacks, Delivery
-from steps.check_job import located
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord, state_of
-from steps.job_tally import Done, Tally, report
-from steps.ledger import Ledger
-from steps.remote_jobs.base import Answer, EngineStatus, Quota, RemoteJobs
-from steps.remote_jobs.logs import with_log_tail
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.request_quota import Turns, requests_for
-from steps.runtime import (
+from ledger.table import Ledger
+from remote_jobs.callbacks import Callbacks, Delivery
+from remote_jobs.engines.base import Answer, EngineStatus, Quota, RemoteJobs
+from remote_jobs.engines.logs import with_log_tail
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from remote_jobs.quota import Turns, requests_for
+from remote_jobs.record import JobRecord, state_of
+from remote_jobs.tally import Done, Tally, report
+from runtime import clients
+from runtime.handler import (
     Clock,
     flush_metrics,
     logger,
     settings_from_environment,
     utc_now,
 )
+from steps.check_job import located
 
 AT_ONCE: Final = 8
 # A callback is checkpointed before its job is submitted, so it is known within seconds; one that is
@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         watcher = Watcher(
             jobs=JobLedger(Ledger(settings.ledger_table)),
             adapter=lambda engine: adapter_for(engine, settings),
-            callbacks=Callbacks(aws.client("lambda")),
+            callbacks=Callbacks(clients.client("lambda")),
         )
         try:
             report(watcher.run())

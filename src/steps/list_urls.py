@@ -17,13 +17,13 @@ from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
-from steps import storage
-from steps.item_batches import split_array
-from steps.ledger import RUN, Ledger
-from steps.manifest_store import freeze, ranges, read_summary, stored_positions
-from steps.runtime import logger, settings_from_environment, step_handler, utc_now
-from steps.source_listing import Listing, describe, describe_all, list_source
-from steps.stop_decision import is_stopping, refuse_stopped
+from ledger.stop_decision import is_stopping, refuse_stopped
+from ledger.table import RUN, Ledger
+from runtime import s3
+from runtime.handler import logger, settings_from_environment, step_handler, utc_now
+from sources.item_batches import split_array
+from sources.listing import Listing, describe, describe_all, list_source
+from sources.manifest import freeze, ranges, read_summary, stored_positions
 
 MEGABYTE: Final = 1024 * 1024
 _ADVICE: Final = (
@@ -59,7 +59,7 @@ def list_urls(
     run_id = message.request.run_id
     if message.shard == 0:
         refuse_stopped(ledger, run_id)
-    snapshot = storage.read_snapshot(data_bucket, run_id)
+    snapshot = s3.read_snapshot(data_bucket, run_id)
     frozen = read_summary(data_bucket, run_id)
     if frozen is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
@@ -164,7 +164,7 @@ def _unstored_entries(
     unstored: list[ManifestEntry] = []
     for shard in range(len(summary.shard_sizes)):
         stored = stored_positions(ledger, run_id, shard)
-        entries = storage.read_manifest_part(data_bucket, run_id, shard).entries
+        entries = s3.read_manifest_part(data_bucket, run_id, shard).entries
         unstored += [entry for position, entry in enumerate(entries) if position not in stored]
     now = describe_all(unstored)
     return unstored if snapshot.array is not None else now  # batches do not change

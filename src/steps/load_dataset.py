@@ -14,11 +14,11 @@ from contracts.errors import InvalidDataset, InvalidRequest, NotFound, Problem
 from contracts.input_url import resolve
 from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
-from steps import aws, storage
-from steps.dataset_check import CheckedDataset, check_dataset, check_query
-from steps.deployment_check import Settings, check_deployment
-from steps.lookups import freeze_lookups
-from steps.runtime import logger, settings_from_environment, step_handler, utc_now
+from dataset_loading.check import CheckedDataset, check_dataset, check_query
+from dataset_loading.deployment import Settings, check_deployment
+from dataset_loading.freeze_lookups import freeze_lookups
+from runtime import clients, s3
+from runtime.handler import logger, settings_from_environment, step_handler, utc_now
 
 
 @step_handler(LoadDataset)
@@ -55,7 +55,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
 def _read(name: str, settings: Settings) -> str:
     key = layout.dataset_source_key(name)
     try:
-        return storage.read_bytes(settings.code_bucket, key).decode()
+        return s3.read_bytes(settings.code_bucket, key).decode()
     except UnicodeDecodeError as error:
         raise InvalidDataset(key, [Problem(f"byte {error.start}", "is not UTF-8")]) from error
     except NotFound as error:
@@ -68,8 +68,8 @@ def _read(name: str, settings: Settings) -> str:
 
 def _known_datasets(code_bucket: str) -> list[str]:
     prefix, suffix = layout.dataset_source_key("*").split("*")
-    with aws.translated(f"listing the datasets in s3://{code_bucket}/{prefix}"):
-        pages = aws.client("s3").get_paginator("list_objects_v2")
+    with clients.translated(f"listing the datasets in s3://{code_bucket}/{prefix}"):
+        pages = clients.client("s3").get_paginator("list_objects_v2")
         keys = [
             found["Key"]
             for page in pages.paginate(Bucket=code_bucket, Prefix=prefix)
@@ -106,14 +106,14 @@ def _snapshot(
 def _freeze(snapshot: DatasetSnapshot, data_bucket: str) -> DatasetSnapshot:
     """Write the snapshot; if another call was first, answer what that one wrote."""
     key = layout.dataset_snapshot_key(snapshot.run_id)
-    if storage.write_json_once(data_bucket, key, snapshot.to_json()):
+    if s3.write_json_once(data_bucket, key, snapshot.to_json()):
         return snapshot
     return _frozen(data_bucket, snapshot.run_id) or snapshot
 
 
 def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
     try:
-        return storage.read_snapshot(data_bucket, run_id)
+        return s3.read_snapshot(data_bucket, run_id)
     except NotFound:
         return None
 

@@ -21,8 +21,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.errors import InvalidInput, Problem
 from contracts.run_request import format_timestamp
-from steps.ledger import Ledger
-from steps.runtime import logger, metrics, settings_from_environment, utc_now
+from ledger.table import Ledger
+from runtime.handler import logger, metrics, settings_from_environment, utc_now
 
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
 FIELDS: Final = ("eventId", "event", "runId", "status")

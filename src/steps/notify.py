@@ -9,9 +9,9 @@ from typing import Any
 from contracts.errors import InvalidInput, Problem
 from contracts.messages import Notify
 from contracts.run import RunOutcome, RunStatus
-from steps.notification_text import end_text
-from steps.runtime import settings_from_environment, step_handler, utc_now
-from steps.topic import Event, EventName, publish
+from runs.notification_text import end_text
+from runs.topic import Event, EventName, publish
+from runtime.handler import settings_from_environment, step_handler, utc_now
 
 
 @dataclass(frozen=True, kw_only=True)

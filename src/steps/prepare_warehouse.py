@@ -17,12 +17,13 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot, RedshiftTarget
 from contracts.errors import InvalidDataset, NotConfigured, Problem
 from contracts.messages import PreparedWarehouse, PrepareWarehouse
-from steps import aws, storage, warehouse_schema
-from steps.runtime import logger, settings_from_environment, step_handler
-from steps.warehouse import LOCKED, Load, load_statements
-from steps.warehouse_client import StatementFailed, WarehouseClient, WarehouseSettings
-from steps.warehouse_schema import FoundColumn, Table
-from steps.warehouse_sql import (
+from runtime import clients, s3
+from runtime.handler import logger, settings_from_environment, step_handler
+from stores.redshift import schema as warehouse_schema
+from stores.redshift.client import StatementFailed, WarehouseClient, WarehouseSettings
+from stores.redshift.load import LOCKED, Load, load_statements
+from stores.redshift.schema import FoundColumn, Table
+from stores.redshift.sql import (
     STATEMENT_BYTES,
     STATEMENTS_AT_MOST,
     identifier,
@@ -62,7 +63,7 @@ def prepare_warehouse(
             missing.
         Conflict, TransientFailure: again soon.
     """
-    snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
     own = own_tables(settings.code_bucket)
     refused: list[str] = []
     while statements := _wanted(client, own, snapshot):
@@ -87,8 +88,8 @@ def own_tables(code_bucket: str) -> list[Table]:
     Raises:
         NotConfigured: there are none, or one is not written as it must be.
     """
-    with aws.translated(f"listing s3://{code_bucket}/{SQL_PREFIX}"):
-        answer = aws.client("s3").list_objects_v2(Bucket=code_bucket, Prefix=SQL_PREFIX)
+    with clients.translated(f"listing s3://{code_bucket}/{SQL_PREFIX}"):
+        answer = clients.client("s3").list_objects_v2(Bucket=code_bucket, Prefix=SQL_PREFIX)
     keys = [item["Key"] for item in answer.get("Contents", ()) if item["Key"].endswith(".sql")]
     if not keys:
         raise NotConfigured(
@@ -96,7 +97,7 @@ def own_tables(code_bucket: str) -> list[Table]:
         )
     try:
         return [
-            warehouse_schema.parse_table(storage.read_bytes(code_bucket, key).decode(), key)
+            warehouse_schema.parse_table(s3.read_bytes(code_bucket, key).decode(), key)
             for key in sorted(keys)
         ]
     except ValueError as error:

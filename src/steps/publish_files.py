@@ -19,9 +19,10 @@ from contracts.errors import Conflict, NotConfigured, NotFound, OwnershipLost
 from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
 from contracts.output_files import FilesTotals
 from contracts.output_manifest import OutputManifest
-from steps import storage
-from steps.ledger import RUN, Ledger
-from steps.manifest_making import (
+from ledger.stop_decision import is_stopping
+from ledger.table import RUN, Ledger
+from publishing.lineage import PublishedRun, lineage_of
+from publishing.manifest import (
     RESERVED_SECONDS,
     Pages,
     manifest_file,
@@ -29,20 +30,19 @@ from steps.manifest_making import (
     partitions_of,
     read_units,
 )
-from steps.manifest_store import read_summary
-from steps.output_place import Head, OutputPlace
-from steps.published_ranges import leave_mark, with_neighbors
-from steps.replaced_files import Replacing
-from steps.run_lineage import PublishedRun, lineage_of
-from steps.runtime import (
+from publishing.place import Head, OutputPlace
+from publishing.ranges import leave_mark, with_neighbors
+from publishing.replaced import Replacing
+from runs.units import IN_MEMORY_BYTES
+from runtime import s3
+from runtime.handler import (
     RemainingTime,
     logger,
     metrics,
     settings_from_environment,
     timed_step_handler,
 )
-from steps.stop_decision import is_stopping
-from steps.unit_records import IN_MEMORY_BYTES
+from sources.manifest import read_summary
 
 RESTARTS: Final = 5
 
@@ -74,7 +74,7 @@ def publish_files(
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
     _check_ownership(message, ledger)
-    snapshot = storage.read_snapshot(bucket, run_id)
+    snapshot = s3.read_snapshot(bucket, run_id)
     target = snapshot.dataset.targets.files
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")

@@ -3,7 +3,7 @@
 The service runs no code of such an execution any more. Its status event wakes this function, which
 marks the runs that the execution still holds, stops their jobs, sees that they have ended, and
 announces the end. A run that a redelivered message has taken over meanwhile is left alone: the
-mark is a compare-and-set on holder and attempt, and so is every job (steps.job_stopper).
+mark is a compare-and-set on holder and attempt, and so is every job (remote_jobs.stopper).
 
 A schedule wakes it too: it then sweeps the active runs and jobs for those that nobody owns any
 more, whatever event was lost. And `pipeline stop` calls it to stop one run. All may be repeated;
@@ -27,24 +27,7 @@ from contracts.errors import PipelineError
 from contracts.job import Engine
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
-from steps.claim_run import GONE, SETTLING, is_settling
-from steps.executions import ENDED_BADLY, Ended, Executions, count_end, execution
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord
-from steps.job_stopper import JobStopper, Stopped
-from steps.ledger import ACTIVE_RUN, RUN, Item, Ledger
-from steps.notify import StackSettings
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.run_endings import RunEndings
-from steps.runtime import (
-    Clock,
-    flush_metrics,
-    logger,
-    metrics,
-    settings_from_environment,
-    utc_now,
-)
-from steps.stop_decision import (
+from ledger.stop_decision import (
     MARKED,
     REASON,
     REQUESTED_AT,
@@ -52,7 +35,24 @@ from steps.stop_decision import (
     reason_of,
     record_decision,
 )
-from steps.topic import Event, publish
+from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from remote_jobs.record import JobRecord
+from remote_jobs.stopper import JobStopper, Stopped
+from runs.endings import RunEndings
+from runs.executions import ENDED_BADLY, Ended, Executions, count_end, execution
+from runs.topic import Event, publish
+from runtime.handler import (
+    Clock,
+    flush_metrics,
+    logger,
+    metrics,
+    settings_from_environment,
+    utc_now,
+)
+from steps.claim_run import GONE, SETTLING, is_settling
+from steps.notify import StackSettings
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later

@@ -21,10 +21,10 @@ from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
 from contracts.run_request import RunRequest
-from steps import aws, storage
-from steps.item_rows import by_item
-from steps.ledger import RUN, Item, Ledger
-from steps.runtime import logger, metrics, settings_from_environment, step_handler
+from ledger.table import RUN, Item, Ledger
+from runtime import clients, s3
+from runtime.handler import logger, metrics, settings_from_environment, step_handler
+from sources.item_rows import by_item
 
 WRITERS: Final = 16
 _OF_A_REJECT: Final = ("rule", "column", "reason", "value", "broken")
@@ -81,11 +81,11 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
         "unitId": message.unit_id,
         "source": _source(message, run, data_bucket),
     }
-    client = aws.client("s3")  # made here: making clients is not thread-safe
+    client = clients.client("s3")  # made here: making clients is not thread-safe
 
     def write(result: ItemResult) -> None:
         key = layout.item_result_key(message.run_id, result.index)
-        with aws.translated(f"writing s3://{data_bucket}/{key}"):
+        with clients.translated(f"writing s3://{data_bucket}/{key}"):
             client.put_object(
                 Bucket=data_bucket,
                 Key=key,
@@ -116,15 +116,15 @@ def _owned_run(message: RecordItems, ledger: Ledger) -> Item:
 
 def _source(message: RecordItems, run: Item, data_bucket: str) -> str | None:
     """The array's URL. Snapshots of an earlier release lack it; requests then had it in full."""
-    url = storage.read_snapshot(data_bucket, message.run_id).input_url
+    url = s3.read_snapshot(data_bucket, message.run_id).input_url
     return url or RunRequest.from_json(json.loads(run["request"])).input_url
 
 
 def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
-    batch = storage.read_unit(data_bucket, message.run_id, message.unit_id)
+    batch = s3.read_unit(data_bucket, message.run_id, message.unit_id)
     if batch.items is None:
         raise InvalidData(f"unit {message.unit_id}: {batch.url} is no batch of items")
-    lines = storage.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]
+    lines = s3.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]
     rejects = _rejects_by_item(message, len(lines))
     foreign = sorted(line for line in rejects if not 1 <= line <= len(lines))
     if foreign:
@@ -174,7 +174,7 @@ def _rejects_by(url: str | None, number: str) -> dict[int, list[dict[str, Any]]]
 def _rejects_at(url: str | None) -> list[dict[str, Any]]:
     if url is None:
         return []
-    lines = storage.read_bytes(*layout.split_s3_url(url)).decode().split("\n")
+    lines = s3.read_bytes(*layout.split_s3_url(url)).decode().split("\n")
     return [json.loads(text) for text in lines if text]
 
 

@@ -21,15 +21,15 @@ from contracts.errors import Conflict, NotFound, OwnershipLost
 from contracts.messages import RecordedRun, RecordRun
 from contracts.run import RunResult, RunStatus, seconds_between
 from contracts.run_request import format_timestamp
-from steps import storage
-from steps.advice import advise
-from steps.ledger import JOB_PREFIX, RUN, UNIT_PREFIX, Item, Ledger
-from steps.manifest_store import read_summary
-from steps.run_outcome import as_stopped, decide
-from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
-from steps.stop_decision import is_stopping, reason_of, unchanged
-from steps.unit_records import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
-from steps.warehouse_rows import run_statements
+from ledger.stop_decision import is_stopping, reason_of, unchanged
+from ledger.table import JOB_PREFIX, RUN, UNIT_PREFIX, Item, Ledger
+from runs.advice import advise
+from runs.outcome import as_stopped, decide
+from runs.units import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
+from runtime import s3
+from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
+from sources.manifest import read_summary
+from stores.redshift.run_rows import run_statements
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _end_of(run: Item, now: datetime) -> str:
 def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
     """The contract as the run read it; None where the run ended before."""
     try:
-        return storage.read_snapshot(bucket, run_id)
+        return s3.read_snapshot(bucket, run_id)
     except NotFound:
         return None
 
@@ -141,7 +141,7 @@ def _write_document(bucket: str, key: str, head: dict[str, Any], records: UnitRe
         for piece in document_pieces(head, records):
             file.write(piece)
         file.seek(0)
-        storage.write_file(bucket, key, file)
+        s3.write_file(bucket, key, file)
 
 
 def document_pieces(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
@@ -195,7 +195,7 @@ def _warehouse_rows(
         ended_at=ended_at,
         copy_role_arn=settings.redshift_copy_role_arn,
     )
-    return storage.write_json(
+    return s3.write_json(
         settings.data_bucket,
         layout.load_key(result.run_id, layout.RUN_UNIT),
         {"statements": statements, "load_id": f"{result.run_id}/{layout.RUN_UNIT}"},

@@ -13,14 +13,14 @@ from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost,
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, RunStatus, StageFailure, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
-from steps import storage
-from steps.findings import findings_of
-from steps.invoked_jobs import record_ends
-from steps.job_ledger import JobLedger
-from steps.ledger import RUN, Item, Ledger, unit_item
-from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
-from steps.stop_decision import is_stopping, reason_of
-from steps.topic import Event, EventName, publish
+from ledger.stop_decision import is_stopping, reason_of
+from ledger.table import RUN, Item, Ledger, unit_item
+from remote_jobs.invoked import record_ends
+from remote_jobs.ledger import JobLedger
+from runs.findings import findings_of
+from runs.topic import Event, EventName, publish
+from runtime import s3
+from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
 FAILURE_CHARACTERS: Final = 2000
 OPTIONAL: Final = ("failure", "findings", "items", "set_aside")
@@ -74,7 +74,7 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
     if is_stopping(run):
         raise RunStopped(f"run {message.run_id}: {reason_of(run)}")
-    entry = storage.read_unit(data_bucket, message.run_id, message.unit_id)
+    entry = s3.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = {
         "status": UnitStatus.RUNNING.value,
         "run_attempt": message.run_attempt,

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from contracts.messages import RejectMessage
 from contracts.run_request import RUN_ID_PATTERN, format_timestamp
-from steps import aws
-from steps.ledger import Ledger
-from steps.runtime import logger, metrics, settings_from_environment, step_handler, utc_now
+from ledger.table import Ledger
+from runtime import clients
+from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
 NO_RUN: Final = "rejected"  # the ledger's partition of messages that name no usable run id
 KEPT_SECONDS: Final = 90 * 24 * 3600
@@ -62,8 +62,8 @@ def reject_message(message: RejectMessage, ledger: Ledger, queue_url: str, now: 
     logger.warning(
         "message rejected", extra={"message_id": message.message_id, "reason": message.reason}
     )
-    with aws.translated(f"sending message {message.message_id} to the dead-letter queue"):
-        aws.client("sqs").send_message(QueueUrl=queue_url, **dead_letter(message))
+    with clients.translated(f"sending message {message.message_id} to the dead-letter queue"):
+        clients.client("sqs").send_message(QueueUrl=queue_url, **dead_letter(message))
     ledger.update(partition, item, {"sent": True})
     metrics.add_metric(name="MessagesRejected", unit="Count", value=1)
 

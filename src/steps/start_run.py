@@ -12,11 +12,11 @@ from contracts.base import canonical_json
 from contracts.errors import NotConfigured, NotFound, OwnershipLost, Problem, RunConflict
 from contracts.messages import StartedRun, StartRun
 from contracts.run_request import format_timestamp
-from steps import aws
+from ledger.table import RUN, Item, Ledger
+from runs.execution_name import execution_name, name_without_stack
+from runtime import clients
+from runtime.handler import settings_from_environment, step_handler, utc_now
 from steps.claim_run import STACK_NAMED
-from steps.execution_name import execution_name, name_without_stack
-from steps.ledger import RUN, Item, Ledger
-from steps.runtime import settings_from_environment, step_handler, utc_now
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ def _start(message: StartRun, function: str, name: str) -> str:
             "handedOverBy": message.execution_arn,
         }
     )
-    with aws.translated(f"starting {function} as {name}"):
+    with clients.translated(f"starting {function} as {name}"):
         try:
-            answer = aws.client("lambda").invoke(
+            answer = clients.client("lambda").invoke(
                 FunctionName=function,
                 InvocationType="Event",
                 DurableExecutionName=name,
                 Payload=payload.encode(),
             )
         except ClientError as error:
-            if aws.error_code(error) != "DurableExecutionAlreadyStartedException":
+            if clients.error_code(error) != "DurableExecutionAlreadyStartedException":
                 raise
             problem = Problem("runId", f"execution {name} was started with other content")
             raise RunConflict(f"run {message.request.run_id}", [problem]) from error

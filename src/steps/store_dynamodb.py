@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- the path is quoted by steps.duck
+# ruff: noqa: S608 -- the path is quoted by tabular.workspace
 """store_dynamodb: every row of a unit as an item under its natural key, by conditional puts.
 
 An item is replaced only by a run that started no earlier, and within a run by no earlier unit and
@@ -20,21 +20,22 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
-from steps import duck, storage
-from steps.duck import Workspace, any_of, text
-from steps.dynamodb_items import ItemMaker, refuse
-from steps.dynamodb_writer import WRITERS, Clock, ItemWriter, Pause, Puts
-from steps.ledger import Ledger, LedgerSettings
-from steps.output_parts import Part, output_parts
-from steps.provenance import provenance_of, with_execution
-from steps.runtime import (
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger, LedgerSettings
+from runtime import s3
+from runtime.handler import (
     RemainingTime,
     metrics,
     settings_from_environment,
     timed_step_handler,
     utc_now,
 )
-from steps.stop_decision import refuse_stopped
+from stores.dynamodb.items import ItemMaker, refuse
+from stores.dynamodb.provenance import provenance_of, with_execution
+from stores.dynamodb.writer import WRITERS, Clock, ItemWriter, Pause, Puts
+from tabular import workspace
+from tabular.parts import Part, output_parts
+from tabular.workspace import Workspace, any_of, text
 
 ROWS_AT_A_TIME: Final = 512
 
@@ -75,7 +76,7 @@ def store_dynamodb(
         NotConfigured: the contract has no such target.
     """
     bucket = settings.data_bucket
-    snapshot = storage.read_snapshot(bucket, message.run_id)
+    snapshot = s3.read_snapshot(bucket, message.run_id)
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
@@ -85,7 +86,7 @@ def store_dynamodb(
     provenance = provenance and provenance.processed_as(parts)
     maker = ItemMaker(snapshot, target, unit, message.job_id, attempt, provenance)
     with (
-        duck.workspace(int(settings.aws_lambda_function_memory_size)) as space,
+        workspace.workspace(int(settings.aws_lambda_function_memory_size)) as space,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
         files = _fetched(space, bucket, parts, message.first_row)
@@ -113,7 +114,7 @@ def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: in
     before = first_row
     for part in parts:
         path = space.path(part.name)
-        duck.download(bucket, part.key, path)
+        workspace.download(bucket, part.key, path)
         rows = space.number(f"SELECT count(*) FROM read_parquet({text(path)})")
         if before >= rows:
             path.unlink()

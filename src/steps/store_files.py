@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- names and texts are quoted by steps.duck
+# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """store_files: a unit's rows as files in the output bucket, below the prefix of targets.files.
 
 Keys follow from run, unit and rows, so a repeat overwrites its own files. Each appears when it is
@@ -21,18 +21,19 @@ from contracts.dataset import DatasetSnapshot, FilesTarget
 from contracts.errors import InvalidData, NotConfigured
 from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import FileRecord, UnitFiles
-from steps import duck, storage
-from steps.duck import MEGABYTE, Workspace, text
-from steps.file_formats import FileFormat
-from steps.file_partitions import Plan, plan_files
-from steps.file_records import FileRecords
-from steps.ledger import Ledger, LedgerSettings
-from steps.output_bucket import OutputBucket
-from steps.output_parts import Part, output_parts
-from steps.reading import first_line
-from steps.result_parts import RowFiles
-from steps.runtime import logger, settings_from_environment, step_handler
-from steps.stop_decision import refuse_stopped
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger, LedgerSettings
+from reading.reader import first_line
+from runtime import s3
+from runtime.handler import logger, settings_from_environment, step_handler
+from stores.files.bucket import OutputBucket
+from stores.files.formats import FileFormat
+from stores.files.partitions import Plan, plan_files
+from stores.files.records import FileRecords
+from tabular import workspace
+from tabular.part_files import RowFiles
+from tabular.parts import Part, output_parts
+from tabular.workspace import MEGABYTE, Workspace, text
 
 DOWNLOADS: Final = 4  # at a time
 UPLOADS: Final = 8  # at a time; so many files wait on the disk at most
@@ -68,11 +69,11 @@ def store_files(message: StoreFiles, settings: Settings) -> StoredFiles:
         NotConfigured: the contract has no such target, or the output bucket cannot be written.
         OwnershipLost: a later attempt of the run writes this unit's files.
     """
-    snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
     target = snapshot.dataset.targets.files
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")
-    with duck.workspace(int(settings.aws_lambda_function_memory_size)) as space:
+    with workspace.workspace(int(settings.aws_lambda_function_memory_size)) as space:
         try:
             files = _store(space, message, settings, snapshot, target)
         except duckdb.Error as error:
@@ -133,7 +134,7 @@ def _fetched(space: Workspace, message: StoreFiles, settings: Settings, disk: fl
     paths = [space.path(part.name) for part in parts]
     keys = [part.key for part in parts]
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for _ in pool.map(lambda key, path: duck.download(bucket, key, path), keys, paths):
+        for _ in pool.map(lambda key, path: workspace.download(bucket, key, path), keys, paths):
             pass
     return RowFiles.of(space, paths)
 

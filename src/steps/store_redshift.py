@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from contracts import layout
 from contracts.errors import NotConfigured
 from contracts.messages import PreparedLoad, StoreRedshift
-from steps import storage, warehouse
-from steps.ledger import Ledger, LedgerSettings
-from steps.output_parts import digest_of, output_parts
-from steps.runtime import settings_from_environment, step_handler
-from steps.stop_decision import refuse_stopped
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger, LedgerSettings
+from runtime import s3
+from runtime.handler import settings_from_environment, step_handler
+from stores.redshift import load as warehouse
+from tabular.parts import digest_of, output_parts
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
         NotFound: transform's files are not there.
     """
     bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
-    snapshot = storage.read_snapshot(bucket, run_id)
+    snapshot = s3.read_snapshot(bucket, run_id)
     target = snapshot.dataset.targets.redshift
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
     parts = output_parts(bucket, run_id, unit_id, message.files)
     digest = digest_of(parts)
-    manifest_url = storage.write_json(
+    manifest_url = s3.write_json(
         bucket,
         layout.copy_manifest_key(run_id, unit_id, digest),
         warehouse.copy_manifest(bucket, parts),
@@ -60,7 +61,7 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
         message.run_attempt,
         settings.redshift_copy_role_arn,
     )
-    url = storage.write_json(
+    url = s3.write_json(
         bucket,
         layout.load_key(run_id, unit_id, digest),
         {"statements": warehouse.load_statements(load), "load_id": load.id},

@@ -27,19 +27,19 @@ from contracts.errors import (
 from contracts.ids import timestamped_id
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus
 from contracts.messages import SubmitJob
-from steps import storage
-from steps.invoked_jobs import record_ends, to_be_invoked
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord
-from steps.job_work import Work, request_of, work_of
-from steps.ledger import Ledger
-from steps.remote_jobs.base import EngineStatus, RemoteJobs
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.run_ids import Tokens, random_token
-from steps.runtime import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
-from steps.stop_decision import refuse_stopped
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger
+from remote_jobs.engines.base import EngineStatus, RemoteJobs
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.invoked import record_ends, to_be_invoked
+from remote_jobs.ledger import JobLedger
+from remote_jobs.record import JobRecord
+from remote_jobs.work import Work, request_of, work_of
+from runs.ids import Tokens, random_token
+from runtime import s3
+from runtime.handler import Clock, logger, metrics, settings_from_environment, step_handler, utc_now
 
-# Longer than the one request that submits can take (connect and read timeouts of steps.aws).
+# Longer than the one request that submits can take (connect and read timeouts of runtime.clients).
 REQUEST_SECONDS: Final = 30
 # How long a call keeps others from submitting; what is left when it submits has to be enough.
 SUBMISSION_SECONDS: Final = 45
@@ -157,7 +157,7 @@ class Submitter:
     def _has_report(self, record: JobRecord) -> bool:
         """A job writes its report last, so with it the whole output is there."""
         bucket, prefix = layout.split_s3_url(record.output_url)
-        return storage.exists(bucket, f"{prefix}report.json")
+        return s3.exists(bucket, f"{prefix}report.json")
 
     def _submitted(self, message: SubmitJob, record: JobRecord | None) -> JobRecord:
         """Submit what has no service id yet."""

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- names are quoted by steps.duck; the transform was parsed with the contract
+# ruff: noqa: S608 -- names are quoted by tabular.workspace; the transform was parsed with the contract
 """transform: the contract's SQL over the valid rows; the result is what is stored.
 
 The same rows always give the same files: a transform that looks at single rows keeps them in their
@@ -22,19 +22,21 @@ from contracts import layout
 from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData
 from contracts.messages import Transform, Transformed
-from steps import aside_rows, duck, storage
-from steps.duck import MEGABYTE, STORED, Workspace, quoted, text
-from steps.ledger import Ledger, LedgerSettings
-from steps.lookup_tables import load_lookups
-from steps.output_parts import valid_parts
-from steps.provenance import with_execution
-from steps.query_plan import Reach, reach_of
-from steps.reading import first_line
-from steps.result_parts import RowFiles, Rows, write_parts
-from steps.runtime import logger, metrics, settings_from_environment, step_handler
-from steps.sifting import Sieve, guarded, has_bad_keys, is_suspicion
-from steps.stop_decision import refuse_stopped
-from steps.store_limits import StoreLimits
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger, LedgerSettings
+from reading.reader import first_line
+from runtime import s3
+from runtime.handler import logger, metrics, settings_from_environment, step_handler
+from stores.dynamodb.provenance import with_execution
+from stores.limits import StoreLimits
+from tabular import workspace
+from tabular.part_files import RowFiles, Rows, write_parts
+from tabular.parts import valid_parts
+from tabular.workspace import MEGABYTE, STORED, Workspace, quoted, text
+from transformation import unstorable_rows
+from transformation.lookup_tables import load_lookups
+from transformation.row_scope import Reach, reach_of
+from transformation.unstorable import Sieve, guarded, has_bad_keys, is_suspicion
 
 DOWNLOADS: Final = 4  # at a time
 _SORTED: Final = "sorted-result"  # the hyphen keeps it apart from lookups
@@ -67,11 +69,11 @@ def transform(message: Transform, settings: Settings) -> Transformed:
             with, it makes more rows than it was given, or too many that no store takes; or a lookup
             is not as it was.
     """
-    snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
     where = f"unit {message.unit_id} of run {message.run_id}"
     unit = _Unit(message, settings, snapshot, where, _reach(snapshot, where))
     memory = int(settings.aws_lambda_function_memory_size)
-    with duck.workspace(memory, threads=1 if unit.reach is Reach.TOGETHER else None) as space:
+    with workspace.workspace(memory, threads=1 if unit.reach is Reach.TOGETHER else None) as space:
         valid = _fetched(space, unit)
         _check_disk(valid, _DISK[unit.reach], unit)
         load_lookups(space, snapshot)
@@ -105,7 +107,7 @@ class _Unit:
         return layout.output_prefix(self.message.run_id, self.message.unit_id)
 
     def keep(self, part: Path, name: str) -> None:
-        duck.upload(part, self.settings.data_bucket, self.output_prefix + name)
+        workspace.upload(part, self.settings.data_bucket, self.output_prefix + name)
 
     def answer(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
         return Transformed(
@@ -167,17 +169,17 @@ def _set_aside(
     """
     message, snapshot, bucket = unit.message, unit.snapshot, unit.settings.data_bucket
     if in_place:
-        aside_rows.number_by_position(space)
+        unstorable_rows.number_by_position(space)
     elif snapshot.array is not None:  # every item is to have its own result
-        aside_rows.number_by_trial(space, valid, _select(snapshot), unit.where)
-    source = storage.read_unit(bucket, message.run_id, message.unit_id).url
+        unstorable_rows.number_by_trial(space, valid, _select(snapshot), unit.where)
+    source = s3.read_unit(bucket, message.run_id, message.unit_id).url
     path = space.path("aside.jsonl")
-    rules = aside_rows.write_aside(space, path, source, valid)
+    rules = unstorable_rows.write_aside(space, path, source, valid)
     key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
-    rejected_url = duck.upload(path, bucket, key)
+    rejected_url = workspace.upload(path, bucket, key)
     findings = layout.transform_findings_key(message.run_id, message.unit_id)
-    findings_url = storage.write_json(bucket, findings, rules.to_json())
-    aside_rows.refuse_too_many(
+    findings_url = s3.write_json(bucket, findings, rules.to_json())
+    unstorable_rows.refuse_too_many(
         rules,
         aside,
         message.rejected,
@@ -236,7 +238,9 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
     parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
     paths = [space.path(f"valid-{part.name}") for part in parts]
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for _ in pool.map(lambda part, path: duck.download(bucket, part.key, path), parts, paths):
+        for _ in pool.map(
+            lambda part, path: workspace.download(bucket, part.key, path), parts, paths
+        ):
             pass
     return Rows(RowFiles.of(space, paths), VALID_RELATION)
 
@@ -244,7 +248,7 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
 def _select(snapshot: DatasetSnapshot) -> str:
     """The contract's SQL, with the columns and types that the snapshot promises."""
     columns = ", ".join(
-        f"CAST({quoted(name)} AS {duck.column_type(kind)}) AS {quoted(name)}"
+        f"CAST({quoted(name)} AS {workspace.column_type(kind)}) AS {quoted(name)}"
         for name, kind in snapshot.output_columns
     )
     return f"SELECT {columns} FROM ({_sql(snapshot)}\n)"

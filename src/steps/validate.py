@@ -21,19 +21,22 @@ from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Severity
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
-from steps import aws, duck, fetching, job_output, object_checks, storage
-from steps.broken_rules import BrokenRules
-from steps.duck import Workspace
-from steps.invoked_jobs import record_ends
-from steps.job_ledger import JobLedger
-from steps.job_output import JobOutput
-from steps.ledger import Ledger, LedgerSettings
-from steps.output_parts import part_name
-from steps.quarantine import Quarantine
-from steps.runtime import metrics, settings_from_environment, step_handler, utc_now
-from steps.split import Split
-from steps.stop_decision import refuse_stopped
-from steps.unit_rows import UnitRows, split_parquet, split_text
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger, LedgerSettings
+from remote_jobs.invoked import record_ends
+from remote_jobs.ledger import JobLedger
+from runtime import clients, s3
+from runtime.handler import metrics, settings_from_environment, step_handler, utc_now
+from sources import fetch
+from tabular import workspace
+from tabular.parts import part_name
+from tabular.workspace import Workspace
+from validation import job_output, object_checks
+from validation.job_output import JobOutput
+from validation.quarantine import Quarantine
+from validation.row_classes import Split
+from validation.unit_split import UnitRows, split_parquet, split_text
+from validation.violations import BrokenRules
 
 UPLOADS: Final = 4  # at a time
 
@@ -77,15 +80,15 @@ def validate(message: Validate, settings: Settings) -> Validated:
         InvalidData: the object is unreadable, too large or not what the job reported; too many rows
             are rejected; a rule of severity `fail` is broken.
     """
-    snapshot = storage.read_snapshot(settings.data_bucket, message.run_id)
-    entry = storage.read_unit(settings.data_bucket, message.run_id, message.unit_id)
+    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    entry = s3.read_unit(settings.data_bucket, message.run_id, message.unit_id)
     disk = int(settings.ephemeral_megabytes)
     _check_size(entry, snapshot.dataset, disk)
     memory = int(settings.aws_lambda_function_memory_size)
-    with duck.workspace(memory) as space:
+    with workspace.workspace(memory) as space:
         found = _input(space, message, entry, snapshot.dataset, disk)
         split = Split(found.dataset, None if message.input_url else snapshot.query)
-        rows = _split(space, found, split, duck.processors(memory))
+        rows = _split(space, found, split, workspace.processors(memory))
         if found.job and message.input_url:
             job_output.hold_against_report(
                 found.job, message.input_url, rows.records, rows.malformed
@@ -99,13 +102,13 @@ def validate(message: Validate, settings: Settings) -> Validated:
 
 def _check_size(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
     limit = dataset.limits.object_megabytes
-    if entry.size > limit * duck.MEGABYTE:
-        fits = fetching.megabytes_that_fit(entry.key, dataset.format, disk)
+    if entry.size > limit * workspace.MEGABYTE:
+        fits = fetch.megabytes_that_fit(entry.key, dataset.format, disk)
         raise InvalidData(
-            f"{entry.url} has {entry.size / duck.MEGABYTE:.0f} MB, over the contract's limit of"
-            f" {limit} MB (limits.objectMegabytes); split it, raise the limit (this function's disk"
-            f" takes up to {fits} MB of such an object), or for more give the dataset a Spark job"
-            " (docs/jobs.md) and raise the limit to what that reads"
+            f"{entry.url} has {entry.size / workspace.MEGABYTE:.0f} MB, over the contract's limit"
+            f" of {limit} MB (limits.objectMegabytes); split it, raise the limit (this function's"
+            f" disk takes up to {fits} MB of such an object), or for more give the dataset a Spark"
+            " job (docs/jobs.md) and raise the limit to what that reads"
         )
 
 
@@ -116,13 +119,13 @@ def _input(
         output = job_output.fetch_output(space, message.input_url, dataset, disk)
         return Input(output.url, output.dataset, output.text, output.files, output)
     form = dataset.format
-    fetching.refuse_what_cannot_fit(entry.size, entry.key, form, disk, entry.url)
-    room = fetching.room_for_source(disk)
+    fetch.refuse_what_cannot_fit(entry.size, entry.key, form, disk, entry.url)
+    room = fetch.room_for_source(disk)
     if isinstance(form, ParquetFormat):
         path = space.path("source.parquet")
-        fetching.fetch(entry.bucket, entry.key, path, form, etag=entry.etag, room=room)
+        fetch.fetch(entry.bucket, entry.key, path, form, etag=entry.etag, room=room)
         return Input(entry.url, dataset, files=(path,))
-    text = fetching.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room)
+    text = fetch.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room)
     return Input(entry.url, dataset, text)
 
 
@@ -152,10 +155,10 @@ def _leave_behind(
     rejected_url = findings_url = None
     if quarantined:
         key = layout.quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
-        rejected_url = duck.upload(rejects, bucket, key)
+        rejected_url = workspace.upload(rejects, bucket, key)
     if rules:
         key = layout.findings_key(message.run_id, message.unit_id)
-        findings_url = storage.write_json(bucket, key, rules.to_json())
+        findings_url = s3.write_json(bucket, key, rules.to_json())
     _refuse_too_many(rules, quarantined, rows_in, snapshot.dataset, entry.url, rejected_url)
     answer = Validated(
         rows_in=rows_in,
@@ -186,7 +189,7 @@ def _join_rejects(path: Path, found: Input, rows: UnitRows) -> tuple[int, Broken
     with path.open("ab") as joined:
         for part in rows.rejects:
             with part.open("rb") as lines:
-                shutil.copyfileobj(lines, joined, duck.MEGABYTE)
+                shutil.copyfileobj(lines, joined, workspace.MEGABYTE)
             part.unlink()
     rules.add(rows.rules)
     return count, rules
@@ -194,9 +197,9 @@ def _join_rejects(path: Path, found: Input, rows: UnitRows) -> tuple[int, Broken
 
 def _upload_parts(files: Sequence[Path], bucket: str, prefix: str) -> None:
     names = (prefix + part_name(number) for number in range(len(files)))
-    aws.client("s3")  # made here: making clients is not thread-safe
+    clients.client("s3")  # made here: making clients is not thread-safe
     with ThreadPoolExecutor(UPLOADS) as pool:
-        for _ in pool.map(lambda file, key: duck.upload(file, bucket, key), files, names):
+        for _ in pool.map(lambda file, key: workspace.upload(file, bucket, key), files, names):
             pass
 
 

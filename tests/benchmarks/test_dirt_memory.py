@@ -21,8 +21,8 @@ import yaml
 from benchmarks.data import orders_file
 from contracts.dataset import Dataset
 from steps import duck
-from steps.split import Split
-from steps.unit_rows import split_text
+from validation.row_classes import Split
+from validation.unit_split import split_text
 
 source, dirt, megabytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 contract = yaml.safe_load(Path("datasets/orders.yaml").read_text())

@@ -13,8 +13,8 @@ from scratch_duckdb import connect
 
 from cli.proposal import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
+from dataset_loading.check import check_dataset
 from local import sample_data
-from steps.dataset_check import check_dataset
 
 FIXTURES = Path(__file__).parents[1] / "steps" / "fixtures"
 

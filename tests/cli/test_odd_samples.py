@@ -11,7 +11,7 @@ import yaml
 from cli_world import pipeline
 
 from contracts.dataset import Dataset
-from steps.dataset_check import check_dataset
+from dataset_loading.check import check_dataset
 
 
 def proposed(path: Path, *options: str) -> tuple[Dataset, str]:

@@ -14,7 +14,7 @@ from cli_world import pipeline
 from quarantine_world import BROKEN, MALFORMED, Quarantine
 from scratch_duckdb import connect
 
-from steps import zstd
+from sources import zstd
 
 
 def test_mended_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:

@@ -10,8 +10,8 @@ import yaml
 
 from cli.dataset_schema import dataset_schema
 from contracts.errors import InvalidDataset
-from steps.dataset_check import check_dataset
-from steps.dataset_file import parse_dataset
+from dataset_loading.check import check_dataset
+from dataset_loading.file import parse_dataset
 
 CHECKER = jsonschema.Draft7Validator(dataset_schema())
 SMALL: dict[str, Any] = {

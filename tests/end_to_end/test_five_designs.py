@@ -27,7 +27,7 @@ from contracts import layout
 from contracts.output_manifest import OutputManifest, current_files
 from local import sample_data
 from local.local_cloud.cloud import LocalCloud
-from steps.duck import connect
+from tabular.workspace import connect
 
 pytestmark = [
     pytest.mark.cloud,

@@ -28,9 +28,13 @@ from moto.server import ThreadedMotoServer
 
 from contracts.dataset import CsvFormat, Dataset
 from contracts.errors import InvalidData
-from steps import checks, duck, fetching, malformed, pieces, reading, unit_rows
-from steps.duck import any_of
-from steps.split import Split
+from reading import chunks, malformed
+from reading import reader as reading
+from sources import fetch
+from tabular import workspace
+from tabular.workspace import any_of
+from validation import checks, unit_split
+from validation.row_classes import Split
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "clean_csv.py"
@@ -440,10 +444,10 @@ def test_validate_reads_files_as_the_job_does(
     form, key, body = FILES[name]
     found = clean(job, s3, body, key=f"in/{key}", query=query, format=form)
     contract = Dataset.from_json(dataset(format=form))
-    with duck.workspace(512) as space:
-        blocks = list(fetching.text_of(BUCKET, f"in/{key}", contract.format))
+    with workspace.workspace(512) as space:
+        blocks = list(fetch.text_of(BUCKET, f"in/{key}", contract.format))
         split = Split(contract, query)
-        rows = unit_rows.split_text(space, blocks, split, "source")
+        rows = unit_split.split_text(space, blocks, split, "source")
         unread = list(told(rows))
         read = texts_of(space, contract, split, blocks)
     assert [[value or "" for value in row] for row in read] == found.rows[1:]
@@ -479,20 +483,20 @@ def test_columns_by_other_names_are_found_by_job_and_validate(
     put(s3, body, "in/a", contract)
     failure = job.main(arguments("in/a"))
     ours = Dataset.from_json(contract)
-    with duck.workspace(512) as space:
-        blocks = fetching.text_of(BUCKET, "in/a", ours.format)
+    with workspace.workspace(512) as space:
+        blocks = fetch.text_of(BUCKET, "in/a", ours.format)
         if failure is not None:
             with pytest.raises(InvalidData) as refusal:
-                unit_rows.split_text(space, blocks, Split(ours, None), "source")
+                unit_split.split_text(space, blocks, Split(ours, None), "source")
             assert str(refusal.value)[-60:] == str(failure)[-60:]
             return
-        rows = unit_rows.split_text(space, blocks, Split(ours, None), "source")
+        rows = unit_split.split_text(space, blocks, Split(ours, None), "source")
         read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()  # noqa: S608
     assert output(s3).rows == [["id", "note", "other"], ["a", "n", "o"]]
     assert read == [("a", "n", "o")]
 
 
-def told(rows: unit_rows.UnitRows) -> Iterator[tuple[int, str]]:
+def told(rows: unit_split.UnitRows) -> Iterator[tuple[int, str]]:
     """Line and reason of what validate could not read."""
     for path in rows.rejects:
         for line in path.read_bytes().splitlines():
@@ -506,9 +510,9 @@ def texts_of(
 ) -> list[tuple[str | None, ...]]:
     """The texts of all rows that validate reads and does not filter, valid or not."""
     quote = contract.format.quote.encode() if isinstance(contract.format, CsvFormat) else b""
-    even: Any = pieces.with_equal_line_ends(blocks, quote)
+    even: Any = chunks.with_equal_line_ends(blocks, quote)
     for name, some in (("as it is", blocks), ("even", even)):
-        cutter = pieces.Cutter(space.directory, contract.format, name, None)
+        cutter = chunks.Cutter(space.directory, contract.format, name, None)
         (piece,) = cutter.cut(some)
         if name != "even" and piece.is_mixed:
             continue
@@ -552,7 +556,7 @@ def test_any_text_survives_the_way_through_the_jobs_output(job: Any, s3: Any) ->
     found = clean(job, s3, text.getvalue(), columns=columns)
     assert found.report["rowsOut"] == len(values)
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
-    with duck.workspace(512) as space:
+    with workspace.workspace(512) as space:
         contract = Dataset.from_json(dataset(columns=columns))
         rows = texts_of(space, contract, Split(contract, None), [body])
     assert [row[1] for row in rows] == values
@@ -562,9 +566,9 @@ def test_missing_values_of_a_single_column_survive_too(job: Any, s3: Any) -> Non
     columns = [{"name": "id"}]
     found = clean(job, s3, 'id\na\n""\nb\n', columns=columns)
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
-    with duck.workspace(512) as space:
+    with workspace.workspace(512) as space:
         contract = Dataset.from_json(dataset(columns=columns))
-        result = unit_rows.split_text(space, [body], Split(contract, None), "source")
+        result = unit_split.split_text(space, [body], Split(contract, None), "source")
     assert result.records == result.valid == found.report["rowsOut"] == 3
 
 

@@ -15,10 +15,10 @@ from contracts.job import Engine, JobKey, JobState
 from local.local_cloud.jobs.emr import EmrService
 from local.local_cloud.jobs.emr_serverless import EmrServerlessService
 from local.local_cloud.jobs.ssm import SsmService
-from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob, RemoteJobs
-from steps.remote_jobs.emr import EmrJobs
-from steps.remote_jobs.emr_serverless import EmrServerlessJobs
-from steps.remote_jobs.emr_ssm import EmrSsmJobs
+from remote_jobs.engines.base import EngineStatus, JobRequest, RemoteJob, RemoteJobs
+from remote_jobs.engines.emr import EmrJobs
+from remote_jobs.engines.emr_serverless import EmrServerlessJobs
+from remote_jobs.engines.emr_ssm import EmrSsmJobs
 
 CLUSTER = "j-LOCAL1"
 INSTANCE = "i-00000000000000001"

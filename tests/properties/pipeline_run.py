@@ -27,10 +27,10 @@ from contracts.messages import (
     Validate,
     Validated,
 )
+from dataset_loading.check import CheckedDataset, check_dataset
 from steps import store_dynamodb as store_step
 from steps import transform as transform_step
 from steps import validate as validate_step
-from steps.dataset_check import CheckedDataset, check_dataset
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (

@@ -17,8 +17,8 @@ from pipeline_run import fewer
 
 from contracts.output_files import escaped
 from contracts.targets import FilesTarget
-from steps import duck
-from steps.file_formats import FileFormat
+from stores.files.formats import FileFormat
+from tabular import workspace
 
 COLUMNS = (("s", "string"), ("n", "integer"), ("d", "decimal(38,7)"), ("at", "timestamp"))
 KINDS = {"s": "VARCHAR", "n": "BIGINT", "d": "DECIMAL(38,7)", "at": "TIMESTAMP"}
@@ -38,13 +38,13 @@ Row = tuple[str | None, int | None, Decimal | None, datetime | None]
 def written(target: FilesTarget, drawn: list[Row]) -> bytes:
     """The file of these rows."""
     form = FileFormat.of(target, COLUMNS)
-    with duck.workspace(512) as space:
+    with workspace.workspace(512) as space:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in KINDS.items())
         space.connection.execute(f"CREATE TABLE drawn ({columns})")
         space.connection.executemany("INSERT INTO drawn VALUES (?, ?, ?, ?)", drawn)
         path = space.path("file")
         space.connection.execute(
-            f"COPY (SELECT {form.select} FROM drawn) TO {duck.text(path)} {form.options}"
+            f"COPY (SELECT {form.select} FROM drawn) TO {workspace.text(path)} {form.options}"
         )
         return path.read_bytes()
 

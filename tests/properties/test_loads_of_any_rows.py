@@ -16,9 +16,9 @@ from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
-from steps.output_parts import Part
-from steps.warehouse import Load, copy_manifest, load_statements
-from steps.warehouse_schema import parse_table, target_table
+from stores.redshift.load import Load, copy_manifest, load_statements
+from stores.redshift.schema import parse_table, target_table
+from tabular.parts import Part
 
 ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "data-bucket"

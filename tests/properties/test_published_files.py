@@ -13,7 +13,7 @@ from fake_s3 import FakeS3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_fakes import Killed
-from publishing import PublishingWorld, use_s3
+from publishing_world import PublishingWorld, use_s3
 
 from contracts.messages import PublishProgress
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from scratch_duckdb import connect
 
 from contracts.dataset import Dataset
-from steps import duck, fetching, zstd
-from steps.line_texts import as_text
-from steps.split import Split
-from steps.unit_rows import split_text
+from reading.line_texts import as_text
+from sources import fetch, zstd
+from tabular import workspace
+from validation.row_classes import Split
+from validation.unit_split import split_text
 
 COLUMNS: Final = [{"name": "n", "type": "integer", "required": True}, {"name": "text"}]
 PACKED: Final = {
@@ -146,8 +147,8 @@ def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, 
         }
     )
     cloud.put("landing/sales/a.csv", text.body)
-    whole = fetching.text_of(DATA_BUCKET, "landing/sales/a.csv", contract.format)
-    with duck.workspace(512) as space:
+    whole = fetch.text_of(DATA_BUCKET, "landing/sales/a.csv", contract.format)
+    with workspace.workspace(512) as space:
         blocks = blocks_of(whole, text.block)
         rules = Split(contract, None)
         rows = split_text(space, blocks, rules, "a.csv", text.processors, text.piece_bytes)

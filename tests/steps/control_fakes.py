@@ -11,10 +11,10 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.messages import ClaimRun
 from contracts.run_request import RunRequest
-from steps import storage
+from dataset_loading.check import check_dataset
+from ledger.table import Ledger
+from runtime import s3
 from steps.claim_run import claim_run
-from steps.dataset_check import check_dataset
-from steps.ledger import Ledger
 
 NOW = datetime(2026, 11, 20, 8, 15, 0, 123456, tzinfo=UTC)
 LOST_ANSWER = EndpointConnectionError(endpoint_url="https://service")
@@ -104,5 +104,5 @@ def freeze_dataset(
         output_columns=checked.output_columns,
         input_url=input_url,
     )
-    storage.write_json(data_bucket, layout.dataset_snapshot_key(run_id), snapshot.to_json())
+    s3.write_json(data_bucket, layout.dataset_snapshot_key(run_id), snapshot.to_json())
     return snapshot

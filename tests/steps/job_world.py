@@ -18,21 +18,21 @@ from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source,
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
-from steps.callbacks import Callbacks
+from remote_jobs.callbacks import Callbacks
+from remote_jobs.engines.base import RemoteJobs
+from remote_jobs.engines.emr import EmrJobs
+from remote_jobs.engines.emr_serverless import EmrServerlessJobs
+from remote_jobs.engines.emr_ssm import EmrSsmJobs
+from remote_jobs.engines.glue import GlueJobs
+from remote_jobs.engines.lambda_functions import LambdaJobs
+from remote_jobs.engines.redshift import RedshiftJobs, Warehouse
+from remote_jobs.ledger import JobLedger
+from remote_jobs.record import JobRecord
+from remote_jobs.stopper import JobStopper
+from remote_jobs.tally import Tally
 from steps.cancel_job import cancelled
 from steps.check_job import check
-from steps.job_ledger import JobLedger
-from steps.job_record import JobRecord
-from steps.job_stopper import JobStopper
-from steps.job_tally import Tally
 from steps.job_watcher import Watcher
-from steps.remote_jobs.base import RemoteJobs
-from steps.remote_jobs.emr import EmrJobs
-from steps.remote_jobs.emr_serverless import EmrServerlessJobs
-from steps.remote_jobs.emr_ssm import EmrSsmJobs
-from steps.remote_jobs.glue import GlueJobs
-from steps.remote_jobs.lambda_functions import LambdaJobs
-from steps.remote_jobs.redshift import RedshiftJobs, Warehouse
 from steps.submit_job import Submitter
 
 RUN_ID = "run-1"

@@ -11,12 +11,12 @@ from job_world import RUN_ID, UNIT, World
 
 from contracts.job import Engine, JobKey
 from contracts.run_request import RunRequest
-from steps import topic
+from ledger.table import ACTIVE_RUN
+from remote_jobs.record import JobRecord
+from remote_jobs.stopper import JobStopper
+from runs import topic
+from runs.executions import Ended
 from steps.claim_run import GONE
-from steps.executions import Ended
-from steps.job_record import JobRecord
-from steps.job_stopper import JobStopper
-from steps.ledger import ACTIVE_RUN
 from steps.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"

@@ -19,7 +19,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
-from steps.advice import advise
+from runs.advice import advise
 
 THREE_STORED = UnitTotals(total=3, stored=3)
 ONE_FAILED = UnitTotals(total=3, stored=2, failed=1)

@@ -11,8 +11,8 @@ from job_world import RUN_ID, SERVICES, World
 from contracts import layout, messages
 from contracts.errors import NotFound, Throttled
 from contracts.job import Engine, JobState, JobStatus
+from remote_jobs.engines.emr_steps import QUOTA
 from steps import cancel_job, check_job
-from steps.remote_jobs.emr_steps import QUOTA
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from control_fakes import DATASET
 
 from contracts.dataset import CsvFormat, Freshness, RowLimits, Severity
 from contracts.errors import InvalidDataset
-from steps.dataset_check import check_dataset
+from dataset_loading.check import check_dataset
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from steps import duck
+from tabular import workspace
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ from steps import duck
     ],
 )
 def test_types_that_can_be_stored(duckdb_type: str, contract_type: str | None) -> None:
-    assert duck.contract_type(duckdb_type) == contract_type
+    assert workspace.contract_type(duckdb_type) == contract_type
     if contract_type:
-        assert duck.contract_type(duck.column_type(contract_type)) == contract_type
+        assert workspace.contract_type(workspace.column_type(contract_type)) == contract_type
 
 
 def test_a_workspace_leaves_nothing_behind() -> None:
-    with duck.workspace(256) as space:
+    with workspace.workspace(256) as space:
         space.connection.execute("CREATE TABLE t AS SELECT 1 AS a")
         assert space.number("SELECT a FROM t") == 1
         directory = space.directory
@@ -55,16 +55,16 @@ def test_a_workspace_leaves_nothing_behind() -> None:
     ],
 )
 def test_sql_cannot_leave_the_workspace(sql: str) -> None:
-    with duck.workspace(256) as space, pytest.raises(duckdb.Error):
+    with workspace.workspace(256) as space, pytest.raises(duckdb.Error):
         space.connection.execute(sql)
 
 
 def test_sql_sees_its_own_directory_but_not_the_one_above(tmp_path: Path) -> None:
     (tmp_path / "beside.csv").write_text("a\n1\n")
-    with duck.workspace(256) as space:
+    with workspace.workspace(256) as space:
         inside = space.path("inside.csv")
         inside.write_text("a\n1\n")
-        assert space.number(f"SELECT a FROM read_csv({duck.text(inside)})") == 1  # noqa: S608
+        assert space.number(f"SELECT a FROM read_csv({workspace.text(inside)})") == 1  # noqa: S608
         above = f"{space.directory}/../../{tmp_path}/beside.csv"
         with pytest.raises(duckdb.Error):
-            space.number(f"SELECT a FROM read_csv({duck.text(above)})")  # noqa: S608
+            space.number(f"SELECT a FROM read_csv({workspace.text(above)})")  # noqa: S608

@@ -21,9 +21,9 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import JobKey, JobState
-from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
-from steps.remote_jobs.emr import EmrJobs
-from steps.remote_jobs.emr_steps import timeout_words
+from remote_jobs.engines.base import EngineStatus, JobRequest, RemoteJob
+from remote_jobs.engines.emr import EmrJobs
+from remote_jobs.engines.emr_steps import timeout_words
 
 CLOCK = FakeClock()
 

@@ -19,9 +19,9 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import JobKey, JobState
-from steps.remote_jobs import emr_serverless
-from steps.remote_jobs.base import JobRequest, RemoteJob
-from steps.remote_jobs.emr_serverless import EmrServerlessJobs
+from remote_jobs.engines import emr_serverless
+from remote_jobs.engines.base import JobRequest, RemoteJob
+from remote_jobs.engines.emr_serverless import EmrServerlessJobs
 
 CLOCK = FakeClock()
 

@@ -22,10 +22,10 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import JobKey, JobState
-from steps.remote_jobs import emr_ssm, ssm_commands
-from steps.remote_jobs.base import JobRequest, RemoteJob
-from steps.remote_jobs.emr_ssm import LIST_LAG, EmrSsmJobs
-from steps.remote_jobs.ssm_script import add_step_script
+from remote_jobs.engines import emr_ssm, ssm_commands
+from remote_jobs.engines.base import JobRequest, RemoteJob
+from remote_jobs.engines.emr_ssm import LIST_LAG, EmrSsmJobs
+from remote_jobs.engines.ssm_script import add_step_script
 
 CLOCK = FakeClock()
 UNKNOWN_COMMAND = "00000000-0000-0000-0000-000000000000"

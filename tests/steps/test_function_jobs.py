@@ -13,10 +13,10 @@ from contracts.errors import NotConfigured, NotFound, OwnershipLost, RunStopped
 from contracts.job import Engine, JobEnd, JobKey, JobState
 from contracts.messages import EndUnit, StopRun, SubmitJob, Validate
 from contracts.run import StageFailure, UnitStatus
+from ledger.stop_decision import record_decision
+from remote_jobs.engines.base import RemoteJob
+from remote_jobs.engines.lambda_functions import RUNS_FOR_AT_MOST, LambdaJobs, resolve
 from steps import record_unit, validate
-from steps.remote_jobs.base import RemoteJob
-from steps.remote_jobs.lambda_functions import RUNS_FOR_AT_MOST, LambdaJobs, resolve
-from steps.stop_decision import record_decision
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidDataset
-from steps.dataset_check import CheckedDataset, check_dataset
+from dataset_loading.check import CheckedDataset, check_dataset
 
 TYPES = ["string", "integer", "double", "boolean", "date", "timestamp", "decimal(18,3)"]
 BOUNDS = {

@@ -17,9 +17,10 @@ from contracts.errors import InvalidData, InvalidRequest, OwnershipLost, Transie
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run_request import RunRequest
-from steps import item_batches, storage
-from steps.dataset_check import check_dataset
-from steps.ledger import unit_item
+from dataset_loading.check import check_dataset
+from ledger.table import unit_item
+from runtime import s3 as storage
+from sources import item_batches
 from steps.list_urls import list_urls
 
 URL = "s3://data-bucket/landing/orders/items.json"

@@ -17,9 +17,9 @@ from serverless_fakes import APPLICATION, ROLE_ARN
 
 from contracts import layout
 from contracts.job import Engine, JobState
+from remote_jobs.tally import Done
+from runtime.handler import utc_now
 from steps import job_watcher
-from steps.job_tally import Done
-from steps.runtime import utc_now
 
 NAMES = {
     Engine.GLUE: ("aws.glue", "Glue Job State Change"),

@@ -12,10 +12,10 @@ from job_world import World
 
 from contracts import layout
 from contracts.job import Engine, JobKey, JobState
+from remote_jobs.engines.base import EngineStatus, RemoteJob
+from remote_jobs.engines.emr_steps import QUOTA
+from remote_jobs.engines.logs import log_uri_of, tail_of, with_log_tail
 from steps.job_watcher import LOG_PATIENCE
-from steps.remote_jobs.base import EngineStatus, RemoteJob
-from steps.remote_jobs.emr_steps import QUOTA
-from steps.remote_jobs.logs import log_uri_of, tail_of, with_log_tail
 
 NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 KEY = JobKey(run_id="run-1", unit_id="00000-000", stage="clean", attempt=1)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import InvalidData
-from steps import json_array
-from steps.json_array import array_items
+from sources import json_array
+from sources.json_array import array_items
 
 ITEMS: list[Any] = [
     {"id": 1, "name": 'a "quoted" ] name, with } and \\', "deep": [[1, {"x": [None, True]}]]},

@@ -14,7 +14,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
-from steps.notification_text import end_text
+from runs.notification_text import end_text
 
 
 def result(status: RunStatus = RunStatus.SUCCEEDED, **fields: Any) -> RunResult:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scratch_duckdb import connect
 
-from steps import parquet_footer
-from steps.duck import text
-from steps.parquet_source import select_columns
+from reading import parquet_footer
+from reading.parquet_source import select_columns
+from tabular.workspace import text
 
 FIXTURES = Path(__file__).with_name("fixtures")
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from scratch_duckdb import connect
 
-from steps.duck import text
-from steps.parquet_schema import INT96, WIDE_DECIMAL, Shape
-from steps.parquet_texts import text_of
+from reading.parquet_schema import INT96, WIDE_DECIMAL, Shape
+from reading.parquet_texts import text_of
+from tabular.workspace import text
 
 LAST_NANOSECOND = 86_400 * 10**9 - 1
 UNIX_DAY = 2_440_588

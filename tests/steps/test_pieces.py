@@ -17,17 +17,17 @@ from scratch_duckdb import connect
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
-from steps import duck
-from steps.line_numbers import line_numbers
-from steps.pieces import (
+from reading.chunks import (
     MISSING_FIELDS,
     PIECE_BYTES,
     WHOLE_BYTES,
     Cutter,
     with_equal_line_ends,
 )
-from steps.split import Split
-from steps.unit_rows import UnitRows, split_text
+from reading.line_numbers import line_numbers
+from tabular import workspace
+from validation.row_classes import Split
+from validation.unit_split import UnitRows, split_text
 
 COLUMNS = [
     {"name": "id", "type": "integer", "required": True},
@@ -91,7 +91,7 @@ def split(
     **changes: Any,
 ) -> Result:
     contract = dataset(columns=columns, **changes)
-    with duck.workspace(512) as space:
+    with workspace.workspace(512) as space:
         blocks = blocks_of(body, block)
         rules = Split(contract, None)
         return Result(split_text(space, blocks, rules, "a.csv", processors, piece_bytes))
@@ -215,7 +215,7 @@ def test_a_large_text_whose_quotes_are_wrong_is_refused_with_the_place() -> None
 
     contract = dataset(columns=[{"name": "id"}, {"name": "name"}])
     refusal = r"a quote is not closed.*too large to be read as a whole \(up to 128 MB\); mend or"
-    with duck.workspace(512) as space, pytest.raises(InvalidData, match=refusal):
+    with workspace.workspace(512) as space, pytest.raises(InvalidData, match=refusal):
         split_text(space, blocks(), Split(contract, None), "a.csv")
 
 

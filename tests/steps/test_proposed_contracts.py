@@ -13,8 +13,8 @@ from scratch_duckdb import connect
 from cli.proposal import Origin, proposed_contract
 from cli.sample_object import look_at
 from cli.sample_profile import profile
+from dataset_loading.check import check_dataset
 from local import sample_data
-from steps.dataset_check import check_dataset
 
 ORDERS = sample_data.make().files[0].body
 READINGS = "id;at;value\n" + "".join(f"{n};2026-11-01 10:00:{n:02};{n},5\n" for n in range(30))

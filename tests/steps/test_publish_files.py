@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from job_fakes import Killed, service_error
-from publishing import DATA, OUTPUT, PREFIX, PublishingWorld, use_s3
+from publishing_world import DATA, OUTPUT, PREFIX, PublishingWorld, use_s3
 
 from contracts import layout
 from contracts.dataset import Targets
 from contracts.errors import InvalidData, NotConfigured, NotFound, OwnershipLost, PipelineError
 from contracts.messages import PublishProgress
-from steps.replaced_files import run_of
+from publishing.replaced import run_of
 
 A, B = "s3://data-bucket/landing/orders/a.csv", "s3://data-bucket/landing/orders/b.csv"
 
@@ -122,7 +122,7 @@ class TestTheManifest:
 
 class TestSlices:
     def test_many_units_take_several_calls_and_come_to_the_same(self, world, monkeypatch):
-        monkeypatch.setattr("steps.manifest_making.UNITS_AT_A_TIME", 2)
+        monkeypatch.setattr("publishing.manifest.UNITS_AT_A_TIME", 2)
         world.replace = "partition"
         world.begin("run-0", 0, units=1)
         world.store("run-0", 0, A, {"1": ["old"], "3": ["older"]})

@@ -7,7 +7,7 @@ from control_fakes import DATASET
 
 from contracts.dataset import Dataset
 from contracts.errors import InvalidRequest
-from steps.dataset_check import check_dataset, check_query
+from dataset_loading.check import check_dataset, check_query
 
 
 def refusal(query: str, dataset: Dataset) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from steps.query_plan import Reach, reach_of
+from transformation.row_scope import Reach, reach_of
 
 TABLES = {
     "valid": {"id": "string", "amount": "decimal(12,2)", "country": "string", "tags": "string"},

@@ -16,10 +16,10 @@ from contracts.errors import OwnershipLost, TransientFailure
 from contracts.job import Engine, JobState
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
+from ledger.table import ACTIVE_RUN
+from runs.executions import Ended
 from steps import reaper
 from steps.claim_run import SETTLING
-from steps.executions import Ended
-from steps.ledger import ACTIVE_RUN
 from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines

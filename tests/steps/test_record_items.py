@@ -14,7 +14,7 @@ from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
-from steps import storage
+from runtime import s3
 from steps.record_items import handler, record_items
 
 URL = "s3://data-bucket/landing/sales/items.json"
@@ -33,17 +33,17 @@ def run(cloud: Any) -> DataRun:
     claimed(cloud.ledger, runId="run-1", startDateTime=None, inputUrl=URL)
     laid_out = DataRun(cloud, item_rules.for_batches(dataset()))
     laid_out.lay_out("".join(f"{line}\n" for line in LINES), "25.jsonl")
-    part = storage.read_manifest_part(cloud.data_bucket, "run-1", 0)
+    part = s3.read_manifest_part(cloud.data_bucket, "run-1", 0)
     key = layout.item_batch_key("run-1", 25)
     cloud.put(key, "".join(f"{line}\n" for line in LINES))
     etag = cloud.client("s3").head_object(Bucket=cloud.data_bucket, Key=key)["ETag"].strip('"')
     entry = part.entries[0].model_copy(update={"key": key, "items": 4, "etag": etag})
-    storage.write_json(
+    s3.write_json(
         cloud.data_bucket,
         layout.manifest_part_key("run-1", 0),
         part.model_copy(update={"entries": (entry,)}).to_json(),
     )
-    storage.read_manifest_part.cache_clear()
+    s3.read_manifest_part.cache_clear()
     return laid_out
 
 

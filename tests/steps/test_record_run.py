@@ -14,8 +14,8 @@ from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
-from steps import storage
-from steps.ledger import unit_item
+from ledger.table import unit_item
+from runtime import s3
 from steps.record_run import Settings, handler, record_run
 
 SETTINGS = Settings(ledger_table="ledger", data_bucket="data-bucket", warehouse="true")
@@ -39,7 +39,7 @@ def freeze_manifest(**more: Any) -> None:
         pending=(),
         **more,
     )
-    storage.write_json("data-bucket", layout.manifest_summary_key("r1"), summary.to_json())
+    s3.write_json("data-bucket", layout.manifest_summary_key("r1"), summary.to_json())
 
 
 def unit(cloud: Any, unit_id: str, status: str = "STORED", **attributes: Any) -> None:
@@ -113,7 +113,7 @@ def test_the_first_failures_are_told_with_what_is_known_of_them(run: Any) -> Non
     )
     assert len(second.failure.message) == 500
     assert never_begun.failure.error_type == "OutcomeMissing"
-    document = storage.read_json("data-bucket", layout.results_key("r1"))
+    document = s3.read_json("data-bucket", layout.results_key("r1"))
     assert document["failures"][0]["failure"]["logTail"] == "row 7"
     assert document["outcomes"][1]["failure"]["logUrl"] == "https://logs"
 
@@ -391,7 +391,7 @@ def test_the_warehouse_gets_rows_of_the_run_its_units_and_jobs(run: Any) -> None
 
 def rows_of(cloud: Any, name: str) -> list[dict[str, Any]]:
     """The rows that COPY reads."""
-    body = storage.read_bytes(cloud.data_bucket, f"runs/r1/warehouse/1/{name}.jsonl.gz")
+    body = s3.read_bytes(cloud.data_bucket, f"runs/r1/warehouse/1/{name}.jsonl.gz")
     return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 

@@ -18,18 +18,10 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import Engine, JobKey, JobState
-from steps import aws
-from steps.remote_jobs import (
-    emr_serverless,
-    emr_ssm,
-    emr_steps,
-    glue,
-    logs,
-    redshift,
-    registry,
-)
-from steps.remote_jobs.base import EngineStatus, JobRequest, RemoteJob
-from steps.remote_jobs.registry import EngineSettings, adapter_for
+from remote_jobs.engines import emr_serverless, emr_ssm, emr_steps, glue, logs, redshift, registry
+from remote_jobs.engines.base import EngineStatus, JobRequest, RemoteJob
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from runtime import clients
 
 KEY = JobKey(run_id="run-1", unit_id="00000-000", stage="clean", attempt=1)
 CLOCK = FakeClock()
@@ -321,7 +313,7 @@ class TestRegistry:
 
     def test_a_submission_without_a_token_is_not_sent_again(self, cloud):  # noqa: ARG002
         def attempts(service):
-            return aws.client(service).meta.config.retries["total_max_attempts"]
+            return clients.client(service).meta.config.retries["total_max_attempts"]
 
         assert [attempts(service) for service in ("glue", "emr", "ssm")] == [1, 1, 1]
         assert attempts("emr-serverless") > 1
@@ -337,6 +329,6 @@ class TestRegistry:
     ],
 )
 def test_links_lead_to_the_console_of_the_partition(region: str, console: str) -> None:
-    assert aws.console(region) == console
+    assert clients.console(region) == console
     for module in (emr_serverless, emr_ssm, emr_steps, glue, logs, redshift):
         assert "console.a" not in inspect.getsource(module), "its links ask aws.console"

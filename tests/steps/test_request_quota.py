@@ -8,10 +8,10 @@ from job_world import RUN_ID, World
 
 from contracts import layout
 from contracts.job import Engine, JobState
-from steps.job_stopper import JobStopper
-from steps.job_tally import Done
-from steps.remote_jobs.emr_steps import QUOTA
-from steps.request_quota import QUOTA_ITEMS
+from remote_jobs.engines.emr_steps import QUOTA
+from remote_jobs.quota import QUOTA_ITEMS
+from remote_jobs.stopper import JobStopper
+from remote_jobs.tally import Done
 from steps.submit_job import SUBMISSION_SECONDS
 
 pytestmark = pytest.mark.slow

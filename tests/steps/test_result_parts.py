@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from scratch_duckdb import connect
 
-from steps import duck
-from steps.duck import Workspace
-from steps.result_parts import SAMPLE_ROWS, TOLERATED, RowFiles, Rows, write_parts
+from tabular import workspace
+from tabular.part_files import SAMPLE_ROWS, TOLERATED, RowFiles, Rows, write_parts
+from tabular.workspace import Workspace
 
 KILOBYTE = 1024
 
 
 @pytest.fixture
 def space() -> Iterator[Workspace]:
-    with duck.workspace(2048) as opened:
+    with workspace.workspace(2048) as opened:
         yield opened
 
 

@@ -10,8 +10,8 @@ import pytest
 from data_run import UNIT, DataRun
 
 from contracts import layout
+from dataset_loading.check import check_dataset
 from local import sample_data, sample_readings
-from steps.dataset_check import check_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = sample_data.make(seed=1)

@@ -8,8 +8,8 @@ from control_fakes import client_error
 
 from contracts.dataset import Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Throttled
-from steps import source_listing
-from steps.source_listing import list_source, partitions
+from sources import listing
+from sources.listing import list_source, partitions
 
 
 def at(text: str) -> datetime:
@@ -91,7 +91,7 @@ class TestPartitions:
     def test_a_long_range_is_walked_once(
         self, cloud: Any, clients: Any, monkeypatch: pytest.MonkeyPatch, pattern: str
     ) -> None:
-        monkeypatch.setattr(source_listing, "PREFIXES_AT_MOST", 5)
+        monkeypatch.setattr(listing, "PREFIXES_AT_MOST", 5)
         source = Source(prefix="in/", partition=pattern)
         days = [at("2026-11-01") + timedelta(days=n) for n in range(-3, 33)]
         fill(cloud, *(f"{day.strftime(pattern)}a.csv" for day in days), "zz/a.csv", "aa/a.csv")

@@ -16,12 +16,12 @@ from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls, RecordRun, StartUnit, StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
+from ledger.stop_decision import refuse_stopped
+from runs.executions import Ended
 from steps import reaper
-from steps.executions import Ended
 from steps.list_urls import list_urls
 from steps.record_run import Settings, record_run
 from steps.record_unit import start_unit
-from steps.stop_decision import refuse_stopped
 
 OTHER_UNIT = layout.unit_id(0, 1)
 WHY = "it was stopped on request: wrong input"

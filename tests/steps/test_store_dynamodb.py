@@ -16,9 +16,9 @@ from data_run import UNIT, DataRun, dataset
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, DynamodbTarget
 from contracts.errors import InvalidData, NotConfigured, Throttled
-from steps.dynamodb_items import ITEM_BYTES, Item, ItemMaker, partition_key
-from steps.provenance import Provenance
 from steps.store_dynamodb import handler
+from stores.dynamodb.items import ITEM_BYTES, Item, ItemMaker, partition_key
+from stores.dynamodb.provenance import Provenance
 
 COLUMNS = [
     {"name": "id"},

@@ -18,10 +18,10 @@ from contracts import layout
 from contracts.errors import Conflict, InvalidData, NotConfigured, OwnershipLost, TransientFailure
 from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import NULL_PARTITION, UnitFiles
+from sources.zstd import ZstdDecompressor
 from steps import store_files as step
-from steps.duck import connect
-from steps.file_records import FileRecords
-from steps.zstd import ZstdDecompressor
+from stores.files.records import FileRecords
+from tabular.workspace import connect
 
 COLUMNS = [
     {"name": "id"},

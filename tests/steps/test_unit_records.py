@@ -8,9 +8,9 @@ import pytest
 
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
-from steps.ledger import Item
+from ledger.table import Item
+from runs.units import Places, UnitRecords, unit_outcomes
 from steps.record_run import document_pieces
-from steps.unit_records import Places, UnitRecords, unit_outcomes
 
 PLACES = Places("data-bucket", "r1", "orders")
 

@@ -15,7 +15,8 @@ from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.errors import InvalidData
-from steps import duck, fetching, zstd
+from sources import fetch, zstd
+from tabular import workspace
 
 HEADER = "id,amount,seen_on,country\n"
 DIRTY = HEADER + "a,1,,AT\nb,x,,AT\nc,1\nd,2,,DE\n"
@@ -258,7 +259,7 @@ def test_an_object_that_grows_too_large_when_decompressed_is_refused(cloud: Any)
     cloud.put("landing/a.csv.gz", gzip.compress(mtime=0, data=b"id\n" + b"x" * 3_000_000))
     form = dataset().format
     with pytest.raises(InvalidData, match="more than 2 MB"):
-        list(fetching.text_of("data-bucket", "landing/a.csv.gz", form, room=2 * duck.MEGABYTE))
+        list(fetch.text_of("data-bucket", "landing/a.csv.gz", form, room=2 * workspace.MEGABYTE))
 
 
 def test_the_valid_rows_keep_the_order_of_the_object(cloud: Any) -> None:

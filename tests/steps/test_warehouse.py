@@ -18,10 +18,11 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, NotConfigured, NotFound, TransientFailure
 from contracts.messages import StoreRedshift
-from steps import warehouse, warehouse_sql
-from steps.output_parts import digest_of, output_parts
 from steps.store_redshift import Settings, store_redshift
-from steps.warehouse_schema import parse_table, target_table
+from stores.redshift import load as warehouse
+from stores.redshift import sql
+from stores.redshift.schema import parse_table, target_table
+from tabular.parts import digest_of, output_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "s3://data-bucket/runs/run-1/units/00000-000/copy-manifest-1.json"
@@ -60,7 +61,7 @@ def kinds(statements: list[str]) -> list[str]:
 
 def test_a_load_is_one_batch_that_locks_first_and_notes_itself_last() -> None:
     statements = load()
-    assert len(statements) <= warehouse_sql.STATEMENTS_AT_MOST
+    assert len(statements) <= sql.STATEMENTS_AT_MOST
     assert kinds(statements) == [
         *("LOCK", "CREATE", "CREATE", "COPY", "SELECT", "INSERT", "DELETE", "DELETE", "MERGE"),
         *("DELETE", "INSERT", "DROP", "DROP"),
@@ -119,7 +120,7 @@ def test_every_statement_parses_as_redshift(statement: str) -> None:
 
 def test_types_are_redshifts() -> None:
     contract = ("string", "integer", "double", "boolean", "date", "timestamp", "decimal(12,2)")
-    assert [warehouse_sql.column_type(kind) for kind in contract] == [
+    assert [sql.column_type(kind) for kind in contract] == [
         "VARCHAR(65535)",
         "BIGINT",
         "DOUBLE PRECISION",
@@ -131,20 +132,20 @@ def test_types_are_redshifts() -> None:
 
 
 def test_texts_cannot_leave_their_quotes() -> None:
-    assert warehouse_sql.literal("it's \\' x") == "'it''s \\\\'' x'"
+    assert sql.literal("it's \\' x") == "'it''s \\\\'' x'"
     with pytest.raises(ValueError, match="NUL"):
-        warehouse_sql.literal("a\x00b")
+        sql.literal("a\x00b")
 
 
 @pytest.mark.parametrize("name", ['a"b', "a b", "A", "", "a;b"])
 def test_identifiers_are_plain(name: str) -> None:
     with pytest.raises(ValueError, match="not an identifier"):
-        warehouse_sql.identifier(name)
+        sql.identifier(name)
 
 
 def test_a_text_is_cut_to_bytes_and_to_what_can_be_printed() -> None:
-    assert warehouse_sql.cut("a\nb\x00c", 10) == "a b c"
-    assert warehouse_sql.cut("üüü", 5) == "üü"
+    assert sql.cut("a\nb\x00c", 10) == "a b c"
+    assert sql.cut("üüü", 5) == "üü"
 
 
 @pytest.mark.parametrize("file", SQL_FILES, ids=lambda file: file.stem)

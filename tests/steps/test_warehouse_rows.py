@@ -11,7 +11,7 @@ from warehouse_run import WarehouseRun
 
 from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
 from durable_pipeline.load_failures import load_attempts
-from steps.warehouse_rows import run_statements
+from stores.redshift.run_rows import run_statements
 
 RUN: dict[str, Any] = {
     "run_id": "run-1",

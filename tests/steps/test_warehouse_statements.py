@@ -14,7 +14,7 @@ from warehouse_run import COLUMNS, WarehouseRun, sales
 
 from local.local_cloud.redshift.functions import KNOWN
 from local.local_cloud.redshift.strict import called
-from steps.warehouse_sql import _TYPES, STATEMENTS_AT_MOST, column_type
+from stores.redshift.sql import _TYPES, STATEMENTS_AT_MOST, column_type
 
 # Pages of the Amazon Redshift Database Developer Guide:
 # https://docs.aws.amazon.com/redshift/latest/dg/<page>.html

@@ -17,9 +17,9 @@ from contracts.messages import (
     PrepareWarehouse,
     StoreRedshift,
 )
+from remote_jobs.engines.redshift import Warehouse
 from steps import explain_load, prepare_warehouse, store_redshift
-from steps.remote_jobs.redshift import Warehouse
-from steps.warehouse_client import WarehouseClient
+from stores.redshift.client import WarehouseClient
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "required": True},

@@ -12,9 +12,10 @@ import pytest
 import quick_moto  # noqa: F401
 from moto import mock_aws
 
-from steps import aws, storage
-from steps.ledger import Ledger
-from steps.runtime import metrics
+from ledger.table import Ledger
+from runtime import clients as aws
+from runtime import s3 as storage
+from runtime.handler import metrics
 
 REGION = "us-east-1"
 LEDGER_TABLE = "ledger"
@@ -172,7 +173,7 @@ class Intercepted:
 
 
 class Clients:
-    """Replaces clients of `steps.aws` for one test."""
+    """Replaces clients of `runtime.clients` for one test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch, self._replaced, self._real = monkeypatch, {}, CACHED_CLIENT

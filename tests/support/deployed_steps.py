@@ -25,12 +25,12 @@ from contracts.job import Engine
 from durable_pipeline import app
 from durable_pipeline.settings import STEP_OPERATIONS, Settings
 from local import sample_data
-from steps.callbacks import Callbacks
-from steps.job_ledger import JobLedger
+from remote_jobs.callbacks import Callbacks
+from remote_jobs.engines.base import RemoteJobs
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from runtime.handler import settings_from_environment, use_clock, utc_now
 from steps.job_watcher import Watcher
-from steps.remote_jobs.base import RemoteJobs
-from steps.remote_jobs.registry import EngineSettings, adapter_for
-from steps.runtime import settings_from_environment, use_clock, utc_now
 
 ROOT = Path(__file__).resolve().parents[2]
 GLUE_JOB = "stack-clean-csv"

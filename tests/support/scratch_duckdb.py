@@ -10,7 +10,7 @@ import functools
 
 import duckdb
 
-from steps import duck
+from tabular import workspace
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -20,7 +20,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 @functools.cache
 def _database() -> duckdb.DuckDBPyConnection:
-    database = duck.connect()
+    database = workspace.connect()
     database.execute("SET enable_external_file_cache = false")  # tests write a path more than once
     atexit.register(_close)  # DuckDB's binding complains of what is left when Python ends
     return database

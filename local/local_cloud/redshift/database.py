@@ -94,7 +94,7 @@ class Database:
                 "python_enable_replacements": False,
             },
         )
-        self._connection.execute("SET enable_progress_bar = false")  # see steps.duck.connect
+        self._connection.execute("SET enable_progress_bar = false")  # see tabular.workspace.connect
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS public")
         self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}")
         for name, sql in _VIEWS.items():

@@ -1,0 +1,1 @@
+"""Contracts: read, checked, frozen for a run."""

@@ -1,0 +1,289 @@
+"""SQL from contracts and messages, checked before it is used: parsed, then bound to typed columns.
+
+A contract's checks and a request's query are single boolean expressions over the columns; a
+transform is one query over the relation `valid` and the contract's lookups. Both are parsed by
+sqlglot, which tells what they contain, and then bound by DuckDB to empty relations, which tells
+their types and all that only the engine knows. The engine has no way to files or the network, here
+as in the steps. What a repeat might answer otherwise (the time, chance) is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+import sqlglot
+from sqlglot import TokenType, exp
+from sqlglot.errors import ParseError, TokenError
+
+from contracts.columns import folded
+from contracts.dataset import VALID_RELATION
+from contracts.errors import Problem
+from tabular.workspace import column_type, connect, quoted, text
+
+RELATION: Final = VALID_RELATION
+NAMES_SHOWN: Final = 20
+_SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+    "threads": 1,
+    "memory_limit": "256MiB",
+}
+# What reaches beyond the rows: files, other relations by name, the engine's own state.
+_FORBIDDEN: Final = re.compile(
+    r"^(read_.*|.*_scan|glob|sniff_csv|parquet_.*|query|query_table|getenv|getvariable"
+    r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret|write_log|sleep_ms)$"
+)
+# What answers otherwise when a step is repeated.
+_CHANGING: Final = re.compile(
+    r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
+    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid"
+    r"|current_(query|connection|transaction|user|database|role|catalog|schema|version).*"
+    r"|session_user|user|version|reservoir_quantile)$"
+)
+_UNKNOWN_COLUMN: Final = re.compile(
+    r'(?:Referenced column|column named|Column) "([^"]+)"(?: not found| in \w+ list not found'
+    r"| does not exist|$)",
+    re.MULTILINE,
+)
+_CANDIDATES: Final = re.compile(r"^Candidate bindings: :? ?(.*)$", re.MULTILINE)
+_LINE: Final = re.compile(r"^LINE (\d+): ", re.MULTILINE)
+_NOT_IN_EXPRESSIONS: Final = (exp.Query, exp.Exists, exp.Star, exp.Placeholder, exp.Parameter)
+
+
+Columns = Mapping[str, str]  # contract types by name
+
+
+class SqlError(Exception):
+    """The SQL cannot be used; the message says why, for the person who wrote it."""
+
+
+class Binder:
+    """An empty DuckDB database with the contract's columns in `valid`, and its empty lookups."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Columns],
+        sources: Mapping[str, str],
+    ) -> None:
+        self._connection, self._tables = connection, tables
+        self._columns, self._sources = tables[RELATION], sources
+
+    def check_expression(self, sql: str) -> None:
+        """One boolean expression over the columns of a single row.
+
+        Raises:
+            SqlError: it is not.
+        """
+        tree = _parsed(sql, comments=False)
+        if not isinstance(tree, exp.Condition):
+            raise SqlError("must be one boolean expression, not a statement")
+        for node in tree.find_all(*_NOT_IN_EXPRESSIONS):
+            raise SqlError(f"must use the row's columns only, not {_shown(node)}")
+        _refuse_functions(tree)
+        self._check_columns(tree)
+        # The line break ends what sqlglot might have taken for harmless at the end of the text.
+        # A WHERE refuses aggregates and window functions; a SELECT tells the type.
+        self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")  # noqa: S608
+        found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]  # noqa: S608
+        if found != "BOOLEAN":
+            raise SqlError(f"must be true or false, but is of type {found}")
+
+    def output_of(self, transform: str | None) -> list[tuple[str, str]]:
+        """Names and DuckDB types of the result's columns, in order.
+
+        Raises:
+            SqlError: not one query over `valid` and the lookups, or one that a repeat might answer
+                otherwise.
+        """
+        if transform is not None:
+            tree = _parsed(transform, comments=True)
+            if not isinstance(tree, exp.Query):
+                raise SqlError(f"must be one SELECT over {RELATION}")
+            _refuse_functions(tree)
+            if tree.find(exp.TableSample):
+                raise SqlError("must not take samples: a repeat of the run would take other rows")
+            self._refuse_other_relations(tree)
+        rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")  # noqa: S608
+        return [(str(row[0]), str(row[1])) for row in rows]
+
+    def unread_lookups(self, transform: str | None) -> list[str]:
+        """The lookups that a transform, itself right, does not read."""
+        tree = _parsed(transform, comments=True) if transform else exp.Select()
+        read = {table.name.lower() for table in tree.find_all(exp.Table)}
+        return [name for name in self._tables if name != RELATION and name not in read]
+
+    def check_value(self, value: object, contract_type: str) -> None:
+        """The text or number can be read as the type.
+
+        Raises:
+            SqlError: it cannot.
+        """
+        kind = column_type(contract_type)
+        self._run(f"SELECT CAST({text(value)} AS {kind})")  # noqa: S608
+
+    def check_range(self, minimum: object, maximum: object, contract_type: str) -> None:
+        """Two values of the type, the first not above the second.
+
+        Raises:
+            SqlError: it is.
+        """
+        kind = column_type(contract_type)
+        asked = f"SELECT CAST({text(minimum)} AS {kind}) > CAST({text(maximum)} AS {kind})"  # noqa: S608
+        if self._run(asked)[0][0]:
+            raise SqlError("is larger than the maximum")
+
+    def check_pattern(self, pattern: str) -> None:
+        """A regular expression as the engine takes them (RE2).
+
+        Raises:
+            SqlError: it is none.
+        """
+        self._run(f"SELECT regexp_full_match('', {text(pattern)})")  # noqa: S608
+
+    def _check_columns(self, tree: exp.Expr) -> None:
+        problems = []
+        for column in tree.find_all(exp.Column):
+            if column.table:
+                problems.append(f"write columns by their bare names, not {_shown(column)}")
+            elif column.name.lower() not in self._columns:
+                hint = "; text goes in single quotes" if column.this.quoted else ""
+                told = unknown("column", column.name, self._columns, self._sources)
+                problems.append(told + hint)
+        if problems:
+            raise SqlError("; ".join(dict.fromkeys(problems)))
+
+    def _refuse_other_relations(self, tree: exp.Expr) -> None:
+        ours = list(self._tables)
+        known = {*ours, *(cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE))}
+        for table in tree.find_all(exp.Table):
+            if isinstance(table.this, exp.GenerateSeries):
+                continue
+            if table.db or table.name.lower() not in known:
+                allowed = f"{RELATION} only" if len(ours) == 1 else f"{', '.join(ours)} only"
+                raise SqlError(f"must read from {allowed}, not from {_shown(table)}")
+
+    def _run(self, sql: str) -> list[tuple[object, ...]]:
+        try:
+            return self._connection.execute(sql).fetchall()
+        except duckdb.Error as error:
+            raise SqlError(self._explained(str(error))) from error
+
+    def _explained(self, message: str) -> str:
+        """The engine's message without what points into our wrapping of the SQL."""
+        column = _UNKNOWN_COLUMN.search(message)
+        if column is None:
+            told = message.partition("\n\n")[0].partition("\n\tCandidate functions")[0]
+            return " ".join(told.split())
+        found = _CANDIDATES.search(message)
+        bindings = re.findall(r'"([^"]+)"', found[1]) if found else []
+        every = [name for columns in self._tables.values() for name in columns]
+        line = _LINE.search(message)
+        place = f" (line {line[1]} of the SQL)" if line and line[1] != "1" else ""
+        known = list(dict.fromkeys(bindings or every))
+        return unknown("column", column[1], known, self._sources) + place
+
+
+@contextmanager
+def binder(
+    columns: Columns,
+    lookups: Mapping[str, Columns] | None = None,
+    sources: Mapping[str, str] | None = None,
+) -> Iterator[Binder]:
+    """A Binder for columns of these names and contract types, and for lookups by their names.
+
+    Args:
+        sources: what columns are called in the file, by their own names; for messages.
+    """
+    tables = {RELATION: columns, **(lookups or {})}
+    connection = connect(config=_SEALED)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table, held in tables.items():
+            definitions = ", ".join(
+                f"{quoted(name)} {column_type(kind)}" for name, kind in held.items()
+            )
+            connection.execute(f"CREATE TABLE {quoted(table)} ({definitions})")
+        connection.execute("SET lock_configuration = true")
+        yield Binder(connection, tables, sources or {})
+    finally:
+        connection.close()
+
+
+def unknown(
+    what: str,
+    name: str,
+    known: Mapping[str, object] | list[str],
+    sources: Mapping[str, str] | None = None,
+) -> str:
+    """`unknown column "amont"; did you mean "amount"?`, or the known ones when none is near.
+
+    Args:
+        sources: see `binder`.
+    """
+    for own, source in (sources or {}).items():
+        if source != own and folded(source) == folded(name):
+            return f'unknown {what} "{name}": so it is called in the file, but here "{own}"'
+    near = difflib.get_close_matches(name.lower(), list(known), n=1)
+    if near:
+        return f'unknown {what} "{name}"; did you mean "{near[0]}"?'
+    names = list(known)
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f'unknown {what} "{name}"; there are {", ".join(names[:NAMES_SHOWN])}{more}'
+
+
+def problem(path: str, error: SqlError, sql: object) -> Problem:
+    return Problem(path, str(error), _cut(str(sql)))
+
+
+def _parsed(sql: str, *, comments: bool) -> exp.Expr:
+    """The only statement or expression of the text.
+
+    Comments are refused where the text is put inside other SQL: one at its end would take along
+    what follows.
+    """
+    try:
+        words = sqlglot.tokenize(sql, dialect="duckdb")
+        trees = sqlglot.parse(sql, dialect="duckdb")
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        where = f" at line {first.get('line')}, column {first.get('col')}"
+        raise SqlError(f"is not SQL: {first.get('description', error)}{where}") from error
+    except TokenError as error:
+        raise SqlError(f"is not SQL: {error}") from error
+    except RecursionError as error:
+        raise SqlError("is nested too deeply") from error
+    if len(trees) != 1 or any(word.token_type is TokenType.SEMICOLON for word in words):
+        raise SqlError("must be a single expression or query, without semicolons")
+    if trees[0] is None:
+        raise SqlError("is empty")
+    if not comments and any(word.comments for word in words):
+        raise SqlError("must not hold comments")
+    return trees[0]
+
+
+def _refuse_functions(tree: exp.Expr) -> None:
+    for node in tree.find_all(exp.Func):
+        name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
+        if _FORBIDDEN.match(name.lower()):
+            raise SqlError(f"function {name.lower()} is not allowed: it reaches beyond the rows")
+        of_now = name.lower() == "age" and len(node.expressions) == 1
+        if _CHANGING.match(name.lower()) or of_now:
+            raise SqlError(
+                f"{_shown(node)} is not allowed: a repeat of the run would get another answer"
+            )
+
+
+def _shown(node: exp.Expr) -> str:
+    return _cut(node.sql(dialect="duckdb"))
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= 200 else value[:200] + "…"

@@ -1,0 +1,1 @@
+"""The ledger table, and the decision to stop a run in it."""

@@ -1,0 +1,216 @@
+"""The ledger: one DynamoDB table, partition key `run_id`, sort key `item`.
+
+Items: `RUN`, `UNIT#<unit>`, `JOB#<unit>#<stage>#<attempt>`, `REJECTED#<message>`, `EVENT#<event>`;
+`DRAWN` in the partition of a message id or an execution, whose run id was drawn.
+Every change is conditional or repeats to the same end, so a step that is called again does no harm.
+Values go in and come out as plain Python: int, float, str, bool, list, dict (no Decimal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from runtime import clients
+
+RUN: Final = "RUN"
+UNIT_PREFIX: Final = "UNIT#"
+JOB_PREFIX: Final = "JOB#"
+ACTIVE_INDEX: Final = "active-jobs"
+ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
+HOLDER_INDEX: Final = "by-holder"
+Item = dict[str, Any]
+
+
+def unit_item(unit_id: str) -> str:
+    return f"{UNIT_PREFIX}{unit_id}"
+
+
+@dataclass(frozen=True)
+class LedgerSettings:
+    """Of steps that need nothing of the ledger but whether the run is to stop."""
+
+    ledger_table: str
+
+
+class Ledger:
+    """The table under this name, by the sandbox's DynamoDB client."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table = table_name
+
+    def get_item(self, run_id: str, item: str) -> Item | None:
+        """The item as it is now (a consistent read), or None."""
+        with clients.translated(f"reading {run_id}/{item} in the ledger"):
+            answer = clients.client("dynamodb").get_item(
+                TableName=self._table, Key=_key(run_id, item), ConsistentRead=True
+            )
+        return _from_wire(answer["Item"]) if "Item" in answer else None
+
+    def query(self, run_id: str, prefix: str, after: str | None = None) -> Iterator[Item]:
+        """A run's items whose sort key starts so, in its order (consistent, page by page).
+
+        Args:
+            after: the sort key behind which to begin.
+        """
+        start = {} if after is None else {"ExclusiveStartKey": _key(run_id, after)}
+        yield from self._query(
+            f"{run_id}/{prefix}* in the ledger",
+            KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues=_to_wire({":run": run_id, ":prefix": prefix}),
+            ConsistentRead=True,
+            **start,
+        )
+
+    def query_active(self, what: str) -> Iterator[Item]:
+        """Items that carry `active = <what>`, an engine or ACTIVE_RUN, oldest first (an index:
+        eventually consistent)."""
+        yield from self._query(
+            f"what is active as {what} in the ledger",
+            IndexName=ACTIVE_INDEX,
+            KeyConditionExpression="active = :what",
+            ExpressionAttributeValues=_to_wire({":what": what}),
+        )
+
+    def runs_held_by(self, execution_arn: str) -> Iterator[str]:
+        """Ids of runs that the execution holds or held a moment ago (an index: look again)."""
+        items = self._query(
+            f"runs held by {execution_arn} in the ledger",
+            IndexName=HOLDER_INDEX,
+            KeyConditionExpression="holder = :holder",
+            ExpressionAttributeValues=_to_wire({":holder": execution_arn}),
+        )
+        yield from (item["run_id"] for item in items)
+
+    def put_if_absent(self, item: Mapping[str, Any]) -> bool:
+        """Write a new item; False, and nothing changed, if there is one under its keys.
+
+        False can also come of our own first try, when its answer was lost and the client sent the
+        request again: callers read what is there before they judge.
+        """
+        names = f"{item['run_id']}/{item['item']}"
+        with clients.translated(f"writing {names} in the ledger"):
+            try:
+                clients.client("dynamodb").put_item(
+                    TableName=self._table,
+                    Item=_to_wire(item),
+                    ConditionExpression="attribute_not_exists(run_id)",
+                )
+            except ClientError as error:
+                return _refused(error)
+        return True
+
+    def update(
+        self,
+        run_id: str,
+        item: str,
+        set: Mapping[str, Any],
+        remove: Sequence[str] = (),
+        condition: ConditionBase | None = None,
+    ) -> bool:
+        """Set and remove attributes of one item, which is made if it is not there.
+
+        Args:
+            condition: such as `Attr("holder").eq(arn)`; must hold, or nothing is changed. On an
+                item that is not there every comparison is false.
+
+        Returns:
+            False when the condition did not hold.
+        """
+        with clients.translated(f"updating {run_id}/{item} in the ledger"):
+            try:
+                clients.client("dynamodb").update_item(
+                    TableName=self._table,
+                    Key=_key(run_id, item),
+                    **_update_expressions(set, remove, condition),
+                )
+            except ClientError as error:
+                return _refused(error)
+        return True
+
+    def _query(self, what: str, **arguments: Any) -> Iterator[Item]:
+        while True:
+            with clients.translated(f"listing {what}"):
+                page = clients.client("dynamodb").query(TableName=self._table, **arguments)
+            yield from (_from_wire(item) for item in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _refused(error: ClientError) -> bool:
+    """False for a condition that did not hold; anything else is raised on."""
+    if clients.error_code(error) == "ConditionalCheckFailedException":
+        return False
+    raise error
+
+
+def _update_expressions(
+    values: Mapping[str, Any], remove: Sequence[str], condition: ConditionBase | None
+) -> dict[str, Any]:
+    names: dict[str, str] = {}
+    wire_values: dict[str, Any] = {}
+    clauses = []
+    if values:
+        for position, (name, value) in enumerate(values.items()):
+            names[f"#s{position}"] = name
+            wire_values.update(_to_wire({f":s{position}": value}))
+        clauses.append("SET " + ", ".join(f"#s{p} = :s{p}" for p in range(len(values))))
+    if remove:
+        names.update({f"#r{position}": name for position, name in enumerate(remove)})
+        clauses.append("REMOVE " + ", ".join(f"#r{p}" for p in range(len(remove))))
+    expressions: dict[str, Any] = {}
+    if condition is not None:
+        # boto3's builder numbers its own placeholders (#n0, :v0), apart from ours
+        built = ConditionExpressionBuilder().build_expression(condition)
+        expressions["ConditionExpression"] = built.condition_expression
+        names.update(built.attribute_name_placeholders)
+        wire_values.update(_to_wire(built.attribute_value_placeholders))
+    if clauses:
+        expressions["UpdateExpression"] = " ".join(clauses)
+    if names:
+        expressions["ExpressionAttributeNames"] = names
+    if wire_values:
+        expressions["ExpressionAttributeValues"] = wire_values
+    return expressions
+
+
+def _key(run_id: str, item: str) -> dict[str, Any]:
+    return _to_wire({"run_id": run_id, "item": item})
+
+
+def _to_wire(values: Mapping[str, Any]) -> dict[str, Any]:
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(_with_decimals(value)) for name, value in values.items()}
+
+
+def _from_wire(item: Mapping[str, Any]) -> Item:
+    deserializer = TypeDeserializer()
+    return {name: _plain(deserializer.deserialize(value)) for name, value in item.items()}
+
+
+def _with_decimals(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, Mapping):
+        return {key: _with_decimals(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_decimals(inner) for inner in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

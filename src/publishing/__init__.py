@@ -1,0 +1,1 @@
+"""What a run has published as files, and what it replaces."""

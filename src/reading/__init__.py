@@ -1,0 +1,1 @@
+"""Source rows as the contract's columns: text and Parquet."""

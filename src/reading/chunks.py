@@ -1,0 +1,224 @@
+"""A text cut into pieces of whole records, which are then read side by side.
+
+DuckDB can read one file with several threads, but where a value holds line breaks and a quote
+elsewhere is wrong, it takes what stands within quotes for rows. So the cutting is done here, and
+each piece is read from its beginning to its end by one thread. A cut is made where as many quotes
+are behind it as make pairs. In a text whose quotes are wrong this may still be within a value; the
+piece before it then ends with an open quote, which `validation.scanner` notices, and the text is
+read again as a whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from contracts.dataset import CsvFormat, Format
+from tabular.workspace import MEGABYTE
+
+PIECE_BYTES: Final = 8 * MEGABYTE
+BLOCK_BYTES: Final = MEGABYTE
+PORTION_BYTES: Final = 1024  # at least
+SAMPLE_BYTES: Final = 32 * 1024
+# DuckDB keeps a record's text anew for each field that it lacks, about a kilobyte together.
+MISSING_FIELDS: Final = 50_000  # of a piece
+# What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
+WHOLE_BYTES: Final = 128 * MEGABYTE
+MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
+_ODD_BYTES: Final = 2 * PIECE_BYTES  # with so much behind the last cut, the quotes must be wrong
+
+
+class TooLargeAWhole(Exception):
+    """A text that cannot be cut has too much of something; the message says of what."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of whole records.
+
+    Attributes:
+        number: from 0.
+        path: of a text: the piece itself; of Parquet: all of the file.
+        first_line: which line of the source its first one is, from 1; of Parquet: which row.
+        lines: how many it has, the last one with or without an end; of Parquet: rows.
+        quotes: whether quotes occur at all.
+        returns: whether its lines end in CR LF, by the first one that does not end in a value.
+        is_mixed: whether CR LF, CR and LF all or partly occur, be it in values.
+        is_last: whether the source ends with it.
+        first_row: of Parquet, where it begins in the file, from 0.
+    """
+
+    number: int
+    path: Path
+    first_line: int
+    lines: int
+    quotes: bool = False
+    returns: bool = False
+    is_mixed: bool = False
+    is_last: bool = True
+    first_row: int = 0
+
+
+class Cutter:
+    """Cuts one text.
+
+    Attributes:
+        made: the pieces so far.
+    """
+
+    def __init__(
+        self, directory: Path, form: Format, name: str, piece_bytes: int | None = PIECE_BYTES
+    ) -> None:
+        """Pieces go into the directory.
+
+        Args:
+            name: what the files' names begin with.
+            piece_bytes: about how large they become; None: all of the text is one.
+        """
+        self.made: list[Piece] = []
+        self._directory, self._name = directory, name
+        self._limit = piece_bytes
+        csv = form if isinstance(form, CsvFormat) else None
+        self._quote = csv.quote.encode() if csv else b""
+        self._delimiter = csv.delimiter.encode() if csv else b""
+        self._fields: int | None = None  # delimiters of the first line
+        self._line = 1
+        self._start()
+
+    def cut(self, blocks: Iterable[bytes]) -> Iterator[Piece]:
+        """The pieces of a text, each when it is whole; at least one, which may be empty."""
+        try:
+            for block in (portion for whole in blocks for portion in self._portions(whole)):
+                end = self._end(block)
+                if end < 0:
+                    self._write(block)
+                    continue
+                self._write(block[: end + 1])
+                yield self._finish(is_last=False)
+                self._start()
+                self._write(block[end + 1 :])
+            yield self._finish(is_last=True)
+        finally:
+            self._file.close()
+
+    def _portions(self, block: bytes) -> Iterator[bytes]:
+        if self._fields is None and self._delimiter:
+            self._fields = block.partition(b"\n")[0].count(self._delimiter)
+        lacking = self._lacking(block)
+        size = len(block)
+        if lacking > MISSING_FIELDS:
+            size = max(PORTION_BYTES, size * MISSING_FIELDS // lacking)
+        for first in range(0, len(block), size or 1):
+            yield block[first : first + size]
+
+    def _lacking(self, block: bytes) -> int:
+        """About how many fields its rows lack; rows with line breaks in values count, too."""
+        if not self._fields:
+            return 0
+        sample = block[:SAMPLE_BYTES]
+        lacking = sample.count(b"\n") * self._fields - sample.count(self._delimiter)
+        return max(0, lacking) * len(block) // max(1, len(sample))
+
+    def _start(self) -> None:
+        self._path = self._directory / f"{self._name}-{len(self.made):05d}.txt"
+        self._file: BinaryIO = self._path.open("wb")
+        self._size = self._ends = self._quotes = self._missing = 0
+        self._carriage_returns = self._pairs = 0
+        self._tail = b""
+        self._returns: bool | None = None
+
+    def _write(self, block: bytes) -> None:
+        self._file.write(block)
+        if self._returns is None:
+            self._returns = self._line_end(block)
+        self._size += len(block)
+        self._ends += block.count(b"\n")
+        if self._quote:
+            self._quotes += block.count(self._quote)
+        if b"\r" in block or self._tail == b"\r":
+            self._carriage_returns += block.count(b"\r")
+            self._pairs += (self._tail + block).count(b"\r\n")
+        self._missing += self._lacking(block)
+        self._tail = block[-1:] or self._tail
+
+    def _line_end(self, block: bytes) -> bool | None:
+        """Whether the first line to end here ends in CR LF; None where none does."""
+        before, end, quotes = 0, block.find(b"\n"), self._quotes
+        while end >= 0:
+            quotes += block.count(self._quote, before, end) if self._quote else 0
+            if quotes % 2 == 0:
+                return (block[end - 1 : end] if end else self._tail) == b"\r"
+            before, end = end, block.find(b"\n", end + 1)
+        return None
+
+    def _end(self, block: bytes) -> int:
+        """Where in this block the piece should end: at a line feed, or nowhere (-1)."""
+        if self._limit is None:
+            return -1
+        if self._size + len(block) < self._limit and self._missing < MISSING_FIELDS:
+            return -1
+        end = block.rfind(b"\n")
+        if not self._quote or end < 0:
+            return end
+        gives_up = self._size > _ODD_BYTES
+        odd = (self._quotes + block.count(self._quote, 0, end)) % 2
+        paired = -1
+        while end >= 0:
+            before = block.rfind(b"\n", 0, end)
+            quotes = block.count(self._quote, before + 1, end)
+            if not quotes and before >= 0 and (gives_up or not odd):
+                return end  # behind a line without quotes: most likely a record of its own
+            if paired < 0 and not odd:
+                paired = end
+            odd = (odd + quotes) % 2
+            end = before
+        return paired
+
+    def _finish(self, *, is_last: bool) -> Piece:
+        self._file.close()
+        if self._limit is None and self._missing > MISSING_AS_A_WHOLE:
+            raise TooLargeAWhole(f"about {self._missing:,} fields are missing in its rows")
+        piece = Piece(
+            number=len(self.made),
+            path=self._path,
+            first_line=self._line,
+            lines=self._ends + (self._tail not in (b"", b"\n")),
+            quotes=self._quotes > 0,
+            returns=self._returns is True,
+            is_mixed=not self._carriage_returns == self._pairs in (0, self._ends),
+            is_last=is_last,
+        )
+        self._line += self._ends
+        self.made.append(piece)
+        return piece
+
+
+def blocks_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """The text that pieces were cut from; each goes when it has been read."""
+    for piece in pieces:
+        with piece.path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+        piece.path.unlink()
+
+
+def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
+    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
+
+    Args:
+        quote: what stands between two of these stays as it is; none: nothing does.
+    """
+    within = False
+    rest = b""
+    for block in itertools.chain(blocks, [b""]):
+        text, rest = rest + block, b""
+        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
+            text, rest = text[:-1], text[-1:]
+        parts = text.split(quote) if quote else [text]
+        for number in range(within, len(parts), 2):
+            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        within = within != (len(parts) % 2 == 0)
+        yield quote.join(parts)

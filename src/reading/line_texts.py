@@ -1,0 +1,49 @@
+"""The text of some of a file's lines, as it is written."""
+
+from __future__ import annotations
+
+import base64
+from codecs import BOM_UTF8
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from reading.chunks import Piece
+
+
+class LineTexts:
+    """Walks over a piece once, from the first asked line to the last; lines are the source's."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._file = piece.path.open("rb")
+        self._line = piece.first_line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def take(self, line: int, height: int) -> bytes:
+        """So many lines from this one on, without the last one's end.
+
+        Args:
+            line: in the source, from 1; behind all that were taken before.
+        """
+        first = line - self._line
+        found = b"".join(islice(self._file, first, first + height))
+        self._line = line + height
+        return (found if line > 1 else found.removeprefix(BOM_UTF8)).rstrip(b"\r\n")
+
+
+def as_text(raw: bytes) -> tuple[str, str | None]:
+    """Bytes for JSON: their text; and where they are none, themselves in base64."""
+    try:
+        return raw.decode(), None
+    except UnicodeDecodeError:
+        return raw.decode(errors="replace"), base64.b64encode(raw).decode()

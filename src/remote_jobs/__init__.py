@@ -1,0 +1,1 @@
+"""Jobs of any engine: submitted once, checked, stopped."""

@@ -1,0 +1,193 @@
+"""Amazon EMR Serverless: Spark job runs of one application."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, Final
+
+from contracts.errors import NotConfigured, NotFound, PipelineError
+from contracts.job import Engine, JobState
+from remote_jobs.engines.base import (
+    Answer,
+    EngineStatus,
+    JobRequest,
+    RemoteJob,
+    each_cancelled,
+    engine_errors,
+    mapped,
+    script_arguments,
+    script_url,
+)
+from runtime import clients
+
+STATES: Final[Mapping[str, JobState]] = {
+    "SUBMITTED": JobState.SUBMITTED,
+    "PENDING": JobState.SUBMITTED,
+    "QUEUED": JobState.SUBMITTED,
+    "SCHEDULED": JobState.SUBMITTED,
+    "RUNNING": JobState.RUNNING,
+    "CANCELLING": JobState.RUNNING,
+    "SUCCESS": JobState.SUCCEEDED,
+    "FAILED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+}
+FULL: Final = frozenset(
+    {"ServiceQuotaExceededException", "ApplicationMaxCapacityExceededException"}
+)
+TRANSIENT: Final = frozenset({"ConflictException"})  # the application is just starting or stopping
+RUNS_PER_PAGE: Final = 50  # the most ListJobRuns gives
+PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
+
+
+class EmrServerlessJobs:
+    """Job runs of one application; those of an earlier one are still looked after."""
+
+    engine = Engine.EMR_SERVERLESS
+    recognises_repeats = True
+    finds_others_jobs = True
+    quota = None
+
+    def __init__(self, client: Any, application: str, role_arn: str, code_bucket: str) -> None:
+        self._client = client
+        self._application = application
+        self._role_arn = role_arn
+        self._code_bucket = code_bucket
+
+    def target(self, name: str | None) -> str:  # noqa: ARG002 - the application is the only place
+        return self._application
+
+    def submit(self, request: JobRequest) -> str:
+        job = request.job
+        spark: dict[str, Any] = {
+            "entryPoint": script_url(request, self._code_bucket),
+            "entryPointArguments": script_arguments(request.arguments),
+        }
+        if request.spark_arguments:
+            spark["sparkSubmitParameters"] = shlex.join(request.spark_arguments)
+        try:
+            with _errors(f"starting job run {job.job_id} of application {job.target}"):
+                answer = self._client.start_job_run(
+                    applicationId=job.target,
+                    clientToken=client_token(job),
+                    executionRoleArn=self._role_arn,
+                    name=run_name(job),
+                    executionTimeoutMinutes=math.ceil(request.timeout_seconds / 60),
+                    jobDriver={"sparkSubmit": spark},
+                    **_logs(request),
+                )
+        except NotFound as error:
+            raise NotConfigured(
+                f"there is no EMR Serverless application {job.target}; deploy with another"
+                f" EmrServerlessApplicationId: {error}"
+            ) from error
+        return str(answer["jobRunId"])
+
+    def find(self, job: RemoteJob) -> str | None:
+        for page in self._pages(job.target, [job]):
+            for run in page:
+                if run.get("name") == run_name(job):
+                    return str(run["id"])
+        return None
+
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+        by_application: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
+        for job in jobs:
+            by_application[job.target][job.known_id] = job
+        answers: dict[str, Answer] = {}
+        for application, wanted in by_application.items():
+            answers |= self._status_in(application, wanted)
+        return answers
+
+    def cancel(self, job: RemoteJob) -> bool:
+        run = self._run(job)  # an ended run is cancelled without a complaint
+        if mapped(self.engine, STATES, run["state"]).ended:
+            return False
+        with _errors(f"cancelling job run {job.known_id} of application {job.target}"):
+            self._client.cancel_job_run(applicationId=job.target, jobRunId=job.known_id)
+        return True
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
+
+    def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
+        """Answers for the runs of one application, `wanted` by run id."""
+        answers: dict[str, Answer] = {}
+        missing = dict(wanted)
+        try:
+            for page in islice(self._pages(application, wanted.values()), PAGES_FOR_STATUS):
+                for run in page:
+                    if job := missing.pop(run["id"], None):
+                        answers[job.job_id] = self._status(run)
+                if not missing:
+                    break
+        except PipelineError as error:
+            return answers | {job.job_id: error for job in missing.values()}
+        for job in missing.values():
+            try:
+                answers[job.job_id] = self._status(self._run(job))
+            except PipelineError as error:
+                answers[job.job_id] = error
+        return answers
+
+    def _pages(self, application: str, jobs: Iterable[RemoteJob]) -> Iterator[list[dict[str, Any]]]:
+        """Runs that are not older than the jobs."""
+        token: dict[str, str] = {}
+        oldest = min(job.oldest for job in jobs)
+        while True:
+            with _errors(f"listing job runs of application {application}"):
+                answer = self._client.list_job_runs(
+                    applicationId=application,
+                    createdAtAfter=oldest,
+                    maxResults=RUNS_PER_PAGE,
+                    **token,
+                )
+            yield answer.get("jobRuns", [])
+            if not answer.get("nextToken"):
+                return
+            token = {"nextToken": answer["nextToken"]}
+
+    def _run(self, job: RemoteJob) -> dict[str, Any]:
+        with _errors(f"reading job run {job.known_id} of application {job.target}"):
+            answer = self._client.get_job_run(applicationId=job.target, jobRunId=job.known_id)
+        run: dict[str, Any] = answer["jobRun"]
+        return run
+
+    def _status(self, run: Mapping[str, Any]) -> EngineStatus:
+        region = self._client.meta.region_name
+        state = mapped(self.engine, STATES, run["state"])
+        return EngineStatus(
+            state=state,
+            raw_state=run["state"],
+            error=run.get("stateDetails") or None,
+            console_url=(f"{clients.console(region)}/emr/home?region={region}#/serverless"),
+            ended_at=run.get("updatedAt") if state.ended else None,
+        )
+
+
+def run_name(job: RemoteJob) -> str:
+    """What marks a run as the job's; at most 256 characters."""
+    return f"{job.job_id} {job.key}"
+
+
+def client_token(job: RemoteJob) -> str:
+    """64 characters that stay the same however often this job, and no other, is submitted."""
+    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
+
+
+def _logs(request: JobRequest) -> dict[str, Any]:
+    """The run's logs go beside its output, where its role may write."""
+    output = request.arguments.get("OUTPUT_URL")
+    if not output:
+        return {}
+    monitoring = {"s3MonitoringConfiguration": {"logUri": f"{output}logs/"}}
+    return {"configurationOverrides": {"monitoringConfiguration": monitoring}}
+
+
+def _errors(doing: str) -> AbstractContextManager[None]:
+    return engine_errors(doing, FULL, TRANSIENT)

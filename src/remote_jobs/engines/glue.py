@@ -1,0 +1,192 @@
+"""AWS Glue: job runs.
+
+StartJobRun takes no idempotency token, so every run carries its key as an argument, by which
+GetJobRuns finds it again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import quote
+
+from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
+from contracts.job import Engine, JobState
+from remote_jobs.engines.base import (
+    JOB_KEY_ARGUMENT,
+    Answer,
+    EngineStatus,
+    JobRequest,
+    RemoteJob,
+    each_cancelled,
+    engine_errors,
+    mapped,
+)
+from runtime import clients
+
+STATES: Final[Mapping[str, JobState]] = {
+    "WAITING": JobState.SUBMITTED,
+    "STARTING": JobState.SUBMITTED,
+    "RUNNING": JobState.RUNNING,
+    "STOPPING": JobState.RUNNING,
+    "STOPPED": JobState.CANCELLED,
+    "SUCCEEDED": JobState.SUCCEEDED,
+    "FAILED": JobState.FAILED,
+    "ERROR": JobState.FAILED,
+    "EXPIRED": JobState.FAILED,  # waited too long for a place at Glue and never ran
+    "TIMEOUT": JobState.TIMED_OUT,
+}
+FULL: Final = frozenset({"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"})
+TRANSIENT: Final = frozenset({"InternalServiceException", "OperationTimeoutException"})
+RUNS_PER_PAGE: Final = 200  # the most GetJobRuns gives
+PAGES_FOR_STATUS: Final = 5  # what is further back is asked for one by one
+
+
+class GlueJobs:
+    """Runs of the Glue jobs whose names start with this deployment's prefix."""
+
+    engine = Engine.GLUE
+    recognises_repeats = False
+    finds_others_jobs = True
+    quota = None
+
+    def __init__(self, client: Any, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def target(self, name: str | None) -> str:
+        if name is None:
+            raise NotConfigured("a job on Glue needs glueJob, the name of the Glue job")
+        return self._prefix + name
+
+    def submit(self, request: JobRequest) -> str:
+        job = request.job
+        try:
+            with _errors(f"starting Glue job {job.target}"):
+                answer = self._client.start_job_run(
+                    JobName=job.target,
+                    Arguments={f"--{name}": value for name, value in request.arguments.items()},
+                    Timeout=math.ceil(request.timeout_seconds / 60),
+                )
+        except NotFound as error:
+            raise NotConfigured(
+                f"Glue job {job.target} is not deployed; deploy it or mend glueJob of stage"
+                f" {job.key.stage} in the dataset's contract"
+            ) from error
+        return str(answer["JobRunId"])
+
+    def find(self, job: RemoteJob) -> str | None:
+        try:
+            for page in self._pages(job.target):
+                # a run that waits for its turn has not started
+                recent = [run for run in page if run.get("StartedOn", job.oldest) >= job.oldest]
+                for run in recent:
+                    if run.get("Arguments", {}).get(f"--{JOB_KEY_ARGUMENT}") == str(job.key):
+                        return str(run["Id"])
+                if page and not recent:  # runs come newest first
+                    return None
+        except NotFound:  # no such Glue job: submitting says so
+            return None
+        return None
+
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+        by_name: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
+        for job in jobs:
+            by_name[job.target][job.known_id] = job
+        answers: dict[str, Answer] = {}
+        for name, wanted in by_name.items():
+            answers |= self._status_of_one_name(name, wanted)
+        return answers
+
+    def cancel(self, job: RemoteJob) -> bool:
+        with _errors(f"stopping Glue run {job.known_id} of {job.target}"):
+            answer = self._client.batch_stop_job_run(JobName=job.target, JobRunIds=[job.known_id])
+        if not answer.get("Errors"):
+            return True
+        raw_state = self._run(job)["JobRunState"]  # raises NotFound where that was the reason
+        state = mapped(self.engine, STATES, raw_state)
+        if state.ended:
+            return False
+        if raw_state == "STOPPING" or raw_state not in STATES:  # nothing more to be done
+            return True
+        detail = answer["Errors"][0].get("ErrorDetail", {})
+        raise TransientFailure(f"Glue run {job.known_id} was not stopped: {detail}")
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
+
+    def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
+        """Answers for the runs of one Glue job, `wanted` by run id."""
+        answers: dict[str, Answer] = {}
+        missing = dict(wanted)
+        try:
+            for page in islice(self._pages(name), PAGES_FOR_STATUS):
+                for run in page:
+                    if job := missing.pop(run["Id"], None):
+                        answers[job.job_id] = self._status(run)
+                if not missing:
+                    break
+        except NotFound:
+            pass  # the Glue job is gone; its runs are asked for one by one
+        except PipelineError as error:
+            return answers | {job.job_id: error for job in missing.values()}
+        for job in missing.values():
+            try:
+                answers[job.job_id] = self._status(self._run(job))
+            except PipelineError as error:
+                answers[job.job_id] = error
+        return answers
+
+    def _pages(self, name: str) -> Iterator[list[dict[str, Any]]]:
+        token: dict[str, str] = {}
+        while True:
+            with _errors(f"listing runs of Glue job {name}"):
+                answer = self._client.get_job_runs(JobName=name, MaxResults=RUNS_PER_PAGE, **token)
+            yield answer.get("JobRuns", [])
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+
+    def _run(self, job: RemoteJob) -> dict[str, Any]:
+        with _errors(f"reading Glue run {job.known_id} of {job.target}"):
+            answer = self._client.get_job_run(JobName=job.target, RunId=job.known_id)
+        run: dict[str, Any] = answer["JobRun"]
+        return run
+
+    def _status(self, run: Mapping[str, Any]) -> EngineStatus:
+        raw_state = run["JobRunState"]
+        return EngineStatus(
+            state=mapped(self.engine, STATES, raw_state),
+            raw_state=raw_state,
+            error=run.get("ErrorMessage") or None,
+            log_url=self._log_url(run),
+            console_url=self._console_url(run),
+            ended_at=run.get("CompletedOn"),
+        )
+
+    def _console_url(self, run: Mapping[str, Any]) -> str:
+        region = self._client.meta.region_name
+        return (
+            f"{clients.console(region)}/gluestudio/home?region={region}"
+            f"#/job/{run['JobName']}/run/{run['Id']}"
+        )
+
+    def _log_url(self, run: Mapping[str, Any]) -> str | None:
+        group = run.get("LogGroupName")
+        if not group:
+            return None
+        region = self._client.meta.region_name
+        # the console's fragment is percent-encoded twice, with $ for the second %
+        name = quote(quote(f"{group.rstrip('/')}/output", safe=""), safe="").replace("%", "$")
+        return (
+            f"{clients.console(region)}/cloudwatch/home?region={region}"
+            f"#logsV2:log-groups/log-group/{name}/log-events/{run['Id']}"
+        )
+
+
+def _errors(doing: str) -> AbstractContextManager[None]:
+    return engine_errors(doing, FULL, TRANSIENT)

@@ -1,0 +1,183 @@
+"""Amazon Redshift by its Data API: a load is one batch of statements, which is one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
+from contracts.job import Engine, JobState
+from remote_jobs.engines.base import (
+    Answer,
+    EngineStatus,
+    JobRequest,
+    RemoteJob,
+    each_cancelled,
+    engine_errors,
+    mapped,
+)
+from runtime import clients
+
+STATES: Final[Mapping[str, JobState]] = {
+    "SUBMITTED": JobState.SUBMITTED,
+    "PICKED": JobState.SUBMITTED,
+    "STARTED": JobState.RUNNING,
+    "FINISHED": JobState.SUCCEEDED,
+    "FAILED": JobState.FAILED,
+    "ABORTED": JobState.CANCELLED,
+}
+FULL: Final = frozenset({"ActiveStatementsExceededException", "ActiveSessionsExceededException"})
+TRANSIENT: Final = frozenset(
+    {
+        "BatchExecuteStatementException",
+        "DatabaseConnectionException",
+        "InternalServerException",
+        "QueryTimeoutException",
+    }
+)
+STATEMENTS_AT_MOST: Final = 40
+STATEMENTS_PER_PAGE: Final = 100
+ASKED_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where statements run: a cluster or a workgroup, one of them.
+
+    Attributes:
+        secret_arn: database credentials; empty: the caller's own IAM identity.
+    """
+
+    cluster: str
+    workgroup: str
+    database: str
+    secret_arn: str
+
+    @property
+    def name(self) -> str:
+        return self.cluster or self.workgroup
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        place = (
+            {"ClusterIdentifier": self.cluster}
+            if self.cluster
+            else {"WorkgroupName": self.workgroup}
+        )
+        secret = {"SecretArn": self.secret_arn} if self.secret_arn else {}
+        return {**place, "Database": self.database, **secret}
+
+
+class RedshiftJobs:
+    """Loads into one warehouse."""
+
+    engine = Engine.REDSHIFT
+    recognises_repeats = True
+    finds_others_jobs = False
+    quota = None
+
+    def __init__(self, client: Any, warehouse: Warehouse) -> None:
+        self._client = client
+        self._warehouse = warehouse
+
+    def target(self, name: str | None) -> str:  # noqa: ARG002 - the warehouse is the only place
+        return self._warehouse.name
+
+    def submit(self, request: JobRequest) -> str:
+        count = len(request.statements)
+        if not 1 <= count < STATEMENTS_AT_MOST:  # one more is the timeout
+            raise PipelineError(
+                f"a load has 1 to {STATEMENTS_AT_MOST - 1} statements,"
+                f" {request.job.job_id} has {count}"
+            )
+        # Of each statement: the transaction as a whole is cancelled at the job's deadline.
+        timeout = f"SET statement_timeout TO {request.timeout_seconds * 1000}"
+        try:
+            with _errors(f"submitting load {request.job.job_id} to {self._warehouse.name}"):
+                answer = self._client.batch_execute_statement(
+                    Sqls=[timeout, *request.statements],
+                    StatementName=request.job.job_id,
+                    ClientToken=client_token(request.job),
+                    WithEvent=True,
+                    **self._warehouse.parameters,
+                )
+        except NotFound as error:
+            raise NotConfigured(f"the warehouse cannot be reached: {error}") from error
+        return str(answer["Id"])
+
+    def find(self, job: RemoteJob) -> str | None:
+        """The statement named like the job, among those of this function's own role.
+
+        The Data API lists no other role's statements, whatever the caller's policy allows.
+        """
+        token: dict[str, str] = {}
+        while True:
+            with _errors(f"looking for load {job.job_id}"):
+                answer = self._client.list_statements(
+                    StatementName=job.job_id,
+                    Status="ALL",
+                    MaxResults=STATEMENTS_PER_PAGE,
+                    **token,
+                )
+            for statement in answer.get("Statements", []):
+                if statement.get("StatementName") == job.job_id:  # the service matches prefixes
+                    return str(statement["Id"])
+            if not answer.get("NextToken"):
+                return None
+            token = {"NextToken": answer["NextToken"]}
+
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+        """One request per statement: the list, which has pages, holds only the caller's own."""
+        if not jobs:
+            return {}
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(jobs))) as pool:
+            answers = pool.map(self._answer, jobs)
+            return {job.job_id: answer for job, answer in zip(jobs, answers, strict=True)}
+
+    def cancel(self, job: RemoteJob) -> bool:
+        try:
+            with _errors(f"cancelling load {job.job_id}"):
+                if self._client.cancel_statement(Id=job.known_id)["Status"]:
+                    return True
+            refusal: PipelineError = TransientFailure(f"load {job.job_id} was not cancelled")
+        except NotFound:
+            raise
+        except PipelineError as error:  # an ended statement is answered with ValidationException
+            refusal = error
+        if self._status(job).state.ended:
+            return False
+        raise refusal
+
+    def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
+        return each_cancelled(self.cancel, jobs)
+
+    def _answer(self, job: RemoteJob) -> Answer:
+        try:
+            return self._status(job)
+        except PipelineError as error:
+            return error
+
+    def _status(self, job: RemoteJob) -> EngineStatus:
+        with _errors(f"reading load {job.job_id}"):
+            answer = self._client.describe_statement(Id=job.known_id)
+        region = self._client.meta.region_name
+        return EngineStatus(
+            state=mapped(self.engine, STATES, answer["Status"]),
+            raw_state=answer["Status"],
+            error=answer.get("Error") or None,
+            console_url=f"{clients.console(region)}/redshiftv2/home?region={region}",
+            ended_at=answer.get("UpdatedAt"),
+        )
+
+
+def client_token(job: RemoteJob) -> str:
+    """64 characters that stay the same however often this job, and no other, is submitted."""
+    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
+
+
+def _errors(doing: str) -> AbstractContextManager[None]:
+    return engine_errors(doing, FULL, TRANSIENT)

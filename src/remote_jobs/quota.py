@@ -1,0 +1,98 @@
+"""How much the watcher may ask an engine now, and about which of its jobs: everyone gets a turn.
+
+Some engines allow an account few requests. What was asked lately, by any sandbox, is kept in the
+ledger (`#quota`/`<name>`) as a token bucket, with where in the list of jobs the last turn ended.
+The next turn goes on from there, so with more jobs than requests each is still seen in time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from boto3.dynamodb.conditions import Attr
+
+from ledger.table import Item, Ledger
+from remote_jobs.engines.base import Quota
+from remote_jobs.record import JobRecord
+from runtime.handler import Clock
+
+QUOTA_ITEMS = "#quota"  # no run can be called so
+
+
+def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
+    """What it takes to ask about a job: a share of a request, or a search for it."""
+    if record.service_id is not None:
+        return 1 / quota.jobs_per_request
+    return 1.0 if record.interrupted(now) else 0.0
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Gives out turns."""
+
+    ledger: Ledger
+    clock: Clock
+
+    def take(
+        self,
+        quota: Quota | None,
+        queue: str,
+        records: Sequence[JobRecord],
+        requests: Callable[[JobRecord, Quota], float],
+    ) -> list[JobRecord]:
+        """Those of the jobs that may be asked about now.
+
+        Args:
+            queue: whose turns these are; each queue goes on where it stopped.
+            requests: what asking about a job takes: a whole request, or its share of one.
+        """
+        if quota is None or not any(requests(record, quota) for record in records):
+            return list(records)
+        item = self._item(quota)
+        now = self.clock().timestamp()
+        refilled = (now - item["at"]) * quota.per_second
+        tokens = min(item["tokens"] + max(refilled, 0), quota.burst)
+        ahead = _from(item["last"].get(queue, ""), records)
+        taken: list[JobRecord] = []
+        cost = 0.0
+        for record in ahead:
+            more = requests(record, quota)
+            if math.ceil(round(cost + more, 6)) > tokens:
+                break
+            cost += more
+            taken.append(record)
+        if not taken:
+            return []
+        changes = {
+            "tokens": tokens - math.ceil(round(cost, 6)),
+            "at": now,
+            "last": {**item["last"], queue: str(taken[-1].key)},
+            "turn": item["turn"] + 1,
+        }
+        unchanged = Attr("turn").eq(item["turn"])  # else another sandbox asks just now
+        return taken if self.ledger.update(QUOTA_ITEMS, quota.name, changes, (), unchanged) else []
+
+    def _item(self, quota: Quota) -> Item:
+        item = self.ledger.get_item(QUOTA_ITEMS, quota.name)
+        if item is not None:
+            return item
+        full: Item = {
+            "run_id": QUOTA_ITEMS,
+            "item": quota.name,
+            "tokens": quota.burst,
+            "at": self.clock().timestamp(),
+            "last": {},
+            "turn": 0,
+        }
+        self.ledger.put_if_absent(full)
+        return self.ledger.get_item(QUOTA_ITEMS, quota.name) or full
+
+
+def _from(last: str, records: Sequence[JobRecord]) -> list[JobRecord]:
+    """The jobs in the order of their keys, from the one after `last` on, round to it."""
+    in_order = sorted(records, key=lambda record: str(record.key))
+    later = [record for record in in_order if str(record.key) > last]
+    return later + in_order[: len(in_order) - len(later)]

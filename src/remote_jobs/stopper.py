@@ -1,0 +1,238 @@
+"""Stopping jobs that nobody owns any more, and seeing that they have ended.
+
+A job is condemned in the ledger first, by compare-and-set on the callback that waits for it: an
+attempt that took the job before keeps it, and none takes it afterwards. Then its engine is told to
+stop it, and asked until it says that the job has ended. Every step may be repeated. An engine with
+a quota is asked no more than the watcher and this may ask it together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from contracts.errors import NotFound, PipelineError
+from contracts.job import Engine, JobState
+from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob, RemoteJobs
+from remote_jobs.engines.logs import with_log_tail
+from remote_jobs.ledger import JobLedger
+from remote_jobs.quota import Turns, requests_for
+from remote_jobs.record import JobRecord, state_of
+from runtime.handler import Clock, logger, utc_now
+
+LOOK_AGAIN_SECONDS: Final = 5
+# An engine that does not know a job may not have it in its list yet, so long after its submission.
+LISTED_AFTER_SECONDS: Final = 300
+Sleep = Callable[[float], None]
+Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
+
+
+class EndsByItself(str):
+    """Why a job goes on that nothing can cancel; asking again sooner helps nobody."""
+
+
+@dataclass
+class Stopped:
+    """What came of it.
+
+    Attributes:
+        ended: the jobs that have ended, as they are in the ledger.
+        going_on: why others have not, by job id.
+        logs_pending: the ended ones whose logs are still to come, by job id.
+    """
+
+    ended: list[JobRecord] = field(default_factory=list)
+    going_on: dict[str, Why] = field(default_factory=dict)
+    logs_pending: set[str] = field(default_factory=set)
+
+    def and_also(self, other: Stopped) -> Stopped:
+        """This and what came of other jobs."""
+        return Stopped(
+            self.ended + other.ended,
+            {**self.going_on, **other.going_on},
+            self.logs_pending | other.logs_pending,
+        )
+
+    @property
+    def cancelled(self) -> tuple[str, ...]:
+        """Ids of the jobs that ended because they were stopped."""
+        return tuple(job.job_id for job in self.ended if job.state is JobState.CANCELLED)
+
+    @property
+    def ended_before(self) -> dict[str, JobState]:
+        """States, by id, of the jobs that ended by themselves before they could be stopped."""
+        others = (job for job in self.ended if job.state is not JobState.CANCELLED)
+        return {job.job_id: job.state for job in others}
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What the same call is to go on with; a job that ends by itself is left to the sweep."""
+        going_on = self.going_on.items()
+        return [f"job {job}: {why}" for job, why in going_on if not isinstance(why, EndsByItself)]
+
+    @property
+    def errors(self) -> dict[str, Why]:
+        return {job: why for job, why in self.going_on.items() if not isinstance(why, str)}
+
+
+@dataclass(frozen=True)
+class JobStopper:
+    """Stops jobs of any engine.
+
+    Attributes:
+        adapter: gives the adapter of an engine, or raises NotConfigured.
+        sleep: waits between two looks at jobs that are being stopped.
+    """
+
+    jobs: JobLedger
+    adapter: Callable[[Engine], RemoteJobs]
+    sleep: Sleep
+    clock: Clock = utc_now
+
+    def stop(self, records: Iterable[JobRecord], reason: str, patience_seconds: int) -> Stopped:
+        """Stop the jobs that are still awaited by whom they were when they were read.
+
+        Args:
+            reason: kept as the jobs' error.
+            patience_seconds: how long to look whether they have ended; 0: once.
+        """
+        result = Stopped()
+        going = {record.job_id: record for record in records if self.jobs.condemn(record, reason)}
+        rounds = _Rounds(self, told=set(), logs_pending=result.logs_pending)
+        looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
+        for look in range(looks):
+            if look:
+                if not going:
+                    break
+                self.sleep(LOOK_AGAIN_SECONDS)
+            going = {record.job_id: self.jobs.get(record.key) for record in going.values()}
+            result.going_on = rounds.look(going)
+            for job_id in going.keys() - result.going_on.keys():
+                result.ended.append(self.jobs.get(going.pop(job_id).key))
+        for job_id, why in result.going_on.items():
+            logger.warning("a job has not stopped yet", extra={"job_id": job_id, "why": str(why)})
+        return result
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    """One look after the other at the same jobs.
+
+    Attributes:
+        told: the jobs, by what was known of them, whose engines took the request to stop them.
+    """
+
+    stopper: JobStopper
+    told: set[RemoteJob]
+    logs_pending: set[str]
+
+    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
+        """Bring each job one step nearer to its end; why some are not there, by job id."""
+        by_engine: dict[Engine, list[JobRecord]] = defaultdict(list)
+        for record in records.values():
+            if not record.state.ended:
+                by_engine[record.engine].append(record)
+        going_on: dict[str, Why] = {}
+        for engine, of_engine in by_engine.items():
+            try:
+                going_on |= self._look_at_engine(self.stopper.adapter(engine), of_engine)
+            except PipelineError as error:
+                going_on |= {record.job_id: error for record in of_engine}
+        return going_on
+
+    def _look_at_engine(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
+        needed = partial(requests_for, now=self.stopper.clock())
+        now = turns.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
+        going_on: dict[str, Why] = {
+            record.job_id: f"{adapter.engine} is asked about it later" for record in records
+        }
+        submitted: list[JobRecord] = []
+        for record in now:
+            going_on.pop(record.job_id)
+            try:
+                located = self._located(adapter, record)
+            except PipelineError as error:
+                going_on[record.job_id] = error
+                continue
+            if located.service_id is not None and not located.state.ended:
+                submitted.append(located)
+            elif not located.state.ended:
+                going_on[record.job_id] = "a call that submits it is under way"
+        if submitted:
+            going_on |= self._end_or_stop(adapter, submitted)
+        return going_on
+
+    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+        """Keep the ends of those that have ended, have the others stopped."""
+        going_on: dict[str, Why] = {}
+        answers = adapter.status_of_many([record.remote for record in records])
+        to_stop: list[RemoteJob] = []
+        for record in records:
+            why, remote = self._ended_or_not(record, answers[record.job_id])
+            if why is not None:
+                going_on[record.job_id] = why
+            if remote is not None and remote not in self.told:
+                to_stop.append(remote)
+        if to_stop:
+            refused = adapter.cancel_many(to_stop)
+            self.told.update(job for job in to_stop if job.job_id not in refused)
+            going_on |= refused
+        return going_on
+
+    def _located(self, adapter: RemoteJobs, record: JobRecord) -> JobRecord:
+        """With its engine's id; ended, if it was never submitted; as it is, if it may be just now.
+
+        Raises:
+            PipelineError: the engine could not be asked.
+        """
+        if record.service_id is not None:
+            return record
+        jobs, now = self.stopper.jobs, self.stopper.clock()
+        if record.submitting_until is not None:
+            if now.timestamp() < record.submitting_until:
+                return record
+            # Redshift lists nobody the statements of another role: a load whose submission was cut
+            # off is not found here, and runs to its end, as one transaction.
+            service_id = adapter.find(record.remote)
+            if service_id is not None:
+                return jobs.submitted(record, service_id, now)
+        never = EngineStatus(JobState.CANCELLED, "NOT SUBMITTED")
+        jobs.give_up_intent(record.ended(never, now))
+        return jobs.get(record.key)
+
+    def _ended_or_not(
+        self, record: JobRecord, answer: Answer
+    ) -> tuple[Why | None, RemoteJob | None]:
+        """Why the job has not ended (None: it has), and the job if it is to be stopped."""
+        try:
+            status = state_of(record, answer)
+            if isinstance(answer, NotFound):
+                submitted_at = record.deadline - record.timeout_seconds
+                if self.stopper.clock().timestamp() < submitted_at + LISTED_AFTER_SECONDS:
+                    return f"{record.engine} does not know it yet", record.remote
+                lost = f"{record.engine} does not know the job any more"
+                status = EngineStatus(JobState.CANCELLED, "UNKNOWN", lost)
+            record = self.stopper.jobs.known_as(record, status.service_id)
+            if status.state.ended:
+                return self._end(record, status), None
+        except PipelineError as error:
+            return error, None
+        why = f"{record.engine} says {status.raw_state}"
+        return EndsByItself(why) if record.engine.invoked else why, record.remote
+
+    def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
+        """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""
+        jobs, now = self.stopper.jobs, self.stopper.clock()
+        status = with_log_tail(record.engine, record.remote, status)
+        if status.log_pending:
+            self.logs_pending.add(record.job_id)
+        kept = jobs.end(record.ended(status, now), told=False)
+        if not kept.state.ended:  # another callback was registered meanwhile
+            kept = jobs.end(
+                replace(record, callback_id=kept.callback_id).ended(status, now), told=False
+            )
+        return None if kept.state.ended else "somebody else awaits it"

@@ -1,0 +1,54 @@
+"""What one run of the job watcher did, and how it is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from contracts.errors import PipelineError
+from runtime.handler import metrics
+
+ERRORS_NAMED: Final = 5
+
+
+class WatcherIncomplete(PipelineError):
+    """Some jobs could not be looked after this time; the next run tries again."""
+
+
+class Done(StrEnum):
+    """What was done for one job."""
+
+    ANSWERED = "answered"
+    HEARTBEAT = "heartbeat"
+    NOTHING = "nothing"
+
+
+@dataclass
+class Tally:
+    """What one run of the watcher did; `active` counts the jobs, `done` what came of them."""
+
+    active: int = 0
+    done: Counter[Done] = field(default_factory=Counter)
+    errors: list[Exception] = field(default_factory=list)
+
+
+def report(tally: Tally) -> None:
+    """Metrics, and one error for all that failed.
+
+    Raises:
+        WatcherIncomplete: something failed.
+    """
+    for name, value in (
+        ("WatcherRuns", 1),
+        ("ActiveJobs", tally.active),
+        ("JobsAnswered", tally.done[Done.ANSWERED]),
+        ("WatcherErrors", len(tally.errors)),
+    ):
+        metrics.add_metric(name, MetricUnit.Count, value)
+    if tally.errors:
+        named = "; ".join(repr(error) for error in tally.errors[:ERRORS_NAMED])
+        raise WatcherIncomplete(f"{len(tally.errors)} of {tally.active} jobs or engines: {named}")

@@ -1,0 +1,103 @@
+"""What a job is to do: from the run's frozen contract, or from a prepared load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contracts import layout
+from contracts.dataset import DatasetSnapshot, JobStep
+from contracts.errors import NotConfigured
+from contracts.job import Engine
+from contracts.messages import SubmitJob
+from remote_jobs.engines.base import JOB_KEY_ARGUMENT, JobRequest
+from remote_jobs.record import JobRecord
+from runtime import s3
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job's work, before there is a job.
+
+    Attributes:
+        name: the Glue job's name without the deployment's prefix; of engine `lambda`, the
+            function as the contract names it.
+        input_url: the object or prefix it reads; for a load, its statements document.
+        arguments, script, spark_arguments, statements: as in JobRequest, without what names the
+            job.
+    """
+
+    input_url: str
+    name: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    script: str | None = None
+    spark_arguments: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+
+
+def work_of(message: SubmitJob, data_bucket: str) -> Work:
+    """Read what the job of this message is to do.
+
+    Raises:
+        NotConfigured: the run's contract has no such stage.
+        NotFound: the contract, the manifest or the load's statements are not in S3.
+    """
+    if message.engine is Engine.REDSHIFT:
+        return _load(message, data_bucket)
+    return _link_of_the_chain(message, data_bucket)
+
+
+def request_of(record: JobRecord, work: Work) -> JobRequest:
+    """The submission of this job; what names the job wins over the contract's arguments."""
+    arguments = {
+        **work.arguments,
+        "JOB_ID": record.job_id,
+        JOB_KEY_ARGUMENT: str(record.key),
+        "RUN_ID": record.key.run_id,
+        "UNIT_ID": record.key.unit_id,
+        "INPUT_URL": record.input_url,
+        "OUTPUT_URL": record.output_url,
+    }
+    return JobRequest(
+        record.remote,
+        record.timeout_seconds,
+        arguments,
+        script=work.script,
+        spark_arguments=work.spark_arguments,
+        statements=work.statements,
+    )
+
+
+def _load(message: SubmitJob, data_bucket: str) -> Work:
+    key = message.key
+    url = message.input_url or layout.s3_url(data_bucket, layout.load_key(key.run_id, key.unit_id))
+    document = s3.read_json(*layout.split_s3_url(url))
+    return Work(input_url=url, statements=tuple(document["statements"]))
+
+
+def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
+    key = message.key
+    snapshot = s3.read_snapshot(data_bucket, key.run_id)
+    step = _step(snapshot, key.stage)
+    url = message.input_url or s3.read_unit(data_bucket, key.run_id, key.unit_id).url
+    arguments = {
+        **{name.removeprefix("--"): value for name, value in step.arguments.items()},
+        "DATASET_URL": layout.s3_url(data_bucket, layout.dataset_snapshot_key(key.run_id)),
+        "INDEX": snapshot.index,
+    }
+    if snapshot.query is not None and message.input_url is None:  # later jobs get filtered rows
+        arguments["QUERY"] = snapshot.query
+    return Work(
+        input_url=url,
+        name=step.function if step.engine.invoked else step.glue_job,
+        arguments=arguments,
+        script=step.script,
+        spark_arguments=step.spark_arguments,
+    )
+
+
+def _step(snapshot: DatasetSnapshot, stage: str) -> JobStep:
+    for step in snapshot.dataset.jobs:
+        if step.stage == stage:
+            return step
+    raise NotConfigured(f"the contract of dataset {snapshot.dataset.name} has no job {stage}")

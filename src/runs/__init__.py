@@ -1,0 +1,1 @@
+"""Outcomes of runs and units, and how they are announced."""

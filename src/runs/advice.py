@@ -1,0 +1,169 @@
+"""What to do about a run's outcome: sentences, and commands that can be pasted. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from contracts import layout
+from contracts.errors import InvalidData
+from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
+from contracts.run_request import RunRequest, format_timestamp
+from runs.units import OUTCOME_MISSING
+
+
+def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
+    """The next steps, in the order in which they are taken."""
+    steps: dict[RunOutcome, tuple[NextStep, ...]] = {
+        RunOutcome.SUCCEEDED: (
+            NextStep(
+                why="Nothing is left to do; every unit with its counts and outputs:",
+                command=_pipeline("results", result.run_id),
+            ),
+        ),
+        RunOutcome.SKIPPED: (
+            NextStep(
+                why="There was nothing to process. Have the objects arrived, and where the contract"
+                " looks for them? Once they have, ask again:",
+                command=run_command(request),
+            ),
+        ),
+        RunOutcome.STOPPED: (
+            NextStep(
+                why="Look at what was under way when it was stopped:",
+                command=_pipeline("jobs", result.run_id),
+            ),
+            NextStep(
+                why="It stays stopped, also when its message comes again. To process what it did"
+                " not store:",
+                command=run_command(request, retry_of=result.run_id),
+            ),
+        ),
+    }
+    return (*_warehouse(result), *(steps.get(result.outcome) or _mend(request, result)))
+
+
+def _warehouse(result: RunResult) -> tuple[NextStep, ...]:
+    """Of a run that the warehouse has no rows about: its data is stored all the same."""
+    if result.warehouse_error is None:
+        return ()
+    why = (
+        "The run's data is stored, but the warehouse lacks the rows about the run; the results"
+        " document has what they would hold. See why their load failed:"
+    )
+    return (NextStep(why=why, command=_pipeline("jobs", result.run_id)),)
+
+
+def _mend(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
+    """Of a run that failed, or succeeded with losses: what was lost, each kind with its way."""
+    steps: list[NextStep] = []
+    if not result.units.total:
+        return (*_before_units(result), NextStep(why=_ONCE_MENDED, command=run_command(request)))
+    for failure in {unit.failure.stage: unit.failure for unit in result.failures[::-1]}.values():
+        steps.append(_look_into(result.run_id, failure))
+    if result.rows.rejected:
+        steps += _rejected(result)
+    elif any(finding.severity != "warn" for finding in result.findings):
+        why = "See the rows of failed units that broke rules, each with its reason:"
+        steps.append(NextStep(why=why, command=_pipeline("rejected", result.run_id)))
+    if result.rows.warned:
+        steps.append(
+            NextStep(
+                why="Rows that break a rule of severity warn are stored; how many of which rule:",
+                command=_pipeline("results", result.run_id),
+            )
+        )
+    if result.units.failed:
+        steps.append(_retry(request, result))
+    elif result.files_error is not None:
+        steps.append(_publish(request, result))
+    return tuple(dict.fromkeys(steps))
+
+
+def _before_units(result: RunResult) -> list[NextStep]:
+    file = layout.dataset_source_key(result.dataset_name)
+    if result.reason and result.reason.startswith(file):
+        check = _pipeline("dataset", "check", file)
+        return [
+            NextStep(why="Mend the contract, and check it:", command=check, of_stack=False),
+            NextStep(why="Upload it:", command=_pipeline("upload")),
+        ]
+    return [NextStep(why="See which stage failed:", command=_pipeline("history", result.run_id))]
+
+
+def _look_into(run_id: str, failure: StageFailure) -> NextStep:
+    if failure.job_id is not None:
+        link = failure.log_url or failure.console_url
+        more = f" Its log: {link}" if link else ""
+        why = f"Job {failure.job_id} failed; mend its script or its input.{more}"
+        return NextStep(why=why, command=_pipeline("jobs", run_id))
+    if failure.error_type == OUTCOME_MISSING:
+        why = "Units never came to an end: look where their execution broke off:"
+        return NextStep(why=why, command=_pipeline("history", run_id))
+    if failure.error_type == InvalidData.__name__:
+        why = "Mend the objects that the failed units name, or the contract's rules and limits:"
+        return NextStep(why=why, command=_pipeline("units", run_id))
+    why = f"See what failed in {failure.stage}:"
+    return NextStep(why=why, command=_pipeline("history", run_id))
+
+
+def _rejected(result: RunResult) -> list[NextStep]:
+    run_id = result.run_id
+    file = f"rejected-{run_id}.jsonl"
+    but = " (without those of failed units, which are processed again)"
+    return [
+        NextStep(
+            why="Fetch the rejected rows, each with its reason:",
+            command=_pipeline("rejected", run_id, "--out", file),
+        ),
+        NextStep(
+            why=f"Mend them in that file{but if result.units.failed else ''}, and send them again:",
+            command=_pipeline("resend", file, "--run", run_id),
+        ),
+    ]
+
+
+_ONCE_MENDED: Final = "Once that is mended, ask again:"
+
+
+def _retry(request: RunRequest, result: RunResult) -> NextStep:
+    return NextStep(
+        why="Then process again what is not stored (a message that the queue still holds does"
+        " so by itself):",
+        command=run_command(request, retry_of=result.run_id),
+    )
+
+
+def _publish(request: RunRequest, result: RunResult) -> NextStep:
+    return NextStep(
+        why="Every unit is stored, but no manifest names the files. Once the output bucket can be"
+        " written, publish them (a message that the queue still holds does so by itself):",
+        command=run_command(request, retry_of=result.run_id),
+    )
+
+
+def run_command(request: RunRequest, retry_of: str | None = None) -> str:
+    """The command that asks for the same again, as a run of its own."""
+    options = {
+        "dataset": request.dataset_name,
+        "start": request.start_date_time and format_timestamp(request.start_date_time),
+        "end": request.end_date_time and format_timestamp(request.end_date_time),
+        "input-url": request.input_url,
+        "query": request.query,
+        "index": request.index,
+        "max-concurrency": request.max_concurrency,
+        "tolerated-failure-percentage": request.tolerated_failure_percentage,
+        "items-per-batch": request.items_per_batch,
+        "retry-of": retry_of or request.retry_of,
+    }
+    words = [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name}", str(value))
+    ]
+    return _pipeline("run", *words)
+
+
+def _pipeline(*words: str) -> str:
+    return shlex.join(["pipeline", *words])

@@ -1,0 +1,72 @@
+"""How a durable execution stands, for those that clean up after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from contracts.errors import NotFound
+from contracts.run import RunStatus
+from runtime import clients
+from runtime.handler import count_of_function
+from steps.claim_run import ALIVE, GONE
+
+# How an execution ends badly, and the metric that counts it: no document names the dimensions of
+# Lambda's own metrics of durable executions, so alarms stand on these.
+ENDED_BADLY: Final = {
+    "STOPPED": "ExecutionsStopped",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "FAILED": "ExecutionsFailed",
+}
+REASONS: Final = {
+    "STOPPED": "its execution was stopped",
+    "TIMED_OUT": "its execution ran out of time",
+    "FAILED": "its execution failed",
+    "SUCCEEDED": "its execution ended without an outcome of this run",
+    GONE: "its execution is not known any more",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution stands: its status, GONE if nobody knows, and its error's message."""
+
+    status: str
+    message: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.status in ALIVE
+
+    @property
+    def run_status(self) -> RunStatus:
+        return RunStatus.STOPPED if self.status == "STOPPED" else RunStatus.FAILED
+
+    @property
+    def reason(self) -> str:
+        reason = REASONS.get(self.status, f"its execution ended as {self.status}")
+        return f"{reason}: {self.message}" if self.message else reason
+
+
+class Executions(Protocol):
+    """Tells how an execution stands."""
+
+    def __call__(self, arn: str) -> Ended: ...
+
+
+def execution(arn: str) -> Ended:
+    """As the service tells it."""
+    try:
+        with clients.translated(f"asking for execution {arn}"):
+            answer = clients.client("lambda").get_durable_execution(
+                DurableExecutionArn=arn, IncludeExecutionData=True
+            )
+    except NotFound:
+        return Ended(GONE)
+    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+
+
+def count_end(arn: str, status: str) -> None:
+    """Count an execution that ended badly, by its function; again when the call is repeated."""
+    # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/…
+    count_of_function(ENDED_BADLY[status], arn.split(":")[6])

@@ -1,0 +1,66 @@
+"""The rules that a unit's rows broke: what was found, as far as records and news carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from contracts import layout
+from contracts.errors import NotFound
+from contracts.messages import EndUnit
+from contracts.run import Finding
+from runtime import s3
+
+FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
+VALUE_CHARACTERS: Final = 100
+MALFORMED: Final = "malformed"
+STORES: Final = ("store-files", "store-dynamodb", "store-redshift")
+STAGES_WITH_FINDINGS: Final = ("validate", "transform", *STORES)
+
+
+def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
+    """Those of a unit that has ended, the rules with the most rows first.
+
+    None where validate and transform had nothing to find, or the unit failed before them: what an
+    earlier attempt left there is not asked.
+    """
+    run_id, unit_id, keys = message.run_id, message.unit_id, []
+    if message.failure is None:
+        validate = bool(message.rows.rejected - message.set_aside or message.rows.warned)
+        transform = False
+    else:
+        validate = message.failure.stage in STAGES_WITH_FINDINGS
+        transform = message.failure.stage == "transform"  # perhaps because of what it has found
+    if validate:
+        keys.append(layout.findings_key(run_id, unit_id))
+    if transform or message.set_aside:
+        keys.append(layout.transform_findings_key(run_id, unit_id))
+    findings = [finding for key in keys for finding in _read(bucket, key)]
+    findings.sort(key=lambda finding: (-finding.rows, finding.rule, finding.column or ""))
+    return tuple(findings[:FINDINGS_KEPT])
+
+
+def _read(bucket: str, key: str) -> list[Finding]:
+    """The findings of a document; none if there is no document."""
+    try:
+        document = s3.read_json(bucket, key)
+    except NotFound:
+        return []
+    return [Finding.from_json({**rule, "example": _example(rule)}) for rule in document["rules"]]
+
+
+def _example(rule: Mapping[str, Any]) -> str | None:
+    """`line 7: -3`, as far as the first example tells.
+
+    Of a malformed row the value is all of it, and news go to more people than data do: the line
+    number has to be enough.
+    """
+    examples = rule.get("examples") or ()
+    if not examples:
+        return None
+    line, value = examples[0].get("line"), examples[0].get("value")
+    if rule["rule"] == MALFORMED:
+        value = None
+    where = "" if line is None else f"line {line}"
+    what = "" if value is None else str(value)[:VALUE_CHARACTERS]
+    return ": ".join(part for part in (where, what) if part) or None

@@ -1,0 +1,56 @@
+"""Run ids that a message leaves to us (`runId: auto`): drawn once, found again ever after."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from contracts.errors import Conflict
+from contracts.ids import timestamped_id
+from contracts.run_request import format_timestamp
+from ledger.table import Ledger
+
+DRAWN: Final = "DRAWN"
+# A queue holds a message for 14 days at most (MessageRetentionPeriod, SQS API Reference).
+KEPT: Final = timedelta(days=90)
+Tokens = Callable[[], str]
+
+
+def random_token() -> str:
+    """The unique part of an id: 8 hex digits."""
+    return secrets.token_hex(4)
+
+
+def drawn_run_id(
+    drawn_for: str, ledger: Ledger, now: datetime, tokens: Tokens = random_token
+) -> str:
+    """The run id of a message or execution: the one that is noted, or a new one, noted first.
+
+    Nothing else happens under an id before it is in the ledger, so whoever repeats the claim, after
+    whatever failure, finds the same.
+
+    Args:
+        drawn_for: the SQS message id, or the execution's ARN.
+
+    Raises:
+        Conflict: the note was removed meanwhile; the same call decides anew.
+    """
+    noted = ledger.get_item(drawn_for, DRAWN)
+    if noted is None:
+        ledger.put_if_absent(
+            {
+                "run_id": drawn_for,
+                "item": DRAWN,
+                "drawn_run_id": timestamped_id(now, tokens()),
+                "drawn_at": format_timestamp(now),
+                "expires_at": int((now + KEPT).timestamp()),
+            }
+        )
+        # Read it back even when it was ours: another call may have been faster, and a request sent
+        # twice by the client looks refused.
+        noted = ledger.get_item(drawn_for, DRAWN)
+    if noted is None:
+        raise Conflict(f"the run id that was drawn for {drawn_for} was removed meanwhile")
+    return str(noted["drawn_run_id"])

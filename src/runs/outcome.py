@@ -1,0 +1,170 @@
+"""What the units of a run make of it. Pure: outcomes in, a result out, whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from contracts.messages import RecordRun
+from contracts.run import (
+    REASON_CHARACTERS,
+    FailedUnit,
+    Finding,
+    ItemTotals,
+    RowCounts,
+    RunResult,
+    RunStatus,
+    StageFailure,
+    UnitOutcome,
+    UnitStatus,
+    UnitTotals,
+)
+from runs.units import OUTCOME_MISSING
+
+FAILURES_NAMED: Final = 3
+FINDINGS_NAMED: Final = 10
+MESSAGE_CHARACTERS: Final = 500
+
+
+class Tally:
+    """Adds outcomes up one by one; what it keeps does not grow with their number."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.stored = 0
+        self.rows = RowCounts()
+        self.items: ItemTotals | None = None
+        self._failures: list[FailedUnit] = []
+        self._without_outcome: list[FailedUnit] = []
+        self._findings: dict[tuple[str, str | None, str], Finding] = {}
+
+    def add(self, outcome: UnitOutcome) -> None:
+        """Rows are those of stored units only: those of a failed unit are nowhere."""
+        self.total += 1
+        if outcome.status is UnitStatus.STORED:
+            self.stored += 1
+            self.rows += outcome.rows
+        if outcome.items is not None:
+            self.items = (self.items or ItemTotals()) + outcome.items
+        if outcome.failure is not None:
+            self._note(outcome.unit_id, outcome.failure)
+        for finding in outcome.findings:
+            self._find(outcome.unit_id, finding)
+
+    def count_items_without_result(self, items: int) -> None:
+        """Those of batches whose items have no recorded outcome have failed, too.
+
+        Args:
+            items: of the whole array.
+        """
+        known = self.items or ItemTotals()
+        missing = items - known.total
+        self.items = known + ItemTotals(total=missing, failed=missing)
+
+    def _note(self, unit_id: str, failure: StageFailure) -> None:
+        """Failures of units that never came to an end say little, so they come last."""
+        missing = failure.error_type == OUTCOME_MISSING
+        known = self._without_outcome if missing else self._failures
+        if len(known) < FAILURES_NAMED:
+            short = failure.model_copy(update={"message": failure.message[:MESSAGE_CHARACTERS]})
+            known.append(FailedUnit(unit_id=unit_id, failure=short))
+
+    def _find(self, unit_id: str, finding: Finding) -> None:
+        key = (finding.rule, finding.column, finding.severity)
+        known = self._findings.get(key)
+        if known is not None:
+            self._findings[key] = known.model_copy(update={"rows": known.rows + finding.rows})
+            return
+        example = f"unit {unit_id}, {finding.example}" if finding.example else None
+        self._findings[key] = finding.model_copy(update={"example": example})
+
+    @property
+    def totals(self) -> UnitTotals:
+        return UnitTotals(total=self.total, stored=self.stored, failed=self.total - self.stored)
+
+    @property
+    def failures(self) -> tuple[FailedUnit, ...]:
+        """The first of them."""
+        return tuple([*self._failures, *self._without_outcome][:FAILURES_NAMED])
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The rules that most rows broke."""
+        found = sorted(
+            self._findings.values(), key=lambda item: (-item.rows, item.rule, item.column or "")
+        )
+        return tuple(found[:FINDINGS_NAMED])
+
+
+def decide(
+    message: RecordRun, outcomes: Iterable[UnitOutcome], items: int | None = None
+) -> RunResult:
+    """The run's result: the status that was given, or the one that its units make.
+
+    Args:
+        items: how many items the run's JSON array has; absent: its units are objects.
+    """
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome)
+    if items is not None:
+        tally.count_items_without_result(items)
+    status, reason = message.status, message.reason
+    if status is None:
+        tolerated = message.request.tolerance(of_items=items is not None)
+        why_failed = _why_failed(tally, tolerated)
+        status = RunStatus.FAILED if why_failed else RunStatus.SUCCEEDED
+        reason = reason or why_failed
+    return RunResult(
+        run_id=message.request.run_id,
+        dataset_name=message.request.dataset_name,
+        status=status,
+        units=tally.totals,
+        rows=tally.rows,
+        reason=reason[:REASON_CHARACTERS] if reason else None,
+        failures=tally.failures,
+        findings=tally.findings,
+        items=tally.items,
+        warehouse_error=message.warehouse_error,
+        files=message.files,
+        files_error=message.files_error,
+    )
+
+
+def as_stopped(result: RunResult, reason: str) -> RunResult:
+    """The result of a run that a person decided to stop; too late, if all of it was stored."""
+    if result.status is not RunStatus.FAILED and not result.units.failed:
+        return result
+    ended = {"status": RunStatus.STOPPED, "reason": reason[:REASON_CHARACTERS]}
+    return result.model_copy(update=ended)
+
+
+def is_tolerated(units: UnitTotals, items: ItemTotals | None, tolerated: float) -> bool:
+    """Whether no more units failed, or where there are items, no more of them, than tolerated."""
+    counted = units if items is None else items
+    return counted.failed_percentage <= tolerated
+
+
+def _why_failed(tally: Tally, tolerated: float) -> str | None:
+    """None if the run has succeeded. Where there are items, it is their share that is tolerated."""
+    units, items = tally.totals, tally.items
+    if not units.total:
+        return "the run has no manifest: its objects were never listed"
+    if is_tolerated(units, items, tolerated):
+        return None
+    if items is not None:
+        lost = items.rejected + items.failed
+        reason = (
+            f"{lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
+            f" tolerated {tolerated:g}%): {items.rejected} rejected, {items.failed} of batches that"
+            " failed"
+        )
+    else:
+        reason = (
+            f"{units.failed} of {units.total} units failed ({units.failed_percentage:.4g}%,"
+            f" tolerated {tolerated:g}%)"
+        )
+    if not tally.failures:
+        return reason
+    first, why = tally.failures[0].unit_id, tally.failures[0].failure
+    return f"{reason}; the first is {first} at {why.stage}: {why.error_type}: {why.message}"

@@ -1,0 +1,1 @@
+"""What a function runs on: its handler, AWS clients, and S3."""

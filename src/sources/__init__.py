@@ -1,0 +1,1 @@
+"""What a run reads: listings, manifests, objects and items of arrays."""

@@ -1,0 +1,204 @@
+"""The objects that steps read: decompressed, as UTF-8, known to be what was listed.
+
+Whatever an object's size, it passes through memory in blocks. What would not fit the function's
+disk is refused before or, where a compressed object turns out larger than expected, while it comes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import itertools
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from botocore.exceptions import ClientError
+
+from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat, effective_compression
+from contracts.errors import InvalidData
+from reading.chunks import BLOCK_BYTES
+from runtime import clients
+from sources import zstd
+from sources.json_array import array_items
+from tabular.workspace import MEGABYTE
+
+# Disk that one byte of an object comes to, at its worst: itself, the valid rows as Parquet and the
+# rejected ones as JSON lines. Compressed text is taken to be a fifth of itself.
+_DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
+_SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
+_NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its row is rejected
+
+
+def refuse_what_cannot_fit(
+    size: int, key: str, file_format: Format, ephemeral_megabytes: int, source: str
+) -> None:
+    """Hold an object's size against the function's disk.
+
+    Args:
+        size: bytes, as listed.
+        source: how messages name the object.
+
+    Raises:
+        InvalidData: it would not fit; says how large it may be and what to do instead.
+    """
+    compression = compression_of(file_format, key)
+    needed = size * _DISK[compression] / MEGABYTE
+    if needed > ephemeral_megabytes:
+        at_most = ephemeral_megabytes / _DISK[compression]
+        raise InvalidData(
+            f"{source} has {size / MEGABYTE:.0f} MB ({compression} compression), which needs about"
+            f" {needed:.0f} MB of disk; this function has {ephemeral_megabytes} MB, enough for"
+            f" {at_most:.0f} MB. {_ADVICE}"
+        )
+
+
+def megabytes_that_fit(key: str, file_format: Format, ephemeral_megabytes: int) -> int:
+    """How large an object may be for `refuse_what_cannot_fit`."""
+    return int(ephemeral_megabytes / _DISK[compression_of(file_format, key)])
+
+
+_ADVICE: Final = (
+    "Split the object, or give the dataset a Spark job (docs/jobs.md) that writes Parquet"
+)
+
+
+def room_for_source(ephemeral_megabytes: int) -> int:
+    """Bytes of the function's disk that a source may take, so that its results fit beside it."""
+    return int(ephemeral_megabytes * _SHARE_OF_SOURCE) * MEGABYTE
+
+
+def text_of(
+    bucket: str,
+    key: str,
+    file_format: Format,
+    *,
+    etag: str | None = None,
+    room: int | None = None,
+) -> Generator[bytes, None, None]:
+    """The text of an object, decompressed and as UTF-8; each item of a JSON array is a line.
+
+    What is no text of its encoding is no UTF-8 either.
+
+    Args:
+        etag: what the object must still be, without quotes.
+        room: bytes that the text may take; absent: any.
+
+    Raises:
+        NotFound: it is not there.
+        InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
+    """
+    url = f"s3://{bucket}/{key}"
+    encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
+    with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
+        blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
+        blocks = _within(_transcoded(blocks, encoding, url), room, url)
+        yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
+
+
+def fetch(
+    bucket: str,
+    key: str,
+    path: Path,
+    file_format: Format,
+    *,
+    etag: str | None = None,
+    room: int | None = None,
+) -> None:
+    """Copy an object into a file; a text decompressed and as UTF-8. See `text_of`."""
+    with path.open("wb") as file:
+        if not isinstance(file_format, ParquetFormat):
+            with closing(text_of(bucket, key, file_format, etag=etag, room=room)) as text:
+                file.writelines(text)
+            return
+        url = f"s3://{bucket}/{key}"
+        with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
+            file.writelines(_within(_blocks(body, url), room, url))
+
+
+def compression_of(file_format: Format, key: str) -> str:
+    """How the object of this key is compressed: `none`, `gzip` or `zstd`."""
+    if isinstance(file_format, ParquetFormat):
+        return "none"
+    return effective_compression(file_format.compression, key)
+
+
+def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
+    condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
+    try:
+        answer = clients.client("s3").get_object(Bucket=bucket, Key=key, **condition)
+    except ClientError as error:
+        if clients.error_code(error) in ("PreconditionFailed", "412"):
+            raise InvalidData(
+                f"{url} has changed since the run listed it; start a new run for it"
+            ) from error
+        raise
+    return cast(BinaryIO, answer["Body"])
+
+
+def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=body, mode="rb"))
+    return cast(BinaryIO, zstd.ZstdFile(body)) if compression == "zstd" else body
+
+
+def _blocks(file: BinaryIO, url: str) -> Iterator[bytes]:
+    try:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+    except (gzip.BadGzipFile, EOFError, zlib.error, zstd.ZstdError) as error:
+        raise InvalidData(f"{url} cannot be decompressed: {error}") from error
+
+
+def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if room is not None and size > room:
+            raise InvalidData(
+                f"{url} takes more than {room / MEGABYTE:.0f} MB and does not fit this function's"
+                f" disk with what comes of it. {_ADVICE}"
+            )
+        yield block
+
+
+def _as_lines(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Blocks with an item of an array on each line; of nothing at all, none."""
+    first = next(blocks, None)
+    if first is None:
+        return
+    blocks = itertools.chain([first], blocks)
+    lines: list[bytes] = []
+    size = 0
+    for item in array_items(blocks, url):
+        lines.append(item.encode("utf-8", "surrogateescape"))
+        size += len(lines[-1])
+        if size > BLOCK_BYTES:
+            yield b"".join(line + b"\n" for line in lines)
+            lines, size = [], 0
+    yield b"".join(line + b"\n" for line in lines)
+
+
+def _transcoded(pieces: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:
+    """Bytes of an encoding as UTF-8."""
+    if encoding == "utf-8":
+        yield from pieces  # DuckDB checks it, row by row
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="sources.fetch.mark")
+    try:
+        for piece in pieces:
+            yield decoder.decode(piece).encode("utf-8", "surrogateescape")
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+    except UnicodeError as error:
+        raise InvalidData(f"{url} is not {encoding.upper()}: {error}") from error
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _NOT_TEXT, error.end
+
+
+codecs.register_error("sources.fetch.mark", _mark)

@@ -1,0 +1,219 @@
+"""Which objects of a dataset's source belong to a stretch of time.
+
+An object belongs to `[start, end)` by the instant that the contract's `timeFrom` gives it. For
+`partition` that is the beginning of its date partition, and the start counts from the beginning of
+its own partition: a run from 06:30 takes the whole day's partition, as nothing tells its objects
+apart. With a partition pattern, only the range's partitions are visited whatever `timeFrom` is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from contracts.dataset import Source
+from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
+from contracts.manifest import ManifestEntry
+from runtime import clients
+from runtime.handler import logger
+
+THREADS: Final = 16  # within the client's connection pool
+PREFIXES_AT_MOST: Final = (
+    1000  # more partitions are found by walking the keys between first and last
+)
+PARTITIONS_AT_MOST: Final = 1_000_000
+Belongs = Callable[[str, datetime], bool]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The objects of a run, sorted by key, and how many were left out as hidden."""
+
+    entries: list[ManifestEntry]
+    hidden: int = 0
+
+
+def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
+    """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
+
+    Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
+    hidden keys (see `Source.hidden`), which are counted.
+
+    Raises:
+        InvalidData: more than `limit` objects.
+        InvalidRequest: the range holds more partitions than can be visited.
+        NotFound: no such bucket.
+    """
+    belongs = _belongs(source, start, end)
+    if source.partition is None:
+        found = _walk(bucket, source.prefix, source.suffix, belongs)
+        return _collect(source, [found], limit)
+    names = partitions(source.partition, start, end)
+    if len(names) > PREFIXES_AT_MOST:
+        return _collect(source, [_span(source, bucket, names, belongs)], limit)
+
+    def visit(name: str) -> Listing:
+        walk = _walk(bucket, source.prefix + name, source.suffix, belongs)
+        return _shown(source, walk, limit + 1)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            return _joined(pool.map(visit, names), limit)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def partitions(pattern: str, start: datetime, end: datetime) -> list[str]:
+    """The names of the partitions that begin in the range, in order of time.
+
+    Raises:
+        InvalidRequest: more than a million.
+    """
+    if "%M" in pattern:
+        step, first = timedelta(minutes=1), start.replace(second=0, microsecond=0)
+    elif "%H" in pattern:
+        step, first = timedelta(hours=1), start.replace(minute=0, second=0, microsecond=0)
+    else:
+        step, first = timedelta(days=1), start.replace(hour=0, minute=0, second=0, microsecond=0)
+    count = -((first - end) // step)
+    if count > PARTITIONS_AT_MOST:
+        problem = f"the range holds {count} partitions, at most {PARTITIONS_AT_MOST}"
+        raise InvalidRequest("range", [Problem("startDateTime", problem, start.isoformat())])
+    return list(dict.fromkeys((first + step * n).strftime(pattern) for n in range(count)))
+
+
+def describe(url: str, bucket: str, key: str) -> ManifestEntry:
+    """The object as it is now.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    with clients.translated(f"looking at {url}"):
+        head = clients.client("s3").head_object(Bucket=bucket, Key=key)
+    return _entry(bucket, {**head, "Key": key, "Size": head["ContentLength"]})
+
+
+def describe_all(entries: list[ManifestEntry]) -> list[ManifestEntry]:
+    """The same objects as they are now, in the same order.
+
+    Raises:
+        NotFound: some are gone; names the first of them.
+    """
+
+    def look(entry: ManifestEntry) -> ManifestEntry | None:
+        try:
+            return describe(entry.url, entry.bucket, entry.key)
+        except NotFound:
+            return None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        now = list(pool.map(look, entries))
+    gone = [entry.url for entry, found in zip(entries, now, strict=True) if found is None]
+    if gone:
+        raise NotFound(f"{len(gone)} objects are not there any more: {', '.join(gone[:10])}")
+    return [entry for entry in now if entry is not None]
+
+
+def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
+    if source.effective_time_from == "last-modified":
+        return lambda _key, modified: start <= modified < end
+    if source.effective_time_from == "key":
+        pattern = re.compile(source.key_time or "")
+        return lambda key, _modified: (
+            (instant := key_instant(pattern, key)) is not None and start <= instant < end
+        )
+    return lambda _key, _modified: True  # only the range's partitions are visited
+
+
+def key_instant(pattern: re.Pattern[str], key: str) -> datetime | None:
+    """The instant that a key names, or None (logged) when it names none."""
+    match = pattern.search(key)
+    try:
+        if match is None:
+            raise ValueError("no match")
+        parts = {name: int(text) for name, text in match.groupdict().items() if text}
+        return datetime(**parts, tzinfo=UTC)
+    except (TypeError, ValueError) as error:
+        logger.warning("left out: no time in the key", extra={"key": key, "why": str(error)})
+        return None
+
+
+def _span(
+    source: Source, bucket: str, names: list[str], belongs: Belongs
+) -> Iterator[ManifestEntry]:
+    """The objects of many partitions by one walk; sortable names bound where it begins and ends."""
+    prefix, wanted = source.prefix, set(names)
+    lengths = sorted({len(name) for name in names})
+    ordered = names == sorted(names)
+    start_after = prefix + names[0] if ordered else None
+    for entry in _walk(bucket, prefix, source.suffix, belongs, start_after):
+        rest = entry.key[len(prefix) :]
+        if any(rest[:length] in wanted for length in lengths):
+            yield entry
+        elif ordered and rest > names[-1]:
+            return
+
+
+def _walk(
+    bucket: str, prefix: str, suffix: str, belongs: Belongs, start_after: str | None = None
+) -> Iterator[ManifestEntry]:
+    arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    if start_after:
+        arguments["StartAfter"] = start_after
+    while True:
+        with clients.translated(f"listing s3://{bucket}/{prefix}"):
+            page = clients.client("s3").list_objects_v2(**arguments)
+        for found in page.get("Contents", ()):
+            key = found["Key"]
+            folder = key.endswith("/") and found["Size"] == 0
+            if key.endswith(suffix) and not folder and belongs(key, found["LastModified"]):
+                yield _entry(bucket, found)
+        if not page.get("IsTruncated"):
+            return
+        arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: int) -> Listing:
+    return _joined((_shown(source, part, limit + 1) for part in parts), limit)
+
+
+def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
+    """The first entries of a walk that are not hidden."""
+    entries: list[ManifestEntry] = []
+    hidden = 0
+    for entry in walk:
+        if source.hides(entry.key):
+            hidden += 1
+            continue
+        entries.append(entry)
+        if len(entries) == most:
+            break
+    return Listing(entries, hidden)
+
+
+def _joined(parts: Iterable[Listing], limit: int) -> Listing:
+    entries: list[ManifestEntry] = []
+    hidden = 0
+    for part in parts:
+        entries += part.entries
+        hidden += part.hidden
+        if len(entries) > limit:
+            raise InvalidData(
+                f"more than {limit} objects (limits.objects of the dataset), up to"
+                f" {entries[limit].url}: ask for a shorter range"
+            )
+    return Listing(sorted(entries, key=lambda entry: entry.key), hidden)
+
+
+def _entry(bucket: str, found: dict[str, Any]) -> ManifestEntry:
+    return ManifestEntry(
+        bucket=bucket,
+        key=found["Key"],
+        size=found["Size"],
+        etag=found["ETag"].strip('"'),
+        last_modified=found["LastModified"],
+    )

@@ -1,0 +1,93 @@
+"""A run's manifest in S3 (frozen once), and which of its units the ledger holds as stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from contracts import layout
+from contracts.errors import NotFound
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.run import UnitStatus
+from ledger.table import UNIT_PREFIX, Ledger
+from runtime import s3
+from sources.listing import THREADS
+
+
+def freeze(
+    entries: Sequence[ManifestEntry],
+    run_id: str,
+    units_per_shard: int,
+    data_bucket: str,
+    run_attempt: int,
+    *,
+    of_items: bool = False,
+    hidden: int = 0,
+) -> ManifestSummary:
+    """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
+
+    A repeat that finds no summary writes all parts anew. The parts are the attempt's own, so those
+    that a former holder is still writing never mix with them.
+
+    Args:
+        of_items: the entries are batches of an array's items.
+        hidden: how many objects were left out as hidden.
+    """
+    parts = [
+        ManifestPart(
+            run_id=run_id,
+            shard=shard,
+            entries=tuple(entries[first : first + units_per_shard]),
+        )
+        for shard, first in enumerate(range(0, len(entries), units_per_shard))
+    ]
+
+    def write(part: ManifestPart) -> None:
+        key = layout.manifest_part_key(run_id, part.shard, run_attempt)
+        s3.write_json(data_bucket, key, part.to_json())
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(write, parts))
+    key = layout.manifest_summary_key(run_id)
+    summary = ManifestSummary(
+        manifest_url=layout.s3_url(data_bucket, key),
+        objects=len(entries),
+        total_bytes=sum(entry.size for entry in entries),
+        shard_sizes=tuple(len(part.entries) for part in parts),
+        pending=(),
+        items=sum(entry.items or 0 for entry in entries) if of_items else None,
+        run_attempt=run_attempt,
+        hidden=hidden,
+    )
+    if s3.write_json_once(data_bucket, key, summary.to_json()):
+        return summary
+    return read_summary(data_bucket, run_id) or summary
+
+
+def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:
+    """The frozen summary (nothing in it is pending), or None."""
+    try:
+        return s3.read_manifest_summary(data_bucket, run_id)
+    except NotFound:
+        return None
+
+
+def stored_positions(ledger: Ledger, run_id: str, shard: int) -> set[int]:
+    """Positions of the shard's units that the ledger holds as stored."""
+    prefix = UNIT_PREFIX + layout.unit_id(shard, 0).rpartition("-")[0] + "-"
+    return {
+        layout.split_unit_id(item["item"].removeprefix(UNIT_PREFIX))[1]
+        for item in ledger.query(run_id, prefix)
+        if item["status"] == UnitStatus.STORED
+    }
+
+
+def ranges(positions: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending positions as half-open ranges: 0, 1, 2, 5 → (0, 3), (5, 6)."""
+    found: list[tuple[int, int]] = []
+    for position in positions:
+        if found and found[-1][1] == position:
+            found[-1] = (found[-1][0], position + 1)
+        else:
+            found.append((position, position + 1))
+    return tuple(found)

@@ -1,1 +1,0 @@
-"""Remote jobs: one adapter per engine behind one small interface (`remote_jobs.base`)."""

@@ -1,0 +1,1 @@
+"""What stores can take, and how they write it."""

@@ -1,0 +1,1 @@
+"""Rows as files in the output bucket."""

@@ -1,0 +1,1 @@
+"""DuckDB's workspace, and the Parquet parts that stages hand on."""

@@ -1,0 +1,136 @@
+# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
+"""The lookups of a run as typed tables that its transform joins by name."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from contracts import layout
+from contracts.columns import Column, source_names
+from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
+from contracts.errors import InvalidData, InvalidDataset, Problem
+from reading.column_positions import positions_of
+from reading.parquet_source import FAULT, parted, select_columns
+from reading.reader import first_line, text_column
+from sources.fetch import fetch
+from tabular.workspace import Workspace, quoted, text
+from validation.checks import a_value_of, cast_column
+
+_SHOWN: Final = 80  # characters of a value in a message
+
+
+def load_lookups(space: Workspace, snapshot: DatasetSnapshot) -> None:
+    """Make a table of each lookup, as it was when the run began.
+
+    Raises:
+        InvalidData: one has changed since, is unreadable, lacks a column, or holds a value that is
+            none of its column's type; says which.
+        NotFound: one is not there any more.
+    """
+    frozen = {found.name: found for found in snapshot.lookups}
+    for lookup in snapshot.dataset.lookups:
+        if lookup.name not in frozen:
+            problem = Problem("lookups", "was not frozen with the run", lookup.name)
+            raise InvalidDataset(snapshot.dataset.name, [problem])
+        _load(space, lookup, frozen[lookup.name])
+
+
+def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
+    bucket, key = layout.split_s3_url(found.url)
+    path = space.path(f"lookup-{lookup.name}")
+    fetch(bucket, key, path, lookup.format, etag=found.etag)
+    where = f"lookup {lookup.name} ({found.url})"
+    columns = [Column(name=column.name, type=column.type) for column in lookup.columns]
+    try:
+        relation = _texts(space, path, lookup, where)
+        typed = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in columns)
+        space.connection.execute(
+            f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
+        )
+    except duckdb.Error as error:
+        raise InvalidData(f"{where} cannot be read: {first_line(error)}") from error
+    _check_rows(space, where)
+    for column in columns:
+        _check_values(space, column, where)
+    names = ", ".join(quoted(column.name) for column in columns)
+    space.connection.execute(
+        f'CREATE TABLE {quoted(lookup.name)} AS SELECT {names} FROM "lookup-texts"'
+    )
+    space.connection.execute('DROP TABLE "lookup-texts"')
+    path.unlink()
+
+
+def _check_rows(space: Workspace, where: str) -> None:
+    """Every row of a Parquet file could be read.
+
+    Raises:
+        InvalidData: one could not.
+    """
+    row = space.connection.execute(
+        f'SELECT rowid + 1, {FAULT} FROM "lookup-texts" WHERE {FAULT} IS NOT NULL'
+        " ORDER BY rowid LIMIT 1"
+    ).fetchone()
+    if row:
+        column, reason = parted(str(row[1]))
+        raise InvalidData(f"{where}, row {row[0]}, column {column}: {reason}")
+
+
+def _check_values(space: Workspace, column: Column, where: str) -> None:
+    """Every text is missing or a value of the column's type.
+
+    Raises:
+        InvalidData: one is not.
+    """
+    raw = text_column(column.name)
+    row = space.connection.execute(
+        f'SELECT rowid + 1, {raw} FROM "lookup-texts"'
+        f" WHERE {raw} IS NOT NULL AND {quoted(column.name)} IS NULL ORDER BY rowid LIMIT 1"
+    ).fetchone()
+    if row:
+        raise InvalidData(
+            f"{where}, row {row[0]}, column {column.name}: {str(row[1])[:_SHOWN]!r} is not"
+            f" {a_value_of(column.type)}"
+        )
+
+
+def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
+    """A relation with a text column per column of the lookup."""
+    names = source_names(lookup.columns)
+    if isinstance(lookup.format, CsvFormat):
+        header = _header(space, path, lookup.format) if lookup.format.header else list(names)
+        fields = [f"field-{number}" for number in range(len(header))]
+        reader, fault = _csv(path, lookup.format, fields), "NULL"
+        positions = positions_of(header, names, where)
+        texts: Mapping[str, str] = {
+            name: f"nullif({quoted(fields[at])}, '')" for name, at in positions.items()
+        }
+    else:
+        file = select_columns(path, names, where, raw=True)
+        reader, fault, texts = file.relation, file.fault, file.texts
+    selected = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in texts.items())
+    return f"(SELECT {selected}, {fault} AS {FAULT} FROM {reader})"
+
+
+def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:
+    """A strict reader: a malformed row is an error."""
+    columns = ", ".join(f"{text(field)}: 'VARCHAR'" for field in fields)
+    return (
+        f"read_csv({text(path)}, auto_detect = false,"
+        f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
+        f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}})"
+    )
+
+
+def _header(space: Workspace, path: Path, form: CsvFormat) -> list[str]:
+    """The names in the first line; there is none in an empty file."""
+    row = space.connection.execute(
+        f"SELECT line FROM read_csv({text(path)}, auto_detect = false, header = false,"
+        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
+    ).fetchone()
+    line = str(row[0] or "") if row else ""
+    return next(csv.reader([line], delimiter=form.delimiter, quotechar=form.quote), [])

@@ -1,0 +1,82 @@
+"""How far a transform looks: at a row alone, at another table too, or at all rows together.
+
+What looks at single rows can be computed piece by piece, in the rows' order, on every processor.
+What puts rows together is computed on one, as only then a repeat meets the rows in the same order:
+sums of floating-point numbers, ties and `first` depend on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from contracts.dataset import VALID_RELATION
+from tabular.workspace import column_type, connect, quoted
+
+_SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+    "threads": 1,
+}
+_BY_ROW: Final = frozenset({"PROJECTION", "FILTER", "SEQ_SCAN", "CTE", "CTE_SCAN"})
+_JOINS: Final = frozenset(
+    {
+        "HASH_JOIN",
+        "NESTED_LOOP_JOIN",
+        "BLOCKWISE_NL_JOIN",
+        "PIECEWISE_MERGE_JOIN",
+        "IE_JOIN",
+        "CROSS_PRODUCT",
+    }
+)
+
+
+class Reach(StrEnum):
+    """ROWS: each row by itself. TABLES: joins, which need no order. TOGETHER: anything else."""
+
+    ROWS = "rows"
+    TABLES = "tables"
+    TOGETHER = "together"
+
+
+def reach_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Reach:
+    """How far a query looks.
+
+    Args:
+        sql: one query over `valid` and the lookups.
+        tables: contract types of their columns, by table and column.
+
+    Raises:
+        duckdb.Error: the query does not fit the tables.
+    """
+    with connect(config=_SEALED) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table, columns in tables.items():
+            kinds = (f"{quoted(name)} {column_type(kind)}" for name, kind in columns.items())
+            connection.execute(f"CREATE TABLE {quoted(table)} ({', '.join(kinds)})")
+        # Optimized, a LIMIT can hide within a scan, and empty tables need no joins.
+        connection.execute("PRAGMA disable_optimizer")
+        row = connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchone()
+    operators = list(_operators(json.loads(row[1]) if row else []))
+    names = {str(operator["name"]).strip() for operator in operators}
+    scans = [_table(operator) for operator in operators if _table(operator)]
+    if names <= _BY_ROW and scans == [VALID_RELATION]:
+        return Reach.ROWS
+    return Reach.TABLES if names <= _BY_ROW | _JOINS else Reach.TOGETHER
+
+
+def _operators(plan: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for operator in plan:
+        yield operator
+        yield from _operators(operator.get("children", []))
+
+
+def _table(operator: dict[str, Any]) -> str:
+    """The table that an operator scans; empty when it scans none."""
+    if str(operator["name"]).strip() != "SEQ_SCAN":
+        return ""
+    return str(operator["extra_info"]["Table"]).rpartition(".")[2].strip('"')

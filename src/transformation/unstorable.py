@@ -1,0 +1,184 @@
+# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
+"""Finds the rows of a transform's result that a store cannot take (stores.limits).
+
+Nearly always there are none, and then it must cost next to nothing: what looks suspicious breaks
+the writing of the result off (`guarded`), keys are counted. Only then is the result gone through
+row by row, as often as there are rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from stores.limits import Key, StoreLimits
+from stores.rules import KEY_MISSING, KEY_UNIQUE
+from tabular.part_files import NUMBER, RowFiles, Rows, numbered
+from tabular.workspace import STORED, Workspace, any_of, quoted, text
+from validation.violations import VALUE_CHARACTERS
+
+ASIDE: Final = '"rows-aside"'  # number, rule, column_name, reason, value, valid_row: one each
+WHOLE: Final = '"whole-result"'
+_DOUBLES: Final = '"double-keys"'
+_SUSPICION: Final = "a row to be looked at"
+_KEY_CHARACTERS: Final = 80
+_AT_A_TIME: Final = 1000
+_LEFT: Final = "sifted-result"
+_Found = tuple[int, str, str | None, str, str | None]
+
+
+def guarded(limits: StoreLimits, select: str) -> str:
+    """The same rows, as long as none of them is suspicious: then the query fails."""
+    suspicious = any_of(limits.suspicious())
+    return (
+        f"SELECT * FROM ({select}\n) WHERE CASE WHEN {suspicious}"
+        f" THEN error({text(_SUSPICION)}) IS NULL ELSE true END"
+    )
+
+
+def is_suspicion(error: duckdb.Error) -> bool:
+    """Whether a guarded query failed for that."""
+    return _SUSPICION in str(error)
+
+
+def has_bad_keys(space: Workspace, result: Rows, limits: StoreLimits) -> bool:
+    """Whether a key is missing, or there twice."""
+    for key in limits.keys:
+        if space.number(f"SELECT count(*) FROM ({result.query}\n) WHERE {key.missing}"):
+            return True
+        twice = space.connection.execute(
+            f"SELECT {', '.join(key.values)} FROM ({result.query}\n)"
+            " GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
+        )
+        if twice.fetchone():
+            return True
+    return False
+
+
+class Sieve:
+    """Takes a result apart; the rows to be set aside are in the table `ASIDE` then.
+
+    Args:
+        names: the result's columns.
+        in_order: the rows' order is the object's; else it is their values that decide which of
+            equal keys comes first, so that a repeat chooses the same.
+    """
+
+    def __init__(
+        self, space: Workspace, limits: StoreLimits, names: Sequence[str], *, in_order: bool
+    ) -> None:
+        self._space, self._limits = space, limits
+        self._names, self._in_order = names, in_order
+
+    def find(self, result: Rows) -> int:
+        """Set rows aside; answers how many.
+
+        The rules in turn: a row that breaks one is no other row's double any more.
+        """
+        self._files = self._files_of(result)
+        self._run(f"CREATE OR REPLACE VIEW {WHOLE} AS {numbered(self._space, self._files)}")
+        self._run(
+            f"CREATE OR REPLACE TABLE {ASIDE} (number BIGINT, rule VARCHAR, column_name VARCHAR,"
+            " reason VARCHAR, value VARCHAR, valid_row BIGINT)"
+        )
+        for key in self._limits.keys:
+            self._without_key(key)
+        problems = self._with_problems()
+        while some := list(islice(problems, _AT_A_TIME)):
+            lists = [list(values) for values in zip(*some, strict=True)]
+            shown = ", ".join("unnest(?)" for _ in lists)
+            self._space.connection.execute(f"INSERT INTO {ASIDE} SELECT {shown}, NULL", lists)
+        for key in self._limits.keys:
+            self._doubles(key)
+        return self._space.number(f"SELECT count(*) FROM {ASIDE}")
+
+    def left(self, aside: int) -> Rows:
+        """The rows that were not set aside, in their order.
+
+        Args:
+            aside: how many were.
+        """
+        if not aside:
+            rows = Rows(self._files, _LEFT)
+        else:
+            path = self._space.path("left.parquet")
+            # No join, which would not keep the order: a bit for each row tells.
+            bits = f"SELECT bitstring_agg(number, 0, {self._files.count - 1}) FROM {ASIDE}"
+            self._run(f"SET VARIABLE aside = ({bits})")
+            kept = f"get_bit(getvariable('aside'), CAST({NUMBER} AS INTEGER)) = 0"
+            rows = Rows(self._copied(f"SELECT * FROM {WHOLE} WHERE {kept}", path), _LEFT)
+            self._files.unlink()
+        rows.show(self._space)
+        return rows
+
+    def _files_of(self, result: Rows) -> RowFiles:
+        if result.select is None:
+            return result.files
+        return self._copied(result.query, self._space.path("whole.parquet"))
+
+    def _copied(self, query: str, path: Path) -> RowFiles:
+        names = ", ".join(quoted(name) for name in self._names)
+        count = self._space.number(
+            f"COPY (SELECT {names} FROM ({query}\n)) TO {text(path)} {STORED}"
+        )
+        return RowFiles((path,), (count,))
+
+    def _without_key(self, key: Key) -> None:
+        first = " ".join(f"WHEN {quoted(name)} IS NULL THEN {text(name)}" for name in key.columns)
+        self._run(
+            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {text(KEY_MISSING)}, CASE {first} END,"
+            f" 'there is no ' || CASE {first} END || ', which the key needs', NULL, NULL"
+            f" FROM {WHOLE} WHERE ({key.missing}) AND {_not_aside()}"
+        )
+
+    def _with_problems(self) -> Iterator[_Found]:
+        suspicious = any_of(self._limits.suspicious())
+        cursor = self._space.connection.cursor().execute(
+            f"FROM {WHOLE} WHERE ({suspicious}) AND {_not_aside()}"
+        )
+        while row := cursor.fetchone():
+            number, *values = row
+            found = self._limits.problem(values)
+            if found is not None:
+                value = None if found.value is None else found.value[:VALUE_CHARACTERS]
+                yield int(number), found.rule, found.column, found.reason, value
+
+    def _doubles(self, key: Key) -> None:
+        """All but the first row of each key."""
+        values = [f"{value} AS k{n}" for n, value in enumerate(key.values)]
+        rest = f"(SELECT *, {', '.join(values)} FROM {WHOLE} WHERE {_not_aside()})"
+        names = ", ".join(f"k{n}" for n in range(len(values)))
+        self._run(
+            f"CREATE OR REPLACE TABLE {_DOUBLES} AS SELECT {names} FROM {rest} GROUP BY ALL"
+            " HAVING count(*) > 1"
+        )
+        order = [] if self._in_order else [quoted(name) for name in self._names]
+        within = f"PARTITION BY {names} ORDER BY {', '.join([*order, NUMBER])}"
+        column = text(key.columns[0]) if len(key.columns) == 1 else "NULL"
+        self._run(
+            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {text(KEY_UNIQUE)}, {column},"
+            f" times || {_doubles_reason(key)}, NULL, NULL FROM (SELECT *,"
+            f" row_number() OVER ({within}) AS nth, count(*) OVER (PARTITION BY {names}) AS times"
+            f" FROM {rest} SEMI JOIN {_DOUBLES} USING ({names})) WHERE nth > 1"
+        )
+
+    def _run(self, sql: str) -> None:
+        self._space.connection.execute(sql)
+
+
+def _doubles_reason(key: Key) -> str:
+    """SQL of what follows the number of rows."""
+    shown = ", ', ', ".join(
+        f"{text(f'{name} ')}, left(CAST({quoted(name)} AS VARCHAR), {_KEY_CHARACTERS})"
+        for name in key.columns
+    )
+    blanks = " (blanks at the end do not count in the warehouse)" if key.trimmed else ""
+    return f"concat(' rows have the key ', {shown}, {text(f'{blanks}; the first one is stored')})"
+
+
+def _not_aside() -> str:
+    return f"{NUMBER} NOT IN (SELECT number FROM {ASIDE})"

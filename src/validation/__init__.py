@@ -1,0 +1,1 @@
+"""Which rows are valid, and what is recorded of the others."""

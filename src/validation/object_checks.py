@@ -1,0 +1,64 @@
+# ruff: noqa: S608 -- names are quoted by tabular.workspace
+"""What a contract asks of an object as a whole: how many rows it has, and how old they are."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from contracts.dataset import Dataset
+from contracts.manifest import ManifestEntry
+from contracts.run_request import parse_timestamp
+from tabular.workspace import Workspace, quoted, text
+from validation.violations import BrokenRules
+
+ROW_COUNT: Final = "row-count"
+FRESHNESS: Final = "freshness"
+
+
+def check_row_count(dataset: Dataset, rows_in: int, rules: BrokenRules) -> None:
+    """Note it where an object has too few or too many rows."""
+    limits = dataset.rows
+    if limits is None:
+        return
+    if limits.minimum is not None and rows_in < limits.minimum:
+        reason = f"has {rows_in} rows, fewer than {limits.minimum}"
+        rules.of_object(ROW_COUNT, limits.severity, reason, rows_in)
+    if limits.maximum is not None and rows_in > limits.maximum:
+        reason = f"has {rows_in} rows, more than {limits.maximum}"
+        rules.of_object(ROW_COUNT, limits.severity, reason, rows_in)
+
+
+def check_freshness(
+    space: Workspace,
+    dataset: Dataset,
+    valid: Sequence[Path],
+    entry: ManifestEntry,
+    rows_in: int,
+    rules: BrokenRules,
+) -> None:
+    """Note it where the newest valid row was too old when the object was written.
+
+    Args:
+        valid: files with the valid rows.
+        entry: when that was.
+    """
+    limit = dataset.freshness
+    if limit is None:
+        return
+    files = ", ".join(text(path) for path in valid)
+    newest = space.connection.execute(
+        f"SELECT CAST(max({quoted(limit.column)}) AS TIMESTAMP) FROM read_parquet([{files}])"
+    ).fetchone()
+    if newest is None or not isinstance(newest[0], datetime.datetime):
+        return  # no row has one; or, of a year above 9999, none that Python knows
+    at = newest[0].replace(tzinfo=datetime.UTC)
+    hours = (parse_timestamp(entry.last_modified) - at).total_seconds() / 3600
+    if hours > limit.maximum_age_hours:
+        reason = (
+            f"its newest {limit.column}, {at:%Y-%m-%dT%H:%M:%SZ}, was {hours:.1f} hours old when"
+            f" the object was written; it may be {limit.maximum_age_hours:g}"
+        )
+        rules.of_object(FRESHNESS, limit.severity, reason, rows_in)

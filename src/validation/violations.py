@@ -1,0 +1,95 @@
+"""How many rows of a unit broke which rule: the document that validate leaves of a unit.
+
+`{"rules": [{"rule", "column", "severity", "reason", "rows", "examples": [{"line", "value"}]}]}`,
+the rules with the most rows first. Of a rule about the whole object (`row-count`, `freshness`),
+`rows` are all of the object's rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from contracts.dataset import Severity
+from validation.checks import Check
+
+VALUE_CHARACTERS: Final = 500
+EXAMPLES: Final = 3
+MALFORMED: Final = "malformed"
+
+
+@dataclass
+class BrokenRule:
+    """One rule, and the first rows that broke it."""
+
+    rule: str
+    column: str | None
+    severity: Severity
+    reason: str
+    rows: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule} {self.column}" if self.column else self.rule
+
+    def add_example(self, line: int | None, value: str | None) -> None:
+        if len(self.examples) < EXAMPLES:
+            shown = None if value is None else value[:VALUE_CHARACTERS]
+            self.examples.append({"line": line, "value": shown})
+
+
+class BrokenRules:
+    """All of a unit."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str | None], BrokenRule] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def of(self, check: Check) -> BrokenRule:
+        # Of a column's check the reason is a template for the value at hand.
+        reason = check.reason.format(value="a value") if check.column else check.reason
+        return self._entry(check.rule, check.column, check.severity, reason)
+
+    def malformed(self, column: str | None = None) -> BrokenRule:
+        reason = "could not be read as a row"
+        return self._entry(MALFORMED, column, Severity.QUARANTINE, reason)
+
+    def of_object(self, rule: str, severity: Severity, reason: str, rows: int) -> None:
+        self._entry(rule, None, severity, reason).rows = rows
+
+    def add(self, others: BrokenRules) -> None:
+        """Add what further rows of the same object broke."""
+        for other in others._found.values():
+            found = self._entry(other.rule, other.column, other.severity, other.reason)
+            found.rows += other.rows
+            found.examples += other.examples[: EXAMPLES - len(found.examples)]
+
+    def most_frequent(self) -> list[BrokenRule]:
+        return sorted(self._found.values(), key=lambda found: (-found.rows, found.name))
+
+    def of_severity(self, severity: Severity) -> list[BrokenRule]:
+        return [found for found in self.most_frequent() if found.severity is severity]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rules": [
+                {
+                    "rule": found.rule,
+                    "column": found.column,
+                    "severity": found.severity.value,
+                    "reason": found.reason,
+                    "rows": found.rows,
+                    "examples": found.examples,
+                }
+                for found in self.most_frequent()
+            ]
+        }
+
+    def _entry(self, rule: str, column: str | None, severity: Severity, reason: str) -> BrokenRule:
+        key = (rule, column)
+        if key not in self._found:
+            self._found[key] = BrokenRule(rule, column, severity, reason)
+        return self._found[key]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from cli.dataset import dataset_app
-from cli.demo import demo
+from cli.commands.dataset import dataset_app
+from cli.commands.demo import demo
+from cli.commands.rejected import rejected
+from cli.commands.resend import resend
+from cli.commands.results import results
+from cli.commands.run import run
+from cli.commands.show import dead_letters, history, jobs, status, units
+from cli.commands.stop import stop
+from cli.commands.upload import upload
 from cli.exit_codes import EPILOG
-from cli.rejected import rejected
-from cli.resend import resend
-from cli.results_command import results
-from cli.run import run
-from cli.show import dead_letters, history, jobs, status, units
-from cli.stop import stop
-from cli.upload import upload
 from cli.verify.command import verify
 
 app = typer.Typer(

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.deployment import Deployment, find_deployment
+from cli.client.deployment import Deployment, find_deployment
+from cli.client.ledger import LedgerView, Run
 from cli.exit_codes import NOT_FOUND, CommandFailed
-from cli.ledger_view import LedgerView, Run
 
 StackOption = Annotated[
     str | None,

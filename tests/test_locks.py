@@ -9,7 +9,7 @@ import pinned_job
 import pytest
 from deployed_code import ROOT
 
-from cli.wheel import Pin
+from cli.client.wheel import Pin
 
 LOCKS = [
     "requirements/run.txt",

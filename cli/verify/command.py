@@ -11,15 +11,15 @@ from uuid import uuid4
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.deployment import Deployment, find_deployment
+from cli.client.deployment import Deployment, find_deployment
 from cli.exit_codes import FAILED, INTERRUPTED, NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.tables import make_console, print_json
 from cli.verify.checks import CHECKS, checked
 from cli.verify.claims import CLAIMS, Finding, Verdict
 from cli.verify.probes import probes
 from cli.verify.runs import follow, removed_afterwards, send_probe, upload_probe
 from cli.verify.session import ProbeRun, Progress, Session
+from cli.views.tables import make_console, print_json
 
 _DEFAULT_TIMEOUT = 1800.0
 _DEFAULT_PATIENCE = 300.0

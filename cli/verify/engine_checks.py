@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cli.client.warehouse import QueryFailed, query, warehouse_target
 from cli.verify.claims import Finding, failed, not_configured, passed
 from cli.verify.probes import GOOD_ROWS
 from cli.verify.session import Session
-from cli.warehouse_view import QueryFailed, query, warehouse_target
 
 
 def glue_modules(session: Session) -> Finding:

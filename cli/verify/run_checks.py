@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cli.history_view import Event
+from cli.client.history import Event
 from cli.verify.claims import Finding, failed, not_shown, passed, skipped
 from cli.verify.probes import GOOD_ROWS, STOPPED_BY
 from cli.verify.session import ProbeRun, Session

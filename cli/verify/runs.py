@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.executions import fetch_events
-from cli.ledger_view import Item, plain_item
-from cli.message import send_message
+from cli.client.executions import fetch_events
+from cli.client.ledger import Item, plain_item
+from cli.client.messages import send_message
+from cli.client.warehouse import QueryFailed, execute, warehouse_target
 from cli.verify.probes import STOPPED_BY, Probe
 from cli.verify.session import ProbeRun, Session
-from cli.warehouse_view import QueryFailed, execute, warehouse_target
 from contracts import layout
 
 

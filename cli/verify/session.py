@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from cli.deployment import Deployment
-from cli.history_view import Event
-from cli.ledger_view import Item, JobRow, LedgerView, Run, UnitRow
+from cli.client.deployment import Deployment
+from cli.client.history import Event
+from cli.client.ledger import Item, JobRow, LedgerView, Run, UnitRow
 from cli.verify.claims import Concluded, failed, not_configured, skipped
 from cli.verify.probes import Probe
 

@@ -13,12 +13,12 @@ from typing import Annotated, Final
 import typer
 
 from local.local_cloud.cloud import DEFAULT_PORT, LocalCloud
-from local.local_cloud.front import FrontError
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.front import FrontError
 from local.local_cloud.permissions.denial import Denial, denial_report
 from local.local_cloud.permissions.guard import Mode
 from local.local_cloud.state import CloudError
 from local.local_cloud.substrate import SubstrateError
+from local.local_cloud.template.intrinsics import TemplateError
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
-from local.local_cloud.service_clients import ServiceClients
 
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,

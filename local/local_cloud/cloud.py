@@ -12,14 +12,15 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from local.local_cloud.alarms import Alarms, Measurements
-from local.local_cloud.conditions import as_given
+from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
-from local.local_cloud.deployer import deploy
 from local.local_cloud.events.bus import EventBus
 from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
 from local.local_cloud.events.sources import Invoker, SqsMapping, SqsPoller
-from local.local_cloud.front import Front
 from local.local_cloud.function_logs import FunctionLogs
+from local.local_cloud.http.clients import ServiceClients, polling_client
+from local.local_cloud.http.front import Front
+from local.local_cloud.http.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from local.local_cloud.jobs.services import Engines, engine_parameters
 from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.message_moves import MessageMoves
@@ -29,11 +30,10 @@ from local.local_cloud.permissions.guard import Mode
 from local.local_cloud.permissions.requests import calls_of
 from local.local_cloud.permissions.roles import IamService
 from local.local_cloud.permissions.sts import StsService
-from local.local_cloud.service_clients import ServiceClients, polling_client
-from local.local_cloud.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
-from local.local_cloud.template import Template, load_template
+from local.local_cloud.template.conditions import as_given
+from local.local_cloud.template.loader import Template, load_template
 
 __all__ = ["DEFAULT_PORT", "CloudError", "LocalCloud"]
 

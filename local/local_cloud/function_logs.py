@@ -17,10 +17,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from botocore.utils import ArnParser
 
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 _MOST_EVENTS: Final = 10_000
 _TERM: Final = re.compile(r'([?-]?)(?:"([^"]*)"|([^\s"]+))\s*')

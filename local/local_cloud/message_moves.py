@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ServiceError
 
 RUNNING: Final = "RUNNING"
 CANCELLING: Final = "CANCELLING"

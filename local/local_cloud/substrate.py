@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 PYTHON_VARIABLE: Final = "LOCAL_CLOUD_SUBSTRATE_PYTHON"
 SERVICES: Final = (

@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
-from cli.deployment import Deployment
+from cli.client.deployment import Deployment
 from cli.main import app
 
 EXECUTION_ARN = (

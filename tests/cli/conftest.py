@@ -13,7 +13,7 @@ from cli_world import FakeLambda, World, make_deployment
 from moto import mock_aws
 from quarantine_world import Quarantine
 
-from cli import deployment as deployment_module
+from cli.client import deployment as deployment_module
 
 
 @pytest.fixture

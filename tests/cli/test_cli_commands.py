@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cli_world import EXECUTION_ARN, History, World, pipeline
 
-from cli.wheel import Pin
+from cli.client.wheel import Pin
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'

@@ -7,8 +7,8 @@ import json
 import pytest
 from cli_world import World
 
+from cli.client.messages import check_message, message_of, peek_dead_letters, run_id_of
 from cli.exit_codes import REFUSED, CommandFailed
-from cli.message import check_message, message_of, peek_dead_letters, run_id_of
 
 
 def test_options_that_were_not_given_are_left_out() -> None:

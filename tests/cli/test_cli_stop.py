@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cli_world import World, pipeline
 
-from cli import stop as stop_command
+from cli.commands import stop as stop_command
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 
 

@@ -11,7 +11,7 @@ import yaml
 from cli_world import World, pipeline
 from scratch_duckdb import connect
 
-from cli.proposal import Origin, dataset_name
+from cli.proposal.contract import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
 from dataset_loading.check import check_dataset
 from local import sample_data

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from cli_world import World
 
-from cli.deployment import find_deployment
+from cli.client.deployment import find_deployment
 from cli.exit_codes import NOT_FOUND, CommandFailed
 
 TEMPLATE = {

@@ -7,8 +7,8 @@ import json
 import pytest
 from cli_world import History
 
-from cli.details import describe
-from cli.history_view import read_history
+from cli.client.history import read_history
+from cli.views.details import describe
 from contracts.job import Engine, JobState, JobStatus
 from contracts.manifest import ManifestSummary
 from contracts.messages import StoredRows, Transformed, Validated

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from cli_world import EXECUTION_ARN, History, World
 
+from cli.client.follow import GRACE_SECONDS, Follower, Snapshot
+from cli.client.ledger import LedgerView
 from cli.exit_codes import FAILED, REFUSED, SKIPPED, STILL_RUNNING, SUCCEEDED
-from cli.follow import GRACE_SECONDS, Follower, Snapshot
-from cli.ledger_view import LedgerView
 
 
 class Time:

@@ -9,8 +9,8 @@ import pytest
 from botocore.stub import Stubber
 from cli_world import EXECUTION_ARN, FakeLambda, History
 
-from cli.executions import fetch_events, fetch_execution
-from cli.history_view import read_history
+from cli.client.executions import fetch_events, fetch_execution
+from cli.client.history import read_history
 
 NOTHING = {"Payload": "{}", "Truncated": False}
 

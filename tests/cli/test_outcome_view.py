@@ -10,9 +10,9 @@ import pytest
 from cli_world import EXECUTION_ARN, World, pipeline
 from rich.console import Console
 
-from cli.follow import Snapshot
-from cli.ledger_view import Run, UnitRow
-from cli.report import Report, print_evidence, print_report
+from cli.client.follow import Snapshot
+from cli.client.ledger import Run, UnitRow
+from cli.views.report import Report, print_evidence, print_report
 
 TAIL = "\n".join(f"line {number}" for number in range(1, 31))
 FAILURE = {

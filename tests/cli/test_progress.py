@@ -9,10 +9,10 @@ import pytest
 from cli_world import EXECUTION_ARN, History
 from rich.console import Console
 
-from cli.follow import Snapshot
-from cli.history_view import read_history
-from cli.ledger_view import Run, UnitRow
-from cli.progress import UNITS_SHOWN, Lines, live_view, show_progress, unit_lines
+from cli.client.follow import Snapshot
+from cli.client.history import read_history
+from cli.client.ledger import Run, UnitRow
+from cli.views.progress import UNITS_SHOWN, Lines, live_view, show_progress, unit_lines
 
 RUN = Run.from_item(
     {"run_id": "r", "item": "RUN", "status": "RUNNING", "holder": EXECUTION_ARN, "run_attempt": 1}

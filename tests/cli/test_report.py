@@ -12,13 +12,13 @@ import pytest
 from cli_world import EXECUTION_ARN, History, World
 from rich.console import Console
 
-from cli.deployment import Deployment
-from cli.follow import Snapshot
-from cli.history_view import read_history
-from cli.ledger_view import Run, UnitRow
-from cli.next_steps import environment_commands, look_further
-from cli.report import Report, make_report, print_report
-from cli.warehouse_view import warehouse_target
+from cli.client.deployment import Deployment
+from cli.client.follow import Snapshot
+from cli.client.history import read_history
+from cli.client.ledger import Run, UnitRow
+from cli.client.warehouse import warehouse_target
+from cli.views.next_steps import environment_commands, look_further
+from cli.views.report import Report, make_report, print_report
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
 

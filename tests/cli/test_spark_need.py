@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import spark_need
+from cli.client import spark
+from cli.client.messages import with_bucket
+from cli.client.spark import check_spark, main, runs_spark
 from cli.exit_codes import CommandFailed
-from cli.message import with_bucket
-from cli.spark_need import check_spark, main, runs_spark
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_SPARK = {"emr-ssm.json", "glue.json", "run-spark.json"}
@@ -35,23 +35,23 @@ def test_a_contract_that_cannot_be_read_is_left_to_the_pipeline(
 
 def test_the_message_is_found_among_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(spark_need, "_has_pyspark", lambda: False)
+    monkeypatch.setattr(spark, "_has_pyspark", lambda: False)
     assert main(["--seed", "7", "events/emr-ssm.json", "--keep"]) == 0
     assert main(["events/run.json"]) == 1
     assert main(["--help"]) == 1
-    monkeypatch.setattr(spark_need, "_has_pyspark", lambda: True)
+    monkeypatch.setattr(spark, "_has_pyspark", lambda: True)
     assert main(["events/emr-ssm.json"]) == 1
 
 
 def test_without_pyspark_the_next_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark_need, "_has_pyspark", lambda: False)
+    monkeypatch.setattr(spark, "_has_pyspark", lambda: False)
     with pytest.raises(CommandFailed, match="type make setup-spark"):
         check_spark((ROOT / "events" / "emr-ssm.json").read_text())
     check_spark((ROOT / "events" / "run.json").read_text())
 
 
 def test_without_java_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark_need, "_has_pyspark", lambda: True)
+    monkeypatch.setattr(spark, "_has_pyspark", lambda: True)
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
     with pytest.raises(CommandFailed, match="Spark needs Java 17 to 21"):
         check_spark((ROOT / "events" / "emr-ssm.json").read_text())
@@ -66,6 +66,7 @@ def test_make_run_asks_before_it_runs() -> None:
         check=True,
     ).stdout
     asked, brought, demo = (
-        shown.index(part) for part in ("cli.spark_need events/emr-ssm.json", "setup-spark", "demo")
+        shown.index(part)
+        for part in ("cli.client.spark events/emr-ssm.json", "setup-spark", "demo")
     )
     assert asked < brought < demo

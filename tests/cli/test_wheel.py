@@ -13,8 +13,8 @@ import pytest
 from cli_world import World, pipeline
 from moto import mock_aws
 
+from cli.client.wheel import LOCK, TAG, Pin, upload_stand_in, upload_wheel
 from cli.exit_codes import CommandFailed
-from cli.wheel import LOCK, TAG, Pin, upload_stand_in, upload_wheel
 
 BUCKET = "code"
 

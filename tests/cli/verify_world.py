@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.deployment import Deployment
-from cli.ledger_view import JobRow, Run, UnitRow
+from cli.client.deployment import Deployment
+from cli.client.ledger import JobRow, Run, UnitRow
 from cli.verify.account_checks import alarms_of_template
 from cli.verify.probes import STOPPED_BY, probes
 from cli.verify.session import ProbeRun, Session

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from running_cloud import ROOT, Item, RunningCloud, wait_until
 
-from cli.upload import upload_code
+from cli.commands.upload import upload_code
 from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [

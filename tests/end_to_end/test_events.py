@@ -8,7 +8,7 @@ import json
 import pytest
 from running_cloud import ROOT, Item, RunningCloud
 
-from cli.message import run_id_of, with_bucket
+from cli.client.messages import run_id_of, with_bucket
 
 pytestmark = [
     pytest.mark.cloud,

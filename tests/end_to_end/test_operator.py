@@ -13,7 +13,7 @@ from test_verify import WITHOUT_SPARK
 from test_whole_pipeline import run_request
 from typer.testing import CliRunner, Result
 
-from cli import deployment as deployment_module
+from cli.client import deployment as deployment_module
 from cli.exit_codes import FAILED, REFUSED, SUCCEEDED
 from cli.main import app
 

@@ -9,8 +9,8 @@ from running_cloud import RunningCloud, wait_until
 from test_stopping import announced, job_of
 from test_whole_pipeline import run_request
 
-from cli import stop as stop_command
-from cli.deployment import Deployment
+from cli.client.deployment import Deployment
+from cli.commands import stop as stop_command
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 
 pytestmark = [

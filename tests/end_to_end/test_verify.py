@@ -10,13 +10,13 @@ import pytest
 from running_cloud import RunningCloud
 from typer.testing import CliRunner
 
-from cli.deployment import Deployment
+from cli.client.deployment import Deployment
+from cli.client.wheel import upload_stand_in
+from cli.commands.upload import upload_code
 from cli.exit_codes import FAILED
 from cli.main import app
-from cli.upload import upload_code
 from cli.verify.claims import CLAIMS, Verdict
 from cli.verify.command import as_document, verify_deployment
-from cli.wheel import upload_stand_in
 
 pytestmark = [
     pytest.mark.cloud,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from json_services import make_client
 
-from local.local_cloud.front import Front
+from local.local_cloud.http.front import Front
 
 BUCKET = "code"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "GREETING": "hello"}

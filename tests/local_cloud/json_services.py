@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.local_cloud.services import JsonService, ServiceError
+from local.local_cloud.http.services import JsonService, ServiceError
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ACCOUNT_ID
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ACCOUNT_ID
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import pytest
 import requests
 import yaml
 
+from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
-from local.local_cloud.deployer import deploy
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ACCOUNT_ID, ServiceError
 from local.local_cloud.lambdas.functions import DurableSpec
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ACCOUNT_ID, ServiceError
-from local.local_cloud.template import load_template
+from local.local_cloud.template.intrinsics import TemplateError
+from local.local_cloud.template.loader import load_template
 
 SMALL = Path(__file__).parent / "fixtures" / "small.yaml"
 QUEUES = "http://front/000000000000/"

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 from job_services import ENVIRONMENT, World, is_alive, wait_until, world
 
+from local.local_cloud.http.services import JsonService, ServiceError
 from local.local_cloud.jobs.emr import MOST_ACTIVE_STEPS, EmrService
-from local.local_cloud.services import JsonService, ServiceError
 
 CLUSTER = "j-LOCAL1"
 SLEEP = "import time; time.sleep(60)"

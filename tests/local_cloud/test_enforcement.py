@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.events.bus import Rule, Target
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.permissions.denial import Denial, denial_report
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
-from local.local_cloud.service_clients import ServiceClients
+from local.local_cloud.template.intrinsics import TemplateError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 pytestmark = pytest.mark.cloud

@@ -21,7 +21,7 @@ from local.local_cloud.durable.limits import (
     Limits,
     check_input,
 )
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 
 def execution_with(operations: int) -> Execution:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.local_cloud.events.bus import EventBus, Rule, Target
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 
 class Mailbox:

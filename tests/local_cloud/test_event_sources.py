@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from local.local_cloud.events.sources import SqsMapping, SqsPoller, reported_failures, sqs_record
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 
 class FakeQueue:

@@ -7,16 +7,16 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
-from local.local_cloud.forwarding import (
+from local.local_cloud.http.forwarding import (
     FORWARDED,
     S3_REFUSED,
     check_forwarded,
     names_operation_in_body,
     with_operation,
 )
-from local.local_cloud.front import Front
-from local.local_cloud.routing import Route
-from local.local_cloud.services import Headers, ServiceError
+from local.local_cloud.http.front import Front
+from local.local_cloud.http.routing import Route
+from local.local_cloud.http.services import Headers, ServiceError
 
 FORM = Headers([("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")])
 # Parts of buckets and objects that are what the substrate says.

@@ -14,9 +14,9 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.local_cloud.front import Front, FrontError
-from local.local_cloud.routing import route
-from local.local_cloud.services import Headers, Response, ServiceError
+from local.local_cloud.http.front import Front, FrontError
+from local.local_cloud.http.routing import route
+from local.local_cloud.http.services import Headers, Response, ServiceError
 
 
 class Greeter:

@@ -13,11 +13,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.local_cloud.front import Front
 from local.local_cloud.function_logs import FunctionLogs, filter_of
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.front import Front
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.job_logs import put_log_stream
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 STEPS = "/aws/lambda/stack/steps"
 START = int(datetime(2026, 11, 20, 8, 0, tzinfo=UTC).timestamp() * 1000)

@@ -18,12 +18,12 @@ import pytest
 from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
+from local.local_cloud.http.services import JsonService, ServiceError
 from local.local_cloud.jobs import glue as glue_module
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import error_message
 from local.local_cloud.jobs.kept_jobs import forget_oldest
-from local.local_cloud.services import JsonService, ServiceError
 
 
 class Glue:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.local_cloud.http.routing import Route
+from local.local_cloud.http.services import ACCOUNT_ID, Headers, ServiceError
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.denial import Denial, expression, general
 from local.local_cloud.permissions.evaluate import Identity
@@ -13,8 +15,6 @@ from local.local_cloud.permissions.grants import Grants, Role, managed_by_aws
 from local.local_cloud.permissions.guard import Guard, Mode, Unmapped, reads_body
 from local.local_cloud.permissions.principals import Principals, access_key_of
 from local.local_cloud.permissions.record import stable
-from local.local_cloud.routing import Route
-from local.local_cloud.services import ACCOUNT_ID, Headers, ServiceError
 
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/stack-LoaderRole"
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT_ID}:table/ledger"

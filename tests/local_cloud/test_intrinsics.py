@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.local_cloud.intrinsics import TemplateError, prune, references, resolve
+from local.local_cloud.template.intrinsics import TemplateError, prune, references, resolve
 
 
 class Names:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from local.local_cloud.alarms import Alarms, Measurements
+from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
-from local.local_cloud.service_clients import ServiceClients
 
 NOW = 1_800_000_000.0
 COMMON = {

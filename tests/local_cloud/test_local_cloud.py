@@ -17,11 +17,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.local_cloud.cloud import LocalCloud
-from local.local_cloud.front import FrontError
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.front import FrontError
 from local.local_cloud.permissions.enforcement import SERVERLESS_ROLE
 from local.local_cloud.state import CloudError
 from local.local_cloud.substrate import Substrate, SubstrateError, substrate_python
+from local.local_cloud.template.intrinsics import TemplateError
 
 SMALL = Path(__file__).parent / "fixtures" / "small.yaml"
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.local_cloud.front import Front
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.front import Front
 from local.local_cloud.message_moves import MessageMoves
-from local.local_cloud.service_clients import ServiceClients
 from local.local_cloud.substrate import Substrate
 
 pytestmark = [pytest.mark.cloud]

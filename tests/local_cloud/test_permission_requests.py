@@ -16,15 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from local.local_cloud.forwarding import names_operation_in_body, with_operation
+from local.local_cloud.http.forwarding import names_operation_in_body, with_operation
+from local.local_cloud.http.routing import Route, route
+from local.local_cloud.http.services import Headers, ServiceError
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.grants import Grants
 from local.local_cloud.permissions.guard import Guard, Mode, Unmapped, reads_body
 from local.local_cloud.permissions.principals import Principals
 from local.local_cloud.permissions.requests import calls_of
-from local.local_cloud.routing import Route, route
-from local.local_cloud.services import Headers, ServiceError
 
 HERE = "us-east-1:000000000000"
 QUEUE = f"arn:aws:sqs:{HERE}:q"

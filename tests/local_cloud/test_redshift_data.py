@@ -14,8 +14,8 @@ import pytest
 from json_services import make_client, served
 from scratch_duckdb import connect
 
+from local.local_cloud.http.services import JsonService, ServiceError
 from local.local_cloud.redshift.data import RedshiftDataService
-from local.local_cloud.services import JsonService, ServiceError
 
 pytestmark = pytest.mark.cloud  # ports, and half a minute
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from lambda_cloud import ACCOUNT, REGION, LambdaCloud, durable, eventually, plain
 
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas import pool
 from local.local_cloud.lambdas.functions import HostSettings
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.services import ServiceError
 
 pytestmark = pytest.mark.cloud
 

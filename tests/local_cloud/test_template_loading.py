@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local.local_cloud.conditions import as_given, parameter_values
-from local.local_cloud.intrinsics import TemplateError
-from local.local_cloud.template import Template, load_template, local_code_directory
+from local.local_cloud.template.conditions import as_given, parameter_values
+from local.local_cloud.template.intrinsics import TemplateError
+from local.local_cloud.template.loader import Template, load_template, local_code_directory
 
 SMALL = Path(__file__).parent / "fixtures" / "small.yaml"
 

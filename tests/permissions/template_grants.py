@@ -8,15 +8,15 @@ from typing import Any
 
 from deployed_code import ROOT
 
+from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
-from local.local_cloud.deployer import deploy
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ACCOUNT_ID
 from local.local_cloud.jobs.services import engine_parameters
 from local.local_cloud.permissions.evaluate import RolePolicies
 from local.local_cloud.permissions.grants import Grants
 from local.local_cloud.permissions.policy import Policy
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ACCOUNT_ID
-from local.local_cloud.template import load_template
+from local.local_cloud.template.loader import load_template
 
 STACK = "durable-pipeline"
 PARAMETERS = {

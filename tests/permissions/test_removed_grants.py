@@ -11,8 +11,8 @@ import pytest
 from running_cloud import ROOT, RunningCloud, wait_until
 
 from local.local_cloud.cloud import LocalCloud
-from local.local_cloud.intrinsics import TemplateError
 from local.local_cloud.permissions.denial import Denial
+from local.local_cloud.template.intrinsics import TemplateError
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pipeline_run import PipelineRun, contract, fewer
 
-from cli.deployment import Deployment
-from cli.mended import mended_object
-from cli.quarantine import Mender
+from cli.client.corrected_rows import mended_object
+from cli.client.deployment import Deployment
+from cli.client.quarantine import Mender
 from contracts.errors import InvalidData
 from runtime import s3
 

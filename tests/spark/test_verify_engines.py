@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from running_cloud import ROOT
 
-from cli.deployment import Deployment
-from cli.upload import upload_code
+from cli.client.deployment import Deployment
+from cli.client.wheel import upload_stand_in
+from cli.commands.upload import upload_code
 from cli.verify.claims import CLAIMS, Verdict
 from cli.verify.command import as_document, verify_deployment
-from cli.wheel import upload_stand_in
 from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.spark, pytest.mark.timeout(600)]

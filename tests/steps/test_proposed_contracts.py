@@ -10,9 +10,9 @@ import pytest
 from data_run import DataRun
 from scratch_duckdb import connect
 
-from cli.proposal import Origin, proposed_contract
-from cli.sample_object import look_at
-from cli.sample_profile import profile
+from cli.proposal.contract import Origin, proposed_contract
+from cli.proposal.profile import profile
+from cli.proposal.sample import look_at
 from dataset_loading.check import check_dataset
 from local import sample_data
 

@@ -9,7 +9,7 @@ from typing import Any
 from data_run import UNIT, DataRun, dataset
 from local_warehouse import LocalWarehouse
 
-from cli.upload import upload_code
+from cli.commands.upload import upload_code
 from contracts import layout
 from contracts.messages import (
     ExplainLoad,

@@ -9,8 +9,8 @@ from typing import Any
 
 from job_fakes import FakeService, service_error
 
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.redshift.data import RedshiftDataService
-from local.local_cloud.services import ServiceError
 
 TARGET = {"ClusterIdentifier": "warehouse", "Database": "dev"}
 WAIT = {"WaitTimeSeconds": 20}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cli.wheel import upload_stand_in
+from cli.client.wheel import upload_stand_in
 from local import sample_data
 from local.local_cloud.cloud import LocalCloud
 

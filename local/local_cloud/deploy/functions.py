@@ -8,9 +8,9 @@ from typing import Final
 
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Stack, arn, function_name
-from local.local_cloud.intrinsics import TemplateError, text
 from local.local_cloud.lambdas.functions import DurableSpec, FunctionSpec
-from local.local_cloud.template import local_code_directory
+from local.local_cloud.template.intrinsics import TemplateError, text
+from local.local_cloud.template.loader import local_code_directory
 
 _VERSION: Final = "1"
 # AWS documents disagree about the default; only the history of ended executions depends on it.

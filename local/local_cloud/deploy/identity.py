@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Stack, arn
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.services import ACCOUNT_ID
 from local.local_cloud.permissions.grants import Role
-from local.local_cloud.services import ACCOUNT_ID
+from local.local_cloud.template.intrinsics import TemplateError
 
 _NO_USERS: Final = "there are no users or groups"
 _TAGS: Final = "tags are not kept"

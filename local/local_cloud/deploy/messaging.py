@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Delivery, Stack, arn
-from local.local_cloud.intrinsics import text
+from local.local_cloud.template.intrinsics import text
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
 _TAGS: Final = "tags are not kept"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Stack, arn
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 
 def log_group(props: Properties, stack: Stack) -> Created:

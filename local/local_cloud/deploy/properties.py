@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from local.local_cloud.intrinsics import TemplateError, text
+from local.local_cloud.template.intrinsics import TemplateError, text
 
 _MISSING: Final = object()
 

@@ -11,10 +11,10 @@ from typing import Any
 from local.local_cloud.deploy.properties import Warnings
 from local.local_cloud.events.bus import Rule
 from local.local_cloud.events.sources import SqsMapping
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.permissions.grants import Grants
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ACCOUNT_ID, REGION
 
 DefineJob = Callable[[str, Mapping[str, Any]], list[str]]
 

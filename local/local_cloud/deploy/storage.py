@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
 from local.local_cloud.deploy.stack import Created, Delivery, Stack, arn
-from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
 _ACCESS: Final = "access is not restricted locally"

@@ -39,9 +39,9 @@ from local.local_cloud.durable.store import (
     StatusEvents,
     StatusListener,
 )
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.services import ServiceError
 
 ENGINE_LOGGER: Final = "aws_durable_execution_sdk_python_testing"
 HANDLER_THREADS: Final = 64

@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 )
 from aws_durable_execution_sdk_python_testing.execution import Execution
 
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 STEP_RESULT_BYTES: Final = 262_144
 OPERATIONS: Final = 3_000

@@ -13,8 +13,8 @@ from typing import Any, Final
 from local.local_cloud.events.patterns import PatternError, compile_pattern
 from local.local_cloud.events.schedules import parse_schedule
 from local.local_cloud.events.service_events import service_event
-from local.local_cloud.paging import page, required
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.paging import page, required
+from local.local_cloud.http.services import ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
 _BUS: Final = "default"

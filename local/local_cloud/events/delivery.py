@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from local.local_cloud.events.sources import Invoker, SqsMapping
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 _S3_EVENTS: Final = "local-cloud-s3-events"
 

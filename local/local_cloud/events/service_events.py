@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from local.local_cloud.services import ACCOUNT_ID, REGION
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 OnEvent = Callable[[dict[str, Any]], None]
 

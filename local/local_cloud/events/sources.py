@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.local_cloud.services import REGION, ServiceError
+from local.local_cloud.http.services import REGION, ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
 _RECEIVE_LIMIT: Final = 10

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import OnEvent
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.paging import page, required
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.emr_steps import (
     BAD_INPUT,
     INVALID_REQUEST,
@@ -22,10 +26,6 @@ from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
 from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
-from local.local_cloud.paging import page, required
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 MOST_ACTIVE_STEPS: Final = 256
 _MOST_IDS: Final = 10

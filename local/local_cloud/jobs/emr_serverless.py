@@ -12,6 +12,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from local.local_cloud.events.service_events import OnEvent
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.paging import page
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import Response, ServiceError
 from local.local_cloud.jobs.emr_serverless_runs import (
     BAD_INPUT,
     Application,
@@ -25,10 +29,6 @@ from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
 from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
-from local.local_cloud.paging import page
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import Response, ServiceError
 
 _MISSING: Final = "ResourceNotFoundException"
 _PATH: Final = re.compile(r"/applications(?:/([^/]+)(?:/(jobruns)(?:/([^/]+))?)?)?/?")

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.spark_submit import SPARK_SUBMIT
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 
 BAD_INPUT: Final = "ValidationException"  # of AddJobFlowSteps; the others have INVALID_REQUEST
 INVALID_REQUEST: Final = "InvalidRequestException"

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import OnEvent
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.paging import page, required
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_jobs import JobDefinition, JobRun, RunState, ended_event
 from local.local_cloud.jobs.glue_runner import RoleEnvironment, ScriptRunner
 from local.local_cloud.jobs.kept_jobs import forget_oldest
-from local.local_cloud.paging import page, required
 from local.local_cloud.processes import GroupProcess
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
 _BAD_INPUT: Final = "InvalidInputException"

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_python import interpreter_for
 from local.local_cloud.processes import GroupProcess
-from local.local_cloud.services import ServiceError
 
 PYTHON_SHELL: Final = "pythonshell"
 SPARK: Final = "glueetl"

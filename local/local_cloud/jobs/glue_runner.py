@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.jobs.glue_jobs import JobRun, RunState
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import put_log_stream
@@ -16,7 +17,6 @@ from local.local_cloud.jobs.spark_submit import (
     glue_spark_options,
     spark_environment,
 )
-from local.local_cloud.service_clients import ServiceClients
 
 RoleEnvironment = Callable[[str], Mapping[str, str]]
 _PACKAGES: Final = "--extra-py-files"

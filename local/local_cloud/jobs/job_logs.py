@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.local_cloud.service_clients import ServiceClients, split_s3_url
+from local.local_cloud.http.clients import ServiceClients, split_s3_url
 
 LOGGER: Final = logging.getLogger(__name__)
 _TAIL_BYTES: Final = 256 * 1024  # one PutLogEvents call takes 1 MiB and 10,000 events

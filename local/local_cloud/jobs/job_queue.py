@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.job_runner import Ended, JobRunner, Prepare, Result
 from local.local_cloud.processes import GroupProcess
-from local.local_cloud.services import ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
 

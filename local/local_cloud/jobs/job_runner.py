@@ -14,10 +14,10 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.local_cloud.http.clients import ServiceClients, split_s3_url
+from local.local_cloud.http.services import REGION
 from local.local_cloud.jobs.job_logs import error_message, tail
 from local.local_cloud.processes import Ending, GroupProcess
-from local.local_cloud.service_clients import ServiceClients, split_s3_url
-from local.local_cloud.services import REGION
 
 LOGGER: Final = logging.getLogger(__name__)
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"

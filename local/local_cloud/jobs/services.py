@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import OnEvent
-from local.local_cloud.front import Front
+from local.local_cloud.http.front import Front
 from local.local_cloud.jobs.emr import EmrService
 from local.local_cloud.jobs.emr_serverless import EmrServerlessService
 from local.local_cloud.jobs.glue import GlueService

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import OnEvent
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.paging import page, required
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs import aws_command
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
 from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.ssm_commands import DOCUMENT, CommandRequest, Invocation, command_event
-from local.local_cloud.paging import page, required
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 _BAD_TOKEN: Final = "InvalidNextToken"  # noqa: S105  (an error code)
 _BAD_COMMAND: Final = "InvalidCommandId"

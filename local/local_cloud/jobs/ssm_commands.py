@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.jobs.job_queue import Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import CannotRunError, Prepare, Program
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 
 DOCUMENT: Final = "AWS-RunShellScript"
 INVALID_PARAMETERS: Final = "InvalidParameters"

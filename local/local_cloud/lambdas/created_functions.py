@@ -20,13 +20,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_function
 from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.lambdas.routes import Request
-from local.local_cloud.refusals import not_emulated
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 Answer = dict[str, Any]
 # Is given a function before it exists; refuses it, or makes its role and its log group known.

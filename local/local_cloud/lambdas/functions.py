@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from local.local_cloud.services import SECRET_KEY
+from local.local_cloud.http.services import SECRET_KEY
 
 LATEST: Final = "$LATEST"
 

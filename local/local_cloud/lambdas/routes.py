@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from botocore.loaders import Loader
 
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from local.local_cloud.services import ServiceError
+from local.local_cloud.http.services import ServiceError
 
 LAUNCHER: Final = Path(__file__).with_name("sandbox_process.py")
 RUNTIME: Final = "/2018-06-01/runtime"

@@ -15,6 +15,8 @@ from local.local_cloud.durable.api import DurableApi
 from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.sandbox import Refuses
 from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import Response, ServiceError
 from local.local_cloud.lambdas.created_functions import CreatedFunctions, OnCreated
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
@@ -22,8 +24,6 @@ from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
 from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
 from local.local_cloud.lambdas.pool import FunctionHost
 from local.local_cloud.lambdas.routes import decode
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import Response, ServiceError
 
 __all__ = ["InvokeResult", "LambdaService", "Response"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.permissions.evaluate import Decision, Kind
-from local.local_cloud.services import ServiceError
 
 # Code and HTTP status by signing name: each service's API reference, "Common Errors" ("Common
 # Error Types") or the errors of its operations; all others return AccessDeniedException, 400.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from local.local_cloud.intrinsics import TemplateError
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec, access_key_id
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.denial import Denial, denial_message
@@ -17,8 +17,8 @@ from local.local_cloud.permissions.grants import Grants, Role
 from local.local_cloud.permissions.guard import CallsOf, Guard, Mode
 from local.local_cloud.permissions.principals import Principals
 from local.local_cloud.permissions.record import RecordedCall
-from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.state import CALLS_FILE
+from local.local_cloud.template.intrinsics import TemplateError
 
 if TYPE_CHECKING:
     from local.local_cloud.deploy.stack import Delivery, Stack

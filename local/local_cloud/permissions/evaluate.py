@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.policy import Policy, Principals, Statement
-from local.local_cloud.services import ACCOUNT_ID, REGION
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from enum import Enum
 from typing import Final, Protocol
 from urllib.parse import parse_qs, unquote
 
+from local.local_cloud.http.routing import Route
+from local.local_cloud.http.services import ACCESS_KEY, Headers, ServiceError
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.denial import Denial, denied, general, missing_statement
 from local.local_cloud.permissions.evaluate import Decision, Identity, decide
 from local.local_cloud.permissions.grants import Grants
 from local.local_cloud.permissions.principals import Principals, access_key_of
 from local.local_cloud.permissions.record import CallRecord
-from local.local_cloud.routing import Route
-from local.local_cloud.services import ACCESS_KEY, Headers, ServiceError
 
 _CACHED: Final = 10_000
 _DENIALS: Final = 1_000  # different ones; more are counted and not listed

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
+from local.local_cloud.http.services import ACCOUNT_ID, SECRET_KEY
 from local.local_cloud.permissions.evaluate import Identity
-from local.local_cloud.services import ACCOUNT_ID, SECRET_KEY
 
 _SIGNED: Final = re.compile(r"Credential=([^/,\s]+)/")
 _PRESIGNED: Final = re.compile(r"[?&](?:X-Amz-Credential=([^&]+)|AWSAccessKeyId=([^&]+))")

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from local.local_cloud.forwarding import FORM
+from local.local_cloud.http.forwarding import FORM
+from local.local_cloud.http.routing import Route
+from local.local_cloud.http.services import Headers, ServiceError
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.guard import Unmapped
 from local.local_cloud.permissions.json_calls import RULES
 from local.local_cloud.permissions.rest_calls import lambda_calls, serverless_calls
 from local.local_cloud.permissions.s3_calls import s3_calls
-from local.local_cloud.routing import Route
-from local.local_cloud.services import Headers, ServiceError
 
 
 def calls_of(where: Route, method: str, path: str, headers: Headers, body: bytes) -> list[Call]:

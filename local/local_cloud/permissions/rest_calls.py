@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, unquote
 
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.lambdas.routes import Request, decode
 from local.local_cloud.permissions.calls import Call
-from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 
 _FUNCTION: Final = re.compile(
     r"(?:arn:aws:lambda:[^:]*:[^:]*:function:|[^:]*:function:)?([A-Za-z0-9_-]+)(?::([^:]+))?"

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
 
-from local.local_cloud.forwarding import FORWARDED
+from local.local_cloud.http.forwarding import FORWARDED
+from local.local_cloud.http.proxy import SubstrateConnection, answer_headers
+from local.local_cloud.http.refusals import error_response, not_emulated
+from local.local_cloud.http.services import ACCOUNT_ID, Response, ServiceError
 from local.local_cloud.permissions.grants import Grants, Role
-from local.local_cloud.proxy import SubstrateConnection, answer_headers
-from local.local_cloud.refusals import error_response, not_emulated
-from local.local_cloud.services import ACCOUNT_ID, Response, ServiceError
 
 CHANGES: Final = frozenset(
     {

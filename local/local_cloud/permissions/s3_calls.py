@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree  # noqa: S405  (expat limits what entities expand to)
 
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.permissions.calls import Call
-from local.local_cloud.services import ServiceError
 
 # Parts of a bucket, by the name in the query: actions to read, write and delete them.
 _BUCKET_PARTS: Final[Mapping[str, Mapping[str, str]]] = {

@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local.local_cloud.http.refusals import error_response, not_emulated
+from local.local_cloud.http.services import ACCOUNT_ID, Response, ServiceError
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.principals import Principals, access_key_of
-from local.local_cloud.refusals import error_response, not_emulated
-from local.local_cloud.services import ACCOUNT_ID, Response, ServiceError
 
 _NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
 _DEFAULT_SECONDS: Final = 3600

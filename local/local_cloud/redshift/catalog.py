@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import duckdb
 
-from local.local_cloud.paging import page
+from local.local_cloud.http.paging import page
 from local.local_cloud.redshift.database import table_columns
 from local.local_cloud.redshift.ddl import CATALOG_SCHEMA
 from local.local_cloud.redshift.types import api_column

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.events.service_events import OnEvent
-from local.local_cloud.paging import page, required
+from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.paging import page, required
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.redshift.catalog import describe_table, list_schemas, list_tables
 from local.local_cloud.redshift.objects import Objects
 from local.local_cloud.redshift.runner import StatementRunner
 from local.local_cloud.redshift.statements import BAD_INPUT, Status, Submitted, Target, split_id
 from local.local_cloud.redshift.tokens import SqlError
-from local.local_cloud.service_clients import ServiceClients
-from local.local_cloud.services import ServiceError
 
 _RESULT_PAGE: Final = 1000
 _LONGEST_WAIT: Final = 30

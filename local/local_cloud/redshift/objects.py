@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.local_cloud.http.clients import ServiceClients, split_s3_url
 from local.local_cloud.redshift.tokens import SqlError
-from local.local_cloud.service_clients import ServiceClients, split_s3_url
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 

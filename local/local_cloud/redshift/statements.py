@@ -14,10 +14,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
 from local.local_cloud.redshift.results import Result
 from local.local_cloud.redshift.session import Outcome, Session
 from local.local_cloud.redshift.sql import parameter_names
-from local.local_cloud.services import ACCOUNT_ID, REGION, ServiceError
 
 BAD_INPUT: Final = "ValidationException"
 MOST_STATEMENTS: Final = 40

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local.local_cloud.http.services import ACCOUNT_ID, REGION
 from local.local_cloud.permissions.calls import Call
-from local.local_cloud.services import ACCOUNT_ID, REGION
 
 Body = Mapping[str, Any]
 # The calls of one operation's request; None: no rule says.

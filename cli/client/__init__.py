@@ -1,0 +1,1 @@
+"""The deployment as the command line sees it."""

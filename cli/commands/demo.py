@@ -1,0 +1,164 @@
+"""`pipeline demo`, which is `make run`: a local cloud, sample data, one message, and the report."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from cli.client.deployment import Deployment
+from cli.client.messages import read_message
+from cli.client.sending import send
+from cli.client.spark import check_spark
+from cli.client.wheel import upload_stand_in
+from cli.commands.upload import upload_code, upload_sample
+from cli.exit_codes import FAILED, INTERRUPTED, NOT_FOUND, SUCCEEDED, CommandFailed
+from cli.options import JsonOption
+from cli.views.progress import show_progress
+from cli.views.report import Report, make_report, print_report
+from cli.views.tables import make_console, print_json
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"
+_DEFAULT_TIMEOUT: Final = 600.0
+
+
+class Permissions(Enum):
+    """What becomes of a call that the template does not grant (the local cloud's `Mode`)."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    OFF = "off"
+
+
+def demo(
+    message_file: Annotated[
+        str | None, typer.Argument(help="Another message than events/run.json; - for stdin.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the local cloud; 0: any free one.")] = 4566,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the local cloud running afterwards, until Ctrl-C.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds after which to give the run up.")
+    ] = _DEFAULT_TIMEOUT,
+    state_dir: Annotated[
+        Path, typer.Option(help="For logs and temporary files of the local cloud.")
+    ] = ROOT / ".local",
+    permissions: Annotated[
+        Permissions,
+        typer.Option(
+            help="Whether calls that the template does not grant are denied, listed, or not."
+        ),
+    ] = Permissions.ENFORCE,
+    json_output: JsonOption = False,
+) -> None:
+    """Run the whole pipeline on this machine and show what happened.
+
+    Starts a local cloud from template.yaml, uploads sample data, sends one message, follows the
+    run and reports: history, counts, stored items, warehouse, rejected rows.
+
+    Example: pipeline demo events/run.json --keep
+    """
+    body = read_message(message_file or str(DEFAULT_MESSAGE))
+    check_spark(body)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    talk = make_console(stderr=json_output)
+    try:
+        with _local_cloud(state_dir, port, permissions.value, talk) as deployment:
+            upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
+            upload_stand_in(deployment.client("s3"), deployment.output("CodeBucketName"))
+            upload_sample(deployment, seed)
+            talk.print("uploaded dataset contracts, job scripts and sample data")
+            sent = send(deployment, body, checked=False)  # a refusal is worth seeing, too
+            talk.print(
+                f"sent message {sent.message_id} to {sent.queue_url}:"
+                f" run {sent.run_id or 'with an id to be drawn'}",
+                soft_wrap=True,
+            )
+            snapshot = show_progress(talk, sent.follower.watch(timeout))
+            report = make_report(deployment, snapshot)
+            if json_output:
+                print_json(make_console(), report.to_json())
+            else:
+                print_report(talk, report)
+            if keep:
+                _keep(deployment, talk)
+        talk.print("The local cloud has ended; make local, or --keep, keeps one for the commands.")
+    except KeyboardInterrupt:
+        talk.print("interrupted; the local cloud is stopped")
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(_exit_code(report))
+
+
+@contextlib.contextmanager
+def _local_cloud(
+    state_dir: Path, port: int, permissions: str, talk: Console
+) -> Iterator[Deployment]:
+    """A local cloud with the template deployed, for the length of the block.
+
+    Raises:
+        CommandFailed: it cannot start.
+    """
+    # Only here: the other commands work where the local cloud is not installed.
+    from local.local_cloud.cloud import CloudError, LocalCloud
+    from local.local_cloud.http.front import FrontError
+    from local.local_cloud.permissions.denial import denial_report
+    from local.local_cloud.substrate import SubstrateError
+    from local.local_cloud.template.intrinsics import TemplateError
+
+    cloud = LocalCloud(ROOT / "template.yaml", state_dir, port=port, permissions=permissions)
+    talk.print("starting the local cloud")
+    try:
+        cloud.start()
+    except (CloudError, FrontError, SubstrateError, TemplateError) as error:
+        raise CommandFailed(f"the local cloud cannot start: {error}", NOT_FOUND) from error
+    try:
+        talk.print(f"it answers on {cloud.endpoint_url}")
+        talk.print(_without_effect(cloud.warnings), style="dim")
+        deployment = _deployment(cloud)
+        with contextlib.closing(deployment):
+            yield deployment
+    finally:
+        for line in denial_report(cloud.permissions.denials()):
+            talk.print(line, markup=False, highlight=False, soft_wrap=True)
+        cloud.stop()
+
+
+def _deployment(cloud: Any) -> Deployment:
+    return Deployment(
+        outputs=cloud.outputs, parameters=cloud.parameters, endpoint_url=cloud.endpoint_url
+    )
+
+
+def _without_effect(warnings: Sequence[str]) -> str:
+    """What of the template has no effect here, in short; `make local` names every property."""
+    reasons = dict.fromkeys(warning.partition(": AWS::")[0] for warning in warnings)
+    return "On this machine: " + ("; ".join(reasons) or "everything has its effect")
+
+
+def _exit_code(report: Report) -> int:
+    """The run's, or FAILED where it succeeded but its counts do not add up."""
+    code = report.snapshot.exit_code
+    return FAILED if code == SUCCEEDED and not report.adds_up else code
+
+
+def _keep(deployment: Deployment, talk: Console) -> None:
+    """Wait for Ctrl-C, which here is the ordinary way to end and no interruption."""
+    talk.print(f"the local cloud keeps running on {deployment.endpoint_url}; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """A termination takes the same way out as Ctrl-C, so that nothing is left running."""
+    raise KeyboardInterrupt

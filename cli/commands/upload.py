@@ -1,0 +1,83 @@
+"""`pipeline upload`: contracts, scripts, tables, a wheel to where the deployment reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.client.deployment import Deployment, find_deployment
+from cli.client.wheel import upload_stand_in, upload_wheel
+from cli.options import JsonOption, RegionOption, StackOption
+from cli.views.tables import make_console, print_json
+from contracts import layout
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql")
+
+
+def upload(
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Sample orders and readings, too (a few 100 KB).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
+    wheel: Annotated[
+        Path | None,
+        typer.Option(help="DuckDB's wheel for the Glue job; absent: pip fetches it, for AWS only."),
+    ] = None,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Upload datasets/, jobs/, sql/ and the Glue job's DuckDB wheel to the code bucket.
+
+    The local cloud needs no wheel, as its jobs run in an environment that has DuckDB; it gets a
+    text in the wheel's place, without which the job fails as on AWS.
+
+    Example: pipeline upload --sample
+    """
+    deployment = find_deployment(stack, region)
+    s3, bucket = deployment.client("s3"), deployment.output("CodeBucketName")
+    urls = upload_code(s3, bucket)
+    if sample:
+        urls += upload_sample(deployment, seed)
+    console = make_console()
+    if wheel is not None or not deployment.local:
+        done = upload_wheel(s3, bucket, wheel)
+        make_console(stderr=json_output).print(done, soft_wrap=True)
+    else:
+        urls.append(upload_stand_in(s3, bucket))
+    if json_output:
+        print_json(console, urls)
+        return
+    for url in urls:
+        console.print(url, soft_wrap=True)
+
+
+def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:
+    """Put contracts, job scripts and tables into the code bucket; answers their URLs."""
+    paths = [path for pattern in PATTERNS for path in sorted(root.glob(pattern))]
+    urls = []
+    for path in paths:
+        key = path.relative_to(root).as_posix()
+        s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        urls.append(layout.s3_url(bucket, key))
+    return urls
+
+
+def upload_sample(deployment: Deployment, seed: int) -> list[str]:
+    """Put sample data into the data bucket; answers the URLs."""
+    # Only here: nothing of the local cloud is needed to speak to AWS.
+    from local import sample_data
+
+    data_bucket = deployment.output("DataBucketName")
+    urls: list[str] = []
+    sample_data.upload(
+        deployment.client("s3"),
+        data_bucket,
+        deployment.output("CodeBucketName"),
+        seed=seed,
+        progress=urls.append,
+    )
+    return [url for url in urls if url.startswith(f"s3://{data_bucket}/landing/")]

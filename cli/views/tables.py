@@ -1,0 +1,221 @@
+"""What is known, as tables for people and plain values for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.client.history import Execution, Operation
+from cli.client.ledger import JobRow, UnitRow
+from cli.client.messages import DeadLetter
+from cli.views.details import describe
+from contracts.run import RowCounts, UnitOutcome, UnitStatus
+from contracts.run_request import format_timestamp
+
+STATUS_STYLES: Final[Mapping[str, str]] = {
+    "SUCCEEDED": "green",
+    "STORED": "green",
+    "FAILED": "bold red",
+    "TIMED_OUT": "bold red",
+    "CANCELLED": "red",
+    "STOPPED": "red",
+    "SUCCEEDED_WITH_LOSSES": "yellow",
+    "SKIPPED": "yellow",
+    "RUNNING": "cyan",
+    "STARTED": "cyan",
+    "RETRYING": "yellow",
+}
+_COUNTS: Final = ("rows in", "filtered", "rejected", "removed", "stored", "warned")
+_WIDTH_WITHOUT_TERMINAL: Final = 160
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console whose lines are not cut to 80 columns where the output is a file or a pipe.
+
+    Markup is off: messages and errors may hold brackets.
+    """
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_WITHOUT_TERMINAL
+    return console
+
+
+def print_json(console: Console, value: Any) -> None:
+    """A value as JSON text, unwrapped and uncoloured: for programs."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    console.print(text, soft_wrap=True)
+
+
+def history_table(execution: Execution) -> Table:
+    """The operations of an execution, indented by the context they lie in."""
+    table = _table("operation", "status")
+    for title in ("attempts", "seconds"):
+        table.add_column(title, justify="right")
+    table.add_column("detail", overflow="fold")
+    for operation in execution.operations:
+        table.add_row(
+            "  " * operation.depth + operation.name,
+            _status(operation.status),
+            str(operation.attempts),
+            _seconds(operation.seconds),
+            describe(operation, execution.operations),
+        )
+    table.caption = (
+        f"{len(execution.operations)} operations in {execution.invocations} invocations,"
+        f" {_seconds(execution.seconds) or '?'} s"
+    )
+    return table
+
+
+def history_json(execution_arn: str, execution: Execution) -> dict[str, Any]:
+    return {
+        "executionArn": execution_arn,
+        "status": execution.status,
+        "invocations": execution.invocations,
+        "seconds": execution.seconds,
+        "error": execution.error,
+        "operations": [_operation_json(operation, execution) for operation in execution.operations],
+    }
+
+
+def _operation_json(operation: Operation, execution: Execution) -> dict[str, Any]:
+    return {
+        "id": operation.id,
+        "name": operation.name,
+        "kind": operation.kind,
+        "depth": operation.depth,
+        "status": operation.status,
+        "attempts": operation.attempts,
+        "startedAt": format_timestamp(operation.started_at),
+        "seconds": operation.seconds,
+        "unitId": operation.unit_id,
+        "error": operation.error,
+        "detail": describe(operation, execution.operations),
+    }
+
+
+def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Table:
+    """Row counts per unit and in total, and whether each line adds up."""
+    table = _table("unit", "object", "status")
+    for title in _COUNTS:
+        table.add_column(title, justify="right")
+    table.add_column("adds up")
+    table.add_column("why", overflow="fold")
+    for unit in units:
+        failure = unit.failure
+        why = f"{failure.stage}: {failure.error_type}: {failure.message}" if failure else ""
+        stored = unit.status is UnitStatus.STORED
+        adds_up = _adds_up(unit.rows) if stored else Text("")
+        table.add_row(
+            unit.unit_id,
+            unit.short_source,
+            _status(unit.status),
+            *plain_rows(unit.rows),
+            adds_up,
+            why,
+        )
+    if total is not None:
+        table.add_section()
+        table.add_row("total", "", "", *plain_rows(total), _adds_up(total), "", style="bold")
+    return table
+
+
+def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
+    """Units of a run that has ended, as its results document has them."""
+    table = _table("unit", "status")
+    for name in (*_COUNTS, "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("failure, or where its rows lie", overflow="fold")
+    for outcome in outcomes:
+        why, outputs = outcome.failure, outcome.outputs
+        places = (outputs.output_url, outputs.quarantine_url, outputs.set_aside_url)
+        urls = [url for url in places if url]
+        urls += [table for table in outputs.tables if table.startswith("files:")]
+        table.add_row(
+            outcome.unit_id,
+            _status(outcome.status),
+            *plain_rows(outcome.rows),
+            _seconds(outcome.seconds),
+            "\n".join([f"{why.stage}: {why.error_type}: {why.message}"] if why else urls),
+        )
+    return table
+
+
+def plain_rows(rows: RowCounts) -> tuple[str, ...]:
+    """The counts, in the order in which they are always shown."""
+    left = (rows.rows_in, rows.filtered, rows.rejected, rows.removed)
+    stored = f"{rows.stored:,}"
+    if rows.superseded:
+        stored += f" ({rows.superseded:,} superseded)"
+    return (*(f"{count:,}" for count in left), stored, f"{rows.warned:,}")
+
+
+def jobs_table(jobs: Iterable[JobRow]) -> Table:
+    """The jobs of a run."""
+    table = _table()
+    table.add_column("job id", no_wrap=True)
+    for title in ("unit", "stage", "attempt", "engine", "state", "submitted"):
+        table.add_column(title)
+    table.add_column("seconds", justify="right")
+    for title in ("id at the service", "error"):
+        table.add_column(title, overflow="fold")
+    for job in jobs:
+        table.add_row(
+            job.job_id,
+            job.unit_id,
+            job.stage,
+            str(job.attempt),
+            job.engine,
+            _status(job.state),
+            job.submitted_at or "",
+            _seconds(job.seconds),
+            job.service_id or "",
+            job.error or "",
+        )
+    return table
+
+
+def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
+    """Messages on the dead-letter queue with their reasons."""
+    table = _table("message id")
+    table.add_column("reason", overflow="fold", ratio=2)
+    table.add_column("body", overflow="fold", ratio=1)
+    for letter in letters:
+        reason = letter.reason or "delivered too often without success: see the run's status"
+        body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
+        table.add_row(letter.message_id, Text(reason), Text(body))
+    return table
+
+
+def records_table(columns: Sequence[str], records: Iterable[Sequence[Any]]) -> Table:
+    """Rows of any kind: items of a table, a query's result."""
+    table = _table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for record in records:
+        table.add_row(*(Text("" if value is None else str(value)) for value in record))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    return Table(
+        *columns, header_style="bold", show_edge=False, pad_edge=False, caption_justify="left"
+    )
+
+
+def _adds_up(rows: RowCounts) -> Text:
+    return Text("yes") if rows.balanced else Text("NO", style="bold red")
+
+
+def _status(status: str) -> Text:
+    return Text(status, style=STATUS_STYLES.get(status, ""))
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

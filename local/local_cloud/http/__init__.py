@@ -1,0 +1,1 @@
+"""Requests: routed, forwarded, refused, and answered by services of ours."""

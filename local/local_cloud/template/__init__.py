@@ -1,0 +1,1 @@
+"""The template: parsed, its conditions and functions resolved."""

@@ -26,10 +26,10 @@ def bar(connection):
 """
 CONNECTIONS = {
     "none of ours": "import duckdb; bar(duckdb.connect())",
-    "steps": "from steps import duck; bar(duck.connect())",
+    "steps": "from tabular import workspace; bar(workspace.connect())",
     "workspace": """
-from steps import duck
-with duck.workspace(512) as space:
+from tabular import workspace
+with workspace.workspace(512) as space:
     bar(space.connection)
 """,
     "job": "import clean_csv; bar(clean_csv.connect(sys.argv[1]))",
@@ -67,7 +67,7 @@ def show(connection):
     ("opened", "is_drawn"),
     [
         ("import duckdb; show(duckdb.connect())", True),
-        ("from steps import duck; show(duck.connect())", False),
+        ("from tabular import workspace; show(workspace.connect())", False),
     ],
 )
 def test_a_long_query_prints_nothing(opened: str, is_drawn: bool) -> None:

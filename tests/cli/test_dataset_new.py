@@ -16,7 +16,7 @@ from contracts.dataset import Column, Dataset, Limits
 from dataset_loading.check import check_dataset
 from local import sample_data
 
-FIXTURES = Path(__file__).parents[1] / "steps" / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "reading" / "fixtures"
 
 
 def proposed(path: Path, *options: str) -> tuple[Dataset, str]:

@@ -265,7 +265,7 @@ def test_an_object_over_the_limit_is_refused(job: Any, s3: Any) -> None:
     assert "larger than the contract's limit of 1 MB" in error
 
 
-PARQUET = ROOT / "tests" / "steps" / "fixtures"
+PARQUET = ROOT / "tests" / "reading" / "fixtures"
 
 
 @pytest.mark.parametrize(("source", "found"), [("amount", ["1", "2"]), ("Amount", ["10", "20"])])

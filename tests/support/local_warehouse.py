@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from job_fakes import FakeService, service_error
 
 from local.local_cloud.http.services import ServiceError
@@ -102,3 +103,11 @@ class LocalWarehouse(FakeService):
         return [
             request["Sqls"] for name, request in self.requests if name == "BatchExecuteStatement"
         ]
+
+
+@pytest.fixture
+def warehouse(cloud: Any, tmp_path: Path) -> Iterator[LocalWarehouse]:
+    """Redshift by DuckDB; COPY reads the test's buckets."""
+    local = LocalWarehouse(tmp_path / "redshift", cloud.client)
+    yield local
+    local.close()

@@ -85,7 +85,7 @@ RELATIONS: Final = {
 NEW: Final = (
     " is new in the warehouse's SQL: look its page up in the Amazon Redshift Database Developer"
     " Guide (does Redshift have it, on compute nodes, in this form?), name the page in"
-    " tests/steps/test_warehouse_statements.py, and have a test in test_warehouse_on_postgres.py"
+    " tests/stores/test_warehouse_statements.py, and have a test in test_warehouse_on_postgres.py"
     " run it on PostgreSQL"
 )
 _NODES_WITHOUT_A_PAGE: Final = {

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
-from tabular.workspace import MEGABYTE
+from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 PIECE_BYTES: Final = 8 * MEGABYTE
-BLOCK_BYTES: Final = MEGABYTE
 PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
 # DuckDB keeps a record's text anew for each field that it lacks, about a kilobyte together.

@@ -16,11 +16,11 @@ from contracts.run import RunStatus, UnitStatus
 from contracts.run_request import RunRequest, format_timestamp
 from ledger.stop_decision import MARKED, is_stopping, reason_of, unchanged
 from ledger.table import RUN, UNIT_PREFIX, Item, Ledger
+from runs.announcement import run_event
 from runs.executions import Ended
+from runs.recording import Recording, record_run
 from runs.topic import Event, EventName
 from runtime.handler import Clock, logger, metrics
-from steps import record_run
-from steps.notify import run_event
 
 ANNOUNCED: Final = "announced"
 REAPED_FOR: Final = "reaped_for"  # the execution with which the run ended
@@ -102,10 +102,10 @@ class RunEndings:
             status=run["status"],
             reason=run.get("reason"),
         )
-        settings = record_run.Settings(ledger_table="", data_bucket=self.data_bucket)
+        recording = Recording(data_bucket=self.data_bucket)
         now = self.clock()
         try:
-            recorded = record_run.record_run(message, settings, self.ledger, now)
+            recorded = record_run(message, recording, self.ledger, now)
         except OwnershipLost:
             logger.info("the run was taken over while its end was being recorded")
             return

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from contracts.errors import NotFound
 from contracts.run import RunStatus
+from contracts.run_request import parse_timestamp
+from ledger.table import Item
 from runtime import clients
 from runtime.handler import count_of_function
-from steps.claim_run import ALIVE, GONE
 
+ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
+GONE: Final = "GONE"  # the service does not know the execution (any more)
+# No document says how soon an execution that was started can be read, so "not known" counts only
+# when its run has been left alone for so long (inferred).
+SETTLING: Final = timedelta(minutes=5)
 # How an execution ends badly, and the metric that counts it: no document names the dimensions of
 # Lambda's own metrics of durable executions, so alarms stand on these.
 ENDED_BADLY: Final = {
@@ -64,6 +71,28 @@ def execution(arn: str) -> Ended:
     except NotFound:
         return Ended(GONE)
     return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+
+
+def execution_status(arn: str) -> str:
+    """The durable execution's status as the service tells it, or GONE."""
+    try:
+        with clients.translated(f"asking for execution {arn}"):
+            answer = clients.client("lambda").get_durable_execution(
+                DurableExecutionArn=arn, IncludeExecutionData=False
+            )
+    except NotFound:
+        return GONE
+    return str(answer["Status"])
+
+
+def is_settling(run: Item, status: str, now: datetime) -> bool:
+    """Whether the run's execution may not be known yet, rather than not any more.
+
+    Args:
+        status: of the execution that holds the run.
+    """
+    changed = run.get("updated_at", run["claimed_at"])
+    return status == GONE and now - parse_timestamp(changed) < SETTLING
 
 
 def count_end(arn: str, status: str) -> None:

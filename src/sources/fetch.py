@@ -19,11 +19,10 @@ from botocore.exceptions import ClientError
 
 from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat, effective_compression
 from contracts.errors import InvalidData
-from reading.chunks import BLOCK_BYTES
 from runtime import clients
 from sources import zstd
 from sources.json_array import array_items
-from tabular.workspace import MEGABYTE
+from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 # Disk that one byte of an object comes to, at its worst: itself, the valid rows as Parquet and the
 # rejected ones as JSON lines. Compressed text is taken to be a fifth of itself.

@@ -21,6 +21,7 @@ from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
 from ledger.table import Ledger
 from remote_jobs.callbacks import Callbacks, Delivery
+from remote_jobs.checking import located
 from remote_jobs.engines.base import Answer, EngineStatus, Quota, RemoteJobs
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.engines.registry import EngineSettings, adapter_for
@@ -36,7 +37,6 @@ from runtime.handler import (
     settings_from_environment,
     utc_now,
 )
-from steps.check_job import located
 
 AT_ONCE: Final = 8
 # A callback is checkpointed before its job is submitted, so it is known within seconds; one that is

@@ -40,8 +40,18 @@ from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper, Stopped
+from runs.announcement import StackSettings
 from runs.endings import RunEndings
-from runs.executions import ENDED_BADLY, Ended, Executions, count_end, execution
+from runs.executions import (
+    ENDED_BADLY,
+    GONE,
+    SETTLING,
+    Ended,
+    Executions,
+    count_end,
+    execution,
+    is_settling,
+)
 from runs.topic import Event, publish
 from runtime.handler import (
     Clock,
@@ -51,8 +61,6 @@ from runtime.handler import (
     settings_from_environment,
     utc_now,
 )
-from steps.claim_run import GONE, SETTLING, is_settling
-from steps.notify import StackSettings
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later

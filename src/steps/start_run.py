@@ -13,10 +13,9 @@ from contracts.errors import NotConfigured, NotFound, OwnershipLost, Problem, Ru
 from contracts.messages import StartedRun, StartRun
 from contracts.run_request import format_timestamp
 from ledger.table import RUN, Item, Ledger
-from runs.execution_name import execution_name, name_without_stack
+from runs.execution_name import STACK_NAMED, execution_name, name_without_stack
 from runtime import clients
 from runtime.handler import settings_from_environment, step_handler, utc_now
-from steps.claim_run import STACK_NAMED
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from contracts.errors import InvalidData
 from runtime import clients
 
 MEGABYTE: Final = 1024 * 1024
+BLOCK_BYTES: Final = MEGABYTE  # of a file, read at a time
 _MEMORY_PER_CPU: Final = 1769  # MB; how Lambda shares out processors
 # Dictionaries are tried for columns of few values only, which makes writing a fifth faster.
 STORED: Final = "(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000)"

@@ -24,8 +24,8 @@ from contracts.run import (
     UnitStatus,
     UnitTotals,
 )
+from runs.recording import document_pieces
 from runs.units import UnitRecords
-from steps.record_run import document_pieces
 
 URL = "s3://data/runs/run-1/results.json"
 FAILURE = StageFailure(

@@ -12,7 +12,7 @@ from control_fakes import LOST_ANSWER, NOW, Executions, arn, request
 from contracts.errors import TransientFailure
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from runs import ids as run_ids
-from steps.claim_run import claim_run
+from runs.claims import claim_run
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
 from ledger.table import Item
+from runs.recording import document_pieces
 from runs.units import Places, UnitRecords, unit_outcomes
-from steps.record_run import document_pieces
 
 PLACES = Places("data-bucket", "r1", "orders")
 

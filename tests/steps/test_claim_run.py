@@ -11,8 +11,10 @@ from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, T
 from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
-from steps import claim_run as claim_run_module
-from steps.claim_run import SETTLING, claim_run, handler
+from runs import claims
+from runs.claims import claim_run
+from runs.executions import SETTLING
+from steps.claim_run import handler
 
 
 @pytest.fixture
@@ -153,13 +155,13 @@ def test_a_decision_while_a_run_is_being_taken_over_stands(
     claimed(cloud.ledger)
     set_run(cloud, status="RUNNING")
     executions.status[arn("one")] = "TIMED_OUT"
-    asked = claim_run_module.execution_status
+    asked = claims.execution_status
 
     def decide_meanwhile(execution: str) -> str:
         set_run(cloud, status="RUNNING", stop_requested_at="2026-11-20T08:00:00Z")
         return asked(execution)
 
-    monkeypatch.setattr(claim_run_module, "execution_status", decide_meanwhile)
+    monkeypatch.setattr(claims, "execution_status", decide_meanwhile)
     with pytest.raises(Conflict):
         claim(cloud, "two")
     assert claim(cloud, "two").outcome is ClaimOutcome.ENDED

@@ -9,8 +9,9 @@ from control_fakes import LOST_ANSWER, NOW, client_error
 from contracts.errors import InvalidInput, NotFound, Throttled, TransientFailure
 from contracts.messages import Notify
 from contracts.run import NextStep, RowCounts, RunResult, RunStatus, UnitTotals
+from runs.announcement import run_event
 from runtime.handler import settings_from_environment
-from steps.notify import Settings, handler, run_event
+from steps.notify import Settings, handler
 
 RESULT = RunResult(
     run_id="r1",

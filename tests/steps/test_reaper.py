@@ -17,9 +17,8 @@ from contracts.job import Engine, JobState
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
 from ledger.table import ACTIVE_RUN
-from runs.executions import Ended
+from runs.executions import SETTLING, Ended
 from steps import reaper
-from steps.claim_run import SETTLING
 from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines

@@ -15,10 +15,11 @@ from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
 from ledger.table import unit_item
+from runs.recording import Recording, record_run
 from runtime import s3
-from steps.record_run import Settings, handler, record_run
+from steps.record_run import handler
 
-SETTINGS = Settings(ledger_table="ledger", data_bucket="data-bucket", warehouse="true")
+SETTINGS = Recording(data_bucket="data-bucket", warehouse="true")
 FAILURE = {"stage": "validate", "error_type": "InvalidData", "message": "too many rejected rows"}
 
 
@@ -54,7 +55,9 @@ def unit(cloud: Any, unit_id: str, status: str = "STORED", **attributes: Any) ->
     cloud.ledger.update("r1", unit_item(unit_id), {"source_url": f"s3://b/{unit_id}", **values})
 
 
-def record(cloud: Any, later: int = 0, settings: Settings = SETTINGS, **fields: Any) -> RecordedRun:
+def record(
+    cloud: Any, later: int = 0, settings: Recording = SETTINGS, **fields: Any
+) -> RecordedRun:
     percentage = fields.pop("tolerated", 0)
     sent = request(toleratedFailurePercentage=percentage)
     values = {"execution_arn": arn("one"), "run_attempt": 1, **fields}
@@ -439,7 +442,7 @@ def test_objects_that_were_left_out_as_hidden_are_in_the_result(run: Any) -> Non
 
 
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:
-    recorded = record(run, settings=Settings("ledger", "data-bucket"))
+    recorded = record(run, settings=Recording(data_bucket="data-bucket"))
 
     assert recorded.statements_url is None
     assert not run.keys("runs/r1/units/RUN/")

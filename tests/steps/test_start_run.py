@@ -15,8 +15,8 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.messages import ClaimRun, StartedRun, StartRun
+from runs.claims import claim_run
 from runs.execution_name import execution_name
-from steps.claim_run import claim_run
 from steps.start_run import Settings, handler, start_run
 
 SETTINGS = Settings(

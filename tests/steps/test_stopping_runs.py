@@ -18,9 +18,9 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
+from runs.recording import Recording, record_run
 from steps import reaper
 from steps.list_urls import list_urls
-from steps.record_run import Settings, record_run
 from steps.record_unit import start_unit
 
 OTHER_UNIT = layout.unit_id(0, 1)
@@ -64,7 +64,7 @@ def record(world: ReaperWorld, status: RunStatus | None = None) -> RunStatus:
         execution_arn=FIRST,
         status=status,
     )
-    settings = Settings("", world.cloud.data_bucket)
+    settings = Recording(data_bucket=world.cloud.data_bucket)
     return record_run(message, settings, world.cloud.ledger, world.clock()).result.status
 
 

@@ -13,8 +13,8 @@ from contracts.messages import ClaimRun
 from contracts.run_request import RunRequest
 from dataset_loading.check import check_dataset
 from ledger.table import Ledger
+from runs.claims import claim_run
 from runtime import s3
-from steps.claim_run import claim_run
 
 NOW = datetime(2026, 11, 20, 8, 15, 0, 123456, tzinfo=UTC)
 LOST_ANSWER = EndpointConnectionError(endpoint_url="https://service")

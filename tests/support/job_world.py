@@ -19,6 +19,7 @@ from contracts.job import Engine, JobKey, JobStatus, job_attempt
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from remote_jobs.callbacks import Callbacks
+from remote_jobs.checking import check
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.emr import EmrJobs
 from remote_jobs.engines.emr_serverless import EmrServerlessJobs
@@ -31,7 +32,6 @@ from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from remote_jobs.tally import Tally
 from steps.cancel_job import cancelled
-from steps.check_job import check
 from steps.job_watcher import Watcher
 from steps.submit_job import Submitter
 

@@ -15,8 +15,7 @@ from ledger.table import ACTIVE_RUN
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from runs import topic
-from runs.executions import Ended
-from steps.claim_run import GONE
+from runs.executions import GONE, Ended
 from steps.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"

@@ -1,0 +1,86 @@
+"""Asking a job's engine how it stands, and keeping the answer in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from contracts.errors import PipelineError
+from contracts.job import Engine, JobState
+from remote_jobs.engines.base import RemoteJobs
+from remote_jobs.engines.logs import with_log_tail
+from remote_jobs.ledger import JobLedger
+from remote_jobs.quota import Turns, requests_for
+from remote_jobs.record import JobRecord, state_of
+from runtime.handler import (
+    Clock,
+    logger,
+    utc_now,
+)
+
+
+def check(
+    jobs: JobLedger,
+    adapter_of: Callable[[Engine], RemoteJobs],
+    record: JobRecord,
+    clock: Clock = utc_now,
+) -> JobRecord:
+    """The job as it is to be told: asked for at its engine, if that may be asked just now.
+
+    Past its deadline an engine that cannot be asked changes nothing: the job is to be cancelled.
+
+    Raises:
+        PipelineError: the engine could not be asked about a job that is in time.
+    """
+    if record.state.ended:
+        jobs.told(record)
+        return record
+    try:
+        adapter = adapter_of(record.engine)
+        turns, queue = Turns(jobs.ledger, clock), f"{record.engine}-checking"
+        if not turns.take(adapter.quota, queue, [record], partial(requests_for, now=clock())):
+            return record
+        return checked(jobs, adapter, record, clock)
+    except PipelineError as error:
+        if not record.overdue(clock()):
+            raise
+        logger.warning("not asked", extra={"job_id": record.job_id, "error": repr(error)})
+        return record
+
+
+def checked(
+    jobs: JobLedger, adapter: RemoteJobs, record: JobRecord, clock: Clock = utc_now
+) -> JobRecord:
+    """The job as its engine has it, kept in the ledger; the caller tells the orchestrator.
+
+    Raises:
+        PipelineError: the engine could not be asked.
+    """
+    record = located(jobs, adapter, record, clock)
+    if record.service_id is None or record.state.ended:
+        return record
+    answer = adapter.status_of_many([record.remote])[record.job_id]
+    status = state_of(record, answer)
+    record = jobs.known_as(record, status.service_id)
+    if status.state.ended:
+        status = with_log_tail(record.engine, record.remote, status)
+        # The watcher adds a log that is still to come; the end itself is told by the caller.
+        return jobs.end(record.ended(status, clock()), told=not status.log_pending)
+    if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
+        return jobs.running(record, status)
+    return record
+
+
+def located(
+    jobs: JobLedger, adapter: RemoteJobs, record: JobRecord, clock: Clock = utc_now
+) -> JobRecord:
+    """With the service id of a job whose submission was interrupted, if the engine has it.
+
+    Redshift is not asked, which lists nobody the statements of another role: submit-job's next call
+    gets the id from it, as it recognises a repeat.
+    """
+    interrupted = record.service_id is None and record.submitting_until is not None
+    if not adapter.finds_others_jobs or not interrupted:
+        return record
+    service_id = adapter.find(record.remote)
+    return record if service_id is None else jobs.submitted(record, service_id, clock())

@@ -1,0 +1,58 @@
+"""The rooms of `src/`, and who may import whom: upper layers import lower ones only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import deployed_code
+import pytest
+
+# Top to bottom. Packages of one layer do not import each other.
+LAYERS: Final = (
+    {"steps"},
+    {"publishing"},
+    {"runs", "transformation"},
+    {"validation", "stores", "dataset_loading"},
+    {"reading", "sources", "remote_jobs"},
+    {"tabular", "ledger"},
+    {"runtime"},
+    {"contracts"},
+)
+RANKS: Final = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
+MODULES: Final = sorted(deployed_code.modules())
+LARGEST_FOLDER: Final = 22
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_every_package_has_its_layer() -> None:
+    packages = {_package(module) for module in MODULES}
+    assert packages == RANKS.keys() | {"durable_pipeline"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if _package(m) in RANKS])
+def test_a_module_imports_its_own_package_and_lower_layers_only(module: str) -> None:
+    own = _package(module)
+    imported = {_package(name): name for name in deployed_code.imports(module) if name in MODULES}
+    upwards = {
+        name
+        for package, name in imported.items()
+        if package != own and (package not in RANKS or RANKS[package] <= RANKS[own])
+    }
+    assert not upwards
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("steps.")])
+def test_a_handler_imports_no_handler(module: str) -> None:
+    others = {n for n in deployed_code.imports(module) if n in MODULES and n.startswith("steps.")}
+    assert not others
+
+
+def test_folders_stay_small_enough_to_look_through() -> None:
+    sizes: dict[str, int] = {}
+    for module in MODULES:
+        folder = module.rpartition(".")[0]
+        sizes[folder] = sizes.get(folder, 0) + 1
+    assert {folder: n for folder, n in sizes.items() if n > LARGEST_FOLDER} == {}

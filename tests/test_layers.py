@@ -20,7 +20,7 @@ LAYERS: Final = (
 )
 RANKS: Final = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 MODULES: Final = sorted(deployed_code.modules())
-LARGEST_FOLDER: Final = 22
+LARGEST_FOLDER: Final = 20  # but for steps, which has a handler for every function
 
 
 def _package(module: str) -> str:
@@ -54,5 +54,6 @@ def test_folders_stay_small_enough_to_look_through() -> None:
     sizes: dict[str, int] = {}
     for module in MODULES:
         folder = module.rpartition(".")[0]
-        sizes[folder] = sizes.get(folder, 0) + 1
+        if folder != "steps":
+            sizes[folder] = sizes.get(folder, 0) + 1
     assert {folder: n for folder, n in sizes.items() if n > LARGEST_FOLDER} == {}

@@ -27,14 +27,7 @@ from contracts.errors import PipelineError
 from contracts.job import Engine
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
-from ledger.stop_decision import (
-    MARKED,
-    REASON,
-    REQUESTED_AT,
-    is_stopping,
-    reason_of,
-    record_decision,
-)
+from ledger import stop_decision
 from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
@@ -138,7 +131,7 @@ class Reaper:
 
         What fails after the decision is recorded is left to the next sweep, or to a repeat.
         """
-        outcome, run = record_decision(message, self.ledger, self.clock())
+        outcome, run = stop_decision.record_decision(message, self.ledger, self.clock())
         stopped = Stopped()
         if outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED):
             try:
@@ -153,8 +146,8 @@ class Reaper:
             run_id=message.run_id,
             outcome=outcome,
             status=run.get("status"),
-            requested_at=run.get(REQUESTED_AT),
-            reason=run.get(REASON),
+            requested_at=run.get(stop_decision.REQUESTED_AT),
+            reason=run.get(stop_decision.REASON),
             jobs_cancelled=stopped.cancelled,
             jobs_ended_before=stopped.ended_before,
             jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
@@ -242,9 +235,9 @@ class Reaper:
         now = self.ledger.get_item(run_id, RUN)
         if now is None or (now["holder"], now["run_attempt"]) != (arn, run["run_attempt"]):
             return Stopped()
-        reason = reason_of(run) if is_stopping(run) else ended.reason
+        reason = stop_decision.reason_of(run) if stop_decision.is_stopping(run) else ended.reason
         stopped = self._stop(jobs, reason, patience_seconds)
-        if now.get("reaped") == MARKED:
+        if now.get("reaped") == stop_decision.MARKED:
             self.endings.announce(now)
         return stopped
 
@@ -257,7 +250,7 @@ class Reaper:
         holder = self.executions(run["holder"])
         if is_settling(run, holder.status, self.clock()):
             return Stopped()  # the next sweep looks again
-        unannounced = run.get("reaped") == MARKED
+        unannounced = run.get("reaped") == stop_decision.MARKED
         if unannounced and holder.alive:
             return Stopped()  # it may still announce the end that it has recorded itself
         if unannounced or not RunStatus(run["status"]).ended:
@@ -265,9 +258,9 @@ class Reaper:
                 count_end(run["holder"], holder.status)
             if unannounced or not holder.alive:
                 return self._reap_run(run_id, run["holder"], holder, patience_seconds)
-            if is_stopping(run):
+            if stop_decision.is_stopping(run):
                 units = [job for job in records if job.key.unit_id != layout.RUN_UNIT]
-                return self._stop(units, reason_of(run), patience_seconds)
+                return self._stop(units, stop_decision.reason_of(run), patience_seconds)
             late = (self.clock() - OVERDUE_GRACE).timestamp()
             overdue = [job for job in records if job.deadline < late or job.cancelling]
             late_ones = self._stop(overdue, "still running long after its deadline")

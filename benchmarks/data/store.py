@@ -7,6 +7,7 @@ the same bytes. `FileS3` speaks as much of boto3's S3 client as the steps use.
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -66,10 +67,16 @@ class FileS3:
         root = self._store.root
         keys = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         found = [key for key in sorted(keys) if key.startswith(Prefix)]
-        sizes = [self._store.path(key).stat().st_size for key in found]
+        stats = [self._store.path(key).stat() for key in found]
         return {
             "Contents": [
-                {"Key": k, "Size": s, "ETag": "none"} for k, s in zip(found, sizes, strict=True)
+                {
+                    "Key": key,
+                    "Size": stat.st_size,
+                    "ETag": "none",
+                    "LastModified": datetime.fromtimestamp(stat.st_mtime, UTC),
+                }
+                for key, stat in zip(found, stats, strict=True)
             ]
         }
 

@@ -40,7 +40,9 @@ BY_LETTER: Final = {
     "transform": LAST_OF_EACH_KEY,
     "targets": {"dynamodb": {"key": ["k"]}},
 }
-_OF_THE_RUN: Final = {"pk", "index", "run_id", "unit_id", "version"}
+_OF_THE_RUN: Final = {
+    "pk", "index", "run_id", "unit_id", "version", "execution_id", "processed_at", "stored_at",
+}  # fmt: skip
 _NUMBERS: Final = itertools.count(1)
 
 

@@ -41,7 +41,8 @@ BY_LETTER: Final = {
     "targets": {"dynamodb": {"key": ["k"]}},
 }
 _OF_THE_RUN: Final = {
-    "pk", "index", "run_id", "unit_id", "version", "execution_id", "processed_at", "stored_at",
+    "pk", "index", "run_id", "unit_id", "version",
+    "source_key", "execution_id", "processed_at", "stored_at",
 }  # fmt: skip
 _NUMBERS: Final = itertools.count(1)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from benchmarks.data import orders_file
 from contracts.dataset import Dataset
-from steps import duck
+from tabular import workspace
 from validation.row_classes import Split
 from validation.unit_split import split_text
 
@@ -42,7 +42,7 @@ def blocks():
     for _ in range(max(1, megabytes * 1024 * 1024 // len(block))):
         yield block
 
-with duck.workspace(2048) as space:
+with workspace.workspace(2048) as space:
     split = Split(Dataset.from_json({**contract, "jobs": []}), None)
     rows = split_text(space, blocks(), split, "a.csv", 2)
 status = Path("/proc/self/status").read_text()

@@ -33,7 +33,7 @@ class Settings(EmrSettings):
 
 
 def check_deployment(dataset: Dataset, settings: Settings) -> None:
-    """Everything that the contract names is there; all that lacks is told at once.
+    """Everything that the contract names is there; all that lacks is reported at once.
 
     Raises:
         InvalidDataset: the source or a lookup is where the pipeline keeps or writes files.

@@ -128,8 +128,9 @@ def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:
     try:
         return describe(url, bucket, key)
     except NotFound as error:
+        why = f": {understood}" if understood else ""
         raise NotFound(
-            f"there is no object {url}{f': {understood}' if understood else ''} ({error})"
+            f"there is no object {url}{why}; upload it and send the message again"
         ) from error
 
 

@@ -81,8 +81,8 @@ def transform(message: Transform, settings: Settings) -> Transformed:
             answer = _transformed(space, unit, valid)
         except duckdb.Error as error:
             _refuse(error, where)
-    told = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
-    logger.info("transformed", extra={**told, "reach": unit.reach.value})
+    counts = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
+    logger.info("transformed", extra={**counts, "reach": unit.reach.value})
     for name, value in (("RowsTransformed", answer.rows), ("RowsSetAside", answer.rejected)):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     return answer

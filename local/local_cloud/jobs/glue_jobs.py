@@ -244,9 +244,9 @@ def _warnings(name: str, properties: Mapping[str, Any]) -> list[str]:
     if int(properties.get("MaxRetries") or 0) > 0:
         found.append("MaxRetries")
     found += sorted(_UNANSWERED_ARGUMENTS & set(properties.get("DefaultArguments") or {}))
-    told = [f"Glue job {name}: {what} is not emulated{_NOTES.get(what, '')}" for what in found]
+    notes = [f"Glue job {name}: {what} is not emulated{_NOTES.get(what, '')}" for what in found]
     command = properties.get("Command") or {}
     if command.get("Name") == PYTHON_SHELL:
         note = interpreter_for(str(command.get("PythonVersion") or "")).note
-        told += [f"Glue job {name} {note}"] if note else []
-    return told
+        notes += [f"Glue job {name} {note}"] if note else []
+    return notes

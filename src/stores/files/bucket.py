@@ -151,7 +151,7 @@ class OutputBucket:
 
 
 def _headers(key: str) -> dict[str, Any]:
-    """What a browser or a client is told of an object."""
+    """The media type and encoding that readers of an object see."""
     endings = key.rpartition("/")[2].split(".")[1:]
     headers = {"ContentType": _TYPES[endings[0]]}
     if endings[-1] in ("gz", "zst"):

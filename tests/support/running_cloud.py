@@ -176,6 +176,14 @@ class RunningCloud:
             yield
 
     @contextmanager
+    def job_waiting_for(self, file: Path) -> Iterator[None]:
+        """For a while the Glue script waits for this file to be there, whatever its input."""
+        with self._job_doing(
+            f"import os, time\n    while not os.path.exists({str(file)!r}): time.sleep(0.1)", ""
+        ):
+            yield
+
+    @contextmanager
     def _job_doing(self, what: str, input_part: str) -> Iterator[None]:
         s3, bucket = self.cloud.client("s3"), self.outputs["CodeBucketName"]
         key, imports = "jobs/clean_csv.py", "import argparse\n"

@@ -60,6 +60,10 @@ class IamService:
         self._grants, self._forget, self._port = grants, forget, substrate_port
         self._made: dict[str, _MadeRole] = {}
 
+    def use(self, grants: Grants) -> None:
+        """Make and change roles among these from now on; those that calls have made are in them."""
+        self._grants = grants
+
     def handle(
         self,
         method: str,

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- literal() quotes
 """prepare_warehouse: see that the tables of a run are there, before its first load.
 
 The pipeline's own tables come from `sql/` in the code bucket, the target's from the contract. Where

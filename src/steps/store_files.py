@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """store_files: a unit's rows as files in the output bucket, below the prefix of targets.files.
 
 Keys follow from run, unit and rows, so a repeat overwrites its own files. Each appears when it is
@@ -33,7 +32,8 @@ from stores.files.records import FileRecords
 from tabular import workspace
 from tabular.part_files import RowFiles
 from tabular.parts import Part, output_parts
-from tabular.workspace import MEGABYTE, Workspace, text
+from tabular.sql import sql_literal
+from tabular.workspace import MEGABYTE, Workspace
 
 DOWNLOADS: Final = 4  # at a time
 UPLOADS: Final = 8  # at a time; so many files wait on the disk at most
@@ -158,7 +158,8 @@ def _written(
         path = space.path(f"file-{number}")
         plan.rows.show(space, file.first, file.last)
         space.connection.execute(
-            f"COPY (SELECT {form.select} FROM ({plan.rows.query})) TO {text(path)} {form.options}"
+            f"COPY (SELECT {form.select} FROM ({plan.rows.query}))"
+            f" TO {sql_literal(path)} {form.options}"
         )
         record = file.record(path.stat().st_size)
         under_way.append((pool.submit(_put, bucket, path, file.key), record))

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by tabular.workspace; the transform was parsed with the contract
 """transform: the contract's SQL over the valid rows; the result is what is stored.
 
 The same rows always give the same files: a transform that looks at single rows keeps them in their
@@ -32,7 +31,8 @@ from stores.limits import StoreLimits
 from tabular import workspace
 from tabular.part_files import RowFiles, Rows, write_parts
 from tabular.parts import valid_parts
-from tabular.workspace import MEGABYTE, STORED, Workspace, quoted, text
+from tabular.sql import STORED, column_type, sql_identifier, sql_literal
+from tabular.workspace import MEGABYTE, Workspace
 from transformation import unstorable_rows
 from transformation.lookup_tables import load_lookups
 from transformation.row_scope import Reach, reach_of
@@ -248,7 +248,7 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
 def _select(snapshot: DatasetSnapshot) -> str:
     """The contract's SQL, with the columns and types that the snapshot promises."""
     columns = ", ".join(
-        f"CAST({quoted(name)} AS {workspace.column_type(kind)}) AS {quoted(name)}"
+        f"CAST({sql_identifier(name)} AS {column_type(kind)}) AS {sql_identifier(name)}"
         for name, kind in snapshot.output_columns
     )
     return f"SELECT {columns} FROM ({_sql(snapshot)}\n)"
@@ -280,8 +280,8 @@ def _result(space: Workspace, unit: _Unit, valid: Rows, limits: StoreLimits) -> 
 def _sorted(space: Workspace, select: str, key: Sequence[str]) -> Rows:
     """All rows of a query, in the order of a key, in a file of their own."""
     file: Path = space.path("sorted.parquet")
-    order = ", ".join(quoted(name) for name in key)
-    count = space.number(f"COPY ({select} ORDER BY {order}) TO {text(file)} {STORED}")
+    order = ", ".join(sql_identifier(name) for name in key)
+    count = space.number(f"COPY ({select} ORDER BY {order}) TO {sql_literal(file)} {STORED}")
     result = Rows(RowFiles((file,), (count,)), _SORTED)
     result.show(space)
     return result

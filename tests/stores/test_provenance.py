@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """An item says which object and which execution it comes from, and when."""
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from runtime import s3
 from steps.store_dynamodb import handler
 from stores.dynamodb.items import ITEM_BYTES, ItemMaker
 from stores.dynamodb.provenance import Provenance, instant, with_execution
-from tabular.workspace import any_of, connect
+from tabular.sql import any_of
+from tabular.workspace import connect
 
 NAMES = ["source_key", "execution_id", "processed_at", "stored_at"]
 COLUMNS = [{"name": "id"}, {"name": "n", "type": "integer"}]

@@ -15,8 +15,8 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotConfigured, PipelineError
 from contracts.messages import ExplainLoad, LoadExplanation
-from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler
+from sources import frozen
 from stores.redshift.client import WarehouseClient, WarehouseSettings
 from stores.redshift.sql import LONGEST_TEXT, literal, table_name
 from tabular import workspace
@@ -61,7 +61,7 @@ def explain_load(
         NotFound: the unit's files are not there.
     """
     bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
-    snapshot = s3.read_snapshot(bucket, run_id)
+    snapshot = frozen.read_snapshot(bucket, run_id)
     if snapshot.dataset.targets.redshift is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
     prefix = layout.s3_url(bucket, layout.output_prefix(run_id, unit_id))

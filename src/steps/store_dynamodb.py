@@ -21,7 +21,6 @@ from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
-from runtime import s3
 from runtime.handler import (
     RemainingTime,
     metrics,
@@ -29,6 +28,7 @@ from runtime.handler import (
     timed_step_handler,
     utc_now,
 )
+from sources import frozen
 from stores.dynamodb.items import ItemMaker, refuse
 from stores.dynamodb.provenance import provenance_of, with_execution
 from stores.dynamodb.writer import WRITERS, Clock, ItemWriter, Pause, Puts
@@ -76,7 +76,7 @@ def store_dynamodb(
         NotConfigured: the contract has no such target.
     """
     bucket = settings.data_bucket
-    snapshot = s3.read_snapshot(bucket, message.run_id)
+    snapshot = frozen.read_snapshot(bucket, message.run_id)
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")

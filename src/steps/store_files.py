@@ -23,8 +23,8 @@ from contracts.output_files import FileRecord, UnitFiles
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from reading.reader import first_line
-from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler
+from sources import frozen
 from stores.files.bucket import OutputBucket
 from stores.files.formats import FileFormat
 from stores.files.partitions import Plan, plan_files
@@ -69,7 +69,7 @@ def store_files(message: StoreFiles, settings: Settings) -> StoredFiles:
         NotConfigured: the contract has no such target, or the output bucket cannot be written.
         OwnershipLost: a later attempt of the run writes this unit's files.
     """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
     target = snapshot.dataset.targets.files
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")

@@ -26,6 +26,7 @@ from ledger.table import Ledger, LedgerSettings
 from reading.reader import first_line
 from runtime import s3
 from runtime.handler import logger, metrics, settings_from_environment, step_handler
+from sources import frozen
 from stores.dynamodb.provenance import with_execution
 from stores.limits import StoreLimits
 from tabular import workspace
@@ -69,7 +70,7 @@ def transform(message: Transform, settings: Settings) -> Transformed:
             with, it makes more rows than it was given, or too many that no store takes; or a lookup
             is not as it was.
     """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
     where = f"unit {message.unit_id} of run {message.run_id}"
     unit = _Unit(message, settings, snapshot, where, _reach(snapshot, where))
     memory = int(settings.aws_lambda_function_memory_size)
@@ -172,7 +173,7 @@ def _set_aside(
         unstorable_rows.number_by_position(space)
     elif snapshot.array is not None:  # every item is to have its own result
         unstorable_rows.number_by_trial(space, valid, _select(snapshot), unit.where)
-    source = s3.read_unit(bucket, message.run_id, message.unit_id).url
+    source = frozen.read_unit(bucket, message.run_id, message.unit_id).url
     path = space.path("aside.jsonl")
     rules = unstorable_rows.write_aside(space, path, source, valid)
     key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)

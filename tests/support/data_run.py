@@ -16,8 +16,8 @@ from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray
 from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
-from runtime import s3
 from runtime.handler import utc_now
+from sources import frozen
 from steps import store_dynamodb as store_dynamodb_step
 from steps import transform as transform_step
 from steps import validate as validate_step
@@ -108,8 +108,8 @@ class DataRun:
             input_url=self.input_url,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
-        s3.read_snapshot.cache_clear()
-        s3.read_manifest_part.cache_clear()
+        frozen.read_snapshot.cache_clear()
+        frozen.read_manifest_part.cache_clear()
         return self
 
     def validate(self, input_url: str | None = None) -> Validated:

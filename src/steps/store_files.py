@@ -40,7 +40,7 @@ UPLOADS: Final = 8  # at a time; so many files wait on the disk at most
 _WAITING_BYTES: Final = 1024 * MEGABYTE  # of them together; then the next one waits to be written
 _LARGEST_PART: Final = 128 * MEGABYTE  # as Parquet; as text it may be many times that
 # Disk that a byte of rows comes to: the rows and some files; or what a sort spills of them
-# uncompressed, and the sorted ones (steps.transform has measured it).
+# uncompressed, and the sorted ones (transformation.transformer has measured it).
 _DISK: Final = {False: 2.0, True: 7.0}
 _ADVICE: Final = "make the objects smaller"
 

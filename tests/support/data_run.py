@@ -19,8 +19,9 @@ from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, 
 from runtime.handler import utc_now
 from sources import frozen
 from steps import store_dynamodb as store_dynamodb_step
-from steps import transform as transform_step
 from steps import validate as validate_step
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -120,10 +121,8 @@ class DataRun:
         self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512, **fields: Any
     ) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=UNIT, **fields)
-        settings = transform_step.Settings(
-            DATA_BUCKET, str(memory_megabytes), str(ephemeral_megabytes)
-        )
-        return transform_step.transform(message, settings)
+        capacity = Capacity(memory_megabytes, ephemeral_megabytes)
+        return transform_unit(message, DATA_BUCKET, capacity)
 
     def put_part(self, query: str, number: int = 0, unit: str = UNIT) -> DataRun:
         """A part of the unit's output, as transform would have left it: a query's rows."""

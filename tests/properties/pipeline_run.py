@@ -29,9 +29,9 @@ from contracts.messages import (
 )
 from dataset_loading.check import CheckedDataset, check_dataset
 from steps import store_dynamodb as store_step
-from steps import validate as validate_step
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (
@@ -121,7 +121,7 @@ class PipelineRun:
 
     def validate(self, unit: int = 0) -> Validated:
         message = Validate(run_id=self.run_id, unit_id=layout.unit_id(0, unit))
-        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+        return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
 
     def transform(self, unit: int = 0) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=layout.unit_id(0, unit))

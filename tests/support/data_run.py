@@ -19,9 +19,9 @@ from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, 
 from runtime.handler import utc_now
 from sources import frozen
 from steps import store_dynamodb as store_dynamodb_step
-from steps import validate as validate_step
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -115,7 +115,7 @@ class DataRun:
 
     def validate(self, input_url: str | None = None) -> Validated:
         message = Validate(run_id=self.run_id, unit_id=UNIT, input_url=input_url)
-        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+        return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
 
     def transform(
         self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512, **fields: Any

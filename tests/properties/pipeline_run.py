@@ -28,7 +28,7 @@ from contracts.messages import (
     Validated,
 )
 from dataset_loading.check import CheckedDataset, check_dataset
-from steps import store_dynamodb as store_step
+from stores.dynamodb.slices import store_slice
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
 from validation.validator import validate_unit
@@ -129,7 +129,6 @@ class PipelineRun:
 
     def store(self, unit: int = 0, slices_of: int | None = None) -> list[StoredRows]:
         """All slices; with `slices_of`, the function's time is up after so many looks at it."""
-        names = store_step.Settings(DATA_BUCKET, PROCESSED_DATA_TABLE)
         answers: list[StoredRows] = []
         first: int | None = 0
         while first is not None:
@@ -138,9 +137,11 @@ class PipelineRun:
             )
             looks = itertools.count()
             answers.append(
-                store_step.store_dynamodb(
+                store_slice(
                     message,
-                    names,
+                    DATA_BUCKET,
+                    PROCESSED_DATA_TABLE,
+                    1024,
                     remaining=lambda: 0.0 if slices_of and next(looks) >= slices_of else 900.0,  # noqa: B023
                     pause=lambda _seconds: None,
                 )

@@ -18,7 +18,7 @@ from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
 from runtime.handler import utc_now
 from sources import frozen
-from steps import store_dynamodb as store_dynamodb_step
+from stores.dynamodb.slices import store_slice
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
 from validation.validator import validate_unit
@@ -139,11 +139,10 @@ class DataRun:
         given = {name: options[name] for name in fields if name in options}
         unit = options.get("unit", UNIT)
         message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
-        settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
         remaining = options.get("remaining", lambda: 900.0)
         pause = options.get("pause", lambda _seconds: None)
         now = options.get("now", utc_now)
-        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause, now)
+        return store_slice(message, DATA_BUCKET, "processed-data", 1024, remaining, pause, now)
 
     def set_aside(self) -> list[dict[str, Any]]:
         """The rows that transform has set aside."""

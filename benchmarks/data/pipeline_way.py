@@ -14,11 +14,13 @@ from contracts.dataset import Dataset, DatasetSnapshot
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from contracts.messages import Transform, Validate
 from runtime import clients
-from steps import transform, validate
+from steps import validate
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
 
 BUCKET: Final = "bench"
 RUN: Final = "bench"
-EPHEMERAL_MEGABYTES: Final = "10240"
+EPHEMERAL_MEGABYTES: Final = 10240
 UNIT: Final = layout.unit_id(0, 0)
 _CONTRACT: Final = Path(__file__).resolve().parents[2] / "datasets" / "orders.yaml"
 _OUTPUT: Final = (
@@ -46,8 +48,8 @@ class PipelineWay:
         validate.validate(Validate(run_id=RUN, unit_id=UNIT), settings)
 
     def transform(self) -> None:
-        settings = transform.Settings(BUCKET, self._memory, EPHEMERAL_MEGABYTES)
-        transform.transform(Transform(run_id=RUN, unit_id=UNIT), settings)
+        capacity = Capacity(int(self._memory), EPHEMERAL_MEGABYTES)
+        transform_unit(Transform(run_id=RUN, unit_id=UNIT), BUCKET, capacity)
 
 
 def _run_documents(source_key: str, size: int) -> dict[str, object]:

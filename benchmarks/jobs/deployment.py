@@ -29,8 +29,8 @@ from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from runtime import clients as aws
-from runtime import s3 as storage
 from runtime.handler import metrics, settings_from_environment, use_clock, utc_now
+from sources import frozen
 from steps import job_watcher
 
 GLUE_JOB: Final = "stack-clean-csv"
@@ -144,8 +144,8 @@ def deployed(minutes: int, units: int, meter: Meter) -> Iterator[Deployment]:
     real_client = aws.client
     with mock_aws():
         real_client.cache_clear()
-        storage.read_snapshot.cache_clear()
-        storage.read_manifest_part.cache_clear()
+        frozen.read_snapshot.cache_clear()
+        frozen.read_manifest_part.cache_clear()
         _make_tables()
         real_client("s3").create_bucket(Bucket=DATA_BUCKET)
         _put_run(real_client("s3"), units)

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """What a sample's columns hold: types, absent values, ranges, candidate keys. Read by DuckDB.
 
 Types are told as strictly as validation reads them. Real samples are dirty: a type that nearly all
@@ -20,7 +19,8 @@ from cli.proposal.names import LeftOut, NamedField, named_fields
 from cli.proposal.sample import SampleObject
 from cli.proposal.table import Loaded, load, number_of, row_of
 from contracts.dataset import COLUMNS_AT_MOST
-from tabular.workspace import column_type, connect, text
+from tabular.sql import column_type, sql_literal
+from tabular.workspace import connect
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
@@ -185,16 +185,18 @@ def _type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> tu
 
     def count(shape: str, kind: str) -> str:
         cast = f"TRY_CAST({trimmed} AS {kind}) IS NOT NULL"
-        return f"count(*) FILTER (WHERE regexp_full_match({trimmed}, {text(shape)}) AND {cast})"
+        return (
+            f"count(*) FILTER (WHERE regexp_full_match({trimmed}, {sql_literal(shape)}) AND {cast})"
+        )
 
     whole = f"length(regexp_replace(split_part({trimmed}, '.', 1), '[^0-9]', '', 'g'))"
-    numeric = f"FILTER (WHERE regexp_full_match({trimmed}, {text(_NUMBER)}))"
+    numeric = f"FILTER (WHERE regexp_full_match({trimmed}, {sql_literal(_NUMBER)}))"
     booleans = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n')"
     asked = (
         f"SELECT count(*) FILTER (WHERE lower({trimmed}) IN {booleans}), {count(_DATE, 'DATE')},"
         f" {count(_TIMESTAMP, 'TIMESTAMPTZ')}, {count('[+-]?[0-9]+', 'BIGINT')},"
         f" {count(_NUMBER, 'DOUBLE')}, "
-        f" count(*) FILTER (WHERE regexp_full_match({trimmed}, {text(_DOUBLE)})"
+        f" count(*) FILTER (WHERE regexp_full_match({trimmed}, {sql_literal(_DOUBLE)})"
         f" AND isfinite(TRY_CAST({trimmed} AS DOUBLE))),"
         f" bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')),"
         f" max(length(split_part({trimmed}, '.', 2))) {numeric}, max({whole}) {numeric}"

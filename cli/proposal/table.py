@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """A sample's rows as a table of texts, read as the contract's format will be."""
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from cli.proposal.sample import SampleObject
 from reading.column_positions import json_pointer
 from reading.parquet_schema import columns_of, shapes_of
 from reading.parquet_texts import Text, text_of
-from tabular.workspace import any_of, text
+from tabular.sql import any_of, sql_literal
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
@@ -51,12 +50,12 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
         layout = "array" if sample.kind == "json" else "newline_delimited"
         readable = "coalesce(json_type(item) = 'OBJECT', false)"
         relation = (
-            f"read_json({text(sample.path)}, format = '{layout}', records = false,"
+            f"read_json({sql_literal(sample.path)}, format = '{layout}', records = false,"
             " columns = {item: 'JSON'}, maximum_object_size = 67108864,"
             f" ignore_errors = {str(sample.kind == 'jsonl').lower()})"
         )
         names = _keys(connection, relation)
-        values = [f"json_extract_string(item, {text(json_pointer(name))})" for name in names]
+        values = [f"json_extract_string(item, {sql_literal(json_pointer(name))})" for name in names]
     if not names:
         connection.execute("CREATE TABLE sample (nothing VARCHAR)")
         unreadable = number_of(connection, f"SELECT count(*) FROM {relation}")
@@ -81,7 +80,7 @@ def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
         values.append(shown.sql)
         faults += [broken for broken, _ in shown.faults]
     labels = ", ".join(f"c{at}" for at in range(len(columns)))
-    relation = f"read_parquet({text(sample.path)}) AS file({labels})"
+    relation = f"read_parquet({sql_literal(sample.path)}) AS file({labels})"
     return [column.name for column in columns], values, relation, f"({any_of(faults)}) IS NOT TRUE"
 
 
@@ -115,9 +114,10 @@ def _load_csv(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Lo
         names = first if header else names
     columns = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(names)))
     connection.execute(
-        f"CREATE TABLE sample AS SELECT * FROM read_csv({text(sample.path)},"
-        f" header = {str(header).lower()}, auto_detect = false, delim = {text(delimiter)},"
-        f" quote = {text(quote)}, escape = {text(quote)}, columns = {{{columns}}}, nullstr = '',"
+        f"CREATE TABLE sample AS SELECT * FROM read_csv({sql_literal(sample.path)},"
+        f" header = {str(header).lower()}, auto_detect = false, delim = {sql_literal(delimiter)},"
+        f" quote = {sql_literal(quote)}, escape = {sql_literal(quote)},"
+        f" columns = {{{columns}}}, nullstr = '',"
         " store_rejects = true, rejects_limit = 0)"
     )
     if not header:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from contracts.columns import folded
 from contracts.errors import InvalidData
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 
 def positions_of(header: Sequence[str], names: Mapping[str, str], source: str) -> dict[str, int]:
@@ -82,7 +82,7 @@ def json_texts(found: str, names: Mapping[str, str]) -> str:
         one = f"found[{n}]"
         if name in own:
             other = f"found[{own[name]}]"
-            refusal = f"error({text(_both(name, key, 'a record'))})"
+            refusal = f"error({sql_literal(_both(name, key, 'a record'))})"
             one = (
                 f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
                 f" ELSE coalesce({one}, {other}) END"

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the names of tables are ours
 """Records that DuckDB could not read: which they were, where they stand and what is wrong."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from reading import parquet_footer
 from reading.column_positions import positions_of
 from reading.parquet_schema import MOST_DIGITS, columns_of, shapes_of
 from reading.parquet_texts import text_of
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 FAULT: Final = '"row-fault"'  # hyphens keep our columns apart from every contract column
 
@@ -70,14 +70,14 @@ def select_columns(
             " lists, structs and maps of these, or leave it out of the contract"
         )
     faults = "".join(
-        f" WHEN {broken} THEN {text(f'{name}: {reason}')}"
+        f" WHEN {broken} THEN {sql_literal(f'{name}: {reason}')}"
         for name, one in found.items()
         for broken, reason in one.faults
     )
     # By other names, as a column may be called file_row_number itself.
     labels = ", ".join(f"c{number}" for number in range(len(header)))
     return ParquetSelect(
-        relation=f"read_parquet({text(path)}) AS file({labels})",
+        relation=f"read_parquet({sql_literal(path)}) AS file({labels})",
         texts={name: f"nullif({one.sql}, '')" for name, one in found.items()},
         fault=f"CASE{faults} END" if faults else "CAST(NULL AS VARCHAR)",
         ignored=tuple(name for at, name in enumerate(header) if at not in positions.values()),

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace; SQL has no other way to take them
 """A source as a relation of texts, piece by piece.
 
 Nothing is read into tables: a relation is SQL over a file. The same rules as in
@@ -24,7 +23,7 @@ from reading.chunks import Piece
 from reading.column_positions import in_contract_names, json_paths, json_texts, positions_of
 from reading.header import header_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
-from tabular.workspace import any_of, quoted, text
+from tabular.sql import any_of, sql_identifier, sql_literal
 
 REJECTS: Final = "unread"  # the table of what could not be read, see `reading.malformed`
 NUMBER: Final = '"row-number"'  # of a row in its piece, from 1
@@ -84,7 +83,7 @@ class Reader:
 
 def text_column(column: str) -> str:
     """Name of a column's text; the hyphen keeps it apart from every contract column."""
-    return quoted(f"text-{column}")
+    return sql_identifier(f"text-{column}")
 
 
 def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
@@ -135,16 +134,16 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
     # None: an empty file
     header = list(names) if header is None else in_contract_names(header, positions)
     labels = [f"field-{number}" for number in range(len(header))]
-    fields = [quoted(label) for label in labels]
-    columns = ", ".join(f"{text(label)}: 'VARCHAR'" for label in labels)
+    fields = [sql_identifier(label) for label in labels]
+    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
     texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
 
     def relation(piece: Piece) -> str:
         has_header = str(form.header and piece.number == 0).lower()
         rows = (
-            f"read_csv({text(piece.path)}, auto_detect = false, header = {has_header},"
-            f" delim = {text(form.delimiter)}, quote = {text(form.quote)},"
-            f" escape = {text(form.quote)}, columns = {{{columns}}}, nullstr = '',"
+            f"read_csv({sql_literal(piece.path)}, auto_detect = false, header = {has_header},"
+            f" delim = {sql_literal(form.delimiter)}, quote = {sql_literal(form.quote)},"
+            f" escape = {sql_literal(form.quote)}, columns = {{{columns}}}, nullstr = '',"
             f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
         )
         return f"(SELECT *, {texts} FROM {_numbered(rows)})"
@@ -180,8 +179,9 @@ def _json(names: Mapping[str, str]) -> Reader:
     def relation(piece: Piece) -> str:
         # \x01 separates nothing that is text: the lines as they are.
         lines = (
-            f"read_csv({text(piece.path)}, auto_detect = false, header = false, delim = '\x01',"
-            f" quote = '', escape = '', columns = {{{text(_LINE[1:-1])}: 'VARCHAR'}},"
+            f"read_csv({sql_literal(piece.path)}, auto_detect = false, header = false,"
+            f" delim = '\x01', quote = '', escape = '',"
+            f" columns = {{{sql_literal(_LINE[1:-1])}: 'VARCHAR'}},"
             f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
         )
         rows = f"(SELECT *, {found} AS {_FOUND} FROM {_numbered(lines)})"
@@ -203,9 +203,9 @@ def json_values(paths: Sequence[str]) -> str:
     DuckDB passes numbers through a double. Where that may change one, the line is read again with
     its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
     """
-    wanted = f"[{', '.join(text(path) for path in paths)}]"
+    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
     # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({_LINE}, {text(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    marked = f"regexp_replace({_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
     texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
     plain = f"json_extract_string({_LINE}, {wanted})"
     exact = (
@@ -216,7 +216,7 @@ def json_values(paths: Sequence[str]) -> str:
     )
     return (
         f"CASE WHEN ({_IS_OBJECT}) IS NOT TRUE THEN NULL"
-        f" WHEN regexp_matches({_LINE}, {text(_DELICATE)}) THEN {exact} ELSE {plain} END"
+        f" WHEN regexp_matches({_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
     )
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- literal() and tabular.workspace quote
 """explain_load: which file, row, column and value a failed load fell over.
 
 Three witnesses: the warehouse's error, its view of load errors, and the files themselves. Of
@@ -16,13 +15,14 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotConfigured, PipelineError
 from contracts.messages import ExplainLoad, LoadExplanation
-from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler
+from sources import frozen
 from stores.redshift.client import WarehouseClient, WarehouseSettings
 from stores.redshift.sql import LONGEST_TEXT, literal, table_name
 from tabular import workspace
 from tabular.parts import Part, output_parts
-from tabular.workspace import Workspace, quoted, text
+from tabular.sql import sql_identifier, sql_literal
+from tabular.workspace import Workspace
 
 FINDINGS: Final = 3
 VALUE_CHARACTERS: Final = 100
@@ -61,7 +61,7 @@ def explain_load(
         NotFound: the unit's files are not there.
     """
     bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
-    snapshot = s3.read_snapshot(bucket, run_id)
+    snapshot = frozen.read_snapshot(bucket, run_id)
     if snapshot.dataset.targets.redshift is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
     prefix = layout.s3_url(bucket, layout.output_prefix(run_id, unit_id))
@@ -143,7 +143,7 @@ class _Search:
         if parts and error.row and error.column in self._columns:
             found = self._query(
                 parts[0],
-                f"SELECT {quoted(error.column)} FROM {{file}} WHERE file_row_number + 1"
+                f"SELECT {sql_identifier(error.column)} FROM {{file}} WHERE file_row_number + 1"
                 f" = {error.row}",
             )
             value = f" (value {_shown(found[0][0])})" if found else ""
@@ -162,8 +162,10 @@ class _Search:
         return lines
 
     def _too_long_in(self, part: Part, limited: dict[str, int], most: int) -> Iterator[str]:
-        over = " OR ".join(f"strlen({quoted(name)}) > {length}" for name, length in limited.items())
-        names = ", ".join(quoted(name) for name in (*limited, *self._key))
+        over = " OR ".join(
+            f"strlen({sql_identifier(name)}) > {length}" for name, length in limited.items()
+        )
+        names = ", ".join(sql_identifier(name) for name in (*limited, *self._key))
         rows = self._query(
             part,
             f"SELECT file_row_number + 1, {names} FROM {{file}} WHERE {over}"
@@ -184,7 +186,7 @@ class _Search:
         path = self._space.path(part.name)
         if not path.exists():
             workspace.download(self._bucket, part.key, path)
-        file = f"read_parquet({text(path)}, file_row_number = true)"
+        file = f"read_parquet({sql_literal(path)}, file_row_number = true)"
         return self._space.connection.execute(sql.format(file=file)).fetchall()
 
 

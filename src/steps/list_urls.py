@@ -19,8 +19,8 @@ from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
 from ledger.stop_decision import is_stopping, refuse_stopped
 from ledger.table import RUN, Ledger
-from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler, utc_now
+from sources import frozen
 from sources.item_batches import split_array
 from sources.listing import Listing, describe, describe_all, list_source
 from sources.manifest import freeze, ranges, read_summary, stored_positions
@@ -59,13 +59,13 @@ def list_urls(
     run_id = message.request.run_id
     if message.shard == 0:
         refuse_stopped(ledger, run_id)
-    snapshot = s3.read_snapshot(data_bucket, run_id)
-    frozen = read_summary(data_bucket, run_id)
-    if frozen is None:
+    snapshot = frozen.read_snapshot(data_bucket, run_id)
+    manifest = read_summary(data_bucket, run_id)
+    if manifest is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
         check_limits(listing.entries, snapshot.dataset.limits)
         _check_ownership(message, ledger)
-        frozen = freeze(
+        manifest = freeze(
             listing.entries,
             run_id,
             message.units_per_shard,
@@ -74,10 +74,10 @@ def list_urls(
             of_items=snapshot.array is not None,
             hidden=listing.hidden,
         )
-        counts = {"objects": frozen.objects, "hidden": frozen.hidden}
+        counts = {"objects": manifest.objects, "hidden": manifest.hidden}
         logger.info("manifest frozen", extra=counts)
-    _mark_running(message, snapshot, frozen, ledger, now)
-    return _with_pending(message, frozen, ledger)
+    _mark_running(message, snapshot, manifest, ledger, now)
+    return _with_pending(message, manifest, ledger)
 
 
 def find_entries(
@@ -165,22 +165,22 @@ def _unstored_entries(
     unstored: list[ManifestEntry] = []
     for shard in range(len(summary.shard_sizes)):
         stored = stored_positions(ledger, run_id, shard)
-        entries = s3.read_manifest_part(data_bucket, run_id, shard).entries
+        entries = frozen.read_manifest_part(data_bucket, run_id, shard).entries
         unstored += [entry for position, entry in enumerate(entries) if position not in stored]
     now = describe_all(unstored)
     return unstored if snapshot.array is not None else now  # batches do not change
 
 
-def _with_pending(message: ListUrls, frozen: ManifestSummary, ledger: Ledger) -> ManifestSummary:
-    sizes = frozen.shard_sizes
+def _with_pending(message: ListUrls, manifest: ManifestSummary, ledger: Ledger) -> ManifestSummary:
+    sizes = manifest.shard_sizes
     size = sizes[message.shard] if message.shard < len(sizes) else 0
     stored: set[int] = set()
     if message.shard > 0 and is_stopping(ledger.get_item(message.request.run_id, RUN)):
-        return frozen.model_copy(update={"pending": ()})
+        return manifest.model_copy(update={"pending": ()})
     if message.run_attempt > 1 and size:
         stored = stored_positions(ledger, message.request.run_id, message.shard)
     pending = [position for position in range(size) if position not in stored]
-    return frozen.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})
+    return manifest.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})
 
 
 def _check_ownership(message: ListUrls, ledger: Ledger) -> None:
@@ -197,7 +197,7 @@ def _check_ownership(message: ListUrls, ledger: Ledger) -> None:
 def _mark_running(
     message: ListUrls,
     snapshot: DatasetSnapshot,
-    frozen: ManifestSummary,
+    manifest: ManifestSummary,
     ledger: Ledger,
     now: datetime,
 ) -> None:
@@ -205,8 +205,8 @@ def _mark_running(
     changes = {
         "status": RunStatus.RUNNING.value,
         "dataset_version": snapshot.version,
-        "units": {"total": frozen.objects},
-        **({} if frozen.items is None else {"items": {"total": frozen.items}}),
+        "units": {"total": manifest.objects},
+        **({} if manifest.items is None else {"items": {"total": manifest.items}}),
         "updated_at": format_timestamp(now),
     }
     claimed = Attr("run_attempt").eq(message.run_attempt) & Attr("status").eq(RunStatus.CLAIMED)

@@ -19,6 +19,7 @@ from dataset_loading.deployment import Settings, check_deployment
 from dataset_loading.freeze_lookups import freeze_lookups
 from runtime import clients, s3
 from runtime.handler import logger, settings_from_environment, step_handler, utc_now
+from sources import frozen
 
 
 @step_handler(LoadDataset)
@@ -113,7 +114,7 @@ def _freeze(snapshot: DatasetSnapshot, data_bucket: str) -> DatasetSnapshot:
 
 def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
     try:
-        return s3.read_snapshot(data_bucket, run_id)
+        return frozen.read_snapshot(data_bucket, run_id)
     except NotFound:
         return None
 

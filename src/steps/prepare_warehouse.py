@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- literal() quotes
 """prepare_warehouse: see that the tables of a run are there, before its first load.
 
 The pipeline's own tables come from `sql/` in the code bucket, the target's from the contract. Where
@@ -19,6 +18,7 @@ from contracts.errors import InvalidDataset, NotConfigured, Problem
 from contracts.messages import PreparedWarehouse, PrepareWarehouse
 from runtime import clients, s3
 from runtime.handler import logger, settings_from_environment, step_handler
+from sources import frozen
 from stores.redshift import schema as warehouse_schema
 from stores.redshift.client import StatementFailed, WarehouseClient, WarehouseSettings
 from stores.redshift.load import LOCKED, Load, load_statements
@@ -63,7 +63,7 @@ def prepare_warehouse(
             missing.
         Conflict, TransientFailure: again soon.
     """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
     own = own_tables(settings.code_bucket)
     refused: list[str] = []
     while statements := _wanted(client, own, snapshot):

@@ -34,7 +34,6 @@ from publishing.place import Head, OutputPlace
 from publishing.ranges import leave_mark, with_neighbors
 from publishing.replaced import Replacing
 from runs.units import IN_MEMORY_BYTES
-from runtime import s3
 from runtime.handler import (
     RemainingTime,
     logger,
@@ -42,6 +41,7 @@ from runtime.handler import (
     settings_from_environment,
     timed_step_handler,
 )
+from sources import frozen
 from sources.manifest import read_summary
 
 RESTARTS: Final = 5
@@ -74,7 +74,7 @@ def publish_files(
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
     _check_ownership(message, ledger)
-    snapshot = s3.read_snapshot(bucket, run_id)
+    snapshot = frozen.read_snapshot(bucket, run_id)
     target = snapshot.dataset.targets.files
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")

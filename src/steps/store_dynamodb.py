@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the path is quoted by tabular.workspace
 """store_dynamodb: every row of a unit as an item under its natural key, by conditional puts.
 
 An item is replaced only by a run that started no earlier, and within a run by no earlier unit and
@@ -22,7 +21,6 @@ from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
-from runtime import s3
 from runtime.handler import (
     RemainingTime,
     metrics,
@@ -30,12 +28,14 @@ from runtime.handler import (
     timed_step_handler,
     utc_now,
 )
+from sources import frozen
 from stores.dynamodb.items import ItemMaker, refuse
 from stores.dynamodb.provenance import provenance_of, with_execution
 from stores.dynamodb.writer import WRITERS, Clock, ItemWriter, Pause, Puts
 from tabular import workspace
 from tabular.parts import Part, output_parts
-from tabular.workspace import Workspace, any_of, text
+from tabular.sql import any_of, sql_literal
+from tabular.workspace import Workspace
 
 ROWS_AT_A_TIME: Final = 512
 
@@ -76,7 +76,7 @@ def store_dynamodb(
         NotConfigured: the contract has no such target.
     """
     bucket = settings.data_bucket
-    snapshot = s3.read_snapshot(bucket, message.run_id)
+    snapshot = frozen.read_snapshot(bucket, message.run_id)
     target = snapshot.dataset.targets.dynamodb
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
@@ -115,7 +115,7 @@ def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: in
     for part in parts:
         path = space.path(part.name)
         workspace.download(bucket, part.key, path)
-        rows = space.number(f"SELECT count(*) FROM read_parquet({text(path)})")
+        rows = space.number(f"SELECT count(*) FROM read_parquet({sql_literal(path)})")
         if before >= rows:
             path.unlink()
         else:
@@ -128,7 +128,9 @@ def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Ite
     """What transform should have kept apart: a last look before anything is written."""
     where = any_of(maker.suspicious())
     for file in files:
-        cursor = space.connection.execute(f"FROM read_parquet({text(file.path)}) WHERE {where}")
+        cursor = space.connection.execute(
+            f"FROM read_parquet({sql_literal(file.path)}) WHERE {where}"
+        )
         while row := cursor.fetchone():
             problem = maker.problem(row)
             if problem is not None:
@@ -139,7 +141,7 @@ def _batches(space: Workspace, files: Sequence[_File]) -> Iterator[list[tuple[An
     for file in files:
         cursor = space.connection.execute(
             "SELECT * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({text(file.path)}, file_row_number = true)"
+            f" FROM read_parquet({sql_literal(file.path)}, file_row_number = true)"
             f" WHERE file_row_number >= {file.first}"
         )
         while batch := cursor.fetchmany(ROWS_AT_A_TIME):

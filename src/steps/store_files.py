@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """store_files: a unit's rows as files in the output bucket, below the prefix of targets.files.
 
 Keys follow from run, unit and rows, so a repeat overwrites its own files. Each appears when it is
@@ -24,8 +23,8 @@ from contracts.output_files import FileRecord, UnitFiles
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from reading.reader import first_line
-from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler
+from sources import frozen
 from stores.files.bucket import OutputBucket
 from stores.files.formats import FileFormat
 from stores.files.partitions import Plan, plan_files
@@ -33,14 +32,15 @@ from stores.files.records import FileRecords
 from tabular import workspace
 from tabular.part_files import RowFiles
 from tabular.parts import Part, output_parts
-from tabular.workspace import MEGABYTE, Workspace, text
+from tabular.sql import sql_literal
+from tabular.workspace import MEGABYTE, Workspace
 
 DOWNLOADS: Final = 4  # at a time
 UPLOADS: Final = 8  # at a time; so many files wait on the disk at most
 _WAITING_BYTES: Final = 1024 * MEGABYTE  # of them together; then the next one waits to be written
 _LARGEST_PART: Final = 128 * MEGABYTE  # as Parquet; as text it may be many times that
 # Disk that a byte of rows comes to: the rows and some files; or what a sort spills of them
-# uncompressed, and the sorted ones (steps.transform has measured it).
+# uncompressed, and the sorted ones (transformation.transformer has measured it).
 _DISK: Final = {False: 2.0, True: 7.0}
 _ADVICE: Final = "make the objects smaller"
 
@@ -69,7 +69,7 @@ def store_files(message: StoreFiles, settings: Settings) -> StoredFiles:
         NotConfigured: the contract has no such target, or the output bucket cannot be written.
         OwnershipLost: a later attempt of the run writes this unit's files.
     """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
     target = snapshot.dataset.targets.files
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")
@@ -158,7 +158,8 @@ def _written(
         path = space.path(f"file-{number}")
         plan.rows.show(space, file.first, file.last)
         space.connection.execute(
-            f"COPY (SELECT {form.select} FROM ({plan.rows.query})) TO {text(path)} {form.options}"
+            f"COPY (SELECT {form.select} FROM ({plan.rows.query}))"
+            f" TO {sql_literal(path)} {form.options}"
         )
         record = file.record(path.stat().st_size)
         under_way.append((pool.submit(_put, bucket, path, file.key), record))

@@ -27,7 +27,7 @@ from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
 from runtime import clients, s3
 from runtime.handler import metrics, settings_from_environment, step_handler, utc_now
-from sources import fetch
+from sources import fetch, frozen
 from tabular import workspace
 from tabular.parts import part_name
 from tabular.workspace import Workspace
@@ -80,8 +80,8 @@ def validate(message: Validate, settings: Settings) -> Validated:
         InvalidData: the object is unreadable, too large or not what the job reported; too many rows
             are rejected; a rule of severity `fail` is broken.
     """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
-    entry = s3.read_unit(settings.data_bucket, message.run_id, message.unit_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
+    entry = frozen.read_unit(settings.data_bucket, message.run_id, message.unit_id)
     disk = int(settings.ephemeral_megabytes)
     _check_size(entry, snapshot.dataset, disk)
     memory = int(settings.aws_lambda_function_memory_size)

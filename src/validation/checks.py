@@ -13,7 +13,7 @@ from typing import Final
 
 from contracts.dataset import Column, Dataset, Severity
 from reading.reader import text_column
-from tabular.workspace import column_type, quoted, text
+from tabular.sql import column_type, sql_identifier, sql_literal
 
 _DAY: Final = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
 _SHAPES: Final = {
@@ -125,13 +125,13 @@ def checks(dataset: Dataset) -> list[Check]:
 def _with_exponent(value: str, decimal: str) -> str:
     """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
     typed = f"TRY_CAST({value} AS {decimal})"
-    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {text(_WITH_EXPONENT)})"
+    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
     return f"CASE WHEN {fits} AND {same} THEN {typed} END"
 
 
 def _shaped(value: str, shape: str, typed: str) -> str:
-    return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
+    return f"CASE WHEN regexp_full_match({value}, {sql_literal(shape)}) THEN {typed} END"
 
 
 def _decimal_shape(kind: str) -> str:
@@ -141,11 +141,11 @@ def _decimal_shape(kind: str) -> str:
 
 
 def _uncastable(column: Column) -> str:
-    return f"{text_column(column.name)} IS NOT NULL AND {quoted(column.name)} IS NULL"
+    return f"{text_column(column.name)} IS NOT NULL AND {sql_identifier(column.name)} IS NULL"
 
 
 def _column_checks(column: Column) -> Iterator[Check]:
-    raw, typed, severity = text_column(column.name), quoted(column.name), column.severity
+    raw, typed, severity = text_column(column.name), sql_identifier(column.name), column.severity
 
     def check(broken: str | None, rule: str, reason: str, references: str | None = None) -> Check:
         return Check(broken, rule, reason, column.name, severity, references)
@@ -162,17 +162,19 @@ def _column_checks(column: Column) -> Iterator[Check]:
         ("maximum", column.maximum, ">", "above"),
     ):
         if limit is not None:
-            bound = f"CAST({text(limit)} AS {column_type(column.type)})"
+            bound = f"CAST({sql_literal(limit)} AS {column_type(column.type)})"
             yield check(f"{typed} {sign} {bound}", rule, f"{{value}} is {word} the {rule} {limit}")
     if column.allowed is not None:
-        values = ", ".join(text(value) for value in column.allowed) or "NULL"
+        values = ", ".join(sql_literal(value) for value in column.allowed) or "NULL"
         shown = ", ".join(column.allowed)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         reason = f"{{value}} is not one of {_escaped(shown)}"
         yield check(f"{raw} NOT IN ({values})", "allowed", reason)
     if column.pattern is not None:
         reason = f"{{value}} does not match {_escaped(column.pattern)}"
-        yield check(f"NOT regexp_full_match({raw}, {text(column.pattern)})", "pattern", reason)
+        yield check(
+            f"NOT regexp_full_match({raw}, {sql_literal(column.pattern)})", "pattern", reason
+        )
     if column.references is not None:
         reason = f"{{value}} does not occur in {column.references}"
         yield check(None, "references", reason, column.references)

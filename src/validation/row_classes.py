@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """How the rows of one contract are told apart: valid, warned of, rejected, filtered out."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from typing import Final
 
 from contracts.dataset import Dataset
 from reading.reader import Reader
-from tabular.workspace import any_of, quoted
+from tabular.sql import any_of, sql_identifier
 from validation.checks import Check, cast_column, castable, checks
 
 BLANK: Final = "blank"
@@ -35,7 +34,7 @@ class Split:
 
     @property
     def names(self) -> str:
-        return ", ".join(quoted(column.name) for column in self.dataset.columns)
+        return ", ".join(sql_identifier(column.name) for column in self.dataset.columns)
 
     @property
     def warns(self) -> bool:
@@ -47,7 +46,9 @@ class Split:
         return any(check.broken is None for check in self.every)
 
     def typed(self, relation: str) -> str:
-        values = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in self.dataset.columns)
+        values = ", ".join(
+            f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in self.dataset.columns
+        )
         return f"(SELECT *, {values} FROM {relation})"
 
     def suspect(self, reader: Reader) -> str:

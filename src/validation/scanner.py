@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace; rules were parsed with the contract
 """One piece of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
 
 Every line of a piece is held against what came of it: DuckDB passes over lines without a word where
@@ -32,7 +31,7 @@ from reading.reader import (
     has_bytes_for_texts,
     has_mixed_line_ends,
 )
-from tabular.workspace import PASSED_ON, text
+from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import Aside, Asides
 from validation.quarantine import Quarantine
 from validation.row_classes import BLANK, FILTERED, MALFORMED, Split
@@ -149,7 +148,7 @@ class Scanner:
         select = f"SELECT {self._split.names} FROM {rows} WHERE {kept}"
         try:
             row = self._connection.execute(
-                f"COPY ({select}) TO {text(path)} {PASSED_ON}"
+                f"COPY ({select}) TO {sql_literal(path)} {PASSED_ON}"
             ).fetchone()
         except duckdb.Error as error:
             if has_mixed_line_ends(error):

@@ -174,7 +174,7 @@ def test_a_function_of_ones_own_takes_each_batch_of_items(
     assert len(jobs) == len(calls(cloud, "items_enriched")) == 2
     assert all("active" not in job and "ended_at" in job for job in jobs)
     ids = ", ".join(f"'{job['job_id']['S']}'" for job in jobs)
-    sql = f"SELECT count(*) FROM pipeline_jobs WHERE job_id IN ({ids}) AND engine = 'lambda'"  # noqa: S608
+    sql = f"SELECT count(*) FROM pipeline_jobs WHERE job_id IN ({ids}) AND engine = 'lambda'"
     wait_until(lambda: loaded(cloud, "items_enriched"), "the run's own load")
     assert cloud.query(sql) == [[2]]
 

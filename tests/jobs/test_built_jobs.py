@@ -1,4 +1,4 @@
-"""The scripts that Glue runs are built of modules: they are current, and what cannot be is refused."""
+"""The scripts that Glue runs are built of modules. They are current; bad modules are refused."""
 
 from __future__ import annotations
 

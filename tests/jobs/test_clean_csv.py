@@ -32,7 +32,7 @@ from reading import chunks, malformed
 from reading import reader as reading
 from sources import fetch
 from tabular import workspace
-from tabular.workspace import any_of
+from tabular.sql import any_of
 from validation import checks, unit_split
 from validation.row_classes import Split
 
@@ -491,7 +491,7 @@ def test_columns_by_other_names_are_found_by_job_and_validate(
             assert str(refusal.value)[-60:] == str(failure)[-60:]
             return
         rows = unit_split.split_text(space, blocks, Split(ours, None), "source")
-        read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()  # noqa: S608
+        read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()
     assert output(s3).rows == [["id", "note", "other"], ["a", "n", "o"]]
     assert read == [("a", "n", "o")]
 
@@ -522,7 +522,7 @@ def texts_of(
         passed = any_of([sql for sql in never if sql])
         texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
         rows = split.typed(reader.relation(piece))
-        sql = f"SELECT {texts} FROM {rows} WHERE ({split.told(reader)}) AND ({passed}) IS NOT TRUE"  # noqa: S608
+        sql = f"SELECT {texts} FROM {rows} WHERE ({split.told(reader)}) AND ({passed}) IS NOT TRUE"
         try:
             return list(space.connection.execute(sql).fetchall())
         except duckdb.Error:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """The Redshift Data API through boto3: what it does to tables, and what it tells of statements."""
 
 from __future__ import annotations

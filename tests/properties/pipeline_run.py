@@ -29,8 +29,9 @@ from contracts.messages import (
 )
 from dataset_loading.check import CheckedDataset, check_dataset
 from steps import store_dynamodb as store_step
-from steps import transform as transform_step
 from steps import validate as validate_step
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (
@@ -124,7 +125,7 @@ class PipelineRun:
 
     def transform(self, unit: int = 0) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=layout.unit_id(0, unit))
-        return transform_step.transform(message, transform_step.Settings(DATA_BUCKET))
+        return transform_unit(message, DATA_BUCKET, Capacity(1024, 512))
 
     def store(self, unit: int = 0, slices_of: int | None = None) -> list[StoredRows]:
         """All slices; with `slices_of`, the function's time is up after so many looks at it."""

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """store_files: files that read back alike, keys of partitions, repeats, crashes, later attempts."""
 
 from __future__ import annotations

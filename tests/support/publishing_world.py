@@ -18,7 +18,7 @@ from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
 from contracts.output_files import FileRecord, UnitFiles, file_key
 from contracts.output_manifest import OutputManifest, PublishedFile, current_files
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
-from runtime import s3 as storage
+from sources import frozen
 from steps.publish_files import Settings, publish_files
 
 DATA, OUTPUT, PREFIX = "data-bucket", "output-bucket", "results/orders/"
@@ -157,7 +157,7 @@ class PublishingWorld:
             execution_arn=f"arn:{run_id}/{attempt}",
             progress=progress or PublishProgress(),
         )
-        storage.read_snapshot.cache_clear()
+        frozen.read_snapshot.cache_clear()
         ledger: Any = self.ledger
         return publish_files(message, SETTINGS, ledger, remaining)
 

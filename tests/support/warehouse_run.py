@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """A run whose rows go to the local Redshift: its output, its tables, its loads."""
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.errors import InvalidData
 from reading import parquet_footer
-from reading.column_positions import positions_of
+from reading.header import positions_of
 from reading.parquet_schema import MOST_DIGITS, columns_of, shapes_of
 from reading.parquet_texts import text_of
 from tabular.sql import sql_literal

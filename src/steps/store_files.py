@@ -22,7 +22,7 @@ from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import FileRecord, UnitFiles
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
-from reading.reader import first_line
+from reading_rules.malformed import first_line
 from runtime.handler import logger, settings_from_environment, step_handler
 from sources import frozen
 from stores.files.bucket import OutputBucket

@@ -60,7 +60,6 @@ class Reader:
         heads: how many lines come before the first record.
         passes_empty_lines: whether an empty line is no record.
         is_text: whether the source has lines.
-        ignored_columns: those the contract does not know.
     """
 
     relation: Callable[[Piece], str]
@@ -74,7 +73,6 @@ class Reader:
     heads: int = 0
     passes_empty_lines: bool = False
     is_text: bool = True
-    ignored_columns: tuple[str, ...] = ()
 
 
 def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
@@ -136,7 +134,6 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
         ),
         heads=int(form.header),
         passes_empty_lines=len(header) > 1,
-        ignored_columns=tuple(name for name in header if name not in positions),
     )
 
 
@@ -184,6 +181,7 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
             f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end})"
         )
 
+    selected(first.path)  # now: a column that is missing fails here, not in the first scan
     return Reader(
         relation=relation,
         fields=f"[{', '.join([*(text_column(name) for name in names), FAULT])}]",
@@ -191,7 +189,6 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
         header=tuple(names),
         malformed=f"{FAULT} IS NOT NULL",
         is_text=False,
-        ignored_columns=selected(first.path).ignored,
     )
 
 

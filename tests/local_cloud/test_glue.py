@@ -454,6 +454,7 @@ process.wait()
         wait_until(lambda: pid_file.exists() and bool(pid_file.read_text()))
         process.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(int(pid_file.read_text())))
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_the_oldest_ended_runs_are_forgotten(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:

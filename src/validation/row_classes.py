@@ -8,8 +8,9 @@ from typing import Final
 
 from contracts.dataset import Dataset
 from reading.reader import Reader
+from reading_rules.casts import filtered_out
 from tabular.sql import any_of, sql_identifier
-from validation.checks import Check, cast_column, castable, checks
+from validation.checks import Check, cast_column, checks
 
 BLANK: Final = "blank"
 MALFORMED: Final = "malformed"
@@ -87,4 +88,5 @@ class Split:
         """True for a row that the query leaves out: one all of whose values have their types."""
         if self.query is None:
             return None
-        return f"{castable(self.dataset)} AND ({self.query}\n) IS NOT TRUE"
+        types = {column.name: column.type for column in self.dataset.columns}
+        return filtered_out(types, self.query)

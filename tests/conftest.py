@@ -6,9 +6,10 @@ import functools
 from pathlib import Path
 from typing import Any, Final
 
-import botocore.loaders
 import pytest
 from spark_here import missing
+
+from local.local_cloud.lambdas.sandbox_process import share_service_descriptions
 
 HERE: Final = Path(__file__).parent
 # Waits most, so it comes first: others compute meanwhile. It is one unit of work, because its
@@ -28,8 +29,8 @@ SLOW_FIRST: Final = (
 )
 
 # moto gives every test a new default session, and every session parses the descriptions of its
-# services anew, tens of milliseconds each. They never change: once per process will do.
-botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
+# services anew. They never change: once per process will do.
+share_service_descriptions()
 
 
 @functools.cache

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	check format bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
+	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
 	record-before lock clean
 
 help: ## show this list
@@ -60,6 +60,9 @@ check: setup-test ## lint, formatting, types and the template
 format: setup-test ## format the code
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
+
+jobs: setup-test ## build jobs/clean_csv.py from jobs/src/ and src/reading_rules/
+	$(VENV)/python scripts/build_jobs.py
 
 bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side (about a minute)
 	$(VENV)/python -m benchmarks.jobs $(ARGS)

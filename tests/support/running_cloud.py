@@ -15,6 +15,8 @@ from local.local_cloud.cloud import LocalCloud
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90
+# A function of users, which tests create; the template lets the pipeline invoke it by name.
+JOB_FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:enrich-orders"
 Item = dict[str, Any]
 
 

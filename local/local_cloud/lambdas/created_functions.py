@@ -22,11 +22,11 @@ from botocore.exceptions import ClientError
 
 from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_function
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 Answer = dict[str, Any]
 # Is given a function before it exists; refuses it, or makes its role and its log group known.

@@ -8,10 +8,10 @@ from typing import Any
 
 from aws_durable_execution_sdk_python_testing.child_dispatcher import parse_function_target
 
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 Answer = dict[str, Any]
 PAGE = 50

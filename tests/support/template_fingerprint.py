@@ -51,8 +51,8 @@ DEPLOYMENTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # SAM puts a hash of the function behind: a new one publishes a version, which replaces nothing.
 _VERSION: Final = re.compile(r"(?<=Version)[0-9a-f]{10}$")
-# Functions become durable, or stop being so, by replacement; the type's schema does not say so.
-_PRESENCE: Final = {"AWS::Lambda::Function": ("DurableConfig",)}
+# Functions become durable, or stop being so, by replacement; what it says is changed in place.
+_BY_PRESENCE: Final = frozenset({"DurableConfig"})
 
 
 def fingerprint() -> Json:
@@ -70,11 +70,11 @@ def physical_resources() -> Json:
     for logical_id, resource in deployed_template.template()["Resources"].items():
         kind, properties = resource["Type"], resource.get("Properties", {})
         names = [name for name in replacing_properties(kind) if name in properties]
-        described = {"type": kind, **{name: _short(properties[name]) for name in names}}
+        described = {"type": kind}
+        for name in names:
+            described[name] = "given" if name in _BY_PRESENCE else _short(properties[name])
         if "Condition" in resource:
             described["condition"] = resource["Condition"]
-        for name in _PRESENCE.get(kind, ()):
-            described[f"has{name}"] = name in properties
         found[_VERSION.sub("", logical_id)] = described
     return found
 

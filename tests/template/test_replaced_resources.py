@@ -50,11 +50,11 @@ def test_a_resource_that_is_renamed_or_gets_another_name_counts_as_replaced() ->
     after = copy.deepcopy(BEFORE["resources"])
     after["NewTable"] = after.pop("LedgerTable")
     after["CleanCsvJob"]["Name"] = "other"
-    after["PipelineFunction"]["hasDurableConfig"] = False
+    del after["PipelineFunction"]["DurableConfig"]
     assert replaced(BEFORE["resources"], after) == [
         "CleanCsvJob (AWS::Glue::Job) is replaced: Name",
         "LedgerTable (AWS::DynamoDB::Table) is gone",
-        "PipelineFunction (AWS::Lambda::Function) is replaced: hasDurableConfig",
+        "PipelineFunction (AWS::Lambda::Function) is replaced: DurableConfig",
     ]
 
 

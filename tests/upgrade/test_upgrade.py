@@ -54,7 +54,7 @@ def upgraded(tree_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with cloud.job_waiting_for(gate):
             for run_id in (LONG, SHORT):
                 cloud.send(request(run_id))
-            waiting = {LONG: jobs_under_way(cloud, LONG, 3), SHORT: jobs_under_way(cloud, SHORT, 1)}
+            waiting = {LONG: jobs_under_way(cloud, LONG, 2), SHORT: jobs_under_way(cloud, SHORT, 1)}
             local_cloud.update(ROOT / "template.yaml")
             cloud.outputs = local_cloud.outputs
         upload_code(cloud, ROOT)
@@ -74,7 +74,7 @@ def request(run_id: str) -> dict[str, Any]:
         "runId": run_id,
         "startDateTime": f"2026-11-0{first}",
         "endDateTime": f"2026-11-0{last}",
-        "maxConcurrency": 3,
+        "maxConcurrency": 2,
         **({"detached": True} if run_id == LONG else {}),
     }
 
@@ -126,6 +126,7 @@ def test_runs_under_way_succeed_at_their_first_attempt(upgraded: Upgraded) -> No
     assert {run["run_attempt"]["N"] for run in upgraded.runs.values()} == {"1"}
     for run_id in (LONG, SHORT):
         units = upgraded.cloud.ledger(run_id, "UNIT#")
+        assert len(units) == (3 if run_id == LONG else 1)
         assert {unit["status"]["S"] for unit in units} == {"STORED"}
     assert upgraded.cloud.queue_is_empty()
 

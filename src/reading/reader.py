@@ -136,7 +136,7 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
     labels = [f"field-{number}" for number in range(len(header))]
     fields = [sql_identifier(label) for label in labels]
     columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
-    texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    texts = ",\n      ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
 
     def relation(piece: Piece) -> str:
         has_header = str(form.header and piece.number == 0).lower()
@@ -146,7 +146,7 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
             f" escape = {sql_literal(form.quote)}, columns = {{{columns}}}, nullstr = '',"
             f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
         )
-        return f"(SELECT *, {texts} FROM {_numbered(rows)})"
+        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {_numbered(rows)}\n  )"
 
     return Reader(
         relation=relation,
@@ -172,7 +172,7 @@ def _breaks(fields: Sequence[str]) -> str:
 
 def _json(names: Mapping[str, str]) -> Reader:
     found = json_texts(json_values(json_paths(names)), names)
-    texts = ", ".join(
+    texts = ",\n      ".join(
         f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
     )
 
@@ -184,8 +184,8 @@ def _json(names: Mapping[str, str]) -> Reader:
             f" columns = {{{sql_literal(_LINE[1:-1])}: 'VARCHAR'}},"
             f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
         )
-        rows = f"(SELECT *, {found} AS {_FOUND} FROM {_numbered(lines)})"
-        return f"(SELECT *, {texts} FROM {rows})"
+        rows = f"(\n      SELECT *, {found} AS {_FOUND}\n      FROM {_numbered(lines)}\n    )"
+        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {rows}\n  )"
 
     return Reader(
         relation=relation,
@@ -236,11 +236,13 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
     def relation(piece: Piece) -> str:
         begin, end = piece.first_row, piece.first_row + piece.lines
         file = selected(piece.path)
-        texts = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in file.texts.items())
+        texts = ",\n      ".join(
+            f"{sql} AS {text_column(name)}" for name, sql in file.texts.items()
+        )
         return (
-            f"(SELECT file.file_row_number - {begin} + 1 AS {NUMBER}, {texts},"
-            f" {file.fault} AS {FAULT} FROM {file.relation}"
-            f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end})"
+            f"(\n    SELECT\n      file.file_row_number - {begin} + 1 AS {NUMBER},\n      {texts},"
+            f"\n      {file.fault} AS {FAULT}\n    FROM {file.relation}\n"
+            f"    WHERE file.file_row_number >= {begin} AND file.file_row_number < {end}\n  )"
         )
 
     return Reader(
@@ -256,4 +258,4 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
 
 def _numbered(rows: str) -> str:
     """With the number of each row: one thread reads a piece, so it is that of the record."""
-    return f"(SELECT *, row_number() OVER () AS {NUMBER} FROM {rows})"
+    return f"(\n      SELECT *, row_number() OVER () AS {NUMBER}\n      FROM {rows}\n    )"

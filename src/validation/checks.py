@@ -7,7 +7,7 @@ number is not a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +55,32 @@ class Check:
         return self.severity is not Severity.WARN
 
 
+@dataclass(frozen=True)
+class RowChecks:
+    """What a contract says of its rows.
+
+    Attributes:
+        every: its checks; a check's code is its position here.
+    """
+
+    columns: tuple[Column, ...]
+    every: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> RowChecks:
+        return cls(tuple(dataset.columns), tuple(checks_of(dataset)))
+
+    @property
+    def warns(self) -> bool:
+        """Whether a valid row can break one that a row by itself can break."""
+        return any(not check.rejects for check in self.every if check.broken is not None)
+
+    @property
+    def looks_at_sets(self) -> bool:
+        """Whether a check needs the other rows, too."""
+        return any(check.broken is None for check in self.every)
+
+
 def cast_column(column: Column) -> str:
     """The typed value of a column's text; NULL where it is no value of the type.
 
@@ -100,13 +126,13 @@ def a_value_of(kind: str) -> str:
     return f"an {kind}" if kind == "integer" else f"a {kind}"
 
 
-def castable(dataset: Dataset) -> str:
-    """True for a row of which every text is missing or a value of its column's type."""
-    typed = [column for column in dataset.columns if column.type != "string"]
+def castable(columns: Sequence[Column]) -> str:
+    """SQL, true for a row of which every text is missing or a value of its column's type."""
+    typed = [column for column in columns if column.type != "string"]
     return " AND ".join(f"NOT ({_uncastable(column)})" for column in typed) or "true"
 
 
-def checks(dataset: Dataset) -> list[Check]:
+def checks_of(dataset: Dataset) -> list[Check]:
     """Every check of a contract: column by column, then its rules."""
     found = [check for column in dataset.columns for check in _column_checks(column)]
     found += [

@@ -34,7 +34,8 @@ from reading.reader import (
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import Aside, Asides
 from validation.quarantine import Quarantine
-from validation.row_classes import BLANK, FILTERED, MALFORMED, Split
+from validation.row_classes import Split
+from validation.scan_sql import BLANK, FILTERED, MALFORMED, ScanSource, scan_query
 from validation.violations import BrokenRules
 
 
@@ -106,7 +107,7 @@ class Scanner:
         """
         self._connection, self._reader, self._split, self._url = connection, reader, split, url
         self._notes_breaks = False  # of valid rows; it takes a look at every value
-        self._asides = Asides(connection, reader, split)
+        self._asides = Asides(connection, split.checks)
 
     def scan(self, piece: Piece, directory: Path) -> Scanned:
         """Split a piece; its files go into the directory.
@@ -138,17 +139,16 @@ class Scanner:
         found.lines = self._line_numbers(found, asides, unread)
         if asides or unread:
             self._tell(found, asides, unread)
-        return found if self._split.looks_at_sets else found.without_numbers()
+        return found if self._split.checks.looks_at_sets else found.without_numbers()
 
     def _write_valid(self, piece: Piece, path: Path) -> int:
         malformed.forget(self._connection)
         self._asides.forget()
-        rows = self._split.typed(self._reader.relation(piece))
-        kept = self._asides.kept(breaks=piece.quotes, all_breaks=self._notes_breaks)
-        select = f"SELECT {self._split.names} FROM {rows} WHERE {kept}"
+        source = ScanSource.of(self._reader, piece, logs_breaks=self._notes_breaks)
+        select = scan_query(source, self._split.checks, self._split.query)
         try:
             row = self._connection.execute(
-                f"COPY ({select}) TO {sql_literal(path)} {PASSED_ON}"
+                f"COPY ({select}\n) TO {sql_literal(path)} {PASSED_ON}"
             ).fetchone()
         except duckdb.Error as error:
             if has_mixed_line_ends(error):
@@ -209,7 +209,7 @@ class Scanner:
             file = stack.enter_context(found.rejects.open("w", encoding="utf-8"))
             texts = stack.enter_context(LineTexts(found.piece)) if self._reader.is_text else None
             columns = self._reader.columns
-            quarantine = Quarantine(file, self._url, self._split.every, columns, found.rules)
+            quarantine = Quarantine(file, self._url, self._split.checks.every, columns, found.rules)
             for line, told in _in_order(found, asides, unread):
                 if isinstance(told, Malformed):
                     raw = texts.take(line, told.height) if texts else None

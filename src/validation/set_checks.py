@@ -25,6 +25,7 @@ from tabular.sql import PASSED_ON, sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.quarantine import Quarantine
 from validation.row_classes import Split
+from validation.scan_sql import typed_rows
 from validation.scanner import Scanned
 from validation.violations import BrokenRules
 
@@ -54,12 +55,12 @@ def check(
     Of equal values the first row stays. Counts and files of the pieces are changed.
     """
     found = SetChecks()
-    if not split.looks_at_sets:
+    if not split.checks.looks_at_sets:
         return found
     space.connection.execute(
         f"CREATE OR REPLACE TABLE {_BREACHES} (part BIGINT, row BIGINT, code BIGINT)"
     )
-    for code, asked in enumerate(split.every):
+    for code, asked in enumerate(split.checks.every):
         if asked.broken is None and asked.column is not None:
             _note(space, reader, split, pieces, code)
     rows = space.connection.cursor().execute(
@@ -67,7 +68,7 @@ def check(
     )
     path = space.path("rejected-sets.jsonl")
     with path.open("w", encoding="utf-8") as file:
-        quarantine = Quarantine(file, url, split.every, reader.columns, found.rules)
+        quarantine = Quarantine(file, url, split.checks.every, reader.columns, found.rules)
         for part, breaching in itertools.groupby(_each(rows), key=itemgetter(0)):
             broken = [(row, tuple(codes)) for _, row, codes in breaching]
             _take(space, reader, split, pieces[part], broken, quarantine, found)
@@ -85,7 +86,7 @@ def _note(
     space: Workspace, reader: Reader, split: Split, pieces: Sequence[Scanned], code: int
 ) -> None:
     """Add the rows that break one check to the table."""
-    asked = split.every[code]
+    asked = split.checks.every[code]
     column = sql_identifier(str(asked.column))
     valid = _valid(pieces, split)
     if asked.references is None:
@@ -103,7 +104,7 @@ def _note(
             if not space.number("SELECT count(*) FROM suspects"):
                 break
             if piece.unfit:
-                rows = split.typed(reader.relation(piece.piece))
+                rows = typed_rows(reader.relation(piece.piece), split.checks.columns)
                 present = f"SELECT {other} FROM {rows}"
                 malformed.forget(space.connection)
                 space.connection.execute(f"DELETE FROM suspects WHERE value IN ({present})")
@@ -117,8 +118,8 @@ def _note(
 
 def _valid(pieces: Sequence[Scanned], split: Split) -> str:
     """The valid rows with the columns that are looked at, and where each one stands."""
-    wanted = {asked.column for asked in split.every if asked.broken is None}
-    wanted |= {asked.references for asked in split.every if asked.broken is None}
+    wanted = {asked.column for asked in split.checks.every if asked.broken is None}
+    wanted |= {asked.references for asked in split.checks.every if asked.broken is None}
     names = [column.name for column in split.dataset.columns]
     # By other names, as a column may be called file_row_number itself.
     labels = ", ".join(f"c{number}" for number in range(len(names)))
@@ -151,7 +152,7 @@ def _take(
         told = _told(space, reader, piece, numbers)
         for (row, codes), (number, fields, breaks) in zip(broken, told, strict=True):
             line = piece.piece.first_line - 1 + piece.lines.line_of(number)
-            if any(split.every[code].rejects for code in codes):
+            if any(split.checks.every[code].rejects for code in codes):
                 raw = texts.take(line, 1 + breaks) if texts else None
                 quarantine.take_rejected(line, codes, fields, raw)
                 rejected.append(row)

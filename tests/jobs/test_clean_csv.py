@@ -33,7 +33,7 @@ from reading import reader as reading
 from sources import fetch
 from tabular import workspace
 from tabular.sql import any_of
-from validation import checks, unit_split
+from validation import checks, scan_sql, unit_split
 from validation.row_classes import Split
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -521,8 +521,10 @@ def texts_of(
         never = (reader.blank, reader.malformed, reader.touched)
         passed = any_of([sql for sql in never if sql])
         texts = ", ".join(reading.text_column(column.name) for column in contract.columns)
-        rows = split.typed(reader.relation(piece))
-        sql = f"SELECT {texts} FROM {rows} WHERE ({split.told(reader)}) AND ({passed}) IS NOT TRUE"
+        rows = scan_sql.typed_rows(reader.relation(piece), contract.columns)
+        found = scan_sql.ScanSource.of(reader, piece)
+        with_fields = scan_sql.has_fields(found, split.checks, split.query)
+        sql = f"SELECT {texts} FROM {rows} WHERE ({with_fields}) AND ({passed}) IS NOT TRUE"
         try:
             return list(space.connection.execute(sql).fetchall())
         except duckdb.Error:

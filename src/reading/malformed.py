@@ -22,13 +22,13 @@ class Malformed:
     """A record that could not be read.
 
     Attributes:
-        line: where it starts in its piece, from 1.
+        line: where it starts in its chunk, from 1.
         height: how many lines it takes.
         is_open: whether a quote may not have been closed.
     """
 
     line: int
-    height: int
+    line_count: int
     reason: str
     column: str | None = None
     is_open: bool = False
@@ -65,13 +65,13 @@ def collect(
     found: list[Malformed] = []
     with path.open("rb") as file:
         at, line = 0, 1
-        for position, height, kind, message, number in rows:
+        for position, line_count, kind, message, number in rows:
             while at < position and (block := file.read(min(MEGABYTE, position - at))):
                 at += len(block)
                 line += block.count(b"\n")
             column = header[number - 1] if number and number <= len(header) else None
             reason = _reason(kind, message, encoding)
-            found.append(Malformed(line, height, reason, column, kind in _OPEN))
+            found.append(Malformed(line, line_count, reason, column, kind in _OPEN))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A source as a relation of texts, piece by piece.
+"""A source as a relation of texts, chunk by chunk.
 
 Nothing is read into tables: a relation is SQL over a file. The same rules as in
 `jobs/clean_csv.py`, which has to stand alone; a test holds the two together. Values stay text here:
@@ -19,14 +19,14 @@ import duckdb
 from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
 from contracts.errors import InvalidData
-from reading.chunks import Piece
+from reading.chunks import Chunk
 from reading.column_positions import in_contract_names, json_paths, json_texts, positions_of
 from reading.header import header_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
 from tabular.sql import any_of, sql_identifier, sql_literal
 
 REJECTS: Final = "unread"  # the table of what could not be read, see `reading.malformed`
-NUMBER: Final = '"row-number"'  # of a row in its piece, from 1
+NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
 # Left to itself, DuckDB takes the first line end for that of all lines, even one within a value.
 _LINE_ENDS: Final = {False: r"new_line = '\n'", True: r"new_line = '\r\n'"}
@@ -51,7 +51,7 @@ class Reader:
     """How the records of one source are read.
 
     Attributes:
-        relation: SQL for every record of a piece, in order, but for those that DuckDB cannot read.
+        relation: SQL for every record of a chunk, in order, but for those that DuckDB cannot read.
         fields: SQL: a record's texts as VARCHAR[], for evidence; of Parquet the last one is no
             column's, but what is wrong with a malformed row.
         columns: for each contract column, its position in `fields`.
@@ -67,7 +67,7 @@ class Reader:
         ignored_columns: those the contract does not know.
     """
 
-    relation: Callable[[Piece], str]
+    relation: Callable[[Chunk], str]
     fields: str
     columns: dict[str, int]
     header: tuple[str, ...]
@@ -86,11 +86,11 @@ def text_column(column: str) -> str:
     return sql_identifier(f"text-{column}")
 
 
-def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
+def open_source(first: Chunk, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
     """Look at a source's head, and say how to read it.
 
     Args:
-        first: its first piece.
+        first: its first chunk.
         source: how messages name it.
         raw_texts: of Parquet: some texts are none, see `has_bytes_for_texts`.
 
@@ -110,7 +110,7 @@ def unreadable(source: str, error: Exception) -> InvalidData:
 
 
 def has_mixed_line_ends(error: Exception) -> bool:
-    """Whether a scan failed for what `pieces.with_equal_line_ends` may mend."""
+    """Whether a scan failed for what `chunks.with_equal_line_ends` may mend."""
     return "CSV Parser state machine" in str(error)
 
 
@@ -128,7 +128,7 @@ def first_line(error: Exception) -> str:
     return " ".join(told.split())[:400]
 
 
-def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
+def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
     header = header_of(first.path, form, source) if form.header else list(names)
     positions = positions_of(header or list(names), names, source)
     # None: an empty file
@@ -138,13 +138,13 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
     columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
     texts = ",\n      ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
 
-    def relation(piece: Piece) -> str:
-        has_header = str(form.header and piece.number == 0).lower()
+    def relation(chunk: Chunk) -> str:
+        has_header = str(form.header and chunk.number == 0).lower()
         rows = (
-            f"read_csv({sql_literal(piece.path)}, auto_detect = false, header = {has_header},"
+            f"read_csv({sql_literal(chunk.path)}, auto_detect = false, header = {has_header},"
             f" delim = {sql_literal(form.delimiter)}, quote = {sql_literal(form.quote)},"
             f" escape = {sql_literal(form.quote)}, columns = {{{columns}}}, nullstr = '',"
-            f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
+            f" {_LINE_ENDS[chunk.returns]}, {_REJECTS})"
         )
         return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {_numbered(rows)}\n  )"
 
@@ -176,13 +176,13 @@ def _json(names: Mapping[str, str]) -> Reader:
         f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
     )
 
-    def relation(piece: Piece) -> str:
+    def relation(chunk: Chunk) -> str:
         # \x01 separates nothing that is text: the lines as they are.
         lines = (
-            f"read_csv({sql_literal(piece.path)}, auto_detect = false, header = false,"
+            f"read_csv({sql_literal(chunk.path)}, auto_detect = false, header = false,"
             f" delim = '\x01', quote = '', escape = '',"
             f" columns = {{{sql_literal(_LINE[1:-1])}: 'VARCHAR'}},"
-            f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
+            f" {_LINE_ENDS[chunk.returns]}, {_REJECTS})"
         )
         rows = f"(\n      SELECT *, {found} AS {_FOUND}\n      FROM {_numbered(lines)}\n    )"
         return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {rows}\n  )"
@@ -220,7 +220,7 @@ def json_values(paths: Sequence[str]) -> str:
     )
 
 
-def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
+def _parquet(first: Chunk, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
     known: dict[Path, ParquetSelect] = {}
     one_at_a_time = threading.Lock()
 
@@ -233,9 +233,9 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
                     raise unreadable(source, error) from error
             return known[path]
 
-    def relation(piece: Piece) -> str:
-        begin, end = piece.first_row, piece.first_row + piece.lines
-        file = selected(piece.path)
+    def relation(chunk: Chunk) -> str:
+        begin, end = chunk.first_row, chunk.first_row + chunk.lines
+        file = selected(chunk.path)
         texts = ",\n      ".join(
             f"{sql} AS {text_column(name)}" for name, sql in file.texts.items()
         )
@@ -257,5 +257,5 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
 
 
 def _numbered(rows: str) -> str:
-    """With the number of each row: one thread reads a piece, so it is that of the record."""
+    """With the number of each row: one thread reads a chunk, so it is that of the record."""
     return f"(\n      SELECT *, row_number() OVER () AS {NUMBER}\n      FROM {rows}\n    )"

@@ -83,7 +83,9 @@ def workspace(function_memory_mb: int, *, threads: int | None = None) -> Iterato
 
 
 @contextmanager
-def side_by_side(space: Workspace, number: int) -> Iterator[list[duckdb.DuckDBPyConnection]]:
+def parallel_connections(
+    space: Workspace, number: int
+) -> Iterator[list[duckdb.DuckDBPyConnection]]:
     """Databases in memory that share a workspace's directory and, among them, as much memory.
 
     Args:

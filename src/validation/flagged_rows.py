@@ -14,11 +14,11 @@ from validation.scan_sql import BLANK, FILTERED, LOG, MALFORMED
 
 
 @dataclass(frozen=True)
-class Aside:
-    """A row that was set aside.
+class FlaggedRow:
+    """A row that a scan has logged.
 
     Attributes:
-        number: of the row in its piece, from 1.
+        number: of the row in its chunk, from 1.
         breaks: line breaks in its values.
         state: see `scan_query`; None: there is nothing wrong with it.
         fields: see `Reader.fields`; empty where they are no evidence.
@@ -31,10 +31,10 @@ class Aside:
     state: str | None
     fields: Sequence[str | None]
     codes: tuple[int, ...]
-    is_unfit: bool
+    is_invalid: bool
 
 
-class Asides:
+class FlaggedRows:
     """Those of one connection, scan by scan."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, checks: RowChecks) -> None:
@@ -46,15 +46,17 @@ class Asides:
         """Drop those of the scan before."""
         self._connection.execute("CALL truncate_duckdb_logs()")
 
-    def read(self) -> list[Aside]:
+    def read(self) -> list[FlaggedRow]:
         """Those of the last scan, in the rows' order (its own is that of branches within CASE)."""
         messages = self._connection.execute(
             f"SELECT message FROM duckdb_logs WHERE type = '{LOG}'"
         ).fetchall()
-        found: list[Aside] = []
+        found: list[FlaggedRow] = []
         for (message,) in messages:
             number, breaks, state, *fields = json.loads(message)
-            found.append(Aside(int(number), int(breaks or 0), state, fields, *self._meaning(state)))
+            found.append(
+                FlaggedRow(int(number), int(breaks or 0), state, fields, *self._meaning(state))
+            )
         found.sort(key=attrgetter("number"))
         return found
 

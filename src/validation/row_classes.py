@@ -10,7 +10,7 @@ from validation.checks import RowChecks
 
 
 @dataclass(frozen=True)
-class Split:
+class RowClassifier:
     """A contract's checks, and a request's query.
 
     Attributes:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.dataset import Column
-from reading.chunks import Piece
+from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
 from tabular.sql import any_of, sql_identifier
 from validation.checks import RowChecks, cast_column, castable
 
-LOG: Final = "set-aside"  # the type of what is logged
+LOG: Final = "flagged"  # the type of what is logged
 # What a row is that breaks no check, and yet is not valid:
 BLANK: Final = "blank"
 MALFORMED: Final = "malformed"
@@ -42,14 +42,14 @@ class ScanSource:
     logs_breaks: bool = False
 
     @classmethod
-    def of(cls, reader: Reader, piece: Piece, *, logs_breaks: bool = False) -> ScanSource:
+    def of(cls, reader: Reader, chunk: Chunk, *, logs_breaks: bool = False) -> ScanSource:
         """A chunk as its reader reads it."""
         return cls(
-            relation=reader.relation(piece),
+            relation=reader.relation(chunk),
             fields=reader.fields,
             malformed=reader.malformed,
             blank=reader.blank,
-            breaks=reader.breaks if piece.quotes else None,
+            breaks=reader.breaks if chunk.quotes else None,
             touched=reader.touched,
             logs_breaks=logs_breaks,
         )

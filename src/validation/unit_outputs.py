@@ -20,7 +20,7 @@ from tabular.workspace import Workspace
 from validation import object_checks
 from validation.quarantine import Quarantine
 from validation.unit_input import UnitInput
-from validation.unit_split import UnitRows
+from validation.unit_split import SplitResult
 from validation.violations import BrokenRules
 
 UPLOADS: Final = 4  # at a time
@@ -33,7 +33,7 @@ def write_outputs(
     snapshot: DatasetSnapshot,
     entry: ManifestEntry,
     found: UnitInput,
-    rows: UnitRows,
+    rows: SplitResult,
 ) -> Validated:
     """Write what came of the rows, the evidence first.
 
@@ -75,8 +75,8 @@ def write_outputs(
     return answer
 
 
-def _join_rejects(path: Path, found: UnitInput, rows: UnitRows) -> tuple[int, BrokenRules]:
-    """One file of all rejected rows: first the job's, then those of the pieces."""
+def _join_rejects(path: Path, found: UnitInput, rows: SplitResult) -> tuple[int, BrokenRules]:
+    """One file of all rejected rows: first the job's, then those of the chunks."""
     rules = BrokenRules()
     count = rows.rejected
     with path.open("w", encoding="utf-8") as file:

@@ -13,11 +13,11 @@ import pytest
 from scratch_duckdb import connect
 
 from contracts.dataset import Dataset
-from reading.chunks import Cutter, Piece
+from reading.chunks import Chunk, Cutter
 from reading.reader import Reader, open_source
 from tabular import workspace
 from validation.checks import RowChecks
-from validation.flagged_rows import Asides
+from validation.flagged_rows import FlaggedRows
 from validation.scan_sql import FILTERED, ScanSource, scan_query
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -48,16 +48,16 @@ def contract(form: str, **changes: Any) -> Dataset:
     )
 
 
-def chunk(directory: Path, dataset: Dataset) -> tuple[Reader, Piece]:
+def first_chunk(directory: Path, dataset: Dataset) -> tuple[Reader, Chunk]:
     """The first chunk of a source of a contract's format, and what reads it."""
     if dataset.format.type == "parquet":
         path = directory / "source.parquet"
         with connect() as connection:
             rows = "SELECT 'a' AS id, 1 AS n, 'AT' AS country, 'x' AS other"
             connection.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet)")
-        first = Piece(0, path, 1, 1, first_row=0)
+        first = Chunk(0, path, 1, 1, first_row=0)
     else:
-        cutter = Cutter(directory, dataset.format, "piece", None)
+        cutter = Cutter(directory, dataset.format, "chunk", None)
         (first,) = cutter.cut([TEXTS[dataset.format.type].encode()])
     return open_source(first, dataset, "source"), first
 
@@ -73,8 +73,8 @@ def shown(sql: str, directory: Path) -> str:
 def scan_of(
     directory: Path, dataset: Dataset, query: str | None = None, *, logs_breaks: bool = False
 ) -> str:
-    reader, piece = chunk(directory, dataset)
-    source = ScanSource.of(reader, piece, logs_breaks=logs_breaks)
+    reader, chunk = first_chunk(directory, dataset)
+    source = ScanSource.of(reader, chunk, logs_breaks=logs_breaks)
     return scan_query(source, RowChecks.of(dataset), query)
 
 
@@ -94,10 +94,10 @@ def test_the_sql_selects_valid_rows_and_logs_the_others(
 ) -> None:
     with (
         workspace.workspace(512) as space,
-        workspace.side_by_side(space, 1) as (connection,),
+        workspace.parallel_connections(space, 1) as (connection,),
     ):
         rows = connection.execute(scan_of(space.directory, contract(form), query)).fetchall()
-        logged = Asides(connection, RowChecks.of(contract(form))).read()
+        logged = FlaggedRows(connection, RowChecks.of(contract(form))).read()
     assert rows == ([] if query else [("a", 1, "AT")])
     assert [row.state for row in logged] == state
 
@@ -105,7 +105,7 @@ def test_the_sql_selects_valid_rows_and_logs_the_others(
 def test_without_rules_that_warn_a_flagged_row_is_never_valid(tmp_path: Path) -> None:
     columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
     sql = scan_of(tmp_path, contract("csv", columns=columns, rules=[]))
-    assert "log_type := 'set-aside') IS NOT NULL\n  ELSE true" in sql
+    assert "log_type := 'flagged') IS NOT NULL\n  ELSE true" in sql
 
 
 def test_breaks_of_valid_rows_are_looked_at_only_when_asked_and_possible(tmp_path: Path) -> None:

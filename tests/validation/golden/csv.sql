@@ -16,7 +16,7 @@ FROM (
       "field-2" AS "text-country"
     FROM (
       SELECT *, row_number() OVER () AS "row-number"
-      FROM read_csv('/tmp/duck-scratch/piece-00000.txt', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', columns = {'field-0': 'VARCHAR', 'field-1': 'VARCHAR', 'field-2': 'VARCHAR', 'field-3': 'VARCHAR'}, nullstr = '', new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unread', rejects_scan = 'unread_scan', rejects_line_size_limit = 2000000)
+      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', columns = {'field-0': 'VARCHAR', 'field-1': 'VARCHAR', 'field-2': 'VARCHAR', 'field-3': 'VARCHAR'}, nullstr = '', new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unread', rejects_scan = 'unread_scan', rejects_line_size_limit = 2000000)
     )
   )
 )
@@ -46,7 +46,7 @@ WHERE CASE
     END],
     CASE WHEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN ["field-0", "field-1", "field-2", "field-3"] END
-  )) AS VARCHAR), log_type := 'set-aside') IS NULL
+  )) AS VARCHAR), log_type := 'flagged') IS NULL
   THEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)
     OR ("text-id" IS NULL)
@@ -56,6 +56,6 @@ WHERE CASE
 ), true)), true))) IS NOT TRUE END
   -- valid, and takes more than one line
   WHEN (CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END) IS NOT NULL
-  THEN write_log(CAST(to_json([CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR), NULL]) AS VARCHAR), log_type := 'set-aside') IS NULL
+  THEN write_log(CAST(to_json([CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR), NULL]) AS VARCHAR), log_type := 'flagged') IS NULL
   ELSE true
 END

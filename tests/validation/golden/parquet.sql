@@ -46,7 +46,7 @@ WHERE CASE
     END],
     CASE WHEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN ["text-id", "text-n", "text-country", "row-fault"] END
-  )) AS VARCHAR), log_type := 'set-aside') IS NULL
+  )) AS VARCHAR), log_type := 'flagged') IS NULL
   THEN (("row-fault" IS NOT NULL)
     OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,9 +10,11 @@ import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.sample import SampleObject
-from reading.column_positions import json_pointer
 from reading.parquet_schema import columns_of, shapes_of
 from reading.parquet_texts import Text, text_of
+from reading_rules.header import field_names
+from reading_rules.json_records import json_pointer
+from reading_rules.scans import csv_scan
 from tabular.sql import any_of, sql_literal
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
@@ -112,14 +113,15 @@ def _load_csv(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Lo
         first = _first_line(sample, delimiter, quote)
         header = not any(_NO_NAME.match(name) for name in first) and any(first)
         names = first if header else names
-    columns = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(names)))
-    connection.execute(
-        f"CREATE TABLE sample AS SELECT * FROM read_csv({sql_literal(sample.path)},"
-        f" header = {str(header).lower()}, auto_detect = false, delim = {sql_literal(delimiter)},"
-        f" quote = {sql_literal(quote)}, escape = {sql_literal(quote)},"
-        f" columns = {{{columns}}}, nullstr = '',"
-        " store_rejects = true, rejects_limit = 0)"
+    scan = csv_scan(
+        sample.path,
+        [f"f{i}" for i in range(len(names))],
+        "store_rejects = true, rejects_limit = 0",
+        delimiter=delimiter,
+        quote=quote,
+        header=bool(header),
     )
+    connection.execute(f"CREATE TABLE sample AS SELECT * FROM {scan}")
     if not header:
         notes.append("the first line looks like a row; if it is the header, say so: header: true")
     unreadable = number_of(connection, "SELECT count(DISTINCT line) FROM reject_errors")
@@ -141,7 +143,7 @@ def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> 
 
 
 def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
-    """The names in the header, read as `reading.header` does."""
+    """The names in the header, read as the pipeline does."""
     with sample.path.open(encoding="utf-8") as lines:
         line = next(lines, "").rstrip("\n")
     if line.count(quote) % 2:
@@ -149,7 +151,7 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
             "no contract can describe this sample: a name in its header goes on in the next line",
             REFUSED,
         )
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quotechar=quote))]
+    return field_names(line, delimiter, quote)
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

@@ -20,9 +20,9 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
-from contracts.columns import folded
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
+from reading_rules.header import folded
 from tabular.sql import column_type, sql_identifier, sql_literal
 from tabular.workspace import connect
 

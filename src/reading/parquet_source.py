@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.errors import InvalidData
 from reading import parquet_footer
-from reading.column_positions import positions_of
+from reading.header import positions_of
 from reading.parquet_schema import MOST_DIGITS, columns_of, shapes_of
 from reading.parquet_texts import text_of
 from tabular.sql import sql_literal
@@ -26,13 +26,11 @@ class ParquetSelect:
         texts: SQL for each column's text, by the contract's names.
         fault: SQL, NULL for a row that can be read; otherwise the column and what is wrong with it,
             for `parted`.
-        ignored: the file's columns that the contract does not know.
     """
 
     relation: str
     texts: Mapping[str, str]
     fault: str
-    ignored: tuple[str, ...]
 
 
 def select_columns(
@@ -80,7 +78,6 @@ def select_columns(
         relation=f"read_parquet({sql_literal(path)}) AS file({labels})",
         texts={name: f"nullif({one.sql}, '')" for name, one in found.items()},
         fault=f"CASE{faults} END" if faults else "CAST(NULL AS VARCHAR)",
-        ignored=tuple(name for at, name in enumerate(header) if at not in positions.values()),
     )
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData
-from reading.reader import first_line
+from reading_rules.malformed import first_line
 from tabular.sql import column_type, sql_identifier
 from transformation.row_scope import RowScope, row_scope_of
 

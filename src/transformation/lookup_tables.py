@@ -13,9 +13,10 @@ from contracts import layout
 from contracts.columns import Column, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
-from reading.column_positions import positions_of
+from reading.header import positions_of
 from reading.parquet_source import FAULT, parted, select_columns
-from reading.reader import first_line, text_column
+from reading_rules.malformed import first_line
+from reading_rules.sql import text_column
 from sources.fetch import fetch
 from tabular.sql import sql_identifier, sql_literal
 from tabular.workspace import Workspace

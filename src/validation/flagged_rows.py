@@ -38,7 +38,7 @@ class FlaggedRows:
     """Those of one connection, scan by scan."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, checks: RowChecks) -> None:
-        """The connection is one of `duck.side_by_side`."""
+        """The connection is one of `workspace.parallel_connections`."""
         self._connection, self._checks = connection, checks
         self._meanings: dict[str | None, tuple[tuple[int, ...], bool]] = {}
 

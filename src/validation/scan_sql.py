@@ -14,8 +14,9 @@ from typing import Final
 from contracts.dataset import Column
 from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
+from reading_rules.casts import filtered_out
 from tabular.sql import any_of, sql_identifier
-from validation.checks import RowChecks, cast_column, castable
+from validation.checks import RowChecks, cast_column
 
 LOG: Final = "flagged"  # the type of what is logged
 # What a row is that breaks no check, and yet is not valid:
@@ -126,7 +127,7 @@ def _no_rows(source: ScanSource, checks: RowChecks, query: str | None) -> dict[s
     """SQL, true for a record that no check needs to look at, by what it is."""
     filtered = None
     if query is not None:  # only a row all of whose values have their types can be left out
-        filtered = f"{castable(checks.columns)} AND ({query}\n) IS NOT TRUE"
+        filtered = filtered_out({column.name: column.type for column in checks.columns}, query)
     found = {BLANK: source.blank, MALFORMED: source.malformed, FILTERED: filtered}
     return {word: sql for word, sql in found.items() if sql}
 

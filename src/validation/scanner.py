@@ -24,13 +24,9 @@ from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts
 from reading.malformed import Malformed
 from reading.parquet_source import parted
-from reading.reader import (
-    LONGEST_RECORD,
-    Reader,
-    first_line,
-    has_bytes_for_texts,
-    has_mixed_line_ends,
-)
+from reading.reader import Reader, has_bytes_for_texts
+from reading_rules.json_records import NO_OBJECT
+from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
@@ -104,17 +100,13 @@ class Scanner:
         classifier: RowClassifier,
         url: str,
     ) -> None:
-        """The connection is one of `duck.side_by_side`.
+        """The connection is one of `workspace.parallel_connections`.
 
         Args:
             url: how messages and the quarantine name the source.
         """
-        self._connection, self._reader, self._classifier, self._url = (
-            connection,
-            reader,
-            classifier,
-            url,
-        )
+        self._connection, self._reader = connection, reader
+        self._classifier, self._url = classifier, url
         self._logs_breaks = False  # of valid rows; it takes a look at every value
         self._flagged = FlaggedRows(connection, classifier.checks)
 
@@ -194,13 +186,7 @@ class Scanner:
             self._refuse_open_end(chunk, unreadable_records)
             return lines
         near = _near(chunk, unreadable_records, self._classifier.dataset)
-        raise _Unaccounted(
-            f"{self._url}: {abs(lost):,} of its {chunk.lines:,} lines are"
-            f" {'lost' if lost > 0 else 'there twice'} when it is read as this dataset's format"
-            f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-            f" bytes{near}; mend the object",
-            near,
-        )
+        raise _Unaccounted(lines_lost(self._url, chunk.lines, lost, near), near)
 
     def _refuse_open_end(self, chunk: Chunk, unreadable_records: list[Malformed]) -> None:
         """A record that cannot be read and goes to a cut may have been cut itself.
@@ -236,7 +222,7 @@ class Scanner:
                         quarantine.take_faulty(line, *parted(told.fields[-1] or ""), told.fields)
                         found.malformed += 1
                     elif told.state == MALFORMED:
-                        quarantine.take_malformed(line, "not a JSON object", None, raw)
+                        quarantine.take_malformed(line, NO_OBJECT, None, raw)
                         found.malformed += 1
                     else:
                         quarantine.take_rejected(line, told.codes, told.fields, raw)

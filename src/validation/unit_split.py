@@ -26,9 +26,9 @@ from reading.chunks import (
     Cutter,
     TooLargeAWhole,
     blocks_of,
-    with_equal_line_ends,
 )
 from reading.reader import open_source, unreadable
+from reading_rules.line_ends import with_equal_line_ends
 from tabular import workspace
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace

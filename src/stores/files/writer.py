@@ -19,7 +19,7 @@ from contracts.dataset import DatasetSnapshot, FilesTarget
 from contracts.errors import InvalidData, NotConfigured
 from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import FileRecord, UnitFiles
-from reading.reader import first_line
+from reading_rules.malformed import first_line
 from runtime.handler import logger
 from sources import frozen
 from stores.files.bucket import OutputBucket

@@ -75,7 +75,7 @@ class Cutter:
 
         Args:
             name: what the files' names begin with.
-            piece_bytes: about how large they become; None: all of the text is one.
+            chunk_bytes: about how large they become; None: all of the text is one.
         """
         self.made: list[Chunk] = []
         self._directory, self._name = directory, name

@@ -157,7 +157,7 @@ def test_rows_that_lack_most_fields_make_small_pieces(tmp_path: Path) -> None:
 TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
 
 
-@pytest.mark.parametrize("piece_bytes", [None, 1])
+@pytest.mark.parametrize("chunk_bytes", [None, 1])
 @pytest.mark.parametrize(
     ("body", "valid"),
     [

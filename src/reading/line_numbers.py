@@ -48,7 +48,7 @@ class LineNumbers:
 
 def line_numbers(
     heads: int,
-    tall: Sequence[tuple[int, int]],
+    multiline: Sequence[tuple[int, int]],
     gaps: Iterable[tuple[int, int]],
     path: Path | None = None,
 ) -> LineNumbers:
@@ -56,13 +56,13 @@ def line_numbers(
 
     Args:
         heads: how many lines come before the first record.
-        tall: number and line breaks of each row that has some in its values.
-        gaps: line and height of each record that could not be read.
+        multiline: number and line breaks of each row that has some in its values.
+        gaps: line and number of lines of each record that could not be read.
         path: of the text, if its empty lines are to be taken for no record's.
     """
     lines = LineNumbers(heads)
     empty = ((line, 0) for line in _empty_lines(path)) if path else ()
-    waiting = iter(tall)
+    waiting = iter(multiline)
     number, breaks = next(waiting, (0, 0))
     end = heads  # of the last record of several lines
     for line, line_count in heapq.merge(gaps, empty):

@@ -23,7 +23,7 @@ class Malformed:
 
     Attributes:
         line: where it starts in its chunk, from 1.
-        height: how many lines it takes.
+        line_count: how many lines it takes.
         is_open: whether a quote may not have been closed.
     """
 
@@ -39,7 +39,7 @@ def collect(
 ) -> list[Malformed]:
     """The records that a scan of this file has left, in its order.
 
-    Of a record's several errors the one that tells most is kept.
+    Of a record's several errors the one that says most is used.
 
     Args:
         header: the names of the fields; none where these are not what DuckDB reads.

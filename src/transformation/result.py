@@ -37,7 +37,7 @@ def compute_result(
     found, expected = [row[0] for row in described], [name for name, _ in snapshot.output_columns]
     if found != expected:
         raise InvalidData(
-            f"the transform of run {snapshot.run_id} answers the columns {', '.join(found)} instead"
+            f"the transform of run {snapshot.run_id} returns the columns {', '.join(found)} instead"
             f" of {', '.join(expected)}"
         )
     select = typed_select(snapshot)

@@ -59,12 +59,16 @@ def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> 
         _check_disk(valid, _DISK[scope], unit)
         load_lookups(space, snapshot)
         try:
-            answer = _transformed(space, unit, valid)
+            transformed = _transformed(space, unit, valid)
         except duckdb.Error as error:
             raise transform_failed(error, where) from error
-    counts = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
+    counts = {
+        "rows": transformed.rows,
+        "files": transformed.files,
+        "set_aside": transformed.rejected,
+    }
     logger.info("transformed", extra={**counts, "reach": scope.value})
-    return answer
+    return transformed
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class _Unit:
     def keep(self, part: Path, name: str) -> None:
         workspace.upload(part, self.data_bucket, self.output_prefix + name)
 
-    def answer(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
+    def transformed(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
         return Transformed(
             rows=rows,
             removed=removed,
@@ -120,7 +124,7 @@ def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
             if not is_suspicion(error):
                 raise
         else:
-            return unit.answer(rows, removed, files)
+            return unit.transformed(rows, removed, files)
     valid.show(space)
     if unit.scope is RowScope.ROWS:
         _check_disk(valid, _DISK_WITH_UNSTORABLE, unit)
@@ -132,7 +136,7 @@ def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
         in_place = unit.scope is RowScope.ROWS and not removed
         rejected_url, findings_url = _quarantine(space, unit, valid, rejected, in_place=in_place)
     files = write_parts(space, unstorable.left(rejected), part_bytes, unit.keep)
-    return unit.answer(
+    return unit.transformed(
         rows - rejected,
         removed,
         files,

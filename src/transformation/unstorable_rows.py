@@ -104,7 +104,11 @@ def write_unstorable(space: Workspace, path: Path, source: str, valid: Rows) -> 
         while batch := cursor.fetchmany(_AT_A_TIME):
             for rule, column, value, reason, valid_row, *values in batch:
                 about = {"rule": rule, "column": column, "value": value, "reason": reason}
-                line = {name: told for name, told in about.items() if told is not None}
+                line = {
+                    name: known_value
+                    for name, known_value in about.items()
+                    if known_value is not None
+                }
                 shown: dict[str, Any] = dict(zip(names, values, strict=True))
                 row = {"result": shown} if not known else {"valid_row": valid_row + 1, "row": shown}
                 text = json.dumps({"source": source, **line, **row}, ensure_ascii=False)

@@ -61,7 +61,7 @@ class FlaggedRows:
         return found
 
     def _meaning(self, state: str | None) -> tuple[tuple[int, ...], bool]:
-        """The checks that a row of this state breaks, and whether it is unfit."""
+        """The checks that a row of this state breaks, and whether it is no valid row."""
         if state not in self._meanings:
             if state is None or state in (BLANK, FILTERED, MALFORMED):
                 self._meanings[state] = ((), state is not None)

@@ -67,7 +67,7 @@ class Scanned:
         valid: rows in the file `path`.
         rejected: rows in the file `rejects`, malformed ones included; it is there if there are any.
         rules: what rejected and warned rows break.
-        unfit: the numbers of the rows that are not valid.
+        invalid: the numbers of the rows that are not valid.
         warned_numbers: of those that are, and that a rule warns of.
         lines: of its rows.
     """
@@ -115,7 +115,7 @@ class Scanner:
 
         Raises:
             InvalidData: it is unreadable, or a rule or the query cannot be computed.
-            MixedLineEnds, CutWithin: mend the text, then again.
+            MixedLineEnds, CutWithin: fix the text, then scan again.
             BytesForTexts: again, with a reader of raw texts.
         """
         try:
@@ -177,7 +177,7 @@ class Scanner:
         multiline = [(row.number, row.breaks) for row in flagged if row.breaks]
         gaps = [(record.line, record.line_count) for record in unreadable_records]
         lines = line_numbers(heads, multiline, gaps)
-        # Empty lines can be told from those within values only if all breaks are known.
+        # Empty lines can be told apart from those within values only if all breaks are known.
         knows_breaks = self._logs_breaks or not chunk.quotes
         if rows + lines.extra != chunk.lines and reader.passes_empty_lines and knows_breaks:
             lines = line_numbers(heads, multiline, gaps, chunk.path)
@@ -211,25 +211,25 @@ class Scanner:
             quarantine = Quarantine(
                 file, self._url, self._classifier.checks.every, columns, found.rules
             )
-            for line, told in _in_order(found, flagged, unreadable_records):
-                if isinstance(told, Malformed):
-                    raw = texts.take(line, told.line_count) if texts else None
-                    quarantine.take_malformed(line, told.reason, told.column, raw)
+            for line, entry in _in_order(found, flagged, unreadable_records):
+                if isinstance(entry, Malformed):
+                    raw = texts.take(line, entry.line_count) if texts else None
+                    quarantine.take_malformed(line, entry.reason, entry.column, raw)
                     found.malformed += 1
-                elif told.is_invalid:
-                    raw = texts.take(line, 1 + told.breaks) if texts else None
-                    if told.state == MALFORMED and raw is None:
-                        quarantine.take_faulty(line, *parted(told.fields[-1] or ""), told.fields)
+                elif entry.is_invalid:
+                    raw = texts.take(line, 1 + entry.breaks) if texts else None
+                    if entry.state == MALFORMED and raw is None:
+                        quarantine.take_faulty(line, *parted(entry.fields[-1] or ""), entry.fields)
                         found.malformed += 1
-                    elif told.state == MALFORMED:
+                    elif entry.state == MALFORMED:
                         quarantine.take_malformed(line, NO_OBJECT, None, raw)
                         found.malformed += 1
                     else:
-                        quarantine.take_rejected(line, told.codes, told.fields, raw)
+                        quarantine.take_rejected(line, entry.codes, entry.fields, raw)
                 else:
-                    quarantine.note_warned(line, told.codes, told.fields)
+                    quarantine.note_warned(line, entry.codes, entry.fields)
                     found.warned += 1
-                    found.warned_numbers.append(told.number)
+                    found.warned_numbers.append(entry.number)
             found.rejected = quarantine.count
 
     @property
@@ -245,7 +245,7 @@ class Scanner:
 def _in_order(
     found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
 ) -> Iterator[tuple[int, Malformed | FlaggedRow]]:
-    """What there is to tell, each with its line in the source."""
+    """The records and rows to report, each with its line in the source."""
     before = found.chunk.first_line - 1
     records = ((before + record.line, record) for record in unreadable_records)
     rows = (

@@ -102,21 +102,21 @@ def _note(
             f"SELECT DISTINCT {column} AS value FROM {valid} AS one WHERE {column} IS NOT NULL"
             f" AND NOT EXISTS (FROM {valid} AS other WHERE other.{other} = one.{column})"
         )
-    space.connection.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {values}")
+    space.connection.execute(f"CREATE OR REPLACE TEMP TABLE flagged_values AS {values}")
     if asked.references is not None:  # perhaps in a row that is itself rejected
         for scan in scans:
-            if not space.number("SELECT count(*) FROM suspects"):
+            if not space.number("SELECT count(*) FROM flagged_values"):
                 break
             if scan.invalid:
                 rows = typed_rows(reader.relation(scan.chunk), classifier.checks.columns)
                 present = f"SELECT {other} FROM {rows}"
                 malformed.forget(space.connection)
-                space.connection.execute(f"DELETE FROM suspects WHERE value IN ({present})")
+                space.connection.execute(f"DELETE FROM flagged_values WHERE value IN ({present})")
     keep = 1 if asked.references is None else 0
     space.connection.execute(
         f"INSERT INTO {_BREACHES} SELECT part, row, {code} FROM (SELECT part, row,"
         f" row_number() OVER (PARTITION BY {column} ORDER BY part, row) AS nth FROM {valid}"
-        f" WHERE {column} IN (SELECT value FROM suspects)) WHERE nth > {keep}"
+        f" WHERE {column} IN (SELECT value FROM flagged_values)) WHERE nth > {keep}"
     )
 
 
@@ -147,14 +147,14 @@ def _take(
     quarantine: Quarantine,
     found: SetChecks,
 ) -> None:
-    """Tell of a chunk's rows, and take those that are rejected out of its file."""
+    """Report a chunk's rows, and take those that are rejected out of its file."""
     numbers = _numbers(scan.invalid, [row for row, _ in broken])
     warned = set(scan.warned_numbers)
     rejected: list[int] = []
     with ExitStack() as stack:
         texts = stack.enter_context(LineTexts(scan.chunk)) if reader.is_text else None
-        told = _told(space, reader, scan, numbers)
-        for (row, codes), (number, fields, breaks) in zip(broken, told, strict=True):
+        reread = _read_again(space, reader, scan, numbers)
+        for (row, codes), (number, fields, breaks) in zip(broken, reread, strict=True):
             line = scan.chunk.first_line - 1 + scan.lines.line_of(number)
             if any(classifier.checks.every[code].rejects for code in codes):
                 raw = texts.take(line, 1 + breaks) if texts else None
@@ -179,7 +179,7 @@ def _numbers(invalid: array[int], rows: Iterable[int]) -> list[int]:
     return numbers
 
 
-def _told(
+def _read_again(
     space: Workspace, reader: Reader, scan: Scanned, numbers: Sequence[int]
 ) -> Iterator[tuple[int, list[str | None], int]]:
     """Number, fields and line breaks of some rows of a chunk."""

@@ -231,7 +231,7 @@ def _scanned(
     *,
     trusts_line_ends: bool,
 ) -> Iterator[Scanned]:
-    """Scan chunks side by side; answers in their order.
+    """Scan chunks in parallel; yields in their order.
 
     Raises:
         MixedLineEnds: in a chunk they are mixed, and are not known to be meant.

@@ -93,8 +93,8 @@ def write(path: Path, megabytes: float, seed: int = 1) -> int:
             part = path.with_name(f"{path.name}.part")
             _write_block(connection, part, first, min(first + _BLOCK, rows), seed)
             with part.open("rb") as lines:
-                while piece := lines.read(8 * 1024 * 1024):
-                    file.write(piece)
+                while chunk := lines.read(8 * 1024 * 1024):
+                    file.write(chunk)
             part.unlink()
     return rows
 

@@ -1,10 +1,10 @@
-"""A text cut into pieces of whole records, which are then read side by side.
+"""A text cut into chunks of whole records, which are then read side by side.
 
 DuckDB can read one file with several threads, but where a value holds line breaks and a quote
 elsewhere is wrong, it takes what stands within quotes for rows. So the cutting is done here, and
-each piece is read from its beginning to its end by one thread. A cut is made where as many quotes
+each chunk is read from its beginning to its end by one thread. A cut is made where as many quotes
 are behind it as make pairs. In a text whose quotes are wrong this may still be within a value; the
-piece before it then ends with an open quote, which `validation.scanner` notices, and the text is
+chunk before it then ends with an open quote, which `validation.scanner` notices, and the text is
 read again as a whole.
 """
 
@@ -19,15 +19,15 @@ from contracts.dataset import CsvFormat, Format
 from reading_rules.line_ends import LineEnds
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
-PIECE_BYTES: Final = 8 * MEGABYTE
+CHUNK_BYTES: Final = 8 * MEGABYTE
 PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
 # DuckDB keeps a record's text anew for each field that it lacks, about a kilobyte together.
-MISSING_FIELDS: Final = 50_000  # of a piece
+MISSING_FIELDS: Final = 50_000  # of a chunk
 # What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
 WHOLE_BYTES: Final = 128 * MEGABYTE
 MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
-_ODD_BYTES: Final = 2 * PIECE_BYTES  # with so much behind the last cut, the quotes must be wrong
+_ODD_BYTES: Final = 2 * CHUNK_BYTES  # with so much behind the last cut, the quotes must be wrong
 
 
 class TooLargeAWhole(Exception):
@@ -35,12 +35,12 @@ class TooLargeAWhole(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """A run of whole records.
 
     Attributes:
         number: from 0.
-        path: of a text: the piece itself; of Parquet: all of the file.
+        path: of a text: the chunk itself; of Parquet: all of the file.
         first_line: which line of the source its first one is, from 1; of Parquet: which row.
         lines: how many it has, the last one with or without an end; of Parquet: rows.
         quotes: whether quotes occur at all.
@@ -65,21 +65,21 @@ class Cutter:
     """Cuts one text.
 
     Attributes:
-        made: the pieces so far.
+        made: the chunks so far.
     """
 
     def __init__(
-        self, directory: Path, form: Format, name: str, piece_bytes: int | None = PIECE_BYTES
+        self, directory: Path, form: Format, name: str, chunk_bytes: int | None = CHUNK_BYTES
     ) -> None:
-        """Pieces go into the directory.
+        """Chunks go into the directory.
 
         Args:
             name: what the files' names begin with.
-            piece_bytes: about how large they become; None: all of the text is one.
+            chunk_bytes: about how large they become; None: all of the text is one.
         """
-        self.made: list[Piece] = []
+        self.made: list[Chunk] = []
         self._directory, self._name = directory, name
-        self._limit = piece_bytes
+        self._limit = chunk_bytes
         csv = form if isinstance(form, CsvFormat) else None
         self._quote = csv.quote.encode() if csv else b""
         self._delimiter = csv.delimiter.encode() if csv else b""
@@ -87,8 +87,8 @@ class Cutter:
         self._line = 1
         self._start()
 
-    def cut(self, blocks: Iterable[bytes]) -> Iterator[Piece]:
-        """The pieces of a text, each when it is whole; at least one, which may be empty."""
+    def cut(self, blocks: Iterable[bytes]) -> Iterator[Chunk]:
+        """The chunks of a text, each when it is whole; at least one, which may be empty."""
         try:
             for block in (portion for whole in blocks for portion in self._portions(whole)):
                 end = self._end(block)
@@ -151,7 +151,7 @@ class Cutter:
         return None
 
     def _end(self, block: bytes) -> int:
-        """Where in this block the piece should end: at a line feed, or nowhere (-1)."""
+        """Where in this block the chunk should end: at a line feed, or nowhere (-1)."""
         if self._limit is None:
             return -1
         if self._size + len(block) < self._limit and self._missing < MISSING_FIELDS:
@@ -173,11 +173,11 @@ class Cutter:
             end = before
         return paired
 
-    def _finish(self, *, is_last: bool) -> Piece:
+    def _finish(self, *, is_last: bool) -> Chunk:
         self._file.close()
         if self._limit is None and self._missing > MISSING_AS_A_WHOLE:
             raise TooLargeAWhole(f"about {self._missing:,} fields are missing in its rows")
-        piece = Piece(
+        chunk = Chunk(
             number=len(self.made),
             path=self._path,
             first_line=self._line,
@@ -188,14 +188,14 @@ class Cutter:
             is_last=is_last,
         )
         self._line += self._line_ends.line_feeds
-        self.made.append(piece)
-        return piece
+        self.made.append(chunk)
+        return chunk
 
 
-def blocks_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """The text that pieces were cut from; each goes when it has been read."""
-    for piece in pieces:
-        with piece.path.open("rb") as file:
+def blocks_of(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+    """The text that chunks were cut from; each goes when it has been read."""
+    for chunk in chunks:
+        with chunk.path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
                 yield block
-        piece.path.unlink()
+        chunk.path.unlink()

@@ -36,9 +36,9 @@ class LineNumbers:
         """A row with so many line breaks in its values."""
         self._add(number + 1, breaks)
 
-    def add_gap(self, line: int, height: int) -> None:
+    def add_gap(self, line: int, line_count: int) -> None:
         """From this line on, so many are no row's."""
-        self._add(line - self.extra, height)
+        self._add(line - self.extra, line_count)
 
     def _add(self, place: int, lines: int) -> None:
         self.extra += lines
@@ -48,7 +48,7 @@ class LineNumbers:
 
 def line_numbers(
     heads: int,
-    tall: Sequence[tuple[int, int]],
+    multiline: Sequence[tuple[int, int]],
     gaps: Iterable[tuple[int, int]],
     path: Path | None = None,
 ) -> LineNumbers:
@@ -56,24 +56,24 @@ def line_numbers(
 
     Args:
         heads: how many lines come before the first record.
-        tall: number and line breaks of each row that has some in its values.
-        gaps: line and height of each record that could not be read.
+        multiline: number and line breaks of each row that has some in its values.
+        gaps: line and number of lines of each record that could not be read.
         path: of the text, if its empty lines are to be taken for no record's.
     """
     lines = LineNumbers(heads)
     empty = ((line, 0) for line in _empty_lines(path)) if path else ()
-    waiting = iter(tall)
+    waiting = iter(multiline)
     number, breaks = next(waiting, (0, 0))
     end = heads  # of the last record of several lines
-    for line, height in heapq.merge(gaps, empty):
+    for line, line_count in heapq.merge(gaps, empty):
         while breaks and lines.line_of(number) < line:
             end = lines.line_of(number) + breaks
             lines.add_tall(number, breaks)
             number, breaks = next(waiting, (0, 0))
-        if height:
-            end = line + height - 1
-        if height or line > end:
-            lines.add_gap(line, height or 1)
+        if line_count:
+            end = line + line_count - 1
+        if line_count or line > end:
+            lines.add_gap(line, line_count or 1)
     while breaks:
         lines.add_tall(number, breaks)
         number, breaks = next(waiting, (0, 0))

@@ -8,15 +8,15 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from reading.chunks import Piece
+from reading.chunks import Chunk
 
 
 class LineTexts:
-    """Walks over a piece once, from the first asked line to the last; lines are the source's."""
+    """Walks over a chunk once, from the first asked line to the last; lines are the source's."""
 
-    def __init__(self, piece: Piece) -> None:
-        self._file = piece.path.open("rb")
-        self._line = piece.first_line
+    def __init__(self, chunk: Chunk) -> None:
+        self._file = chunk.path.open("rb")
+        self._line = chunk.first_line
 
     def __enter__(self) -> Self:
         return self
@@ -29,15 +29,15 @@ class LineTexts:
     ) -> None:
         self._file.close()
 
-    def take(self, line: int, height: int) -> bytes:
+    def take(self, line: int, line_count: int) -> bytes:
         """So many lines from this one on, without the last one's end.
 
         Args:
             line: in the source, from 1; behind all that were taken before.
         """
         first = line - self._line
-        found = b"".join(islice(self._file, first, first + height))
-        self._line = line + height
+        found = b"".join(islice(self._file, first, first + line_count))
+        self._line = line + line_count
         return (found if line > 1 else found.removeprefix(BOM_UTF8)).rstrip(b"\r\n")
 
 

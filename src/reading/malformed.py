@@ -22,13 +22,13 @@ class Malformed:
     """A record that could not be read.
 
     Attributes:
-        line: where it starts in its piece, from 1.
-        height: how many lines it takes.
+        line: where it starts in its chunk, from 1.
+        line_count: how many lines it takes.
         is_open: whether a quote may not have been closed.
     """
 
     line: int
-    height: int
+    line_count: int
     reason: str
     column: str | None = None
     is_open: bool = False
@@ -39,7 +39,7 @@ def collect(
 ) -> list[Malformed]:
     """The records that a scan of this file has left, in its order.
 
-    Of a record's several errors the one that tells most is kept.
+    Of a record's several errors the one that says most is used.
 
     Args:
         header: the names of the fields; none where these are not what DuckDB reads.

@@ -1,4 +1,4 @@
-"""A source as a relation of texts, piece by piece.
+"""A source as a relation of texts, chunk by chunk.
 
 Nothing is read into tables: a relation is SQL over a file. The rules of reading are those of the
 Glue job, in `reading_rules`. Values stay text here: empty and absent are both NULL. Types are the
@@ -18,7 +18,7 @@ import duckdb
 from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
 from contracts.errors import InvalidData
-from reading.chunks import Piece
+from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
 from reading_rules.header import in_contract_names
@@ -35,7 +35,7 @@ from reading_rules.scans import (
 from reading_rules.sql import text_column
 from tabular.sql import sql_identifier
 
-NUMBER: Final = '"row-number"'  # of a row in its piece, from 1
+NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
 # Left to itself, DuckDB takes the first line end for that of all lines, even one within a value.
 _LINE_ENDS: Final = {False: r"new_line = '\n'", True: r"new_line = '\r\n'"}
 _OPTIONS: Final = f"parallel = false, {store_rejects()}"
@@ -47,7 +47,7 @@ class Reader:
     """How the records of one source are read.
 
     Attributes:
-        relation: SQL for every record of a piece, in order, but for those that DuckDB cannot read.
+        relation: SQL for every record of a chunk, in order, but for those that DuckDB cannot read.
         fields: SQL: a record's texts as VARCHAR[], for evidence; of Parquet the last one is no
             column's, but what is wrong with a malformed row.
         columns: for each contract column, its position in `fields`.
@@ -62,7 +62,7 @@ class Reader:
         is_text: whether the source has lines.
     """
 
-    relation: Callable[[Piece], str]
+    relation: Callable[[Chunk], str]
     fields: str
     columns: dict[str, int]
     header: tuple[str, ...]
@@ -75,11 +75,11 @@ class Reader:
     is_text: bool = True
 
 
-def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
+def open_source(first: Chunk, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
     """Look at a source's head, and say how to read it.
 
     Args:
-        first: its first piece.
+        first: its first chunk.
         source: how messages name it.
         raw_texts: of Parquet: some texts are none, see `has_bytes_for_texts`.
 
@@ -103,25 +103,25 @@ def has_bytes_for_texts(error: Exception) -> bool:
     return "Invalid string encoding found in Parquet" in str(error)
 
 
-def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
+def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
     header = header_of(first.path, form, source) if form.header else list(names)
     positions = positions_of(header or list(names), names, source)
     # None: an empty file
     header = list(names) if header is None else in_contract_names(header, positions)
     labels = field_labels(len(header))
     fields = [sql_identifier(label) for label in labels]
-    texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    texts = ",\n      ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
 
-    def relation(piece: Piece) -> str:
+    def relation(chunk: Chunk) -> str:
         rows = csv_scan(
-            piece.path,
+            chunk.path,
             labels,
-            f"{_LINE_ENDS[piece.returns]}, {_OPTIONS}",
+            f"{_LINE_ENDS[chunk.returns]}, {_OPTIONS}",
             delimiter=form.delimiter,
             quote=form.quote,
-            header=form.header and piece.number == 0,
+            header=form.header and chunk.number == 0,
         )
-        return f"(SELECT *, {texts} FROM {_numbered(rows)})"
+        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {_numbered(rows)}\n  )"
 
     return Reader(
         relation=relation,
@@ -139,14 +139,14 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
 
 def _json(names: Mapping[str, str]) -> Reader:
     found = json_texts(names)
-    texts = ", ".join(
+    texts = ",\n      ".join(
         f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
     )
 
-    def relation(piece: Piece) -> str:
-        lines = line_scan(piece.path, f"{_LINE_ENDS[piece.returns]}, {_OPTIONS}")
-        rows = f"(SELECT *, {found} AS {_FOUND} FROM {_numbered(lines)})"
-        return f"(SELECT *, {texts} FROM {rows})"
+    def relation(chunk: Chunk) -> str:
+        lines = line_scan(chunk.path, f"{_LINE_ENDS[chunk.returns]}, {_OPTIONS}")
+        rows = f"(\n      SELECT *, {found} AS {_FOUND}\n      FROM {_numbered(lines)}\n    )"
+        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {rows}\n  )"
 
     return Reader(
         relation=relation,
@@ -158,7 +158,7 @@ def _json(names: Mapping[str, str]) -> Reader:
     )
 
 
-def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
+def _parquet(first: Chunk, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
     known: dict[Path, ParquetSelect] = {}
     one_at_a_time = threading.Lock()
 
@@ -171,14 +171,16 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
                     raise unreadable(source, error) from error
             return known[path]
 
-    def relation(piece: Piece) -> str:
-        begin, end = piece.first_row, piece.first_row + piece.lines
-        file = selected(piece.path)
-        texts = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in file.texts.items())
+    def relation(chunk: Chunk) -> str:
+        begin, end = chunk.first_row, chunk.first_row + chunk.lines
+        file = selected(chunk.path)
+        texts = ",\n      ".join(
+            f"{sql} AS {text_column(name)}" for name, sql in file.texts.items()
+        )
         return (
-            f"(SELECT file.file_row_number - {begin} + 1 AS {NUMBER}, {texts},"
-            f" {file.fault} AS {FAULT} FROM {file.relation}"
-            f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end})"
+            f"(\n    SELECT\n      file.file_row_number - {begin} + 1 AS {NUMBER},\n      {texts},"
+            f"\n      {file.fault} AS {FAULT}\n    FROM {file.relation}\n"
+            f"    WHERE file.file_row_number >= {begin} AND file.file_row_number < {end}\n  )"
         )
 
     selected(first.path)  # now: a column that is missing fails here, not in the first scan
@@ -193,5 +195,5 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
 
 
 def _numbered(rows: str) -> str:
-    """With the number of each row: one thread reads a piece, so it is that of the record."""
-    return f"(SELECT *, row_number() OVER () AS {NUMBER} FROM {rows})"
+    """With the number of each row: one thread reads a chunk, so it is that of the record."""
+    return f"(\n      SELECT *, row_number() OVER () AS {NUMBER}\n      FROM {rows}\n    )"

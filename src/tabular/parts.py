@@ -68,8 +68,8 @@ def parts(bucket: str, prefix: str, files: int | None = None) -> list[Part]:
 
 def digest_of(parts: Sequence[Part]) -> str:
     """16 hex digits: others where a part is another one."""
-    told = [(part.name, part.size, part.etag) for part in parts]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    described = [(part.name, part.size, part.etag) for part in parts]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
 def _listed(bucket: str, prefix: str) -> dict[int, Part]:

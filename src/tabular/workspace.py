@@ -57,7 +57,7 @@ class Workspace:
         return self.directory / name
 
     def number(self, sql: str) -> int:
-        """The single integer that a query answers."""
+        """The single integer that a query returns."""
         row = self.connection.execute(sql).fetchone()
         return int(row[0]) if row else 0
 
@@ -83,7 +83,9 @@ def workspace(function_memory_mb: int, *, threads: int | None = None) -> Iterato
 
 
 @contextmanager
-def side_by_side(space: Workspace, number: int) -> Iterator[list[duckdb.DuckDBPyConnection]]:
+def parallel_connections(
+    space: Workspace, number: int
+) -> Iterator[list[duckdb.DuckDBPyConnection]]:
     """Databases in memory that share a workspace's directory and, among them, as much memory.
 
     Args:
@@ -156,7 +158,7 @@ def download(bucket: str, key: str, path: Path, *, etag: str | None = None) -> N
 
 
 def upload(path: Path, bucket: str, key: str) -> str:
-    """Copy a file to an object, which appears whole or not at all; answers its URL."""
+    """Copy a file to an object, which appears whole or not at all; returns its URL."""
     url = f"s3://{bucket}/{key}"
     with clients.translated(f"writing {url}"), path.open("rb") as file:
         clients.client("s3").upload_fileobj(Fileobj=file, Bucket=bucket, Key=key)

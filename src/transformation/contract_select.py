@@ -10,7 +10,7 @@ from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData
 from reading_rules.malformed import first_line
 from tabular.sql import column_type, sql_identifier
-from transformation.row_scope import Reach, reach_of
+from transformation.row_scope import RowScope, row_scope_of
 
 ADVICE: Final = "make the objects smaller, or let a Spark job do this (docs/jobs.md)"
 
@@ -29,7 +29,7 @@ def typed_select(snapshot: DatasetSnapshot) -> str:
     return f"SELECT {columns} FROM ({contract_sql(snapshot)}\n)"
 
 
-def contract_scope(snapshot: DatasetSnapshot, where: str) -> Reach:
+def contract_scope(snapshot: DatasetSnapshot, where: str) -> RowScope:
     """How far the contract's SQL looks.
 
     Args:
@@ -41,7 +41,9 @@ def contract_scope(snapshot: DatasetSnapshot, where: str) -> Reach:
     dataset = snapshot.dataset
     tables = {lookup.name: lookup.column_types for lookup in dataset.lookups}
     try:
-        return reach_of(contract_sql(snapshot), {VALID_RELATION: dataset.column_types, **tables})
+        return row_scope_of(
+            contract_sql(snapshot), {VALID_RELATION: dataset.column_types, **tables}
+        )
     except duckdb.Error as error:
         raise transform_failed(error, where) from error
 

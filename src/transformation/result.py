@@ -15,14 +15,14 @@ from tabular.part_files import RowFiles, Rows
 from tabular.sql import STORED, sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from transformation.contract_select import contract_sql, typed_select
-from transformation.row_scope import Reach
+from transformation.row_scope import RowScope
 from transformation.unstorable import guarded, is_suspicion
 
 _SORTED: Final = "sorted-result"  # the hyphen keeps it apart from lookups
 
 
 def compute_result(
-    space: Workspace, snapshot: DatasetSnapshot, scope: Reach, valid: Rows, limits: StoreLimits
+    space: Workspace, snapshot: DatasetSnapshot, scope: RowScope, valid: Rows, limits: StoreLimits
 ) -> tuple[Rows, bool]:
     """What is to be stored; and whether a row of it is known to be suspicious.
 
@@ -37,11 +37,11 @@ def compute_result(
     found, expected = [row[0] for row in described], [name for name, _ in snapshot.output_columns]
     if found != expected:
         raise InvalidData(
-            f"the transform of run {snapshot.run_id} answers the columns {', '.join(found)} instead"
+            f"the transform of run {snapshot.run_id} returns the columns {', '.join(found)} instead"
             f" of {', '.join(expected)}"
         )
     select = typed_select(snapshot)
-    if scope is Reach.ROWS:
+    if scope is RowScope.ROWS:
         return Rows(valid.files, VALID_RELATION, select), False
     key = limits.keys[0].columns if limits.keys else tuple(expected)
     try:

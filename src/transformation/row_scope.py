@@ -36,7 +36,7 @@ _JOINS: Final = frozenset(
 )
 
 
-class Reach(StrEnum):
+class RowScope(StrEnum):
     """ROWS: each row by itself. TABLES: joins, which need no order. TOGETHER: anything else."""
 
     ROWS = "rows"
@@ -44,7 +44,7 @@ class Reach(StrEnum):
     TOGETHER = "together"
 
 
-def reach_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Reach:
+def row_scope_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> RowScope:
     """How far a query looks.
 
     Args:
@@ -68,8 +68,8 @@ def reach_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Reach:
     names = {str(operator["name"]).strip() for operator in operators}
     scans = [_table(operator) for operator in operators if _table(operator)]
     if names <= _BY_ROW and scans == [VALID_RELATION]:
-        return Reach.ROWS
-    return Reach.TABLES if names <= _BY_ROW | _JOINS else Reach.TOGETHER
+        return RowScope.ROWS
+    return RowScope.TABLES if names <= _BY_ROW | _JOINS else RowScope.TOGETHER
 
 
 def _operators(plan: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

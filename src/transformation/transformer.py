@@ -32,13 +32,13 @@ from transformation import unstorable_rows
 from transformation.contract_select import ADVICE, contract_scope, transform_failed, typed_select
 from transformation.lookup_tables import load_lookups
 from transformation.result import compute_result, count_result
-from transformation.row_scope import Reach
-from transformation.unstorable import Sieve, guarded, has_bad_keys, is_suspicion
+from transformation.row_scope import RowScope
+from transformation.unstorable import UnstorableRows, guarded, has_bad_keys, is_suspicion
 
 # Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and two parts; or
 # the rows, all of them spilled uncompressed, and the sorted result.
-_DISK: Final = {Reach.ROWS: 1.5, Reach.TABLES: 7.0, Reach.TOGETHER: 7.0}
-_DISK_WITH_ROWS_ASIDE: Final = 4.0  # the rows, the result and what is left of it
+_DISK: Final = {RowScope.ROWS: 1.5, RowScope.TABLES: 7.0, RowScope.TOGETHER: 7.0}
+_DISK_WITH_UNSTORABLE: Final = 4.0  # the rows, the result and what is left of it
 
 
 def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> Transformed:
@@ -53,18 +53,22 @@ def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> 
     where = f"unit {message.unit_id} of run {message.run_id}"
     scope = contract_scope(snapshot, where)
     unit = _Unit(message, data_bucket, capacity, snapshot, where, scope)
-    threads = 1 if scope is Reach.TOGETHER else None
+    threads = 1 if scope is RowScope.TOGETHER else None
     with workspace.workspace(capacity.memory, threads=threads) as space:
         valid = _fetched(space, unit)
         _check_disk(valid, _DISK[scope], unit)
         load_lookups(space, snapshot)
         try:
-            answer = _transformed(space, unit, valid)
+            transformed = _transformed(space, unit, valid)
         except duckdb.Error as error:
             raise transform_failed(error, where) from error
-    counts = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
+    counts = {
+        "rows": transformed.rows,
+        "files": transformed.files,
+        "set_aside": transformed.rejected,
+    }
     logger.info("transformed", extra={**counts, "reach": scope.value})
-    return answer
+    return transformed
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class _Unit:
     capacity: Capacity
     snapshot: DatasetSnapshot
     where: str
-    scope: Reach
+    scope: RowScope
 
     @property
     def output_prefix(self) -> str:
@@ -89,7 +93,7 @@ class _Unit:
     def keep(self, part: Path, name: str) -> None:
         workspace.upload(part, self.data_bucket, self.output_prefix + name)
 
-    def answer(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
+    def transformed(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
         return Transformed(
             rows=rows,
             removed=removed,
@@ -106,7 +110,7 @@ def _fetched(space: Workspace, unit: _Unit) -> Rows:
 
 
 def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
-    """Write all rows; if some cannot be stored, set them aside and write the others."""
+    """Write all rows; if some cannot be stored, quarantine them and write the others."""
     limits = StoreLimits(unit.snapshot, unit.message, unit.data_bucket)
     part_bytes = unit.snapshot.dataset.limits.part_megabytes * MEGABYTE
     result, suspicious = compute_result(space, unit.snapshot, unit.scope, valid, limits)
@@ -120,32 +124,32 @@ def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
             if not is_suspicion(error):
                 raise
         else:
-            return unit.answer(rows, removed, files)
+            return unit.transformed(rows, removed, files)
     valid.show(space)
-    if unit.scope is Reach.ROWS:
-        _check_disk(valid, _DISK_WITH_ROWS_ASIDE, unit)
+    if unit.scope is RowScope.ROWS:
+        _check_disk(valid, _DISK_WITH_UNSTORABLE, unit)
     names = [name for name, _ in unit.snapshot.output_columns]
-    sieve = Sieve(space, limits, names, in_order=unit.scope is Reach.ROWS)
-    aside = sieve.find(result)
+    unstorable = UnstorableRows(space, limits, names, in_order=unit.scope is RowScope.ROWS)
+    rejected = unstorable.find(result)
     rejected_url = findings_url = None
-    if aside:
-        in_place = unit.scope is Reach.ROWS and not removed
-        rejected_url, findings_url = _set_aside(space, unit, valid, aside, in_place=in_place)
-    files = write_parts(space, sieve.left(aside), part_bytes, unit.keep)
-    return unit.answer(
-        rows - aside,
+    if rejected:
+        in_place = unit.scope is RowScope.ROWS and not removed
+        rejected_url, findings_url = _quarantine(space, unit, valid, rejected, in_place=in_place)
+    files = write_parts(space, unstorable.left(rejected), part_bytes, unit.keep)
+    return unit.transformed(
+        rows - rejected,
         removed,
         files,
-        rejected=aside,
+        rejected=rejected,
         rejected_url=rejected_url,
         findings_url=findings_url,
     )
 
 
-def _set_aside(
-    space: Workspace, unit: _Unit, valid: Rows, aside: int, *, in_place: bool
+def _quarantine(
+    space: Workspace, unit: _Unit, valid: Rows, rejected: int, *, in_place: bool
 ) -> tuple[str, str]:
-    """Put the rows found into the quarantine, with what is known of them; answers two URLs.
+    """Write the unstorable rows to the quarantine, and findings on them; returns both URLs.
 
     Args:
         in_place: each row of the result is the valid row in the same place.
@@ -159,15 +163,15 @@ def _set_aside(
     elif snapshot.array is not None:  # every item is to have its own result
         unstorable_rows.number_by_trial(space, valid, typed_select(snapshot), unit.where)
     source = frozen.read_unit(bucket, message.run_id, message.unit_id).url
-    path = space.path("aside.jsonl")
-    rules = unstorable_rows.write_aside(space, path, source, valid)
+    path = space.path("unstorable.jsonl")
+    rules = unstorable_rows.write_unstorable(space, path, source, valid)
     key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
     rejected_url = workspace.upload(path, bucket, key)
     findings = layout.transform_findings_key(message.run_id, message.unit_id)
     findings_url = s3.write_json(bucket, findings, rules.to_json())
     unstorable_rows.refuse_too_many(
         rules,
-        aside,
+        rejected,
         message.rejected,
         valid.count if message.rows_in is None else message.rows_in,
         snapshot.dataset.limits.rejected_percentage,

@@ -21,7 +21,9 @@ from tabular.sql import STORED, any_of, sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.violations import VALUE_CHARACTERS
 
-ASIDE: Final = '"rows-aside"'  # number, rule, column_name, reason, value, valid_row: one each
+UNSTORABLE: Final = (
+    '"unstorable-rows"'  # number, rule, column_name, reason, value, valid_row: one each
+)
 WHOLE: Final = '"whole-result"'
 _DOUBLES: Final = '"double-keys"'
 _SUSPICION: Final = "a row to be looked at"
@@ -59,8 +61,8 @@ def has_bad_keys(space: Workspace, result: Rows, limits: StoreLimits) -> bool:
     return False
 
 
-class Sieve:
-    """Takes a result apart; the rows to be set aside are in the table `ASIDE` then.
+class UnstorableRows:
+    """Separates a result's rows; those that cannot be stored are in the table `UNSTORABLE` then.
 
     Args:
         names: the result's columns.
@@ -75,15 +77,15 @@ class Sieve:
         self._names, self._in_order = names, in_order
 
     def find(self, result: Rows) -> int:
-        """Set rows aside; answers how many.
+        """Fill the table; returns how many rows are in it.
 
         The rules in turn: a row that breaks one is no other row's double any more.
         """
         self._files = self._files_of(result)
         self._run(f"CREATE OR REPLACE VIEW {WHOLE} AS {numbered(self._space, self._files)}")
         self._run(
-            f"CREATE OR REPLACE TABLE {ASIDE} (number BIGINT, rule VARCHAR, column_name VARCHAR,"
-            " reason VARCHAR, value VARCHAR, valid_row BIGINT)"
+            f"CREATE OR REPLACE TABLE {UNSTORABLE} (number BIGINT, rule VARCHAR,"
+            " column_name VARCHAR, reason VARCHAR, value VARCHAR, valid_row BIGINT)"
         )
         for key in self._limits.keys:
             self._without_key(key)
@@ -91,25 +93,25 @@ class Sieve:
         while some := list(islice(problems, _AT_A_TIME)):
             lists = [list(values) for values in zip(*some, strict=True)]
             shown = ", ".join("unnest(?)" for _ in lists)
-            self._space.connection.execute(f"INSERT INTO {ASIDE} SELECT {shown}, NULL", lists)
+            self._space.connection.execute(f"INSERT INTO {UNSTORABLE} SELECT {shown}, NULL", lists)
         for key in self._limits.keys:
             self._doubles(key)
-        return self._space.number(f"SELECT count(*) FROM {ASIDE}")
+        return self._space.number(f"SELECT count(*) FROM {UNSTORABLE}")
 
-    def left(self, aside: int) -> Rows:
-        """The rows that were not set aside, in their order.
+    def left(self, rejected: int) -> Rows:
+        """The rows that can be stored, in their order.
 
         Args:
-            aside: how many were.
+            rejected: how many cannot.
         """
-        if not aside:
+        if not rejected:
             rows = Rows(self._files, _LEFT)
         else:
             path = self._space.path("left.parquet")
             # No join, which would not keep the order: a bit for each row tells.
-            bits = f"SELECT bitstring_agg(number, 0, {self._files.count - 1}) FROM {ASIDE}"
-            self._run(f"SET VARIABLE aside = ({bits})")
-            kept = f"get_bit(getvariable('aside'), CAST({NUMBER} AS INTEGER)) = 0"
+            bits = f"SELECT bitstring_agg(number, 0, {self._files.count - 1}) FROM {UNSTORABLE}"
+            self._run(f"SET VARIABLE unstorable = ({bits})")
+            kept = f"get_bit(getvariable('unstorable'), CAST({NUMBER} AS INTEGER)) = 0"
             rows = Rows(self._copied(f"SELECT * FROM {WHOLE} WHERE {kept}", path), _LEFT)
             self._files.unlink()
         rows.show(self._space)
@@ -132,15 +134,16 @@ class Sieve:
             f"WHEN {sql_identifier(name)} IS NULL THEN {sql_literal(name)}" for name in key.columns
         )
         self._run(
-            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {sql_literal(KEY_MISSING)}, CASE {first} END,"
-            f" 'there is no ' || CASE {first} END || ', which the key needs', NULL, NULL"
-            f" FROM {WHOLE} WHERE ({key.missing}) AND {_not_aside()}"
+            f"INSERT INTO {UNSTORABLE} SELECT {NUMBER}, {sql_literal(KEY_MISSING)},"
+            f" CASE {first} END, 'there is no ' || CASE {first} END || ', which the key needs',"
+            " NULL, NULL"
+            f" FROM {WHOLE} WHERE ({key.missing}) AND {_is_storable()}"
         )
 
     def _with_problems(self) -> Iterator[_Found]:
         suspicious = any_of(self._limits.suspicious())
         cursor = self._space.connection.cursor().execute(
-            f"FROM {WHOLE} WHERE ({suspicious}) AND {_not_aside()}"
+            f"FROM {WHOLE} WHERE ({suspicious}) AND {_is_storable()}"
         )
         while row := cursor.fetchone():
             number, *values = row
@@ -152,7 +155,7 @@ class Sieve:
     def _doubles(self, key: Key) -> None:
         """All but the first row of each key."""
         values = [f"{value} AS k{n}" for n, value in enumerate(key.values)]
-        rest = f"(SELECT *, {', '.join(values)} FROM {WHOLE} WHERE {_not_aside()})"
+        rest = f"(SELECT *, {', '.join(values)} FROM {WHOLE} WHERE {_is_storable()})"
         names = ", ".join(f"k{n}" for n in range(len(values)))
         self._run(
             f"CREATE OR REPLACE TABLE {_DOUBLES} AS SELECT {names} FROM {rest} GROUP BY ALL"
@@ -162,7 +165,7 @@ class Sieve:
         within = f"PARTITION BY {names} ORDER BY {', '.join([*order, NUMBER])}"
         column = sql_literal(key.columns[0]) if len(key.columns) == 1 else "NULL"
         self._run(
-            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {sql_literal(KEY_UNIQUE)}, {column},"
+            f"INSERT INTO {UNSTORABLE} SELECT {NUMBER}, {sql_literal(KEY_UNIQUE)}, {column},"
             f" times || {_doubles_reason(key)}, NULL, NULL FROM (SELECT *,"
             f" row_number() OVER ({within}) AS nth, count(*) OVER (PARTITION BY {names}) AS times"
             f" FROM {rest} SEMI JOIN {_DOUBLES} USING ({names})) WHERE nth > 1"
@@ -184,5 +187,5 @@ def _doubles_reason(key: Key) -> str:
     return f"concat(' rows have the key ', {shown}, {end})"
 
 
-def _not_aside() -> str:
-    return f"{NUMBER} NOT IN (SELECT number FROM {ASIDE})"
+def _is_storable() -> str:
+    return f"{NUMBER} NOT IN (SELECT number FROM {UNSTORABLE})"

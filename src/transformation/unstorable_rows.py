@@ -1,4 +1,4 @@
-"""The rows that transform set aside, as JSON lines in the quarantine beside those of validate.
+"""The rows that no store can take, as JSON lines in the quarantine beside those of validate.
 
 One line:
     source: URL of the unit's object.
@@ -21,7 +21,7 @@ from stores.rules import SUMMARIES
 from tabular.part_files import NUMBER, Rows, numbered
 from tabular.sql import sql_identifier
 from tabular.workspace import Workspace
-from transformation.unstorable import ASIDE, WHOLE
+from transformation.unstorable import UNSTORABLE, WHOLE
 from validation.checks import Check
 from validation.violations import BrokenRules
 
@@ -32,11 +32,11 @@ _AT_A_TIME: Final = 64  # rows may be large
 
 def number_by_position(space: Workspace) -> None:
     """Each row of the result is the valid row in the same place."""
-    space.connection.execute(f"UPDATE {ASIDE} SET valid_row = number")
+    space.connection.execute(f"UPDATE {UNSTORABLE} SET valid_row = number")
 
 
 def number_by_trial(space: Workspace, valid: Rows, select: str, where: str) -> None:
-    """Find the valid row of each row set aside: the one that becomes the same when it is alone.
+    """Find the valid row of each unstorable row: the one that becomes the same when it is alone.
 
     A query for every valid row: for batches of items, of which there are a thousand at most.
 
@@ -45,7 +45,8 @@ def number_by_trial(space: Workspace, valid: Rows, select: str, where: str) -> N
     """
     wanted = defaultdict(list)
     found = space.connection.execute(
-        f"SELECT * FROM {WHOLE} WHERE {NUMBER} IN (SELECT number FROM {ASIDE}) ORDER BY {NUMBER}"
+        f"SELECT * FROM {WHOLE} WHERE {NUMBER} IN (SELECT number FROM {UNSTORABLE})"
+        f" ORDER BY {NUMBER}"
     )
     for number, *values in found.fetchall():
         wanted[repr(values)].append(number)
@@ -53,7 +54,7 @@ def number_by_trial(space: Workspace, valid: Rows, select: str, where: str) -> N
     for made, numbers in wanted.items():
         if len(makers[made]) < len(numbers):
             why = space.connection.execute(
-                f"SELECT reason FROM {ASIDE} WHERE number = {numbers[0]}"
+                f"SELECT reason FROM {UNSTORABLE} WHERE number = {numbers[0]}"
             ).fetchone()
             raise InvalidData(
                 f"a row that the transform makes of several items in {where} cannot be stored:"
@@ -62,7 +63,7 @@ def number_by_trial(space: Workspace, valid: Rows, select: str, where: str) -> N
         last = makers[made][-len(numbers) :]  # of equal items, the first ones stay
         for number, row in zip(numbers, last, strict=True):
             space.connection.execute(
-                f"UPDATE {ASIDE} SET valid_row = {row} WHERE number = {number}"
+                f"UPDATE {UNSTORABLE} SET valid_row = {row} WHERE number = {number}"
             )
 
 
@@ -85,25 +86,29 @@ def _makers(space: Workspace, valid: Rows, select: str, wanted: set[str]) -> dic
     return found
 
 
-def write_aside(space: Workspace, path: Path, source: str, valid: Rows) -> BrokenRules:
-    """Write every row set aside, in the result's order; answers which rules they broke."""
+def write_unstorable(space: Workspace, path: Path, source: str, valid: Rows) -> BrokenRules:
+    """Write every unstorable row, in the result's order; returns which rules they broke."""
     rules = BrokenRules()
-    known = space.number(f"SELECT count(*) FROM {ASIDE} WHERE valid_row IS NOT NULL") > 0
+    known = space.number(f"SELECT count(*) FROM {UNSTORABLE} WHERE valid_row IS NOT NULL") > 0
     space.connection.execute(f"CREATE OR REPLACE VIEW {_VALID} AS {numbered(space, valid.files)}")
     relation, number = (_VALID, "valid_row") if known else (WHOLE, "number")
     described = space.connection.execute(f"DESCRIBE FROM {relation}").fetchall()
     names = [row[0] for row in described[1:]]
     texts = ", ".join(f"CAST(shown.{sql_identifier(name)} AS VARCHAR)" for name in names)
     cursor = space.connection.cursor().execute(
-        "SELECT aside.rule, aside.column_name, aside.value, aside.reason, aside.valid_row,"
-        f" {texts} FROM {ASIDE} AS aside JOIN {relation} AS shown"
-        f" ON shown.{NUMBER} = aside.{number} ORDER BY aside.number"
+        "SELECT found.rule, found.column_name, found.value, found.reason, found.valid_row,"
+        f" {texts} FROM {UNSTORABLE} AS found JOIN {relation} AS shown"
+        f" ON shown.{NUMBER} = found.{number} ORDER BY found.number"
     )
     with path.open("w", encoding="utf-8") as file:
         while batch := cursor.fetchmany(_AT_A_TIME):
             for rule, column, value, reason, valid_row, *values in batch:
                 about = {"rule": rule, "column": column, "value": value, "reason": reason}
-                line = {name: told for name, told in about.items() if told is not None}
+                line = {
+                    name: known_value
+                    for name, known_value in about.items()
+                    if known_value is not None
+                }
                 shown: dict[str, Any] = dict(zip(names, values, strict=True))
                 row = {"result": shown} if not known else {"valid_row": valid_row + 1, "row": shown}
                 text = json.dumps({"source": source, **line, **row}, ensure_ascii=False)
@@ -119,20 +124,26 @@ def _check(rule: str, column: str | None) -> Check:
 
 
 def refuse_too_many(
-    rules: BrokenRules, aside: int, rejected: int, rows_in: int, limit: float, where: str, url: str
+    rules: BrokenRules,
+    unstorable: int,
+    rejected: int,
+    rows_in: int,
+    limit: float,
+    where: str,
+    url: str,
 ) -> None:
-    """Hold the rows set aside, with those that validate rejected, against the contract's limit.
+    """Hold the unstorable rows, with those that validate rejected, against the contract's limit.
 
     Raises:
         InvalidData: there are too many; nothing was stored.
     """
-    together = aside + rejected
+    together = unstorable + rejected
     if together * 100 <= limit * rows_in:
         return
     top = ", ".join(f"{rule.name} ({rule.rows})" for rule in rules.most_frequent()[:3])
     before = f" with the {rejected} that validation has rejected" if rejected else ""
     raise InvalidData(
-        f"{where}: {aside} rows of the transform's result cannot be stored,{before}"
+        f"{where}: {unstorable} rows of the transform's result cannot be stored,{before}"
         f" {together * 100 / max(1, rows_in):.1f} % of {rows_in} rows (the contract allows"
         f" {limit:g} %): {top}; they are in {url}. If a key is there more than once on purpose, let"
         " the transform keep one row of each: QUALIFY row_number() OVER (PARTITION BY key ORDER BY"

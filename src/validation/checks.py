@@ -37,6 +37,32 @@ class Check:
         return self.severity is not Severity.WARN
 
 
+@dataclass(frozen=True)
+class RowChecks:
+    """What a contract says of its rows.
+
+    Attributes:
+        every: its checks; a check's code is its position here.
+    """
+
+    columns: tuple[Column, ...]
+    every: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> RowChecks:
+        return cls(tuple(dataset.columns), tuple(checks_of(dataset)))
+
+    @property
+    def warns(self) -> bool:
+        """Whether a valid row can break one that a row by itself can break."""
+        return any(not check.rejects for check in self.every if check.broken is not None)
+
+    @property
+    def looks_at_sets(self) -> bool:
+        """Whether a check needs the other rows, too."""
+        return any(check.broken is None for check in self.every)
+
+
 def cast_column(column: Column) -> str:
     """The typed value of a column's text; NULL where it is no value of the type."""
     return cast_text(text_column(column.name), column.type)
@@ -49,7 +75,7 @@ def a_value_of(kind: str) -> str:
     return f"an {kind}" if kind == "integer" else f"a {kind}"
 
 
-def checks(dataset: Dataset) -> list[Check]:
+def checks_of(dataset: Dataset) -> list[Check]:
     """Every check of a contract: column by column, then its rules."""
     found = [check for column in dataset.columns for check in _column_checks(column)]
     found += [

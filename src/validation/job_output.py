@@ -126,7 +126,7 @@ def _report(document: Any, url: str) -> Report:
     return report
 
 
-def hold_against_report(output: JobOutput, url: str, rows: int, malformed: int) -> None:
+def reconcile_with_report(output: JobOutput, url: str, rows: int, malformed: int) -> None:
     """Compare what was read with what the job said.
 
     Args:

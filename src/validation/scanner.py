@@ -1,6 +1,6 @@
-"""One piece of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
+"""One chunk of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
 
-Every line of a piece is held against what came of it: DuckDB passes over lines without a word where
+Every line of a chunk is held against what came of it: DuckDB passes over lines without a word where
 a quote is not closed, or a record is larger than its buffer.
 """
 
@@ -19,7 +19,7 @@ import duckdb
 from contracts.dataset import CsvFormat, Dataset
 from contracts.errors import InvalidData
 from reading import malformed
-from reading.chunks import Piece
+from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts
 from reading.malformed import Malformed
@@ -28,9 +28,10 @@ from reading.reader import Reader, has_bytes_for_texts
 from reading_rules.json_records import NO_OBJECT
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from tabular.sql import PASSED_ON, sql_literal
-from validation.flagged_rows import Aside, Asides
+from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
-from validation.row_classes import BLANK, FILTERED, MALFORMED, Split
+from validation.row_classes import RowClassifier
+from validation.scan_sql import BLANK, FILTERED, MALFORMED, ScanSource, scan_query
 from validation.violations import BrokenRules
 
 
@@ -43,11 +44,11 @@ class BytesForTexts(Exception):
 
 
 class CutWithin(Exception):
-    """A piece ends within a record: the text has to be read as a whole. Says what is wrong."""
+    """A chunk ends within a record: the text has to be read as a whole. Says what is wrong."""
 
 
 class _Unaccounted(Exception):
-    """Lines of a piece are part of no record, or of two; the message is for people.
+    """Lines of a chunk are part of no record, or of two; the message is for people.
 
     Attributes:
         near: where to look, for the end of a sentence.
@@ -60,18 +61,18 @@ class _Unaccounted(Exception):
 
 @dataclass
 class Scanned:
-    """What came of a piece.
+    """What came of a chunk.
 
     Attributes:
         valid: rows in the file `path`.
         rejected: rows in the file `rejects`, malformed ones included; it is there if there are any.
         rules: what rejected and warned rows break.
-        unfit: the numbers of the rows that are not valid.
+        invalid: the numbers of the rows that are not valid.
         warned_numbers: of those that are, and that a rule warns of.
         lines: of its rows.
     """
 
-    piece: Piece
+    chunk: Chunk
     path: Path
     rejects: Path
     valid: int = 0
@@ -80,71 +81,75 @@ class Scanned:
     filtered: int = 0
     warned: int = 0
     rules: BrokenRules = field(default_factory=BrokenRules)
-    unfit: array[int] = field(default_factory=lambda: array("q"))
+    invalid: array[int] = field(default_factory=lambda: array("q"))
     warned_numbers: array[int] = field(default_factory=lambda: array("q"))
     lines: LineNumbers = field(default_factory=LineNumbers)
 
     def without_numbers(self) -> Scanned:
         """What only checks of sets need, a source of much dirt has too much of to be kept."""
-        return replace(self, unfit=array("q"), warned_numbers=array("q"), lines=LineNumbers())
+        return replace(self, invalid=array("q"), warned_numbers=array("q"), lines=LineNumbers())
 
 
 class Scanner:
-    """Splits pieces, one at a time, with a connection of its own."""
+    """Splits chunks, one at a time, with a connection of its own."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, reader: Reader, split: Split, url: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        reader: Reader,
+        classifier: RowClassifier,
+        url: str,
     ) -> None:
-        """The connection is one of `duck.side_by_side`.
+        """The connection is one of `workspace.parallel_connections`.
 
         Args:
             url: how messages and the quarantine name the source.
         """
-        self._connection, self._reader, self._split, self._url = connection, reader, split, url
-        self._notes_breaks = False  # of valid rows; it takes a look at every value
-        self._asides = Asides(connection, reader, split)
+        self._connection, self._reader = connection, reader
+        self._classifier, self._url = classifier, url
+        self._logs_breaks = False  # of valid rows; it takes a look at every value
+        self._flagged = FlaggedRows(connection, classifier.checks)
 
-    def scan(self, piece: Piece, directory: Path) -> Scanned:
-        """Split a piece; its files go into the directory.
+    def scan(self, chunk: Chunk, directory: Path) -> Scanned:
+        """Split a chunk; its files go into the directory.
 
         Raises:
             InvalidData: it is unreadable, or a rule or the query cannot be computed.
-            MixedLineEnds, CutWithin: mend the text, then again.
+            MixedLineEnds, CutWithin: fix the text, then scan again.
             BytesForTexts: again, with a reader of raw texts.
         """
         try:
-            return self._scan(piece, directory)
+            return self._scan(chunk, directory)
         except _Unaccounted as lines:
-            if not self._notes_breaks and piece.quotes:
-                self._notes_breaks = True  # nearly always, they are what is missing
-                return self.scan(piece, directory)
-            if not piece.is_last or piece.number:
+            if not self._logs_breaks and chunk.quotes:
+                self._logs_breaks = True  # nearly always, they are what is missing
+                return self.scan(chunk, directory)
+            if not chunk.is_last or chunk.number:
                 raise CutWithin(f"{self._url}: a quote is not closed{lines.near}") from lines
             raise InvalidData(str(lines)) from lines
 
-    def _scan(self, piece: Piece, directory: Path) -> Scanned:
-        path = directory / f"valid-{piece.number:05d}.parquet"
-        found = Scanned(piece, path, directory / f"rejected-{piece.number:05d}.jsonl")
-        found.valid = self._write_valid(piece, path)
-        asides = self._asides.read()
+    def _scan(self, chunk: Chunk, directory: Path) -> Scanned:
+        path = directory / f"valid-{chunk.number:05d}.parquet"
+        found = Scanned(chunk, path, directory / f"rejected-{chunk.number:05d}.jsonl")
+        found.valid = self._write_valid(chunk, path)
+        flagged = self._flagged.read()
         header = self._reader.header if self._is_csv else ()
-        unread = malformed.collect(self._connection, piece.path, header, self._encoding)
-        found.unfit = array("q", (aside.number for aside in asides if aside.is_unfit))
-        found.filtered = sum(aside.state == FILTERED for aside in asides)
-        found.lines = self._line_numbers(found, asides, unread)
-        if asides or unread:
-            self._tell(found, asides, unread)
-        return found if self._split.looks_at_sets else found.without_numbers()
+        unreadable_records = malformed.collect(self._connection, chunk.path, header, self._encoding)
+        found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
+        found.filtered = sum(row.state == FILTERED for row in flagged)
+        found.lines = self._line_numbers(found, flagged, unreadable_records)
+        if flagged or unreadable_records:
+            self._record(found, flagged, unreadable_records)
+        return found if self._classifier.checks.looks_at_sets else found.without_numbers()
 
-    def _write_valid(self, piece: Piece, path: Path) -> int:
+    def _write_valid(self, chunk: Chunk, path: Path) -> int:
         malformed.forget(self._connection)
-        self._asides.forget()
-        rows = self._split.typed(self._reader.relation(piece))
-        kept = self._asides.kept(breaks=piece.quotes, all_breaks=self._notes_breaks)
-        select = f"SELECT {self._split.names} FROM {rows} WHERE {kept}"
+        self._flagged.forget()
+        source = ScanSource.of(self._reader, chunk, logs_breaks=self._logs_breaks)
+        select = scan_query(source, self._classifier.checks, self._classifier.query)
         try:
             row = self._connection.execute(
-                f"COPY ({select}) TO {sql_literal(path)} {PASSED_ON}"
+                f"COPY ({select}\n) TO {sql_literal(path)} {PASSED_ON}"
             ).fetchone()
         except duckdb.Error as error:
             if has_mixed_line_ends(error):
@@ -158,99 +163,105 @@ class Scanner:
         return int(row[0]) if row else 0
 
     def _line_numbers(
-        self, found: Scanned, asides: list[Aside], unread: list[Malformed]
+        self, found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
     ) -> LineNumbers:
         """The lines of the rows.
 
         Raises:
-            _Unaccounted: lines of the piece are missing among the records, or there twice.
-            CutWithin: the piece may end within a record.
+            _Unaccounted: lines of the chunk are missing among the records, or there twice.
+            CutWithin: the chunk may end within a record.
         """
-        piece, reader = found.piece, self._reader
-        rows = found.valid + len(found.unfit)
-        heads = min(reader.heads, piece.lines) if piece.number == 0 else 0
-        tall = [(aside.number, aside.breaks) for aside in asides if aside.breaks]
-        gaps = [(record.line, record.height) for record in unread]
-        lines = line_numbers(heads, tall, gaps)
-        # Empty lines can be told from those within values only if all breaks are known.
-        knows_breaks = self._notes_breaks or not piece.quotes
-        if rows + lines.extra != piece.lines and reader.passes_empty_lines and knows_breaks:
-            lines = line_numbers(heads, tall, gaps, piece.path)
-        lost = piece.lines - rows - lines.extra
+        chunk, reader = found.chunk, self._reader
+        rows = found.valid + len(found.invalid)
+        heads = min(reader.heads, chunk.lines) if chunk.number == 0 else 0
+        multiline = [(row.number, row.breaks) for row in flagged if row.breaks]
+        gaps = [(record.line, record.line_count) for record in unreadable_records]
+        lines = line_numbers(heads, multiline, gaps)
+        # Empty lines can be told apart from those within values only if all breaks are known.
+        knows_breaks = self._logs_breaks or not chunk.quotes
+        if rows + lines.extra != chunk.lines and reader.passes_empty_lines and knows_breaks:
+            lines = line_numbers(heads, multiline, gaps, chunk.path)
+        lost = chunk.lines - rows - lines.extra
         if not lost:
-            self._refuse_open_end(piece, unread)
+            self._refuse_open_end(chunk, unreadable_records)
             return lines
-        near = _near(piece, unread, self._split.dataset)
-        raise _Unaccounted(lines_lost(self._url, piece.lines, lost, near), near)
+        near = _near(chunk, unreadable_records, self._classifier.dataset)
+        raise _Unaccounted(lines_lost(self._url, chunk.lines, lost, near), near)
 
-    def _refuse_open_end(self, piece: Piece, unread: list[Malformed]) -> None:
+    def _refuse_open_end(self, chunk: Chunk, unreadable_records: list[Malformed]) -> None:
         """A record that cannot be read and goes to a cut may have been cut itself.
 
         Raises:
             CutWithin: so it is.
         """
-        last = unread[-1] if unread and not piece.is_last else None
-        if last and last.is_open and last.line + last.height > piece.lines:
-            raise CutWithin(f"{self._url}: a quote is not closed{_near(piece, unread, None)}")
+        last = unreadable_records[-1] if unreadable_records and not chunk.is_last else None
+        if last and last.is_open and last.line + last.line_count > chunk.lines:
+            raise CutWithin(
+                f"{self._url}: a quote is not closed{_near(chunk, unreadable_records, None)}"
+            )
 
-    def _tell(self, found: Scanned, asides: list[Aside], unread: list[Malformed]) -> None:
-        """Write the rejected rows in the piece's order, and count what is broken."""
+    def _record(
+        self, found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
+    ) -> None:
+        """Write the rejected rows in the chunk's order, and count what is broken."""
         with ExitStack() as stack:
             file = stack.enter_context(found.rejects.open("w", encoding="utf-8"))
-            texts = stack.enter_context(LineTexts(found.piece)) if self._reader.is_text else None
+            texts = stack.enter_context(LineTexts(found.chunk)) if self._reader.is_text else None
             columns = self._reader.columns
-            quarantine = Quarantine(file, self._url, self._split.every, columns, found.rules)
-            for line, told in _in_order(found, asides, unread):
-                if isinstance(told, Malformed):
-                    raw = texts.take(line, told.height) if texts else None
-                    quarantine.take_malformed(line, told.reason, told.column, raw)
+            quarantine = Quarantine(
+                file, self._url, self._classifier.checks.every, columns, found.rules
+            )
+            for line, entry in _in_order(found, flagged, unreadable_records):
+                if isinstance(entry, Malformed):
+                    raw = texts.take(line, entry.line_count) if texts else None
+                    quarantine.take_malformed(line, entry.reason, entry.column, raw)
                     found.malformed += 1
-                elif told.is_unfit:
-                    raw = texts.take(line, 1 + told.breaks) if texts else None
-                    if told.state == MALFORMED and raw is None:
-                        quarantine.take_faulty(line, *parted(told.fields[-1] or ""), told.fields)
+                elif entry.is_invalid:
+                    raw = texts.take(line, 1 + entry.breaks) if texts else None
+                    if entry.state == MALFORMED and raw is None:
+                        quarantine.take_faulty(line, *parted(entry.fields[-1] or ""), entry.fields)
                         found.malformed += 1
-                    elif told.state == MALFORMED:
+                    elif entry.state == MALFORMED:
                         quarantine.take_malformed(line, NO_OBJECT, None, raw)
                         found.malformed += 1
                     else:
-                        quarantine.take_rejected(line, told.codes, told.fields, raw)
+                        quarantine.take_rejected(line, entry.codes, entry.fields, raw)
                 else:
-                    quarantine.note_warned(line, told.codes, told.fields)
+                    quarantine.note_warned(line, entry.codes, entry.fields)
                     found.warned += 1
-                    found.warned_numbers.append(told.number)
+                    found.warned_numbers.append(entry.number)
             found.rejected = quarantine.count
 
     @property
     def _is_csv(self) -> bool:
-        return isinstance(self._split.dataset.format, CsvFormat)
+        return isinstance(self._classifier.dataset.format, CsvFormat)
 
     @property
     def _encoding(self) -> str:
-        form = self._split.dataset.format
+        form = self._classifier.dataset.format
         return form.encoding if isinstance(form, CsvFormat) else "utf-8"
 
 
 def _in_order(
-    found: Scanned, asides: list[Aside], unread: list[Malformed]
-) -> Iterator[tuple[int, Malformed | Aside]]:
-    """What there is to tell, each with its line in the source."""
-    before = found.piece.first_line - 1
-    records = ((before + record.line, record) for record in unread)
+    found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
+) -> Iterator[tuple[int, Malformed | FlaggedRow]]:
+    """The records and rows to report, each with its line in the source."""
+    before = found.chunk.first_line - 1
+    records = ((before + record.line, record) for record in unreadable_records)
     rows = (
-        (before + found.lines.line_of(aside.number), aside)
-        for aside in asides
-        if aside.state not in (None, BLANK, FILTERED)
+        (before + found.lines.line_of(row.number), row)
+        for row in flagged
+        if row.state not in (None, BLANK, FILTERED)
     )
     return heapq.merge(records, rows, key=itemgetter(0))
 
 
-def _near(piece: Piece, unread: list[Malformed], dataset: Dataset | None) -> str:
+def _near(chunk: Chunk, unreadable_records: list[Malformed], dataset: Dataset | None) -> str:
     """Where to look: the first record that a quote made unreadable, or a line with half a pair."""
-    line = next((record.line for record in unread if record.is_open), None)
+    line = next((record.line for record in unreadable_records if record.is_open), None)
     if line is None and dataset and isinstance(dataset.format, CsvFormat):
         quote = dataset.format.quote.encode()
-        with piece.path.open("rb") as file:
+        with chunk.path.open("rb") as file:
             odd = (number for number, found in enumerate(file, 1) if found.count(quote) % 2)
             line = next(odd, None)
-    return f", perhaps at line {piece.first_line - 1 + line:,}" if line else ""
+    return f", perhaps at line {chunk.first_line - 1 + line:,}" if line else ""

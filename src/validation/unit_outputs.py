@@ -20,7 +20,7 @@ from tabular.workspace import Workspace
 from validation import object_checks
 from validation.quarantine import Quarantine
 from validation.unit_input import UnitInput
-from validation.unit_split import UnitRows
+from validation.unit_split import SplitResult
 from validation.violations import BrokenRules
 
 UPLOADS: Final = 4  # at a time
@@ -33,7 +33,7 @@ def write_outputs(
     snapshot: DatasetSnapshot,
     entry: ManifestEntry,
     found: UnitInput,
-    rows: UnitRows,
+    rows: SplitResult,
 ) -> Validated:
     """Write what came of the rows, the evidence first.
 
@@ -58,7 +58,7 @@ def write_outputs(
         key = layout.findings_key(message.run_id, message.unit_id)
         findings_url = s3.write_json(bucket, key, rules.to_json())
     _refuse_too_many(rules, quarantined, rows_in, snapshot.dataset, entry.url, rejected_url)
-    answer = Validated(
+    validated = Validated(
         rows_in=rows_in,
         filtered=rows.filtered + (report.filtered if report else 0),
         removed=report.removed if report else 0,
@@ -70,13 +70,13 @@ def write_outputs(
         rejected_url=rejected_url,
         findings_url=findings_url,
     )
-    _check_balance(answer, entry.url)
+    _check_balance(validated, entry.url)
     _upload_parts(rows.parts, bucket, layout.valid_prefix(message.run_id, message.unit_id))
-    return answer
+    return validated
 
 
-def _join_rejects(path: Path, found: UnitInput, rows: UnitRows) -> tuple[int, BrokenRules]:
-    """One file of all rejected rows: first the job's, then those of the pieces."""
+def _join_rejects(path: Path, found: UnitInput, rows: SplitResult) -> tuple[int, BrokenRules]:
+    """One file of all rejected rows: first the job's, then those of the chunks."""
     rules = BrokenRules()
     count = rows.rejected
     with path.open("w", encoding="utf-8") as file:
@@ -123,11 +123,11 @@ def _refuse_too_many(
         )
 
 
-def _check_balance(answer: Validated, source: str) -> None:
-    parts = answer.filtered + answer.removed + answer.rejected + answer.valid
-    if answer.rows_in != parts:
+def _check_balance(validated: Validated, source: str) -> None:
+    parts = validated.filtered + validated.removed + validated.rejected + validated.valid
+    if validated.rows_in != parts:
         raise InvalidData(
-            f"{source}: {answer.rows_in} rows were read, but {answer.filtered} filtered,"
-            f" {answer.removed} removed, {answer.rejected} rejected and {answer.valid} valid ones"
-            " came of them"
+            f"{source}: {validated.rows_in} rows were read, but {validated.filtered} filtered,"
+            f" {validated.removed} removed, {validated.rejected} rejected and {validated.valid}"
+            " valid ones came of them"
         )

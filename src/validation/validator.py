@@ -14,10 +14,10 @@ from tabular import workspace
 from tabular.capacity import Capacity
 from tabular.workspace import Workspace
 from validation import job_output
-from validation.row_classes import Split
+from validation.row_classes import RowClassifier
 from validation.unit_input import UnitInput, open_input, refuse_too_large
 from validation.unit_outputs import write_outputs
-from validation.unit_split import UnitRows, split_parquet, split_text
+from validation.unit_split import SplitResult, split_parquet, split_text
 
 
 def validate_unit(message: Validate, data_bucket: str, capacity: Capacity) -> Validated:
@@ -32,18 +32,20 @@ def validate_unit(message: Validate, data_bucket: str, capacity: Capacity) -> Va
     refuse_too_large(entry, snapshot.dataset, capacity.disk)
     with workspace.workspace(capacity.memory) as space:
         found = open_input(space, message, entry, snapshot.dataset, capacity.disk)
-        split = Split(found.dataset, None if message.input_url else snapshot.query)
-        rows = _split(space, found, split, workspace.processors(capacity.memory))
+        classifier = RowClassifier(found.dataset, None if message.input_url else snapshot.query)
+        rows = _split(space, found, classifier, workspace.processors(capacity.memory))
         if found.job and message.input_url:
-            job_output.hold_against_report(
+            job_output.reconcile_with_report(
                 found.job, message.input_url, rows.records, rows.malformed
             )
             job_output.refuse_lost_items(found.job.report, message.input_url, entry.items)
         return write_outputs(space, message, data_bucket, snapshot, entry, found, rows)
 
 
-def _split(space: Workspace, found: UnitInput, split: Split, processors: int) -> UnitRows:
+def _split(
+    space: Workspace, found: UnitInput, classifier: RowClassifier, processors: int
+) -> SplitResult:
     if found.text is None:
-        return split_parquet(space, found.files, split, found.url, processors)
+        return split_parquet(space, found.files, classifier, found.url, processors)
     with closing(found.text) as text:
-        return split_text(space, text, split, found.url, processors)
+        return split_text(space, text, classifier, found.url, processors)

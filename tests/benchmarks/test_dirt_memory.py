@@ -21,7 +21,7 @@ import yaml
 from benchmarks.data import orders_file
 from contracts.dataset import Dataset
 from tabular import workspace
-from validation.row_classes import Split
+from validation.row_classes import RowClassifier
 from validation.unit_split import split_text
 
 source, dirt, megabytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -43,7 +43,7 @@ def blocks():
         yield block
 
 with workspace.workspace(2048) as space:
-    split = Split(Dataset.from_json({**contract, "jobs": []}), None)
+    split = RowClassifier(Dataset.from_json({**contract, "jobs": []}), None)
     rows = split_text(space, blocks(), split, "a.csv", 2)
 status = Path("/proc/self/status").read_text()
 peak = int(status.partition("VmHWM:")[2].split()[0]) // 1024

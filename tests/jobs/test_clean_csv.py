@@ -35,8 +35,8 @@ from reading_rules.sql import text_column
 from sources import fetch
 from tabular import workspace
 from tabular.sql import any_of
-from validation import unit_split
-from validation.row_classes import Split
+from validation import scan_sql, unit_split
+from validation.row_classes import RowClassifier
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "clean_csv.py"
@@ -455,7 +455,7 @@ def test_validate_reads_files_as_the_job_does(
     contract = Dataset.from_json(dataset(format=form))
     with workspace.workspace(512) as space:
         blocks = list(fetch.text_of(BUCKET, f"in/{key}", contract.format))
-        split = Split(contract, query)
+        split = RowClassifier(contract, query)
         rows = unit_split.split_text(space, blocks, split, "source")
         unread = list(told(rows))
         read = texts_of(space, contract, split, blocks)
@@ -496,16 +496,16 @@ def test_columns_by_other_names_are_found_by_job_and_validate(
         blocks = fetch.text_of(BUCKET, "in/a", ours.format)
         if failure is not None:
             with pytest.raises(InvalidData) as refusal:
-                unit_split.split_text(space, blocks, Split(ours, None), "source")
+                unit_split.split_text(space, blocks, RowClassifier(ours, None), "source")
             assert str(refusal.value)[-60:] == str(failure)[-60:]
             return
-        rows = unit_split.split_text(space, blocks, Split(ours, None), "source")
+        rows = unit_split.split_text(space, blocks, RowClassifier(ours, None), "source")
         read = space.connection.execute(f"SELECT * FROM '{rows.parts[0]}'").fetchall()
     assert output(s3).rows == [["id", "note", "other"], ["a", "n", "o"]]
     assert read == [("a", "n", "o")]
 
 
-def told(rows: unit_split.UnitRows) -> Iterator[tuple[int, str]]:
+def told(rows: unit_split.SplitResult) -> Iterator[tuple[int, str]]:
     """Line and reason of what validate could not read."""
     for path in rows.rejects:
         for line in path.read_bytes().splitlines():
@@ -515,23 +515,25 @@ def told(rows: unit_split.UnitRows) -> Iterator[tuple[int, str]]:
 
 
 def texts_of(
-    space: Any, contract: Dataset, split: Split, blocks: list[bytes]
+    space: Any, contract: Dataset, split: RowClassifier, blocks: list[bytes]
 ) -> list[tuple[str | None, ...]]:
     """The texts of all rows that validate reads and does not filter, valid or not."""
     quote = contract.format.quote.encode() if isinstance(contract.format, CsvFormat) else b""
     even: Any = with_equal_line_ends(blocks, quote)
     for name, some in (("as it is", blocks), ("even", even)):
         cutter = chunks.Cutter(space.directory, contract.format, name, None)
-        (piece,) = cutter.cut(some)
-        if name != "even" and piece.is_mixed:
+        (chunk,) = cutter.cut(some)
+        if name != "even" and chunk.is_mixed:
             continue
-        reader = reading.open_source(piece, contract, "source")
+        reader = reading.open_source(chunk, contract, "source")
         malformed.forget(space.connection)
         never = (reader.blank, reader.malformed, reader.touched)
         passed = any_of([sql for sql in never if sql])
         texts = ", ".join(text_column(column.name) for column in contract.columns)
-        rows = split.typed(reader.relation(piece))
-        sql = f"SELECT {texts} FROM {rows} WHERE ({split.told(reader)}) AND ({passed}) IS NOT TRUE"
+        rows = scan_sql.typed_rows(reader.relation(chunk), contract.columns)
+        source = scan_sql.ScanSource.of(reader, chunk)
+        with_fields = scan_sql.has_fields(source, split.checks, split.query)
+        sql = f"SELECT {texts} FROM {rows} WHERE ({with_fields}) AND ({passed}) IS NOT TRUE"
         try:
             return list(space.connection.execute(sql).fetchall())
         except duckdb.Error:
@@ -553,7 +555,7 @@ def test_any_text_survives_the_way_through_the_jobs_output(job: Any, s3: Any) ->
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
     with workspace.workspace(512) as space:
         contract = Dataset.from_json(dataset(columns=columns))
-        rows = texts_of(space, contract, Split(contract, None), [body])
+        rows = texts_of(space, contract, RowClassifier(contract, None), [body])
     assert [row[1] for row in rows] == values
 
 
@@ -563,7 +565,7 @@ def test_missing_values_of_a_single_column_survive_too(job: Any, s3: Any) -> Non
     body = s3.get_object(Bucket=BUCKET, Key=OUTPUT + "data/part-00000.csv")["Body"].read()
     with workspace.workspace(512) as space:
         contract = Dataset.from_json(dataset(columns=columns))
-        result = unit_split.split_text(space, [body], Split(contract, None), "source")
+        result = unit_split.split_text(space, [body], RowClassifier(contract, None), "source")
     assert result.records == result.valid == found.report["rowsOut"] == 3
 
 

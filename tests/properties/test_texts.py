@@ -18,7 +18,7 @@ from contracts.dataset import Dataset
 from reading.line_texts import as_text
 from sources import fetch, zstd
 from tabular import workspace
-from validation.row_classes import Split
+from validation.row_classes import RowClassifier
 from validation.unit_split import split_text
 
 COLUMNS: Final = [{"name": "n", "type": "integer", "required": True}, {"name": "text"}]
@@ -53,7 +53,7 @@ class Text:
     body: bytes
     line_end: str
     records: list[Record]
-    piece_bytes: int | None
+    chunk_bytes: int | None
     block: int
     processors: int
 
@@ -108,7 +108,7 @@ def texts(draw: st.DrawFn) -> Text:
         body=PACKED[compression][0](body),
         line_end=line_end,
         records=drawn,
-        piece_bytes=draw(st.sampled_from([1, 1, 40, 100, None])),
+        chunk_bytes=draw(st.sampled_from([1, 1, 40, 100, None])),
         block=draw(st.integers(1, 80)),
         processors=draw(st.sampled_from([1, 2])),
     )
@@ -150,8 +150,8 @@ def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, 
     whole = fetch.text_of(DATA_BUCKET, "landing/sales/a.csv", contract.format)
     with workspace.workspace(512) as space:
         blocks = blocks_of(whole, text.block)
-        rules = Split(contract, None)
-        rows = split_text(space, blocks, rules, "a.csv", text.processors, text.piece_bytes)
+        rules = RowClassifier(contract, None)
+        rows = split_text(space, blocks, rules, "a.csv", text.processors, text.chunk_bytes)
         told = [
             json.loads(line) for path in rows.rejects for line in path.read_bytes().splitlines()
         ]

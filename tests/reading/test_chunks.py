@@ -1,4 +1,4 @@
-"""A text is split in pieces, side by side: whatever the cuts, it must come to the same."""
+"""A text is split in chunks, side by side: whatever the cuts, it must come to the same."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from scratch_duckdb import connect
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
 from reading.chunks import (
+    CHUNK_BYTES,
     MISSING_FIELDS,
-    PIECE_BYTES,
     WHOLE_BYTES,
     Cutter,
 )
 from reading.line_numbers import line_numbers
 from reading_rules.line_ends import with_equal_line_ends
 from tabular import workspace
-from validation.row_classes import Split
-from validation.unit_split import UnitRows, split_text
+from validation.row_classes import RowClassifier
+from validation.unit_split import SplitResult, split_text
 
 COLUMNS = [
     {"name": "id", "type": "integer", "required": True},
@@ -63,7 +63,7 @@ def blocks_of(body: bytes, size: int) -> Iterator[bytes]:
 class Result:
     """What came of a text: its counts, rejected rows and valid ones."""
 
-    def __init__(self, rows: UnitRows) -> None:
+    def __init__(self, rows: SplitResult) -> None:
         counts = (rows.records, rows.valid, rows.malformed, rows.rejected, rows.warned)
         self.counts = counts
         self.rejects = [
@@ -85,7 +85,7 @@ def split(
     body: bytes,
     columns: list[dict[str, Any]] = COLUMNS,
     *,
-    piece_bytes: int | None = PIECE_BYTES,
+    chunk_bytes: int | None = CHUNK_BYTES,
     block: int = 1024 * 1024,
     processors: int = 2,
     **changes: Any,
@@ -93,8 +93,8 @@ def split(
     contract = dataset(columns=columns, **changes)
     with workspace.workspace(512) as space:
         blocks = blocks_of(body, block)
-        rules = Split(contract, None)
-        return Result(split_text(space, blocks, rules, "a.csv", processors, piece_bytes))
+        rules = RowClassifier(contract, None)
+        return Result(split_text(space, blocks, rules, "a.csv", processors, chunk_bytes))
 
 
 @pytest.mark.slow
@@ -103,12 +103,12 @@ def split(
 def test_pieces_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
     body = dirty_file(random.Random(seed), 300, line_end)  # noqa: S311
     columns = [*COLUMNS[:1], {**COLUMNS[1], "unique": seed % 2 == 0}, *COLUMNS[2:]]
-    whole = split(body, columns, piece_bytes=None, processors=1)
+    whole = split(body, columns, chunk_bytes=None, processors=1)
     cuts = []
-    for piece_bytes in (1, 500, 3000):
-        pieces = split(body, columns, piece_bytes=piece_bytes, block=200)
-        cuts.append(pieces.parts)
-        assert vars(pieces) | {"parts": 0} == vars(whole) | {"parts": 0}
+    for chunk_bytes in (1, 500, 3000):
+        chunks = split(body, columns, chunk_bytes=chunk_bytes, block=200)
+        cuts.append(chunks.parts)
+        assert vars(chunks) | {"parts": 0} == vars(whole) | {"parts": 0}
     assert max(cuts) > 1
     lines = body.decode().split("\n")
     for reject in whole.rejects:
@@ -120,14 +120,14 @@ def test_pieces_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: s
 def test_a_cut_is_never_made_within_quotes_that_are_paired(tmp_path: Path) -> None:
     records = [f'{n},"a\n""b""\n{n}",\n' for n in range(200)]
     body = ("id,name,on\n" + "".join(records)).encode()
-    cutter = Cutter(tmp_path, CsvFormat(), "piece", 50)
-    pieces = list(cutter.cut(blocks_of(body, 10)))
-    texts = [piece.path.read_bytes() for piece in pieces]
+    cutter = Cutter(tmp_path, CsvFormat(), "chunk", 50)
+    chunks = list(cutter.cut(blocks_of(body, 10)))
+    texts = [chunk.path.read_bytes() for chunk in chunks]
     assert b"".join(texts) == body
-    assert len(pieces) > 50
+    assert len(chunks) > 50
     assert all(text.count(b'"') % 2 == 0 and text.endswith(b"\n") for text in texts)
     ends = itertools.accumulate(text.count(b"\n") for text in texts)
-    assert [piece.first_line for piece in pieces[1:]] == [1 + end for end in ends][:-1]
+    assert [chunk.first_line for chunk in chunks[1:]] == [1 + end for end in ends][:-1]
 
 
 @pytest.mark.slow
@@ -135,29 +135,29 @@ def test_where_quotes_are_wrong_the_text_is_read_as_a_whole() -> None:
     """Behind one quote too many, the cuts are within values."""
     records = "".join(f'{n},"a\nb",\n' for n in range(60))
     body = f'id,name,on\n1,5" long,\n{records}'.encode()
-    whole = split(body, [{"name": "id"}, {"name": "name"}, {"name": "on"}], piece_bytes=None)
-    for piece_bytes in (1, 100, 400):
+    whole = split(body, [{"name": "id"}, {"name": "name"}, {"name": "on"}], chunk_bytes=None)
+    for chunk_bytes in (1, 100, 400):
         columns = [{"name": "id"}, {"name": "name"}, {"name": "on"}]
-        pieces = split(body, columns, piece_bytes=piece_bytes, block=16)
-        assert (pieces.counts, pieces.rejects) == (whole.counts, whole.rejects)
-        assert pieces.valid == whole.valid
+        chunks = split(body, columns, chunk_bytes=chunk_bytes, block=16)
+        assert (chunks.counts, chunks.rejects) == (whole.counts, whole.rejects)
+        assert chunks.valid == whole.valid
 
 
 def test_rows_that_lack_most_fields_make_small_pieces(tmp_path: Path) -> None:
     """DuckDB holds a text for each missing field in memory: 3 million of them would not fit."""
     fields = 300
     body = b"," * (fields - 1) + b"\n" + b"a\n" * 10_000
-    cutter = Cutter(tmp_path, CsvFormat(header=False), "piece")
-    pieces = list(cutter.cut([body]))
-    assert sum(piece.lines for piece in pieces) == 10_001
-    assert len(pieces) > 2
-    assert max(piece.lines for piece in pieces) * fields < 8 * MISSING_FIELDS
+    cutter = Cutter(tmp_path, CsvFormat(header=False), "chunk")
+    chunks = list(cutter.cut([body]))
+    assert sum(chunk.lines for chunk in chunks) == 10_001
+    assert len(chunks) > 2
+    assert max(chunk.lines for chunk in chunks) * fields < 8 * MISSING_FIELDS
 
 
 TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
 
 
-@pytest.mark.parametrize("piece_bytes", [None, 1])
+@pytest.mark.parametrize("chunk_bytes", [None, 1])
 @pytest.mark.parametrize(
     ("body", "valid"),
     [
@@ -171,9 +171,9 @@ TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
     ids=["returns but the last", "returns", "all three", "bare return", "in values", "kept"],
 )
 def test_line_ends_of_all_kinds_end_rows_and_stay_in_values(
-    body: bytes, valid: list[Any], piece_bytes: int | None
+    body: bytes, valid: list[Any], chunk_bytes: int | None
 ) -> None:
-    found = split(body, TWO, piece_bytes=piece_bytes, block=5)
+    found = split(body, TWO, chunk_bytes=chunk_bytes, block=5)
     assert found.valid == valid
     assert found.counts == (len(valid), len(valid), 0, 0, 0)
 
@@ -198,7 +198,7 @@ def test_a_text_that_cannot_be_cut_may_not_lack_too_many_fields() -> None:
     odd = '5" x' + 99 * ",y" + "\n" + '1,"a\nb"' + 98 * "," + "\n"
     body = f"{head}\n{odd * 40}{'1,2' * 10}\n".encode() + b"1,2\n" * 6_000
     with pytest.raises(InvalidData, match="only be read as a whole, but about .* are missing"):
-        split(body, columns, piece_bytes=400, block=100)
+        split(body, columns, chunk_bytes=400, block=100)
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_a_large_text_whose_quotes_are_wrong_is_refused_with_the_place() -> None
     contract = dataset(columns=[{"name": "id"}, {"name": "name"}])
     refusal = r"a quote is not closed.*too large to be read as a whole \(up to 128 MB\); mend or"
     with workspace.workspace(512) as space, pytest.raises(InvalidData, match=refusal):
-        split_text(space, blocks(), Split(contract, None), "a.csv")
+        split_text(space, blocks(), RowClassifier(contract, None), "a.csv")
 
 
 @pytest.mark.slow
@@ -231,7 +231,7 @@ def test_of_json_lines_a_cut_is_any_line_end() -> None:
     lines = [json.dumps({"id": n, "name": 'quote " and'[: n % 9]}) for n in range(200)]
     body = "\n".join(lines).encode()
     columns = [{"name": "id", "type": "integer"}, {"name": "name"}]
-    found = split(body, columns, piece_bytes=1, block=32, format={"type": "jsonl"})
+    found = split(body, columns, chunk_bytes=1, block=32, format={"type": "jsonl"})
     assert (found.counts[0], found.counts[1]) == (200, 200)
     assert found.parts > 50
 
@@ -291,7 +291,7 @@ def test_an_empty_last_line_of_a_single_column_is_a_row() -> None:
 
 
 def test_the_same_bad_row_may_come_often() -> None:
-    found = split(b"id,name,on\n" + b"x,a,\n1,a,\n" * 30_000, piece_bytes=50_000, block=9_000)
+    found = split(b"id,name,on\n" + b"x,a,\n1,a,\n" * 30_000, chunk_bytes=50_000, block=9_000)
     assert found.counts == (60_000, 30_000, 0, 30_000, 0)
     assert found.lines == list(range(2, 60_002, 2))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from transformation.row_scope import Reach, reach_of
+from transformation.row_scope import RowScope, row_scope_of
 
 TABLES = {
     "valid": {"id": "string", "amount": "decimal(12,2)", "country": "string", "tags": "string"},
@@ -25,7 +25,7 @@ TABLES = {
     ],
 )
 def test_a_transform_of_single_rows(sql: str) -> None:
-    assert reach_of(sql, TABLES) is Reach.ROWS
+    assert row_scope_of(sql, TABLES) is RowScope.ROWS
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_transform_of_single_rows(sql: str) -> None:
     ],
 )
 def test_a_transform_that_joins(sql: str) -> None:
-    assert reach_of(sql, TABLES) is Reach.TABLES
+    assert row_scope_of(sql, TABLES) is RowScope.TABLES
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_transform_that_joins(sql: str) -> None:
     ],
 )
 def test_a_transform_of_rows_together(sql: str) -> None:
-    assert reach_of(sql, TABLES) is Reach.TOGETHER
+    assert row_scope_of(sql, TABLES) is RowScope.TOGETHER
 
 
 def test_sql_that_does_not_fit_the_tables_is_an_error() -> None:
     with pytest.raises(duckdb.Error, match="amont"):
-        reach_of("SELECT amont FROM valid", TABLES)
+        row_scope_of("SELECT amont FROM valid", TABLES)

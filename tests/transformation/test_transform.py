@@ -73,7 +73,7 @@ def test_the_way_out_works(cloud: Any) -> None:
 
 def test_other_columns_than_promised_are_refused(cloud: Any) -> None:
     run = run_with(cloud, "SELECT id FROM valid")
-    with pytest.raises(InvalidData, match="answers the columns id instead of id, amount"):
+    with pytest.raises(InvalidData, match="returns the columns id instead of id, amount"):
         run.transform()
 
 

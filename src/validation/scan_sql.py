@@ -1,0 +1,147 @@
+"""The SQL of a scan, all in one place: one SELECT over one chunk of a source.
+
+A query has one result only, and that of a scan is the valid rows, with their types. Every other row
+leaves it by `write_log`, DuckDB's one function that records something beside a result: called for
+such rows only, it costs next to nothing. `tests/validation/golden` shows the SQL of each format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.dataset import Column
+from reading.chunks import Chunk
+from reading.reader import NUMBER, Reader
+from reading_rules.casts import filtered_out
+from tabular.sql import any_of, sql_identifier
+from validation.checks import RowChecks, cast_column
+
+LOG: Final = "flagged"  # the type of what is logged
+# What a row is that breaks no check, and yet is not valid:
+BLANK: Final = "blank"
+MALFORMED: Final = "malformed"
+FILTERED: Final = "filtered"
+
+
+@dataclass(frozen=True)
+class ScanSource:
+    """A chunk as SQL; `Reader` says what its attributes mean.
+
+    Attributes:
+        breaks: absent, too, where values of this chunk cannot hold line breaks.
+        logs_breaks: whether valid rows that hold some are logged; it takes a look at every value.
+    """
+
+    relation: str
+    fields: str
+    malformed: str | None = None
+    blank: str | None = None
+    breaks: str | None = None
+    touched: str | None = None
+    logs_breaks: bool = False
+
+    @classmethod
+    def of(cls, reader: Reader, chunk: Chunk, *, logs_breaks: bool = False) -> ScanSource:
+        """A chunk as its reader reads it."""
+        return cls(
+            relation=reader.relation(chunk),
+            fields=reader.fields,
+            malformed=reader.malformed,
+            blank=reader.blank,
+            breaks=reader.breaks if chunk.quotes else None,
+            touched=reader.touched,
+            logs_breaks=logs_breaks,
+        )
+
+
+def scan_query(source: ScanSource, checks: RowChecks, query: str | None) -> str:
+    """A SELECT of a chunk's valid rows, in their order, which logs all others.
+
+    A logged row is a JSON array: its number in the chunk, its line breaks, its state, and then its
+    fields, where these are evidence. The state is one of the words above, or the codes of the
+    checks that the row breaks, with commas between them; null for a valid row.
+
+    Args:
+        query: the request's, if it is to be applied here.
+    """
+    names = ",\n  ".join(sql_identifier(column.name) for column in checks.columns)
+    return (
+        f"SELECT\n  {names}\n"
+        f"FROM {typed_rows(source.relation, checks.columns)}\n"
+        f"WHERE {_is_valid(source, checks, query)}"
+    )
+
+
+def typed_rows(relation: str, columns: Sequence[Column]) -> str:
+    """A relation of texts, with the typed values beside them."""
+    values = ",\n    ".join(f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in columns)
+    return f"(\n  SELECT\n    *,\n    {values}\n  FROM {relation}\n)"
+
+
+def has_fields(source: ScanSource, checks: RowChecks, query: str | None) -> str:
+    """SQL, true for a record whose fields are evidence: it is a row, if perhaps malformed."""
+    no_rows = [sql for word, sql in _no_rows(source, checks, query).items() if word != MALFORMED]
+    return f"({any_of(no_rows)}) IS NOT TRUE"
+
+
+def _is_valid(source: ScanSource, checks: RowChecks, query: str | None) -> str:
+    """SQL, true for a valid row; logs a row that is more, or less.
+
+    An OR within CASE is computed for undecided rows only, which AND NOT would not be.
+    """
+    no_rows = _no_rows(source, checks, query)
+    touched = [source.touched] if source.touched else []
+    flagged = _any([*no_rows.values(), *touched, *_broken(checks).values()])
+    head = f"CAST({NUMBER} AS VARCHAR), CAST({source.breaks or 'NULL'} AS VARCHAR)"
+    fields = f"CASE WHEN {has_fields(source, checks, query)} THEN {source.fields} END"
+    logged = _logged(
+        f"list_concat(\n    [{head},\n    {_state(no_rows, checks)}],\n    {fields}\n  )"
+    )
+    result = f"{logged} IS NOT NULL"  # false, as it is NULL
+    if checks.warns:
+        rejecting = (sql for n, sql in _broken(checks).items() if checks.every[n].rejects)
+        rejected = _any([*no_rows.values(), *rejecting])
+        result = f"CASE WHEN {logged} IS NULL\n  THEN ({rejected}) IS NOT TRUE END"
+    cases = "  -- flagged: it is logged, and valid only if it is no more than warned of\n"
+    cases += f"  WHEN {flagged}\n  THEN {result}\n"
+    if source.breaks and source.logs_breaks:
+        cases += "  -- valid, and takes more than one line\n"
+        cases += f"  WHEN ({source.breaks}) IS NOT NULL\n"
+        cases += f"  THEN {_logged(f'[{head}, NULL]')} IS NULL\n"
+    return f"CASE\n{cases}  ELSE true\nEND"
+
+
+def _state(no_rows: dict[str, str], checks: RowChecks) -> str:
+    """SQL: what a flagged row is."""
+    cases = "".join(f"\n      WHEN {sql} THEN '{word}'" for word, sql in no_rows.items())
+    codes = ",\n        ".join(
+        f"CASE WHEN {sql} THEN '{code}' END" for code, sql in _broken(checks).items()
+    )
+    broken = f"concat_ws(',', NULL,\n        {codes or 'NULL'})"
+    return f"CASE{cases}\n      WHEN true THEN {broken}\n    END"
+
+
+def _no_rows(source: ScanSource, checks: RowChecks, query: str | None) -> dict[str, str]:
+    """SQL, true for a record that no check needs to look at, by what it is."""
+    filtered = None
+    if query is not None:  # only a row all of whose values have their types can be left out
+        filtered = filtered_out({column.name: column.type for column in checks.columns}, query)
+    found = {BLANK: source.blank, MALFORMED: source.malformed, FILTERED: filtered}
+    return {word: sql for word, sql in found.items() if sql}
+
+
+def _broken(checks: RowChecks) -> dict[int, str]:
+    """SQL of the checks that a row by itself can break, by code."""
+    return {n: check.broken for n, check in enumerate(checks.every) if check.broken is not None}
+
+
+def _any(conditions: Sequence[str]) -> str:
+    """As `any_of`, a condition a line."""
+    return "\n    OR ".join(f"({condition})" for condition in conditions) or "false"
+
+
+def _logged(texts: str) -> str:
+    """SQL that logs texts, and is NULL."""
+    return f"write_log(CAST(to_json({texts}) AS VARCHAR), log_type := '{LOG}')"

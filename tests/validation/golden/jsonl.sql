@@ -1,0 +1,66 @@
+SELECT
+  "id",
+  "n",
+  "country"
+FROM (
+  SELECT
+    *,
+    "text-id" AS "id",
+    CASE WHEN CAST(TRY_CAST("text-n" AS BIGINT) AS VARCHAR) = "text-n" THEN TRY_CAST("text-n" AS BIGINT) ELSE CASE WHEN regexp_full_match(trim("text-n"), '[+-]?\d+') THEN TRY_CAST(trim("text-n") AS BIGINT) END END AS "n",
+    "text-country" AS "country"
+  FROM (
+    SELECT
+      *,
+      nullif("json-values"[1], '') AS "text-id",
+      nullif("json-values"[2], '') AS "text-n",
+      nullif("json-values"[3], '') AS "text-country"
+    FROM (
+      SELECT *, CASE WHEN ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN NULL WHEN regexp_matches("json-line", '[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0') THEN list_transform(list_zip(json_type("json-line", ['/id', '/n', '/country']), json_extract_string("json-line", ['/id', '/n', '/country']), json_extract_string(replace(replace(replace(regexp_replace("json-line", '("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)', '\1\x02\2\x03', 'g'), '\x02\x03', ''), '\x02', '"'), '\x03', '"'), ['/id', '/n', '/country'])), lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN found[3] ELSE found[2] END) ELSE json_extract_string("json-line", ['/id', '/n', '/country']) END AS "json-values"
+      FROM (
+      SELECT *, row_number() OVER () AS "row-number"
+      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'json-line': 'VARCHAR'}, new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unread', rejects_scan = 'unread_scan', rejects_line_size_limit = 2000000)
+    )
+    )
+  )
+)
+WHERE CASE
+  -- flagged: it is logged, and valid only if it is no more than warned of
+  WHEN ("json-line" IS NULL)
+    OR ("json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
+    OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
+) IS NOT TRUE)
+    OR ("text-id" IS NULL)
+    OR ("text-n" IS NOT NULL AND "n" IS NULL)
+    OR ("n" < CAST('0' AS BIGINT))
+    OR ("text-country" NOT IN ('AT', 'DE'))
+    OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
+), true)), true))
+  THEN CASE WHEN write_log(CAST(to_json(list_concat(
+    [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
+    CASE
+      WHEN "json-line" IS NULL THEN 'blank'
+      WHEN "json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN 'malformed'
+      WHEN NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
+) IS NOT TRUE THEN 'filtered'
+      WHEN true THEN concat_ws(',', NULL,
+        CASE WHEN "text-id" IS NULL THEN '0' END,
+        CASE WHEN "text-n" IS NOT NULL AND "n" IS NULL THEN '2' END,
+        CASE WHEN "n" < CAST('0' AS BIGINT) THEN '3' END,
+        CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN '4' END,
+        CASE WHEN coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
+), true)), true) THEN '5' END)
+    END],
+    CASE WHEN (("json-line" IS NULL) OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
+) IS NOT TRUE)) IS NOT TRUE THEN "json-values" END
+  )) AS VARCHAR), log_type := 'flagged') IS NULL
+  THEN (("json-line" IS NULL)
+    OR ("json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
+    OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
+) IS NOT TRUE)
+    OR ("text-id" IS NULL)
+    OR ("text-n" IS NOT NULL AND "n" IS NULL)
+    OR ("n" < CAST('0' AS BIGINT))
+    OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
+), true)), true))) IS NOT TRUE END
+  ELSE true
+END

@@ -21,7 +21,7 @@ from dataset_loading.check import check_dataset
 from ledger.table import unit_item
 from runtime import s3 as storage
 from sources import frozen, item_batches
-from steps.list_urls import list_urls
+from sources.listed_run import list_run
 
 URL = "s3://data-bucket/landing/orders/items.json"
 ITEMS = [{"order_id": number, "amount": "1.50"} for number in range(7)]
@@ -62,7 +62,7 @@ def ask(cloud: Any, asked: RunRequest | None = None, attempt: int = 1) -> Manife
         units_per_shard=2,
         run_attempt=attempt,
     )
-    return list_urls(message, cloud.data_bucket, cloud.ledger, NOW)
+    return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
 def batches(cloud: Any, run_id: str = "r1") -> dict[str, list[Any]]:

@@ -18,10 +18,10 @@ from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
 from runtime.handler import utc_now
 from sources import frozen
-from steps import store_dynamodb as store_dynamodb_step
-from steps import validate as validate_step
+from stores.dynamodb.slices import store_slice
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -115,7 +115,7 @@ class DataRun:
 
     def validate(self, input_url: str | None = None) -> Validated:
         message = Validate(run_id=self.run_id, unit_id=UNIT, input_url=input_url)
-        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+        return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
 
     def transform(
         self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512, **fields: Any
@@ -139,11 +139,10 @@ class DataRun:
         given = {name: options[name] for name in fields if name in options}
         unit = options.get("unit", UNIT)
         message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
-        settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
         remaining = options.get("remaining", lambda: 900.0)
         pause = options.get("pause", lambda _seconds: None)
         now = options.get("now", utc_now)
-        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause, now)
+        return store_slice(message, DATA_BUCKET, "processed-data", 1024, remaining, pause, now)
 
     def set_aside(self) -> list[dict[str, Any]]:
         """The rows that transform has set aside."""

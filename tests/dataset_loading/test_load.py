@@ -21,8 +21,9 @@ from contracts.errors import (
 from contracts.job import Engine
 from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from dataset_loading.deployment import Settings
+from dataset_loading.load import load_dataset
 from sources import frozen
-from steps.load_dataset import handler, load_dataset
+from steps.load_dataset import handler
 
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
 JOBS = """\

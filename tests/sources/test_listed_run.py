@@ -15,8 +15,10 @@ from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.table import unit_item
 from sources import frozen
+from sources.limits import check_limits
+from sources.listed_run import list_run
 from sources.manifest import ranges
-from steps.list_urls import check_limits, handler, list_urls
+from steps.list_urls import handler
 
 END = datetime(2026, 11, 10, tzinfo=UTC)
 
@@ -39,7 +41,7 @@ def ask(cloud: Any, attempt: int = 1, shard: int = 0, **fields: Any) -> Manifest
         run_attempt=attempt,
         shard=shard,
     )
-    return list_urls(message, cloud.data_bucket, cloud.ledger, NOW)
+    return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
 def manifest_keys(cloud: Any, run_id: str = "r1") -> list[str]:

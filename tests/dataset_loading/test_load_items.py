@@ -12,8 +12,8 @@ from contracts.dataset import ItemArray, JsonLinesFormat, RowLimits, Severity
 from contracts.errors import InvalidRequest
 from contracts.messages import LoadedDataset
 from dataset_loading.deployment import Settings
+from dataset_loading.load import load_dataset
 from sources import frozen
-from steps.load_dataset import load_dataset
 
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-")
 URL = "s3://data-bucket/landing/events/items.json"

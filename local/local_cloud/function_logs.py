@@ -73,6 +73,10 @@ class FunctionLogs(JsonService):
         self._directory = directory
         self._clients = clients
 
+    def groups_are(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Know the groups of an updated template; those of functions created by call stay."""
+        self._groups = {**self._groups, **groups}
+
     def know(self, function: FunctionSpec) -> None:
         """A function that is created while the cloud runs logs into a group of its own."""
         self._groups[f"/aws/lambda/{function.name}"] = [function.name]

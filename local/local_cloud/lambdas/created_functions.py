@@ -12,7 +12,7 @@ import binascii
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +69,14 @@ class CreatedFunctions:
             "UpdateFunctionConfiguration": self._update_configuration,
             "DeleteFunction": self._delete,
         }
+
+    def created(self) -> list[FunctionSpec]:
+        """The functions that calls have made."""
+        return [spec for name, spec in self._host.functions.items() if name not in self._template]
+
+    def template_is(self, names: Iterable[str]) -> None:
+        """Know which functions are the template's, which no call may change."""
+        self._template = frozenset(names)
 
     def _create(self, request: Request) -> Answer:
         body = _body(request)

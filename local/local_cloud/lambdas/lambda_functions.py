@@ -91,7 +91,8 @@ class FunctionsApi:
         return self._configuration(spec, None, LATEST)
 
     def _get(self, request: Request) -> Answer:
-        spec, _, _ = self._find(request)
+        spec, _, version = self._find(request)
+        spec = spec.at(version)
         return {
             "Configuration": self._get_configuration(request),
             "Code": {"RepositoryType": "local", "Location": spec.code_dirs[0].resolve().as_uri()},
@@ -99,7 +100,7 @@ class FunctionsApi:
 
     def _get_configuration(self, request: Request) -> Answer:
         spec, qualifier, version = self._find(request)
-        return self._configuration(spec, qualifier, version)
+        return self._configuration(spec.at(version), qualifier, version)
 
     def _list(self, request: Request) -> Answer:
         specs = sorted(self._host.functions.values(), key=lambda spec: spec.name)

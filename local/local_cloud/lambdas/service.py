@@ -147,6 +147,18 @@ class LambdaService:
         """
         return self._started().run(Invocation(name_or_arn, payload, qualifier, invocation_type))
 
+    def update(self, functions: Sequence[FunctionSpec]) -> None:
+        """Take the functions of an updated template.
+
+        What runs ends with the code that it began with. Executions stay on their version; what has
+        none is new from its next invocation on. Functions that were created by call stay.
+        """
+        created = self._created.created()
+        self._host.functions = {function.name: function for function in functions} | {
+            function.name: function for function in created
+        }
+        self._created.template_is(function.name for function in functions)
+
     def kill_sandboxes(self, function_name: str) -> int:
         """Kill every process of a function, busy ones too; returns how many there were."""
         return self._host.kill_sandboxes(function_name)

@@ -69,6 +69,10 @@ class IamService(FormService):
         self._grants, self._forget, self._port = grants, forget, substrate_port
         self._made: dict[str, _MadeRole] = {}
 
+    def use(self, grants: Grants) -> None:
+        """Make and change roles among these from now on; those that calls have made are in them."""
+        self._grants = grants
+
     def _changed(self, request: FormRequest) -> Response:
         self._change(request.operation, request.given)
         return self._forwarded(request)

@@ -132,6 +132,15 @@ def test_a_value_of_the_wrong_type_is_never_only_warned_of(cloud: Any) -> None:
     assert (answer.rejected, answer.warned) == (1, 0)
 
 
+def test_a_contract_that_only_warns_loses_no_row(cloud: Any) -> None:
+    rules = [{"name": "known", "check": "note <> 'odd'", "severity": "warn"}]
+    contract = dataset(columns=[{"name": "id"}, {"name": "note"}], rules=rules)
+    run = DataRun(cloud, contract).lay_out("id,note\na,odd\nb,fine\n")
+    answer = run.validate()
+    assert (answer.valid, answer.rejected, answer.warned) == (2, 0, 1)
+    assert run.valid_rows() == [("a", "odd"), ("b", "fine")]
+
+
 def test_a_rule_that_warns_is_counted_and_shown_with_examples_but_loses_nothing(
     cloud: Any,
 ) -> None:

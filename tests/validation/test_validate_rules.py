@@ -46,6 +46,13 @@ def test_of_rows_with_the_same_value_the_first_one_stays(cloud: Any) -> None:
     ]
 
 
+def test_a_value_is_unique_in_a_contract_that_checks_nothing_else(cloud: Any) -> None:
+    contract = dataset(columns=[{"name": "id", "unique": True}, {"name": "note"}])
+    run = DataRun(cloud, contract).lay_out("id,note\na,1\na,2\n")
+    assert run.validate().rejected == 1
+    assert run.valid_rows() == [("a", "1")]
+
+
 def test_a_row_that_is_rejected_anyway_does_not_take_another_ones_value(cloud: Any) -> None:
     contract = dataset(columns=columns(id={"unique": True}))
     run = DataRun(cloud, contract).lay_out(HEADER + "a,,x\na,,1\n")

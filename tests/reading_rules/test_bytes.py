@@ -41,6 +41,11 @@ def test_what_is_no_text_of_its_encoding_is_no_utf_8_either() -> None:
     assert b"".join(as_utf8(["é".encode("utf-16")[:-1]], "utf-16")).endswith(b"\xff")
 
 
+def test_utf_16_without_its_byte_order_mark_is_no_text_at_all() -> None:
+    with pytest.raises(UnicodeError, match="does not start with BOM"):
+        list(as_utf8(["id".encode("utf-16-le")], "utf-16"))
+
+
 def test_utf_8_is_passed_on_as_it_is() -> None:
     assert list(as_utf8([b"\xff", b"a"], "utf-8")) == [b"\xff", b"a"]
 

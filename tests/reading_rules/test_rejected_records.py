@@ -89,4 +89,4 @@ def test_lines_that_are_lost_or_there_twice_are_counted() -> None:
 
     assert lost.startswith("s3://b/k: 2 of its 3,000 lines are lost when")
     assert twice.startswith("s3://b/k: 1 of its 3 lines are there twice when")
-    assert "2,000,000 bytes, near line 2; mend the object" in twice
+    assert "2,000,000 bytes, near line 2; fix the object" in twice

@@ -93,7 +93,7 @@ def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
     Raises:
-        UnicodeError: the encoding as a whole cannot be told, such as UTF-16 without its mark.
+        UnicodeError: UTF-16 without its byte order mark.
     """
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
@@ -678,7 +678,7 @@ def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str
         f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
         f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
         f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-        f" bytes{near}; mend the object"
+        f" bytes{near}; fix the object"
     )
 
 
@@ -1093,7 +1093,7 @@ def _timestamp(raw: str, value: str) -> str:
 
 
 def _with_exponent(value: str, decimal: str) -> str:
-    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double can."""
     typed = f"TRY_CAST({value} AS {decimal})"
     fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"

@@ -108,7 +108,7 @@ def _timestamp(raw: str, value: str) -> str:
 
 
 def _with_exponent(value: str, decimal: str) -> str:
-    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double can."""
     typed = f"TRY_CAST({value} AS {decimal})"
     fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"

@@ -23,7 +23,7 @@ def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
     Raises:
-        UnicodeError: the encoding as a whole cannot be told, such as UTF-16 without its mark.
+        UnicodeError: UTF-16 without its byte order mark.
     """
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row

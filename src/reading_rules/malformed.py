@@ -131,5 +131,5 @@ def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str
         f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
         f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
         f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-        f" bytes{near}; mend the object"
+        f" bytes{near}; fix the object"
     )

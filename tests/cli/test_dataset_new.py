@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_world import World, pipeline
+from proposals import proposed
 from scratch_duckdb import connect
 
 from cli.proposal.contract import Origin, dataset_name
@@ -17,13 +18,6 @@ from dataset_loading.check import check_dataset
 from local import sample_data
 
 FIXTURES = Path(__file__).parents[1] / "reading" / "fixtures"
-
-
-def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
-    result = pipeline("dataset", "new", str(path), *options)
-    assert result.exit_code == 0, result.output
-    name = str(yaml.safe_load(result.output)["name"])
-    return check_dataset(result.output, name).dataset, result.output
 
 
 def columns(dataset: Dataset) -> dict[str, Column]:

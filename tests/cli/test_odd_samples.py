@@ -7,18 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from cli_world import pipeline
-
-from contracts.dataset import Dataset
-from dataset_loading.check import check_dataset
-
-
-def proposed(path: Path, *options: str) -> tuple[Dataset, str]:
-    result = pipeline("dataset", "new", str(path), *options)
-    assert result.exit_code == 0, result.output
-    name = str(yaml.safe_load(result.output)["name"])
-    return check_dataset(result.output, name).dataset, result.output
+from proposals import proposed
 
 
 def test_columns_that_no_contract_can_name_are_told(tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ import pytest
 from aws_durable_execution_sdk_python import InvokeError, StepError
 
 from contracts import errors
+from contracts.job_step import JobStep
 from durable_pipeline.policies import (
+    LONGEST_JOB_SECONDS,
     POLICIES,
     REFUSED,
     error_name,
     patient,
     policy_for,
+    retry_invocation,
     retry_step,
     retry_submission,
 )
@@ -106,3 +109,44 @@ def test_only_a_steps_own_failure_is_retried() -> None:
 def test_qualified_and_bare_names_are_the_same_error() -> None:
     assert error_name("contracts.errors.Throttled") == "Throttled"
     assert error_name("Sandbox.Timedout") == "Sandbox.Timedout"
+
+
+def failed_as(error_type: str) -> InvokeError:
+    return InvokeError(message="no", error_type=error_type)
+
+
+def test_waiting_for_a_place_uses_up_no_other_try() -> None:
+    retry = retry_submission(900)
+    errors_in_turn = ["EngineFull", "KeyError", "Throttled", "KeyError", "EngineFull", "KeyError"]
+
+    decisions = [retry(failed_as(name), made) for made, name in enumerate(errors_in_turn, 1)]
+
+    assert [decision.should_retry for decision in decisions] == [True] * 5 + [False]
+
+
+def test_a_full_engine_is_asked_later_than_a_service_that_throttles() -> None:
+    def first_delays(name: str) -> list[int]:
+        return [retry_submission(900)(failed_as(name), 1).delay.seconds for _ in range(50)]
+
+    assert {7 <= seconds <= 15 for seconds in first_delays("EngineFull")} == {True}
+    assert {1 <= seconds <= 2 for seconds in first_delays("Throttled")} == {True}
+
+
+def test_a_function_is_invoked_again_only_where_lambda_had_no_place_for_it() -> None:
+    retry = retry_invocation(900)
+
+    assert retry(failed_as("TooManyRequestsException"), 1).should_retry
+    assert retry(failed_as("Lambda.TooManyRequestsException"), 9).should_retry
+    assert not retry(failed_as("Throttled"), 1).should_retry, "raised by the function itself"
+    assert not retry(failed_as("TransientFailure"), 1).should_retry
+    assert not retry(RuntimeError("replay is broken"), 1).should_retry
+    attempts = patient(900, first_delay=2).attempts
+    assert retry(failed_as("TooManyRequestsException"), attempts - 1).should_retry
+    assert not retry(failed_as("TooManyRequestsException"), attempts).should_retry
+
+
+def test_any_step_waits_for_a_full_engine_as_long_as_a_contract_lets_a_job_take() -> None:
+    limits = JobStep.model_fields["timeout_seconds"].metadata
+    (longest,) = (limit.le for limit in limits if hasattr(limit, "le"))
+    assert longest == LONGEST_JOB_SECONDS
+    assert policy_for("EngineFull") == patient(LONGEST_JOB_SECONDS, first_delay=15)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import csv
 import gzip
-import importlib.util
 import io
 import json
 import os
@@ -16,14 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
 import duckdb
 import pinned_job
 import pytest
-from moto import mock_aws
+from job_scripts import BUCKET, loaded
 from moto.server import ThreadedMotoServer
 
 from contracts.dataset import CsvFormat, Dataset
@@ -40,7 +38,6 @@ from validation.row_classes import RowClassifier
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "clean_csv.py"
-BUCKET = "data-bucket"
 OUTPUT = "runs/run-1/units/00000-000/jobs/clean/1/"
 COLUMNS = [
     {"name": "id"},
@@ -68,30 +65,10 @@ PINNED = pytest.param(pinned_job.NAME, marks=pytest.mark.slow)
 def job(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The script in this Python, and in the one that the template pins."""
     if request.param == "here":
-        yield loaded()
+        yield loaded(SCRIPT)
         return
     with pinned_job.running(SCRIPT) as job:
         yield job
-
-
-def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("clean_csv", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
 
 
 def dataset(**changes: Any) -> dict[str, Any]:

@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib.util
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
+from job_scripts import BUCKET, loaded
 
 from contracts.dataset import Dataset
 
 SCRIPT = Path(__file__).resolve().parents[2] / "jobs" / "lambda" / "enrich.py"
-BUCKET = "data-bucket"
 FIRST, SECOND = "runs/r/units/u/jobs/enrich/1/", "runs/r/units/u/jobs/again/1/"
 COLUMNS = [{"name": "id", "source": "Order ID"}, {"name": "amount"}, {"name": "country"}]
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
-
-
-@pytest.fixture
 def function(s3: Any) -> ModuleType:  # noqa: ARG001 - the module makes its client
-    spec = importlib.util.spec_from_file_location("enrich", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(SCRIPT)
 
 
 def event(key: str, output: str = FIRST, **more: str) -> dict[str, str]:

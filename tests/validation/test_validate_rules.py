@@ -46,6 +46,13 @@ def test_of_rows_with_the_same_value_the_first_one_stays(cloud: Any) -> None:
     ]
 
 
+def test_a_value_is_unique_in_a_contract_that_checks_nothing_else(cloud: Any) -> None:
+    contract = dataset(columns=[{"name": "id", "unique": True}, {"name": "note"}])
+    run = DataRun(cloud, contract).lay_out("id,note\na,1\na,2\n")
+    assert run.validate().rejected == 1
+    assert run.valid_rows() == [("a", "1")]
+
+
 def test_a_row_that_is_rejected_anyway_does_not_take_another_ones_value(cloud: Any) -> None:
     contract = dataset(columns=columns(id={"unique": True}))
     run = DataRun(cloud, contract).lay_out(HEADER + "a,,x\na,,1\n")
@@ -130,6 +137,15 @@ def test_a_value_of_the_wrong_type_is_never_only_warned_of(cloud: Any) -> None:
     run = DataRun(cloud, dataset(columns=columns(amount={"severity": "warn"})))
     answer = run.lay_out(HEADER + "a,,x\n").validate()
     assert (answer.rejected, answer.warned) == (1, 0)
+
+
+def test_a_contract_that_only_warns_loses_no_row(cloud: Any) -> None:
+    rules = [{"name": "known", "check": "note <> 'odd'", "severity": "warn"}]
+    contract = dataset(columns=[{"name": "id"}, {"name": "note"}], rules=rules)
+    run = DataRun(cloud, contract).lay_out("id,note\na,odd\nb,fine\n")
+    answer = run.validate()
+    assert (answer.valid, answer.rejected, answer.warned) == (2, 0, 1)
+    assert run.valid_rows() == [("a", "odd"), ("b", "fine")]
 
 
 def test_a_rule_that_warns_is_counted_and_shown_with_examples_but_loses_nothing(

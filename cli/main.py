@@ -5,13 +5,17 @@ from __future__ import annotations
 import typer
 
 from cli.commands.dataset import dataset_app
+from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
+from cli.commands.history import history
+from cli.commands.jobs import jobs
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
 from cli.commands.run import run
-from cli.commands.show import dead_letters, history, jobs, status, units
+from cli.commands.status import status
 from cli.commands.stop import stop
+from cli.commands.units import units
 from cli.commands.upload import upload
 from cli.exit_codes import EPILOG
 from cli.verify.command import verify

@@ -1,4 +1,4 @@
-"""Mended rows: read from a person's file, checked, and written as the dataset's format. Pure."""
+"""Corrected rows: read from a person's file, checked, and written as the dataset's format. Pure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ RUN_ID_CHARACTERS: Final = 40
 Row = dict[str, str | None]
 
 
-class NotMended(Exception):
+class UnusableRows(Exception):
     """The file cannot be sent; every problem with its line, one a line."""
 
 
 @dataclass(frozen=True)
-class MendedObject:
+class CorrectedObject:
     """Rows as one object of the dataset, named by its content.
 
     Attributes:
@@ -53,16 +53,16 @@ class MendedObject:
         return run_id[: RUN_ID_CHARACTERS - len(suffix)] + suffix
 
 
-def mended_object(text: str, snapshot: DatasetSnapshot) -> MendedObject:
-    """The rows of a file of `pipeline rejected --out`, mended, as an object of the dataset.
+def corrected_object(text: str, snapshot: DatasetSnapshot) -> CorrectedObject:
+    """The rows of a file of `pipeline rejected --out`, corrected, as an object of the dataset.
 
     Raises:
-        NotMended: a line is no row, or names a column that the contract does not have.
+        UnusableRows: a line is no row, or names a column that the contract does not have.
     """
     rows = _rows(text, [column.name for column in snapshot.dataset.columns])
     body, ending = _written(rows, snapshot)
     digest = sha256(snapshot.run_id.encode() + b"\n" + body).hexdigest()
-    return MendedObject(len(rows), body, ending, digest)
+    return CorrectedObject(len(rows), body, ending, digest)
 
 
 def _rows(text: str, columns: Sequence[str]) -> list[Row]:
@@ -80,7 +80,7 @@ def _rows(text: str, columns: Sequence[str]) -> list[Row]:
     if problems:
         more = len(problems) - PROBLEMS_AT_MOST
         told = problems[:PROBLEMS_AT_MOST] + ([f"  and {more} more lines"] if more > 0 else [])
-        raise NotMended("\n".join(told))
+        raise UnusableRows("\n".join(told))
     return rows
 
 
@@ -147,7 +147,7 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
     except UnicodeEncodeError as error:
         lost = error.object[error.start : error.end]
         told = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"
-        raise NotMended(told) from None
+        raise UnusableRows(told) from None
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:
@@ -155,7 +155,10 @@ def _parquet(rows: Sequence[Row]) -> bytes:
     from tabular import workspace
 
     columns = ", ".join('"' + name + "\": 'VARCHAR'" for name in rows[0])
-    with tempfile.TemporaryDirectory(prefix="mended-") as folder, workspace.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="corrected-") as folder,
+        workspace.connect() as connection,
+    ):
         lines, path = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
         lines.write_bytes(b"".join(_object(row) + b"\n" for row in rows))
         read = f"read_json('{lines}', format = 'newline_delimited', columns = {{{columns}}})"

@@ -35,15 +35,6 @@ class DeadLetter:
     run_id: str | None
     body: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "messageId": self.message_id,
-            "sentAtMilliseconds": self.sent_at_ms,
-            "reason": self.reason,
-            "runId": self.run_id,
-            "body": self.body,
-        }
-
 
 def read_message(path: str) -> str:
     """The text of a message file, or of standard input for `-`.
@@ -80,9 +71,9 @@ def check_message(body: str) -> RunRequest:
     except InvalidRequest as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise CommandFailed(
-            f"not sent: the pipeline would refuse this message\n{lines}\n"
-            "(--unchecked sends it all the same; README.md lists the fields)",
+            f"not sent: the pipeline would refuse this message\n{lines}",
             REFUSED,
+            "README.md lists the fields; --unchecked sends the message all the same",
         ) from None
     if request is None:
         raise CommandFailed("not sent: this is a test message of S3, which starts nothing", REFUSED)
@@ -90,7 +81,7 @@ def check_message(body: str) -> RunRequest:
 
 
 def send_message(sqs: Any, queue_url: str, body: str) -> str:
-    """Send it to the queue; answers the message id."""
+    """Send it to the queue; returns the message id."""
     message_id: str = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
     return message_id
 

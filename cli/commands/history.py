@@ -8,20 +8,23 @@ import typer
 
 from cli.client.deployment import find_deployment
 from cli.client.executions import fetch_execution
+from cli.documents.base import print_document
+from cli.documents.history import history_document
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, find_run
-from cli.views.tables import history_json, history_table, make_console, print_json
+from cli.views.tables import history_table, make_console
 
 
 def history(
-    run_id: Annotated[str, typer.Argument(help="The run id, or the ARN of a durable execution.")],
+    run_id: Annotated[str, typer.Argument(help="Id of the run, or ARN of a durable execution.")],
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """The operations of the durable execution that holds a run.
+    """Show the operations of the durable execution that holds a run, with attempts and results.
 
-    Example: pipeline history november-1
+    Reads the execution's history, which the service deletes after its retention period. To see an
+    earlier execution of the run, or one of its shards, give that execution's ARN.
     """
     if run_id.startswith("arn:"):
         deployment, arn = find_deployment(stack, region), run_id
@@ -31,12 +34,14 @@ def history(
     execution = fetch_execution(deployment.client("lambda"), arn)
     if execution is None:
         raise CommandFailed(
-            f"no history of {arn}: the service keeps it for the retention period only", NOT_FOUND
+            f"there is no history of {arn}: the service keeps it for the retention period only",
+            NOT_FOUND,
+            "the run's outcome is kept longer: pipeline results",
         )
-    console = make_console()
     if json_output:
-        print_json(console, history_json(arn, execution))
+        print_document(history_document(arn, execution))
         return
+    console = make_console()
     console.print(f"{arn}: {execution.status}", soft_wrap=True)
     if execution.error:
         console.print(execution.error, soft_wrap=True)

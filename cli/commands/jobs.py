@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cli.documents.base import print_document
+from cli.documents.ledger import jobs_document
 from cli.options import (
     JsonOption,
     RegionOption,
@@ -11,7 +13,7 @@ from cli.options import (
     ledger_of,
 )
 from cli.views.outcome import print_failed_jobs
-from cli.views.tables import jobs_table, make_console, print_json
+from cli.views.tables import jobs_table, make_console
 
 
 def jobs(
@@ -20,15 +22,16 @@ def jobs(
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """The remote jobs of a run.
+    """List the remote jobs of a run: engine, state, and the id at the service that runs them.
 
-    Example: pipeline jobs november-1
+    Loads into the warehouse are jobs, too. Of jobs that failed it shows the error, links to the
+    log and the console, and the log's last lines.
     """
     deployment, _ = find_run(stack, region, run_id)
     found = ledger_of(deployment).jobs(run_id)
-    console = make_console()
     if json_output:
-        print_json(console, [job.raw for job in found])
-    else:
-        console.print(jobs_table(found))
-        print_failed_jobs(console, found)
+        print_document(jobs_document(run_id, found))
+        return
+    console = make_console()
+    console.print(jobs_table(found))
+    print_failed_jobs(console, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cli.documents.base import print_document
+from cli.documents.ledger import units_document
 from cli.options import (
     JsonOption,
     RegionOption,
@@ -11,8 +13,7 @@ from cli.options import (
     ledger_of,
 )
 from cli.views.outcome import failed_units, print_failures
-from cli.views.tables import make_console, print_json, units_table
-from contracts.run import RowCounts, UnitStatus
+from cli.views.tables import make_console, units_table
 
 
 def units(
@@ -21,16 +22,17 @@ def units(
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """The units of a run with their row counts.
+    """List the units of a run with their status and row counts, and why units failed.
 
-    Example: pipeline units november-1 --json
+    A unit is one source object, or one batch of an array's items. The counts are those of the
+    ledger: they are there while the run goes on, too. pipeline jobs lists the jobs of the units.
     """
     deployment, _ = find_run(stack, region, run_id)
     found = ledger_of(deployment).units(run_id)
-    console = make_console()
+    document = units_document(run_id, found)
     if json_output:
-        print_json(console, [unit.raw for unit in found])
+        print_document(document)
         return
-    stored = (unit.rows for unit in found if unit.status is UnitStatus.STORED)
-    console.print(units_table(found, sum(stored, RowCounts())))
+    console = make_console()
+    console.print(units_table(found, document.rows))
     print_failures(console, failed_units(found))

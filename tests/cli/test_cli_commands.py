@@ -55,7 +55,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     result = pipeline(*command.split(), "--help")
 
     assert result.exit_code == 0
-    assert f"Example: pipeline {command}" in " ".join(result.output.split())
+    assert f"Examples: pipeline {command}" in " ".join(result.output.split())
 
 
 def test_without_a_deployment_it_says_what_to_do(
@@ -105,7 +105,7 @@ def test_run_sends_a_file_as_it_is(local: World, tmp_path: Path) -> None:
     result = pipeline("run", "message.json", "--json")
 
     assert result.exit_code == 0, result.output
-    assert json.loads(result.output).keys() == {"messageId", "runId"}
+    assert json.loads(result.output).keys() == {"messageId", "runId", "report"}
     assert local.sent() == [text]
 
 
@@ -173,7 +173,7 @@ def test_run_with_wait_exits_with_the_runs_status(local: World) -> None:
     result = pipeline("run", *message, "--wait")
 
     assert result.exit_code == 0, result.output
-    assert "Run run-1: SUCCEEDED" in result.output
+    assert "Run run-1 of orders SUCCEEDED" in result.output
     assert "started nothing new" in result.output
 
 
@@ -198,7 +198,7 @@ def test_status_that_follows_exits_with_the_runs_status(local: World) -> None:
     result = pipeline("status", "run-1", "--follow")
 
     assert result.exit_code == 1
-    assert "Run run-1: FAILED: 1 of 3 units failed" in result.output
+    assert "Run run-1 of orders FAILED: 1 of 3 units failed" in result.output
 
 
 def test_units_add_up(local: World) -> None:
@@ -211,7 +211,7 @@ def test_units_add_up(local: World) -> None:
     assert "part-0.csv" in result.output
     assert "total" in result.output
     assert "NO" not in result.output
-    assert json.loads(pipeline("units", "run-1", "--json").output)[0]["rows"]["stored"] == 5
+    assert json.loads(pipeline("units", "run-1", "--json").output)["rows"]["stored"] == 5
 
 
 def test_jobs_are_shown_with_their_ids(local: World) -> None:
@@ -219,7 +219,8 @@ def test_jobs_are_shown_with_their_ids(local: World) -> None:
     local.put(JOB)
 
     assert "20261120T081500Z-3f9c2a1b" in pipeline("jobs", "run-1").output
-    assert json.loads(pipeline("jobs", "run-1", "--json").output)[0]["service_id"] == "jr_1"
+    (job,) = json.loads(pipeline("jobs", "run-1", "--json").output)["jobs"]
+    assert job["serviceId"] == "jr_1"
 
 
 def test_history_by_run_and_by_execution(local: World) -> None:
@@ -253,7 +254,8 @@ def test_dead_letters_with_their_reasons(local: World) -> None:
     local.put_dead_letter("{}", Reason=reason, MessageId="m")
 
     assert reason in " ".join(pipeline("dead-letters").output.split())
-    assert json.loads(pipeline("dead-letters", "--json").output)[0]["reason"] == reason
+    (letter,) = json.loads(pipeline("dead-letters", "--json").output)["messages"]
+    assert letter["reason"] == reason
 
 
 CONTRACT = """\
@@ -331,7 +333,7 @@ def test_a_contract_that_is_not_there() -> None:
 def test_upload_brings_contracts_scripts_and_sample_data(local: World) -> None:
     local.deployment.client("s3").create_bucket(Bucket="code")
 
-    urls = json.loads(pipeline("upload", "--sample", "--json").output)
+    urls = json.loads(pipeline("upload", "--sample", "--json").output)["urls"]
 
     assert "s3://code/datasets/orders.yaml" in urls
     assert "s3://code/jobs/clean_csv.py" in urls

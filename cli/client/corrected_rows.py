@@ -48,7 +48,7 @@ class CorrectedObject:
     digest: str
 
     def run_id(self, run_id: str) -> str:
-        """The run that sends the rows: one for the same rows, however often it is asked for."""
+        """The run that sends the rows: one for the same rows, however often they are sent."""
         suffix = f"-mend-{self.digest[:8]}"
         return run_id[: RUN_ID_CHARACTERS - len(suffix)] + suffix
 
@@ -79,8 +79,8 @@ def _rows(text: str, columns: Sequence[str]) -> list[Row]:
         problems.append("  there are no rows")
     if problems:
         more = len(problems) - PROBLEMS_AT_MOST
-        told = problems[:PROBLEMS_AT_MOST] + ([f"  and {more} more lines"] if more > 0 else [])
-        raise UnusableRows("\n".join(told))
+        shown = problems[:PROBLEMS_AT_MOST] + ([f"  and {more} more lines"] if more > 0 else [])
+        raise UnusableRows("\n".join(shown))
     return rows
 
 
@@ -120,7 +120,7 @@ def _written(rows: Sequence[Row], snapshot: DatasetSnapshot) -> tuple[bytes, str
         body, ending = b"".join(_object(row) + b"\n" for row in rows), ".jsonl"
     else:
         body, ending = _csv(rows, form), ".csv"
-    if form.compression == "zstd":  # else it is told by the key
+    if form.compression == "zstd":  # else the key says so
         return zstd.compress(body), ending
     return (gzip.compress(body, mtime=0) if form.compression == "gzip" else body), ending
 
@@ -146,8 +146,8 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
         return text.getvalue().encode({"windows-1252": "cp1252"}.get(form.encoding, form.encoding))
     except UnicodeEncodeError as error:
         lost = error.object[error.start : error.end]
-        told = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"
-        raise UnusableRows(told) from None
+        problem = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"
+        raise UnusableRows(problem) from None
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:

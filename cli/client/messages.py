@@ -111,7 +111,7 @@ def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
     """
     found: dict[str, DeadLetter] = {}
     for _ in range(_PEEKS_AT_MOST):
-        answer = sqs.receive_message(
+        response = sqs.receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=0,
@@ -119,7 +119,7 @@ def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
             MessageAttributeNames=["All"],
             AttributeNames=["SentTimestamp"],
         )
-        new = [item for item in answer.get("Messages", []) if item["MessageId"] not in found]
+        new = [item for item in response.get("Messages", []) if item["MessageId"] not in found]
         if not new:
             break
         found.update({item["MessageId"]: _dead_letter(item) for item in new})

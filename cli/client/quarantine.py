@@ -32,7 +32,7 @@ def read_snapshot(deployment: Deployment, run_id: str) -> DatasetSnapshot:
     """
     bucket, key = deployment.output("DataBucketName"), layout.dataset_snapshot_key(run_id)
     try:
-        answer = deployment.client("s3").get_object(Bucket=bucket, Key=key)
+        response = deployment.client("s3").get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         raise CommandFailed(
             f"run {run_id} has no contract at {layout.s3_url(bucket, key)} ({error}): it ended"
@@ -40,7 +40,7 @@ def read_snapshot(deployment: Deployment, run_id: str) -> DatasetSnapshot:
             NOT_FOUND,
             f"pipeline status {run_id} shows when and how it ended",
         ) from None
-    return DatasetSnapshot.from_json(json.loads(answer["Body"].read()))
+    return DatasetSnapshot.from_json(json.loads(response["Body"].read()))
 
 
 def rejected_rows(

@@ -120,7 +120,7 @@ def _digest_there(s3: Any, bucket: str, key: str) -> str | None:
     try:
         head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
-        # 403: who may not list the bucket is not told that there is no such object.
+        # 403: without the right to list the bucket, S3 does not say that there is no such object.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
             return None
         raise

@@ -17,9 +17,9 @@ class Document(Contract):
 
     def to_json(self) -> dict[str, Any]:
         """The document as plain JSON types; fields without a value are null, not left out."""
-        return self.model_dump(mode="json", by_alias=True)
+        return self.model_dump(mode="json", by_alias=True, fallback=repr)
 
 
 def print_document(document: Document) -> None:
     """The document on standard output, unwrapped and uncoloured."""
-    typer.echo(document.model_dump_json(by_alias=True, indent=2))
+    typer.echo(document.model_dump_json(by_alias=True, indent=2, fallback=repr))

@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.client.deployment import Deployment
 from cli.client.follow import Snapshot
 from cli.client.ledger import Item, UnitRow
-from cli.client.stored import Question, Rejected, rejected_rows, stored_items, warehouse_answers
+from cli.client.stored import QueryOutcome, Rejected, rejected_rows, stored_items, warehouse_results
 from cli.documents.history import history_document
 from cli.documents.ledger import run_document, unit_document
 from cli.documents.rejected import RejectedRow
@@ -40,7 +40,7 @@ class Report:
     snapshot: Snapshot
     items: tuple[Item, ...] = ()
     rejected: Rejected = Rejected((), ())
-    warehouse: tuple[Question, ...] = ()
+    warehouse: tuple[QueryOutcome, ...] = ()
     commands: tuple[str, ...] = ()
     stack: str | None = None
 
@@ -71,7 +71,7 @@ def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
         snapshot=snapshot,
         items=tuple(stored_items(deployment, run.run_id)),
         rejected=rejected_rows(deployment, run.dataset_name, run.run_id),
-        warehouse=tuple(warehouse_answers(deployment, run.run_id)),
+        warehouse=tuple(warehouse_results(deployment, run.run_id)),
         commands=(
             *environment_commands(deployment),
             *look_further(deployment, run.run_id, run.dataset_name, run.holder),
@@ -113,7 +113,7 @@ def report_document(report: Report) -> ReportDocument:
             urls=report.rejected.urls,
             examples=tuple(RejectedRow.of(row) for row in report.rejected.examples),
         ),
-        warehouse=tuple(_query_document(question) for question in report.warehouse),
+        warehouse=tuple(_query_document(outcome) for outcome in report.warehouse),
         commands=report.commands,
     )
 
@@ -182,19 +182,19 @@ def _print_items(console: Console, items: Sequence[Item]) -> None:
     console.print(records_table(titles, [[name, *(i.get(name) for i in items)] for name in names]))
 
 
-def _print_warehouse(console: Console, questions: Sequence[Question]) -> None:
-    for question in questions:
+def _print_warehouse(console: Console, outcomes: Sequence[QueryOutcome]) -> None:
+    for outcome in outcomes:
         title(console, "Warehouse (Redshift Data API)")
-        console.print(Text(question.sql, style="italic"))
-        if question.result is None:
-            console.print(Text(f"no answer: {question.failure}", style="bold red"))
+        console.print(Text(outcome.sql, style="italic"))
+        if outcome.result is None:
+            console.print(Text(f"no result: {outcome.failure}", style="bold red"))
         else:
-            console.print(_result_view(question))
+            console.print(_result_view(outcome))
 
 
-def _result_view(question: Question) -> RenderableType:
+def _result_view(outcome: QueryOutcome) -> RenderableType:
     """A table; a single wide row goes from top to bottom."""
-    result = question.result
+    result = outcome.result
     assert result is not None  # noqa: S101  (the caller has looked)
     if len(result.rows) == 1 and len(result.columns) > 6:
         pairs = zip(result.columns, result.rows[0], strict=True)
@@ -221,11 +221,11 @@ def _print_commands(console: Console, commands: Sequence[str]) -> None:
         console.print(command, soft_wrap=True)
 
 
-def _query_document(question: Question) -> WarehouseQuery:
-    result = question.result
+def _query_document(outcome: QueryOutcome) -> WarehouseQuery:
+    result = outcome.result
     return WarehouseQuery(
-        sql=question.sql,
-        failure=question.failure,
+        sql=outcome.sql,
+        failure=outcome.failure,
         columns=result.columns if result else (),
         rows=result.rows if result else (),
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from cli_world import EXECUTION_ARN, History, World, pipeline
 
 from cli.client.wheel import Pin
+from cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'
@@ -32,30 +35,33 @@ JOB = {
 }
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "demo",
-        "run",
-        "status",
-        "results",
-        "history",
-        "units",
-        "jobs",
-        "upload",
-        "dead-letters",
-        "rejected",
-        "resend",
-        "dataset check",
-        "dataset new",
-        "dataset schema",
-    ],
-)
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    result = pipeline(*command.split(), "--help")
+def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
-    assert result.exit_code == 0
-    assert f"Examples: pipeline {command}" in " ".join(result.output.split())
+
+LEAVES: dict[str, Any] = dict(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_help_of_a_command_and_of_each_option_can_stand_alone(name: str) -> None:
+    command = LEAVES[name]
+    shown = pipeline(*name.split(), "--help")
+    assert shown.exit_code == 0
+    assert f"Examples: pipeline {name}" in " ".join(shown.output.split())
+    examples = re.findall(r"^  (pipeline .+)$", command.epilog, re.MULTILINE)
+    assert examples
+    options = {option for parameter in command.params for option in parameter.opts}
+    for example in examples:
+        assert example.startswith(f"pipeline {name}")
+        assert set(re.findall(r"(?<!\S)(--[a-z-]+)", example)) <= options, example
+    for text in [command.help, *(parameter.help for parameter in command.params)]:
+        assert text, name
+        assert text.rstrip().endswith((".", ")")), text
+        assert not re.search(r"\b(told|tells?|answers?|mend(ed)?|aside|absent:)", text), text
 
 
 def test_without_a_deployment_it_says_what_to_do(

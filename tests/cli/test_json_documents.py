@@ -288,12 +288,12 @@ def test_results_of_a_run_that_ended_before_it_had_units(local: World) -> None:
 
 
 def test_rejected(quarantine: Quarantine, tmp_path: Path) -> None:
-    aside = {"source": "s3://x", "rule": "key-unique", "column": "visit_id", "reason": "twice"}
+    unstorable = {"source": "s3://x", "rule": "key-unique", "column": "visit_id", "reason": "twice"}
     quarantine.reject({**BROKEN, "broken": ["type minutes", "min a"]}, MALFORMED)
     quarantine.set_aside(
-        {**aside, "valid_row": 7, "row": {"visit_id": "v1"}},
-        {**aside, "result": {"made_up": "1"}},
-        {**aside, "of_a_job": 1, "row": 2, "rawBase64": "AA=="},
+        {**unstorable, "valid_row": 7, "row": {"visit_id": "v1"}},
+        {**unstorable, "result": {"made_up": "1"}},
+        {**unstorable, "of_a_job": 1, "row": 2, "rawBase64": "AA=="},
     )
 
     rejected = printed("rejected", "run-1")

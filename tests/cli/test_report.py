@@ -154,7 +154,7 @@ def test_a_question_the_warehouse_refuses_does_not_end_the_report(
 
     text = printed(make_report(warehouse[0], a_snapshot()))
 
-    assert "no answer: relation does not exist" in text
+    assert "no result: relation does not exist" in text
     assert "Run run-1 of orders SUCCEEDED" in text
 
 

@@ -15,7 +15,7 @@ from cli.client.corrected_rows import corrected_object
 from cli.client.deployment import Deployment
 from cli.client.quarantine import RowValues
 from contracts.errors import InvalidData
-from runtime import s3
+from sources import frozen
 
 
 @fewer(2)
@@ -29,18 +29,18 @@ def test_rows_that_are_sent_again_unmended_are_what_they_were(
     validate(first)
     rejected = {reject["row"]["n"]: reject["row"] for reject in first.rejects() if "row" in reject}
     assume(rejected)
-    snapshot = s3.read_snapshot(cloud.data_bucket, first.run_id)
-    mender = RowValues(Deployment(outputs={}), snapshot)
-    lines = [json.dumps(mender.added_to(reject)) for reject in first.rejects()]
-    mended = corrected_object("\n".join(line for line in lines if '"row"' in line), snapshot)
+    snapshot = frozen.read_snapshot(cloud.data_bucket, first.run_id)
+    values = RowValues(Deployment(outputs={}), snapshot)
+    lines = [json.dumps(values.added_to(reject)) for reject in first.rejects()]
+    corrected = corrected_object("\n".join(line for line in lines if '"row"' in line), snapshot)
 
     # Of the key's ending only the compression matters, which resent objects have by contract only.
     as_sent = replace(dialect, packed="no") if dialect.packed == "by its key" else dialect
-    second = PipelineRun(cloud, checked, as_sent, [drawn], body=mended.body)
+    second = PipelineRun(cloud, checked, as_sent, [drawn], body=corrected.body)
     accepted = validate(second)
 
     again = {reject["row"]["n"]: reject["row"] for reject in second.rejects()}
-    assert mended.rows == len(rejected)
+    assert corrected.rows == len(rejected)
     assert again.items() <= rejected.items()
     assert again.keys() | accepted == rejected.keys()
 

@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
-	record-before lock clean
+	record-before json-schemas lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ bench-data: setup-bench ## read, clean, write: this project beside DuckDB and ot
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 TESTED := --constraint requirements/test.txt
+
+json-schemas: setup-test ## the schemas of what commands print with --json: docs/json/
+	$(VENV)/python -m cli.documents.catalogue
 
 lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

@@ -6,19 +6,17 @@ tell (whether a column exists, whether SQL is right) is the business of `pipelin
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from cli.docstrings import describe
 from contracts import dataset as contract
 from contracts.dataset import Dataset, StrictContract
 
 SCHEMA_FILE: Final = Path("datasets") / "dataset.schema.json"
 _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
-_ATTRIBUTE: Final = re.compile(r"^(\w+(?:, \w+)*):(?: (.*)|)$")
 _NOISE: Final = ("title", "discriminator")  # made-up titles; a keyword of another standard
 Schema = dict[str, Any]
 
@@ -35,41 +33,15 @@ def dataset_schema() -> Schema:
     for model in _models():
         held = made if model is Dataset else definitions.get(model.__name__)
         if held is not None:
-            _describe(held, model)
+            describe(held, model)
     root = {"$schema": _DRAFT, "title": "A dataset's contract", **_tidy(made)}
     return {**root, "definitions": {name: _tidy(held) for name, held in definitions.items()}}
-
-
-def described_fields(model: type[StrictContract]) -> dict[str, str]:
-    """What a type's docstring says of its fields, by their names in Python."""
-    _, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
-    told: dict[str, str] = {}
-    names: list[str] = []
-    for line in inspect.cleandoc(attributes).splitlines():
-        begun = _ATTRIBUTE.match(line)
-        if begun:
-            names = begun[1].split(", ")
-        for name in names:
-            told[name] = f"{told.get(name, '')} {begun[2] if begun else line.strip()}".strip()
-    return told
 
 
 def _models() -> Iterator[type[StrictContract]]:
     for value in vars(contract).values():
         if isinstance(value, type) and issubclass(value, StrictContract):
             yield value
-
-
-def _describe(schema: Schema, model: type[StrictContract]) -> None:
-    summary = inspect.cleandoc(model.__doc__ or "").partition("\n\nAttributes:")[0]
-    schema["description"] = " ".join(summary.split())
-    told: dict[str, str] = {}
-    for ancestor in reversed(model.__mro__):
-        if issubclass(ancestor, StrictContract):
-            told |= described_fields(ancestor)
-    for name, field in model.model_fields.items():
-        if name in told:
-            schema["properties"][field.alias or name]["description"] = told[name]
 
 
 def _tidy(value: Any) -> Any:

@@ -1,42 +1,108 @@
-"""`pipeline`: the commands, wired to what they do."""
+"""`pipeline`: the commands, with examples for their help."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 
+from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.commands.dataset import dataset_app
+from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
+from cli.commands.history import history
+from cli.commands.jobs import jobs
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
 from cli.commands.run import run
-from cli.commands.show import dead_letters, history, jobs, status, units
+from cli.commands.status import status
 from cli.commands.stop import stop
+from cli.commands.units import units
 from cli.commands.upload import upload
-from cli.exit_codes import EPILOG
+from cli.exit_codes import EXIT_STATUS
 from cli.verify.command import verify
 
 app = typer.Typer(
     name="pipeline",
-    help="Start runs of the data pipeline and look at them, on AWS (--stack) or the local cloud.",
-    epilog=EPILOG,
+    cls=PipelineGroup,
+    help="Start runs of the data pipeline, follow them, and see what came of them.\n\n"
+    "Commands work on the local cloud that runs on this machine (make local), or with --stack NAME"
+    " (or PIPELINE_STACK) on a stack on AWS. With --json each prints one JSON document:"
+    " docs/json.md.",
+    epilog=EXIT_STATUS,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(epilog=EPILOG)(demo)
-app.command(epilog=EPILOG)(run)
-app.command(epilog=EPILOG)(status)
-app.command(epilog=EPILOG)(results)
-app.command(epilog=EPILOG)(history)
-app.command(epilog=EPILOG)(units)
-app.command(epilog=EPILOG)(jobs)
-app.command(epilog=EPILOG)(rejected)
-app.command(epilog=EPILOG)(resend)
-app.command(epilog=EPILOG)(stop)
-app.command(epilog=EPILOG)(upload)
-app.command(epilog=EPILOG)(verify)
-app.command("dead-letters", epilog=EPILOG)(dead_letters)
+
+
+def _add(command: Callable[..., Any], *examples: str) -> None:
+    name = command.__name__.replace("_", "-")
+    app.command(name, cls=PipelineCommand, epilog=epilog(*examples))(command)
+
+
+_add(
+    demo,
+    "pipeline demo",
+    "pipeline demo events/run.json --keep",
+)
+_add(
+    run,
+    "pipeline run --dataset orders --start 2026-11-01 --end 2026-11-04 --wait",
+    "pipeline run events/run.json --stack durable-pipeline",
+    "pipeline run --dataset orders --input-url s3://my-bucket/landing/orders/orders.csv",
+)
+_add(
+    status,
+    "pipeline status november-1",
+    "pipeline status --follow november-1",
+)
+_add(
+    results,
+    "pipeline results november-1",
+    "pipeline results november-1 --json",
+)
+_add(
+    history,
+    "pipeline history november-1",
+)
+_add(
+    units,
+    "pipeline units november-1",
+    "pipeline units november-1 --json",
+)
+_add(
+    jobs,
+    "pipeline jobs november-1",
+)
+_add(
+    rejected,
+    "pipeline rejected november-1",
+    "pipeline rejected november-1 --out corrected.jsonl",
+)
+_add(
+    resend,
+    "pipeline resend corrected.jsonl --run november-1 --wait",
+)
+_add(
+    stop,
+    'pipeline stop november-1 --reason "wrong input"',
+)
+_add(
+    upload,
+    "pipeline upload --stack durable-pipeline",
+    "pipeline upload --sample",
+)
+_add(
+    verify,
+    "pipeline verify --stack durable-pipeline --json",
+)
+_add(
+    dead_letters,
+    "pipeline dead-letters --stack durable-pipeline",
+)
 app.add_typer(dataset_app, name="dataset")
 
 if __name__ == "__main__":

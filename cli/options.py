@@ -15,21 +15,31 @@ StackOption = Annotated[
     typer.Option(
         "--stack",
         envvar="PIPELINE_STACK",
-        help="CloudFormation stack on AWS; absent: the local cloud.",
+        help="Name of the CloudFormation stack on AWS. Default: the local cloud of this machine.",
     ),
 ]
 RegionOption = Annotated[
-    str | None, typer.Option(help="AWS region of the stack; absent: as your profile says.")
+    str | None, typer.Option(help="AWS region of the stack. Default: the region of your profile.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs on standard output.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document for programs, errors included (docs/json.md)."
+    ),
+]
 TimeoutOption = Annotated[
     float | None,
-    typer.Option(min=0, help="Seconds after which to stop following (the run goes on)."),
+    typer.Option(
+        min=0, help="Stop following after this many seconds; the run goes on. Default: no limit."
+    ),
 ]
-RunIdArgument = Annotated[str, typer.Argument(help="The run id (the SQS message id by default).")]
+RunIdArgument = Annotated[
+    str, typer.Argument(help="Id of the run: its message's runId, else the SQS message id.")
+]
 
 
 def ledger_of(deployment: Deployment) -> LedgerView:
+    """The ledger of the deployment."""
     return LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
 
 
@@ -44,12 +54,20 @@ def find_run(stack: str | None, region: str | None, run_id: str) -> tuple[Deploy
     run = ledger.run(run_id)
     if run is None and (drawn := ledger.drawn_run_id(run_id)):
         raise CommandFailed(
-            f"{run_id} is a message, whose run id was drawn: {drawn}; ask for that run", NOT_FOUND
+            f"{run_id} is the id of a message; its run has the id {drawn}",
+            NOT_FOUND,
+            f"repeat the command with {drawn}",
         )
     if run is None:
-        raise CommandFailed(
-            f"no run {run_id} in the ledger {deployment.output('LedgerTable')}: its message may not"
-            " be delivered yet, or was refused (pipeline dead-letters)",
-            NOT_FOUND,
-        )
+        raise no_such_run(deployment, run_id)
     return deployment, run
+
+
+def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
+    """The error for a run that the ledger does not know."""
+    return CommandFailed(
+        f"there is no run {run_id} in the ledger {deployment.output('LedgerTable')}",
+        NOT_FOUND,
+        "if its message was sent just now, try again in a moment; pipeline dead-letters lists"
+        " messages that were refused",
+    )

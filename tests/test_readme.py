@@ -110,7 +110,7 @@ MADE_BY = {
         "landing/standard/test.csv",
         "archive/test.csv",
     },
-    "pipeline rejected": {"mended.jsonl"},
+    "pipeline rejected": {"corrected.jsonl"},
     "the local cloud": {"calls.json"},
     "who brings a function": {"datasets/readings.yaml"},
     "jobs and steps": {
@@ -268,7 +268,7 @@ def test_exit_codes_are_documented() -> None:
     told = README.split("The exit status is 0:")[1].split("\n\n")[0]
     for code in codes:
         assert str(code) == "0" or f"{code}:" in " ".join(told.split()), code
-        assert str(code) in exit_codes.EPILOG
+        assert str(code) in exit_codes.EXIT_STATUS
 
 
 def test_the_changelog_knows_this_version() -> None:

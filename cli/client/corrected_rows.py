@@ -1,4 +1,4 @@
-"""Mended rows: read from a person's file, checked, and written as the dataset's format. Pure."""
+"""Corrected rows: read from a person's file, checked, and written as the dataset's format. Pure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ RUN_ID_CHARACTERS: Final = 40
 Row = dict[str, str | None]
 
 
-class NotMended(Exception):
+class UnusableRows(Exception):
     """The file cannot be sent; every problem with its line, one a line."""
 
 
 @dataclass(frozen=True)
-class MendedObject:
+class CorrectedObject:
     """Rows as one object of the dataset, named by its content.
 
     Attributes:
@@ -48,21 +48,21 @@ class MendedObject:
     digest: str
 
     def run_id(self, run_id: str) -> str:
-        """The run that sends the rows: one for the same rows, however often it is asked for."""
+        """The run that sends the rows: one for the same rows, however often they are sent."""
         suffix = f"-mend-{self.digest[:8]}"
         return run_id[: RUN_ID_CHARACTERS - len(suffix)] + suffix
 
 
-def mended_object(text: str, snapshot: DatasetSnapshot) -> MendedObject:
-    """The rows of a file of `pipeline rejected --out`, mended, as an object of the dataset.
+def corrected_object(text: str, snapshot: DatasetSnapshot) -> CorrectedObject:
+    """The rows of a file of `pipeline rejected --out`, corrected, as an object of the dataset.
 
     Raises:
-        NotMended: a line is no row, or names a column that the contract does not have.
+        UnusableRows: a line is no row, or names a column that the contract does not have.
     """
     rows = _rows(text, [column.name for column in snapshot.dataset.columns])
     body, ending = _written(rows, snapshot)
     digest = sha256(snapshot.run_id.encode() + b"\n" + body).hexdigest()
-    return MendedObject(len(rows), body, ending, digest)
+    return CorrectedObject(len(rows), body, ending, digest)
 
 
 def _rows(text: str, columns: Sequence[str]) -> list[Row]:
@@ -79,8 +79,8 @@ def _rows(text: str, columns: Sequence[str]) -> list[Row]:
         problems.append("  there are no rows")
     if problems:
         more = len(problems) - PROBLEMS_AT_MOST
-        told = problems[:PROBLEMS_AT_MOST] + ([f"  and {more} more lines"] if more > 0 else [])
-        raise NotMended("\n".join(told))
+        shown = problems[:PROBLEMS_AT_MOST] + ([f"  and {more} more lines"] if more > 0 else [])
+        raise UnusableRows("\n".join(shown))
     return rows
 
 
@@ -120,7 +120,7 @@ def _written(rows: Sequence[Row], snapshot: DatasetSnapshot) -> tuple[bytes, str
         body, ending = b"".join(_object(row) + b"\n" for row in rows), ".jsonl"
     else:
         body, ending = _csv(rows, form), ".csv"
-    if form.compression == "zstd":  # else it is told by the key
+    if form.compression == "zstd":  # else the key says so
         return zstd.compress(body), ending
     return (gzip.compress(body, mtime=0) if form.compression == "gzip" else body), ending
 
@@ -146,8 +146,8 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
         return text.getvalue().encode({"windows-1252": "cp1252"}.get(form.encoding, form.encoding))
     except UnicodeEncodeError as error:
         lost = error.object[error.start : error.end]
-        told = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"
-        raise NotMended(told) from None
+        problem = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"
+        raise UnusableRows(problem) from None
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:
@@ -155,7 +155,10 @@ def _parquet(rows: Sequence[Row]) -> bytes:
     from tabular import workspace
 
     columns = ", ".join('"' + name + "\": 'VARCHAR'" for name in rows[0])
-    with tempfile.TemporaryDirectory(prefix="mended-") as folder, workspace.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="corrected-") as folder,
+        workspace.connect() as connection,
+    ):
         lines, path = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
         lines.write_bytes(b"".join(_object(row) + b"\n" for row in rows))
         read = f"read_json('{lines}', format = 'newline_delimited', columns = {{{columns}}})"

@@ -56,9 +56,9 @@ class Deployment:
         """
         if name not in self.outputs:
             raise CommandFailed(
-                f"the deployment has no output {name}; it has {', '.join(sorted(self.outputs))}."
-                " Deploy this version's template.yaml.",
+                f"the deployment has no output {name}; it has {', '.join(sorted(self.outputs))}",
                 NOT_FOUND,
+                "deploy this version's template.yaml",
             )
         return self.outputs[name]
 
@@ -76,7 +76,7 @@ class Deployment:
 
 
 def _client(service: str, endpoint_url: str | None, region: str | None) -> Any:
-    # A function's answer may take as long as the function may run (the reaper: 300 s).
+    # A function's response may take as long as the function may run (the reaper: 300 s).
     config = Config(
         retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=5,
@@ -103,7 +103,7 @@ def find_deployment(
         directory: where to look for `.local/cloud.json`, and above it; absent: here.
 
     Raises:
-        CommandFailed: there is none, or it does not answer.
+        CommandFailed: there is none, or it does not respond.
     """
     if stack:
         return _stack(stack, region)
@@ -115,7 +115,11 @@ def _stack(name: str, region: str | None) -> Deployment:
         client = boto3.client("cloudformation", region_name=region)
         found = client.describe_stacks(StackName=name)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
-        raise CommandFailed(f"stack {name} cannot be read: {error}", NOT_FOUND) from None
+        raise CommandFailed(
+            f"stack {name} cannot be read: {error}",
+            NOT_FOUND,
+            "check the name (--stack), the region (--region) and your credentials",
+        ) from None
     return Deployment(
         outputs={item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])},
         parameters={
@@ -137,18 +141,19 @@ def _local_cloud(directory: Path) -> Deployment:
     else:
         asked = f" (AWS_ENDPOINT_URL is {wanted}, but its outputs are not known)" if wanted else ""
         raise CommandFailed(
-            f"no local cloud: there is no {CLOUD_FILE} here or above{asked}; {_HOW}", NOT_FOUND
+            f"no local cloud: there is no {CLOUD_FILE} here or above{asked}", NOT_FOUND, _HOW
         )
     cloud = json.loads(path.read_text(encoding="utf-8"))
     endpoint_url = cloud["endpointUrl"]
     if wanted and wanted.rstrip("/") != endpoint_url.rstrip("/"):
         raise CommandFailed(
             f"AWS_ENDPOINT_URL is {wanted}, but the local cloud described by {path} listens on"
-            f" {endpoint_url}; unset it, or set it to that",
+            f" {endpoint_url}",
             NOT_FOUND,
+            "unset the variable, or set it to that URL",
         )
     if not _listens(endpoint_url):
-        raise CommandFailed(f"the local cloud of {path} no longer runs; {_HOW}", NOT_FOUND)
+        raise CommandFailed(f"the local cloud of {path} no longer runs", NOT_FOUND, _HOW)
     return Deployment(
         outputs=cloud["outputs"],
         parameters=cloud["parameters"],

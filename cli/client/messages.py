@@ -35,15 +35,6 @@ class DeadLetter:
     run_id: str | None
     body: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "messageId": self.message_id,
-            "sentAtMilliseconds": self.sent_at_ms,
-            "reason": self.reason,
-            "runId": self.run_id,
-            "body": self.body,
-        }
-
 
 def read_message(path: str) -> str:
     """The text of a message file, or of standard input for `-`.
@@ -80,9 +71,9 @@ def check_message(body: str) -> RunRequest:
     except InvalidRequest as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise CommandFailed(
-            f"not sent: the pipeline would refuse this message\n{lines}\n"
-            "(--unchecked sends it all the same; README.md lists the fields)",
+            f"not sent: the pipeline would refuse this message\n{lines}",
             REFUSED,
+            "README.md lists the fields; --unchecked sends the message all the same",
         ) from None
     if request is None:
         raise CommandFailed("not sent: this is a test message of S3, which starts nothing", REFUSED)
@@ -90,7 +81,7 @@ def check_message(body: str) -> RunRequest:
 
 
 def send_message(sqs: Any, queue_url: str, body: str) -> str:
-    """Send it to the queue; answers the message id."""
+    """Send it to the queue; returns the message id."""
     message_id: str = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
     return message_id
 
@@ -120,7 +111,7 @@ def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
     """
     found: dict[str, DeadLetter] = {}
     for _ in range(_PEEKS_AT_MOST):
-        answer = sqs.receive_message(
+        response = sqs.receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=0,
@@ -128,7 +119,7 @@ def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
             MessageAttributeNames=["All"],
             AttributeNames=["SentTimestamp"],
         )
-        new = [item for item in answer.get("Messages", []) if item["MessageId"] not in found]
+        new = [item for item in response.get("Messages", []) if item["MessageId"] not in found]
         if not new:
             break
         found.update({item["MessageId"]: _dead_letter(item) for item in new})

@@ -1,4 +1,4 @@
-"""The rejected rows of a run: read from the quarantine, each with its values to be mended."""
+"""The rejected rows of a run: read from the quarantine, each with its values to be corrected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reading_rules.encodings import effective_compression
 from reading_rules.header import folded
 from sources import zstd
 
-VALUES: Final = "values"  # what a person mends: the row by the contract's columns, as text
+VALUES: Final = "values"  # what a person corrects: the row by the contract's columns, as text
 CODECS: Final = {"utf-8": "utf-8-sig", "windows-1252": "cp1252"}
 _HEAD_BYTES: Final = 256 * 1024
 Reject = dict[str, Any]
@@ -34,20 +34,21 @@ def read_snapshot(deployment: Deployment, run_id: str) -> DatasetSnapshot:
     """
     bucket, key = deployment.output("DataBucketName"), layout.dataset_snapshot_key(run_id)
     try:
-        answer = deployment.client("s3").get_object(Bucket=bucket, Key=key)
+        response = deployment.client("s3").get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         raise CommandFailed(
             f"run {run_id} has no contract at {layout.s3_url(bucket, key)} ({error}): it ended"
             " before it read one, or its files have expired",
             NOT_FOUND,
+            f"pipeline status {run_id} shows when and how it ended",
         ) from None
-    return DatasetSnapshot.from_json(json.loads(answer["Body"].read()))
+    return DatasetSnapshot.from_json(json.loads(response["Body"].read()))
 
 
 def rejected_rows(
     deployment: Deployment, snapshot: DatasetSnapshot, unit: str | None = None
 ) -> Iterator[tuple[str, Reject]]:
-    """Unit id and row as validate rejected it or transform set it aside, unit by unit in order."""
+    """Unit id and row as validate or transform rejected it, unit by unit in order."""
     s3, bucket = deployment.client("s3"), deployment.output("DataBucketName")
     prefix = layout.quarantine_prefix(snapshot.dataset.name, snapshot.run_id) + (unit or "")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -58,17 +59,17 @@ def rejected_rows(
 
 
 @dataclass
-class Mender:
-    """Adds to rejected rows their values by column, as far as they can be told.
+class RowValues:
+    """Adds to rejected rows their values by column, as far as they are known.
 
-    A malformed CSV record is split as well as it goes: who mends it sees what belongs where.
+    A malformed CSV record is split as well as it goes: who corrects it sees what belongs where.
     """
 
     deployment: Deployment
     snapshot: DatasetSnapshot
     _headers: dict[str, list[str]] = field(default_factory=dict)
 
-    def with_values(self, reject: Reject) -> Reject:
+    def added_to(self, reject: Reject) -> Reject:
         columns = [column.name for column in self.snapshot.dataset.columns]
         found = self._values(reject, columns)
         return {**reject, VALUES: {name: _text(found.get(name)) for name in columns}}

@@ -46,9 +46,9 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
     conflicts = conflicting_fields(body, before) if before else []
     if conflicts and checked:
         raise CommandFailed(
-            f"not sent: there is a run {named} with other content ({', '.join(conflicts)});"
-            " take another run id",
+            f"not sent: there is a run {named} with other content ({', '.join(conflicts)})",
             REFUSED,
+            "give another run id",
         )
     queue_url = deployment.output("DataProcessingQueueUrl")
     message_id = send_message(deployment.client("sqs"), queue_url, body)

@@ -60,9 +60,9 @@ def check_spark(body: str) -> None:
         return
     if not _has_pyspark():
         raise CommandFailed(
-            "this message's dataset runs a Spark job, and PySpark is not installed here: type"
-            " make setup-spark (310 MB, once), then the same again",
+            "this message's dataset runs a Spark job, and PySpark is not installed here",
             NOT_FOUND,
+            "type make setup-spark (310 MB, once), then the same again",
         )
     found = subprocess.run(  # noqa: S603 - our own script
         [ROOT / "scripts" / "find-java"], capture_output=True, text=True, check=False

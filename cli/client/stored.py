@@ -1,4 +1,4 @@
-"""What a run left behind: stored items, rejected rows, rows in the warehouse."""
+"""What a run has stored: items, rejected rows, rows in the warehouse."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question to the warehouse and its answer.
+class QueryOutcome:
+    """A query of the warehouse and its result.
 
     Attributes:
-        sql: as it was asked.
+        sql: as it was sent.
         failure: why there is no result.
     """
 
@@ -104,7 +104,7 @@ def _unlike(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     return [*first.values(), *others][:limit]
 
 
-def warehouse_answers(deployment: Deployment, run_id: str) -> list[Question]:
+def warehouse_results(deployment: Deployment, run_id: str) -> list[QueryOutcome]:
     """The run's own row, and its rows per unit in the dataset's table; none without a warehouse."""
     target = warehouse_target(deployment.parameters)
     snapshot = _snapshot(deployment, run_id)
@@ -113,23 +113,25 @@ def warehouse_answers(deployment: Deployment, run_id: str) -> list[Question]:
     statements = [_RUN_SQL]
     if snapshot.dataset.targets.redshift is not None:
         statements.append(_ROWS_SQL.format(table=snapshot.dataset.targets.redshift.table))
-    return [_asked(deployment, target, sql, run_id) for sql in statements]
+    return [_run_query(deployment, target, sql, run_id) for sql in statements]
 
 
-def _asked(deployment: Deployment, target: dict[str, str], sql: str, run_id: str) -> Question:
+def _run_query(
+    deployment: Deployment, target: dict[str, str], sql: str, run_id: str
+) -> QueryOutcome:
     try:
-        return Question(sql, query(deployment, target, sql, {"run_id": run_id}))
+        return QueryOutcome(sql, query(deployment, target, sql, {"run_id": run_id}))
     except (QueryFailed, ClientError, BotoCoreError) as error:
-        return Question(sql, failure=str(error))
+        return QueryOutcome(sql, failure=str(error))
 
 
 def _snapshot(deployment: Deployment, run_id: str) -> DatasetSnapshot | None:
     """The contract as the run read it; None where it ended before reading one."""
     s3 = deployment.client("s3")
     try:
-        answer = s3.get_object(
+        response = s3.get_object(
             Bucket=deployment.output("DataBucketName"), Key=layout.dataset_snapshot_key(run_id)
         )
     except s3.exceptions.NoSuchKey:
         return None
-    return DatasetSnapshot.from_json(json.loads(answer["Body"].read()))
+    return DatasetSnapshot.from_json(json.loads(response["Body"].read()))

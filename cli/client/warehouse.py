@@ -79,7 +79,7 @@ def execute(
         "ABORTED",
     ):
         if waited >= _WAIT_SECONDS:
-            raise QueryFailed(f"no answer within {_WAIT_SECONDS:.0f} s (statement {statement})")
+            raise QueryFailed(f"no result within {_WAIT_SECONDS:.0f} s (statement {statement})")
         time.sleep(_POLL_SECONDS)
         waited += _POLL_SECONDS
     if described["Status"] != "FINISHED":

@@ -55,7 +55,7 @@ class Pin:
     def __init__(self, root: Path = ROOT) -> None:
         found = _PIN.search((root / LOCK).read_text(encoding="utf-8"))
         if found is None:
-            raise CommandFailed(f"{LOCK} pins no duckdb with hashes; run: make lock", FAILED)
+            raise CommandFailed(f"{LOCK} pins no duckdb with hashes", FAILED, "run: make lock")
         self.lines = found[0]
         self.file_name = NAME.format(version=found[1])
         self.hashes = frozenset(re.findall(r"sha256:([0-9a-f]{64})", self.lines))
@@ -120,7 +120,7 @@ def _digest_there(s3: Any, bucket: str, key: str) -> str | None:
     try:
         head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
-        # 403: who may not list the bucket is not told that there is no such object.
+        # 403: without the right to list the bucket, S3 does not say that there is no such object.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
             return None
         raise
@@ -146,10 +146,10 @@ def _fetch(pin: Pin, cache: Path) -> Path:
     if done.returncode or not path.exists():
         raise CommandFailed(
             f"pip could not fetch {pin.file_name}, which the Glue job clean-csv needs:\n"
-            f"{done.stderr.strip()[-2000:]}\n"
-            "Fetch that file where a package index can be reached, and give it: "
-            "pipeline upload --wheel PATH",
+            f"{done.stderr.strip()[-2000:]}",
             FAILED,
+            "download that file where a package index can be reached, and give it:"
+            " pipeline upload --wheel PATH",
         )
     return path
 
@@ -157,18 +157,22 @@ def _fetch(pin: Pin, cache: Path) -> Path:
 def _check(path: Path, pin: Pin) -> str:
     """The file's SHA-256, if it is the wheel that is pinned."""
     if not path.is_file():
-        raise CommandFailed(f"--wheel {path}: there is no such file; give {pin.file_name}", REFUSED)
+        raise CommandFailed(
+            f"--wheel {path}: there is no such file", REFUSED, f"give {pin.file_name}"
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest not in pin.hashes:
         raise CommandFailed(
             f"{path}: its SHA-256 {digest} is none of those that {LOCK} pins for duckdb;"
-            f" nothing was uploaded; give {pin.file_name} as it was published",
+            " nothing was uploaded",
             FAILED,
+            f"give {pin.file_name} as it was published",
         )
     if TAG not in _tags(path):
         raise CommandFailed(
-            f"{path} is a wheel for another Python or platform than {TAG}; give {pin.file_name}",
+            f"{path} is a wheel for another Python or platform than {TAG}",
             FAILED,
+            f"give {pin.file_name}",
         )
     return digest
 

@@ -11,70 +11,97 @@ import typer
 from botocore.exceptions import ClientError
 
 from cli.client.deployment import find_deployment
+from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.dataset_schema import schema_text
-from cli.exit_codes import EPILOG, REFUSED, CommandFailed
+from cli.documents.base import print_document
+from cli.documents.datasets import (
+    CheckedContract,
+    ContractColumn,
+    ContractProblem,
+    ProposedContract,
+)
+from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console, print_json, records_table
+from cli.views.tables import make_console, records_table
 from contracts import layout
 from contracts.errors import InvalidDataset
 
 SAMPLE_MEGABYTES_AT_MOST: Final = 1024
-dataset_app = typer.Typer(help="Dataset contracts.", no_args_is_help=True)
+dataset_app = typer.Typer(cls=PipelineGroup, no_args_is_help=True)
 
 
 @dataset_app.callback()
 def _group() -> None:
-    """Dataset contracts."""
+    """Write and check dataset contracts (datasets/NAME.yaml)."""
 
 
-@dataset_app.command(epilog=EPILOG)
+@dataset_app.command(
+    cls=PipelineCommand, epilog=epilog("pipeline dataset check datasets/orders.yaml")
+)
 def check(
-    file: Annotated[Path, typer.Argument(help="The contract, such as datasets/orders.yaml.")],
+    file: Annotated[
+        Path, typer.Argument(help="File of the contract, such as datasets/orders.yaml.")
+    ],
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Check a contract as load-dataset will: its fields, rules, SQL and targets.
+    """Check a contract before it is deployed: its fields, rules, SQL and targets.
 
-    Whether its functions (engine lambda) are allowed is checked where a deployment says so: the
-    stack, else the local cloud if one runs.
-
-    Example: pipeline dataset check datasets/orders.yaml
+    Lists every problem with its place in the file. Functions of jobs (engine lambda) are checked
+    against those that the deployment allows: the stack's, else the local cloud's if one runs. A
+    valid contract is deployed by pipeline upload.
     """
     # Only here: it needs DuckDB, which the other commands do without.
     from cli.client.allowed_functions import problems_of_functions
     from dataset_loading.check import check_dataset
 
-    console = make_console()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
+    text = _contract_text(file)
     try:
         checked = check_dataset(text, file.stem)
         if refused := problems_of_functions(checked.dataset, stack, region):
             raise InvalidDataset(str(file), refused)
     except InvalidDataset as error:
         if json_output:
-            problems = [problem.to_json() for problem in error.problems]
-            print_json(console, {"valid": False, "problems": problems})
+            problems = tuple(
+                ContractProblem(path=each.path, message=each.message, value=each.value)
+                for each in error.problems
+            )
+            print_document(CheckedContract(valid=False, problems=problems))
             raise typer.Exit(REFUSED) from None
         lines = "\n".join(f"  {problem}" for problem in error.problems)
-        raise CommandFailed(f"{file}: {len(error.problems)} problems\n{lines}", REFUSED) from None
+        raise CommandFailed(
+            f"{file} is not valid; {len(error.problems)} problems:\n{lines}",
+            REFUSED,
+            "docs/datasets.md describes the fields",
+        ) from None
     if json_output:
-        columns = [{"name": name, "type": kind} for name, kind in checked.output_columns]
-        document = {"valid": True, "version": checked.version, "outputColumns": columns}
-        print_json(console, document)
+        columns = tuple(ContractColumn(name=n, type=t) for n, t in checked.output_columns)
+        document = CheckedContract(valid=True, version=checked.version, output_columns=columns)
+        print_document(document)
         return
+    console = make_console()
     console.print(f"{file}: valid, version {checked.version}; its result has these columns:")
     console.print(records_table(("column", "type"), checked.output_columns))
 
 
-@dataset_app.command(epilog=EPILOG)
-def schema() -> None:
-    """The JSON Schema of contracts, for editors; it ships as datasets/dataset.schema.json.
+def _contract_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(
+            f"{file} cannot be read: {error}", REFUSED, "give the path of a contract"
+        ) from None
 
-    Example: pipeline dataset schema > datasets/dataset.schema.json
+
+@dataset_app.command(
+    cls=PipelineCommand,
+    epilog=epilog("pipeline dataset schema > datasets/dataset.schema.json"),
+)
+def schema() -> None:
+    """Print the JSON Schema of contracts, for editors to check and complete contract files.
+
+    It ships as datasets/dataset.schema.json, which the contracts in datasets/ name.
     """
     typer.echo(schema_text(), nl=False)
 
@@ -86,35 +113,61 @@ class NewTarget(StrEnum):
     FILES = "files"
 
 
-@dataset_app.command(epilog=EPILOG)
+@dataset_app.command(
+    cls=PipelineCommand,
+    epilog=epilog(
+        "pipeline dataset new visits.csv --out datasets/visits.yaml",
+        "pipeline dataset new s3://my-bucket/landing/visits/dt=2026-11-01/visits.csv.gz",
+    ),
+)
 def new(
-    sample: Annotated[str, typer.Argument(help="A local file, or s3://bucket/key.")],
+    sample: Annotated[
+        str, typer.Argument(help="A sample object: a file here, or s3://bucket/key.")
+    ],
     name: Annotated[
-        str | None, typer.Option(help="The dataset's name; absent: made of where the sample lies.")
+        str | None,
+        typer.Option(help="Name of the dataset. Default: derived from the sample's path."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write it; absent: to standard output.")
+        Path | None, typer.Option(help="Write the contract to this new file. Default: print it.")
     ] = None,
     target: Annotated[
-        NewTarget, typer.Option(help="Where results go: items of DynamoDB, or files.")
+        NewTarget, typer.Option(help="Where results are stored: DynamoDB items, or files.")
     ] = NewTarget.DYNAMODB,
     stack: StackOption = None,
     region: RegionOption = None,
+    json_output: JsonOption = False,
 ) -> None:
-    """Propose a contract from a sample object: format, types, keys, ranges, allowed values.
+    """Propose a contract from a sample object: format, types, keys, ranges and allowed values.
 
-    Every row of the sample that can be read passes it. It is a beginning: go through it.
-
-    Example: pipeline dataset new s3://my-bucket/landing/visits/dt=2026-11-01/visits.csv.gz
+    Every row of the sample that can be read passes it. Review it: one sample does not show what
+    later objects may hold. Then check it: pipeline dataset check.
     """
+    if out is not None and out.exists():
+        raise CommandFailed(f"--out {out} exists already", REFUSED, "give another name")
+    called, text = _proposal(sample, name or (out.stem if out else None), target, stack, region)
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
+    if json_output:
+        path = str(out) if out else None
+        print_document(ProposedContract(dataset_name=called, contract=text, out=path))
+    elif out is None:
+        typer.echo(text, nl=False)
+    else:
+        next_step = f"{out}: review it, then: pipeline dataset check {out}"
+        make_console(stderr=True).print(next_step, soft_wrap=True)
+
+
+def _proposal(
+    sample: str, name: str | None, target: NewTarget, stack: str | None, region: str | None
+) -> tuple[str, str]:
+    """The name of the dataset, and its contract."""
     # Only here: these need DuckDB, which the other commands do without.
     from cli.proposal.contract import Origin, dataset_name, proposed_contract
     from cli.proposal.profile import profile
     from cli.proposal.sample import look_at
     from dataset_loading.check import check_dataset
 
-    if out is not None and out.exists():
-        raise CommandFailed(f"{out} exists already; take another name", REFUSED)
     with tempfile.TemporaryDirectory(prefix="sample-") as folder:
         scratch = Path(folder)
         if sample.startswith("s3://"):
@@ -123,7 +176,7 @@ def new(
         else:
             file, origin = Path(sample), Origin(Path(sample).name)
         found = look_at(file, scratch)
-        called = name or (out.stem if out else dataset_name(origin))
+        called = name or dataset_name(origin)
         text = proposed_contract(
             called, origin, found, profile(found), files=target is NewTarget.FILES
         )
@@ -131,12 +184,7 @@ def new(
         check_dataset(text, called)
     except InvalidDataset as error:
         raise CommandFailed(f"no contract can be proposed: {error}", REFUSED) from None
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    out.write_text(text, encoding="utf-8")
-    next_step = f"{out}: go through it, then: pipeline dataset check {out}"
-    make_console(stderr=True).print(next_step, soft_wrap=True)
+    return called, text
 
 
 def _fetched(
@@ -153,9 +201,10 @@ def _fetched(
         size = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
         if size > SAMPLE_MEGABYTES_AT_MOST * 1024 * 1024:
             raise CommandFailed(
-                f"{url} has {size / 1024 / 1024:.0f} MB; take a smaller object as the sample (up to"
-                f" {SAMPLE_MEGABYTES_AT_MOST} MB)",
+                f"{url} has {size / 1024 / 1024:.0f} MB; a sample may have"
+                f" {SAMPLE_MEGABYTES_AT_MOST} MB",
                 REFUSED,
+                "give a smaller object",
             )
         s3.download_file(bucket, key, str(path))
     except ClientError as error:

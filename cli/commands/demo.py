@@ -19,11 +19,12 @@ from cli.client.sending import send
 from cli.client.spark import check_spark
 from cli.client.wheel import upload_stand_in
 from cli.commands.upload import upload_code, upload_sample
+from cli.documents.base import print_document
 from cli.exit_codes import FAILED, INTERRUPTED, NOT_FOUND, SUCCEEDED, CommandFailed
 from cli.options import JsonOption
 from cli.views.progress import show_progress
-from cli.views.report import Report, make_report, print_report
-from cli.views.tables import make_console, print_json
+from cli.views.report import Report, make_report, print_report, report_document
+from cli.views.tables import make_console
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"
@@ -31,7 +32,7 @@ _DEFAULT_TIMEOUT: Final = 600.0
 
 
 class Permissions(Enum):
-    """What becomes of a call that the template does not grant (the local cloud's `Mode`)."""
+    """What happens to a call that the template does not grant (the local cloud's `Mode`)."""
 
     ENFORCE = "enforce"
     WARN = "warn"
@@ -40,33 +41,39 @@ class Permissions(Enum):
 
 def demo(
     message_file: Annotated[
-        str | None, typer.Argument(help="Another message than events/run.json; - for stdin.")
+        str | None,
+        typer.Argument(
+            help="File with the message to send; - reads standard input. Default: events/run.json."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
-    port: Annotated[int, typer.Option(help="Port of the local cloud; 0: any free one.")] = 4566,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample data: the same seed gives the same rows.")
+    ] = 1,
+    port: Annotated[int, typer.Option(help="Port of the local cloud; 0 takes a free one.")] = 4566,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the local cloud running afterwards, until Ctrl-C.")
+        bool,
+        typer.Option("--keep", help="Keep the local cloud running after the report, until Ctrl-C."),
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds after which to give the run up.")
+        float, typer.Option(min=1, help="Seconds after which to give up waiting for the run.")
     ] = _DEFAULT_TIMEOUT,
     state_dir: Annotated[
-        Path, typer.Option(help="For logs and temporary files of the local cloud.")
+        Path, typer.Option(help="Folder for logs and temporary files of the local cloud.")
     ] = ROOT / ".local",
     permissions: Annotated[
         Permissions,
         typer.Option(
-            help="Whether calls that the template does not grant are denied, listed, or not."
+            help="Calls that the template does not grant: enforce denies them, warn lists them at"
+            " the end, off allows them."
         ),
     ] = Permissions.ENFORCE,
     json_output: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on this machine and show what happened.
 
-    Starts a local cloud from template.yaml, uploads sample data, sends one message, follows the
-    run and reports: history, counts, stored items, warehouse, rejected rows.
-
-    Example: pipeline demo events/run.json --keep
+    Starts a local cloud from template.yaml, uploads sample data, sends one message, follows its run
+    and shows the history, the counts, stored items, the warehouse and rejected rows. To try
+    commands on that local cloud, keep it running: --keep, then type them in another terminal.
     """
     body = read_message(message_file or str(DEFAULT_MESSAGE))
     check_spark(body)
@@ -78,24 +85,23 @@ def demo(
             upload_stand_in(deployment.client("s3"), deployment.output("CodeBucketName"))
             upload_sample(deployment, seed)
             talk.print("uploaded dataset contracts, job scripts and sample data")
-            sent = send(deployment, body, checked=False)  # a refusal is worth seeing, too
+            sent = send(deployment, body, checked=False)  # a refusal is part of the demo
             talk.print(
                 f"sent message {sent.message_id} to {sent.queue_url}:"
-                f" run {sent.run_id or 'with an id to be drawn'}",
+                f" run {sent.run_id or 'with an id still to be drawn'}",
                 soft_wrap=True,
             )
             snapshot = show_progress(talk, sent.follower.watch(timeout))
             report = make_report(deployment, snapshot)
             if json_output:
-                print_json(make_console(), report.to_json())
+                print_document(report_document(report))
             else:
                 print_report(talk, report)
             if keep:
                 _keep(deployment, talk)
-        talk.print("The local cloud has ended; make local, or --keep, keeps one for the commands.")
+        talk.print("The local cloud has ended. To keep one running: make local, or --keep.")
     except KeyboardInterrupt:
-        talk.print("interrupted; the local cloud is stopped")
-        raise typer.Exit(INTERRUPTED) from None
+        raise CommandFailed("interrupted; the local cloud is stopped", INTERRUPTED) from None
     raise typer.Exit(_exit_code(report))
 
 
@@ -122,7 +128,7 @@ def _local_cloud(
     except (CloudError, FrontError, SubstrateError, TemplateError) as error:
         raise CommandFailed(f"the local cloud cannot start: {error}", NOT_FOUND) from error
     try:
-        talk.print(f"it answers on {cloud.endpoint_url}")
+        talk.print(f"it listens on {cloud.endpoint_url}")
         talk.print(_without_effect(cloud.warnings), style="dim")
         deployment = _deployment(cloud)
         with contextlib.closing(deployment):

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.client.quarantine import Mender, Reject, read_snapshot, rejected_rows, summary
+from cli.client.quarantine import Reject, RowValues, read_snapshot, rejected_rows, summary
+from cli.documents.base import print_document
+from cli.documents.rejected import BrokenRule, RejectedDocument, RejectedRow
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.options import (
     JsonOption,
@@ -21,7 +23,7 @@ from cli.options import (
     find_run,
     ledger_of,
 )
-from cli.views.tables import make_console, print_json, records_table
+from cli.views.tables import make_console, records_table
 from contracts.dataset import DatasetSnapshot
 
 _SHOWN: Final = 80  # characters of a value or a raw row in the table
@@ -29,56 +31,61 @@ _SHOWN: Final = 80  # characters of a value or a raw row in the table
 
 def rejected(
     run_id: RunIdArgument,
-    unit: Annotated[str | None, typer.Option(help="Only this unit, such as 00000-003.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only rows rejected by this rule.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Only rows of this unit, such as 00000-003.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="Only rows that this rule rejected.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 shows all.")] = 50,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write all of them here, one JSON object a line, to be mended."),
+        typer.Option(help="Write all rows to this new file, one JSON object per line."),
     ] = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Rejected rows of a run with their reasons; --out writes them to a file to be mended.
+    """Show the rows that a run rejected, with the rule and the reason.
 
-    In the file, mend the `values` of each line, delete lines that are not worth it, and send it
-    back by pipeline resend.
-
-    Example: pipeline rejected november-1 --out mended.jsonl
+    Reads the run's quarantine objects. To have rows processed after all, write them to a file with
+    --out, correct the values of each line, delete the lines that are not worth it, and send the
+    file: pipeline resend.
     """
     if out is not None and out.exists():
-        raise CommandFailed(f"{out} exists already; take another name", REFUSED)
+        raise CommandFailed(f"--out {out} exists already", REFUSED, "give another name")
     deployment, _ = find_run(stack, region, run_id)
     found = _Found(read_snapshot(deployment, run_id), rule)
     rows = rejected_rows(deployment, found.snapshot, unit)
     if out is None:
         found.show(rows, limit)
     else:
-        found.write(rows, out, Mender(deployment, found.snapshot))
+        found.write(rows, out, RowValues(deployment, found.snapshot))
     if unit and not found.counts and not rule:
-        raise CommandFailed(f"no rejected rows of unit {unit} in run {run_id}", NOT_FOUND)
+        raise CommandFailed(
+            f"unit {unit} of run {run_id} has no rejected rows",
+            NOT_FOUND,
+            f"pipeline units {run_id} lists the units with their counts",
+        )
     units = ledger_of(deployment).units(run_id) if found.units else []
     failed = [row.unit_id for row in units if row.failure and row.unit_id in found.units]
     if json_output:
-        print_json(make_console(), {**found.to_json(), "failedUnits": failed})
+        print_document(found.document(run_id, out, failed))
         return
-    _tell(run_id, found, out)
+    _print(run_id, found, out)
     if failed:
         make_console().print(
-            f"{len(failed)} of these units failed ({', '.join(failed[:5])}): none of their rows are"
-            f" stored, the valid ones neither; pipeline results {run_id} says what to do",
+            f"{len(failed)} of these units failed ({', '.join(failed[:5])}): none of their rows"
+            f" are stored, not even the valid ones; pipeline results {run_id} says what to do",
             soft_wrap=True,
         )
 
 
 @dataclass
 class _Found:
-    """Rejected rows as they come by: all are counted, some are kept to be shown."""
+    """Rejected rows as they are read: all are counted, some are kept to be shown."""
 
     snapshot: DatasetSnapshot
     rule: str | None
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     units: set[str] = field(default_factory=set)
     shown: list[Reject] = field(default_factory=list)
 
@@ -87,33 +94,44 @@ class _Found:
             if not limit or len(self.shown) < limit:
                 self.shown.append({"unit": unit_id, **reject})
 
-    def write(self, rows: Iterable[tuple[str, Reject]], out: Path, mender: Mender) -> None:
+    def write(self, rows: Iterable[tuple[str, Reject]], out: Path, values: RowValues) -> None:
         with out.open("w", encoding="utf-8") as file:
             for unit_id, reject in self._counted(rows):
-                line = {"unit": unit_id, **mender.with_values(reject)}
+                line = {"unit": unit_id, **values.added_to(reject)}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _counted(self, rows: Iterable[tuple[str, Reject]]) -> Iterator[tuple[str, Reject]]:
         for unit_id, reject in rows:
             if self.rule in (None, reject["rule"]):
                 self.units.add(unit_id)
-                self.counts[" ".join(filter(None, (reject["rule"], reject.get("column"))))] += 1
+                self.counts[reject["rule"], reject.get("column")] += 1
                 yield unit_id, reject
 
-    def to_json(self) -> dict[str, Any]:
-        return {"rows": self.counts.total(), "rules": self.counts, "shown": self.shown}
+    def document(self, run_id: str, out: Path | None, failed: list[str]) -> RejectedDocument:
+        return RejectedDocument(
+            run_id=run_id,
+            rows=self.counts.total(),
+            rules=tuple(
+                BrokenRule(rule=rule, column=column, rows=rows)
+                for (rule, column), rows in self.counts.items()
+            ),
+            shown=tuple(RejectedRow.of(reject) for reject in self.shown),
+            out=str(out) if out else None,
+            failed_units=tuple(failed),
+        )
 
 
-def _tell(run_id: str, found: _Found, out: Path | None) -> None:
+def _print(run_id: str, found: _Found, out: Path | None) -> None:
     console, counts, shown = make_console(), found.counts, found.shown
     if shown:
         titles = ("unit", "line", "rule", "column", "reason", "raw")
         console.print(records_table(titles, [_cells(reject, titles) for reject in shown]))
-    told = f" ({summary(counts.most_common())})" if counts else ""
-    console.print(f"{counts.total()} rejected rows{told}")
+    named = [(" ".join(filter(None, key)), rows) for key, rows in counts.most_common()]
+    console.print(f"{counts.total()} rejected rows" + (f" ({summary(named)})" if named else ""))
     if out:
         console.print(
-            f"{out}: mend the `values`, then: pipeline resend {out} --run {run_id}", soft_wrap=True
+            f"{out}: correct the `values`, then: pipeline resend {out} --run {run_id}",
+            soft_wrap=True,
         )
     elif counts.total() > len(shown):
         console.print(f"{len(shown)} of them are shown; --limit 0 shows all, --out writes all")
@@ -130,7 +148,7 @@ def _cells(reject: Reject, titles: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cell(reject: Reject, title: str) -> Any:
-    """What a row was set aside as by transform stands in neither line nor text of the object."""
+    """The value; a row that transform rejected has neither a line nor a text of its own."""
     if title == "raw":
         return reject.get("raw", reject.get("row", reject.get("result")))
     return reject.get(title)

@@ -1,62 +1,26 @@
-"""`pipeline results`: the results document of a run."""
+"""`pipeline results`: what came of a run that has ended."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from cli.client.deployment import Deployment
 from cli.client.ledger import Run
+from cli.documents.results import ResultsDocument, StoredResults
 from cli.exit_codes import NOT_FOUND, STILL_RUNNING, CommandFailed
 from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, find_run
-from cli.views.outcome import print_failures, print_findings, print_lines, print_next_steps
-from cli.views.tables import STATUS_STYLES, make_console, outcomes_table, print_json
+from cli.views.outcome import print_headline, print_sections, result_of
+from cli.views.tables import make_console, outcomes_table
 from contracts import layout
-from contracts.manifest import left_out
 from contracts.run import RunResult, UnitOutcome, UnitStatus
-from runs.notification_text import balance, missing_in_warehouse, published
+from runs.outcome_text import evidence, next_steps
 
-_OUTCOMES: Final = b'"outcomes": ['
 _CHUNK_BYTES: Final = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Document:
-    """A results document, as record-run writes it.
-
-    Attributes:
-        head: all of it but its outcomes.
-        outcomes: of every unit, in manifest order; can be gone through once.
-    """
-
-    head: dict[str, Any]
-    outcomes: Iterator[UnitOutcome]
-
-    @classmethod
-    def read(cls, lines: Iterable[bytes]) -> Document:
-        """Read the head; the outcomes, of which there may be 100,000, as they are asked for."""
-        rest = iter(lines)
-        head: list[bytes] = []
-        for line in rest:
-            if line.strip() == _OUTCOMES:
-                break
-            head.append(line)
-        values = json.loads(b"\n".join(head).rstrip().removesuffix(b",") + b"}")
-        return cls(values, _outcomes(rest))
-
-
-def _outcomes(lines: Iterator[bytes]) -> Iterator[UnitOutcome]:
-    for line in lines:
-        text = line.strip().removesuffix(b",")
-        if text.startswith(b"{"):
-            yield UnitOutcome.from_json(json.loads(text))
 
 
 def results(
@@ -68,21 +32,23 @@ def results(
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """What came of a run: outcome, counts, broken rules, failed units, outputs, what to do next.
+    """Show what came of a run: outcome, counts, broken rules, failed units, outputs, next steps.
 
-    Example: pipeline results november-1
+    Reads the results document that the run wrote when it ended. Of a run that has not ended,
+    pipeline status --follow shows the progress.
     """
     deployment, run = find_run(stack, region, run_id)
-    console = make_console()
     lines = _document_lines(deployment, run)
+    if json_output:
+        _write_document(run, lines)
+        return
+    console = make_console()
     if lines is None:
-        _print_without_units(console, deployment, run, json_output=json_output)
-    elif json_output:
-        for line in lines:
-            sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
+        _print_result(console, result_of(run), (), deployment.stack, units)
     else:
-        _print_document(console, Document.read(lines), deployment.stack, units)
+        stored = StoredResults.read(lines)
+        result = RunResult.from_json(stored.head)
+        _print_result(console, result, stored.outcomes, deployment.stack, units)
 
 
 def _document_lines(deployment: Deployment, run: Run) -> Iterator[bytes] | None:
@@ -93,9 +59,9 @@ def _document_lines(deployment: Deployment, run: Run) -> Iterator[bytes] | None:
     """
     if not run.status.ended:
         raise CommandFailed(
-            f"run {run.run_id} is {run.status}: its results are written when it has ended;"
-            f" follow it: pipeline status --follow {run.run_id}",
+            f"run {run.run_id} is {run.status}: its results are written when it has ended",
             STILL_RUNNING,
+            f"follow it: pipeline status --follow {run.run_id}",
         )
     if run.results_url is None:
         return None
@@ -107,45 +73,35 @@ def _document_lines(deployment: Deployment, run: Run) -> Iterator[bytes] | None:
         raise CommandFailed(
             f"{run.results_url} is gone: files of runs are kept for RunFilesRetentionDays",
             NOT_FOUND,
+            f"the ledger has the totals: pipeline status {run.run_id}",
         ) from None
     lines: Iterator[bytes] = body.iter_lines(chunk_size=_CHUNK_BYTES)
     return lines
 
 
-def _print_without_units(
-    console: Console, deployment: Deployment, run: Run, *, json_output: bool
+def _write_document(run: Run, lines: Iterator[bytes] | None) -> None:
+    outcomes: Iterable[UnitOutcome] = ()
+    if lines is None:
+        document = ResultsDocument.of_run(run)
+    else:
+        stored = StoredResults.read(lines)
+        document, outcomes = ResultsDocument.of_stored(stored.head), stored.outcomes
+    for part in document.lines(outcomes):
+        sys.stdout.write(part)
+    sys.stdout.flush()
+
+
+def _print_result(
+    console: Console,
+    result: RunResult,
+    outcomes: Iterable[UnitOutcome],
+    stack: str | None,
+    units: int,
 ) -> None:
-    if json_output:
-        print_json(console, run.raw)
-        return
-    _print_outcome(console, run.run_id, (run.outcome or run.status).value, run.reason)
-    print_next_steps(console, run.next_steps, deployment.stack)
-
-
-def _print_document(console: Console, document: Document, stack: str | None, units: int) -> None:
-    result = RunResult.from_json(document.head)
-    _print_outcome(console, result.run_id, result.outcome.value, result.reason)
-    if result.items is not None:
-        items = result.items
-        console.print(
-            f"items: {items.total} = {items.stored} stored + {items.rejected} rejected"
-            f" + {items.failed} failed; each has its result under {result.item_results_url}",
-            soft_wrap=True,
-        )
-    console.print(
-        f"units: {result.units.total} = {result.units.stored} stored + {result.units.failed} failed"
-    )
-    console.print(f"rows of stored units: {balance(result.rows)}")
-    if result.hidden_objects:
-        print_lines(console, [f"objects: {left_out(result.hidden_objects)}"])
-    if result.files:
-        print_lines(console, [published(result.files)])
-    if result.warehouse_error:
-        print_lines(console, [missing_in_warehouse(result.warehouse_error)])
-    print_findings(console, result.findings)
-    print_failures(console, result.failures)
-    _print_units(console, document.outcomes, units)
-    print_next_steps(console, result.next_steps, stack)
+    print_headline(console, result)
+    print_sections(console, evidence(result))
+    _print_units(console, outcomes, units)
+    print_sections(console, next_steps(result.next_steps, stack))
 
 
 def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -> None:
@@ -165,11 +121,3 @@ def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -
         console.print(outcomes_table(shown))
     if count > len(shown):
         console.print(f"{len(shown)} of {count} units shown (--units, or --json for all)")
-
-
-def _print_outcome(console: Console, run_id: str, outcome: str, reason: str | None) -> None:
-    line = Text(f"Run {run_id}: ")
-    line.append(outcome, style=STATUS_STYLES.get(outcome, ""))
-    if reason:
-        line.append(f": {reason}")
-    console.print(line, soft_wrap=True)

@@ -6,62 +6,100 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.client.deployment import Deployment, find_deployment
-from cli.client.follow import Follower
-from cli.client.messages import (
-    check_message,
-    message_of,
-    read_message,
-)
+from cli.client.deployment import find_deployment
+from cli.client.messages import check_message, message_of, read_message
 from cli.client.sending import Sent, send
-from cli.exit_codes import INTERRUPTED, REFUSED, CommandFailed
+from cli.documents.base import print_document
+from cli.documents.runs import SentDocument
+from cli.exit_codes import REFUSED, CommandFailed
+from cli.following import follow_run, show_followed
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
-from cli.views.progress import show_progress
-from cli.views.report import Report, make_report, print_evidence, print_outcome
-from cli.views.tables import make_console, print_json, units_table
 
 _CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is to be drawn
 
 
 def run(
     message_file: Annotated[
-        str | None, typer.Argument(help="A file with the message; - for standard input.")
+        str | None,
+        typer.Argument(help="File with the message, instead of options; - reads standard input."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="datasetName")] = None,
-    start: Annotated[str | None, typer.Option(help="startDateTime, such as 2026-11-01")] = None,
-    end: Annotated[str | None, typer.Option(help="endDateTime")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="datasetName: the contract to run, such as orders.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="startDateTime: objects from this time on (UTC), such as 2026-11-01."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="endDateTime: objects before this time (UTC). Default: now."),
+    ] = None,
     input_url: Annotated[
         str | None,
-        typer.Option(help="inputUrl: one object, s3://bucket/key or a key below the prefix"),
+        typer.Option(
+            help="inputUrl: one object instead of a range of time; s3://bucket/key, or a key below"
+            " the dataset's prefix."
+        ),
     ] = None,
-    query: Annotated[str | None, typer.Option(help="query: a boolean SQL expression")] = None,
-    index: Annotated[str | None, typer.Option(help="index")] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(help="query: a SQL condition; rows that do not meet it are left out."),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(help="index: the collection to store under. Default: the dataset's name."),
+    ] = None,
     run_id: Annotated[
-        str | None, typer.Option(help="runId; auto: drawn when the run is claimed, and printed")
+        str | None,
+        typer.Option(
+            help="runId: names the run; auto draws an id, which is printed. Default: the SQS"
+            " message id."
+        ),
     ] = None,
-    max_concurrency: Annotated[int | None, typer.Option(help="maxConcurrency")] = None,
+    max_concurrency: Annotated[
+        int | None,
+        typer.Option(help="maxConcurrency: units processed at the same time, 1 to 10."),
+    ] = None,
     tolerated_failure_percentage: Annotated[
-        float | None, typer.Option(help="toleratedFailurePercentage")
+        float | None,
+        typer.Option(help="toleratedFailurePercentage: more failed units than this fail the run."),
     ] = None,
     items_per_batch: Annotated[
-        int | None, typer.Option(help="itemsPerBatch, with an inputUrl that names a JSON array")
+        int | None,
+        typer.Option(
+            help="itemsPerBatch: items processed together, if the input URL names a JSON array."
+        ),
     ] = None,
     detached: Annotated[
-        bool | None, typer.Option("--detached/--not-detached", help="detached")
+        bool | None,
+        typer.Option(
+            "--detached/--not-detached",
+            help="detached: whether the long-running function executes it. Default: by its size.",
+        ),
     ] = None,
-    retry_of: Annotated[str | None, typer.Option(help="retryOf: a run id")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    retry_of: Annotated[
+        str | None,
+        typer.Option(help="retryOf: an ended run whose units that were not stored are run again."),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Follow the run to its end; the exit status is then the run's."
+        ),
+    ] = False,
     timeout: TimeoutOption = None,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Send what the pipeline would refuse, too.")
+        bool,
+        typer.Option("--unchecked", help="Send the message even if the pipeline will refuse it."),
     ] = False,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Send a message that starts a run: from a file, or made from options.
+    """Start a run: send a message to the processing queue, made from options or a file.
 
-    Example: pipeline run --dataset orders --start 2026-11-01 --end 2026-11-04 --wait
+    The message is checked first as the pipeline will check it; README.md describes its fields. To
+    follow the run later: pipeline status --follow RUN_ID.
     """
     fields = {
         "datasetName": dataset,
@@ -82,17 +120,25 @@ def run(
         check_message(body)
     deployment = find_deployment(stack, region)
     sent = send(deployment, body, checked=not unchecked)
-    if wait:
-        follow_to_the_end(deployment, sent.follower, timeout, json_output=json_output)
-    else:
+    if not wait:
         _show_sent(sent, timeout, json_output=json_output)
+        return
+    followed = follow_run(deployment, sent.follower, timeout, json_output=json_output)
+    if json_output:
+        document = SentDocument(
+            message_id=sent.message_id, run_id=sent.run_id, report=followed.report
+        )
+        print_document(document)
+    else:
+        show_followed(followed, deployment.stack)
+    raise typer.Exit(followed.exit_code)
 
 
 def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
-    """Say under which id its run is found; one that is drawn is waited for.
+    """Say under which id the run is found; one that is drawn is waited for.
 
     Raises:
-        CommandFailed: it was refused before its run had an id.
+        CommandFailed: the message was refused before its run had an id.
     """
     refusal = None
     if sent.run_id is None:
@@ -101,43 +147,22 @@ def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
             if sent.run_id is not None or refusal:
                 break
     if sent.run_id is None and refusal:
-        raise CommandFailed(f"message {sent.message_id} was refused: {refusal}", REFUSED)
+        raise CommandFailed(
+            f"message {sent.message_id} was refused: {refusal}",
+            REFUSED,
+            "correct the message and send it again",
+        )
     if json_output:
-        print_json(make_console(), {"messageId": sent.message_id, "runId": sent.run_id})
+        print_document(SentDocument(message_id=sent.message_id, run_id=sent.run_id))
     elif sent.run_id is None:
         typer.echo(
-            f"sent as message {sent.message_id}; its run has no id yet, as it is not claimed."
-            f" pipeline status {sent.message_id} names it, once it has"
+            f"sent as message {sent.message_id}; its run has no id yet, as it has not been claimed."
+            f" Ask for it later: pipeline status {sent.message_id}"
         )
     else:
         typer.echo(
             f"sent as message {sent.message_id}; follow it: pipeline status --follow {sent.run_id}"
         )
-
-
-def follow_to_the_end(
-    deployment: Deployment, follower: Follower, timeout: float | None, *, json_output: bool
-) -> None:
-    """Show the run's progress and its outcome, then exit with the run's status.
-
-    Raises:
-        typer.Exit: always.
-    """
-    talk = make_console(stderr=json_output)
-    try:
-        snapshot = show_progress(talk, follower.watch(timeout))
-    except KeyboardInterrupt:
-        talk.print("no longer followed; the run goes on (pipeline status --follow)")
-        raise typer.Exit(INTERRUPTED) from None
-    console = make_console()
-    if json_output:
-        print_json(console, make_report(deployment, snapshot).to_json())
-    else:
-        if snapshot.units:
-            console.print(units_table(snapshot.units, Report(snapshot).total))
-        print_evidence(console, snapshot, deployment.stack)
-        print_outcome(console, snapshot)
-    raise typer.Exit(snapshot.exit_code)
 
 
 def _body(message_file: str | None, fields: dict[str, Any]) -> str:
@@ -146,7 +171,8 @@ def _body(message_file: str | None, fields: dict[str, Any]) -> str:
         return message_of(fields)
     if given:
         raise CommandFailed(
-            f"a message file and {', '.join(given)}: put the fields into the file, or leave it out",
+            f"a message file and options for {', '.join(given)} were given",
             REFUSED,
+            "put the fields into the file, or leave it out",
         )
     return read_message(message_file)

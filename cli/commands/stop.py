@@ -1,4 +1,4 @@
-"""`pipeline stop`: stop one run; what shares its execution goes on."""
+"""`pipeline stop`: stop one run; other runs of its execution go on."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
-from cli.commands.run import follow_to_the_end
-from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, CommandFailed
+from cli.documents.base import print_document
+from cli.documents.report import ReportDocument
+from cli.documents.runs import CancellingJob, EndedJob, StopDocument
+from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
+from cli.following import Followed, follow_run, show_followed
 from cli.options import (
     JsonOption,
     RegionOption,
     RunIdArgument,
     StackOption,
     TimeoutOption,
-    ledger_of,
+    no_such_run,
 )
-from cli.views.tables import make_console, print_json
+from cli.views.tables import make_console
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.messages.run import STOP_REASON_CHARACTERS
 from contracts.run import RunStatus
+from contracts.run_request import format_timestamp
 
 # What steps.reaper takes for a request to stop a run.
 _REQUEST: Final = "Stop Run"
@@ -32,62 +36,55 @@ _REQUEST: Final = "Stop Run"
 def stop(
     run_id: RunIdArgument,
     reason: Annotated[
-        str | None, typer.Option(help="Why, in one sentence; kept with the run.")
+        str | None, typer.Option(help="Why, in one sentence; it is recorded with the run.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the run until it has stopped.")
+    ] = False,
     timeout: TimeoutOption = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Stop one run: it begins nothing more, its jobs are cancelled, and its message starts nothing.
+    """Stop one run: it starts nothing more, its jobs are cancelled, and its message is done with.
 
-    The decision is recorded first and stands. Other runs of the same execution go on. What the run
-    has stored stays stored; to process the rest, send a new request with --retry-of.
-
-    Example: pipeline stop november-1 --reason "wrong input"
+    The decision is recorded first, and cannot be taken back. Other runs of the same execution go
+    on. Rows that were stored stay stored; to process the rest, start a new run: pipeline run with
+    --retry-of.
     """
     if reason is not None and len(reason) > STOP_REASON_CHARACTERS:
         raise CommandFailed(
-            f"--reason: has {len(reason)} characters, at most {STOP_REASON_CHARACTERS} are kept",
+            f"--reason has {len(reason)} characters, at most {STOP_REASON_CHARACTERS} are allowed",
             REFUSED,
+            "shorten it",
         )
     deployment = find_deployment(stack, region)
     stopped = request_stop(deployment, StopRun(run_id=run_id, reason=reason))
     if stopped.outcome is StopOutcome.UNKNOWN:
-        raise CommandFailed(
-            f"no run {run_id} in the ledger {deployment.output('LedgerTable')}: its message may not"
-            " be delivered yet (stop the run once it has begun), or was refused (pipeline"
-            " dead-letters)",
-            NOT_FOUND,
-        )
-    follows = wait and stopped.outcome is StopOutcome.STOPPING
-    if json_output and not follows:  # else the run's report is the one document
-        print_json(make_console(), stopped.to_json())
-    elif not json_output:
+        raise no_such_run(deployment, run_id)
+    if not json_output:
         make_console().print(_text(stopped), soft_wrap=True, markup=False)
+    code, followed = SUCCEEDED, None
     if stopped.outcome is StopOutcome.ENDED:
-        raise typer.Exit(REFUSED)
-    if follows:
-        _follow(deployment, run_id, timeout, json_output=json_output)
+        code = REFUSED
+    elif wait and stopped.outcome is StopOutcome.STOPPING:
+        follower = Follower(deployment, run_id)
+        followed = follow_run(deployment, follower, timeout, json_output=json_output)
+        code = _exit_code(followed)
+    if json_output:
+        print_document(_document(stopped, followed.report if followed else None))
+    elif followed:
+        show_followed(followed, deployment.stack)
+    if code:
+        raise typer.Exit(code)
 
 
-def _follow(
-    deployment: Deployment, run_id: str, timeout: float | None, *, json_output: bool
-) -> None:
-    """Follow the run to its end.
-
-    Raises:
-        typer.Exit: always; 0 if it ended as STOPPED, 2 if it had come to another end before.
-    """
-    follower = Follower(deployment, run_id)
-    try:
-        follow_to_the_end(deployment, follower, timeout, json_output=json_output)
-    except typer.Exit:
-        run = ledger_of(deployment).run(run_id)
-        if run is None or not run.status.ended:
-            raise
-        raise typer.Exit(0 if run.status is RunStatus.STOPPED else REFUSED) from None
+def _exit_code(followed: Followed) -> int:
+    """0 if the run ended as STOPPED, 2 if it had come to another end before."""
+    run = followed.snapshot.run
+    if run is None or not run.status.ended:
+        return followed.exit_code
+    return SUCCEEDED if run.status is RunStatus.STOPPED else REFUSED
 
 
 def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
@@ -99,30 +96,49 @@ def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
     event = {"detail-type": _REQUEST, "detail": message.to_json()}
     function = deployment.output("ReaperFunctionArn")
     try:
-        answer = deployment.client("lambda").invoke(
+        response = deployment.client("lambda").invoke(
             FunctionName=function, Payload=json.dumps(event).encode()
         )
-        payload: Any = json.loads(answer["Payload"].read() or b"null")
+        payload: Any = json.loads(response["Payload"].read() or b"null")
     except (ClientError, BotoCoreError) as error:
-        raise CommandFailed(
-            f"it is not known whether run {message.run_id} is being stopped: {error}; the same"
-            " command may be repeated",
-            FAILED,
-        ) from None
-    if "FunctionError" in answer:
+        raise _unknown_whether(message.run_id, error) from None
+    if "FunctionError" in response:
         what = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
-        raise CommandFailed(
-            f"it is not known whether run {message.run_id} is being stopped: {what}; the same"
-            " command may be repeated",
-            FAILED,
-        )
+        raise _unknown_whether(message.run_id, what)
     if payload is None:
         raise CommandFailed(
-            "this deployment is of a release that cannot stop a single run: deploy this version's"
-            " template.yaml, or stop the run's execution (docs/operations.md, Stop)",
+            "this deployment is of a release that cannot stop a single run",
             NOT_FOUND,
+            "deploy this version's template.yaml, or stop the run's execution (docs/operations.md,"
+            " Stop)",
         )
     return StoppedRun.from_json(payload)
+
+
+def _unknown_whether(run_id: str, why: object) -> CommandFailed:
+    return CommandFailed(
+        f"it is not known whether run {run_id} is being stopped: {why}",
+        FAILED,
+        "repeat the command; that does no harm",
+    )
+
+
+def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocument:
+    ended = stopped.jobs_ended_before.items()
+    return StopDocument(
+        run_id=stopped.run_id,
+        outcome=stopped.outcome,
+        status=stopped.status,
+        requested_at=stopped.requested_at and format_timestamp(stopped.requested_at),
+        reason=stopped.reason,
+        jobs_cancelled=stopped.jobs_cancelled,
+        jobs_ended_before=tuple(EndedJob(job_id=job, state=state) for job, state in ended),
+        jobs_being_cancelled=tuple(
+            CancellingJob(job_id=job, detail=detail)
+            for job, detail in stopped.jobs_going_on.items()
+        ),
+        report=report,
+    )
 
 
 def _text(stopped: StoppedRun) -> str:

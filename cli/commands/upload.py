@@ -9,8 +9,10 @@ import typer
 
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.wheel import upload_stand_in, upload_wheel
+from cli.documents.base import print_document
+from cli.documents.datasets import UploadDocument
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console, print_json
+from cli.views.tables import make_console
 from contracts import layout
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -19,44 +21,51 @@ PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql")
 
 def upload(
     sample: Annotated[
-        bool, typer.Option("--sample", help="Sample orders and readings, too (a few 100 KB).")
+        bool,
+        typer.Option(
+            "--sample", help="Upload sample orders and readings to the data bucket, too (0.5 MB)."
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample data: the same seed gives the same rows.")
+    ] = 1,
     wheel: Annotated[
         Path | None,
-        typer.Option(help="DuckDB's wheel for the Glue job; absent: pip fetches it, for AWS only."),
+        typer.Option(
+            help="File of DuckDB's wheel for the Glue job. Default: pip downloads it (AWS only)."
+        ),
     ] = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Upload datasets/, jobs/, sql/ and the Glue job's DuckDB wheel to the code bucket.
+    """Upload contracts, job scripts, DDL and the Glue job's DuckDB wheel to the code bucket.
 
-    The local cloud needs no wheel, as its jobs run in an environment that has DuckDB; it gets a
-    text in the wheel's place, without which the job fails as on AWS.
-
-    Example: pipeline upload --sample
+    These are the files of datasets/, jobs/ and sql/; run it after each deploy and after each change
+    to them. Runs that have begun keep the contract that they read. The local cloud needs no wheel,
+    as its jobs have DuckDB: it gets a text in the wheel's place.
     """
     deployment = find_deployment(stack, region)
     s3, bucket = deployment.client("s3"), deployment.output("CodeBucketName")
     urls = upload_code(s3, bucket)
     if sample:
         urls += upload_sample(deployment, seed)
-    console = make_console()
+    done: str | None = None
     if wheel is not None or not deployment.local:
         done = upload_wheel(s3, bucket, wheel)
         make_console(stderr=json_output).print(done, soft_wrap=True)
     else:
         urls.append(upload_stand_in(s3, bucket))
     if json_output:
-        print_json(console, urls)
+        print_document(UploadDocument(urls=tuple(urls), wheel=done))
         return
+    console = make_console()
     for url in urls:
         console.print(url, soft_wrap=True)
 
 
 def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:
-    """Put contracts, job scripts and tables into the code bucket; answers their URLs."""
+    """Put contracts, job scripts and tables into the code bucket; returns their URLs."""
     paths = [path for pattern in PATTERNS for path in sorted(root.glob(pattern))]
     urls = []
     for path in paths:
@@ -67,7 +76,7 @@ def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:
 
 
 def upload_sample(deployment: Deployment, seed: int) -> list[str]:
-    """Put sample data into the data bucket; answers the URLs."""
+    """Put sample data into the data bucket; returns the URLs."""
     # Only here: nothing of the local cloud is needed to speak to AWS.
     from local import sample_data
 

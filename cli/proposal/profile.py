@@ -107,8 +107,11 @@ def profile(sample: SampleObject) -> Profile:
         if not rows or not fields:
             raise CommandFailed(_why_none(loaded, left_out), REFUSED)
         if len(fields) > COLUMNS_AT_MOST:
-            told = f"the sample has {len(fields)} columns; a contract may have {COLUMNS_AT_MOST}"
-            raise CommandFailed(f"{told}: leave some out by a job, or split the object", REFUSED)
+            raise CommandFailed(
+                f"the sample has {len(fields)} columns; a contract may have {COLUMNS_AT_MOST}",
+                REFUSED,
+                "leave some out by a job, or split the object",
+            )
         columns = tuple(_column(connection, field, rows) for field in fields)
         return Profile(
             format=loaded.format,

@@ -54,7 +54,7 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
         raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
     packed = next((name for magic, name in _MAGIC.items() if begins.startswith(magic)), "none")
     if not begins:
-        raise CommandFailed(f"{file} is empty: take an object with rows", REFUSED)
+        raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
     if packed == "parquet":
         copy = scratch / "sample.parquet"
         shutil.copyfile(file, copy)
@@ -64,10 +64,10 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     encoding = _encoding(data)
     text = _decoded(data, encoding, whole, file)
     if not text.strip():
-        raise CommandFailed(f"{file} is empty: take an object with rows", REFUSED)
+        raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
     kind = {"[": "json", "{": "jsonl"}.get(text.lstrip()[:1], "csv")
     if kind == "json" and not whole:
-        raise CommandFailed(f"{file} is too large for a sample: give some of its items", REFUSED)
+        raise CommandFailed(f"{file} is too large for a sample", REFUSED, "give some of its items")
     path = scratch / "sample.txt"
     path.write_text(text, encoding="utf-8", newline="")
     compression = "auto" if packed == by_name else packed

@@ -136,9 +136,9 @@ def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> 
     if empty or skipped:
         what = "its first line is empty" if empty else f"{skipped} lines stand before its table"
         raise CommandFailed(
-            f"no contract can describe this sample: {what}, where the header is expected; remove"
-            " what stands before it, there and in what writes these objects",
+            f"no contract can describe this sample: {what}, where the header is expected",
             REFUSED,
+            "remove what stands before the header, there and in what writes these objects",
         )
 
 
@@ -150,6 +150,7 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
         raise CommandFailed(
             "no contract can describe this sample: a name in its header goes on in the next line",
             REFUSED,
+            "write each name of the header on one line",
         )
     return field_names(line, delimiter, quote)
 

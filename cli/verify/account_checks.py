@@ -87,7 +87,7 @@ def _metric(
     began = datetime.fromtimestamp(session.began_at, UTC) - timedelta(minutes=1)
 
     def samples() -> float | None:
-        answer = client.get_metric_statistics(
+        response = client.get_metric_statistics(
             Namespace=namespace,
             MetricName=metric,
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
@@ -96,7 +96,7 @@ def _metric(
             Period=60,
             Statistics=["SampleCount"],
         )
-        return sum(point["SampleCount"] for point in answer["Datapoints"]) or None
+        return sum(point["SampleCount"] for point in response["Datapoints"]) or None
 
     found = session.wait_for(samples, f"the metric {metric}", session.patience)
     seen = f"{namespace} {metric} of {', '.join(f'{a}={b}' for a, b in dimensions.items())}"

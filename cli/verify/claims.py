@@ -61,14 +61,6 @@ class Finding:
     verdict: Verdict
     evidence: str
 
-    def to_json(self, claim: str) -> dict[str, Any]:
-        return {
-            "id": claim,
-            "claim": CLAIMS[claim],
-            "verdict": self.verdict.value,
-            "evidence": self.evidence,
-        }
-
 
 Check = Callable[[Any], Finding]
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.client.deployment import Deployment, find_deployment
+from cli.documents.base import print_document
+from cli.documents.verification import (
+    ClaimDocument,
+    ProbeRunDocument,
+    VerdictCounts,
+    VerificationDocument,
+)
 from cli.exit_codes import FAILED, INTERRUPTED, NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.verify.checks import CHECKS, checked
@@ -19,7 +26,6 @@ from cli.verify.claims import CLAIMS, Finding, Verdict
 from cli.verify.probes import probes
 from cli.verify.runs import follow, removed_afterwards, send_probe, upload_probe
 from cli.verify.session import ProbeRun, Progress, Session
-from cli.views.tables import make_console, print_json
 
 _DEFAULT_TIMEOUT = 1800.0
 _DEFAULT_PATIENCE = 300.0
@@ -29,19 +35,18 @@ def verify(
     stack: StackOption = None,
     region: RegionOption = None,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds in all; claims not checked by then fail.")
+        float, typer.Option(min=1, help="Seconds in all; claims that are not checked by then fail.")
     ] = _DEFAULT_TIMEOUT,
     patience: Annotated[
-        float, typer.Option(min=1, help="Seconds that one check waits for what it looks for.")
+        float, typer.Option(min=1, help="Seconds that one check waits for its evidence.")
     ] = _DEFAULT_PATIENCE,
     json_output: JsonOption = False,
 ) -> None:
-    """Check on a deployment what only AWS can show; exits 1 if a claim fails.
+    """Check on a deployment what only AWS can show, claim by claim, with the evidence.
 
-    Sends known objects through every engine and store that is configured, stops a run of its own,
-    and removes afterwards what can be removed; the rest is named. Run it after `pipeline upload`.
-
-    Example: pipeline verify --stack durable-pipeline --json
+    Sends known objects through every engine and store that is configured, and stops one run of its
+    own. Afterwards it removes what it can, and lists the rest. Run it after a deploy and pipeline
+    upload. The exit status is 1 if a claim fails.
     """
     deployment = find_deployment(stack, region)
 
@@ -51,12 +56,15 @@ def verify(
     try:
         session, findings = verify_deployment(deployment, report, timeout, patience)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what could be removed was", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise CommandFailed("interrupted; what could be removed was removed", INTERRUPTED) from None
     except (ClientError, BotoCoreError) as error:
-        raise CommandFailed(f"the known runs cannot be sent: {error}", NOT_FOUND) from None
+        raise CommandFailed(
+            f"the known runs cannot be sent: {error}",
+            NOT_FOUND,
+            "attach the policy of the output OperatorPolicyArn to your role; run pipeline upload",
+        ) from None
     if json_output:
-        print_json(make_console(), as_document(session, findings))
+        print_document(as_document(session, findings))
     else:
         _print(session, findings)
     if any(finding.verdict is Verdict.FAIL for finding in findings.values()):
@@ -93,18 +101,37 @@ def verify_deployment(
     return session, findings
 
 
-def as_document(session: Session, findings: Mapping[str, Finding]) -> dict[str, Any]:
-    """All of it as one JSON document, to paste into an issue."""
+def as_document(session: Session, findings: Mapping[str, Finding]) -> VerificationDocument:
+    """All of it as one document, to paste into an issue."""
     deployment = session.deployment
-    return {
-        "stack": deployment.stack_name,
-        "region": deployment.region,
-        "local": deployment.local,
-        "runs": {run.probe.run_id: run.state for run in session.runs.values()},
-        "verdicts": dict(Counter(finding.verdict.value for finding in findings.values())),
-        "claims": [finding.to_json(claim) for claim, finding in findings.items()],
-        "left": session.left,
-    }
+    count = Counter(finding.verdict for finding in findings.values())
+    return VerificationDocument(
+        stack=deployment.stack_name,
+        region=deployment.region,
+        local=deployment.local,
+        runs=tuple(
+            ProbeRunDocument(run_id=run.probe.run_id, state=run.state)
+            for run in session.runs.values()
+        ),
+        verdicts=VerdictCounts(
+            passed=count[Verdict.PASS],
+            failed=count[Verdict.FAIL],
+            skipped=count[Verdict.SKIPPED],
+            not_configured=count[Verdict.NOT_CONFIGURED],
+            not_shown=count[Verdict.NOT_SHOWN],
+        ),
+        claims=tuple(_claim(claim, finding) for claim, finding in findings.items()),
+        left=tuple(session.left),
+    )
+
+
+def _claim(claim: str, finding: Finding) -> ClaimDocument:
+    return ClaimDocument(
+        id=claim,
+        claim=CLAIMS[claim],
+        verdict=finding.verdict.value,
+        evidence=finding.evidence,
+    )
 
 
 def _print(session: Session, findings: Mapping[str, Finding]) -> None:

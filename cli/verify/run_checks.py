@@ -76,8 +76,8 @@ def batch_acknowledged(session: Session) -> Finding:
     latest: dict[str, str] = {}
 
     def empty() -> bool | None:
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
-        latest.update(answer["Attributes"])
+        response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        latest.update(response["Attributes"])
         return True if not any(int(latest[name]) for name in _COUNTS) else None
 
     found = session.wait_for(empty, "the queue to be empty", session.patience)

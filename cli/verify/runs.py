@@ -95,12 +95,12 @@ def _gather(session: Session, run: ProbeRun) -> None:
 
 def take_item(session: Session, key: str) -> Item | None:
     """Remove an item of a probe from the result table; returns it as it was."""
-    answer = session.deployment.client("dynamodb").delete_item(
+    response = session.deployment.client("dynamodb").delete_item(
         TableName=session.deployment.output("ProcessedDataTable"),
         Key={"pk": {"S": key}},
         ReturnValues="ALL_OLD",
     )
-    return plain_item(answer["Attributes"]) if answer.get("Attributes") else None
+    return plain_item(response["Attributes"]) if response.get("Attributes") else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a run's outcome is shown: what rows broke, why units failed, what to do next."""
+"""How a run's outcome is shown on a terminal; the words are those of notifications, too."""
 
 from __future__ import annotations
 
@@ -8,30 +8,86 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from cli.client.ledger import JobRow, UnitRow
-from contracts.run import FailedUnit, Finding, NextStep
-from runs.notification_text import LOG_LINES, describe, failure_lines
+from cli.client.ledger import JobRow, Run, UnitRow
+from cli.views.tables import STATUS_STYLES
+from contracts.run import FailedUnit, ItemTotals, RunResult
+from runs.outcome_text import (
+    FAILURES_SHOWN,
+    Section,
+    broken_rules,
+    headline,
+    log_lines,
+    next_steps,
+)
+from runs.outcome_text import failed_units as failed_units_section
 
-FAILURES_SHOWN: Final = 3
+_LINKS: Final = ("log", "console")
+
+
+def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
+    """The result of a run as far as the ledger has it.
+
+    Args:
+        units: of the run, for what is known of those that failed.
+    """
+    items = run.raw.get("items")
+    return RunResult(
+        run_id=run.run_id,
+        dataset_name=run.dataset_name,
+        status=run.status,
+        units=run.units,
+        rows=run.rows,
+        reason=run.reason,
+        failures=tuple(failed_units(units)[:FAILURES_SHOWN]),
+        findings=run.findings,
+        items=ItemTotals.from_json(items) if items else None,
+        next_steps=run.next_steps,
+        started_at=run.raw.get("claimed_at"),
+        ended_at=run.raw.get("ended_at"),
+        results_url=run.results_url,
+        warehouse_error=run.warehouse_error,
+    )
 
 
 def failed_units(units: Iterable[UnitRow]) -> list[FailedUnit]:
+    """The units that failed, each with what is known of why."""
     return [FailedUnit(unit_id=u.unit_id, failure=u.failure) for u in units if u.failure]
+
+
+def print_headline(console: Console, result: RunResult) -> None:
+    """One line: how the run ended."""
+    console.print(Text(headline(result), STATUS_STYLES.get(result.outcome, "")), soft_wrap=True)
+
+
+def print_sections(console: Console, sections: Iterable[Section]) -> None:
+    """Each section under its title."""
+    for section in sections:
+        if section.title:
+            title(console, section.title)
+        print_lines(console, section.lines)
 
 
 def print_failures(console: Console, failed: Sequence[FailedUnit]) -> None:
     """The first failed units: error, job, links, and the end of the job's log."""
-    if not failed:
-        return
-    title(console, "Failed units")
-    for unit in failed[:FAILURES_SHOWN]:
-        print_lines(console, failure_lines(unit))
-    if len(failed) > FAILURES_SHOWN:
-        console.print(f"and {len(failed) - FAILURES_SHOWN} more")
+    print_sections(console, failed_units_section(failed, len(failed)))
+
+
+def evidence_of_run(
+    run: Run, stack: str | None, units: Iterable[UnitRow] = ()
+) -> tuple[Section, ...]:
+    """Of a run that has ended: the broken rules, why units failed, and what to do next."""
+    if not run.status.ended:
+        return ()
+    failed = failed_units(units)
+    return (
+        *broken_rules(run.findings),
+        *failed_units_section(failed, len(failed)),
+        *next_steps(run.next_steps, stack),
+    )
 
 
 def print_failed_jobs(console: Console, jobs: Sequence[JobRow]) -> None:
-    """What is known of the latest jobs that ended badly, beside the table of all."""
+    """What is known of the latest jobs that failed, below the table of all."""
     failed = [job for job in jobs if job.error is not None]
     for job in failed[-FAILURES_SHOWN:]:
         title(console, f"Job {job.job_id} ({job.unit_id}, {job.stage}): {job.state}")
@@ -40,38 +96,16 @@ def print_failed_jobs(console: Console, jobs: Sequence[JobRow]) -> None:
 
 def _job_lines(job: JobRow) -> list[str]:
     links = [f"{name}: {job.raw[f'{name}_url']}" for name in _LINKS if job.raw.get(f"{name}_url")]
-    tail = str(job.raw.get("log_tail") or "").splitlines()
-    shown = [f"| {line}" for line in tail[-LOG_LINES:]]
-    return [job.error or "", *links, *(["the log's last lines:"] if shown else []), *shown]
-
-
-_LINKS: Final = ("log", "console")
-
-
-def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """The rules that rows broke, with how many and an example."""
-    if findings:
-        title(console, "Rules that rows broke")
-        print_lines(console, (f"- {describe(finding)}" for finding in findings))
-
-
-def print_next_steps(console: Console, steps: Sequence[NextStep], stack: str | None) -> None:
-    """What to do about it; commands stand on lines of their own."""
-    if not steps:
-        return
-    title(console, "What to do next")
-    for number, step in enumerate(steps, start=1):
-        console.print(f"{number}. {step.why}", soft_wrap=True)
-        command = step.command_on(stack)
-        if command:
-            console.print(Text(f"   {command}", style="bold"), soft_wrap=True)
+    return [job.error or "", *links, *log_lines(job.raw.get("log_tail"))]
 
 
 def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Lines as they are; a command in one of them can be pasted."""
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 
 
 def title(console: Console, text: str) -> None:
+    """A title with a blank line before it."""
     console.print()
     console.print(Text(text, style="bold underline"), soft_wrap=True)

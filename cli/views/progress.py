@@ -18,12 +18,13 @@ from cli.client.ledger import UnitRow
 from cli.views.details import describe
 from cli.views.tables import STATUS_STYLES, plain_rows
 from contracts.run import UnitStatus
+from runs.outcome_text import failure_text, rows_sum
 
 UNITS_SHOWN: Final = 20
 
 
 def show_progress(console: Console, snapshots: Iterable[Snapshot]) -> Snapshot:
-    """Show each snapshot as it comes; answers the last one."""
+    """Show each snapshot as it comes; returns the last one."""
     last: Snapshot | None = None
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -43,7 +44,7 @@ class Lines:
     """What changed since the snapshot before, one line each."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._printed: set[tuple[str, str]] = set()
         self._holder: str | None = None
 
     def news(self, snapshot: Snapshot) -> Iterator[str]:
@@ -70,8 +71,8 @@ class Lines:
                 yield _line(snapshot, unit.unit_id, f"unit {unit.status}", _outcome(unit))
 
     def _is_new(self, what: str, state: str) -> bool:
-        known = (what, state) in self._told
-        self._told.add((what, state))
+        known = (what, state) in self._printed
+        self._printed.add((what, state))
         return not known
 
 
@@ -92,16 +93,7 @@ def _of_operation(snapshot: Snapshot, operation: Operation) -> str:
 
 
 def _outcome(unit: UnitRow) -> str:
-    if unit.failure:
-        failure = unit.failure
-        return f"in {failure.stage}: {failure.error_type}: {failure.message}"
-    rows = unit.rows
-    warned = f"; {rows.warned} of them warned" if rows.warned else ""
-    newer = f" ({rows.superseded} superseded)" if rows.superseded else ""
-    return (
-        f"{rows.rows_in} rows in: {rows.filtered} filtered, {rows.rejected} rejected,"
-        f" {rows.removed} removed, {rows.stored} stored{newer}{warned}"
-    )
+    return f"at {failure_text(unit.failure)}" if unit.failure else rows_sum(unit.rows)
 
 
 def _line(snapshot: Snapshot, unit: str, what: str, more: str) -> str:

@@ -1,10 +1,10 @@
-"""What is told at the end of a run: history, counts, stored items, warehouse, rejected rows."""
+"""What is shown at the end of a run: history, counts, stored items, warehouse, rejected rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -12,25 +12,22 @@ from rich.text import Text
 from cli.client.deployment import Deployment
 from cli.client.follow import Snapshot
 from cli.client.ledger import Item, UnitRow
-from cli.client.stored import Question, Rejected, rejected_rows, stored_items, warehouse_answers
+from cli.client.stored import QueryOutcome, Rejected, rejected_rows, stored_items, warehouse_results
+from cli.documents.history import history_document
+from cli.documents.ledger import run_document, unit_document
+from cli.documents.rejected import RejectedRow
+from cli.documents.report import RejectedRows, ReportDocument, StoredItem, WarehouseQuery
 from cli.views.next_steps import environment_commands, look_further
 from cli.views.outcome import (
-    failed_units,
-    print_failures,
-    print_findings,
-    print_lines,
-    print_next_steps,
+    evidence_of_run,
+    print_headline,
+    print_sections,
+    result_of,
     title,
 )
-from cli.views.tables import (
-    STATUS_STYLES,
-    history_json,
-    history_table,
-    records_table,
-    units_table,
-)
+from cli.views.tables import STATUS_STYLES, history_table, records_table, units_table
 from contracts.run import RowCounts, UnitStatus
-from runs.notification_text import missing_in_warehouse
+from runs.outcome_text import facts, rows_sum
 
 _EXAMPLE_CHARACTERS: Final = 400
 _URLS_SHOWN: Final = 5
@@ -43,7 +40,7 @@ class Report:
     snapshot: Snapshot
     items: tuple[Item, ...] = ()
     rejected: Rejected = Rejected((), ())
-    warehouse: tuple[Question, ...] = ()
+    warehouse: tuple[QueryOutcome, ...] = ()
     commands: tuple[str, ...] = ()
     stack: str | None = None
 
@@ -64,26 +61,6 @@ class Report:
             run is None or not run.status.ended or run.rows == self.total
         )
 
-    def to_json(self) -> dict[str, Any]:
-        snapshot, run = self.snapshot, self.snapshot.run
-        return {
-            "runId": snapshot.run_id,
-            "status": run.status if run else ("REFUSED" if snapshot.refusal else "UNKNOWN"),
-            "reason": snapshot.refusal or (run.reason if run else None),
-            "exitCode": snapshot.exit_code,
-            "run": run.raw if run else None,
-            "units": [unit.raw for unit in snapshot.units],
-            "rows": self.total.to_json(),
-            "addsUp": self.adds_up,
-            "execution": history_json(run.holder, snapshot.execution)
-            if run and snapshot.execution
-            else None,
-            "storedItems": list(self.items),
-            "rejected": {"urls": self.rejected.urls, "examples": self.rejected.examples},
-            "warehouse": [_question_json(question) for question in self.warehouse],
-            "commands": list(self.commands),
-        }
-
 
 def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
     """Gather what a run left behind, as far as it came."""
@@ -94,7 +71,7 @@ def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
         snapshot=snapshot,
         items=tuple(stored_items(deployment, run.run_id)),
         rejected=rejected_rows(deployment, run.dataset_name, run.run_id),
-        warehouse=tuple(warehouse_answers(deployment, run.run_id)),
+        warehouse=tuple(warehouse_results(deployment, run.run_id)),
         commands=(
             *environment_commands(deployment),
             *look_further(deployment, run.run_id, run.dataset_name, run.holder),
@@ -117,44 +94,63 @@ def print_report(console: Console, report: Report) -> None:
     print_outcome(console, snapshot)
 
 
+def report_document(report: Report) -> ReportDocument:
+    """The report for programs."""
+    snapshot, run = report.snapshot, report.snapshot.run
+    execution = snapshot.execution
+    return ReportDocument(
+        run_id=snapshot.run_id,
+        status=run.status.value if run else ("REFUSED" if snapshot.refusal else "UNKNOWN"),
+        reason=snapshot.refusal or (run.reason if run else None),
+        exit_code=snapshot.exit_code,
+        run=run_document(run) if run else None,
+        units=tuple(unit_document(unit) for unit in snapshot.units),
+        rows=report.total,
+        adds_up=report.adds_up,
+        execution=history_document(run.holder, execution) if run and execution else None,
+        stored_items=tuple(StoredItem(attributes=item) for item in report.items),
+        rejected=RejectedRows(
+            urls=report.rejected.urls,
+            examples=tuple(RejectedRow.of(row) for row in report.rejected.examples),
+        ),
+        warehouse=tuple(_query_document(outcome) for outcome in report.warehouse),
+        commands=report.commands,
+    )
+
+
 def print_evidence(console: Console, snapshot: Snapshot, stack: str | None) -> None:
     """Of a run that has ended: what rows broke, why units failed, and what to do next."""
-    run = snapshot.run
-    if run is None or not run.status.ended:
-        return
-    print_findings(console, run.findings)
-    print_failures(console, failed_units(snapshot.units))
-    print_next_steps(console, run.next_steps, stack)
+    if snapshot.run is not None:
+        print_sections(console, evidence_of_run(snapshot.run, stack, snapshot.units))
 
 
 def print_outcome(console: Console, snapshot: Snapshot) -> None:
-    """One or two lines: how it ended, and why."""
+    """How it ended, and why."""
     run = snapshot.run
     if snapshot.refusal:
         console.print(Text("The message was refused. ", style="bold red") + Text(snapshot.refusal))
-        console.print("It lies on the dead-letter queue with this reason: pipeline dead-letters")
+        console.print("It is on the dead-letter queue with this reason: pipeline dead-letters")
     if run is None:
         if not snapshot.refusal:
             console.print(
-                f"Nothing is known of run {snapshot.run_id} after {snapshot.seconds:.0f} s: the"
-                " message was not taken yet, or the function fails before it claims the run"
+                f"Nothing is known of run {snapshot.run_id} after {snapshot.seconds:.0f} s: its"
+                " message was not delivered yet, or the function fails before it claims the run"
             )
         return
-    outcome = Text(f"Run {run.run_id}: ")
-    status = str(run.outcome or run.status) if run.status.ended else str(run.status)
-    outcome.append(status, style=STATUS_STYLES.get(status, ""))
-    if run.reason:
-        outcome.append(f": {run.reason}")
-    console.print(outcome)
+    if run.status.ended:
+        result = result_of(run)
+        print_headline(console, result)
+        print_sections(console, facts(result))
+    else:
+        style = STATUS_STYLES.get(run.status, "")
+        console.print(Text(f"Run {run.run_id} of {run.dataset_name} is {run.status}", style=style))
     if snapshot.stood_before:
         console.print("It had ended before this message was sent, which started nothing new.")
-    if run.warehouse_error:
-        print_lines(console, [missing_in_warehouse(run.warehouse_error)])
     execution = snapshot.execution
     if not run.status.ended and execution and execution.status != "RUNNING":
         console.print(
-            f"Its execution is {execution.status} ({execution.error or 'no error told'}); when the"
-            " queue delivers the message again, another execution takes the run over."
+            f"Its execution is {execution.status} ({execution.error or 'no error reported'}); when"
+            " the queue delivers the message again, another execution takes the run over."
         )
 
 
@@ -170,24 +166,11 @@ def _print_counts(console: Console, report: Report) -> None:
         return
     title(console, "Rows")
     console.print(units_table(report.snapshot.units, report.total))
-    total = report.total
+    text = f"Rows of stored units: {rows_sum(report.total)}"
     if report.adds_up:
-        sums = (
-            f"{total.rows_in:,} rows in = {total.filtered:,} filtered + {total.rejected:,} rejected"
-            f" + {total.removed:,} removed + {total.stored:,} stored: the counts add up"
-        )
-        if total.warned:
-            sums += f" ({total.warned:,} of the rows break a rule that only warns)"
-        if total.superseded:
-            sums += f" ({total.superseded:,} stay in DynamoDB as a newer run stored them)"
-        console.print(Text(sums, style="green"))
+        console.print(Text(f"{text}: the counts add up", style="green"))
     else:
-        console.print(Text("the counts do NOT add up", style="bold red"))
-    run = report.snapshot.run
-    items = run.raw.get("items") if run else None
-    if items and "stored" in items:
-        told = ", ".join(f"{items[name]:,} {name}" for name in ("stored", "rejected", "failed"))
-        console.print(f"{items['total']:,} items of the array: {told}")
+        console.print(Text(f"{text}: the counts do NOT add up", style="bold red"))
 
 
 def _print_items(console: Console, items: Sequence[Item]) -> None:
@@ -199,19 +182,19 @@ def _print_items(console: Console, items: Sequence[Item]) -> None:
     console.print(records_table(titles, [[name, *(i.get(name) for i in items)] for name in names]))
 
 
-def _print_warehouse(console: Console, questions: Sequence[Question]) -> None:
-    for question in questions:
+def _print_warehouse(console: Console, outcomes: Sequence[QueryOutcome]) -> None:
+    for outcome in outcomes:
         title(console, "Warehouse (Redshift Data API)")
-        console.print(Text(question.sql, style="italic"))
-        if question.result is None:
-            console.print(Text(f"no answer: {question.failure}", style="bold red"))
+        console.print(Text(outcome.sql, style="italic"))
+        if outcome.result is None:
+            console.print(Text(f"no result: {outcome.failure}", style="bold red"))
         else:
-            console.print(_result_view(question))
+            console.print(_result_view(outcome))
 
 
-def _result_view(question: Question) -> RenderableType:
+def _result_view(outcome: QueryOutcome) -> RenderableType:
     """A table; a single wide row goes from top to bottom."""
-    result = question.result
+    result = outcome.result
     assert result is not None  # noqa: S101  (the caller has looked)
     if len(result.rows) == 1 and len(result.columns) > 6:
         pairs = zip(result.columns, result.rows[0], strict=True)
@@ -238,12 +221,11 @@ def _print_commands(console: Console, commands: Sequence[str]) -> None:
         console.print(command, soft_wrap=True)
 
 
-def _question_json(question: Question) -> dict[str, Any]:
-    result = question.result
-    return {
-        "sql": question.sql,
-        "failure": question.failure,
-        "rows": [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-        if result
-        else [],
-    }
+def _query_document(outcome: QueryOutcome) -> WarehouseQuery:
+    result = outcome.result
+    return WarehouseQuery(
+        sql=outcome.sql,
+        failure=outcome.failure,
+        columns=result.columns if result else (),
+        rows=result.rows if result else (),
+    )

@@ -1,8 +1,7 @@
-"""What is known, as tables for people and plain values for programs."""
+"""What is known, as tables for people."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -11,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.client.history import Execution, Operation
+from cli.client.history import Execution
 from cli.client.ledger import JobRow, UnitRow
 from cli.client.messages import DeadLetter
+from cli.documents.ledger import RunDocument
 from cli.views.details import describe
 from contracts.run import RowCounts, UnitOutcome, UnitStatus
-from contracts.run_request import format_timestamp
+from runs.outcome_text import failure_text
 
 STATUS_STYLES: Final[Mapping[str, str]] = {
     "SUCCEEDED": "green",
@@ -46,12 +46,6 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def print_json(console: Console, value: Any) -> None:
-    """A value as JSON text, unwrapped and uncoloured: for programs."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    console.print(text, soft_wrap=True)
-
-
 def history_table(execution: Execution) -> Table:
     """The operations of an execution, indented by the context they lie in."""
     table = _table("operation", "status")
@@ -73,33 +67,6 @@ def history_table(execution: Execution) -> Table:
     return table
 
 
-def history_json(execution_arn: str, execution: Execution) -> dict[str, Any]:
-    return {
-        "executionArn": execution_arn,
-        "status": execution.status,
-        "invocations": execution.invocations,
-        "seconds": execution.seconds,
-        "error": execution.error,
-        "operations": [_operation_json(operation, execution) for operation in execution.operations],
-    }
-
-
-def _operation_json(operation: Operation, execution: Execution) -> dict[str, Any]:
-    return {
-        "id": operation.id,
-        "name": operation.name,
-        "kind": operation.kind,
-        "depth": operation.depth,
-        "status": operation.status,
-        "attempts": operation.attempts,
-        "startedAt": format_timestamp(operation.started_at),
-        "seconds": operation.seconds,
-        "unitId": operation.unit_id,
-        "error": operation.error,
-        "detail": describe(operation, execution.operations),
-    }
-
-
 def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Table:
     """Row counts per unit and in total, and whether each line adds up."""
     table = _table("unit", "object", "status")
@@ -108,8 +75,7 @@ def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Tab
     table.add_column("adds up")
     table.add_column("why", overflow="fold")
     for unit in units:
-        failure = unit.failure
-        why = f"{failure.stage}: {failure.error_type}: {failure.message}" if failure else ""
+        why = failure_text(unit.failure) if unit.failure else ""
         stored = unit.status is UnitStatus.STORED
         adds_up = _adds_up(unit.rows) if stored else Text("")
         table.add_row(
@@ -142,7 +108,7 @@ def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
             _status(outcome.status),
             *plain_rows(outcome.rows),
             _seconds(outcome.seconds),
-            "\n".join([f"{why.stage}: {why.error_type}: {why.message}"] if why else urls),
+            "\n".join([failure_text(why)] if why else urls),
         )
     return table
 
@@ -191,6 +157,18 @@ def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
         body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
         table.add_row(letter.message_id, Text(reason), Text(body))
     return table
+
+
+def run_rows(document: RunDocument) -> list[tuple[str, str]]:
+    """Name and value of the fields of a run that have a value, but for what has its own section."""
+    rows = []
+    for name, value in document.to_json().items():
+        if isinstance(value, dict):
+            parts = (f"{key} {each}" for key, each in value.items() if each is not None)
+            rows.append((name, ", ".join(parts)))
+        elif value is not None and not isinstance(value, list):
+            rows.append((name, str(value)))
+    return rows
 
 
 def records_table(columns: Sequence[str], records: Iterable[Sequence[Any]]) -> Table:

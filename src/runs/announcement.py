@@ -9,7 +9,7 @@ from typing import Any
 from contracts.errors import InvalidInput, Problem
 from contracts.messages import Notify
 from contracts.run import RunOutcome, RunStatus
-from runs.notification_text import end_text
+from runs.outcome_text import end_text
 from runs.topic import Event, EventName
 
 

@@ -19,6 +19,7 @@ from contracts.run import (
     UnitStatus,
     UnitTotals,
 )
+from runs.outcome_text import unit_failure_text
 from runs.units import OUTCOME_MISSING
 
 FAILURES_NAMED: Final = 3
@@ -166,5 +167,4 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
         )
     if not tally.failures:
         return reason
-    first, why = tally.failures[0].unit_id, tally.failures[0].failure
-    return f"{reason}; the first is {first} at {why.stage}: {why.error_type}: {why.message}"
+    return f"{reason}; the first is {unit_failure_text(tally.failures[0])}"

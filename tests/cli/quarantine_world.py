@@ -1,4 +1,4 @@
-"""A run with rejected rows, and what becomes of those that are sent again."""
+"""A run with rejected rows, and what happens to those that are sent again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli_world import World, pipeline
+from json_documents import document
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
@@ -33,10 +34,10 @@ AS_TEXT = {**BROKEN, "line": 3, "raw": "v2,,few"}
 
 
 class Quarantine:
-    """The run `run-1` of the dataset visits; `file` is where its rejected rows are mended."""
+    """The run `run-1` of the dataset visits; `file` is where its rejected rows are corrected."""
 
     def __init__(self, world: World, folder: Path) -> None:
-        self.world, self.file = world, folder / "mended.jsonl"
+        self.world, self.file = world, folder / "corrected.jsonl"
         world.put_run(dataset_name="visits", status="SUCCEEDED")
         self.put("landing/visits/a.csv", b"visit_id,name,minutes\nv1,,many\n")
 
@@ -84,15 +85,14 @@ class Quarantine:
         assert result.exit_code == 0, result.output
         return [json.loads(line) for line in self.file.read_text().splitlines()]
 
-    def mend(self, *values: dict[str, Any]) -> Quarantine:
+    def correct(self, *values: dict[str, Any]) -> Quarantine:
         self.file.write_text("".join(json.dumps({"values": row}) + "\n" for row in values))
         return self
 
     def resend(self) -> dict[str, Any]:
         result = pipeline("resend", str(self.file), "--run", "run-1", "--json")
         assert result.exit_code == 0, result.output
-        answer: dict[str, Any] = json.loads(result.output)
-        return answer
+        return document("resend", result.output)
 
     def resent(self) -> dict[str, bytes]:
         s3 = self.world.deployment.client("s3")

@@ -84,13 +84,20 @@ def test_each_outcome_has_its_exit_status(
     assert (result.exit_code, text in result.output) == (code, True), result.output
 
 
-def test_json_is_the_answer(deployed: Any) -> None:
+def test_json_is_the_response(deployed: Any) -> None:
     answer = {"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED", "reason": "wrong"}
     deployed(answer)
 
     document = json.loads(pipeline("stop", "run-1", "--json").output)
 
-    assert document == {**answer, "jobsCancelled": [], "jobsEndedBefore": {}, "jobsGoingOn": {}}
+    assert document == {
+        **answer,
+        "requestedAt": None,
+        "jobsCancelled": [],
+        "jobsEndedBefore": [],
+        "jobsBeingCancelled": [],
+        "report": None,
+    }
 
 
 def test_an_error_of_the_deployment_is_reported_as_it_is(deployed: Any) -> None:

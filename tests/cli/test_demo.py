@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_documents import document
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +43,12 @@ def demo(state_dir: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     process = start(state_dir, "--json", *arguments)
     output, progress = process.communicate(timeout=280)
     assert output, progress
-    return process.returncode, json.loads(output)
+    return process.returncode, document("demo", output)
+
+
+def records(query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a warehouse query by the names of their columns."""
+    return [dict(zip(query["columns"], row, strict=True)) for row in query["rows"]]
 
 
 def descendants(pid: int) -> set[int]:
@@ -89,14 +95,14 @@ def test_the_whole_pipeline_runs_and_its_counts_add_up(tmp_path: Path) -> None:
     assert rows["rowsIn"] == 2000
     assert rows["rejected"] == 136
     assert rows["rowsIn"] == rows["rejected"] + rows["stored"]
-    run_row, unit_rows = (answer["rows"] for answer in report["warehouse"])
-    assert (run_row[0]["status"], run_row[0]["rows_stored"]) == ("SUCCEEDED", rows["stored"])
+    (run_row,), unit_rows = map(records, report["warehouse"])
+    assert (run_row["status"], run_row["rows_stored"]) == ("SUCCEEDED", rows["stored"])
     assert sum(row["rows"] for row in unit_rows) == rows["stored"]
     assert len(report["storedItems"]) == 3
     assert len({example["rule"] for example in report["rejected"]["examples"]}) == 2
     # one id leads through the whole trace
     (first, *_) = report["units"]
-    job_id = first["job_ids"][0]
+    job_id = first["jobIds"][0]
     assert job_id in json.dumps(report["execution"])
     assert job_id in [row["job_id"] for row in unit_rows]
 

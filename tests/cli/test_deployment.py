@@ -33,12 +33,12 @@ def test_a_stack_tells_its_outputs_and_parameters() -> None:
 
 
 @pytest.mark.usefixtures("world")
-def test_a_stack_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stack_that_is_not_there() -> None:
     with pytest.raises(CommandFailed) as failed:
         find_deployment("nothing")
 
     assert failed.value.exit_code == NOT_FOUND
-    assert "nothing" in capsys.readouterr().err
+    assert "nothing" in failed.value.message
 
 
 def test_an_output_that_is_missing_is_named(world: World) -> None:

@@ -67,9 +67,9 @@ def test_the_report_counts_warned_rows_beside_the_sum() -> None:
     print_report(console, Report(snapshot(RUN, STORED)))
     text = console.export_text()
 
-    assert "5 stored: the counts add up (2 of the rows break a rule that only warns)" in text
+    assert "5 stored; 2 of them break a rule that only warns: the counts add up" in text
     assert "- late (warn): 2 rows" in text
-    assert "Run run-1: SUCCEEDED_WITH_LOSSES" in text
+    assert "Run run-1 of orders SUCCEEDED with losses" in text
 
 
 def test_rows_that_a_newer_run_has_stored_are_told_beside_the_sum() -> None:
@@ -78,7 +78,7 @@ def test_rows_that_a_newer_run_has_stored_are_told_beside_the_sum() -> None:
     print_report(console, Report(snapshot({**RUN, "rows": rows}, {**STORED, "rows": rows})))
     text = console.export_text()
 
-    assert "the counts add up (2 stay in DynamoDB as a newer run stored them)" in text
+    assert "5 stored; 2 superseded by newer ones: the counts add up" in text
     assert "5 (2 superseded)" in text
 
 
@@ -98,7 +98,7 @@ def test_the_first_failed_units_are_shown_with_links_and_the_end_of_their_log() 
 
     assert "00000-002 at clean: JobFailed: exit code 1" in text
     assert "00000-003" not in text
-    assert "and 2 more" in text
+    assert "Failed units (the first 3 of 5)" in text
     assert "https://logs" in text
     assert "https://console" in text
     assert "| line 30" in text
@@ -111,7 +111,7 @@ def test_of_a_run_that_goes_on_an_earlier_attempts_outcome_is_not_shown() -> Non
     assert shown(going_on) == ""
     console = Console(width=200, file=io.StringIO(), record=True, markup=False)
     print_report(console, Report(replace(going_on)))
-    assert "Run run-1: RUNNING" in console.export_text()
+    assert "Run run-1 of orders is RUNNING" in console.export_text()
 
 
 def test_jobs_that_failed_are_shown_with_their_log(local: World) -> None:

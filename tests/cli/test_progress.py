@@ -68,7 +68,7 @@ def test_a_unit_that_ended_tells_its_rows() -> None:
     (line,) = [line for line in news(Lines(), snapshot(unit(0))) if "unit STORED" in line]
 
     assert line == (
-        "1.5 s 00000-000 unit STORED 9 rows in: 1 filtered, 2 rejected, 1 removed, 5 stored"
+        "1.5 s 00000-000 unit STORED 9 in = 1 filtered + 2 rejected + 1 removed + 5 stored"
     )
 
 
@@ -80,7 +80,7 @@ def test_a_unit_that_failed_tells_where_and_why() -> None:
         if "unit FAILED" in line
     ]
 
-    assert line.endswith("in validate: InvalidData: 40% rejected")
+    assert line.endswith("at validate: InvalidData: 40% rejected")
 
 
 def test_a_run_that_goes_on_elsewhere_is_told() -> None:

@@ -34,8 +34,8 @@ def test_rows_of_one_unit_or_rule_for_programs(quarantine: Quarantine) -> None:
     one = json.loads(pipeline("rejected", "run-1", "--unit", "00000-001", "--json").output)
     bad = json.loads(pipeline("rejected", "run-1", "--rule", "malformed", "--json").output)
 
-    assert [(row["unit"], row["line"]) for row in one["shown"]] == [("00000-001", 3)]
-    assert bad["rules"] == {"malformed": 1}
+    assert [(row["unitId"], row["line"]) for row in one["shown"]] == [("00000-001", 3)]
+    assert bad["rules"] == [{"rule": "malformed", "column": None, "rows": 1}]
 
 
 ASIDE: dict[str, Any] = {

@@ -18,7 +18,7 @@ from cli.client.history import read_history
 from cli.client.ledger import Run, UnitRow
 from cli.client.warehouse import warehouse_target
 from cli.views.next_steps import environment_commands, look_further
-from cli.views.report import Report, make_report, print_report
+from cli.views.report import Report, make_report, print_report, report_document
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
 
@@ -131,7 +131,7 @@ def test_the_report_tells_all_that_a_run_left_behind(
     text = printed(report)
 
     assert "claim-run" in text
-    assert "9 rows in = 1 filtered + 2 rejected + 1 removed + 5 stored: the counts add up" in text
+    assert "9 in = 1 filtered + 2 rejected + 1 removed + 5 stored: the counts add up" in text
     assert len(report.items) == 3
     assert {item["run_id"] for item in report.items} == {"run-1"}
     assert report.rejected.urls == ("s3://data/quarantine/orders/run-1/00000-000.jsonl",)
@@ -139,12 +139,12 @@ def test_the_report_tells_all_that_a_run_left_behind(
     assert "3 fields, not 4" in text
     assert [statement["ClusterIdentifier"] for statement in fake.asked] == ["local", "local"]
     assert "public.orders" in fake.asked[1]["Sql"]
-    assert "Run run-1: SUCCEEDED" in text
-    document = json.loads(json.dumps(report.to_json()))
+    assert "Run run-1 of orders SUCCEEDED" in text
+    document = report_document(report).to_json()
     assert document["addsUp"] is True
     assert document["exitCode"] == 0
-    row = {"unit_id": "00000-000", "rows": 5, "job_id": None}
-    assert document["warehouse"][1]["rows"] == [row]
+    assert document["warehouse"][1]["columns"] == ["unit_id", "rows", "job_id"]
+    assert document["warehouse"][1]["rows"] == [["00000-000", 5, None]]
 
 
 def test_a_question_the_warehouse_refuses_does_not_end_the_report(
@@ -154,8 +154,8 @@ def test_a_question_the_warehouse_refuses_does_not_end_the_report(
 
     text = printed(make_report(warehouse[0], a_snapshot()))
 
-    assert "no answer: relation does not exist" in text
-    assert "Run run-1: SUCCEEDED" in text
+    assert "no result: relation does not exist" in text
+    assert "Run run-1 of orders SUCCEEDED" in text
 
 
 def test_without_a_warehouse_nothing_is_asked(world: World) -> None:
@@ -193,10 +193,11 @@ def test_the_items_of_an_array_are_told_by_outcome() -> None:
     items = {"total": 1200, "stored": 1000, "rejected": 150, "failed": 50}
 
     text = printed(Report(a_snapshot({**RUN, "items": items})))
-    under_way = printed(Report(a_snapshot({**RUN, "items": {"total": 1200}})))
+    going_on = {**RUN, "status": "RUNNING", "items": {"total": 1200}}
+    under_way = printed(Report(a_snapshot(going_on)))
 
-    assert "1,200 items of the array: 1,000 stored, 150 rejected, 50 failed" in text
-    assert "items of the array" not in under_way
+    assert "Items: 1,200 = 150 rejected + 50 of failed batches + 1,000 stored" in text
+    assert "Items: " not in under_way
 
 
 def test_a_refused_message_reports_its_reason() -> None:

@@ -43,10 +43,10 @@ def test_mended_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:
 
 
 def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> None:
-    quarantine.mend({"visit_id": "v1", "minutes": 3})
+    quarantine.correct({"visit_id": "v1", "minutes": 3})
 
     first, second = quarantine.resend(), quarantine.resend()
-    quarantine.mend({"visit_id": "v1", "minutes": 4})
+    quarantine.correct({"visit_id": "v1", "minutes": 4})
     other = quarantine.resend()
 
     assert first["runId"] == second["runId"] != other["runId"]
@@ -64,7 +64,7 @@ def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> 
 def test_what_was_sent_before_is_not_sent_for_nothing(
     quarantine: Quarantine, status: str, told: str, sent: int
 ) -> None:
-    quarantine.mend({"visit_id": "v1"})
+    quarantine.correct({"visit_id": "v1"})
     run_id = quarantine.resend()["runId"]
     (message,) = quarantine.world.sent()
     quarantine.world.put_run(run_id=run_id, status=status, request=request_of(message))
@@ -85,7 +85,7 @@ def request_of(message: str) -> str:
 def test_a_resend_that_broke_off_is_repeated_to_the_same_end(
     quarantine: Quarantine, operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quarantine.mend({"visit_id": "v1", "minutes": 3})
+    quarantine.correct({"visit_id": "v1", "minutes": 3})
     client = quarantine.world.deployment.client("s3" if operation == "put_object" else "sqs")
     done = getattr(client, operation)
 
@@ -139,7 +139,7 @@ def test_a_resend_that_broke_off_is_repeated_to_the_same_end(
 def test_rows_are_sent_in_the_datasets_format(
     quarantine: Quarantine, contract: dict[str, Any], ending: str, expected: bytes
 ) -> None:
-    quarantine.freeze(**contract).mend({"visit_id": "v1", "name": "ü;'"})
+    quarantine.freeze(**contract).correct({"visit_id": "v1", "name": "ü;'"})
 
     quarantine.resend()
 
@@ -150,7 +150,7 @@ def test_rows_are_sent_in_the_datasets_format(
 
 @pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", " a ", "'a'"])
 def test_texts_of_any_kind_survive_being_sent(quarantine: Quarantine, name: str) -> None:
-    quarantine.mend({"visit_id": "v1", "name": name})
+    quarantine.correct({"visit_id": "v1", "name": name})
 
     quarantine.resend()
 
@@ -159,7 +159,7 @@ def test_texts_of_any_kind_survive_being_sent(quarantine: Quarantine, name: str)
 
 
 def test_rows_for_a_parquet_dataset(quarantine: Quarantine, tmp_path: Path) -> None:
-    quarantine.freeze(format={"type": "parquet"}).mend({"visit_id": "v1", "minutes": 3})
+    quarantine.freeze(format={"type": "parquet"}).correct({"visit_id": "v1", "minutes": 3})
 
     quarantine.resend()
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_sent_is_told_line_by_line(
 def test_what_the_format_cannot_hold_is_told(
     quarantine: Quarantine, contract: dict[str, Any], told: str
 ) -> None:
-    quarantine.freeze(**contract).mend({"visit_id": "Ж"})
+    quarantine.freeze(**contract).correct({"visit_id": "Ж"})
 
     result = pipeline("resend", str(quarantine.file), "--run", "run-1")
 

@@ -32,7 +32,7 @@ def test_mended_items_become_an_array_and_a_run_over_its_items(
 ) -> None:
     quarantine = Quarantine(local, tmp_path).freeze(format={"type": "jsonl"})
     of_items(quarantine, compression=compression)
-    quarantine.mend({"visit_id": "v1", "minutes": 3}, {"visit_id": "v2", "minutes": 4})
+    quarantine.correct({"visit_id": "v1", "minutes": 3}, {"visit_id": "v2", "minutes": 4})
 
     answer = quarantine.resend()
 

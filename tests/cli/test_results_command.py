@@ -80,9 +80,9 @@ def test_the_outcome_is_told_with_evidence_and_what_to_do(local: World) -> None:
     result = pipeline("results", "run-1")
 
     assert result.exit_code == 0, result.output
-    assert "Run run-1: SUCCEEDED_WITH_LOSSES" in result.output
-    assert "units: 2 = 1 stored + 1 failed" in result.output
-    assert "9 in = 7 stored + 2 rejected + 0 filtered + 0 removed; 1 of them" in result.output
+    assert "Run run-1 of orders SUCCEEDED with losses: 1 of 2 units" in result.output
+    assert "Units: 2 = 1 failed + 1 stored" in result.output
+    assert "9 in = 0 filtered + 2 rejected + 0 removed + 7 stored; 1 of them" in result.output
     assert "- positive of amount (quarantine): 2 rows" in result.output
     for evidence in ("00000-001 at clean: JobFailed", "https://logs", "| ValueError: row 7"):
         assert evidence in result.output
@@ -124,18 +124,22 @@ def test_items_of_an_array_are_told_with_where_their_results_lie(local: World) -
 
     output = pipeline("results", "run-1").output
 
-    assert (
-        f"items: 50 = 48 stored + 2 rejected + 0 failed; each has its result under {url}" in output
-    )
+    assert "Items: 50 = 2 rejected + 0 of failed batches + 48 stored" in output
+    assert f"Every item: {url}" in output
 
 
-def test_programs_get_the_document_as_it_is(local: World) -> None:
-    body = put_results(local, unit(0), unit(1))
+def test_programs_get_all_that_the_document_has(local: World) -> None:
+    body = json.loads(put_results(local, unit(0), unit(1)))
 
-    result = pipeline("results", "run-1", "--json")
+    document = json.loads(pipeline("results", "run-1", "--json").output)
 
-    assert json.loads(result.output) == json.loads(body)
-    assert len(json.loads(result.output)["outcomes"]) == 2
+    assert {name: document[name] for name in body if not isinstance(body[name], list)} == {
+        name: value for name, value in body.items() if not isinstance(value, list)
+    }
+    assert [outcome["outputs"]["outputUrl"] for outcome in document["outcomes"]] == [
+        "s3://data/0/output/",
+        "s3://data/1/output/",
+    ]
 
 
 def test_a_run_without_units_tells_its_reason_and_what_to_do(local: World) -> None:
@@ -145,7 +149,7 @@ def test_a_run_without_units_tells_its_reason_and_what_to_do(local: World) -> No
     result = pipeline("results", "run-1")
 
     assert result.exit_code == 0
-    assert "Run run-1: SKIPPED: no objects" in result.output
+    assert "Run run-1 of orders SKIPPED: no objects" in result.output
     assert "   pipeline run --dataset orders" in result.output
     document = json.loads(pipeline("results", "run-1", "--json").output)
     assert document["outcome"] == "SKIPPED"

@@ -237,7 +237,7 @@ def test_one_id_is_in_both_jobs_their_outputs_the_load_and_the_runs_row(
     with no_spark(cloud):
         told = terminal.type(pipeline_run)
 
-    (run_id,) = set(re.findall(rf"Run ({DRAWN_ID}): SUCCEEDED", told))
+    (run_id,) = set(re.findall(rf"Run ({DRAWN_ID}) of \w+ SUCCEEDED", told))
     glue, s3 = cloud.cloud.client("glue"), cloud.cloud.client("s3")
     jobs = [job for job in cloud.ledger(run_id, "JOB#") if job["engine"]["S"] == "glue"]
     assert [job["stage"]["S"] for job in jobs] == ["clean", "enrich"] * 2
@@ -291,8 +291,9 @@ def test_make_run_takes_one_id_through_both_jobs(terminal: Terminal) -> None:
 
     assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
     assert re.fullmatch(DRAWN_ID, report["runId"])
-    ((run,), units) = (answer["rows"] for answer in report["warehouse"])
-    assert (run["run_id"], len(units)) == (report["runId"], 2)
+    of_run, by_unit = report["warehouse"]
+    (run,) = (dict(zip(of_run["columns"], row, strict=True)) for row in of_run["rows"])
+    assert (run["run_id"], len(by_unit["rows"])) == (report["runId"], 2)
 
 
 # Design 3: a CSV in, a CSV out
@@ -574,7 +575,7 @@ def test_items_go_ten_at_a_time_and_too_many_failures_are_notified(cloud: Runnin
 def test_the_samples_items_are_stored(terminal: Terminal) -> None:
     (run,) = commands_of("JSON file of items")
     shown = terminal.type(run)
-    assert re.search(r"Run [0-9a-f-]+: SUCCEEDED", shown), shown
+    assert re.search(r"Run [0-9a-f-]+ of \w+ SUCCEEDED", shown), shown
 
 
 # Design 5: {"data_source": …, "processing_type": …}

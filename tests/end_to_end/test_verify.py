@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from json_documents import document as json_document
 from running_cloud import RunningCloud
 from typer.testing import CliRunner
 
@@ -59,7 +60,7 @@ def test_every_claim_passes_or_says_why_it_is_not_shown(
     session, findings = verify_deployment(deployment, lines.append, timeout=240, patience=90)
 
     said = {claim: finding.verdict for claim, finding in findings.items()}
-    evidence = json.dumps(as_document(session, findings), indent=1)
+    evidence = json.dumps(as_document(session, findings).to_json(), indent=1)
     assert {claim for claim in said if said[claim] is Verdict.FAIL} == set(), evidence
     assert {claim for claim in said if said[claim] is Verdict.NOT_SHOWN} == ONLY_ON_AWS, evidence
     assert {one for one in said if said[one] is Verdict.NOT_CONFIGURED} == NOT_CONFIGURED
@@ -110,7 +111,7 @@ def test_failing_claims_end_the_command_with_one_and_are_in_its_document(
         done = CliRunner().invoke(app, ["verify", "--json", "--timeout", "120", "--patience", "2"])
 
     assert done.exit_code == FAILED, done.output
-    document = json.loads(done.stdout)
+    document = json_document("verify", done.stdout)
     claims = {one["id"]: one for one in document["claims"]}
     failed = {name for name, one in claims.items() if one["verdict"] == "fail"}
     assert {"known-rows", "glue-modules", "alarm-metrics"} <= failed, document

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pipeline_run import PipelineRun, contract, fewer
 
-from cli.client.corrected_rows import mended_object
+from cli.client.corrected_rows import corrected_object
 from cli.client.deployment import Deployment
-from cli.client.quarantine import Mender
+from cli.client.quarantine import RowValues
 from contracts.errors import InvalidData
 from sources import frozen
 
@@ -30,17 +30,17 @@ def test_rows_that_are_sent_again_unmended_are_what_they_were(
     rejected = {reject["row"]["n"]: reject["row"] for reject in first.rejects() if "row" in reject}
     assume(rejected)
     snapshot = frozen.read_snapshot(cloud.data_bucket, first.run_id)
-    mender = Mender(Deployment(outputs={}), snapshot)
-    lines = [json.dumps(mender.with_values(reject)) for reject in first.rejects()]
-    mended = mended_object("\n".join(line for line in lines if '"row"' in line), snapshot)
+    values = RowValues(Deployment(outputs={}), snapshot)
+    lines = [json.dumps(values.added_to(reject)) for reject in first.rejects()]
+    corrected = corrected_object("\n".join(line for line in lines if '"row"' in line), snapshot)
 
     # Of the key's ending only the compression matters, which resent objects have by contract only.
     as_sent = replace(dialect, packed="no") if dialect.packed == "by its key" else dialect
-    second = PipelineRun(cloud, checked, as_sent, [drawn], body=mended.body)
+    second = PipelineRun(cloud, checked, as_sent, [drawn], body=corrected.body)
     accepted = validate(second)
 
     again = {reject["row"]["n"]: reject["row"] for reject in second.rejects()}
-    assert mended.rows == len(rejected)
+    assert corrected.rows == len(rejected)
     assert again.items() <= rejected.items()
     assert again.keys() | accepted == rejected.keys()
 

@@ -43,8 +43,9 @@ def test_a_chain_of_two_engines_accounts_for_every_row_of_the_source(tmp_path: P
     }
     # Both jobs of every unit, and its load; what is stored carries the id of the last of the chain.
     for unit in report["units"]:
-        assert len(unit["job_ids"]) == 3
-        assert len(set(unit["job_ids"])) == 3
-    of_spark = {unit["job_ids"][1] for unit in report["units"]}
-    (_, unit_rows) = (answer["rows"] for answer in report["warehouse"])
-    assert {row["job_id"] for row in unit_rows} == of_spark
+        assert len(unit["jobIds"]) == 3
+        assert len(set(unit["jobIds"])) == 3
+    of_spark = {unit["jobIds"][1] for unit in report["units"]}
+    (_, by_unit) = report["warehouse"]
+    job_id = by_unit["columns"].index("job_id")
+    assert {row[job_id] for row in by_unit["rows"]} == of_spark

@@ -14,7 +14,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
-from runs.notification_text import end_text
+from runs.outcome_text import end_text
 
 
 def result(status: RunStatus = RunStatus.SUCCEEDED, **fields: Any) -> RunResult:
@@ -34,7 +34,8 @@ def test_a_clean_run_says_so_and_adds_up() -> None:
 
     assert text.splitlines() == [
         "Run r1 of orders SUCCEEDED: 3 of 3 units, 6 rows stored, 0 rejected",
-        "Rows of stored units: 9 in = 6 stored + 0 rejected + 1 filtered + 2 removed",
+        "Units: 3 = 0 failed + 3 stored",
+        "Rows of stored units: 9 in = 1 filtered + 0 rejected + 2 removed + 6 stored",
         "Time: 2026-11-20T08:00:00Z to 2026-11-20T08:01:30Z (90 s)",
         "Every unit: s3://data/runs/r1/results.json",
     ]
@@ -76,8 +77,8 @@ def test_losses_are_told_with_the_rules_that_rows_broke() -> None:
     assert lines[0] == (
         "Run r1 of orders SUCCEEDED with losses: 2 of 2 units, 7 rows stored, 2 rejected, 1 warned"
     )
-    assert "1 of them break a rule that only warns" in lines[1]
-    assert lines[3:] == [
+    assert "1 of them break a rule that only warns" in lines[2]
+    assert lines[4:] == [
         "- positive of amount (quarantine): 2 rows, such as unit 00000-001, line 7: -3",
         "- late (warn): 1 row",
     ]
@@ -129,7 +130,7 @@ def test_items_are_told_beside_the_batches() -> None:
     ).splitlines()
 
     assert "1 of 2 units, 24 of 50 items" in lines[0]
-    assert "Items: 50 = 24 stored + 1 rejected + 25 of failed batches" in lines
+    assert "Items: 50 = 1 rejected + 25 of failed batches + 24 stored" in lines
     assert lines[-1] == "Every item: s3://data/runs/r1/items/results/"
 
 
@@ -138,7 +139,7 @@ def test_counts_that_do_not_add_up_are_not_hidden() -> None:
         result(units=UnitTotals(total=1, stored=1), rows=RowCounts(rows_in=9, stored=8))
     )
 
-    assert "9 in is NOT 8 stored" in text
+    assert "9 in is NOT 0 filtered + 0 rejected + 0 removed + 8 stored" in text
 
 
 def test_what_to_do_comes_last_with_commands_for_this_stack() -> None:

@@ -1,0 +1,94 @@
+"""How commands end with an error: one sentence for people, one JSON document for programs.
+
+With `--json` standard output holds exactly one document, whatever happens: the command's own, or
+`{"error": {"code", "message", "hint"}}`. People read the sentence on standard error either way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from cli.documents.base import print_document
+from cli.documents.errors import ErrorDetails, ErrorDocument
+from cli.exit_codes import (
+    ERROR_CODES,
+    EXIT_STATUS,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    CommandFailed,
+)
+
+_JSON: Final = "--json"
+_AWS_HINT: Final = (
+    "check your credentials and region; the policy of the output OperatorPolicyArn allows all that"
+    " the commands call"
+)
+
+
+class PipelineCommand(TyperCommand):
+    """A command whose errors are printed the same way, whichever command it is."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line; wrong usage with `--json` is an error document, too."""
+        wants_json = _JSON in args
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:  # typer goes on to print it to standard error
+            if wants_json:
+                _print_usage_error(error, f"{ctx.command_path} --help lists its options")
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            typer.Exit: with the exit status of the error, which has been printed.
+        """
+        try:
+            return super().invoke(ctx)
+        except CommandFailed as error:
+            failed = error
+        except (ClientError, BotoCoreError) as error:
+            failed = CommandFailed(f"AWS refused a call: {error}", FAILED, _AWS_HINT)
+        except KeyboardInterrupt:
+            failed = CommandFailed("interrupted", INTERRUPTED)
+        _print_error(failed, json_output=bool(ctx.params.get("json_output")))
+        raise typer.Exit(failed.exit_code) from None
+
+
+class PipelineGroup(TyperGroup):
+    """The commands; an unknown one with `--json` is an error document, too."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except TyperException as error:
+            if _JSON in args:
+                _print_usage_error(error, f"{ctx.command_path} --help lists the commands")
+            raise
+
+
+def _print_usage_error(error: TyperException, hint: str) -> None:
+    details = ErrorDetails(code=USAGE, message=error.format_message(), hint=hint)
+    print_document(ErrorDocument(error=details))
+
+
+def _print_error(failed: CommandFailed, *, json_output: bool) -> None:
+    typer.secho(failed.reason, err=True, fg="red")
+    if json_output:
+        code = ERROR_CODES[failed.exit_code]
+        details = ErrorDetails(code=code, message=failed.message, hint=failed.hint)
+        print_document(ErrorDocument(error=details))
+
+
+def epilog(*examples: str) -> str:
+    """What stands under a command's help: commands to type, and the exit status."""
+    lines = ["Examples:", *(f"  {example}" for example in examples), EXIT_STATUS]
+    return "\n\n".join(lines)

@@ -1,0 +1,38 @@
+"""`pipeline units`: the units of a run with their row counts."""
+
+from __future__ import annotations
+
+from cli.documents.base import print_document
+from cli.documents.ledger import units_document
+from cli.options import (
+    JsonOption,
+    RegionOption,
+    RunIdArgument,
+    StackOption,
+    find_run,
+    ledger_of,
+)
+from cli.views.outcome import failed_units, print_failures
+from cli.views.tables import make_console, units_table
+
+
+def units(
+    run_id: RunIdArgument,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """List the units of a run with their status and row counts, and why units failed.
+
+    A unit is one source object, or one batch of an array's items. The counts are those of the
+    ledger: they are there while the run goes on, too. pipeline jobs lists the jobs of the units.
+    """
+    deployment, _ = find_run(stack, region, run_id)
+    found = ledger_of(deployment).units(run_id)
+    document = units_document(run_id, found)
+    if json_output:
+        print_document(document)
+        return
+    console = make_console()
+    console.print(units_table(found, document.rows))
+    print_failures(console, failed_units(found))

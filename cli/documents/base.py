@@ -1,0 +1,25 @@
+"""The base of all documents, and how one is printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from pydantic import ConfigDict
+
+from contracts.base import Contract
+
+
+class Document(Contract):
+    """A document, or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as plain JSON types; fields without a value are null, not left out."""
+        return self.model_dump(mode="json", by_alias=True, fallback=repr)
+
+
+def print_document(document: Document) -> None:
+    """The document on standard output, unwrapped and uncoloured."""
+    typer.echo(document.model_dump_json(by_alias=True, indent=2, fallback=repr))

@@ -1,0 +1,65 @@
+"""Contracts and uploads: `dataset check`, `dataset new`, `upload`."""
+
+from __future__ import annotations
+
+from cli.documents.base import Document
+
+
+class ContractProblem(Document):
+    """One thing wrong with a contract.
+
+    Attributes:
+        path: where, such as `columns[2].type`.
+        message: what is wrong and what would be right.
+        value: what was found.
+    """
+
+    path: str
+    message: str
+    value: str | None = None
+
+
+class ContractColumn(Document):
+    """A column of the dataset's result."""
+
+    name: str
+    type: str
+
+
+class CheckedContract(Document):
+    """`pipeline dataset check --json`; the exit status is 2 where the contract is not valid.
+
+    Attributes:
+        version: content hash of the file, as runs record it; null where it is not valid.
+        output_columns: columns of the result; empty where it is not valid.
+    """
+
+    valid: bool
+    version: str | None = None
+    output_columns: tuple[ContractColumn, ...] = ()
+    problems: tuple[ContractProblem, ...] = ()
+
+
+class ProposedContract(Document):
+    """`pipeline dataset new --json`.
+
+    Attributes:
+        contract: the file's text, YAML.
+        out: the file that it was written to (`--out`).
+    """
+
+    dataset_name: str
+    contract: str
+    out: str | None = None
+
+
+class UploadDocument(Document):
+    """`pipeline upload --json`.
+
+    Attributes:
+        urls: of the objects that were uploaded.
+        wheel: what became of DuckDB's wheel; null on the local cloud, which needs none.
+    """
+
+    urls: tuple[str, ...]
+    wheel: str | None = None

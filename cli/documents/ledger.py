@@ -1,0 +1,237 @@
+"""Runs, units and jobs as the ledger holds them: `pipeline units --json`, `pipeline jobs --json`,
+and parts of other documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ConfigDict
+
+from cli.client.ledger import JobRow, Run, UnitRow
+from cli.documents.base import Document
+from contracts.run import (
+    Finding,
+    ItemTotals,
+    NextStep,
+    RowCounts,
+    RunOutcome,
+    RunStatus,
+    StageFailure,
+    UnitStatus,
+    UnitTotals,
+    seconds_between,
+)
+from contracts.run_request import RunRequest, format_timestamp
+
+
+class RequestDocument(RunRequest):
+    """What was asked for, as the ledger keeps it; fields that the request left open are null."""
+
+    # A later release's request may have fields that this one does not know.
+    model_config = ConfigDict(extra="ignore")
+
+
+class RunDocument(Document):
+    """One run.
+
+    Attributes:
+        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES.
+        run_attempt: 1, and one more each time that another execution takes the run over.
+        execution_arn: the durable execution that holds it.
+        dataset_version: content hash of the contract that it read.
+        end_date_time: the end of its range, frozen at the first claim.
+        stop_requested_at, stop_reason: a person's decision to stop it.
+        units, rows, items: totals; until the run has ended only the numbers of units and items.
+        findings: the rules that most rows broke.
+        warehouse_error: why the warehouse lacks the rows about the run itself.
+    """
+
+    run_id: str
+    dataset_name: str
+    status: RunStatus
+    outcome: RunOutcome | None = None
+    reason: str | None = None
+    run_attempt: int
+    execution_arn: str
+    request: RequestDocument | None = None
+    dataset_version: str | None = None
+    end_date_time: str | None = None
+    started_at: str | None = None
+    updated_at: str | None = None
+    ended_at: str | None = None
+    stop_requested_at: str | None = None
+    stop_reason: str | None = None
+    units: UnitTotals
+    rows: RowCounts
+    items: ItemTotals | None = None
+    findings: tuple[Finding, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
+    results_url: str | None = None
+    warehouse_error: str | None = None
+
+
+class UnitDocument(Document):
+    """One unit: a source object, or a batch of an array's items.
+
+    Attributes:
+        run_attempt: the run's attempt that began it last.
+        source_bytes: size of the source object.
+        job_ids: its jobs, in the order of the chain; loads last.
+        failure: why it failed.
+        findings: the rules that its rows broke.
+        items: of a batch, by outcome.
+        seconds: from its latest start to its end.
+    """
+
+    unit_id: str
+    status: UnitStatus
+    run_attempt: int | None = None
+    source_url: str | None = None
+    source_bytes: int | None = None
+    rows: RowCounts
+    job_ids: tuple[str, ...] = ()
+    failure: StageFailure | None = None
+    findings: tuple[Finding, ...] = ()
+    items: ItemTotals | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    seconds: float | None = None
+
+
+class UnitsDocument(Document):
+    """The units of a run.
+
+    Attributes:
+        rows: of the stored units together.
+    """
+
+    run_id: str
+    rows: RowCounts
+    units: tuple[UnitDocument, ...]
+
+
+class JobDocument(Document):
+    """One remote job.
+
+    Attributes:
+        service_id: its id at the service that runs it; null until it is submitted.
+        target: what the engine runs it on.
+        state: SUBMITTED, RUNNING, SUCCEEDED, FAILED, CANCELLED or TIMED_OUT.
+        seconds: from its submission to its end.
+        deadline: when it is cancelled as overdue.
+        cancel_reason: why it is being cancelled for good.
+        execution_arn: the execution that waits for it.
+        log_tail: the last lines of its log.
+    """
+
+    job_id: str
+    unit_id: str
+    stage: str
+    attempt: int
+    engine: str
+    state: str
+    target: str | None = None
+    service_id: str | None = None
+    submitted_at: str | None = None
+    ended_at: str | None = None
+    seconds: float | None = None
+    deadline: str | None = None
+    timeout_seconds: int | None = None
+    input_url: str | None = None
+    output_url: str | None = None
+    error: str | None = None
+    cancel_reason: str | None = None
+    execution_arn: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
+
+
+class JobsDocument(Document):
+    """The remote jobs of a run, loads into the warehouse included."""
+
+    run_id: str
+    jobs: tuple[JobDocument, ...]
+
+
+def run_document(run: Run) -> RunDocument:
+    """The document of a RUN record."""
+    return RunDocument(**run_fields(run))
+
+
+def run_fields(run: Run) -> dict[str, Any]:
+    """The fields of the document, by their names in Python."""
+    raw = run.raw
+    return {
+        **_same(RunDocument, raw),
+        "dataset_name": run.dataset_name,
+        "run_attempt": run.run_attempt,
+        "execution_arn": run.holder,
+        "request": _request(raw.get("request")),
+        "started_at": raw.get("claimed_at"),
+        "units": run.units,
+        "rows": run.rows,
+        "items": raw.get("items") or None,
+    }
+
+
+def unit_document(unit: UnitRow) -> UnitDocument:
+    """The document of a UNIT record."""
+    raw = unit.raw
+    known = {
+        **_same(UnitDocument, raw),
+        "unit_id": unit.unit_id,
+        "rows": unit.rows,
+        "items": raw.get("items") or None,
+        "seconds": seconds_between(raw.get("started_at"), raw.get("ended_at")),
+    }
+    return UnitDocument(**known)
+
+
+def units_document(run_id: str, units: Sequence[UnitRow]) -> UnitsDocument:
+    """The document of all units of a run."""
+    stored = (unit.rows for unit in units if unit.status is UnitStatus.STORED)
+    documents = tuple(unit_document(unit) for unit in units)
+    return UnitsDocument(run_id=run_id, rows=sum(stored, RowCounts()), units=documents)
+
+
+def job_document(job: JobRow) -> JobDocument:
+    """The document of a JOB record."""
+    raw = job.raw
+    known = {
+        **_same(JobDocument, raw),
+        "job_id": job.job_id,
+        "unit_id": job.unit_id,
+        "stage": job.stage,
+        "attempt": job.attempt,
+        "engine": job.engine,
+        "state": job.state,
+        "seconds": job.seconds,
+        "deadline": _instant(raw.get("deadline")),
+        "cancel_reason": raw.get("cancelling"),
+        "execution_arn": raw.get("execution"),
+    }
+    return JobDocument(**known)
+
+
+def jobs_document(run_id: str, jobs: Sequence[JobRow]) -> JobsDocument:
+    """The document of all jobs of a run."""
+    return JobsDocument(run_id=run_id, jobs=tuple(job_document(job) for job in jobs))
+
+
+def _same(document: type[Document], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that the ledger and the document name alike."""
+    return {name: raw[name] for name in document.model_fields if name in raw}
+
+
+def _request(text: str | None) -> RequestDocument | None:
+    return RequestDocument.from_json(json.loads(text)) if text else None
+
+
+def _instant(epoch_seconds: int | None) -> str | None:
+    if epoch_seconds is None:
+        return None
+    return format_timestamp(datetime.fromtimestamp(epoch_seconds, UTC))

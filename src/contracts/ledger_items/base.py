@@ -37,7 +37,7 @@ class LedgerItem:
     @classmethod
     def attributes(cls) -> frozenset[str]:
         """Names of the attributes beside the key."""
-        return _attributes(cls)
+        return frozenset(field.name for field in fields(cls)) - cls.KEY_FIELDS
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -46,7 +46,8 @@ class LedgerItem:
         Raises:
             ValueError: it is not such an item.
         """
-        parsed: Self = _adapter(cls).validate_python({**item, **cls._of_key(item)})
+        item_class: type[object] = cls
+        parsed: Self = _adapter(item_class).validate_python({**item, **cls._of_key(item)})
         return parsed
 
     @classmethod
@@ -85,13 +86,8 @@ def after(prefix: str, item: Mapping[str, Any]) -> str:
 
 
 @cache
-def _adapter(cls: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
-
-
-@cache
-def _attributes(cls: Any) -> frozenset[str]:
-    return frozenset(field.name for field in fields(cls)) - cls.KEY_FIELDS
+def _adapter(item_class: type[object]) -> TypeAdapter[Any]:
+    return TypeAdapter(item_class)
 
 
 def _encoded(value: Any) -> Any:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from contracts.run_request import format_timestamp
+
+
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}  # made once each: that is slow
 
 
 class Key(NamedTuple):
@@ -46,8 +48,7 @@ class LedgerItem:
         Raises:
             ValueError: it is not such an item.
         """
-        item_class: type[object] = cls
-        parsed: Self = _adapter(item_class).validate_python({**item, **cls._of_key(item)})
+        parsed: Self = _adapter(cls).validate_python({**item, **cls._of_key(item)})
         return parsed
 
     @classmethod
@@ -85,9 +86,10 @@ def after(prefix: str, item: Mapping[str, Any]) -> str:
     return str(item[Key._fields[1]]).removeprefix(prefix)
 
 
-@cache
-def _adapter(item_class: type[object]) -> TypeAdapter[Any]:
-    return TypeAdapter(item_class)
+def _adapter(item_class: type[Any]) -> TypeAdapter[Any]:
+    if item_class not in _ADAPTERS:
+        _ADAPTERS[item_class] = TypeAdapter(item_class)
+    return _ADAPTERS[item_class]
 
 
 def _encoded(value: Any) -> Any:

@@ -12,7 +12,6 @@ from pydantic_core import to_jsonable_python
 
 from contracts.run_request import format_timestamp
 
-
 _ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}  # made once each: that is slow
 
 

@@ -48,7 +48,7 @@ def record_ends(jobs: JobLedger, ends: Iterable[JobEnd], now: datetime) -> None:
             log_tail=end.log_tail,
             ended_at=now,
         )
-        jobs.end(ended, told=True)
+        jobs.end(ended, reported=True)
         about = {"job_id": record.job_id, "state": end.state, "error": end.error}
         logger.info("invoked job ended", extra=about)
 

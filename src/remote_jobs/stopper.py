@@ -19,7 +19,7 @@ from contracts.job import Engine, JobState
 from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob, RemoteJobs
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.ledger import JobLedger
-from remote_jobs.quota import Turns, requests_for
+from remote_jobs.quota import RequestBudget, requests_for
 from remote_jobs.record import JobRecord, state_of
 from runtime.handler import Clock, logger, utc_now
 
@@ -100,7 +100,8 @@ class JobStopper:
             patience_seconds: how long to look whether they have ended; 0: once.
         """
         result = Stopped()
-        going = {record.job_id: record for record in records if self.jobs.condemn(record, reason)}
+        marked = (job for job in records if self.jobs.mark_for_cancellation(job, reason))
+        going = {record.job_id: record for record in marked}
         rounds = _Rounds(self, told=set(), logs_pending=result.logs_pending)
         looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
         for look in range(looks):
@@ -144,9 +145,9 @@ class _Rounds:
         return going_on
 
     def _look_at_engine(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
-        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
+        budget = RequestBudget(self.stopper.jobs.ledger, self.stopper.clock)
         needed = partial(requests_for, now=self.stopper.clock())
-        now = turns.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
+        now = budget.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
         going_on: dict[str, Why] = {
             record.job_id: f"{adapter.engine} is asked about it later" for record in records
         }
@@ -201,8 +202,7 @@ class _Rounds:
             if service_id is not None:
                 return jobs.submitted(record, service_id, now)
         never = EngineStatus(JobState.CANCELLED, "NOT SUBMITTED")
-        jobs.give_up_intent(record.ended(never, now))
-        return jobs.get(record.key)
+        return jobs.give_up_intent(record.ended(never, now))[1]
 
     def _ended_or_not(
         self, record: JobRecord, answer: Answer
@@ -230,9 +230,9 @@ class _Rounds:
         status = with_log_tail(record.engine, record.remote, status)
         if status.log_pending:
             self.logs_pending.add(record.job_id)
-        kept = jobs.end(record.ended(status, now), told=False)
+        kept = jobs.end(record.ended(status, now), reported=False)
         if not kept.state.ended:  # another callback was registered meanwhile
             kept = jobs.end(
-                replace(record, callback_id=kept.callback_id).ended(status, now), told=False
+                replace(record, callback_id=kept.callback_id).ended(status, now), reported=False
             )
         return None if kept.state.ended else "somebody else awaits it"

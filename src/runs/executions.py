@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from contracts.errors import NotFound
+from contracts.ledger_items import RunItem
 from contracts.run import RunStatus
 from contracts.run_request import parse_timestamp
-from ledger.table import Item
 from runtime import clients
 from runtime.handler import count_of_function
 
@@ -85,13 +85,13 @@ def execution_status(arn: str) -> str:
     return str(answer["Status"])
 
 
-def is_settling(run: Item, status: str, now: datetime) -> bool:
+def is_settling(run: RunItem, status: str, now: datetime) -> bool:
     """Whether the run's execution may not be known yet, rather than not any more.
 
     Args:
         status: of the execution that holds the run.
     """
-    changed = run.get("updated_at", run["claimed_at"])
+    changed = run.updated_at or run.claimed_at
     return status == GONE and now - parse_timestamp(changed) < SETTLING
 
 

@@ -52,5 +52,5 @@ def cancelled(stopper: JobStopper, record: JobRecord, reason: str) -> JobRecord:
             return record.given_up(reason, stopper.clock())
         if record.job_id in stopped.logs_pending:
             return record  # the watcher adds its log
-    stopper.jobs.told(record)
+    stopper.jobs.reported(record)
     return record

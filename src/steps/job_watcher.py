@@ -26,7 +26,7 @@ from remote_jobs.engines.base import Answer, EngineStatus, Quota, RemoteJobs
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
-from remote_jobs.quota import Turns, requests_for
+from remote_jobs.quota import RequestBudget, requests_for
 from remote_jobs.record import JobRecord, state_of
 from remote_jobs.tally import Done, Tally, report
 from runtime import clients
@@ -128,7 +128,7 @@ class Watcher:
         self, going: Mapping[Engine, _Going], tally: Tally
     ) -> dict[Engine, list[JobRecord]]:
         """The jobs that may be asked about now; engines that share a quota wait in one queue."""
-        turns = Turns(self.jobs.ledger, self.clock)
+        budget = RequestBudget(self.jobs.ledger, self.clock)
         sharing: dict[str, list[_Going]] = defaultdict(list)
         for engine, found in going.items():
             sharing[found.adapter.quota.name if found.adapter.quota else engine].append(found)
@@ -136,7 +136,7 @@ class Watcher:
         for name, each in sharing.items():
             records = [record for found in each for record in found.records]
             try:
-                now = turns.take(each[0].adapter.quota, name, records, self._requests)
+                now = budget.take(each[0].adapter.quota, name, records, self._requests)
             except PipelineError as error:
                 self._failed(tally, error, quota=name)
                 continue
@@ -219,8 +219,9 @@ class Watcher:
             error = f"not submitted within {record.timeout_seconds} s"
             late = record.ended(EngineStatus(JobState.TIMED_OUT, "NOT SUBMITTED", error), now)
             # Only if it still is as the index had it: it may have got its place just now.
-            if self.jobs.give_up_intent(late):
-                return self._tell(self.jobs.get(record.key))
+            given_up, current = self.jobs.give_up_intent(late)
+            if given_up:
+                return self._tell(current)
         return Done.NOTHING
 
     def _end_as_late(self, record: JobRecord, error: str) -> Done:
@@ -228,7 +229,7 @@ class Watcher:
 
     def _end(self, record: JobRecord, status: EngineStatus) -> Done:
         status = with_log_tail(record.engine, record.remote, status)
-        kept = self.jobs.end(record.ended(status, self.clock()), told=False)
+        kept = self.jobs.end(record.ended(status, self.clock()), reported=False)
         mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
         if not mine:
             return Done.NOTHING
@@ -245,7 +246,7 @@ class Watcher:
         if status.log_tail != record.log_tail:
             log_url = record.log_url or status.log_url
             record = replace(record, log_tail=status.log_tail, log_url=log_url)
-            self.jobs.keep_log(record)
+            self.jobs.store_log(record)
         return self._answer(record)
 
     def _out_of_patience(self, record: JobRecord) -> bool:
@@ -261,7 +262,7 @@ class Watcher:
         if delivery is Delivery.UNKNOWN and now - ended_at < UNKNOWN_CALLBACK_GRACE:
             logger.info("callback not known", extra={"job_id": record.job_id})
             return Done.NOTHING
-        self.jobs.told(record)
+        self.jobs.reported(record)
         return Done.ANSWERED if delivery is Delivery.DELIVERED else Done.NOTHING
 
     @staticmethod

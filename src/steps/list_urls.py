@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from boto3.dynamodb.conditions import Attr
-
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Limits
-from contracts.errors import InvalidData, InvalidRequest, NotFound, OwnershipLost, Problem
+from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
-from contracts.run_request import format_timestamp
-from ledger.stop_decision import is_stopping, refuse_stopped
-from ledger.table import RUN, Ledger
+from ledger.conditions import RUN
+from ledger.runs import change_run, find_run, owned_run
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger
+from ledger.units import stored_positions
 from runtime import s3
 from runtime.handler import logger, settings_from_environment, step_handler, utc_now
 from sources.item_batches import split_array
 from sources.listing import Listing, describe, describe_all, list_source
-from sources.manifest import freeze, ranges, read_summary, stored_positions
+from sources.manifest import freeze, ranges, read_summary
 
 MEGABYTE: Final = 1024 * 1024
 _ADVICE: Final = (
@@ -64,7 +64,7 @@ def list_urls(
     if frozen is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
         check_limits(listing.entries, snapshot.dataset.limits)
-        _check_ownership(message, ledger)
+        owned_run(ledger, message.request.run_id, message.run_attempt)
         frozen = freeze(
             listing.entries,
             run_id,
@@ -101,7 +101,7 @@ def find_entries(
         entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
             return Listing([entry])
-        _check_ownership(message, ledger)
+        owned_run(ledger, message.request.run_id, message.run_attempt)
         _check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
         return Listing(split_array(entry, snapshot, data_bucket))
     if request.start_date_time is None:
@@ -175,23 +175,13 @@ def _with_pending(message: ListUrls, frozen: ManifestSummary, ledger: Ledger) ->
     sizes = frozen.shard_sizes
     size = sizes[message.shard] if message.shard < len(sizes) else 0
     stored: set[int] = set()
-    if message.shard > 0 and is_stopping(ledger.get_item(message.request.run_id, RUN)):
+    run = find_run(ledger, message.request.run_id) if message.shard > 0 else None
+    if run is not None and run.stopping:
         return frozen.model_copy(update={"pending": ()})
     if message.run_attempt > 1 and size:
         stored = stored_positions(ledger, message.request.run_id, message.shard)
     pending = [position for position in range(size) if position not in stored]
     return frozen.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})
-
-
-def _check_ownership(message: ListUrls, ledger: Ledger) -> None:
-    run_id = message.request.run_id
-    run = ledger.get_item(run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {run_id} is not in the ledger")
-    if run["run_attempt"] != message.run_attempt:
-        raise OwnershipLost(
-            f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
-        )
 
 
 def _mark_running(
@@ -202,13 +192,17 @@ def _mark_running(
     now: datetime,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
-    changes = {
-        "status": RunStatus.RUNNING.value,
-        "dataset_version": snapshot.version,
-        "units": {"total": frozen.objects},
-        **({} if frozen.items is None else {"items": {"total": frozen.items}}),
-        "updated_at": format_timestamp(now),
-    }
-    claimed = Attr("run_attempt").eq(message.run_attempt) & Attr("status").eq(RunStatus.CLAIMED)
-    if not ledger.update(message.request.run_id, RUN, changes, condition=claimed):
-        _check_ownership(message, ledger)
+    run_id, run_attempt = message.request.run_id, message.run_attempt
+    items = {} if frozen.items is None else dict(items={"total": frozen.items})
+    marked, _ = change_run(
+        ledger,
+        run_id,
+        RUN.run_attempt.eq(run_attempt) & RUN.status.eq(RunStatus.CLAIMED),
+        status=RunStatus.RUNNING,
+        dataset_version=snapshot.version,
+        units={"total": frozen.objects},
+        updated_at=now,
+        **items,
+    )
+    if not marked:
+        owned_run(ledger, run_id, run_attempt)

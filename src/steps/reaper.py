@@ -25,10 +25,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts import layout
 from contracts.errors import PipelineError
 from contracts.job import Engine
+from contracts.ledger_items import ACTIVE_RUN, UNANNOUNCED, RunItem
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
-from ledger import stop_decision
-from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
+from ledger.runs import find_run
+from ledger.stop_decision import record_decision
+from ledger.table import PARTITION, Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
@@ -131,7 +133,7 @@ class Reaper:
 
         What fails after the decision is recorded is left to the next sweep, or to a repeat.
         """
-        outcome, run = stop_decision.record_decision(message, self.ledger, self.clock())
+        outcome, run = record_decision(message, self.ledger, self.clock())
         stopped = Stopped()
         if outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED):
             try:
@@ -139,15 +141,15 @@ class Reaper:
                 stopped = self._sweep_run(message.run_id, jobs, STOP_PATIENCE_SECONDS)
             except PipelineError as error:
                 logger.warning("the decision stands; its jobs go on", extra={"error": repr(error)})
-            run = self.ledger.get_item(message.run_id, RUN) or run
-            if run["status"] == RunStatus.STOPPED:
+            run = find_run(self.ledger, message.run_id) or run
+            if run is not None and run.status is RunStatus.STOPPED:
                 outcome = StopOutcome.STOPPED
         return StoppedRun(
             run_id=message.run_id,
             outcome=outcome,
-            status=run.get("status"),
-            requested_at=run.get(stop_decision.REQUESTED_AT),
-            reason=run.get(stop_decision.REASON),
+            status=run and run.status,
+            requested_at=run and run.stop_requested_at,
+            reason=run and run.stop_reason,
             jobs_cancelled=stopped.cancelled,
             jobs_ended_before=stopped.ended_before,
             jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
@@ -202,7 +204,7 @@ class Reaper:
         problems: list[str] = []
         of_runs: dict[str, list[JobRecord]] = defaultdict(list)
         for item in self.ledger.query_active(ACTIVE_RUN):
-            of_runs[item["run_id"]] = []
+            of_runs[item[PARTITION]] = []
         for engine in self.engines:
             for record in self.jobs.active(engine):
                 if isinstance(record, PipelineError):
@@ -223,44 +225,44 @@ class Reaper:
 
     def _reap_run(self, run_id: str, arn: str, ended: Ended, patience_seconds: int) -> Stopped:
         """Mark the run, stop its jobs, announce it; nothing of it, if another holds it by now."""
-        run = self.ledger.get_item(run_id, RUN)
-        if run is None or run["holder"] != arn:
+        run = find_run(self.ledger, run_id)
+        if run is None or run.holder != arn:
             return Stopped()
-        if not RunStatus(run["status"]).ended:
+        if not run.status.ended:
             self.endings.mark(run, ended)
         # First the jobs, then whether the run is still the same one's: if it was taken over before,
         # these may be the next attempt's jobs; if it is taken over later, those it takes are told
         # by their callbacks.
         jobs = self.jobs.of_run(run_id)
-        now = self.ledger.get_item(run_id, RUN)
-        if now is None or (now["holder"], now["run_attempt"]) != (arn, run["run_attempt"]):
+        now = find_run(self.ledger, run_id)
+        if now is None or (now.holder, now.run_attempt) != (arn, run.run_attempt):
             return Stopped()
-        reason = stop_decision.reason_of(run) if stop_decision.is_stopping(run) else ended.reason
+        reason = run.why_stopped if run.stopping else ended.reason
         stopped = self._stop(jobs, reason, patience_seconds)
-        if now.get("reaped") == stop_decision.MARKED:
+        if now.reaped == UNANNOUNCED:
             self.endings.announce(now)
         return stopped
 
     def _sweep_run(
         self, run_id: str, records: Sequence[JobRecord], patience_seconds: int = 0
     ) -> Stopped:
-        run = self.ledger.get_item(run_id, RUN)
+        run = find_run(self.ledger, run_id)
         if run is None:
             return self._stop(records, "its run is not in the ledger any more")
-        holder = self.executions(run["holder"])
+        holder = self.executions(run.holder)
         if is_settling(run, holder.status, self.clock()):
             return Stopped()  # the next sweep looks again
-        unannounced = run.get("reaped") == stop_decision.MARKED
+        unannounced = run.reaped == UNANNOUNCED
         if unannounced and holder.alive:
             return Stopped()  # it may still announce the end that it has recorded itself
-        if unannounced or not RunStatus(run["status"]).ended:
+        if unannounced or not run.status.ended:
             if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
-                count_end(run["holder"], holder.status)
+                count_end(run.holder, holder.status)
             if unannounced or not holder.alive:
-                return self._reap_run(run_id, run["holder"], holder, patience_seconds)
-            if stop_decision.is_stopping(run):
+                return self._reap_run(run_id, run.holder, holder, patience_seconds)
+            if run.stopping:
                 units = [job for job in records if job.key.unit_id != layout.RUN_UNIT]
-                return self._stop(units, stop_decision.reason_of(run), patience_seconds)
+                return self._stop(units, run.why_stopped, patience_seconds)
             late = (self.clock() - OVERDUE_GRACE).timestamp()
             overdue = [job for job in records if job.deadline < late or job.cancelling]
             late_ones = self._stop(overdue, "still running long after its deadline")
@@ -273,11 +275,11 @@ class Reaper:
             for record in records
             if not (holder.alive and record.key.unit_id == layout.RUN_UNIT)
         ]
-        return self._stop(orphans, f"its run has ended as {run['status']}")
+        return self._stop(orphans, f"its run has ended as {run.status}")
 
-    def _awaited(self, record: JobRecord, run: Item) -> bool:
+    def _awaited(self, record: JobRecord, run: RunItem) -> bool:
         """Whether the execution that waits for a job of a living run is alive, too."""
-        if record.execution in (None, run["holder"]):
+        if record.execution in (None, run.holder):
             return True
         shard = self.executions(str(record.execution))
         settling = shard.status == GONE and self.clock() - record.submitted_at < SETTLING

@@ -17,11 +17,12 @@ from typing import Any, Final
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts import layout
-from contracts.errors import InvalidData, NotFound, OwnershipLost
+from contracts.errors import InvalidData
+from contracts.ledger_items import RunItem
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
-from contracts.run_request import RunRequest
-from ledger.table import RUN, Item, Ledger
+from ledger.runs import owned_run
+from ledger.table import Ledger
 from runtime import clients, s3
 from runtime.handler import logger, metrics, settings_from_environment, step_handler
 from sources.item_rows import by_item
@@ -74,7 +75,7 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
         InvalidData: the unit is no batch of items, or rows that were rejected or set aside are not
             of this batch.
     """
-    run = _owned_run(message, ledger)
+    run = owned_run(ledger, message.run_id, message.run_attempt)
     results = list(_results(message, data_bucket))
     about = {
         "runId": message.run_id,
@@ -103,21 +104,10 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
     return totals
 
 
-def _owned_run(message: RecordItems, ledger: Ledger) -> Item:
-    run = ledger.get_item(message.run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {message.run_id} is not in the ledger")
-    if run["run_attempt"] != message.run_attempt:
-        raise OwnershipLost(
-            f"run {message.run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
-        )
-    return run
-
-
-def _source(message: RecordItems, run: Item, data_bucket: str) -> str | None:
+def _source(message: RecordItems, run: RunItem, data_bucket: str) -> str | None:
     """The array's URL. Snapshots of an earlier release lack it; requests then had it in full."""
     url = s3.read_snapshot(data_bucket, message.run_id).input_url
-    return url or RunRequest.from_json(json.loads(run["request"])).input_url
+    return url or run.requested.input_url
 
 
 def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:

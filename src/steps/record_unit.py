@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from boto3.dynamodb.conditions import Attr
-
 from contracts.base import Contract
-from contracts.errors import InvalidData, InvalidInput, NotFound, OwnershipLost, Problem, RunStopped
+from contracts.errors import InvalidData, InvalidInput, OwnershipLost, Problem
+from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
-from contracts.run import Finding, RunStatus, StageFailure, UnitOutcome, UnitStatus
+from contracts.run import Finding, StageFailure, UnitOutcome, UnitStatus
 from contracts.run_request import format_timestamp
-from ledger.stop_decision import is_stopping, reason_of
-from ledger.table import RUN, Item, Ledger, unit_item
+from ledger.conditions import UNIT
+from ledger.runs import owned_run
+from ledger.stop_decision import refuse_if_stopping
+from ledger.table import Ledger, Written
 from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
 from runs.findings import findings_of
@@ -23,7 +24,6 @@ from runtime import s3
 from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
 FAILURE_CHARACTERS: Final = 2000
-OPTIONAL: Final = ("failure", "findings", "items", "set_aside")
 
 
 class UnitMessage(Contract):
@@ -69,33 +69,30 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
             as STOPPED, while a shard of it goes on.
         RunStopped: the run is to stop.
     """
-    run = _owned_run(message, ledger)
-    if RunStatus(run["status"]).ended:
-        raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
-    if is_stopping(run):
-        raise RunStopped(f"run {message.run_id}: {reason_of(run)}")
+    run = owned_run(ledger, message.run_id, message.run_attempt)
+    if run.status.ended:
+        raise OwnershipLost(f"run {message.run_id} has ended as {run.status}")
+    refuse_if_stopping(run)
     entry = s3.read_unit(data_bucket, message.run_id, message.unit_id)
-    changes = {
-        "status": UnitStatus.RUNNING.value,
-        "run_attempt": message.run_attempt,
-        "source_url": entry.url,
-        "source_bytes": entry.size,
-        "started_at": format_timestamp(now),
-    }
-    begun_before = Attr("run_attempt").eq(message.run_attempt)
-    allowed = (
-        Attr("run_attempt").not_exists()
-        | Attr("run_attempt").lt(message.run_attempt)
-        | (begun_before & Attr("status").eq(UnitStatus.RUNNING.value))
+    changes = UnitItem.changes(
+        **dict.fromkeys(UnitItem.OF_AN_END),
+        status=UnitStatus.RUNNING,
+        run_attempt=message.run_attempt,
+        source_url=entry.url,
+        source_bytes=entry.size,
+        started_at=now,
     )
-    stale = ("ended_at", "rows", "job_ids", *OPTIONAL)
-    item = unit_item(message.unit_id)
-    if not ledger.update(message.run_id, item, changes, stale, allowed):
-        unit = ledger.get_item(message.run_id, item) or {}
-        if unit.get("run_attempt") != message.run_attempt:
-            raise _lost(message, unit.get("run_attempt"))
+    begun_before = UNIT.run_attempt.eq(message.run_attempt)
+    allowed = (
+        UNIT.run_attempt.not_exists()
+        | UNIT.run_attempt.lt(message.run_attempt)
+        | (begun_before & UNIT.status.eq(UnitStatus.RUNNING))
+    )
+    written = ledger.change(UnitItem.key_of(message.run_id, message.unit_id), changes, allowed)
+    if not written.done:
+        _refuse_other_attempt(message, written)
         return None
-    return _started_event(message, entry.url, run["dataset_name"], now)
+    return _started_event(message, entry.url, run.dataset_name, now)
 
 
 def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Event:
@@ -107,17 +104,15 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     """
     if message.status is UnitStatus.STORED and not message.rows.balanced:
         raise InvalidData(f"unit {message.unit_id}: its rows do not add up: {message.rows!r}")
-    run = _owned_run(message, ledger)
+    run = owned_run(ledger, message.run_id, message.run_attempt)
     failure, findings = _shortened(message.failure), findings_of(message, data_bucket)
     changes = _of_the_end(message, failure, findings, now)
-    stale = [name for name in OPTIONAL if name not in changes]
-    allowed = Attr("run_attempt").not_exists() | Attr("run_attempt").lte(message.run_attempt)
-    item = unit_item(message.unit_id)
-    if not ledger.update(message.run_id, item, changes, stale, allowed):
-        unit = ledger.get_item(message.run_id, item) or {}
-        raise _lost(message, unit.get("run_attempt"))
+    allowed = UNIT.run_attempt.not_exists() | UNIT.run_attempt.lte(message.run_attempt)
+    written = ledger.change(UnitItem.key_of(message.run_id, message.unit_id), changes, allowed)
+    if not written.done:
+        _refuse_other_attempt(message, written)
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
-    logger.info("unit ended", extra={"status": message.status, "rows": changes["rows"]})
+    logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
     outcome = UnitOutcome(
         unit_id=message.unit_id,
         status=message.status,
@@ -126,9 +121,9 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         failure=failure,
         findings=findings,
         items=message.items,
-        ended_at=changes["ended_at"],
+        ended_at=format_timestamp(now),
     )
-    return _ended_event(message, outcome, run["dataset_name"], now)
+    return _ended_event(message, outcome, run.dataset_name, now)
 
 
 def _of_the_end(
@@ -136,22 +131,19 @@ def _of_the_end(
     failure: StageFailure | None,
     findings: tuple[Finding, ...],
     now: datetime,
-) -> dict[str, Any]:
-    """Attributes of the UNIT item; those of OPTIONAL only where there is something."""
-    known = {
-        "failure": failure and failure.model_dump(exclude_none=True),
-        "findings": [finding.model_dump(exclude_none=True) for finding in findings],
-        "items": message.items.model_dump() if message.items else None,
-        "set_aside": message.set_aside,
-    }
-    return {
-        "status": message.status.value,
-        "run_attempt": message.run_attempt,
-        "rows": message.rows.model_dump(),
-        "job_ids": list(message.job_ids),
-        "ended_at": format_timestamp(now),
-        **{name: known[name] for name in OPTIONAL if known[name]},
-    }
+) -> Changes:
+    """Of the UNIT item; the optional attributes only where there is something."""
+    return UnitItem.changes(
+        status=message.status,
+        run_attempt=message.run_attempt,
+        rows=message.rows,
+        job_ids=message.job_ids,
+        ended_at=now,
+        failure=failure,
+        findings=findings or None,
+        items=message.items,
+        set_aside=message.set_aside or None,
+    )
 
 
 def _started_event(message: StartUnit, source_url: str, dataset: str, now: datetime) -> Event:
@@ -185,20 +177,14 @@ def _ended_event(message: EndUnit, outcome: UnitOutcome, dataset: str, now: date
     )
 
 
-def _owned_run(message: StartUnit | EndUnit, ledger: Ledger) -> Item:
-    run = ledger.get_item(message.run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {message.run_id} is not in the ledger")
-    if run["run_attempt"] > message.run_attempt:
-        raise _lost(message, run["run_attempt"])
-    return run
-
-
-def _lost(message: StartUnit | EndUnit, attempt: int | None) -> OwnershipLost:
-    return OwnershipLost(
-        f"unit {message.unit_id} of run {message.run_id} belongs to attempt {attempt} now,"
-        f" not to {message.run_attempt}"
-    )
+def _refuse_other_attempt(message: StartUnit | EndUnit, written: Written) -> None:
+    """Of a unit that could not be written: a later attempt has begun it."""
+    unit = UnitItem.from_item(written.item or {})
+    if unit.run_attempt != message.run_attempt:
+        raise OwnershipLost(
+            f"unit {message.unit_id} of run {message.run_id} belongs to attempt {unit.run_attempt}"
+            f" now, not to {message.run_attempt}"
+        )
 
 
 def _shortened(failure: StageFailure | None) -> StageFailure | None:

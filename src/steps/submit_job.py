@@ -27,7 +27,8 @@ from contracts.errors import (
 from contracts.ids import timestamped_id
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus
 from contracts.messages import SubmitJob
-from ledger.stop_decision import refuse_stopped
+from ledger.runs import find_run, refuse_other_holder
+from ledger.stop_decision import refuse_if_stopping, refuse_stopped
 from ledger.table import Ledger
 from remote_jobs.engines.base import EngineStatus, RemoteJobs
 from remote_jobs.engines.registry import EngineSettings, adapter_for
@@ -94,7 +95,7 @@ class Submitter:
             record = self._submitted(message, record)
         now = self.clock()
         if record.state.ended:  # this answer tells it; nobody needs to answer the callback
-            self.jobs.told(record)
+            self.jobs.reported(record)
         elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
             record = record.given_up(record.cancelling, now)
         elif record.engine.invoked:
@@ -102,16 +103,16 @@ class Submitter:
         return record.status(now)
 
     def _refuse_a_former_holder(self, message: SubmitJob) -> None:
-        newest, status = self.jobs.run(message.key.run_id)
-        # The run's own row goes to the warehouse after the run's end was recorded.
-        if status is not None and status.ended and message.key.unit_id != layout.RUN_UNIT:
-            raise OwnershipLost(f"run {message.key.run_id} has ended as {status}")
-        if newest > message.run_attempt:
-            raise OwnershipLost(
-                f"run {message.key.run_id} is held by its attempt {newest};"
-                f" this is attempt {message.run_attempt}"
-            )
-        self._refuse_if_stopped(message.key)
+        run = find_run(self.jobs.ledger, message.key.run_id)
+        if run is None:
+            return
+        # The run's own row goes to the warehouse after the run's end, whatever that was.
+        if message.key.unit_id != layout.RUN_UNIT:
+            if run.status.ended:
+                raise OwnershipLost(f"run {run.run_id} has ended as {run.status}")
+            refuse_other_holder(run, message.run_attempt)
+            refuse_if_stopping(run)
+        refuse_other_holder(run, message.run_attempt)
 
     def _refuse_if_stopped(self, key: JobKey) -> None:
         """The run's own row goes to the warehouse whatever the run came to."""
@@ -164,10 +165,11 @@ class Submitter:
         work = work_of(message, self.data_bucket)
         if record is None:
             claimed_at = self.stopwatch()
-            created = self._intent(message, work)
-            if self.jobs.create(created):
-                return self._start(replace(created, submitting_until=None), work, claimed_at)
-            record = self.jobs.await_by(self.jobs.get(message.key), message.callback_id)
+            intent = self._intent(message, work)
+            created, record = self.jobs.create(intent)
+            if created:
+                return self._start(replace(intent, submitting_until=None), work, claimed_at)
+            record = self.jobs.await_by(record, message.callback_id)
             if record.state.ended or record.service_id is not None:
                 return record
         return self._resume(record, work)
@@ -262,7 +264,7 @@ class Submitter:
 
     def _end(self, record: JobRecord, state: JobState, error: str) -> JobRecord:
         ended = record.ended(EngineStatus(state, state.value, error), self.clock())
-        return self.jobs.end(ended, told=True)
+        return self.jobs.end(ended, reported=True)
 
     def _submission_ends(self) -> int:
         return math.ceil(self.clock().timestamp()) + SUBMISSION_SECONDS

@@ -6,9 +6,9 @@ from itertools import islice
 
 import pytest
 
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
-from ledger.table import Item
 from runs.recording import document_pieces
 from runs.units import Places, UnitRecords, unit_outcomes
 
@@ -25,8 +25,9 @@ def manifest(*shard_sizes: int) -> ManifestSummary:
     )
 
 
-def item(unit_id: str, status: str = "STORED") -> Item:
-    return {"item": f"UNIT#{unit_id}", "status": status, "rows": {"rows_in": 2, "stored": 2}}
+def recorded(unit_id: str) -> UnitItem:
+    rows = RowCounts(rows_in=2, stored=2)
+    return UnitItem(unit_id=unit_id, status=UnitStatus.STORED, rows=rows)
 
 
 def outcomes(count: int) -> list[UnitOutcome]:
@@ -37,9 +38,9 @@ def outcomes(count: int) -> list[UnitOutcome]:
 
 
 def test_items_and_manifest_are_merged_in_one_pass() -> None:
-    items = [item("00000-001"), item("00001-000"), item("00007-000")]
+    units = [recorded("00000-001"), recorded("00001-000"), recorded("00007-000")]
 
-    merged = list(unit_outcomes(manifest(3, 2), items, PLACES))
+    merged = list(unit_outcomes(manifest(3, 2), units, PLACES))
 
     assert [(one.unit_id, one.status.value) for one in merged] == [
         ("00000-000", "FAILED"),
@@ -53,12 +54,12 @@ def test_items_and_manifest_are_merged_in_one_pass() -> None:
 def test_units_are_read_as_they_are_needed() -> None:
     taken = 0
 
-    def ledger() -> Iterator[Item]:
+    def ledger() -> Iterator[UnitItem]:
         nonlocal taken
         for shard in range(500):
             for index in range(300):
                 taken += 1
-                yield item(f"{shard:05d}-{index:03d}")
+                yield recorded(f"{shard:05d}-{index:03d}")
 
     first = list(islice(unit_outcomes(manifest(*[300] * 500), ledger(), PLACES), 10))
 

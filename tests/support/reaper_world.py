@@ -10,8 +10,8 @@ from aws_cloud import Intercepted
 from job_world import RUN_ID, UNIT, World
 
 from contracts.job import Engine, JobKey
+from contracts.ledger_items import ACTIVE_RUN
 from contracts.run_request import RunRequest
-from ledger.table import ACTIVE_RUN
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from runs import topic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -15,6 +16,7 @@ from contracts.run import (
     RunStatus,
     UnitTotals,
 )
+from contracts.run_request import RunRequest
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 UNANNOUNCED: Final = "marked"  # `reaped` of a run whose end the reaper has still to announce
@@ -28,7 +30,8 @@ class RunItem(LedgerItem):
     Attributes:
         holder: ARN of the durable execution that holds the run.
         request: its canonical JSON.
-        stack_named_attempt: the attempt whose execution has the stack in its name.
+        stack_named_attempt: the attempt whose execution, if it is handed over, has the stack in its
+            name. Attempts that an earlier release claimed, and may have handed over, do not.
         updated_at: of the last change of its holder or status.
         submitted_at: since when the run is active, which the index sorts by.
         active: ACTIVE_RUN until the run's end is announced.
@@ -96,6 +99,15 @@ class RunItem(LedgerItem):
     def why_stopped(self) -> str:
         """One sentence: why the run ends as STOPPED."""
         return stopped_because(self.stop_reason)
+
+    @property
+    def requested(self) -> RunRequest:
+        """The request, parsed.
+
+        Raises:
+            ValueError: the item has none.
+        """
+        return RunRequest.from_json(json.loads(self.request))
 
     def _key(self) -> Key:
         return self.key_of(self.run_id)

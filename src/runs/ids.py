@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,15 +10,10 @@ from contracts.ids import timestamped_id
 from contracts.ledger_items import DrawnItem
 from contracts.run_request import format_timestamp
 from ledger.table import Ledger
+from runtime.tokens import Tokens, random_token
 
 # A queue holds a message for 14 days at most (MessageRetentionPeriod, SQS API Reference).
 KEPT: Final = timedelta(days=90)
-Tokens = Callable[[], str]
-
-
-def random_token() -> str:
-    """The unique part of an id: 8 hex digits."""
-    return secrets.token_hex(4)
 
 
 def drawn_run_id(

@@ -11,8 +11,8 @@ from contracts.job import Engine, JobState
 from contracts.ledger_items import QUOTAS
 from remote_jobs.engines.emr_steps import QUOTA
 from remote_jobs.stopper import JobStopper
+from remote_jobs.submission import SUBMISSION_SECONDS
 from remote_jobs.tally import Done
-from steps.submit_job import SUBMISSION_SECONDS
 
 pytestmark = pytest.mark.slow
 EMR_REQUESTS_PER_SECOND = 0.5

@@ -18,8 +18,8 @@ from contracts.ledger_items import ACTIVE_RUN
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
 from runs.executions import SETTLING, Ended
+from runs.reaper import ReaperIncomplete
 from steps import reaper
-from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
 OTHER_UNIT = layout.unit_id(0, 1)

@@ -23,8 +23,9 @@ from contracts.errors import (
 )
 from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import SubmitJob
+from remote_jobs.submission import SUBMISSION_SECONDS
+from runtime.tokens import random_token
 from steps import submit_job
-from steps.submit_job import SUBMISSION_SECONDS
 
 
 @pytest.fixture
@@ -66,8 +67,8 @@ class TestWhatAJobIsGiven:
 
     def test_a_job_id_is_a_timestamp_and_a_unique_part(self, world):
         assert re.fullmatch(r"20261120T081500Z-[0-9a-f]{8}", world.submit().job_id)
-        assert re.fullmatch(r"[0-9a-f]{8}", submit_job.random_token())
-        assert submit_job.random_token() != submit_job.random_token()
+        assert re.fullmatch(r"[0-9a-f]{8}", random_token())
+        assert random_token() != random_token()
 
     def test_the_second_job_of_a_chain_reads_the_firsts_output(self, world):
         first = world.submit()

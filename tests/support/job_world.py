@@ -30,10 +30,10 @@ from remote_jobs.engines.redshift import RedshiftJobs, Warehouse
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
+from remote_jobs.submission import Submitter
 from remote_jobs.tally import Tally
+from remote_jobs.watcher import Watcher
 from steps.cancel_job import cancelled
-from steps.job_watcher import Watcher
-from steps.submit_job import Submitter
 
 RUN_ID = "run-1"
 UNIT = layout.unit_id(0, 0)

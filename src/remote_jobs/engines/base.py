@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,6 +51,11 @@ class RemoteJob:
         if self.service_id is None:
             raise ValueError(f"job {self.job_id} has no service id")
         return self.service_id
+
+    @property
+    def client_token(self) -> str:
+        """64 characters that stay the same however often this job, and no other, is submitted."""
+        return hashlib.sha256(f"{self.key} {self.job_id}".encode()).hexdigest()
 
     @property
     def oldest(self) -> datetime:
@@ -181,6 +188,14 @@ class RemoteJobs(Protocol):
         Holds an error, by our job id, for each job whose engine did not take the request.
         """
         ...
+
+
+def by_target(jobs: Iterable[RemoteJob]) -> dict[str, dict[str, RemoteJob]]:
+    """Jobs by the engine's id of them, for each place where they run."""
+    found: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
+    for job in jobs:
+        found[job.target][job.known_id] = job
+    return dict(found)
 
 
 def each_cancelled(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shlex
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -18,12 +16,14 @@ from remote_jobs.engines.base import (
     EngineStatus,
     JobRequest,
     RemoteJob,
+    by_target,
     each_cancelled,
     engine_errors,
     mapped,
     script_arguments,
     script_url,
 )
+from remote_jobs.engines.paging import look_up, pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -46,7 +46,7 @@ PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
 
 
 class EmrServerlessJobs:
-    """Job runs of one application; those of an earlier one are still looked after."""
+    """Job runs of one application; those of an earlier one are still checked."""
 
     engine = Engine.EMR_SERVERLESS
     recognises_repeats = True
@@ -74,7 +74,7 @@ class EmrServerlessJobs:
             with _errors(f"starting job run {job.job_id} of application {job.target}"):
                 answer = self._client.start_job_run(
                     applicationId=job.target,
-                    clientToken=client_token(job),
+                    clientToken=job.client_token,
                     executionRoleArn=self._role_arn,
                     name=run_name(job),
                     executionTimeoutMinutes=math.ceil(request.timeout_seconds / 60),
@@ -96,11 +96,8 @@ class EmrServerlessJobs:
         return None
 
     def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        by_application: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
-        for job in jobs:
-            by_application[job.target][job.known_id] = job
         answers: dict[str, Answer] = {}
-        for application, wanted in by_application.items():
+        for application, wanted in by_target(jobs).items():
             answers |= self._status_in(application, wanted)
         return answers
 
@@ -116,41 +113,29 @@ class EmrServerlessJobs:
         return each_cancelled(self.cancel, jobs)
 
     def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
-        """Answers for the runs of one application, `wanted` by run id."""
-        answers: dict[str, Answer] = {}
-        missing = dict(wanted)
-        try:
-            for page in islice(self._pages(application, wanted.values()), PAGES_FOR_STATUS):
-                for run in page:
-                    if job := missing.pop(run["id"], None):
-                        answers[job.job_id] = self._status(run)
-                if not missing:
-                    break
-        except PipelineError as error:
-            return answers | {job.job_id: error for job in missing.values()}
-        for job in missing.values():
-            try:
-                answers[job.job_id] = self._status(self._run(job))
-            except PipelineError as error:
-                answers[job.job_id] = error
-        return answers
+        """States of the runs of one application, `wanted` by run id."""
+        found = look_up(
+            wanted,
+            islice(self._pages(application, wanted.values()), PAGES_FOR_STATUS),
+            lambda run: str(run["id"]),
+            lambda run_id: self._run(wanted[run_id]),
+        )
+        return {
+            wanted[run_id].job_id: run if isinstance(run, PipelineError) else self._status(run)
+            for run_id, run in found.items()
+        }
 
     def _pages(self, application: str, jobs: Iterable[RemoteJob]) -> Iterator[list[dict[str, Any]]]:
         """Runs that are not older than the jobs."""
-        token: dict[str, str] = {}
-        oldest = min(job.oldest for job in jobs)
-        while True:
-            with _errors(f"listing job runs of application {application}"):
-                answer = self._client.list_job_runs(
-                    applicationId=application,
-                    createdAtAfter=oldest,
-                    maxResults=RUNS_PER_PAGE,
-                    **token,
-                )
-            yield answer.get("jobRuns", [])
-            if not answer.get("nextToken"):
-                return
-            token = {"nextToken": answer["nextToken"]}
+        return pages(
+            self._client.list_job_runs,
+            "jobRuns",
+            "nextToken",
+            lambda: _errors(f"listing job runs of application {application}"),
+            applicationId=application,
+            createdAtAfter=min(job.oldest for job in jobs),
+            maxResults=RUNS_PER_PAGE,
+        )
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading job run {job.known_id} of application {job.target}"):
@@ -173,11 +158,6 @@ class EmrServerlessJobs:
 def run_name(job: RemoteJob) -> str:
     """What marks a run as the job's; at most 256 characters."""
     return f"{job.job_id} {job.key}"
-
-
-def client_token(job: RemoteJob) -> str:
-    """64 characters that stay the same however often this job, and no other, is submitted."""
-    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
 
 
 def _logs(request: JobRequest) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from remote_jobs.engines.base import (
     script_arguments,
     script_url,
 )
+from remote_jobs.engines.paging import pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -241,14 +242,14 @@ class EmrSteps:
         )
 
     def _pages(self, cluster: str, **which: Any) -> Iterator[list[dict[str, Any]]]:
-        marker: dict[str, str] = {}
-        while True:
-            with _errors(f"listing steps of EMR cluster {cluster}"):
-                answer = self._client.list_steps(ClusterId=cluster, **which, **marker)
-            yield answer.get("Steps", [])
-            if not answer.get("Marker"):
-                return
-            marker = {"Marker": answer["Marker"]}
+        return pages(
+            self._client.list_steps,
+            "Steps",
+            "Marker",
+            lambda: _errors(f"listing steps of EMR cluster {cluster}"),
+            ClusterId=cluster,
+            **which,
+        )
 
 
 @contextmanager

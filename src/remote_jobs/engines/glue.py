@@ -7,9 +7,8 @@ GetJobRuns finds it again.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,10 +21,12 @@ from remote_jobs.engines.base import (
     EngineStatus,
     JobRequest,
     RemoteJob,
+    by_target,
     each_cancelled,
     engine_errors,
     mapped,
 )
+from remote_jobs.engines.paging import look_up, pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -74,7 +75,7 @@ class GlueJobs:
                 )
         except NotFound as error:
             raise NotConfigured(
-                f"Glue job {job.target} is not deployed; deploy it or mend glueJob of stage"
+                f"Glue job {job.target} is not deployed; deploy it or fix glueJob of stage"
                 f" {job.key.stage} in the dataset's contract"
             ) from error
         return str(answer["JobRunId"])
@@ -94,11 +95,8 @@ class GlueJobs:
         return None
 
     def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        by_name: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
-        for job in jobs:
-            by_name[job.target][job.known_id] = job
         answers: dict[str, Answer] = {}
-        for name, wanted in by_name.items():
+        for name, wanted in by_target(jobs).items():
             answers |= self._status_of_one_name(name, wanted)
         return answers
 
@@ -120,36 +118,32 @@ class GlueJobs:
         return each_cancelled(self.cancel, jobs)
 
     def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
-        """Answers for the runs of one Glue job, `wanted` by run id."""
-        answers: dict[str, Answer] = {}
-        missing = dict(wanted)
-        try:
-            for page in islice(self._pages(name), PAGES_FOR_STATUS):
-                for run in page:
-                    if job := missing.pop(run["Id"], None):
-                        answers[job.job_id] = self._status(run)
-                if not missing:
-                    break
-        except NotFound:
-            pass  # the Glue job is gone; its runs are asked for one by one
-        except PipelineError as error:
-            return answers | {job.job_id: error for job in missing.values()}
-        for job in missing.values():
-            try:
-                answers[job.job_id] = self._status(self._run(job))
-            except PipelineError as error:
-                answers[job.job_id] = error
-        return answers
+        """States of the runs of one Glue job, `wanted` by run id."""
+        found = look_up(
+            wanted,
+            islice(self._pages_if_known(name), PAGES_FOR_STATUS),
+            lambda run: str(run["Id"]),
+            lambda run_id: self._run(wanted[run_id]),
+        )
+        return {
+            wanted[run_id].job_id: run if isinstance(run, PipelineError) else self._status(run)
+            for run_id, run in found.items()
+        }
+
+    def _pages_if_known(self, name: str) -> Iterator[list[dict[str, Any]]]:
+        """None of a Glue job that is gone: its runs are read one by one."""
+        with suppress(NotFound):
+            yield from self._pages(name)
 
     def _pages(self, name: str) -> Iterator[list[dict[str, Any]]]:
-        token: dict[str, str] = {}
-        while True:
-            with _errors(f"listing runs of Glue job {name}"):
-                answer = self._client.get_job_runs(JobName=name, MaxResults=RUNS_PER_PAGE, **token)
-            yield answer.get("JobRuns", [])
-            if not answer.get("NextToken"):
-                return
-            token = {"NextToken": answer["NextToken"]}
+        return pages(
+            self._client.get_job_runs,
+            "JobRuns",
+            "NextToken",
+            lambda: _errors(f"listing runs of Glue job {name}"),
+            JobName=name,
+            MaxResults=RUNS_PER_PAGE,
+        )
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading Glue run {job.known_id} of {job.target}"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
@@ -20,6 +20,7 @@ from remote_jobs.engines.base import (
     engine_errors,
     mapped,
 )
+from remote_jobs.engines.paging import pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -101,7 +102,7 @@ class RedshiftJobs:
                 answer = self._client.batch_execute_statement(
                     Sqls=[timeout, *request.statements],
                     StatementName=request.job.job_id,
-                    ClientToken=client_token(request.job),
+                    ClientToken=request.job.client_token,
                     WithEvent=True,
                     **self._warehouse.parameters,
                 )
@@ -114,21 +115,19 @@ class RedshiftJobs:
 
         The Data API lists no other role's statements, whatever the caller's policy allows.
         """
-        token: dict[str, str] = {}
-        while True:
-            with _errors(f"looking for load {job.job_id}"):
-                answer = self._client.list_statements(
-                    StatementName=job.job_id,
-                    Status="ALL",
-                    MaxResults=STATEMENTS_PER_PAGE,
-                    **token,
-                )
-            for statement in answer.get("Statements", []):
-                if statement.get("StatementName") == job.job_id:  # the service matches prefixes
-                    return str(statement["Id"])
-            if not answer.get("NextToken"):
-                return None
-            token = {"NextToken": answer["NextToken"]}
+        listed = pages(
+            self._client.list_statements,
+            "Statements",
+            "NextToken",
+            lambda: _errors(f"looking for load {job.job_id}"),
+            StatementName=job.job_id,
+            Status="ALL",
+            MaxResults=STATEMENTS_PER_PAGE,
+        )
+        for statement in chain.from_iterable(listed):
+            if statement.get("StatementName") == job.job_id:  # the service matches prefixes
+                return str(statement["Id"])
+        return None
 
     def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
         """One request per statement: the list, which has pages, holds only the caller's own."""
@@ -172,11 +171,6 @@ class RedshiftJobs:
             console_url=f"{clients.console(region)}/redshiftv2/home?region={region}",
             ended_at=answer.get("UpdatedAt"),
         )
-
-
-def client_token(job: RemoteJob) -> str:
-    """64 characters that stay the same however often this job, and no other, is submitted."""
-    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
 
 
 def _errors(doing: str) -> AbstractContextManager[None]:

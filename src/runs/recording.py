@@ -67,16 +67,15 @@ def record_run(
         if run.stopping:
             result = as_stopped(result, run.why_stopped)
         key = layout.results_key(run_id)
-        written: dict[str, Any] = {}
+        written: dict[str, Any] = dict(started_at=run.claimed_at, ended_at=ended_at)
         if records.count:
-            written["results_url"] = layout.s3_url(bucket, key)
+            written.update(results_url=layout.s3_url(bucket, key))
         if result.items is not None:
             prefix = layout.item_results_prefix(run_id)
-            written["item_results_url"] = layout.s3_url(bucket, prefix)
+            written.update(item_results_url=layout.s3_url(bucket, prefix))
         if manifest and manifest.hidden:
-            written["hidden_objects"] = manifest.hidden
-        times = {"started_at": run.claimed_at, "ended_at": ended_at}
-        result = result.model_copy(update={**times, **written})
+            written.update(hidden_objects=manifest.hidden)
+        result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count:
             _write_document(bucket, key, _head(message, run, result), records)

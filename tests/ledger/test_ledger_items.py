@@ -191,3 +191,8 @@ def test_what_is_no_job_is_refused() -> None:
 def test_a_job_keeps_its_class_when_a_value_is_replaced() -> None:
     job = JobItem.from_item(FIRST_JOB)
     assert replace(job, state=JobState.SUCCEEDED).to_item()["state"] == "SUCCEEDED"
+
+
+def test_the_key_of_a_job_can_be_read_off_its_items_key() -> None:
+    assert JobItem.job_key_of(FIRST_JOB) == KEY
+    assert JobItem.job_key_of({"item": FIRST_JOB["item"]}) == KEY.model_copy(update={"run_id": ""})

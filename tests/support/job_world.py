@@ -16,6 +16,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
+from contracts.ledger_items import JobItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from remote_jobs.callbacks import Callbacks
@@ -296,7 +297,7 @@ class World:
 
     def item(self, message: SubmitJob | None = None) -> dict[str, Any]:
         key = (message or self.message()).key
-        item: dict[str, Any] = self.cloud.ledger.get_item(key.run_id, key.item)
+        item: dict[str, Any] = self.cloud.ledger.get_item(*JobItem.key_of(key))
         return item
 
     def answers(self, callback: str = "callback1") -> list[JobStatus]:

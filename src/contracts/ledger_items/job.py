@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from contracts.job import Engine, JobKey, JobState
-from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
 
 
@@ -62,6 +62,13 @@ class JobItem(LedgerItem):
     def prefix_of(cls, key: JobKey) -> str:
         """What the sort keys of all attempts at the same unit and stage begin with."""
         return f"{cls.PREFIX}{key.unit_id}#{key.stage}#"
+
+    @classmethod
+    def job_key_of(cls, item: Mapping[str, Any]) -> JobKey:
+        """The job's key, as the item's own key says it."""
+        key = Key(*(str(item.get(name, "")) for name in Key._fields))
+        unit_id, stage, attempt = after(cls.PREFIX, item).split("#")
+        return JobKey(run_id=key.run_id, unit_id=unit_id, stage=stage, attempt=int(attempt))
 
     @classmethod
     def changes(cls, **values: Any) -> Changes:

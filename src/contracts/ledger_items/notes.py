@@ -69,7 +69,7 @@ class EventItem(LedgerItem):
     KEY_FIELDS: ClassVar = frozenset({"run_id", "event_id"})
     PREFIX: ClassVar = "EVENT#"
 
-    run_id: str
+    run_id: str = ""
     event_id: str
     message_id: str | None = None
     seen_at: str | None = None

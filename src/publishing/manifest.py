@@ -23,7 +23,7 @@ from ledger.units import units_of
 from publishing.lineage import PublishedRun
 from publishing.place import manifest_pieces
 from runs.outcome import is_tolerated
-from runs.units import IN_MEMORY_BYTES, Places, unit_outcomes
+from runs.units import IN_MEMORY_BYTES, OutputLocations, unit_outcomes
 from runtime import clients, s3
 from runtime.handler import RemainingTime
 
@@ -84,7 +84,7 @@ def read_units(
     run_id = run.request.run_id
     after = progress.after
     units = units_of(ledger, run_id, after)
-    places = Places(bucket, run_id, run.request.dataset_name)
+    places = OutputLocations(bucket, run_id, run.request.dataset_name)
     found = (
         outcome
         for outcome in unit_outcomes(summary, units, places)

@@ -27,7 +27,9 @@ LOOK_AGAIN_SECONDS: Final = 5
 # An engine that does not know a job may not have it in its list yet, so long after its submission.
 LISTED_AFTER_SECONDS: Final = 300
 Sleep = Callable[[float], None]
-Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
+Reason = (
+    PipelineError | str
+)  # why a job has not ended yet; an error if its engine could not be used
 
 
 class EndsByItself(str):
@@ -45,7 +47,7 @@ class Stopped:
     """
 
     ended: list[JobRecord] = field(default_factory=list)
-    going_on: dict[str, Why] = field(default_factory=dict)
+    going_on: dict[str, Reason] = field(default_factory=dict)
     logs_pending: set[str] = field(default_factory=set)
 
     def and_also(self, other: Stopped) -> Stopped:
@@ -74,7 +76,7 @@ class Stopped:
         return [f"job {job}: {why}" for job, why in going_on if not isinstance(why, EndsByItself)]
 
     @property
-    def errors(self) -> dict[str, Why]:
+    def errors(self) -> dict[str, Reason]:
         return {job: why for job, why in self.going_on.items() if not isinstance(why, str)}
 
 
@@ -130,13 +132,13 @@ class _Rounds:
     told: set[RemoteJob]
     logs_pending: set[str]
 
-    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
+    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Reason]:
         """Bring each job one step nearer to its end; why some are not there, by job id."""
         by_engine: dict[Engine, list[JobRecord]] = defaultdict(list)
         for record in records.values():
             if not record.state.ended:
                 by_engine[record.engine].append(record)
-        going_on: dict[str, Why] = {}
+        going_on: dict[str, Reason] = {}
         for engine, of_engine in by_engine.items():
             try:
                 going_on |= self._look_at_engine(self.stopper.adapter(engine), of_engine)
@@ -144,11 +146,13 @@ class _Rounds:
                 going_on |= {record.job_id: error for record in of_engine}
         return going_on
 
-    def _look_at_engine(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+    def _look_at_engine(
+        self, adapter: RemoteJobs, records: Sequence[JobRecord]
+    ) -> dict[str, Reason]:
         budget = RequestBudget(self.stopper.jobs.ledger, self.stopper.clock)
         needed = partial(requests_for, now=self.stopper.clock())
         now = budget.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
-        going_on: dict[str, Why] = {
+        going_on: dict[str, Reason] = {
             record.job_id: f"{adapter.engine} is asked about it later" for record in records
         }
         submitted: list[JobRecord] = []
@@ -167,9 +171,9 @@ class _Rounds:
             going_on |= self._end_or_stop(adapter, submitted)
         return going_on
 
-    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
+    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Reason]:
         """Keep the ends of those that have ended, have the others stopped."""
-        going_on: dict[str, Why] = {}
+        going_on: dict[str, Reason] = {}
         answers = adapter.status_of_many([record.remote for record in records])
         to_stop: list[RemoteJob] = []
         for record in records:
@@ -206,7 +210,7 @@ class _Rounds:
 
     def _ended_or_not(
         self, record: JobRecord, answer: Answer
-    ) -> tuple[Why | None, RemoteJob | None]:
+    ) -> tuple[Reason | None, RemoteJob | None]:
         """Why the job has not ended (None: it has), and the job if it is to be stopped."""
         try:
             status = state_of(record, answer)

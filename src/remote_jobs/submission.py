@@ -33,7 +33,7 @@ from remote_jobs.engines.base import EngineStatus, RemoteJobs
 from remote_jobs.invoked import record_ends, to_be_invoked
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
-from remote_jobs.work import Work, request_of, work_of
+from remote_jobs.work import JobSpec, job_spec_of, request_of
 from runtime import s3
 from runtime.handler import Clock, logger, metrics, utc_now
 from runtime.tokens import Tokens, random_token
@@ -80,7 +80,7 @@ class Submitter:
         elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
             record = record.given_up(record.cancelling, now)
         elif record.engine.invoked:
-            return to_be_invoked(self.jobs, record, work_of(message, self.data_bucket), now)
+            return to_be_invoked(self.jobs, record, job_spec_of(message, self.data_bucket), now)
         return record.status(now)
 
     def _refuse_a_former_holder(self, message: SubmitJob) -> None:
@@ -111,7 +111,7 @@ class Submitter:
         earlier = self.jobs.earlier(key)
         if not earlier:
             return None
-        input_url = work_of(message, self.data_bucket).input_url
+        input_url = job_spec_of(message, self.data_bucket).input_url
         for record in earlier:
             if record.engine is Engine.REDSHIFT and record.input_url != input_url:
                 return None  # other rows were loaded after any earlier load of these
@@ -143,19 +143,19 @@ class Submitter:
 
     def _submitted(self, message: SubmitJob, record: JobRecord | None) -> JobRecord:
         """Submit what has no service id yet."""
-        work = work_of(message, self.data_bucket)
+        spec = job_spec_of(message, self.data_bucket)
         if record is None:
             claimed_at = self.stopwatch()
-            intent = self._intent(message, work)
+            intent = self._intent(message, spec)
             created, record = self.jobs.create(intent)
             if created:
-                return self._start(replace(intent, submitting_until=None), work, claimed_at)
+                return self._start(replace(intent, submitting_until=None), spec, claimed_at)
             record = self.jobs.await_by(record, message.callback_id)
             if record.state.ended or record.service_id is not None:
                 return record
-        return self._resume(record, work)
+        return self._resume(record, spec)
 
-    def _intent(self, message: SubmitJob, work: Work) -> JobRecord:
+    def _intent(self, message: SubmitJob, spec: JobSpec) -> JobRecord:
         now = self.clock().replace(microsecond=0)
         key = message.key
         prefix = layout.job_prefix(key.run_id, key.unit_id, key.stage, key.attempt)
@@ -165,17 +165,17 @@ class Submitter:
             engine=message.engine,
             callback_id=message.callback_id,
             state=JobState.SUBMITTED,
-            target=self.adapter.target(work.name),
+            target=self.adapter.target(spec.name),
             submitted_at=now,
             deadline=int(now.timestamp()) + message.timeout_seconds,
             timeout_seconds=message.timeout_seconds,
             output_url=layout.s3_url(self.data_bucket, prefix),
-            input_url=work.input_url,
+            input_url=spec.input_url,
             submitting_until=self._submission_ends(),
             execution=message.execution_arn,
         )
 
-    def _resume(self, record: JobRecord, work: Work) -> JobRecord:
+    def _resume(self, record: JobRecord, spec: JobSpec) -> JobRecord:
         """Go on with an intent that an earlier call left."""
         now = self.clock()
         if record.submitting_until is not None:
@@ -197,9 +197,9 @@ class Submitter:
                 f"another call may be submitting job {record.job_id} just now; it has up to"
                 f" {SUBMISSION_SECONDS} s"
             )
-        return self._start(record, work, claimed_at)
+        return self._start(record, spec, claimed_at)
 
-    def _start(self, record: JobRecord, work: Work, claimed_at: float) -> JobRecord:
+    def _start(self, record: JobRecord, spec: JobSpec, claimed_at: float) -> JobRecord:
         """Submit it; only the one call that claimed the submission comes here.
 
         Args:
@@ -212,7 +212,7 @@ class Submitter:
             # Whoever decides to stop the run looks for jobs afterwards, so one of the two is seen:
             # the decision here, or the intent there.
             self._refuse_if_stopped(record.key)
-            service_id = self.adapter.submit(request_of(record, work))
+            service_id = self.adapter.submit(request_of(record, spec))
         except (EngineFull, Throttled):
             self.jobs.not_submitted(record, self.clock())
             raise

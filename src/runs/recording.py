@@ -26,7 +26,7 @@ from ledger.units import units_of
 from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
-from runs.units import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
+from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import s3
 from runtime.handler import logger, metrics
 from sources.manifest import read_summary
@@ -61,7 +61,9 @@ def record_run(
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
     units = units_of(ledger, run_id) if manifest and manifest.objects else iter(())
-    places = Places.of(bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id))
+    places = OutputLocations.of(
+        bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
+    )
     with UnitRecords(unit_outcomes(manifest, units, places)) as records:
         result = decide(message, records, manifest.items if manifest else None)
         if run.stopping:

@@ -31,7 +31,7 @@ IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a te
 
 
 @dataclass(frozen=True)
-class Places:
+class OutputLocations:
     """Where the results of a run's units lie.
 
     Attributes:
@@ -44,7 +44,9 @@ class Places:
     tables: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None) -> Places:
+    def of(
+        cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None
+    ) -> OutputLocations:
         """The places of a run; without tables where it ended before its contract was read."""
         tables: list[str] = []
         if snapshot is not None:
@@ -130,7 +132,7 @@ class UnitRecords:
 
 
 def unit_outcomes(
-    manifest: ManifestSummary | None, units: Iterable[UnitItem], places: Places
+    manifest: ManifestSummary | None, units: Iterable[UnitItem], places: OutputLocations
 ) -> Iterator[UnitOutcome]:
     """One outcome for every unit of the manifest; a unit without one has failed.
 
@@ -147,7 +149,7 @@ def unit_outcomes(
             yield _outcome(unit_id, found, places)
 
 
-def _outcome(unit_id: str, unit: UnitItem | None, places: Places) -> UnitOutcome:
+def _outcome(unit_id: str, unit: UnitItem | None, places: OutputLocations) -> UnitOutcome:
     if unit is None:
         never_begun = _missing("start-unit", "the unit was never begun")
         return UnitOutcome(unit_id=unit_id, status=UnitStatus.FAILED, failure=never_begun)

@@ -10,9 +10,9 @@ from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
 from runs.recording import document_pieces
-from runs.units import Places, UnitRecords, unit_outcomes
+from runs.units import OutputLocations, UnitRecords, unit_outcomes
 
-PLACES = Places("data-bucket", "r1", "orders")
+PLACES = OutputLocations("data-bucket", "r1", "orders")
 
 
 def manifest(*shard_sizes: int) -> ManifestSummary:
@@ -103,7 +103,7 @@ def test_seconds_need_both_ends() -> None:
 def test_both_quarantine_objects_of_a_unit_are_told(
     stage: str | None, rejected: int, rules: list[str], set_aside: int, told: tuple[bool, bool]
 ) -> None:
-    places = Places("data", "run-1", "sales")
+    places = OutputLocations("data", "run-1", "sales")
     findings = tuple(Finding(rule=rule, severity="quarantine", rows=1) for rule in rules)
     rows = RowCounts(rejected=rejected)
 
@@ -129,6 +129,6 @@ def test_what_failed_in_a_store_is_in_those_before_it_already(
     failed_stage: str | None, tables: tuple[str, ...]
 ) -> None:
     everywhere = ("files:results/sales/", "dynamodb", "redshift:sales")
-    places = Places("data", "run-1", "sales", everywhere)
+    places = OutputLocations("data", "run-1", "sales", everywhere)
 
     assert places.outputs("00000-000", failed_stage, RowCounts(), ()).tables == tables

@@ -57,10 +57,10 @@ class Ledger:
     def get_item(self, run_id: str, item: str) -> Item | None:
         """The item as it is now (a consistent read), or None."""
         with clients.translated(f"reading {run_id}/{item} in the ledger"):
-            answer = clients.client("dynamodb").get_item(
+            response = clients.client("dynamodb").get_item(
                 TableName=self._table, Key=_key(run_id, item), ConsistentRead=True
             )
-        return _from_wire(answer["Item"]) if "Item" in answer else None
+        return _from_wire(response["Item"]) if "Item" in response else None
 
     def query(self, run_id: str, prefix: str, after: str | None = None) -> Iterator[Item]:
         """A run's items whose sort key starts so, in its order (consistent, page by page).

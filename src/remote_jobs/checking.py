@@ -59,8 +59,8 @@ def checked(
     record = located(jobs, adapter, record, clock)
     if record.service_id is None or record.state.ended:
         return record
-    answer = adapter.status_of_many([record.remote])[record.job_id]
-    status = state_of(record, answer)
+    response = adapter.status_of_many([record.remote])[record.job_id]
+    status = state_of(record, response)
     record = jobs.known_as(record, status.service_id)
     if status.state.ended:
         status = with_log_tail(record.engine, record.remote, status)

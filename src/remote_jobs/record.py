@@ -9,7 +9,7 @@ from typing import Final
 from contracts.errors import NotFound, PipelineError
 from contracts.job import JobState, JobStatus
 from contracts.ledger_items import JobItem
-from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob
+from remote_jobs.engines.base import EngineStatus, RemoteJob, Response
 
 ERROR_CHARACTERS: Final = 2000
 
@@ -56,10 +56,10 @@ class JobRecord(JobItem):
         error, state = None, status.state
         if state is not JobState.SUCCEEDED:
             as_it_says = f"{self.engine} ended the job as {status.raw_state}"
-            told = [status.error, self.cancelling]
+            reasons = [status.error, self.cancelling]
             if state is JobState.CANCELLED:
-                told.reverse()  # a service does not know why we cancelled it
-            error = next((text for text in told if text), as_it_says)
+                reasons.reverse()  # a service does not know why we cancelled it
+            error = next((text for text in reasons if text), as_it_says)
             if state is not JobState.TIMED_OUT and self.overdue(ended_at):
                 state = JobState.TIMED_OUT  # ended because it was late, by us or by its service
         return replace(
@@ -73,14 +73,14 @@ class JobRecord(JobItem):
         )
 
     def given_up(self, reason: str, now: datetime) -> JobRecord:
-        """The record as it is told of a job that is being stopped: nobody waits for its end."""
+        """The record to report of a job that is being stopped: nobody waits for its end."""
         late = self.overdue(now)
         state = JobState.TIMED_OUT if late else JobState.CANCELLED
         return replace(self, state=state, error=reason[:ERROR_CHARACTERS])
 
 
-def state_of(record: JobRecord, answer: Answer) -> EngineStatus:
-    """What the engine's answer means for the job.
+def state_of(record: JobRecord, response: Response) -> EngineStatus:
+    """What the engine's response means for the job.
 
     An engine that does not know the job says nothing about its success, so it counts as going on
     until its deadline.
@@ -88,8 +88,8 @@ def state_of(record: JobRecord, answer: Answer) -> EngineStatus:
     Raises:
         PipelineError: the engine could not be asked.
     """
-    if isinstance(answer, NotFound):
+    if isinstance(response, NotFound):
         return EngineStatus(record.state, "UNKNOWN")
-    if isinstance(answer, PipelineError):
-        raise answer
-    return answer
+    if isinstance(response, PipelineError):
+        raise response
+    return response

@@ -1,9 +1,9 @@
 """Stopping jobs that nobody owns any more, and seeing that they have ended.
 
-A job is condemned in the ledger first, by compare-and-set on the callback that waits for it: an
-attempt that took the job before keeps it, and none takes it afterwards. Then its engine is told to
-stop it, and asked until it says that the job has ended. Every step may be repeated. An engine with
-a quota is asked no more than the watcher and this may ask it together.
+A job is marked for cancellation in the ledger first, by compare-and-set on the callback that waits
+for it: an attempt that took the job before still has it, and none takes it afterwards. Then its
+engine is requested to stop it, and asked until it says that the job has ended. Every step may be
+repeated. An engine with a quota is asked no more than the watcher and this may ask it together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
-from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob, RemoteJobs
+from remote_jobs.engines.base import EngineStatus, RemoteJob, RemoteJobs, Response
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.ledger import JobLedger
 from remote_jobs.quota import RequestBudget, requests_for
@@ -98,13 +98,13 @@ class JobStopper:
         """Stop the jobs that are still awaited by whom they were when they were read.
 
         Args:
-            reason: kept as the jobs' error.
+            reason: stored as the jobs' error.
             patience_seconds: how long to look whether they have ended; 0: once.
         """
         result = Stopped()
         marked = (job for job in records if self.jobs.mark_for_cancellation(job, reason))
         going = {record.job_id: record for record in marked}
-        rounds = _Rounds(self, told=set(), logs_pending=result.logs_pending)
+        rounds = _Rounds(self, requested=set(), logs_pending=result.logs_pending)
         looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
         for look in range(looks):
             if look:
@@ -122,14 +122,14 @@ class JobStopper:
 
 @dataclass(frozen=True)
 class _Rounds:
-    """One look after the other at the same jobs.
+    """One check after the other of the same jobs.
 
     Attributes:
-        told: the jobs, by what was known of them, whose engines took the request to stop them.
+        requested: the jobs, by what was known of them, whose engines took the request to stop them.
     """
 
     stopper: JobStopper
-    told: set[RemoteJob]
+    requested: set[RemoteJob]
     logs_pending: set[str]
 
     def look(self, records: Mapping[str, JobRecord]) -> dict[str, Reason]:
@@ -172,19 +172,19 @@ class _Rounds:
         return going_on
 
     def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Reason]:
-        """Keep the ends of those that have ended, have the others stopped."""
+        """Record the ends of those that have ended, have the others stopped."""
         going_on: dict[str, Reason] = {}
-        answers = adapter.status_of_many([record.remote for record in records])
+        responses = adapter.status_of_many([record.remote for record in records])
         to_stop: list[RemoteJob] = []
         for record in records:
-            why, remote = self._ended_or_not(record, answers[record.job_id])
+            why, remote = self._ended_or_not(record, responses[record.job_id])
             if why is not None:
                 going_on[record.job_id] = why
-            if remote is not None and remote not in self.told:
+            if remote is not None and remote not in self.requested:
                 to_stop.append(remote)
         if to_stop:
             refused = adapter.cancel_many(to_stop)
-            self.told.update(job for job in to_stop if job.job_id not in refused)
+            self.requested.update(job for job in to_stop if job.job_id not in refused)
             going_on |= refused
         return going_on
 
@@ -209,12 +209,12 @@ class _Rounds:
         return jobs.give_up_intent(record.ended(never, now))[1]
 
     def _ended_or_not(
-        self, record: JobRecord, answer: Answer
+        self, record: JobRecord, response: Response
     ) -> tuple[Reason | None, RemoteJob | None]:
         """Why the job has not ended (None: it has), and the job if it is to be stopped."""
         try:
-            status = state_of(record, answer)
-            if isinstance(answer, NotFound):
+            status = state_of(record, response)
+            if isinstance(response, NotFound):
                 submitted_at = record.deadline - record.timeout_seconds
                 if self.stopper.clock().timestamp() < submitted_at + LISTED_AFTER_SECONDS:
                     return f"{record.engine} does not know it yet", record.remote
@@ -229,14 +229,14 @@ class _Rounds:
         return EndsByItself(why) if record.engine.invoked else why, record.remote
 
     def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
-        """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""
+        """Record the end; `active` stays, so that the watcher reports it to whoever still waits."""
         jobs, now = self.stopper.jobs, self.stopper.clock()
         status = with_log_tail(record.engine, record.remote, status)
         if status.log_pending:
             self.logs_pending.add(record.job_id)
-        kept = jobs.end(record.ended(status, now), reported=False)
-        if not kept.state.ended:  # another callback was registered meanwhile
-            kept = jobs.end(
-                replace(record, callback_id=kept.callback_id).ended(status, now), reported=False
+        recorded = jobs.end(record.ended(status, now), reported=False)
+        if not recorded.state.ended:  # another callback was registered meanwhile
+            recorded = jobs.end(
+                replace(record, callback_id=recorded.callback_id).ended(status, now), reported=False
             )
-        return None if kept.state.ended else "somebody else awaits it"
+        return None if recorded.state.ended else "somebody else awaits it"

@@ -40,7 +40,7 @@ from runtime.tokens import Tokens, random_token
 
 # Longer than the one request that submits can take (connect and read timeouts of runtime.clients).
 REQUEST_SECONDS: Final = 30
-# How long a call keeps others from submitting; what is left when it submits has to be enough.
+# How long a call prevents others from submitting; what is left when it submits has to be enough.
 SUBMISSION_SECONDS: Final = 45
 
 
@@ -75,7 +75,7 @@ class Submitter:
         else:
             record = self._submitted(message, record)
         now = self.clock()
-        if record.state.ended:  # this answer tells it; nobody needs to answer the callback
+        if record.state.ended:  # this response reports it; nobody needs to complete the callback
             self.jobs.reported(record)
         elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
             record = record.given_up(record.cancelling, now)
@@ -227,7 +227,7 @@ class Submitter:
         now = self.clock()
         current = self.jobs.submitted(record, service_id, now)
         if current.service_id != service_id or current.cancelling:
-            # ended, condemned, or found and adopted, meanwhile
+            # ended, marked for cancellation, or found and adopted, meanwhile
             self._give_up(record, service_id)
             return current
         metrics.add_metric("JobsSubmitted", MetricUnit.Count, 1)

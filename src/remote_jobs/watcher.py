@@ -1,8 +1,8 @@
 """Completes the callbacks of jobs that ended, and sends heartbeats for jobs that run.
 
 It knows nothing of the event that woke it: it checks every active job of the ledger and asks the
-engines, so events may be late, doubled or lost. One job or engine that fails does not keep the
-others waiting; the whole check fails at its end, for the alarm. An engine with a quota is asked
+engines, so events may be late, doubled or lost. One job or engine that fails does not delay the
+others; the whole check fails at its end, for the alarm. An engine with a quota is asked
 about some of its jobs at a time, in turn.
 """
 
@@ -19,7 +19,7 @@ from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
 from remote_jobs.callbacks import Callbacks, Delivery
 from remote_jobs.checking import located
-from remote_jobs.engines.base import Answer, EngineStatus, Quota, RemoteJobs
+from remote_jobs.engines.base import EngineStatus, Quota, RemoteJobs, Response
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.ledger import JobLedger
 from remote_jobs.quota import RequestBudget, requests_for
@@ -35,8 +35,8 @@ AT_ONCE: Final = 8
 # A callback is checkpointed before its job is submitted, so it is known within seconds; one that is
 # still unknown so long after the job's end belongs to an execution that is gone.
 UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
-# EMR copies a step's log to S3 every five minutes. So long a failed job's answer waits for it: what
-# went wrong is worth more than a quicker failure.
+# EMR copies a step's log to S3 every five minutes. The report of a failed job waits for it so long:
+# what went wrong is worth more than a quicker failure.
 LOG_PATIENCE: Final = timedelta(minutes=6)
 # A job that its engine still calls running so long after its deadline, though it was cancelled, or
 # whose state nobody knows, is not asked about for ever.
@@ -53,7 +53,7 @@ class _Going:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Looks after all active jobs, as far as the engines' quotas allow it at once.
+    """Checks all active jobs, as far as the engines' quotas allow it at once.
 
     Attributes:
         adapter: gives the adapter of an engine, or raises NotConfigured.
@@ -77,7 +77,7 @@ class Watcher:
                     self._failed(tally, error, engine=engine)
             for engine, records in self._taking_turns(going, tally).items():
                 try:
-                    self._look_after_jobs(going[engine].adapter, records, pool, tally)
+                    self._check_jobs(going[engine].adapter, records, pool, tally)
                 except Exception as error:
                     self._failed(tally, error, engine=engine)
         counts = {done.value: tally.done[done] for done in Done}
@@ -88,12 +88,12 @@ class Watcher:
     def _begin_with_engine(
         self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally
     ) -> _Going | None:
-        """Tell the ends that are known; what is left to be asked about."""
+        """Report the ends that are known; what is left to be checked."""
         records = list(self._active(engine, tally))
         if not records:
             return None
         ended = [record for record in records if record.state.ended]
-        self._each(pool, tally, ended, self._tell)
+        self._each(pool, tally, ended, self._report)
         going = [record for record in records if not record.state.ended]
         return _Going(self.adapter(engine), going)
 
@@ -117,7 +117,7 @@ class Watcher:
                 taken[record.engine].append(record)
         return taken
 
-    def _look_after_jobs(
+    def _check_jobs(
         self,
         adapter: RemoteJobs,
         going: Sequence[JobRecord],
@@ -125,13 +125,13 @@ class Watcher:
         tally: Tally,
     ) -> None:
         submitted = [record for record in going if record.service_id is not None]
-        answers = adapter.status_of_many([record.remote for record in submitted])
-        self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
+        responses = adapter.status_of_many([record.remote for record in submitted])
+        self._each(pool, tally, submitted, lambda job: self._follow(job, responses[job.job_id]))
         intents = [record for record in going if record.service_id is None]
-        self._each(pool, tally, intents, lambda job: self._look_after_intent(job, adapter))
+        self._each(pool, tally, intents, lambda job: self._check_intent(job, adapter))
 
     def _requests(self, record: JobRecord, quota: Quota) -> float:
-        """What it takes to look after a job, in requests."""
+        """What it takes to check a job, in requests."""
         return requests_for(record, quota, self.clock())
 
     def _active(self, engine: Engine, tally: Tally) -> Iterator[JobRecord]:
@@ -157,14 +157,14 @@ class Watcher:
             except Exception as error:
                 self._failed(tally, error, job_id=record.job_id, run_id=record.key.run_id)
 
-    def _follow(self, record: JobRecord, answer: Answer) -> Done:
-        """Keep and tell what the engine said of a submitted job."""
+    def _follow(self, record: JobRecord, response: Response) -> Done:
+        """Record and report what the engine said of a submitted job."""
         now = self.clock()
-        status = state_of(record, answer)
+        status = state_of(record, response)
         record = self.jobs.known_as(record, status.service_id)
         if status.state.ended:
             return self._end(record, status)
-        if isinstance(answer, NotFound):
+        if isinstance(response, NotFound):
             logger.warning("its engine does not know the job", extra={"job_id": record.job_id})
             if record.overdue(now):
                 return self._end_as_late(record, f"{record.engine} does not know the job any more")
@@ -181,7 +181,7 @@ class Watcher:
         delivery = self.callbacks.heartbeat(record.callback_id)
         return Done.HEARTBEAT if delivery is Delivery.DELIVERED else Done.NOTHING
 
-    def _look_after_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
+    def _check_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
         """Find what an interrupted call submitted; end what nobody will submit any more."""
         now = self.clock()
         if record.submitting_until is not None and not record.interrupted(now):
@@ -194,7 +194,7 @@ class Watcher:
             # Only if it still is as the index had it: it may have got its place just now.
             given_up, current = self.jobs.give_up_intent(late)
             if given_up:
-                return self._tell(current)
+                return self._report(current)
         return Done.NOTHING
 
     def _end_as_late(self, record: JobRecord, error: str) -> Done:
@@ -202,35 +202,37 @@ class Watcher:
 
     def _end(self, record: JobRecord, status: EngineStatus) -> Done:
         status = with_log_tail(record.engine, record.remote, status)
-        kept = self.jobs.end(record.ended(status, self.clock()), reported=False)
-        mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
+        recorded = self.jobs.end(record.ended(status, self.clock()), reported=False)
+        mine = (
+            recorded.active and recorded.state.ended and recorded.callback_id == record.callback_id
+        )
         if not mine:
             return Done.NOTHING
-        if status.log_pending and not self._out_of_patience(kept):
-            return self._heartbeat(kept)
-        return self._answer(kept)
+        if status.log_pending and not self._out_of_patience(recorded):
+            return self._heartbeat(recorded)
+        return self._complete(recorded)
 
-    def _tell(self, record: JobRecord) -> Done:
-        """Tell the end that was kept before; with its log, where that was still to come."""
-        as_told = EngineStatus(record.state, record.state, log_tail=record.log_tail)
-        status = with_log_tail(record.engine, record.remote, as_told)
+    def _report(self, record: JobRecord) -> Done:
+        """Report the end that was recorded before; with its log, where that was still to come."""
+        as_recorded = EngineStatus(record.state, record.state, log_tail=record.log_tail)
+        status = with_log_tail(record.engine, record.remote, as_recorded)
         if status.log_pending and not self._out_of_patience(record):
             return self._heartbeat(record)
         if status.log_tail != record.log_tail:
             log_url = record.log_url or status.log_url
             record = replace(record, log_tail=status.log_tail, log_url=log_url)
             self.jobs.store_log(record)
-        return self._answer(record)
+        return self._complete(record)
 
     def _out_of_patience(self, record: JobRecord) -> bool:
         """Its log should be there by now."""
         ended_at = record.ended_at or self.clock()
         return self.clock() - ended_at >= LOG_PATIENCE
 
-    def _answer(self, record: JobRecord) -> Done:
-        """Tell the end; `active` stays only while the callback may still become known."""
+    def _complete(self, record: JobRecord) -> Done:
+        """Report the end; `active` stays only while the callback may still become known."""
         now = self.clock()
-        delivery = self.callbacks.answer(record.callback_id, record.status(now))
+        delivery = self.callbacks.complete(record.callback_id, record.status(now))
         ended_at = record.ended_at or now
         if delivery is Delivery.UNKNOWN and now - ended_at < UNKNOWN_CALLBACK_GRACE:
             logger.info("callback not known", extra={"job_id": record.job_id})
@@ -241,4 +243,4 @@ class Watcher:
     @staticmethod
     def _failed(tally: Tally, error: Exception, **about: str) -> None:
         tally.errors.append(error)
-        logger.warning("not looked after", extra={"error": repr(error), **about})
+        logger.warning("not checked", extra={"error": repr(error), **about})

@@ -39,7 +39,7 @@ STOPPED: Final = "STOPPED"
 
 
 def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
-    """Claim the run for `message.execution_arn`, or tell who holds it.
+    """Claim the run for `message.execution_arn`, or say who holds it.
 
     Raises:
         TransientFailure: the run changed hands a moment ago, and its holder is not known yet; or

@@ -62,27 +62,27 @@ class Executions(Protocol):
 
 
 def execution(arn: str) -> Ended:
-    """As the service tells it."""
+    """As the service has it."""
     try:
         with clients.translated(f"asking for execution {arn}"):
-            answer = clients.client("lambda").get_durable_execution(
+            response = clients.client("lambda").get_durable_execution(
                 DurableExecutionArn=arn, IncludeExecutionData=True
             )
     except NotFound:
         return Ended(GONE)
-    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+    return Ended(str(response["Status"]), response.get("Error", {}).get("ErrorMessage"))
 
 
 def execution_status(arn: str) -> str:
-    """The durable execution's status as the service tells it, or GONE."""
+    """The durable execution's status, or GONE if the service does not know it."""
     try:
         with clients.translated(f"asking for execution {arn}"):
-            answer = clients.client("lambda").get_durable_execution(
+            response = clients.client("lambda").get_durable_execution(
                 DurableExecutionArn=arn, IncludeExecutionData=False
             )
     except NotFound:
         return GONE
-    return str(answer["Status"])
+    return str(response["Status"])
 
 
 def is_settling(run: RunItem, status: str, now: datetime) -> bool:

@@ -60,7 +60,7 @@ def record_items(message: RecordItems, data_bucket: str, ledger: Ledger) -> Item
 
     Raises:
         OwnershipLost: a later attempt holds the run, and its results are not to be overwritten.
-        InvalidData: the unit is no batch of items, or rows that were rejected or set aside are not
+        InvalidData: the unit is no batch of items, or rows that were rejected or unstorable are not
             of this batch.
     """
     run = owned_run(ledger, message.run_id, message.run_attempt)
@@ -110,7 +110,7 @@ def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
             f"{message.rejected_url}: line {foreign[0]} is not one of the {len(lines)} items of"
             f" {batch.url}"
         )
-    rejects |= _set_aside(message.set_aside_url, lines, rejects)
+    rejects |= _unstorable(message.set_aside_url, lines, rejects)
     first = layout.first_item(batch.key)
     for number, text in enumerate(lines, start=1):
         index = first + number - 1
@@ -122,10 +122,10 @@ def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
             yield ItemResult(index, ItemStatus.STORED, text)
 
 
-def _set_aside(
+def _unstorable(
     url: str | None, lines: Sequence[str], rejects: Mapping[int, Any]
 ) -> dict[int, list[dict[str, Any]]]:
-    """Why transform has set rows aside, by their line in the batch.
+    """Why rows were unstorable in transform, by their line in the batch.
 
     Its rows are numbered among the valid ones, which are in the batch's order.
     """

@@ -51,7 +51,7 @@ from runtime.handler import (
 
 PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
-STOP_PATIENCE_SECONDS: Final = 20  # a person waits for the answer
+STOP_PATIENCE_SECONDS: Final = 20  # a person is waiting
 
 
 class ReaperIncomplete(PipelineError):
@@ -60,11 +60,11 @@ class ReaperIncomplete(PipelineError):
 
 @dataclass(frozen=True)
 class Reaper:
-    """Looks after runs and jobs whose execution has ended.
+    """Ends runs and jobs whose execution has ended.
 
     Attributes:
         executions: how an execution stands.
-        publish: tells a notification.
+        publish: sends a notification.
         stack: for the commands in it.
     """
 
@@ -154,7 +154,7 @@ class Reaper:
         are being cancelled or long overdue.
 
         Raises:
-            ReaperIncomplete: some could not be looked after.
+            ReaperIncomplete: some could not be checked.
         """
         problems: list[str] = []
         of_runs: dict[str, list[JobRecord]] = defaultdict(list)
@@ -164,7 +164,7 @@ class Reaper:
             for record in self.jobs.active(engine):
                 if isinstance(record, PipelineError):
                     problems.append(str(record))
-                elif not record.state.ended:  # an end that is not told yet is the watcher's
+                elif not record.state.ended:  # an end that is not reported yet is the watcher's
                     of_runs[record.key.run_id].append(record)
         for run_id, records in of_runs.items():
             with logger.append_context_keys(run_id=run_id):
@@ -186,8 +186,8 @@ class Reaper:
         if not run.status.ended:
             self.endings.mark(run, ended)
         # First the jobs, then whether the run is still the same one's: if it was taken over before,
-        # these may be the next attempt's jobs; if it is taken over later, those it takes are told
-        # by their callbacks.
+        # these may be the next attempt's jobs; if it is taken over later, those it takes are
+        # told apart by their callbacks.
         jobs = self.jobs.of_run(run_id)
         now = find_run(self.ledger, run_id)
         if now is None or (now.holder, now.run_attempt) != (arn, run.run_attempt):

@@ -91,7 +91,7 @@ def record_run(
 
 
 def _end_of(run: RunItem, now: datetime) -> str:
-    """A repeat keeps the end that was written first."""
+    """The end that was written first stands."""
     return run.ended_at if run.status.ended and run.ended_at else format_timestamp(now)
 
 

@@ -68,7 +68,7 @@ class OutputLocations:
 
         Args:
             failed_stage: absent: it is stored.
-            set_aside: rows that transform has set aside.
+            set_aside: rows that transform found unstorable.
         """
         after_transform = failed_stage is None or failed_stage.startswith("store-")
         after_validate = after_transform or failed_stage == "transform"
@@ -77,12 +77,12 @@ class OutputLocations:
         ours = set(SUMMARIES) & rules if set_aside or failed_stage == "transform" else set()
         rejected = rows.rejected > set_aside or bool(failed_stage and rules - ours)
         quarantine = layout.quarantine_key(self.dataset_name, run, unit_id)
-        aside = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
+        unstorable = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
         return UnitOutputs(
             valid_url=url(layout.valid_prefix(run, unit_id)) if after_validate else None,
             output_url=url(layout.output_prefix(run, unit_id)) if after_transform else None,
             quarantine_url=url(quarantine) if rejected else None,
-            set_aside_url=url(aside) if set_aside or ours else None,
+            set_aside_url=url(unstorable) if set_aside or ours else None,
             findings_url=url(layout.findings_key(run, unit_id)) if findings else None,
             tables=self._tables(failed_stage),
         )

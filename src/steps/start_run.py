@@ -78,7 +78,7 @@ def _start(message: StartRun, function: str, name: str) -> str:
     )
     with clients.translated(f"starting {function} as {name}"):
         try:
-            answer = clients.client("lambda").invoke(
+            response = clients.client("lambda").invoke(
                 FunctionName=function,
                 InvocationType="Event",
                 DurableExecutionName=name,
@@ -89,6 +89,6 @@ def _start(message: StartRun, function: str, name: str) -> str:
                 raise
             problem = Problem("runId", f"execution {name} was started with other content")
             raise RunConflict(f"run {message.request.run_id}", [problem]) from error
-    if "DurableExecutionArn" not in answer:
+    if "DurableExecutionArn" not in response:
         raise NotConfigured(f"{function} is not a durable function: its start gave no execution")
-    return str(answer["DurableExecutionArn"])
+    return str(response["DurableExecutionArn"])

@@ -12,7 +12,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 
 from contracts.job import Engine, JobKey
 from remote_jobs.engines import emr_serverless, glue, redshift, ssm_commands
-from remote_jobs.engines.base import Answer, JobRequest, RemoteJob, RemoteJobs
+from remote_jobs.engines.base import JobRequest, RemoteJob, RemoteJobs, Response
 from remote_jobs.engines.emr import EmrJobs
 from remote_jobs.engines.emr_ssm import EmrSsmJobs
 
@@ -73,7 +73,7 @@ class EngineCase:
         self.asked.requests.clear()
         return made
 
-    def status(self, job: RemoteJob) -> Answer:
+    def status(self, job: RemoteJob) -> Response:
         return self.jobs.status_of_many([job])[job.job_id]
 
     def finish(self, state: str, error: str | None = None) -> None:

@@ -107,7 +107,7 @@ class EngineStatus:
     log_pending: bool = False
 
 
-Answer = EngineStatus | PipelineError
+Response = EngineStatus | PipelineError
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class RemoteJobs(Protocol):
 
     Attributes:
         engine: which one.
-        recognises_repeats: a repeated submission answers the same job (the engine takes a token).
+        recognises_repeats: a repeated submission responses the same job (the engine takes a token).
         finds_others_jobs: `find` tells of jobs that another function, of another role, submitted.
     """
 
@@ -152,7 +152,7 @@ class RemoteJobs(Protocol):
         ...
 
     def submit(self, request: JobRequest) -> str:
-        """Start the job; answers the engine's id of it.
+        """Start the job; responses the engine's id of it.
 
         Raises:
             EngineFull: no place just now; nothing was started.
@@ -166,10 +166,10 @@ class RemoteJobs(Protocol):
         """The engine's id of the job that carries this key, if there is one."""
         ...
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """State of jobs that have service ids, by our job id, in as few requests as it takes.
 
-        Holds an answer for every job: NotFound for one that the engine does not (or no longer)
+        Holds a response for every job: NotFound for one that the engine does not (or no longer)
         know, another PipelineError where it could not be asked.
         """
         ...

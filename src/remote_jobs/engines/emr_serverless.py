@@ -12,10 +12,10 @@ from typing import Any, Final
 from contracts.errors import NotConfigured, NotFound, PipelineError
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
     by_target,
     each_cancelled,
     engine_errors,
@@ -72,7 +72,7 @@ class EmrServerlessJobs:
             spark["sparkSubmitParameters"] = shlex.join(request.spark_arguments)
         try:
             with _errors(f"starting job run {job.job_id} of application {job.target}"):
-                answer = self._client.start_job_run(
+                response = self._client.start_job_run(
                     applicationId=job.target,
                     clientToken=job.client_token,
                     executionRoleArn=self._role_arn,
@@ -86,7 +86,7 @@ class EmrServerlessJobs:
                 f"there is no EMR Serverless application {job.target}; deploy with another"
                 f" EmrServerlessApplicationId: {error}"
             ) from error
-        return str(answer["jobRunId"])
+        return str(response["jobRunId"])
 
     def find(self, job: RemoteJob) -> str | None:
         for page in self._pages(job.target, [job]):
@@ -95,11 +95,11 @@ class EmrServerlessJobs:
                     return str(run["id"])
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        answers: dict[str, Answer] = {}
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
+        responses: dict[str, Response] = {}
         for application, wanted in by_target(jobs).items():
-            answers |= self._status_in(application, wanted)
-        return answers
+            responses |= self._status_in(application, wanted)
+        return responses
 
     def cancel(self, job: RemoteJob) -> bool:
         run = self._run(job)  # an ended run is cancelled without a complaint
@@ -112,7 +112,7 @@ class EmrServerlessJobs:
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
+    def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Response]:
         """States of the runs of one application, `wanted` by run id."""
         found = look_up(
             wanted,
@@ -139,8 +139,8 @@ class EmrServerlessJobs:
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading job run {job.known_id} of application {job.target}"):
-            answer = self._client.get_job_run(applicationId=job.target, jobRunId=job.known_id)
-        run: dict[str, Any] = answer["jobRun"]
+            response = self._client.get_job_run(applicationId=job.target, jobRunId=job.known_id)
+        run: dict[str, Any] = response["jobRun"]
         return run
 
     def _status(self, run: Mapping[str, Any]) -> EngineStatus:

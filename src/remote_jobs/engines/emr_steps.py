@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 from contracts.errors import EngineFull, NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     Quota,
     RemoteJob,
+    Response,
     mapped,
     script_arguments,
     script_url,
@@ -94,15 +94,15 @@ class EmrSteps:
         self.engine = engine
 
     def add(self, cluster: str, name: str, command: Sequence[str]) -> str:
-        """Submit a step; answers its id."""
+        """Submit a step; responses its id."""
         step = {
             "Name": name,
             "ActionOnFailure": "CONTINUE",
             "HadoopJarStep": {"Jar": COMMAND_RUNNER, "Args": list(command)},
         }
         with _errors(f"adding a step to EMR cluster {cluster}"):
-            answer = self._client.add_job_flow_steps(JobFlowId=cluster, Steps=[step])
-        return str(answer["StepIds"][0])
+            response = self._client.add_job_flow_steps(JobFlowId=cluster, Steps=[step])
+        return str(response["StepIds"][0])
 
     def is_full(self, cluster: str) -> bool:
         """Whether the cluster has as many active steps as it may have."""
@@ -127,18 +127,18 @@ class EmrSteps:
                 break
         return found
 
-    def status_of_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, Answer]:
-        """State of jobs of any cluster, `jobs` by step id; answers by our job id."""
+    def status_of_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, Response]:
+        """State of jobs of any cluster, `jobs` by step id; responses by our job id."""
         by_cluster: dict[str, list[str]] = defaultdict(list)
         for step_id, job in jobs.items():
             by_cluster[job.target].append(step_id)
-        answers: dict[str, Answer] = {}
+        responses: dict[str, Response] = {}
         for cluster, step_ids in by_cluster.items():
             for first in range(0, len(step_ids), IDS_PER_REQUEST):
                 some = step_ids[first : first + IDS_PER_REQUEST]
-                for step_id, answer in self._status(cluster, some).items():
-                    answers[jobs[step_id].job_id] = answer
-        return answers
+                for step_id, response in self._status(cluster, some).items():
+                    responses[jobs[step_id].job_id] = response
+        return responses
 
     def cancel_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, PipelineError]:
         """Cancel those that have not ended, `jobs` by step id; errors by our job id."""
@@ -174,12 +174,12 @@ class EmrSteps:
     def _cancel(self, cluster: str, step_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Running steps by their processes; what EMR says of each."""
         with _errors(f"cancelling {', '.join(step_ids[:3])} of EMR cluster {cluster}"):
-            answer = self._client.cancel_steps(
+            response = self._client.cancel_steps(
                 ClusterId=cluster,
                 StepIds=list(step_ids),
                 StepCancellationOption="TERMINATE_PROCESS",
             )
-        told: list[dict[str, Any]] = answer["CancelStepsInfoList"]
+        told: list[dict[str, Any]] = response["CancelStepsInfoList"]
         return told
 
     def cancel(self, cluster: str, step_id: str) -> bool:
@@ -196,7 +196,7 @@ class EmrSteps:
             return True
         raise TransientFailure(f"step {step_id} was not cancelled: {info.get('Reason')}")
 
-    def _status(self, cluster: str, step_ids: Collection[str]) -> dict[str, Answer]:
+    def _status(self, cluster: str, step_ids: Collection[str]) -> dict[str, Response]:
         """At most ten steps of one cluster, by step id."""
         try:
             pages = self._pages(cluster, StepIds=list(step_ids))
@@ -205,15 +205,15 @@ class EmrSteps:
             return self._without_the_unknown(cluster, step_ids, error)
         except PipelineError as error:
             return dict.fromkeys(step_ids, error)
-        answers: dict[str, Answer] = {
+        responses: dict[str, Response] = {
             step_id: NotFound(f"EMR cluster {cluster} does not know step {step_id}")
             for step_id in step_ids
         }
-        return answers | {step["Id"]: self._status_of(cluster, step) for step in steps}
+        return responses | {step["Id"]: self._status_of(cluster, step) for step in steps}
 
     def _without_the_unknown(
         self, cluster: str, step_ids: Collection[str], error: NotFound
-    ) -> dict[str, Answer]:
+    ) -> dict[str, Response]:
         """One unknown id has the whole request refused: the others are asked for again."""
         if len(step_ids) == 1:
             return dict.fromkeys(step_ids, error)
@@ -221,8 +221,8 @@ class EmrSteps:
         if not unknown:  # nobody says which; each is asked for alone by check-job
             return dict.fromkeys(step_ids, PipelineError(str(error)))
         rest = set(step_ids) - unknown
-        answers: dict[str, Answer] = dict.fromkeys(unknown, error)
-        return answers | (self._status(cluster, rest) if rest else {})
+        responses: dict[str, Response] = dict.fromkeys(unknown, error)
+        return responses | (self._status(cluster, rest) if rest else {})
 
     def _status_of(self, cluster: str, step: Mapping[str, Any]) -> EngineStatus:
         status = step["Status"]

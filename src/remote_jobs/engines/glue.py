@@ -17,10 +17,10 @@ from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFa
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
     JOB_KEY_ARGUMENT,
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
     by_target,
     each_cancelled,
     engine_errors,
@@ -68,7 +68,7 @@ class GlueJobs:
         job = request.job
         try:
             with _errors(f"starting Glue job {job.target}"):
-                answer = self._client.start_job_run(
+                response = self._client.start_job_run(
                     JobName=job.target,
                     Arguments={f"--{name}": value for name, value in request.arguments.items()},
                     Timeout=math.ceil(request.timeout_seconds / 60),
@@ -78,7 +78,7 @@ class GlueJobs:
                 f"Glue job {job.target} is not deployed; deploy it or fix glueJob of stage"
                 f" {job.key.stage} in the dataset's contract"
             ) from error
-        return str(answer["JobRunId"])
+        return str(response["JobRunId"])
 
     def find(self, job: RemoteJob) -> str | None:
         try:
@@ -94,16 +94,16 @@ class GlueJobs:
             return None
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        answers: dict[str, Answer] = {}
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
+        responses: dict[str, Response] = {}
         for name, wanted in by_target(jobs).items():
-            answers |= self._status_of_one_name(name, wanted)
-        return answers
+            responses |= self._status_of_one_name(name, wanted)
+        return responses
 
     def cancel(self, job: RemoteJob) -> bool:
         with _errors(f"stopping Glue run {job.known_id} of {job.target}"):
-            answer = self._client.batch_stop_job_run(JobName=job.target, JobRunIds=[job.known_id])
-        if not answer.get("Errors"):
+            response = self._client.batch_stop_job_run(JobName=job.target, JobRunIds=[job.known_id])
+        if not response.get("Errors"):
             return True
         raw_state = self._run(job)["JobRunState"]  # raises NotFound where that was the reason
         state = mapped(self.engine, STATES, raw_state)
@@ -111,13 +111,13 @@ class GlueJobs:
             return False
         if raw_state == "STOPPING" or raw_state not in STATES:  # nothing more to be done
             return True
-        detail = answer["Errors"][0].get("ErrorDetail", {})
+        detail = response["Errors"][0].get("ErrorDetail", {})
         raise TransientFailure(f"Glue run {job.known_id} was not stopped: {detail}")
 
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
+    def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Response]:
         """States of the runs of one Glue job, `wanted` by run id."""
         found = look_up(
             wanted,
@@ -147,8 +147,8 @@ class GlueJobs:
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading Glue run {job.known_id} of {job.target}"):
-            answer = self._client.get_job_run(JobName=job.target, RunId=job.known_id)
-        run: dict[str, Any] = answer["JobRun"]
+            response = self._client.get_job_run(JobName=job.target, RunId=job.known_id)
+        run: dict[str, Any] = response["JobRun"]
         return run
 
     def _status(self, run: Mapping[str, Any]) -> EngineStatus:

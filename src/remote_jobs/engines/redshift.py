@@ -12,10 +12,10 @@ from typing import Any, Final
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
     each_cancelled,
     engine_errors,
     mapped,
@@ -99,7 +99,7 @@ class RedshiftJobs:
         timeout = f"SET statement_timeout TO {request.timeout_seconds * 1000}"
         try:
             with _errors(f"submitting load {request.job.job_id} to {self._warehouse.name}"):
-                answer = self._client.batch_execute_statement(
+                response = self._client.batch_execute_statement(
                     Sqls=[timeout, *request.statements],
                     StatementName=request.job.job_id,
                     ClientToken=request.job.client_token,
@@ -108,7 +108,7 @@ class RedshiftJobs:
                 )
         except NotFound as error:
             raise NotConfigured(f"the warehouse cannot be reached: {error}") from error
-        return str(answer["Id"])
+        return str(response["Id"])
 
     def find(self, job: RemoteJob) -> str | None:
         """The statement named like the job, among those of this function's own role.
@@ -129,13 +129,13 @@ class RedshiftJobs:
                 return str(statement["Id"])
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """One request per statement: the list, which has pages, holds only the caller's own."""
         if not jobs:
             return {}
         with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(jobs))) as pool:
-            answers = pool.map(self._answer, jobs)
-            return {job.job_id: answer for job, answer in zip(jobs, answers, strict=True)}
+            responses = pool.map(self._answer, jobs)
+            return {job.job_id: response for job, response in zip(jobs, responses, strict=True)}
 
     def cancel(self, job: RemoteJob) -> bool:
         try:
@@ -154,7 +154,7 @@ class RedshiftJobs:
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _answer(self, job: RemoteJob) -> Answer:
+    def _answer(self, job: RemoteJob) -> Response:
         try:
             return self._status(job)
         except PipelineError as error:
@@ -162,14 +162,14 @@ class RedshiftJobs:
 
     def _status(self, job: RemoteJob) -> EngineStatus:
         with _errors(f"reading load {job.job_id}"):
-            answer = self._client.describe_statement(Id=job.known_id)
+            response = self._client.describe_statement(Id=job.known_id)
         region = self._client.meta.region_name
         return EngineStatus(
-            state=mapped(self.engine, STATES, answer["Status"]),
-            raw_state=answer["Status"],
-            error=answer.get("Error") or None,
+            state=mapped(self.engine, STATES, response["Status"]),
+            raw_state=response["Status"],
+            error=response.get("Error") or None,
             console_url=f"{clients.console(region)}/redshiftv2/home?region={region}",
-            ended_at=answer.get("UpdatedAt"),
+            ended_at=response.get("UpdatedAt"),
         )
 
 

@@ -30,9 +30,9 @@ class Commands:
         self._instance = instance
 
     def send(self, job: RemoteJob, script: str, seconds: int) -> str:
-        """Have the instance run the script, for so long at most; answers the command's id."""
+        """Have the instance run the script, for so long at most; responses the command's id."""
         with _errors(f"sending the command that submits {job.job_id} to {self._instance}"):
-            answer = self._ssm.send_command(
+            response = self._ssm.send_command(
                 InstanceIds=[self._instance],
                 DocumentName=DOCUMENT,
                 Comment=comment(job),
@@ -42,7 +42,7 @@ class Commands:
                     "executionTimeout": [str(min(seconds, EXECUTION_SECONDS_AT_MOST))],
                 },
             )
-        return str(answer["Command"]["CommandId"])
+        return str(response["Command"]["CommandId"])
 
     def find(self, job: RemoteJob) -> str | None:
         """The id of the job's command, if there is one."""
@@ -87,8 +87,8 @@ class Commands:
     def invocation(self, command_id: str) -> Invocation:
         """Empty while the command has not reached the instance."""
         with _errors(f"reading command {command_id}"):
-            answer = self._ssm.list_command_invocations(CommandId=command_id, Details=True)
-        found: list[Invocation] = answer.get("CommandInvocations", [])
+            response = self._ssm.list_command_invocations(CommandId=command_id, Details=True)
+        found: list[Invocation] = response.get("CommandInvocations", [])
         return found[0] if found else {}
 
 

@@ -16,8 +16,8 @@ from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger, Written
 from runs.findings import findings_of
 from runs.topic import Event, EventName
-from runtime import s3
 from runtime.handler import logger, metrics
+from sources import frozen
 
 FAILURE_CHARACTERS: Final = 2000
 
@@ -34,7 +34,7 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
     if run.status.ended:
         raise OwnershipLost(f"run {message.run_id} has ended as {run.status}")
     refuse_if_stopping(run)
-    entry = s3.read_unit(data_bucket, message.run_id, message.unit_id)
+    entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = UnitItem.changes(
         **dict.fromkeys(UnitItem.OF_AN_END),
         status=UnitStatus.RUNNING,

@@ -20,8 +20,8 @@ from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
 from runs.recording import Recording, record_run
 from runs.unit_recording import start_unit
+from sources.listed_run import list_run
 from steps import reaper
-from steps.list_urls import list_urls
 
 OTHER_UNIT = layout.unit_id(0, 1)
 WHY = "it was stopped on request: wrong input"
@@ -208,9 +208,9 @@ class TestWhatFollows:
         arguments = (message, world.cloud.data_bucket, world.cloud.ledger, world.clock())
         if shard == 0:
             with pytest.raises(RunStopped):
-                list_urls(*arguments)
+                list_run(*arguments)
         else:
-            assert list_urls(*arguments).pending_positions() == []
+            assert list_run(*arguments).pending_positions() == []
 
     @pytest.mark.parametrize("status", [None, RunStatus.FAILED])
     def test_the_run_ends_as_stopped(self, world, status):

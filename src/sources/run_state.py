@@ -1,0 +1,43 @@
+"""The run in the ledger, as far as listing its objects needs and changes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.dataset import DatasetSnapshot
+from contracts.manifest import ManifestSummary
+from contracts.messages import ListUrls
+from contracts.run import RunStatus
+from ledger.conditions import RUN
+from ledger.runs import change_run, owned_run, refuse_other_holder
+from ledger.table import Ledger
+
+
+def check_ownership(message: ListUrls, ledger: Ledger) -> None:
+    """Refuse to go on for an attempt that does not hold the run (`ledger.runs.owned_run`)."""
+    owned_run(ledger, message.request.run_id, message.run_attempt)
+
+
+def mark_running(
+    message: ListUrls,
+    snapshot: DatasetSnapshot,
+    manifest: ManifestSummary,
+    ledger: Ledger,
+    now: datetime,
+) -> None:
+    """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
+    items = {} if manifest.items is None else dict(items={"total": manifest.items})
+    marked, current = change_run(
+        ledger,
+        message.request.run_id,
+        RUN.run_attempt.eq(message.run_attempt) & RUN.status.eq(RunStatus.CLAIMED),
+        status=RunStatus.RUNNING,
+        dataset_version=snapshot.version,
+        units={"total": manifest.objects},
+        updated_at=now,
+        **items,
+    )
+    if current is None:
+        check_ownership(message, ledger)
+    elif not marked:
+        refuse_other_holder(current, message.run_attempt)

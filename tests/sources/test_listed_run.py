@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from control_fakes import DATASET, LOST_ANSWER, NOW, arn, claimed, freeze_dataset, request
+
+from contracts.dataset import Limits
+from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
+from contracts.input_url import resolve
+from contracts.ledger_items import UnitItem
+from contracts.manifest import ManifestEntry, ManifestSummary
+from contracts.messages import ListUrls
+from contracts.run import UnitStatus
+from sources import frozen
+from sources.limits import check_limits
+from sources.listed_run import list_run
+from sources.manifest import ranges
+from steps.list_urls import handler
+
+END = datetime(2026, 11, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def run(cloud: Any) -> Any:
+    """A claimed run with its contract frozen, and three objects over two days."""
+    claimed(cloud.ledger)
+    freeze_dataset(cloud.data_bucket)
+    for day, name in (("03", "b"), ("01", "a"), ("01", "c")):
+        cloud.put(f"landing/orders/dt=2026-11-{day}/{name}.csv", f"content {name}")
+    return cloud
+
+
+def ask(cloud: Any, attempt: int = 1, shard: int = 0, **fields: Any) -> ManifestSummary:
+    message = ListUrls(
+        request=request(**fields),
+        end_date_time=END,
+        units_per_shard=2,
+        run_attempt=attempt,
+        shard=shard,
+    )
+    return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
+
+
+def manifest_keys(cloud: Any, run_id: str = "r1") -> list[str]:
+    entries = []
+    for key in cloud.keys(f"runs/{run_id}/manifest/part-"):
+        entries += cloud.read_json(key)["entries"]
+    return [entry["key"].removeprefix("landing/orders/") for entry in entries]
+
+
+def test_the_objects_of_the_range_are_frozen_in_order(run: Any) -> None:
+    summary = ask(run)
+
+    assert manifest_keys(run) == [
+        "dt=2026-11-01/a.csv",
+        "dt=2026-11-01/c.csv",
+        "dt=2026-11-03/b.csv",
+    ]
+    assert summary == ManifestSummary(
+        manifest_url="s3://data-bucket/runs/r1/manifest/summary.json",
+        objects=3,
+        total_bytes=27,
+        shard_sizes=(2, 1),
+        pending=((0, 2),),
+    )
+    entry = frozen.read_unit("data-bucket", "r1", "00001-000")
+    head = run.client("s3").head_object(Bucket="data-bucket", Key=entry.key)
+    assert f'"{entry.etag}"' == head["ETag"]
+    assert entry.last_modified == head["LastModified"]
+
+
+def test_the_run_is_running_once_its_manifest_is_frozen(run: Any) -> None:
+    ask(run)
+
+    item = run.ledger.get_item("r1", "RUN")
+    assert (item["status"], item["units"]) == ("RUNNING", {"total": 3})
+    assert len(item["dataset_version"]) == 12
+
+
+def test_another_shard_tells_its_own_pending_units(run: Any) -> None:
+    ask(run)
+
+    assert ask(run, shard=1).pending == ((0, 1),)
+    assert ask(run, shard=7).pending == ()
+
+
+def test_a_frozen_manifest_does_not_change(run: Any) -> None:
+    first = ask(run)
+    run.put("landing/orders/dt=2026-11-02/late.csv")
+
+    assert ask(run) == first
+    assert len(manifest_keys(run)) == 3
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("s3", "list_objects_v2"), ("s3", "put_object"), ("dynamodb", "update_item")],
+)
+def test_a_listing_that_broke_off_is_repeated_to_the_same_end(
+    run: Any, clients: Any, service: str, operation: str, after: bool
+) -> None:
+    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    with pytest.raises(TransientFailure):
+        ask(run)
+
+    assert ask(run).objects == 3
+    assert len(manifest_keys(run)) == 3
+    assert run.ledger.get_item("r1", "RUN")["status"] == "RUNNING"
+
+
+def test_of_two_summaries_the_first_counts(run: Any, clients: Any) -> None:
+    """Another call of the same attempt came first, between our look and our writing."""
+    key = "runs/r1/manifest/summary.json"
+    theirs = ask(run)
+    body = run.client("s3").get_object(Bucket="data-bucket", Key=key)["Body"].read()
+    run.client("s3").delete_object(Bucket="data-bucket", Key=key)
+    run.put("landing/orders/dt=2026-11-02/late.csv")
+    clients.meanwhile("s3", "list_objects_v2", lambda: run.put(key, body))
+
+    assert ask(run) == theirs
+
+
+def test_hidden_objects_are_counted_in_the_manifest(run: Any) -> None:
+    for name in ("_b.csv", "_temporary/0/a.csv"):
+        run.put(f"landing/orders/dt=2026-11-01/{name}", "no row")
+
+    summary = ask(run)
+
+    assert (summary.objects, summary.hidden) == (3, 2)
+    assert ask(run).hidden == 2
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "dt=2026-11-01/.a.csv.crc"])
+def test_an_upload_of_a_hidden_object_is_nothing_to_process(run: Any, name: str) -> None:
+    run.put(f"landing/orders/{name}", "no row")
+
+    summary = ask(run, inputUrl=f"s3://data-bucket/landing/orders/{name}")
+
+    assert (summary.objects, summary.hidden) == (0, 1)
+
+
+def test_an_empty_range_is_an_empty_manifest(run: Any) -> None:
+    summary = ask(run, startDateTime="2026-11-08")
+
+    assert (summary.objects, summary.shard_sizes, summary.pending) == (0, (), ())
+
+
+def test_a_later_attempt_is_told_what_is_stored(run: Any) -> None:
+    ask(run)
+    run.ledger.update("r1", "RUN", {"run_attempt": 2, "status": "CLAIMED"})
+    for unit, status in (("00000-000", "STORED"), ("00000-001", "FAILED"), ("00001-000", "STORED")):
+        run.ledger.update(*UnitItem.key_of("r1", unit), {"status": status})
+
+    first, second = ask(run, attempt=2), ask(run, attempt=2, shard=1)
+
+    assert (first.pending, first.stored) == (((1, 2),), 1)
+    assert (second.pending, second.stored) == ((), 1)
+    assert run.ledger.get_item("r1", "RUN")["status"] == "RUNNING"
+
+
+def test_parts_that_a_former_holder_writes_late_are_not_those_of_the_manifest(
+    run: Any, clients: Any
+) -> None:
+    """It has listed other objects, and is held up before it writes."""
+
+    def take_over() -> None:
+        run.ledger.update("r1", "RUN", {"run_attempt": 2, "status": "CLAIMED"})
+        run.put("landing/orders/dt=2026-11-01/0.csv")
+        run.put("landing/orders/dt=2026-11-04/z.csv")
+        assert ask(run, attempt=2).objects == 5
+
+    clients.meanwhile("s3", "put_object", take_over)
+    with pytest.raises(OwnershipLost):
+        ask(run)
+
+    parts = [frozen.read_manifest_part(run.data_bucket, "r1", shard) for shard in range(3)]
+    names = [entry.key.rpartition("/")[2] for part in parts for entry in part.entries]
+    assert names == ["0.csv", "a.csv", "c.csv", "b.csv", "z.csv"]
+    assert ask(run, attempt=2).objects == 5
+
+
+def test_an_attempt_that_lost_the_run_freezes_nothing(run: Any) -> None:
+    run.ledger.update("r1", "RUN", {"run_attempt": 2, "holder": arn("two")})
+
+    with pytest.raises(OwnershipLost):
+        ask(run)
+    assert manifest_keys(run) == []
+
+
+def test_an_attempt_that_lost_the_run_later_is_told(run: Any) -> None:
+    ask(run)
+    run.ledger.update("r1", "RUN", {"run_attempt": 2, "holder": arn("two")})
+
+    with pytest.raises(OwnershipLost):
+        ask(run, shard=1)
+
+
+def test_a_named_object_is_the_whole_manifest(run: Any) -> None:
+    url = "s3://data-bucket/landing/orders/dt=2026-11-03/b.csv"
+
+    summary = ask(run, inputUrl=url)
+
+    assert (summary.objects, manifest_keys(run)) == (1, ["dt=2026-11-03/b.csv"])
+
+
+@pytest.mark.parametrize("url", ["s3://data-bucket/landing/none.csv", "s3://no-bucket/none.csv"])
+def test_a_named_object_that_is_not_there_is_told_of(run: Any, url: str) -> None:
+    with pytest.raises(NotFound, match=url):
+        ask(run, inputUrl=url)
+
+
+def ask_for_a_key(run: Any, text: str) -> ManifestSummary:
+    """As load_dataset leaves a request whose object has no scheme."""
+    snapshot = freeze_dataset(run.data_bucket)
+    url = resolve(text, snapshot.dataset.source, run.data_bucket)
+    freeze_dataset(run.data_bucket, input_url=url)
+    return ask(run, inputUrl=text)
+
+
+@pytest.mark.parametrize("text", ["none.csv", "/landing/orders/none.csv"])
+def test_an_object_that_is_not_there_is_named_by_its_bucket_and_whole_key(
+    run: Any, text: str
+) -> None:
+    missing = f'there is no object s3://data-bucket/landing/orders/none.csv: "{text}"'
+    with pytest.raises(NotFound, match=re.escape(missing)):
+        ask_for_a_key(run, text)
+
+
+def test_a_key_below_the_prefix_is_taken_literally(run: Any) -> None:
+    run.put("landing/orders/a b+c%20ä.csv")
+
+    assert ask_for_a_key(run, "a b+c%20ä.csv").objects == 1
+    assert manifest_keys(run) == ["a b+c%20ä.csv"]
+
+
+def test_a_key_from_the_buckets_root_may_lie_elsewhere(run: Any) -> None:
+    run.put("archive/a.csv")
+
+    assert ask_for_a_key(run, "/archive/a.csv").objects == 1
+    assert manifest_keys(run) == ["archive/a.csv"]
+
+
+def test_a_hidden_key_below_the_prefix_is_nothing_to_process(run: Any) -> None:
+    summary = ask_for_a_key(run, "_SUCCESS")
+
+    assert (summary.objects, summary.hidden) == (0, 1)
+
+
+class TestRetryOf:
+    @pytest.fixture
+    def retry(self, run: Any) -> Any:
+        """A finished run `old` that stored its second object only, and `r1`, which retries it."""
+        claimed(run.ledger, "old", runId="old")
+        freeze_dataset(run.data_bucket, "old")
+        ask(run, runId="old")
+        run.ledger.update("old", "RUN", {"status": "FAILED"})
+        for unit, status in (("00000-000", "FAILED"), ("00000-001", "STORED")):
+            run.ledger.update(*UnitItem.key_of("old", unit), {"status": UnitStatus(status).value})
+        return run
+
+    def test_what_was_not_stored_is_run_again(self, retry: Any) -> None:
+        summary = ask(retry, retryOf="old")
+
+        assert manifest_keys(retry) == ["dt=2026-11-01/a.csv", "dt=2026-11-03/b.csv"]
+        assert summary.objects == 2
+
+    def test_a_mended_object_is_taken_as_it_is_now(self, retry: Any) -> None:
+        retry.put("landing/orders/dt=2026-11-01/a.csv", "mended content")
+        ask(retry, retryOf="old")
+
+        assert frozen.read_unit("data-bucket", "r1", "00000-000").size == len("mended content")
+
+    def test_an_object_that_is_gone_is_named(self, retry: Any) -> None:
+        retry.client("s3").delete_object(
+            Bucket="data-bucket", Key="landing/orders/dt=2026-11-01/a.csv"
+        )
+
+        with pytest.raises(NotFound, match=r"dt=2026-11-01/a\.csv"):
+            ask(retry, retryOf="old")
+
+    def test_a_run_that_never_listed_is_listed_now(self, run: Any) -> None:
+        claimed(run.ledger, "old", runId="old")
+
+        assert ask(run, retryOf="old").objects == 3
+
+
+def test_large_objects_are_refused_by_name(run: Any) -> None:
+    run.put("landing/orders/dt=2026-11-02/large.csv", b"x" * (1024 * 1024 + 1))
+
+    with pytest.raises(InvalidData, match=r"/large\.csv \(1\.0 MB\); split .*raise .*Spark job"):
+        ask(run)
+    assert manifest_keys(run) == []
+
+
+def test_of_many_large_objects_the_first_are_named() -> None:
+    entries = [
+        ManifestEntry(bucket="b", key=f"k{n:02d}", size=3 * 1024**2, etag="e", last_modified=NOW)
+        for n in range(25)
+    ]
+
+    with pytest.raises(InvalidData, match=r"25 objects .* s3://b/k09 \(3\.0 MB\) and 15 more"):
+        check_limits(entries, Limits(object_megabytes=2))
+
+
+def test_too_many_objects_are_refused(cloud: Any) -> None:
+    claimed(cloud.ledger)
+    freeze_dataset(cloud.data_bucket, text=DATASET.replace("objects: 50", "objects: 2"))
+    for name in "abc":
+        cloud.put(f"landing/orders/dt=2026-11-01/{name}.csv")
+
+    with pytest.raises(InvalidData, match="more than 2 objects"):
+        ask(cloud)
+
+
+def test_positions_become_ranges() -> None:
+    assert ranges([]) == ()
+    assert ranges([0, 1, 2, 5, 7, 8]) == ((0, 3), (5, 6), (7, 9))
+
+
+def test_the_handler_speaks_json(run: Any, lambda_context: Any) -> None:
+    message = ListUrls(request=request(), end_date_time=END, units_per_shard=300, run_attempt=1)
+
+    answer = handler(message.to_json(), lambda_context)
+
+    assert answer is not None
+    assert (answer["objects"], answer["pending"]) == (3, [[0, 3]])
+    assert run.keys("runs/r1/manifest/summary.json")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.conditions import Attr
 from control_fakes import client_error
+from noted_client import Noted
 
 from contracts.errors import NotFound, OwnershipLost, Throttled, TransientFailure
 from contracts.ledger_items import RunItem
@@ -90,27 +91,6 @@ def test_errors_of_the_table_are_ours(
 
     with pytest.raises(raised):
         cloud.ledger.get_item("r1", "RUN")
-
-
-class Noted:
-    """The DynamoDB client, and which operations were called.
-
-    Attributes:
-        emulator: it does not know ReturnValuesOnConditionCheckFailure.
-    """
-
-    def __init__(self, client: Any, emulator: bool = False) -> None:
-        self.client, self.emulator = client, emulator
-        self.calls: list[str] = []
-
-    def __getattr__(self, operation: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            self.calls.append(operation)
-            if self.emulator:
-                arguments.pop("ReturnValuesOnConditionCheckFailure", None)
-            return getattr(self.client, operation)(**arguments)
-
-        return call
 
 
 def test_a_write_returns_the_item_without_reading_it(cloud: Any, clients: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from emr_fakes import refusal
 from job_fakes import Killed, service_error
 from job_world import EMR_ENGINES, GLUE_JOB, RUN_ID, UNIT, World
+from noted_client import Noted
 
 from contracts import layout
 from contracts.errors import (
@@ -464,3 +465,18 @@ class TestHandler:
         monkeypatch.setenv("REDSHIFT_CLUSTER", "")
         with pytest.raises(NotConfigured, match="engine redshift"):
             submit_job.handler(world.message(engine=Engine.REDSHIFT).to_json(), lambda_context)
+
+
+def test_what_a_write_returns_is_not_read_again(cloud, clients):
+    world = World(cloud, clients)
+    dynamodb = Noted(cloud.client("dynamodb"))
+    clients.use("dynamodb", dynamodb)
+    world.submit()
+    # The run; the job or an adopted one; the intent; whether the run is to stop; the engine's id.
+    assert dynamodb.calls == [*["get_item"] * 3, "put_item", "get_item", "update_item"]
+
+    dynamodb.calls.clear()
+    world.glue.finish()
+    world.watch()
+    assert dynamodb.calls.count("update_item") == 2, "the end, and that it was reported"
+    assert dynamodb.calls.count("get_item") == 0

@@ -44,7 +44,8 @@ class Run:
         outcome: once it has ended: its status, or that it succeeded with losses.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
-        raw: the whole item, plain Python values.
+        item: all that the ledger says of it.
+        raw: the same, as it lies there.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Run:
     findings: tuple[Finding, ...]
     next_steps: tuple[NextStep, ...]
     warehouse_error: str | None
+    item: RunItem
     raw: Item
 
     @classmethod
@@ -79,6 +81,7 @@ class Run:
             findings=run.findings,
             next_steps=run.next_steps,
             warehouse_error=run.warehouse_error,
+            item=run,
             raw=item,
         )
 
@@ -93,6 +96,7 @@ class UnitRow:
     rows: RowCounts
     job_ids: tuple[str, ...]
     failure: StageFailure | None
+    item: UnitItem
     raw: Item
 
     @property
@@ -110,6 +114,7 @@ class UnitRow:
             rows=unit.rows or RowCounts(),
             job_ids=unit.job_ids,
             failure=unit.failure,
+            item=unit,
             raw=item,
         )
 
@@ -129,6 +134,16 @@ class JobRow:
     submitted_at: str | None = None
     ended_at: str | None = None
     error: str | None = None
+    target: str | None = None
+    deadline: int | None = None
+    timeout_seconds: int | None = None
+    input_url: str | None = None
+    output_url: str | None = None
+    cancelling: str | None = None
+    execution: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
 
     @property
     def seconds(self) -> float | None:

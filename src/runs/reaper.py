@@ -186,8 +186,8 @@ class Reaper:
         if not run.status.ended:
             self.endings.mark(run, ended)
         # First the jobs, then whether the run is still the same one's: if it was taken over before,
-        # these may be the next attempt's jobs; if it is taken over later, those it takes are
-        # told apart by their callbacks.
+        # these may be the next attempt's jobs; if it is taken over later, those it takes
+        # have other callbacks.
         jobs = self.jobs.of_run(run_id)
         now = find_run(self.ledger, run_id)
         if now is None or (now.holder, now.run_attempt) != (arn, run.run_attempt):

@@ -122,14 +122,14 @@ def _head(message: RecordRun, run: RunItem, result: RunResult) -> dict[str, Any]
 def _write_document(bucket: str, key: str, head: dict[str, Any], records: UnitRecords) -> None:
     """One JSON object; its last field, `outcomes`, has a line for each unit."""
     with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
-        for piece in document_pieces(head, records):
-            file.write(piece)
+        for chunk in document_chunks(head, records):
+            file.write(chunk)
         file.seek(0)
         s3.write_file(bucket, key, file)
 
 
-def document_pieces(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
-    """The text of the results document, piece by piece."""
+def document_chunks(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
+    """The text of the results document, chunk by chunk."""
     text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False)
     yield text.removesuffix("\n}").encode() + b',\n "outcomes": ['
     for number, line in enumerate(records.lines()):

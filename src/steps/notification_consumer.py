@@ -47,10 +47,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
-    """Handle one notification; False if another message has told the same event before.
+    """Handle one notification; False if another message has reported the same event before.
 
-    The ledger keeps which SQS message told an event first. That message is handled again when it is
-    delivered again, as its first delivery may not have come to its end; any other is a repeat.
+    The ledger holds which SQS message reported an event first. That message is handled again when
+    it is delivered again, as its first delivery may not have come to its end; any other message is
+    a repeat.
 
     Raises:
         InvalidInput: not a notification of the pipeline.
@@ -70,8 +71,8 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
     if there is not None and EventItem.from_item(there).message_id != message_id:
         logger.info("repeated notification", extra={"event_id": event.event_id})
         return False
-    tell = logger.warning if notification.get("outcome") in ALARMING else logger.info
-    tell("notification", extra={"run_id": notification["runId"], "notification": notification})
+    log = logger.warning if notification.get("outcome") in ALARMING else logger.info
+    log("notification", extra={"run_id": notification["runId"], "notification": notification})
     _count(notification)
     return True
 

@@ -40,7 +40,7 @@ def reject_message(message: RejectMessage, ledger: Ledger, queue_url: str, now: 
     """Record the rejection, send the message to the dead-letter queue, mark it sent.
 
     A repeat finds the mark and sends nothing. Only a failure between the sending and the mark makes
-    the repeat send a second copy: a lost message would be worse, and `MessageId` tells copies.
+    the repeat send a second copy: a lost message would be worse, and copies have one `MessageId`.
 
     Raises:
         NotFound: no such queue.
@@ -69,17 +69,17 @@ def reject_message(message: RejectMessage, ledger: Ledger, queue_url: str, now: 
 def dead_letter(message: RejectMessage) -> dict[str, Any]:
     """The arguments of SendMessage: the body as it came, cut only where the queue would refuse."""
     body = _sendable(message.body) or "(empty message)"
-    kept = _cut(body, MESSAGE_BYTES - ATTRIBUTES_BYTES)
+    sent = _cut(body, MESSAGE_BYTES - ATTRIBUTES_BYTES)
     attributes = {
         "Reason": _cut(_sendable(message.reason), REASON_BYTES) or "no reason given",
         "MessageId": _cut(_sendable(message.message_id), 200) or "none",
     }
     if message.run_id:
         attributes["RunId"] = _cut(_sendable(message.run_id), 200)
-    if kept != message.body:
+    if sent != message.body:
         attributes["BodyChanged"] = "true"
     return {
-        "MessageBody": kept,
+        "MessageBody": sent,
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },

@@ -9,7 +9,7 @@ import pytest
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
-from runs.recording import document_pieces
+from runs.recording import document_chunks
 from runs.units import OutputLocations, UnitRecords, unit_outcomes
 
 PLACES = OutputLocations("data-bucket", "r1", "orders")
@@ -78,7 +78,7 @@ def test_outcomes_can_be_gone_through_again_from_memory_or_a_file(in_memory_byte
 def test_the_streamed_document_is_one_json_object(count: int) -> None:
     head = {"runId": "r1", "units": {"total": count}}
     with UnitRecords(outcomes(count)) as records:
-        document = json.loads(b"".join(document_pieces(head, records)))
+        document = json.loads(b"".join(document_chunks(head, records)))
 
     assert document == {**head, "outcomes": [one.to_json() for one in outcomes(count)]}
 

@@ -118,7 +118,7 @@ class Quota:
         name: engines of the same name share it.
         burst: requests at once, after a silence.
         per_second: requests in the long run.
-        jobs_per_request: whose states one request tells.
+        jobs_per_request: whose states one request returns.
     """
 
     name: str
@@ -135,7 +135,7 @@ class RemoteJobs(Protocol):
     Attributes:
         engine: which one.
         recognises_repeats: a repeated submission responses the same job (the engine takes a token).
-        finds_others_jobs: `find` tells of jobs that another function, of another role, submitted.
+        finds_others_jobs: `find` returns jobs that another function, of another role, submitted.
     """
 
     engine: Engine

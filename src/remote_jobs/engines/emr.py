@@ -12,7 +12,7 @@ from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_na
 
 
 class EmrJobs:
-    """Steps of one cluster; those of an earlier one are still looked after."""
+    """Steps of one cluster; those of an earlier one are still checked."""
 
     engine = Engine.EMR
     recognises_repeats = False

@@ -1,10 +1,10 @@
 """Amazon EMR on EC2 through Systems Manager: an instance submits the step, by Run Command.
 
 For clusters that only an instance inside may reach. The engine's id of a job is the command's id
-at first, and `<command id>/<step id>` once the command has told its step. SendCommand takes no
+at first, and `<command id>/<step id>` once the command has reported its step. SendCommand takes no
 idempotency token: the command carries the job as its comment, the step as its name. A command that
-ended without telling a step may have submitted one, so the step is looked for before the job fails,
-for as long as EMR's list may lag behind.
+ended without reporting a step may have submitted one, so the step is looked for before the job
+fails, for as long as EMR's list may lag behind.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OUTPUT_CHARACTERS: Final = 500
 LOOKING_SECONDS: Final = 3.0
 # How long after a command's end a step that it submitted may be missing in EMR's list.
 LIST_LAG: Final = timedelta(minutes=2)
-REFUSED: Final = "An error occurred ("  # as the AWS CLI tells what a service answered
+REFUSED: Final = "An error occurred ("  # as the AWS CLI reports what a service responded
 
 
 class EmrSsmJobs:
@@ -170,9 +170,9 @@ class EmrSsmJobs:
                 responses[job.job_id] = invocation
                 continue
             state = invocation.get("Status", "Pending")  # none yet: it was sent just now
-            told = STEP_ID.search(_output(invocation)) if state == "Success" else None
-            if told:
-                responses[job.job_id] = self._submitted(command_id, told[1])
+            reported = STEP_ID.search(_output(invocation)) if state == "Success" else None
+            if reported:
+                responses[job.job_id] = self._submitted(command_id, reported[1])
             elif state == "Success" or mapped(self.engine, STATES, state).ended:
                 lost[command_id] = invocation
             else:
@@ -239,7 +239,7 @@ class EmrSsmJobs:
 
 
 def _with_id_of(command: Response | None, step: Response) -> Response:
-    """The step's state, with the job's id if the command has told it just now."""
+    """The step's state, with the job's id if the command has just reported it."""
     if not isinstance(command, EngineStatus):
         return step
     if not isinstance(step, EngineStatus):  # it is asked for again, by its id

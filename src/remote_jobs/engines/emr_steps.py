@@ -48,7 +48,7 @@ KILL_AFTER_SECONDS: Final = 30
 # EMR gives an account about one request every two seconds, and a few more at once. The rest of
 # both is left to submissions, to check-job, and to whoever else uses the account.
 QUOTA: Final = Quota("emr", burst=12, per_second=0.4, jobs_per_request=IDS_PER_REQUEST)
-# What tells refusals of one error code (ValidationException) apart.
+# How refusals of one error code (ValidationException) differ.
 FULL_MESSAGE: Final = "Maximum number of active steps"
 NO_CLUSTER_MESSAGES: Final = (
     "job flow ID does not exist",
@@ -86,7 +86,7 @@ class EmrSteps:
     """Looks at, and cancels, steps.
 
     Attributes:
-        engine: for which engine; told in messages.
+        engine: for which engine; named in messages.
     """
 
     def __init__(self, client: Any, engine: Engine) -> None:
@@ -156,10 +156,10 @@ class EmrSteps:
     def _not_cancelled(self, cluster: str, step_ids: Sequence[str]) -> dict[str, PipelineError]:
         """Cancel steps of one cluster; why some neither are cancelled nor have ended."""
         try:
-            told = self._cancel(cluster, step_ids)
+            results = self._cancel(cluster, step_ids)
         except PipelineError as error:
             return dict.fromkeys(step_ids, error)
-        refused = {info["StepId"]: info for info in told if info["Status"] != "SUBMITTED"}
+        refused = {info["StepId"]: info for info in results if info["Status"] != "SUBMITTED"}
         errors: dict[str, PipelineError] = {}
         for first in range(0, len(refused), IDS_PER_REQUEST):
             some = list(refused)[first : first + IDS_PER_REQUEST]
@@ -179,8 +179,8 @@ class EmrSteps:
                 StepIds=list(step_ids),
                 StepCancellationOption="TERMINATE_PROCESS",
             )
-        told: list[dict[str, Any]] = response["CancelStepsInfoList"]
-        return told
+        results: list[dict[str, Any]] = response["CancelStepsInfoList"]
+        return results
 
     def cancel(self, cluster: str, step_id: str) -> bool:
         """Cancel a step. False: it had ended before."""
@@ -227,13 +227,13 @@ class EmrSteps:
     def _status_of(self, cluster: str, step: Mapping[str, Any]) -> EngineStatus:
         status = step["Status"]
         failure = status.get("FailureDetails", {})
-        told = (failure.get("Reason"), failure.get("Message"))
+        texts = (failure.get("Reason"), failure.get("Message"))
         reason = status.get("StateChangeReason", {}).get("Message")
         region = self._client.meta.region_name
         return EngineStatus(
             state=mapped(self.engine, STATES, status["State"]),
             raw_state=status["State"],
-            error=": ".join(text for text in told if text) or reason or None,
+            error=": ".join(text for text in texts if text) or reason or None,
             log_url=failure.get("LogFile") or None,
             console_url=(
                 f"{clients.console(region)}/emr/home?region={region}#/clusterDetails/{cluster}"
@@ -254,7 +254,7 @@ class EmrSteps:
 
 @contextmanager
 def _errors(doing: str) -> Iterator[None]:
-    """`aws.translated`; EMR tells its refusals apart by their messages only."""
+    """`aws.translated`; EMR's refusals differ by their messages only."""
     with clients.translated(doing):
         try:
             yield

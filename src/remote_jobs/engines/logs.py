@@ -120,7 +120,7 @@ def _emr_ssm(job: RemoteJob, service_id: str) -> Log:
 
 
 def _emr_serverless(job: RemoteJob, run_id: str) -> Log:
-    """The driver's error output, from where the run was told to log."""
+    """The driver's error output, from where the run was set to log."""
     with clients.translated(f"reading job run {run_id}"):
         response = clients.client("emr-serverless").get_job_run(
             applicationId=job.target, jobRunId=run_id
@@ -184,7 +184,7 @@ def _file(url: str) -> Log:
 
 
 def _joined(log_uri: str, *parts: str) -> str:
-    """EMR gives the URI it was told, which may begin with s3n:// or s3a://."""
+    """EMR returns the URI it was given, which may begin with s3n:// or s3a://."""
     scheme, separator, rest = log_uri.partition("://")
     head = f"s3://{rest}" if separator else scheme
     return "/".join([head.rstrip("/"), *parts])

@@ -145,7 +145,7 @@ class RedshiftJobs:
             refusal: PipelineError = TransientFailure(f"load {job.job_id} was not cancelled")
         except NotFound:
             raise
-        except PipelineError as error:  # an ended statement is answered with ValidationException
+        except PipelineError as error:  # of an ended statement it is a ValidationException
             refusal = error
         if self._status(job).state.ended:
             return False

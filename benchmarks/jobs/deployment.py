@@ -29,10 +29,10 @@ from ledger.table import Ledger
 from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
+from remote_jobs.watcher import Watcher
 from runtime import clients as aws
 from runtime.handler import metrics, settings_from_environment, use_clock, utc_now
 from sources import frozen
-from steps import job_watcher
 
 GLUE_JOB: Final = "stack-clean-csv"
 
@@ -105,7 +105,7 @@ class Deployment:
         clients.use("glue", self.glue)
         clients.use("lambda", self.durable)
         settings = settings_from_environment(EngineSettings)
-        self._watcher = job_watcher.Watcher(
+        self._watcher = Watcher(
             jobs=JobLedger(Ledger(LEDGER_TABLE)),
             adapter=lambda engine: adapter_for(engine, settings),
             callbacks=Callbacks(self.durable),

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from contracts.ledger_items import (
+    NO_RUN,
+    DrawnItem,
+    EventItem,
+    JobItem,
+    Key,
+    RejectedItem,
+    RunItem,
+    UnitItem,
+)
 from contracts.run import (
     Finding,
     NextStep,
@@ -22,7 +32,6 @@ from contracts.run import (
 from contracts.run_request import parse_timestamp
 
 _DESERIALIZER: Final = TypeDeserializer()
-NO_RUN: Final = "rejected"  # the partition of refused messages that name no run
 Item = dict[str, Any]
 
 
@@ -35,7 +44,8 @@ class Run:
         outcome: once it has ended: its status, or that it succeeded with losses.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
-        raw: the whole item, plain Python values.
+        item: all that the ledger says of it.
+        raw: the same, as it lies there.
     """
 
     run_id: str
@@ -51,24 +61,27 @@ class Run:
     findings: tuple[Finding, ...]
     next_steps: tuple[NextStep, ...]
     warehouse_error: str | None
+    item: RunItem
     raw: Item
 
     @classmethod
     def from_item(cls, item: Item) -> Run:
+        run = RunItem.from_item(item)
         return cls(
-            run_id=item["run_id"],
-            status=RunStatus(item["status"]),
-            run_attempt=item.get("run_attempt", 1),
-            holder=item.get("holder", ""),
-            dataset_name=item.get("dataset_name", ""),
-            units=UnitTotals.from_json(item.get("units") or {}),
-            rows=RowCounts.from_json(item.get("rows") or {}),
-            reason=item.get("reason"),
-            results_url=item.get("results_url"),
-            outcome=RunOutcome(item["outcome"]) if "outcome" in item else None,
-            findings=tuple(Finding.from_json(one) for one in item.get("findings") or ()),
-            next_steps=tuple(NextStep.from_json(one) for one in item.get("next_steps") or ()),
-            warehouse_error=item.get("warehouse_error"),
+            run_id=run.run_id,
+            status=run.status,
+            run_attempt=run.run_attempt,
+            holder=run.holder,
+            dataset_name=run.dataset_name,
+            units=run.units or UnitTotals(),
+            rows=run.rows or RowCounts(),
+            reason=run.reason,
+            results_url=run.results_url,
+            outcome=run.outcome,
+            findings=run.findings,
+            next_steps=run.next_steps,
+            warehouse_error=run.warehouse_error,
+            item=run,
             raw=item,
         )
 
@@ -83,6 +96,7 @@ class UnitRow:
     rows: RowCounts
     job_ids: tuple[str, ...]
     failure: StageFailure | None
+    item: UnitItem
     raw: Item
 
     @property
@@ -92,33 +106,44 @@ class UnitRow:
 
     @classmethod
     def from_item(cls, item: Item) -> UnitRow:
-        failure = item.get("failure")
+        unit = UnitItem.from_item(item)
         return cls(
-            unit_id=item["item"].removeprefix("UNIT#"),
-            status=UnitStatus(item["status"]),
-            source_url=item.get("source_url") or "",
-            rows=RowCounts.from_json(item.get("rows") or {}),
-            job_ids=tuple(item.get("job_ids") or ()),
-            failure=StageFailure.from_json(failure) if failure else None,
+            unit_id=unit.unit_id,
+            status=unit.status,
+            source_url=unit.source_url or "",
+            rows=unit.rows or RowCounts(),
+            job_ids=unit.job_ids,
+            failure=unit.failure,
+            item=unit,
             raw=item,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A JOB item."""
+    """A JOB item, as far as it says so: even a damaged one can be looked at."""
 
     unit_id: str
     stage: str
     attempt: int
-    job_id: str
-    engine: str
-    state: str
-    service_id: str | None
-    submitted_at: str | None
-    ended_at: str | None
-    error: str | None
     raw: Item
+    job_id: str = ""
+    engine: str = ""
+    state: str = ""
+    service_id: str | None = None
+    submitted_at: str | None = None
+    ended_at: str | None = None
+    error: str | None = None
+    target: str | None = None
+    deadline: int | None = None
+    timeout_seconds: int | None = None
+    input_url: str | None = None
+    output_url: str | None = None
+    cancelling: str | None = None
+    execution: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -130,20 +155,10 @@ class JobRow:
 
     @classmethod
     def from_item(cls, item: Item) -> JobRow:
-        _, unit_id, stage, attempt = item["item"].split("#")
-        return cls(
-            unit_id=unit_id,
-            stage=stage,
-            attempt=int(attempt),
-            job_id=item.get("job_id", ""),
-            engine=item.get("engine", ""),
-            state=item.get("state", ""),
-            service_id=item.get("service_id"),
-            submitted_at=item.get("submitted_at"),
-            ended_at=item.get("ended_at"),
-            error=item.get("error"),
-            raw=item,
-        )
+        key = JobItem.job_key_of(item)
+        names = {field.name for field in fields(cls)} & JobItem.attributes()
+        known = {name: item[name] for name in names if name in item}
+        return cls(unit_id=key.unit_id, stage=key.stage, attempt=key.attempt, raw=item, **known)
 
 
 class LedgerView:
@@ -154,36 +169,37 @@ class LedgerView:
         self._table = table
 
     def run(self, run_id: str) -> Run | None:
-        item = self._item(run_id, "RUN")
+        item = self._item(RunItem.key_of(run_id))
         return Run.from_item(item) if item else None
 
     def drawn_run_id(self, message_id: str) -> str | None:
         """The run id that was drawn for a message with `runId: auto`; None if it was not (yet)."""
-        item = self._item(message_id, "DRAWN")
-        return str(item["drawn_run_id"]) if item else None
+        item = self._item(DrawnItem.key_of(message_id))
+        return DrawnItem.from_item(item).drawn_run_id if item else None
 
     def units(self, run_id: str) -> list[UnitRow]:
-        return [UnitRow.from_item(item) for item in self._items(run_id, "UNIT#")]
+        return [UnitRow.from_item(item) for item in self._items(run_id, UnitItem.PREFIX)]
 
     def jobs(self, run_id: str) -> list[JobRow]:
-        return [JobRow.from_item(item) for item in self._items(run_id, "JOB#")]
+        return [JobRow.from_item(item) for item in self._items(run_id, JobItem.PREFIX)]
 
     def noted_events(self, run_id: str) -> list[str]:
         """Names of the run's notifications that their consumer noted."""
-        return [item["item"].removeprefix("EVENT#") for item in self._items(run_id, "EVENT#")]
+        noted = self._items(run_id, EventItem.PREFIX)
+        return [EventItem.from_item(item).event_id for item in noted]
 
     def refusal(self, message_id: str, run_id: str) -> str | None:
         """Why a message was refused; None if it was not (yet)."""
         for partition in (run_id, NO_RUN):
-            item = self._item(partition, f"REJECTED#{message_id}")
+            item = self._item(RejectedItem.key_of(partition, message_id))
             if item:
-                return str(item.get("reason", "no reason was kept"))
+                return RejectedItem.from_item(item).reason
         return None
 
-    def _item(self, run_id: str, item: str) -> Item | None:
+    def _item(self, key: Key) -> Item | None:
         answer = self._dynamodb.get_item(
             TableName=self._table,
-            Key={"run_id": {"S": run_id}, "item": {"S": item}},
+            Key={name: {"S": value} for name, value in key._asdict().items()},
             ConsistentRead=True,
         )
         return plain_item(answer["Item"]) if "Item" in answer else None
@@ -191,8 +207,8 @@ class LedgerView:
     def _items(self, run_id: str, prefix: str) -> Iterator[Item]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
-            ExpressionAttributeNames={"#item": "item"},
+            KeyConditionExpression="#run = :run AND begins_with(#item, :prefix)",
+            ExpressionAttributeNames=dict(zip(("#run", "#item"), Key._fields, strict=True)),
             ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": prefix}},
             ConsistentRead=True,
         )

@@ -59,11 +59,6 @@ class JobKey(Contract):
     stage: str
     attempt: int
 
-    @property
-    def item(self) -> str:
-        """The ledger's sort key; sorts by attempt."""
-        return f"JOB#{self.unit_id}#{self.stage}#{self.attempt:04d}"
-
     def __str__(self) -> str:
         return f"{self.run_id}/{self.unit_id}/{self.stage}/{self.attempt}"
 

@@ -1,7 +1,6 @@
 """The ledger: one DynamoDB table, partition key `run_id`, sort key `item`.
 
-Items: `RUN`, `UNIT#<unit>`, `JOB#<unit>#<stage>#<attempt>`, `REJECTED#<message>`, `EVENT#<event>`;
-`DRAWN` in the partition of a message id or an execution, whose run id was drawn.
+What it holds, `contracts.ledger_items` knows; this reads and writes it as plain attribute maps.
 Every change is conditional or repeats to the same end, so a step that is called again does no harm.
 Values go in and come out as plain Python: int, float, str, bool, list, dict (no Decimal).
 """
@@ -17,19 +16,29 @@ from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from contracts.ledger_items import Changes, Key
 from runtime import clients
 
-RUN: Final = "RUN"
-UNIT_PREFIX: Final = "UNIT#"
-JOB_PREFIX: Final = "JOB#"
 ACTIVE_INDEX: Final = "active-jobs"
-ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 HOLDER_INDEX: Final = "by-holder"
+PARTITION, SORT = Key._fields
 Item = dict[str, Any]
 
 
-def unit_item(unit_id: str) -> str:
-    return f"{UNIT_PREFIX}{unit_id}"
+@dataclass(frozen=True)
+class Written:
+    """What a conditional write came to; true if it was done.
+
+    Attributes:
+        item: as it is in the table after the write; of one that was refused, what stands in its
+            way. None: there is no such item.
+    """
+
+    done: bool
+    item: Item | None
+
+    def __bool__(self) -> bool:
+        return self.done
 
 
 @dataclass(frozen=True)
@@ -48,10 +57,10 @@ class Ledger:
     def get_item(self, run_id: str, item: str) -> Item | None:
         """The item as it is now (a consistent read), or None."""
         with clients.translated(f"reading {run_id}/{item} in the ledger"):
-            answer = clients.client("dynamodb").get_item(
+            response = clients.client("dynamodb").get_item(
                 TableName=self._table, Key=_key(run_id, item), ConsistentRead=True
             )
-        return _from_wire(answer["Item"]) if "Item" in answer else None
+        return _from_wire(response["Item"]) if "Item" in response else None
 
     def query(self, run_id: str, prefix: str, after: str | None = None) -> Iterator[Item]:
         """A run's items whose sort key starts so, in its order (consistent, page by page).
@@ -62,8 +71,8 @@ class Ledger:
         start = {} if after is None else {"ExclusiveStartKey": _key(run_id, after)}
         yield from self._query(
             f"{run_id}/{prefix}* in the ledger",
-            KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
-            ExpressionAttributeNames={"#item": "item"},
+            KeyConditionExpression=f"{PARTITION} = :run AND begins_with(#item, :prefix)",
+            ExpressionAttributeNames={"#item": SORT},
             ExpressionAttributeValues=_to_wire({":run": run_id, ":prefix": prefix}),
             ConsistentRead=True,
             **start,
@@ -87,25 +96,30 @@ class Ledger:
             KeyConditionExpression="holder = :holder",
             ExpressionAttributeValues=_to_wire({":holder": execution_arn}),
         )
-        yield from (item["run_id"] for item in items)
+        yield from (item[PARTITION] for item in items)
 
-    def put_if_absent(self, item: Mapping[str, Any]) -> bool:
-        """Write a new item; False, and nothing changed, if there is one under its keys.
+    def put_if_absent(self, item: Mapping[str, Any]) -> Written:
+        """Write a new item; not done, and nothing changed, if there is one under its keys.
 
-        False can also come of our own first try, when its answer was lost and the client sent the
-        request again: callers read what is there before they judge.
+        It can also be our own first try that stands there, when its response was lost and the
+        client sent the request again: callers look at what is there before they judge.
         """
-        names = f"{item['run_id']}/{item['item']}"
-        with clients.translated(f"writing {names} in the ledger"):
+        key = Key(item[PARTITION], item[SORT])
+        with clients.translated(f"writing {key.run_id}/{key.item} in the ledger"):
             try:
                 clients.client("dynamodb").put_item(
                     TableName=self._table,
                     Item=_to_wire(item),
-                    ConditionExpression="attribute_not_exists(run_id)",
+                    ConditionExpression=f"attribute_not_exists({PARTITION})",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                return _refused(error)
-        return True
+                return self._refused(key, error)
+        return Written(True, dict(item))
+
+    def change(self, key: Key, changes: Changes, condition: ConditionBase | None = None) -> Written:
+        """Make changes to an item (see `update`)."""
+        return self.update(*key, changes.values, changes.removed, condition)
 
     def update(
         self,
@@ -114,26 +128,38 @@ class Ledger:
         set: Mapping[str, Any],
         remove: Sequence[str] = (),
         condition: ConditionBase | None = None,
-    ) -> bool:
+    ) -> Written:
         """Set and remove attributes of one item, which is made if it is not there.
 
         Args:
-            condition: such as `Attr("holder").eq(arn)`; must hold, or nothing is changed. On an
-                item that is not there every comparison is false.
-
-        Returns:
-            False when the condition did not hold.
+            condition: such as `RUN.holder.eq(arn)`; must hold, or nothing is changed. On an item
+                that is not there every comparison is false.
         """
+        key = Key(run_id, item)
         with clients.translated(f"updating {run_id}/{item} in the ledger"):
             try:
-                clients.client("dynamodb").update_item(
+                response = clients.client("dynamodb").update_item(
                     TableName=self._table,
-                    Key=_key(run_id, item),
+                    Key=_key(*key),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                     **_update_expressions(set, remove, condition),
                 )
             except ClientError as error:
-                return _refused(error)
-        return True
+                return self._refused(key, error)
+        return Written(True, _from_wire(response["Attributes"]))
+
+    def _refused(self, key: Key, error: ClientError) -> Written:
+        """What stands in the way of a write whose condition did not hold; re-raise anything else.
+
+        The service returns it with the refusal, at no cost (UpdateItem and PutItem in the Amazon
+        DynamoDB API Reference, `ReturnValuesOnConditionCheckFailure`). There is none where the item
+        does not exist; an emulator may not know the parameter. Both are read.
+        """
+        if clients.error_code(error) != "ConditionalCheckFailedException":
+            raise error
+        there = error.response.get("Item")
+        return Written(False, self.get_item(*key) if there is None else _from_wire(there))
 
     def _query(self, what: str, **arguments: Any) -> Iterator[Item]:
         while True:
@@ -143,13 +169,6 @@ class Ledger:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-def _refused(error: ClientError) -> bool:
-    """False for a condition that did not hold; anything else is raised on."""
-    if clients.error_code(error) == "ConditionalCheckFailedException":
-        return False
-    raise error
 
 
 def _update_expressions(
@@ -183,7 +202,7 @@ def _update_expressions(
 
 
 def _key(run_id: str, item: str) -> dict[str, Any]:
-    return _to_wire({"run_id": run_id, "item": item})
+    return _to_wire(Key(run_id, item)._asdict())
 
 
 def _to_wire(values: Mapping[str, Any]) -> dict[str, Any]:

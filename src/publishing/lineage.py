@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,7 +10,8 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound
 from contracts.output_manifest import range_id
 from contracts.run_request import RunRequest
-from ledger.table import RUN, Ledger
+from ledger.runs import find_run
+from ledger.table import Ledger
 from publishing.place import Head, OutputPlace
 from sources import frozen
 from sources.manifest import read_summary
@@ -149,15 +149,14 @@ def _corrects(request: RunRequest, data_bucket: str) -> bool:
 
 
 def _recorded(run_id: str, data_bucket: str, ledger: Ledger) -> _Recorded | None:
-    item = ledger.get_item(run_id, RUN)
-    if item is None or read_summary(data_bucket, run_id) is None:
+    run = find_run(ledger, run_id)
+    if run is None or read_summary(data_bucket, run_id) is None:
         return None
     try:
         snapshot = frozen.read_snapshot(data_bucket, run_id)
     except NotFound:
         return None
-    request = RunRequest.from_json(json.loads(item["request"]))
-    return _Recorded(request, int(item["run_attempt"]), snapshot)
+    return _Recorded(run.requested, run.run_attempt, snapshot)
 
 
 def _stores_at(run: _Recorded, place: OutputPlace) -> bool:

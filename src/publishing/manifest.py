@@ -18,11 +18,12 @@ from contracts.output_files import UnitFiles, partition_path
 from contracts.output_manifest import OutputManifest, PublishedFile
 from contracts.run import ItemTotals, UnitOutcome, UnitStatus, UnitTotals
 from contracts.run_request import format_timestamp, parse_timestamp
-from ledger.table import UNIT_PREFIX, Ledger, unit_item
+from ledger.table import Ledger
+from ledger.units import units_of
 from publishing.lineage import PublishedRun
 from publishing.place import manifest_pieces
 from runs.outcome import is_tolerated
-from runs.units import IN_MEMORY_BYTES, Places, unit_outcomes
+from runs.units import IN_MEMORY_BYTES, OutputLocations, unit_outcomes
 from runtime import clients, s3
 from runtime.handler import RemainingTime
 
@@ -82,11 +83,11 @@ def read_units(
     """
     run_id = run.request.run_id
     after = progress.after
-    items = ledger.query(run_id, UNIT_PREFIX, None if after is None else unit_item(after))
-    places = Places(bucket, run_id, run.request.dataset_name)
+    units = units_of(ledger, run_id, after)
+    places = OutputLocations(bucket, run_id, run.request.dataset_name)
     found = (
         outcome
-        for outcome in unit_outcomes(summary, items, places)
+        for outcome in unit_outcomes(summary, units, places)
         if after is None or outcome.unit_id > after
     )
     clients.client("s3")  # made here: making clients is not thread-safe

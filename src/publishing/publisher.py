@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
-from contracts.errors import Conflict, NotConfigured, NotFound, OwnershipLost
+from contracts.errors import Conflict, NotConfigured, OwnershipLost
 from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
 from contracts.output_files import FilesTotals
 from contracts.output_manifest import OutputManifest
-from ledger.stop_decision import is_stopping
-from ledger.table import RUN, Ledger
+from ledger.runs import find_run, owned_run
+from ledger.table import Ledger
 from publishing.lineage import PublishedRun, lineage_of
 from publishing.manifest import (
     RESERVED_SECONDS,
@@ -61,7 +61,7 @@ def publish_run(
         Conflict: a manifest kept changing.
     """
     run_id = message.request.run_id
-    _check_ownership(message, ledger)
+    owned_run(ledger, message.request.run_id, message.run_attempt, message.execution_arn)
     snapshot = frozen.read_snapshot(data_bucket, run_id)
     target = snapshot.dataset.targets.files
     if target is None:
@@ -86,18 +86,6 @@ def publish_run(
     return PublishedFiles(
         totals=_totals(place, heads[-1].run_id, progress.removed) if heads else None
     )
-
-
-def _check_ownership(message: PublishFiles, ledger: Ledger) -> None:
-    run_id = message.request.run_id
-    run = ledger.get_item(run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {run_id} is not in the ledger")
-    if (run["run_attempt"], run["holder"]) != (message.run_attempt, message.execution_arn):
-        raise OwnershipLost(
-            f"run {run_id} is not held by attempt {message.run_attempt} of {message.execution_arn}"
-            " any more"
-        )
 
 
 def _totals(place: OutputPlace, run_id: str, removed: int) -> FilesTotals:
@@ -152,7 +140,8 @@ class _Publishing:
                 pages.write(progress.pages, file)
                 return progress.model_copy(update={"pages": progress.pages + 1})
             partitions = partitions_of(pages.lines(progress.pages, file))
-            stopped = is_stopping(self.ledger.get_item(run_id, RUN))
+            current = find_run(self.ledger, run_id)
+            stopped = current is not None and current.stopping
             manifest = manifest_of(run, summary, progress, partitions, stopped=stopped)
             if not self._write(manifest, pages.lines(progress.pages, file), progress.etag):
                 return self._begun(run, progress.restarts + 1)

@@ -1,4 +1,4 @@
-"""Telling a durable execution what became of its job, by the callback it waits for."""
+"""Reporting to a durable execution what became of its job, by the callback it waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime import clients
 class Delivery(StrEnum):
     """What the durable execution service made of it.
 
-    DELIVERED. CLOSED: answered before, or timed out; it never takes another word. UNKNOWN: not
+    DELIVERED. CLOSED: completed before, or timed out; it never takes another result. UNKNOWN: not
     known yet (its checkpoint is on the way), or not any more (the execution has ended).
     """
 
@@ -32,7 +32,7 @@ REFUSALS = {
 
 
 class Callbacks:
-    """Sends answers and signs of life.
+    """Completes callbacks and sends heartbeats.
 
     Every method raises Throttled, TransientFailure or PipelineError for what is no refusal.
     """
@@ -40,10 +40,10 @@ class Callbacks:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def answer(self, callback_id: str, status: JobStatus) -> Delivery:
-        """Tell how the job ended; FAILED is an answer like any other."""
+    def complete(self, callback_id: str, status: JobStatus) -> Delivery:
+        """Report how the job ended; FAILED is a result like any other."""
         return self._send(
-            f"answering callback {callback_id}",
+            f"completing callback {callback_id}",
             self._client.send_durable_execution_callback_success,
             CallbackId=callback_id,
             Result=json.dumps(status.to_json()).encode(),

@@ -1,4 +1,4 @@
-"""Asking a job's engine how it stands, and keeping the answer in the ledger."""
+"""Asking a job's engine how it stands, and recording the response in the ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contracts.job import Engine, JobState
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.ledger import JobLedger
-from remote_jobs.quota import Turns, requests_for
+from remote_jobs.quota import RequestBudget, requests_for
 from remote_jobs.record import JobRecord, state_of
 from runtime.handler import (
     Clock,
@@ -25,7 +25,7 @@ def check(
     record: JobRecord,
     clock: Clock = utc_now,
 ) -> JobRecord:
-    """The job as it is to be told: asked for at its engine, if that may be asked just now.
+    """The job as it is to be reported: as its engine has it, if that may be asked now.
 
     Past its deadline an engine that cannot be asked changes nothing: the job is to be cancelled.
 
@@ -33,12 +33,12 @@ def check(
         PipelineError: the engine could not be asked about a job that is in time.
     """
     if record.state.ended:
-        jobs.told(record)
+        jobs.reported(record)
         return record
     try:
         adapter = adapter_of(record.engine)
-        turns, queue = Turns(jobs.ledger, clock), f"{record.engine}-checking"
-        if not turns.take(adapter.quota, queue, [record], partial(requests_for, now=clock())):
+        budget, queue = RequestBudget(jobs.ledger, clock), f"{record.engine}-checking"
+        if not budget.take(adapter.quota, queue, [record], partial(requests_for, now=clock())):
             return record
         return checked(jobs, adapter, record, clock)
     except PipelineError as error:
@@ -51,7 +51,7 @@ def check(
 def checked(
     jobs: JobLedger, adapter: RemoteJobs, record: JobRecord, clock: Clock = utc_now
 ) -> JobRecord:
-    """The job as its engine has it, kept in the ledger; the caller tells the orchestrator.
+    """The job as its engine has it, recorded in the ledger; the caller reports it.
 
     Raises:
         PipelineError: the engine could not be asked.
@@ -59,13 +59,13 @@ def checked(
     record = located(jobs, adapter, record, clock)
     if record.service_id is None or record.state.ended:
         return record
-    answer = adapter.status_of_many([record.remote])[record.job_id]
-    status = state_of(record, answer)
+    response = adapter.status_of_many([record.remote])[record.job_id]
+    status = state_of(record, response)
     record = jobs.known_as(record, status.service_id)
     if status.state.ended:
         status = with_log_tail(record.engine, record.remote, status)
-        # The watcher adds a log that is still to come; the end itself is told by the caller.
-        return jobs.end(record.ended(status, clock()), told=not status.log_pending)
+        # The watcher adds a log that is still to come; the caller reports the end itself.
+        return jobs.end(record.ended(status, clock()), reported=not status.log_pending)
     if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
         return jobs.running(record, status)
     return record

@@ -15,19 +15,19 @@ from contracts.job import FunctionCall, JobEnd, JobState, JobStatus
 from remote_jobs.engines.base import EngineStatus
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import ERROR_CHARACTERS, JobRecord
-from remote_jobs.work import Work, request_of
+from remote_jobs.work import JobSpec, request_of
 from runtime import clients
 from runtime.handler import logger
 
 
-def to_be_invoked(jobs: JobLedger, record: JobRecord, work: Work, now: datetime) -> JobStatus:
+def to_be_invoked(jobs: JobLedger, record: JobRecord, spec: JobSpec, now: datetime) -> JobStatus:
     """The job's status with the call that the orchestrator makes now.
 
     A repeat returns the same call: it depends on the record and the run's frozen contract only.
     """
     running = EngineStatus(JobState.RUNNING, "INVOKED", console_url=_console_url(record.target))
     record = jobs.running(record, running)
-    call = FunctionCall(function=record.target, event=dict(request_of(record, work).arguments))
+    call = FunctionCall(function=record.target, event=dict(request_of(record, spec).arguments))
     return record.status(now).model_copy(update={"call": call})
 
 
@@ -48,7 +48,7 @@ def record_ends(jobs: JobLedger, ends: Iterable[JobEnd], now: datetime) -> None:
             log_tail=end.log_tail,
             ended_at=now,
         )
-        jobs.end(ended, told=True)
+        jobs.end(ended, reported=True)
         about = {"job_id": record.job_id, "state": end.state, "error": end.error}
         logger.info("invoked job ended", extra=about)
 

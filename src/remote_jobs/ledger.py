@@ -1,11 +1,10 @@
-"""JOB items of the ledger: what was submitted, for whom, and who waits for its answer.
+"""JOB items of the ledger: what was submitted, for whom, and who waits for its end.
 
-`JOB#<unit>#<stage>#<attempt>` holds the job of a key. `ADOPTED#<unit>#<stage>#<attempt>` says that
-this key's job is that of an earlier attempt, which was alive or had succeeded when the run was
-taken over. `active` (the engine; what the `active-jobs` index holds) is there until the job has
-ended and its end was told to the orchestrator. `submitting_until` (epoch seconds) is there while a
-submission may be under way or was interrupted: until then nobody else may submit, and afterwards
-the job has to be looked for at its engine first.
+A JOB item holds the job of a key. An ADOPTED item says that this key's job is that of an earlier
+attempt, which was alive or had succeeded when the run was taken over. `active` (the engine; what
+the `active-jobs` index holds) is there until the job has ended and its end was reported to the
+orchestrator. While `submitting_until` has not passed, nobody else may submit, and afterwards the
+job has to be looked for at its engine first.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
+from boto3.dynamodb.conditions import ConditionBase
 
 from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobKey, JobState
-from contracts.run import RunStatus
-from contracts.run_request import format_timestamp
-from ledger.table import RUN, Ledger
+from contracts.ledger_items import AdoptedItem, JobItem
+from ledger.conditions import JOB
+from ledger.table import PARTITION, SORT, Item, Ledger
 from remote_jobs.engines.base import EngineStatus
-from remote_jobs.record import JobRecord, item_of, record_of
+from remote_jobs.record import JobRecord
 
 
 class JobLedger:
@@ -37,18 +36,12 @@ class JobLedger:
         """The table itself."""
         return self._ledger
 
-    def run(self, run_id: str) -> tuple[int, RunStatus | None]:
-        """The run's newest attempt and its status; 0 and None if the ledger does not know it."""
-        run = self._ledger.get_item(run_id, RUN) or {}
-        status = run.get("status")
-        return int(run.get("run_attempt", 0)), RunStatus(status) if status else None
-
     def find(self, key: JobKey) -> JobRecord | None:
         """The job of this key, which may be an adopted one."""
-        item = self._ledger.get_item(key.run_id, key.item)
-        if item is None and (adopted := self._ledger.get_item(key.run_id, _adopted_item(key))):
-            item = self._ledger.get_item(key.run_id, adopted["adopted_item"])
-        return None if item is None else record_of(item)
+        item = self._ledger.get_item(*JobItem.key_of(key))
+        if item is None and (found := self._ledger.get_item(*AdoptedItem.key_of(key))):
+            item = self._ledger.get_item(key.run_id, AdoptedItem.from_item(found).adopted_item)
+        return None if item is None else JobRecord.from_item(item)
 
     def get(self, key: JobKey) -> JobRecord:
         """The job of this key.
@@ -56,83 +49,84 @@ class JobLedger:
         Raises:
             NotFound: there is none.
         """
-        record = self.find(key)
-        if record is None:
-            raise NotFound(f"no job {key} in the ledger")
-        return record
+        return _known(key, self.find(key))
 
     def earlier(self, key: JobKey) -> list[JobRecord]:
         """Jobs of earlier attempts at the same unit and stage, newest first."""
-        prefix = key.item.rpartition("#")[0] + "#"
-        records = [record_of(item) for item in self._ledger.query(key.run_id, prefix)]
+        items = self._ledger.query(key.run_id, JobItem.prefix_of(key))
+        records = [JobRecord.from_item(item) for item in items]
         return [record for record in reversed(records) if record.key.attempt < key.attempt]
 
+    def all_of_run(self, run_id: str) -> Iterator[JobRecord]:
+        """The run's jobs as they come (consistent reads), in the order of their keys."""
+        yield from map(JobRecord.from_item, self._ledger.query(run_id, JobItem.PREFIX))
+
     def of_run(self, run_id: str) -> list[JobRecord]:
-        """The run's jobs that have not ended, as they are now (a consistent read)."""
-        records = [record_of(item) for item in self._ledger.query(run_id, "JOB#")]
-        return [record for record in records if record.active and not record.state.ended]
+        """The run's jobs that have not ended, as they are now."""
+        every = self.all_of_run(run_id)
+        return [record for record in every if record.active and not record.state.ended]
 
     def active(self, engine: Engine) -> Iterator[JobRecord | PipelineError]:
-        """Jobs whose end was not told yet, oldest first; an error for an item that is no job."""
+        """Jobs whose end was not reported yet, oldest first; an error for what is no job."""
         for item in self._ledger.query_active(engine):
             try:
-                yield record_of(item)
+                yield JobRecord.from_item(item)
             except (KeyError, ValueError) as error:
-                names = f"{item.get('run_id')}/{item.get('item')}"
+                names = f"{item.get(PARTITION)}/{item.get(SORT)}"
                 yield PipelineError(f"{names} in the ledger is not a job: {error!r}")
 
-    def create(self, record: JobRecord) -> bool:
-        """Write the intent; False if the key has a job already, that of another call."""
-        if self._ledger.put_if_absent(item_of(record)):
-            return True
-        return self.get(record.key).job_id == record.job_id
+    def create(self, record: JobRecord) -> tuple[bool, JobRecord]:
+        """Write the intent.
+
+        Returns:
+            Whether the key's job is this one, and the job of the key: that of another call, if it
+            had one already.
+        """
+        written = self._ledger.put_if_absent(record.to_item())
+        found = record if written.done else self._read(record.key, written.item)
+        return found.job_id == record.job_id, found
 
     def adopt(self, key: JobKey, record: JobRecord) -> None:
         """From now on this key's job is that earlier one."""
-        self._ledger.put_if_absent(
-            {
-                "run_id": key.run_id,
-                "item": _adopted_item(key),
-                "adopted_item": record.key.item,
-                "job_id": record.job_id,
-            }
-        )
+        earlier = JobItem.key_of(record.key).item
+        adopted = AdoptedItem(key=key, adopted_item=earlier, job_id=record.job_id)
+        self._ledger.put_if_absent(adopted.to_item())
 
     def take(self, record: JobRecord, callback_id: str, execution: str | None) -> bool:
         """Make an earlier attempt's job that of this callback and execution; False if it is being
         stopped."""
-        unchanged = Attr("callback_id").is_in([record.callback_id, callback_id])
-        usable = Attr("cancelling").not_exists() | Attr("state").eq(JobState.SUCCEEDED)
-        condition = unchanged & usable
-        values = {"callback_id": callback_id, **({"execution": execution} if execution else {})}
-        return self._update(record, values, condition=condition)
+        unchanged = JOB.callback_id.is_in([record.callback_id, callback_id])
+        usable = JOB.cancelling.not_exists() | JOB.state.eq(JobState.SUCCEEDED)
+        changes = dict(callback_id=callback_id, **_present(execution=execution or None))
+        return self._change(record, unchanged & usable, **changes)[0]
 
-    def condemn(self, record: JobRecord, reason: str) -> bool:
+    def mark_for_cancellation(self, record: JobRecord, reason: str) -> bool:
         """Decide to stop the job; False if it has ended, or somebody else awaits it by now.
 
-        Of a job that is condemned already the first reason stays.
+        A job that is marked already keeps the first reason.
         """
-        condition = _GOING_ON & Attr("callback_id").eq(record.callback_id)
-        return self._update(
-            record, {"cancelling": record.cancelling or reason}, condition=condition
-        )
+        condition = _GOING_ON & JOB.callback_id.eq(record.callback_id)
+        return self._change(record, condition, cancelling=record.cancelling or reason)[0]
 
-    def give_up_intent(self, ended: JobRecord) -> bool:
-        """End a job that was never submitted; False if somebody submits it just now."""
+    def give_up_intent(self, ended: JobRecord) -> tuple[bool, JobRecord]:
+        """End a job that was never submitted.
+
+        Returns:
+            False if somebody is submitting it now; and the job as it is then.
+        """
         condition = _submission_as_seen(ended) & _NOT_SUBMITTED
-        return self._update(ended, _end_values(ended), ("submitting_until",), condition=condition)
+        return self._change(ended, condition, submitting_until=None, **_end_of(ended))
 
     def await_by(self, record: JobRecord, callback_id: str) -> JobRecord:
-        """Make this callback the one that is answered; gives the job as it is then."""
+        """Make this callback the one that is completed; gives the job as it is then."""
         if record.callback_id == callback_id:
             return record
-        self._update(record, {"callback_id": callback_id}, condition=Attr("job_id").exists())
-        return self._again(record)
+        return self._change(record, JOB.job_id.exists(), callback_id=callback_id)[1]
 
     def claim_submission(self, record: JobRecord, until: int) -> bool:
         """Become the one call that may submit; False if another is, or the job is past that."""
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
-        return self._update(record, {"submitting_until": until}, condition=condition)
+        return self._change(record, condition, submitting_until=until)[0]
 
     def not_submitted(self, record: JobRecord, now: datetime) -> None:
         """The engine refused this try, so nothing of it is under way.
@@ -141,108 +135,99 @@ class JobLedger:
             record: as it was before the try. If an earlier one was interrupted, the job is still
                 looked for before the next.
         """
-        if record.submitting_until is None:
-            self._update(record, {}, ("submitting_until",), condition=_NOT_SUBMITTED)
-        else:
-            over = {"submitting_until": int(now.timestamp())}
-            self._update(record, over, condition=_NOT_SUBMITTED)
+        over = None if record.submitting_until is None else int(now.timestamp())
+        self._change(record, _NOT_SUBMITTED, submitting_until=over)
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
-        """Keep the engine's id and start the job's clock; gives the job as it is then.
+        """Store the engine's id and start the job's clock; gives the job as it is then.
 
         Another id there, or an end, means that another call was faster.
         """
-        values = {
-            "service_id": service_id,
-            "deadline": math.ceil(now.timestamp()) + record.timeout_seconds,
-        }
-        self._update(record, values, ("submitting_until",), condition=_NOT_SUBMITTED)
-        return self._again(record)
+        deadline = math.ceil(now.timestamp()) + record.timeout_seconds
+        return self._change(
+            record,
+            _NOT_SUBMITTED,
+            service_id=service_id,
+            deadline=deadline,
+            submitting_until=None,
+        )[1]
 
     def known_as(self, record: JobRecord, service_id: str | None) -> JobRecord:
         """With the engine's id of it, where more of that is known by now; None: it is not."""
         if service_id in (None, record.service_id):
             return record
-        condition = Attr("service_id").eq(record.service_id)
-        self._update(record, {"service_id": service_id}, condition=condition)
-        return self._again(record)
+        condition = JOB.service_id.eq(record.service_id)
+        return self._change(record, condition, service_id=service_id)[1]
 
     def running(self, record: JobRecord, status: EngineStatus) -> JobRecord:
-        """Keep that a job no longer waits for its turn, and where it can be seen."""
-        condition = Attr("state").eq(JobState.SUBMITTED)
-        links = {"log_url": status.log_url, "console_url": status.console_url}
-        values = {name: link for name, link in links.items() if link is not None}
-        values["state"] = JobState.RUNNING
-        self._update(record, values, condition=condition)
-        return self._again(record)
+        """Record that a job no longer waits for its turn, and where it can be seen."""
+        links = _present(log_url=status.log_url, console_url=status.console_url)
+        condition = JOB.state.eq(JobState.SUBMITTED)
+        return self._change(record, condition, state=JobState.RUNNING, **links)[1]
 
-    def keep_log(self, record: JobRecord) -> None:
+    def store_log(self, record: JobRecord) -> None:
         """Add the end of the log of a job that has ended."""
-        kept = {"log_tail": record.log_tail, "log_url": record.log_url}
-        values = {name: value for name, value in kept.items() if value is not None}
-        self._update(record, values, condition=Attr("job_id").eq(record.job_id))
+        log = _present(log_tail=record.log_tail, log_url=record.log_url)
+        self._change(record, JOB.job_id.eq(record.job_id), **log)
 
-    def end(self, ended: JobRecord, *, told: bool) -> JobRecord:
-        """Keep the end of a job; gives the job as it is then, which is another's end if that won.
+    def end(self, ended: JobRecord, *, reported: bool) -> JobRecord:
+        """Record the end of a job; gives the job as it is then: another's end, if that won.
 
         Args:
-            told: the caller tells the orchestrator itself; else `active` stays for the watcher, and
-                nothing is changed once another callback waits for the job.
+            reported: the caller reports it to the orchestrator itself; else `active` stays for the
+                watcher, and nothing is changed once another callback waits for the job.
         """
-        condition = _GOING_ON
-        remove = ["submitting_until"]
-        if told:
-            remove.append("active")
-        else:
-            condition = condition & Attr("callback_id").eq(ended.callback_id)
-        self._update(ended, _end_values(ended), remove, condition=condition)
-        return self._again(ended)
+        changes = dict(submitting_until=None, **_end_of(ended))
+        if reported:
+            return self._change(ended, _GOING_ON, active=None, **changes)[1]
+        condition = _GOING_ON & JOB.callback_id.eq(ended.callback_id)
+        return self._change(ended, condition, **changes)[1]
 
-    def told(self, record: JobRecord) -> None:
-        """The end was told to the callback of this record, so nobody needs to look any more."""
-        condition = Attr("callback_id").eq(record.callback_id)
-        self._update(record, {}, ("active",), condition=condition)
+    def reported(self, record: JobRecord) -> None:
+        """The end was reported to the callback of this record: nobody needs to look any more."""
+        self._change(record, JOB.callback_id.eq(record.callback_id), active=None)
 
-    def _again(self, record: JobRecord) -> JobRecord:
-        return self.get(record.key)
-
-    def _update(
-        self,
-        record: JobRecord,
-        values: dict[str, Any],
-        remove: list[str] | tuple[str, ...] = (),
-        *,
-        condition: ConditionBase,
-    ) -> bool:
+    def _change(
+        self, record: JobRecord, condition: ConditionBase, **changes: Any
+    ) -> tuple[bool, JobRecord]:
+        """Change the job if the condition holds; whether it did, and the job as it is then."""
         key = record.key
-        return self._ledger.update(key.run_id, key.item, values, remove, condition)
+        changed = JobItem.changes(**changes)
+        written = self._ledger.change(JobItem.key_of(key), changed, condition)
+        return written.done, self._read(key, written.item)
+
+    @staticmethod
+    def _read(key: JobKey, item: Item | None) -> JobRecord:
+        return _known(key, None if item is None else JobRecord.from_item(item))
 
 
-_GOING_ON: Final = Attr("state").is_in([JobState.SUBMITTED, JobState.RUNNING])
-_NOT_SUBMITTED: Final = Attr("service_id").not_exists() & Attr("state").eq(JobState.SUBMITTED)
+_GOING_ON: Final = JOB.state.is_in([JobState.SUBMITTED, JobState.RUNNING])
+_NOT_SUBMITTED: Final = JOB.service_id.not_exists() & JOB.state.eq(JobState.SUBMITTED)
+
+
+def _known(key: JobKey, record: JobRecord | None) -> JobRecord:
+    if record is None:
+        raise NotFound(f"no job {key} in the ledger")
+    return record
 
 
 def _submission_as_seen(record: JobRecord) -> ConditionBase:
     """Nobody has begun to submit it, or is through with it, since the record was read."""
-    until = Attr("submitting_until")
     if record.submitting_until is None:
-        return until.not_exists()
-    return until.eq(record.submitting_until)
+        return JOB.submitting_until.not_exists()
+    return JOB.submitting_until.eq(record.submitting_until)
 
 
-def _end_values(ended: JobRecord) -> dict[str, Any]:
-    optional = {
-        "error": ended.error,
-        "log_url": ended.log_url,
-        "console_url": ended.console_url,
-        "log_tail": ended.log_tail,
-    }
-    return {
-        "state": ended.state,
-        "ended_at": ended.ended_at and format_timestamp(ended.ended_at),
-        **{name: value for name, value in optional.items() if value is not None},
-    }
+def _end_of(ended: JobRecord) -> dict[str, Any]:
+    optional = _present(
+        error=ended.error,
+        log_url=ended.log_url,
+        console_url=ended.console_url,
+        log_tail=ended.log_tail,
+    )
+    return dict(state=ended.state, ended_at=ended.ended_at, **optional)
 
 
-def _adopted_item(key: JobKey) -> str:
-    return f"ADOPTED{key.item.removeprefix('JOB')}"
+def _present(**values: Any) -> dict[str, Any]:
+    """Those that are known; the others stay as the ledger has them."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,8 +1,8 @@
-"""How much the watcher may ask an engine now, and about which of its jobs: everyone gets a turn.
+"""How much may be asked of an engine now, and about which of its jobs: every job gets a turn.
 
-Some engines allow an account few requests. What was asked lately, by any sandbox, is kept in the
+Some engines allow an account few requests. What was asked lately, by any sandbox, is stored in the
 ledger (`#quota`/`<name>`) as a token bucket, with where in the list of jobs the last turn ended.
-The next turn goes on from there, so with more jobs than requests each is still seen in time.
+The next turn goes on from there, so with more jobs than requests each is still checked in time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from boto3.dynamodb.conditions import Attr
-
-from ledger.table import Item, Ledger
+from contracts.ledger_items import QuotaItem
+from ledger.conditions import QUOTA
+from ledger.table import Ledger
 from remote_jobs.engines.base import Quota
 from remote_jobs.record import JobRecord
 from runtime.handler import Clock
-
-QUOTA_ITEMS = "#quota"  # no run can be called so
 
 
 def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
@@ -30,8 +28,8 @@ def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Gives out turns."""
+class RequestBudget:
+    """Shares out the requests that engines with a quota allow."""
 
     ledger: Ledger
     clock: Clock
@@ -51,11 +49,11 @@ class Turns:
         """
         if quota is None or not any(requests(record, quota) for record in records):
             return list(records)
-        item = self._item(quota)
+        bucket = self._bucket(quota)
         now = self.clock().timestamp()
-        refilled = (now - item["at"]) * quota.per_second
-        tokens = min(item["tokens"] + max(refilled, 0), quota.burst)
-        ahead = _from(item["last"].get(queue, ""), records)
+        refilled = (now - bucket.at) * quota.per_second
+        tokens = min(bucket.tokens + max(refilled, 0), quota.burst)
+        ahead = _from(bucket.last.get(queue, ""), records)
         taken: list[JobRecord] = []
         cost = 0.0
         for record in ahead:
@@ -66,29 +64,24 @@ class Turns:
             taken.append(record)
         if not taken:
             return []
-        changes = {
-            "tokens": tokens - math.ceil(round(cost, 6)),
-            "at": now,
-            "last": {**item["last"], queue: str(taken[-1].key)},
-            "turn": item["turn"] + 1,
-        }
-        unchanged = Attr("turn").eq(item["turn"])  # else another sandbox asks just now
-        return taken if self.ledger.update(QUOTA_ITEMS, quota.name, changes, (), unchanged) else []
+        changes = QuotaItem.changes(
+            tokens=tokens - math.ceil(round(cost, 6)),
+            at=now,
+            last={**bucket.last, queue: str(taken[-1].key)},
+            turn=bucket.turn + 1,
+        )
+        unchanged = QUOTA.turn.eq(bucket.turn)  # else another sandbox is asking now
+        key = QuotaItem.key_of(quota.name)
+        return taken if self.ledger.change(key, changes, unchanged) else []
 
-    def _item(self, quota: Quota) -> Item:
-        item = self.ledger.get_item(QUOTA_ITEMS, quota.name)
+    def _bucket(self, quota: Quota) -> QuotaItem:
+        item = self.ledger.get_item(*QuotaItem.key_of(quota.name))
         if item is not None:
-            return item
-        full: Item = {
-            "run_id": QUOTA_ITEMS,
-            "item": quota.name,
-            "tokens": quota.burst,
-            "at": self.clock().timestamp(),
-            "last": {},
-            "turn": 0,
-        }
-        self.ledger.put_if_absent(full)
-        return self.ledger.get_item(QUOTA_ITEMS, quota.name) or full
+            return QuotaItem.from_item(item)
+        at = self.clock().timestamp()
+        full = QuotaItem(name=quota.name, tokens=quota.burst, at=at)
+        there = self.ledger.put_if_absent(full.to_item()).item
+        return full if there is None else QuotaItem.from_item(there)
 
 
 def _from(last: str, records: Sequence[JobRecord]) -> list[JobRecord]:

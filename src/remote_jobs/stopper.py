@@ -1,9 +1,9 @@
 """Stopping jobs that nobody owns any more, and seeing that they have ended.
 
-A job is condemned in the ledger first, by compare-and-set on the callback that waits for it: an
-attempt that took the job before keeps it, and none takes it afterwards. Then its engine is told to
-stop it, and asked until it says that the job has ended. Every step may be repeated. An engine with
-a quota is asked no more than the watcher and this may ask it together.
+A job is marked for cancellation in the ledger first, by compare-and-set on the callback that waits
+for it: an attempt that took the job before still has it, and none takes it afterwards. Then its
+engine is requested to stop it, and asked until it says that the job has ended. Every step may be
+repeated. An engine with a quota is asked no more than the watcher and this may ask it together.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Final
 
 from contracts.errors import NotFound, PipelineError
 from contracts.job import Engine, JobState
-from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob, RemoteJobs
+from remote_jobs.engines.base import EngineStatus, RemoteJob, RemoteJobs, Response
 from remote_jobs.engines.logs import with_log_tail
 from remote_jobs.ledger import JobLedger
-from remote_jobs.quota import Turns, requests_for
+from remote_jobs.quota import RequestBudget, requests_for
 from remote_jobs.record import JobRecord, state_of
 from runtime.handler import Clock, logger, utc_now
 
@@ -27,7 +27,9 @@ LOOK_AGAIN_SECONDS: Final = 5
 # An engine that does not know a job may not have it in its list yet, so long after its submission.
 LISTED_AFTER_SECONDS: Final = 300
 Sleep = Callable[[float], None]
-Why = PipelineError | str  # why a job has not ended yet; an error if its engine could not be used
+Reason = (
+    PipelineError | str
+)  # why a job has not ended yet; an error if its engine could not be used
 
 
 class EndsByItself(str):
@@ -45,7 +47,7 @@ class Stopped:
     """
 
     ended: list[JobRecord] = field(default_factory=list)
-    going_on: dict[str, Why] = field(default_factory=dict)
+    going_on: dict[str, Reason] = field(default_factory=dict)
     logs_pending: set[str] = field(default_factory=set)
 
     def and_also(self, other: Stopped) -> Stopped:
@@ -74,7 +76,7 @@ class Stopped:
         return [f"job {job}: {why}" for job, why in going_on if not isinstance(why, EndsByItself)]
 
     @property
-    def errors(self) -> dict[str, Why]:
+    def errors(self) -> dict[str, Reason]:
         return {job: why for job, why in self.going_on.items() if not isinstance(why, str)}
 
 
@@ -96,12 +98,13 @@ class JobStopper:
         """Stop the jobs that are still awaited by whom they were when they were read.
 
         Args:
-            reason: kept as the jobs' error.
+            reason: stored as the jobs' error.
             patience_seconds: how long to look whether they have ended; 0: once.
         """
         result = Stopped()
-        going = {record.job_id: record for record in records if self.jobs.condemn(record, reason)}
-        rounds = _Rounds(self, told=set(), logs_pending=result.logs_pending)
+        marked = (job for job in records if self.jobs.mark_for_cancellation(job, reason))
+        going = {record.job_id: record for record in marked}
+        rounds = _Rounds(self, requested=set(), logs_pending=result.logs_pending)
         looks = 1 + patience_seconds // LOOK_AGAIN_SECONDS
         for look in range(looks):
             if look:
@@ -119,23 +122,23 @@ class JobStopper:
 
 @dataclass(frozen=True)
 class _Rounds:
-    """One look after the other at the same jobs.
+    """One check after the other of the same jobs.
 
     Attributes:
-        told: the jobs, by what was known of them, whose engines took the request to stop them.
+        requested: the jobs, by what was known of them, whose engines took the request to stop them.
     """
 
     stopper: JobStopper
-    told: set[RemoteJob]
+    requested: set[RemoteJob]
     logs_pending: set[str]
 
-    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Why]:
+    def look(self, records: Mapping[str, JobRecord]) -> dict[str, Reason]:
         """Bring each job one step nearer to its end; why some are not there, by job id."""
         by_engine: dict[Engine, list[JobRecord]] = defaultdict(list)
         for record in records.values():
             if not record.state.ended:
                 by_engine[record.engine].append(record)
-        going_on: dict[str, Why] = {}
+        going_on: dict[str, Reason] = {}
         for engine, of_engine in by_engine.items():
             try:
                 going_on |= self._look_at_engine(self.stopper.adapter(engine), of_engine)
@@ -143,11 +146,13 @@ class _Rounds:
                 going_on |= {record.job_id: error for record in of_engine}
         return going_on
 
-    def _look_at_engine(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
-        turns = Turns(self.stopper.jobs.ledger, self.stopper.clock)
+    def _look_at_engine(
+        self, adapter: RemoteJobs, records: Sequence[JobRecord]
+    ) -> dict[str, Reason]:
+        budget = RequestBudget(self.stopper.jobs.ledger, self.stopper.clock)
         needed = partial(requests_for, now=self.stopper.clock())
-        now = turns.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
-        going_on: dict[str, Why] = {
+        now = budget.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
+        going_on: dict[str, Reason] = {
             record.job_id: f"{adapter.engine} is asked about it later" for record in records
         }
         submitted: list[JobRecord] = []
@@ -166,20 +171,20 @@ class _Rounds:
             going_on |= self._end_or_stop(adapter, submitted)
         return going_on
 
-    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Why]:
-        """Keep the ends of those that have ended, have the others stopped."""
-        going_on: dict[str, Why] = {}
-        answers = adapter.status_of_many([record.remote for record in records])
+    def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Reason]:
+        """Record the ends of those that have ended, have the others stopped."""
+        going_on: dict[str, Reason] = {}
+        responses = adapter.status_of_many([record.remote for record in records])
         to_stop: list[RemoteJob] = []
         for record in records:
-            why, remote = self._ended_or_not(record, answers[record.job_id])
+            why, remote = self._ended_or_not(record, responses[record.job_id])
             if why is not None:
                 going_on[record.job_id] = why
-            if remote is not None and remote not in self.told:
+            if remote is not None and remote not in self.requested:
                 to_stop.append(remote)
         if to_stop:
             refused = adapter.cancel_many(to_stop)
-            self.told.update(job for job in to_stop if job.job_id not in refused)
+            self.requested.update(job for job in to_stop if job.job_id not in refused)
             going_on |= refused
         return going_on
 
@@ -201,16 +206,15 @@ class _Rounds:
             if service_id is not None:
                 return jobs.submitted(record, service_id, now)
         never = EngineStatus(JobState.CANCELLED, "NOT SUBMITTED")
-        jobs.give_up_intent(record.ended(never, now))
-        return jobs.get(record.key)
+        return jobs.give_up_intent(record.ended(never, now))[1]
 
     def _ended_or_not(
-        self, record: JobRecord, answer: Answer
-    ) -> tuple[Why | None, RemoteJob | None]:
+        self, record: JobRecord, response: Response
+    ) -> tuple[Reason | None, RemoteJob | None]:
         """Why the job has not ended (None: it has), and the job if it is to be stopped."""
         try:
-            status = state_of(record, answer)
-            if isinstance(answer, NotFound):
+            status = state_of(record, response)
+            if isinstance(response, NotFound):
                 submitted_at = record.deadline - record.timeout_seconds
                 if self.stopper.clock().timestamp() < submitted_at + LISTED_AFTER_SECONDS:
                     return f"{record.engine} does not know it yet", record.remote
@@ -225,14 +229,14 @@ class _Rounds:
         return EndsByItself(why) if record.engine.invoked else why, record.remote
 
     def _end(self, record: JobRecord, status: EngineStatus) -> str | None:
-        """Keep the end; `active` stays, so that the watcher tells whoever may still wait."""
+        """Record the end; `active` stays, so that the watcher reports it to whoever still waits."""
         jobs, now = self.stopper.jobs, self.stopper.clock()
         status = with_log_tail(record.engine, record.remote, status)
         if status.log_pending:
             self.logs_pending.add(record.job_id)
-        kept = jobs.end(record.ended(status, now), told=False)
-        if not kept.state.ended:  # another callback was registered meanwhile
-            kept = jobs.end(
-                replace(record, callback_id=kept.callback_id).ended(status, now), told=False
+        recorded = jobs.end(record.ended(status, now), reported=False)
+        if not recorded.state.ended:  # another callback was registered meanwhile
+            recorded = jobs.end(
+                replace(record, callback_id=recorded.callback_id).ended(status, now), reported=False
             )
-        return None if kept.state.ended else "somebody else awaits it"
+        return None if recorded.state.ended else "somebody else awaits it"

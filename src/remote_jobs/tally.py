@@ -1,4 +1,4 @@
-"""What one run of the job watcher did, and how it is told."""
+"""What one run of the job watcher did, and the metrics of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ERRORS_NAMED: Final = 5
 
 
 class WatcherIncomplete(PipelineError):
-    """Some jobs could not be looked after this time; the next run tries again."""
+    """Some jobs could not be checked this time; the next run tries again."""
 
 
 class Done(StrEnum):

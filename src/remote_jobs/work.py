@@ -17,7 +17,7 @@ from sources import frozen
 
 
 @dataclass(frozen=True)
-class Work:
+class JobSpec:
     """A job's work, before there is a job.
 
     Attributes:
@@ -36,7 +36,7 @@ class Work:
     statements: tuple[str, ...] = ()
 
 
-def work_of(message: SubmitJob, data_bucket: str) -> Work:
+def job_spec_of(message: SubmitJob, data_bucket: str) -> JobSpec:
     """Read what the job of this message is to do.
 
     Raises:
@@ -48,10 +48,10 @@ def work_of(message: SubmitJob, data_bucket: str) -> Work:
     return _link_of_the_chain(message, data_bucket)
 
 
-def request_of(record: JobRecord, work: Work) -> JobRequest:
+def request_of(record: JobRecord, spec: JobSpec) -> JobRequest:
     """The submission of this job; what names the job wins over the contract's arguments."""
     arguments = {
-        **work.arguments,
+        **spec.arguments,
         "JOB_ID": record.job_id,
         JOB_KEY_ARGUMENT: str(record.key),
         "RUN_ID": record.key.run_id,
@@ -63,20 +63,20 @@ def request_of(record: JobRecord, work: Work) -> JobRequest:
         record.remote,
         record.timeout_seconds,
         arguments,
-        script=work.script,
-        spark_arguments=work.spark_arguments,
-        statements=work.statements,
+        script=spec.script,
+        spark_arguments=spec.spark_arguments,
+        statements=spec.statements,
     )
 
 
-def _load(message: SubmitJob, data_bucket: str) -> Work:
+def _load(message: SubmitJob, data_bucket: str) -> JobSpec:
     key = message.key
     url = message.input_url or layout.s3_url(data_bucket, layout.load_key(key.run_id, key.unit_id))
     document = s3.read_json(*layout.split_s3_url(url))
-    return Work(input_url=url, statements=tuple(document["statements"]))
+    return JobSpec(input_url=url, statements=tuple(document["statements"]))
 
 
-def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
+def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> JobSpec:
     key = message.key
     snapshot = frozen.read_snapshot(data_bucket, key.run_id)
     step = _step(snapshot, key.stage)
@@ -88,7 +88,7 @@ def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
     }
     if snapshot.query is not None and message.input_url is None:  # later jobs get filtered rows
         arguments["QUERY"] = snapshot.query
-    return Work(
+    return JobSpec(
         input_url=url,
         name=step.function if step.engine.invoked else step.glue_job,
         arguments=arguments,

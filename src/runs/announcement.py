@@ -22,7 +22,7 @@ class StackSettings:
 
     @property
     def stack(self) -> str | None:
-        """What `pipeline` is told with `--stack`; None on a local cloud, which it finds itself."""
+        """What `pipeline` gets with `--stack`; None on a local cloud, which it finds itself."""
         return None if self.aws_endpoint_url else self.stack_name or None
 
 

@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from boto3.dynamodb.conditions import Attr
+from boto3.dynamodb.conditions import ConditionBase
 
 from contracts.errors import (
     Conflict,
@@ -19,37 +19,27 @@ from contracts.errors import (
     RunConflict,
     TransientFailure,
 )
+from contracts.ledger_items import ACTIVE_RUN, RunItem
 from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import (
     WHEN_NOT_SAID,
     RunRequest,
     format_timestamp,
+    parse_timestamp,
 )
-from ledger.stop_decision import is_stopping, unchanged
-from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
-from runs.execution_name import STACK_NAMED
+from ledger.conditions import RUN
+from ledger.runs import change_run, find_run, held_as, stop_unchanged
+from ledger.table import Ledger
 from runs.executions import ALIVE, execution_status, is_settling
 from runs.ids import drawn_run_id
 from runtime.handler import logger
 
-OF_AN_END: Final = (
-    "reason",
-    "results_url",
-    "ended_at",
-    "reaped",
-    "reaped_for",
-    "outcome",
-    "findings",
-    "next_steps",
-    "items",
-    "warehouse_error",
-)
 STOPPED: Final = "STOPPED"
 
 
 def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
-    """Claim the run for `message.execution_arn`, or tell who holds it.
+    """Claim the run for `message.execution_arn`, or say who holds it.
 
     Raises:
         TransientFailure: the run changed hands a moment ago, and its holder is not known yet; or
@@ -60,14 +50,10 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
     """
     message, drawn = _with_drawn_id(message, ledger, now)
     request = message.request
-    run = ledger.get_item(request.run_id, RUN)
+    run = find_run(ledger, request.run_id)
     if run is None:
         _check_retried_run(request, ledger, now)
-        ledger.put_if_absent(_new_run(message, now))
-        # Read it back even when it was ours: a request sent twice by the client looks refused.
-        run = ledger.get_item(request.run_id, RUN)
-        if run is None:
-            raise Conflict(f"run {request.run_id} was removed while it was being claimed")
+        run = _first_claim(_new_run(message, now), ledger)
     _refuse_other_content(request, run)
     claim = _claim_existing(message, run, ledger, now)
     logger.info("run claim", extra={"outcome": claim.outcome, "run_attempt": claim.run_attempt})
@@ -84,113 +70,109 @@ def _with_drawn_id(message: ClaimRun, ledger: Ledger, now: datetime) -> tuple[Cl
     return message.model_copy(update={"request": request}), drawn
 
 
-def _new_run(message: ClaimRun, now: datetime) -> Item:
+def _new_run(message: ClaimRun, now: datetime) -> RunItem:
     end = message.request.end_date_time or now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return {
-        "run_id": message.request.run_id,
-        "item": RUN,
-        "status": RunStatus.CLAIMED.value,
-        "run_attempt": 1,
-        STACK_NAMED: 1,
-        "holder": message.execution_arn,
-        "request": message.request.canonical(),
-        "dataset_name": message.request.dataset_name,
-        "end_date_time": format_timestamp(end),
-        "claimed_at": format_timestamp(now),
-        "updated_at": format_timestamp(now),
-        **_active(format_timestamp(now)),
-    }
+    return RunItem(
+        run_id=message.request.run_id,
+        status=RunStatus.CLAIMED,
+        run_attempt=1,
+        stack_named_attempt=1,
+        holder=message.execution_arn,
+        request=message.request.canonical(),
+        dataset_name=message.request.dataset_name,
+        end_date_time=format_timestamp(end),
+        claimed_at=format_timestamp(now),
+        updated_at=format_timestamp(now),
+        active=ACTIVE_RUN,
+        submitted_at=format_timestamp(now),
+    )
 
 
-def _active(since: str) -> dict[str, Any]:
-    """What the index of active jobs needs to hold a run too, until it has ended."""
-    return {"active": ACTIVE_RUN, "submitted_at": since}
+def _first_claim(run: RunItem, ledger: Ledger) -> RunItem:
+    """Write the run; the run that is there, even when ours was refused: a request that the client
+    sent twice looks so."""
+    there = ledger.put_if_absent(run.to_item()).item
+    if there is None:
+        raise Conflict(f"run {run.run_id} was removed while it was being claimed")
+    return RunItem.from_item(there)
 
 
-def _claim_existing(message: ClaimRun, run: Item, ledger: Ledger, now: datetime) -> Claim:
-    status = RunStatus(run["status"])
-    failed = status.may_be_taken_over
-    stopping = is_stopping(run)
-    if status.ended and (stopping or not failed):
-        return _answer(ClaimOutcome.ENDED, run)
-    if run["holder"] == message.execution_arn and not failed:
-        return _answer(ClaimOutcome.CLAIMED, run)
-    if run["holder"] == message.handed_over_by and not failed:
-        return _change_hands(message, run, ledger, {"updated_at": format_timestamp(now)})
-    if stopping:  # whoever holds it, or the reaper, ends it
-        return _answer(ClaimOutcome.ENDED, run)
+def _claim_existing(message: ClaimRun, run: RunItem, ledger: Ledger, now: datetime) -> Claim:
+    failed = run.status.may_be_taken_over
+    if run.status.ended and (run.stopping or not failed):
+        return _claim(ClaimOutcome.ENDED, run)
+    if run.holder == message.execution_arn and not failed:
+        return _claim(ClaimOutcome.CLAIMED, run)
+    if run.holder == message.handed_over_by and not failed:
+        return _change_hands(message, run, ledger, held_as(run), updated_at=now)
+    if run.stopping:  # whoever holds it, or the reaper, ends it
+        return _claim(ClaimOutcome.ENDED, run)
     # A batch execution may go on with its other records after this run of it has failed: then the
-    # ledger, not the execution, tells that the run is over.
-    holder = execution_status(run["holder"])
+    # ledger, not the execution, says that the run is over.
+    holder = execution_status(run.holder)
     if not failed and is_settling(run, holder, now):
         raise TransientFailure(
-            f"run {run['run_id']} changed hands a moment ago; its execution is not known yet"
+            f"run {run.run_id} changed hands a moment ago; its execution is not known yet"
         )
     if holder in ALIVE and not failed:
-        return _answer(ClaimOutcome.LIVE, run)
+        return _claim(ClaimOutcome.LIVE, run)
     if holder == STOPPED and not failed:  # by a person, who meant this run or a neighbour of it
         raise TransientFailure(
-            f"the execution of run {run['run_id']} was stopped; the reaper decides in a moment"
+            f"the execution of run {run.run_id} was stopped; the reaper decides in a moment"
             " whether that run stays stopped"
         )
-    logger.info("taking the run over", extra={"holder": run["holder"], "holder_status": holder})
+    logger.info("taking the run over", extra={"holder": run.holder, "holder_status": holder})
     return _take_over(message, run, ledger, now, timed_out=holder == "TIMED_OUT")
 
 
 def _take_over(
-    message: ClaimRun, run: Item, ledger: Ledger, now: datetime, *, timed_out: bool
+    message: ClaimRun, run: RunItem, ledger: Ledger, now: datetime, *, timed_out: bool
 ) -> Claim:
-    run_attempt = run["run_attempt"] + 1
-    changes = {
-        "run_attempt": run_attempt,
-        STACK_NAMED: run_attempt,
-        "status": RunStatus.CLAIMED.value,
-        "updated_at": format_timestamp(now),
-        "previous_holder": run["holder"],
-        "previous_timed_out": timed_out,
-        **_active(format_timestamp(now)),
-    }
-    return _change_hands(message, run, ledger, changes, outcome=ClaimOutcome.TAKEN_OVER)
+    run_attempt = run.run_attempt + 1
+    changes = dict(
+        **dict.fromkeys(RunItem.OF_AN_END),
+        run_attempt=run_attempt,
+        stack_named_attempt=run_attempt,
+        status=RunStatus.CLAIMED,
+        updated_at=now,
+        previous_holder=run.holder,
+        previous_timed_out=timed_out,
+        active=ACTIVE_RUN,
+        submitted_at=now,
+    )
+    # Whoever it is handed over to ends a run that is to stop.
+    as_read = held_as(run) & stop_unchanged(run)
+    claim = _change_hands(message, run, ledger, as_read, **changes)
+    return claim.model_copy(update={"outcome": ClaimOutcome.TAKEN_OVER})
 
 
 def _change_hands(
-    message: ClaimRun,
-    run: Item,
-    ledger: Ledger,
-    changes: dict[str, Any],
-    outcome: ClaimOutcome = ClaimOutcome.CLAIMED,
+    message: ClaimRun, run: RunItem, ledger: Ledger, as_read: ConditionBase, **changes: Any
 ) -> Claim:
     """Make the execution the holder, if the run is still as it was read."""
-    changes = {**changes, "holder": message.execution_arn}
-    as_read = (
-        Attr("holder").eq(run["holder"])
-        & Attr("run_attempt").eq(run["run_attempt"])
-        & Attr("status").eq(run["status"])  # it may just have succeeded
-    )
-    removed: tuple[str, ...] = ()
-    if outcome is ClaimOutcome.TAKEN_OVER:
-        removed = OF_AN_END
-        as_read &= unchanged(run)  # whoever it is handed over to ends a run that is to stop
-    if not ledger.update(run["run_id"], RUN, changes, removed, as_read):
-        raise Conflict(f"run {run['run_id']} changed hands while it was being claimed")
-    return _answer(outcome, {**run, **changes})
+    as_read &= RUN.status.eq(run.status)  # it may just have succeeded
+    holder = message.execution_arn
+    changed, current = change_run(ledger, run.run_id, as_read, holder=holder, **changes)
+    if not changed or current is None:
+        raise Conflict(f"run {run.run_id} changed hands while it was being claimed")
+    return _claim(ClaimOutcome.CLAIMED, current)
 
 
-def _answer(outcome: ClaimOutcome, run: Item) -> Claim:
+def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
     return Claim(
         outcome=outcome,
-        run_attempt=run["run_attempt"],
-        end_date_time=run["end_date_time"],
-        holder=run["holder"],
-        status=run["status"],
-        previous_timed_out=run.get("previous_timed_out", False),
+        run_attempt=run.run_attempt,
+        end_date_time=parse_timestamp(run.end_date_time),
+        holder=run.holder,
+        status=run.status,
+        previous_timed_out=bool(run.previous_timed_out),
         start_flow=START_FLOW,
     )
 
 
-def _refuse_other_content(request: RunRequest, run: Item) -> None:
+def _refuse_other_content(request: RunRequest, run: RunItem) -> None:
     """Equal values, not equal text: 0 and 0.0 percent ask for the same, and so does saying none."""
-    sent, held = WHEN_NOT_SAID | request.to_json(), WHEN_NOT_SAID | json.loads(run["request"])
+    sent, held = WHEN_NOT_SAID | request.to_json(), WHEN_NOT_SAID | json.loads(run.request)
     problems = [
         Problem(
             field,
@@ -213,13 +195,13 @@ def _check_retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> No
     """Only a run that is over, of the same dataset, can be retried."""
     if request.retry_of is None:
         return
-    retried = ledger.get_item(request.retry_of, RUN)
+    retried = find_run(ledger, request.retry_of)
     if retried is None:
         problem = "names no run in the ledger"
-    elif retried["dataset_name"] != request.dataset_name:
-        problem = f"names a run of another dataset, {retried['dataset_name']}"
+    elif retried.dataset_name != request.dataset_name:
+        problem = f"names a run of another dataset, {retried.dataset_name}"
     elif not _is_over(retried, now):
-        problem = f"names a run that has not ended ({retried['status']}); wait for it"
+        problem = f"names a run that has not ended ({retried.status}); wait for it"
     else:
         return
     raise InvalidRequest(
@@ -227,9 +209,9 @@ def _check_retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> No
     )
 
 
-def _is_over(run: Item, now: datetime) -> bool:
+def _is_over(run: RunItem, now: datetime) -> bool:
     """A run whose execution was stopped or ran out of time never reached its end in the ledger."""
-    if RunStatus(run["status"]).ended:
+    if run.status.ended:
         return True
-    holder = execution_status(run["holder"])
+    holder = execution_status(run.holder)
     return holder not in ALIVE and not is_settling(run, holder, now)

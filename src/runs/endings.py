@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
-from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from contracts.errors import OwnershipLost
+from contracts.ledger_items import ANNOUNCED, UNANNOUNCED, RunItem
 from contracts.messages import Notify, RecordRun
 from contracts.run import RunStatus, UnitStatus
-from contracts.run_request import RunRequest, format_timestamp
-from ledger.stop_decision import MARKED, is_stopping, reason_of, unchanged
-from ledger.table import RUN, UNIT_PREFIX, Item, Ledger
+from contracts.run_request import format_timestamp
+from ledger.conditions import RUN
+from ledger.runs import change_run, find_run, held_as, stop_unchanged
+from ledger.table import Ledger
+from ledger.units import units_of
 from runs.announcement import run_event
 from runs.executions import Ended
 from runs.recording import Recording, record_run
 from runs.topic import Event, EventName
 from runtime.handler import Clock, logger, metrics
 
-ANNOUNCED: Final = "announced"
-REAPED_FOR: Final = "reaped_for"  # the execution with which the run ended
 _NEIGHBOUR: Final = (
     "its execution was stopped while it held an earlier run of the same batch; the run's message"
     " starts it again"
@@ -45,32 +44,32 @@ class RunEndings:
     clock: Clock
     stack: str | None = None
 
-    def mark(self, run: Item, ended: Ended) -> None:
+    def mark(self, run: RunItem, ended: Ended) -> None:
         """End the run in the ledger, if it is still as it was read."""
         status, reason = self._end_of(run, ended)
         now = format_timestamp(self.clock())
-        changes = {
-            "status": status.value,
-            "reason": reason,
-            "ended_at": now,
-            "updated_at": now,
-            "reaped": MARKED,
-            REAPED_FOR: run["holder"],
-        }
-        going_on = Attr("status").is_in([RunStatus.CLAIMED.value, RunStatus.RUNNING.value])
-        as_read = held_as(run) & going_on & unchanged(run)
-        if self.ledger.update(run["run_id"], RUN, changes, condition=as_read):
+        changes = dict(
+            status=status,
+            reason=reason,
+            ended_at=now,
+            updated_at=now,
+            reaped=UNANNOUNCED,
+            reaped_for=run.holder,
+        )
+        going_on = RUN.status.is_in([RunStatus.CLAIMED, RunStatus.RUNNING])
+        as_read = held_as(run) & going_on & stop_unchanged(run)
+        if change_run(self.ledger, run.run_id, as_read, **changes)[0]:
             metrics.add_metric(f"Runs{status.value.title()}", MetricUnit.Count, 1)
             logger.info("run ended by the reaper", extra=changes)
 
-    def _end_of(self, run: Item, ended: Ended) -> tuple[RunStatus, str]:
-        if is_stopping(run):
-            return RunStatus.STOPPED, reason_of(run)
+    def _end_of(self, run: RunItem, ended: Ended) -> tuple[RunStatus, str]:
+        if run.stopping:
+            return RunStatus.STOPPED, run.why_stopped
         if ended.run_status is RunStatus.STOPPED and not self._was_executed(run):
             return RunStatus.FAILED, _NEIGHBOUR
         return ended.run_status, ended.reason
 
-    def _was_executed(self, run: Item) -> bool:
+    def _was_executed(self, run: RunItem) -> bool:
         """Whether the execution was at this run when it was stopped.
 
         That is the one with a unit under way, else one that has begun units, else the first that
@@ -78,29 +77,29 @@ class RunEndings:
         were stopped before, do not count.
         """
         first, rank = run, self._rank(run)
-        for run_id in self.ledger.runs_held_by(run["holder"]):
-            other = self.ledger.get_item(run_id, RUN)
-            if other is None or other["holder"] != run["holder"] or run_id == run["run_id"]:
+        for run_id in self.ledger.runs_held_by(run.holder):
+            other = find_run(self.ledger, run_id)
+            if other is None or other.holder != run.holder or run_id == run.run_id:
                 continue
-            of_this_end = other.get(REAPED_FOR) == run["holder"]
-            if (of_this_end or not RunStatus(other["status"]).ended) and self._rank(other) < rank:
+            of_this_end = other.reaped_for == run.holder
+            if (of_this_end or not other.status.ended) and self._rank(other) < rank:
                 first, rank = other, self._rank(other)
-        return bool(first["run_id"] == run["run_id"])
+        return first.run_id == run.run_id
 
-    def _rank(self, run: Item) -> tuple[int, str, str]:
-        units = self.ledger.query(run["run_id"], UNIT_PREFIX)
-        states = {unit["status"] for unit in units if unit["run_attempt"] == run["run_attempt"]}
+    def _rank(self, run: RunItem) -> tuple[int, str, str]:
+        units = units_of(self.ledger, run.run_id)
+        states = {unit.status for unit in units if unit.run_attempt == run.run_attempt}
         work = 0 if UnitStatus.RUNNING in states else 1 if states else 2
-        return work, str(run.get("submitted_at", run["claimed_at"])), str(run["run_id"])
+        return work, run.submitted_at or run.claimed_at or "", run.run_id
 
-    def announce(self, run: Item) -> None:
+    def announce(self, run: RunItem) -> None:
         """Write the results document of what there is, and publish the end of the run."""
         message = RecordRun(
-            request=RunRequest.from_json(json.loads(run["request"])),
-            run_attempt=run["run_attempt"],
-            execution_arn=run["holder"],
-            status=run["status"],
-            reason=run.get("reason"),
+            request=run.requested,
+            run_attempt=run.run_attempt,
+            execution_arn=run.holder,
+            status=run.status,
+            reason=run.reason,
         )
         recording = Recording(data_bucket=self.data_bucket)
         now = self.clock()
@@ -111,18 +110,12 @@ class RunEndings:
             return
         news = Notify(
             event=EventName.RUN_ENDED,
-            run_id=run["run_id"],
-            dataset_name=run["dataset_name"],
-            run_attempt=run["run_attempt"],
+            run_id=run.run_id,
+            dataset_name=run.dataset_name,
+            run_attempt=run.run_attempt,
             result=recorded.result,
         )
         self.publish(run_event(news, now, self.stack))
-        announced = {"reaped": ANNOUNCED}
         # Not if somebody has decided to stop the run meanwhile: that end is still to be announced.
-        as_announced = held_as(run) & Attr("status").eq(run["status"]) & unchanged(run)
-        self.ledger.update(run["run_id"], RUN, announced, ("active",), condition=as_announced)
-
-
-def held_as(run: Item) -> ConditionBase:
-    """The run is still held by whom it was when it was read."""
-    return Attr("holder").eq(run["holder"]) & Attr("run_attempt").eq(run["run_attempt"])
+        as_announced = held_as(run) & RUN.status.eq(run.status) & stop_unchanged(run)
+        change_run(self.ledger, run.run_id, as_announced, reaped=ANNOUNCED, active=None)

@@ -12,9 +12,6 @@ from typing import Final
 
 NAME_CHARACTERS: Final = 64  # DurableExecutionName in the Lambda API reference: [A-Za-z0-9-_]
 STACK_CHARACTERS: Final = 8
-# The attempt of the run whose execution, if it is handed over, has the stack in its name. Attempts
-# that a release of before claimed, and may have handed over, do not.
-STACK_NAMED: Final = "stack_named_attempt"
 
 
 def execution_name(environment: str, stack: str, run_id: str, run_attempt: int) -> str:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from contracts.errors import NotFound
+from contracts.ledger_items import RunItem
 from contracts.run import RunStatus
 from contracts.run_request import parse_timestamp
-from ledger.table import Item
 from runtime import clients
 from runtime.handler import count_of_function
 
@@ -62,36 +62,36 @@ class Executions(Protocol):
 
 
 def execution(arn: str) -> Ended:
-    """As the service tells it."""
+    """As the service has it."""
     try:
         with clients.translated(f"asking for execution {arn}"):
-            answer = clients.client("lambda").get_durable_execution(
+            response = clients.client("lambda").get_durable_execution(
                 DurableExecutionArn=arn, IncludeExecutionData=True
             )
     except NotFound:
         return Ended(GONE)
-    return Ended(str(answer["Status"]), answer.get("Error", {}).get("ErrorMessage"))
+    return Ended(str(response["Status"]), response.get("Error", {}).get("ErrorMessage"))
 
 
 def execution_status(arn: str) -> str:
-    """The durable execution's status as the service tells it, or GONE."""
+    """The durable execution's status, or GONE if the service does not know it."""
     try:
         with clients.translated(f"asking for execution {arn}"):
-            answer = clients.client("lambda").get_durable_execution(
+            response = clients.client("lambda").get_durable_execution(
                 DurableExecutionArn=arn, IncludeExecutionData=False
             )
     except NotFound:
         return GONE
-    return str(answer["Status"])
+    return str(response["Status"])
 
 
-def is_settling(run: Item, status: str, now: datetime) -> bool:
+def is_settling(run: RunItem, status: str, now: datetime) -> bool:
     """Whether the run's execution may not be known yet, rather than not any more.
 
     Args:
         status: of the execution that holds the run.
     """
-    changed = run.get("updated_at", run["claimed_at"])
+    changed = run.updated_at or run.claimed_at
     return status == GONE and now - parse_timestamp(changed) < SETTLING
 
 

@@ -50,7 +50,7 @@ def _read(bucket: str, key: str) -> list[Finding]:
 
 
 def _example(rule: Mapping[str, Any]) -> str | None:
-    """`line 7: -3`, as far as the first example tells.
+    """`line 7: -3`, as far as the first example says.
 
     Of a malformed row the value is all of it, and news go to more people than data do: the line
     number has to be enough.

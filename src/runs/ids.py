@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.errors import Conflict
 from contracts.ids import timestamped_id
+from contracts.ledger_items import DrawnItem
 from contracts.run_request import format_timestamp
 from ledger.table import Ledger
+from runtime.tokens import Tokens, random_token
 
-DRAWN: Final = "DRAWN"
 # A queue holds a message for 14 days at most (MessageRetentionPeriod, SQS API Reference).
 KEPT: Final = timedelta(days=90)
-Tokens = Callable[[], str]
-
-
-def random_token() -> str:
-    """The unique part of an id: 8 hex digits."""
-    return secrets.token_hex(4)
 
 
 def drawn_run_id(
@@ -37,20 +30,16 @@ def drawn_run_id(
     Raises:
         Conflict: the note was removed meanwhile; the same call decides anew.
     """
-    noted = ledger.get_item(drawn_for, DRAWN)
+    noted = ledger.get_item(*DrawnItem.key_of(drawn_for))
     if noted is None:
-        ledger.put_if_absent(
-            {
-                "run_id": drawn_for,
-                "item": DRAWN,
-                "drawn_run_id": timestamped_id(now, tokens()),
-                "drawn_at": format_timestamp(now),
-                "expires_at": int((now + KEPT).timestamp()),
-            }
+        drawn = DrawnItem(
+            run_id=drawn_for,
+            drawn_run_id=timestamped_id(now, tokens()),
+            drawn_at=format_timestamp(now),
+            expires_at=int((now + KEPT).timestamp()),
         )
-        # Read it back even when it was ours: another call may have been faster, and a request sent
-        # twice by the client looks refused.
-        noted = ledger.get_item(drawn_for, DRAWN)
+        # Another call may have been faster, and a request that the client sent twice looks refused.
+        noted = ledger.put_if_absent(drawn.to_item()).item
     if noted is None:
         raise Conflict(f"the run id that was drawn for {drawn_for} was removed meanwhile")
-    return str(noted["drawn_run_id"])
+    return DrawnItem.from_item(noted).drawn_run_id

@@ -13,19 +13,20 @@ from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr
-
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import Conflict, NotFound, OwnershipLost
+from contracts.errors import Conflict, NotFound
+from contracts.ledger_items import RunItem
 from contracts.messages import RecordedRun, RecordRun
-from contracts.run import RunResult, RunStatus, seconds_between
+from contracts.run import RunResult, seconds_between
 from contracts.run_request import format_timestamp
-from ledger.stop_decision import is_stopping, reason_of, unchanged
-from ledger.table import JOB_PREFIX, RUN, UNIT_PREFIX, Item, Ledger
+from ledger.runs import change_run, held_as, owned_run, refuse_other_holder, stop_unchanged
+from ledger.table import Ledger
+from ledger.units import units_of
+from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
-from runs.units import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
+from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import s3
 from runtime.handler import logger, metrics
 from sources import frozen
@@ -57,31 +58,32 @@ def record_run(
         Conflict: somebody has decided to stop the run meanwhile; the same call records that.
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
-    run = _owned_run(message, ledger)
+    run = owned_run(ledger, run_id, message.run_attempt, message.execution_arn)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
-    items = ledger.query(run_id, UNIT_PREFIX) if manifest and manifest.objects else iter(())
-    places = Places.of(bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id))
-    with UnitRecords(unit_outcomes(manifest, items, places)) as records:
+    units = units_of(ledger, run_id) if manifest and manifest.objects else iter(())
+    places = OutputLocations.of(
+        bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
+    )
+    with UnitRecords(unit_outcomes(manifest, units, places)) as records:
         result = decide(message, records, manifest.items if manifest else None)
-        if is_stopping(run):
-            result = as_stopped(result, reason_of(run))
+        if run.stopping:
+            result = as_stopped(result, run.why_stopped)
         key = layout.results_key(run_id)
-        written: dict[str, Any] = {}
+        written: dict[str, Any] = dict(started_at=run.claimed_at, ended_at=ended_at)
         if records.count:
-            written["results_url"] = layout.s3_url(bucket, key)
+            written.update(results_url=layout.s3_url(bucket, key))
         if result.items is not None:
             prefix = layout.item_results_prefix(run_id)
-            written["item_results_url"] = layout.s3_url(bucket, prefix)
+            written.update(item_results_url=layout.s3_url(bucket, prefix))
         if manifest and manifest.hidden:
-            written["hidden_objects"] = manifest.hidden
-        times = {"started_at": run["claimed_at"], "ended_at": ended_at}
-        result = result.model_copy(update={**times, **written})
+            written.update(hidden_objects=manifest.hidden)
+        result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count:
             _write_document(bucket, key, _head(message, run, result), records)
     _write(message, run, result, ledger, ended_at)
-    if not RunStatus(run["status"]).ended:
+    if not run.status.ended:
         _measure(result)
     return RecordedRun(
         result=result,
@@ -89,27 +91,9 @@ def record_run(
     )
 
 
-def _owned_run(message: RecordRun, ledger: Ledger) -> Item:
-    run = ledger.get_item(message.request.run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {message.request.run_id} is not in the ledger")
-    if (run["run_attempt"], run["holder"]) != (message.run_attempt, message.execution_arn):
-        raise _lost(message)
-    return run
-
-
-def _lost(message: RecordRun) -> OwnershipLost:
-    return OwnershipLost(
-        f"run {message.request.run_id} is not held by attempt {message.run_attempt}"
-        f" of {message.execution_arn} any more"
-    )
-
-
-def _end_of(run: Item, now: datetime) -> str:
-    """A repeat keeps the end that was written first."""
-    if RunStatus(run["status"]).ended and "ended_at" in run:
-        return str(run["ended_at"])
-    return format_timestamp(now)
+def _end_of(run: RunItem, now: datetime) -> str:
+    """The end that was written first stands."""
+    return run.ended_at if run.status.ended and run.ended_at else format_timestamp(now)
 
 
 def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
@@ -120,7 +104,7 @@ def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
         return None
 
 
-def _head(message: RecordRun, run: Item, result: RunResult) -> dict[str, Any]:
+def _head(message: RecordRun, run: RunItem, result: RunResult) -> dict[str, Any]:
     """All of the results document but its outcomes."""
     return {
         **result.to_json(),
@@ -130,22 +114,22 @@ def _head(message: RecordRun, run: Item, result: RunResult) -> dict[str, Any]:
         "request": message.request.to_json(),
         "runAttempt": message.run_attempt,
         "execution": message.execution_arn,
-        "endDateTime": run["end_date_time"],
-        "datasetVersion": run.get("dataset_version"),
+        "endDateTime": run.end_date_time,
+        "datasetVersion": run.dataset_version,
     }
 
 
 def _write_document(bucket: str, key: str, head: dict[str, Any], records: UnitRecords) -> None:
     """One JSON object; its last field, `outcomes`, has a line for each unit."""
     with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
-        for piece in document_pieces(head, records):
-            file.write(piece)
+        for chunk in document_chunks(head, records):
+            file.write(chunk)
         file.seek(0)
         s3.write_file(bucket, key, file)
 
 
-def document_pieces(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
-    """The text of the results document, piece by piece."""
+def document_chunks(head: dict[str, Any], records: UnitRecords) -> Iterator[bytes]:
+    """The text of the results document, chunk by chunk."""
     text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False)
     yield text.removesuffix("\n}").encode() + b',\n "outcomes": ['
     for number, line in enumerate(records.lines()):
@@ -153,35 +137,36 @@ def document_pieces(head: dict[str, Any], records: UnitRecords) -> Iterator[byte
     yield b"\n ]\n}\n"
 
 
-def _write(message: RecordRun, run: Item, result: RunResult, ledger: Ledger, ended_at: str) -> None:
-    changes = {
-        "status": result.status.value,
-        "units": result.units.model_dump(),
-        "rows": result.rows.model_dump(),
-        "outcome": result.outcome.value,
-        "findings": [finding.model_dump(exclude_none=True) for finding in result.findings],
-        "next_steps": [step.model_dump(exclude_none=True) for step in result.next_steps],
-        "ended_at": ended_at,
-        "updated_at": ended_at,
-    }
-    optional = {
-        "reason": result.reason,
-        "results_url": result.results_url,
-        "warehouse_error": result.warehouse_error,
-        "items": result.items.model_dump() if result.items else None,
-    }
-    changes.update({name: value for name, value in optional.items() if value is not None})
-    removed = [name for name, value in optional.items() if value is None]
-    if run.get("reaped") is None:  # else the reaper has still to announce it
-        removed.append("active")
-    ours = Attr("run_attempt").eq(message.run_attempt) & Attr("holder").eq(message.execution_arn)
-    if not ledger.update(message.request.run_id, RUN, changes, removed, ours & unchanged(run)):
-        _owned_run(message, ledger)
-        raise Conflict(f"run {message.request.run_id} was stopped while its end was being recorded")
+def _write(
+    message: RecordRun, run: RunItem, result: RunResult, ledger: Ledger, ended_at: str
+) -> None:
+    changes: dict[str, Any] = dict(
+        status=result.status,
+        units=result.units,
+        rows=result.rows,
+        outcome=result.outcome,
+        findings=result.findings,
+        next_steps=result.next_steps,
+        ended_at=ended_at,
+        updated_at=ended_at,
+        reason=result.reason,
+        results_url=result.results_url,
+        warehouse_error=result.warehouse_error,
+        items=result.items,
+    )
+    if run.reaped is None:  # else the reaper has still to announce it
+        changes.update(active=None)
+    as_read = held_as(run) & stop_unchanged(run)
+    written, current = change_run(ledger, run.run_id, as_read, **changes)
+    if written:
+        return
+    if current is not None:
+        refuse_other_holder(current, message.run_attempt, message.execution_arn)
+    raise Conflict(f"run {run.run_id} was stopped while its end was being recorded")
 
 
 def _warehouse_rows(
-    settings: Recording, run: Item, result: RunResult, ledger: Ledger, ended_at: str
+    settings: Recording, run: RunItem, result: RunResult, ledger: Ledger, ended_at: str
 ) -> str | None:
     """Write the statements of the warehouse rows of the run, its units and jobs; their URL."""
     if settings.warehouse != "true":
@@ -190,8 +175,8 @@ def _warehouse_rows(
         settings.data_bucket,
         result,
         run,
-        ledger.query(result.run_id, UNIT_PREFIX),
-        ledger.query(result.run_id, JOB_PREFIX),
+        units_of(ledger, result.run_id),
+        JobLedger(ledger).all_of_run(result.run_id),
         ended_at=ended_at,
         copy_role_arn=settings.redshift_copy_role_arn,
     )

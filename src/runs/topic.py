@@ -1,4 +1,4 @@
-"""What the pipeline tells the world: one SNS message per event, with an id that repeats keep."""
+"""Notifications: one SNS message per event, with an id that is stable across repeats."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Event:
 
     @property
     def event_id(self) -> str:
-        """The same whenever the same thing is told again: consumers drop repeats by it."""
+        """Stable across repeats, so consumers can deduplicate on it."""
         unit = f"/{self.unit_id}" if self.unit_id else ""
         return f"{self.run_id}{unit}/{self.name}/{self.run_attempt}"
 

@@ -12,10 +12,10 @@ from typing import Final
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import (
     Finding,
-    ItemTotals,
     RowCounts,
     StageFailure,
     UnitOutcome,
@@ -23,7 +23,6 @@ from contracts.run import (
     UnitStatus,
     seconds_between,
 )
-from ledger.table import UNIT_PREFIX, Item
 from stores.rules import SUMMARIES
 
 _ORDER: Final = ("files", "dynamodb", "redshift")  # in which a unit's rows are stored
@@ -32,7 +31,7 @@ IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a te
 
 
 @dataclass(frozen=True)
-class Places:
+class OutputLocations:
     """Where the results of a run's units lie.
 
     Attributes:
@@ -45,7 +44,9 @@ class Places:
     tables: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None) -> Places:
+    def of(
+        cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None
+    ) -> OutputLocations:
         """The places of a run; without tables where it ended before its contract was read."""
         tables: list[str] = []
         if snapshot is not None:
@@ -67,7 +68,7 @@ class Places:
 
         Args:
             failed_stage: absent: it is stored.
-            set_aside: rows that transform has set aside.
+            set_aside: rows that transform found unstorable.
         """
         after_transform = failed_stage is None or failed_stage.startswith("store-")
         after_validate = after_transform or failed_stage == "transform"
@@ -76,12 +77,12 @@ class Places:
         ours = set(SUMMARIES) & rules if set_aside or failed_stage == "transform" else set()
         rejected = rows.rejected > set_aside or bool(failed_stage and rules - ours)
         quarantine = layout.quarantine_key(self.dataset_name, run, unit_id)
-        aside = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
+        unstorable = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
         return UnitOutputs(
             valid_url=url(layout.valid_prefix(run, unit_id)) if after_validate else None,
             output_url=url(layout.output_prefix(run, unit_id)) if after_transform else None,
             quarantine_url=url(quarantine) if rejected else None,
-            set_aside_url=url(aside) if set_aside or ours else None,
+            set_aside_url=url(unstorable) if set_aside or ours else None,
             findings_url=url(layout.findings_key(run, unit_id)) if findings else None,
             tables=self._tables(failed_stage),
         )
@@ -131,33 +132,28 @@ class UnitRecords:
 
 
 def unit_outcomes(
-    manifest: ManifestSummary | None, items: Iterable[Item], places: Places
+    manifest: ManifestSummary | None, units: Iterable[UnitItem], places: OutputLocations
 ) -> Iterator[UnitOutcome]:
     """One outcome for every unit of the manifest; a unit without one has failed.
 
     Args:
-        items: the run's UNIT items in the ledger's order, which is the manifest's.
+        units: the run's units in the ledger's order, which is the manifest's.
     """
-    recorded = iter(items)
-    item = next(recorded, None)
+    recorded = iter(units)
+    unit = next(recorded, None)
     for shard, size in enumerate(manifest.shard_sizes if manifest else ()):
-        for unit in (layout.unit_id(shard, index) for index in range(size)):
-            while item is not None and _unit_id(item) < unit:
-                item = next(recorded, None)
-            found = item if item is not None and _unit_id(item) == unit else None
-            yield _outcome(unit, found, places)
+        for unit_id in (layout.unit_id(shard, index) for index in range(size)):
+            while unit is not None and unit.unit_id < unit_id:
+                unit = next(recorded, None)
+            found = unit if unit is not None and unit.unit_id == unit_id else None
+            yield _outcome(unit_id, found, places)
 
 
-def _unit_id(item: Item) -> str:
-    return str(item["item"]).removeprefix(UNIT_PREFIX)
-
-
-def _outcome(unit_id: str, item: Item | None, places: Places) -> UnitOutcome:
-    if item is None:
+def _outcome(unit_id: str, unit: UnitItem | None, places: OutputLocations) -> UnitOutcome:
+    if unit is None:
         never_begun = _missing("start-unit", "the unit was never begun")
         return UnitOutcome(unit_id=unit_id, status=UnitStatus.FAILED, failure=never_begun)
-    status, rows = UnitStatus(item["status"]), RowCounts.from_json(item.get("rows", {}))
-    failure = StageFailure.from_json(item["failure"]) if "failure" in item else None
+    status, rows, failure = unit.status, unit.rows or RowCounts(), unit.failure
     if status is UnitStatus.RUNNING:
         failure = _missing("end-unit", "the unit never came to an end")
     elif status is UnitStatus.STORED and not rows.balanced:
@@ -166,22 +162,20 @@ def _outcome(unit_id: str, item: Item | None, places: Places) -> UnitOutcome:
             error_type=InvalidData.__name__,
             message=f"its rows do not add up: {rows!r}",
         )
-    findings = tuple(Finding.from_json(finding) for finding in item.get("findings", ()))
     failed_stage = failure.stage if failure else None
-    set_aside = int(item.get("set_aside", 0))
     return UnitOutcome(
         unit_id=unit_id,
         status=UnitStatus.FAILED if failure else status,
         rows=rows,
-        job_ids=tuple(item.get("job_ids", ())),
+        job_ids=unit.job_ids,
         failure=failure,
-        source_url=item.get("source_url"),
-        outputs=places.outputs(unit_id, failed_stage, rows, findings, set_aside),
-        findings=findings,
-        items=ItemTotals.from_json(item["items"]) if "items" in item else None,
-        started_at=item.get("started_at"),
-        ended_at=item.get("ended_at"),
-        seconds=seconds_between(item.get("started_at"), item.get("ended_at")),
+        source_url=unit.source_url,
+        outputs=places.outputs(unit_id, failed_stage, rows, unit.findings, unit.set_aside or 0),
+        findings=unit.findings,
+        items=unit.items,
+        started_at=unit.started_at,
+        ended_at=unit.ended_at,
+        seconds=seconds_between(unit.started_at, unit.ended_at),
     )
 
 

@@ -43,7 +43,7 @@ TRANSIENT: Final = frozenset(
 CONSOLE: Final = "console.aws.amazon.com"
 CONSOLES: Final = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 # A request of these that is sent again after a lost answer would start a second job, so nothing is
-# sent again here: whoever calls looks the job up first (steps.submit_job).
+# sent again here: whoever calls looks the job up first (remote_jobs.submission).
 SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue", "emr", "ssm"})
 CONFLICT: Final = frozenset(
     {

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
-from ledger.stop_decision import is_stopping, refuse_stopped
-from ledger.table import RUN, Ledger
+from ledger.runs import find_run
+from ledger.stop_decision import refuse_stopped
+from ledger.table import Ledger
+from ledger.units import stored_positions
 from runtime.handler import logger
 from sources import frozen
 from sources.limits import check_limits
-from sources.manifest import freeze, ranges, read_summary, stored_positions
+from sources.manifest import freeze, ranges, read_summary
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
 
@@ -53,7 +55,8 @@ def _with_pending(message: ListUrls, manifest: ManifestSummary, ledger: Ledger) 
     sizes = manifest.shard_sizes
     size = sizes[message.shard] if message.shard < len(sizes) else 0
     stored: set[int] = set()
-    if message.shard > 0 and is_stopping(ledger.get_item(message.request.run_id, RUN)):
+    run = find_run(ledger, message.request.run_id) if message.shard > 0 else None
+    if run is not None and run.stopping:
         return manifest.model_copy(update={"pending": ()})
     if message.run_attempt > 1 and size:
         stored = stored_positions(ledger, message.request.run_id, message.shard)

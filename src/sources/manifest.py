@@ -1,4 +1,4 @@
-"""A run's manifest in S3 (frozen once), and which of its units the ledger holds as stored."""
+"""A run's manifest in S3, frozen once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contracts import layout
 from contracts.errors import NotFound
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
-from contracts.run import UnitStatus
-from ledger.table import UNIT_PREFIX, Ledger
 from runtime import s3
 from sources import frozen
 from sources.listing import THREADS
@@ -71,16 +69,6 @@ def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:
         return frozen.read_manifest_summary(data_bucket, run_id)
     except NotFound:
         return None
-
-
-def stored_positions(ledger: Ledger, run_id: str, shard: int) -> set[int]:
-    """Positions of the shard's units that the ledger holds as stored."""
-    prefix = UNIT_PREFIX + layout.unit_id(shard, 0).rpartition("-")[0] + "-"
-    return {
-        layout.split_unit_id(item["item"].removeprefix(UNIT_PREFIX))[1]
-        for item in ledger.query(run_id, prefix)
-        if item["status"] == UnitStatus.STORED
-    }
 
 
 def ranges(positions: Iterable[int]) -> tuple[tuple[int, int], ...]:

@@ -9,11 +9,12 @@ from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry
 from contracts.messages import ListUrls
 from ledger.table import Ledger
+from ledger.units import stored_positions
 from sources import frozen
 from sources.item_batches import split_array
 from sources.limits import check_sizes
 from sources.listing import Listing, describe, describe_all, list_source
-from sources.manifest import read_summary, stored_positions
+from sources.manifest import read_summary
 from sources.run_state import check_ownership
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from boto3.dynamodb.conditions import Attr
-
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import NotFound, OwnershipLost
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
-from contracts.run_request import format_timestamp
-from ledger.table import RUN, Ledger
+from ledger.conditions import RUN
+from ledger.runs import change_run, owned_run, refuse_other_holder
+from ledger.table import Ledger
 
 
 def check_ownership(message: ListUrls, ledger: Ledger) -> None:
-    """Hold the attempt of the message against the run's.
-
-    Raises:
-        NotFound: the run is not in the ledger.
-        OwnershipLost: a later attempt holds it.
-    """
-    run_id = message.request.run_id
-    run = ledger.get_item(run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {run_id} is not in the ledger")
-    if run["run_attempt"] != message.run_attempt:
-        raise OwnershipLost(
-            f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
-        )
+    """Refuse to go on for an attempt that does not hold the run (`ledger.runs.owned_run`)."""
+    owned_run(ledger, message.request.run_id, message.run_attempt)
 
 
 def mark_running(
@@ -40,13 +26,18 @@ def mark_running(
     now: datetime,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
-    changes = {
-        "status": RunStatus.RUNNING.value,
-        "dataset_version": snapshot.version,
-        "units": {"total": manifest.objects},
-        **({} if manifest.items is None else {"items": {"total": manifest.items}}),
-        "updated_at": format_timestamp(now),
-    }
-    claimed = Attr("run_attempt").eq(message.run_attempt) & Attr("status").eq(RunStatus.CLAIMED)
-    if not ledger.update(message.request.run_id, RUN, changes, condition=claimed):
+    items = {} if manifest.items is None else dict(items={"total": manifest.items})
+    marked, current = change_run(
+        ledger,
+        message.request.run_id,
+        RUN.run_attempt.eq(message.run_attempt) & RUN.status.eq(RunStatus.CLAIMED),
+        status=RunStatus.RUNNING,
+        dataset_version=snapshot.version,
+        units={"total": manifest.objects},
+        updated_at=now,
+        **items,
+    )
+    if current is None:
         check_ownership(message, ledger)
+    elif not marked:
+        refuse_other_holder(current, message.run_attempt)

@@ -1,53 +1,23 @@
-"""job_watcher: answer the callbacks of jobs that ended, heartbeat those of jobs that run.
+"""job_watcher: complete the callbacks of jobs that ended (`remote_jobs.watcher`).
 
-A schedule and the engines' job events wake it. It never reads the event: whatever woke it, it looks
-at every active job of the ledger and asks the engines, so events may be late, doubled or lost. One
-job or engine that fails does not keep the others waiting; the run fails at its end, for the alarm.
-An engine with a quota is asked about some of its jobs at a time, in turn.
+A schedule and the engines' job events wake it; the event is never read.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.errors import NotFound, PipelineError
-from contracts.job import Engine, JobState
 from ledger.table import Ledger
-from remote_jobs.callbacks import Callbacks, Delivery
-from remote_jobs.checking import located
-from remote_jobs.engines.base import Answer, EngineStatus, Quota, RemoteJobs
-from remote_jobs.engines.logs import with_log_tail
+from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
-from remote_jobs.quota import Turns, requests_for
-from remote_jobs.record import JobRecord, state_of
-from remote_jobs.tally import Done, Tally, report
+from remote_jobs.tally import report
+from remote_jobs.watcher import Watcher
 from runtime import clients
-from runtime.handler import (
-    Clock,
-    flush_metrics,
-    logger,
-    settings_from_environment,
-    utc_now,
-)
-
-AT_ONCE: Final = 8
-# A callback is checkpointed before its job is submitted, so it is known within seconds; one that is
-# still unknown so long after the job's end belongs to an execution that is gone.
-UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
-# EMR copies a step's log to S3 every five minutes. So long a failed job's answer waits for it: what
-# went wrong is worth more than a quicker failure.
-LOG_PATIENCE: Final = timedelta(minutes=6)
-# A job that its engine still calls running so long after its deadline, though it was cancelled, or
-# whose state nobody knows, is not asked about for ever.
-NEVER_ENDING: Final = timedelta(days=1)
+from runtime.handler import flush_metrics, logger, settings_from_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,203 +38,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             report(watcher.run())
         finally:
             flush_metrics()
-
-
-@dataclass(frozen=True)
-class _Going:
-    """An engine's jobs that have not ended, as far as the ledger knows."""
-
-    adapter: RemoteJobs
-    records: Sequence[JobRecord]
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Looks after all active jobs, as far as the engines' quotas allow it at once.
-
-    Attributes:
-        adapter: gives the adapter of an engine, or raises NotConfigured.
-    """
-
-    jobs: JobLedger
-    adapter: Callable[[Engine], RemoteJobs]
-    callbacks: Callbacks
-    clock: Clock = utc_now
-    engines: Sequence[Engine] = tuple(engine for engine in Engine if not engine.invoked)
-
-    def run(self) -> Tally:
-        tally = Tally()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            going = {}
-            for engine in self.engines:
-                try:
-                    if found := self._begin_with_engine(engine, pool, tally):
-                        going[engine] = found
-                except Exception as error:
-                    self._failed(tally, error, engine=engine)
-            for engine, records in self._taking_turns(going, tally).items():
-                try:
-                    self._look_after_jobs(going[engine].adapter, records, pool, tally)
-                except Exception as error:
-                    self._failed(tally, error, engine=engine)
-        counts = {done.value: tally.done[done] for done in Done}
-        errors = len(tally.errors)
-        logger.info("watched", extra={"active": tally.active, **counts, "errors": errors})
-        return tally
-
-    def _begin_with_engine(
-        self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally
-    ) -> _Going | None:
-        """Tell the ends that are known; what is left to be asked about."""
-        records = list(self._active(engine, tally))
-        if not records:
-            return None
-        ended = [record for record in records if record.state.ended]
-        self._each(pool, tally, ended, self._tell)
-        going = [record for record in records if not record.state.ended]
-        return _Going(self.adapter(engine), going)
-
-    def _taking_turns(
-        self, going: Mapping[Engine, _Going], tally: Tally
-    ) -> dict[Engine, list[JobRecord]]:
-        """The jobs that may be asked about now; engines that share a quota wait in one queue."""
-        turns = Turns(self.jobs.ledger, self.clock)
-        sharing: dict[str, list[_Going]] = defaultdict(list)
-        for engine, found in going.items():
-            sharing[found.adapter.quota.name if found.adapter.quota else engine].append(found)
-        taken: dict[Engine, list[JobRecord]] = defaultdict(list)
-        for name, each in sharing.items():
-            records = [record for found in each for record in found.records]
-            try:
-                now = turns.take(each[0].adapter.quota, name, records, self._requests)
-            except PipelineError as error:
-                self._failed(tally, error, quota=name)
-                continue
-            for record in now:
-                taken[record.engine].append(record)
-        return taken
-
-    def _look_after_jobs(
-        self,
-        adapter: RemoteJobs,
-        going: Sequence[JobRecord],
-        pool: ThreadPoolExecutor,
-        tally: Tally,
-    ) -> None:
-        submitted = [record for record in going if record.service_id is not None]
-        answers = adapter.status_of_many([record.remote for record in submitted])
-        self._each(pool, tally, submitted, lambda job: self._follow(job, answers[job.job_id]))
-        intents = [record for record in going if record.service_id is None]
-        self._each(pool, tally, intents, lambda job: self._look_after_intent(job, adapter))
-
-    def _requests(self, record: JobRecord, quota: Quota) -> float:
-        """What it takes to look after a job, in requests."""
-        return requests_for(record, quota, self.clock())
-
-    def _active(self, engine: Engine, tally: Tally) -> Iterator[JobRecord]:
-        for record in self.jobs.active(engine):
-            tally.active += 1
-            if isinstance(record, JobRecord):
-                yield record
-            else:
-                self._failed(tally, record, engine=engine)
-
-    def _each(
-        self,
-        pool: ThreadPoolExecutor,
-        tally: Tally,
-        records: Sequence[JobRecord],
-        function: Callable[[JobRecord], Done],
-    ) -> None:
-        """Call the function for every job, some of them at once."""
-        futures = [(record, pool.submit(function, record)) for record in records]
-        for record, future in futures:
-            try:
-                tally.done[future.result()] += 1
-            except Exception as error:
-                self._failed(tally, error, job_id=record.job_id, run_id=record.key.run_id)
-
-    def _follow(self, record: JobRecord, answer: Answer) -> Done:
-        """Keep and tell what the engine said of a submitted job."""
-        now = self.clock()
-        status = state_of(record, answer)
-        record = self.jobs.known_as(record, status.service_id)
-        if status.state.ended:
-            return self._end(record, status)
-        if isinstance(answer, NotFound):
-            logger.warning("its engine does not know the job", extra={"job_id": record.job_id})
-            if record.overdue(now):
-                return self._end_as_late(record, f"{record.engine} does not know the job any more")
-            return Done.NOTHING
-        if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
-            self.jobs.running(record, status)
-        if now.timestamp() > record.deadline + NEVER_ENDING.total_seconds():
-            return self._end_as_late(record, f"{record.engine} still says {status.raw_state}")
-        if record.overdue(now) or record.cancelling:  # silence makes the orchestrator check it
-            return Done.NOTHING
-        return self._heartbeat(record)
-
-    def _heartbeat(self, record: JobRecord) -> Done:
-        delivery = self.callbacks.heartbeat(record.callback_id)
-        return Done.HEARTBEAT if delivery is Delivery.DELIVERED else Done.NOTHING
-
-    def _look_after_intent(self, record: JobRecord, adapter: RemoteJobs) -> Done:
-        """Find what an interrupted call submitted; end what nobody will submit any more."""
-        now = self.clock()
-        if record.submitting_until is not None and not record.interrupted(now):
-            return Done.NOTHING
-        if located(self.jobs, adapter, record, self.clock).service_id is not None:
-            return Done.NOTHING
-        if record.overdue(now):
-            error = f"not submitted within {record.timeout_seconds} s"
-            late = record.ended(EngineStatus(JobState.TIMED_OUT, "NOT SUBMITTED", error), now)
-            # Only if it still is as the index had it: it may have got its place just now.
-            if self.jobs.give_up_intent(late):
-                return self._tell(self.jobs.get(record.key))
-        return Done.NOTHING
-
-    def _end_as_late(self, record: JobRecord, error: str) -> Done:
-        return self._end(record, EngineStatus(JobState.TIMED_OUT, "UNKNOWN", error))
-
-    def _end(self, record: JobRecord, status: EngineStatus) -> Done:
-        status = with_log_tail(record.engine, record.remote, status)
-        kept = self.jobs.end(record.ended(status, self.clock()), told=False)
-        mine = kept.active and kept.state.ended and kept.callback_id == record.callback_id
-        if not mine:
-            return Done.NOTHING
-        if status.log_pending and not self._out_of_patience(kept):
-            return self._heartbeat(kept)
-        return self._answer(kept)
-
-    def _tell(self, record: JobRecord) -> Done:
-        """Tell the end that was kept before; with its log, where that was still to come."""
-        as_told = EngineStatus(record.state, record.state, log_tail=record.log_tail)
-        status = with_log_tail(record.engine, record.remote, as_told)
-        if status.log_pending and not self._out_of_patience(record):
-            return self._heartbeat(record)
-        if status.log_tail != record.log_tail:
-            log_url = record.log_url or status.log_url
-            record = replace(record, log_tail=status.log_tail, log_url=log_url)
-            self.jobs.keep_log(record)
-        return self._answer(record)
-
-    def _out_of_patience(self, record: JobRecord) -> bool:
-        """Its log should be there by now."""
-        ended_at = record.ended_at or self.clock()
-        return self.clock() - ended_at >= LOG_PATIENCE
-
-    def _answer(self, record: JobRecord) -> Done:
-        """Tell the end; `active` stays only while the callback may still become known."""
-        now = self.clock()
-        delivery = self.callbacks.answer(record.callback_id, record.status(now))
-        ended_at = record.ended_at or now
-        if delivery is Delivery.UNKNOWN and now - ended_at < UNKNOWN_CALLBACK_GRACE:
-            logger.info("callback not known", extra={"job_id": record.job_id})
-            return Done.NOTHING
-        self.jobs.told(record)
-        return Done.ANSWERED if delivery is Delivery.DELIVERED else Done.NOTHING
-
-    @staticmethod
-    def _failed(tally: Tally, error: Exception, **about: str) -> None:
-        tally.errors.append(error)
-        logger.warning("not looked after", extra={"error": repr(error), **about})

@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.errors import InvalidInput, Problem
+from contracts.ledger_items import EventItem
 from contracts.run_request import format_timestamp
 from ledger.table import Ledger
 from runtime.handler import logger, metrics, settings_from_environment, utc_now
@@ -46,10 +47,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
-    """Handle one notification; False if another message has told the same event before.
+    """Handle one notification; False if another message has reported the same event before.
 
-    The ledger keeps which SQS message told an event first. That message is handled again when it is
-    delivered again, as its first delivery may not have come to its end; any other is a repeat.
+    The ledger holds which SQS message reported an event first. That message is handled again when
+    it is delivered again, as its first delivery may not have come to its end; any other message is
+    a repeat.
 
     Raises:
         InvalidInput: not a notification of the pipeline.
@@ -58,23 +60,19 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
     if notification is None:
         logger.info("an alarm, not a notification of a run", extra={"message_id": message_id})
         return False
-    key = f"EVENT#{notification['eventId']}"
-    new = ledger.put_if_absent(
-        {
-            "run_id": notification["runId"],
-            "item": key,
-            "message_id": message_id,
-            "seen_at": format_timestamp(now),
-            "expires_at": int(now.timestamp()) + REMEMBERED_SECONDS,
-        }
+    event = EventItem(
+        run_id=notification["runId"],
+        event_id=notification["eventId"],
+        message_id=message_id,
+        seen_at=format_timestamp(now),
+        expires_at=int(now.timestamp()) + REMEMBERED_SECONDS,
     )
-    if not new:
-        told = ledger.get_item(notification["runId"], key) or {}
-        if told.get("message_id") != message_id:
-            logger.info("repeated notification", extra={"event_id": notification["eventId"]})
-            return False
-    tell = logger.warning if notification.get("outcome") in ALARMING else logger.info
-    tell("notification", extra={"run_id": notification["runId"], "notification": notification})
+    there = ledger.put_if_absent(event.to_item()).item
+    if there is not None and EventItem.from_item(there).message_id != message_id:
+        logger.info("repeated notification", extra={"event_id": event.event_id})
+        return False
+    log = logger.warning if notification.get("outcome") in ALARMING else logger.info
+    log("notification", extra={"run_id": notification["runId"], "notification": notification})
     _count(notification)
     return True
 

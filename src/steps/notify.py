@@ -1,4 +1,4 @@
-"""notify: tell that a run has started or ended."""
+"""notify: publish that a run has started or ended."""
 
 from __future__ import annotations
 

@@ -1,64 +1,30 @@
-"""reaper: what is left of an execution that was stopped, failed or ran out of time.
+"""reaper: end what is left of an execution that was stopped, failed or ran out of time
+(`runs.reaper`).
 
-The service runs no code of such an execution any more. Its status event wakes this function, which
-marks the runs that the execution still holds, stops their jobs, sees that they have ended, and
-announces the end. A run that a redelivered message has taken over meanwhile is left alone: the
-mark is a compare-and-set on holder and attempt, and so is every job (remote_jobs.stopper).
-
-A schedule wakes it too: it then sweeps the active runs and jobs for those that nobody owns any
-more, whatever event was lost. And `pipeline stop` calls it to stop one run. All may be repeated;
-what is not done is done by the next call.
+Woken by the status event of an execution, by a schedule, which sweeps for what no event reported,
+and by `pipeline stop`, to stop one run.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any, Final
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts import layout
-from contracts.errors import PipelineError
-from contracts.job import Engine
-from contracts.messages import StopOutcome, StoppedRun, StopRun
-from contracts.run import RunStatus
-from ledger import stop_decision
-from ledger.table import ACTIVE_RUN, RUN, Item, Ledger
+from contracts.messages import StopRun
+from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
-from remote_jobs.record import JobRecord
-from remote_jobs.stopper import JobStopper, Stopped
+from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
-from runs.endings import RunEndings
-from runs.executions import (
-    ENDED_BADLY,
-    GONE,
-    SETTLING,
-    Ended,
-    Executions,
-    count_end,
-    execution,
-    is_settling,
-)
-from runs.topic import Event, publish
-from runtime.handler import (
-    Clock,
-    flush_metrics,
-    logger,
-    metrics,
-    settings_from_environment,
-    utc_now,
-)
+from runs.executions import execution
+from runs.reaper import Reaper
+from runs.topic import publish
+from runtime.handler import flush_metrics, logger, settings_from_environment
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
-PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
-OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
-STOP_PATIENCE_SECONDS: Final = 20  # a person waits for the answer
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
 
 
@@ -69,25 +35,10 @@ class Settings(EngineSettings, StackSettings):
     topic_arn: str
 
 
-class ReaperIncomplete(PipelineError):
-    """Some runs or jobs are not through; the same call goes on with them."""
-
-
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
-    settings = settings_from_environment(Settings)
-    ledger = Ledger(settings.ledger_table)
-    jobs = JobLedger(ledger)
     woken_by = event.get("detail-type", "a direct call")
     with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
-        reaper = Reaper(
-            ledger=ledger,
-            jobs=jobs,
-            stopper=JobStopper(jobs, lambda engine: adapter_for(engine, settings), time.sleep),
-            executions=execution,
-            data_bucket=settings.data_bucket,
-            publish=lambda news: publish(settings.topic_arn, news),
-            stack=settings.stack,
-        )
+        reaper = _reaper(settings_from_environment(Settings))
         try:
             if woken_by == STATUS_CHANGE:
                 detail = event["detail"]
@@ -101,199 +52,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
     return None
 
 
-@dataclass(frozen=True)
-class Reaper:
-    """Looks after runs and jobs whose execution has ended.
-
-    Attributes:
-        executions: how an execution stands.
-        publish: tells a notification.
-        stack: for the commands in it.
-    """
-
-    ledger: Ledger
-    jobs: JobLedger
-    stopper: JobStopper
-    executions: Executions
-    data_bucket: str
-    publish: Callable[[Event], None]
-    clock: Clock = utc_now
-    engines: Sequence[Engine] = tuple(Engine)
-    stack: str | None = None
-
-    @property
-    def endings(self) -> RunEndings:
-        """How runs are ended."""
-        return RunEndings(self.ledger, self.data_bucket, self.publish, self.clock, self.stack)
-
-    def stop_run(self, message: StopRun) -> StoppedRun:
-        """Record a person's decision to stop one run, then do what follows from it.
-
-        What fails after the decision is recorded is left to the next sweep, or to a repeat.
-        """
-        outcome, run = stop_decision.record_decision(message, self.ledger, self.clock())
-        stopped = Stopped()
-        if outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED):
-            try:
-                jobs = self.jobs.of_run(message.run_id)
-                stopped = self._sweep_run(message.run_id, jobs, STOP_PATIENCE_SECONDS)
-            except PipelineError as error:
-                logger.warning("the decision stands; its jobs go on", extra={"error": repr(error)})
-            run = self.ledger.get_item(message.run_id, RUN) or run
-            if run["status"] == RunStatus.STOPPED:
-                outcome = StopOutcome.STOPPED
-        return StoppedRun(
-            run_id=message.run_id,
-            outcome=outcome,
-            status=run.get("status"),
-            requested_at=run.get(stop_decision.REQUESTED_AT),
-            reason=run.get(stop_decision.REASON),
-            jobs_cancelled=stopped.cancelled,
-            jobs_ended_before=stopped.ended_before,
-            jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
-        )
-
-    def reap(self, arn: str, status: str) -> None:
-        """End the runs that the execution holds, and their jobs.
-
-        Args:
-            status: how the execution ended.
-
-        Raises:
-            ReaperIncomplete: some of it is not done.
-        """
-        if status not in ENDED_BADLY:
-            return
-        count_end(arn, status)
-        ended = replace(self.executions(arn), status=status)
-        until = self.clock() + PATIENCE
-        problems: list[str] = []
-        for run_id in self.ledger.runs_held_by(arn):
-            with logger.append_context_keys(run_id=run_id):
-                try:
-                    left = max(0, int((until - self.clock()).total_seconds()))
-                    stopped = self._reap_run(run_id, arn, ended, left)
-                except Exception as error:  # the other runs are not to suffer for it
-                    logger.warning("run not reaped", extra={"error": repr(error)})
-                    problems.append(f"run {run_id}: {error!r}")
-                else:
-                    problems += stopped.unfinished
-        problems += self._reap_jobs(arn, ended, max(0, int((until - self.clock()).total_seconds())))
-        _complain(problems)
-
-    def _reap_jobs(self, arn: str, ended: Ended, patience_seconds: int) -> list[str]:
-        """Stop jobs of an execution that holds no run: that of a shard, whose run goes on."""
-        records = [
-            record
-            for engine in self.engines
-            for record in self.jobs.active(engine)
-            if isinstance(record, JobRecord) and record.execution == arn and not record.state.ended
-        ]
-        stopped = self._stop(records, ended.reason, patience_seconds)
-        return stopped.unfinished
-
-    def sweep(self) -> None:
-        """End runs whose holder is gone; stop active jobs of such and of ended runs, and those that
-        are being cancelled or long overdue.
-
-        Raises:
-            ReaperIncomplete: some could not be looked after.
-        """
-        problems: list[str] = []
-        of_runs: dict[str, list[JobRecord]] = defaultdict(list)
-        for item in self.ledger.query_active(ACTIVE_RUN):
-            of_runs[item["run_id"]] = []
-        for engine in self.engines:
-            for record in self.jobs.active(engine):
-                if isinstance(record, PipelineError):
-                    problems.append(str(record))
-                elif not record.state.ended:  # an end that is not told yet is the watcher's
-                    of_runs[record.key.run_id].append(record)
-        for run_id, records in of_runs.items():
-            with logger.append_context_keys(run_id=run_id):
-                try:
-                    stopped = self._sweep_run(run_id, records)
-                except Exception as error:
-                    logger.warning("run not swept", extra={"error": repr(error)})
-                    problems.append(f"run {run_id}: {error!r}")
-                else:
-                    problems += [f"job {job}: {why!r}" for job, why in stopped.errors.items()]
-        metrics.add_metric("ReaperSweeps", MetricUnit.Count, 1)
-        _complain(problems)
-
-    def _reap_run(self, run_id: str, arn: str, ended: Ended, patience_seconds: int) -> Stopped:
-        """Mark the run, stop its jobs, announce it; nothing of it, if another holds it by now."""
-        run = self.ledger.get_item(run_id, RUN)
-        if run is None or run["holder"] != arn:
-            return Stopped()
-        if not RunStatus(run["status"]).ended:
-            self.endings.mark(run, ended)
-        # First the jobs, then whether the run is still the same one's: if it was taken over before,
-        # these may be the next attempt's jobs; if it is taken over later, those it takes are told
-        # by their callbacks.
-        jobs = self.jobs.of_run(run_id)
-        now = self.ledger.get_item(run_id, RUN)
-        if now is None or (now["holder"], now["run_attempt"]) != (arn, run["run_attempt"]):
-            return Stopped()
-        reason = stop_decision.reason_of(run) if stop_decision.is_stopping(run) else ended.reason
-        stopped = self._stop(jobs, reason, patience_seconds)
-        if now.get("reaped") == stop_decision.MARKED:
-            self.endings.announce(now)
-        return stopped
-
-    def _sweep_run(
-        self, run_id: str, records: Sequence[JobRecord], patience_seconds: int = 0
-    ) -> Stopped:
-        run = self.ledger.get_item(run_id, RUN)
-        if run is None:
-            return self._stop(records, "its run is not in the ledger any more")
-        holder = self.executions(run["holder"])
-        if is_settling(run, holder.status, self.clock()):
-            return Stopped()  # the next sweep looks again
-        unannounced = run.get("reaped") == stop_decision.MARKED
-        if unannounced and holder.alive:
-            return Stopped()  # it may still announce the end that it has recorded itself
-        if unannounced or not RunStatus(run["status"]).ended:
-            if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
-                count_end(run["holder"], holder.status)
-            if unannounced or not holder.alive:
-                return self._reap_run(run_id, run["holder"], holder, patience_seconds)
-            if stop_decision.is_stopping(run):
-                units = [job for job in records if job.key.unit_id != layout.RUN_UNIT]
-                return self._stop(units, stop_decision.reason_of(run), patience_seconds)
-            late = (self.clock() - OVERDUE_GRACE).timestamp()
-            overdue = [job for job in records if job.deadline < late or job.cancelling]
-            late_ones = self._stop(overdue, "still running long after its deadline")
-            left = [job for job in records if job not in overdue and not self._awaited(job, run)]
-            unawaited = self._stop(left, "the execution that waited for it has ended")
-            return late_ones.and_also(unawaited)
-        # The run's own row goes to the warehouse when the run has ended in the ledger.
-        orphans = [
-            record
-            for record in records
-            if not (holder.alive and record.key.unit_id == layout.RUN_UNIT)
-        ]
-        return self._stop(orphans, f"its run has ended as {run['status']}")
-
-    def _awaited(self, record: JobRecord, run: Item) -> bool:
-        """Whether the execution that waits for a job of a living run is alive, too."""
-        if record.execution in (None, run["holder"]):
-            return True
-        shard = self.executions(str(record.execution))
-        settling = shard.status == GONE and self.clock() - record.submitted_at < SETTLING
-        return shard.alive or settling
-
-    def _stop(
-        self, records: Sequence[JobRecord], reason: str, patience_seconds: int = 0
-    ) -> Stopped:
-        stopped = self.stopper.stop(records, reason, patience_seconds)
-        if records:
-            metrics.add_metric("OrphanedJobs", MetricUnit.Count, len(records))
-            ended = [record.job_id for record in stopped.ended]
-            logger.warning("jobs without an owner", extra={"why": reason, "ended": ended})
-        return stopped
-
-
-def _complain(problems: Sequence[str]) -> None:
-    if problems:
-        raise ReaperIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
+def _reaper(settings: Settings) -> Reaper:
+    ledger = Ledger(settings.ledger_table)
+    jobs = JobLedger(ledger)
+    return Reaper(
+        ledger=ledger,
+        jobs=jobs,
+        stopper=JobStopper(jobs, lambda engine: adapter_for(engine, settings), time.sleep),
+        executions=execution,
+        data_bucket=settings.data_bucket,
+        publish=lambda news: publish(settings.topic_arn, news),
+        stack=settings.stack,
+    )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from contracts.ledger_items import NO_RUN, RejectedItem
 from contracts.messages import RejectMessage
 from contracts.run_request import RUN_ID_PATTERN, format_timestamp
 from ledger.table import Ledger
 from runtime import clients
 from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
-NO_RUN: Final = "rejected"  # the ledger's partition of messages that name no usable run id
 KEPT_SECONDS: Final = 90 * 24 * 3600
 MESSAGE_BYTES: Final = 256 * 1024  # body and attributes; what every queue takes
 ATTRIBUTES_BYTES: Final = 12 * 1024
@@ -40,58 +40,55 @@ def reject_message(message: RejectMessage, ledger: Ledger, queue_url: str, now: 
     """Record the rejection, send the message to the dead-letter queue, mark it sent.
 
     A repeat finds the mark and sends nothing. Only a failure between the sending and the mark makes
-    the repeat send a second copy: a lost message would be worse, and `MessageId` tells copies.
+    the repeat send a second copy: a lost message would be worse, and copies have one `MessageId`.
 
     Raises:
         NotFound: no such queue.
         Throttled, TransientFailure: the same call goes on where this one stopped.
     """
-    partition, item = _ledger_key(message)
-    ledger.put_if_absent(
-        {
-            "run_id": partition,
-            "item": item,
-            "reason": _cut(message.reason, LEDGER_REASON_BYTES),
-            "rejected_at": format_timestamp(now),
-            "expires_at": int(now.timestamp()) + KEPT_SECONDS,
-            "sent": False,
-        }
+    rejected = RejectedItem(
+        run_id=_partition(message),
+        message_id=_cut(message.message_id, 500),
+        reason=_cut(message.reason, LEDGER_REASON_BYTES),
+        rejected_at=format_timestamp(now),
+        expires_at=int(now.timestamp()) + KEPT_SECONDS,
     )
-    if (ledger.get_item(partition, item) or {}).get("sent"):
+    there = ledger.put_if_absent(rejected.to_item()).item
+    if there is not None and RejectedItem.from_item(there).sent:
         return
     logger.warning(
         "message rejected", extra={"message_id": message.message_id, "reason": message.reason}
     )
     with clients.translated(f"sending message {message.message_id} to the dead-letter queue"):
         clients.client("sqs").send_message(QueueUrl=queue_url, **dead_letter(message))
-    ledger.update(partition, item, {"sent": True})
+    key = RejectedItem.key_of(rejected.run_id, rejected.message_id)
+    ledger.change(key, RejectedItem.changes(sent=True))
     metrics.add_metric(name="MessagesRejected", unit="Count", value=1)
 
 
 def dead_letter(message: RejectMessage) -> dict[str, Any]:
     """The arguments of SendMessage: the body as it came, cut only where the queue would refuse."""
     body = _sendable(message.body) or "(empty message)"
-    kept = _cut(body, MESSAGE_BYTES - ATTRIBUTES_BYTES)
+    sent = _cut(body, MESSAGE_BYTES - ATTRIBUTES_BYTES)
     attributes = {
         "Reason": _cut(_sendable(message.reason), REASON_BYTES) or "no reason given",
         "MessageId": _cut(_sendable(message.message_id), 200) or "none",
     }
     if message.run_id:
         attributes["RunId"] = _cut(_sendable(message.run_id), 200)
-    if kept != message.body:
+    if sent != message.body:
         attributes["BodyChanged"] = "true"
     return {
-        "MessageBody": kept,
+        "MessageBody": sent,
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },
     }
 
 
-def _ledger_key(message: RejectMessage) -> tuple[str, str]:
+def _partition(message: RejectMessage) -> str:
     usable = message.run_id is not None and re.fullmatch(RUN_ID_PATTERN, message.run_id)
-    partition = message.run_id if usable and message.run_id else NO_RUN
-    return partition, f"REJECTED#{_cut(message.message_id, 500)}"
+    return message.run_id if usable and message.run_id else NO_RUN
 
 
 def _sendable(text: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
 from contracts.base import canonical_json
-from contracts.errors import NotConfigured, NotFound, OwnershipLost, Problem, RunConflict
+from contracts.errors import NotConfigured, OwnershipLost, Problem, RunConflict
+from contracts.ledger_items import RunItem
 from contracts.messages import StartedRun, StartRun
-from contracts.run_request import format_timestamp
-from ledger.table import RUN, Item, Ledger
-from runs.execution_name import STACK_NAMED, execution_name, name_without_stack
+from ledger.conditions import RUN
+from ledger.runs import change_run, owned_run
+from ledger.table import Ledger
+from runs.execution_name import execution_name, name_without_stack
 from runtime import clients
 from runtime.handler import settings_from_environment, step_handler, utc_now
 
@@ -43,32 +44,25 @@ def start_run(message: StartRun, settings: Settings, ledger: Ledger, now: dateti
         NotConfigured: the function named by LONG_RUN_FUNCTION is not durable.
     """
     run_id = message.request.run_id
-    run = ledger.get_item(run_id, RUN)
-    if run is None:
-        raise NotFound(f"run {run_id} is not in the ledger")
-    if run["run_attempt"] != message.run_attempt:
-        raise OwnershipLost(
-            f"run {run_id} is at attempt {run['run_attempt']}, not {message.run_attempt}"
-        )
+    run = owned_run(ledger, run_id, message.run_attempt)
     name = _name(run, settings)
     arn = _start(message, settings.long_run_function, name)
-    changes = {"holder": arn, "updated_at": format_timestamp(now)}
-    ours = Attr("holder").eq(message.execution_arn) & Attr("run_attempt").eq(message.run_attempt)
-    if not ledger.update(run_id, RUN, changes, condition=ours):
-        holder = (ledger.get_item(run_id, RUN) or {}).get("holder")
-        if holder != arn:
-            raise OwnershipLost(f"run {run_id} was handed to {arn}, but is held by {holder}")
+    ours = RUN.holder.eq(message.execution_arn) & RUN.run_attempt.eq(message.run_attempt)
+    _, current = change_run(ledger, run_id, ours, holder=arn, updated_at=now)
+    holder = current and current.holder
+    if holder != arn:
+        raise OwnershipLost(f"run {run_id} was handed to {arn}, but is held by {holder}")
     return StartedRun(execution_arn=arn, execution_name=name)
 
 
-def _name(run: Item, settings: Settings) -> str:
+def _name(run: RunItem, settings: Settings) -> str:
     """The name of the attempt's execution, the same for every start and release.
 
     A release of before may have started an attempt that it claimed under a name without stack;
     under another name the attempt would be executed twice.
     """
-    run_id, run_attempt = run["run_id"], run["run_attempt"]
-    if run.get(STACK_NAMED) == run_attempt:
+    run_id, run_attempt = run.run_id, run.run_attempt
+    if run.stack_named_attempt == run_attempt:
         return execution_name(settings.environment, settings.stack_name, run_id, run_attempt)
     return name_without_stack(settings.environment, run_id, run_attempt)
 
@@ -84,7 +78,7 @@ def _start(message: StartRun, function: str, name: str) -> str:
     )
     with clients.translated(f"starting {function} as {name}"):
         try:
-            answer = clients.client("lambda").invoke(
+            response = clients.client("lambda").invoke(
                 FunctionName=function,
                 InvocationType="Event",
                 DurableExecutionName=name,
@@ -95,6 +89,6 @@ def _start(message: StartRun, function: str, name: str) -> str:
                 raise
             problem = Problem("runId", f"execution {name} was started with other content")
             raise RunConflict(f"run {message.request.run_id}", [problem]) from error
-    if "DurableExecutionArn" not in answer:
+    if "DurableExecutionArn" not in response:
         raise NotConfigured(f"{function} is not a durable function: its start gave no execution")
-    return str(answer["DurableExecutionArn"])
+    return str(response["DurableExecutionArn"])

@@ -24,7 +24,7 @@ from contracts.run import (
     UnitStatus,
     UnitTotals,
 )
-from runs.recording import document_pieces
+from runs.recording import document_chunks
 from runs.units import UnitRecords
 
 URL = "s3://data/runs/run-1/results.json"
@@ -68,7 +68,7 @@ def put_results(world: World, *outcomes: UnitOutcome, **fields: Any) -> bytes:
         **fields,
     )
     with UnitRecords(outcomes) as records:
-        body = b"".join(document_pieces(result.to_json(), records))
+        body = b"".join(document_chunks(result.to_json(), records))
     boto3.client("s3").put_object(Bucket="data", Key=layout.results_key("run-1"), Body=body)
     world.put_run(status="SUCCEEDED", results_url=URL)
     return body

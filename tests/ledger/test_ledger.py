@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 from boto3.dynamodb.conditions import Attr
 from control_fakes import client_error
+from noted_client import Noted
 
-from contracts.errors import Throttled, TransientFailure
+from contracts.errors import NotFound, OwnershipLost, Throttled, TransientFailure
+from contracts.ledger_items import RunItem
+from contracts.run import RunStatus
+from ledger.conditions import RUN
+from ledger.runs import owned_run
 
 
 def test_values_come_back_as_they_went_in(cloud: Any) -> None:
@@ -86,3 +91,65 @@ def test_errors_of_the_table_are_ours(
 
     with pytest.raises(raised):
         cloud.ledger.get_item("r1", "RUN")
+
+
+def test_a_write_returns_the_item_without_reading_it(cloud: Any, clients: Any) -> None:
+    dynamodb = Noted(cloud.client("dynamodb"))
+    clients.use("dynamodb", dynamodb)
+    item = {"run_id": "r1", "item": "RUN", "holder": "a", "share": 0.5}
+
+    assert cloud.ledger.put_if_absent(item).item == item
+    assert cloud.ledger.put_if_absent({**item, "holder": "b"}).item == item
+    changed = cloud.ledger.update("r1", "RUN", {"holder": "c"}, ("share",), Attr("holder").eq("a"))
+    refused = cloud.ledger.update("r1", "RUN", {"holder": "d"}, (), Attr("holder").eq("a"))
+
+    now = {"run_id": "r1", "item": "RUN", "holder": "c"}
+    assert (changed.done, changed.item) == (True, now)
+    assert (refused.done, refused.item) == (False, now)
+    assert dynamodb.calls == ["put_item", "put_item", "update_item", "update_item"]
+
+
+def test_what_stands_in_the_way_is_read_where_the_service_does_not_return_it(
+    cloud: Any, clients: Any
+) -> None:
+    dynamodb = Noted(cloud.client("dynamodb"), emulator=True)
+    clients.use("dynamodb", dynamodb)
+    item = {"run_id": "r1", "item": "RUN", "holder": "a"}
+    cloud.ledger.put_if_absent(item)
+
+    assert cloud.ledger.put_if_absent({**item, "holder": "b"}).item == item
+    absent = cloud.ledger.update("r1", "UNIT#1", {"status": "x"}, (), Attr("status").eq("y"))
+    assert (absent.done, absent.item) == (False, None)
+    assert dynamodb.calls == ["put_item", "put_item", "get_item", "update_item", "get_item"]
+
+
+def test_a_condition_names_an_attribute_that_the_item_has() -> None:
+    assert RUN.holder.eq("a") == Attr("holder").eq("a")
+    with pytest.raises(AttributeError, match="RunItem has no attribute holdr"):
+        _ = RUN.holdr
+
+
+class TestWhoHoldsARun:
+    """The one check of ownership."""
+
+    @pytest.fixture(autouse=True)
+    def _run(self, cloud: Any) -> None:
+        held = RunItem(run_id="r1", status=RunStatus.RUNNING, run_attempt=2, holder="arn:two")
+        cloud.ledger.put_if_absent(held.to_item())
+
+    @pytest.mark.parametrize("holder", [None, "arn:two"])
+    def test_its_attempt_goes_on(self, cloud: Any, holder: str | None) -> None:
+        assert owned_run(cloud.ledger, "r1", 2, holder).holder == "arn:two"
+
+    @pytest.mark.parametrize("run_attempt", [1, 3])
+    def test_another_attempt_is_refused(self, cloud: Any, run_attempt: int) -> None:
+        with pytest.raises(OwnershipLost, match=f"run r1 is at attempt 2, not {run_attempt}"):
+            owned_run(cloud.ledger, "r1", run_attempt)
+
+    def test_another_execution_is_refused(self, cloud: Any) -> None:
+        with pytest.raises(OwnershipLost, match="r1 is held by arn:two, not by arn:one"):
+            owned_run(cloud.ledger, "r1", 2, "arn:one")
+
+    def test_an_unknown_run_is_named(self, cloud: Any) -> None:
+        with pytest.raises(NotFound, match="run r2 is not in the ledger"):
+            owned_run(cloud.ledger, "r2", 1)

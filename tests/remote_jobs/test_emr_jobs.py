@@ -9,14 +9,12 @@ import sys
 from dataclasses import replace
 
 import pytest
-from emr_fakes import CLUSTER, FakeEmr, refusal
+from emr_fakes import CLUSTER, FakeEmr
 from job_fakes import FakeClock
 
 from contracts.errors import (
     EngineFull,
-    NotConfigured,
     NotFound,
-    PipelineError,
     Throttled,
     TransientFailure,
 )
@@ -120,42 +118,8 @@ class TestSubmitting:
         with pytest.raises(EngineFull, match="Maximum number of active steps"):
             jobs.submit(request(1))
 
-    @pytest.mark.parametrize(
-        ("error", "expected"),
-        [
-            (("ThrottlingException", "Rate exceeded"), Throttled),
-            (("InternalServerError", "oops"), TransientFailure),
-            (("ValidationException", "Size of an individual step exceeded"), PipelineError),
-            (
-                (
-                    "ValidationException",
-                    "A job flow that is shutting down, terminated, or finished may not be modified",
-                ),
-                NotConfigured,
-            ),
-            (("ValidationException", "Specified job flow ID does not exist."), NotConfigured),
-        ],
-    )
-    def test_errors_say_what_to_do(self, jobs, emr, error, expected):
-        emr.break_once("AddJobFlowSteps", refusal("AddJobFlowSteps", *error))
-        with pytest.raises(PipelineError, match=CLUSTER) as caught:
-            jobs.submit(request())
-        assert type(caught.value) is expected
-
-    def test_a_job_without_a_script_is_refused(self, jobs, emr):
-        with pytest.raises(NotConfigured, match="needs script"):
-            jobs.submit(request(script=None))
-        assert emr.requests == []
-
 
 class TestFinding:
-    def test_a_step_is_found_by_its_name_on_any_page(self):
-        emr = FakeEmr(CLOCK, page=3)
-        jobs = EmrJobs(emr, CLUSTER, "code-bucket")
-        known = submitted(jobs, 8)
-        assert jobs.find(job(1)) == known[1].service_id
-        assert jobs.find(job(99)) is None
-
     def test_older_steps_are_not_gone_through(self):
         clock = FakeClock()
         emr = FakeEmr(clock, page=2)
@@ -167,13 +131,6 @@ class TestFinding:
 
 
 class TestStatus:
-    def test_ten_steps_cost_one_request(self, jobs, emr):
-        known = submitted(jobs, 35)
-        emr.requests.clear()
-        answers = jobs.status_of_many(known)
-        assert {answer.state for answer in answers.values()} == {JobState.SUBMITTED}
-        assert (len(answers), len(emr.requests)) == (35, 4)
-
     def test_each_cluster_is_asked_for_its_own(self, jobs, emr):
         here = submitted(jobs, 1)[0]
         there = replace(request(1), job=job(1, cluster="j-OTHER"))
@@ -215,22 +172,8 @@ class TestStatus:
         assert answer.log_url == "s3://logs/stderr.gz"
         assert answer.console_url.endswith(f"#/clusterDetails/{CLUSTER}")
 
-    def test_a_state_nobody_knows_counts_as_running(self, jobs, emr):
-        (known,) = submitted(jobs, 1)
-        emr.finish("HIBERNATING")
-        assert jobs.status_of_many([known])[known.job_id].state is JobState.RUNNING
-
 
 class TestCancelling:
-    def test_it_tells_whether_there_was_something_to_stop(self, jobs, emr):
-        (known,) = submitted(jobs, 1)
-        emr.finish("RUNNING")
-        assert jobs.cancel(known)
-        assert emr.steps[0]["Status"]["State"] == "CANCEL_PENDING"
-        assert jobs.cancel(known), "it is stopping already"
-        emr.finish("COMPLETED")
-        assert not jobs.cancel(known)
-
     def test_a_step_that_was_not_cancelled_is_an_error(self, jobs, emr):
         (known,) = submitted(jobs, 1)
         emr.finish("HIBERNATING")

@@ -10,14 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from emr_fakes import CLUSTER, INSTANCE, FakeEmr, FakeSsm, refusal
+from emr_fakes import CLUSTER, INSTANCE, FakeEmr, FakeSsm
 from job_fakes import FakeClock, service_model
 
 from contracts.errors import (
     EngineFull,
-    NotConfigured,
-    NotFound,
-    PipelineError,
     Throttled,
     TransientFailure,
 )
@@ -130,27 +127,6 @@ class TestSubmitting:
         assert world.status(second).service_id == f"{second.service_id}/s-00001"
         assert len(world.emr.steps) == 2
 
-    @pytest.mark.parametrize(
-        ("code", "expected"),
-        [
-            ("ThrottlingException", Throttled),
-            ("InternalServerError", TransientFailure),
-            ("InvalidParameters", PipelineError),
-            ("InvalidInstanceId", NotConfigured),
-        ],
-    )
-    def test_errors_say_what_to_do(self, world, code, expected):
-        world.ssm.break_once("SendCommand", refusal("SendCommand", code, "no"))
-        with pytest.raises(PipelineError, match=INSTANCE) as caught:
-            world.submit()
-        assert type(caught.value) is expected
-
-    def test_a_command_is_found_by_its_comment_on_any_page(self):
-        world = World(page=3)
-        known = [world.submit(number) for number in range(8)]
-        assert world.jobs.find(job(1)) == known[1].service_id
-        assert world.jobs.find(job(99)) is None
-
 
 class TestStatus:
     def test_while_the_command_runs_the_job_is_submitted(self, world):
@@ -236,9 +212,6 @@ class TestStatus:
         world.ssm.tell(world.ssm.commands[0], "Hibernating", "")
         assert world.status(known).state is JobState.RUNNING
 
-    def test_a_command_that_nobody_knows_any_more_is_not_found(self, world):
-        assert isinstance(world.status(job(service_id=UNKNOWN_COMMAND)), NotFound)
-
     def test_fifty_commands_cost_one_request_and_ten_steps_another(self, world):
         known = [world.submit(number) for number in range(100)]
         world.ssm.requests.clear()
@@ -251,13 +224,6 @@ class TestStatus:
         world.emr.requests.clear()
         assert len(world.jobs.status_of_many(known)) == 100
         assert (len(world.ssm.requests), len(world.emr.requests)) == (0, 10)
-
-    def test_commands_far_back_are_asked_for_one_by_one(self):
-        world = World(page=1)
-        known = [world.submit(number) for number in range(ssm_commands.PAGES_FOR_STATUS + 2)]
-        world.ssm.requests.clear()
-        assert len(world.jobs.status_of_many(known)) == len(known)
-        assert len(world.ssm.requests) == ssm_commands.PAGES_FOR_STATUS + 2
 
     def test_what_cannot_be_asked_is_an_error_for_each(self, world):
         known = [world.submit(number) for number in range(2)]

@@ -15,7 +15,7 @@ from contracts.job import Engine, JobKey, JobState
 from remote_jobs.engines.base import EngineStatus, RemoteJob
 from remote_jobs.engines.emr_steps import QUOTA
 from remote_jobs.engines.logs import log_uri_of, tail_of, with_log_tail
-from steps.job_watcher import LOG_PATIENCE
+from remote_jobs.watcher import LOG_PATIENCE
 
 NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 KEY = JobKey(run_id="run-1", unit_id="00000-000", stage="clean", attempt=1)

@@ -10,7 +10,6 @@ from job_fakes import FakeClock, FakeGlue, FakeRedshift, service_error, service_
 from job_world import SERVICES
 
 from contracts.errors import (
-    EngineFull,
     NotConfigured,
     NotFound,
     PipelineError,
@@ -90,48 +89,16 @@ def test_every_engine_has_an_adapter_and_a_reader_of_logs() -> None:
     assert set(registry.ADAPTERS) == set(logs.READERS) == set(Engine)
 
 
-def test_a_state_nobody_knows_counts_as_running(glue_jobs, fake_glue) -> None:
-    known = replace(job(), service_id=glue_jobs.submit(request()))
-    fake_glue.finish("HIBERNATING")
-    assert glue_jobs.status_of_many([known])[known.job_id].state is JobState.RUNNING
-
-
 class TestGlue:
     def test_submits_with_the_key_and_the_timeout_in_whole_minutes(self, glue_jobs, fake_glue):
         glue_jobs.submit(request(timeout_seconds=61))
         assert fake_glue.runs[0]["Timeout"] == 2
         assert fake_glue.runs[0]["Arguments"]["--JOB_KEY"] == str(KEY)
 
-    @pytest.mark.parametrize(
-        ("code", "status", "expected"),
-        [
-            ("ConcurrentRunsExceededException", 400, EngineFull),
-            ("ResourceNumberLimitExceededException", 400, EngineFull),
-            ("ThrottlingException", 400, Throttled),
-            ("OperationTimeoutException", 400, TransientFailure),
-            ("InternalServiceException", 500, TransientFailure),
-            ("InvalidInputException", 400, PipelineError),
-            ("EntityNotFoundException", 400, NotConfigured),
-        ],
-    )
-    def test_errors_say_what_to_do(self, glue_jobs, fake_glue, code, status, expected):
-        fake_glue.refuse_once("StartJobRun", code, status)
-        with pytest.raises(PipelineError) as error:
-            glue_jobs.submit(request())
-        assert type(error.value) is expected
-        assert "stack-clean" in str(error.value)
-
     def test_a_missing_glue_job_is_named_with_its_stage(self, glue_jobs):
         missing = replace(request(), job=job(target="stack-nowhere"))
         with pytest.raises(NotConfigured, match="stack-nowhere is not deployed.*stage clean"):
             glue_jobs.submit(missing)
-
-    def test_a_run_is_found_by_its_key_on_any_page(self):
-        fake = FakeGlue(CLOCK, "stack-clean", page=3)
-        jobs = glue.GlueJobs(fake, "stack-")
-        ids = [jobs.submit(request(number)) for number in range(8)]
-        assert jobs.find(job(1)) == ids[1]
-        assert jobs.find(job(9)) is None
 
     def test_a_run_older_than_the_intent_is_another_runs(self, glue_jobs):
         glue_jobs.submit(request())
@@ -141,23 +108,6 @@ class TestGlue:
 
     def test_nothing_is_found_at_a_glue_job_that_is_not_there(self, glue_jobs):
         assert glue_jobs.find(job(target="stack-nowhere")) is None
-
-    def test_two_hundred_jobs_cost_one_request(self, glue_jobs, fake_glue):
-        jobs = [replace(job(n), service_id=glue_jobs.submit(request(n))) for n in range(200)]
-        answers = glue_jobs.status_of_many(jobs)
-        assert len(answers) == 200
-        assert fake_glue.count("GetJobRuns") + fake_glue.count("GetJobRun") == 1
-
-    def test_runs_beyond_the_first_pages_are_asked_for_one_by_one(self):
-        fake = FakeGlue(CLOCK, "stack-clean", page=2)
-        jobs = glue.GlueJobs(fake, "stack-")
-        old = replace(job(0), service_id=jobs.submit(request(0)))
-        for number in range(1, 20):
-            jobs.submit(request(number))
-        answer = jobs.status_of_many([old])[old.job_id]
-        assert isinstance(answer, EngineStatus)
-        assert fake.count("GetJobRuns") == glue.PAGES_FOR_STATUS
-        assert fake.count("GetJobRun") == 1
 
     def test_one_glue_job_that_cannot_be_asked_leaves_the_others(self, glue_jobs, fake_glue):
         first = replace(job(0), service_id=glue_jobs.submit(request(0)))
@@ -183,16 +133,6 @@ class TestGlue:
             "/log-group/$252Faws-glue$252Fpython-jobs$252Foutput/log-events/jr_0000"
         )
 
-    def test_cancelling_tells_whether_there_was_something_to_stop(self, glue_jobs, fake_glue):
-        known = replace(job(), service_id=glue_jobs.submit(request()))
-        assert glue_jobs.cancel(known)
-        assert fake_glue.runs[0]["JobRunState"] == "STOPPING"
-        assert glue_jobs.cancel(known), "it is stopping already"
-        fake_glue.finish("STOPPED")
-        assert not glue_jobs.cancel(known)
-        with pytest.raises(NotFound):
-            glue_jobs.cancel(job(service_id="jr_gone"))
-
 
 class TestRedshift:
     def test_a_load_is_one_named_batch_with_our_token(self, redshift_jobs, fake_redshift):
@@ -204,30 +144,6 @@ class TestRedshift:
         assert sent["WorkgroupName"] == "analytics"
         assert "ClusterIdentifier" not in sent
         assert "SecretArn" not in sent
-
-    def test_the_token_differs_by_job_and_fits(self):
-        tokens = {redshift.client_token(job(number)) for number in range(5)}
-        tokens.add(redshift.client_token(replace(job(), job_id="another")))
-        assert len(tokens) == 6
-        assert {len(token) for token in tokens} == {64}
-
-    @pytest.mark.parametrize(
-        ("code", "status", "expected"),
-        [
-            ("ActiveStatementsExceededException", 400, EngineFull),
-            ("ActiveSessionsExceededException", 400, EngineFull),
-            ("ThrottlingException", 400, Throttled),
-            ("BatchExecuteStatementException", 500, TransientFailure),
-            ("InternalServerException", 500, TransientFailure),
-            ("ValidationException", 400, PipelineError),
-            ("ResourceNotFoundException", 400, NotConfigured),
-        ],
-    )
-    def test_errors_say_what_to_do(self, redshift_jobs, fake_redshift, code, status, expected):
-        fake_redshift.refuse_once("BatchExecuteStatement", code, status)
-        with pytest.raises(PipelineError) as error:
-            redshift_jobs.submit(request())
-        assert type(error.value) is expected
 
     @pytest.mark.parametrize("statements", [0, 40])
     def test_a_load_has_one_to_forty_statements_with_its_timeout(

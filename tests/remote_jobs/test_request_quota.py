@@ -8,11 +8,11 @@ from job_world import RUN_ID, World
 
 from contracts import layout
 from contracts.job import Engine, JobState
+from contracts.ledger_items import QUOTAS
 from remote_jobs.engines.emr_steps import QUOTA
-from remote_jobs.quota import QUOTA_ITEMS
 from remote_jobs.stopper import JobStopper
+from remote_jobs.submission import SUBMISSION_SECONDS
 from remote_jobs.tally import Done
-from steps.submit_job import SUBMISSION_SECONDS
 
 pytestmark = pytest.mark.slow
 EMR_REQUESTS_PER_SECOND = 0.5
@@ -174,7 +174,7 @@ def test_two_watchers_at_once_do_not_spend_the_same_requests(world):
 
     def another_turn_meanwhile(run_id, item):
         found = get_item(run_id, item)
-        if run_id == QUOTA_ITEMS:
+        if run_id == QUOTAS:
             world.cloud.ledger.get_item = get_item
             assert world.watch().done[Done.HEARTBEAT] == 120
         return found
@@ -191,7 +191,7 @@ def test_jobs_that_wait_for_a_place_spend_nothing(world):
     world.emr.requests.clear()
     world.watch()
     assert world.emr.requests == []
-    assert world.cloud.ledger.get_item(QUOTA_ITEMS, QUOTA.name) is None
+    assert world.cloud.ledger.get_item(QUOTAS, QUOTA.name) is None
 
 
 def test_interrupted_submissions_are_searched_for_within_the_quota(world):

@@ -10,8 +10,8 @@ from aws_cloud import LEDGER_TABLE
 from control_fakes import LOST_ANSWER, NOW, Executions, arn, request
 
 from contracts.errors import TransientFailure
+from contracts.ledger_items import DrawnItem
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
-from runs import ids as run_ids
 from runs.claims import claim_run
 
 
@@ -65,7 +65,7 @@ def test_a_claim_that_breaks_off_anywhere_is_repeated_under_one_id(
     clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=after, call=write)
     with pytest.raises(TransientFailure):
         claim(cloud, "one")
-    noted = cloud.ledger.get_item("message-1", run_ids.DRAWN)
+    noted = cloud.ledger.get_item(*DrawnItem.key_of("message-1"))
     assert (noted is None) == (write == 1 and not after)
     executions.status[arn("one")] = "FAILED"
 

@@ -6,13 +6,13 @@ from itertools import islice
 
 import pytest
 
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
-from ledger.table import Item
-from runs.recording import document_pieces
-from runs.units import Places, UnitRecords, unit_outcomes
+from runs.recording import document_chunks
+from runs.units import OutputLocations, UnitRecords, unit_outcomes
 
-PLACES = Places("data-bucket", "r1", "orders")
+PLACES = OutputLocations("data-bucket", "r1", "orders")
 
 
 def manifest(*shard_sizes: int) -> ManifestSummary:
@@ -25,8 +25,9 @@ def manifest(*shard_sizes: int) -> ManifestSummary:
     )
 
 
-def item(unit_id: str, status: str = "STORED") -> Item:
-    return {"item": f"UNIT#{unit_id}", "status": status, "rows": {"rows_in": 2, "stored": 2}}
+def recorded(unit_id: str) -> UnitItem:
+    rows = RowCounts(rows_in=2, stored=2)
+    return UnitItem(unit_id=unit_id, status=UnitStatus.STORED, rows=rows)
 
 
 def outcomes(count: int) -> list[UnitOutcome]:
@@ -37,9 +38,9 @@ def outcomes(count: int) -> list[UnitOutcome]:
 
 
 def test_items_and_manifest_are_merged_in_one_pass() -> None:
-    items = [item("00000-001"), item("00001-000"), item("00007-000")]
+    units = [recorded("00000-001"), recorded("00001-000"), recorded("00007-000")]
 
-    merged = list(unit_outcomes(manifest(3, 2), items, PLACES))
+    merged = list(unit_outcomes(manifest(3, 2), units, PLACES))
 
     assert [(one.unit_id, one.status.value) for one in merged] == [
         ("00000-000", "FAILED"),
@@ -53,12 +54,12 @@ def test_items_and_manifest_are_merged_in_one_pass() -> None:
 def test_units_are_read_as_they_are_needed() -> None:
     taken = 0
 
-    def ledger() -> Iterator[Item]:
+    def ledger() -> Iterator[UnitItem]:
         nonlocal taken
         for shard in range(500):
             for index in range(300):
                 taken += 1
-                yield item(f"{shard:05d}-{index:03d}")
+                yield recorded(f"{shard:05d}-{index:03d}")
 
     first = list(islice(unit_outcomes(manifest(*[300] * 500), ledger(), PLACES), 10))
 
@@ -77,7 +78,7 @@ def test_outcomes_can_be_gone_through_again_from_memory_or_a_file(in_memory_byte
 def test_the_streamed_document_is_one_json_object(count: int) -> None:
     head = {"runId": "r1", "units": {"total": count}}
     with UnitRecords(outcomes(count)) as records:
-        document = json.loads(b"".join(document_pieces(head, records)))
+        document = json.loads(b"".join(document_chunks(head, records)))
 
     assert document == {**head, "outcomes": [one.to_json() for one in outcomes(count)]}
 
@@ -102,7 +103,7 @@ def test_seconds_need_both_ends() -> None:
 def test_both_quarantine_objects_of_a_unit_are_told(
     stage: str | None, rejected: int, rules: list[str], set_aside: int, told: tuple[bool, bool]
 ) -> None:
-    places = Places("data", "run-1", "sales")
+    places = OutputLocations("data", "run-1", "sales")
     findings = tuple(Finding(rule=rule, severity="quarantine", rows=1) for rule in rules)
     rows = RowCounts(rejected=rejected)
 
@@ -128,6 +129,6 @@ def test_what_failed_in_a_store_is_in_those_before_it_already(
     failed_stage: str | None, tables: tuple[str, ...]
 ) -> None:
     everywhere = ("files:results/sales/", "dynamodb", "redshift:sales")
-    places = Places("data", "run-1", "sales", everywhere)
+    places = OutputLocations("data", "run-1", "sales", everywhere)
 
     assert places.outputs("00000-000", failed_stage, RowCounts(), ()).tables == tables

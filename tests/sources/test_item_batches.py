@@ -14,11 +14,11 @@ from contracts import items as item_rules
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, InvalidRequest, OwnershipLost, TransientFailure
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run_request import RunRequest
 from dataset_loading.check import check_dataset
-from ledger.table import unit_item
 from runtime import s3 as storage
 from sources import frozen, item_batches
 from sources.listed_run import list_run
@@ -262,7 +262,7 @@ class TestRetryOf:
         ask(run, freeze_items_dataset(run, runId="old", itemsPerBatch=3))
         run.ledger.update("old", "RUN", {"status": "FAILED"})
         for unit, status in (("00000-000", "FAILED"), ("00000-001", "STORED")):
-            run.ledger.update("old", unit_item(unit), {"status": status})
+            run.ledger.update(*UnitItem.key_of("old", unit), {"status": status})
         freeze_items_dataset(run)
         return run
 

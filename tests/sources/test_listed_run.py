@@ -10,10 +10,10 @@ from control_fakes import DATASET, LOST_ANSWER, NOW, arn, claimed, freeze_datase
 from contracts.dataset import Limits
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.input_url import resolve
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
-from ledger.table import unit_item
 from sources import frozen
 from sources.limits import check_limits
 from sources.listed_run import list_run
@@ -153,7 +153,7 @@ def test_a_later_attempt_is_told_what_is_stored(run: Any) -> None:
     ask(run)
     run.ledger.update("r1", "RUN", {"run_attempt": 2, "status": "CLAIMED"})
     for unit, status in (("00000-000", "STORED"), ("00000-001", "FAILED"), ("00001-000", "STORED")):
-        run.ledger.update("r1", unit_item(unit), {"status": status})
+        run.ledger.update(*UnitItem.key_of("r1", unit), {"status": status})
 
     first, second = ask(run, attempt=2), ask(run, attempt=2, shard=1)
 
@@ -259,7 +259,7 @@ class TestRetryOf:
         ask(run, runId="old")
         run.ledger.update("old", "RUN", {"status": "FAILED"})
         for unit, status in (("00000-000", "FAILED"), ("00000-001", "STORED")):
-            run.ledger.update("old", unit_item(unit), {"status": UnitStatus(status).value})
+            run.ledger.update(*UnitItem.key_of("old", unit), {"status": UnitStatus(status).value})
         return run
 
     def test_what_was_not_stored_is_run_again(self, retry: Any) -> None:

@@ -13,7 +13,7 @@ from contracts import layout
 from contracts.dataset import ItemArray
 from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform
-from ledger.table import RUN, Ledger
+from ledger.table import Ledger
 from sources import frozen
 from steps.store_dynamodb import handler
 from stores.dynamodb.items import ITEM_BYTES, ItemMaker
@@ -126,7 +126,7 @@ class TestOrchestratorsOfAnEarlierRelease:
     @pytest.fixture
     def run(self, cloud: Any) -> DataRun:
         held = {"status": "RUNNING", "run_attempt": 2, "holder": "arn:holder"}
-        cloud.ledger.update("run-1", RUN, held)
+        cloud.ledger.update("run-1", "RUN", held)
         return prepared(cloud)
 
     def test_the_holder_is_stored(self, run: DataRun, lambda_context: Any) -> None:

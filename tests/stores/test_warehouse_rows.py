@@ -9,6 +9,7 @@ from data_run import UNIT
 from local_warehouse import LocalWarehouse
 from warehouse_run import WarehouseRun
 
+from contracts.ledger_items import JobItem, RunItem, UnitItem
 from contracts.run import RowCounts, RunResult, RunStatus, UnitTotals
 from durable_pipeline.load_failures import load_attempts
 from stores.redshift.run_rows import run_statements
@@ -16,6 +17,7 @@ from stores.redshift.run_rows import run_statements
 RUN: dict[str, Any] = {
     "run_id": "run-1",
     "item": "RUN",
+    "status": "RUNNING",
     "run_attempt": 1,
     "claimed_at": "2026-11-20T08:00:00Z",
     "dataset_version": "0123456789ab",
@@ -56,6 +58,10 @@ JOBS: list[dict[str, Any]] = [
         "ended_at": "2026-11-20T08:00:20Z",
         "callback_id": "c-1",
         "deadline": 1,
+        "timeout_seconds": 900,
+        "target": "stack-clean",
+        "input_url": "s3://data-bucket/landing/sales/a.csv",
+        "output_url": "s3://data-bucket/jobs/1/",
     }
 ]
 
@@ -77,7 +83,12 @@ def statements(**changes: Any) -> list[str]:
         reason=changes.pop("reason", None),
         results_url="s3://data-bucket/runs/run-1/results.json",
     )
-    given = {"units": UNITS, "jobs": JOBS, "run": RUN, **changes}
+    given = {
+        "units": map(UnitItem.from_item, changes.pop("units", UNITS)),
+        "jobs": map(JobItem.from_item, changes.pop("jobs", JOBS)),
+        "run": RunItem.from_item(changes.pop("run", RUN)),
+        **changes,
+    }
     return run_statements(
         "data-bucket",
         result,

@@ -29,8 +29,8 @@ from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
+from remote_jobs.watcher import Watcher
 from runtime.handler import settings_from_environment, use_clock, utc_now
-from steps.job_watcher import Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
 GLUE_JOB = "stack-clean-csv"

@@ -16,6 +16,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
+from contracts.ledger_items import JobItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from remote_jobs.callbacks import Callbacks
@@ -30,10 +31,10 @@ from remote_jobs.engines.redshift import RedshiftJobs, Warehouse
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
+from remote_jobs.submission import Submitter
 from remote_jobs.tally import Tally
+from remote_jobs.watcher import Watcher
 from steps.cancel_job import cancelled
-from steps.job_watcher import Watcher
-from steps.submit_job import Submitter
 
 RUN_ID = "run-1"
 UNIT = layout.unit_id(0, 0)
@@ -296,7 +297,7 @@ class World:
 
     def item(self, message: SubmitJob | None = None) -> dict[str, Any]:
         key = (message or self.message()).key
-        item: dict[str, Any] = self.cloud.ledger.get_item(key.run_id, key.item)
+        item: dict[str, Any] = self.cloud.ledger.get_item(*JobItem.key_of(key))
         return item
 
     def answers(self, callback: str = "callback1") -> list[JobStatus]:

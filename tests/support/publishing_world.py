@@ -33,7 +33,8 @@ class FakeLedger:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
 
     def get_item(self, run_id: str, item: str) -> dict[str, Any] | None:
-        return self.items.get((run_id, item))
+        found = self.items.get((run_id, item))
+        return None if found is None else {"run_id": run_id, "item": item, **found}
 
     def query(self, run_id: str, prefix: str, after: str | None = None) -> Any:
         for (run, item), values in sorted(self.items.items()):
@@ -76,7 +77,7 @@ class PublishingWorld:
         request = {"datasetName": "orders", "runId": run_id, **asked}
         if "inputUrl" not in request:
             request.setdefault("startDateTime", "2026-11-19")
-        run = {"run_attempt": attempt, "holder": f"arn:{run_id}/{attempt}"}
+        run = {"status": "RUNNING", "run_attempt": attempt, "holder": f"arn:{run_id}/{attempt}"}
         self.ledger.items[run_id, "RUN"] = {**run, "request": json.dumps(request)}
         key = layout.dataset_snapshot_key(run_id)
         started = START.replace(minute=second // 60, second=second % 60)

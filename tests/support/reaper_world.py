@@ -10,13 +10,13 @@ from aws_cloud import Intercepted
 from job_world import RUN_ID, UNIT, World
 
 from contracts.job import Engine, JobKey
+from contracts.ledger_items import ACTIVE_RUN
 from contracts.run_request import RunRequest
-from ledger.table import ACTIVE_RUN
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from runs import topic
 from runs.executions import GONE, Ended
-from steps.reaper import Reaper
+from runs.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
 SECOND = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/second/0"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,6 +51,11 @@ class RemoteJob:
         if self.service_id is None:
             raise ValueError(f"job {self.job_id} has no service id")
         return self.service_id
+
+    @property
+    def client_token(self) -> str:
+        """64 characters that stay the same however often this job, and no other, is submitted."""
+        return hashlib.sha256(f"{self.key} {self.job_id}".encode()).hexdigest()
 
     @property
     def oldest(self) -> datetime:
@@ -100,7 +107,7 @@ class EngineStatus:
     log_pending: bool = False
 
 
-Answer = EngineStatus | PipelineError
+Response = EngineStatus | PipelineError
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Quota:
         name: engines of the same name share it.
         burst: requests at once, after a silence.
         per_second: requests in the long run.
-        jobs_per_request: whose states one request tells.
+        jobs_per_request: whose states one request returns.
     """
 
     name: str
@@ -127,8 +134,8 @@ class RemoteJobs(Protocol):
 
     Attributes:
         engine: which one.
-        recognises_repeats: a repeated submission answers the same job (the engine takes a token).
-        finds_others_jobs: `find` tells of jobs that another function, of another role, submitted.
+        recognises_repeats: a repeated submission responses the same job (the engine takes a token).
+        finds_others_jobs: `find` returns jobs that another function, of another role, submitted.
     """
 
     engine: Engine
@@ -145,7 +152,7 @@ class RemoteJobs(Protocol):
         ...
 
     def submit(self, request: JobRequest) -> str:
-        """Start the job; answers the engine's id of it.
+        """Start the job; responses the engine's id of it.
 
         Raises:
             EngineFull: no place just now; nothing was started.
@@ -159,10 +166,10 @@ class RemoteJobs(Protocol):
         """The engine's id of the job that carries this key, if there is one."""
         ...
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """State of jobs that have service ids, by our job id, in as few requests as it takes.
 
-        Holds an answer for every job: NotFound for one that the engine does not (or no longer)
+        Holds a response for every job: NotFound for one that the engine does not (or no longer)
         know, another PipelineError where it could not be asked.
         """
         ...
@@ -181,6 +188,14 @@ class RemoteJobs(Protocol):
         Holds an error, by our job id, for each job whose engine did not take the request.
         """
         ...
+
+
+def by_target(jobs: Iterable[RemoteJob]) -> dict[str, dict[str, RemoteJob]]:
+    """Jobs by the engine's id of them, for each place where they run."""
+    found: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
+    for job in jobs:
+        found[job.target][job.known_id] = job
+    return dict(found)
 
 
 def each_cancelled(

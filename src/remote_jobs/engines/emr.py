@@ -7,12 +7,12 @@ from typing import Any
 
 from contracts.errors import PipelineError
 from contracts.job import Engine
-from remote_jobs.engines.base import Answer, JobRequest, RemoteJob
+from remote_jobs.engines.base import JobRequest, RemoteJob, Response
 from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name
 
 
 class EmrJobs:
-    """Steps of one cluster; those of an earlier one are still looked after."""
+    """Steps of one cluster; those of an earlier one are still checked."""
 
     engine = Engine.EMR
     recognises_repeats = False
@@ -34,7 +34,7 @@ class EmrJobs:
     def find(self, job: RemoteJob) -> str | None:
         return self._steps.find([job]).get(job.job_id)
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         return self._steps.status_of_many({job.known_id: job for job in jobs})
 
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shlex
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -14,16 +12,18 @@ from typing import Any, Final
 from contracts.errors import NotConfigured, NotFound, PipelineError
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
+    by_target,
     each_cancelled,
     engine_errors,
     mapped,
     script_arguments,
     script_url,
 )
+from remote_jobs.engines.paging import look_up, pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -46,7 +46,7 @@ PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
 
 
 class EmrServerlessJobs:
-    """Job runs of one application; those of an earlier one are still looked after."""
+    """Job runs of one application; those of an earlier one are still checked."""
 
     engine = Engine.EMR_SERVERLESS
     recognises_repeats = True
@@ -72,9 +72,9 @@ class EmrServerlessJobs:
             spark["sparkSubmitParameters"] = shlex.join(request.spark_arguments)
         try:
             with _errors(f"starting job run {job.job_id} of application {job.target}"):
-                answer = self._client.start_job_run(
+                response = self._client.start_job_run(
                     applicationId=job.target,
-                    clientToken=client_token(job),
+                    clientToken=job.client_token,
                     executionRoleArn=self._role_arn,
                     name=run_name(job),
                     executionTimeoutMinutes=math.ceil(request.timeout_seconds / 60),
@@ -86,7 +86,7 @@ class EmrServerlessJobs:
                 f"there is no EMR Serverless application {job.target}; deploy with another"
                 f" EmrServerlessApplicationId: {error}"
             ) from error
-        return str(answer["jobRunId"])
+        return str(response["jobRunId"])
 
     def find(self, job: RemoteJob) -> str | None:
         for page in self._pages(job.target, [job]):
@@ -95,14 +95,11 @@ class EmrServerlessJobs:
                     return str(run["id"])
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        by_application: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
-        for job in jobs:
-            by_application[job.target][job.known_id] = job
-        answers: dict[str, Answer] = {}
-        for application, wanted in by_application.items():
-            answers |= self._status_in(application, wanted)
-        return answers
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
+        responses: dict[str, Response] = {}
+        for application, wanted in by_target(jobs).items():
+            responses |= self._status_in(application, wanted)
+        return responses
 
     def cancel(self, job: RemoteJob) -> bool:
         run = self._run(job)  # an ended run is cancelled without a complaint
@@ -115,47 +112,35 @@ class EmrServerlessJobs:
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
-        """Answers for the runs of one application, `wanted` by run id."""
-        answers: dict[str, Answer] = {}
-        missing = dict(wanted)
-        try:
-            for page in islice(self._pages(application, wanted.values()), PAGES_FOR_STATUS):
-                for run in page:
-                    if job := missing.pop(run["id"], None):
-                        answers[job.job_id] = self._status(run)
-                if not missing:
-                    break
-        except PipelineError as error:
-            return answers | {job.job_id: error for job in missing.values()}
-        for job in missing.values():
-            try:
-                answers[job.job_id] = self._status(self._run(job))
-            except PipelineError as error:
-                answers[job.job_id] = error
-        return answers
+    def _status_in(self, application: str, wanted: dict[str, RemoteJob]) -> dict[str, Response]:
+        """States of the runs of one application, `wanted` by run id."""
+        found = look_up(
+            wanted,
+            islice(self._pages(application, wanted.values()), PAGES_FOR_STATUS),
+            lambda run: str(run["id"]),
+            lambda run_id: self._run(wanted[run_id]),
+        )
+        return {
+            wanted[run_id].job_id: run if isinstance(run, PipelineError) else self._status(run)
+            for run_id, run in found.items()
+        }
 
     def _pages(self, application: str, jobs: Iterable[RemoteJob]) -> Iterator[list[dict[str, Any]]]:
         """Runs that are not older than the jobs."""
-        token: dict[str, str] = {}
-        oldest = min(job.oldest for job in jobs)
-        while True:
-            with _errors(f"listing job runs of application {application}"):
-                answer = self._client.list_job_runs(
-                    applicationId=application,
-                    createdAtAfter=oldest,
-                    maxResults=RUNS_PER_PAGE,
-                    **token,
-                )
-            yield answer.get("jobRuns", [])
-            if not answer.get("nextToken"):
-                return
-            token = {"nextToken": answer["nextToken"]}
+        return pages(
+            self._client.list_job_runs,
+            "jobRuns",
+            "nextToken",
+            lambda: _errors(f"listing job runs of application {application}"),
+            applicationId=application,
+            createdAtAfter=min(job.oldest for job in jobs),
+            maxResults=RUNS_PER_PAGE,
+        )
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading job run {job.known_id} of application {job.target}"):
-            answer = self._client.get_job_run(applicationId=job.target, jobRunId=job.known_id)
-        run: dict[str, Any] = answer["jobRun"]
+            response = self._client.get_job_run(applicationId=job.target, jobRunId=job.known_id)
+        run: dict[str, Any] = response["jobRun"]
         return run
 
     def _status(self, run: Mapping[str, Any]) -> EngineStatus:
@@ -173,11 +158,6 @@ class EmrServerlessJobs:
 def run_name(job: RemoteJob) -> str:
     """What marks a run as the job's; at most 256 characters."""
     return f"{job.job_id} {job.key}"
-
-
-def client_token(job: RemoteJob) -> str:
-    """64 characters that stay the same however often this job, and no other, is submitted."""
-    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
 
 
 def _logs(request: JobRequest) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Amazon EMR on EC2 through Systems Manager: an instance submits the step, by Run Command.
 
 For clusters that only an instance inside may reach. The engine's id of a job is the command's id
-at first, and `<command id>/<step id>` once the command has told its step. SendCommand takes no
+at first, and `<command id>/<step id>` once the command has reported its step. SendCommand takes no
 idempotency token: the command carries the job as its comment, the step as its name. A command that
-ended without telling a step may have submitted one, so the step is looked for before the job fails,
-for as long as EMR's list may lag behind.
+ended without reporting a step may have submitted one, so the step is looked for before the job
+fails, for as long as EMR's list may lag behind.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any, Final
 from contracts.errors import EngineFull, PipelineError, Throttled, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
     mapped,
 )
 from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name
@@ -49,7 +49,7 @@ OUTPUT_CHARACTERS: Final = 500
 LOOKING_SECONDS: Final = 3.0
 # How long after a command's end a step that it submitted may be missing in EMR's list.
 LIST_LAG: Final = timedelta(minutes=2)
-REFUSED: Final = "An error occurred ("  # as the AWS CLI tells what a service answered
+REFUSED: Final = "An error occurred ("  # as the AWS CLI reports what a service responded
 
 
 class EmrSsmJobs:
@@ -96,7 +96,7 @@ class EmrSsmJobs:
     def find(self, job: RemoteJob) -> str | None:
         return self._commands.find(job)
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         steps: dict[str, RemoteJob] = {}
         commands: dict[str, RemoteJob] = {}
         for job in jobs:
@@ -105,14 +105,14 @@ class EmrSsmJobs:
                 steps[step_id] = job
             else:
                 commands[command_id] = job
-        answers = self._status_of_commands(commands)
+        responses = self._status_of_commands(commands)
         by_id = {job.job_id: job for job in commands.values()}
-        for job_id, answer in answers.items():
-            if isinstance(answer, EngineStatus) and answer.service_id:
-                steps[answer.service_id.partition("/")[2]] = by_id[job_id]
-        for job_id, answer in self._steps.status_of_many(steps).items():
-            answers[job_id] = _with_id_of(answers.get(job_id), answer)
-        return answers
+        for job_id, response in responses.items():
+            if isinstance(response, EngineStatus) and response.service_id:
+                steps[response.service_id.partition("/")[2]] = by_id[job_id]
+        for job_id, response in self._steps.status_of_many(steps).items():
+            responses[job_id] = _with_id_of(responses.get(job_id), response)
+        return responses
 
     def cancel(self, job: RemoteJob) -> bool:
         command_id, _, step_id = job.known_id.partition("/")
@@ -160,38 +160,38 @@ class EmrSsmJobs:
         if self._stopwatch() - started > LOOKING_SECONDS:
             raise Throttled(f"EMR cluster {cluster} took too long to list its steps")
 
-    def _status_of_commands(self, commands: dict[str, RemoteJob]) -> dict[str, Answer]:
+    def _status_of_commands(self, commands: dict[str, RemoteJob]) -> dict[str, Response]:
         """Answers for jobs whose steps are not known, `commands` by command id."""
-        answers: dict[str, Answer] = {}
+        responses: dict[str, Response] = {}
         lost: dict[str, Invocation] = {}
         for command_id, invocation in self._commands.invocations(commands).items():
             job = commands[command_id]
             if isinstance(invocation, PipelineError):
-                answers[job.job_id] = invocation
+                responses[job.job_id] = invocation
                 continue
             state = invocation.get("Status", "Pending")  # none yet: it was sent just now
-            told = STEP_ID.search(_output(invocation)) if state == "Success" else None
-            if told:
-                answers[job.job_id] = self._submitted(command_id, told[1])
+            reported = STEP_ID.search(_output(invocation)) if state == "Success" else None
+            if reported:
+                responses[job.job_id] = self._submitted(command_id, reported[1])
             elif state == "Success" or mapped(self.engine, STATES, state).ended:
                 lost[command_id] = invocation
             else:
-                answers[job.job_id] = EngineStatus(mapped(self.engine, STATES, state), state)
-        return answers | self._status_without_step(commands, lost)
+                responses[job.job_id] = EngineStatus(mapped(self.engine, STATES, state), state)
+        return responses | self._status_without_step(commands, lost)
 
     def _status_without_step(
         self, commands: Mapping[str, RemoteJob], lost: Mapping[str, Invocation]
-    ) -> dict[str, Answer]:
+    ) -> dict[str, Response]:
         """Jobs whose commands ended without a step's id: perhaps there is a step all the same."""
         steps, errors = self._find_each([commands[command_id] for command_id in lost])
-        answers: dict[str, Answer] = dict(errors)
+        responses: dict[str, Response] = dict(errors)
         for command_id, invocation in lost.items():
             job_id = commands[command_id].job_id
             if job_id in steps:
-                answers[job_id] = self._submitted(command_id, steps[job_id])
-            elif job_id not in answers:
-                answers[job_id] = self._without_step(invocation)
-        return answers
+                responses[job_id] = self._submitted(command_id, steps[job_id])
+            elif job_id not in responses:
+                responses[job_id] = self._without_step(invocation)
+        return responses
 
     def _find_each(
         self, jobs: Sequence[RemoteJob]
@@ -238,8 +238,8 @@ class EmrSsmJobs:
         )
 
 
-def _with_id_of(command: Answer | None, step: Answer) -> Answer:
-    """The step's state, with the job's id if the command has told it just now."""
+def _with_id_of(command: Response | None, step: Response) -> Response:
+    """The step's state, with the job's id if the command has just reported it."""
     if not isinstance(command, EngineStatus):
         return step
     if not isinstance(step, EngineStatus):  # it is asked for again, by its id

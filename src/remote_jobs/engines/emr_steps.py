@@ -16,15 +16,16 @@ from botocore.exceptions import ClientError
 from contracts.errors import EngineFull, NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     Quota,
     RemoteJob,
+    Response,
     mapped,
     script_arguments,
     script_url,
 )
+from remote_jobs.engines.paging import pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -47,7 +48,7 @@ KILL_AFTER_SECONDS: Final = 30
 # EMR gives an account about one request every two seconds, and a few more at once. The rest of
 # both is left to submissions, to check-job, and to whoever else uses the account.
 QUOTA: Final = Quota("emr", burst=12, per_second=0.4, jobs_per_request=IDS_PER_REQUEST)
-# What tells refusals of one error code (ValidationException) apart.
+# How refusals of one error code (ValidationException) differ.
 FULL_MESSAGE: Final = "Maximum number of active steps"
 NO_CLUSTER_MESSAGES: Final = (
     "job flow ID does not exist",
@@ -85,7 +86,7 @@ class EmrSteps:
     """Looks at, and cancels, steps.
 
     Attributes:
-        engine: for which engine; told in messages.
+        engine: for which engine; named in messages.
     """
 
     def __init__(self, client: Any, engine: Engine) -> None:
@@ -93,15 +94,15 @@ class EmrSteps:
         self.engine = engine
 
     def add(self, cluster: str, name: str, command: Sequence[str]) -> str:
-        """Submit a step; answers its id."""
+        """Submit a step; responses its id."""
         step = {
             "Name": name,
             "ActionOnFailure": "CONTINUE",
             "HadoopJarStep": {"Jar": COMMAND_RUNNER, "Args": list(command)},
         }
         with _errors(f"adding a step to EMR cluster {cluster}"):
-            answer = self._client.add_job_flow_steps(JobFlowId=cluster, Steps=[step])
-        return str(answer["StepIds"][0])
+            response = self._client.add_job_flow_steps(JobFlowId=cluster, Steps=[step])
+        return str(response["StepIds"][0])
 
     def is_full(self, cluster: str) -> bool:
         """Whether the cluster has as many active steps as it may have."""
@@ -126,18 +127,18 @@ class EmrSteps:
                 break
         return found
 
-    def status_of_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, Answer]:
-        """State of jobs of any cluster, `jobs` by step id; answers by our job id."""
+    def status_of_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, Response]:
+        """State of jobs of any cluster, `jobs` by step id; responses by our job id."""
         by_cluster: dict[str, list[str]] = defaultdict(list)
         for step_id, job in jobs.items():
             by_cluster[job.target].append(step_id)
-        answers: dict[str, Answer] = {}
+        responses: dict[str, Response] = {}
         for cluster, step_ids in by_cluster.items():
             for first in range(0, len(step_ids), IDS_PER_REQUEST):
                 some = step_ids[first : first + IDS_PER_REQUEST]
-                for step_id, answer in self._status(cluster, some).items():
-                    answers[jobs[step_id].job_id] = answer
-        return answers
+                for step_id, response in self._status(cluster, some).items():
+                    responses[jobs[step_id].job_id] = response
+        return responses
 
     def cancel_many(self, jobs: Mapping[str, RemoteJob]) -> dict[str, PipelineError]:
         """Cancel those that have not ended, `jobs` by step id; errors by our job id."""
@@ -155,10 +156,10 @@ class EmrSteps:
     def _not_cancelled(self, cluster: str, step_ids: Sequence[str]) -> dict[str, PipelineError]:
         """Cancel steps of one cluster; why some neither are cancelled nor have ended."""
         try:
-            told = self._cancel(cluster, step_ids)
+            results = self._cancel(cluster, step_ids)
         except PipelineError as error:
             return dict.fromkeys(step_ids, error)
-        refused = {info["StepId"]: info for info in told if info["Status"] != "SUBMITTED"}
+        refused = {info["StepId"]: info for info in results if info["Status"] != "SUBMITTED"}
         errors: dict[str, PipelineError] = {}
         for first in range(0, len(refused), IDS_PER_REQUEST):
             some = list(refused)[first : first + IDS_PER_REQUEST]
@@ -173,13 +174,13 @@ class EmrSteps:
     def _cancel(self, cluster: str, step_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Running steps by their processes; what EMR says of each."""
         with _errors(f"cancelling {', '.join(step_ids[:3])} of EMR cluster {cluster}"):
-            answer = self._client.cancel_steps(
+            response = self._client.cancel_steps(
                 ClusterId=cluster,
                 StepIds=list(step_ids),
                 StepCancellationOption="TERMINATE_PROCESS",
             )
-        told: list[dict[str, Any]] = answer["CancelStepsInfoList"]
-        return told
+        results: list[dict[str, Any]] = response["CancelStepsInfoList"]
+        return results
 
     def cancel(self, cluster: str, step_id: str) -> bool:
         """Cancel a step. False: it had ended before."""
@@ -195,7 +196,7 @@ class EmrSteps:
             return True
         raise TransientFailure(f"step {step_id} was not cancelled: {info.get('Reason')}")
 
-    def _status(self, cluster: str, step_ids: Collection[str]) -> dict[str, Answer]:
+    def _status(self, cluster: str, step_ids: Collection[str]) -> dict[str, Response]:
         """At most ten steps of one cluster, by step id."""
         try:
             pages = self._pages(cluster, StepIds=list(step_ids))
@@ -204,15 +205,15 @@ class EmrSteps:
             return self._without_the_unknown(cluster, step_ids, error)
         except PipelineError as error:
             return dict.fromkeys(step_ids, error)
-        answers: dict[str, Answer] = {
+        responses: dict[str, Response] = {
             step_id: NotFound(f"EMR cluster {cluster} does not know step {step_id}")
             for step_id in step_ids
         }
-        return answers | {step["Id"]: self._status_of(cluster, step) for step in steps}
+        return responses | {step["Id"]: self._status_of(cluster, step) for step in steps}
 
     def _without_the_unknown(
         self, cluster: str, step_ids: Collection[str], error: NotFound
-    ) -> dict[str, Answer]:
+    ) -> dict[str, Response]:
         """One unknown id has the whole request refused: the others are asked for again."""
         if len(step_ids) == 1:
             return dict.fromkeys(step_ids, error)
@@ -220,19 +221,19 @@ class EmrSteps:
         if not unknown:  # nobody says which; each is asked for alone by check-job
             return dict.fromkeys(step_ids, PipelineError(str(error)))
         rest = set(step_ids) - unknown
-        answers: dict[str, Answer] = dict.fromkeys(unknown, error)
-        return answers | (self._status(cluster, rest) if rest else {})
+        responses: dict[str, Response] = dict.fromkeys(unknown, error)
+        return responses | (self._status(cluster, rest) if rest else {})
 
     def _status_of(self, cluster: str, step: Mapping[str, Any]) -> EngineStatus:
         status = step["Status"]
         failure = status.get("FailureDetails", {})
-        told = (failure.get("Reason"), failure.get("Message"))
+        texts = (failure.get("Reason"), failure.get("Message"))
         reason = status.get("StateChangeReason", {}).get("Message")
         region = self._client.meta.region_name
         return EngineStatus(
             state=mapped(self.engine, STATES, status["State"]),
             raw_state=status["State"],
-            error=": ".join(text for text in told if text) or reason or None,
+            error=": ".join(text for text in texts if text) or reason or None,
             log_url=failure.get("LogFile") or None,
             console_url=(
                 f"{clients.console(region)}/emr/home?region={region}#/clusterDetails/{cluster}"
@@ -241,19 +242,19 @@ class EmrSteps:
         )
 
     def _pages(self, cluster: str, **which: Any) -> Iterator[list[dict[str, Any]]]:
-        marker: dict[str, str] = {}
-        while True:
-            with _errors(f"listing steps of EMR cluster {cluster}"):
-                answer = self._client.list_steps(ClusterId=cluster, **which, **marker)
-            yield answer.get("Steps", [])
-            if not answer.get("Marker"):
-                return
-            marker = {"Marker": answer["Marker"]}
+        return pages(
+            self._client.list_steps,
+            "Steps",
+            "Marker",
+            lambda: _errors(f"listing steps of EMR cluster {cluster}"),
+            ClusterId=cluster,
+            **which,
+        )
 
 
 @contextmanager
 def _errors(doing: str) -> Iterator[None]:
-    """`aws.translated`; EMR tells its refusals apart by their messages only."""
+    """`aws.translated`; EMR's refusals differ by their messages only."""
     with clients.translated(doing):
         try:
             yield

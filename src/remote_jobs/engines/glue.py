@@ -7,9 +7,8 @@ GetJobRuns finds it again.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,14 +17,16 @@ from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFa
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
     JOB_KEY_ARGUMENT,
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
+    by_target,
     each_cancelled,
     engine_errors,
     mapped,
 )
+from remote_jobs.engines.paging import look_up, pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -67,17 +68,17 @@ class GlueJobs:
         job = request.job
         try:
             with _errors(f"starting Glue job {job.target}"):
-                answer = self._client.start_job_run(
+                response = self._client.start_job_run(
                     JobName=job.target,
                     Arguments={f"--{name}": value for name, value in request.arguments.items()},
                     Timeout=math.ceil(request.timeout_seconds / 60),
                 )
         except NotFound as error:
             raise NotConfigured(
-                f"Glue job {job.target} is not deployed; deploy it or mend glueJob of stage"
+                f"Glue job {job.target} is not deployed; deploy it or fix glueJob of stage"
                 f" {job.key.stage} in the dataset's contract"
             ) from error
-        return str(answer["JobRunId"])
+        return str(response["JobRunId"])
 
     def find(self, job: RemoteJob) -> str | None:
         try:
@@ -93,19 +94,16 @@ class GlueJobs:
             return None
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
-        by_name: dict[str, dict[str, RemoteJob]] = defaultdict(dict)
-        for job in jobs:
-            by_name[job.target][job.known_id] = job
-        answers: dict[str, Answer] = {}
-        for name, wanted in by_name.items():
-            answers |= self._status_of_one_name(name, wanted)
-        return answers
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
+        responses: dict[str, Response] = {}
+        for name, wanted in by_target(jobs).items():
+            responses |= self._status_of_one_name(name, wanted)
+        return responses
 
     def cancel(self, job: RemoteJob) -> bool:
         with _errors(f"stopping Glue run {job.known_id} of {job.target}"):
-            answer = self._client.batch_stop_job_run(JobName=job.target, JobRunIds=[job.known_id])
-        if not answer.get("Errors"):
+            response = self._client.batch_stop_job_run(JobName=job.target, JobRunIds=[job.known_id])
+        if not response.get("Errors"):
             return True
         raw_state = self._run(job)["JobRunState"]  # raises NotFound where that was the reason
         state = mapped(self.engine, STATES, raw_state)
@@ -113,48 +111,44 @@ class GlueJobs:
             return False
         if raw_state == "STOPPING" or raw_state not in STATES:  # nothing more to be done
             return True
-        detail = answer["Errors"][0].get("ErrorDetail", {})
+        detail = response["Errors"][0].get("ErrorDetail", {})
         raise TransientFailure(f"Glue run {job.known_id} was not stopped: {detail}")
 
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Answer]:
-        """Answers for the runs of one Glue job, `wanted` by run id."""
-        answers: dict[str, Answer] = {}
-        missing = dict(wanted)
-        try:
-            for page in islice(self._pages(name), PAGES_FOR_STATUS):
-                for run in page:
-                    if job := missing.pop(run["Id"], None):
-                        answers[job.job_id] = self._status(run)
-                if not missing:
-                    break
-        except NotFound:
-            pass  # the Glue job is gone; its runs are asked for one by one
-        except PipelineError as error:
-            return answers | {job.job_id: error for job in missing.values()}
-        for job in missing.values():
-            try:
-                answers[job.job_id] = self._status(self._run(job))
-            except PipelineError as error:
-                answers[job.job_id] = error
-        return answers
+    def _status_of_one_name(self, name: str, wanted: dict[str, RemoteJob]) -> dict[str, Response]:
+        """States of the runs of one Glue job, `wanted` by run id."""
+        found = look_up(
+            wanted,
+            islice(self._pages_if_known(name), PAGES_FOR_STATUS),
+            lambda run: str(run["Id"]),
+            lambda run_id: self._run(wanted[run_id]),
+        )
+        return {
+            wanted[run_id].job_id: run if isinstance(run, PipelineError) else self._status(run)
+            for run_id, run in found.items()
+        }
+
+    def _pages_if_known(self, name: str) -> Iterator[list[dict[str, Any]]]:
+        """None of a Glue job that is gone: its runs are read one by one."""
+        with suppress(NotFound):
+            yield from self._pages(name)
 
     def _pages(self, name: str) -> Iterator[list[dict[str, Any]]]:
-        token: dict[str, str] = {}
-        while True:
-            with _errors(f"listing runs of Glue job {name}"):
-                answer = self._client.get_job_runs(JobName=name, MaxResults=RUNS_PER_PAGE, **token)
-            yield answer.get("JobRuns", [])
-            if not answer.get("NextToken"):
-                return
-            token = {"NextToken": answer["NextToken"]}
+        return pages(
+            self._client.get_job_runs,
+            "JobRuns",
+            "NextToken",
+            lambda: _errors(f"listing runs of Glue job {name}"),
+            JobName=name,
+            MaxResults=RUNS_PER_PAGE,
+        )
 
     def _run(self, job: RemoteJob) -> dict[str, Any]:
         with _errors(f"reading Glue run {job.known_id} of {job.target}"):
-            answer = self._client.get_job_run(JobName=job.target, RunId=job.known_id)
-        run: dict[str, Any] = answer["JobRun"]
+            response = self._client.get_job_run(JobName=job.target, RunId=job.known_id)
+        run: dict[str, Any] = response["JobRun"]
         return run
 
     def _status(self, run: Mapping[str, Any]) -> EngineStatus:

@@ -14,7 +14,7 @@ from typing import Final
 
 from contracts.errors import NotConfigured, PipelineError
 from contracts.job import FUNCTION_SECONDS_AT_MOST, Engine, JobState
-from remote_jobs.engines.base import Answer, EngineStatus, JobRequest, RemoteJob
+from remote_jobs.engines.base import EngineStatus, JobRequest, RemoteJob, Response
 from runtime.handler import Clock, utc_now
 
 FUNCTION_ARN: Final = re.compile(
@@ -109,7 +109,7 @@ class LambdaJobs:
     def find(self, job: RemoteJob) -> str | None:  # noqa: ARG002 - no service knows of it
         return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """By the clock alone: it runs until no function that was begun for it still can.
 
         Only jobs are asked about whose end nobody has recorded, such as those of an execution that

@@ -96,8 +96,8 @@ def log_uri_of(cluster: str) -> str | None:
     """Where a cluster's logs go; fixed when it is made, so EMR, which allows few requests, is asked
     once."""
     with clients.translated(f"reading cluster {cluster}"):
-        answer = clients.client("emr").describe_cluster(ClusterId=cluster)
-    return answer["Cluster"].get("LogUri") or None
+        response = clients.client("emr").describe_cluster(ClusterId=cluster)
+    return response["Cluster"].get("LogUri") or None
 
 
 def _emr_ssm(job: RemoteJob, service_id: str) -> Log:
@@ -112,20 +112,20 @@ def _emr_ssm(job: RemoteJob, service_id: str) -> Log:
         found = ssm.list_command_invocations(CommandId=command_id)["CommandInvocations"]
         lines = []
         for invocation in found[:1]:
-            answer = ssm.get_command_invocation(
+            response = ssm.get_command_invocation(
                 CommandId=command_id, InstanceId=invocation["InstanceId"]
             )
-            lines = answer.get("StandardErrorContent", "").splitlines()
+            lines = response.get("StandardErrorContent", "").splitlines()
     return Log(lines)
 
 
 def _emr_serverless(job: RemoteJob, run_id: str) -> Log:
-    """The driver's error output, from where the run was told to log."""
+    """The driver's error output, from where the run was set to log."""
     with clients.translated(f"reading job run {run_id}"):
-        answer = clients.client("emr-serverless").get_job_run(
+        response = clients.client("emr-serverless").get_job_run(
             applicationId=job.target, jobRunId=run_id
         )
-    overrides = answer["jobRun"].get("configurationOverrides", {})
+    overrides = response["jobRun"].get("configurationOverrides", {})
     monitoring = overrides.get("monitoringConfiguration", {})
     path = f"applications/{job.target}/jobs/{run_id}/SPARK_DRIVER/stderr"
     cloudwatch = monitoring.get("cloudWatchLoggingConfiguration", {})
@@ -140,8 +140,8 @@ def _emr_serverless(job: RemoteJob, run_id: str) -> Log:
 def _redshift(_job: RemoteJob, statement_id: str) -> Log:
     """The statement of the batch that failed, for a load has no log."""
     with clients.translated(f"reading load {statement_id}"):
-        answer = clients.client("redshift-data").describe_statement(Id=statement_id)
-    failed = [part for part in answer.get("SubStatements", []) if part.get("Error")]
+        response = clients.client("redshift-data").describe_statement(Id=statement_id)
+    failed = [part for part in response.get("SubStatements", []) if part.get("Error")]
     return Log([text for part in failed for text in _statement(part)])
 
 
@@ -158,12 +158,12 @@ def _cloudwatch(group: str, stream: str) -> list[str]:
     """The last lines of a stream; none if it is not there."""
     try:
         with clients.translated(f"reading log {group} {stream}"):
-            answer = clients.client("logs").get_log_events(
+            response = clients.client("logs").get_log_events(
                 logGroupName=group, logStreamName=stream, startFromHead=False, limit=TAIL_LINES
             )
     except NotFound:
         return []
-    return [line for event in answer["events"] for line in event["message"].splitlines()]
+    return [line for event in response["events"] for line in event["message"].splitlines()]
 
 
 def _file(url: str) -> Log:
@@ -174,17 +174,17 @@ def _file(url: str) -> Log:
     link += quote(key, safe="")
     try:
         with clients.translated(f"reading log {url}"):
-            answer = s3.get_object(Bucket=bucket, Key=key)
-            if answer["ContentLength"] > LOG_BYTES:
+            response = s3.get_object(Bucket=bucket, Key=key)
+            if response["ContentLength"] > LOG_BYTES:
                 return Log(url=link)
-            data: bytes = answer["Body"].read()
+            data: bytes = response["Body"].read()
     except NotFound:
         return Log(url=link, pending=True)
     return Log(gzip.decompress(data).decode(errors="replace").splitlines(), link)
 
 
 def _joined(log_uri: str, *parts: str) -> str:
-    """EMR gives the URI it was told, which may begin with s3n:// or s3a://."""
+    """EMR returns the URI it was given, which may begin with s3n:// or s3a://."""
     scheme, separator, rest = log_uri.partition("://")
     head = f"s3://{rest}" if separator else scheme
     return "/".join([head.rstrip("/"), *parts])

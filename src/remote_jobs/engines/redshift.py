@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
-    Answer,
     EngineStatus,
     JobRequest,
     RemoteJob,
+    Response,
     each_cancelled,
     engine_errors,
     mapped,
 )
+from remote_jobs.engines.paging import pages
 from runtime import clients
 
 STATES: Final[Mapping[str, JobState]] = {
@@ -98,45 +99,43 @@ class RedshiftJobs:
         timeout = f"SET statement_timeout TO {request.timeout_seconds * 1000}"
         try:
             with _errors(f"submitting load {request.job.job_id} to {self._warehouse.name}"):
-                answer = self._client.batch_execute_statement(
+                response = self._client.batch_execute_statement(
                     Sqls=[timeout, *request.statements],
                     StatementName=request.job.job_id,
-                    ClientToken=client_token(request.job),
+                    ClientToken=request.job.client_token,
                     WithEvent=True,
                     **self._warehouse.parameters,
                 )
         except NotFound as error:
             raise NotConfigured(f"the warehouse cannot be reached: {error}") from error
-        return str(answer["Id"])
+        return str(response["Id"])
 
     def find(self, job: RemoteJob) -> str | None:
         """The statement named like the job, among those of this function's own role.
 
         The Data API lists no other role's statements, whatever the caller's policy allows.
         """
-        token: dict[str, str] = {}
-        while True:
-            with _errors(f"looking for load {job.job_id}"):
-                answer = self._client.list_statements(
-                    StatementName=job.job_id,
-                    Status="ALL",
-                    MaxResults=STATEMENTS_PER_PAGE,
-                    **token,
-                )
-            for statement in answer.get("Statements", []):
-                if statement.get("StatementName") == job.job_id:  # the service matches prefixes
-                    return str(statement["Id"])
-            if not answer.get("NextToken"):
-                return None
-            token = {"NextToken": answer["NextToken"]}
+        listed = pages(
+            self._client.list_statements,
+            "Statements",
+            "NextToken",
+            lambda: _errors(f"looking for load {job.job_id}"),
+            StatementName=job.job_id,
+            Status="ALL",
+            MaxResults=STATEMENTS_PER_PAGE,
+        )
+        for statement in chain.from_iterable(listed):
+            if statement.get("StatementName") == job.job_id:  # the service matches prefixes
+                return str(statement["Id"])
+        return None
 
-    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Answer]:
+    def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """One request per statement: the list, which has pages, holds only the caller's own."""
         if not jobs:
             return {}
         with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(jobs))) as pool:
-            answers = pool.map(self._answer, jobs)
-            return {job.job_id: answer for job, answer in zip(jobs, answers, strict=True)}
+            responses = pool.map(self._answer, jobs)
+            return {job.job_id: response for job, response in zip(jobs, responses, strict=True)}
 
     def cancel(self, job: RemoteJob) -> bool:
         try:
@@ -146,7 +145,7 @@ class RedshiftJobs:
             refusal: PipelineError = TransientFailure(f"load {job.job_id} was not cancelled")
         except NotFound:
             raise
-        except PipelineError as error:  # an ended statement is answered with ValidationException
+        except PipelineError as error:  # of an ended statement it is a ValidationException
             refusal = error
         if self._status(job).state.ended:
             return False
@@ -155,7 +154,7 @@ class RedshiftJobs:
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _answer(self, job: RemoteJob) -> Answer:
+    def _answer(self, job: RemoteJob) -> Response:
         try:
             return self._status(job)
         except PipelineError as error:
@@ -163,20 +162,15 @@ class RedshiftJobs:
 
     def _status(self, job: RemoteJob) -> EngineStatus:
         with _errors(f"reading load {job.job_id}"):
-            answer = self._client.describe_statement(Id=job.known_id)
+            response = self._client.describe_statement(Id=job.known_id)
         region = self._client.meta.region_name
         return EngineStatus(
-            state=mapped(self.engine, STATES, answer["Status"]),
-            raw_state=answer["Status"],
-            error=answer.get("Error") or None,
+            state=mapped(self.engine, STATES, response["Status"]),
+            raw_state=response["Status"],
+            error=response.get("Error") or None,
             console_url=f"{clients.console(region)}/redshiftv2/home?region={region}",
-            ended_at=answer.get("UpdatedAt"),
+            ended_at=response.get("UpdatedAt"),
         )
-
-
-def client_token(job: RemoteJob) -> str:
-    """64 characters that stay the same however often this job, and no other, is submitted."""
-    return hashlib.sha256(f"{job.key} {job.job_id}".encode()).hexdigest()
 
 
 def _errors(doing: str) -> AbstractContextManager[None]:

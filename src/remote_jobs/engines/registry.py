@@ -51,7 +51,7 @@ PARAMETERS: Final[Mapping[Engine, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings(EmrSettings):
-    """What tells the engines apart that are there; empty: this one is not.
+    """How each engine is reached; empty: it is not there.
 
     Attributes:
         glue_job_prefix: what the names of this deployment's Glue jobs start with.

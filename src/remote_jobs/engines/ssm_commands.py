@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from contracts.errors import PipelineError
 from remote_jobs.engines.base import RemoteJob, engine_errors
+from remote_jobs.engines.paging import look_up, pages
 
 DOCUMENT: Final = "AWS-RunShellScript"
 ABSENT: Final = frozenset({"InvalidCommandId"})
@@ -18,20 +19,20 @@ COMMANDS_PER_PAGE: Final = 50  # the most that is given
 PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
 DELIVERY_SECONDS_AT_LEAST: Final = 30
 EXECUTION_SECONDS_AT_MOST: Final = 172_800
-Invocation = Mapping[str, Any]
+Invocation = dict[str, Any]
 
 
 class Commands:
-    """Shell scripts on one instance; those on an earlier one are still looked after."""
+    """Shell scripts on one instance; those on an earlier one are still checked."""
 
     def __init__(self, client: Any, instance: str) -> None:
         self._ssm = client
         self._instance = instance
 
     def send(self, job: RemoteJob, script: str, seconds: int) -> str:
-        """Have the instance run the script, for so long at most; answers the command's id."""
+        """Have the instance run the script, for so long at most; responses the command's id."""
         with _errors(f"sending the command that submits {job.job_id} to {self._instance}"):
-            answer = self._ssm.send_command(
+            response = self._ssm.send_command(
                 InstanceIds=[self._instance],
                 DocumentName=DOCUMENT,
                 Comment=comment(job),
@@ -41,22 +42,22 @@ class Commands:
                     "executionTimeout": [str(min(seconds, EXECUTION_SECONDS_AT_MOST))],
                 },
             )
-        return str(answer["Command"]["CommandId"])
+        return str(response["Command"]["CommandId"])
 
     def find(self, job: RemoteJob) -> str | None:
         """The id of the job's command, if there is one."""
-        token: dict[str, str] = {}
-        while True:
-            with _errors(f"looking for the command that submits {job.job_id}"):
-                answer = self._ssm.list_commands(
-                    Filters=_invoked_after([job]), MaxResults=COMMANDS_PER_PAGE, **token
-                )
-            for command in answer.get("Commands", []):
-                if command.get("Comment") == comment(job):
-                    return str(command["CommandId"])
-            if not answer.get("NextToken"):
-                return None
-            token = {"NextToken": answer["NextToken"]}
+        listed = pages(
+            self._ssm.list_commands,
+            "Commands",
+            "NextToken",
+            lambda: _errors(f"looking for the command that submits {job.job_id}"),
+            Filters=_invoked_after([job]),
+            MaxResults=COMMANDS_PER_PAGE,
+        )
+        for command in chain.from_iterable(listed):
+            if command.get("Comment") == comment(job):
+                return str(command["CommandId"])
+        return None
 
     def cancel(self, command_id: str) -> None:
         """Stop a command; an ended one stays as it is."""
@@ -67,45 +68,27 @@ class Commands:
         self, commands: Mapping[str, RemoteJob]
     ) -> dict[str, Invocation | PipelineError]:
         """What became of each command, in as few requests as it takes."""
-        found: dict[str, Invocation | PipelineError] = {}
-        missing = set(commands)
-        if len(missing) > 1:
-            try:
-                for page in islice(self._pages(commands.values()), PAGES_FOR_STATUS):
-                    for invocation in page:
-                        if invocation["CommandId"] in missing:
-                            missing.remove(invocation["CommandId"])
-                            found[invocation["CommandId"]] = invocation
-                    if not missing:
-                        break
-            except PipelineError as error:
-                return found | dict.fromkeys(missing, error)
-        for command_id in missing:
-            try:
-                found[command_id] = self.invocation(command_id)
-            except PipelineError as error:
-                found[command_id] = error
-        return found
+        several = len(commands) > 1
+        listed = islice(self._pages(commands.values()), PAGES_FOR_STATUS) if several else ()
+        return look_up(commands, listed, lambda each: str(each["CommandId"]), self.invocation)
 
     def _pages(self, jobs: Iterable[RemoteJob]) -> Iterator[list[Invocation]]:
         """Invocations on any instance: one that is pending is on none yet."""
-        token: dict[str, str] = {}
-        filters = _invoked_after(jobs)
-        while True:
-            with _errors("listing the commands that submit steps"):
-                answer = self._ssm.list_command_invocations(
-                    Filters=filters, Details=True, MaxResults=COMMANDS_PER_PAGE, **token
-                )
-            yield answer.get("CommandInvocations", [])
-            if not answer.get("NextToken"):
-                return
-            token = {"NextToken": answer["NextToken"]}
+        return pages(
+            self._ssm.list_command_invocations,
+            "CommandInvocations",
+            "NextToken",
+            lambda: _errors("listing the commands that submit steps"),
+            Filters=_invoked_after(jobs),
+            Details=True,
+            MaxResults=COMMANDS_PER_PAGE,
+        )
 
     def invocation(self, command_id: str) -> Invocation:
-        """Empty while the instance has not been told of the command."""
+        """Empty while the command has not reached the instance."""
         with _errors(f"reading command {command_id}"):
-            answer = self._ssm.list_command_invocations(CommandId=command_id, Details=True)
-        found: list[Invocation] = answer.get("CommandInvocations", [])
+            response = self._ssm.list_command_invocations(CommandId=command_id, Details=True)
+        found: list[Invocation] = response.get("CommandInvocations", [])
         return found[0] if found else {}
 
 

@@ -12,26 +12,26 @@ from remote_jobs.engines.emr_steps import COMMAND_RUNNER, FULL_MESSAGE
 
 # Run Command fills in what stands in double braces; in JSON the first brace can be written so.
 DOUBLE_BRACE: Final = re.compile(r"\{(?=\{)")
-# The AWS CLI sends a request again whose answer was lost, which would submit a second step: it may
-# not. The script tries again only after refusals, which submit nothing; the command's timeout,
+# The AWS CLI sends a request again whose response was lost, which would submit a second step: it
+# may not. The script tries again only after refusals, which submit nothing; the command's timeout,
 # which is the job's, ends that. Waiting times differ by process number.
 SCRIPT: Final = """\
 export AWS_MAX_ATTEMPTS=1 AWS_PAGER=""
 while :; do
-  if answer=$({command} 2>&1); then
-    printf '%s\\n' "$answer"
+  if response=$({command} 2>&1); then
+    printf '%s\\n' "$response"
     exit 0
   fi
-  case "$answer" in
+  case "$response" in
     *"{full}"*|*ThrottlingException*|*"Rate exceeded"*) sleep $((15 + $$ % 30)) ;;
-    *) printf '%s\\n' "$answer" >&2; exit 1 ;;
+    *) printf '%s\\n' "$response" >&2; exit 1 ;;
   esac
 done
 """
 
 
 def add_step_script(cluster: str, name: str, command: Sequence[str], *, region: str) -> str:
-    """Shell commands that add the step and print EMR's answer, `{"StepIds": ["s-..."]}`.
+    """Shell commands that add the step and print EMR's response, `{"StepIds": ["s-..."]}`.
 
     Args:
         command: the step's command line.

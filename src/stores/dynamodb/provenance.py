@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.messages import StoreDynamodb, Transform
-from ledger.table import RUN, Ledger
+from ledger.runs import find_run
+from ledger.table import Ledger
 from sources import frozen
 from tabular.parts import Part
 
@@ -74,11 +75,11 @@ def with_execution(message: Message, ledger: Ledger) -> Message:
     """
     if message.execution_arn is not None:
         return message
-    run = ledger.get_item(message.run_id, RUN)
+    run = find_run(ledger, message.run_id)
     attempt = message.run_attempt if isinstance(message, StoreDynamodb) else None
-    if run is None or attempt not in (None, run["run_attempt"]):
+    if run is None or attempt not in (None, run.run_attempt):
         return message
-    return message.model_copy(update={"execution_arn": run["holder"]})
+    return message.model_copy(update={"execution_arn": run.holder})
 
 
 def instant(moment: datetime) -> str:

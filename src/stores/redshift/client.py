@@ -1,4 +1,4 @@
-"""Short questions to the warehouse, waited for; loads are jobs and are not (steps.submit_job)."""
+"""Short statements on the warehouse that are waited for; loads are jobs (`remote_jobs`)."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Final
 
 from contracts import layout
+from contracts.ledger_items import JobItem, RunItem, UnitItem
 from contracts.run import RowCounts, RunResult
-from ledger.table import UNIT_PREFIX, Item
+from contracts.run_request import format_timestamp
 from runtime import clients
 from stores.redshift.sql import copy, cut, identifier, literal
 
@@ -27,9 +28,9 @@ RUNS, UNITS, JOBS = (f'"public"."pipeline_{name}"' for name in ("runs", "units",
 def run_statements(
     bucket: str,
     result: RunResult,
-    run: Item,
-    units: Iterable[Item],
-    jobs: Iterable[Item],
+    run: RunItem,
+    units: Iterable[UnitItem],
+    jobs: Iterable[JobItem],
     *,
     ended_at: str,
     copy_role_arn: str = "",
@@ -40,9 +41,9 @@ def run_statements(
 
     Args:
         bucket: the data bucket.
-        run: the RUN item of the ledger.
-        units: its UNIT items; each may be looked at once, as it comes.
-        jobs: its JOB items, likewise.
+        run: the run as the ledger has it.
+        units: its units; each may be looked at once, as it comes.
+        jobs: its jobs, likewise.
         ended_at: ISO 8601, UTC.
         copy_role_arn: empty: the cluster's default role.
     """
@@ -52,7 +53,7 @@ def run_statements(
         (JOBS, "jobs", map(job_row, jobs)),
     )
     # Runs that end at the same time follow one another, instead of failing with conflicts.
-    attempt = int(run["run_attempt"])
+    attempt = run.run_attempt
     statements = [f"LOCK TABLE {RUNS}", _no_later_attempt(run_id, attempt)]
     for table, name, rows in files:
         key = layout.warehouse_rows_key(run_id, attempt, name)
@@ -64,34 +65,39 @@ def run_statements(
     return [*statements, *_run_row(result, run, ended_at)]
 
 
-def unit_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `pipeline_units` of a UNIT item."""
-    failure = item.get("failure") or {}
+def unit_row(unit: UnitItem) -> dict[str, Any]:
+    """A row of `pipeline_units`."""
+    failure = unit.failure
     return {
-        "run_id": item["run_id"],
-        "unit_id": str(item["item"]).removeprefix(UNIT_PREFIX),
-        "run_attempt": item["run_attempt"],
-        "source_url": item.get("source_url"),
-        "source_bytes": item.get("source_bytes"),
-        "status": item["status"],
-        **_counts(RowCounts.from_json(item.get("rows") or {})),
-        "started_at": _time(item.get("started_at")),
-        "ended_at": _time(item.get("ended_at")),
-        "failed_stage": failure.get("stage"),
-        "error_type": failure.get("error_type"),
-        "error": _told(failure.get("message")),
+        "run_id": unit.run_id,
+        "unit_id": unit.unit_id,
+        "run_attempt": unit.run_attempt,
+        "source_url": unit.source_url,
+        "source_bytes": unit.source_bytes,
+        "status": unit.status.value,
+        **_counts(unit.rows or RowCounts()),
+        "started_at": _time(unit.started_at),
+        "ended_at": _time(unit.ended_at),
+        "failed_stage": failure and failure.stage,
+        "error_type": failure and failure.error_type,
+        "error": failure and _shortened(failure.message),
     }
 
 
-def job_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `pipeline_jobs` of a JOB item."""
-    plain = ("run_id", "unit_id", "stage", "attempt", "job_id", "engine", "service_id", "state")
-    urls = ("input_url", "output_url", "log_url")
+def job_row(job: JobItem) -> dict[str, Any]:
+    """A row of `pipeline_jobs`."""
     return {
-        **{name: item.get(name) for name in (*plain, *urls)},
-        "submitted_at": _time(item.get("submitted_at")),
-        "ended_at": _time(item.get("ended_at")),
-        "error": _told(item.get("error")),
+        **job.key.model_dump(),
+        "job_id": job.job_id,
+        "engine": job.engine.value,
+        "service_id": job.service_id,
+        "state": job.state.value,
+        "input_url": job.input_url,
+        "output_url": job.output_url,
+        "log_url": job.log_url,
+        "submitted_at": _time(format_timestamp(job.submitted_at)),
+        "ended_at": _time(format_timestamp(job.ended_at) if job.ended_at else None),
+        "error": _shortened(job.error),
     }
 
 
@@ -109,21 +115,21 @@ def _no_later_attempt(run_id: str, attempt: int) -> str:
     )
 
 
-def _run_row(result: RunResult, run: Item, ended_at: str) -> list[str]:
+def _run_row(result: RunResult, run: RunItem, ended_at: str) -> list[str]:
     values: dict[str, str | int | None] = {
         "run_id": result.run_id,
         "dataset_name": result.dataset_name,
-        "dataset_version": run.get("dataset_version"),
+        "dataset_version": run.dataset_version,
         "status": result.status.value,
-        "run_attempt": int(run["run_attempt"]),
+        "run_attempt": run.run_attempt,
         "units_total": result.units.total,
         "units_stored": result.units.stored,
         "units_failed": result.units.failed,
         **_counts(result.rows),
-        "started_at": _time(run["claimed_at"]),
+        "started_at": _time(run.claimed_at),
         "ended_at": _time(ended_at),
         "results_url": result.results_url,
-        "reason": _told(result.reason),
+        "reason": _shortened(result.reason),
     }
     names = ", ".join(identifier(name) for name in values)
     row = ", ".join(literal(value) for value in values.values())
@@ -146,7 +152,7 @@ def _time(value: str | None) -> str | None:
     return None if value is None else value.removesuffix("Z").replace("T", " ")
 
 
-def _told(error: str | None) -> str | None:
+def _shortened(error: str | None) -> str | None:
     return None if error is None else cut(error, ERROR_BYTES)
 
 

@@ -14,9 +14,10 @@ from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
+from runs.item_results import record_items
 from runtime import s3
 from sources import frozen
-from steps.record_items import handler, record_items
+from steps.record_items import handler
 
 URL = "s3://data-bucket/landing/sales/items.json"
 LINES = [

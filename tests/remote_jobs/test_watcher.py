@@ -11,11 +11,11 @@ from job_world import RUN_ID, SERVICES, World
 from contracts import layout
 from contracts.errors import EngineFull, PipelineError
 from contracts.job import Engine, JobState
+from remote_jobs.submission import SUBMISSION_SECONDS
 from remote_jobs.tally import Done, WatcherIncomplete
+from remote_jobs.watcher import NEVER_ENDING, UNKNOWN_CALLBACK_GRACE
 from runtime.handler import utc_now
 from steps import job_watcher
-from steps.job_watcher import NEVER_ENDING, UNKNOWN_CALLBACK_GRACE
-from steps.submit_job import SUBMISSION_SECONDS
 
 
 @pytest.fixture

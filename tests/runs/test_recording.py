@@ -10,11 +10,12 @@ from control_fakes import LOST_ANSWER, NOW, arn, claimed, freeze_dataset, reques
 
 from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
+from contracts.job import Engine, JobKey, JobState
+from contracts.ledger_items import JobItem, UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
-from ledger.table import unit_item
 from runs.recording import Recording, record_run
 from runtime import s3
 from steps.record_run import handler
@@ -52,7 +53,9 @@ def unit(cloud: Any, unit_id: str, status: str = "STORED", **attributes: Any) ->
         "job_ids": [f"job-{unit_id}"],
         **attributes,
     }
-    cloud.ledger.update("r1", unit_item(unit_id), {"source_url": f"s3://b/{unit_id}", **values})
+    cloud.ledger.update(
+        *UnitItem.key_of("r1", unit_id), {"source_url": f"s3://b/{unit_id}", **values}
+    )
 
 
 def record(
@@ -378,8 +381,20 @@ def test_an_unknown_run_is_told_of(cloud: Any) -> None:
 
 def test_the_warehouse_gets_rows_of_the_run_its_units_and_jobs(run: Any) -> None:
     unit(run, "00000-000")
-    job = {"unit_id": "00000-000", "stage": "clean", "attempt": 1, "job_id": "j1"}
-    run.ledger.update("r1", "JOB#00000-000#clean#0001", job)
+    job = JobItem(
+        key=JobKey(run_id="r1", unit_id="00000-000", stage="clean", attempt=1),
+        job_id="j1",
+        engine=Engine.GLUE,
+        callback_id="c1",
+        state=JobState.SUCCEEDED,
+        target="clean",
+        submitted_at=NOW,
+        deadline=0,
+        timeout_seconds=900,
+        output_url="s3://b/out/",
+        input_url="s3://b/in",
+    )
+    run.ledger.put_if_absent(job.to_item())
 
     recorded = record(run)
 

@@ -19,9 +19,9 @@ from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
 from runs.recording import Recording, record_run
+from runs.unit_recording import start_unit
 from sources.listed_run import list_run
 from steps import reaper
-from steps.record_unit import start_unit
 
 OTHER_UNIT = layout.unit_id(0, 1)
 WHY = "it was stopped on request: wrong input"

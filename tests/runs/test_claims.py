@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, client_error, request
+from noted_client import Noted
 
 from contracts.base import canonical_json
 from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, TransientFailure
@@ -389,3 +390,12 @@ def test_the_handler_speaks_json(lambda_context: Any) -> None:
     assert answer is not None
     assert answer["outcome"] == "CLAIMED"
     assert answer["runAttempt"] == 1
+
+
+def test_a_first_claim_takes_two_requests(cloud: Any, clients: Any) -> None:
+    dynamodb = Noted(cloud.client("dynamodb"))
+    clients.use("dynamodb", dynamodb)
+
+    claimed(cloud.ledger)
+
+    assert dynamodb.calls == ["get_item", "put_item"]

@@ -14,12 +14,12 @@ from reaper_world import FIRST, SECOND, ReaperWorld
 from contracts import layout
 from contracts.errors import OwnershipLost, TransientFailure
 from contracts.job import Engine, JobState
+from contracts.ledger_items import ACTIVE_RUN
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
-from ledger.table import ACTIVE_RUN
 from runs.executions import SETTLING, Ended
+from runs.reaper import ReaperIncomplete
 from steps import reaper
-from steps.reaper import ReaperIncomplete
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
 OTHER_UNIT = layout.unit_id(0, 1)
@@ -195,7 +195,7 @@ class TestRaces:
 
     def test_a_condemned_job_is_not_adopted(self, world):
         world.submit()
-        assert world.jobs.condemn(world.job(), "stopped")
+        assert world.jobs.mark_for_cancellation(world.job(), "stopped")
         world.take_over()
         status = world.submit(world.message(run_attempt=2, callback="callback2"))
         assert status.attempt == 11
@@ -204,7 +204,7 @@ class TestRaces:
 
     def test_a_condemned_job_that_succeeded_all_the_same_is_adopted(self, world):
         world.put_report(world.submit())
-        world.jobs.condemn(world.job(), "stopped")
+        world.jobs.mark_for_cancellation(world.job(), "stopped")
         world.glue.finish()
         world.watch()
         world.take_over()

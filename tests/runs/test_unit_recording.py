@@ -21,7 +21,8 @@ from contracts.errors import (
 from contracts.manifest import ManifestEntry
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from steps.record_unit import end_unit, handler, start_unit
+from runs.unit_recording import end_unit, start_unit
+from steps.record_unit import handler
 
 UNIT = "00000-001"
 ROWS = RowCounts(rows_in=10, filtered=1, rejected=2, removed=3, stored=4)

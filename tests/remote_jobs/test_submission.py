@@ -10,6 +10,7 @@ import pytest
 from emr_fakes import refusal
 from job_fakes import Killed, service_error
 from job_world import EMR_ENGINES, GLUE_JOB, RUN_ID, UNIT, World
+from noted_client import Noted
 
 from contracts import layout
 from contracts.errors import (
@@ -23,8 +24,9 @@ from contracts.errors import (
 )
 from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import SubmitJob
+from remote_jobs.submission import SUBMISSION_SECONDS
+from runtime.tokens import random_token
 from steps import submit_job
-from steps.submit_job import SUBMISSION_SECONDS
 
 
 @pytest.fixture
@@ -66,8 +68,8 @@ class TestWhatAJobIsGiven:
 
     def test_a_job_id_is_a_timestamp_and_a_unique_part(self, world):
         assert re.fullmatch(r"20261120T081500Z-[0-9a-f]{8}", world.submit().job_id)
-        assert re.fullmatch(r"[0-9a-f]{8}", submit_job.random_token())
-        assert submit_job.random_token() != submit_job.random_token()
+        assert re.fullmatch(r"[0-9a-f]{8}", random_token())
+        assert random_token() != random_token()
 
     def test_the_second_job_of_a_chain_reads_the_firsts_output(self, world):
         first = world.submit()
@@ -463,3 +465,18 @@ class TestHandler:
         monkeypatch.setenv("REDSHIFT_CLUSTER", "")
         with pytest.raises(NotConfigured, match="engine redshift"):
             submit_job.handler(world.message(engine=Engine.REDSHIFT).to_json(), lambda_context)
+
+
+def test_what_a_write_returns_is_not_read_again(cloud, clients):
+    world = World(cloud, clients)
+    dynamodb = Noted(cloud.client("dynamodb"))
+    clients.use("dynamodb", dynamodb)
+    world.submit()
+    # The run; the job or an adopted one; the intent; whether the run is to stop; the engine's id.
+    assert dynamodb.calls == [*["get_item"] * 3, "put_item", "get_item", "update_item"]
+
+    dynamodb.calls.clear()
+    world.glue.finish()
+    world.watch()
+    assert dynamodb.calls.count("update_item") == 2, "the end, and that it was reported"
+    assert dynamodb.calls.count("get_item") == 0

@@ -1,0 +1,49 @@
+"""Items of the ledger table: the one place that knows their keys, attribute names and encoding.
+
+"Item" is DynamoDB's word for what is stored under one key, and here it means nothing else. Each
+class has `key_of`, `from_item`, `to_item`, and `changes` for a part of its attributes. Field names
+are attribute names, but for KEY_FIELDS, which the key holds. Values are plain Python, without
+Decimal. Attributes that a class does not know are ignored, and those that an earlier release did
+not write have a default, so both may meet in one table.
+"""
+
+from __future__ import annotations
+
+from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.ledger_items.job import AdoptedItem, JobItem
+from contracts.ledger_items.notes import (
+    NO_RUN,
+    QUOTAS,
+    DrawnItem,
+    EventItem,
+    QuotaItem,
+    RejectedItem,
+)
+from contracts.ledger_items.run import (
+    ACTIVE_RUN,
+    ANNOUNCED,
+    UNANNOUNCED,
+    RunItem,
+    stopped_because,
+)
+from contracts.ledger_items.unit import UnitItem
+
+__all__ = [
+    "ACTIVE_RUN",
+    "ANNOUNCED",
+    "NO_RUN",
+    "QUOTAS",
+    "UNANNOUNCED",
+    "AdoptedItem",
+    "Changes",
+    "DrawnItem",
+    "EventItem",
+    "JobItem",
+    "Key",
+    "LedgerItem",
+    "QuotaItem",
+    "RejectedItem",
+    "RunItem",
+    "UnitItem",
+    "stopped_because",
+]

@@ -1,0 +1,118 @@
+"""JOB items, and the notes that a job was adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from contracts.job import Engine, JobKey, JobState
+from contracts.ledger_items.base import Changes, Key, LedgerItem, after
+from contracts.run_request import Timestamp
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobItem(LedgerItem):
+    """`JOB#<unit>#<stage>#<attempt>`: one job, who waits for it, and what came of it.
+
+    Attributes:
+        callback_id: what is completed when the job has ended.
+        target: what the engine runs it on (`RemoteJob.target`).
+        submitted_at: when the intent was written.
+        deadline: epoch seconds; counted from the intent, anew from the submission.
+        input_url: what it reads.
+        submitting_until: epoch seconds; there while a submission may be under way or was
+            interrupted.
+        active: there, as the engine's name, until the job has ended and its end was reported.
+        cancelling: why it is being stopped for good: no attempt of the run takes it any more.
+        execution: ARN of the execution that waits for it; of a shard, its own.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset({"key"})
+    PREFIX: ClassVar = "JOB#"
+
+    key: JobKey
+    job_id: str
+    engine: Engine
+    callback_id: str
+    state: JobState
+    target: str
+    submitted_at: Timestamp
+    deadline: int
+    timeout_seconds: int
+    output_url: str
+    input_url: str
+    service_id: str | None = None
+    submitting_until: int | None = None
+    active: bool = True
+    cancelling: str | None = None
+    execution: str | None = None
+    error: str | None = None
+    log_url: str | None = None
+    console_url: str | None = None
+    log_tail: str | None = None
+    ended_at: Timestamp | None = None
+
+    @classmethod
+    def key_of(cls, key: JobKey) -> Key:
+        """The sort key sorts by attempt."""
+        return Key(key.run_id, f"{cls.prefix_of(key)}{key.attempt:04d}")
+
+    @classmethod
+    def prefix_of(cls, key: JobKey) -> str:
+        """What the sort keys of all attempts at the same unit and stage begin with."""
+        return f"{cls.PREFIX}{key.unit_id}#{key.stage}#"
+
+    @classmethod
+    def job_key_of(cls, item: Mapping[str, Any]) -> JobKey:
+        """The job's key, as the item's own key says it."""
+        key = Key(*(str(item.get(name, "")) for name in Key._fields))
+        unit_id, stage, attempt = after(cls.PREFIX, item).split("#")
+        return JobKey(run_id=key.run_id, unit_id=unit_id, stage=stage, attempt=int(attempt))
+
+    @classmethod
+    def changes(cls, **values: Any) -> Changes:
+        if values.get("active"):
+            raise TypeError("a job that has ended does not become active again")
+        return super().changes(**{n: None if n == "active" else v for n, v in values.items()})
+
+    def to_item(self) -> dict[str, Any]:
+        key = self.key
+        return {
+            **self.key_of(key)._asdict(),
+            "unit_id": key.unit_id,
+            "stage": key.stage,
+            "attempt": key.attempt,
+            **self.changes(**{n: getattr(self, n) for n in self.attributes() - {"active"}}).values,
+            **({"active": self.engine.value} if self.active else {}),
+        }
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"key": item, "active": "active" in item}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptedItem(LedgerItem):
+    """`ADOPTED#<unit>#<stage>#<attempt>`: this key's job is that of an earlier attempt, which was
+    alive or had succeeded when the run was taken over.
+
+    Attributes:
+        adopted_item: the earlier job's sort key.
+    """
+
+    PREFIX: ClassVar = "ADOPTED#"
+    KEY_FIELDS: ClassVar = frozenset({"key"})
+
+    key: JobKey | None = None
+    adopted_item: str
+    job_id: str
+
+    @classmethod
+    def key_of(cls, key: JobKey) -> Key:
+        return Key(key.run_id, cls.PREFIX + JobItem.key_of(key).item.removeprefix(JobItem.PREFIX))
+
+    def _key(self) -> Key:
+        if self.key is None:
+            raise TypeError("an adoption is written for a key")
+        return self.key_of(self.key)

@@ -1,0 +1,118 @@
+"""Items beside those of runs, units and jobs: what is remembered so that it happens once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from contracts.ledger_items.base import Key, LedgerItem, after
+
+NO_RUN: Final = "rejected"  # the partition of rejected messages that name no usable run id
+QUOTAS: Final = "#quota"  # the partition of quotas; no run can be called so
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedItem(LedgerItem):
+    """`REJECTED#<message>`, in the partition of its run or of NO_RUN: a message that never runs.
+
+    Attributes:
+        message_id: as far as the sort key has it.
+        sent: whether it is on the dead-letter queue.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset({"run_id", "message_id"})
+    PREFIX: ClassVar = "REJECTED#"
+
+    run_id: str
+    message_id: str
+    reason: str = "no reason was kept"
+    rejected_at: str | None = None
+    expires_at: int | None = None
+    sent: bool = False
+
+    @classmethod
+    def key_of(cls, run_id: str, message_id: str) -> Key:
+        return Key(run_id, f"{cls.PREFIX}{message_id}")
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"message_id": after(cls.PREFIX, item)}
+
+    def _key(self) -> Key:
+        return self.key_of(self.run_id, self.message_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnItem(LedgerItem):
+    """`DRAWN`, in the partition of a message id or an execution: the run id drawn for it."""
+
+    SORT: ClassVar = "DRAWN"
+
+    run_id: str
+    drawn_run_id: str
+    drawn_at: str | None = None
+    expires_at: int | None = None
+
+    @classmethod
+    def key_of(cls, drawn_for: str) -> Key:
+        return Key(drawn_for, cls.SORT)
+
+    def _key(self) -> Key:
+        return self.key_of(self.run_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventItem(LedgerItem):
+    """`EVENT#<event>`: which SQS message reported an event of the run first."""
+
+    KEY_FIELDS: ClassVar = frozenset({"run_id", "event_id"})
+    PREFIX: ClassVar = "EVENT#"
+
+    run_id: str = ""
+    event_id: str
+    message_id: str | None = None
+    seen_at: str | None = None
+    expires_at: int | None = None
+
+    @classmethod
+    def key_of(cls, run_id: str, event_id: str) -> Key:
+        return Key(run_id, f"{cls.PREFIX}{event_id}")
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"event_id": after(cls.PREFIX, item)}
+
+    def _key(self) -> Key:
+        return self.key_of(self.run_id, self.event_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaItem(LedgerItem):
+    """`#quota`/`<name>`: how much an engine may be asked, as a token bucket.
+
+    Attributes:
+        tokens: requests left.
+        at: epoch seconds of the last change.
+        last: by queue, the key of the job that its last turn ended with.
+        turn: counts the changes.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset({"name"})
+
+    name: str = ""
+    tokens: float
+    at: float
+    last: dict[str, str] = field(default_factory=dict)
+    turn: int = 0
+
+    @classmethod
+    def key_of(cls, name: str) -> Key:
+        return Key(QUOTAS, name)
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"name": after("", item)}
+
+    def _key(self) -> Key:
+        return self.key_of(self.name)

@@ -1,0 +1,118 @@
+"""The RUN item."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from contracts.ledger_items.base import Key, LedgerItem
+from contracts.run import (
+    Finding,
+    ItemTotals,
+    NextStep,
+    RowCounts,
+    RunOutcome,
+    RunStatus,
+    UnitTotals,
+)
+from contracts.run_request import RunRequest
+
+ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
+UNANNOUNCED: Final = "marked"  # `reaped` of a run whose end the reaper has still to announce
+ANNOUNCED: Final = "announced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunItem(LedgerItem):
+    """`RUN`: who holds a run, and what came of it.
+
+    Attributes:
+        holder: ARN of the durable execution that holds the run.
+        request: its canonical JSON.
+        stack_named_attempt: the attempt whose execution, if it is handed over, has the stack in its
+            name. Attempts that an earlier release claimed, and may have handed over, do not.
+        updated_at: of the last change of its holder or status.
+        submitted_at: since when the run is active, which the index sorts by.
+        active: ACTIVE_RUN until the run's end is announced.
+        previous_holder, previous_timed_out: of the attempt before this one.
+        stop_requested_at, stop_reason: of a person's decision to stop the run.
+        reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
+        reaped_for: the execution with which the run ended.
+    """
+
+    SORT: ClassVar = "RUN"
+    # What belongs to an attempt's end, and goes when another takes the run over.
+    OF_AN_END: ClassVar = (
+        "reason",
+        "results_url",
+        "ended_at",
+        "reaped",
+        "reaped_for",
+        "outcome",
+        "findings",
+        "next_steps",
+        "items",
+        "warehouse_error",
+    )
+
+    run_id: str
+    status: RunStatus
+    run_attempt: int = 1
+    holder: str = ""
+    request: str = ""
+    dataset_name: str = ""
+    dataset_version: str | None = None
+    end_date_time: str | None = None
+    claimed_at: str | None = None
+    updated_at: str | None = None
+    ended_at: str | None = None
+    submitted_at: str | None = None
+    active: str | None = None
+    stack_named_attempt: int | None = None
+    previous_holder: str | None = None
+    previous_timed_out: bool | None = None
+    stop_requested_at: str | None = None
+    stop_reason: str | None = None
+    reaped: str | None = None
+    reaped_for: str | None = None
+    reason: str | None = None
+    results_url: str | None = None
+    warehouse_error: str | None = None
+    outcome: RunOutcome | None = None
+    units: UnitTotals | None = None
+    rows: RowCounts | None = None
+    items: ItemTotals | None = None
+    findings: tuple[Finding, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
+
+    @classmethod
+    def key_of(cls, run_id: str) -> Key:
+        return Key(run_id, cls.SORT)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a person has decided to stop the run."""
+        return self.stop_requested_at is not None
+
+    @property
+    def why_stopped(self) -> str:
+        """One sentence: why the run ends as STOPPED."""
+        return stopped_because(self.stop_reason)
+
+    @property
+    def requested(self) -> RunRequest:
+        """The request, parsed.
+
+        Raises:
+            ValueError: the item has none.
+        """
+        return RunRequest.from_json(json.loads(self.request))
+
+    def _key(self) -> Key:
+        return self.key_of(self.run_id)
+
+
+def stopped_because(reason: str | None) -> str:
+    """The sentence about a run that a person has stopped."""
+    return f"it was stopped on request: {reason}" if reason else "it was stopped on request"

@@ -1,0 +1,55 @@
+"""UNIT items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from contracts.ledger_items.base import Key, LedgerItem, after
+from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitItem(LedgerItem):
+    """`UNIT#<unit>`: what came of a unit, or that it is under way.
+
+    Attributes:
+        set_aside: rows that transform could not store.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset({"run_id", "unit_id"})
+    PREFIX: ClassVar = "UNIT#"
+    # Absent where there is nothing to say.
+    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside")
+    OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", *OPTIONAL)
+
+    run_id: str = ""
+    unit_id: str
+    status: UnitStatus
+    run_attempt: int = 1
+    source_url: str | None = None
+    source_bytes: int | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    rows: RowCounts | None = None
+    job_ids: tuple[str, ...] = ()
+    failure: StageFailure | None = None
+    findings: tuple[Finding, ...] = ()
+    items: ItemTotals | None = None
+    set_aside: int | None = None
+
+    @classmethod
+    def key_of(cls, run_id: str, unit_id: str) -> Key:
+        return Key(run_id, f"{cls.PREFIX}{unit_id}")
+
+    @classmethod
+    def prefix_of_shard(cls, shard: int) -> str:
+        return f"{cls.PREFIX}{shard:05d}-"
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {"unit_id": after(cls.PREFIX, item)}
+
+    def _key(self) -> Key:
+        return self.key_of(self.run_id, self.unit_id)

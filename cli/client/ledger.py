@@ -45,7 +45,6 @@ class Run:
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
         item: all that the ledger says of it.
-        raw: the same, as it lies there.
     """
 
     run_id: str
@@ -62,7 +61,6 @@ class Run:
     next_steps: tuple[NextStep, ...]
     warehouse_error: str | None
     item: RunItem
-    raw: Item
 
     @classmethod
     def from_item(cls, item: Item) -> Run:
@@ -82,7 +80,6 @@ class Run:
             next_steps=run.next_steps,
             warehouse_error=run.warehouse_error,
             item=run,
-            raw=item,
         )
 
 
@@ -97,7 +94,6 @@ class UnitRow:
     job_ids: tuple[str, ...]
     failure: StageFailure | None
     item: UnitItem
-    raw: Item
 
     @property
     def short_source(self) -> str:
@@ -115,7 +111,6 @@ class UnitRow:
             job_ids=unit.job_ids,
             failure=unit.failure,
             item=unit,
-            raw=item,
         )
 
 
@@ -126,7 +121,6 @@ class JobRow:
     unit_id: str
     stage: str
     attempt: int
-    raw: Item
     job_id: str = ""
     engine: str = ""
     state: str = ""
@@ -158,7 +152,7 @@ class JobRow:
         key = JobItem.job_key_of(item)
         names = {field.name for field in fields(cls)} & JobItem.attributes()
         known = {name: item[name] for name in names if name in item}
-        return cls(unit_id=key.unit_id, stage=key.stage, attempt=key.attempt, raw=item, **known)
+        return cls(unit_id=key.unit_id, stage=key.stage, attempt=key.attempt, **known)
 
 
 class LedgerView:

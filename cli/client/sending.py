@@ -65,7 +65,7 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
 
 def conflicting_fields(body: str, run: Run) -> list[str]:
     """The fields in which a message differs from the request of a run, by name."""
-    held = WHEN_NOT_SAID | json.loads(run.raw.get("request") or "{}")
+    held = WHEN_NOT_SAID | json.loads(run.item.request or "{}")
     try:
         request = parse_message(body, default_run_id=run.run_id)
     except InvalidRequest:

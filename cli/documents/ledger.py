@@ -4,7 +4,7 @@ and parts of other documents."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,31 +164,21 @@ def run_document(run: Run) -> RunDocument:
 
 def run_fields(run: Run) -> dict[str, Any]:
     """The fields of the document, by their names in Python."""
-    raw = run.raw
-    return {
-        **_same(RunDocument, raw),
-        "dataset_name": run.dataset_name,
-        "run_attempt": run.run_attempt,
-        "execution_arn": run.holder,
-        "request": _request(raw.get("request")),
-        "started_at": raw.get("claimed_at"),
-        "units": run.units,
-        "rows": run.rows,
-        "items": raw.get("items") or None,
-    }
+    item = run.item
+    return _same(RunDocument, item) | dict(
+        execution_arn=item.holder,
+        request=_request(item.request),
+        started_at=item.claimed_at,
+        units=run.units,
+        rows=run.rows,
+    )
 
 
 def unit_document(unit: UnitRow) -> UnitDocument:
     """The document of a UNIT record."""
-    raw = unit.raw
-    known = {
-        **_same(UnitDocument, raw),
-        "unit_id": unit.unit_id,
-        "rows": unit.rows,
-        "items": raw.get("items") or None,
-        "seconds": seconds_between(raw.get("started_at"), raw.get("ended_at")),
-    }
-    return UnitDocument(**known)
+    item = unit.item
+    seconds = seconds_between(item.started_at, item.ended_at)
+    return UnitDocument(**_same(UnitDocument, item) | dict(rows=unit.rows, seconds=seconds))
 
 
 def units_document(run_id: str, units: Sequence[UnitRow]) -> UnitsDocument:
@@ -200,21 +190,15 @@ def units_document(run_id: str, units: Sequence[UnitRow]) -> UnitsDocument:
 
 def job_document(job: JobRow) -> JobDocument:
     """The document of a JOB record."""
-    raw = job.raw
-    known = {
-        **_same(JobDocument, raw),
-        "job_id": job.job_id,
-        "unit_id": job.unit_id,
-        "stage": job.stage,
-        "attempt": job.attempt,
-        "engine": job.engine,
-        "state": job.state,
-        "seconds": job.seconds,
-        "deadline": _instant(raw.get("deadline")),
-        "cancel_reason": raw.get("cancelling"),
-        "execution_arn": raw.get("execution"),
-    }
-    return JobDocument(**known)
+    return JobDocument(
+        **_same(JobDocument, job)
+        | dict(
+            seconds=job.seconds,
+            deadline=_instant(job.deadline),
+            cancel_reason=job.cancelling,
+            execution_arn=job.execution,
+        )
+    )
 
 
 def jobs_document(run_id: str, jobs: Sequence[JobRow]) -> JobsDocument:
@@ -222,9 +206,10 @@ def jobs_document(run_id: str, jobs: Sequence[JobRow]) -> JobsDocument:
     return JobsDocument(run_id=run_id, jobs=tuple(job_document(job) for job in jobs))
 
 
-def _same(document: type[Document], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that the ledger and the document name alike."""
-    return {name: raw[name] for name in document.model_fields if name in raw}
+def _same(document: type[Document], known: object) -> dict[str, Any]:
+    """What an item and the document name alike."""
+    found = {name: getattr(known, name, None) for name in document.model_fields}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _request(text: str | None) -> RequestDocument | None:

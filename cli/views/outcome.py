@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.views.tables import STATUS_STYLES
-from contracts.run import FailedUnit, ItemTotals, RunResult
+from contracts.run import FailedUnit, RunResult
 from runs.outcome_text import (
     FAILURES_SHOWN,
     Section,
@@ -21,8 +20,6 @@ from runs.outcome_text import (
 )
 from runs.outcome_text import failed_units as failed_units_section
 
-_LINKS: Final = ("log", "console")
-
 
 def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
     """The result of a run as far as the ledger has it.
@@ -30,7 +27,6 @@ def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
     Args:
         units: of the run, for what is known of those that failed.
     """
-    items = run.raw.get("items")
     return RunResult(
         run_id=run.run_id,
         dataset_name=run.dataset_name,
@@ -40,10 +36,10 @@ def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
         reason=run.reason,
         failures=tuple(failed_units(units)[:FAILURES_SHOWN]),
         findings=run.findings,
-        items=ItemTotals.from_json(items) if items else None,
+        items=run.item.items,
         next_steps=run.next_steps,
-        started_at=run.raw.get("claimed_at"),
-        ended_at=run.raw.get("ended_at"),
+        started_at=run.item.claimed_at,
+        ended_at=run.item.ended_at,
         results_url=run.results_url,
         warehouse_error=run.warehouse_error,
     )
@@ -95,8 +91,9 @@ def print_failed_jobs(console: Console, jobs: Sequence[JobRow]) -> None:
 
 
 def _job_lines(job: JobRow) -> list[str]:
-    links = [f"{name}: {job.raw[f'{name}_url']}" for name in _LINKS if job.raw.get(f"{name}_url")]
-    return [job.error or "", *links, *log_lines(job.raw.get("log_tail"))]
+    links = {"log": job.log_url, "console": job.console_url}
+    lines = [f"{name}: {link}" for name, link in links.items() if link]
+    return [job.error or "", *lines, *log_lines(job.log_tail)]
 
 
 def print_lines(console: Console, lines: Iterable[str]) -> None:

@@ -95,7 +95,7 @@ def test_a_run_that_goes_on_elsewhere_is_told() -> None:
 
 
 def _plain(run: Run) -> dict[str, object]:
-    return dict(run.raw)
+    return run.item.to_item()
 
 
 def test_the_units_table_names_the_stage_a_unit_is_in() -> None:

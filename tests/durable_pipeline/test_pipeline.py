@@ -11,6 +11,7 @@ from world import Deployment, World, error_named, sqs_event
 from contracts.messages import LoadedDataset
 from durable_pipeline import app
 from durable_pipeline.batch import KEPT_BODY_BYTES, KEPT_REASON_BYTES
+from durable_pipeline.plan import operations_per_unit
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 
@@ -89,7 +90,7 @@ def test_a_unit_costs_the_operations_that_are_planned_for_it(
     world.objects = 4
     four = sum(deployment.run(sqs_event(RUN)).operations().values())
 
-    planned_operations = 11  # LoadedDataset.operations_per_unit for one job and both targets
+    planned_operations = 11  # operations_per_unit of one job and both targets
     assert four - one == 3 * planned_operations
 
 
@@ -107,7 +108,7 @@ def test_files_cost_one_operation_more_and_are_planned_for(
     assert sum((three.operations() - one.operations()).values()) == 2 * planned
     loaded = {"name": "a", "version": "b", "unitSeconds": 1, "jobs": world.jobs}
     dataset = LoadedDataset.from_json({**loaded, "targets": targets})
-    assert dataset.operations_per_unit == planned
+    assert operations_per_unit(dataset) == planned
     assert three.operations()["store-files"] == 3
 
 

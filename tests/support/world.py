@@ -22,8 +22,9 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 
 from contracts.errors import PipelineError
 from contracts.messages import LOAD_FLOW, START_FLOW
+from contracts.steps import step_functions
 from durable_pipeline import app
-from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from durable_pipeline.settings import Settings
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.state import invocation_input
 
@@ -379,13 +380,13 @@ class Deployment:
         execution_name: str = "execution-1",
     ) -> Execution:
         settings = Settings(
-            functions={operation: operation for operation in STEP_OPERATIONS},
+            functions={name: name for name in step_functions()},
             heartbeat_seconds=self._heartbeat_seconds,
         )
         app.use_settings(settings)
         with closing_runner(handler) as runner:
             self.runner = runner
-            for operation in STEP_OPERATIONS:
+            for operation in step_functions():
                 runner.register_function(operation, self.world.handler(operation))
             runner.register_function(JOB_FUNCTION, self.world.job_function)
             runner.register_durable_function(LONG_RUN, app.handle_run)

@@ -143,15 +143,6 @@ class LoadedDataset(Contract):
     load_flow: int = 1
     input_url: str | None = None
 
-    @property
-    def operations_per_unit(self) -> int:
-        """Durable operations of one unit without retries; decides the size of a shard."""
-        fixed = 5  # the unit's context, start-unit, validate, transform, end-unit
-        fixed += self.of_items  # record-items
-        targets = {"files": 1, "dynamodb": 1, "redshift": 3}
-        jobs = sum(job.operations for job in self.jobs)
-        return fixed + jobs + sum(targets[target] for target in self.targets)
-
 
 class ListUrls(Contract):
     """list_urls: freeze the manifest (once) and tell what is pending. Answers ManifestSummary.

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from local.local_cloud.alarms import Alarms, Measurements
+from local.local_cloud.deploy.declared_steps import check_steps
 from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.events.bus import EventBus
@@ -189,6 +190,7 @@ class LocalCloud:
             define_job=engines.glue.define_job,
         )
         self.outputs = deploy(template, stack)
+        check_steps(stack.functions)
         role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
         stack.account_roles += [role_arn] if role_arn else []
         self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)

@@ -77,6 +77,12 @@ POLICIES: Final = {
     "ResourceNotFoundException": PERMANENT,
     "Lambda.ResourceNotFoundException": PERMANENT,
     "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
+    # The function has no such handler, or its code cannot be imported (awslambdaric, module
+    # lambda_runtime_exception): somebody has to deploy it again.
+    "Runtime.ImportModuleError": PERMANENT,
+    "Runtime.HandlerNotFound": PERMANENT,
+    "Runtime.MalformedHandlerName": PERMANENT,
+    "Runtime.UserCodeSyntaxError": PERMANENT,
     # A shard's execution that ran out of time (the type that the testing SDK 1.4.0 says the service
     # reports): another would have as long.
     "ChainedInvoke.Timeout": PERMANENT,

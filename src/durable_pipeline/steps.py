@@ -13,11 +13,12 @@ from aws_durable_execution_sdk_python import (
     with_retry,
 )
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from pydantic import ValidationError
 
 from contracts.base import Contract
 from contracts.job import JobStatus
 from contracts.run import StageFailure
-from contracts.steps import Step, Steps
+from contracts.steps import Step, Steps, function_resource, function_variable
 from durable_pipeline.policies import error_name, retry_step, retry_submission
 from durable_pipeline.settings import Settings
 
@@ -63,13 +64,20 @@ class BoundSteps(Steps):
         """Invoke a step's function, again where the policies say so.
 
         Raises:
-            StageFailed: the function failed and another call would not help, or did not.
+            StageFailed: the function failed and another call would not help, or did not; it
+                returned something else than declared; or the deployment has no such function.
         """
+        function = self.settings.functions.get(step.function)
+        if not function:
+            variable, resource = function_variable(step.function), function_resource(step.function)
+            why = (
+                f"the orchestrator does not know the function of this step: add {variable}:"
+                f" !Ref {resource} to its Environment in template.yaml"
+            )
+            raise StageFailed(step.name, "NotConfigured", why)
 
         def invoke(retry_context: Any, _attempt: int) -> Any:
-            return retry_context.invoke(
-                self.settings.functions[step.function], message.to_json(), name=step.name
-            )
+            return retry_context.invoke(function, message.to_json(), name=step.name)
 
         retry = retry_submission(step.patience(message)) if step.patience else retry_step
         config: WithRetryConfig[Any] = WithRetryConfig(
@@ -80,7 +88,11 @@ class BoundSteps(Steps):
         except InvokeError as error:
             name = error_name(error.error_type)
             raise StageFailed(step.name, name, error.message or "no message") from error
-        return step.response.from_json(response or {})
+        try:
+            return step.response.from_json(response or {})
+        except ValidationError as error:
+            why = f"{function} did not return {step.response.__name__}: {error}"
+            raise StageFailed(step.name, "InvalidResponse", why) from error
 
 
 def in_child_context(

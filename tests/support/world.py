@@ -22,7 +22,7 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 
 from contracts.errors import PipelineError
 from contracts.messages import LOAD_FLOW, START_FLOW
-from contracts.steps import step_functions
+from contracts.steps import declared, step_functions
 from durable_pipeline import app
 from durable_pipeline.settings import Settings
 from local.local_cloud.durable.executor import ResumingExecutor
@@ -104,7 +104,12 @@ class World:
     # -- the steps
 
     def handler(self, operation: str) -> Callable[[dict[str, Any], Any], Any]:
-        answer = getattr(self, f"_{operation.replace('-', '_')}")
+        """What stands for a step function.
+
+        A declared step that has no method here gets a response with the defaults of its class.
+        """
+        answer = getattr(self, f"_{operation.replace('-', '_')}", None)
+        answer = answer or self._defaults(operation)
 
         def handle(payload: dict[str, Any], _context: Any) -> Any:
             with self._lock:
@@ -118,6 +123,17 @@ class World:
                 return answer(payload)
 
         return handle
+
+    def _defaults(self, operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        response = next(step.response for step in declared() if step.function == operation)
+        required = [name for name, field in response.model_fields.items() if field.is_required()]
+        if required:
+            method = operation.replace("-", "_")
+            raise LookupError(
+                f"tests/support/world.py does not know what {operation} returns: give World a"
+                f" method _{method}, or defaults to {', '.join(required)} of {response.__name__}"
+            )
+        return lambda _payload: response().to_json()
 
     def _claim_run(self, payload: dict[str, Any]) -> dict[str, Any]:
         drawn = {}

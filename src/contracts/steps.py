@@ -231,6 +231,12 @@ def step_named(operation: str) -> Step[Any, Any] | None:
     return next((step for step in declared() if step.name == operation), None)
 
 
+def from_to(first: Step[Any, Any], last: Step[Any, Any]) -> tuple[str, ...]:
+    """The operations from one step to another, both included, in their order."""
+    names = [step.name for step in declared()]
+    return tuple(names[names.index(first.name) : names.index(last.name) + 1])
+
+
 def step_functions() -> tuple[str, ...]:
     """The names of the functions behind the steps, each once."""
     return tuple(dict.fromkeys(step.function for step in declared()))

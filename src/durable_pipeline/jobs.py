@@ -92,7 +92,7 @@ def run_job(
             return status
         if status.state is not JobState.FAILED or retry >= job.tries_of(status):
             break
-        if job.engine.invoked and not could_be_invoked(status.error):
+        if job.engine.invoked and not could_be_invoked(status):
             break
         if job.backoff:
             steps.context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
@@ -145,10 +145,12 @@ def _submit_and_invoke(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
         raise
     if status.call is None:  # it had ended before, or is not to begin any more
         return status
-    ended = invoke_function(steps.context, key, status.call, job.timeout_seconds)
-    job.ends.add(ended)
-    changes = {"state": ended.state, "error": ended.error, "log_tail": ended.log_tail}
-    return status.model_copy(update={**changes, "call": None})
+    invoked = invoke_function(steps.context, key, status.call, job.timeout_seconds)
+    job.ends.add(invoked.end)
+    end = invoked.end
+    changes = {"state": end.state, "error": end.error, "log_tail": end.log_tail}
+    code = {"error_code": invoked.error_code, "call": None}
+    return status.model_copy(update={**changes, **code})
 
 
 def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobStatus:

@@ -80,8 +80,9 @@ def store_run_rows(steps: BoundSteps, unit: UnitRef, dataset: LoadedDataset) -> 
 
 
 def _tries(flow: int) -> Callable[[JobStatus], int]:
-    decide = load_attempts if flow >= LOAD_FLOW else load_attempts_of_flow_1
-    return lambda status: decide(status.error or "")
+    if flow < LOAD_FLOW:
+        return lambda status: load_attempts_of_flow_1(status.error or "")
+    return lambda status: load_attempts(status.error or "", status.error_code)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from contracts.errors import NotFound, PipelineError
-from contracts.job import Engine, JobKey, JobState, JobStatus
+from contracts.job import Engine, ErrorCode, JobKey, JobState, JobStatus
 from contracts.run_request import format_timestamp, parse_timestamp
+from contracts.warehouse_errors import error_code
 from ledger.table import Item
 from remote_jobs.engines.base import Answer, EngineStatus, RemoteJob
 
@@ -73,11 +74,19 @@ class JobRecord:
             output_url=self.output_url,
             service_id=self.service_id,
             error=self.error,
+            error_code=self._error_code,
             log_url=self.log_url,
             console_url=self.console_url,
             log_tail=self.log_tail,
             overdue=self.overdue(now),
         )
+
+    @property
+    def _error_code(self) -> ErrorCode | None:
+        """Only of a load: of other engines' errors nothing is decided by the error."""
+        if self.engine is not Engine.REDSHIFT or self.state is not JobState.FAILED:
+            return None
+        return error_code(self.error or "")
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
         """The record of a job that has ended so.

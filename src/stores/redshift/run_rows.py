@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from contracts import layout
 from contracts.run import RowCounts, RunResult
+from contracts.warehouse_errors import LATER_ATTEMPT
 from ledger.table import UNIT_PREFIX, Item
 from runtime import clients
 from stores.redshift.sql import copy, cut, identifier, literal
@@ -103,8 +104,8 @@ def _no_later_attempt(run_id: str, attempt: int) -> str:
     PostgreSQL and Redshift's parser do, whatever the CASE says.
     """
     return (
-        "SELECT CASE WHEN COUNT(*) = 0 THEN COUNT(*) ELSE CAST('a later attempt than"
-        f" {attempt} has been recorded, runs: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END"
+        f"SELECT CASE WHEN COUNT(*) = 0 THEN COUNT(*) ELSE CAST('{LATER_ATTEMPT}: a later attempt"
+        f" than {attempt} has been recorded, runs: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END"
         " AS later_attempts"
         f' FROM {RUNS} WHERE "run_id" = {literal(run_id)} AND "run_attempt" > {attempt}'
     )

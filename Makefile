@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
-	bench-jobs bench-replay bench-data bench-permissions record-permissions lock clean
+	bench-jobs bench-replay bench-data bench-permissions record-permissions record-template lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ record-permissions: setup-test ## which role calls what: tests/permissions/recor
 	SPARK=required $(VENV)/python -m pytest -n 0 tests/end_to_end tests/spark/test_every_engine.py \
 		--basetemp build/recorded $(ARGS)
 	$(VENV)/python scripts/record_permissions.py build/recorded
+
+record-template: setup-test ## what an upgrade must not replace: tests/template/resources_before.json
+	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/template_fingerprint.py
 
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench

@@ -27,13 +27,15 @@ from runs import executions
 
 DURABLE = {"PipelineFunction", "LongRunFunction"}
 STEPS = sorted(set(functions()) - DURABLE)
-# Set for every function; read by Powertools, or said for people.
-COMMON_VARIABLES = {
-    "ENVIRONMENT",
+# Set for every function, in Globals.
+COMMON_VARIABLES = set.intersection(*(set(variables(name)) for name in functions()))
+READ_BY_POWERTOOLS = {
     "POWERTOOLS_LOG_LEVEL",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_SERVICE_NAME",
 }
+# Of all variables of a function, names and values (Lambda Developer Guide, "Lambda quotas").
+ENVIRONMENT_BYTES = 4096
 # Actions whose resource cannot be named: neither statements nor commands have an ARN.
 WITHOUT_RESOURCE = {
     "redshift-data:CancelStatement",
@@ -95,6 +97,30 @@ def test_no_step_is_given_a_variable_that_it_does_not_read(name: str) -> None:
     _, read = settings_fields(name)
     given = set(variables(name)) - COMMON_VARIABLES
     assert given <= read
+
+
+@pytest.mark.parametrize("variable", sorted(COMMON_VARIABLES - READ_BY_POWERTOOLS))
+def test_a_variable_of_every_function_is_read_by_several(variable: str) -> None:
+    readers = [name for name in STEPS if variable in settings_fields(name)[1]]
+    assert len(readers) >= (1 if variable == "ENVIRONMENT" else 3)
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_no_environment_is_larger_than_lambda_takes(name: str) -> None:
+    """With every name as long as it may be; what a person gives as a list is not counted."""
+    size = sum(
+        len(variable) + longest_value(value)
+        for variable, value in variables(name).items()
+        if variable != "JOB_FUNCTION_ARNS"
+    )
+    assert size <= ENVIRONMENT_BYTES
+
+
+def longest_value(value: Any) -> int:
+    """Characters: of a name of a function or a bucket at most 64, of an ARN 150."""
+    if not isinstance(value, dict):
+        return len(str(value))
+    return 150 if "Arn" in json.dumps(value) or "Alias" in json.dumps(value) else 64
 
 
 @pytest.mark.parametrize("name", sorted(DURABLE))
@@ -372,7 +398,9 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "OutputBucketName",
         "OperatorPolicyArn",
     }
-    assert wanted | {f"{name}Arn" for name in functions()} == set(template()["Outputs"])
+    # Those that people invoke, and those that `pipeline stop` and `pipeline verify` ask for.
+    named = {f"{name}Arn" for name in (*DURABLE, "ReaperFunction", "JobWatcherFunction")}
+    assert wanted | named == set(template()["Outputs"])
 
 
 def test_the_python_of_the_functions_is_looked_for_first() -> None:

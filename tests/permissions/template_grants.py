@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from accepting_clients import AcceptingClients
 from deployed_code import ROOT
 
 from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
-from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.services import ACCOUNT_ID
 from local.local_cloud.jobs.services import engine_parameters
 from local.local_cloud.permissions.evaluate import RolePolicies
@@ -40,32 +39,6 @@ class Granted:
     policy: str
     statement: int
     action: str
-
-
-class AcceptingClients(ServiceClients):
-    """Stands for services that create whatever they are asked to; nothing is looked up in them."""
-
-    def __init__(self) -> None:
-        super().__init__("http://nowhere")
-
-    def get(self, service: str) -> Any:
-        return _AcceptingClient(service)
-
-
-class _AcceptingClient:
-    def __init__(self, service: str) -> None:
-        self._service = service
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        arn = f"arn:aws:{self._service}:us-east-1:{ACCOUNT_ID}"
-        responses: dict[str, Any] = {
-            "create_key": {"KeyMetadata": {"KeyId": "key-1", "Arn": f"{arn}:key/key-1"}},
-            "create_secret": {"ARN": f"{arn}:secret:made"},
-            "create_table": {"TableDescription": {}},
-            "get_queue_attributes": {"Attributes": {"VisibilityTimeout": "43200"}},
-            "subscribe": {"SubscriptionArn": f"{arn}:topic:subscription"},
-        }
-        return lambda **_: responses.get(operation, {})
 
 
 def template_grants() -> Grants:

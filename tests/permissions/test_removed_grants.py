@@ -20,8 +20,7 @@ RECEIVE = "Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttribute
 TAKES_RUNS = f"{RECEIVE}\n                Resource: !GetAtt ProcessingQueue.Arn"
 QUARANTINE = "Action: [s3:PutObject, s3:AbortMultipartUpload]"
 INVOKE_CLAIM = """\
-              - !GetAtt ClaimRunFunction.Arn
-              - !Sub ${ClaimRunFunction.Arn}:*
+                ${ClaimRunFunction.Arn} ${ClaimRunFunction.Arn}:*
 """
 NOTIFY = "Action: [kms:Decrypt, kms:GenerateDataKey]"
 

@@ -79,7 +79,18 @@ def statements(role: str) -> Iterator[Json]:
                 _, *branches = statement["Fn::If"]
                 yield from (branch for branch in branches if "Action" in branch)
             else:
-                yield statement
+                yield {**statement, "Resource": _listed(statement["Resource"])}
+
+
+def _listed(target: Any) -> Any:
+    """ARNs that are written as the words of one text, one by one."""
+    separator, text = target.get("Fn::Split", ("", "")) if isinstance(target, dict) else ("", "")
+    if separator != " ":
+        return target
+    return [
+        {"Fn::GetAtt": word[2:-1].split(".")} if word.endswith("}") else {"Fn::Sub": word}
+        for word in text["Fn::Sub"].split()
+    ]
 
 
 def as_list(value: Any) -> list[Any]:

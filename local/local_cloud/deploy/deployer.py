@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from local.local_cloud.template.intrinsics import TemplateError, resolve
 from local.local_cloud.template.loader import Template, TemplateResource, TemplateScope
 
 Create = Callable[[Properties, Stack], Created]
+_SAM_VERSION: Final = re.compile(r"Version[0-9a-f]{10}$")
 
 RESOURCE_TYPES: Final[Mapping[str, Create]] = {
     "AWS::CloudWatch::Alarm": operations.alarm,
@@ -70,7 +72,7 @@ def deploy(template: Template, stack: Stack) -> dict[str, str]:
     scope = _StackScope(template)
     for resource in template.resources.values():
         created = scope.created[resource.logical_id] = _create(resource, scope, stack)
-        _name(resource.logical_id, created, stack)
+        _name(resource, created, stack)
     stack.grants.finish()
     return {
         name: str(resolve(value, scope, f"Outputs.{name}"))
@@ -78,8 +80,15 @@ def deploy(template: Template, stack: Stack) -> dict[str, str]:
     }
 
 
-def _name(logical_id: str, created: Created, stack: Stack) -> None:
-    """Note how the template would write the resource's ARN."""
+def _name(resource: TemplateResource, created: Created, stack: Stack) -> None:
+    """Note how the template would write the resource's ARN.
+
+    A version is `!Ref NAME.Version` in a SAM template (SAM Developer Guide, "Generated
+    CloudFormation resources"); the id that SAM makes for it changes with every change of NAME.
+    """
+    logical_id = resource.logical_id
+    if resource.type == "AWS::Lambda::Version":
+        logical_id = _SAM_VERSION.sub(".Version", logical_id)
     if str(created.ref).startswith("arn:"):
         stack.grants.names[str(created.ref)] = f"!Ref {logical_id}"
     if created.attributes.get("Arn"):

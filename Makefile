@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
-	bench-jobs bench-replay bench-data bench-permissions record-permissions record-template lock clean
+	bench-jobs bench-replay bench-data bench-permissions record-permissions record-histories record-template lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,10 @@ record-permissions: setup-test ## which role calls what: tests/permissions/recor
 
 record-template: setup-test ## what an upgrade must not replace: tests/template/resources_before.json
 	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/template_fingerprint.py
+
+record-histories: setup-test ## record anew the histories that today's code has to replay
+	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
+	git diff --stat tests/durable_pipeline/recorded
 
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench

@@ -1,7 +1,7 @@
 """Recorded histories: executions of an earlier release, which today's code must still fit.
 
-`python tests/durable_pipeline/replays.py` records them anew: only when a release may break
-executions in flight, because that is what a changed recording means.
+`make record-histories` records them anew: only for a change that executions in flight do not meet,
+as they stay on the version that they began on (docs/extending.md).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from local.local_cloud.durable.state import invocation_input
 
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
-JOB_FUNCTION = "enrich"
+JOB_FUNCTION = "function-of-a-job"
 
 vars(testing_runner)["Executor"] = ResumingExecutor  # or runs with several units may hang
 

@@ -17,7 +17,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "extending.md"
-COPIED = ("src", "local", "cli", "jobs", "tests/support", "tests/steps", "tests/durable_pipeline")
+COPIED = (
+    "src",
+    "local",
+    "cli",
+    "jobs",
+    "tests/support",
+    "tests/steps",
+    "tests/durable_pipeline",
+    "tests/remote_jobs",
+)
 FILES = ("template.yaml", "pyproject.toml", "tests/conftest.py", "tests/test_steps.py")
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 _BLOCK = re.compile(

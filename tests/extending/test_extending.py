@@ -9,6 +9,7 @@ from extension import OPTIONS, PAGE, Block, DoesNotFit, Tree, blocks
 
 STEP = "A step between two stages"
 CHECK = "A column check"
+ENGINE = "An engine"
 HANDLER = "src/steps/enrich.py"
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,11 @@ def test_a_column_check_works_as_the_page_has_it(tree: Tree) -> None:
     tree.apply(CHECK).test("tests/steps/test_longest.py")
 
 
+def test_an_engine_works_as_the_page_has_it(tree: Tree) -> None:
+    known = "tests/remote_jobs/test_remote_jobs.py"
+    tree.apply(ENGINE).test("tests/remote_jobs/test_batch_jobs.py", known, "-k", "batch or every")
+
+
 def test_what_is_forgotten_of_a_step_is_named_all_at_once(tree: Tree) -> None:
     forgotten = ("ENRICH_FUNCTION", "${EnrichFunction.Arn}")
     said = failures(tree, [b for b in blocks(STEP) if not b.code.strip().startswith(forgotten)])
@@ -71,7 +77,7 @@ def failures(tree: Tree, some: list[Block]) -> str:
 
 def test_every_block_with_code_is_applied() -> None:
     """None is passed over because its place is written in another way."""
-    sections = (STEP, CHECK)
+    sections = (STEP, CHECK, ENGINE)
     fences = PAGE.read_text(encoding="utf-8").count("\n```") // 2
     assert fences == sum(len(blocks(section)) for section in sections)
 

@@ -8,8 +8,9 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast check format \
-	bench-jobs bench-replay bench-data bench-permissions record-permissions record-histories record-template lock clean
+.PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
+	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
+	record-before record-histories lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ test-fast: setup-test ## the tests that need no local cloud, in about a minute
 	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" \
 		-p no:hypothesispytest --ignore tests/properties $(ARGS)
 
+test-upgrade: setup-test ## take over a stack of the release before, with runs under way (a minute)
+	$(VENV)/python -m pytest -n 0 tests/upgrade tests/template $(ARGS)
+
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
@@ -56,6 +60,9 @@ check: setup-test ## lint, formatting, types and the template
 format: setup-test ## format the code
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
+
+jobs: setup-test ## build jobs/clean_csv.py from jobs/src/ and src/reading_rules/
+	$(VENV)/python scripts/build_jobs.py
 
 bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side (about a minute)
 	$(VENV)/python -m benchmarks.jobs $(ARGS)
@@ -79,6 +86,11 @@ record-template: setup-test ## what an upgrade must not replace: tests/template/
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
 	git diff --stat tests/durable_pipeline/recorded
+
+# For a release, after its commit: from here on this tree is the one that is out there.
+record-before: record-template ## what upgrades begin with, from the present commit (tests/upgrade)
+	PYTHONPATH=src $(VENV)/python tests/support/message_schemas.py > tests/upgrade/messages_before.json
+	git rev-parse HEAD > tests/upgrade/commit-before
 
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench

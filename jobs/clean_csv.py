@@ -1,4 +1,4 @@
-# ruff: noqa: S608 -- names and texts are quoted; SQL has no other way to take them
+# Built by `make jobs` from jobs/src/ and src/reading_rules/: change those, not this file.
 """Glue Python shell job: read one object, leave out what is malformed or filtered, write clean CSV.
 
     clean_csv.py --JOB_ID … --RUN_ID … --UNIT_ID … --JOB_KEY … --INPUT_URL s3://bucket/key
@@ -7,15 +7,18 @@
 Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, empty is missing),
 rejected.jsonl (the malformed rows) and, last, report.json. A repeat overwrites all three.
 
-It stands alone, as Glue runs one file on Python 3.9 with boto3 and duckdb and nothing of ours. So
-the rules of `src/reading/reader.py` and `checks.py` are here once more; a test holds them together.
-It needs duckdb 1.4 or later.
+It runs on Python 3.9 with boto3 and duckdb 1.4 or later.
 """
 
+from __future__ import annotations
+
 import argparse
+import boto3
 import codecs
 import csv
+import duckdb
 import gzip
+import itertools
 import json
 import os
 import re
@@ -23,36 +26,22 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
-import boto3
-import duckdb
+# -- clean_csv_job.options -------------------------------------------------------------------------
 
-MEGABYTE = 1024 * 1024
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-COLUMN_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-CSV = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
-LONGEST_RECORD = 2_000_000
-DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
-LINE = '"json-line"'
-# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
-# another word for a file that is not compressed where it reads JSON.
-DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
-# Numbers that come through a double with another value or in another writing.
-DELICATE = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
-TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
-IS_OBJECT = '(CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = \'OBJECT\''
+
+USAGE = "Read one object, leave out what is malformed or filtered, write clean CSV."
 
 
 class JobError(Exception):
     """What ends the job with one clear line."""
 
 
-# -- arguments and S3 ------------------------------------------------------------------------------
-
-
-def arguments(argv):
-    """The job's arguments; Glue adds some of its own, which are passed over."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The job's arguments; those that Glue adds are passed over."""
+    parser = argparse.ArgumentParser(description=USAGE, allow_abbrev=False)
     for name in ("JOB_ID", "INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
         parser.add_argument("--" + name, required=True)
     for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX"):
@@ -60,18 +49,19 @@ def arguments(argv):
     return parser.parse_known_args(joined(sys.argv[1:] if argv is None else argv))[0]
 
 
-def joined(words):
+def joined(words: Sequence[str]) -> list[str]:
     """`--NAME value` as `--NAME=value`: argparse takes a value like `-items<-3` for an option."""
-    pairs, words = [], list(words)
-    while words:
-        word = words.pop(0)
-        if word.startswith("--") and "=" not in word and words and not words[0].startswith("--"):
-            word = word + "=" + words.pop(0)
+    pairs, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("--") and "=" not in word and rest and not rest[0].startswith("--"):
+            word = word + "=" + rest.pop(0)
         pairs.append(word)
     return pairs
 
 
-def split_url(url):
+def split_url(url: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket or not key:
@@ -79,320 +69,211 @@ def split_url(url):
     return bucket, key
 
 
-def log(message, **fields):
+def log(message: str, **fields: Any) -> None:
     print(json.dumps({"message": message, **fields}), flush=True)
 
 
-# -- fetching --------------------------------------------------------------------------------------
+# -- reading_rules.encodings -----------------------------------------------------------------------
 
 
-def mark(error):
-    """Stands for what is no text of the encoding: a byte that no UTF-8 has."""
+COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
+_HANDLER: Final = "reading-rules.mark"
+_NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its record is rejected
+
+
+def effective_compression(compression: str, key: str) -> str:
+    """`none`, `gzip` or `zstd`, for the object of this key; `auto` takes its ending."""
+    if compression != "auto":
+        return compression
+    endings = (name for end, name in COMPRESSION_BY_ENDING.items() if key.endswith(end))
+    return next(endings, "none")
+
+
+def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
+
+    Raises:
+        UnicodeError: the encoding as a whole cannot be told, such as UTF-16 without its mark.
+    """
+    if encoding == "utf-8":
+        yield from blocks  # DuckDB checks it, row by row
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors=_HANDLER)
+    for block in blocks:
+        yield decoder.decode(block).encode("utf-8", "surrogateescape")
+    yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return "\udcff", error.end
+    return _NOT_TEXT, error.end
 
 
-codecs.register_error("clean-csv-mark", mark)
+codecs.register_error(_HANDLER, _mark)
 
 
-def compression_of(key, form):
+# -- reading_rules.line_ends -----------------------------------------------------------------------
+
+
+class LineEnds:
+    """Counts the ends of a text's lines, block by block, be they in values or not.
+
+    Attributes:
+        line_feeds: how many there are, with or without a CR before them.
+    """
+
+    def __init__(self) -> None:
+        self.line_feeds = 0
+        self._returns = self._pairs = 0
+        self._last = b""
+
+    def add(self, block: bytes) -> None:
+        self.line_feeds += block.count(b"\n")
+        if b"\r" in block or self._last == b"\r":
+            self._returns += block.count(b"\r")
+            self._pairs += (self._last + block).count(b"\r\n")
+        self._last = block[-1:] or self._last
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether they are neither all CR LF nor all LF."""
+        return not self._returns == self._pairs in (0, self.line_feeds)
+
+
+def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
+    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
+
+    Args:
+        quote: what stands between two of these stays as it is; none: nothing does.
+    """
+    within = False
+    rest = b""
+    for block in itertools.chain(blocks, [b""]):
+        text, rest = rest + block, b""
+        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
+            text, rest = text[:-1], text[-1:]
+        parts = text.split(quote) if quote else [text]
+        for number in range(within, len(parts), 2):
+            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        within = within != (len(parts) % 2 == 0)
+        yield quote.join(parts)
+
+
+# -- clean_csv_job.fetching ------------------------------------------------------------------------
+
+
+MEGABYTE = 1024 * 1024
+
+
+class Fetched(NamedTuple):
+    """A file, and how it is still compressed: `zstd` or `none`."""
+
+    path: str
+    compression: str
+
+
+def fetch(
+    body: BinaryIO, key: str, form: Mapping[str, Any], directory: str, source: str
+) -> Fetched:
+    """Copy the object to a file as plain UTF-8.
+
+    Args:
+        form: the contract's format.
+        source: how messages name the object.
+    """
+    is_parquet = form["type"] == "parquet"
     named = form.get("compression", "auto")
-    if form["type"] == "parquet":
-        return "none"
-    return COMPRESSIONS.get(os.path.splitext(key)[1], "none") if named == "auto" else named
-
-
-def fetch(body, key, form, directory, source):
-    """Copy the object to a file as plain UTF-8; answers its path and how it is still compressed."""
-    compression = compression_of(key, form)
-    path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
+    compression = "none" if is_parquet else effective_compression(named, key)
     encoding = form.get("encoding", "utf-8")
     if compression == "zstd" and encoding != "utf-8":
         raise JobError(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
-    decoder = codecs.getincrementaldecoder(encoding)(errors="clean-csv-mark")
-    as_it_is = encoding == "utf-8"
+    path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
+    ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            stream = gzip.GzipFile(fileobj=body) if compression == "gzip" else body
-            while True:
-                piece = stream.read(MEGABYTE)
-                if not as_it_is:
-                    text_of = decoder.decode(piece, final=not piece)
-                    file.write(text_of.encode("utf-8", "surrogateescape"))
-                else:
-                    file.write(piece)
-                if not piece:
-                    break
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=body)) if compression == "gzip" else body
+            for block in as_utf8(blocks_of(stream), encoding):
+                file.write(block)
+                ends.add(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise JobError(f"{source} cannot be decompressed: {error}") from error
-    if form["type"] in ("csv", "jsonl") and compression != "zstd" and is_mixed(path):
-        path = with_equal_line_ends(path, form["quote"].encode() if form["type"] == "csv" else b"")
-    return path, "zstd" if compression == "zstd" else "none"
+    if compression == "zstd":
+        return Fetched(path, "zstd")  # DuckDB reads it
+    fetched = Fetched(path, "none")
+    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
+        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
+    return fetched
 
 
-def is_mixed(path):
-    """Whether CR LF, CR and LF all or partly occur, be it in values."""
-    returns = pairs = ends = 0
-    before = b""
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(MEGABYTE), b""):
-            returns += piece.count(b"\r")
-            pairs += (before + piece).count(b"\r\n")
-            ends += piece.count(b"\n")
-            before = piece[-1:]
-    return returns != pairs or pairs not in (0, ends)
+def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
+    """The file with LF at the end of every line; what stands between quotes stays as it is."""
+    path = fetched.path + ".lf"
+    with open(fetched.path, "rb") as source, open(path, "wb") as file:
+        file.writelines(with_equal_line_ends(blocks_of(source), quote))
+    os.remove(fetched.path)
+    return Fetched(path, "none")
 
 
-def with_equal_line_ends(path, quote=b""):
-    """A copy in which every line ends in LF; what stands between quotes stays as it is."""
-    within, rest, done = False, b"", False
-    with open(path, "rb") as source, open(path + ".lf", "wb") as file:
-        while not done:
-            piece = source.read(MEGABYTE)
-            done = not piece
-            whole, rest = rest + piece, b""
-            if piece and whole.endswith(b"\r"):  # perhaps the first half of a line end
-                whole, rest = whole[:-1], whole[-1:]
-            parts = whole.split(quote) if quote else [whole]
-            for number in range(within, len(parts), 2):
-                parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            within = within != (len(parts) % 2 == 0)
-            file.write(quote.join(parts))
-    os.remove(path)
-    return path + ".lf"
+def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+    while True:
+        block = file.read(MEGABYTE)
+        if not block:
+            return
+        yield block
 
 
-# -- reading ---------------------------------------------------------------------------------------
+# -- reading_rules.sql -----------------------------------------------------------------------------
 
 
-class MixedLineEnds(Exception):
-    """The scan came to a line end unlike the others before it."""
-
-
-class Source:
-    """A file as a relation of texts; what the fields mean is told in `src/reading/reader.py`."""
-
-    def __init__(self, keeping, passing, header, ignored=(), fields=(), malformed=None):
-        self.keeping, self.passing = keeping, passing
-        self.header, self.ignored, self.fields = header, ignored, fields
-        self.malformed = malformed  # of JSON: true for what is no object
-
-    @property
-    def touched(self):
-        """Never true, but reads every field, so that all scans reject the same rows."""
-        return " OR ".join(f"strlen({field}) < 0" for field in self.fields) or "false"
-
-
-def quoted(name):
+def sql_identifier(name: str) -> str:
+    """A quoted identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def text(value):
+def sql_literal(value: object) -> str:
+    """A quoted text literal."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def text_column(name):
-    return quoted("text-" + name)
+def text_column(column: str) -> str:
+    """Name of a column's text; the hyphen keeps it apart from every contract column."""
+    return sql_identifier(f"text-{column}")
 
 
-def rejects(keep):
-    """`ignore_errors` would lose good rows after a bad quote, so every scan stores its rejects."""
-    table = "unread" if keep else "unread_again"
-    return (
-        f"store_rejects = true, rejects_limit = {0 if keep else 1}, rejects_table = '{table}',"
-        f" rejects_scan = '{table}_scan'"
-        + (f", rejects_line_size_limit = {LONGEST_RECORD}" if DUCKDB_2 else "")
-    )
+def any_of(conditions: Iterable[str]) -> str:
+    """A condition that is true where one of these is."""
+    return " OR ".join(f"({condition})" for condition in conditions) or "false"
 
 
-def lines_of(path, compression, keep=True):
-    return (
-        f"read_csv({text(path)}, auto_detect = false, header = false, delim = '\x01', quote = '',"
-        f" escape = '', columns = {{'json-line': 'VARCHAR'}}, compression = {text(compression)},"
-        f" {rejects(keep)})"
-    )
+# -- clean_csv_job.parquet -------------------------------------------------------------------------
 
 
-def folded(name):
-    return name.strip().lower()
+DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
 
 
-def header_of(connection, path, compression, form, source):
-    """Column names of the first line, lower case; None when there is no line."""
-    if compression == "zstd":
-        lines = lines_of(path, compression, keep=False)
-        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
-        if row is None:
-            return None
-        line = row[0] or ""
-    else:
-        with open(path, "rb") as file:
-            first = file.readline(MEGABYTE)
-        if not first:
-            return None
-        try:
-            line = first.replace(b"\r", b"\n").partition(b"\n")[0].decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            encoding = form.get("encoding", "utf-8").upper()
-            raise JobError(f"{source}, line 1: the header is not {encoding}") from error
-    reader = csv.reader([line], delimiter=form["delimiter"], quotechar=form["quote"])
-    header = [folded(field) for field in next(reader, [])]
-    if not header:
-        raise JobError(f"{source}, line 1: the header is expected here, but the line is empty")
-    return header
+class ParquetColumn(NamedTuple):
+    """An outermost column of the file.
+
+    Attributes:
+        name: as the file has it; DuckDB renames columns that differ in case only.
+        trouble: why its texts are not its values; absent where they are.
+        is_bytes: whether its texts are bytes without a type.
+    """
+
+    name: str
+    trouble: str | None
+    is_bytes: bool
 
 
-def positions_of(header, names, source):
-    """Where the contract's columns stand: by their source, else by their own name."""
-    small = [folded(name) for name in header]
-
-    def places(wanted):
-        exact = [at for at, name in enumerate(header) if name == wanted]
-        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
-
-    found = {}
-    for name, wanted in names.items():
-        found[name] = places(wanted)
-        own = [] if folded(wanted) == name else places(name)
-        if found[name] and own:
-            raise JobError(f"{source}, line 1: {both(name, wanted, 'the header')}")
-        found[name] = found[name] or own
-    missing = [shown(name, names[name]) for name, at in found.items() if not at]
-    if missing:
-        raise JobError(
-            f"{source}, line 1: the header lacks {', '.join(missing)};"
-            f" it has {', '.join(header)[:400]}"
-        )
-    twice = [shown(name, names[name]) for name, at in found.items() if len(at) > 1]
-    if twice:
-        raise JobError(f"{source}, line 1: the header has {', '.join(twice)} more than once")
-    return {name: at[0] for name, at in found.items()}
-
-
-def shown(name, wanted):
-    return name if name == wanted else f'"{wanted}" (column {name})'
-
-
-def both(name, wanted, where):
-    return (
-        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
-        " contract; give the column another name, or leave one out of the file"
-    )
-
-
-def in_contract_names(header, positions):
-    known = {at: name for name, at in positions.items()}
-    return [known.get(at, name) for at, name in enumerate(header)]
-
-
-def json_values(paths):
-    """The texts at these paths of an object, its numbers as they are written."""
-    wanted = f"[{', '.join(text(path) for path in paths)}]"
-    # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({LINE}, {text(TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
-    plain = f"json_extract_string({LINE}, {wanted})"
-    exact = (
-        f"list_transform(list_zip(json_type({LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
-    )
-    return (
-        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
-        f" WHEN regexp_matches({LINE}, {text(DELICATE)}) THEN {exact} ELSE {plain} END"
-    )
-
-
-def json_texts(names):
-    """A JSON object's texts, one for each column; an object with both names of one is an error."""
-    own = [name for name, key in names.items() if key != name]
-    keys = [key.replace("~", "~0").replace("/", "~1") for key in (*names.values(), *own)]
-    found = json_values(["/" + key for key in keys])
-    if not own:
-        return found
-    texts = []
-    for n, (name, key) in enumerate(names.items(), start=1):
-        one = f"found[{n}]"
-        if name in own:
-            other = f"found[{len(names) + own.index(name) + 1}]"
-            refusal = f"error({text(both(name, key, 'a record'))})"
-            one = (
-                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
-                f" ELSE coalesce({one}, {other}) END"
-            )
-        texts.append(one)
-    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
-    return f"list_transform([{found}], lambda found: {listed})[1]"
-
-
-def may_span_lines(connection, path, compression, form):
-    """Whether a quote is open at the end of some line; then one thread has to read the file."""
-    if compression == "zstd":
-        return True
-    mark = text(form["quote"])
-    odd = f'(strlen("json-line") - strlen(replace("json-line", {mark}, \'\'))) % 2 = 1'
-    query = f"SELECT count(*) FROM {lines_of(path, compression, keep=False)} WHERE {odd}"
-    try:
-        return bool(connection.execute(query).fetchone()[0])
-    except duckdb.Error:  # not even lines: whatever it is, it is read in order
-        return True
-
-
-def csv_source(connection, path, compression, form, names, source):
-    header = list(names)
-    if form["header"]:
-        header = header_of(connection, path, compression, form, source) or list(names)
-    positions = positions_of(header, names, source)
-    header = in_contract_names(header, positions)
-    fields = [quoted(f"field-{number}") for number in range(len(header))]
-    columns = ", ".join(f"{text(field[1:-1])}: 'VARCHAR'" for field in fields)
-    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
-    parallel = str(not may_span_lines(connection, path, compression, form)).lower()
-
-    def relation(keep):
-        return (
-            f"(SELECT *, {selected} FROM read_csv({text(path)}, auto_detect = false,"
-            f" header = {str(form['header']).lower()}, delim = {text(form['delimiter'])},"
-            f" quote = {text(form['quote'])}, escape = {text(form['quote'])},"
-            f" columns = {{{columns}}}, nullstr = '', compression = {text(compression)},"
-            f" parallel = {parallel}, {rejects(keep)}))"
-        )
-
-    ignored = [name for name in header if name not in positions]
-    return Source(relation(True), relation(False), header, ignored, fields)
-
-
-def json_source(path, compression, names, is_array):
-    selected = ", ".join(
-        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
-        for n, name in enumerate(names, start=1)
-    )
-    packed = "uncompressed" if compression == "none" and not DUCKDB_2 else compression
-    items = (
-        f'(SELECT CAST(json AS VARCHAR) AS "json-line" FROM read_json_objects({text(path)},'
-        f" format = 'array', compression = {text(packed)}))"
-    )
-
-    def relation(keep):
-        lines = items if is_array else lines_of(path, compression, keep)
-        values = json_texts(names)
-        return (
-            f'(SELECT *, {selected} FROM (SELECT "json-line", {values} AS "json-values"'
-            f" FROM {lines}))"
-        )
-
-    malformed = f'"json-line" IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE'
-    return Source(relation(True), relation(False), list(names), malformed=malformed)
-
-
-def parquet_columns(connection, path):
-    """Of each outermost column: name, why its texts are not its values, whether it is bytes."""
+def parquet_columns(
+    connection: duckdb.DuckDBPyConnection, path: str, *, reads_nanoseconds: bool
+) -> list[ParquetColumn]:
+    """The file's outermost columns, in order."""
     schema = connection.execute(
         "SELECT name, coalesce(num_children, 0), coalesce(precision, 0), coalesce(type, ''),"
         " coalesce(converted_type, ''), coalesce(logical_type, '')"
-        f" FROM parquet_schema({text(path)})"
+        f" FROM parquet_schema({sql_literal(path)})"
     ).fetchall()[1:]
     columns, at = [], 0
     while at < len(schema):
@@ -404,200 +285,366 @@ def parquet_columns(connection, path):
             trouble = "INT96"
         elif digits > DECIMAL_DIGITS:
             trouble = f"{digits} digits"
-        elif "NANOS=NanoSeconds" in logical and not DUCKDB_2:
+        elif "NANOS=NanoSeconds" in logical and not reads_nanoseconds:
             trouble = "nanoseconds"
-        columns.append((name, trouble, "BYTE_ARRAY" in kind and not converted + logical))
+        is_bytes = "BYTE_ARRAY" in kind and not converted + logical
+        columns.append(ParquetColumn(name, trouble, is_bytes))
         end = at + 1 + children
         at += 1
-        while at < end:
+        while at < end:  # each is listed before its children
             end += schema[at][1]
             at += 1
     return columns
 
 
-def parquet_source(connection, path, names, source):
-    columns = parquet_columns(connection, path)
-    header = [column[0] for column in columns]  # DuckDB renames columns that differ in case only
-    positions = positions_of(header, names, source)
-    bent = [f"{columns[at][0]} ({columns[at][1]})" for at in positions.values() if columns[at][1]]
+def readable_columns(
+    columns: Sequence[ParquetColumn], positions: Mapping[str, int], source: str
+) -> dict[str, str]:
+    """SQL for the text of each of the contract's columns; the file's are named `c0`, `c1` …"""
+    bent = [
+        f"{columns[at].name} ({columns[at].trouble})"
+        for at in positions.values()
+        if columns[at].trouble
+    ]
     if bent:
         raise JobError(
             f"{source}: this job cannot read exactly: {', '.join(bent)}; give the dataset no such"
             " job, as the validate step can, or write decimals of at most"
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
         )
-    file = f"read_parquet({text(path)}) AS file({', '.join(f'c{n}' for n in range(len(header)))})"
-    values = {
-        name: f"decode(c{at})" if columns[at][2] else f"CAST(c{at} AS VARCHAR)"
+    return {
+        name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
         for name, at in positions.items()
     }
-    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
-    relation = f"(SELECT {selected} FROM {file})"
-    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
-    return Source(relation, relation, list(names), ignored)
 
 
-def open_source(connection, path, compression, dataset, source):
-    form = {**CSV, **(dataset.get("format") or {})}
-    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
+# -- reading_rules.header --------------------------------------------------------------------------
+
+
+class HeaderError(Exception):
+    """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
+
+
+def folded(name: str) -> str:
+    """A name of a file as names are compared where their case does not matter."""
+    return name.strip().lower()
+
+
+def first_line_of(block: bytes, encoding: str) -> str:
+    """The first line of a text in UTF-8, without its end and its byte order mark.
+
+    Args:
+        block: the text from its beginning, at least one line of it.
+        encoding: of the original, for the message.
+
+    Raises:
+        HeaderError: it is not text of the encoding.
+    """
+    line = block.replace(b"\r", b"\n").partition(b"\n")[0]
     try:
-        if form["type"] == "csv":
-            return csv_source(connection, path, compression, form, names, source)
-        if form["type"] in ("json", "jsonl"):
-            return json_source(path, compression, names, form["type"] == "json")
-        return parquet_source(connection, path, names, source)
-    except duckdb.Error as error:
-        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"the header is not {encoding.upper()}") from error
 
 
-def collect_malformed(connection, header):
-    """Make the table `malformed`: one row per rejected record, with the error that tells most."""
-    names = "[" + ", ".join(text(name) for name in header) + "]::VARCHAR[]"
-    connection.execute(
-        "CREATE OR REPLACE TABLE malformed (position BIGINT, line BIGINT, kind VARCHAR,"
-        " message VARCHAR, column_name VARCHAR, raw VARCHAR)"
+def field_names(line: str, delimiter: str, quote: str) -> list[str]:
+    """The names in a header, without the spaces around them.
+
+    Raises:
+        HeaderError: there are none.
+    """
+    names = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+    if not names:
+        raise HeaderError("the header is expected here, but the line is empty")
+    return [name.strip() for name in names]
+
+
+def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
+    """Where each contract column stands among the file's columns.
+
+    A name that is there as it is written counts before one that differs in case or spaces.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+
+    Raises:
+        HeaderError: one is missing, there twice, or there by both its names.
+    """
+    small = [folded(name) for name in header]
+
+    def places(wanted: str) -> list[int]:
+        exact = [at for at, name in enumerate(header) if name == wanted]
+        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
+
+    found: dict[str, list[int]] = {}
+    for name, wanted in names.items():
+        found[name] = places(wanted)
+        own = [] if folded(wanted) == name else places(name)
+        if found[name] and own:
+            raise HeaderError(both_names(name, wanted, "the header"))
+        found[name] = found[name] or own
+    missing = [_shown(name, names[name]) for name, at in found.items() if not at]
+    if missing:
+        raise HeaderError(
+            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
+        )
+    twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
+    if twice:
+        raise HeaderError(f"the header has {', '.join(twice)} more than once")
+    return {name: at[0] for name, at in found.items()}
+
+
+def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
+    """A header with the contract's names in place of the file's, where it has one."""
+    known = {at: name for name, at in positions.items()}
+    return [known.get(at, name) for at, name in enumerate(header)]
+
+
+def both_names(name: str, wanted: str, where: str) -> str:
+    """What is wrong with a record or header that has a column by either of its names."""
+    return (
+        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        " contract; give the column another name, or leave one out of the file"
     )
-    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'unread'"
-    if not connection.execute(query).fetchone()[0]:
-        return
-    connection.execute(
-        "INSERT INTO malformed SELECT line_byte_position - 1 + strlen(any_value(csv_line))"
-        " - strlen(ltrim(any_value(csv_line), chr(10) || chr(13))), min(line),"
-        " arg_min(error_type, byte_position), CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
-        " THEN arg_max(error_message, byte_position)"
-        " ELSE arg_min(error_message, byte_position) END,"
-        " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
-        f" THEN ({names})[arg_min(column_idx, byte_position)::BIGINT] END, any_value(csv_line)"
-        " FROM unread GROUP BY line_byte_position"
+
+
+def _shown(name: str, wanted: str) -> str:
+    return name if name == wanted else f'"{wanted}" (column {name})'
+
+
+# -- reading_rules.json_records --------------------------------------------------------------------
+
+
+JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
+# An empty line is NULL: no record, and nothing wrong.
+IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+NO_OBJECT: Final = "not a JSON object"
+# Numbers that a double would change, in value or in spelling.
+_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+
+
+def json_pointer(key: str) -> str:
+    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def json_texts(names: Mapping[str, str]) -> str:
+    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
+
+    It fails for an object that holds a value by both names of a column.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+    """
+    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
+    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
+    if not own:
+        return found
+    texts = []
+    for n, (name, key) in enumerate(names.items(), start=1):
+        one = f"found[{n}]"
+        if name in own:
+            other = f"found[{own[name]}]"
+            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
+            one = (
+                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
+                f" ELSE coalesce({one}, {other}) END"
+            )
+        texts.append(one)
+    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
+    return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_values(paths: Sequence[str]) -> str:
+    """SQL for the texts at these paths, all in one look: each look parses the line again.
+
+    DuckDB passes numbers through a double. Where that may change one, the line is read again with
+    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    """
+    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
+    # Behind each token comes what makes a number a text, and is taken away again behind a text.
+    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    exact = (
+        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
+        f" json_extract_string({texts}, {wanted})),"
+        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
+        " THEN found[3] ELSE found[2] END)"
+    )
+    return (
+        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
+        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
     )
 
 
-def has_mixed_line_ends(error):
-    return "CSV Parser state machine" in str(error)
+def _other_names(names: Mapping[str, str]) -> list[str]:
+    return [name for name, key in names.items() if key != name]
 
 
-def first_line(error):
-    if has_mixed_line_ends(error):
-        return "it is not CSV of this dialect"
-    return " ".join(str(error).split("\n\n")[0].split("Possible ")[0].split())[:400]
+# -- reading_rules.scans ---------------------------------------------------------------------------
 
 
-# -- the query -------------------------------------------------------------------------------------
+LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+REJECTS: Final = "unread"  # the table of what could not be read
 
 
-DAY = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
-SHAPES = {
-    "integer": r"[+-]?\d+",
-    "date": DAY,
-    "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
-    "timestamp": (
-        DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
-    ),
-}
+def field_labels(count: int) -> list[str]:
+    """Names of a CSV record's fields, whatever the header calls them."""
+    return [f"field-{number}" for number in range(count)]
 
 
-FIRST = "TIMESTAMP '0001-01-01 00:00:00'"
-LAST = "TIMESTAMP '9999-12-31 23:59:59.999999'"
-WITH_EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+def csv_scan(
+    path: object, labels: Sequence[str], options: str, *, delimiter: str, quote: str, header: bool
+) -> str:
+    """Records as fields of these names, all of them text; empty and absent are both NULL.
 
-
-def shaped(value, shape, typed):
-    return f"CASE WHEN regexp_full_match({value}, {text(shape)}) THEN {typed} END"
-
-
-def with_exponent(value, decimal):
-    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
-    typed = f"TRY_CAST({value} AS {decimal})"
-    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {text(WITH_EXPONENT)})"
-    same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
-    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
-
-
-def cast_column(column):
-    """The typed value of a column's text; NULL where it is no value of the type."""
-    kind = column.get("type", "string")
-    raw = text_column(column["name"])
-    value = f"trim({raw})"
-    if kind == "string":
-        return raw
-    if kind == "boolean":
-        return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
-    if kind == "double":
-        number = shaped(value, SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
-        return f"CASE WHEN isfinite({number}) THEN {number} END"
-    if kind == "timestamp":
-        instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-        fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
-        common = f"CASE WHEN {fits} THEN try_strptime({raw}, '%Y-%m-%dT%H:%M:%SZ') END"
-        at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
-        out = f"({at_an_end}) AND {instant} NOT BETWEEN {FIRST} AND {LAST}"
-        inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
-        return f"coalesce({common}, {shaped(value, SHAPES['timestamp'], inside)})"
-    if kind in SHAPES:
-        shape, duck_type = SHAPES[kind], "BIGINT" if kind == "integer" else "DATE"
-    else:
-        scale = int(kind.rstrip(")").split(",")[1])
-        shape = rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
-        duck_type = kind.upper()
-    typed = f"TRY_CAST({raw} AS {duck_type})"
-    common = f"CAST({typed} AS VARCHAR) = {raw}"
-    if kind == "date":
-        common = f"{raw} LIKE '____-__-__' AND {raw} >= '0001' AND {common}"
-    otherwise = shaped(value, shape, f"TRY_CAST({value} AS {duck_type})")
-    if kind not in SHAPES:
-        otherwise = f"coalesce({otherwise}, {with_exponent(value, duck_type)})"
-    return f"CASE WHEN {common} THEN {typed} ELSE {otherwise} END"
-
-
-def filtered_condition(columns, query):
-    """True for a row all of whose values have their types and for which the query is not true."""
-    castable = " AND ".join(
-        f"NOT ({text_column(c['name'])} IS NOT NULL AND {quoted(c['name'])} IS NULL)"
-        for c in columns
+    Args:
+        options: further ones, such as `store_rejects`.
+        header: whether the first line is one.
+    """
+    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
+        f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
+        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
     )
-    return f"({castable} AND ({query}\n) IS NOT TRUE)"
 
 
-# -- writing ---------------------------------------------------------------------------------------
+def line_scan(path: object, options: str) -> str:
+    """The lines as they are: \\x01 separates nothing that is text."""
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = false, delim = '\x01',"
+        f" quote = '', escape = '', columns = {{{sql_literal(JSON_LINE[1:-1])}: 'VARCHAR'}},"
+        f" {options})"
+    )
 
 
-def write_rows(connection, path, source, columns, query):
-    """Write the rows that the query keeps; answers how many, and how many it leaves out."""
-    names = [column["name"] for column in columns]
-    texts = ", ".join(f"{text_column(name)} AS {quoted(name)}" for name in names)
-    none = source.touched
-    if source.malformed:
-        none = f'"json-line" IS NULL OR ({source.malformed})'
-    filtered = "false"
-    keeping, passing = source.keeping, source.passing
-    if query:
-        typed = ", ".join(f"{cast_column(c)} AS {quoted(c['name'])}" for c in columns)
-        keeping = f"(SELECT *, {typed} FROM {keeping})"
-        passing = f"(SELECT *, {typed} FROM {passing})"
-        filtered = filtered_condition(columns, query)
-    try:
-        kept = connection.execute(
-            f"COPY (SELECT {texts} FROM {keeping} WHERE CASE WHEN {none} THEN false"
-            f" WHEN {filtered} THEN false ELSE true END) TO {text(path)}"
-            " (FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '')"
-        ).fetchone()[0]
-        if not query:
-            return kept, 0
-        left_out = f"CASE WHEN {none} THEN false ELSE {filtered} END"
-        count = f"SELECT count(*) FROM {passing} WHERE {left_out}"
-        return kept, connection.execute(count).fetchone()[0]
-    except duckdb.Error as error:
-        if has_mixed_line_ends(error):
-            raise MixedLineEnds(first_line(error)) from error
-        if query and not isinstance(error, duckdb.InvalidInputException):
-            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
-        raise JobError(f"the object cannot be read: {first_line(error)}") from error
+def store_rejects(table: str = REJECTS, *, at_most: int = 0, has_size_limit: bool = True) -> str:
+    """Options that put what cannot be read into this table, and the scan into `<table>_scan`.
+
+    Args:
+        at_most: how many records are stored; 0: all.
+        has_size_limit: whether this DuckDB, from 2.0 on, can keep records that long whole.
+    """
+    options = (
+        f"store_rejects = true, rejects_limit = {at_most}, rejects_table = '{table}',"
+        f" rejects_scan = '{table}_scan'"
+    )
+    return options + (f", rejects_line_size_limit = {LONGEST_RECORD}" if has_size_limit else "")
 
 
-def reason_of(kind, message, encoding):
-    count = COLUMN_COUNT.search(message)
+def never_but_reads(fields: Sequence[str]) -> str:
+    """SQL that is never true but reads these fields: a scan looks only at those that it needs, and
+    what is not text of the encoding in another one would go unnoticed."""
+    return any_of(f"strlen({name}) < 0" for name in fields)
+
+
+def line_breaks(fields: Sequence[str]) -> str:
+    """SQL: how many line breaks a record holds in its values, NULL for none.
+
+    No operators between fields, as DuckDB nests a thousand of them at most.
+    """
+    all_of_it = f"concat_ws('', {', '.join(fields)})"
+    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
+    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
+
+
+# -- reading_rules.malformed -----------------------------------------------------------------------
+
+
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
+# A path of ours, which says nothing to those who read the message: it names the object before.
+_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+_BLOCK_BYTES: Final = 1024 * 1024
+
+REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
+FORGET_REJECTS: Final = (
+    f"DROP TABLE IF EXISTS {REJECTS}",
+    f"DROP TABLE IF EXISTS {REJECTS}_scan",
+)
+# In the order of the text; of a record's several errors the one that says most. The position counts
+# from 1 and may stand on the line break before the record. Of a record with too many columns the
+# last error has the true number; of any other the first error is reported.
+REJECTED_RECORDS: Final = (
+    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
+    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
+    " kind, message, number, raw"
+    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
+    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
+    " arg_min(error_type, byte_position) AS kind,"
+    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    " THEN arg_max(error_message, byte_position)"
+    " ELSE arg_min(error_message, byte_position) END AS message,"
+    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
+    " THEN arg_min(column_idx, byte_position) END AS number"
+    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
+)
+
+
+class RejectedRecord(NamedTuple):
+    """A row of `REJECTED_RECORDS`.
+
+    Attributes:
+        position: byte at which it begins, from 0.
+        line: as DuckDB counts; see `with_lines`.
+        line_count: how many lines it takes.
+        kind, message: DuckDB's error.
+        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
+        raw: the record.
+    """
+
+    position: int
+    line: int
+    line_count: int
+    kind: str
+    message: str
+    number: int | None
+    raw: str
+
+    @property
+    def may_have_open_quote(self) -> bool:
+        return self.kind in UNCLOSED_QUOTE
+
+    def column(self, header: Sequence[str]) -> str | None:
+        """The name of the field that is wrong.
+
+        Args:
+            header: the names of the fields; none where these are not what DuckDB reads.
+        """
+        number = self.number
+        return header[number - 1] if number and number <= len(header) else None
+
+
+def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
+    """The records with the lines at which they begin in the text, from 1.
+
+    DuckDB's own numbers are those of records.
+
+    Args:
+        records: rows of `REJECTED_RECORDS`.
+    """
+    at, line = 0, 1
+    for row in records:
+        record = RejectedRecord(*row)
+        while at < record.position:
+            block = file.read(min(_BLOCK_BYTES, record.position - at))
+            if not block:
+                break
+            at += len(block)
+            line += block.count(b"\n")
+        yield record._replace(line=line)
+
+
+def reason_of(kind: str, message: str, encoding: str) -> str:
+    """What is wrong with a record, for people."""
+    count = _COLUMN_COUNT.search(message)
     if count:
-        return f"{count.group(2)} columns instead of {count.group(1)}"
+        return f"{count[2]} columns instead of {count[1]}"
     if kind == "UNQUOTED VALUE":
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":
@@ -607,33 +654,333 @@ def reason_of(kind, message, encoding):
     return message
 
 
-def unread_rows(connection, path, compression, encoding):
-    """Line, column, reason and text of the records that could not be read, in their order."""
-    rows = connection.execute(
-        "SELECT position, line, kind, message, column_name, raw FROM malformed"
-        " ORDER BY position, line"
-    ).fetchall()
-    at, line_at = 0, 1
+def has_mixed_line_ends(error: Exception) -> bool:
+    """Whether a scan failed for what `with_equal_line_ends` may fix."""
+    return _MIXED_LINE_ENDS in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """The part of a DuckDB message that says what is wrong."""
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
+    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
+    return " ".join(message.split())[:400]
+
+
+def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
+    """That lines of a text are part of no record, or of two.
+
+    Args:
+        unaccounted: how many are in no record; below 0: in two.
+        near: where to look, for the end of the message.
+    """
+    return (
+        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
+        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
+        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
+        f" bytes{near}; mend the object"
+    )
+
+
+# -- clean_csv_job.sources -------------------------------------------------------------------------
+
+
+CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
+# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
+# another word for a file that is not compressed where it reads JSON.
+DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
+
+
+class Source(NamedTuple):
+    """How the records of the file are read.
+
+    Attributes:
+        first: SQL for the records; what cannot be read is stored by this scan.
+        again: the same for further scans, whose rejects go elsewhere.
+        header: names of the fields, by the contract's names where it has one; of what has no
+            header: none.
+        ignored: those that the contract does not know.
+        skipped: SQL, true for a record that is no row, or never: then it reads every field, so that
+            all scans reject the same rows.
+        malformed: SQL, true for a record that is no row and is rejected.
+        breaks: SQL, how many line breaks a record holds.
+    """
+
+    first: str
+    again: str
+    header: Sequence[str] = ()
+    ignored: Sequence[str] = ()
+    skipped: str = "false"
+    malformed: str | None = None
+    breaks: str | None = None
+
+
+def open_source(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    dataset: Mapping[str, Any],
+    source: str,
+) -> Source:
+    """Look at the file's head, and say how to read it.
+
+    Args:
+        source: how messages name the object.
+    """
+    form = format_of(dataset)
+    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
+    try:
+        if form["type"] == "csv":
+            return _csv(connection, file, form, names)
+        if form["type"] in ("json", "jsonl"):
+            return _json(file, names, is_array=form["type"] == "json")
+        return _parquet(connection, file, names, source)
+    except HeaderError as error:
+        raise JobError(f"{source}, line 1: {error}") from error
+    except duckdb.Error as error:
+        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def format_of(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {**CSV, **(dataset.get("format") or {})}
+
+
+def _options(file: Fetched, *, is_first: bool) -> str:
+    rejects = (
+        store_rejects(has_size_limit=DUCKDB_2)
+        if is_first
+        else store_rejects("unread_again", at_most=1, has_size_limit=DUCKDB_2)
+    )
+    return f"compression = {sql_literal(file.compression)}, {rejects}"
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> Source:
+    header = list(names)
+    if form["header"]:
+        header = _header(connection, file, form) or header
+    positions = positions_of(header, names)
+    header = in_contract_names(header, positions)
+    labels = field_labels(len(header))
+    fields = [sql_identifier(label) for label in labels]
+    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    is_parallel = str(not _may_span_lines(connection, file, form)).lower()
+
+    def relation(*, is_first: bool) -> str:
+        options = f"parallel = {is_parallel}, {_options(file, is_first=is_first)}"
+        scan = csv_scan(
+            file.path,
+            labels,
+            options,
+            delimiter=form["delimiter"],
+            quote=form["quote"],
+            header=form["header"],
+        )
+        return f"(SELECT *, {selected} FROM {scan})"
+
+    return Source(
+        relation(is_first=True),
+        relation(is_first=False),
+        header,
+        ignored=[name for name in header if name not in positions],
+        skipped=never_but_reads(fields),
+        breaks=line_breaks(fields),
+    )
+
+
+def _header(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
+) -> list[str] | None:
+    """Names in the first line, lower case; None when there is no line."""
+    if file.compression == "zstd":
+        lines = line_scan(file.path, _options(file, is_first=False))
+        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
+        if row is None:
+            return None
+        line = str(row[0] or "")
+    else:
+        with open(file.path, "rb") as opened:
+            block = opened.readline(MEGABYTE)
+        if not block:
+            return None
+        line = first_line_of(block, form.get("encoding", "utf-8"))
+    return [folded(name) for name in field_names(line, form["delimiter"], form["quote"])]
+
+
+def _may_span_lines(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
+) -> bool:
+    """Whether a quote is open at the end of some line; then one thread has to read the file."""
+    if file.compression == "zstd":
+        return True
+    without = f"replace({JSON_LINE}, {sql_literal(form['quote'])}, '')"
+    odd = f"(strlen({JSON_LINE}) - strlen({without})) % 2 = 1"
+    lines = line_scan(file.path, _options(file, is_first=False))
+    try:
+        row = connection.execute(f"SELECT count(*) FROM {lines} WHERE {odd}").fetchone()
+    except duckdb.Error:  # not even lines: whatever it is, it is read in order
+        return True
+    return bool(row and row[0])
+
+
+def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
+    selected = ", ".join(
+        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
+        for n, name in enumerate(names, start=1)
+    )
+    packed = file.compression
+    if packed == "none" and not DUCKDB_2:
+        packed = "uncompressed"
+    items = (
+        f"(SELECT CAST(json AS VARCHAR) AS {JSON_LINE} FROM read_json_objects("
+        f"{sql_literal(file.path)}, format = 'array', compression = {sql_literal(packed)}))"
+    )
+
+    def relation(*, is_first: bool) -> str:
+        options = _options(file, is_first=is_first)
+        lines = items if is_array else line_scan(file.path, options)
+        values = f'SELECT {JSON_LINE}, {json_texts(names)} AS "json-values" FROM {lines}'
+        return f"(SELECT *, {selected} FROM ({values}))"
+
+    return Source(
+        relation(is_first=True),
+        relation(is_first=False),
+        skipped=f"{JSON_LINE} IS NULL OR ({IS_NO_OBJECT})",
+        malformed=IS_NO_OBJECT,
+    )
+
+
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, names: Mapping[str, str], source: str
+) -> Source:
+    columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
+    header = [column.name for column in columns]
+    positions = positions_of(header, names)
+    values = readable_columns(columns, positions, source)
+    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
+    relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
+    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
+    return Source(relation, relation, ignored=ignored)
+
+
+# -- clean_csv_job.rejects -------------------------------------------------------------------------
+
+
+class Rejected(NamedTuple):
+    """A record that is no row, with its line in the file."""
+
+    line: int
+    column: str | None
+    reason: str
+    raw: str
+
+
+def unread_records(connection: duckdb.DuckDBPyConnection, file: Fetched) -> list[RejectedRecord]:
+    """What the first scan could not read, in the file's order."""
+    row = connection.execute(REJECTS_EXIST).fetchone()
+    if row is None or not row[0]:
+        return []
+    rows = connection.execute(REJECTED_RECORDS).fetchall()
+    if file.compression == "zstd":  # there, the line is the number among the records
+        return [RejectedRecord(*row) for row in rows]
+    with open(file.path, "rb") as opened:
+        return list(with_lines(rows, opened))
+
+
+def write_rejects(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    *,
+    url: str,
+    encoding: str,
+) -> int:
+    """Write the malformed rows with their lines; returns how many.
+
+    Args:
+        url: how the file names the object.
+        encoding: of the original.
+    """
+    count = 0
+    with open(path, "w", encoding="utf-8") as file:
+        for found in _rejected(connection, source, unread, encoding):
+            about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
+            if found.column is not None:
+                about["column"] = found.column
+            about.update(reason=found.reason, raw=found.raw)
+            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def check_lines(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    *,
+    rows: int,
+    url: str,
+) -> None:
+    """Compare the records with the file's lines, which DuckDB may pass over without a word.
+
+    Args:
+        rows: every record that is not `unread`, rejected or not.
+    """
+    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
+        return
+    lines, empty = _count_lines(file.path)
+    lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
+    least = rows + len(unread)
+    if source.breaks:
+        least += sum(record.line_count - 1 for record in unread)
+        if least != lines:
+            query = f"SELECT coalesce(sum({source.breaks}), 0) FROM {source.again}"
+            row = connection.execute(query).fetchone()
+            least += int(row[0]) if row else 0
+    if not least <= lines <= least + empty:
+        lost = lines - least if least > lines else lines - least - empty
+        raise JobError(lines_lost(url, lines, lost))
+
+
+def _count_lines(path: str) -> tuple[int, int]:
+    """All lines, and the empty ones."""
+    lines = empty = 0
     with open(path, "rb") as file:
-        for position, line, kind, message, column, raw in rows:
-            if compression != "zstd":  # there, it is the number among the records
-                while at < position:
-                    piece = file.read(min(MEGABYTE, position - at))
-                    if not piece:
-                        break
-                    at += len(piece)
-                    line_at += piece.count(b"\n")
-                line = line_at
-            yield line, column, reason_of(kind, message, encoding), raw.strip("\r\n")
+        for line in file:
+            lines += 1
+            empty += line in (b"\n", b"\r\n")
+    return lines, empty
 
 
-def no_objects(connection, source, unread_lines):
-    """The same of JSON that is no object; lines that could not be read lie between these."""
+def _rejected(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    encoding: str,
+) -> Iterator[Rejected]:
+    for record in unread:
+        reason = reason_of(record.kind, record.message, encoding)
+        column = record.column(source.header)
+        yield Rejected(record.line, column, reason, record.raw)
+    yield from _no_objects(connection, source, [record.line for record in unread])
+
+
+def _no_objects(
+    connection: duckdb.DuckDBPyConnection, source: Source, unread_lines: Sequence[int]
+) -> Iterator[Rejected]:
+    """JSON that is no object; lines that could not be read lie between these."""
     if not source.malformed:
         return
     rows = connection.cursor().execute(
-        'SELECT number, "json-line" FROM (SELECT *, row_number() OVER () AS number'
-        f" FROM {source.passing}) WHERE {source.malformed}"
+        f"SELECT number, {JSON_LINE} FROM (SELECT *, row_number() OVER () AS number"
+        f" FROM {source.again}) WHERE {source.malformed}"
     )
     between = 0
     while True:
@@ -643,64 +990,184 @@ def no_objects(connection, source, unread_lines):
         for number, raw in batch:
             while between < len(unread_lines) and unread_lines[between] <= number + between:
                 between += 1
-            yield number + between, None, "not a JSON object", raw
+            yield Rejected(number + between, None, NO_OBJECT, raw)
 
 
-def write_rejects(connection, path, fetched, form, source, url):
-    """Write the malformed rows with their lines; answers how many."""
-    collect_malformed(connection, source.header)
-    unread = list(unread_rows(connection, *fetched, form.get("encoding", "utf-8")))
-    count = 0
-    with open(path, "w", encoding="utf-8") as file:
-        for rows in (unread, no_objects(connection, source, [row[0] for row in unread])):
-            for line, column, reason, raw in rows:
-                about = {"source": url, "line": line, "rule": "malformed"}
-                if column is not None:
-                    about["column"] = column
-                about.update(reason=reason, raw=raw)
-                file.write(json.dumps(about, ensure_ascii=False) + "\n")
-                count += 1
-    return count
+# -- reading_rules.casts ---------------------------------------------------------------------------
 
 
-def check_lines(connection, fetched, form, source, readable, unread, url):
-    """Hold the records against the file's lines, which DuckDB may pass over without a word."""
-    path, compression = fetched
-    if compression == "zstd" or form["type"] not in ("csv", "jsonl"):
-        return
-    lines = empty = 0
-    with open(path, "rb") as file:
-        for line in file:
-            lines += 1
-            empty += line in (b"\n", b"\r\n")
-    is_csv = form["type"] == "csv"
-    lines = max(0, lines - (1 if is_csv and form["header"] else 0))
-    least = readable + unread
-    if is_csv:
-        heights = "strlen(told) - strlen(replace(told, chr(10), ''))"
-        within = connection.execute(
-            f"SELECT coalesce(sum({heights}), 0)"
-            " FROM (SELECT trim(raw, chr(10) || chr(13)) AS told FROM malformed)"
-        ).fetchone()[0]
-        least += within
-    if is_csv and least != lines:
-        breaks = " + ".join(
-            f"(strlen(coalesce({field}, '')) - strlen(replace(coalesce({field}, ''), chr(10), '')))"
-            for field in source.fields
+DUCKDB_TYPES: Final = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+_DAY: Final = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
+_SHAPES: Final = {
+    "integer": r"[+-]?\d+",
+    "date": _DAY,
+    "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
+    "timestamp": (
+        _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
+    ),
+}
+_WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+_FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
+_LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
+
+
+def column_type(contract_type: str) -> str:
+    """The DuckDB type of a contract type."""
+    return DUCKDB_TYPES.get(contract_type) or contract_type.upper()
+
+
+def cast_text(raw: str, kind: str) -> str:
+    """The value of a text; NULL where it is no value of the type.
+
+    What is written as DuckDB would write it needs no closer look, which makes most values cheap.
+
+    Args:
+        raw: SQL of the text.
+        kind: the contract's type.
+    """
+    value = f"trim({raw})"
+    if kind == "string":
+        return raw
+    if kind == "boolean":  # true, t, yes, y, 1 and their opposites, in any case
+        return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
+    if kind == "double":
+        shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
+        return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
+    if kind == "timestamp":
+        return _timestamp(raw, value)
+    duckdb_type = column_type(kind)
+    typed = f"TRY_CAST({raw} AS {duckdb_type})"
+    shape = _SHAPES.get(kind) or _decimal_shape(kind)
+    shaped = _shaped(value, shape, f"TRY_CAST({value} AS {duckdb_type})")
+    if kind not in _SHAPES:
+        shaped = f"coalesce({shaped}, {_with_exponent(value, duckdb_type)})"
+    common = f"CAST({typed} AS VARCHAR) = {raw}"
+    if kind == "date":  # 'infinity' is one for DuckDB
+        common = f"{raw} LIKE '____-__-__' AND {raw} >= '0001' AND {common}"
+    return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
+
+
+def uncastable(column: str) -> str:
+    """True for a row whose text of this column is no value of its type."""
+    return f"{text_column(column)} IS NOT NULL AND {sql_identifier(column)} IS NULL"
+
+
+def castable(types: Mapping[str, str]) -> str:
+    """True for a row of which every text is missing or a value of its column's type.
+
+    Args:
+        types: of the contract's columns, by name.
+    """
+    typed = [name for name, kind in types.items() if kind != "string"]
+    return " AND ".join(f"NOT ({uncastable(name)})" for name in typed) or "true"
+
+
+def filtered_out(types: Mapping[str, str], query: str) -> str:
+    """True for a row that the query leaves out: one all of whose values have their types.
+
+    Args:
+        query: SQL of a person, which may end in a comment.
+    """
+    return f"{castable(types)} AND ({query}\n) IS NOT TRUE"
+
+
+def _timestamp(raw: str, value: str) -> str:
+    instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    # On its first and last day an offset may carry it out of the calendar.
+    at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+    out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+    inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
+    shaped = _shaped(value, _SHAPES["timestamp"], inside)
+    # strptime takes short numbers, and space around the whole: neither fits this length.
+    fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
+    common = f"CASE WHEN {fits} THEN try_strptime({raw}, {_INSTANT}) END"
+    return f"coalesce({common}, {shaped})"
+
+
+def _with_exponent(value: str, decimal: str) -> str:
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    typed = f"TRY_CAST({value} AS {decimal})"
+    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
+    same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
+
+
+def _shaped(value: str, shape: str, typed: str) -> str:
+    return f"CASE WHEN regexp_full_match({value}, {sql_literal(shape)}) THEN {typed} END"
+
+
+def _decimal_shape(kind: str) -> str:
+    """Digits that need no rounding; zeros behind the last place do not count."""
+    scale = int(kind.rstrip(")").split(",")[1])
+    return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
+
+
+# -- clean_csv_job.main ----------------------------------------------------------------------------
+
+
+class MixedLineEnds(Exception):
+    """The scan came to a line end unlike the others before it."""
+
+
+class Counts(NamedTuple):
+    """Rows that are written, and rows that the query leaves out."""
+
+    written: int
+    filtered: int
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    source: Source,
+    types: Mapping[str, str],
+    query: str | None,
+) -> Counts:
+    """Write the rows for which the query is true.
+
+    Args:
+        types: of the contract's columns, by name.
+    """
+    texts = ", ".join(f"{text_column(name)} AS {sql_identifier(name)}" for name in types)
+    filtered = "false"
+    first, again = source.first, source.again
+    if query:
+        typed = ", ".join(
+            f"{cast_text(text_column(name), kind)} AS {sql_identifier(name)}"
+            for name, kind in types.items()
         )
-        query = f"SELECT coalesce(sum({breaks}), 0) FROM {source.passing}"
-        least += connection.execute(query).fetchone()[0]
-    if not least <= lines <= least + empty:
-        wrong = least - lines if least > lines else lines - least - empty
-        raise JobError(
-            f"{url}: {wrong:,} of its {lines:,} lines are"
-            f" {'there twice' if least > lines else 'lost'} when it is read as this dataset's"
-            " format says: a quote is not closed, or a record is longer than"
-            f" {LONGEST_RECORD:,} bytes; mend the object"
-        )
+        first = f"(SELECT *, {typed} FROM {first})"
+        again = f"(SELECT *, {typed} FROM {again})"
+        filtered = f"({filtered_out(types, query)})"
+    try:
+        row = connection.execute(
+            f"COPY (SELECT {texts} FROM {first} WHERE CASE WHEN {source.skipped} THEN false"
+            f" WHEN {filtered} THEN false ELSE true END) TO {sql_literal(path)}"
+            " (FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '')"
+        ).fetchone()
+        written = int(row[0]) if row else 0
+        if not query:
+            return Counts(written, 0)
+        left_out = f"CASE WHEN {source.skipped} THEN false ELSE {filtered} END"
+        row = connection.execute(f"SELECT count(*) FROM {again} WHERE {left_out}").fetchone()
+        return Counts(written, int(row[0]) if row else 0)
+    except duckdb.Error as error:
+        if has_mixed_line_ends(error):
+            raise MixedLineEnds(first_line(error)) from error
+        if query and not isinstance(error, duckdb.InvalidInputException):
+            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
+        raise JobError(f"the object cannot be read: {first_line(error)}") from error
 
 
-def connect(directory):
+def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
     connection = duckdb.connect(
         os.path.join(directory, "work.duckdb"),
@@ -713,22 +1180,51 @@ def connect(directory):
     )
     connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_directories = [{text(directory + '/')}]")
+    connection.execute(f"SET allowed_directories = [{sql_literal(directory + '/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def refuse_large(size, dataset, url):
-    limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
-    if size > limit * MEGABYTE:
-        raise JobError(
-            f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
-            " split it, raise the limit, or take a Spark job instead"
-        )
+def clean(
+    file: Fetched, dataset: Mapping[str, Any], directory: str, url: str, query: str | None
+) -> dict[str, Any]:
+    """Write data.csv and rejected.jsonl into the directory; returns what the report says of them.
+
+    Args:
+        url: how messages and rejects name the object.
+    """
+    form = format_of(dataset)
+    types = {column["name"]: column.get("type", "string") for column in dataset["columns"]}
+    connection = connect(directory)
+    data = os.path.join(directory, "data.csv")
+    source = open_source(connection, file, dataset, url)
+    try:
+        counts = write_rows(connection, data, source, types, query)
+    except MixedLineEnds:
+        for statement in FORGET_REJECTS:
+            connection.execute(statement)
+        file = equalized(file)
+        source = open_source(connection, file, dataset, url)
+        counts = write_rows(connection, data, source, types, query)
+    unread = unread_records(connection, file)
+    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
+    bad = write_rejects(connection, rejected, source, unread, url=url, encoding=encoding)
+    rows = counts.written + counts.filtered + bad - len(unread)
+    check_lines(connection, file, form, source, unread, rows=rows, url=url)
+    connection.close()
+    return {
+        "rowsIn": counts.written + counts.filtered + bad,
+        "rowsOut": counts.written,
+        "rowsFiltered": counts.filtered,
+        "rowsBad": bad,
+        "format": "csv",
+        "files": ["data/part-00000.csv"],
+        "ignoredColumns": list(source.ignored),
+    }
 
 
-def run(options, s3, directory):
+def run(options: Any, s3: Any, directory: str) -> None:
     started = time.monotonic()
     bucket, key = split_url(options.INPUT_URL)
     if key.endswith("/"):
@@ -739,41 +1235,18 @@ def run(options, s3, directory):
     snapshot = json.load(s3.get_object(Bucket=dataset_bucket, Key=dataset_key)["Body"])
     dataset = snapshot["dataset"]
     source = s3.get_object(Bucket=bucket, Key=key)
-    refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    form = {**CSV, **(dataset.get("format") or {})}
-    fetched = fetch(source["Body"], key, form, directory, options.INPUT_URL)
+    _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
+    file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
     log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-
-    connection = connect(directory)
-    data, rejected = os.path.join(directory, "data.csv"), os.path.join(directory, "rejected.jsonl")
-
-    def write(file):
-        rows = open_source(connection, *file, dataset, options.INPUT_URL)
-        return rows, write_rows(connection, data, rows, dataset["columns"], options.QUERY)
-
-    try:
-        rows, (kept, filtered) = write(fetched)
-    except MixedLineEnds:
-        connection.execute("DROP TABLE IF EXISTS unread")
-        connection.execute("DROP TABLE IF EXISTS unread_scan")
-        fetched = (with_equal_line_ends(fetched[0]), "none")
-        rows, (kept, filtered) = write(fetched)
-    bad = write_rejects(connection, rejected, fetched, form, rows, options.INPUT_URL)
-    check_lines(connection, fetched, form, rows, kept + filtered, bad, options.INPUT_URL)
-    connection.close()
+    found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
     report = {
         "jobId": options.JOB_ID,
         "runId": options.RUN_ID,
-        "rowsIn": kept + filtered + bad,
-        "rowsOut": kept,
-        "rowsFiltered": filtered,
-        "rowsBad": bad,
-        "format": "csv",
-        "files": ["data/part-00000.csv"],
-        "ignoredColumns": list(rows.ignored),
+        **found,
         "seconds": round(time.monotonic() - started, 3),
     }
-    s3.upload_file(data, out_bucket, prefix + "data/part-00000.csv")
+    s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + found["files"][0])
+    rejected = os.path.join(directory, "rejected.jsonl")
     s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
     s3.put_object(
         Bucket=out_bucket,
@@ -784,8 +1257,8 @@ def run(options, s3, directory):
     log("wrote", **report)
 
 
-def main(argv=None):
-    """Run the job; answers None, or the one line that says why it failed."""
+def main(argv: Sequence[str] | None = None) -> str | None:
+    """Run the job; returns None, or the one line that says why it failed."""
     options = arguments(argv)
     try:
         with tempfile.TemporaryDirectory(prefix="clean-csv-") as directory:
@@ -795,6 +1268,15 @@ def main(argv=None):
             log("failed", error=repr(error))
         return f"clean_csv: {' '.join(str(error).split())}"
     return None
+
+
+def _refuse_large(size: int, dataset: Mapping[str, Any], url: str) -> None:
+    limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
+    if size > limit * MEGABYTE:
+        raise JobError(
+            f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
+            " split it, raise the limit, or take a Spark job instead"
+        )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ SLOW_FIRST: Final = (
     ONE_CLOUD,
     "spark",
     "cli/test_demo.py",
+    "upgrade",
     "benchmarks",
     "permissions",
     "integration",

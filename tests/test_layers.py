@@ -13,14 +13,25 @@ LAYERS: Final = (
     {"publishing"},
     {"runs", "transformation"},
     {"validation", "stores", "dataset_loading"},
-    {"reading", "sources", "remote_jobs"},
+    {"reading", "remote_jobs"},
+    {"sources"},
     {"tabular", "ledger"},
     {"runtime"},
     {"contracts"},
+    {"reading_rules"},  # also part of the Glue job: nothing but the standard library
 )
 RANKS: Final = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 MODULES: Final = sorted(deployed_code.modules())
 LARGEST_FOLDER: Final = 20  # but for steps, which has a handler for every function
+LONGEST_HANDLER: Final = 120  # lines: decode, build what is needed, one call, encode
+# Handlers whose logic has still to move into a package. The list shrinks; nothing is added to it.
+STILL_LONGER: Final = {
+    "steps.job_watcher",
+    "steps.reaper",
+    "steps.record_items",
+    "steps.record_unit",
+    "steps.submit_job",
+}
 
 
 def _package(module: str) -> str:
@@ -48,6 +59,12 @@ def test_a_module_imports_its_own_package_and_lower_layers_only(module: str) -> 
 def test_a_handler_imports_no_handler(module: str) -> None:
     others = {n for n in deployed_code.imports(module) if n in MODULES and n.startswith("steps.")}
     assert not others
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("steps.")])
+def test_a_handler_is_short(module: str) -> None:
+    lines = len(deployed_code.modules()[module].read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_HANDLER or module in STILL_LONGER
 
 
 def test_folders_stay_small_enough_to_look_through() -> None:

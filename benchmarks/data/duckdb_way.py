@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- everything in these texts is ours
 """Plain DuckDB: the SQL that somebody would write by hand for just this file.
 
 The fastest of what was tried: two scans of the file (valid rows; broken ones) instead of a table,

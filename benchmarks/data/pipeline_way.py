@@ -14,11 +14,13 @@ from contracts.dataset import Dataset, DatasetSnapshot
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from contracts.messages import Transform, Validate
 from runtime import clients
-from steps import transform, validate
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 BUCKET: Final = "bench"
 RUN: Final = "bench"
-EPHEMERAL_MEGABYTES: Final = "10240"
+EPHEMERAL_MEGABYTES: Final = 10240
 UNIT: Final = layout.unit_id(0, 0)
 _CONTRACT: Final = Path(__file__).resolve().parents[2] / "datasets" / "orders.yaml"
 _OUTPUT: Final = (
@@ -34,7 +36,7 @@ class PipelineWay:
     """The shipped contract `orders`, without its job."""
 
     def __init__(self, store: Store, source_key: str, memory_megabytes: int) -> None:
-        self._memory = str(memory_megabytes)
+        self._capacity = Capacity(memory_megabytes, EPHEMERAL_MEGABYTES)
         client = FileS3(store)
         clients.client = lambda service: client  # noqa: ARG005 -- S3 is the only one they use
         size = store.path(source_key).stat().st_size
@@ -42,12 +44,10 @@ class PipelineWay:
             client.put_object(Key=key, Body=json.dumps(document).encode())
 
     def clean(self) -> None:
-        settings = validate.Settings(BUCKET, aws_lambda_function_memory_size=self._memory)
-        validate.validate(Validate(run_id=RUN, unit_id=UNIT), settings)
+        validate_unit(Validate(run_id=RUN, unit_id=UNIT), BUCKET, self._capacity)
 
     def transform(self) -> None:
-        settings = transform.Settings(BUCKET, self._memory, EPHEMERAL_MEGABYTES)
-        transform.transform(Transform(run_id=RUN, unit_id=UNIT), settings)
+        transform_unit(Transform(run_id=RUN, unit_id=UNIT), BUCKET, self._capacity)
 
 
 def _run_documents(source_key: str, size: int) -> dict[str, object]:

@@ -42,7 +42,7 @@ class Store:
 
 
 class FileS3:
-    """The calls of an S3 client that `steps.validate` and `steps.transform` make."""
+    """The calls of an S3 client that `validation` and `transformation` make."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -82,18 +82,19 @@ def _timeout(minutes: int) -> int:
     return 60 * minutes + 3600
 
 
-def _submit(meter: Meter) -> Way:
+def _submit(deployment: Deployment) -> Way:
     def step(payload: dict[str, Any], _context: Any) -> Any:
-        answer = submit_job.handler(payload, STEP_CONTEXT)
+        response = submit_job.handler(payload, STEP_CONTEXT)
         metrics.clear_metrics()  # or they would be printed
-        return answer
+        deployment.durable.await_invocations(1)
+        return response
 
-    return meter.function("submit-job", step)
+    return deployment.meter.function("submit-job", step)
 
 
 def _submit_others(deployment: Deployment, jobs: int, minutes: int) -> None:
     """The jobs of other units, whose callbacks nobody waits for here."""
-    submit = _submit(deployment.meter)
+    submit = _submit(deployment)
     for unit in range(1, jobs):
         message = submission(layout.unit_id(0, unit), _timeout(minutes), f"other-{unit}")
         submit(message.to_json(), None)
@@ -108,7 +109,7 @@ def _run(deployment: Deployment, way: Way, minutes: int) -> None:
     with closing_runner(meter.orchestrator(way)) as runner:
         meter.checkpoints_of(runner)
         deployment.durable.runner = runner
-        runner.register_function("submit-job", _submit(meter))
+        runner.register_function("submit-job", _submit(deployment))
         poll = meter.function("poll-job", lambda _event, _context: deployment.poll())
         runner.register_function("poll-job", poll)
         failures: list[BaseException] = []
@@ -128,7 +129,7 @@ def _play_schedule(deployment: Deployment, runs_before: int, failures: list[Base
     try:
         while len(deployment.glue.runs) == runs_before:
             time.sleep(0.01)
-        time.sleep(0.3)  # submit-job's own answer is on its way to the orchestrator
+        deployment.durable.await_invocations(2)
         while not deployment.durable.answered:
             deployment.watch()
     except BaseException as error:

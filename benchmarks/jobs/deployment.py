@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,8 +30,8 @@ from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from runtime import clients as aws
-from runtime import s3 as storage
 from runtime.handler import metrics, settings_from_environment, use_clock, utc_now
+from sources import frozen
 from steps import job_watcher
 
 GLUE_JOB: Final = "stack-clean-csv"
@@ -62,6 +63,22 @@ class Durable:
         self._meter = meter
         self.runner: Any = None
         self.answered = False
+
+    def await_invocations(self, ended: int) -> None:
+        """Wait until the runner has ended so many invocations of the orchestrator.
+
+        What completes while an invocation ends costs the runner one more. A job's submission and
+        end come long after the orchestrator has suspended, so here they wait for that.
+        """
+        deadline = time.monotonic() + 60
+        while self.runner and self._ended() < ended:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._ended()} of {ended} invocations ended in 60 s")
+            time.sleep(0.005)
+
+    def _ended(self) -> int:
+        executions = self.runner._store.list_all()
+        return len(executions[0].invocation_completions) if executions else 0
 
     def send_durable_execution_callback_success(self, CallbackId: str, Result: bytes) -> Any:
         self._meter.request("callbacks")
@@ -144,8 +161,8 @@ def deployed(minutes: int, units: int, meter: Meter) -> Iterator[Deployment]:
     real_client = aws.client
     with mock_aws():
         real_client.cache_clear()
-        storage.read_snapshot.cache_clear()
-        storage.read_manifest_part.cache_clear()
+        frozen.read_snapshot.cache_clear()
+        frozen.read_manifest_part.cache_clear()
         _make_tables()
         real_client("s3").create_bucket(Bucket=DATA_BUCKET)
         _put_run(real_client("s3"), units)

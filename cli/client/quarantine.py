@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 from cli.client.deployment import Deployment
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from contracts import layout
-from contracts.columns import folded, source_names
-from contracts.dataset import CsvFormat, DatasetSnapshot, ParquetFormat, effective_compression
+from contracts.columns import source_names
+from contracts.dataset import CsvFormat, DatasetSnapshot, ParquetFormat
+from reading_rules.encodings import effective_compression
+from reading_rules.header import folded
 from sources import zstd
 
 VALUES: Final = "values"  # what a person mends: the row by the contract's columns, as text

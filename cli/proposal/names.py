@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.columns import folded
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS
+from reading_rules.header import folded
 
 _LENGTH: Final = 63
 _SOURCE_LENGTH: Final = 256

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """What a sample's columns hold: types, absent values, ranges, candidate keys. Read by DuckDB.
 
 Types are told as strictly as validation reads them. Real samples are dirty: a type that nearly all
@@ -20,7 +19,9 @@ from cli.proposal.names import LeftOut, NamedField, named_fields
 from cli.proposal.sample import SampleObject
 from cli.proposal.table import Loaded, load, number_of, row_of
 from contracts.dataset import COLUMNS_AT_MOST
-from tabular.workspace import column_type, connect, text
+from reading_rules.casts import cast_text
+from tabular.sql import column_type, sql_literal
+from tabular.workspace import connect
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
@@ -28,12 +29,7 @@ _ROWS_FOR_RULES: Final = 20  # fewer tell nothing of values that are to come
 _DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent
 _ROWS_FOR_DIRT: Final = 50
 _KEY_COLUMNS_TRIED: Final = 12
-_DATE: Final = r"\d{4}-\d{2}-\d{2}"
-_TIMESTAMP: Final = (
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?"
-)
 _NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
-_DOUBLE: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _CODE: Final = re.compile(r"\S{1,30}")
 _KEY_NAMES: Final = re.compile(r"(^|_)(id|key|no|nr|number|code|uuid)$")
 
@@ -183,19 +179,20 @@ def _type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> tu
     """
     trimmed = f"trim({value})"
 
-    def count(shape: str, kind: str) -> str:
-        cast = f"TRY_CAST({trimmed} AS {kind}) IS NOT NULL"
-        return f"count(*) FILTER (WHERE regexp_full_match({trimmed}, {text(shape)}) AND {cast})"
+    def count(kind: str, condition: str = "true") -> str:
+        """Values of a type, as validation reads it."""
+        return f"count(*) FILTER (WHERE {cast_text(value, kind)} IS NOT NULL AND {condition})"
 
     whole = f"length(regexp_replace(split_part({trimmed}, '.', 1), '[^0-9]', '', 'g'))"
-    numeric = f"FILTER (WHERE regexp_full_match({trimmed}, {text(_NUMBER)}))"
     booleans = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n')"
+    is_number = f"regexp_full_match({trimmed}, {sql_literal(_NUMBER)})"
+    numeric = f"FILTER (WHERE {is_number})"
+    has_time = f"regexp_matches({trimmed}, '^.{{10}}[T ]')"
     asked = (
-        f"SELECT count(*) FILTER (WHERE lower({trimmed}) IN {booleans}), {count(_DATE, 'DATE')},"
-        f" {count(_TIMESTAMP, 'TIMESTAMPTZ')}, {count('[+-]?[0-9]+', 'BIGINT')},"
-        f" {count(_NUMBER, 'DOUBLE')}, "
-        f" count(*) FILTER (WHERE regexp_full_match({trimmed}, {text(_DOUBLE)})"
-        f" AND isfinite(TRY_CAST({trimmed} AS DOUBLE))),"
+        f"SELECT count(*) FILTER (WHERE lower({trimmed}) IN {booleans}), {count('date')},"
+        f" {count('timestamp', has_time)}, {count('integer')},"
+        f" count(*) FILTER (WHERE {is_number} AND TRY_CAST({trimmed} AS DOUBLE) IS NOT NULL),"
+        f" {count('double')},"
         f" bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')),"
         f" max(length(split_part({trimmed}, '.', 2))) {numeric}, max({whole}) {numeric}"
         " FROM sample"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from cli.exit_codes import REFUSED, CommandFailed
+from reading_rules.encodings import effective_compression
 from sources import zstd
 
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
-_ENDINGS: Final = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
         copy = scratch / "sample.parquet"
         shutil.copyfile(file, copy)
         return SampleObject("parquet", "auto", "utf-8", copy)
-    told = _ENDINGS.get(file.suffix, "none")
+    by_name = effective_compression("auto", file.name)
     data, whole = _decompressed(file, packed)
     encoding = _encoding(data)
     text = _decoded(data, encoding, whole, file)
@@ -70,7 +70,7 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
         raise CommandFailed(f"{file} is too large for a sample: give some of its items", REFUSED)
     path = scratch / "sample.txt"
     path.write_text(text, encoding="utf-8", newline="")
-    compression = "auto" if packed == told else packed
+    compression = "auto" if packed == by_name else packed
     return SampleObject(kind, compression, encoding, path, whole)
 
 

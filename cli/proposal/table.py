@@ -1,9 +1,7 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """A sample's rows as a table of texts, read as the contract's format will be."""
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,10 +10,12 @@ import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.sample import SampleObject
-from reading.column_positions import json_pointer
 from reading.parquet_schema import columns_of, shapes_of
 from reading.parquet_texts import Text, text_of
-from tabular.workspace import any_of, text
+from reading_rules.header import field_names
+from reading_rules.json_records import json_pointer
+from reading_rules.scans import csv_scan
+from tabular.sql import any_of, sql_literal
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
@@ -51,12 +51,12 @@ def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
         layout = "array" if sample.kind == "json" else "newline_delimited"
         readable = "coalesce(json_type(item) = 'OBJECT', false)"
         relation = (
-            f"read_json({text(sample.path)}, format = '{layout}', records = false,"
+            f"read_json({sql_literal(sample.path)}, format = '{layout}', records = false,"
             " columns = {item: 'JSON'}, maximum_object_size = 67108864,"
             f" ignore_errors = {str(sample.kind == 'jsonl').lower()})"
         )
         names = _keys(connection, relation)
-        values = [f"json_extract_string(item, {text(json_pointer(name))})" for name in names]
+        values = [f"json_extract_string(item, {sql_literal(json_pointer(name))})" for name in names]
     if not names:
         connection.execute("CREATE TABLE sample (nothing VARCHAR)")
         unreadable = number_of(connection, f"SELECT count(*) FROM {relation}")
@@ -81,7 +81,7 @@ def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
         values.append(shown.sql)
         faults += [broken for broken, _ in shown.faults]
     labels = ", ".join(f"c{at}" for at in range(len(columns)))
-    relation = f"read_parquet({text(sample.path)}) AS file({labels})"
+    relation = f"read_parquet({sql_literal(sample.path)}) AS file({labels})"
     return [column.name for column in columns], values, relation, f"({any_of(faults)}) IS NOT TRUE"
 
 
@@ -113,13 +113,15 @@ def _load_csv(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Lo
         first = _first_line(sample, delimiter, quote)
         header = not any(_NO_NAME.match(name) for name in first) and any(first)
         names = first if header else names
-    columns = ", ".join(f"'f{i}': 'VARCHAR'" for i in range(len(names)))
-    connection.execute(
-        f"CREATE TABLE sample AS SELECT * FROM read_csv({text(sample.path)},"
-        f" header = {str(header).lower()}, auto_detect = false, delim = {text(delimiter)},"
-        f" quote = {text(quote)}, escape = {text(quote)}, columns = {{{columns}}}, nullstr = '',"
-        " store_rejects = true, rejects_limit = 0)"
+    scan = csv_scan(
+        sample.path,
+        [f"f{i}" for i in range(len(names))],
+        "store_rejects = true, rejects_limit = 0",
+        delimiter=delimiter,
+        quote=quote,
+        header=bool(header),
     )
+    connection.execute(f"CREATE TABLE sample AS SELECT * FROM {scan}")
     if not header:
         notes.append("the first line looks like a row; if it is the header, say so: header: true")
     unreadable = number_of(connection, "SELECT count(DISTINCT line) FROM reject_errors")
@@ -141,7 +143,7 @@ def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> 
 
 
 def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
-    """The names in the header, read as `reading.header` does."""
+    """The names in the header, read as the pipeline does."""
     with sample.path.open(encoding="utf-8") as lines:
         line = next(lines, "").rstrip("\n")
     if line.count(quote) % 2:
@@ -149,7 +151,7 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
             "no contract can describe this sample: a name in its header goes on in the next line",
             REFUSED,
         )
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quotechar=quote))]
+    return field_names(line, delimiter, quote)
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from botocore.exceptions import ClientError
 
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -158,12 +159,11 @@ def _statistic(metric: Metric, values: Sequence[float]) -> float | None:
     return float(_STATISTICS[metric.statistic](values))
 
 
-class Alarms:
+class Alarms(JsonService):
     """DescribeAlarms of CloudWatch; the rest of it is refused by name."""
 
-    target_prefix: Final = "GraniteServiceVersion20100801"
-    operations: Final = frozenset({"DescribeAlarms"})
-    forwards: Final = False
+    service: ClassVar = "monitoring"
+    target_prefix: ClassVar = "GraniteServiceVersion20100801"
 
     def __init__(
         self,
@@ -177,11 +177,12 @@ class Alarms:
             alarms: resolved properties by name.
             clock: epoch seconds.
         """
+        super().__init__({"DescribeAlarms": self._describe})
         self._alarms = alarms
         self._measurements = measurements
         self._clock = clock
 
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         names = request.get("AlarmNames")
         prefix = request.get("AlarmNamePrefix", "")
         found = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -11,37 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from local.local_cloud.alarms import Alarms, Measurements
-from local.local_cloud.deploy.declared_steps import check_steps
-from local.local_cloud.deploy.deployer import deploy
-from local.local_cloud.deploy.stack import Stack
-from local.local_cloud.events.bus import EventBus
-from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
-from local.local_cloud.events.sources import Invoker, SqsMapping, SqsPoller
-from local.local_cloud.function_logs import FunctionLogs
-from local.local_cloud.http.clients import ServiceClients, polling_client
+from local.local_cloud.deployment import Deployment, Machine
+from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.front import Front
-from local.local_cloud.http.services import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
-from local.local_cloud.jobs.services import Engines, engine_parameters
+from local.local_cloud.http.services import ACCESS_KEY, REGION, SECRET_KEY
+from local.local_cloud.jobs.services import Engines
 from local.local_cloud.lambdas.service import LambdaService
-from local.local_cloud.message_moves import MessageMoves
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
-from local.local_cloud.permissions.requests import calls_of
-from local.local_cloud.permissions.roles import IamService
-from local.local_cloud.permissions.sts import StsService
 from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
-from local.local_cloud.template.conditions import as_given
-from local.local_cloud.template.loader import Template, load_template
 
 __all__ = ["DEFAULT_PORT", "CloudError", "LocalCloud"]
 
 DEFAULT_PORT: Final = 4566
 DEFAULT_STACK_NAME: Final = "durable-pipeline"
 Part = TypeVar("Part")
-_WAREHOUSE_SECRET: Final = "local-warehouse"  # noqa: S105  (its name)
 
 
 class LocalCloud:
@@ -99,9 +84,7 @@ class LocalCloud:
         self._running = contextlib.ExitStack()
         self._front: Front | None = None
         self._clients: ServiceClients | None = None
-        self._bus: EventBus | None = None
-        self._functions: LambdaService | None = None
-        self._pollers: list[SqsPoller] = []
+        self._deployment: Deployment | None = None
 
     @property
     def endpoint_url(self) -> str:
@@ -110,7 +93,7 @@ class LocalCloud:
 
     @property
     def functions(self) -> LambdaService:
-        return _known(self._functions)
+        return _known(self._deployment).functions
 
     def client(self, service: str) -> Any:
         """A boto3 client of a service of this cloud."""
@@ -159,11 +142,26 @@ class LocalCloud:
     def stop(self) -> None:
         """End everything; again is harmless."""
         self._running.close()
-        # Their long polls have ended with the substrate.
-        for poller in self._pollers:
-            poller.join()
-        self._pollers.clear()
-        self._bus = None
+        if self._deployment is not None:
+            self._deployment.join()
+
+    def update(self, template: Path) -> None:
+        """Deploy another template over the one that runs, as `sam deploy` over a stack.
+
+        Data stays. Functions have the new code at their next invocation; durable executions go on
+        with the version that they began with, and new ones begin with the one that was published
+        just now. Parameters stay as they were.
+
+        Args:
+            template: with its code beside it; may lie elsewhere than the one before.
+
+        Raises:
+            TemplateError: it is wrong, or changes what an update cannot change here. Parts of it
+                may be deployed then: nothing is rolled back.
+        """
+        deployment = _known(self._deployment)
+        deployment.deploy(template, self._stack_name, self._parameters)
+        self._describe(deployment)
 
     def _start(self) -> None:
         self._running.enter_context(claimed(self._state_dir))
@@ -180,38 +178,21 @@ class LocalCloud:
         front.substrate_port = substrate.port
         direct = ServiceClients(substrate.url)
         self._running.callback(direct.close)
-        template = self._load_template(direct)
-        engines.configure(template.parameters)
-        stack = Stack(
-            name=self._stack_name,
-            directory=template.directory,
-            clients=direct,
-            queue_base_url=f"{front.url}/{ACCOUNT_ID}/",
-            define_job=engines.glue.define_job,
+        deployment = Deployment(
+            Machine(front, substrate, clients, direct, engines, self._state_dir, self._running),
+            self.permissions,
+            self._redelivery_seconds,
         )
-        self.outputs = deploy(template, stack)
-        check_steps(stack.functions)
-        role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
-        stack.account_roles += [role_arn] if role_arn else []
+        self._deployment = deployment
         self._running.callback(self.permissions.write_calls, self._state_dir, self._template_path)
-        front.guard = self.permissions.deployed(stack, calls_of)
-        front.add_rest("sts", StsService(self.permissions.principals, stack.grants.roles))
-        front.add_rest("iam", IamService(stack.grants, self.permissions.forget, substrate.port))
-        self._start_functions(front, stack)
-        self._start_events(front, substrate, stack)
-        self.parameters = {name: as_given(value) for name, value in template.parameters.items()}
-        self.warnings = stack.warnings.lines() + self._own_warnings()
-        self._write_cloud_file()
+        deployment.deploy(self._template_path, self._stack_name, self._parameters)
+        self._describe(deployment)
 
-    def _load_template(self, clients: ServiceClients) -> Template:
-        secret = clients.get("secretsmanager").create_secret(
-            Name=_WAREHOUSE_SECRET,
-            SecretString=json.dumps({"username": "local", "password": "local"}),
-        )
-        fallbacks = {**engine_parameters(self._parameters), "RedshiftSecretArn": secret["ARN"]}
-        if "RedshiftClusterIdentifier" not in self._parameters:
-            fallbacks["RedshiftWorkgroupName"] = "local"
-        return load_template(self._template_path, self._parameters, self._stack_name, fallbacks)
+    def _describe(self, deployment: Deployment) -> None:
+        self.outputs = deployment.outputs
+        self.parameters = deployment.parameters
+        self.warnings = deployment.warnings + self._own_warnings()
+        self._write_cloud_file()
 
     def _start_engines(self, front: Front) -> Engines:
         engines = Engines(
@@ -225,54 +206,9 @@ class LocalCloud:
         engines.start()
         return engines
 
-    def _start_functions(self, front: Front, stack: Stack) -> None:
-        log_dir, clients, group = self._state_dir / "logs", stack.clients, stack.log_groups
-        groups = {one: [name for name in group if group[name] == one] for one in group.values()}
-        logs = FunctionLogs(groups, log_dir, clients)
-        functions = LambdaService(
-            list(stack.functions.values()),
-            endpoint_url=front.url,
-            region=REGION,
-            account_id=ACCOUNT_ID,
-            on_status_change=self._publish,
-            log_dir=log_dir,
-            refuses=self.permissions.refuses_chained_invoke,
-            on_created=lambda spec: logs.know(self.permissions.know_function(spec)),
-            clients=clients,
-        )
-        functions.start()
-        self._running.callback(functions.stop)
-        front.add_rest("lambda", functions)
-        self._functions = functions
-        front.add_json(logs)
-        front.add_json(Alarms(stack.alarms, Measurements(functions.counts, log_dir, clients)))
-        moves = MessageMoves(_known(self._clients))
-        front.add_json(moves)
-        self._running.callback(moves.stop)
-
-    def _start_events(self, front: Front, substrate: Substrate, stack: Stack) -> None:
-        deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)
-        bus = self._bus = EventBus(stack.rules, deliver, self.permissions.may_deliver)
-        bus.start()
-        self._running.callback(bus.stop)
-        front.add_json(bus)
-        sqs = polling_client(substrate.url)
-        self._running.callback(sqs.close)
-        for mapping in stack.mappings:
-            self._poll(sqs, mapping, self.functions)
-        if stack.bridged_buckets and bus.listens_to("aws.s3"):
-            bridge = S3EventBridge(stack.clients, stack.queue_base_url, bus.publish)
-            self._poll(sqs, bridge.mapping(), bridge)
-
-    def _poll(self, sqs: Any, mapping: SqsMapping, invoker: Invoker) -> None:
-        poller = SqsPoller(mapping, sqs, invoker, self._redelivery_seconds)
-        poller.start()
-        self._pollers.append(poller)
-        self._running.callback(poller.stop)
-
     def _publish(self, event: Mapping[str, Any]) -> None:
-        if self._bus is not None:
-            self._bus.publish(event)
+        if self._deployment is not None:
+            self._deployment.publish(event)
 
     def _own_warnings(self) -> tuple[str, ...]:
         if self._redelivery_seconds is None:

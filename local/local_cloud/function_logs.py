@@ -6,18 +6,20 @@ line. Jobs put their logs into the substrate, where calls for other groups go on
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from botocore.exceptions import ClientError
 from botocore.utils import ArnParser
 
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.refusals import not_emulated
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
@@ -49,12 +51,12 @@ class _Event:
         }
 
 
-class FunctionLogs:
+class FunctionLogs(JsonService):
     """DescribeLogStreams, FilterLogEvents and GetLogEvents of CloudWatch Logs."""
 
-    target_prefix: Final = "Logs_20140328"
-    operations: Final = frozenset(_CALLS)
-    forwards: Final = True
+    service: ClassVar = "logs"
+    target_prefix: ClassVar = "Logs_20140328"
+    forwards: ClassVar = True
 
     def __init__(
         self, groups: Mapping[str, Sequence[str]], directory: Path, clients: ServiceClients
@@ -66,15 +68,20 @@ class FunctionLogs:
             directory: of the functions' logs, `<function>.log`.
             clients: of the substrate.
         """
+        super().__init__({name: functools.partial(self._serve, name) for name in _CALLS})
         self._groups = dict(groups)
         self._directory = directory
         self._clients = clients
+
+    def groups_are(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Know the groups of an updated template; those of functions created by call stay."""
+        self._groups = {**self._groups, **groups}
 
     def know(self, function: FunctionSpec) -> None:
         """A function that is created while the cloud runs logs into a group of its own."""
         self._groups[f"/aws/lambda/{function.name}"] = [function.name]
 
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _serve(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         group = _group_of(request)
         if group not in self._groups:
             return self._forwarded(operation, request)

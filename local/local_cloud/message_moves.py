@@ -14,11 +14,12 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.services import ServiceError
 
 RUNNING: Final = "RUNNING"
@@ -60,11 +61,12 @@ class _Task:
         }
 
 
-class MessageMoves:
+class MessageMoves(JsonService):
     """A part of SQS; everything else of it is the substrate's."""
 
-    target_prefix: Final = "AmazonSQS"
-    forwards: Final = True
+    service: ClassVar = "sqs"
+    target_prefix: ClassVar = "AmazonSQS"
+    forwards: ClassVar = True
 
     def __init__(self, clients: ServiceClients) -> None:
         """Prepare it.
@@ -73,22 +75,17 @@ class MessageMoves:
             clients: of the endpoint, whose queue URLs are those that callers know.
         """
         self._clients = clients
-        self._operations = {
-            "StartMessageMoveTask": self._start,
-            "ListMessageMoveTasks": self._list,
-            "CancelMessageMoveTask": self._cancel,
-            "ListDeadLetterSourceQueues": self._list_sources,  # the substrate has none
-        }
+        super().__init__(
+            {
+                "StartMessageMoveTask": self._start,
+                "ListMessageMoveTasks": self._list,
+                "CancelMessageMoveTask": self._cancel,
+                "ListDeadLetterSourceQueues": self._list_sources,  # the substrate has none
+            }
+        )
         self._tasks: list[_Task] = []
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._operations)
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        return self._operations[operation](request)
 
     def stop(self) -> None:
         """End the tasks that are running; what they have not moved stays."""

@@ -21,6 +21,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.source import Number, StrictContract, Truth, Whole
+from reading_rules.header import folded
 
 COLUMN_NAME_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,62}$"
 RULE_NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
@@ -92,11 +93,6 @@ class TypedColumn(StrictContract):
 def source_names(columns: Iterable[TypedColumn]) -> dict[str, str]:
     """What the columns are called in a file, by their own names, in their order."""
     return {column.name: column.source or column.name for column in columns}
-
-
-def folded(name: str) -> str:
-    """A name of a file as names are compared where their case does not matter."""
-    return name.strip().lower()
 
 
 def refuse_one_source_for_two(columns: Iterable[TypedColumn]) -> None:

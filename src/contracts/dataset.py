@@ -37,7 +37,6 @@ from contracts.source import (
     Source,
     StrictContract,
     csv_unless_named,
-    effective_compression,
 )
 from contracts.targets import DynamodbTarget, FilesTarget, RedshiftTarget, Targets
 
@@ -69,7 +68,6 @@ __all__ = [
     "Targets",
     "TypedColumn",
     "UnitSeverity",
-    "effective_compression",
 ]
 
 RESERVED_COLUMNS: Final = frozenset(

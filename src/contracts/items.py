@@ -15,7 +15,6 @@ from contracts.run_request import ITEMS_PER_BATCH, RunRequest
 from contracts.source import JsonFormat, JsonLinesFormat
 
 Checked = TypeVar("Checked", Column, Rule)
-BATCH_MEGABYTES: Final = 32  # well above what `sources.item_batches` makes
 ARRAY_ENDINGS: Final = (".json", ".json.gz", ".json.zst")
 
 

@@ -7,8 +7,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.run_request import Timestamp
 
-OPERATIONS_PER_EXECUTION: Final = 3000  # fixed by the service
-OPERATIONS_PLANNED: Final = 2000  # the rest is for retries
+OPERATIONS_PLANNED: Final = 2000  # of 3,000, fixed by the service; the rest is for retries
 UNITS_PER_SHARD_AT_MOST: Final = 300
 
 

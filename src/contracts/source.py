@@ -158,16 +158,6 @@ class Source(StrictContract):
 Compression = Literal["auto", "none", "gzip", "zstd"]
 """How an object is compressed; `auto` tells by its key: gzip for `.gz`, zstd for `.zst`."""
 
-_COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
-
-
-def effective_compression(compression: Compression, key: str) -> str:
-    """`none`, `gzip` or `zstd`, for the object of this key."""
-    if compression != "auto":
-        return compression
-    endings = (name for end, name in _COMPRESSION_BY_ENDING.items() if key.endswith(end))
-    return next(endings, "none")
-
 
 # As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
 SEPARATORS: Final = r"[\x01-\x09\x0b\x0c\x0e-/:-@\[-`{-\x7f]"

@@ -16,7 +16,7 @@ from contracts.errors import InvalidRequest, Problem
 from dataset_loading.file import ContractFile, Place, located, parse_dataset, refusal
 from dataset_loading.sql import Binder, SqlError, binder, unknown
 from dataset_loading.sql import problem as sql_problem
-from tabular.workspace import contract_type
+from tabular.sql import contract_type
 
 OutputColumns = tuple[tuple[str, str], ...]
 

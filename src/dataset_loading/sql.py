@@ -20,10 +20,11 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
-from contracts.columns import folded
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
-from tabular.workspace import column_type, connect, quoted, text
+from reading_rules.header import folded
+from tabular.sql import column_type, sql_identifier, sql_literal
+from tabular.workspace import connect
 
 RELATION: Final = VALID_RELATION
 NAMES_SHOWN: Final = 20
@@ -91,8 +92,8 @@ class Binder:
         self._check_columns(tree)
         # The line break ends what sqlglot might have taken for harmless at the end of the text.
         # A WHERE refuses aggregates and window functions; a SELECT tells the type.
-        self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")  # noqa: S608
-        found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]  # noqa: S608
+        self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")
+        found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]
         if found != "BOOLEAN":
             raise SqlError(f"must be true or false, but is of type {found}")
 
@@ -111,7 +112,7 @@ class Binder:
             if tree.find(exp.TableSample):
                 raise SqlError("must not take samples: a repeat of the run would take other rows")
             self._refuse_other_relations(tree)
-        rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")  # noqa: S608
+        rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
         return [(str(row[0]), str(row[1])) for row in rows]
 
     def unread_lookups(self, transform: str | None) -> list[str]:
@@ -127,7 +128,7 @@ class Binder:
             SqlError: it cannot.
         """
         kind = column_type(contract_type)
-        self._run(f"SELECT CAST({text(value)} AS {kind})")  # noqa: S608
+        self._run(f"SELECT CAST({sql_literal(value)} AS {kind})")
 
     def check_range(self, minimum: object, maximum: object, contract_type: str) -> None:
         """Two values of the type, the first not above the second.
@@ -136,7 +137,8 @@ class Binder:
             SqlError: it is.
         """
         kind = column_type(contract_type)
-        asked = f"SELECT CAST({text(minimum)} AS {kind}) > CAST({text(maximum)} AS {kind})"  # noqa: S608
+        lowest, highest = (f"CAST({sql_literal(v)} AS {kind})" for v in (minimum, maximum))
+        asked = f"SELECT {lowest} > {highest}"
         if self._run(asked)[0][0]:
             raise SqlError("is larger than the maximum")
 
@@ -146,7 +148,7 @@ class Binder:
         Raises:
             SqlError: it is none.
         """
-        self._run(f"SELECT regexp_full_match('', {text(pattern)})")  # noqa: S608
+        self._run(f"SELECT regexp_full_match('', {sql_literal(pattern)})")
 
     def _check_columns(self, tree: exp.Expr) -> None:
         problems = []
@@ -208,9 +210,9 @@ def binder(
         connection.execute("SET TimeZone = 'UTC'")
         for table, held in tables.items():
             definitions = ", ".join(
-                f"{quoted(name)} {column_type(kind)}" for name, kind in held.items()
+                f"{sql_identifier(name)} {column_type(kind)}" for name, kind in held.items()
             )
-            connection.execute(f"CREATE TABLE {quoted(table)} ({definitions})")
+            connection.execute(f"CREATE TABLE {sql_identifier(table)} ({definitions})")
         connection.execute("SET lock_configuration = true")
         yield Binder(connection, tables, sources or {})
     finally:

@@ -13,7 +13,7 @@ from contracts.output_manifest import range_id
 from contracts.run_request import RunRequest
 from ledger.table import RUN, Ledger
 from publishing.place import Head, OutputPlace
-from runtime import s3
+from sources import frozen
 from sources.manifest import read_summary
 from stores.versions import run_version
 
@@ -91,7 +91,7 @@ def lineage_of(
     Raises:
         NotFound: the run has frozen no contract.
     """
-    snapshot = s3.read_snapshot(data_bucket, request.run_id)
+    snapshot = frozen.read_snapshot(data_bucket, request.run_id)
     unpublished = [(0, _Recorded(request, run_attempt, snapshot))]
     requests = [request]
     earlier: list[str] = []
@@ -153,7 +153,7 @@ def _recorded(run_id: str, data_bucket: str, ledger: Ledger) -> _Recorded | None
     if item is None or read_summary(data_bucket, run_id) is None:
         return None
     try:
-        snapshot = s3.read_snapshot(data_bucket, run_id)
+        snapshot = frozen.read_snapshot(data_bucket, run_id)
     except NotFound:
         return None
     request = RunRequest.from_json(json.loads(item["request"]))

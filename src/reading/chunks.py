@@ -10,13 +10,13 @@ read again as a whole.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
+from reading_rules.line_ends import LineEnds
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 PIECE_BYTES: Final = 8 * MEGABYTE
@@ -124,8 +124,8 @@ class Cutter:
     def _start(self) -> None:
         self._path = self._directory / f"{self._name}-{len(self.made):05d}.txt"
         self._file: BinaryIO = self._path.open("wb")
-        self._size = self._ends = self._quotes = self._missing = 0
-        self._carriage_returns = self._pairs = 0
+        self._size = self._quotes = self._missing = 0
+        self._line_ends = LineEnds()
         self._tail = b""
         self._returns: bool | None = None
 
@@ -134,12 +134,9 @@ class Cutter:
         if self._returns is None:
             self._returns = self._line_end(block)
         self._size += len(block)
-        self._ends += block.count(b"\n")
+        self._line_ends.add(block)
         if self._quote:
             self._quotes += block.count(self._quote)
-        if b"\r" in block or self._tail == b"\r":
-            self._carriage_returns += block.count(b"\r")
-            self._pairs += (self._tail + block).count(b"\r\n")
         self._missing += self._lacking(block)
         self._tail = block[-1:] or self._tail
 
@@ -184,13 +181,13 @@ class Cutter:
             number=len(self.made),
             path=self._path,
             first_line=self._line,
-            lines=self._ends + (self._tail not in (b"", b"\n")),
+            lines=self._line_ends.line_feeds + (self._tail not in (b"", b"\n")),
             quotes=self._quotes > 0,
             returns=self._returns is True,
-            is_mixed=not self._carriage_returns == self._pairs in (0, self._ends),
+            is_mixed=self._line_ends.are_mixed,
             is_last=is_last,
         )
-        self._line += self._ends
+        self._line += self._line_ends.line_feeds
         self.made.append(piece)
         return piece
 
@@ -202,22 +199,3 @@ def blocks_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
             while block := file.read(BLOCK_BYTES):
                 yield block
         piece.path.unlink()
-
-
-def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
-    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
-
-    Args:
-        quote: what stands between two of these stays as it is; none: nothing does.
-    """
-    within = False
-    rest = b""
-    for block in itertools.chain(blocks, [b""]):
-        text, rest = rest + block, b""
-        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
-            text, rest = text[:-1], text[-1:]
-        parts = text.split(quote) if quote else [text]
-        for number in range(within, len(parts), 2):
-            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        within = within != (len(parts) % 2 == 0)
-        yield quote.join(parts)

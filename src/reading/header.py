@@ -1,12 +1,13 @@
-"""The header of a file."""
+"""The header of a file: its names, and where among them the contract's columns stand."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from contracts.dataset import CsvFormat
 from contracts.errors import InvalidData
+from reading_rules import header
 from tabular.workspace import MEGABYTE
 
 
@@ -17,16 +18,33 @@ def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
         InvalidData: it is no header.
     """
     with path.open("rb") as file:
-        first = file.readline(MEGABYTE)
-    if not first:
+        block = file.readline(MEGABYTE)
+    if not block:
         return None
     try:
-        line = first.replace(b"\r", b"\n").partition(b"\n")[0].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        encoding = form.encoding.upper()
-        raise InvalidData(f"{source}, line 1: the header is not {encoding}") from error
-    reader = csv.reader([line], delimiter=form.delimiter, quotechar=form.quote)
-    header = [field.strip().lower() for field in next(reader, [])]
-    if not header:
-        raise InvalidData(f"{source}, line 1: the header is expected here, but the line is empty")
-    return header
+        line = header.first_line_of(block, form.encoding)
+        names = header.field_names(line, form.delimiter, form.quote)
+    except header.HeaderError as error:
+        raise _invalid(source, error) from error
+    return [header.folded(name) for name in names]
+
+
+def positions_of(found: Sequence[str], names: Mapping[str, str], source: str) -> dict[str, int]:
+    """Where each contract column stands among the file's columns.
+
+    Args:
+        found: the names of the file's columns.
+        names: what each column is called in the file, by its own name.
+        source: how messages name the file.
+
+    Raises:
+        InvalidData: one is missing, there twice, or there by both its names.
+    """
+    try:
+        return header.positions_of(found, names)
+    except header.HeaderError as error:
+        raise _invalid(source, error) from error
+
+
+def _invalid(source: str, error: header.HeaderError) -> InvalidData:
+    return InvalidData(f"{source}, line 1: {error}")

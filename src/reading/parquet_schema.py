@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """The columns of a Parquet file, with what is nested in them, as the file names them.
 
 DuckDB renames columns and fields that differ from another in case only, so names come from the
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from reading import parquet_footer
-from tabular.workspace import connect, text
+from tabular.sql import sql_literal
+from tabular.workspace import connect
 
 DECIMAL_DIGITS: Final = 38  # of DuckDB's widest decimal
 MOST_DIGITS: Final = 76  # of the widest that is in use: Arrow's decimal256, BigQuery's BIGNUMERIC
@@ -95,7 +95,7 @@ def columns_of(path: Path) -> list[Node]:
         rows = connection.execute(
             "SELECT name, type, coalesce(num_children, 0), coalesce(converted_type, ''),"
             " coalesce(logical_type, ''), coalesce(repetition_type, ''), coalesce(precision, 0),"
-            f" coalesce(scale, 0) FROM parquet_schema({text(path)})"
+            f" coalesce(scale, 0) FROM parquet_schema({sql_literal(path)})"
         ).fetchall()
     root, _ = _node(rows, 0)
     return list(root.children)
@@ -128,7 +128,7 @@ def shapes_of(
     if bent:
         parquet_footer.as_bytes(path, bent)
     with connect() as connection:
-        types = connection.sql(f"FROM read_parquet({text(path)})").types
+        types = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
     return {at: _shape(types[at], columns[at]) for at in places}
 
 

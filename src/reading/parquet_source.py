@@ -9,10 +9,10 @@ from typing import Final
 
 from contracts.errors import InvalidData
 from reading import parquet_footer
-from reading.column_positions import positions_of
+from reading.header import positions_of
 from reading.parquet_schema import MOST_DIGITS, columns_of, shapes_of
 from reading.parquet_texts import text_of
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 FAULT: Final = '"row-fault"'  # hyphens keep our columns apart from every contract column
 
@@ -26,13 +26,11 @@ class ParquetSelect:
         texts: SQL for each column's text, by the contract's names.
         fault: SQL, NULL for a row that can be read; otherwise the column and what is wrong with it,
             for `parted`.
-        ignored: the file's columns that the contract does not know.
     """
 
     relation: str
     texts: Mapping[str, str]
     fault: str
-    ignored: tuple[str, ...]
 
 
 def select_columns(
@@ -70,17 +68,16 @@ def select_columns(
             " lists, structs and maps of these, or leave it out of the contract"
         )
     faults = "".join(
-        f" WHEN {broken} THEN {text(f'{name}: {reason}')}"
+        f" WHEN {broken} THEN {sql_literal(f'{name}: {reason}')}"
         for name, one in found.items()
         for broken, reason in one.faults
     )
     # By other names, as a column may be called file_row_number itself.
     labels = ", ".join(f"c{number}" for number in range(len(header)))
     return ParquetSelect(
-        relation=f"read_parquet({text(path)}) AS file({labels})",
+        relation=f"read_parquet({sql_literal(path)}) AS file({labels})",
         texts={name: f"nullif({one.sql}, '')" for name, one in found.items()},
         fault=f"CASE{faults} END" if faults else "CAST(NULL AS VARCHAR)",
-        ignored=tuple(name for at, name in enumerate(header) if at not in positions.values()),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reading.parquet_schema import INT96, TEXT_BYTES, WIDE_DECIMAL, Shape
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 _FLOATS: Final = ("FLOAT", "DOUBLE")
 _INTERVAL: Final = "INTERVAL"
@@ -109,7 +109,8 @@ def _json(value: str, shape: Shape, depth: int) -> str:
     """JSON of a value, `null` for a missing one."""
     if shape.kind == "struct":
         fields = [
-            f"to_json({text(name)}), ':', {_json(f'struct_extract_at({value}, {at})', part, depth)}"
+            f"to_json({sql_literal(name)}), ':',"
+            f" {_json(f'struct_extract_at({value}, {at})', part, depth)}"
             for at, (name, part) in enumerate(zip(shape.names, shape.parts, strict=True), start=1)
         ]
         joined = ", ',', ".join(fields)

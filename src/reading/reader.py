@@ -1,16 +1,14 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace; SQL has no other way to take them
 """A source as a relation of texts, piece by piece.
 
-Nothing is read into tables: a relation is SQL over a file. The same rules as in
-`jobs/clean_csv.py`, which has to stand alone; a test holds the two together. Values stay text here:
-empty and absent are both NULL. Types are the business of `validation.checks`.
+Nothing is read into tables: a relation is SQL over a file. The rules of reading are those of the
+Glue job, in `reading_rules`. Values stay text here: empty and absent are both NULL. Types are the
+business of `validation.checks`.
 """
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,30 +19,27 @@ from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
 from contracts.errors import InvalidData
 from reading.chunks import Piece
-from reading.column_positions import in_contract_names, json_paths, json_texts, positions_of
-from reading.header import header_of
+from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
-from tabular.workspace import any_of, quoted, text
+from reading_rules.header import in_contract_names
+from reading_rules.json_records import IS_NO_OBJECT, JSON_LINE, json_texts
+from reading_rules.malformed import first_line
+from reading_rules.scans import (
+    csv_scan,
+    field_labels,
+    line_breaks,
+    line_scan,
+    never_but_reads,
+    store_rejects,
+)
+from reading_rules.sql import text_column
+from tabular.sql import sql_identifier
 
-REJECTS: Final = "unread"  # the table of what could not be read, see `reading.malformed`
 NUMBER: Final = '"row-number"'  # of a row in its piece, from 1
-LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
 # Left to itself, DuckDB takes the first line end for that of all lines, even one within a value.
 _LINE_ENDS: Final = {False: r"new_line = '\n'", True: r"new_line = '\r\n'"}
-# `ignore_errors` is no way to pass over what cannot be read: with DuckDB 2.0 good rows that follow
-# a bad quote are lost with it, without a word.
-_REJECTS: Final = (
-    f"parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = '{REJECTS}',"
-    f" rejects_scan = '{REJECTS}_scan', rejects_line_size_limit = {LONGEST_RECORD}"
-)
-# A path of ours, which says nothing to those who read the message: it names the object before.
-_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/duck-[^'\"]*\1")
-_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+_OPTIONS: Final = f"parallel = false, {store_rejects()}"
 _FOUND: Final = '"json-values"'
-_IS_OBJECT: Final = f"(CASE WHEN json_valid({_LINE}) THEN json_type({_LINE}) END) = 'OBJECT'"
-# Numbers that come through a double with another value or in another writing.
-_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
-_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,6 @@ class Reader:
         heads: how many lines come before the first record.
         passes_empty_lines: whether an empty line is no record.
         is_text: whether the source has lines.
-        ignored_columns: those the contract does not know.
     """
 
     relation: Callable[[Piece], str]
@@ -79,12 +73,6 @@ class Reader:
     heads: int = 0
     passes_empty_lines: bool = False
     is_text: bool = True
-    ignored_columns: tuple[str, ...] = ()
-
-
-def text_column(column: str) -> str:
-    """Name of a column's text; the hyphen keeps it apart from every contract column."""
-    return quoted(f"text-{column}")
 
 
 def open_source(first: Piece, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
@@ -110,23 +98,9 @@ def unreadable(source: str, error: Exception) -> InvalidData:
     return InvalidData(f"{source} cannot be read: {first_line(error)}")
 
 
-def has_mixed_line_ends(error: Exception) -> bool:
-    """Whether a scan failed for what `pieces.with_equal_line_ends` may mend."""
-    return "CSV Parser state machine" in str(error)
-
-
 def has_bytes_for_texts(error: Exception) -> bool:
     """Whether a scan failed for texts in Parquet that are no UTF-8."""
     return "Invalid string encoding found in Parquet" in str(error)
-
-
-def first_line(error: Exception) -> str:
-    """The part of a DuckDB message that says what is wrong."""
-    message = str(error)
-    if has_mixed_line_ends(error):
-        return "it is not CSV of this dialect"
-    told = _SCRATCH_FILE.sub("", message.split("\n\n")[0].split("Possible ")[0])
-    return " ".join(told.split())[:400]
 
 
 def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
@@ -134,18 +108,18 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
     positions = positions_of(header or list(names), names, source)
     # None: an empty file
     header = list(names) if header is None else in_contract_names(header, positions)
-    labels = [f"field-{number}" for number in range(len(header))]
-    fields = [quoted(label) for label in labels]
-    columns = ", ".join(f"{text(label)}: 'VARCHAR'" for label in labels)
+    labels = field_labels(len(header))
+    fields = [sql_identifier(label) for label in labels]
     texts = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
 
     def relation(piece: Piece) -> str:
-        has_header = str(form.header and piece.number == 0).lower()
-        rows = (
-            f"read_csv({text(piece.path)}, auto_detect = false, header = {has_header},"
-            f" delim = {text(form.delimiter)}, quote = {text(form.quote)},"
-            f" escape = {text(form.quote)}, columns = {{{columns}}}, nullstr = '',"
-            f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
+        rows = csv_scan(
+            piece.path,
+            labels,
+            f"{_LINE_ENDS[piece.returns]}, {_OPTIONS}",
+            delimiter=form.delimiter,
+            quote=form.quote,
+            header=form.header and piece.number == 0,
         )
         return f"(SELECT *, {texts} FROM {_numbered(rows)})"
 
@@ -154,36 +128,23 @@ def _csv(first: Piece, form: CsvFormat, names: Mapping[str, str], source: str) -
         fields=f"[{', '.join(fields)}]",
         columns=positions,
         header=tuple(header),
-        breaks=_breaks(fields),
-        touched=any_of(
-            [f"strlen({name}) < 0" for n, name in enumerate(fields) if n not in positions.values()]
+        breaks=line_breaks(fields),
+        touched=never_but_reads(
+            [name for n, name in enumerate(fields) if n not in positions.values()]
         ),
         heads=int(form.header),
         passes_empty_lines=len(header) > 1,
-        ignored_columns=tuple(name for name in header if name not in positions),
     )
 
 
-def _breaks(fields: Sequence[str]) -> str:
-    """SQL; no operators between fields, as DuckDB nests a thousand of them at most."""
-    all_of_it = f"concat_ws('', {', '.join(fields)})"
-    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
-    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
-
-
 def _json(names: Mapping[str, str]) -> Reader:
-    found = json_texts(json_values(json_paths(names)), names)
+    found = json_texts(names)
     texts = ", ".join(
         f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
     )
 
     def relation(piece: Piece) -> str:
-        # \x01 separates nothing that is text: the lines as they are.
-        lines = (
-            f"read_csv({text(piece.path)}, auto_detect = false, header = false, delim = '\x01',"
-            f" quote = '', escape = '', columns = {{{text(_LINE[1:-1])}: 'VARCHAR'}},"
-            f" {_LINE_ENDS[piece.returns]}, {_REJECTS})"
-        )
+        lines = line_scan(piece.path, f"{_LINE_ENDS[piece.returns]}, {_OPTIONS}")
         rows = f"(SELECT *, {found} AS {_FOUND} FROM {_numbered(lines)})"
         return f"(SELECT *, {texts} FROM {rows})"
 
@@ -192,31 +153,8 @@ def _json(names: Mapping[str, str]) -> Reader:
         fields=_FOUND,
         columns={name: n for n, name in enumerate(names)},
         header=tuple(names),
-        malformed=f"{_LINE} IS NOT NULL AND ({_IS_OBJECT}) IS NOT TRUE",
-        blank=f"{_LINE} IS NULL",
-    )
-
-
-def json_values(paths: Sequence[str]) -> str:
-    """The texts at these paths, all in one look, as the line is parsed for each look anew.
-
-    DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
-    """
-    wanted = f"[{', '.join(text(path) for path in paths)}]"
-    # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({_LINE}, {text(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
-    plain = f"json_extract_string({_LINE}, {wanted})"
-    exact = (
-        f"list_transform(list_zip(json_type({_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
-    )
-    return (
-        f"CASE WHEN ({_IS_OBJECT}) IS NOT TRUE THEN NULL"
-        f" WHEN regexp_matches({_LINE}, {text(_DELICATE)}) THEN {exact} ELSE {plain} END"
+        malformed=IS_NO_OBJECT,
+        blank=f"{JSON_LINE} IS NULL",
     )
 
 
@@ -243,6 +181,7 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
             f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end})"
         )
 
+    selected(first.path)  # now: a column that is missing fails here, not in the first scan
     return Reader(
         relation=relation,
         fields=f"[{', '.join([*(text_column(name) for name in names), FAULT])}]",
@@ -250,7 +189,6 @@ def _parquet(first: Piece, names: Mapping[str, str], source: str, *, raw: bool) 
         header=tuple(names),
         malformed=f"{FAULT} IS NOT NULL",
         is_text=False,
-        ignored_columns=selected(first.path).ignored,
     )
 
 

@@ -13,6 +13,7 @@ from contracts.messages import SubmitJob
 from remote_jobs.engines.base import JOB_KEY_ARGUMENT, JobRequest
 from remote_jobs.record import JobRecord
 from runtime import s3
+from sources import frozen
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def _load(message: SubmitJob, data_bucket: str) -> Work:
 
 def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> Work:
     key = message.key
-    snapshot = s3.read_snapshot(data_bucket, key.run_id)
+    snapshot = frozen.read_snapshot(data_bucket, key.run_id)
     step = _step(snapshot, key.stage)
-    url = message.input_url or s3.read_unit(data_bucket, key.run_id, key.unit_id).url
+    url = message.input_url or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
     arguments = {
         **{name.removeprefix("--"): value for name, value in step.arguments.items()},
         "DATASET_URL": layout.s3_url(data_bucket, layout.dataset_snapshot_key(key.run_id)),

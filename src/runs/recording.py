@@ -28,6 +28,7 @@ from runs.outcome import as_stopped, decide
 from runs.units import IN_MEMORY_BYTES, Places, UnitRecords, unit_outcomes
 from runtime import s3
 from runtime.handler import logger, metrics
+from sources import frozen
 from sources.manifest import read_summary
 from stores.redshift.run_rows import run_statements
 
@@ -114,7 +115,7 @@ def _end_of(run: Item, now: datetime) -> str:
 def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
     """The contract as the run read it; None where the run ended before."""
     try:
-        return s3.read_snapshot(bucket, run_id)
+        return frozen.read_snapshot(bucket, run_id)
     except NotFound:
         return None
 

@@ -1,17 +1,14 @@
-"""S3 for small documents, and what a run froze there: its contract and its manifest."""
+"""S3 for small documents."""
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
 from contracts import layout
-from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from runtime import clients
 
 
@@ -78,41 +75,3 @@ def exists(bucket: str, key: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-@functools.lru_cache(maxsize=64)
-def read_snapshot(data_bucket: str, run_id: str) -> DatasetSnapshot:
-    """The contract as the run read it; frozen, so it is kept for the sandbox's life."""
-    key = layout.dataset_snapshot_key(run_id)
-    return DatasetSnapshot.from_json(read_json(data_bucket, key))
-
-
-def read_manifest_summary(data_bucket: str, run_id: str) -> ManifestSummary:
-    """What was frozen; nothing in it is pending.
-
-    Raises:
-        NotFound: the run's objects were never listed.
-    """
-    key = layout.manifest_summary_key(run_id)
-    return ManifestSummary.from_json(read_json(data_bucket, key))
-
-
-@functools.lru_cache(maxsize=64)
-def read_manifest_part(data_bucket: str, run_id: str, shard: int) -> ManifestPart:
-    """The objects of a shard, as the attempt listed them that froze the manifest."""
-    attempt = read_manifest_summary(data_bucket, run_id).run_attempt
-    key = layout.manifest_part_key(run_id, shard, attempt)
-    return ManifestPart.from_json(read_json(data_bucket, key))
-
-
-def read_unit(data_bucket: str, run_id: str, unit: str) -> ManifestEntry:
-    """The object that a unit stands for.
-
-    Raises:
-        NotFound: the unit id points past the end of its manifest part.
-    """
-    shard, index = layout.split_unit_id(unit)
-    entries = read_manifest_part(data_bucket, run_id, shard).entries
-    if index >= len(entries):
-        raise NotFound(f"unit {unit} is not in the manifest of run {run_id}")
-    return entries[index]

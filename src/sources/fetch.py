@@ -6,7 +6,6 @@ disk is refused before or, where a compressed object turns out larger than expec
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import itertools
 import zlib
@@ -17,8 +16,9 @@ from typing import BinaryIO, Final, cast
 
 from botocore.exceptions import ClientError
 
-from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat, effective_compression
+from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat
 from contracts.errors import InvalidData
+from reading_rules.encodings import as_utf8, effective_compression
 from runtime import clients
 from sources import zstd
 from sources.json_array import array_items
@@ -28,7 +28,6 @@ from tabular.workspace import BLOCK_BYTES, MEGABYTE
 # rejected ones as JSON lines. Compressed text is taken to be a fifth of itself.
 _DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
-_NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its row is rejected
 
 
 def refuse_what_cannot_fit(
@@ -180,24 +179,9 @@ def _as_lines(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
     yield b"".join(line + b"\n" for line in lines)
 
 
-def _transcoded(pieces: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:
+def _transcoded(blocks: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8."""
-    if encoding == "utf-8":
-        yield from pieces  # DuckDB checks it, row by row
-        return
-    decoder = codecs.getincrementaldecoder(encoding)(errors="sources.fetch.mark")
     try:
-        for piece in pieces:
-            yield decoder.decode(piece).encode("utf-8", "surrogateescape")
-        yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+        yield from as_utf8(blocks, encoding)
     except UnicodeError as error:
         raise InvalidData(f"{url} is not {encoding.upper()}: {error}") from error
-
-
-def _mark(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return _NOT_TEXT, error.end
-
-
-codecs.register_error("sources.fetch.mark", _mark)

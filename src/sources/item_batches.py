@@ -17,7 +17,7 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot, RowLimits, Severity
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
-from contracts.source import effective_compression
+from reading_rules.encodings import effective_compression
 from runtime import clients
 from runtime.handler import logger
 from sources.json_array import array_items

@@ -11,6 +11,7 @@ from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from contracts.run import UnitStatus
 from ledger.table import UNIT_PREFIX, Ledger
 from runtime import s3
+from sources import frozen
 from sources.listing import THREADS
 
 
@@ -67,7 +68,7 @@ def freeze(
 def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:
     """The frozen summary (nothing in it is pending), or None."""
     try:
-        return s3.read_manifest_summary(data_bucket, run_id)
+        return frozen.read_manifest_summary(data_bucket, run_id)
     except NotFound:
         return None
 

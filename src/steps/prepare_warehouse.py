@@ -1,41 +1,14 @@
-# ruff: noqa: S608 -- literal() quotes
-"""prepare_warehouse: see that the tables of a run are there, before its first load.
-
-The pipeline's own tables come from `sql/` in the code bucket, the target's from the contract. Where
-all is as it should be, which is nearly always, nothing is changed, so that the database user need
-not own anything. It is done outside the loads, once per run.
-"""
+"""prepare_warehouse: see that the tables of a run are there, before its first load."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from contracts import layout
-from contracts.dataset import DatasetSnapshot, RedshiftTarget
-from contracts.errors import InvalidDataset, NotConfigured, Problem
 from contracts.messages import PreparedWarehouse, PrepareWarehouse
-from runtime import clients, s3
-from runtime.handler import logger, settings_from_environment, step_handler
-from stores.redshift import schema as warehouse_schema
-from stores.redshift.client import StatementFailed, WarehouseClient, WarehouseSettings
-from stores.redshift.load import LOCKED, Load, load_statements
-from stores.redshift.schema import FoundColumn, Table
-from stores.redshift.sql import (
-    STATEMENT_BYTES,
-    STATEMENTS_AT_MOST,
-    identifier,
-    literal,
-    table_name,
-)
-
-SQL_PREFIX: Final = "sql/"
-_CATALOG: Final = (
-    "table_schema, table_name, column_name, data_type, character_maximum_length,"
-    " numeric_precision, numeric_scale, is_nullable, column_default"
-)
+from runtime.handler import settings_from_environment, step_handler
+from sources import frozen
+from stores.redshift.client import WarehouseClient, WarehouseSettings
+from stores.redshift.preparation import own_tables, prepare_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,169 +21,6 @@ class Settings(WarehouseSettings):
 def handler(message: PrepareWarehouse) -> PreparedWarehouse:
     settings = settings_from_environment(Settings)
     client = WarehouseClient.of(settings, "prepare-warehouse")
-    return prepare_warehouse(message, settings, client)
-
-
-def prepare_warehouse(
-    message: PrepareWarehouse, settings: Settings, client: WarehouseClient
-) -> PreparedWarehouse:
-    """Make what is missing; may be repeated, and by several runs at once.
-
-    Raises:
-        InvalidDataset: the table is not what the contract says and cannot be made so without
-            losing something; holds the DDL that a person may run.
-        NotConfigured: `sql/` was never uploaded, or the database user may not make what is
-            missing.
-        Conflict, TransientFailure: again soon.
-    """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
+    snapshot = frozen.read_snapshot(settings.data_bucket, message.run_id)
     own = own_tables(settings.code_bucket)
-    refused: list[str] = []
-    while statements := _wanted(client, own, snapshot):
-        try:
-            client.run(statements)
-        except StatementFailed as error:
-            if statements == refused:
-                raise NotConfigured(
-                    f"the warehouse refused to make the tables ({error}); run these as a user who"
-                    f" may: {'; '.join(statements)}"
-                ) from error
-            refused = statements  # another run may have made the same just now: look again
-        else:
-            logger.info("warehouse prepared", extra={"statements": statements})
-            break
-    return PreparedWarehouse(statements=tuple(statements))
-
-
-def own_tables(code_bucket: str) -> list[Table]:
-    """The tables of `sql/` in the code bucket.
-
-    Raises:
-        NotConfigured: there are none, or one is not written as it must be.
-    """
-    with clients.translated(f"listing s3://{code_bucket}/{SQL_PREFIX}"):
-        answer = clients.client("s3").list_objects_v2(Bucket=code_bucket, Prefix=SQL_PREFIX)
-    keys = [item["Key"] for item in answer.get("Contents", ()) if item["Key"].endswith(".sql")]
-    if not keys:
-        raise NotConfigured(
-            f"there are no tables in s3://{code_bucket}/{SQL_PREFIX}; run: pipeline upload"
-        )
-    try:
-        return [
-            warehouse_schema.parse_table(s3.read_bytes(code_bucket, key).decode(), key)
-            for key in sorted(keys)
-        ]
-    except ValueError as error:
-        raise NotConfigured(f"s3://{code_bucket}/{error}") from error
-
-
-def _wanted(client: WarehouseClient, own: Sequence[Table], snapshot: DatasetSnapshot) -> list[str]:
-    """The statements that are needed now.
-
-    Raises:
-        InvalidDataset: statements would not do.
-        NotConfigured: the warehouse does not tell what there is.
-    """
-    try:
-        return _compared(client, own, snapshot)
-    except StatementFailed as error:
-        raise NotConfigured(f"the warehouse does not tell which tables it has: {error}") from error
-
-
-def _compared(
-    client: WarehouseClient, own: Sequence[Table], snapshot: DatasetSnapshot
-) -> list[str]:
-    target = snapshot.dataset.targets.redshift
-    tables = [*own]
-    if target is not None:
-        _refuse_too_wide(snapshot, target)
-        tables.append(warehouse_schema.target_table(target, snapshot))
-    found = _columns(client, tables)
-    statements, problems = _schemas(client, tables, found), []
-    for table in tables:
-        more, wrong = warehouse_schema.changes(table, found[table.name], ours=table in own)
-        statements += more
-        problems += wrong
-    if target is not None:
-        known = bool(found["public.pipeline_tables"])
-        keys = _keys(client, table_name(target.table)) if known else []
-        wrong_key = warehouse_schema.key_problem(target, keys)
-        problems += [wrong_key] if wrong_key else []
-        if not keys:
-            statements.append(warehouse_schema.register(target, snapshot.dataset.name))
-            if known:  # of two first runs, the second sees what the first has registered
-                statements.insert(0, f"LOCK TABLE {LOCKED}")
-    _refuse(snapshot, problems, statements)
-    return statements
-
-
-def _refuse(
-    snapshot: DatasetSnapshot, problems: Sequence[Problem], statements: Sequence[str]
-) -> None:
-    if problems:
-        raise InvalidDataset(f"dataset {snapshot.dataset.name} and its warehouse table", problems)
-    if len(statements) > STATEMENTS_AT_MOST:
-        raise InvalidDataset(
-            f"dataset {snapshot.dataset.name}",
-            [
-                Problem(
-                    "columns",
-                    f"{len(statements)} statements are needed, one transaction holds"
-                    f" {STATEMENTS_AT_MOST}; run them yourself: {'; '.join(statements)}",
-                )
-            ],
-        )
-
-
-def _refuse_too_wide(snapshot: DatasetSnapshot, target: RedshiftTarget) -> None:
-    """A load names each column several times in one statement."""
-    load = Load(snapshot, target, layout.unit_id(0, 0), None, "s3://bucket/key", 1)
-    size = max(len(statement.encode()) for statement in load_statements(load))
-    if size > STATEMENT_BYTES:
-        columns = len(snapshot.output_columns)
-        problem = (
-            f"a load of these {columns} columns has a statement of {size:,} bytes, the Data API"
-            f" takes {STATEMENT_BYTES:,}; store fewer columns, or give them shorter names"
-        )
-        raise InvalidDataset(f"dataset {snapshot.dataset.name}", [Problem("transform", problem)])
-
-
-def _columns(client: WarehouseClient, tables: Sequence[Table]) -> dict[str, list[FoundColumn]]:
-    """The columns that are there, by table."""
-    by_schema: dict[str, list[str]] = defaultdict(list)
-    for table in tables:
-        schema, _, name = table.name.partition(".")
-        by_schema[schema].append(literal(name))
-    where = " OR ".join(
-        f"(table_schema = {literal(schema)} AND table_name IN ({', '.join(names)}))"
-        for schema, names in by_schema.items()
-    )
-    found: dict[str, list[FoundColumn]] = {table.name: [] for table in tables}
-    for row in client.rows(f"SELECT {_CATALOG} FROM svv_columns WHERE {where}"):
-        found[f"{row['table_schema']}.{row['table_name']}"].append(FoundColumn.of(row))
-    return found
-
-
-def _schemas(
-    client: WarehouseClient, tables: Sequence[Table], found: dict[str, list[FoundColumn]]
-) -> list[str]:
-    """Statements for the schemas that tables are to be made in and that are not there."""
-    needed = sorted(
-        {table.name.partition(".")[0] for table in tables if not found[table.name]} - {"public"}
-    )
-    if not needed:
-        return []
-    names = ", ".join(literal(name) for name in needed)
-    there = client.rows(f"SELECT nspname FROM pg_namespace WHERE nspname IN ({names})")
-    known = {row["nspname"] for row in there}
-    return [
-        f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}" for name in needed if name not in known
-    ]
-
-
-def _keys(client: WarehouseClient, name: str) -> list[str]:
-    rows = client.rows(
-        'SELECT DISTINCT key_columns FROM "public"."pipeline_tables"'
-        f" WHERE table_name = {literal(name)} ORDER BY 1"
-    )
-    return [str(row["key_columns"]) for row in rows]
+    return PreparedWarehouse(statements=tuple(prepare_tables(client, snapshot, own)))

@@ -24,6 +24,7 @@ from contracts.run_request import RunRequest
 from ledger.table import RUN, Item, Ledger
 from runtime import clients, s3
 from runtime.handler import logger, metrics, settings_from_environment, step_handler
+from sources import frozen
 from sources.item_rows import by_item
 
 WRITERS: Final = 16
@@ -116,12 +117,12 @@ def _owned_run(message: RecordItems, ledger: Ledger) -> Item:
 
 def _source(message: RecordItems, run: Item, data_bucket: str) -> str | None:
     """The array's URL. Snapshots of an earlier release lack it; requests then had it in full."""
-    url = s3.read_snapshot(data_bucket, message.run_id).input_url
+    url = frozen.read_snapshot(data_bucket, message.run_id).input_url
     return url or RunRequest.from_json(json.loads(run["request"])).input_url
 
 
 def _results(message: RecordItems, data_bucket: str) -> Iterator[ItemResult]:
-    batch = s3.read_unit(data_bucket, message.run_id, message.unit_id)
+    batch = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     if batch.items is None:
         raise InvalidData(f"unit {message.unit_id}: {batch.url} is no batch of items")
     lines = s3.read_bytes(batch.bucket, batch.key).decode().split("\n")[: batch.items]

@@ -19,8 +19,8 @@ from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
 from runs.findings import findings_of
 from runs.topic import Event, EventName, publish
-from runtime import s3
 from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
+from sources import frozen
 
 FAILURE_CHARACTERS: Final = 2000
 OPTIONAL: Final = ("failure", "findings", "items", "set_aside")
@@ -74,7 +74,7 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         raise OwnershipLost(f"run {message.run_id} has ended as {run['status']}")
     if is_stopping(run):
         raise RunStopped(f"run {message.run_id}: {reason_of(run)}")
-    entry = s3.read_unit(data_bucket, message.run_id, message.unit_id)
+    entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = {
         "status": UnitStatus.RUNNING.value,
         "run_attempt": message.run_attempt,

@@ -1,43 +1,17 @@
-# ruff: noqa: S608 -- the path is quoted by tabular.workspace
-"""store_dynamodb: every row of a unit as an item under its natural key, by conditional puts.
-
-An item is replaced only by a run that started no earlier, and within a run by no earlier unit and
-no earlier attempt, so that a repeat and an older run leave newer items alone. Puts with conditions
-cannot be batched: they go side by side instead. A unit of many rows is stored in slices: before its
-time is up, the function answers where to go on.
-"""
+"""store_dynamodb: every row of a unit as an item under its natural key, by conditional puts."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from contracts.errors import NotConfigured, Throttled
 from contracts.messages import StoredRows, StoreDynamodb
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
-from runtime import s3
-from runtime.handler import (
-    RemainingTime,
-    metrics,
-    settings_from_environment,
-    timed_step_handler,
-    utc_now,
-)
-from stores.dynamodb.items import ItemMaker, refuse
-from stores.dynamodb.provenance import provenance_of, with_execution
-from stores.dynamodb.writer import WRITERS, Clock, ItemWriter, Pause, Puts
-from tabular import workspace
-from tabular.parts import Part, output_parts
-from tabular.workspace import Workspace, any_of, text
-
-ROWS_AT_A_TIME: Final = 512
+from runtime.handler import RemainingTime, metrics, settings_from_environment, timed_step_handler
+from stores.dynamodb.provenance import with_execution
+from stores.dynamodb.slices import store_slice
 
 
 @dataclass(frozen=True)
@@ -49,121 +23,15 @@ class Settings:
 
 @timed_step_handler(StoreDynamodb)
 def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
+    settings = settings_from_environment(Settings)
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
-    message = with_execution(message, ledger)
-    return store_dynamodb(message, settings_from_environment(Settings), remaining)
-
-
-def store_dynamodb(
-    message: StoreDynamodb,
-    settings: Settings,
-    remaining: RemainingTime,
-    pause: Pause = time.sleep,
-    now: Clock = utc_now,
-) -> StoredRows:
-    """Put a slice of a unit's rows; may be repeated, also after it died half-way.
-
-    Args:
-        remaining: seconds until the invocation ends.
-        pause: waits so many seconds.
-        now: tells the time of each put.
-
-    Raises:
-        InvalidData: rows cannot be items: over 400 KB, a key too long, a number that is none.
-            Names up to five of them; nothing of the unit was written.
-        Throttled: the table took not one batch in all the time there was.
-        NotConfigured: the contract has no such target.
-    """
-    bucket = settings.data_bucket
-    snapshot = s3.read_snapshot(bucket, message.run_id)
-    target = snapshot.dataset.targets.dynamodb
-    if target is None:
-        raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
-    unit, attempt = message.unit_id, message.run_attempt
-    parts = output_parts(bucket, message.run_id, unit, message.files)
-    provenance = provenance_of(message, bucket, snapshot)
-    provenance = provenance and provenance.processed_as(parts)
-    maker = ItemMaker(snapshot, target, unit, message.job_id, attempt, provenance)
-    with (
-        workspace.workspace(int(settings.aws_lambda_function_memory_size)) as space,
-        ThreadPoolExecutor(WRITERS) as pool,
-    ):
-        files = _fetched(space, bucket, parts, message.first_row)
-        if message.first_row == 0:
-            refuse(_problems(space, files, maker))
-        writer = ItemWriter(
-            settings.processed_data_table, maker.version, pool, remaining, pause, now
-        )
-        stored = _put(_batches(space, files), maker, writer, message.first_row)
+    stored = store_slice(
+        with_execution(message, ledger),
+        settings.data_bucket,
+        settings.processed_data_table,
+        int(settings.aws_lambda_function_memory_size),
+        remaining,
+    )
     metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=stored.rows)
     return stored
-
-
-@dataclass(frozen=True)
-class _File:
-    """A part on disk; rows before `first` were stored by an earlier slice."""
-
-    path: Path
-    first: int
-
-
-def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: int) -> list[_File]:
-    """The unit's parts from the slice's first row on."""
-    files: list[_File] = []
-    before = first_row
-    for part in parts:
-        path = space.path(part.name)
-        workspace.download(bucket, part.key, path)
-        rows = space.number(f"SELECT count(*) FROM read_parquet({text(path)})")
-        if before >= rows:
-            path.unlink()
-        else:
-            files.append(_File(path, before))
-        before = max(0, before - rows)
-    return files
-
-
-def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Iterator[str]:
-    """What transform should have kept apart: a last look before anything is written."""
-    where = any_of(maker.suspicious())
-    for file in files:
-        cursor = space.connection.execute(f"FROM read_parquet({text(file.path)}) WHERE {where}")
-        while row := cursor.fetchone():
-            problem = maker.problem(row)
-            if problem is not None:
-                yield problem.reason
-
-
-def _batches(space: Workspace, files: Sequence[_File]) -> Iterator[list[tuple[Any, ...]]]:
-    for file in files:
-        cursor = space.connection.execute(
-            "SELECT * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({text(file.path)}, file_row_number = true)"
-            f" WHERE file_row_number >= {file.first}"
-        )
-        while batch := cursor.fetchmany(ROWS_AT_A_TIME):
-            yield batch
-
-
-def _put(
-    batches: Iterator[list[tuple[Any, ...]]], maker: ItemMaker, writer: ItemWriter, first_row: int
-) -> StoredRows:
-    """Put batch after batch, at least one, until the rows or the time end."""
-    rows, puts = 0, Puts()
-    for batch in batches:
-        if rows and writer.time_is_up:
-            return _stored(rows, puts, next_row=first_row + rows)
-        try:
-            puts += writer.put_all([maker.make(row) for row in batch])
-        except Throttled:
-            if rows:  # go on from here; what was put of this batch is put again, to no effect
-                return _stored(rows, puts, next_row=first_row + rows)
-            raise
-        rows += len(batch)
-    return _stored(rows, puts)
-
-
-def _stored(rows: int, puts: Puts, next_row: int | None = None) -> StoredRows:
-    counts = {"unchanged": puts.unchanged, "superseded": puts.superseded}
-    return StoredRows(rows=rows, **counts, next_row=next_row)

@@ -1,48 +1,15 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
-"""store_files: a unit's rows as files in the output bucket, below the prefix of targets.files.
-
-Keys follow from run, unit and rows, so a repeat overwrites its own files. Each appears when it is
-whole. Once all are there the unit records them in the data bucket (`contracts.output_files`), and
-files of an earlier try that it has no more are removed.
-"""
+"""store_files: a unit's rows as files in the output bucket, below the prefix of targets.files."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-import duckdb
-
-from contracts.dataset import DatasetSnapshot, FilesTarget
-from contracts.errors import InvalidData, NotConfigured
 from contracts.messages import StoredFiles, StoreFiles
-from contracts.output_files import FileRecord, UnitFiles
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
-from reading.reader import first_line
-from runtime import s3
-from runtime.handler import logger, settings_from_environment, step_handler
-from stores.files.bucket import OutputBucket
-from stores.files.formats import FileFormat
-from stores.files.partitions import Plan, plan_files
-from stores.files.records import FileRecords
-from tabular import workspace
-from tabular.part_files import RowFiles
-from tabular.parts import Part, output_parts
-from tabular.workspace import MEGABYTE, Workspace, text
-
-DOWNLOADS: Final = 4  # at a time
-UPLOADS: Final = 8  # at a time; so many files wait on the disk at most
-_WAITING_BYTES: Final = 1024 * MEGABYTE  # of them together; then the next one waits to be written
-_LARGEST_PART: Final = 128 * MEGABYTE  # as Parquet; as text it may be many times that
-# Disk that a byte of rows comes to: the rows and some files; or what a sort spills of them
-# uncompressed, and the sorted ones (steps.transform has measured it).
-_DISK: Final = {False: 2.0, True: 7.0}
-_ADVICE: Final = "make the objects smaller"
+from runtime.handler import settings_from_environment, step_handler
+from stores.files.writer import store_unit
+from tabular.capacity import Capacity
 
 
 @dataclass(frozen=True)
@@ -55,127 +22,10 @@ class Settings:
 
 @step_handler(StoreFiles)
 def handler(message: StoreFiles) -> StoredFiles:
+    settings = settings_from_environment(Settings)
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
-    return store_files(message, settings_from_environment(Settings))
-
-
-def store_files(message: StoreFiles, settings: Settings) -> StoredFiles:
-    """Write a unit's files; may be repeated, also after it died half-way.
-
-    Raises:
-        InvalidData: there are too many partitions, a value cannot be part of a key, there are other
-            rows than there must be, or there is not enough disk. Nothing was written.
-        NotConfigured: the contract has no such target, or the output bucket cannot be written.
-        OwnershipLost: a later attempt of the run writes this unit's files.
-    """
-    snapshot = s3.read_snapshot(settings.data_bucket, message.run_id)
-    target = snapshot.dataset.targets.files
-    if target is None:
-        raise NotConfigured(f"dataset {snapshot.dataset.name} has no target files")
-    with workspace.workspace(int(settings.aws_lambda_function_memory_size)) as space:
-        try:
-            files = _store(space, message, settings, snapshot, target)
-        except duckdb.Error as error:
-            raise InvalidData(
-                f"the rows of unit {message.unit_id} of run {message.run_id} cannot be written as"
-                f" files: {first_line(error)}; {_ADVICE}"
-            ) from error
-    answer = StoredFiles(rows=files.rows, files=len(files.files), bytes=files.bytes)
-    logger.info("files stored", extra=answer.to_json())
-    return answer
-
-
-def _store(
-    space: Workspace,
-    message: StoreFiles,
-    settings: Settings,
-    snapshot: DatasetSnapshot,
-    target: FilesTarget,
-) -> UnitFiles:
-    run_id, unit_id, attempt = message.run_id, message.unit_id, message.run_attempt
-    stored = _fetched(space, message, settings, _DISK[bool(target.partition_by)])
-    if message.rows not in (None, stored.count):
-        raise InvalidData(f"unit {unit_id} has {stored.count} rows, not {message.rows}")
-    part_bytes = min(snapshot.dataset.limits.part_megabytes * MEGABYTE, _LARGEST_PART)
-    plan = plan_files(space, target, stored, run_id, unit_id, part_bytes)
-    records = FileRecords(settings.data_bucket, run_id, unit_id, attempt)
-    bucket = OutputBucket(settings.output_bucket, attempt)
-    gone = records.begin([file.key for file in plan.files])
-    form = FileFormat.of(target, snapshot.output_columns)
-    with ThreadPoolExecutor(UPLOADS) as pool:
-        files = tuple(_written(space, plan, form, bucket, pool))
-        done = UnitFiles(
-            run_id=run_id,
-            unit_id=unit_id,
-            run_attempt=attempt,
-            files=files,
-            rows=sum(file.rows for file in files),
-            bytes=sum(file.bytes for file in files),
-        )
-        records.end(done)
-        for _ in pool.map(bucket.remove, gone):
-            pass
-    return done
-
-
-def _fetched(space: Workspace, message: StoreFiles, settings: Settings, disk: float) -> RowFiles:
-    """The unit's parts, on disk.
-
-    Args:
-        disk: what a byte of them comes to.
-
-    Raises:
-        InvalidData: there is not enough.
-    """
-    bucket = settings.data_bucket
-    parts = output_parts(bucket, message.run_id, message.unit_id, message.files)
-    _check_disk(parts, message, settings, disk)
-    paths = [space.path(part.name) for part in parts]
-    keys = [part.key for part in parts]
-    with ThreadPoolExecutor(DOWNLOADS) as pool:
-        for _ in pool.map(lambda key, path: workspace.download(bucket, key, path), keys, paths):
-            pass
-    return RowFiles.of(space, paths)
-
-
-def _check_disk(parts: list[Part], message: StoreFiles, settings: Settings, disk: float) -> None:
-    size, there = sum(part.size for part in parts) / MEGABYTE, int(settings.ephemeral_megabytes)
-    if size * disk > there:
-        raise InvalidData(
-            f"unit {message.unit_id} of run {message.run_id} needs about {size * disk:.0f} MB of"
-            f" disk for {size:.0f} MB of rows as files; the function has {there} MB: {_ADVICE}"
-        )
-
-
-def _written(
-    space: Workspace, plan: Plan, form: FileFormat, bucket: OutputBucket, pool: ThreadPoolExecutor
-) -> Iterator[FileRecord]:
-    """Write file after file, and put those before meanwhile."""
-    under_way: deque[tuple[Future[None], FileRecord]] = deque()
-    waiting = 0
-    for number, file in enumerate(plan.files):
-        path = space.path(f"file-{number}")
-        plan.rows.show(space, file.first, file.last)
-        space.connection.execute(
-            f"COPY (SELECT {form.select} FROM ({plan.rows.query})) TO {text(path)} {form.options}"
-        )
-        record = file.record(path.stat().st_size)
-        under_way.append((pool.submit(_put, bucket, path, file.key), record))
-        waiting += record.bytes
-        while len(under_way) > UPLOADS or (under_way and waiting > _WAITING_BYTES):
-            done = _done(*under_way.popleft())
-            waiting -= done.bytes
-            yield done
-    while under_way:
-        yield _done(*under_way.popleft())
-
-
-def _put(bucket: OutputBucket, path: Path, key: str) -> None:
-    bucket.put(path, key)
-    path.unlink()
-
-
-def _done(put: Future[None], record: FileRecord) -> FileRecord:
-    put.result()
-    return record
+    capacity = Capacity(
+        memory=int(settings.aws_lambda_function_memory_size), disk=int(settings.ephemeral_megabytes)
+    )
+    return store_unit(message, settings.data_bucket, settings.output_bucket, capacity)

@@ -11,6 +11,7 @@ from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from runtime import s3
 from runtime.handler import settings_from_environment, step_handler
+from sources import frozen
 from stores.redshift import load as warehouse
 from tabular.parts import digest_of, output_parts
 
@@ -39,7 +40,7 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
         NotFound: transform's files are not there.
     """
     bucket, run_id, unit_id = settings.data_bucket, message.run_id, message.unit_id
-    snapshot = s3.read_snapshot(bucket, run_id)
+    snapshot = frozen.read_snapshot(bucket, run_id)
     target = snapshot.dataset.targets.redshift
     if target is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")

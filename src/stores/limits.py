@@ -17,7 +17,7 @@ from stores.dynamodb.items import ItemMaker, Unstorable
 from stores.dynamodb.provenance import provenance_of
 from stores.redshift.sql import LONGEST_TEXT
 from stores.rules import PARTITION, TEXT_SIZE
-from tabular.workspace import quoted, text
+from tabular.sql import sql_identifier, sql_literal
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Key:
     def values(self) -> list[str]:
         """SQL of what tells rows apart."""
         return [
-            f"rtrim({quoted(name)}, ' ')" if name in self.trimmed else quoted(name)
+            f"rtrim({sql_identifier(name)}, ' ')" if name in self.trimmed else sql_identifier(name)
             for name in self.columns
         ]
 
     @property
     def missing(self) -> str:
         """SQL, true for a row that does not have all of it."""
-        return " OR ".join(f"{quoted(name)} IS NULL" for name in self.columns)
+        return " OR ".join(f"{sql_identifier(name)} IS NULL" for name in self.columns)
 
 
 class PartitionLimits:
@@ -68,8 +68,12 @@ class PartitionLimits:
         """As of StoreLimits: a text may become three times as long when it is escaped."""
         if not self._texts:
             return []
-        sizes = " + ".join(f"3 * coalesce(strlen({quoted(name)}), 9)" for name in self._texts)
-        named = [f"{quoted(name)} IN ('', {text(NULL_PARTITION)})" for name in self._texts]
+        sizes = " + ".join(
+            f"3 * coalesce(strlen({sql_identifier(name)}), 9)" for name in self._texts
+        )
+        named = [
+            f"{sql_identifier(name)} IN ('', {sql_literal(NULL_PARTITION)})" for name in self._texts
+        ]
         return [*named, f"{sizes} > {self._bytes_left}"]
 
     def problem(self, row: Sequence[Any]) -> Unstorable | None:
@@ -122,7 +126,9 @@ class StoreLimits:
         about, and for hardly another one."""
         conditions = self._items.suspicious() if self._items else []
         if self._in_warehouse:
-            conditions += [f"strlen({quoted(name)}) > {LONGEST_TEXT}" for name in self._texts]
+            conditions += [
+                f"strlen({sql_identifier(name)}) > {LONGEST_TEXT}" for name in self._texts
+            ]
         return conditions + (self._partitions.suspicious() if self._partitions else [])
 
     def problem(self, row: Sequence[Any]) -> Unstorable | None:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by tabular.workspace; the transform was parsed with the contract
 """A result as Parquet files of about the same size, one after another, each kept when written.
 
 DuckDB's own splitting (`FILE_SIZE_BYTES`) puts rows into files as threads come by. Here a file is a
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tabular.parts import part_name
-from tabular.workspace import STORED, Workspace, quoted, text
+from tabular.sql import STORED, sql_identifier, sql_literal
+from tabular.workspace import Workspace
 
 SAMPLE_ROWS: Final = 122_880  # one row group: what the size of files is estimated by
 NUMBER: Final = '"row-number"'  # the hyphen keeps it apart from every column
@@ -36,7 +36,8 @@ class RowFiles:
     @classmethod
     def of(cls, space: Workspace, paths: Sequence[Path]) -> RowFiles:
         counts = (
-            space.number(f"SELECT count(*) FROM read_parquet({text(path)})") for path in paths
+            space.number(f"SELECT count(*) FROM read_parquet({sql_literal(path)})")
+            for path in paths
         )
         return cls(tuple(paths), tuple(counts))
 
@@ -51,7 +52,7 @@ class RowFiles:
 
     @property
     def relation(self) -> str:
-        return f"read_parquet([{', '.join(text(path) for path in self.paths)}])"
+        return f"read_parquet([{', '.join(sql_literal(path) for path in self.paths)}])"
 
     def unlink(self) -> None:
         for path in self.paths:
@@ -80,7 +81,7 @@ class Rows:
 
     @property
     def query(self) -> str:
-        return self.select or f"SELECT * FROM {quoted(self.relation)}"
+        return self.select or f"SELECT * FROM {sql_identifier(self.relation)}"
 
     def show(self, space: Workspace, first: int = 0, last: int | None = None) -> None:
         """Let the relation be the rows from `first` on, up to `last` without that one.
@@ -91,7 +92,9 @@ class Rows:
         query = f"SELECT * FROM {self.files.relation}"
         if last is not None and (first > 0 or last < self.count):
             query = _range(space, self.files, first, last)
-        space.connection.execute(f"CREATE OR REPLACE VIEW {quoted(self.relation)} AS {query}")
+        space.connection.execute(
+            f"CREATE OR REPLACE VIEW {sql_identifier(self.relation)} AS {query}"
+        )
 
 
 def numbered(space: Workspace, files: RowFiles) -> str:
@@ -102,7 +105,7 @@ def numbered(space: Workspace, files: RowFiles) -> str:
     for path, count in zip(files.paths, files.counts, strict=True):
         queries.append(
             f"SELECT {before} + file.file_row_number AS {NUMBER}, {shown}"
-            f" FROM read_parquet({text(path)}) AS file({columns})"
+            f" FROM read_parquet({sql_literal(path)}) AS file({columns})"
         )
         before += count
     return " UNION ALL ".join(queries)
@@ -124,11 +127,11 @@ def _range(space: Workspace, files: RowFiles, first: int, last: int) -> str:
         begin, end = max(0, first - before), min(count, last - before)
         before += count
         if (begin, end) == (0, count) and count:
-            whole.append(text(path))
+            whole.append(sql_literal(path))
         elif begin < end:
             take_whole()
             queries.append(
-                f"SELECT {shown} FROM read_parquet({text(path)}) AS file({columns})"
+                f"SELECT {shown} FROM read_parquet({sql_literal(path)}) AS file({columns})"
                 f" WHERE file.file_row_number >= {begin} AND file.file_row_number < {end}"
             )
     take_whole()
@@ -142,7 +145,7 @@ def _renamed(space: Workspace, files: RowFiles) -> tuple[str, str]:
     """
     found = space.connection.execute(f"DESCRIBE FROM {files.relation}").fetchall()
     columns = ", ".join(f"c{i}" for i in range(len(found)))
-    return columns, ", ".join(f"c{i} AS {quoted(row[0])}" for i, row in enumerate(found))
+    return columns, ", ".join(f"c{i} AS {sql_identifier(row[0])}" for i, row in enumerate(found))
 
 
 def write_parts(
@@ -208,4 +211,4 @@ def cut(first: int, last: int, size: int, part_bytes: int) -> list[tuple[int, in
 
 def _write(space: Workspace, rows: Rows, part: Path, first: int, last: int) -> int:
     rows.show(space, first, last)
-    return space.number(f"COPY ({rows.query}\n) TO {text(part)} {STORED}")
+    return space.number(f"COPY ({rows.query}\n) TO {sql_literal(part)} {STORED}")

@@ -7,10 +7,9 @@ scratch directory, so that SQL from a contract or a message can reach nothing el
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +20,11 @@ from botocore.exceptions import ClientError
 
 from contracts.errors import InvalidData
 from runtime import clients
+from tabular.sql import sql_literal
 
 MEGABYTE: Final = 1024 * 1024
 BLOCK_BYTES: Final = MEGABYTE  # of a file, read at a time
 _MEMORY_PER_CPU: Final = 1769  # MB; how Lambda shares out processors
-# Dictionaries are tried for columns of few values only, which makes writing a fifth faster.
-STORED: Final = "(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000)"
-# Smaller, and faster still, but not read by every warehouse: for files from step to step.
-PASSED_ON: Final = STORED.replace(")", ", PARQUET_VERSION v2)")
-_TYPES: Final = {
-    "string": "VARCHAR",
-    "integer": "BIGINT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-}
 
 
 def connect(
@@ -136,48 +124,10 @@ def _connection(
         connection.execute("CALL enable_logging(level = 'info')")  # see validation.scanner
     # A long IN list would become a join, and joins do not keep the rows' order (in 2.0).
     connection.execute("SET disabled_optimizers = 'in_clause'")
-    connection.execute(f"SET allowed_directories = [{text(f'{directory}/')}]")
+    connection.execute(f"SET allowed_directories = [{sql_literal(f'{directory}/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def quoted(name: str) -> str:
-    """A quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: object) -> str:
-    """A quoted text literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def any_of(conditions: Sequence[str]) -> str:
-    """A condition that is true where one of these is."""
-    return " OR ".join(f"({condition})" for condition in conditions) or "false"
-
-
-def column_type(contract_type: str) -> str:
-    """The DuckDB type of a contract type."""
-    return _TYPES.get(contract_type) or contract_type.upper()
-
-
-def contract_type(duckdb_type: str) -> str | None:
-    """The contract type that holds every value of a DuckDB type; None when there is none.
-
-    `HUGEINT`, which SUM of integers answers, counts as integer: a value that does not fit fails the
-    cast when it is met.
-    """
-    upper = duckdb_type.upper()
-    decimal = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", upper)
-    if decimal:
-        return f"decimal({decimal[1]},{decimal[2]})"
-    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER", upper):
-        return "integer"
-    if upper.startswith("TIMESTAMP"):
-        return "timestamp"
-    names = {kind: name for name, kind in _TYPES.items()}
-    return {**names, "FLOAT": "double", "UUID": "string"}.get(upper)
 
 
 def download(bucket: str, key: str, path: Path, *, etag: str | None = None) -> None:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """The lookups of a run as typed tables that its transform joins by name."""
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from contracts import layout
 from contracts.columns import Column, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
-from reading.column_positions import positions_of
+from reading.header import positions_of
 from reading.parquet_source import FAULT, parted, select_columns
-from reading.reader import first_line, text_column
+from reading_rules.malformed import first_line
+from reading_rules.sql import text_column
 from sources.fetch import fetch
-from tabular.workspace import Workspace, quoted, text
+from tabular.sql import sql_identifier, sql_literal
+from tabular.workspace import Workspace
 from validation.checks import a_value_of, cast_column
 
 _SHOWN: Final = 80  # characters of a value in a message
@@ -48,7 +49,7 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
     columns = [Column(name=column.name, type=column.type) for column in lookup.columns]
     try:
         relation = _texts(space, path, lookup, where)
-        typed = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in columns)
+        typed = ", ".join(f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in columns)
         space.connection.execute(
             f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
         )
@@ -57,9 +58,9 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
     _check_rows(space, where)
     for column in columns:
         _check_values(space, column, where)
-    names = ", ".join(quoted(column.name) for column in columns)
+    names = ", ".join(sql_identifier(column.name) for column in columns)
     space.connection.execute(
-        f'CREATE TABLE {quoted(lookup.name)} AS SELECT {names} FROM "lookup-texts"'
+        f'CREATE TABLE {sql_identifier(lookup.name)} AS SELECT {names} FROM "lookup-texts"'
     )
     space.connection.execute('DROP TABLE "lookup-texts"')
     path.unlink()
@@ -89,7 +90,7 @@ def _check_values(space: Workspace, column: Column, where: str) -> None:
     raw = text_column(column.name)
     row = space.connection.execute(
         f'SELECT rowid + 1, {raw} FROM "lookup-texts"'
-        f" WHERE {raw} IS NOT NULL AND {quoted(column.name)} IS NULL ORDER BY rowid LIMIT 1"
+        f" WHERE {raw} IS NOT NULL AND {sql_identifier(column.name)} IS NULL ORDER BY rowid LIMIT 1"
     ).fetchone()
     if row:
         raise InvalidData(
@@ -107,7 +108,7 @@ def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
         reader, fault = _csv(path, lookup.format, fields), "NULL"
         positions = positions_of(header, names, where)
         texts: Mapping[str, str] = {
-            name: f"nullif({quoted(fields[at])}, '')" for name, at in positions.items()
+            name: f"nullif({sql_identifier(fields[at])}, '')" for name, at in positions.items()
         }
     else:
         file = select_columns(path, names, where, raw=True)
@@ -118,18 +119,19 @@ def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
 
 def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:
     """A strict reader: a malformed row is an error."""
-    columns = ", ".join(f"{text(field)}: 'VARCHAR'" for field in fields)
+    columns = ", ".join(f"{sql_literal(field)}: 'VARCHAR'" for field in fields)
     return (
-        f"read_csv({text(path)}, auto_detect = false,"
-        f" header = {str(form.header).lower()}, delim = {text(form.delimiter)},"
-        f" quote = {text(form.quote)}, escape = {text(form.quote)}, columns = {{{columns}}})"
+        f"read_csv({sql_literal(path)}, auto_detect = false,"
+        f" header = {str(form.header).lower()}, delim = {sql_literal(form.delimiter)},"
+        f" quote = {sql_literal(form.quote)}, escape = {sql_literal(form.quote)},"
+        f" columns = {{{columns}}})"
     )
 
 
 def _header(space: Workspace, path: Path, form: CsvFormat) -> list[str]:
     """The names in the first line; there is none in an empty file."""
     row = space.connection.execute(
-        f"SELECT line FROM read_csv({text(path)}, auto_detect = false, header = false,"
+        f"SELECT line FROM read_csv({sql_literal(path)}, auto_detect = false, header = false,"
         " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
     ).fetchone()
     line = str(row[0] or "") if row else ""

@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from contracts.dataset import VALID_RELATION
-from tabular.workspace import column_type, connect, quoted
+from tabular.sql import column_type, sql_identifier
+from tabular.workspace import connect
 
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
@@ -56,8 +57,10 @@ def reach_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Reach:
     with connect(config=_SEALED) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for table, columns in tables.items():
-            kinds = (f"{quoted(name)} {column_type(kind)}" for name, kind in columns.items())
-            connection.execute(f"CREATE TABLE {quoted(table)} ({', '.join(kinds)})")
+            kinds = (
+                f"{sql_identifier(name)} {column_type(kind)}" for name, kind in columns.items()
+            )
+            connection.execute(f"CREATE TABLE {sql_identifier(table)} ({', '.join(kinds)})")
         # Optimized, a LIMIT can hide within a scan, and empty tables need no joins.
         connection.execute("PRAGMA disable_optimizer")
         row = connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchone()

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """Finds the rows of a transform's result that a store cannot take (stores.limits).
 
 Nearly always there are none, and then it must cost next to nothing: what looks suspicious breaks
@@ -18,7 +17,8 @@ import duckdb
 from stores.limits import Key, StoreLimits
 from stores.rules import KEY_MISSING, KEY_UNIQUE
 from tabular.part_files import NUMBER, RowFiles, Rows, numbered
-from tabular.workspace import STORED, Workspace, any_of, quoted, text
+from tabular.sql import STORED, any_of, sql_identifier, sql_literal
+from tabular.workspace import Workspace
 from validation.violations import VALUE_CHARACTERS
 
 ASIDE: Final = '"rows-aside"'  # number, rule, column_name, reason, value, valid_row: one each
@@ -36,7 +36,7 @@ def guarded(limits: StoreLimits, select: str) -> str:
     suspicious = any_of(limits.suspicious())
     return (
         f"SELECT * FROM ({select}\n) WHERE CASE WHEN {suspicious}"
-        f" THEN error({text(_SUSPICION)}) IS NULL ELSE true END"
+        f" THEN error({sql_literal(_SUSPICION)}) IS NULL ELSE true END"
     )
 
 
@@ -121,16 +121,18 @@ class Sieve:
         return self._copied(result.query, self._space.path("whole.parquet"))
 
     def _copied(self, query: str, path: Path) -> RowFiles:
-        names = ", ".join(quoted(name) for name in self._names)
+        names = ", ".join(sql_identifier(name) for name in self._names)
         count = self._space.number(
-            f"COPY (SELECT {names} FROM ({query}\n)) TO {text(path)} {STORED}"
+            f"COPY (SELECT {names} FROM ({query}\n)) TO {sql_literal(path)} {STORED}"
         )
         return RowFiles((path,), (count,))
 
     def _without_key(self, key: Key) -> None:
-        first = " ".join(f"WHEN {quoted(name)} IS NULL THEN {text(name)}" for name in key.columns)
+        first = " ".join(
+            f"WHEN {sql_identifier(name)} IS NULL THEN {sql_literal(name)}" for name in key.columns
+        )
         self._run(
-            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {text(KEY_MISSING)}, CASE {first} END,"
+            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {sql_literal(KEY_MISSING)}, CASE {first} END,"
             f" 'there is no ' || CASE {first} END || ', which the key needs', NULL, NULL"
             f" FROM {WHOLE} WHERE ({key.missing}) AND {_not_aside()}"
         )
@@ -156,11 +158,11 @@ class Sieve:
             f"CREATE OR REPLACE TABLE {_DOUBLES} AS SELECT {names} FROM {rest} GROUP BY ALL"
             " HAVING count(*) > 1"
         )
-        order = [] if self._in_order else [quoted(name) for name in self._names]
+        order = [] if self._in_order else [sql_identifier(name) for name in self._names]
         within = f"PARTITION BY {names} ORDER BY {', '.join([*order, NUMBER])}"
-        column = text(key.columns[0]) if len(key.columns) == 1 else "NULL"
+        column = sql_literal(key.columns[0]) if len(key.columns) == 1 else "NULL"
         self._run(
-            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {text(KEY_UNIQUE)}, {column},"
+            f"INSERT INTO {ASIDE} SELECT {NUMBER}, {sql_literal(KEY_UNIQUE)}, {column},"
             f" times || {_doubles_reason(key)}, NULL, NULL FROM (SELECT *,"
             f" row_number() OVER ({within}) AS nth, count(*) OVER (PARTITION BY {names}) AS times"
             f" FROM {rest} SEMI JOIN {_DOUBLES} USING ({names})) WHERE nth > 1"
@@ -173,11 +175,13 @@ class Sieve:
 def _doubles_reason(key: Key) -> str:
     """SQL of what follows the number of rows."""
     shown = ", ', ', ".join(
-        f"{text(f'{name} ')}, left(CAST({quoted(name)} AS VARCHAR), {_KEY_CHARACTERS})"
+        f"{sql_literal(f'{name} ')},"
+        f" left(CAST({sql_identifier(name)} AS VARCHAR), {_KEY_CHARACTERS})"
         for name in key.columns
     )
     blanks = " (blanks at the end do not count in the warehouse)" if key.trimmed else ""
-    return f"concat(' rows have the key ', {shown}, {text(f'{blanks}; the first one is stored')})"
+    end = sql_literal(f"{blanks}; the first one is stored")
+    return f"concat(' rows have the key ', {shown}, {end})"
 
 
 def _not_aside() -> str:

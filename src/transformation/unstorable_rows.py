@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by tabular.workspace
 """The rows that transform set aside, as JSON lines in the quarantine beside those of validate.
 
 One line:
@@ -20,7 +19,8 @@ from contracts.dataset import Severity
 from contracts.errors import InvalidData
 from stores.rules import SUMMARIES
 from tabular.part_files import NUMBER, Rows, numbered
-from tabular.workspace import Workspace, quoted
+from tabular.sql import sql_identifier
+from tabular.workspace import Workspace
 from transformation.unstorable import ASIDE, WHOLE
 from validation.checks import Check
 from validation.violations import BrokenRules
@@ -75,7 +75,9 @@ def _makers(space: Workspace, valid: Rows, select: str, wanted: set[str]) -> dic
             f"CREATE OR REPLACE TABLE {_ONE} AS SELECT * EXCLUDE ({NUMBER}) FROM ({rows})"
             f" WHERE {NUMBER} = {number}"
         )
-        space.connection.execute(f"CREATE OR REPLACE VIEW {quoted(valid.relation)} AS FROM {_ONE}")
+        space.connection.execute(
+            f"CREATE OR REPLACE VIEW {sql_identifier(valid.relation)} AS FROM {_ONE}"
+        )
         for row in space.connection.execute(select).fetchall():
             if repr(list(row)) in wanted:
                 found[repr(list(row))].append(number)
@@ -91,7 +93,7 @@ def write_aside(space: Workspace, path: Path, source: str, valid: Rows) -> Broke
     relation, number = (_VALID, "valid_row") if known else (WHOLE, "number")
     described = space.connection.execute(f"DESCRIBE FROM {relation}").fetchall()
     names = [row[0] for row in described[1:]]
-    texts = ", ".join(f"CAST(shown.{quoted(name)} AS VARCHAR)" for name in names)
+    texts = ", ".join(f"CAST(shown.{sql_identifier(name)} AS VARCHAR)" for name in names)
     cursor = space.connection.cursor().execute(
         "SELECT aside.rule, aside.column_name, aside.value, aside.reason, aside.valid_row,"
         f" {texts} FROM {ASIDE} AS aside JOIN {relation} AS shown"

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace; rules were parsed with the contract
 """What a scan sets aside: the rows that are not, or not only, valid ones.
 
 A query has one result only, and that of the scan are the valid rows. All others leave it by

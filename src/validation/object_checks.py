@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by tabular.workspace
 """What a contract asks of an object as a whole: how many rows it has, and how old they are."""
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from typing import Final
 from contracts.dataset import Dataset
 from contracts.manifest import ManifestEntry
 from contracts.run_request import parse_timestamp
-from tabular.workspace import Workspace, quoted, text
+from tabular.sql import sql_identifier, sql_literal
+from tabular.workspace import Workspace
 from validation.violations import BrokenRules
 
 ROW_COUNT: Final = "row-count"
@@ -48,9 +48,10 @@ def check_freshness(
     limit = dataset.freshness
     if limit is None:
         return
-    files = ", ".join(text(path) for path in valid)
+    files = ", ".join(sql_literal(path) for path in valid)
     newest = space.connection.execute(
-        f"SELECT CAST(max({quoted(limit.column)}) AS TIMESTAMP) FROM read_parquet([{files}])"
+        f"SELECT CAST(max({sql_identifier(limit.column)}) AS TIMESTAMP)"
+        f" FROM read_parquet([{files}])"
     ).fetchone()
     if newest is None or not isinstance(newest[0], datetime.datetime):
         return  # no row has one; or, of a year above 9999, none that Python knows

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """How the rows of one contract are told apart: valid, warned of, rejected, filtered out."""
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from typing import Final
 
 from contracts.dataset import Dataset
 from reading.reader import Reader
-from tabular.workspace import any_of, quoted
-from validation.checks import Check, cast_column, castable, checks
+from reading_rules.casts import filtered_out
+from tabular.sql import any_of, sql_identifier
+from validation.checks import Check, cast_column, checks
 
 BLANK: Final = "blank"
 MALFORMED: Final = "malformed"
@@ -35,7 +35,7 @@ class Split:
 
     @property
     def names(self) -> str:
-        return ", ".join(quoted(column.name) for column in self.dataset.columns)
+        return ", ".join(sql_identifier(column.name) for column in self.dataset.columns)
 
     @property
     def warns(self) -> bool:
@@ -47,7 +47,9 @@ class Split:
         return any(check.broken is None for check in self.every)
 
     def typed(self, relation: str) -> str:
-        values = ", ".join(f"{cast_column(c)} AS {quoted(c.name)}" for c in self.dataset.columns)
+        values = ", ".join(
+            f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in self.dataset.columns
+        )
         return f"(SELECT *, {values} FROM {relation})"
 
     def suspect(self, reader: Reader) -> str:
@@ -86,4 +88,5 @@ class Split:
         """True for a row that the query leaves out: one all of whose values have their types."""
         if self.query is None:
             return None
-        return f"{castable(self.dataset)} AND ({self.query}\n) IS NOT TRUE"
+        types = {column.name: column.type for column in self.dataset.columns}
+        return filtered_out(types, self.query)

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace; rules were parsed with the contract
 """One piece of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
 
 Every line of a piece is held against what came of it: DuckDB passes over lines without a word where
@@ -25,14 +24,10 @@ from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts
 from reading.malformed import Malformed
 from reading.parquet_source import parted
-from reading.reader import (
-    LONGEST_RECORD,
-    Reader,
-    first_line,
-    has_bytes_for_texts,
-    has_mixed_line_ends,
-)
-from tabular.workspace import PASSED_ON, text
+from reading.reader import Reader, has_bytes_for_texts
+from reading_rules.json_records import NO_OBJECT
+from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
+from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import Aside, Asides
 from validation.quarantine import Quarantine
 from validation.row_classes import BLANK, FILTERED, MALFORMED, Split
@@ -149,7 +144,7 @@ class Scanner:
         select = f"SELECT {self._split.names} FROM {rows} WHERE {kept}"
         try:
             row = self._connection.execute(
-                f"COPY ({select}) TO {text(path)} {PASSED_ON}"
+                f"COPY ({select}) TO {sql_literal(path)} {PASSED_ON}"
             ).fetchone()
         except duckdb.Error as error:
             if has_mixed_line_ends(error):
@@ -186,13 +181,7 @@ class Scanner:
             self._refuse_open_end(piece, unread)
             return lines
         near = _near(piece, unread, self._split.dataset)
-        raise _Unaccounted(
-            f"{self._url}: {abs(lost):,} of its {piece.lines:,} lines are"
-            f" {'lost' if lost > 0 else 'there twice'} when it is read as this dataset's format"
-            f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-            f" bytes{near}; mend the object",
-            near,
-        )
+        raise _Unaccounted(lines_lost(self._url, piece.lines, lost, near), near)
 
     def _refuse_open_end(self, piece: Piece, unread: list[Malformed]) -> None:
         """A record that cannot be read and goes to a cut may have been cut itself.
@@ -222,7 +211,7 @@ class Scanner:
                         quarantine.take_faulty(line, *parted(told.fields[-1] or ""), told.fields)
                         found.malformed += 1
                     elif told.state == MALFORMED:
-                        quarantine.take_malformed(line, "not a JSON object", None, raw)
+                        quarantine.take_malformed(line, NO_OBJECT, None, raw)
                         found.malformed += 1
                     else:
                         quarantine.take_rejected(line, told.codes, told.fields, raw)

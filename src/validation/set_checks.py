@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names are quoted by tabular.workspace
 """Checks that need the other rows: `unique` and `references`.
 
 They are made over the rows that pass every other check, which lie in Parquet files by then: reading
@@ -22,7 +21,8 @@ import duckdb
 from reading import malformed
 from reading.line_texts import LineTexts
 from reading.reader import NUMBER, Reader
-from tabular.workspace import PASSED_ON, Workspace, quoted, text
+from tabular.sql import PASSED_ON, sql_identifier, sql_literal
+from tabular.workspace import Workspace
 from validation.quarantine import Quarantine
 from validation.row_classes import Split
 from validation.scanner import Scanned
@@ -86,13 +86,13 @@ def _note(
 ) -> None:
     """Add the rows that break one check to the table."""
     asked = split.every[code]
-    column = quoted(str(asked.column))
+    column = sql_identifier(str(asked.column))
     valid = _valid(pieces, split)
     if asked.references is None:
         values = f"SELECT {column} AS value FROM {valid} WHERE {column} IS NOT NULL"
         values += " GROUP BY ALL HAVING count(*) > 1"
     else:
-        other = quoted(asked.references)
+        other = sql_identifier(asked.references)
         values = (
             f"SELECT DISTINCT {column} AS value FROM {valid} AS one WHERE {column} IS NOT NULL"
             f" AND NOT EXISTS (FROM {valid} AS other WHERE other.{other} = one.{column})"
@@ -122,10 +122,12 @@ def _valid(pieces: Sequence[Scanned], split: Split) -> str:
     names = [column.name for column in split.dataset.columns]
     # By other names, as a column may be called file_row_number itself.
     labels = ", ".join(f"c{number}" for number in range(len(names)))
-    shown = ", ".join(f"c{n} AS {quoted(name)}" for n, name in enumerate(names) if name in wanted)
+    shown = ", ".join(
+        f"c{n} AS {sql_identifier(name)}" for n, name in enumerate(names) if name in wanted
+    )
     files = " UNION ALL ".join(
         f"SELECT {part} AS part, file.file_row_number AS row, {shown}"
-        f" FROM read_parquet({text(piece.path)}) AS file({labels})"
+        f" FROM read_parquet({sql_literal(piece.path)}) AS file({labels})"
         for part, piece in enumerate(pieces)
     )
     return f"({files})"
@@ -190,13 +192,13 @@ def _rewrite(space: Workspace, split: Split, piece: Scanned, rejected: Sequence[
     """Write a piece's valid rows anew without some of them."""
     _keep(space, "unwanted", rejected)
     path = piece.path.with_name(f"left-{piece.path.name}")
-    names = [quoted(column.name) for column in split.dataset.columns]
+    names = [sql_identifier(column.name) for column in split.dataset.columns]
     labels = ", ".join(f"c{number}" for number in range(len(names)))
     shown = ", ".join(f"c{n} AS {name}" for n, name in enumerate(names))
     piece.valid = space.number(
-        f"COPY (SELECT {shown} FROM read_parquet({text(piece.path)}) AS file({labels})"
+        f"COPY (SELECT {shown} FROM read_parquet({sql_literal(piece.path)}) AS file({labels})"
         " WHERE file.file_row_number NOT IN (FROM unwanted)"
-        f" ORDER BY file.file_row_number) TO {text(path)} {PASSED_ON}"
+        f" ORDER BY file.file_row_number) TO {sql_literal(path)} {PASSED_ON}"
     )
     piece.path.unlink()
     piece.path = path

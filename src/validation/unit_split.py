@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """The rows of one source, split: the valid ones as Parquet, the rejected ones as JSON lines.
 
 A source goes through in pieces, each on its own and several at a time, while the rest of it still
@@ -27,11 +26,12 @@ from reading.chunks import (
     Piece,
     TooLargeAWhole,
     blocks_of,
-    with_equal_line_ends,
 )
 from reading.reader import open_source, unreadable
+from reading_rules.line_ends import with_equal_line_ends
 from tabular import workspace
-from tabular.workspace import Workspace, text
+from tabular.sql import sql_literal
+from tabular.workspace import Workspace
 from validation import set_checks
 from validation.row_classes import Split
 from validation.scanner import BytesForTexts, CutWithin, MixedLineEnds, Scanned, Scanner
@@ -168,7 +168,7 @@ def _ranges(space: Workspace, files: Sequence[Path]) -> Iterator[Piece]:
     number, row = 0, 1
     for path in files:
         groups = space.connection.execute(
-            f"SELECT any_value(row_group_num_rows) FROM parquet_metadata({text(path)})"
+            f"SELECT any_value(row_group_num_rows) FROM parquet_metadata({sql_literal(path)})"
             " GROUP BY row_group_id ORDER BY row_group_id"
         ).fetchall()
         first = 0

@@ -61,17 +61,17 @@ def split_dirty(source: Path, dirt: str, megabytes: int) -> dict[str, int]:
     return found
 
 
-# Each a third of which fills every buffer: below that, memory still grows to its level.
+# Each half of which fills every buffer: below that, memory still grows to its level.
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is Linux's to tell")
-@pytest.mark.parametrize(("dirt", "megabytes"), [("short", 12), ("type", 48), ("encoding", 96)])
-def test_a_text_of_dirty_rows_needs_no_more_memory_than_one_a_third_of_it(
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has the peak")
+@pytest.mark.parametrize(("dirt", "megabytes"), [("short", 8), ("type", 32), ("encoding", 64)])
+def test_a_text_of_dirty_rows_needs_no_more_memory_than_half_of_it(
     tmp_path: Path, dirt: str, megabytes: int
 ) -> None:
     source = tmp_path / "orders.csv"
     orders_file.write(source, 1)
-    small = split_dirty(source, dirt, megabytes // 3)
+    small = split_dirty(source, dirt, megabytes // 2)
     large = split_dirty(source, dirt, megabytes)
     assert (small["valid"], large["valid"]) == (0, 0)
-    assert large["rejected"] >= 2 * small["rejected"] > 10_000
+    assert large["rejected"] >= 1.9 * small["rejected"] > 10_000
     assert large["peak"] < min(1.25 * small["peak"], 900)

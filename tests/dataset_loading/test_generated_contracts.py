@@ -63,7 +63,7 @@ def generated(draw: random.Random) -> dict[str, Any]:
             for n, name in enumerate(names)
         ]
     if draw.random() < 0.5:
-        value["transform"] = f"SELECT {', '.join(names)} FROM valid WHERE {names[0]} IS NOT NULL"  # noqa: S608
+        value["transform"] = f"SELECT {', '.join(names)} FROM valid WHERE {names[0]} IS NOT NULL"
     if draw.random() < 0.5:
         value["jobs"] = [
             {"stage": f"s{n}", "glueJob": "clean-csv"} for n in range(draw.randint(1, 3))

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from running_cloud import ROOT, Item, RunningCloud, wait_until
 
-from cli.commands.upload import upload_code
-from local.local_cloud.cloud import LocalCloud
-
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.timeout(180),
-    pytest.mark.xdist_group("arrivals"),
 ]
 EVENT = (ROOT / "events" / "eventbridge-object-created.json").read_text()
-
-
-@pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """The template as one deploys it who wants uploads to start runs."""
-    state_dir: Path = tmp_path_factory.mktemp("arrivals")
-    with LocalCloud(
-        ROOT / "template.yaml",
-        state_dir,
-        port=0,
-        parameters={"StartRunsOnUpload": "true"},
-        redelivery_seconds=2,
-    ) as local_cloud:
-        cloud = RunningCloud(local_cloud, with_sample=False)
-        upload_code(local_cloud.client("s3"), cloud.outputs["CodeBucketName"])
-        yield cloud
 
 
 def put(cloud: RunningCloud, key: str, body: bytes) -> str:

@@ -1,7 +1,7 @@
 """Five designs that people bring along, each by the commands that README.md tells them to type.
 
-One running cloud for all, permissions enforced. A design's commands are taken out of the README
-(`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
+On the clouds of conftest.py, permissions enforced. A design's commands are taken out of the
+README (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,21 +25,12 @@ from typed_commands import Terminal, commands_of, commands_of_designs
 from contracts import layout
 from contracts.output_manifest import OutputManifest, current_files
 from local import sample_data
-from local.local_cloud.cloud import LocalCloud
 from tabular.workspace import connect
 
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("five-designs"),
 ]
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    state_dir: Path = tmp_path_factory.mktemp("local-cloud")
-    with LocalCloud(ROOT / "template.yaml", state_dir, port=0, redelivery_seconds=2) as local_cloud:
-        yield RunningCloud(local_cloud)
 
 
 @pytest.fixture
@@ -308,35 +298,21 @@ def test_make_run_takes_one_id_through_both_jobs(terminal: Terminal) -> None:
 # Design 3: a CSV in, a CSV out
 
 
-@pytest.fixture(scope="module")
-def uploading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """Another cloud: one on which every upload starts a run."""
-    state_dir: Path = tmp_path_factory.mktemp("local-cloud")
-    with LocalCloud(
-        ROOT / "template.yaml",
-        state_dir,
-        port=0,
-        parameters={"StartRunsOnUpload": "true"},
-        redelivery_seconds=2,
-    ) as local_cloud:
-        yield RunningCloud(local_cloud)
-
-
 LANDING = "landing/readings_csv/"
 RESULTS = "results/readings_csv/"
 
 
-def upload_csv(uploading: RunningCloud, key: str, body: str) -> str:
+def upload_csv(uploads: RunningCloud, key: str, body: str) -> str:
     """Put an object; answers the id of the run that its upload starts."""
-    bucket = uploading.outputs["DataBucketName"]
-    uploading.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
-    return run_of_upload(uploading, key)
+    bucket = uploads.outputs["DataBucketName"]
+    uploads.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+    return run_of_upload(uploads, key)
 
 
-def run_of_upload(uploading: RunningCloud, key: str) -> str:
+def run_of_upload(uploads: RunningCloud, key: str) -> str:
     def found() -> str | None:
-        answer = uploading.cloud.client("dynamodb").scan(
-            TableName=uploading.outputs["LedgerTable"],
+        answer = uploads.cloud.client("dynamodb").scan(
+            TableName=uploads.outputs["LedgerTable"],
             FilterExpression="#item = :run AND contains(#request, :key)",
             ExpressionAttributeNames={"#item": "item", "#request": "request"},
             ExpressionAttributeValues={":run": {"S": "RUN"}, ":key": {"S": key}},
@@ -347,9 +323,9 @@ def run_of_upload(uploading: RunningCloud, key: str) -> str:
     return str(run_id)
 
 
-def files_of(uploading: RunningCloud, run_id: str) -> dict[str, list[dict[str, str]]]:
+def files_of(uploads: RunningCloud, run_id: str) -> dict[str, list[dict[str, str]]]:
     """The run's files in the output bucket, by key: their rows, as a reader of CSV has them."""
-    s3, bucket = uploading.cloud.client("s3"), uploading.outputs["OutputBucketName"]
+    s3, bucket = uploads.cloud.client("s3"), uploads.outputs["OutputBucketName"]
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RESULTS)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
     return {
@@ -363,10 +339,10 @@ def files_of(uploading: RunningCloud, run_id: str) -> dict[str, list[dict[str, s
     }
 
 
-def noted(uploading: RunningCloud, run_id: str) -> list[str]:
+def noted(uploads: RunningCloud, run_id: str) -> list[str]:
     """The events of a run that the consumer of the notification queue has noted."""
-    answer = uploading.cloud.client("dynamodb").query(
-        TableName=uploading.outputs["LedgerTable"],
+    answer = uploads.cloud.client("dynamodb").query(
+        TableName=uploads.outputs["LedgerTable"],
         KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
         ExpressionAttributeNames={"#item": "item"},
         ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": "EVENT#"}},
@@ -375,10 +351,10 @@ def noted(uploading: RunningCloud, run_id: str) -> list[str]:
 
 
 def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
-    uploading: RunningCloud, tmp_path: Path
+    uploads: RunningCloud, tmp_path: Path
 ) -> None:
     copy, look = commands_of("a CSV in")
-    terminal = Terminal(uploading, tmp_path)
+    terminal = Terminal(uploads, tmp_path)
     body = (
         "id,recorded_at,value,unit\n"
         "a,2026-11-01T00:00:00Z,1.500,C\n"
@@ -390,14 +366,14 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
     )
     (terminal.directory / "test.csv").write_text(body)
     terminal.type(copy)
-    run_id = run_of_upload(uploading, f"{LANDING}test.csv")
-    run = uploading.await_run(run_id, "SUCCEEDED", "FAILED")
+    run_id = run_of_upload(uploads, f"{LANDING}test.csv")
+    run = uploads.await_run(run_id, "SUCCEEDED", "FAILED")
     assert run["status"]["S"] == "SUCCEEDED", run.get("reason")
     rows = {name: int(count["N"]) for name, count in run["rows"]["M"].items()}
     counts = (rows["rows_in"], rows["rejected"], rows["removed"], rows["stored"])
     assert counts == (25, 1, 1, 23)
 
-    files = files_of(uploading, run_id)
+    files = files_of(uploads, run_id)
     assert sorted(files) == [
         f"{RESULTS}unit=C/{run_id}-00000-000-00000.csv",
         f"{RESULTS}unit=F/{run_id}-00000-000-00000.csv",
@@ -414,27 +390,27 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
         "recorded_at": "2026-11-01T00:00:00Z",
         "value": "-2.000",
     }
-    assert uploading.stored(run_id) == []
-    (outcome,) = uploading.results(run_id)["outcomes"]
+    assert uploads.stored(run_id) == []
+    (outcome,) = uploads.results(run_id)["outcomes"]
     assert outcome["outputs"]["tables"] == [f"files:{RESULTS}"]
 
     def consumed() -> Item | None:
-        events = noted(uploading, run_id)
+        events = noted(uploads, run_id)
         return {"events": events} if any("run-ended" in event for event in events) else None
 
     wait_until(consumed, "the consumer to note the run's end")
 
 
-def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploading: RunningCloud) -> None:
+def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploads: RunningCloud) -> None:
     """As after a job that answers otherwise; by the deployed function, with its own rights."""
     rows = ["id,recorded_at,value,unit", "a,2026-11-01T00:00:00Z,1,C", "b,2026-11-01T00:00:00Z,2,F"]
-    run_id = upload_csv(uploading, f"{LANDING}again.csv", "\n".join(rows) + "\n")
-    uploading.await_run(run_id, "SUCCEEDED")
-    celsius, fahrenheit = sorted(files_of(uploading, run_id))
+    run_id = upload_csv(uploads, f"{LANDING}again.csv", "\n".join(rows) + "\n")
+    uploads.await_run(run_id, "SUCCEEDED")
+    celsius, fahrenheit = sorted(files_of(uploads, run_id))
 
     def store(attempt: int) -> Item:
         message = {"runId": run_id, "unitId": "00000-000", "runAttempt": attempt}
-        answer = uploading.cloud.client("lambda").invoke(
+        answer = uploads.cloud.client("lambda").invoke(
             FunctionName="durable-pipeline-StoreFilesFunction", Payload=json.dumps(message)
         )
         assert "FunctionError" not in answer, answer["Payload"].read()
@@ -442,41 +418,39 @@ def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploading: Runni
         return stored
 
     assert store(attempt=1)["files"] == 2
-    assert sorted(files_of(uploading, run_id)) == [celsius, fahrenheit]
+    assert sorted(files_of(uploads, run_id)) == [celsius, fahrenheit]
 
-    bucket = uploading.outputs["DataBucketName"]
+    bucket = uploads.outputs["DataBucketName"]
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, connect() as maker:
         maker.execute(
             "COPY (SELECT 'a' AS id, TIMESTAMP '2026-11-01' AS recorded_at,"
             f" 3::DECIMAL(12,3) AS value, 'C' AS unit) TO '{file.name}' (FORMAT parquet)"
         )
         key = f"{layout.output_prefix(run_id, '00000-000')}part-00000.parquet"
-        uploading.cloud.client("s3").upload_file(file.name, bucket, key)
+        uploads.cloud.client("s3").upload_file(file.name, bucket, key)
     for _ in range(2):  # the second finds that the other file is gone already
         assert store(attempt=2)["files"] == 1
-        ((left, (row,)),) = files_of(uploading, run_id).items()
+        ((left, (row,)),) = files_of(uploads, run_id).items()
         assert (left, row["value"]) == (celsius, "3.000")
 
 
 def test_a_csv_that_fails_leaves_no_files_and_lies_in_the_dead_letter_queue(
-    uploading: RunningCloud,
+    uploads: RunningCloud,
 ) -> None:
-    run_id = upload_csv(
-        uploading, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n"
-    )
-    uploading.await_run(run_id, "FAILED")
-    letter = uploading.dead_letter("broken.csv")
+    run_id = upload_csv(uploads, f"{LANDING}broken.csv", "id,recorded_at,value,unit\na,never,1,C\n")
+    uploads.await_run(run_id, "FAILED")
+    letter = uploads.dead_letter("broken.csv")
     assert json.loads(letter["Body"])["detail"]["object"]["key"] == f"{LANDING}broken.csv"
-    assert files_of(uploading, run_id) == {}
+    assert files_of(uploads, run_id) == {}
 
 
 DAYS = "archive/readings_days/"
 DAYS_RESULTS = "results/readings_days/"
 
 
-def current(uploading: RunningCloud) -> dict[str, list[str]]:
+def current(uploads: RunningCloud) -> dict[str, list[str]]:
     """What a reader of the manifests sees: the ids of rows, by the folder of their file."""
-    s3, bucket = uploading.cloud.client("s3"), uploading.outputs["OutputBucketName"]
+    s3, bucket = uploads.cloud.client("s3"), uploads.outputs["OutputBucketName"]
 
     def body(key: str) -> str:
         return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
@@ -492,15 +466,15 @@ def current(uploading: RunningCloud) -> dict[str, list[str]]:
 
 
 def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(
-    uploading: RunningCloud,
+    uploads: RunningCloud,
 ) -> None:
-    s3, bucket = uploading.cloud.client("s3"), uploading.outputs["DataBucketName"]
+    s3, bucket = uploads.cloud.client("s3"), uploads.outputs["DataBucketName"]
     contract = (ROOT / "datasets" / "readings_csv.yaml").read_text()
     contract = contract.replace("landing/readings_csv/", DAYS).replace(
         "partitionBy: [unit]", "partitionBy: [unit], replace: partition"
     )
     s3.put_object(
-        Bucket=uploading.outputs["CodeBucketName"],
+        Bucket=uploads.outputs["CodeBucketName"],
         Key="datasets/readings_days.yaml",
         Body=contract.replace("readings_csv", "readings_days").encode(),
     )
@@ -511,12 +485,12 @@ def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(
         for name, body in objects.items():
             text = f"id,recorded_at,value,unit\n{body}"
             s3.put_object(Bucket=bucket, Key=f"{DAYS}{name}.csv", Body=text.encode())
-        uploading.send({**request, "runId": run_id})
-        ended = uploading.await_run(run_id, "SUCCEEDED", "FAILED")
+        uploads.send({**request, "runId": run_id})
+        ended = uploads.await_run(run_id, "SUCCEEDED", "FAILED")
         assert ended["status"]["S"] == "SUCCEEDED", ended.get("reason")
-        result = uploading.results(run_id)
+        result = uploads.results(run_id)
         url = result["files"]["manifestUrl"]
-        output = uploading.outputs["OutputBucketName"]
+        output = uploads.outputs["OutputBucketName"]
         assert url == f"s3://{output}/{DAYS_RESULTS}_runs/{run_id}.json"
         body = s3.get_object(Bucket=output, Key=url.removeprefix(f"s3://{output}/"))["Body"].read()
         manifest: dict[str, Any] = json.loads(body)
@@ -529,14 +503,14 @@ def test_a_second_run_over_a_range_replaces_the_first_ones_partitions(
     ]
     assert (first["complete"], first["rows"], first["supersedes"]) == (True, 2, [])
     assert first["asked"]["startDateTime"] == "2020-01-01T00:00:00Z"
-    assert current(uploading) == {"unit=C": ["a"], "unit=F": ["f"]}
+    assert current(uploads) == {"unit=C": ["a"], "unit=F": ["f"]}
 
     second = run("days-2", one=rows["a"] + rows["a"].replace("a", "b", 1))
 
     assert second["supersedes"] == ["days-1"]
     assert second["result"]["removed"] == 2
-    assert current(uploading) == {"unit=C": ["a", "b"], "unit=F": ["f"]}
-    listed = s3.list_objects_v2(Bucket=uploading.outputs["OutputBucketName"], Prefix=DAYS_RESULTS)
+    assert current(uploads) == {"unit=C": ["a", "b"], "unit=F": ["f"]}
+    listed = s3.list_objects_v2(Bucket=uploads.outputs["OutputBucketName"], Prefix=DAYS_RESULTS)
     names = [found["Key"].removeprefix(DAYS_RESULTS) for found in listed["Contents"]]
     assert names == [
         "_runs/days-1.json",

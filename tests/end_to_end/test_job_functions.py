@@ -8,35 +8,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cloud import ROOT, Item, RunningCloud, wait_until
-
-from local.local_cloud.cloud import LocalCloud
+from running_cloud import JOB_FUNCTION_ARN, ROOT, Item, RunningCloud, wait_until
 
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.timeout(300),
 ]
-FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:enrich-orders"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    state_dir: Path = tmp_path_factory.mktemp("local-cloud")
-    with LocalCloud(
-        ROOT / "template.yaml",
-        state_dir,
-        port=0,
-        redelivery_seconds=2,
-        parameters={"JobFunctionArns": FUNCTION_ARN},
-    ) as local_cloud:
-        yield RunningCloud(local_cloud)
-
-
 # A function that begins as the shipped one and does what the contract's arguments say.
 MOODY = """
 import json, time, uuid
@@ -174,7 +154,7 @@ def test_a_function_of_ones_own_takes_each_batch_of_items(
     assert len(jobs) == len(calls(cloud, "items_enriched")) == 2
     assert all("active" not in job and "ended_at" in job for job in jobs)
     ids = ", ".join(f"'{job['job_id']['S']}'" for job in jobs)
-    sql = f"SELECT count(*) FROM pipeline_jobs WHERE job_id IN ({ids}) AND engine = 'lambda'"  # noqa: S608
+    sql = f"SELECT count(*) FROM pipeline_jobs WHERE job_id IN ({ids}) AND engine = 'lambda'"
     wait_until(lambda: loaded(cloud, "items_enriched"), "the run's own load")
     assert cloud.query(sql) == [[2]]
 
@@ -248,4 +228,4 @@ def test_a_function_that_is_not_allowed_is_refused_by_name(cloud: RunningCloud) 
 
     reason = cloud.dead_letter("items_foreign")["MessageAttributes"]["Reason"]["StringValue"]
     assert "function delete-everything is not allowed" in reason
-    assert FUNCTION_ARN in reason
+    assert JOB_FUNCTION_ARN in reason

@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.local_cloud.http.services import JsonService, ServiceError
+from local.local_cloud.http.operations import JsonService
+from local.local_cloud.http.services import ServiceError
 
 
 @functools.cache

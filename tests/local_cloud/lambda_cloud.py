@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 from botocore.config import Config
 
+from local.local_cloud.http.refusals import error_response
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import DurableSpec, FunctionSpec
 from local.local_cloud.lambdas.service import LambdaService
 
@@ -135,9 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        response = self.server.service.handle(
-            self.command, url.path, parse_qs(url.query), dict(self.headers), body
-        )
+        try:
+            response = self.server.service.handle(
+                self.command, url.path, parse_qs(url.query), dict(self.headers), body
+            )
+        except ServiceError as error:
+            response = error_response(error, "lambda", self.headers)
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)

@@ -14,7 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 from job_services import ENVIRONMENT, World, is_alive, wait_until, world
 
-from local.local_cloud.http.services import JsonService, ServiceError
+from local.local_cloud.http.operations import JsonService
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.emr import MOST_ACTIVE_STEPS, EmrService
 
 CLUSTER = "j-LOCAL1"
@@ -82,7 +83,7 @@ def emr(moto_endpoint: str, tmp_path: Path) -> Iterator[Emr]:
 def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
     service: JsonService = EmrService("http://127.0.0.1:1", tmp_path, print, {})
     assert (service.target_prefix, service.forwards) == ("ElasticMapReduce", False)
-    with pytest.raises(ServiceError, match="RunJobFlow"):
+    with pytest.raises(ServiceError, match="does not emulate elasticmapreduce RunJobFlow"):
         service.call("RunJobFlow", {})
 
 

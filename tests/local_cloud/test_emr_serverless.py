@@ -215,7 +215,7 @@ def test_the_application_can_be_asked_for_and_unknown_ones_are_not_found(
 
 
 def test_what_is_not_emulated_is_refused_by_name(serverless: Serverless) -> None:
-    with pytest.raises(ClientError, match="GET /applications"):
+    with pytest.raises(ClientError, match="emr-serverless ListApplications"):
         serverless.client.list_applications()
     with pytest.raises(ClientError, match="retryPolicy"):
         serverless.start("", retryPolicy={"maxAttempts": 2})

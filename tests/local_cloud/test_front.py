@@ -15,23 +15,27 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.local_cloud.http.front import Front, FrontError
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.routing import route
 from local.local_cloud.http.services import Headers, Response, ServiceError
 
 
-class Greeter:
+class Greeter(JsonService):
     """A JSON service of two operations."""
 
+    service = "glue"
     target_prefix = "AWSGlue"
-    operations = frozenset({"GetJob", "GetJobs"})
-    forwards = False
 
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        if operation == "GetJobs":
-            raise KeyError("a bug")
+    def __init__(self) -> None:
+        super().__init__({"GetJob": self._get_job, "GetJobs": self._get_jobs})
+
+    def _get_job(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["JobName"] == "nobody":
             raise ServiceError("EntityNotFoundException", "there is no nobody")
         return {"Job": {"Name": request["JobName"], "CreatedOn": 1.5}}
+
+    def _get_jobs(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        raise KeyError("a bug")
 
 
 class Echo:

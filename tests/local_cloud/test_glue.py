@@ -18,7 +18,8 @@ import pytest
 from job_services import BUCKET, ENVIRONMENT, Events, is_alive, wait_until
 from json_services import make_client, served
 
-from local.local_cloud.http.services import JsonService, ServiceError
+from local.local_cloud.http.operations import JsonService
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs import glue as glue_module
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
@@ -84,7 +85,7 @@ def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
     service: JsonService = GlueService("http://127.0.0.1:1", tmp_path, Events(), {})
     assert (service.target_prefix, service.forwards) == ("AWSGlue", False)
     assert "StartJobRun" in service.operations
-    with pytest.raises(ServiceError, match="CreateTable is not emulated"):
+    with pytest.raises(ServiceError, match="does not emulate glue CreateTable"):
         service.call("CreateTable", {})
 
 
@@ -453,6 +454,7 @@ process.wait()
         wait_until(lambda: pid_file.exists() and bool(pid_file.read_text()))
         process.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(int(pid_file.read_text())))
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_the_oldest_ended_runs_are_forgotten(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """The Redshift Data API through boto3: what it does to tables, and what it tells of statements."""
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import pytest
 from json_services import make_client, served
 from scratch_duckdb import connect
 
-from local.local_cloud.http.services import JsonService, ServiceError
+from local.local_cloud.http.operations import JsonService
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.redshift.data import RedshiftDataService
 
 pytestmark = pytest.mark.cloud  # ports, and half a minute
@@ -128,7 +128,7 @@ def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
     service: JsonService = RedshiftDataService("http://127.0.0.1:1", tmp_path, print)
     assert (service.target_prefix, service.forwards) == ("RedshiftData", False)
     assert "BatchExecuteStatement" in service.operations
-    with pytest.raises(ServiceError, match="ListSessions is not emulated"):
+    with pytest.raises(ServiceError, match="does not emulate redshift-data ListSessions"):
         service.call("ListSessions", {})
 
 

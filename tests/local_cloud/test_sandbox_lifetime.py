@@ -57,7 +57,9 @@ def test_sandboxes_end_with_the_local_cloud(tmp_path, how):
     eventually(lambda: is_written(pids))
     process.send_signal(how)
     process.wait(timeout=30)
-    eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
+    sandboxes = json.loads(pids.read_text())
+    assert sandboxes
+    eventually(lambda: not any(is_running(pid) for pid in sandboxes))
 
 
 def test_stopping_ends_what_runs_instead_of_waiting_for_it(tmp_path):

@@ -263,7 +263,7 @@ def _parquet(rows: list[Values], names: list[str]) -> bytes:
     with tempfile.TemporaryDirectory() as folder, connect() as maker:
         maker.execute(f"CREATE TEMP TABLE rows ({listed})")
         for row in rows:
-            maker.execute(f"INSERT INTO rows VALUES ({marks})", [row.get(name) for name in names])  # noqa: S608
+            maker.execute(f"INSERT INTO rows VALUES ({marks})", [row.get(name) for name in names])
         path = Path(folder) / "rows.parquet"
         maker.execute(f"COPY rows TO '{path}' (FORMAT parquet)")
         return path.read_bytes()

@@ -28,9 +28,10 @@ from contracts.messages import (
     Validated,
 )
 from dataset_loading.check import CheckedDataset, check_dataset
-from steps import store_dynamodb as store_step
-from steps import transform as transform_step
-from steps import validate as validate_step
+from stores.dynamodb.slices import store_slice
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 # Of the rows with one key the last one stays: keys are unique in an object.
 LAST_OF_EACH_KEY: Final = (
@@ -120,15 +121,14 @@ class PipelineRun:
 
     def validate(self, unit: int = 0) -> Validated:
         message = Validate(run_id=self.run_id, unit_id=layout.unit_id(0, unit))
-        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+        return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
 
     def transform(self, unit: int = 0) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=layout.unit_id(0, unit))
-        return transform_step.transform(message, transform_step.Settings(DATA_BUCKET))
+        return transform_unit(message, DATA_BUCKET, Capacity(1024, 512))
 
     def store(self, unit: int = 0, slices_of: int | None = None) -> list[StoredRows]:
         """All slices; with `slices_of`, the function's time is up after so many looks at it."""
-        names = store_step.Settings(DATA_BUCKET, PROCESSED_DATA_TABLE)
         answers: list[StoredRows] = []
         first: int | None = 0
         while first is not None:
@@ -137,9 +137,11 @@ class PipelineRun:
             )
             looks = itertools.count()
             answers.append(
-                store_step.store_dynamodb(
+                store_slice(
                     message,
-                    names,
+                    DATA_BUCKET,
+                    PROCESSED_DATA_TABLE,
+                    1024,
                     remaining=lambda: 0.0 if slices_of and next(looks) >= slices_of else 900.0,  # noqa: B023
                     pause=lambda _seconds: None,
                 )

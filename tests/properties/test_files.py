@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """For any values: a file of rows, read by other programs, has what was written."""
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from contracts.output_files import escaped
 from contracts.targets import FilesTarget
 from stores.files.formats import FileFormat
 from tabular import workspace
+from tabular.sql import sql_literal
 
 COLUMNS = (("s", "string"), ("n", "integer"), ("d", "decimal(38,7)"), ("at", "timestamp"))
 KINDS = {"s": "VARCHAR", "n": "BIGINT", "d": "DECIMAL(38,7)", "at": "TIMESTAMP"}
@@ -44,7 +44,7 @@ def written(target: FilesTarget, drawn: list[Row]) -> bytes:
         space.connection.executemany("INSERT INTO drawn VALUES (?, ?, ?, ?)", drawn)
         path = space.path("file")
         space.connection.execute(
-            f"COPY (SELECT {form.select} FROM drawn) TO {workspace.text(path)} {form.options}"
+            f"COPY (SELECT {form.select} FROM drawn) TO {sql_literal(path)} {form.options}"
         )
         return path.read_bytes()
 

@@ -79,7 +79,7 @@ def prepared(cloud: Any, folder: Path, index: str, keys: dict[Unit, list[str]]) 
             path = folder / f"part-{number:05d}.parquet"
             with connect() as maker:
                 maker.execute(
-                    "COPY (SELECT k::VARCHAR AS k, n::BIGINT AS n"  # noqa: S608
+                    "COPY (SELECT k::VARCHAR AS k, n::BIGINT AS n"
                     f" FROM (VALUES {rows}) AS v(k, n) WHERE k IS NOT NULL)"
                     f" TO '{path}' (FORMAT parquet)"
                 )
@@ -111,10 +111,10 @@ def test_any_history_of_loads_leaves_the_newest_row_of_each_key(
     newest = {
         name: 10 * run + unit for (run, unit), names in sorted(keys.items()) for name in names
     }
-    rows = warehouse.rows(f"SELECT k, n FROM drawn WHERE \"index\" = '{index}'")  # noqa: S608
+    rows = warehouse.rows(f"SELECT k, n FROM drawn WHERE \"index\" = '{index}'")
     assert sorted(rows) == sorted([name, number] for name, number in newest.items())
     told = warehouse.rows(
-        "SELECT COUNT(*), SUM(rows_copied), SUM(rows_duplicate + rows_older + rows_merged)"  # noqa: S608
+        "SELECT COUNT(*), SUM(rows_copied), SUM(rows_duplicate + rows_older + rows_merged)"
         f" FROM pipeline_loads WHERE run_id LIKE '{index}-%'"
     )
     total = sum(map(len, keys.values()))

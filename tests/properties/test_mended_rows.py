@@ -15,7 +15,7 @@ from cli.client.corrected_rows import mended_object
 from cli.client.deployment import Deployment
 from cli.client.quarantine import Mender
 from contracts.errors import InvalidData
-from runtime import s3
+from sources import frozen
 
 
 @fewer(2)
@@ -29,7 +29,7 @@ def test_rows_that_are_sent_again_unmended_are_what_they_were(
     validate(first)
     rejected = {reject["row"]["n"]: reject["row"] for reject in first.rejects() if "row" in reject}
     assume(rejected)
-    snapshot = s3.read_snapshot(cloud.data_bucket, first.run_id)
+    snapshot = frozen.read_snapshot(cloud.data_bucket, first.run_id)
     mender = Mender(Deployment(outputs={}), snapshot)
     lines = [json.dumps(mender.with_values(reject)) for reject in first.rejects()]
     mended = mended_object("\n".join(line for line in lines if '"row"' in line), snapshot)

@@ -148,18 +148,18 @@ class Story:
             self._to_the_end(run_id)
         except Killed:
             self.world.s3.spare()
-            self.look()
+            self.check_readers()
             if action.repeated:
                 self._to_the_end(run_id)
         self.world.s3.spare()
-        self.look()
+        self.check_readers()
 
     def _to_the_end(self, run_id: str) -> None:
         progress: PublishProgress | None = PublishProgress()
         while progress is not None:
             progress = self.world.publish(run_id, progress=progress).progress
 
-    def look(self) -> None:
+    def check_readers(self) -> None:
         """As a reader: every file that counts is there, and no row is in two of them."""
         seen = self.world.read()
         assert [row for row, count in seen.items() if count > 1] == []
@@ -186,7 +186,7 @@ def test_no_row_is_seen_twice_and_none_is_lost(
         use_s3(monkeypatch, world.s3)
         story = Story(world, shared)
         world.s3.after = lambda name: (
-            story.look() if name in ("put_object", "delete_objects") else None
+            story.check_readers() if name in ("put_object", "delete_objects") else None
         )
         for action in happenings:
             story.happen(action)

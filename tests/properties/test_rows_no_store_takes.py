@@ -14,7 +14,8 @@ from pipeline_run import PipelineRun, contract, fewer
 
 from contracts import layout
 from contracts.messages import Transform, Transformed
-from steps import transform as transform_step
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
 
 COLUMNS: Final = [
     {"name": "n", "type": "integer"},
@@ -134,7 +135,7 @@ def laid_out(cloud: Any, drawn: list[Row], kind: str, targets: str) -> PipelineR
 
 def transformed(run: PipelineRun) -> Transformed:
     message = Transform(run_id=run.run_id, unit_id=layout.unit_id(0, 0))
-    return transform_step.transform(message, transform_step.Settings("data-bucket", "1769", "512"))
+    return transform_unit(message, "data-bucket", Capacity(1769, 512))
 
 
 def set_aside(run: PipelineRun) -> dict[int, dict[str, Any]]:

@@ -22,9 +22,9 @@ from reading.chunks import (
     PIECE_BYTES,
     WHOLE_BYTES,
     Cutter,
-    with_equal_line_ends,
 )
 from reading.line_numbers import line_numbers
+from reading_rules.line_ends import with_equal_line_ends
 from tabular import workspace
 from validation.row_classes import Split
 from validation.unit_split import UnitRows, split_text

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the files are ours
 """Columns whose names in the file are not those of the contract: in every format, and refused."""
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from scratch_duckdb import connect
 
 from reading import parquet_footer
 from reading.parquet_source import select_columns
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 FIXTURES = Path(__file__).with_name("fixtures")
 
@@ -21,14 +21,14 @@ def many(tmp_path: Path) -> Path:
     columns = ", ".join(f"'t{n}' AS t{n}, {n} AS n{n}" for n in range(20))
     file = tmp_path / "many.parquet"
     with connect() as maker:
-        maker.execute(f"COPY (SELECT {columns}) TO {text(file)} (FORMAT parquet)")
+        maker.execute(f"COPY (SELECT {columns}) TO {sql_literal(file)} (FORMAT parquet)")
     return file
 
 
 def test_texts_are_bytes_and_all_else_is_as_it_was(many: Path) -> None:
     parquet_footer.as_bytes(many, {1, 3, 39})
     with connect() as connection:
-        found = connection.sql(f"FROM read_parquet({text(many)})")
+        found = connection.sql(f"FROM read_parquet({sql_literal(many)})")
         kinds = dict(zip(found.columns, map(str, found.types), strict=True))
         (row,) = found.fetchall()
 

@@ -10,7 +10,7 @@ from scratch_duckdb import connect
 
 from reading.parquet_schema import INT96, WIDE_DECIMAL, Shape
 from reading.parquet_texts import text_of
-from tabular.workspace import text
+from tabular.sql import sql_literal
 
 LAST_NANOSECOND = 86_400 * 10**9 - 1
 UNIX_DAY = 2_440_588
@@ -20,10 +20,12 @@ def texts_of(shape: Shape, values: list[bytes]) -> list[tuple[str, bool]]:
     """The text of each value, and whether it is a fault."""
     found = text_of("x", shape)
     ((fault, _),) = found.faults
-    rows = ", ".join(f"({n}, from_hex({text(value.hex())}))" for n, value in enumerate(values))
+    rows = ", ".join(
+        f"({n}, from_hex({sql_literal(value.hex())}))" for n, value in enumerate(values)
+    )
     with connect() as connection:
         return connection.execute(
-            f"SELECT {found.sql}, {fault} FROM (VALUES {rows}) AS t(n, x) ORDER BY n"  # noqa: S608
+            f"SELECT {found.sql}, {fault} FROM (VALUES {rows}) AS t(n, x) ORDER BY n"
         ).fetchall()
 
 
@@ -94,7 +96,7 @@ def test_an_interval_that_duckdb_takes_for_a_negative_one_is_a_fault() -> None:
     rows = "(INTERVAL '14 months 3 days'), (INTERVAL '-1 month'), (INTERVAL '1 month -1 day')"
     with connect() as connection:
         read = connection.execute(
-            f"SELECT {found.sql}, {fault} FROM (VALUES {rows}) AS t(x)"  # noqa: S608
+            f"SELECT {found.sql}, {fault} FROM (VALUES {rows}) AS t(x)"
         ).fetchall()
 
     assert read == [

@@ -20,8 +20,8 @@ from contracts.run_request import RunRequest
 from dataset_loading.check import check_dataset
 from ledger.table import unit_item
 from runtime import s3 as storage
-from sources import item_batches
-from steps.list_urls import list_urls
+from sources import frozen, item_batches
+from sources.listed_run import list_run
 
 URL = "s3://data-bucket/landing/orders/items.json"
 ITEMS = [{"order_id": number, "amount": "1.50"} for number in range(7)]
@@ -42,7 +42,7 @@ def freeze_items_dataset(cloud: Any, text: str = DATASET, **fields: Any) -> RunR
     )
     key = layout.dataset_snapshot_key(asked.run_id)
     storage.write_json(cloud.data_bucket, key, snapshot.to_json())
-    storage.read_snapshot.cache_clear()
+    frozen.read_snapshot.cache_clear()
     return asked
 
 
@@ -62,7 +62,7 @@ def ask(cloud: Any, asked: RunRequest | None = None, attempt: int = 1) -> Manife
         units_per_shard=2,
         run_attempt=attempt,
     )
-    return list_urls(message, cloud.data_bucket, cloud.ledger, NOW)
+    return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
 def batches(cloud: Any, run_id: str = "r1") -> dict[str, list[Any]]:
@@ -86,7 +86,7 @@ def test_an_array_becomes_batches_of_its_items_in_order(run: Any) -> None:
     }
     assert (summary.objects, summary.items, summary.shard_sizes) == (3, 7, (2, 1))
     array = run.client("s3").head_object(Bucket="data-bucket", Key="landing/orders/items.json")
-    last = storage.read_unit("data-bucket", "r1", "00001-000")
+    last = frozen.read_unit("data-bucket", "r1", "00001-000")
     assert (last.key, last.items) == ("runs/r1/items/batches/0000006.jsonl", 1)
     assert last.last_modified == array["LastModified"]
     assert layout.first_item(last.key) == 6
@@ -96,7 +96,7 @@ def test_an_array_becomes_batches_of_its_items_in_order(run: Any) -> None:
 def test_the_frozen_etags_are_those_of_the_batches(run: Any) -> None:
     ask(run)
 
-    entry = storage.read_unit("data-bucket", "r1", "00000-001")
+    entry = frozen.read_unit("data-bucket", "r1", "00000-001")
     head = run.client("s3").head_object(Bucket=entry.bucket, Key=entry.key)
     assert (f'"{entry.etag}"', entry.size) == (head["ETag"], head["ContentLength"])
 
@@ -270,15 +270,15 @@ class TestRetryOf:
         summary = ask(retry, request(startDateTime=None, inputUrl=URL, retryOf="old"))
 
         assert (summary.objects, summary.items) == (2, 4)
-        first, last = (storage.read_unit("data-bucket", "r1", f"00000-00{n}") for n in (0, 1))
+        first, last = (frozen.read_unit("data-bucket", "r1", f"00000-00{n}") for n in (0, 1))
         assert first.key == "runs/old/items/batches/0000000.jsonl"
         assert (layout.first_item(last.key), last.items) == (6, 1)
         assert batches(retry) == {}
 
     def test_a_run_over_objects_is_not_retried_as_one_over_items(self, retry: Any) -> None:
-        snapshot = storage.read_snapshot("data-bucket", "r1").model_copy(update={"array": None})
+        snapshot = frozen.read_snapshot("data-bucket", "r1").model_copy(update={"array": None})
         storage.write_json("data-bucket", layout.dataset_snapshot_key("r1"), snapshot.to_json())
-        storage.read_snapshot.cache_clear()
+        frozen.read_snapshot.cache_clear()
 
         with pytest.raises(InvalidRequest, match="retryOf: names a run over the items of an array"):
             ask(retry, request(retryOf="old"))

@@ -15,6 +15,7 @@ from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFail
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals, StageFailure
 from runtime import s3
+from sources import frozen
 from steps.record_items import handler, record_items
 
 URL = "s3://data-bucket/landing/sales/items.json"
@@ -33,7 +34,7 @@ def run(cloud: Any) -> DataRun:
     claimed(cloud.ledger, runId="run-1", startDateTime=None, inputUrl=URL)
     laid_out = DataRun(cloud, item_rules.for_batches(dataset()))
     laid_out.lay_out("".join(f"{line}\n" for line in LINES), "25.jsonl")
-    part = s3.read_manifest_part(cloud.data_bucket, "run-1", 0)
+    part = frozen.read_manifest_part(cloud.data_bucket, "run-1", 0)
     key = layout.item_batch_key("run-1", 25)
     cloud.put(key, "".join(f"{line}\n" for line in LINES))
     etag = cloud.client("s3").head_object(Bucket=cloud.data_bucket, Key=key)["ETag"].strip('"')
@@ -43,7 +44,7 @@ def run(cloud: Any) -> DataRun:
         layout.manifest_part_key("run-1", 0),
         part.model_copy(update={"entries": (entry,)}).to_json(),
     )
-    s3.read_manifest_part.cache_clear()
+    frozen.read_manifest_part.cache_clear()
     return laid_out
 
 

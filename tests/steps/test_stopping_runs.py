@@ -19,8 +19,8 @@ from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
 from runs.recording import Recording, record_run
+from sources.listed_run import list_run
 from steps import reaper
-from steps.list_urls import list_urls
 from steps.record_unit import start_unit
 
 OTHER_UNIT = layout.unit_id(0, 1)
@@ -208,9 +208,9 @@ class TestWhatFollows:
         arguments = (message, world.cloud.data_bucket, world.cloud.ledger, world.clock())
         if shard == 0:
             with pytest.raises(RunStopped):
-                list_urls(*arguments)
+                list_run(*arguments)
         else:
-            assert list_urls(*arguments).pending_positions() == []
+            assert list_run(*arguments).pending_positions() == []
 
     @pytest.mark.parametrize("status", [None, RunStatus.FAILED])
     def test_the_run_ends_as_stopped(self, world, status):

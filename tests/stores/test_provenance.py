@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """An item says which object and which execution it comes from, and when."""
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from contracts.dataset import ItemArray
 from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform
 from ledger.table import RUN, Ledger
-from runtime import s3
+from sources import frozen
 from steps.store_dynamodb import handler
 from stores.dynamodb.items import ITEM_BYTES, ItemMaker
 from stores.dynamodb.provenance import Provenance, instant, with_execution
-from tabular.workspace import any_of, connect
+from tabular.sql import any_of
+from tabular.workspace import connect
 
 NAMES = ["source_key", "execution_id", "processed_at", "stored_at"]
 COLUMNS = [{"name": "id"}, {"name": "n", "type": "integer"}]
@@ -158,7 +158,7 @@ class TestOrchestratorsOfAnEarlierRelease:
 def test_a_row_that_leaves_no_room_for_it_is_suspicious(cloud: Any) -> None:
     """What transform does not look at one by one must fit for certain."""
     prepared(cloud, columns=[{"name": "id"}, {"name": "note"}])
-    snapshot = s3.read_snapshot(DATA_BUCKET, "run-1")
+    snapshot = frozen.read_snapshot(DATA_BUCKET, "run-1")
     target = snapshot.dataset.targets.dynamodb
     assert target is not None
     maker = ItemMaker(snapshot, target, UNIT, None, provenance=Provenance("k" * 1024, "a" * 1024))

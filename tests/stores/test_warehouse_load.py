@@ -10,7 +10,7 @@ from local_warehouse import LocalWarehouse
 from warehouse_run import WarehouseRun, sales
 
 from contracts import layout
-from runtime import s3
+from sources import frozen
 from stores.redshift.load import Load, load_statements
 
 OLDER, NEWER = "2026-11-19T08:00:00Z", "2026-11-21T08:00:00Z"
@@ -101,7 +101,7 @@ def test_rows_of_another_collection_are_other_rows(
     cloud: Any, run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:
     run.output("('a', 1, 'x')").load(1)
-    snapshot = s3.read_snapshot(cloud.data_bucket, "run-1")
+    snapshot = frozen.read_snapshot(cloud.data_bucket, "run-1")
     trial = snapshot.model_copy(update={"index": "trial", "run_id": "run-t"})
     target = trial.dataset.targets.redshift
     (key,) = cloud.keys(f"{layout.unit_prefix('run-1', UNIT)}copy-manifest-")

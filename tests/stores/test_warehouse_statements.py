@@ -129,41 +129,41 @@ def written(cloud: Any, warehouse: LocalWarehouse) -> list[str]:
 
 
 def test_each_kind_of_statement_has_its_page(written: list[str]) -> None:
-    _same({_kind(sql) for sql in written}, STATEMENTS)
+    _check_same({_kind(sql) for sql in written}, STATEMENTS)
 
 
 def test_each_type_has_its_page(written: list[str]) -> None:
     assert {str(column_type(kind)) for kind in _TYPES} <= {
         sql_type.sql("redshift") for sql in written for sql_type in _nodes(sql, exp.DataType)
     }
-    _same({kind.this.value for sql in written for kind in _nodes(sql, exp.DataType)}, TYPES)
+    _check_same({kind.this.value for sql in written for kind in _nodes(sql, exp.DataType)}, TYPES)
 
 
 def test_each_function_has_its_page_and_the_local_redshift_knows_it(written: list[str]) -> None:
     functions = {name for sql in written if _tree(sql) for name in _calls(sql)}
-    _same(functions, FUNCTIONS)
+    _check_same(functions, FUNCTIONS)
     assert functions <= KNOWN
 
 
 def test_each_clause_and_operator_has_its_page(written: list[str]) -> None:
     nodes = {type(node).__name__ for sql in written for node in _nodes(sql, exp.Expr)}
-    _same(nodes - _NODES_WITHOUT_A_PAGE, SYNTAX)
+    _check_same(nodes - _NODES_WITHOUT_A_PAGE, SYNTAX)
 
 
 def test_each_system_view_has_its_page(written: list[str]) -> None:
     tables = {table.name for sql in written for table in _nodes(sql, exp.Table) if not table.db}
     ours = {name for name in tables if name.startswith("load_")}
-    _same(tables - ours, RELATIONS)
+    _check_same(tables - ours, RELATIONS)
 
 
 def test_what_is_new_fails_and_says_what_to_do() -> None:
     with pytest.raises(AssertionError, match="median is new in the warehouse's SQL: look its page"):
-        _same({"count", "median"}, {"count": "r_COUNT"})
+        _check_same({"count", "median"}, {"count": "r_COUNT"})
     with pytest.raises(AssertionError, match="no longer used: count"):
-        _same(set(), {"count": "r_COUNT"})
+        _check_same(set(), {"count": "r_COUNT"})
 
 
-def _same(found: set[str], documented: dict[str, str]) -> None:
+def _check_same(found: set[str], documented: dict[str, str]) -> None:
     new = sorted(found - set(documented))
     assert not new, ", ".join(new) + NEW
     unused = sorted(set(documented) - found)

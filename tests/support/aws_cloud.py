@@ -14,8 +14,8 @@ from moto import mock_aws
 
 from ledger.table import Ledger
 from runtime import clients as aws
-from runtime import s3 as storage
 from runtime.handler import metrics
+from sources import frozen
 
 REGION = "us-east-1"
 LEDGER_TABLE = "ledger"
@@ -225,8 +225,8 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
 
 
 def _forget() -> None:
-    storage.read_snapshot.cache_clear()
-    storage.read_manifest_part.cache_clear()
+    frozen.read_snapshot.cache_clear()
+    frozen.read_manifest_part.cache_clear()
 
 
 def _make_tables() -> None:

@@ -16,11 +16,12 @@ from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray
 from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
-from runtime import s3
 from runtime.handler import utc_now
-from steps import store_dynamodb as store_dynamodb_step
-from steps import transform as transform_step
-from steps import validate as validate_step
+from sources import frozen
+from stores.dynamodb.slices import store_slice
+from tabular.capacity import Capacity
+from transformation.transformer import transform_unit
+from validation.validator import validate_unit
 
 DATA_BUCKET = "data-bucket"
 UNIT = "00000-000"
@@ -108,22 +109,20 @@ class DataRun:
             input_url=self.input_url,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
-        s3.read_snapshot.cache_clear()
-        s3.read_manifest_part.cache_clear()
+        frozen.read_snapshot.cache_clear()
+        frozen.read_manifest_part.cache_clear()
         return self
 
     def validate(self, input_url: str | None = None) -> Validated:
         message = Validate(run_id=self.run_id, unit_id=UNIT, input_url=input_url)
-        return validate_step.validate(message, validate_step.Settings(DATA_BUCKET))
+        return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
 
     def transform(
         self, memory_megabytes: int = 1024, ephemeral_megabytes: int = 512, **fields: Any
     ) -> Transformed:
         message = Transform(run_id=self.run_id, unit_id=UNIT, **fields)
-        settings = transform_step.Settings(
-            DATA_BUCKET, str(memory_megabytes), str(ephemeral_megabytes)
-        )
-        return transform_step.transform(message, settings)
+        capacity = Capacity(memory_megabytes, ephemeral_megabytes)
+        return transform_unit(message, DATA_BUCKET, capacity)
 
     def put_part(self, query: str, number: int = 0, unit: str = UNIT) -> DataRun:
         """A part of the unit's output, as transform would have left it: a query's rows."""
@@ -140,11 +139,10 @@ class DataRun:
         given = {name: options[name] for name in fields if name in options}
         unit = options.get("unit", UNIT)
         message = StoreDynamodb(run_id=self.run_id, unit_id=unit, job_id=job_id, **given)
-        settings = store_dynamodb_step.Settings(DATA_BUCKET, "processed-data")
         remaining = options.get("remaining", lambda: 900.0)
         pause = options.get("pause", lambda _seconds: None)
         now = options.get("now", utc_now)
-        return store_dynamodb_step.store_dynamodb(message, settings, remaining, pause, now)
+        return store_slice(message, DATA_BUCKET, "processed-data", 1024, remaining, pause, now)
 
     def set_aside(self) -> list[dict[str, Any]]:
         """The rows that transform has set aside."""

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """A real PostgreSQL that runs the warehouse's SQL, with thin stand-ins for what only Redshift has.
 
 PostgreSQL reads a statement as Redshift's parser does, and refuses at once what DuckDB lets pass,

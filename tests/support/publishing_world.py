@@ -18,17 +18,16 @@ from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
 from contracts.output_files import FileRecord, UnitFiles, file_key
 from contracts.output_manifest import OutputManifest, PublishedFile, current_files
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
-from runtime import s3 as storage
-from steps.publish_files import Settings, publish_files
+from publishing.publisher import publish_run
+from sources import frozen
 
 DATA, OUTPUT, PREFIX = "data-bucket", "output-bucket", "results/orders/"
-SETTINGS = Settings(ledger_table="", data_bucket=DATA, output_bucket=OUTPUT)
 START = parse_timestamp("2026-11-20T08:00:00Z")
 Rows = Mapping[str, Sequence[str]]  # rows by day, the partition; or under "" without partitions
 
 
 class FakeLedger:
-    """The ledger in memory, as far as publish_files reads it."""
+    """The ledger in memory, as far as publishing reads it."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
@@ -157,9 +156,9 @@ class PublishingWorld:
             execution_arn=f"arn:{run_id}/{attempt}",
             progress=progress or PublishProgress(),
         )
-        storage.read_snapshot.cache_clear()
+        frozen.read_snapshot.cache_clear()
         ledger: Any = self.ledger
-        return publish_files(message, SETTINGS, ledger, remaining)
+        return publish_run(message, DATA, OUTPUT, ledger, remaining)
 
     def publish_in_slices(self, run_id: str) -> tuple[PublishedFiles, int]:
         """As the orchestrator calls it, where each call has hardly any time; and how often."""

@@ -15,6 +15,8 @@ from local.local_cloud.cloud import LocalCloud
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90
+# A function of users, which tests create; the template lets the pipeline invoke it by name.
+JOB_FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:enrich-orders"
 Item = dict[str, Any]
 
 
@@ -173,6 +175,14 @@ class RunningCloud:
     def job_hanging_for(self, input_part: str) -> Iterator[None]:
         """For a while the Glue script does not come to an end for inputs with this part."""
         with self._job_doing("import time; time.sleep(600)", input_part):
+            yield
+
+    @contextmanager
+    def job_waiting_for(self, file: Path) -> Iterator[None]:
+        """For a while the Glue script waits for this file to be there, whatever its input."""
+        with self._job_doing(
+            f"import os, time\n    while not os.path.exists({str(file)!r}): time.sleep(0.1)", ""
+        ):
             yield
 
     @contextmanager

@@ -51,8 +51,7 @@ DEPLOYMENTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # SAM puts a hash of the function behind: a new one publishes a version, which replaces nothing.
 _VERSION: Final = re.compile(r"(?<=Version)[0-9a-f]{10}$")
-# Functions become durable, or stop being so, by replacement (Lambda Developer Guide, "Durable
-# functions", "Configuration"); the schema of the resource does not say so.
+# Functions become durable, or stop being so, by replacement; the type's schema does not say so.
 _PRESENCE: Final = {"AWS::Lambda::Function": ("DurableConfig",)}
 
 

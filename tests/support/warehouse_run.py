@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """A run whose rows go to the local Redshift: its output, its tables, its loads."""
 
 from __future__ import annotations
@@ -14,19 +13,20 @@ from contracts import layout
 from contracts.messages import (
     ExplainLoad,
     PreparedWarehouse,
-    PrepareWarehouse,
     StoreRedshift,
 )
 from remote_jobs.engines.redshift import Warehouse
-from steps import explain_load, prepare_warehouse, store_redshift
+from sources import frozen
+from steps import store_redshift
 from stores.redshift.client import WarehouseClient
+from stores.redshift.explanation import explain_load
+from stores.redshift.preparation import own_tables, prepare_tables
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "required": True},
     {"name": "amount", "type": "decimal(10,2)"},
     {"name": "note"},
 ]
-PLACE = {"redshift_cluster": "warehouse"}
 
 
 def sales(**changes: Any) -> Any:
@@ -70,13 +70,10 @@ class WarehouseRun:
         return self
 
     def prepare(self, client: Any = None) -> PreparedWarehouse:
-        settings = prepare_warehouse.Settings(
-            data_bucket=self.cloud.data_bucket, code_bucket=self.cloud.code_bucket, **PLACE
-        )
-        message = PrepareWarehouse(run_id=self.run_id)
-        return prepare_warehouse.prepare_warehouse(
-            message, settings, quick(client or self.warehouse)
-        )
+        snapshot = frozen.read_snapshot(self.cloud.data_bucket, self.run_id)
+        own = own_tables(self.cloud.code_bucket)
+        statements = prepare_tables(quick(client or self.warehouse), snapshot, own)
+        return PreparedWarehouse(statements=tuple(statements))
 
     def statements(
         self, rows: int, unit: str = UNIT, files: int | None = None, attempt: int = 1
@@ -99,9 +96,9 @@ class WarehouseRun:
         self.warehouse.done(self.statements(rows, unit, attempt=attempt))
 
     def explain(self, error: str, client: Any = None) -> str:
-        settings = explain_load.Settings(data_bucket=self.cloud.data_bucket, **PLACE)
         message = ExplainLoad(run_id=self.run_id, unit_id=UNIT, error=error)
-        answer = explain_load.explain_load(message, settings, quick(client or self.warehouse))
+        warehouse = quick(client or self.warehouse)
+        answer = explain_load(message, self.cloud.data_bucket, 1024, warehouse)
         return answer.message
 
     def stored(self) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""duck: types both ways, and a workspace that keeps to its directory."""
+"""workspace: a database that keeps to its directory."""
 
 from __future__ import annotations
 
@@ -8,31 +8,7 @@ import duckdb
 import pytest
 
 from tabular import workspace
-
-
-@pytest.mark.parametrize(
-    ("duckdb_type", "contract_type"),
-    [
-        ("VARCHAR", "string"),
-        ("UUID", "string"),
-        ("BIGINT", "integer"),
-        ("HUGEINT", "integer"),
-        ("UTINYINT", "integer"),
-        ("FLOAT", "double"),
-        ("DECIMAL(12,2)", "decimal(12,2)"),
-        ("TIMESTAMP WITH TIME ZONE", "timestamp"),
-        ("TIMESTAMP_NS", "timestamp"),
-        ("DATE", "date"),
-        ("BOOLEAN", "boolean"),
-        ("VARCHAR[]", None),
-        ("STRUCT(a INTEGER)", None),
-        ("INTERVAL", None),
-    ],
-)
-def test_types_that_can_be_stored(duckdb_type: str, contract_type: str | None) -> None:
-    assert workspace.contract_type(duckdb_type) == contract_type
-    if contract_type:
-        assert workspace.contract_type(workspace.column_type(contract_type)) == contract_type
+from tabular.sql import sql_literal
 
 
 def test_a_workspace_leaves_nothing_behind() -> None:
@@ -64,7 +40,7 @@ def test_sql_sees_its_own_directory_but_not_the_one_above(tmp_path: Path) -> Non
     with workspace.workspace(256) as space:
         inside = space.path("inside.csv")
         inside.write_text("a\n1\n")
-        assert space.number(f"SELECT a FROM read_csv({workspace.text(inside)})") == 1  # noqa: S608
+        assert space.number(f"SELECT a FROM read_csv({sql_literal(inside)})") == 1
         above = f"{space.directory}/../../{tmp_path}/beside.csv"
         with pytest.raises(duckdb.Error):
-            space.number(f"SELECT a FROM read_csv({workspace.text(above)})")  # noqa: S608
+            space.number(f"SELECT a FROM read_csv({sql_literal(above)})")

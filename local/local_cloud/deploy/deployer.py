@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -28,7 +29,7 @@ RESOURCE_TYPES: Final[Mapping[str, Create]] = {
     "AWS::IAM::Policy": identity.inline_policy,
     "AWS::IAM::Role": identity.role,
     "AWS::KMS::Alias": identity.key_alias,
-    "AWS::KMS::Key": identity.key,
+    "AWS::KMS::Key": identity.kms_key,
     "AWS::Lambda::Alias": functions.alias,
     "AWS::Lambda::EventInvokeConfig": functions.invoke_config,
     "AWS::Lambda::EventSourceMapping": events.event_source_mapping,
@@ -47,10 +48,25 @@ RESOURCE_TYPES: Final[Mapping[str, Create]] = {
     "AWS::Scheduler::Schedule": events.schedule,
     "AWS::SecretsManager::Secret": identity.secret,
 }
+# Made once: an update that changes or removes one is refused, because here nothing would happen.
+FIXED: Final = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::KMS::Alias",
+        "AWS::KMS::Key",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+        "AWS::SecretsManager::Secret",
+    }
+)
+HOLDS_DATA: Final = FIXED | {"AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Logs::LogGroup"}
 
 
 def deploy(template: Template, stack: Stack) -> dict[str, str]:
-    """Create every resource of a template.
+    """Create every resource of a template, or those that an earlier deployment lacks.
+
+    Of the earlier one, buckets, tables, queues, topics, keys and log groups stay as they are, with
+    what is in them. All else is what this template says.
 
     Args:
         template: what to create.
@@ -69,15 +85,28 @@ def deploy(template: Template, stack: Stack) -> dict[str, str]:
     ]
     if unknown:
         raise TemplateError("\n".join(unknown))
+    _refuse_removal(template, stack)
     scope = _StackScope(template)
     for resource in template.resources.values():
         created = scope.created[resource.logical_id] = _create(resource, scope, stack)
+        stack.created[resource.logical_id] = created
         _name(resource, created, stack)
     stack.grants.finish()
     return {
         name: str(resolve(value, scope, f"Outputs.{name}"))
         for name, value in template.outputs.items()
     }
+
+
+def _refuse_removal(template: Template, stack: Stack) -> None:
+    before = stack.earlier.values if stack.earlier else {}
+    gone = [
+        f"{logical_id} ({kind}): its removal by an update is not emulated"
+        for logical_id, (kind, _) in before.items()
+        if logical_id not in template.resources and kind in HOLDS_DATA
+    ]
+    if gone:
+        raise TemplateError("\n".join(gone))
 
 
 def _name(resource: TemplateResource, created: Created, stack: Stack) -> None:
@@ -97,6 +126,12 @@ def _name(resource: TemplateResource, created: Created, stack: Stack) -> None:
 
 def _create(resource: TemplateResource, scope: _StackScope, stack: Stack) -> Created:
     values = resolve(resource.properties, scope, resource.logical_id)
+    declared = (resource.type, copy.deepcopy(values))
+    before = stack.earlier.values.get(resource.logical_id) if stack.earlier else None
+    if before is not None and resource.type in FIXED and before != declared:
+        where = f"{resource.logical_id} ({resource.type})"
+        raise TemplateError(f"{where}: a change by an update is not emulated")
+    stack.values[resource.logical_id] = declared
     props = Properties(resource.logical_id, resource.type, values, stack.warnings)
     try:
         return RESOURCE_TYPES[resource.type](props, stack)

@@ -135,13 +135,17 @@ def layer(props: Properties, stack: Stack) -> Created:
 
 
 def version(props: Properties, stack: Stack) -> Created:
-    """AWS::Lambda::Version: there is one, equal to $LATEST."""
+    """AWS::Lambda::Version: equal to $LATEST; after an update those before stay as they were."""
     name = known_function(props, stack)[1]
     props.take("Description", None)
     props.without_effect("code is not compared", "CodeSha256")
     props.finish()
-    version_arn = arn("lambda", f"function:{name}:{_VERSION}")
-    return Created(version_arn, {"Version": _VERSION, "FunctionArn": version_arn})
+    before = stack.earlier.functions.get(name) if stack.earlier else None
+    if before is not None:
+        stack.change_function(name, versions=stack.functions[name].published_after(before))
+    number = stack.functions[name].newest_version
+    version_arn = arn("lambda", f"function:{name}:{number}")
+    return Created(version_arn, {"Version": number, "FunctionArn": version_arn})
 
 
 def alias(props: Properties, stack: Stack) -> Created:

@@ -35,12 +35,14 @@ def role(props: Properties, stack: Stack) -> Created:
     name = props.text("RoleName", stack.name_of(props.owner))
     path = props.text("Path", "/")
     trust = props.take("AssumeRolePolicyDocument")
-    iam.create_role(
-        RoleName=name,
-        Path=path,
-        AssumeRolePolicyDocument=json.dumps(trust),
-        Description=props.text("Description", ""),
-    )
+    description = props.text("Description", "")
+    if not stack.exists(props.owner, name):
+        iam.create_role(
+            RoleName=name,
+            Path=path,
+            AssumeRolePolicyDocument=json.dumps(trust),
+            Description=description,
+        )
     role_arn = arn("iam", f"role{path}{name}", region="")
     known = Role(
         role_arn,
@@ -65,13 +67,12 @@ def managed_policy(props: Properties, stack: Stack) -> Created:
     name = props.text("ManagedPolicyName", stack.name_of(props.owner, 128))
     path = props.text("Path", "/")
     document = props.take("PolicyDocument")
-    stack.clients.get("iam").create_policy(
-        PolicyName=name,
-        Path=path,
-        PolicyDocument=json.dumps(document),
-        Description=props.text("Description", ""),
-    )
     policy_arn = arn("iam", f"policy{path}{name}", region="")
+    iam, written = stack.clients.get("iam"), json.dumps(document)
+    description = props.text("Description", "")
+    if stack.exists(props.owner, policy_arn):
+        iam.delete_policy(PolicyArn=policy_arn)  # what it grants is enforced by us, not there
+    iam.create_policy(PolicyName=name, Path=path, PolicyDocument=written, Description=description)
     stack.grants.add_managed(policy_arn, document, props.owner)
     for role_name in props.items("Roles"):
         stack.grants.attach(str(role_name), policy_arn, props.owner)
@@ -94,24 +95,29 @@ def inline_policy(props: Properties, stack: Stack) -> Created:
     return Created(name)
 
 
-def key(props: Properties, stack: Stack) -> Created:
+def kms_key(props: Properties, stack: Stack) -> Created:
     """AWS::KMS::Key."""
-    answer = stack.clients.get("kms").create_key(Description=props.text("Description", ""))
+    description = props.text("Description", "")
+    key = stack.earlier_one(props.owner)
+    if key is None:
+        made = stack.clients.get("kms").create_key(Description=description)["KeyMetadata"]
+        key = Created(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})
     policy = props.take("KeyPolicy", _DEFAULT_KEY_POLICY)
-    stack.grants.add_resource_policy(answer["KeyMetadata"]["Arn"], policy, props.owner)
+    stack.grants.add_resource_policy(key.attributes["Arn"], policy, props.owner)
     props.without_effect(
         "keys are not rotated or deleted", "EnableKeyRotation", "PendingWindowInDays"
     )
     props.without_effect(_TAGS, "Tags")
     props.finish()
-    key_id = answer["KeyMetadata"]["KeyId"]
-    return Created(key_id, {"Arn": answer["KeyMetadata"]["Arn"], "KeyId": key_id})
+    return key
 
 
 def key_alias(props: Properties, stack: Stack) -> Created:
     """AWS::KMS::Alias."""
     name = props.text("AliasName")
-    stack.clients.get("kms").create_alias(AliasName=name, TargetKeyId=props.text("TargetKeyId"))
+    target = props.text("TargetKeyId")
+    if not stack.exists(props.owner, name):
+        stack.clients.get("kms").create_alias(AliasName=name, TargetKeyId=target)
     props.finish()
     return Created(name)
 
@@ -124,6 +130,10 @@ def secret(props: Properties, stack: Stack) -> Created:
         value = _generated(generate)
     elif value is None:
         raise props.error("SecretString", "or GenerateSecretString is missing")
+    known = stack.earlier_one(props.owner)
+    if known is not None:
+        props.rest()
+        return known
     answer = stack.clients.get("secretsmanager").create_secret(
         Name=props.text("Name", stack.name_of(props.owner)),
         Description=props.text("Description", ""),

@@ -31,8 +31,11 @@ def queue(props: Properties, stack: Stack) -> Created:
     )
     props.without_effect(_TAGS, "Tags")
     props.finish()
-    stack.clients.get("sqs").create_queue(QueueName=name, Attributes=attributes)
     url = stack.queue_base_url + name
+    if stack.exists(props.owner, url):
+        stack.clients.get("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    else:
+        stack.clients.get("sqs").create_queue(QueueName=name, Attributes=attributes)
     return Created(url, {"Arn": arn("sqs", name), "QueueName": name, "QueueUrl": url})
 
 
@@ -81,7 +84,7 @@ def topic_policy(props: Properties, stack: Stack) -> Created:
 
 
 def subscription(props: Properties, stack: Stack) -> Created:
-    """AWS::SNS::Subscription."""
+    """AWS::SNS::Subscription; subscribing again returns the one that there is."""
     subscription_arn = _subscribe(props, stack, props.text("TopicArn"))
     return Created(subscription_arn, {"Arn": subscription_arn})
 

@@ -15,7 +15,8 @@ def log_group(props: Properties, stack: Stack) -> Created:
     props.without_effect("tags are not kept", "Tags")
     props.take("LogGroupClass", None)
     props.finish()
-    stack.clients.get("logs").create_log_group(logGroupName=name)
+    if not stack.exists(props.owner, name):
+        stack.clients.get("logs").create_log_group(logGroupName=name)
     return Created(name, {"Arn": arn("logs", f"log-group:{name}:*")})
 
 

@@ -71,6 +71,9 @@ class Stack:
         deliveries: what services deliver that policies of resources have to allow.
         job_roles: the role of each Glue job, by its name.
         account_roles: ARNs of roles that the template's parameters name.
+        earlier: what this deployment updates; None: it is the first.
+        created: what each logical id stands for.
+        values: the type and the resolved properties of each logical id.
     """
 
     name: str
@@ -90,6 +93,18 @@ class Stack:
     deliveries: list[Delivery] = field(default_factory=list)
     job_roles: dict[str, str] = field(default_factory=dict)
     account_roles: list[str] = field(default_factory=list)
+    earlier: Stack | None = None
+    created: dict[str, Created] = field(default_factory=dict)
+    values: dict[str, tuple[str, Any]] = field(default_factory=dict)
+
+    def exists(self, logical_id: str, ref: str) -> bool:
+        """Whether the deployment before made this resource, under the same name."""
+        known = self.earlier.created.get(logical_id) if self.earlier else None
+        return known is not None and known.ref == ref
+
+    def earlier_one(self, logical_id: str) -> Created | None:
+        """A resource as the deployment before made it, whose name is drawn when it is made."""
+        return self.earlier.created.get(logical_id) if self.earlier else None
 
     def name_of(self, logical_id: str, limit: int = 64) -> str:
         """The name of a resource that the template gives none."""

@@ -31,7 +31,8 @@ def bucket(props: Properties, stack: Stack) -> Created:
     props.without_effect("access is not logged or counted", "LoggingConfiguration")
     props.without_effect(_TAGS, "Tags")
     props.finish()
-    s3.create_bucket(Bucket=name)
+    if not stack.exists(props.owner, name):
+        s3.create_bucket(Bucket=name)
     if versioning:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
     if notifications:
@@ -113,6 +114,9 @@ def table(props: Properties, stack: Stack) -> Created:
     props.without_effect("nothing is counted", "ContributorInsightsSpecification")
     props.without_effect(_TAGS, "Tags")
     props.finish()
+    known = stack.earlier_one(props.owner)
+    if known is not None:
+        return known
     answer = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
     if expiry is not None:
         dynamodb.update_time_to_live(

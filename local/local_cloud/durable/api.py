@@ -19,10 +19,10 @@ from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
 from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.history import history
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 Answer = dict[str, Any]
 MAX_PAGE = 1_000

@@ -176,14 +176,15 @@ def start_input(
     tenant_id: str | None,
 ) -> StartDurableExecutionInput:
     """What the Executor needs to start an execution of a durable function."""
-    assert spec.durable is not None  # noqa: S101  (callers have checked)
+    durable = spec.at(version).durable
+    assert durable is not None  # noqa: S101  (callers have checked)
     return StartDurableExecutionInput(
         account_id=account_id,
         function_name=spec.name,
         function_qualifier=version,
         execution_name=name,
-        execution_timeout_seconds=spec.durable.execution_timeout_seconds,
-        execution_retention_period_days=spec.durable.retention_days,
+        execution_timeout_seconds=durable.execution_timeout_seconds,
+        execution_retention_period_days=durable.retention_days,
         invocation_id=str(uuid.uuid4()),
         tenant_id=tenant_id,
         input=payload,

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from local.local_cloud.events.patterns import PatternError, compile_pattern
 from local.local_cloud.events.schedules import parse_schedule
 from local.local_cloud.events.service_events import service_event
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.paging import page, required
 from local.local_cloud.http.services import ServiceError
 
@@ -79,11 +80,11 @@ class Rule:
         return answer
 
 
-class EventBus:
-    """The default bus (a `JsonService`). Its rules are those of the template and do not change."""
+class EventBus(JsonService):
+    """The default bus. Its rules are those of the template and do not change."""
 
-    target_prefix: Final = "AWSEvents"
-    forwards: Final = False
+    service: ClassVar = "events"
+    target_prefix: ClassVar = "AWSEvents"
 
     def __init__(
         self,
@@ -108,26 +109,21 @@ class EventBus:
         self._may_deliver = may_deliver
         self._stopping = threading.Event()
         self._clock = threading.Thread(target=self._run_schedules, name="schedules", daemon=True)
-        self._calls: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-            "PutEvents": self._put_events,
-            "ListRules": self._list_rules,
-            "DescribeRule": lambda request: self._rule(request, "Name").describe(),
-            "ListTargetsByRule": self._list_targets,
-            "TestEventPattern": self._test_pattern,
-        }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._calls)
+        super().__init__(
+            {
+                "PutEvents": self._put_events,
+                "ListRules": self._list_rules,
+                "DescribeRule": lambda request: self._rule(request, "Name").describe(),
+                "ListTargetsByRule": self._list_targets,
+                "TestEventPattern": self._test_pattern,
+            }
+        )
 
     def start(self) -> None:
         self._clock.start()
 
     def stop(self) -> None:
         self._stopping.set()
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        return self._calls[operation](request)
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Deliver an event, envelope included, to the targets of the rules it fits.

@@ -19,6 +19,7 @@ from local.local_cloud.http.forwarding import (
     names_operation_in_body,
     with_operation,
 )
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.proxy import (
     BadBody,
     SubstrateConnection,
@@ -26,9 +27,9 @@ from local.local_cloud.http.proxy import (
     answer_headers,
     body_blocks,
 )
-from local.local_cloud.http.refusals import error_response, not_emulated
+from local.local_cloud.http.refusals import emulator_is_gone, error_response
 from local.local_cloud.http.routing import Route, route
-from local.local_cloud.http.services import Headers, JsonService, Response, ServiceError
+from local.local_cloud.http.services import Headers, Response, ServiceError
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.guard import Guard, reads_body
 
@@ -50,7 +51,11 @@ class RestService(Protocol):
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        """Answer a request; `path` is percent-encoded and without the query."""
+        """The response to a request; `path` is percent-encoded and without the query.
+
+        Raises:
+            ServiceError: for the client.
+        """
         ...
 
 
@@ -123,11 +128,8 @@ class Front:
         if rest is not None:
             return rest
         own = self._json_services.get(where.target_prefix)
-        if own is not None:
-            if where.operation in own.operations:
-                return own
-            if not own.forwards:
-                raise not_emulated(f"{where.service} {where.operation}")
+        if own is not None and own.serves(where.operation):
+            return own
         check_forwarded(where, path)
         return None
 
@@ -257,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException) as error:
             self._substrate.close()
             LOGGER.warning("the substrate does not answer: %r", error)
-            raise ServiceError("ServiceUnavailable", "the emulator is gone", 503) from error
+            raise emulator_is_gone() from error
         guard = self.server.front.guard
         if answer.status == http.client.NOT_FOUND and guard and caller:
             try:

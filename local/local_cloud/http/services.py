@@ -1,10 +1,10 @@
-"""What the parts of the local cloud agree on: answers, errors, and services of our own."""
+"""What the parts of the local cloud agree on: responses, headers and errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final
 
 REGION: Final = "us-east-1"
 ACCOUNT_ID: Final = "000000000000"
@@ -60,39 +60,3 @@ class ServiceError(Exception):
         self.code = code
         self.message = message
         self.status = status
-
-
-@runtime_checkable
-class JsonService(Protocol):
-    """A service of the AWS JSON protocol (`X-Amz-Target: <prefix>.<operation>`) answered by us.
-
-    Attributes:
-        target_prefix: `AWSGlue`, `RedshiftData`.
-        operations: the operations that `call` answers.
-        forwards: whether the other operations go on to the substrate; if not they are refused
-            by name.
-    """
-
-    @property
-    def target_prefix(self) -> str: ...
-
-    @property
-    def operations(self) -> frozenset[str]: ...
-
-    @property
-    def forwards(self) -> bool: ...
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one call.
-
-        Args:
-            operation: one of `operations`.
-            request: the decoded JSON body.
-
-        Returns:
-            What becomes the JSON body of the answer; times are epoch seconds.
-
-        Raises:
-            ServiceError: what the client shall see instead.
-        """
-        ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.paging import page, required
-from local.local_cloud.http.refusals import not_emulated
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.emr_steps import (
     BAD_INPUT,
@@ -32,16 +32,16 @@ _MOST_IDS: Final = 10
 _PAGE: Final = 50
 
 
-class EmrService:
-    """Clusters and their steps (a `JsonService`).
+class EmrService(JsonService):
+    """Clusters and their steps.
 
     A cluster's steps run one after another, unless its concurrency is higher. Their output goes to
     `<work_dir>/logs` and, when they end, to S3 below the cluster's LogUri. Each change of a step
     is told to `on_event` as `EMR Step Status Change`.
     """
 
-    target_prefix: Final = "ElasticMapReduce"
-    forwards: Final = False
+    service: ClassVar = "elasticmapreduce"
+    target_prefix: ClassVar = "ElasticMapReduce"
 
     def __init__(
         self,
@@ -66,18 +66,16 @@ class EmrService:
         self._runner = JobRunner(endpoint_url, work_dir, environment, self._clients)
         self._lock = threading.RLock()
         self._clusters: dict[str, Cluster] = {}
-        self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "AddJobFlowSteps": self._add_steps,
-            "ListSteps": self._list_steps,
-            "DescribeStep": self._describe_step,
-            "CancelSteps": self._cancel_steps,
-            "DescribeCluster": lambda request: {"Cluster": self._cluster(request).describe()},
-            "ListClusters": self._list_clusters,
-        }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._calls)
+        super().__init__(
+            {
+                "AddJobFlowSteps": self._add_steps,
+                "ListSteps": self._list_steps,
+                "DescribeStep": self._describe_step,
+                "CancelSteps": self._cancel_steps,
+                "DescribeCluster": lambda request: {"Cluster": self._cluster(request).describe()},
+                "ListClusters": self._list_clusters,
+            }
+        )
 
     def start(self) -> None:
         """Make the directories."""
@@ -112,12 +110,6 @@ class EmrService:
             self._runner, self._lock, places=concurrency, on_phase=tell, keep_output=keep_output
         )
         cluster = self._clusters[cluster_id] = Cluster(cluster_id, name, concurrency, queue)
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """See `JsonService.call`."""
-        if operation not in self._calls:
-            raise not_emulated(f"EMR {operation}")
-        return self._calls[operation](request)
 
     # Operations
 

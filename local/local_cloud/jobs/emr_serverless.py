@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import served_by
 from local.local_cloud.http.paging import page
-from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.rest_routes import Request, decode
 from local.local_cloud.http.services import Response, ServiceError
 from local.local_cloud.jobs.emr_serverless_runs import (
     BAD_INPUT,
@@ -31,11 +30,11 @@ from local.local_cloud.jobs.kept_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
 
 _MISSING: Final = "ResourceNotFoundException"
-_PATH: Final = re.compile(r"/applications(?:/([^/]+)(?:/(jobruns)(?:/([^/]+))?)?)?/?")
+_SERVICE: Final = "emr-serverless"
 _PAGE: Final = 50
 _DEFAULT_CONCURRENT_RUNS: Final = 15
 
-Query = Mapping[str, list[str]]
+Query = Mapping[str, Sequence[str]]
 
 
 class EmrServerlessService:
@@ -66,6 +65,13 @@ class EmrServerlessService:
             role_environment: more variables, by the run's role (its credentials).
             clients: how the service itself reaches S3 and CloudWatch Logs.
         """
+        self._calls: dict[str, Callable[[Request], dict[str, Any]]] = {
+            "GetApplication": self._get_application,
+            "StartJobRun": self._start_job_run,
+            "ListJobRuns": self._list_job_runs,
+            "GetJobRun": self._get_job_run,
+            "CancelJobRun": self._cancel_job_run,
+        }
         self._on_event = on_event
         self._role_environment = role_environment
         self._clients = clients or ServiceClients(endpoint_url)
@@ -118,38 +124,26 @@ class EmrServerlessService:
         method: str,
         path: str,
         query: dict[str, list[str]],
-        headers: Mapping[str, str],  # noqa: ARG002  (of the protocol)
+        headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        """Answer a request of the REST API.
+        """The response to a request of the REST API.
 
         Raises:
-            ServiceError: what the client shall see instead.
+            ServiceError: for the client.
         """
-        match = _PATH.fullmatch(path)
-        names = (
-            [unquote(part) if part else "" for part in match.groups()] if match else ["", "", ""]
-        )
-        calls: dict[tuple[str, bool, bool, bool], Callable[[], dict[str, Any]]] = {
-            ("GET", True, False, False): lambda: self._get_application(names[0]),
-            ("POST", True, True, False): lambda: self._start_job_run(names[0], _decoded(body)),
-            ("GET", True, True, False): lambda: self._list_job_runs(names[0], query),
-            ("GET", True, True, True): lambda: self._get_job_run(names[0], names[2]),
-            ("DELETE", True, True, True): lambda: self._cancel_job_run(names[0], names[2]),
-        }
-        call = calls.get((method, bool(names[0]), bool(names[1]), bool(names[2])))
-        if call is None:
-            raise not_emulated(f"emr-serverless {method} {path}")
-        return Response(200, {"Content-Type": "application/json"}, json.dumps(call()).encode())
+        request = decode(_SERVICE, method, path, query, headers, body)
+        document = served_by(self._calls, _SERVICE, request.operation)(request)
+        return Response(200, {"Content-Type": "application/json"}, json.dumps(document).encode())
 
     # Operations
 
-    def _get_application(self, application_id: str) -> dict[str, Any]:
-        return {"application": self._application(application_id).describe()}
+    def _get_application(self, asked: Request) -> dict[str, Any]:
+        return {"application": self._application(asked).describe()}
 
-    def _start_job_run(self, application_id: str, body: dict[str, Any]) -> dict[str, Any]:
-        application = self._application(application_id)
-        request = RunRequest.of(body)
+    def _start_job_run(self, asked: Request) -> dict[str, Any]:
+        application = self._application(asked)
+        request = RunRequest.of(_decoded(asked.body))
         with self._lock:
             earlier = application.by_token.get(request.token)
             if earlier is not None:
@@ -181,8 +175,9 @@ class EmrServerlessService:
         )
         return Run(run_id, application.id, request, job, queued=application.queue.is_full)
 
-    def _list_job_runs(self, application_id: str, query: Query) -> dict[str, Any]:
+    def _list_job_runs(self, request: Request) -> dict[str, Any]:
         """Newest first."""
+        query = request.query
         states = query.get("states") or []
         after, before = _moment(query, "createdAtAfter"), _moment(query, "createdAtBefore")
         asked = {
@@ -190,7 +185,7 @@ class EmrServerlessService:
             "MaxResults": "".join(query.get("maxResults", [])),
         }
         with self._lock:
-            application = self._application(application_id)
+            application = self._application(request)
             found = [
                 run
                 for run in reversed(application.runs.values())
@@ -202,26 +197,28 @@ class EmrServerlessService:
             answer: dict[str, Any] = {"jobRuns": [run.summary() for run in shown]}
         return answer | ({"nextToken": token["NextToken"]} if token else {})
 
-    def _get_job_run(self, application_id: str, run_id: str) -> dict[str, Any]:
+    def _get_job_run(self, request: Request) -> dict[str, Any]:
         with self._lock:
-            return {"jobRun": self._run(application_id, run_id).describe()}
+            return {"jobRun": self._run(request).describe()}
 
-    def _cancel_job_run(self, application_id: str, run_id: str) -> dict[str, Any]:
+    def _cancel_job_run(self, request: Request) -> dict[str, Any]:
         """Best effort: an ended job run stays as it is."""
-        run = self._run(application_id, run_id)
-        self._application(application_id).queue.stop_job(run.job)
-        return {"applicationId": application_id, "jobRunId": run_id}
+        run = self._run(request)
+        self._application(request).queue.stop_job(run.job)
+        return {"applicationId": run.application_id, "jobRunId": run.id}
 
     # What is kept
 
-    def _application(self, application_id: str) -> Application:
+    def _application(self, request: Request) -> Application:
+        application_id = request.uri["applicationId"]
         application = self._applications.get(application_id)
         if application is None:
             raise ServiceError(_MISSING, f"Application {application_id} does not exist", 404)
         return application
 
-    def _run(self, application_id: str, run_id: str) -> Run:
-        run = self._application(application_id).runs.get(run_id)
+    def _run(self, request: Request) -> Run:
+        run_id = request.uri["jobRunId"]
+        run = self._application(request).runs.get(run_id)
         if run is None:
             raise ServiceError(_MISSING, f"Job run {run_id} does not exist", 404)
         return run

@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.paging import page, required
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_jobs import JobDefinition, JobRun, RunState, ended_event
@@ -22,8 +23,8 @@ LOGGER: Final = logging.getLogger(__name__)
 _BAD_INPUT: Final = "InvalidInputException"
 
 
-class GlueService:
-    """Jobs and their runs (a `JsonService`).
+class GlueService(JsonService):
+    """Jobs and their runs.
 
     A run's process gets an environment of its own (nothing of ours is inherited), a working
     directory of its own, and the job's arguments as Glue passes them. Its output goes to
@@ -31,8 +32,8 @@ class GlueService:
     ended. Each ended run is told to `on_event` as the EventBridge event `Glue Job State Change`.
     """
 
-    target_prefix: Final = "AWSGlue"
-    forwards: Final = False
+    service: ClassVar = "glue"
+    target_prefix: ClassVar = "AWSGlue"
 
     def __init__(
         self,
@@ -63,20 +64,18 @@ class GlueService:
         self._jobs: dict[str, JobDefinition] = {}
         self._runs: dict[str, dict[str, JobRun]] = {}  # by job, then by run
         self._stopping = False
-        self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "StartJobRun": self._start_job_run,
-            "GetJobRun": self._get_job_run,
-            "GetJobRuns": self._get_job_runs,
-            "BatchStopJobRun": self._batch_stop_job_run,
-            "GetJob": self._get_job,
-            "GetJobs": self._get_jobs,
-            "ListJobs": self._list_jobs,
-            "BatchGetJobs": self._batch_get_jobs,
-        }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._calls)
+        super().__init__(
+            {
+                "StartJobRun": self._start_job_run,
+                "GetJobRun": self._get_job_run,
+                "GetJobRuns": self._get_job_runs,
+                "BatchStopJobRun": self._batch_stop_job_run,
+                "GetJob": self._get_job,
+                "GetJobs": self._get_jobs,
+                "ListJobs": self._list_jobs,
+                "BatchGetJobs": self._batch_get_jobs,
+            }
+        )
 
     def start(self) -> None:
         """Make the directories."""
@@ -114,14 +113,6 @@ class GlueService:
             self._jobs[name] = job
             self._runs.setdefault(name, {})
         return list(job.warnings)
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """See `JsonService.call`."""
-        if operation not in self._calls:
-            raise ServiceError(
-                "UnknownOperationException", f"Glue {operation} is not emulated by the local cloud"
-            )
-        return self._calls[operation](request)
 
     # Jobs
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.paging import page, required
 from local.local_cloud.http.refusals import not_emulated
 from local.local_cloud.http.services import ServiceError
@@ -27,16 +28,17 @@ _PAGE: Final = 50
 _AT_A_TIME: Final = 5  # as the agent's CommandWorkersLimit
 
 
-class SsmService:
-    """Commands on instances (a `JsonService`); parameters are the substrate's.
+class SsmService(JsonService):
+    """Commands on instances; parameters are the substrate's.
 
     Every instance is this machine. A command's shell finds `aws` on its PATH, which knows what
     commands of a pipeline need (see `aws_command`). Each change is told to `on_event` as
     `EC2 Command Invocation Status-change Notification`.
     """
 
-    target_prefix: Final = "AmazonSSM"
-    forwards: Final = True
+    service: ClassVar = "ssm"
+    target_prefix: ClassVar = "AmazonSSM"
+    forwards: ClassVar = True
 
     def __init__(
         self,
@@ -65,17 +67,15 @@ class SsmService:
         self._lock = threading.RLock()
         self._queues: dict[str, JobQueue] = {}
         self._invocations: dict[str, Invocation] = {}
-        self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "SendCommand": self._send_command,
-            "GetCommandInvocation": self._get_command_invocation,
-            "ListCommands": self._list_commands,
-            "ListCommandInvocations": self._list_command_invocations,
-            "CancelCommand": self._cancel_command,
-        }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._calls)
+        super().__init__(
+            {
+                "SendCommand": self._send_command,
+                "GetCommandInvocation": self._get_command_invocation,
+                "ListCommands": self._list_commands,
+                "ListCommandInvocations": self._list_command_invocations,
+                "CancelCommand": self._cancel_command,
+            }
+        )
 
     def start(self) -> None:
         """Make the directories, and the `aws` that commands find."""
@@ -102,12 +102,6 @@ class SsmService:
         self._queues[instance_id] = JobQueue(
             self._runner, self._lock, places=_AT_A_TIME, on_phase=tell
         )
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """See `JsonService.call`."""
-        if operation not in self._calls:
-            raise not_emulated(f"ssm {operation}")
-        return self._calls[operation](request)
 
     # Operations
 

@@ -12,7 +12,7 @@ import binascii
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +22,11 @@ from botocore.exceptions import ClientError
 
 from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.refusals import not_emulated
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_function
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 Answer = dict[str, Any]
 # Is given a function before it exists; refuses it, or makes its role and its log group known.
@@ -69,6 +69,14 @@ class CreatedFunctions:
             "UpdateFunctionConfiguration": self._update_configuration,
             "DeleteFunction": self._delete,
         }
+
+    def created(self) -> list[FunctionSpec]:
+        """The functions that calls have made."""
+        return [spec for name, spec in self._host.functions.items() if name not in self._template]
+
+    def template_is(self, names: Iterable[str]) -> None:
+        """Know which functions are the template's, which no call may change."""
+        self._template = frozenset(names)
 
     def _create(self, request: Request) -> Answer:
         body = _body(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,7 @@ class FunctionSpec:
         role_arn: execution role, as GetFunction tells it.
         tenant_isolated: `TenancyConfig` says PER_TENANT: every invocation names its tenant, and
             no sandbox serves two of them.
+        versions: those published before the newest one, which is equal to `$LATEST`, by number.
     """
 
     name: str
@@ -52,17 +53,39 @@ class FunctionSpec:
     aliases: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
     tenant_isolated: bool = False
+    versions: Mapping[str, FunctionSpec] = field(default_factory=dict)
+
+    @property
+    def newest_version(self) -> str:
+        """The number of the version that is equal to `$LATEST`."""
+        return str(len(self.versions) + 1)
+
+    def at(self, version: str) -> FunctionSpec:
+        """The function as it was when a version was published."""
+        return self.versions.get(version, self)
+
+    def published_after(self, before: FunctionSpec) -> Mapping[str, FunctionSpec]:
+        """The versions that stay behind when this takes the place of `before`.
+
+        As with PublishVersion, what is unchanged makes no new version (Lambda Developer Guide,
+        "Manage Lambda function versions"). Code in the same directories counts as unchanged.
+        """
+        if replace(self, aliases={}, versions={}) == replace(before, aliases={}, versions={}):
+            return before.versions
+        return {**before.versions, before.newest_version: before}
 
     def version_of(self, qualifier: str | None) -> str | None:
         """The version that a qualifier stands for, or None when there is no such one.
 
-        No qualifier means `$LATEST`; the published versions are those that aliases point at.
+        No qualifier means `$LATEST`; the published versions are those that aliases point at, and
+        those of earlier deployments.
         """
         if qualifier is None or qualifier == LATEST:
             return LATEST
         if qualifier in self.aliases:
             return self.aliases[qualifier]
-        return qualifier if qualifier in self.aliases.values() else None
+        published = {*self.aliases.values(), *self.versions}
+        return qualifier if qualifier in published else None
 
     def tenant_error(self, tenant_id: str | None) -> str | None:
         """Why an invocation for this tenant is refused; None when it is not.

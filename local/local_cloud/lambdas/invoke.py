@@ -20,12 +20,12 @@ from aws_durable_execution_sdk_python_testing.execution import Execution
 from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.limits import check_input
 from local.local_cloud.durable.sandbox import UNQUALIFIED
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import Response, ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_version
 from local.local_cloud.lambdas.outcomes import Outcome
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 INVOCATION_TYPES: Final = ("RequestResponse", "Event", "DryRun")
 SYNCHRONOUS_SECONDS: Final = 900

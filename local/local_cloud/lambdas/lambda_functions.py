@@ -8,10 +8,10 @@ from typing import Any
 
 from aws_durable_execution_sdk_python_testing.child_dispatcher import parse_function_target
 
+from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import Request
 
 Answer = dict[str, Any]
 PAGE = 50
@@ -91,7 +91,8 @@ class FunctionsApi:
         return self._configuration(spec, None, LATEST)
 
     def _get(self, request: Request) -> Answer:
-        spec, _, _ = self._find(request)
+        spec, _, version = self._find(request)
+        spec = spec.at(version)
         return {
             "Configuration": self._get_configuration(request),
             "Code": {"RepositoryType": "local", "Location": spec.code_dirs[0].resolve().as_uri()},
@@ -99,7 +100,7 @@ class FunctionsApi:
 
     def _get_configuration(self, request: Request) -> Answer:
         spec, qualifier, version = self._find(request)
-        return self._configuration(spec, qualifier, version)
+        return self._configuration(spec.at(version), qualifier, version)
 
     def _list(self, request: Request) -> Answer:
         specs = sorted(self._host.functions.values(), key=lambda spec: spec.name)

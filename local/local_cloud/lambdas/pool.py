@@ -141,13 +141,13 @@ class FunctionHost:
         """The pool of a tenant's version of a function, which is not forgotten meanwhile."""
         name, version, _ = key
         with self._lock:
-            pool = self._pools.get(key)
-            if pool is None or pool.spec is not self.functions[name]:
+            pool, spec = self._pools.get(key), self.functions[name].at(version)
+            if pool is None or pool.spec is not spec:
                 if pool is not None:  # the function was changed
                     pool.close(busy=False)
                 pool = self._pools[key] = _Pool(
-                    self.functions[name],
-                    functools.partial(self._spawn, self._order(name, version), self.log_file(name)),
+                    spec,
+                    functools.partial(self._spawn, self._order(spec, version), self.log_file(name)),
                     self._clock,
                 )
             pool.users += 1
@@ -165,8 +165,7 @@ class FunctionHost:
         with self._lock:
             return list(self._pools.values())
 
-    def _order(self, name: str, version: str) -> dict[str, Any]:
-        spec = self.functions[name]
+    def _order(self, spec: FunctionSpec, version: str) -> dict[str, Any]:
         return {
             "handler": spec.handler,
             "path": [str(directory.resolve()) for directory in spec.code_dirs],

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
@@ -16,6 +15,8 @@ from local.local_cloud.durable.engine import Engine
 from local.local_cloud.durable.sandbox import Refuses
 from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import served_by
+from local.local_cloud.http.rest_routes import decode
 from local.local_cloud.http.services import Response, ServiceError
 from local.local_cloud.lambdas.created_functions import CreatedFunctions, OnCreated
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
@@ -23,7 +24,6 @@ from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
 from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
 from local.local_cloud.lambdas.pool import FunctionHost
-from local.local_cloud.lambdas.routes import decode
 
 __all__ = ["InvokeResult", "LambdaService", "Response"]
 
@@ -121,16 +121,17 @@ class LambdaService:
 
         Args:
             path: percent-encoded.
+
+        Raises:
+            ServiceError: for the client.
         """
         try:
             return self._route(method, path, query, headers, body)
-        except ServiceError as error:
-            return _error_response(error)
         except AwsApiException as error:
             code = type(error).__name__
             if code == "IllegalStateException":
                 code = "ServiceException"
-            return _error_response(ServiceError(code, str(error), error.http_status_code))
+            raise ServiceError(code, str(error), error.http_status_code) from error
 
     def invoke(
         self,
@@ -145,6 +146,18 @@ class LambdaService:
             ServiceError: as the API refuses an invocation; a function that fails is a result.
         """
         return self._started().run(Invocation(name_or_arn, payload, qualifier, invocation_type))
+
+    def update(self, functions: Sequence[FunctionSpec]) -> None:
+        """Take the functions of an updated template.
+
+        What runs ends with the code that it began with. Executions stay on their version; what has
+        none is new from its next invocation on. Functions that were created by call stay.
+        """
+        created = self._created.created()
+        self._host.functions = {function.name: function for function in functions} | {
+            function.name: function for function in created
+        }
+        self._created.template_is(function.name for function in functions)
 
     def kill_sandboxes(self, function_name: str) -> int:
         """Kill every process of a function, busy ones too; returns how many there were."""
@@ -163,33 +176,18 @@ class LambdaService:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        request = decode(method, path, query, headers, body)
+        request = decode("lambda", method, path, query, headers, body)
         if request.operation == "Invoke":
             return self._started().answer(request)
-        described = self._describe.operations.get(request.operation)
-        durable = self._durable.operations.get(request.operation) if self._durable else None
-        operation = described or durable or self._created.operations.get(request.operation)
-        if operation is None:
-            message = f"The local cloud does not emulate lambda:{request.operation}"
-            raise ServiceError("NotEmulated", message, HTTPStatus.NOT_IMPLEMENTED)
-        return _json_response(HTTPStatus.OK, operation(request))
-
-
-def _json_response(
-    status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> Response:
-    body = json.dumps(document, default=_epoch).encode()
-    return Response(status, {"Content-Type": "application/json", **(headers or {})}, body)
+        operations = {**self._created.operations, **self._describe.operations}
+        if self._durable is not None:
+            operations |= self._durable.operations
+        document = served_by(operations, "lambda", request.operation)(request)
+        body = json.dumps(document, default=_epoch).encode()
+        return Response(HTTPStatus.OK, {"Content-Type": "application/json"}, body)
 
 
 def _epoch(value: object) -> float:
     if isinstance(value, datetime):
         return value.timestamp()
     raise TypeError(f"cannot encode {type(value).__name__}")
-
-
-def _error_response(error: ServiceError) -> Response:
-    """The header tells SDKs the class of the error; without it they know "an error" only."""
-    side = "Server" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "User"
-    document = {"Type": side, "Message": error.message, "message": error.message}
-    return _json_response(error.status, document, {"x-amzn-ErrorType": error.code})

@@ -76,6 +76,7 @@ class Enforcement:
     def __init__(self, mode: Mode, on_denial: Callable[[Denial], None]) -> None:
         self.principals = Principals()
         self.guard: Guard | None = None
+        self._guards: list[Guard] = []  # of each deployment
         self._mode = mode
         self._on_denial = on_denial
         self._grants: Grants | None = None
@@ -84,11 +85,11 @@ class Enforcement:
 
     def denials(self) -> Sequence[Denial]:
         """What has been denied so far, each once."""
-        return self.guard.denials() if self.guard else ()
+        return tuple(one for guard in self._guards for one in guard.denials())
 
     def calls(self) -> Sequence[RecordedCall]:
         """The different calls that roles have made so far."""
-        return self.guard.record.calls() if self.guard else ()
+        return sorted({call for guard in self._guards for call in guard.record.calls()})
 
     def write_calls(self, directory: Path, template: Path) -> None:
         """Write down which role has called what, for `make record-permissions` and for people."""
@@ -135,6 +136,8 @@ class Enforcement:
     def deployed(self, stack: Stack, calls_of: CallsOf) -> Guard | None:
         """Begin to check, by what a template grants.
 
+        After an update, roles that are not the template's are as they were.
+
         Args:
             stack: deployed.
             calls_of: what requests need.
@@ -146,9 +149,13 @@ class Enforcement:
             TemplateError: a policy cannot be evaluated, or the deployment lacks a permission
                 without which AWS refuses it.
         """
-        grants = self._grants = stack.grants
-        self._stack_name = stack.name
+        grants, before = stack.grants, self._grants.roles if self._grants else {}
+        others = {
+            arn: role for arn, role in before.items() if role.logical_id not in self._template_roles
+        }
+        self._grants, self._stack_name = grants, stack.name
         self._template_roles = frozenset(role.logical_id for role in grants.roles.values())
+        grants.roles |= others
         if self._mode is Mode.OFF:
             for problem in grants.problems:
                 stack.warnings.add(problem, "", "a policy that cannot be evaluated")
@@ -159,6 +166,7 @@ class Enforcement:
             identity = Identity.session(spec.role_arn, spec.name)
             self.principals.know(access_key_id(spec.name), identity)
         guard = self.guard = Guard(self._mode, grants, self.principals, calls_of, self._on_denial)
+        self._guards.append(guard)
         refused = [
             f"{need.owner}: {denial_message(decision)}"
             for need in _needs(stack)

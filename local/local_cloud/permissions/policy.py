@@ -64,7 +64,6 @@ class Statement:
     principals: Principals | None
     conditions: tuple[Condition, ...]
     versioned: bool
-    sid: str = ""
 
     def covers(self, call: Call, context: Context) -> bool:
         """Whether it is about a call, whoever makes it."""
@@ -163,7 +162,6 @@ class _Reader:
             principals=self._principals(written.get("Principal")),
             conditions=self._conditions(written.get("Condition", {}), versioned),
             versioned=versioned,
-            sid=str(written.get("Sid", "")),
         )
 
     def _either(self, written: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, unquote
 
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
+from local.local_cloud.http.rest_routes import Request, decode
 from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
-from local.local_cloud.lambdas.routes import Request, decode
 from local.local_cloud.permissions.calls import Call
 
 _FUNCTION: Final = re.compile(
@@ -44,7 +44,7 @@ def lambda_calls(
     """
     location, _, text = path.partition("?")
     query = parse_qs(text, keep_blank_values=True)
-    request = decode(method, location, query, headers, body)
+    request = decode("lambda", method, location, query, headers, body)
     operation = request.operation
     if operation == "ListFunctions":
         return [Call("lambda:ListFunctions", "*")]

@@ -10,12 +10,13 @@ import http.client
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import parse_qs, urlencode
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
 
 from local.local_cloud.http.forwarding import FORWARDED
+from local.local_cloud.http.operations import FormRequest, FormService
 from local.local_cloud.http.proxy import SubstrateConnection, answer_headers
-from local.local_cloud.http.refusals import error_response, not_emulated
+from local.local_cloud.http.refusals import emulator_is_gone, not_emulated
 from local.local_cloud.http.services import ACCOUNT_ID, Response, ServiceError
 from local.local_cloud.permissions.grants import Grants, Role
 
@@ -46,8 +47,10 @@ class _MadeRole:
     attached: list[str] = field(default_factory=list)
 
 
-class IamService:
-    """A `RestService`: all requests go to the substrate; changes of roles take effect here, too."""
+class IamService(FormService):
+    """All requests go to the substrate; changes of roles take effect here, too."""
+
+    service: ClassVar = "iam"
 
     def __init__(self, grants: Grants, forget: Callable[[str], None], substrate_port: int) -> None:
         """Set up.
@@ -57,30 +60,22 @@ class IamService:
             forget: is given the ARN of a role that has changed.
             substrate_port: where the emulator listens on 127.0.0.1.
         """
+        super().__init__(
+            {
+                **dict.fromkeys(FORWARDED["iam"], self._forwarded),
+                **dict.fromkeys(CHANGES, self._changed),
+            }
+        )
         self._grants, self._forget, self._port = grants, forget, substrate_port
         self._made: dict[str, _MadeRole] = {}
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
-        """Handle one request; what is not emulated is refused by name."""
-        form = {**query, **parse_qs(body.decode("utf-8", "replace"))}
-        given = {name: values[0] for name, values in form.items()}
-        operation = given.get("Action", "")
-        try:
-            if operation in CHANGES:
-                self._change(operation, given)
-            elif operation not in FORWARDED["iam"]:
-                raise not_emulated(f"iam {operation or 'without an operation'}")
-            target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-            return self._forwarded(method, target, headers, body)
-        except ServiceError as error:
-            return error_response(error, "iam", headers)
+    def use(self, grants: Grants) -> None:
+        """Make and change roles among these from now on; those that calls have made are in them."""
+        self._grants = grants
+
+    def _changed(self, request: FormRequest) -> Response:
+        self._change(request.operation, request.given)
+        return self._forwarded(request)
 
     def _change(self, operation: str, given: Mapping[str, str]) -> None:
         name = given.get("RoleName", "")
@@ -125,16 +120,17 @@ class IamService:
             raise ServiceError("MalformedPolicyDocument", "; ".join(problems), 400)
         self._made[name] = made
 
-    def _forwarded(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Response:
+    def _forwarded(self, request: FormRequest) -> Response:
+        query = urlencode(request.query, doseq=True)
+        path = f"{request.path}?{query}" if query else request.path
         connection = SubstrateConnection("127.0.0.1", self._port)
         try:
-            answer = connection.send(method, path, headers.items(), iter([body] if body else []))
+            body = iter([request.body] if request.body else [])
+            answer = connection.send(request.method, path, request.headers.items(), body)
             passed_on = {k: v for k, v in answer_headers(answer) if k.lower() not in _LENGTHS}
             return Response(answer.status, passed_on, answer.read())
         except (OSError, http.client.HTTPException) as error:
-            raise ServiceError("ServiceUnavailable", "the emulator is gone", 503) from error
+            raise emulator_is_gone() from error
         finally:
             connection.close()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
-from urllib.parse import parse_qs
+from typing import ClassVar, Final
 from xml.sax.saxutils import escape
 
-from local.local_cloud.http.refusals import error_response, not_emulated
+from local.local_cloud.http.operations import FormRequest, FormService
+from local.local_cloud.http.refusals import not_emulated
 from local.local_cloud.http.services import ACCOUNT_ID, Response, ServiceError
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.principals import Principals, access_key_of
@@ -18,8 +18,10 @@ _DEFAULT_SECONDS: Final = 3600
 _OPERATOR: Final = Identity(f"arn:aws:iam::{ACCOUNT_ID}:root")
 
 
-class StsService:
-    """A `RestService`. Keys do not expire, whatever the response says."""
+class StsService(FormService):
+    """GetCallerIdentity and AssumeRole. Keys do not expire, whatever the response says."""
+
+    service: ClassVar = "sts"
 
     def __init__(self, principals: Principals, roles: Container[str]) -> None:
         """Set up.
@@ -28,44 +30,19 @@ class StsService:
             principals: learns of the keys that are given out.
             roles: ARNs of those that can be assumed.
         """
+        super().__init__({"GetCallerIdentity": self._caller, "AssumeRole": self._assume})
         self._principals = principals
         self._roles = roles
 
-    def handle(
-        self,
-        method: str,  # noqa: ARG002  (of the protocol)
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
-        """Serve GetCallerIdentity and AssumeRole; all else is refused by name."""
-        form = {**query, **parse_qs(body.decode("utf-8", "replace"))}
-        operation = form.get("Action", [""])[0]
-        try:
-            if operation == "GetCallerIdentity":
-                inner = self._caller(path, headers)
-            elif operation == "AssumeRole":
-                inner = self._assume(form)
-            else:
-                raise not_emulated(f"sts {operation}")
-        except ServiceError as error:
-            return error_response(error, "sts", headers)
-        document = (
-            f'<{operation}Response xmlns="{_NAMESPACE}"><{operation}Result>{inner}'
-            f"</{operation}Result><ResponseMetadata><RequestId>local</RequestId>"
-            f"</ResponseMetadata></{operation}Response>"
-        )
-        return Response(200, {"Content-Type": "text/xml"}, document.encode())
-
-    def _caller(self, path: str, headers: Mapping[str, str]) -> str:
-        key = access_key_of(path, headers)
+    def _caller(self, request: FormRequest) -> Response:
+        key = access_key_of(request.path, request.headers)
         identity = (self._principals.identity_of(key) if key else None) or _OPERATOR
         user = identity.context["aws:userid"][0] if identity.role_arn else ACCOUNT_ID
-        return _elements({"Arn": identity.arn, "UserId": user, "Account": ACCOUNT_ID})
+        inner = _elements({"Arn": identity.arn, "UserId": user, "Account": ACCOUNT_ID})
+        return _response(request.operation, inner)
 
-    def _assume(self, form: Mapping[str, list[str]]) -> str:
-        given = {name: values[0] for name, values in form.items()}
+    def _assume(self, request: FormRequest) -> Response:
+        given = request.given
         missing = [name for name in ("RoleArn", "RoleSessionName") if not given.get(name)]
         if missing:
             raise ServiceError("ValidationError", f"{' and '.join(missing)} must be given")
@@ -89,7 +66,17 @@ class StsService:
         )
         identity = Identity.session(role, session)
         user = _elements({"Arn": identity.arn, "AssumedRoleId": identity.context["aws:userid"][0]})
-        return f"<Credentials>{credentials}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser>"
+        inner = f"<Credentials>{credentials}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser>"
+        return _response(request.operation, inner)
+
+
+def _response(operation: str, inner: str) -> Response:
+    document = (
+        f'<{operation}Response xmlns="{_NAMESPACE}"><{operation}Result>{inner}'
+        f"</{operation}Result><ResponseMetadata><RequestId>local</RequestId>"
+        f"</ResponseMetadata></{operation}Response>"
+    )
+    return Response(200, {"Content-Type": "text/xml"}, document.encode())
 
 
 def _elements(values: Mapping[str, str]) -> str:

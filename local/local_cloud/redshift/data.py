@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from local.local_cloud.events.service_events import OnEvent
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.paging import page, required
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.redshift.catalog import describe_table, list_schemas, list_tables
@@ -23,15 +24,15 @@ _RESULT_PAGE: Final = 1000
 _LONGEST_WAIT: Final = 30
 
 
-class RedshiftDataService:
-    """Statements and their results (a `JsonService`).
+class RedshiftDataService(JsonService):
+    """Statements and their results.
 
     Any cluster or workgroup name is taken; its databases come into being when first used. Whoever
     changes a database waits until nobody else does; readers do not wait.
     """
 
-    target_prefix: Final = "RedshiftData"
-    forwards: Final = False
+    service: ClassVar = "redshift-data"
+    target_prefix: ClassVar = "RedshiftData"
 
     def __init__(
         self,
@@ -54,21 +55,19 @@ class RedshiftDataService:
         self._changed = self._runner.changed
         self._statements: dict[str, Submitted] = {}
         self._by_token: dict[str, Submitted] = {}
-        self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "ExecuteStatement": lambda request: self._execute(request, is_batch=False),
-            "BatchExecuteStatement": lambda request: self._execute(request, is_batch=True),
-            "DescribeStatement": self._describe_statement,
-            "GetStatementResult": self._get_statement_result,
-            "ListStatements": self._list_statements,
-            "CancelStatement": self._cancel_statement,
-            "ListSchemas": lambda request: self._ask_catalog(list_schemas, request),
-            "ListTables": lambda request: self._ask_catalog(list_tables, request),
-            "DescribeTable": self._describe_table,
-        }
-
-    @property
-    def operations(self) -> frozenset[str]:
-        return frozenset(self._calls)
+        super().__init__(
+            {
+                "ExecuteStatement": lambda request: self._execute(request, is_batch=False),
+                "BatchExecuteStatement": lambda request: self._execute(request, is_batch=True),
+                "DescribeStatement": self._describe_statement,
+                "GetStatementResult": self._get_statement_result,
+                "ListStatements": self._list_statements,
+                "CancelStatement": self._cancel_statement,
+                "ListSchemas": lambda request: self._ask_catalog(list_schemas, request),
+                "ListTables": lambda request: self._ask_catalog(list_tables, request),
+                "DescribeTable": self._describe_table,
+            }
+        )
 
     def start(self) -> None:
         """Begin to run statements."""
@@ -82,14 +81,6 @@ class RedshiftDataService:
                 self._runner.cancel(submitted)
         self._runner.stop()
         self._clients.close()
-
-    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """See `JsonService.call`."""
-        if operation not in self._calls:
-            raise ServiceError(
-                BAD_INPUT, f"Redshift Data {operation} is not emulated by the local cloud"
-            )
-        return self._calls[operation](request)
 
     # Operations
 

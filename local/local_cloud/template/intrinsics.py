@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 _SUB_VARIABLE: Final = re.compile(r"\$\{([^!${}][^${}]*)\}")
 _SUB_LITERAL: Final = re.compile(r"\$\{!([^{}]*)\}")
 _DYNAMIC_REFERENCE: Final = "{{resolve:"
-NO_VALUE_REF: Final = {"Ref": "AWS::NoValue"}
 
 
 class TemplateError(Exception):

@@ -15,7 +15,7 @@ from contracts.run_request import format_timestamp, parse_timestamp
 from stores.dynamodb.provenance import SOME_TIME, STORED_AT, Provenance, instant
 from stores.rules import ITEM_SIZE, KEY_SIZE, NUMBER
 from stores.versions import row_version
-from tabular.workspace import any_of, quoted
+from tabular.sql import any_of, sql_identifier
 
 # Limits of DynamoDB: Service, account, and table quotas; Item sizes and formats (Developer Guide).
 ITEM_BYTES: Final = 400 * 1024
@@ -166,7 +166,7 @@ class ItemMaker:
         return conditions + [
             f"NOT isfinite({name})"
             f" OR ({name} <> 0 AND abs({name}) NOT BETWEEN {SMALLEST!r} AND {LARGEST!r})"
-            for name in (quoted(name) for name, kind in self._columns if kind == "double")
+            for name in (sql_identifier(name) for name, kind in self._columns if kind == "double")
         ]
 
     def _most_bytes_beside_texts(self) -> int:
@@ -233,7 +233,7 @@ def _texts_over(names: Sequence[str], most_bytes: int) -> str:
     if most_bytes < 0 or not names:
         return "true" if most_bytes < 0 else "false"
     share = most_bytes // len(names)
-    some = any_of([f"strlen({quoted(name)}) > {share}" for name in names])
+    some = any_of([f"strlen({sql_identifier(name)}) > {share}" for name in names])
     return some if len(names) == 1 else f"({some}) AND {_text_bytes(names)} > {most_bytes}"
 
 
@@ -242,7 +242,7 @@ def _text_bytes(names: Sequence[str]) -> str:
     if len(names) > 1:
         half = len(names) // 2
         return f"({_text_bytes(names[:half])} + {_text_bytes(names[half:])})"
-    return f"coalesce(strlen({quoted(names[0])}), 0)" if names else "0"
+    return f"coalesce(strlen({sql_identifier(names[0])}), 0)" if names else "0"
 
 
 def _attribute(value: Any, name: str, key: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.messages import StoreDynamodb, Transform
 from ledger.table import RUN, Ledger
-from runtime import s3
+from sources import frozen
 from tabular.parts import Part
 
 Message = TypeVar("Message", Transform, StoreDynamodb)
@@ -60,7 +60,7 @@ def provenance_of(message: Message, bucket: str, snapshot: DatasetSnapshot) -> P
     target = snapshot.dataset.targets.dynamodb
     if target is None or not target.provenance:
         return None
-    entry = s3.read_unit(bucket, message.run_id, message.unit_id)
+    entry = frozen.read_unit(bucket, message.run_id, message.unit_id)
     array = snapshot.input_url if entry.items is not None else None
     key = layout.split_s3_url(array)[1] if array else entry.key
     return Provenance(key, message.execution_arn)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.dataset import FilesTarget
-from tabular.workspace import quoted, text
+from tabular.sql import sql_identifier, sql_literal
 
 _PARQUET: Final = {"none": "uncompressed"}  # what DuckDB calls it
 _FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
@@ -44,7 +44,8 @@ class FileFormat:
     def select(self) -> str:
         """SQL of the columns, as the format has them."""
         return ", ".join(
-            f"{self._written(quoted(name), kind)} AS {quoted(name)}" for name, kind in self.columns
+            f"{self._written(sql_identifier(name), kind)} AS {sql_identifier(name)}"
+            for name, kind in self.columns
         )
 
     @property
@@ -58,7 +59,7 @@ class FileFormat:
             return f"(FORMAT json, COMPRESSION {compression})"
         header = "false" if target.header is False else "true"
         return (
-            f"(FORMAT csv, HEADER {header}, DELIMITER {text(target.delimiter or ',')},"
+            f"(FORMAT csv, HEADER {header}, DELIMITER {sql_literal(target.delimiter or ',')},"
             f" QUOTE '\"', ESCAPE '\"', NULLSTR '', COMPRESSION {compression})"
         )
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- names and texts are quoted by tabular.workspace
 """Which rows of a unit become which file (targets.files): one range of rows each.
 
 Rows of one partition are brought together by one sort, in their order, so that a repeat puts the
@@ -22,7 +21,8 @@ from contracts.output_files import (
     unkeyable,
 )
 from tabular.part_files import NUMBER, RowFiles, Rows, cut, numbered
-from tabular.workspace import STORED, Workspace, quoted, text
+from tabular.sql import STORED, sql_identifier, sql_literal
+from tabular.workspace import Workspace
 
 RELATION: Final = "stored-rows"  # the hyphen keeps it apart from every column
 _SHOWN: Final = 100  # characters of a value
@@ -92,20 +92,20 @@ def _partitions(
     """Each partition with its number of rows, in the order of the rows once they are sorted."""
     names = target.partition_by
     if not names:
-        count = space.number(f"SELECT count(*) FROM {quoted(RELATION)}")
+        count = space.number(f"SELECT count(*) FROM {sql_identifier(RELATION)}")
         return [({}, count)] if count else []
     columns = _list(names)
     distinct = space.number(
-        f"SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {quoted(RELATION)})"
+        f"SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {sql_identifier(RELATION)})"
     )
     if distinct > PARTITIONS_PER_UNIT:
         raise InvalidData(
             f"targets.files.partitionBy {', '.join(names)} makes {distinct:,} partitions of"
             f" {where}; at most {PARTITIONS_PER_UNIT:,} are written: take columns of fewer values"
         )
-    shown = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in names)
+    shown = ", ".join(f"CAST({sql_identifier(name)} AS VARCHAR)" for name in names)
     found = space.connection.execute(
-        f"SELECT {shown}, count(*) FROM {quoted(RELATION)} GROUP BY {columns}"
+        f"SELECT {shown}, count(*) FROM {sql_identifier(RELATION)} GROUP BY {columns}"
         f" ORDER BY {_order(names)}"
     ).fetchall()
     partitions = [(dict(zip(names, values, strict=True)), int(count)) for *values, count in found]
@@ -119,7 +119,7 @@ def _sorted(space: Workspace, target: FilesTarget, stored: RowFiles) -> Rows:
     path = space.path("by-partition.parquet")
     count = space.number(
         f"COPY (SELECT * EXCLUDE ({NUMBER}) FROM ({numbered(space, stored)})"
-        f" ORDER BY {_order(target.partition_by)}, {NUMBER}) TO {text(path)} {STORED}"
+        f" ORDER BY {_order(target.partition_by)}, {NUMBER}) TO {sql_literal(path)} {STORED}"
     )
     stored.unlink()
     return Rows(RowFiles((path,), (count,)), RELATION)
@@ -146,8 +146,8 @@ def _refuse_long(key: str, partition: dict[str, str | None]) -> None:
 
 
 def _order(names: Sequence[str]) -> str:
-    return ", ".join(f"{quoted(name)} ASC NULLS LAST" for name in names)
+    return ", ".join(f"{sql_identifier(name)} ASC NULLS LAST" for name in names)
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(quoted(name) for name in names)
+    return ", ".join(sql_identifier(name) for name in names)

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the Data API takes no parameters in a batch: identifier() and literal() quote
 """One unit's load as one transaction: a batch of statements, which cannot branch.
 
     LOCK        one load after another; the snapshot is taken after it, so a load sees what the

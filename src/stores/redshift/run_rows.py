@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the Data API takes no parameters in a batch: identifier() and literal() quote
 """What the warehouse is told of a run: its own row, and one for each of its units and jobs.
 
 Units and jobs may be 100,000 and more, so they go by a file each (JSON lines, gzip) that COPY

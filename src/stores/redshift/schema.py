@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- identifier() and literal() quote
 """Tables as they should be and as they are: what to add, and what a person must decide.
 
 Pure: texts and catalog rows in, statements and problems out. A missing table is made and a missing

@@ -95,7 +95,7 @@ def test_sql_that_fails_on_the_rows_says_so(cloud: Any) -> None:
 def test_sql_reaches_no_files_and_no_network(cloud: Any, relation: str) -> None:
     run = run_with(
         cloud,
-        f"SELECT id, (SELECT count(*) FROM {relation}) AS n FROM valid",  # noqa: S608
+        f"SELECT id, (SELECT count(*) FROM {relation}) AS n FROM valid",
         (("id", "string"), ("n", "integer")),
     )
     with pytest.raises(InvalidData, match="the transform fails"):
@@ -103,7 +103,7 @@ def test_sql_reaches_no_files_and_no_network(cloud: Any, relation: str) -> None:
 
 
 def test_no_rows_in_give_no_rows_out(cloud: Any) -> None:
-    run = run_with(cloud, None, valid=f"SELECT * FROM ({VALID}) WHERE false")  # noqa: S608
+    run = run_with(cloud, None, valid=f"SELECT * FROM ({VALID}) WHERE false")
     answer = run.transform()
     assert (answer.rows, answer.files) == (0, 1)
     assert run.output_rows() == []
@@ -146,7 +146,7 @@ def test_a_repeat_puts_the_same_rows_into_the_same_parts(cloud: Any, sql: str | 
 
 
 def test_sums_of_floats_are_the_same_at_every_try(cloud: Any) -> None:
-    valid = f"SELECT * REPLACE (1e15 / (hash(id) % 100000 + 1) AS amount) FROM ({MANY})"  # noqa: S608
+    valid = f"SELECT * REPLACE (1e15 / (hash(id) % 100000 + 1) AS amount) FROM ({MANY})"
     columns = [{"name": name} for name in ("id", "country")] + [
         {"name": "amount", "type": "double"}
     ]

@@ -21,8 +21,9 @@ from contracts.errors import (
 from contracts.job import Engine
 from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
 from dataset_loading.deployment import Settings
-from runtime import s3
-from steps.load_dataset import handler, load_dataset
+from dataset_loading.load import load_dataset
+from sources import frozen
+from steps.load_dataset import handler
 
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
 JOBS = """\
@@ -62,7 +63,7 @@ def test_the_orchestrator_is_told_what_it_needs(deployed: Any) -> None:
 
     assert answer == LoadedDataset(
         name="orders",
-        version=s3.read_snapshot(deployed.data_bucket, "r1").version,
+        version=frozen.read_snapshot(deployed.data_bucket, "r1").version,
         unit_seconds=60,
         jobs=(
             LoadedJob(stage="clean", engine=Engine.GLUE, timeout_seconds=600, attempts=2),
@@ -151,7 +152,7 @@ def test_lookups_are_frozen_as_the_run_finds_them(with_lookups: Any) -> None:
     with_lookups.put("lookups/countries.csv", "code,title\nDE,Deutschland\n")
     load()
 
-    countries, rates = s3.read_snapshot(with_lookups.data_bucket, "r1").lookups
+    countries, rates = frozen.read_snapshot(with_lookups.data_bucket, "r1").lookups
     assert countries.url == "s3://data-bucket/lookups/countries.csv"
     assert (countries.name, countries.size) == ("countries", 22)
     assert countries.etag == hashlib.md5(b"code,title\nDE,Germany\n").hexdigest()  # noqa: S324

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """prepare_warehouse: tables come into being and grow; what would lose something is refused."""
 
 from __future__ import annotations

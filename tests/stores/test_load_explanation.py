@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """explain_load: file, row, column and value of what a load fell over."""
 
 from __future__ import annotations

@@ -14,9 +14,11 @@ from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.table import unit_item
-from runtime import s3
+from sources import frozen
+from sources.limits import check_limits
+from sources.listed_run import list_run
 from sources.manifest import ranges
-from steps.list_urls import check_limits, handler, list_urls
+from steps.list_urls import handler
 
 END = datetime(2026, 11, 10, tzinfo=UTC)
 
@@ -39,7 +41,7 @@ def ask(cloud: Any, attempt: int = 1, shard: int = 0, **fields: Any) -> Manifest
         run_attempt=attempt,
         shard=shard,
     )
-    return list_urls(message, cloud.data_bucket, cloud.ledger, NOW)
+    return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
 def manifest_keys(cloud: Any, run_id: str = "r1") -> list[str]:
@@ -64,7 +66,7 @@ def test_the_objects_of_the_range_are_frozen_in_order(run: Any) -> None:
         shard_sizes=(2, 1),
         pending=((0, 2),),
     )
-    entry = s3.read_unit("data-bucket", "r1", "00001-000")
+    entry = frozen.read_unit("data-bucket", "r1", "00001-000")
     head = run.client("s3").head_object(Bucket="data-bucket", Key=entry.key)
     assert f'"{entry.etag}"' == head["ETag"]
     assert entry.last_modified == head["LastModified"]
@@ -175,8 +177,8 @@ def test_parts_that_a_former_holder_writes_late_are_not_those_of_the_manifest(
     with pytest.raises(OwnershipLost):
         ask(run)
 
-    frozen = [s3.read_manifest_part(run.data_bucket, "r1", shard) for shard in range(3)]
-    names = [entry.key.rpartition("/")[2] for part in frozen for entry in part.entries]
+    parts = [frozen.read_manifest_part(run.data_bucket, "r1", shard) for shard in range(3)]
+    names = [entry.key.rpartition("/")[2] for part in parts for entry in part.entries]
     assert names == ["0.csv", "a.csv", "c.csv", "b.csv", "z.csv"]
     assert ask(run, attempt=2).objects == 5
 
@@ -270,7 +272,7 @@ class TestRetryOf:
         retry.put("landing/orders/dt=2026-11-01/a.csv", "mended content")
         ask(retry, retryOf="old")
 
-        assert s3.read_unit("data-bucket", "r1", "00000-000").size == len("mended content")
+        assert frozen.read_unit("data-bucket", "r1", "00000-000").size == len("mended content")
 
     def test_an_object_that_is_gone_is_named(self, retry: Any) -> None:
         retry.client("s3").delete_object(

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """store_files: files that read back alike, keys of partitions, repeats, crashes, later attempts."""
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from contracts.errors import Conflict, InvalidData, NotConfigured, OwnershipLost
 from contracts.messages import StoredFiles, StoreFiles
 from contracts.output_files import NULL_PARTITION, UnitFiles
 from sources.zstd import ZstdDecompressor
-from steps import store_files as step
 from stores.files.records import FileRecords
+from stores.files.writer import store_unit
+from tabular.capacity import Capacity
 from tabular.workspace import connect
 
 COLUMNS = [
@@ -70,7 +70,7 @@ def files_run(cloud: Any, query: str = ROWS, **target: Any) -> DataRun:
 
 def store(run: DataRun, **fields: Any) -> StoredFiles:
     message = StoreFiles(run_id=run.run_id, unit_id=UNIT, **fields)
-    return step.store_files(message, step.Settings(DATA_BUCKET, OUTPUT_BUCKET))
+    return store_unit(message, DATA_BUCKET, OUTPUT_BUCKET, Capacity(1024, 512))
 
 
 def keys(cloud: Any) -> list[str]:
@@ -466,6 +466,5 @@ def test_the_function_needs_the_target(cloud: Any) -> None:
 def test_a_unit_too_large_for_the_disk_is_refused(cloud: Any) -> None:
     run = files_run(cloud)
     message = StoreFiles(run_id=run.run_id, unit_id=UNIT)
-    settings = step.Settings(DATA_BUCKET, OUTPUT_BUCKET, ephemeral_megabytes="0")
     with pytest.raises(InvalidData, match="the function has 0 MB: make the objects smaller"):
-        step.store_files(message, settings)
+        store_unit(message, DATA_BUCKET, OUTPUT_BUCKET, Capacity(1024, 0))

@@ -12,8 +12,8 @@ from contracts.dataset import ItemArray, JsonLinesFormat, RowLimits, Severity
 from contracts.errors import InvalidRequest
 from contracts.messages import LoadedDataset
 from dataset_loading.deployment import Settings
-from runtime import s3
-from steps.load_dataset import load_dataset
+from dataset_loading.load import load_dataset
+from sources import frozen
 
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-")
 URL = "s3://data-bucket/landing/events/items.json"
@@ -49,7 +49,7 @@ def load_array(url: str = URL, **fields: Any) -> LoadedDataset:
 def test_the_frozen_contract_is_the_one_for_batches(deployed: Any) -> None:
     assert load_array(itemsPerBatch=7).of_items
 
-    snapshot = s3.read_snapshot(deployed.data_bucket, "r1")
+    snapshot = frozen.read_snapshot(deployed.data_bucket, "r1")
     assert snapshot.dataset.format == JsonLinesFormat(type="jsonl", compression="none")
     assert snapshot.dataset.limits.rejected_percentage == 100
     assert snapshot.array == ItemArray(items_per_batch=7, megabytes=1)
@@ -61,7 +61,7 @@ def test_what_would_fail_an_object_rejects_an_item(contract: Any, deployed: Any)
 
     load_array()
 
-    snapshot = s3.read_snapshot(deployed.data_bucket, "r1")
+    snapshot = frozen.read_snapshot(deployed.data_bucket, "r1")
     severities = {column.severity for column in snapshot.dataset.columns}
     severities |= {rule.severity for rule in snapshot.dataset.rules}
     assert severities == {Severity.QUARANTINE}

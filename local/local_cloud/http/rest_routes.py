@@ -1,4 +1,4 @@
-"""Which operation of the Lambda API a request is, by boto's own description of the service."""
+"""Which operation of a REST API a request is, by boto's own description of the service."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from botocore.loaders import Loader
 
+from local.local_cloud.http.refusals import not_emulated
 from local.local_cloud.http.services import ServiceError
 
 
@@ -55,6 +56,7 @@ class Request:
 
 
 def decode(
+    service: str,
     method: str,
     path: str,
     query: Mapping[str, Sequence[str]],
@@ -64,24 +66,25 @@ def decode(
     """Find the operation of a request.
 
     Args:
+        service: boto's name of it, such as `lambda`.
         path: percent-encoded.
 
     Raises:
-        ServiceError: no operation of the Lambda API has this method and path.
+        ServiceError: no operation of the service has this method and path.
     """
-    for operation, operation_method, pattern in _routes():
+    for operation, operation_method, pattern in _routes(service):
         match = pattern.fullmatch(path) if method == operation_method else None
         if match is not None:
             uri = {name: unquote(value) for name, value in match.groupdict().items()}
             lower = {name.lower(): value for name, value in headers.items()}
             return Request(operation, uri, query, lower, body)
-    raise ServiceError("UnknownOperationException", f"Lambda has no {method} {path}", 404)
+    raise not_emulated(f"{service} {method} {path}")
 
 
 @functools.cache
-def _routes() -> list[tuple[str, str, re.Pattern[str]]]:
+def _routes(service: str) -> list[tuple[str, str, re.Pattern[str]]]:
     """Operation, method and path pattern; longer paths first, since ARNs may hold slashes."""
-    model: dict[str, Any] = Loader().load_service_model("lambda", "service-2")
+    model: dict[str, Any] = Loader().load_service_model(service, "service-2")
     operations = [
         (name, operation["http"]["method"], operation["http"]["requestUri"].partition("?")[0])
         for name, operation in model["operations"].items()

@@ -1,4 +1,4 @@
-"""publish_files: what a run has stored is named last and at once, and nothing is read twice."""
+"""publisher: what a run has stored is named last and at once, and nothing is read twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- texts of the test
 """store_dynamodb: items by natural key, types without damage, repeats and older runs harmless."""
 
 from __future__ import annotations

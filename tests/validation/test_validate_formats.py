@@ -1,4 +1,3 @@
-# ruff: noqa: S608 -- the files are ours
 """validate: every format, encoding and compression; odd line ends; lines told exactly."""
 
 from __future__ import annotations

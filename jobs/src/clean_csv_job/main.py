@@ -1,0 +1,203 @@
+"""Glue Python shell job: read one object, leave out what is malformed or filtered, write clean CSV.
+
+    clean_csv.py --JOB_ID … --RUN_ID … --UNIT_ID … --JOB_KEY … --INPUT_URL s3://bucket/key
+                 --OUTPUT_URL s3://bucket/prefix/ --DATASET_URL s3://bucket/key [--QUERY SQL]
+
+Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, empty is missing),
+rejected.jsonl (the malformed rows) and, last, report.json. A repeat overwrites all three.
+
+It runs on Python 3.9 with boto3 and duckdb 1.4 or later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import boto3
+import duckdb
+
+from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
+from clean_csv_job.options import JobError, arguments, log, split_url
+from clean_csv_job.rejects import check_lines, unread_records, write_rejects
+from clean_csv_job.sources import Source, format_of, open_source
+from reading_rules.casts import cast_text, filtered_out
+from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
+from reading_rules.sql import sql_identifier, sql_literal, text_column
+
+
+class MixedLineEnds(Exception):
+    """The scan came to a line end unlike the others before it."""
+
+
+class Counts(NamedTuple):
+    """Rows that are written, and rows that the query leaves out."""
+
+    written: int
+    filtered: int
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    source: Source,
+    types: Mapping[str, str],
+    query: str | None,
+) -> Counts:
+    """Write the rows for which the query is true.
+
+    Args:
+        types: of the contract's columns, by name.
+    """
+    texts = ", ".join(f"{text_column(name)} AS {sql_identifier(name)}" for name in types)
+    filtered = "false"
+    first, again = source.first, source.again
+    if query:
+        typed = ", ".join(
+            f"{cast_text(text_column(name), kind)} AS {sql_identifier(name)}"
+            for name, kind in types.items()
+        )
+        first = f"(SELECT *, {typed} FROM {first})"
+        again = f"(SELECT *, {typed} FROM {again})"
+        filtered = f"({filtered_out(types, query)})"
+    try:
+        row = connection.execute(
+            f"COPY (SELECT {texts} FROM {first} WHERE CASE WHEN {source.skipped} THEN false"
+            f" WHEN {filtered} THEN false ELSE true END) TO {sql_literal(path)}"
+            " (FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '')"
+        ).fetchone()
+        written = int(row[0]) if row else 0
+        if not query:
+            return Counts(written, 0)
+        left_out = f"CASE WHEN {source.skipped} THEN false ELSE {filtered} END"
+        row = connection.execute(f"SELECT count(*) FROM {again} WHERE {left_out}").fetchone()
+        return Counts(written, int(row[0]) if row else 0)
+    except duckdb.Error as error:
+        if has_mixed_line_ends(error):
+            raise MixedLineEnds(first_line(error)) from error
+        if query and not isinstance(error, duckdb.InvalidInputException):
+            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
+        raise JobError(f"the object cannot be read: {first_line(error)}") from error
+
+
+def connect(directory: str) -> duckdb.DuckDBPyConnection:
+    """A database in the scratch directory that SQL of a message cannot look out of."""
+    connection = duckdb.connect(
+        os.path.join(directory, "work.duckdb"),
+        config={
+            "temp_directory": os.path.join(directory, "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    )
+    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET allowed_directories = [{sql_literal(directory + '/')}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def clean(
+    file: Fetched, dataset: Mapping[str, Any], directory: str, url: str, query: str | None
+) -> dict[str, Any]:
+    """Write data.csv and rejected.jsonl into the directory; returns what the report says of them.
+
+    Args:
+        url: how messages and rejects name the object.
+    """
+    form = format_of(dataset)
+    types = {column["name"]: column.get("type", "string") for column in dataset["columns"]}
+    connection = connect(directory)
+    data = os.path.join(directory, "data.csv")
+    source = open_source(connection, file, dataset, url)
+    try:
+        counts = write_rows(connection, data, source, types, query)
+    except MixedLineEnds:
+        for statement in FORGET_REJECTS:
+            connection.execute(statement)
+        file = equalized(file)
+        source = open_source(connection, file, dataset, url)
+        counts = write_rows(connection, data, source, types, query)
+    unread = unread_records(connection, file)
+    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
+    bad = write_rejects(connection, rejected, source, unread, url=url, encoding=encoding)
+    rows = counts.written + counts.filtered + bad - len(unread)
+    check_lines(connection, file, form, source, unread, rows=rows, url=url)
+    connection.close()
+    return {
+        "rowsIn": counts.written + counts.filtered + bad,
+        "rowsOut": counts.written,
+        "rowsFiltered": counts.filtered,
+        "rowsBad": bad,
+        "format": "csv",
+        "files": ["data/part-00000.csv"],
+        "ignoredColumns": list(source.ignored),
+    }
+
+
+def run(options: Any, s3: Any, directory: str) -> None:
+    started = time.monotonic()
+    bucket, key = split_url(options.INPUT_URL)
+    if key.endswith("/"):
+        raise JobError("clean_csv reads an object, not another job's output: put it first")
+    out_bucket, prefix = split_url(options.OUTPUT_URL.rstrip("/") + "/x")
+    prefix = prefix[:-1]
+    dataset_bucket, dataset_key = split_url(options.DATASET_URL)
+    snapshot = json.load(s3.get_object(Bucket=dataset_bucket, Key=dataset_key)["Body"])
+    dataset = snapshot["dataset"]
+    source = s3.get_object(Bucket=bucket, Key=key)
+    _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
+    file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
+    log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
+    found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    report = {
+        "jobId": options.JOB_ID,
+        "runId": options.RUN_ID,
+        **found,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + found["files"][0])
+    rejected = os.path.join(directory, "rejected.jsonl")
+    s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
+    s3.put_object(
+        Bucket=out_bucket,
+        Key=prefix + "report.json",
+        Body=json.dumps(report, indent=1).encode(),
+        ContentType="application/json",
+    )
+    log("wrote", **report)
+
+
+def main(argv: Sequence[str] | None = None) -> str | None:
+    """Run the job; returns None, or the one line that says why it failed."""
+    options = arguments(argv)
+    try:
+        with tempfile.TemporaryDirectory(prefix="clean-csv-") as directory:
+            run(options, boto3.client("s3"), os.path.realpath(directory))
+    except Exception as error:  # whatever ends the job, Glue shows the last line of stderr
+        if not isinstance(error, JobError):
+            log("failed", error=repr(error))
+        return f"clean_csv: {' '.join(str(error).split())}"
+    return None
+
+
+def _refuse_large(size: int, dataset: Mapping[str, Any], url: str) -> None:
+    limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
+    if size > limit * MEGABYTE:
+        raise JobError(
+            f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
+            " split it, raise the limit, or take a Spark job instead"
+        )
+
+
+if __name__ == "__main__":
+    failure = main()
+    if failure:  # Glue takes even sys.exit(0) for a failure in some versions
+        sys.exit(failure)

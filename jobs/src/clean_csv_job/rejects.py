@@ -1,0 +1,145 @@
+"""The records that are no rows, and whether every line of the file is accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+
+from clean_csv_job.fetching import Fetched
+from clean_csv_job.options import JobError
+from clean_csv_job.sources import Source
+from reading_rules.json_records import JSON_LINE, NO_OBJECT
+from reading_rules.malformed import (
+    REJECTED_RECORDS,
+    REJECTS_EXIST,
+    RejectedRecord,
+    lines_lost,
+    reason_of,
+    with_lines,
+)
+
+
+class Rejected(NamedTuple):
+    """A record that is no row, with its line in the file."""
+
+    line: int
+    column: str | None
+    reason: str
+    raw: str
+
+
+def unread_records(connection: duckdb.DuckDBPyConnection, file: Fetched) -> list[RejectedRecord]:
+    """What the first scan could not read, in the file's order."""
+    row = connection.execute(REJECTS_EXIST).fetchone()
+    if row is None or not row[0]:
+        return []
+    rows = connection.execute(REJECTED_RECORDS).fetchall()
+    if file.compression == "zstd":  # there, the line is the number among the records
+        return [RejectedRecord(*row) for row in rows]
+    with open(file.path, "rb") as opened:
+        return list(with_lines(rows, opened))
+
+
+def write_rejects(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    *,
+    url: str,
+    encoding: str,
+) -> int:
+    """Write the malformed rows with their lines; returns how many.
+
+    Args:
+        url: how the file names the object.
+        encoding: of the original.
+    """
+    count = 0
+    with open(path, "w", encoding="utf-8") as file:
+        for found in _rejected(connection, source, unread, encoding):
+            about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
+            if found.column is not None:
+                about["column"] = found.column
+            about.update(reason=found.reason, raw=found.raw)
+            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def check_lines(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    *,
+    rows: int,
+    url: str,
+) -> None:
+    """Compare the records with the file's lines, which DuckDB may pass over without a word.
+
+    Args:
+        rows: every record that is not `unread`, rejected or not.
+    """
+    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
+        return
+    lines, empty = _count_lines(file.path)
+    lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
+    least = rows + len(unread)
+    if source.breaks:
+        least += sum(record.line_count - 1 for record in unread)
+        if least != lines:
+            query = f"SELECT coalesce(sum({source.breaks}), 0) FROM {source.again}"
+            row = connection.execute(query).fetchone()
+            least += int(row[0]) if row else 0
+    if not least <= lines <= least + empty:
+        lost = lines - least if least > lines else lines - least - empty
+        raise JobError(lines_lost(url, lines, lost))
+
+
+def _count_lines(path: str) -> tuple[int, int]:
+    """All lines, and the empty ones."""
+    lines = empty = 0
+    with open(path, "rb") as file:
+        for line in file:
+            lines += 1
+            empty += line in (b"\n", b"\r\n")
+    return lines, empty
+
+
+def _rejected(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    unread: Sequence[RejectedRecord],
+    encoding: str,
+) -> Iterator[Rejected]:
+    for record in unread:
+        reason = reason_of(record.kind, record.message, encoding)
+        column = record.column(source.header)
+        yield Rejected(record.line, column, reason, record.raw)
+    yield from _no_objects(connection, source, [record.line for record in unread])
+
+
+def _no_objects(
+    connection: duckdb.DuckDBPyConnection, source: Source, unread_lines: Sequence[int]
+) -> Iterator[Rejected]:
+    """JSON that is no object; lines that could not be read lie between these."""
+    if not source.malformed:
+        return
+    rows = connection.cursor().execute(
+        f"SELECT number, {JSON_LINE} FROM (SELECT *, row_number() OVER () AS number"
+        f" FROM {source.again}) WHERE {source.malformed}"
+    )
+    between = 0
+    while True:
+        batch = rows.fetchmany(1000)
+        if not batch:
+            return
+        for number, raw in batch:
+            while between < len(unread_lines) and unread_lines[between] <= number + between:
+                between += 1
+            yield Rejected(number + between, None, NO_OBJECT, raw)

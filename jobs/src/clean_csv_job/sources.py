@@ -1,0 +1,212 @@
+"""The file as a relation of texts, one column for each of the contract's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+
+from clean_csv_job.fetching import MEGABYTE, Fetched
+from clean_csv_job.options import JobError
+from clean_csv_job.parquet import parquet_columns, readable_columns
+from reading_rules.header import (
+    HeaderError,
+    field_names,
+    first_line_of,
+    folded,
+    in_contract_names,
+    positions_of,
+)
+from reading_rules.json_records import IS_NO_OBJECT, JSON_LINE, json_texts
+from reading_rules.malformed import first_line
+from reading_rules.scans import (
+    csv_scan,
+    field_labels,
+    line_breaks,
+    line_scan,
+    never_but_reads,
+    store_rejects,
+)
+from reading_rules.sql import sql_identifier, sql_literal, text_column
+
+CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
+# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
+# another word for a file that is not compressed where it reads JSON.
+DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
+
+
+class Source(NamedTuple):
+    """How the records of the file are read.
+
+    Attributes:
+        first: SQL for the records; what cannot be read is stored by this scan.
+        again: the same for further scans, whose rejects go elsewhere.
+        header: names of the fields, by the contract's names where it has one; of what has no
+            header: none.
+        ignored: those that the contract does not know.
+        skipped: SQL, true for a record that is no row, or never: then it reads every field, so that
+            all scans reject the same rows.
+        malformed: SQL, true for a record that is no row and is rejected.
+        breaks: SQL, how many line breaks a record holds.
+    """
+
+    first: str
+    again: str
+    header: Sequence[str] = ()
+    ignored: Sequence[str] = ()
+    skipped: str = "false"
+    malformed: str | None = None
+    breaks: str | None = None
+
+
+def open_source(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    dataset: Mapping[str, Any],
+    source: str,
+) -> Source:
+    """Look at the file's head, and say how to read it.
+
+    Args:
+        source: how messages name the object.
+    """
+    form = format_of(dataset)
+    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
+    try:
+        if form["type"] == "csv":
+            return _csv(connection, file, form, names)
+        if form["type"] in ("json", "jsonl"):
+            return _json(file, names, is_array=form["type"] == "json")
+        return _parquet(connection, file, names, source)
+    except HeaderError as error:
+        raise JobError(f"{source}, line 1: {error}") from error
+    except duckdb.Error as error:
+        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def format_of(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {**CSV, **(dataset.get("format") or {})}
+
+
+def _options(file: Fetched, *, is_first: bool) -> str:
+    rejects = (
+        store_rejects(has_size_limit=DUCKDB_2)
+        if is_first
+        else store_rejects("unread_again", at_most=1, has_size_limit=DUCKDB_2)
+    )
+    return f"compression = {sql_literal(file.compression)}, {rejects}"
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> Source:
+    header = list(names)
+    if form["header"]:
+        header = _header(connection, file, form) or header
+    positions = positions_of(header, names)
+    header = in_contract_names(header, positions)
+    labels = field_labels(len(header))
+    fields = [sql_identifier(label) for label in labels]
+    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    is_parallel = str(not _may_span_lines(connection, file, form)).lower()
+
+    def relation(*, is_first: bool) -> str:
+        options = f"parallel = {is_parallel}, {_options(file, is_first=is_first)}"
+        scan = csv_scan(
+            file.path,
+            labels,
+            options,
+            delimiter=form["delimiter"],
+            quote=form["quote"],
+            header=form["header"],
+        )
+        return f"(SELECT *, {selected} FROM {scan})"
+
+    return Source(
+        relation(is_first=True),
+        relation(is_first=False),
+        header,
+        ignored=[name for name in header if name not in positions],
+        skipped=never_but_reads(fields),
+        breaks=line_breaks(fields),
+    )
+
+
+def _header(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
+) -> list[str] | None:
+    """Names in the first line, lower case; None when there is no line."""
+    if file.compression == "zstd":
+        lines = line_scan(file.path, _options(file, is_first=False))
+        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
+        if row is None:
+            return None
+        line = str(row[0] or "")
+    else:
+        with open(file.path, "rb") as opened:
+            block = opened.readline(MEGABYTE)
+        if not block:
+            return None
+        line = first_line_of(block, form.get("encoding", "utf-8"))
+    return [folded(name) for name in field_names(line, form["delimiter"], form["quote"])]
+
+
+def _may_span_lines(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
+) -> bool:
+    """Whether a quote is open at the end of some line; then one thread has to read the file."""
+    if file.compression == "zstd":
+        return True
+    without = f"replace({JSON_LINE}, {sql_literal(form['quote'])}, '')"
+    odd = f"(strlen({JSON_LINE}) - strlen({without})) % 2 = 1"
+    lines = line_scan(file.path, _options(file, is_first=False))
+    try:
+        row = connection.execute(f"SELECT count(*) FROM {lines} WHERE {odd}").fetchone()
+    except duckdb.Error:  # not even lines: whatever it is, it is read in order
+        return True
+    return bool(row and row[0])
+
+
+def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
+    selected = ", ".join(
+        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
+        for n, name in enumerate(names, start=1)
+    )
+    packed = file.compression
+    if packed == "none" and not DUCKDB_2:
+        packed = "uncompressed"
+    items = (
+        f"(SELECT CAST(json AS VARCHAR) AS {JSON_LINE} FROM read_json_objects("
+        f"{sql_literal(file.path)}, format = 'array', compression = {sql_literal(packed)}))"
+    )
+
+    def relation(*, is_first: bool) -> str:
+        options = _options(file, is_first=is_first)
+        lines = items if is_array else line_scan(file.path, options)
+        values = f'SELECT {JSON_LINE}, {json_texts(names)} AS "json-values" FROM {lines}'
+        return f"(SELECT *, {selected} FROM ({values}))"
+
+    return Source(
+        relation(is_first=True),
+        relation(is_first=False),
+        skipped=f"{JSON_LINE} IS NULL OR ({IS_NO_OBJECT})",
+        malformed=IS_NO_OBJECT,
+    )
+
+
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, names: Mapping[str, str], source: str
+) -> Source:
+    columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
+    header = [column.name for column in columns]
+    positions = positions_of(header, names)
+    values = readable_columns(columns, positions, source)
+    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
+    relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
+    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
+    return Source(relation, relation, ignored=ignored)

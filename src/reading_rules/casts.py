@@ -1,0 +1,125 @@
+"""Texts as values of the contract's types, as SQL.
+
+Casts are strict: nothing is rounded, no half-understood date is taken, and what is not a finite
+number is not a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reading_rules.sql import sql_identifier, sql_literal, text_column
+
+DUCKDB_TYPES: Final = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+_DAY: Final = r"(000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"  # there is no year 0
+_SHAPES: Final = {
+    "integer": r"[+-]?\d+",
+    "date": _DAY,
+    "double": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?",
+    "timestamp": (
+        _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
+    ),
+}
+_WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+_FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
+_LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
+
+
+def column_type(contract_type: str) -> str:
+    """The DuckDB type of a contract type."""
+    return DUCKDB_TYPES.get(contract_type) or contract_type.upper()
+
+
+def cast_text(raw: str, kind: str) -> str:
+    """The value of a text; NULL where it is no value of the type.
+
+    What is written as DuckDB would write it needs no closer look, which makes most values cheap.
+
+    Args:
+        raw: SQL of the text.
+        kind: the contract's type.
+    """
+    value = f"trim({raw})"
+    if kind == "string":
+        return raw
+    if kind == "boolean":  # true, t, yes, y, 1 and their opposites, in any case
+        return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
+    if kind == "double":
+        shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
+        return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
+    if kind == "timestamp":
+        return _timestamp(raw, value)
+    duckdb_type = column_type(kind)
+    typed = f"TRY_CAST({raw} AS {duckdb_type})"
+    shape = _SHAPES.get(kind) or _decimal_shape(kind)
+    shaped = _shaped(value, shape, f"TRY_CAST({value} AS {duckdb_type})")
+    if kind not in _SHAPES:
+        shaped = f"coalesce({shaped}, {_with_exponent(value, duckdb_type)})"
+    common = f"CAST({typed} AS VARCHAR) = {raw}"
+    if kind == "date":  # 'infinity' is one for DuckDB
+        common = f"{raw} LIKE '____-__-__' AND {raw} >= '0001' AND {common}"
+    return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
+
+
+def uncastable(column: str) -> str:
+    """True for a row whose text of this column is no value of its type."""
+    return f"{text_column(column)} IS NOT NULL AND {sql_identifier(column)} IS NULL"
+
+
+def castable(types: Mapping[str, str]) -> str:
+    """True for a row of which every text is missing or a value of its column's type.
+
+    Args:
+        types: of the contract's columns, by name.
+    """
+    typed = [name for name, kind in types.items() if kind != "string"]
+    return " AND ".join(f"NOT ({uncastable(name)})" for name in typed) or "true"
+
+
+def filtered_out(types: Mapping[str, str], query: str) -> str:
+    """True for a row that the query leaves out: one all of whose values have their types.
+
+    Args:
+        query: SQL of a person, which may end in a comment.
+    """
+    return f"{castable(types)} AND ({query}\n) IS NOT TRUE"
+
+
+def _timestamp(raw: str, value: str) -> str:
+    instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    # On its first and last day an offset may carry it out of the calendar.
+    at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
+    out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+    inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
+    shaped = _shaped(value, _SHAPES["timestamp"], inside)
+    # strptime takes short numbers, and space around the whole: neither fits this length.
+    fits = f"strlen({raw}) = 20 AND {raw} >= '0001' AND suffix({raw}, 'Z')"
+    common = f"CASE WHEN {fits} THEN try_strptime({raw}, {_INSTANT}) END"
+    return f"coalesce({common}, {shaped})"
+
+
+def _with_exponent(value: str, decimal: str) -> str:
+    """A decimal written as 1.5e-7, if it needs no rounding; few digits, so that a double tells."""
+    typed = f"TRY_CAST({value} AS {decimal})"
+    fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
+    same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
+
+
+def _shaped(value: str, shape: str, typed: str) -> str:
+    return f"CASE WHEN regexp_full_match({value}, {sql_literal(shape)}) THEN {typed} END"
+
+
+def _decimal_shape(kind: str) -> str:
+    """Digits that need no rounding; zeros behind the last place do not count."""
+    scale = int(kind.rstrip(")").split(",")[1])
+    return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"

@@ -1,0 +1,77 @@
+"""Records that are JSON objects, one a line: the texts of the contract's columns, as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from reading_rules.header import both_names
+from reading_rules.sql import sql_literal
+
+JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
+# An empty line is NULL: no record, and nothing wrong.
+IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+NO_OBJECT: Final = "not a JSON object"
+# Numbers that a double would change, in value or in spelling.
+_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+
+
+def json_pointer(key: str) -> str:
+    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def json_texts(names: Mapping[str, str]) -> str:
+    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
+
+    It fails for an object that holds a value by both names of a column.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+    """
+    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
+    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
+    if not own:
+        return found
+    texts = []
+    for n, (name, key) in enumerate(names.items(), start=1):
+        one = f"found[{n}]"
+        if name in own:
+            other = f"found[{own[name]}]"
+            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
+            one = (
+                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
+                f" ELSE coalesce({one}, {other}) END"
+            )
+        texts.append(one)
+    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
+    return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_values(paths: Sequence[str]) -> str:
+    """SQL for the texts at these paths, all in one look: each look parses the line again.
+
+    DuckDB passes numbers through a double. Where that may change one, the line is read again with
+    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    """
+    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
+    # Behind each token comes what makes a number a text, and is taken away again behind a text.
+    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    exact = (
+        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
+        f" json_extract_string({texts}, {wanted})),"
+        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
+        " THEN found[3] ELSE found[2] END)"
+    )
+    return (
+        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
+        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
+    )
+
+
+def _other_names(names: Mapping[str, str]) -> list[str]:
+    return [name for name, key in names.items() if key != name]

@@ -1,0 +1,13 @@
+"""What a function has for the rows that it works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Memory and disk (`/tmp`) of a function, both in MB."""
+
+    memory: int
+    disk: int

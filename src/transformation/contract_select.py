@@ -1,0 +1,54 @@
+"""The contract's SQL as a SELECT over a unit's valid rows, and how far it looks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import duckdb
+
+from contracts.dataset import VALID_RELATION, DatasetSnapshot
+from contracts.errors import InvalidData
+from reading_rules.malformed import first_line
+from tabular.sql import column_type, sql_identifier
+from transformation.row_scope import Reach, reach_of
+
+ADVICE: Final = "make the objects smaller, or let a Spark job do this (docs/jobs.md)"
+
+
+def contract_sql(snapshot: DatasetSnapshot) -> str:
+    """The transform as it stands in the contract; without one, all valid rows."""
+    return (snapshot.dataset.transform or f"SELECT * FROM {VALID_RELATION}").strip().rstrip(";")
+
+
+def typed_select(snapshot: DatasetSnapshot) -> str:
+    """The contract's SQL, with the columns and types that the snapshot promises."""
+    columns = ", ".join(
+        f"CAST({sql_identifier(name)} AS {column_type(kind)}) AS {sql_identifier(name)}"
+        for name, kind in snapshot.output_columns
+    )
+    return f"SELECT {columns} FROM ({contract_sql(snapshot)}\n)"
+
+
+def contract_scope(snapshot: DatasetSnapshot, where: str) -> Reach:
+    """How far the contract's SQL looks.
+
+    Args:
+        where: names the unit in messages.
+
+    Raises:
+        InvalidData: it cannot be computed at all.
+    """
+    dataset = snapshot.dataset
+    tables = {lookup.name: lookup.column_types for lookup in dataset.lookups}
+    try:
+        return reach_of(contract_sql(snapshot), {VALID_RELATION: dataset.column_types, **tables})
+    except duckdb.Error as error:
+        raise transform_failed(error, where) from error
+
+
+def transform_failed(error: duckdb.Error, where: str) -> InvalidData:
+    """The error of a unit whose rows the contract's SQL fails on."""
+    advice = ""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        advice = f"; it needs more memory or disk than the function has: {ADVICE}"
+    return InvalidData(f"the transform fails in {where}: {first_line(error)}{advice}")

@@ -1,0 +1,194 @@
+"""The stored form of a unit's rows: the contract's SQL over the valid ones.
+
+The same rows always give the same files: a transform that looks at single rows keeps them in their
+order, the result of any other is sorted by its natural key, or by all columns without one. Rows
+that a target cannot take, or cannot tell apart, go to the quarantine, so that all targets get the
+same ones. Whatever there is of it goes through a bounded memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from contracts import layout
+from contracts.dataset import VALID_RELATION, DatasetSnapshot
+from contracts.errors import InvalidData
+from contracts.messages import Transform, Transformed
+from runtime import s3
+from runtime.handler import logger
+from sources import frozen
+from stores.limits import StoreLimits
+from tabular import workspace
+from tabular.capacity import Capacity
+from tabular.fetched_parts import fetch_parts
+from tabular.part_files import Rows, write_parts
+from tabular.parts import valid_parts
+from tabular.workspace import MEGABYTE, Workspace
+from transformation import unstorable_rows
+from transformation.contract_select import ADVICE, contract_scope, transform_failed, typed_select
+from transformation.lookup_tables import load_lookups
+from transformation.result import compute_result, count_result
+from transformation.row_scope import Reach
+from transformation.unstorable import Sieve, guarded, has_bad_keys, is_suspicion
+
+# Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and two parts; or
+# the rows, all of them spilled uncompressed, and the sorted result.
+_DISK: Final = {Reach.ROWS: 1.5, Reach.TABLES: 7.0, Reach.TOGETHER: 7.0}
+_DISK_WITH_ROWS_ASIDE: Final = 4.0  # the rows, the result and what is left of it
+
+
+def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> Transformed:
+    """Write the stored form of a unit's valid rows.
+
+    Raises:
+        InvalidData: the SQL fails on these rows, its columns are not those the run was started
+            with, it makes more rows than it was given, or too many that no store takes; or a lookup
+            is not as it was.
+    """
+    snapshot = frozen.read_snapshot(data_bucket, message.run_id)
+    where = f"unit {message.unit_id} of run {message.run_id}"
+    scope = contract_scope(snapshot, where)
+    unit = _Unit(message, data_bucket, capacity, snapshot, where, scope)
+    threads = 1 if scope is Reach.TOGETHER else None
+    with workspace.workspace(capacity.memory, threads=threads) as space:
+        valid = _fetched(space, unit)
+        _check_disk(valid, _DISK[scope], unit)
+        load_lookups(space, snapshot)
+        try:
+            answer = _transformed(space, unit, valid)
+        except duckdb.Error as error:
+            raise transform_failed(error, where) from error
+    counts = {"rows": answer.rows, "files": answer.files, "set_aside": answer.rejected}
+    logger.info("transformed", extra={**counts, "reach": scope.value})
+    return answer
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What is to be transformed.
+
+    Attributes:
+        where: names it in messages.
+    """
+
+    message: Transform
+    data_bucket: str
+    capacity: Capacity
+    snapshot: DatasetSnapshot
+    where: str
+    scope: Reach
+
+    @property
+    def output_prefix(self) -> str:
+        return layout.output_prefix(self.message.run_id, self.message.unit_id)
+
+    def keep(self, part: Path, name: str) -> None:
+        workspace.upload(part, self.data_bucket, self.output_prefix + name)
+
+    def answer(self, rows: int, removed: int, files: int, **rejected: Any) -> Transformed:
+        return Transformed(
+            rows=rows,
+            removed=removed,
+            output_url=layout.s3_url(self.data_bucket, self.output_prefix),
+            files=files,
+            **rejected,
+        )
+
+
+def _fetched(space: Workspace, unit: _Unit) -> Rows:
+    message, bucket = unit.message, unit.data_bucket
+    parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
+    return Rows(fetch_parts(space, bucket, parts, "valid-"), VALID_RELATION)
+
+
+def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
+    """Write all rows; if some cannot be stored, set them aside and write the others."""
+    limits = StoreLimits(unit.snapshot, unit.message, unit.data_bucket)
+    part_bytes = unit.snapshot.dataset.limits.part_megabytes * MEGABYTE
+    result, suspicious = compute_result(space, unit.snapshot, unit.scope, valid, limits)
+    rows = count_result(space, unit.snapshot, result, valid.count, unit.where)
+    removed = valid.count - rows
+    if not suspicious and not has_bad_keys(space, result, limits):
+        select = result.select and guarded(limits, result.select)
+        try:
+            files = write_parts(space, replace(result, select=select), part_bytes, unit.keep)
+        except duckdb.Error as error:
+            if not is_suspicion(error):
+                raise
+        else:
+            return unit.answer(rows, removed, files)
+    valid.show(space)
+    if unit.scope is Reach.ROWS:
+        _check_disk(valid, _DISK_WITH_ROWS_ASIDE, unit)
+    names = [name for name, _ in unit.snapshot.output_columns]
+    sieve = Sieve(space, limits, names, in_order=unit.scope is Reach.ROWS)
+    aside = sieve.find(result)
+    rejected_url = findings_url = None
+    if aside:
+        in_place = unit.scope is Reach.ROWS and not removed
+        rejected_url, findings_url = _set_aside(space, unit, valid, aside, in_place=in_place)
+    files = write_parts(space, sieve.left(aside), part_bytes, unit.keep)
+    return unit.answer(
+        rows - aside,
+        removed,
+        files,
+        rejected=aside,
+        rejected_url=rejected_url,
+        findings_url=findings_url,
+    )
+
+
+def _set_aside(
+    space: Workspace, unit: _Unit, valid: Rows, aside: int, *, in_place: bool
+) -> tuple[str, str]:
+    """Put the rows found into the quarantine, with what is known of them; answers two URLs.
+
+    Args:
+        in_place: each row of the result is the valid row in the same place.
+
+    Raises:
+        InvalidData: they are too many.
+    """
+    message, snapshot, bucket = unit.message, unit.snapshot, unit.data_bucket
+    if in_place:
+        unstorable_rows.number_by_position(space)
+    elif snapshot.array is not None:  # every item is to have its own result
+        unstorable_rows.number_by_trial(space, valid, typed_select(snapshot), unit.where)
+    source = frozen.read_unit(bucket, message.run_id, message.unit_id).url
+    path = space.path("aside.jsonl")
+    rules = unstorable_rows.write_aside(space, path, source, valid)
+    key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
+    rejected_url = workspace.upload(path, bucket, key)
+    findings = layout.transform_findings_key(message.run_id, message.unit_id)
+    findings_url = s3.write_json(bucket, findings, rules.to_json())
+    unstorable_rows.refuse_too_many(
+        rules,
+        aside,
+        message.rejected,
+        valid.count if message.rows_in is None else message.rows_in,
+        snapshot.dataset.limits.rejected_percentage,
+        source,
+        rejected_url,
+    )
+    return rejected_url, findings_url
+
+
+def _check_disk(valid: Rows, factor: float, unit: _Unit) -> None:
+    """Refuse up front what would fill the disk.
+
+    Args:
+        factor: of the size of the valid rows.
+
+    Raises:
+        InvalidData: it would.
+    """
+    size, there = valid.files.size / MEGABYTE, unit.capacity.disk
+    if size * factor > there:
+        raise InvalidData(
+            f"the transform of {unit.where} needs about {size * factor:.0f} MB of disk for"
+            f" {size:.0f} MB of valid rows; the function has {there} MB: {ADVICE}"
+        )

@@ -1,0 +1,77 @@
+"""What a unit's rows are read from: its object, or what jobs made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.dataset import Dataset, ParquetFormat
+from contracts.errors import InvalidData
+from contracts.manifest import ManifestEntry
+from contracts.messages import Validate
+from sources import fetch
+from tabular import workspace
+from tabular.workspace import Workspace
+from validation import job_output
+from validation.job_output import JobOutput
+
+
+@dataclass(frozen=True)
+class UnitInput:
+    """What a unit's rows are read from: a text, or Parquet files.
+
+    Attributes:
+        url: of the object, as the quarantine names it.
+        dataset: the contract, with the format of what is read.
+        job: the output it is, if jobs ran before.
+    """
+
+    url: str
+    dataset: Dataset
+    text: Generator[bytes, None, None] | None = None
+    files: tuple[Path, ...] = ()
+    job: JobOutput | None = None
+
+
+def refuse_too_large(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
+    """Hold the object's size against the contract's limit.
+
+    Raises:
+        InvalidData: it is larger.
+    """
+    limit = dataset.limits.object_megabytes
+    if entry.size > limit * workspace.MEGABYTE:
+        fits = fetch.megabytes_that_fit(entry.key, dataset.format, disk)
+        raise InvalidData(
+            f"{entry.url} has {entry.size / workspace.MEGABYTE:.0f} MB, over the contract's limit"
+            f" of {limit} MB (limits.objectMegabytes); split it, raise the limit (this function's"
+            f" disk takes up to {fits} MB of such an object), or for more give the dataset a Spark"
+            " job (docs/jobs.md) and raise the limit to what that reads"
+        )
+
+
+def open_input(
+    space: Workspace, message: Validate, entry: ManifestEntry, dataset: Dataset, disk: int
+) -> UnitInput:
+    """What is to be validated: the output of the unit's last job, or the object itself.
+
+    Args:
+        disk: of the function, in MB.
+
+    Raises:
+        InvalidData: it does not fit the disk, or is not what was listed or reported.
+        NotFound: it is gone.
+    """
+    if message.input_url:
+        output = job_output.fetch_output(space, message.input_url, dataset, disk)
+        return UnitInput(output.url, output.dataset, output.text, output.files, output)
+    form = dataset.format
+    fetch.refuse_what_cannot_fit(entry.size, entry.key, form, disk, entry.url)
+    room = fetch.room_for_source(disk)
+    if isinstance(form, ParquetFormat):
+        path = space.path("source.parquet")
+        fetch.fetch(entry.bucket, entry.key, path, form, etag=entry.etag, room=room)
+        return UnitInput(entry.url, dataset, files=(path,))
+    text = fetch.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room)
+    return UnitInput(entry.url, dataset, text)

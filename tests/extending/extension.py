@@ -71,7 +71,9 @@ class Block:
         if len(found) != 1:
             raise DoesNotFit(f"{self.file}: {len(found)} lines are {self.line!r}, not one")
         place = found[0] + (self.where == "after")
-        return "".join([*lines[:place], self.code, *lines[place:]])
+        # Blank lines at the end of a block are none to a formatter of Markdown.
+        gap = "\n\n" if self.where == "before" and self.line.startswith(("class ", "def ")) else ""
+        return "".join([*lines[:place], self.code + gap, *lines[place:]])
 
 
 def blocks(section: str) -> list[Block]:

@@ -186,7 +186,7 @@ def test_a_step_that_the_test_world_cannot_answer_for_is_named(
 ) -> None:
     step = UnitStep("polish", Polish, Polished, "polish", per_unit=once)
     monkeypatch.setattr(Steps, "polish", step, raising=False)
-    with pytest.raises(LookupError, match="method _polish, or defaults to parts of Polished"):
+    with pytest.raises(LookupError, match=r"responses\['polish'\].* defaults to parts of Pol"):
         World().handler("polish")
 
 

@@ -15,7 +15,7 @@ from runtime import s3
 FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
 VALUE_CHARACTERS: Final = 100
 MALFORMED: Final = "malformed"
-STAGES_WITH_FINDINGS: Final = from_to(Steps.validate, Steps.store_redshift)
+STAGES_WITH_FINDINGS: Final = from_to(Steps.validate, Steps.explain_load)
 
 
 def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:

@@ -24,17 +24,18 @@ from contracts.run import (
     seconds_between,
 )
 from contracts.steps import Steps, from_to
+from contracts.targets import Targets
 from ledger.table import UNIT_PREFIX, Item
 from stores.rules import SUMMARIES
 
-_ORDER: Final = ("files", "dynamodb", "redshift")  # in which a unit's rows are stored
+_ORDER: Final = tuple(Targets.model_fields)  # in which a unit's rows are stored
 _TABLES: Final = {
     Steps.store_dynamodb.name: "dynamodb",
     Steps.store_redshift.name: "redshift",
     Steps.explain_load.name: "redshift",
 }
-_STORES: Final = from_to(Steps.store_files, Steps.store_redshift)
-_AFTER_VALIDATE: Final = from_to(Steps.validate, Steps.store_redshift)[1:]
+_STORES: Final = from_to(Steps.store_files, Steps.explain_load)
+_AFTER_VALIDATE: Final = from_to(Steps.validate, Steps.explain_load)[1:]
 OUTCOME_MISSING: Final = "OutcomeMissing"
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a temporary file
 

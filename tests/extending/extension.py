@@ -72,7 +72,9 @@ class Block:
             raise DoesNotFit(f"{self.file}: {len(found)} lines are {self.line!r}, not one")
         place = found[0] + (self.where == "after")
         # Blank lines at the end of a block are none to a formatter of Markdown.
-        gap = "\n\n" if self.where == "before" and self.line.startswith(("class ", "def ")) else ""
+        starts = self.line.lstrip().startswith(("class ", "def "))
+        lines_between = 1 if self.line.startswith(" ") else 2
+        gap = "\n" * lines_between if self.where == "before" and starts else ""
         return "".join([*lines[:place], self.code + gap, *lines[place:]])
 
 

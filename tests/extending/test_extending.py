@@ -10,6 +10,7 @@ from extension import OPTIONS, PAGE, Block, DoesNotFit, Tree, blocks
 STEP = "A step between two stages"
 CHECK = "A column check"
 ENGINE = "An engine"
+TARGET = "A target"
 HANDLER = "src/steps/enrich.py"
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,10 @@ def test_an_engine_works_as_the_page_has_it(tree: Tree) -> None:
     tree.apply(ENGINE).test("tests/remote_jobs/test_batch_jobs.py", known, "-k", "batch or every")
 
 
+def test_a_target_works_as_the_page_has_it(tree: Tree) -> None:
+    tree.apply(TARGET).test("tests/steps/test_store_queue.py", "tests/test_steps.py")
+
+
 def test_what_is_forgotten_of_a_step_is_named_all_at_once(tree: Tree) -> None:
     forgotten = ("ENRICH_FUNCTION", "${EnrichFunction.Arn}")
     said = failures(tree, [b for b in blocks(STEP) if not b.code.strip().startswith(forgotten)])
@@ -77,7 +82,7 @@ def failures(tree: Tree, some: list[Block]) -> str:
 
 def test_every_block_with_code_is_applied() -> None:
     """None is passed over because its place is written in another way."""
-    sections = (STEP, CHECK, ENGINE)
+    sections = (STEP, CHECK, ENGINE, TARGET)
     fences = PAGE.read_text(encoding="utf-8").count("\n```") // 2
     assert fences == sum(len(blocks(section)) for section in sections)
 

@@ -73,6 +73,7 @@ class World:
         self.cancelled_as: dict[str, Any] = {}
         self.function_errors: list[Exception | None] = []
         self.function_calls: list[dict[str, Any]] = []
+        self.responses: dict[str, dict[str, Any]] = {}  # of steps that have no method here
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.units: dict[str, dict[str, Any]] = {}
         self.stored_before: set[str] = set()
@@ -106,7 +107,8 @@ class World:
     def handler(self, operation: str) -> Callable[[dict[str, Any], Any], Any]:
         """What stands for a step function.
 
-        A declared step that has no method here gets a response with the defaults of its class.
+        A declared step that has no method here returns what is in `responses`, else the defaults of
+        its response.
         """
         answer = getattr(self, f"_{operation.replace('-', '_')}", None)
         answer = answer or self._defaults(operation)
@@ -125,13 +127,14 @@ class World:
         return handle
 
     def _defaults(self, operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        if operation in self.responses:
+            return lambda _payload: self.responses[operation]
         response = next(step.response for step in declared() if step.function == operation)
         required = [name for name, field in response.model_fields.items() if field.is_required()]
         if required:
-            method = operation.replace("-", "_")
             raise LookupError(
-                f"tests/support/world.py does not know what {operation} returns: give World a"
-                f" method _{method}, or defaults to {', '.join(required)} of {response.__name__}"
+                f"World does not know what {operation} returns: set world.responses[{operation!r}],"
+                f" or give defaults to {', '.join(required)} of {response.__name__}"
             )
         return lambda _payload: response().to_json()
 

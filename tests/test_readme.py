@@ -98,7 +98,7 @@ def test_files_that_are_named_exist(page: str) -> None:
         assert (ROOT / path).exists(), path
 
 
-EXAMPLES = set(re.findall(r'file="([^"]+)" new$', PAGES["extending.md"], re.MULTILINE))
+EXAMPLES = set(re.findall(r"^`([^`]+)`, new:$", PAGES["extending.md"], re.MULTILINE))
 # File names that are no files of this repository, by what makes them.
 MADE_BY = {
     "the reader of extending.md": EXAMPLES,

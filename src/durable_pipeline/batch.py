@@ -76,7 +76,7 @@ class Batch:
             except InvalidRequest as error:
                 self._reject(record, str(error), claimed_run_id(record.body))
                 continue
-            except Exception as error:  # ours to mend; but its neighbours must not pay for it
+            except Exception as error:  # ours to fix; but its neighbours must not pay for it
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None:

@@ -148,7 +148,7 @@ class Pipeline:
             return
         batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
         for item in batch.failed():
-            why = item.error.message if item.error else "no error told"
+            why = item.error.message if item.error else "no error reported"
             if item.error and is_broken_replay(item.error.type):
                 raise NonDeterministicExecutionError(why or "")
             self._unrecorded("unit", f"{units[item.index]}: {why}", plan)

@@ -41,7 +41,7 @@ LONGEST_JOB_SECONDS: Final = 7 * 24 * 3600
 def patient(timeout_seconds: int, first_delay: float) -> Policy:
     """Waits for something as long as a job may take.
 
-    Only the job's own deadline ends its waiting for a place: submit_job answers TIMED_OUT past it.
+    Only the job's own deadline ends its waiting for a place: submit_job returns TIMED_OUT past it.
     So this outlasts the deadline whatever the dice say, and looks often enough to notice it: every
     eighth of the time, at most every hour. Seven days take 220 calls on average.
     """

@@ -1,7 +1,7 @@
 """The code of docs/extending.md, applied to a copy of the tree.
 
-A block names its file and place behind the language: `file="…" new`, or `file="…"` with
-`before="LINE"` or `after="LINE"`, where LINE is a whole line of the file.
+The line above a block says which file and where, so that people read it, too: "`FILE`, new:", or
+"`FILE`, before `LINE`:" or after it; LINE is a whole line of the file without its indentation.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ COPIED = (
 FILES = ("template.yaml", "pyproject.toml", "tests/conftest.py", "tests/test_steps.py")
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 _BLOCK = re.compile(
-    r'^```\w+ file="(?P<file>[^"]+)" (?:(?P<new>new)|(?P<where>before|after)="(?P<line>[^\n]*)")\n'
-    r"(?P<code>.*?)^```$",
+    r"^`(?P<file>[^`\n]+)`, (?:(?P<new>new)|(?P<where>before|after) `(?P<line>[^`\n]+)`):\n\n"
+    r"```\w+\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -46,7 +46,7 @@ class Block:
 
     Attributes:
         where: `new`, `before` or `after`.
-        line: the whole line that it goes before or after; empty of a new file.
+        line: the line that it goes before or after, without its indentation; empty of a new file.
     """
 
     file: str
@@ -67,13 +67,13 @@ class Block:
         if text is None:
             raise DoesNotFit(f"{self.file}: there is no such file")
         lines = text.splitlines(keepends=True)
-        found = [number for number, line in enumerate(lines) if line.rstrip("\n") == self.line]
+        found = [number for number, line in enumerate(lines) if line.strip() == self.line]
         if len(found) != 1:
             raise DoesNotFit(f"{self.file}: {len(found)} lines are {self.line!r}, not one")
         place = found[0] + (self.where == "after")
         # Blank lines at the end of a block are none to a formatter of Markdown.
-        starts = self.line.lstrip().startswith(("class ", "def "))
-        lines_between = 1 if self.line.startswith(" ") else 2
+        starts = self.line.startswith(("class ", "def "))
+        lines_between = 1 if lines[found[0]].startswith(" ") else 2
         gap = "\n" * lines_between if self.where == "before" and starts else ""
         return "".join([*lines[:place], self.code + gap, *lines[place:]])
 

@@ -146,7 +146,7 @@ class Batch:
             steps.reject_message(
                 message_id=record.message_id, body=body, reason=reason, run_id=run_id
             )
-        except StageFailed as failed:  # kept all the same: by the queue's own redrive
+        except StageFailed as failed:  # not lost: the queue's own redrive keeps it
             self._failed(record, run_id, failed)
 
     def _failed(self, record: Record, run_id: str | None, error: Exception) -> None:
@@ -166,10 +166,10 @@ def _cut(text: str, limit: int) -> str:
     """The longest beginning of a text that is at most so many bytes as JSON."""
     if len(json.dumps(text)) <= limit:
         return text
-    kept, size = 0, len(json.dumps("…"))
+    fitting, size = 0, len(json.dumps("…"))
     for character in text:
         size += len(json.dumps(character)) - 2
         if size > limit:
             break
-        kept += 1
-    return text[:kept] + "…"
+        fitting += 1
+    return text[:fitting] + "…"

@@ -2,7 +2,7 @@
 
 `create_callback` first, then `submit-job` carries the callback id into the ledger. The job watcher
 completes the callback when the job has ended and heartbeats it while the job runs. No sign of life
-in time, or the deadline passed: the orchestrator asks `check-job`, which also registers a new
+in time, or the deadline passed: the orchestrator calls `check-job`, which also registers a new
 callback, so a dead watcher costs two operations per (growing) heartbeat interval and loses no job.
 """
 

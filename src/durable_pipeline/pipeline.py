@@ -238,7 +238,9 @@ class Pipeline:
                 run_attempt=claim.run_attempt,
                 result=result,
             )
-        except StageFailed as failed:  # the ledger tells the outcome; news do not change it
+        except (
+            StageFailed
+        ) as failed:  # the ledger has the outcome; a notification does not change it
             self.context.logger.error(
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},

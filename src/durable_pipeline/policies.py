@@ -145,7 +145,7 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     """As `retry_step`, where the end is a job's deadline: no passing error gives up before.
 
     Submitting meets full engines and throttling in any order, and the calls are counted together.
-    Of use for one call only: it counts the errors, which a replay tells again in the same order.
+    Of use for one call only: it counts the errors, which a replay raises again in the same order.
 
     Args:
         timeout_seconds: the job's.

@@ -238,9 +238,7 @@ class Pipeline:
                 run_attempt=claim.run_attempt,
                 result=result,
             )
-        except (
-            StageFailed
-        ) as failed:  # the ledger has the outcome; a notification does not change it
+        except StageFailed as failed:  # the ledger has the outcome, and a notification changes none
             self.context.logger.error(
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},

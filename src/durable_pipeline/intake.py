@@ -167,7 +167,7 @@ def _from_s3_object(detail: Any, path: str, *, url_encoded: bool) -> dict[str, A
 
 
 def _write_of(described: dict[str, Any]) -> str | None:
-    """What distinguishes one writing of a key from the next, as either kind of message spells it."""
+    """What distinguishes two writings of a key, in the spelling of either kind of message."""
     names = ("sequencer", "version-id", "versionId", "etag", "eTag")
     return next((str(described[name]) for name in names if described.get(name)), None)
 

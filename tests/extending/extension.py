@@ -136,7 +136,7 @@ class Tree:
             timeout=100,
         )
 
-    def test(self, *paths: str) -> None:
-        """Run tests in the copy; a failure shows what they printed."""
+    def failures(self, *paths: str) -> str:
+        """What tests in the copy printed that failed; empty if they passed."""
         ended = self.run("pytest", *OPTIONS, *paths)
-        assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
+        return ended.stdout + ended.stderr if ended.returncode else ""

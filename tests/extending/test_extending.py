@@ -22,13 +22,13 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def test_a_step_works_as_the_page_has_it(tree: Tree) -> None:
-    tree.apply(STEP)
     planned = "tests/durable_pipeline/test_pipeline.py::"
-    tree.test(
+    failed = tree.apply(STEP).failures(
         "tests/steps/test_enrich.py",
         "tests/test_steps.py",
         planned + "test_a_unit_costs_the_operations_that_are_planned_for_it",
     )
+    assert not failed
 
 
 def test_a_step_touches_five_files_and_sixty_lines_at_most(tree: Tree) -> None:
@@ -45,16 +45,17 @@ def test_a_step_touches_five_files_and_sixty_lines_at_most(tree: Tree) -> None:
 
 
 def test_a_column_check_works_as_the_page_has_it(tree: Tree) -> None:
-    tree.apply(CHECK).test("tests/steps/test_longest.py")
+    assert not tree.apply(CHECK).failures("tests/steps/test_longest.py")
 
 
 def test_an_engine_works_as_the_page_has_it(tree: Tree) -> None:
     known = "tests/remote_jobs/test_remote_jobs.py"
-    tree.apply(ENGINE).test("tests/remote_jobs/test_batch_jobs.py", known, "-k", "batch or every")
+    tested = ("tests/remote_jobs/test_batch_jobs.py", known, "-k", "batch or every")
+    assert not tree.apply(ENGINE).failures(*tested)
 
 
 def test_a_target_works_as_the_page_has_it(tree: Tree) -> None:
-    tree.apply(TARGET).test("tests/steps/test_store_queue.py", "tests/test_steps.py")
+    assert not tree.apply(TARGET).failures("tests/steps/test_store_queue.py", "tests/test_steps.py")
 
 
 def test_what_is_forgotten_of_a_step_is_named_all_at_once(tree: Tree) -> None:
@@ -75,9 +76,7 @@ def failures(tree: Tree, some: list[Block]) -> str:
     for block in some:
         if block.file != HANDLER:
             tree.apply_block(block)
-    ended = tree.run("pytest", *OPTIONS, "tests/test_steps.py")
-    assert ended.returncode == 1, ended.stdout[-3000:]
-    return ended.stdout
+    return tree.failures("tests/test_steps.py")
 
 
 def test_every_block_with_code_is_applied() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from extension import OPTIONS, PAGE, Block, DoesNotFit, Tree, blocks
+from extension import PAGE, Block, DoesNotFit, Tree, blocks
 
 STEP = "A step between two stages"
 CHECK = "A column check"

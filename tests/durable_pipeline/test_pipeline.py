@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
-from contracts.messages import LoadedDataset
 from durable_pipeline import app
 from durable_pipeline.batch import KEPT_BODY_BYTES, KEPT_REASON_BYTES
-from durable_pipeline.plan import operations_per_unit
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 
@@ -90,14 +88,7 @@ def test_a_unit_costs_the_operations_that_are_planned_for_it(
     world.objects = 4
     four = sum(deployment.run(sqs_event(RUN)).operations().values())
 
-    assert four - one == 3 * planned(world)
-
-
-def planned(world: World) -> int:
-    """Operations that are planned for a unit of the world's dataset."""
-    about = {"name": "a", "version": "b", "unitSeconds": 1, "ofItems": world.of_items}
-    dataset = {**about, "jobs": world.jobs, "targets": world.targets}
-    return operations_per_unit(LoadedDataset.from_json(dataset))
+    assert four - one == 3 * world.planned_operations
 
 
 @pytest.mark.parametrize(
@@ -110,7 +101,7 @@ def test_files_cost_one_operation_more_and_are_planned_for(
     one = deployment.run(sqs_event(RUN))
     world.objects = 3
     three = deployment.run(sqs_event(RUN))
-    assert sum((three.operations() - one.operations()).values()) == 2 * planned(world)
+    assert sum((three.operations() - one.operations()).values()) == 2 * world.planned_operations
     assert three.operations()["store-files"] == 3
 
 

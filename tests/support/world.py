@@ -21,9 +21,10 @@ from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
-from contracts.messages import LOAD_FLOW, START_FLOW
+from contracts.messages import LOAD_FLOW, START_FLOW, LoadedDataset
 from contracts.steps import declared, step_functions
 from durable_pipeline import app
+from durable_pipeline.plan import operations_per_unit
 from durable_pipeline.settings import Settings
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.state import invocation_input
@@ -164,6 +165,12 @@ class World:
             "loadFlow": self.load_flow,
             "inputUrl": self.input_url,
         }
+
+    @property
+    def planned_operations(self) -> int:
+        """Durable operations that are planned for a unit of the dataset."""
+        request = {"request": {"datasetName": "orders"}}
+        return operations_per_unit(LoadedDataset.from_json(self._load_dataset(request)))
 
     @property
     def _has_warehouse(self) -> bool:

@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
-	record-before json-schemas lock clean
+	record-before record-histories json-schemas lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,10 @@ record-permissions: setup-test ## which role calls what: tests/permissions/recor
 
 record-template: setup-test ## what an upgrade must not replace: tests/template/resources_before.json
 	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/template_fingerprint.py
+
+record-histories: setup-test ## record anew the histories that today's code has to replay
+	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
+	git diff --stat tests/durable_pipeline/recorded
 
 # For a release, after its commit: from here on this tree is the one that is out there.
 record-before: record-template ## what upgrades begin with, from the present commit (tests/upgrade)

@@ -92,14 +92,16 @@ def test_files_that_are_named_exist(page: str) -> None:
     named = re.findall(
         r"(?<![\w/*.])((?:src|docs|events|datasets|jobs|local|cli|tests|sql)/[\w./-]*)", PAGES[page]
     )
-    # The contracts that README.md and jobs.md let one write.
-    invented = {"datasets/visits.yaml", "datasets/readings.yaml"}
+    # The contracts that README.md and jobs.md let one write, and the files of the examples.
+    invented = {"datasets/visits.yaml", "datasets/readings.yaml", *EXAMPLES}
     for path in {name.rstrip(".") for name in named} - invented:
         assert (ROOT / path).exists(), path
 
 
+EXAMPLES = set(re.findall(r"^`([^`]+)`, new:$", PAGES["extending.md"], re.MULTILINE))
 # File names that are no files of this repository, by what makes them.
 MADE_BY = {
+    "the reader of extending.md": EXAMPLES,
     "the reader": {
         "datasets/visits.yaml",
         "2026-11-01/visits.csv",

@@ -21,7 +21,7 @@ from deployed_template import (
     variables,
 )
 
-from durable_pipeline.settings import STEP_OPERATIONS, function_variable
+from contracts.steps import function_variable, step_functions
 from ledger.table import ACTIVE_INDEX, HOLDER_INDEX
 from runs import executions
 
@@ -126,7 +126,7 @@ def longest_value(value: Any) -> int:
 @pytest.mark.parametrize("name", sorted(DURABLE))
 def test_each_orchestrator_knows_the_function_behind_every_operation(name: str) -> None:
     given = variables(name)
-    for operation in STEP_OPERATIONS:
+    for operation in step_functions():
         if (name, operation) == ("LongRunFunction", "start-run"):
             continue  # a long run is not handed over
         module = operation.replace("-", "_")

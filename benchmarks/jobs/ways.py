@@ -11,13 +11,15 @@ from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitF
 
 from contracts.job import Engine, JobKey, JobState
 from contracts.messages import SubmitJob
+from contracts.steps import UnitRef, step_functions
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from durable_pipeline.settings import Settings
+from durable_pipeline.steps import BoundSteps
 
 RUN_ID: Final = "bench-1"
 STAGE: Final = "clean"
 POLL_SECONDS: Final = 60  # as often as the watcher's schedule, so that all three learn as late
-SETTINGS: Final = Settings(functions={operation: operation for operation in STEP_OPERATIONS})
+SETTINGS: Final = Settings(functions={name: name for name in step_functions()})
 
 Poll = Callable[[], dict[str, Any]]
 Way = Callable[[Any, Any], Any]
@@ -38,14 +40,12 @@ def submission(unit: str, timeout_seconds: int, callback_id: str = "none") -> Su
 def by_callback(event: dict[str, Any], context: DurableContext) -> str:
     """The pipeline's own code."""
     job = Job(
-        run_id=RUN_ID,
-        unit_id=event["unit"],
+        unit=UnitRef(RUN_ID, event["unit"], run_attempt=1),
         stage=STAGE,
         engine=Engine.GLUE,
-        run_attempt=1,
         timeout_seconds=event["timeout"],
     )
-    return run_job(context, SETTINGS, job).state
+    return run_job(BoundSteps(context, SETTINGS), job).state
 
 
 @durable_execution

@@ -13,6 +13,7 @@ from cli.client.history import Execution
 from cli.client.ledger import LedgerView, Run, UnitRow
 from cli.exit_codes import FAILED, REFUSED, SKIPPED, STILL_RUNNING, SUCCEEDED
 from contracts.run import RunStatus
+from contracts.steps import Steps
 
 SECONDS_BETWEEN_LOOKS: Final = {True: 0.4, False: 3.0}  # locally; on AWS
 # After the run's outcome is recorded its execution still announces it; and an execution that ended
@@ -59,7 +60,7 @@ class Snapshot:
         if self.run and self.run.units.total:
             return self.run.units.total
         for operation in reversed(self.execution.operations if self.execution else ()):
-            if operation.name == "list-urls" and isinstance(operation.answered, dict):
+            if operation.name == Steps.list_urls.name and isinstance(operation.answered, dict):
                 return int(operation.answered["objects"])
         return None
 

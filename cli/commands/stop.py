@@ -129,7 +129,7 @@ def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocumen
         run_id=stopped.run_id,
         outcome=stopped.outcome,
         status=stopped.status,
-        requested_at=stopped.requested_at and format_timestamp(stopped.requested_at),
+        requested_at=format_timestamp(stopped.requested_at) if stopped.requested_at else None,
         reason=stopped.reason,
         jobs_cancelled=stopped.jobs_cancelled,
         jobs_ended_before=tuple(EndedJob(job_id=job, state=state) for job, state in ended),

@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from cli.client.history import Operation
-from contracts.run import RunResult
+from pydantic import ValidationError
 
-Answer = Mapping[str, Any]
+from cli.client.history import Operation
+from contracts.base import Contract
+from contracts.job import JobStatus
+from contracts.manifest import ManifestSummary
+from contracts.messages import (
+    Claim,
+    LoadedDataset,
+    LoadExplanation,
+    PreparedLoad,
+    PreparedWarehouse,
+    RecordedRun,
+    StartedRun,
+    StoredFiles,
+    StoredRows,
+    Transformed,
+    Validated,
+)
+from contracts.run import ItemTotals
+from contracts.steps import step_named
 
 
 def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> str:
@@ -23,15 +40,18 @@ def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> 
         return _of_callback(operation, all_operations)
     if operation.name == "invoke-function":
         return _of_invoked(operation)
-    words = _WORDS.get(operation.name)
-    if words is None or not isinstance(operation.answered, Mapping):
+    step = step_named(operation.name)
+    if step is None or not isinstance(operation.answered, Mapping):
         return ""
-    return words(operation.answered)
+    try:
+        return _in_words(step.response.from_json(operation.answered))
+    except ValidationError:  # recorded by a release whose response was another one
+        return ""
 
 
 def _of_callback(callback: Operation, all_operations: Sequence[Operation]) -> str:
     if isinstance(callback.answered, Mapping) and "jobId" in callback.answered:
-        return _of_job(callback.answered)
+        return _of_job(JobStatus.from_json(callback.answered))
     for operation in all_operations:
         sent = operation.sent if isinstance(operation.sent, Mapping) else {}
         if callback.callback_id and sent.get("callbackId") == callback.callback_id:
@@ -46,66 +66,67 @@ def _of_invoked(invoke: Operation) -> str:
     return f"job {event['JOB_ID']} {state}" if "JOB_ID" in event else ""
 
 
-def _of_job(status: Answer) -> str:
-    return f"{status.get('stage')} {status.get('state')}, job {status.get('jobId')}"
+def _in_words(response: Contract) -> str:
+    """In the words of its class, else its counts, such as `parts: 3`."""
+    words = _WORDS.get(type(response))
+    if words is not None:
+        return words(response)
+    counts = ((name, value) for name, value in response if type(value) is int)
+    return ", ".join(f"{name.replace('_', ' ')}: {value:,}" for name, value in counts)
 
 
-def _of_validate(answer: Answer) -> str:
-    counts = [f"{answer['rowsIn']} rows in", f"{answer['valid']} valid"]
-    taken = ("filtered", "rejected", "removed", "warned")
-    counts += [f"{answer[name]} {name}" for name in taken if answer.get(name)]
-    return ", ".join(counts)
+def _of_job(status: JobStatus) -> str:
+    return f"{status.stage} {status.state}, job {status.job_id}"
 
 
-def _of_transform(answer: Answer) -> str:
-    taken = ("removed", "rejected")
-    removed = "".join(f", {answer[name]} {name}" for name in taken if answer.get(name))
-    files = f", {answer['files']} files" if answer.get("files", 1) > 1 else ""
-    return f"{answer['rows']} rows{removed}{files}"
+def _counts(response: Contract, *names: str) -> str:
+    """Those that are not 0, each after a comma: `, 2 rejected`."""
+    counts = ((name, getattr(response, name)) for name in names)
+    return "".join(f", {count} {name}" for name, count in counts if count)
 
 
-def _of_stored(answer: Answer) -> str:
-    there = f", {answer['unchanged']} were there before" if answer.get("unchanged") else ""
-    newer = f", {answer['superseded']} superseded" if answer.get("superseded") else ""
-    return f"{answer['rows']} rows{there}{newer}"
+def _of_validated(response: Validated) -> str:
+    taken = _counts(response, "filtered", "rejected", "removed", "warned")
+    return f"{response.rows_in} rows in, {response.valid} valid{taken}"
 
 
-def _of_files(answer: Answer) -> str:
-    return f"{answer['rows']} rows in {answer['files']} files, {answer['bytes']:,} bytes"
+def _of_transformed(response: Transformed) -> str:
+    files = f", {response.files} files" if response.files > 1 else ""
+    return f"{response.rows} rows{_counts(response, 'removed', 'rejected')}{files}"
 
 
-def _of_manifest(answer: Answer) -> str:
-    stored = f", {answer['stored']} stored before" if answer.get("stored") else ""
-    items = f" of {answer['items']} items" if "items" in answer else ""
-    return f"{answer['objects']} objects{items}, {answer['totalBytes']:,} bytes{stored}"
+def _of_stored(response: StoredRows) -> str:
+    there = f", {response.unchanged} were there before" if response.unchanged else ""
+    return f"{response.rows} rows{there}{_counts(response, 'superseded')}"
 
 
-def _of_tables(answer: Answer) -> str:
-    count = len(answer.get("statements", ()))
+def _of_manifest(response: ManifestSummary) -> str:
+    stored = f", {response.stored} stored before" if response.stored else ""
+    items = "" if response.items is None else f" of {response.items} items"
+    return f"{response.objects} objects{items}, {response.total_bytes:,} bytes{stored}"
+
+
+def _of_tables(response: PreparedWarehouse) -> str:
+    count = len(response.statements)
     return f"{count} statements run" if count else "all tables are there"
 
 
-def _of_items(answer: Answer) -> str:
-    counts = [f"{answer['stored']} items stored"]
-    counts += [f"{answer[name]} {name}" for name in ("rejected", "failed") if answer.get(name)]
-    return ", ".join(counts)
-
-
-_WORDS: Final[dict[str, Callable[[Answer], str]]] = {
-    "claim-run": lambda answer: f"{answer['outcome']}, attempt {answer['runAttempt']}",
-    "load-dataset": lambda answer: f"{answer['name']}, version {answer['version']}",
-    "list-urls": _of_manifest,
-    "prepare-warehouse": _of_tables,
-    "start-run": lambda answer: f"goes on in {answer['executionName']}",
-    "submit-job": _of_job,
-    "check-job": _of_job,
-    "cancel-job": _of_job,
-    "validate": _of_validate,
-    "transform": _of_transform,
-    "store-files": _of_files,
-    "store-dynamodb": _of_stored,
-    "store-redshift": lambda answer: f"load of {answer['rows']} rows prepared",
-    "record-items": _of_items,
-    "explain-load": lambda answer: str(answer["message"]),
-    "record-run": lambda answer: RunResult.from_json(answer["result"]).outcome.value,
+# A response without words of its own is shown by its counts.
+_WORDS: Final[dict[type[Contract], Callable[[Any], str]]] = {
+    Claim: lambda claim: f"{claim.outcome}, attempt {claim.run_attempt}",
+    LoadedDataset: lambda dataset: f"{dataset.name}, version {dataset.version}",
+    ManifestSummary: _of_manifest,
+    PreparedWarehouse: _of_tables,
+    StartedRun: lambda started: f"goes on in {started.execution_name}",
+    JobStatus: _of_job,
+    Validated: _of_validated,
+    Transformed: _of_transformed,
+    StoredFiles: lambda stored: (
+        f"{stored.rows} rows in {stored.files} files, {stored.bytes:,} bytes"
+    ),
+    StoredRows: _of_stored,
+    PreparedLoad: lambda load: f"load of {load.rows} rows prepared",
+    ItemTotals: lambda items: f"{items.stored} items stored{_counts(items, 'rejected', 'failed')}",
+    LoadExplanation: lambda explanation: str(explanation.message),
+    RecordedRun: lambda recorded: str(recorded.result.outcome.value),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.local_cloud.alarms import Alarms, Measurements
+from local.local_cloud.deploy.declared_steps import check_steps
 from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.events.bus import EventBus
@@ -107,6 +108,7 @@ class Deployment:
             earlier=self._stack,
         )
         self.outputs = deploy(template, stack)
+        check_steps(stack.functions)
         role_arn = str(template.parameters.get("EmrServerlessRoleArn") or "")
         stack.account_roles += [role_arn] if role_arn else []
         self._take_permissions(stack)

@@ -45,6 +45,21 @@ class JobState(StrEnum):
         return self not in (JobState.SUBMITTED, JobState.RUNNING)
 
 
+class ErrorCode(StrEnum):
+    """What the error of a job means for its next try.
+
+    PASSES: the same job may succeed later, with nothing changed by a person.
+    PERMANENT: it fails every time.
+    UNKNOWN: neither is known.
+    NOT_INVOKED: Lambda refused to invoke the job's function, and will again.
+    """
+
+    PASSES = "PASSES"
+    PERMANENT = "PERMANENT"
+    UNKNOWN = "UNKNOWN"
+    NOT_INVOKED = "NOT_INVOKED"
+
+
 class JobKey(Contract):
     """What makes a job one and the same however often it is asked for.
 
@@ -98,6 +113,8 @@ class JobStatus(Contract):
         state: see JobState.
         output_url: the prefix its outputs lie under.
         error: what went wrong, for FAILED, CANCELLED and TIMED_OUT.
+        error_code: an `ErrorCode`, or one of a later release; absent where the error's text does
+            not matter, and from steps of an earlier release.
         log_url: where its log can be read.
         console_url: the job in the service's console.
         log_tail: the last lines of its log (up to 2,000 characters), where it ended badly.
@@ -113,6 +130,7 @@ class JobStatus(Contract):
     output_url: str
     service_id: str | None = None
     error: str | None = None
+    error_code: str | None = None
     log_url: str | None = None
     console_url: str | None = None
     log_tail: str | None = None

@@ -10,10 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from contracts.job import FUNCTION_SECONDS_AT_MOST, Engine
 from contracts.source import Integer, StrictContract
+from contracts.steps import Steps
 
 STAGE_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
 SCRIPT_PATTERN: Final = r"^jobs/[A-Za-z0-9_./-]+\.py$"
-RESERVED_STAGES: Final = frozenset({"store-redshift", "record-run"})
+RESERVED_STAGES: Final = frozenset({Steps.store_redshift.name, Steps.record_run.name})
 
 # FunctionName of Lambda's Invoke: a name or ARN, perhaps with a version or an alias.
 FUNCTION_PATTERN: Final = (

@@ -228,10 +228,11 @@ class Targets(StrictContract):
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.names():
-            raise PydanticCustomError("targets", "name at least one of files, dynamodb, redshift")
+            about = {"names": ", ".join(type(self).model_fields)}
+            raise PydanticCustomError("targets", "name at least one of {names}", about)
         return self
 
     def names(self) -> tuple[str, ...]:
         """In the order in which a unit's rows are stored."""
-        names = ("files", "dynamodb", "redshift")
+        names = type(self).model_fields
         return tuple(name for name in names if getattr(self, name) is not None)

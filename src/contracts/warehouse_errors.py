@@ -9,6 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from contracts.job import ErrorCode
+
+# A statement that guards a load fails over a text with one of these codes.
+ROWS_MISSING: Final = "PIPELINE-ROWS-MISSING"
+LATER_ATTEMPT: Final = "PIPELINE-LATER-ATTEMPT"
+
 # Each alternative with its source; (inferred): no document of AWS shows the text.
 _PASSES: Final = re.compile(
     # Redshift guide, "Troubleshooting serializable isolation errors": retry the transaction.
@@ -32,10 +38,11 @@ _PASSES: Final = re.compile(
     re.IGNORECASE,
 )
 _PERMANENT: Final = re.compile(
+    rf"{ROWS_MISSING}|{LATER_ATTEMPT}"
     # of its rows
-    r"Load into table|incompatible Parquet schema|Unmatched number of columns|Value too long"
+    r"|Load into table|incompatible Parquet schema|Unmatched number of columns|Value too long"
     r"|String length exceeds|(value|integer|bigint|numeric|date|timestamp)\b.* out of range"
-    r"|overflow|not-null|NULL value|rows expected, the files hold|a later attempt than"
+    r"|overflow|not-null|NULL value"
     r"|Invalid (digit|input syntax)|invalid value|Assert\b.*\bcode: ?100[01]\b|violates"
     # of its statements or tables
     r"|(relation|column|table|schema|function|bucket|type|role|database|user|key|operator)\b"
@@ -68,3 +75,14 @@ def is_permanent(error: str) -> bool:
         error: of the Data API's DescribeStatement, or our own words for it.
     """
     return not passes_by_itself(error) and _PERMANENT.search(error) is not None
+
+
+def error_code(error: str) -> ErrorCode:
+    """What the error of a load means for its next try.
+
+    Args:
+        error: of the Data API's DescribeStatement, or our own words for it.
+    """
+    if passes_by_itself(error):
+        return ErrorCode.PASSES
+    return ErrorCode.PERMANENT if is_permanent(error) else ErrorCode.UNKNOWN

@@ -58,7 +58,7 @@ def use_settings(chosen: Settings) -> None:
 
 @durable_execution
 def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Run what the messages ask for; answers the ones that go back to the queue."""
+    """Run what the messages ask for; returns the ones that go back to the queue."""
     execution_arn = context.execution_context.durable_execution_arn
     if _is_sqs_batch(event):
         records = [Record.from_event(record) for record in event["Records"]]

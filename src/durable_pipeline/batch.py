@@ -10,20 +10,13 @@ from typing import Any, Final
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
 from contracts.errors import InvalidRequest
-from contracts.messages import RejectMessage
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import claimed_run_id, parse_message
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan, Prepared
 from durable_pipeline.settings import Settings
-from durable_pipeline.steps import (
-    REJECT_MESSAGE,
-    StageFailed,
-    call,
-    in_child_context,
-    is_broken_replay,
-)
+from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is_broken_replay
 
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 KEPT_BODY_BYTES: Final = 900 * 1024
@@ -83,7 +76,7 @@ class Batch:
             except InvalidRequest as error:
                 self._reject(record, str(error), claimed_run_id(record.body))
                 continue
-            except Exception as error:  # ours to mend; but its neighbours must not pay for it
+            except Exception as error:  # ours to fix; but its neighbours must not pay for it
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None:
@@ -148,12 +141,12 @@ class Batch:
         reason = _cut(reason, KEPT_REASON_BYTES)
         if body != record.body:
             reason += " (only the beginning of the message is kept)"
-        message = RejectMessage(
-            message_id=record.message_id, body=body, reason=reason, run_id=run_id
-        )
+        steps = BoundSteps(self.context, self.settings)
         try:
-            call(self.context, self.settings, REJECT_MESSAGE, message)
-        except StageFailed as failed:  # kept all the same: by the queue's own redrive
+            steps.reject_message(
+                message_id=record.message_id, body=body, reason=reason, run_id=run_id
+            )
+        except StageFailed as failed:  # not lost: the queue's own redrive keeps it
             self._failed(record, run_id, failed)
 
     def _failed(self, record: Record, run_id: str | None, error: Exception) -> None:
@@ -173,10 +166,10 @@ def _cut(text: str, limit: int) -> str:
     """The longest beginning of a text that is at most so many bytes as JSON."""
     if len(json.dumps(text)) <= limit:
         return text
-    kept, size = 0, len(json.dumps("…"))
+    fitting, size = 0, len(json.dumps("…"))
     for character in text:
         size += len(json.dumps(character)) - 2
         if size > limit:
             break
-        kept += 1
-    return text[:kept] + "…"
+        fitting += 1
+    return text[:fitting] + "…"

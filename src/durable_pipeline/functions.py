@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aws_durable_execution_sdk_python import (
@@ -11,7 +12,7 @@ from aws_durable_execution_sdk_python import (
     with_retry,
 )
 
-from contracts.job import FunctionCall, JobEnd, JobKey, JobState
+from contracts.job import ErrorCode, FunctionCall, JobEnd, JobKey, JobState, JobStatus
 from durable_pipeline.policies import error_name, retry_invocation
 
 INVOKE_FUNCTION: Final = "invoke-function"
@@ -22,11 +23,21 @@ STACK_CHARACTERS: Final = 1000
 _TIMED_OUT: Final = frozenset({"Sandbox.Timedout", "ChainedInvoke.Timeout"})
 _TIMED_OUT_WORDS: Final = "Task timed out after "
 # Lambda refused the invocation itself, and will again.
-_REFUSED: Final = (
-    "ResourceNotFoundException",
-    "AccessDeniedException",
-    "InvalidParameterValueException",
+_REFUSED: Final = frozenset(
+    {"ResourceNotFoundException", "AccessDeniedException", "InvalidParameterValueException"}
 )
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What came of an invocation.
+
+    Attributes:
+        error_code: NOT_INVOKED, where Lambda refused the invocation itself.
+    """
+
+    end: JobEnd
+    error_code: ErrorCode | None = None
 
 
 class UnrecordedEnds:
@@ -49,7 +60,7 @@ class UnrecordedEnds:
 
 def invoke_function(
     context: DurableContext, key: JobKey, call: FunctionCall, timeout_seconds: int
-) -> JobEnd:
+) -> Invoked:
     """Invoke the function once, waiting for a place where Lambda throttles it; never raises for it.
 
     What the function returns is not looked at: like any job it leaves its output in S3.
@@ -65,23 +76,25 @@ def invoke_function(
         with_retry(context, invoke, config, name=INVOKE_FUNCTION)
     except InvokeError as error:
         return _failed(key, error)
-    return JobEnd(key=key, state=JobState.SUCCEEDED)
+    return Invoked(JobEnd(key=key, state=JobState.SUCCEEDED))
 
 
-def could_be_invoked(error: str | None) -> bool:
+def could_be_invoked(status: JobStatus) -> bool:
     """Whether the function itself failed, and not its invocation."""
-    return not (error or "").removeprefix("Lambda.").startswith(_REFUSED)
+    return status.error_code != ErrorCode.NOT_INVOKED
 
 
-def _failed(key: JobKey, error: InvokeError) -> JobEnd:
+def _failed(key: JobKey, error: InvokeError) -> Invoked:
     name, message = error_name(error.error_type), error.message or "no message"
     late = name in _TIMED_OUT or _TIMED_OUT_WORDS in message
     stack = "".join(
         line if line.endswith("\n") else f"{line}\n" for line in error.stack_trace or ()
     )
-    return JobEnd(
+    end = JobEnd(
         key=key,
         state=JobState.TIMED_OUT if late else JobState.FAILED,
         error=f"{name}: {message}"[:ERROR_CHARACTERS],
         log_tail=stack[-STACK_CHARACTERS:] or None,
     )
+    refused = name.removeprefix("Lambda.") in _REFUSED
+    return Invoked(end, ErrorCode.NOT_INVOKED if refused else None)

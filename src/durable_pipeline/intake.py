@@ -50,7 +50,7 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     Args:
         body: the message's text.
         default_run_id: the run id of a message that names none (the SQS message id). An upload that
-            S3 tells apart names itself: its event may come twice, in messages of two ids.
+            S3 identifies names itself: its event may come twice, in messages of two ids.
 
     Returns:
         The request, or None for what asks for nothing: the test message that S3 sends when a
@@ -167,7 +167,7 @@ def _from_s3_object(detail: Any, path: str, *, url_encoded: bool) -> dict[str, A
 
 
 def _write_of(described: dict[str, Any]) -> str | None:
-    """What tells one writing of a key from the next, in the spelling of either kind of message."""
+    """What distinguishes two writings of a key, in the spelling of either kind of message."""
     names = ("sequencer", "version-id", "versionId", "etag", "eTag")
     return next((str(described[name]) for name in names if described.get(name)), None)
 

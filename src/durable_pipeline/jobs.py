@@ -1,8 +1,8 @@
 """Submit a job and await it: two durable operations, however long it runs.
 
 `create_callback` first, then `submit-job` carries the callback id into the ledger. The job watcher
-answers the callback when the job has ended and heartbeats it while the job runs. No sign of life
-in time, or the deadline passed: the orchestrator asks `check-job`, which also registers a new
+completes the callback when the job has ended and heartbeats it while the job runs. No sign of life
+in time, or the deadline passed: the orchestrator calls `check-job`, which also registers a new
 callback, so a dead watcher costs two operations per (growing) heartbeat interval and loses no job.
 """
 
@@ -12,17 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aws_durable_execution_sdk_python import CallbackTimeoutError, DurableContext
+from aws_durable_execution_sdk_python import CallbackTimeoutError
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from aws_durable_execution_sdk_python.context import Callback
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, job_attempt
-from contracts.messages import CancelJob, CheckJob, SubmitJob
+from contracts.steps import UnitRef
 from durable_pipeline.functions import UnrecordedEnds, could_be_invoked, invoke_function
-from durable_pipeline.policies import PASSING, Policy, retry_submission
-from durable_pipeline.settings import Settings
-from durable_pipeline.steps import CANCEL_JOB, CHECK_JOB, SUBMIT_JOB, StageFailed, call
+from durable_pipeline.policies import PASSING, Policy
+from durable_pipeline.steps import BoundSteps, StageFailed
 
 LONGEST_HEARTBEAT_SECONDS: Final = 1800
 
@@ -32,7 +31,7 @@ class Job:
     """What to run remotely, and for whom.
 
     Attributes:
-        run_attempt: which claim of the run this is.
+        unit: whose it is; of a job of the whole run, the unit `layout.RUN_UNIT`.
         attempts: how often a job that FAILED is tried in all, each time as a new job.
         backoff: waits between the tries; absent: none.
         timeout_seconds: deadline of each try.
@@ -41,11 +40,9 @@ class Job:
         ends: ends of invoked jobs that the next submission records.
     """
 
-    run_id: str
-    unit_id: str
+    unit: UnitRef
     stage: str
     engine: Engine
-    run_attempt: int
     timeout_seconds: int
     attempts: int = 1
     backoff: Policy | None = None
@@ -59,23 +56,22 @@ class Job:
 
     def key(self, retry: int) -> JobKey:
         return JobKey(
-            run_id=self.run_id,
-            unit_id=self.unit_id,
+            run_id=self.unit.run_id,
+            unit_id=self.unit.unit_id,
             stage=self.stage,
-            attempt=job_attempt(self.run_attempt, retry),
+            attempt=job_attempt(self.unit.run_attempt, retry),
         )
 
 
 def run_job(
-    context: DurableContext,
-    settings: Settings,
+    steps: BoundSteps,
     job: Job,
     on_ended: Callable[[JobStatus], None] = lambda _status: None,
 ) -> JobStatus:
     """Run a job to success, trying again as a new job where it FAILED and attempts are left.
 
     Args:
-        on_ended: told of every try's end, failed ones included.
+        on_ended: called with every try's end, failed ones included.
 
     Raises:
         StageFailed: the job did not succeed; error types JobFailed, JobCancelled, JobTimedOut, or
@@ -84,9 +80,9 @@ def run_job(
     for retry in range(1, job.attempts + 1):
         try:
             if job.engine.invoked:
-                status = _submit_and_invoke(context, settings, job, retry)
+                status = _submit_and_invoke(steps, job, retry)
             else:
-                status = _submit_and_await(context, settings, job, retry)
+                status = _submit_and_await(steps, job, retry)
         except StageFailed as failed:
             if failed.job:
                 on_ended(failed.job)
@@ -96,44 +92,41 @@ def run_job(
             return status
         if status.state is not JobState.FAILED or retry >= job.tries_of(status):
             break
-        if job.engine.invoked and not could_be_invoked(status.error):
+        if job.engine.invoked and not could_be_invoked(status):
             break
         if job.backoff:
-            context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
+            steps.context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")
     error_type = f"Job{status.state.replace('_', ' ').title().replace(' ', '')}"
     why = f"job {status.job_id}: {status.error or status.state}"
     raise StageFailed(job.stage, error_type, why, status)
 
 
-def _submit_and_await(
-    context: DurableContext, settings: Settings, job: Job, retry: int
-) -> JobStatus:
+def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
     key = job.key(retry)
-    heartbeat = settings.heartbeat_seconds
-    callback = _create_callback(context, job, heartbeat)
+    heartbeat = steps.settings.heartbeat_seconds
+    callback = _create_callback(steps, job, heartbeat)
     try:
-        status = _submit(context, settings, job, retry, callback.callback_id)
+        status = _submit(steps, job, retry, callback.callback_id)
     except StageFailed as failed:
-        return _given_up(context, settings, key, failed)
+        return _given_up(steps, key, failed)
     while not status.state.ended:
         try:
             return JobStatus.from_json(callback.result())
         except CallbackTimeoutError:  # silence or deadline: the service decides which
             # Seldom enough to cost little, often enough to notice the deadline.
-            longest = max(settings.heartbeat_seconds, job.timeout_seconds // 8)
+            longest = max(steps.settings.heartbeat_seconds, job.timeout_seconds // 8)
             heartbeat = min(2 * heartbeat, longest, LONGEST_HEARTBEAT_SECONDS)
-            callback = _create_callback(context, job, heartbeat)
-            check = CheckJob(key=key, callback_id=callback.callback_id)
+            callback = _create_callback(steps, job, heartbeat)
             try:
-                status = call(context, settings, CHECK_JOB, check)
+                status = steps.check_job(key=key, callback_id=callback.callback_id)
             except StageFailed as failed:
                 if failed.error_type not in PASSING:
-                    return _given_up(context, settings, key, failed)
+                    return _given_up(steps, key, failed)
                 continue  # the job runs on whether we can ask or not: look again, later
             if status.overdue and not status.state.ended:
                 reason = f"still running at its deadline of {job.timeout_seconds} s"
                 try:
-                    status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+                    status = steps.cancel_job(key=key, reason=reason)
                 except StageFailed as failed:  # the reaper's sweep has it stopped
                     why = f"{reason}; it could not be cancelled: {failed.message}"
                     ended = {"state": JobState.TIMED_OUT, "error": why}
@@ -141,47 +134,42 @@ def _submit_and_await(
     return status
 
 
-def _submit_and_invoke(
-    context: DurableContext, settings: Settings, job: Job, retry: int
-) -> JobStatus:
+def _submit_and_invoke(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
     """A job that the orchestrator runs by a chained invoke: again two operations, no callback."""
     key = job.key(retry)
-    execution_arn = context.execution_context.durable_execution_arn
+    execution_arn = steps.context.execution_context.durable_execution_arn
     try:
-        status = _submit(context, settings, job, retry, execution_arn)
+        status = _submit(steps, job, retry, execution_arn)
     except StageFailed as failed:  # nothing was invoked
         job.ends.add(JobEnd(key=key, state=JobState.FAILED, error=f"not invoked: {failed}"))
         raise
     if status.call is None:  # it had ended before, or is not to begin any more
         return status
-    ended = invoke_function(context, key, status.call, job.timeout_seconds)
-    job.ends.add(ended)
-    changes = {"state": ended.state, "error": ended.error, "log_tail": ended.log_tail}
-    return status.model_copy(update={**changes, "call": None})
+    invoked = invoke_function(steps.context, key, status.call, job.timeout_seconds)
+    job.ends.add(invoked.end)
+    end = invoked.end
+    changes = {"state": end.state, "error": end.error, "log_tail": end.log_tail}
+    code = {"error_code": invoked.error_code, "call": None}
+    return status.model_copy(update={**changes, **code})
 
 
-def _submit(
-    context: DurableContext, settings: Settings, job: Job, retry: int, callback_id: str
-) -> JobStatus:
-    submit = SubmitJob(
+def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobStatus:
+    status = steps.submit_job(
         key=job.key(retry),
         engine=job.engine,
         callback_id=callback_id,
-        run_attempt=job.run_attempt,
+        run_attempt=job.unit.run_attempt,
         retry=retry,
         timeout_seconds=job.timeout_seconds,
         input_url=job.input_url,
-        execution_arn=context.execution_context.durable_execution_arn,
+        execution_arn=steps.context.execution_context.durable_execution_arn,
         ended_jobs=job.ends.pending,
     )
-    status = call(context, settings, SUBMIT_JOB, submit, retry_submission(job.timeout_seconds))
     job.ends.recorded()
     return status
 
 
-def _given_up(
-    context: DurableContext, settings: Settings, key: JobKey, failed: StageFailed
-) -> JobStatus:
+def _given_up(steps: BoundSteps, key: JobKey, failed: StageFailed) -> JobStatus:
     """Have a job stopped that this stage cannot follow any more; as it ended, if it has succeeded.
 
     Raises:
@@ -191,7 +179,7 @@ def _given_up(
         raise failed
     try:
         reason = f"{failed.stage} failed: {failed.message}"[:500]
-        status = call(context, settings, CANCEL_JOB, CancelJob(key=key, reason=reason))
+        status = steps.cancel_job(key=key, reason=reason)
     except StageFailed:  # there is none, or the reaper's sweep stops it
         raise failed from None
     if status.state is JobState.SUCCEEDED:
@@ -199,11 +187,11 @@ def _given_up(
     raise StageFailed(failed.stage, failed.error_type, failed.message, status)
 
 
-def _create_callback(context: DurableContext, job: Job, heartbeat: int) -> Callback[Any]:
+def _create_callback(steps: BoundSteps, job: Job, heartbeat: int) -> Callback[Any]:
     config = CallbackConfig(
         # The job's clock starts later, at its submission; one heartbeat covers the difference.
         timeout=Duration(seconds=job.timeout_seconds + heartbeat),
         heartbeat_timeout=Duration(seconds=heartbeat),
         serdes=JsonSerDes(),
     )
-    return context.create_callback(name="await-job", config=config)
+    return steps.context.create_callback(name="await-job", config=config)

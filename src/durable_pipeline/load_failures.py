@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from contracts.warehouse_errors import is_permanent, passes_by_itself
-from durable_pipeline.policies import LOAD_AGAIN, PERMANENT, UNKNOWN
+from contracts.job import ErrorCode
+from contracts.warehouse_errors import error_code
+from durable_pipeline.policies import LOAD_AGAIN, PERMANENT, UNKNOWN, Policy
 
 # As it was decided before flow 2; never changed, as histories of then are replayed with it.
 _PERMANENT_OF_FLOW_1: Final = re.compile(
@@ -19,21 +20,20 @@ _PERMANENT_OF_FLOW_1: Final = re.compile(
 )
 
 
-def load_attempts(error: str) -> int:
+def load_attempts(error: str, code: str | None = None) -> int:
     """How often a load that failed so is tried in all, the first try included.
 
     Args:
         error: of the Data API's DescribeStatement, or our own words for it.
+        code: what the step says of it (`ErrorCode`); absent from steps of an earlier release, whose
+            error is looked at here.
 
     Returns:
         As many as LOAD_AGAIN for what passes by itself, 1 for what fails every time, a few for what
         is not known.
     """
-    if passes_by_itself(error):
-        return LOAD_AGAIN.attempts
-    if is_permanent(error):
-        return PERMANENT.attempts
-    return UNKNOWN.attempts
+    policies: dict[str, Policy] = {ErrorCode.PASSES: LOAD_AGAIN, ErrorCode.PERMANENT: PERMANENT}
+    return policies.get(code or error_code(error), UNKNOWN).attempts
 
 
 def load_attempts_of_flow_1(error: str) -> int:

@@ -22,31 +22,17 @@ from contracts.messages import (
     LOAD_FLOW,
     Claim,
     ClaimOutcome,
-    ClaimRun,
-    ListUrls,
-    LoadDataset,
     LoadedDataset,
-    Notify,
     RecordRun,
-    StartRun,
 )
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
-from durable_pipeline.plan import Plan, Prepared, Shard
+from contracts.steps import Steps, UnitRef
+from durable_pipeline.plan import Plan, Prepared, Shard, operations_per_unit
 from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
-from durable_pipeline.steps import (
-    CLAIM_RUN,
-    LIST_URLS,
-    LOAD_DATASET,
-    NOTIFY,
-    RECORD_RUN,
-    START_RUN,
-    StageFailed,
-    call,
-    is_broken_replay,
-)
-from durable_pipeline.stores import prepare_warehouse, publish_files, store_run_rows
+from durable_pipeline.steps import BoundSteps, StageFailed, is_broken_replay
+from durable_pipeline.stores import publish_files, store_run_rows
 from durable_pipeline.unit import Unit
 
 
@@ -57,6 +43,10 @@ class Pipeline:
     context: DurableContext
     settings: Settings
     execution_arn: str
+
+    @property
+    def steps(self) -> BoundSteps:
+        return BoundSteps(self.context, self.settings)
 
     def prepare(
         self,
@@ -72,14 +62,14 @@ class Pipeline:
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
         """
-        claiming = ClaimRun(
-            request=request,
-            execution_arn=self.execution_arn,
-            handed_over_by=handed_over_by,
-            drawn_for=(message_id or self.execution_arn) if request.id_is_drawn else None,
-        )
+        drawn_for = message_id or self.execution_arn
         try:
-            claim = call(self.context, self.settings, CLAIM_RUN, claiming)
+            claim = self.steps.claim_run(
+                request=request,
+                execution_arn=self.execution_arn,
+                handed_over_by=handed_over_by,
+                drawn_for=drawn_for if request.id_is_drawn else None,
+            )
         except StageFailed as failed:
             if failed.error_type in REFUSED:
                 return Prepared(refused=failed.message)
@@ -95,10 +85,10 @@ class Pipeline:
         if handed_over_by is None:
             self._notify("run-started", request, claim)
         try:
-            dataset = call(self.context, self.settings, LOAD_DATASET, LoadDataset(request=request))
+            dataset = self.steps.load_dataset(request=request)
             manifest = self._list_urls(request, claim, dataset, shard=0)
             if manifest.objects and "redshift" in dataset.targets:
-                prepare_warehouse(self.context, self.settings, request.run_id)
+                self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message)
             refused = failed.error_type in REFUSED and result.status is RunStatus.FAILED
@@ -144,15 +134,9 @@ class Pipeline:
         units = [layout.unit_id(shard, position) for position in manifest.pending_positions()]
 
         def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
-            return Unit(
-                context,
-                self.settings,
-                plan.dataset,
-                run_id=plan.request.run_id,
-                unit_id=unit_id,
-                run_attempt=plan.claim.run_attempt,
-                holder=plan.claim.holder,
-            ).process()
+            unit = UnitRef(plan.request.run_id, unit_id, plan.claim.run_attempt)
+            steps = BoundSteps(context, self.settings)
+            return Unit(steps, plan.dataset, unit, holder=plan.claim.holder).process()
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=plan.concurrency,
@@ -164,7 +148,7 @@ class Pipeline:
             return
         batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
         for item in batch.failed():
-            why = item.error.message if item.error else "no error told"
+            why = item.error.message if item.error else "no error reported"
             if item.error and is_broken_replay(item.error.type):
                 raise NonDeterministicExecutionError(why or "")
             self._unrecorded("unit", f"{units[item.index]}: {why}", plan)
@@ -174,17 +158,17 @@ class Pipeline:
         self.context.logger.error("no outcome recorded", extra=extra)
 
     def hand_over(self, plan: Plan) -> str:
-        """Start the long-running function for this run; answers its execution's ARN.
+        """Start the long-running function for this run; returns its execution's ARN.
 
         Raises:
             StageFailed: it could not be started.
         """
-        start = StartRun(
+        started = self.steps.start_run(
             request=plan.request,
             run_attempt=plan.claim.run_attempt,
             execution_arn=self.execution_arn,
         )
-        return call(self.context, self.settings, START_RUN, start).execution_arn
+        return started.execution_arn
 
     def finish(
         self,
@@ -208,12 +192,12 @@ class Pipeline:
             status=status,
             reason=reason,
         )
-        record = publish_files(self.context, self.settings, record, dataset or retried)
-        recorded = call(self.context, self.settings, RECORD_RUN, record)
+        record = publish_files(self.steps, record, dataset or retried)
+        recorded = self.steps.call(Steps.record_run, record)
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
-            attempt = claim.run_attempt
-            missing = store_run_rows(self.context, self.settings, request.run_id, attempt, dataset)
+            unit = UnitRef(request.run_id, layout.RUN_UNIT, claim.run_attempt)
+            missing = store_run_rows(self.steps, unit, dataset)
             if missing and dataset.load_flow >= LOAD_FLOW:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)
@@ -224,7 +208,7 @@ class Pipeline:
         why = why[:REASON_CHARACTERS]
         again = record.model_copy(update={"warehouse_error": why})
         try:
-            return call(self.context, self.settings, RECORD_RUN, again).result
+            return self.steps.call(Steps.record_run, again).result
         except StageFailed as failed:  # the notification says it all the same
             self.context.logger.error(
                 "missing warehouse rows not recorded",
@@ -235,28 +219,26 @@ class Pipeline:
     def _list_urls(
         self, request: RunRequest, claim: Claim, dataset: LoadedDataset, shard: int
     ) -> ManifestSummary:
-        message = ListUrls(
+        return self.steps.list_urls(
             request=request,
             end_date_time=claim.end_date_time,
-            units_per_shard=units_per_shard(dataset.operations_per_unit),
+            units_per_shard=units_per_shard(operations_per_unit(dataset)),
             run_attempt=claim.run_attempt,
             shard=shard,
         )
-        return call(self.context, self.settings, LIST_URLS, message)
 
     def _notify(
         self, event: str, request: RunRequest, claim: Claim, result: RunResult | None = None
     ) -> None:
-        notification = Notify(
-            event=event,
-            run_id=request.run_id,
-            dataset_name=request.dataset_name,
-            run_attempt=claim.run_attempt,
-            result=result,
-        )
         try:
-            call(self.context, self.settings, NOTIFY, notification)
-        except StageFailed as failed:  # the ledger tells the outcome; news do not change it
+            self.steps.notify(
+                event=event,
+                run_id=request.run_id,
+                dataset_name=request.dataset_name,
+                run_attempt=claim.run_attempt,
+                result=result,
+            )
+        except StageFailed as failed:  # the ledger has the outcome, and a notification changes none
             self.context.logger.error(
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},

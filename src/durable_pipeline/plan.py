@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from contracts.base import Contract
 from contracts.manifest import ManifestSummary
 from contracts.messages import Claim, LoadedDataset
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
+from contracts.steps import declared
+
+UNIT_CONTEXT_OPERATIONS: Final = 1
+
+
+def operations_per_unit(dataset: LoadedDataset) -> int:
+    """Durable operations of one unit without retries; decides the size of a shard."""
+    steps = sum(step.per_unit(dataset) for step in declared() if step.per_unit)
+    return UNIT_CONTEXT_OPERATIONS + steps
 
 
 class Plan(Contract):

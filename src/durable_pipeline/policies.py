@@ -41,7 +41,7 @@ LONGEST_JOB_SECONDS: Final = 7 * 24 * 3600
 def patient(timeout_seconds: int, first_delay: float) -> Policy:
     """Waits for something as long as a job may take.
 
-    Only the job's own deadline ends its waiting for a place: submit_job answers TIMED_OUT past it.
+    Only the job's own deadline ends its waiting for a place: submit_job returns TIMED_OUT past it.
     So this outlasts the deadline whatever the dice say, and looks often enough to notice it: every
     eighth of the time, at most every hour. Seven days take 220 calls on average.
     """
@@ -77,6 +77,12 @@ POLICIES: Final = {
     "ResourceNotFoundException": PERMANENT,
     "Lambda.ResourceNotFoundException": PERMANENT,
     "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
+    # The function has no such handler, or its code cannot be imported (awslambdaric, module
+    # lambda_runtime_exception): somebody has to deploy it again.
+    "Runtime.ImportModuleError": PERMANENT,
+    "Runtime.HandlerNotFound": PERMANENT,
+    "Runtime.MalformedHandlerName": PERMANENT,
+    "Runtime.UserCodeSyntaxError": PERMANENT,
     # A shard's execution that ran out of time (the type that the testing SDK 1.4.0 says the service
     # reports): another would have as long.
     "ChainedInvoke.Timeout": PERMANENT,
@@ -139,7 +145,7 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     """As `retry_step`, where the end is a job's deadline: no passing error gives up before.
 
     Submitting meets full engines and throttling in any order, and the calls are counted together.
-    Of use for one call only: it counts the errors, which a replay tells again in the same order.
+    Of use for one call only: it counts the errors, which a replay raises again in the same order.
 
     Args:
         timeout_seconds: the job's.

@@ -1,39 +1,12 @@
-"""The orchestrator's settings: which function stands behind each operation."""
+"""The orchestrator's settings: which function stands behind each step."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-STEP_OPERATIONS: Final = (
-    "claim-run",
-    "load-dataset",
-    "list-urls",
-    "prepare-warehouse",
-    "start-run",
-    "submit-job",
-    "check-job",
-    "cancel-job",
-    "validate",
-    "transform",
-    "store-files",
-    "store-dynamodb",
-    "store-redshift",
-    "explain-load",
-    "record-items",
-    "record-unit",
-    "publish-files",
-    "record-run",
-    "notify",
-    "reject-message",
-)
-
-
-def function_variable(operation: str) -> str:
-    """The environment variable that names an operation's function: `CLAIM_RUN_FUNCTION`."""
-    return f"{operation.replace('-', '_').upper()}_FUNCTION"
+from contracts.steps import Steps, function_resource, function_variable, step_functions
 
 
 @dataclass(frozen=True)
@@ -41,7 +14,7 @@ class Settings:
     """Read once at cold start; an execution stays on the version whose settings it began with.
 
     Attributes:
-        functions: function name by operation.
+        functions: by the name of the step function, its name or ARN in this deployment.
         heartbeat_seconds: a job callback without a sign of life for so long is checked.
         short_run_seconds: declared work that the SQS-triggered function takes on per batch.
     """
@@ -60,14 +33,17 @@ class Settings:
         Raises:
             RuntimeError: functions are not named; lists all of them.
         """
-        variables = {operation: function_variable(operation) for operation in STEP_OPERATIONS}
+        variables = {name: function_variable(name) for name in step_functions()}
         missing = [
-            variable
-            for operation, variable in variables.items()
-            if operation != "start-run" and not os.environ.get(variable)
+            f"{variable}: !Ref {function_resource(name)}"
+            for name, variable in variables.items()
+            if name != Steps.start_run.function and not os.environ.get(variable)
         ]
         if missing:
-            raise RuntimeError(f"missing environment variables: {', '.join(missing)}")
+            raise RuntimeError(
+                f"missing environment variables, to be added to the orchestrators in template.yaml:"
+                f" {'; '.join(missing)}"
+            )
         return cls(
             functions={name: os.environ.get(variable, "") for name, variable in variables.items()},
             heartbeat_seconds=int(os.environ.get("HEARTBEAT_SECONDS", "180")),

@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-from aws_durable_execution_sdk_python import DurableContext
-
 from contracts.job import Engine, JobStatus
-from contracts.messages import (
-    EndUnit,
-    LoadedDataset,
-    RecordItems,
-    StartUnit,
-    Transform,
-    Transformed,
-    Validate,
-    Validated,
-)
+from contracts.messages import EndUnit, LoadedDataset, Transformed, Validated
 from contracts.run import RowCounts, UnitStatus
+from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.settings import Settings
-from durable_pipeline.steps import (
-    END_UNIT,
-    RECORD_ITEMS,
-    START_UNIT,
-    TRANSFORM,
-    VALIDATE,
-    StageFailed,
-    call,
-)
+from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
 
 class Unit:
-    """One unit of a run, with what it has learnt on its way.
+    """One unit of a run, with what its stages have returned so far.
 
     Args:
         holder: the execution that holds the run; of a shard, not its own.
     """
 
     def __init__(
-        self,
-        context: DurableContext,
-        settings: Settings,
-        dataset: LoadedDataset,
-        *,
-        run_id: str,
-        unit_id: str,
-        run_attempt: int,
-        holder: str,
+        self, steps: BoundSteps, dataset: LoadedDataset, unit: UnitRef, *, holder: str
     ) -> None:
-        self.context = context
-        self.settings = settings
+        self.steps = steps
         self.dataset = dataset
-        self.run_id = run_id
-        self.unit_id = unit_id
-        self.run_attempt = run_attempt
+        self.unit = unit
         self.holder = holder
         self.job_ids: list[str] = []
         self.job_output_url: str | None = None
@@ -78,61 +48,29 @@ class Unit:
             outcome = self._outcome(UnitStatus.STORED, rows=rows)
         if self.dataset.of_items:
             outcome = self._with_items(outcome)
-        call(self.context, self.settings, END_UNIT, outcome)
+        self.steps.call(Steps.end_unit, outcome)
         return outcome.status
 
-    def _with_items(self, outcome: EndUnit) -> EndUnit:
-        """Let each item of the batch have its result; a unit whose items have none has failed.
-
-        Raises:
-            StageFailed: another execution holds the run.
-        """
-        record = RecordItems(
-            run_id=self.run_id,
-            unit_id=self.unit_id,
-            run_attempt=self.run_attempt,
-            rejected_url=self.validated.rejected_url if self.validated else None,
-            set_aside_url=self.transformed.rejected_url if self.transformed else None,
-            failure=outcome.failure,
-            job_output_url=self.job_output_url,
-        )
-        try:
-            items = call(self.context, self.settings, RECORD_ITEMS, record)
-        except StageFailed as failed:
-            if failed.error_type == "OwnershipLost":
-                raise
-            return self._outcome(UnitStatus.FAILED, failed=failed)
-        return outcome.model_copy(update={"items": items})
-
     def _stages(self) -> RowCounts:
-        run, unit = self.run_id, self.unit_id
-        start = StartUnit(run_id=run, unit_id=unit, run_attempt=self.run_attempt)
-        call(self.context, self.settings, START_UNIT, start)
+        steps, unit = self.steps, self.unit
+        steps.start_unit(unit)
 
-        url: str | None = None
-        for link in self.dataset.jobs:
-            job = self._job(link.stage, link.engine, link.timeout_seconds, link.attempts, url)
-            url = self.job_output_url = self._run(job).output_url
+        for job in self.dataset.jobs:
+            self._run_job(job.stage, job.engine, job.timeout_seconds, job.attempts)
 
-        validated = call(
-            self.context,
-            self.settings,
-            VALIDATE,
-            Validate(run_id=run, unit_id=unit, input_url=url, ended_jobs=self.ends.pending),
+        validated = self.validated = steps.validate(
+            unit, input_url=self.job_output_url, ended_jobs=self.ends.pending
         )
         self.ends.recorded()
-        self.validated = validated
-        transform = Transform(
-            run_id=run,
-            unit_id=unit,
+
+        transformed = self.transformed = steps.transform(
+            unit,
             job_id=self._last_job_id,
             rows_in=validated.rows_in,
             rejected=validated.rejected,
             files=validated.files,
             execution_arn=self.holder,
         )
-        transformed = call(self.context, self.settings, TRANSFORM, transform)
-        self.transformed = transformed
         superseded = self._store(transformed)
 
         return RowCounts(
@@ -144,6 +82,11 @@ class Unit:
             warned=validated.warned,
             superseded=superseded,
         )
+
+    def _run_job(self, stage: str, engine: Engine, seconds: int, attempts: int) -> None:
+        """Run a job of the chain; the next one reads what it has written."""
+        job = self._job(stage, engine, seconds, attempts, self.job_output_url)
+        self.job_output_url = run_job(self.steps, job, self._job_ended).output_url
 
     def _store(self, output: Transformed) -> int:
         """Store the rows in every target.
@@ -157,15 +100,7 @@ class Unit:
         """
         superseded = 0
         stores = Stores(
-            self.context,
-            self.settings,
-            self.run_id,
-            self.unit_id,
-            self._last_job_id,
-            self.run_attempt,
-            output,
-            self.dataset.load_flow,
-            self.holder,
+            self.steps, self.unit, self._last_job_id, output, self.dataset.load_flow, self.holder
         )
         if "files" in self.dataset.targets:
             stores.files()
@@ -173,31 +108,41 @@ class Unit:
             superseded = stores.dynamodb()
         if "redshift" in self.dataset.targets:
             seconds = self.dataset.warehouse_timeout_seconds
-            load = self._job("store-redshift", Engine.REDSHIFT, seconds, attempts=1)
+            load = self._job(Steps.store_redshift.name, Engine.REDSHIFT, seconds, attempts=1)
             stores.redshift(load, self._job_ended)
         return superseded
+
+    def _with_items(self, outcome: EndUnit) -> EndUnit:
+        """Let each item of the batch have its result; a unit whose items have none has failed.
+
+        Raises:
+            StageFailed: another execution holds the run.
+        """
+        try:
+            items = self.steps.record_items(
+                self.unit,
+                rejected_url=self.validated.rejected_url if self.validated else None,
+                set_aside_url=self.transformed.rejected_url if self.transformed else None,
+                failure=outcome.failure,
+                job_output_url=self.job_output_url,
+            )
+        except StageFailed as failed:
+            if failed.error_type == "OwnershipLost":
+                raise
+            return self._outcome(UnitStatus.FAILED, failed=failed)
+        return outcome.model_copy(update={"items": items})
 
     def _job(
         self, stage: str, engine: Engine, seconds: int, attempts: int, input_url: str | None = None
     ) -> Job:
         return Job(
-            run_id=self.run_id,
-            unit_id=self.unit_id,
+            unit=self.unit,
             stage=stage,
             engine=engine,
-            run_attempt=self.run_attempt,
             timeout_seconds=seconds,
             attempts=attempts,
             input_url=input_url,
             ends=self.ends,
-        )
-
-    def _run(self, job: Job) -> JobStatus:
-        return run_job(
-            self.context,
-            self.settings,
-            job,
-            on_ended=self._job_ended,
         )
 
     def _job_ended(self, status: JobStatus) -> None:
@@ -211,9 +156,9 @@ class Unit:
         self, status: UnitStatus, rows: RowCounts | None = None, failed: StageFailed | None = None
     ) -> EndUnit:
         return EndUnit(
-            run_id=self.run_id,
-            unit_id=self.unit_id,
-            run_attempt=self.run_attempt,
+            run_id=self.unit.run_id,
+            unit_id=self.unit.unit_id,
+            run_attempt=self.unit.run_attempt,
             status=status,
             rows=rows or RowCounts(),
             job_ids=tuple(self.job_ids),

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from contracts.errors import NotFound, PipelineError
-from contracts.job import JobState, JobStatus
+from contracts.job import Engine, ErrorCode, JobState, JobStatus
 from contracts.ledger_items import JobItem
+from contracts.warehouse_errors import error_code
 from remote_jobs.engines.base import EngineStatus, RemoteJob, Response
 
 ERROR_CHARACTERS: Final = 2000
@@ -40,11 +41,19 @@ class JobRecord(JobItem):
             output_url=self.output_url,
             service_id=self.service_id,
             error=self.error,
+            error_code=self._error_code,
             log_url=self.log_url,
             console_url=self.console_url,
             log_tail=self.log_tail,
             overdue=self.overdue(now),
         )
+
+    @property
+    def _error_code(self) -> ErrorCode | None:
+        """Only of a load: of other engines' errors nothing is decided by the error."""
+        if self.engine is not Engine.REDSHIFT or self.state is not JobState.FAILED:
+            return None
+        return error_code(self.error or "")
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
         """The record of a job that has ended so.

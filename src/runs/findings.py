@@ -9,13 +9,13 @@ from contracts import layout
 from contracts.errors import NotFound
 from contracts.messages import EndUnit
 from contracts.run import Finding
+from contracts.steps import Steps, from_to
 from runtime import s3
 
 FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
 VALUE_CHARACTERS: Final = 100
 MALFORMED: Final = "malformed"
-STORES: Final = ("store-files", "store-dynamodb", "store-redshift")
-STAGES_WITH_FINDINGS: Final = ("validate", "transform", *STORES)
+STAGES_WITH_FINDINGS: Final = from_to(Steps.validate, Steps.explain_load)
 
 
 def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
@@ -30,7 +30,9 @@ def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
         transform = False
     else:
         validate = message.failure.stage in STAGES_WITH_FINDINGS
-        transform = message.failure.stage == "transform"  # perhaps because of what it has found
+        transform = (
+            message.failure.stage == Steps.transform.name
+        )  # perhaps because of what it has found
     if validate:
         keys.append(layout.findings_key(run_id, unit_id))
     if transform or message.set_aside:

@@ -25,6 +25,7 @@ from contracts.job import Engine
 from contracts.ledger_items import ACTIVE_RUN, UNANNOUNCED, RunItem
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
+from contracts.run_request import parse_timestamp
 from ledger.runs import find_run
 from ledger.stop_decision import record_decision
 from ledger.table import PARTITION, Ledger
@@ -99,12 +100,13 @@ class Reaper:
             run = find_run(self.ledger, message.run_id) or run
             if run is not None and run.status is RunStatus.STOPPED:
                 outcome = StopOutcome.STOPPED
+        asked = run.stop_requested_at if run else None
         return StoppedRun(
             run_id=message.run_id,
             outcome=outcome,
-            status=run and run.status,
-            requested_at=run and run.stop_requested_at,
-            reason=run and run.stop_reason,
+            status=run.status if run else None,
+            requested_at=parse_timestamp(asked) if asked else None,
+            reason=run.stop_reason if run else None,
             jobs_cancelled=stopped.cancelled,
             jobs_ended_before=stopped.ended_before,
             jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},

@@ -23,9 +23,18 @@ from contracts.run import (
     UnitStatus,
     seconds_between,
 )
+from contracts.steps import Steps, from_to
+from contracts.targets import Targets
 from stores.rules import SUMMARIES
 
-_ORDER: Final = ("files", "dynamodb", "redshift")  # in which a unit's rows are stored
+_ORDER: Final = tuple(Targets.model_fields)  # in which a unit's rows are stored
+_TABLES: Final = {
+    Steps.store_dynamodb.name: "dynamodb",
+    Steps.store_redshift.name: "redshift",
+    Steps.explain_load.name: "redshift",
+}
+_STORES: Final = from_to(Steps.store_files, Steps.explain_load)
+_AFTER_VALIDATE: Final = from_to(Steps.validate, Steps.explain_load)[1:]
 OUTCOME_MISSING: Final = "OutcomeMissing"
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a temporary file
 
@@ -70,11 +79,13 @@ class OutputLocations:
             failed_stage: absent: it is stored.
             set_aside: rows that transform found unstorable.
         """
-        after_transform = failed_stage is None or failed_stage.startswith("store-")
-        after_validate = after_transform or failed_stage == "transform"
+        after_transform = failed_stage is None or failed_stage in _STORES
+        after_validate = failed_stage is None or failed_stage in _AFTER_VALIDATE
         run, url = self.run_id, self._url
         rules = {finding.rule for finding in findings if finding.severity != "warn"}
-        ours = set(SUMMARIES) & rules if set_aside or failed_stage == "transform" else set()
+        ours = (
+            set(SUMMARIES) & rules if set_aside or failed_stage == Steps.transform.name else set()
+        )
         rejected = rows.rejected > set_aside or bool(failed_stage and rules - ours)
         quarantine = layout.quarantine_key(self.dataset_name, run, unit_id)
         unstorable = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
@@ -91,8 +102,7 @@ class OutputLocations:
         """Where the rows are: everywhere, or in what comes before the store that failed."""
         if failed_stage is None:
             return self.tables
-        failed = {"store-dynamodb": "dynamodb", "store-redshift": "redshift"}.get(failed_stage)
-        failed = "redshift" if failed_stage == "explain-load" else failed
+        failed = _TABLES.get(failed_stage)
         before = _ORDER[: _ORDER.index(failed)] if failed else ()
         return tuple(name for name in self.tables if name.partition(":")[0] in before)
 
@@ -151,14 +161,14 @@ def unit_outcomes(
 
 def _outcome(unit_id: str, unit: UnitItem | None, places: OutputLocations) -> UnitOutcome:
     if unit is None:
-        never_begun = _missing("start-unit", "the unit was never begun")
+        never_begun = _missing(Steps.start_unit.name, "the unit was never begun")
         return UnitOutcome(unit_id=unit_id, status=UnitStatus.FAILED, failure=never_begun)
     status, rows, failure = unit.status, unit.rows or RowCounts(), unit.failure
     if status is UnitStatus.RUNNING:
-        failure = _missing("end-unit", "the unit never came to an end")
+        failure = _missing(Steps.end_unit.name, "the unit never came to an end")
     elif status is UnitStatus.STORED and not rows.balanced:
         failure = StageFailure(
-            stage="record-run",
+            stage=Steps.record_run.name,
             error_type=InvalidData.__name__,
             message=f"its rows do not add up: {rows!r}",
         )

@@ -104,6 +104,7 @@ def step_handler(
                     flush_metrics()
             return None if answer is None else answer.to_json()
 
+        vars(handler)["message_class"] = message_class  # compared with the step's declaration
         return handler
 
     return decorate
@@ -124,6 +125,7 @@ def timed_step_handler(
                 event, context
             )
 
+        vars(handler)["message_class"] = message_class
         return handler
 
     return decorate

@@ -9,10 +9,12 @@ from cli_world import History
 
 from cli.client.history import read_history
 from cli.views.details import describe
+from contracts.base import Contract
 from contracts.job import Engine, JobState, JobStatus
 from contracts.manifest import ManifestSummary
 from contracts.messages import StoredRows, Transformed, Validated
 from contracts.run import ItemTotals, RunResult, RunStatus
+from contracts.steps import RunStep, Steps
 
 
 def said(name: str, answer: object) -> str:
@@ -74,6 +76,18 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
 )
 def test_an_answer_in_words(name: str, answer: object, words: str) -> None:
     assert said(name, answer) == words
+
+
+def test_a_new_response_is_shown_by_its_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Enriched(Contract):
+        parts: int
+        rows_changed: int = 0
+        whole: bool = True
+
+    step = RunStep("enrich", Contract, Enriched)
+    monkeypatch.setattr(Steps, "enrich", step, raising=False)
+    assert said("enrich", {"parts": 1200, "rowsChanged": 7}) == "parts: 1,200, rows changed: 7"
+    assert said("enrich", {"ofAnotherRelease": 1}) == ""
 
 
 def test_an_error_comes_before_everything_else() -> None:

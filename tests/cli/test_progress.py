@@ -36,7 +36,8 @@ def unit(position: int, status: str = "STORED", **more: object) -> UnitRow:
 def a_history() -> History:
     history = History()
     history.add("ExecutionStarted", "execution", details={})
-    manifest = {"objects": 2, "totalBytes": 10}
+    counts = {"objects": 2, "totalBytes": 10, "shardSizes": [2], "pending": [[0, 2]]}
+    manifest = {"manifestUrl": "s3://b/k", **counts}
     history.invoke("list", "list-urls", json.dumps(manifest))
     history.add("ContextStarted", "u0", Name="unit-00000-000", details={})
     history.add("ChainedInvokeStarted", "v", Name="validate", ParentId="u0", details={})

@@ -1,7 +1,7 @@
 """Recorded histories: executions of an earlier release, which today's code must still fit.
 
-`python tests/durable_pipeline/replays.py` records them anew: only when a release may break
-executions in flight, because that is what a changed recording means.
+`make record-histories` records them anew: only for a change that executions in flight do not meet,
+as they stay on the version that they began on (docs/extending.md).
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing.invoker import create_test_lambda_context
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.steps import step_functions
 from durable_pipeline import app
-from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from durable_pipeline.settings import Settings
 
 RECORDED = Path(__file__).parent / "recorded"
 RUN = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -144,7 +145,7 @@ def replay(recording: dict[str, Any]) -> tuple[dict[str, Any], Recorder]:
     """Run today's handler over a recorded history, the insides of its child contexts included."""
     recorder = Recorder()
     operations = [_reopened(Operation.from_json_dict(item)) for item in recording["operations"]]
-    app.use_settings(Settings(functions={operation: operation for operation in STEP_OPERATIONS}))
+    app.use_settings(Settings(functions={name: name for name in step_functions()}))
     invocation = DurableExecutionInvocationInputWithClient(
         durable_execution_arn=recording["arn"],
         checkpoint_token="token",

@@ -127,4 +127,4 @@ def test_a_batch_of_items_costs_the_operations_that_are_planned_for_it(
     over_items.objects = 4
     four = sum(deployment.run(sqs_event(ARRAY)).operations().values())
 
-    assert four - one == 3 * 7  # LoadedDataset.operations_per_unit over items, into one target
+    assert four - one == 3 * over_items.planned_operations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.job import ErrorCode
+from contracts.warehouse_errors import LATER_ATTEMPT, ROWS_MISSING, error_code
 from durable_pipeline.load_failures import load_attempts
 from durable_pipeline.policies import LOAD_AGAIN, UNKNOWN
 
@@ -90,3 +92,18 @@ def test_what_passes_counts_before_what_else_the_text_says() -> None:
     error = "ERROR: Load into table 'x' failed: S3ServiceException: Error SlowDown, Status 503"
 
     assert load_attempts(error) == LOAD_AGAIN.attempts
+
+
+@pytest.mark.parametrize(("code", "attempts"), [("PASSES", 10), ("PERMANENT", 1), ("UNKNOWN", 3)])
+def test_the_code_that_a_step_gives_decides_whatever_the_text_is(code: str, attempts: int) -> None:
+    for text in ("ERROR: deadlock detected", "ERROR: syntax error", "whatever"):
+        assert load_attempts(text, code) == attempts
+
+
+def test_a_code_of_a_later_release_counts_as_not_known() -> None:
+    assert load_attempts("ERROR: deadlock detected", "OF-A-LATER-RELEASE") == UNKNOWN.attempts
+
+
+@pytest.mark.parametrize("code", [ROWS_MISSING, LATER_ATTEMPT])
+def test_what_guards_a_load_fails_by_its_own_code(code: str) -> None:
+    assert error_code(f"ERROR: some text in words of the warehouse {code}") is ErrorCode.PERMANENT

@@ -22,8 +22,9 @@ from local_warehouse import LocalWarehouse
 from world import LONG_RUN, PIPELINE, Execution, closing_runner, execution_arn
 
 from contracts.job import Engine
+from contracts.steps import step_functions
 from durable_pipeline import app
-from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from durable_pipeline.settings import Settings
 from local import sample_data
 from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.base import RemoteJobs
@@ -167,11 +168,11 @@ class DeployedSteps:
     def run(
         self, event: Any, handler: Handler = app.handle_messages, name: str = "execution-1"
     ) -> Execution:
-        functions = {operation: operation for operation in STEP_OPERATIONS}
+        functions = {name: name for name in step_functions()}
         app.use_settings(Settings(functions, heartbeat_seconds=self.heartbeat_seconds))
         with closing_runner(handler) as runner:
             self.runner = runner
-            for operation in STEP_OPERATIONS:
+            for operation in step_functions():
                 runner.register_function(operation, self._step(operation))
             runner.register_durable_function(LONG_RUN, app.handle_run)
             result = runner.run(

@@ -21,15 +21,17 @@ from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
-from contracts.messages import LOAD_FLOW, START_FLOW
+from contracts.messages import LOAD_FLOW, START_FLOW, LoadedDataset
+from contracts.steps import declared, step_functions
 from durable_pipeline import app
-from durable_pipeline.settings import STEP_OPERATIONS, Settings
+from durable_pipeline.plan import operations_per_unit
+from durable_pipeline.settings import Settings
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.state import invocation_input
 
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
-JOB_FUNCTION = "enrich"
+JOB_FUNCTION = "function-of-a-job"
 
 vars(testing_runner)["Executor"] = ResumingExecutor  # or runs with several units may hang
 
@@ -72,6 +74,7 @@ class World:
         self.cancelled_as: dict[str, Any] = {}
         self.function_errors: list[Exception | None] = []
         self.function_calls: list[dict[str, Any]] = []
+        self.responses: dict[str, dict[str, Any]] = {}  # of steps that have no method here
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.units: dict[str, dict[str, Any]] = {}
         self.stored_before: set[str] = set()
@@ -103,7 +106,13 @@ class World:
     # -- the steps
 
     def handler(self, operation: str) -> Callable[[dict[str, Any], Any], Any]:
-        answer = getattr(self, f"_{operation.replace('-', '_')}")
+        """What stands for a step function.
+
+        A declared step that has no method here returns what is in `responses`, else the defaults of
+        its response.
+        """
+        answer = getattr(self, f"_{operation.replace('-', '_')}", None)
+        answer = answer or self._defaults(operation)
 
         def handle(payload: dict[str, Any], _context: Any) -> Any:
             with self._lock:
@@ -117,6 +126,18 @@ class World:
                 return answer(payload)
 
         return handle
+
+    def _defaults(self, operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        if operation in self.responses:
+            return lambda _payload: self.responses[operation]
+        response = next(step.response for step in declared() if step.function == operation)
+        required = [name for name, field in response.model_fields.items() if field.is_required()]
+        if required:
+            raise LookupError(
+                f"World does not know what {operation} returns: set world.responses[{operation!r}],"
+                f" or give defaults to {', '.join(required)} of {response.__name__}"
+            )
+        return lambda _payload: response().to_json()
 
     def _claim_run(self, payload: dict[str, Any]) -> dict[str, Any]:
         drawn = {}
@@ -144,6 +165,12 @@ class World:
             "loadFlow": self.load_flow,
             "inputUrl": self.input_url,
         }
+
+    @property
+    def planned_operations(self) -> int:
+        """Durable operations that are planned for a unit of the dataset."""
+        request = {"request": {"datasetName": "orders"}}
+        return operations_per_unit(LoadedDataset.from_json(self._load_dataset(request)))
 
     @property
     def _has_warehouse(self) -> bool:
@@ -379,13 +406,13 @@ class Deployment:
         execution_name: str = "execution-1",
     ) -> Execution:
         settings = Settings(
-            functions={operation: operation for operation in STEP_OPERATIONS},
+            functions={name: name for name in step_functions()},
             heartbeat_seconds=self._heartbeat_seconds,
         )
         app.use_settings(settings)
         with closing_runner(handler) as runner:
             self.runner = runner
-            for operation in STEP_OPERATIONS:
+            for operation in step_functions():
                 runner.register_function(operation, self.world.handler(operation))
             runner.register_function(JOB_FUNCTION, self.world.job_function)
             runner.register_durable_function(LONG_RUN, app.handle_run)

@@ -7,12 +7,12 @@ from contracts.job import Engine, JobEnd, JobKey
 
 
 class SubmitJob(Contract):
-    """submit_job: submit the job of this key, once. Answers JobStatus.
+    """submit_job: submit the job of this key, once. Returns JobStatus.
 
     Attributes:
         key: who the job is.
         engine: `redshift` for loads, else as the chain says.
-        callback_id: what the job watcher answers when the job has ended; of a job that the
+        callback_id: what the job watcher completes when the job has ended; of a job that the
             orchestrator invokes, which has no callback, the ARN of the execution.
         run_attempt, retry: `key.attempt` is made of these; with run_attempt above 1 and retry 1,
             a job of an earlier attempt that runs or has succeeded is adopted.
@@ -34,7 +34,7 @@ class SubmitJob(Contract):
 
 
 class CheckJob(Contract):
-    """check_job: ask the service, now. Answers JobStatus.
+    """check_job: ask the service, now. Returns JobStatus.
 
     Attributes:
         callback_id: replaces the stored one, which has timed out.
@@ -45,7 +45,7 @@ class CheckJob(Contract):
 
 
 class CancelJob(Contract):
-    """cancel_job: stop the job at its service. Answers JobStatus, ended."""
+    """cancel_job: stop the job at its service. Returns JobStatus, ended."""
 
     key: JobKey
     reason: str

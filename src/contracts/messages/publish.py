@@ -42,7 +42,7 @@ class PublishProgress(Contract):
 class PublishFiles(Contract):
     """publish_files: write the run's output manifest, then remove what it replaces.
 
-    Answers PublishedFiles.
+    Returns PublishedFiles.
     """
 
     request: RunRequest
@@ -52,7 +52,7 @@ class PublishFiles(Contract):
 
 
 class PublishedFiles(Contract):
-    """Answer of publish_files.
+    """Response of publish_files.
 
     Attributes:
         totals: of the run's manifest; of a run without units, of the one that it retries.

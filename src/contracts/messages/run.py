@@ -17,7 +17,7 @@ STOP_REASON_CHARACTERS: Final = 500
 
 
 class RejectMessage(Contract):
-    """reject_message: keep a message that can never run. Answers nothing.
+    """reject_message: keep a message that can never run. Returns nothing.
 
     Attributes:
         message_id: the SQS message id, or the execution's name for a direct start.
@@ -33,7 +33,7 @@ class RejectMessage(Contract):
 
 
 class ClaimRun(Contract):
-    """claim_run: become the one execution that holds the run. Answers Claim.
+    """claim_run: become the one execution that holds the run. Returns Claim.
 
     Attributes:
         execution_arn: the durable execution that wants the run.
@@ -66,7 +66,7 @@ START_FLOW: Final = 2
 
 
 class Claim(Contract):
-    """Answer of claim_run.
+    """Response of claim_run.
 
     Attributes:
         run_attempt: 1 for a first claim, one more at each taking-over.
@@ -90,13 +90,13 @@ class Claim(Contract):
 
 
 class LoadDataset(Contract):
-    """load_dataset: read, check and freeze the contract for this run. Answers LoadedDataset."""
+    """load_dataset: read, check and freeze the contract for this run. Returns LoadedDataset."""
 
     request: RunRequest
 
 
 class LoadedJob(Contract):
-    """One link of the job chain, as much of it as the orchestrator needs."""
+    """One step of the job chain, as much of it as the orchestrator needs."""
 
     stage: str
     engine: Engine
@@ -116,7 +116,7 @@ LOAD_FLOW: Final = 2
 
 
 class LoadedDataset(Contract):
-    """Answer of load_dataset.
+    """Response of load_dataset.
 
     Attributes:
         version: content hash of the contract file (first 12 hex digits of its SHA-256).
@@ -143,23 +143,14 @@ class LoadedDataset(Contract):
     load_flow: int = 1
     input_url: str | None = None
 
-    @property
-    def operations_per_unit(self) -> int:
-        """Durable operations of one unit without retries; decides the size of a shard."""
-        fixed = 5  # the unit's context, start-unit, validate, transform, end-unit
-        fixed += self.of_items  # record-items
-        targets = {"files": 1, "dynamodb": 1, "redshift": 3}
-        jobs = sum(job.operations for job in self.jobs)
-        return fixed + jobs + sum(targets[target] for target in self.targets)
-
 
 class ListUrls(Contract):
-    """list_urls: freeze the manifest (once) and tell what is pending. Answers ManifestSummary.
+    """list_urls: freeze the manifest (once) and list what is pending. Returns ManifestSummary.
 
     Attributes:
         units_per_shard: the size of a shard.
         shard: the shard whose pending positions are wanted.
-        run_attempt: above 1, the ledger is asked which units are stored already.
+        run_attempt: above 1, units that the ledger has as stored are not pending.
     """
 
     request: RunRequest
@@ -170,7 +161,7 @@ class ListUrls(Contract):
 
 
 class StartRun(Contract):
-    """start_run: hand the run to the long-running function. Answers StartedRun."""
+    """start_run: hand the run to the long-running function. Returns StartedRun."""
 
     request: RunRequest
     run_attempt: int
@@ -178,7 +169,7 @@ class StartRun(Contract):
 
 
 class StartedRun(Contract):
-    """Answer of start_run: the long-running execution."""
+    """Response of start_run: the long-running execution."""
 
     execution_arn: str
     execution_name: str
@@ -187,14 +178,14 @@ class StartedRun(Contract):
 class PrepareWarehouse(Contract):
     """prepare_warehouse: make the tables that the run needs, add columns that are new.
 
-    Answers PreparedWarehouse.
+    Returns PreparedWarehouse.
     """
 
     run_id: str
 
 
 class PreparedWarehouse(Contract):
-    """Answer of prepare_warehouse: the statements that it ran; none when all was there."""
+    """Response of prepare_warehouse: the statements that it ran; none when all was there."""
 
     statements: tuple[str, ...] = ()
 
@@ -202,7 +193,7 @@ class PreparedWarehouse(Contract):
 class RecordRun(Contract):
     """record_run: add the units up, write the results document and the RUN item.
 
-    Answers RecordedRun.
+    Returns RecordedRun.
 
     Attributes:
         status: given when the run ended early (SKIPPED, or FAILED before its units); absent:
@@ -224,7 +215,7 @@ class RecordRun(Contract):
 
 
 class RecordedRun(Contract):
-    """Answer of record_run.
+    """Response of record_run.
 
     Attributes:
         statements_url: the run's own row for the warehouse, to be submitted as a job of the unit
@@ -281,7 +272,7 @@ class StoppedRun(Contract):
 
 
 class Notify(Contract):
-    """notify: publish `run-started` or `run-ended`. Answers nothing."""
+    """notify: publish `run-started` or `run-ended`. Returns nothing."""
 
     event: str
     run_id: str

@@ -11,7 +11,7 @@ class StartUnit(Contract):
     """record_unit with `StartUnit`: UNIT item RUNNING, `unit-started` published.
 
     Attributes:
-        kind: tells this apart from EndUnit.
+        kind: distinguishes it from EndUnit.
     """
 
     run_id: str
@@ -21,11 +21,11 @@ class StartUnit(Contract):
 
 
 class RecordItems(Contract):
-    """record_items: write what came of each item of a unit's batch. Answers ItemTotals.
+    """record_items: write what came of each item of a unit's batch. Returns ItemTotals.
 
     Attributes:
         rejected_url: the unit's rejected rows, if validation has found any.
-        set_aside_url: those that transform has set aside, if there are any.
+        set_aside_url: those that transform has rejected, if there are any.
         failure: why the unit failed; absent: it is stored.
         job_output_url: output prefix of the last job, whose rows were validated; absent: the
             items themselves were.
@@ -44,7 +44,7 @@ class EndUnit(Contract):
     """record_unit with `EndUnit`: the UNIT item's outcome, `unit-ended` published.
 
     Attributes:
-        set_aside: of the rejected rows, those that transform has set aside.
+        set_aside: of the rejected rows, those that transform has found unstorable.
         items: of a batch of items: what came of them; absent where that could not be recorded.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
     """
@@ -63,7 +63,7 @@ class EndUnit(Contract):
 
 
 class Validate(Contract):
-    """validate: split the rows into valid and rejected. Answers Validated.
+    """validate: split the rows into valid and rejected. Returns Validated.
 
     Attributes:
         input_url: output prefix of the last job (it holds `report.json`); absent: the unit's own
@@ -78,7 +78,7 @@ class Validate(Contract):
 
 
 class Validated(Contract):
-    """Answer of validate: `rows_in == filtered + removed + rejected + valid`.
+    """Response of validate: `rows_in == filtered + removed + rejected + valid`.
 
     Attributes:
         removed: rows that the jobs took out, such as doubles.
@@ -103,7 +103,7 @@ class Validated(Contract):
 
 
 class Transform(Contract):
-    """transform: the contract's SQL over the valid rows. Answers Transformed.
+    """transform: the contract's SQL over the valid rows. Returns Transformed.
 
     Attributes:
         files: how many parts of valid rows there are; absent: as many as follow one another.
@@ -124,7 +124,7 @@ class Transform(Contract):
 
 
 class Transformed(Contract):
-    """Answer of transform: `valid rows == removed + rejected + rows`.
+    """Response of transform: `valid rows == removed + rejected + rows`.
 
     Attributes:
         rows: in the output.
@@ -148,7 +148,7 @@ class Transformed(Contract):
 class StoreFiles(Contract):
     """store_files: write the transformed rows as files into the output bucket.
 
-    Answers StoredFiles. The files themselves are named in `layout.files_record_key`.
+    Returns StoredFiles. The files themselves are named in `layout.files_record_key`.
 
     Attributes:
         run_attempt: files of a later attempt are never overwritten by those of an earlier one.
@@ -166,7 +166,7 @@ class StoreFiles(Contract):
 
 
 class StoredFiles(Contract):
-    """Answer of store_files: how many rows are in how many files, of so many bytes in all."""
+    """Response of store_files: how many rows are in how many files, of so many bytes in all."""
 
     rows: int
     files: int
@@ -174,7 +174,7 @@ class StoredFiles(Contract):
 
 
 class StoreDynamodb(Contract):
-    """store_dynamodb: conditional puts of the transformed rows. Answers StoredRows.
+    """store_dynamodb: conditional puts of the transformed rows. Returns StoredRows.
 
     Attributes:
         run_attempt: a later attempt's items replace those of an earlier one.
@@ -213,7 +213,7 @@ class StoredRows(Contract):
 class StoreRedshift(Contract):
     """store_redshift: write the load's statements to S3; the load is then submitted as a job.
 
-    Answers PreparedLoad.
+    Returns PreparedLoad.
 
     Attributes:
         run_attempt: nothing of a later attempt's load is changed.
@@ -229,7 +229,7 @@ class StoreRedshift(Contract):
 
 
 class PreparedLoad(Contract):
-    """Answer of store_redshift: where the statements lie, and how many rows they load.
+    """Response of store_redshift: where the statements lie, and how many rows they load.
 
     The URL is another one for other rows.
     """
@@ -241,7 +241,7 @@ class PreparedLoad(Contract):
 class ExplainLoad(Contract):
     """explain_load: say which file, row, column and value a failed load fell over.
 
-    Answers LoadExplanation.
+    Returns LoadExplanation.
 
     Attributes:
         error: what the warehouse said.
@@ -254,6 +254,6 @@ class ExplainLoad(Contract):
 
 
 class LoadExplanation(Contract):
-    """Answer of explain_load: one line for each finding, the warehouse's own words first."""
+    """Response of explain_load: one line for each finding, the warehouse's own words first."""
 
     message: str

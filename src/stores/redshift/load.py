@@ -33,6 +33,7 @@ from typing import Any, Final
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, RedshiftTarget
+from contracts.warehouse_errors import ROWS_MISSING
 from stores.redshift.sql import (
     column_type,
     copy,
@@ -153,9 +154,10 @@ class _Statements:
     def _count(self) -> str:
         """Fails, with the number in the error, when rows are missing or too many."""
         rows = self._load.rows
+        found = "CAST(COUNT(*) AS VARCHAR)"
         return (
-            f"SELECT CASE WHEN COUNT(*) = {rows} THEN COUNT(*) ELSE CAST('{rows} rows expected,"
-            f" the files hold ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END AS copied"
+            f"SELECT CASE WHEN COUNT(*) = {rows} THEN COUNT(*) ELSE CAST('{ROWS_MISSING}: {rows}"
+            f" rows expected, the files hold ' || {found} AS BIGINT) END AS copied"
             f" FROM {self._files}"
         )
 

@@ -17,6 +17,7 @@ from contracts import layout
 from contracts.ledger_items import JobItem, RunItem, UnitItem
 from contracts.run import RowCounts, RunResult
 from contracts.run_request import format_timestamp
+from contracts.warehouse_errors import LATER_ATTEMPT
 from runtime import clients
 from stores.redshift.sql import copy, cut, identifier, literal
 
@@ -108,8 +109,8 @@ def _no_later_attempt(run_id: str, attempt: int) -> str:
     PostgreSQL and Redshift's parser do, whatever the CASE says.
     """
     return (
-        "SELECT CASE WHEN COUNT(*) = 0 THEN COUNT(*) ELSE CAST('a later attempt than"
-        f" {attempt} has been recorded, runs: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END"
+        f"SELECT CASE WHEN COUNT(*) = 0 THEN COUNT(*) ELSE CAST('{LATER_ATTEMPT}: a later attempt"
+        f" than {attempt} has been recorded, runs: ' || CAST(COUNT(*) AS VARCHAR) AS BIGINT) END"
         " AS later_attempts"
         f' FROM {RUNS} WHERE "run_id" = {literal(run_id)} AND "run_attempt" > {attempt}'
     )

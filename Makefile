@@ -92,6 +92,9 @@ record-before: record-template ## what upgrades begin with, from the present com
 	PYTHONPATH=src $(VENV)/python tests/support/message_schemas.py > tests/upgrade/messages_before.json
 	git rev-parse HEAD > tests/upgrade/commit-before
 
+pictures: ## draw docs/pictures/*.svg from their text sources; needs d2
+	@python=$$(scripts/find-python) && "$$python" scripts/draw_pictures.py
+
 setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
 

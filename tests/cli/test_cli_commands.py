@@ -233,7 +233,14 @@ def test_history_by_run_and_by_execution(local: World) -> None:
     local.put_run()
     history = History()
     history.add("ExecutionStarted", "execution", details={})
-    history.invoke("a", "claim-run", '{"outcome": "CLAIMED", "runAttempt": 1}')
+    claim = {
+        "outcome": "CLAIMED",
+        "status": "CLAIMED",
+        "runAttempt": 1,
+        "holder": EXECUTION_ARN,
+        "endDateTime": "2026-11-02T00:00:00Z",
+    }
+    history.invoke("a", "claim-run", json.dumps(claim))
     local.functions.histories[EXECUTION_ARN] = history
 
     for name in ("run-1", EXECUTION_ARN):

@@ -33,7 +33,7 @@ from contracts.run import (
     UnitStatus,
     UnitTotals,
 )
-from runs.recording import document_pieces
+from runs.recording import document_chunks
 from runs.units import UnitRecords
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,7 +165,7 @@ def put_results(world: World) -> None:
         UnitOutcome(unit_id="00000-001", status=UnitStatus.FAILED, failure=failure),
     ]
     with UnitRecords(outcomes) as records:
-        body = b"".join(document_pieces(head, records))
+        body = b"".join(document_chunks(head, records))
     world.deployment.client("s3").put_object(Bucket="data", Key=key, Body=body)
     world.put({**RUN, "results_url": url})
 

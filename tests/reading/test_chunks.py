@@ -243,7 +243,7 @@ def test_rows_quoted_in_an_unusual_way_keep_their_text() -> None:
 
 
 def test_a_quote_that_is_never_closed_fails_the_file_for_it_swallows_rows() -> None:
-    with pytest.raises(InvalidData, match="2 of its 5 lines are lost .* perhaps at line 4; mend"):
+    with pytest.raises(InvalidData, match="2 of its 5 lines are lost .* perhaps at line 4; fix"):
         split(b'id,name,on\n1,a,\nx,b,\n2,"a,\n3,b,\n', COLUMNS)
 
 

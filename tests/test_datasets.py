@@ -155,12 +155,12 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    told: list[str] = []
+    reported: list[str] = []
     with mock_aws():
         s3 = boto3.client("s3")
         for bucket in ("data", "code"):
             s3.create_bucket(Bucket=bucket)
-        sample_data.upload(s3, "data", "code", seed=1, rows=20, progress=told.append)
+        sample_data.upload(s3, "data", "code", seed=1, rows=20, progress=reported.append)
         code = [entry["Key"] for entry in s3.list_objects_v2(Bucket="code")["Contents"]]
     assert code == [
         "datasets/orders.yaml",
@@ -173,9 +173,9 @@ def test_the_upload_brings_data_contracts_and_scripts(monkeypatch: pytest.Monkey
         "jobs/orders_spark.py",
         *(f"sql/{path.name}" for path in sorted((ROOT / "sql").glob("*.sql"))),
     ]
-    assert len(told) == 4 + 3 * 2 + 2 + len(code)
-    assert "s3://data/landing/standard/readings.csv" in told
-    assert "s3://data/landing/standard/readings.json" in told
+    assert len(reported) == 4 + 3 * 2 + 2 + len(code)
+    assert "s3://data/landing/standard/readings.csv" in reported
+    assert "s3://data/landing/standard/readings.json" in reported
 
 
 def test_contract_files_are_plain_yaml() -> None:

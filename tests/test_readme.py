@@ -173,9 +173,9 @@ def test_the_first_deploy_does_not_write_into_a_tracked_file() -> None:
 def test_what_stays_behind_is_what_the_template_keeps() -> None:
     retained = r"\n  (\w+):\n    Type: .+\n(?: {4}.*\n){0,3}?    DeletionPolicy: Retain"
     kept = set(re.findall(retained, TEMPLATE))
-    told = table(PAGES["operations.md"], "what stays")
+    reported = table(PAGES["operations.md"], "what stays")
     assert kept
-    assert kept == {name for row in told if "Bucket, " in row for name in row.split(", ")}
+    assert kept == {name for row in reported if "Bucket, " in row for name in row.split(", ")}
 
 
 def test_make_targets_that_are_named_exist() -> None:
@@ -268,9 +268,9 @@ def test_alarms_that_are_explained_are_all_there_are() -> None:
 
 def test_exit_codes_are_documented() -> None:
     codes = [value for name, value in inspect.getmembers(exit_codes) if isinstance(value, int)]
-    told = README.split("The exit status is 0:")[1].split("\n\n")[0]
+    reported = README.split("The exit status is 0:")[1].split("\n\n")[0]
     for code in codes:
-        assert str(code) == "0" or f"{code}:" in " ".join(told.split()), code
+        assert str(code) == "0" or f"{code}:" in " ".join(reported.split()), code
         assert str(code) in exit_codes.EXIT_STATUS
 
 

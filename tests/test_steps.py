@@ -181,7 +181,7 @@ def test_the_test_world_stands_for_every_step() -> None:
         assert callable(world.handler(function))
 
 
-def test_a_step_that_the_test_world_cannot_answer_for_is_named(
+def test_a_step_that_the_test_world_cannot_response_for_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     step = UnitStep("polish", Polish, Polished, "polish", per_unit=once)

@@ -349,7 +349,7 @@ def test_executions_are_named_by_function_and_any_version(action: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(resources("AWS::S3::Bucket")))
-def test_created_buckets_are_private_encrypted_and_kept(name: str) -> None:
+def test_created_buckets_are_private_encrypted_and_stored(name: str) -> None:
     resource = template()["Resources"][name]
     assert all(resource["Properties"]["PublicAccessBlockConfiguration"].values())
     assert "BucketEncryption" in resource["Properties"]

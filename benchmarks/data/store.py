@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-PIECE: Final = 1024 * 1024
+CHUNK: Final = 1024 * 1024
 
 
 class Store:
@@ -27,7 +27,7 @@ class Store:
         """Copy an object to a file, after a line of our own where one is given."""
         with self.path(key).open("rb") as source, path.open("wb") as file:
             file.write(head.encode())
-            shutil.copyfileobj(source, file, PIECE)
+            shutil.copyfileobj(source, file, CHUNK)
         return path
 
     def keep(self, path: Path, key: str) -> None:
@@ -38,7 +38,7 @@ class Store:
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            shutil.copyfileobj(source, file, PIECE)
+            shutil.copyfileobj(source, file, CHUNK)
 
 
 class FileS3:

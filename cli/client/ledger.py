@@ -191,12 +191,12 @@ class LedgerView:
         return None
 
     def _item(self, key: Key) -> Item | None:
-        answer = self._dynamodb.get_item(
+        response = self._dynamodb.get_item(
             TableName=self._table,
             Key={name: {"S": value} for name, value in key._asdict().items()},
             ConsistentRead=True,
         )
-        return plain_item(answer["Item"]) if "Item" in answer else None
+        return plain_item(response["Item"]) if "Item" in response else None
 
     def _items(self, run_id: str, prefix: str) -> Iterator[Item]:
         pages = self._dynamodb.get_paginator("query").paginate(

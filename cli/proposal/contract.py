@@ -142,16 +142,16 @@ def _fields(column: ColumnProfile, *, required: bool) -> Iterator[str]:
 
 
 def _remark(column: ColumnProfile, *, key: bool) -> str:
-    told = []
+    reported = []
     if column.unique:
-        told.append("unique")
+        reported.append("unique")
     if column.misfits:
-        told.append(f"{column.misfits} values of another type")
+        reported.append(f"{column.misfits} values of another type")
     if column.absent and key:
-        told.append(f"absent in {column.absent} rows")
+        reported.append(f"absent in {column.absent} rows")
     if column.lowest is not None:
-        told.append(f"{column.lowest} to {column.highest}")
-    return f"  # in the sample: {', '.join(told)}" if told else ""
+        reported.append(f"{column.lowest} to {column.highest}")
+    return f"  # in the sample: {', '.join(reported)}" if reported else ""
 
 
 def _is_number(column: ColumnProfile) -> bool:

@@ -97,9 +97,9 @@ def profile(sample: SampleObject) -> Profile:
         try:
             loaded = load(connection, sample)
         except duckdb.Error as error:
-            told = " ".join(str(error).split("\n\n")[0].split())[:300]
+            reported = " ".join(str(error).split("\n\n")[0].split())[:300]
             raise CommandFailed(
-                f"the sample cannot be read as {sample.kind}: {told}", REFUSED
+                f"the sample cannot be read as {sample.kind}: {reported}", REFUSED
             ) from None
         rows = number_of(connection, "SELECT count(*) FROM sample")
         keys = sample.kind in ("json", "jsonl")
@@ -127,8 +127,8 @@ def profile(sample: SampleObject) -> Profile:
 def _why_none(loaded: Loaded, left_out: Sequence[LeftOut]) -> str:
     names = loaded.names
     if names and len(left_out) == len(names):
-        told = "; ".join(f"{field.source[:80]!r}: {field.why}" for field in left_out[:5])
-        return f"the sample has no column that a contract can name: {told}"
+        reported = "; ".join(f"{field.source[:80]!r}: {field.why}" for field in left_out[:5])
+        return f"the sample has no column that a contract can name: {reported}"
     has = ", ".join(names)[:400] or "nothing"
     if loaded.unreadable and loaded.format["type"] == "csv":
         return (

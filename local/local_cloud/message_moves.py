@@ -153,8 +153,8 @@ class MessageMoves(JsonService):
         sqs, name = self._clients.get("sqs"), "RedrivePolicy"
         found = []
         for url in sqs.list_queues().get("QueueUrls", []):
-            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-            policy = json.loads(answer.get("Attributes", {}).get(name) or "{}")
+            response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+            policy = json.loads(response.get("Attributes", {}).get(name) or "{}")
             if policy.get("deadLetterTargetArn") == dead_letters:
                 found.append(str(url))
         return found

@@ -104,7 +104,7 @@ class Substrate:
         """
         deadline = time.monotonic() + timeout_seconds
         other_ports = _OTHER_PORTS
-        while not self._answers():
+        while not self._responses():
             status = self._process.poll() if self._process else 0
             if status is not None:
                 if not other_ports or not _IN_USE.search(self._log_tail()):
@@ -152,7 +152,7 @@ class Substrate:
             "MINISTACK_VERSION": self._token,
         }
 
-    def _answers(self) -> bool:
+    def _responses(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             connection.request("GET", _HEALTH_PATH)

@@ -144,13 +144,13 @@ def _surrogates(value: Any, place: Place = ()) -> Iterator[Place]:
 
 def refusal(file: str, problems: Sequence[Problem]) -> InvalidDataset:
     """The error with every problem; of a hopeless file the first hundred, as it travels far."""
-    told = [
+    reported = [
         Problem(_printable(one.path), _printable(one.message), one.value and _printable(one.value))
         for one in problems[:PROBLEMS_AT_MOST]
     ]
-    if len(problems) > len(told):
-        told.append(Problem("file", f"has {len(problems) - len(told)} more problems"))
-    return InvalidDataset(file, told)
+    if len(problems) > len(reported):
+        reported.append(Problem("file", f"has {len(problems) - len(reported)} more problems"))
+    return InvalidDataset(file, reported)
 
 
 def _printable(text: str) -> str:

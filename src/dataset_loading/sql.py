@@ -157,8 +157,8 @@ class Binder:
                 problems.append(f"write columns by their bare names, not {_shown(column)}")
             elif column.name.lower() not in self._columns:
                 hint = "; text goes in single quotes" if column.this.quoted else ""
-                told = unknown("column", column.name, self._columns, self._sources)
-                problems.append(told + hint)
+                reported = unknown("column", column.name, self._columns, self._sources)
+                problems.append(reported + hint)
         if problems:
             raise SqlError("; ".join(dict.fromkeys(problems)))
 
@@ -182,8 +182,8 @@ class Binder:
         """The engine's message without what points into our wrapping of the SQL."""
         column = _UNKNOWN_COLUMN.search(message)
         if column is None:
-            told = message.partition("\n\n")[0].partition("\n\tCandidate functions")[0]
-            return " ".join(told.split())
+            reported = message.partition("\n\n")[0].partition("\n\tCandidate functions")[0]
+            return " ".join(reported.split())
         found = _CANDIDATES.search(message)
         bindings = re.findall(r'"([^"]+)"', found[1]) if found else []
         every = [name for columns in self._tables.values() for name in columns]

@@ -129,8 +129,8 @@ class Batch:
             return
         if result.status is not RunStatus.FAILED:
             return
-        hopeless = result.items is not None and not result.units.failed
-        if hopeless and result.files_error is None:
+        non_retryable = result.items is not None and not result.units.failed
+        if non_retryable and result.files_error is None:
             # Every batch is stored, but too many items were rejected: they would be again.
             self._reject(record, result.reason or "too many items rejected", plan.request.run_id)
         else:

@@ -21,7 +21,7 @@ from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.table import Ledger
 from ledger.units import units_of
 from publishing.lineage import PublishedRun
-from publishing.place import manifest_pieces
+from publishing.place import manifest_chunks
 from runs.outcome import is_tolerated
 from runs.units import IN_MEMORY_BYTES, OutputLocations, unit_outcomes
 from runtime import clients, s3
@@ -213,7 +213,7 @@ def partitions_of(lines: Iterable[bytes]) -> list[dict[str, str | None]]:
 def manifest_file(manifest: OutputManifest, lines: Iterator[bytes]) -> IO[bytes]:
     """The whole document; the caller closes it."""
     file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  (the caller closes it)
-    for piece in manifest_pieces(manifest, lines):
-        file.write(piece)
+    for chunk in manifest_chunks(manifest, lines):
+        file.write(chunk)
     file.seek(0)
     return file

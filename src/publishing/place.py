@@ -126,7 +126,7 @@ class OutputPlace:
         return layout.output_manifest_key(self.prefix, run_id)
 
 
-def manifest_pieces(manifest: OutputManifest, lines: Iterator[bytes]) -> Iterator[bytes]:
+def manifest_chunks(manifest: OutputManifest, lines: Iterator[bytes]) -> Iterator[bytes]:
     """The text of a manifest; its last field, `files`, has a line for each file.
 
     Args:

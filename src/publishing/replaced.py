@@ -103,10 +103,10 @@ class Replacing:
             with clients.translated(
                 f"removing replaced files of s3://{bucket}/{self.place.prefix}"
             ):
-                answer = clients.client("s3").delete_objects(
+                response = clients.client("s3").delete_objects(
                     Bucket=bucket, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
                 )
-            if failed := answer.get("Errors"):
+            if failed := response.get("Errors"):
                 one = failed[0]
                 raise PipelineError(
                     f"{len(failed)} replaced files were not removed, the first is"

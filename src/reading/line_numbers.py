@@ -32,7 +32,7 @@ class LineNumbers:
         found = bisect_right(self._places, number)
         return number + self._totals[found - 1]
 
-    def add_tall(self, number: int, breaks: int) -> None:
+    def add_multiline(self, number: int, breaks: int) -> None:
         """A row with so many line breaks in its values."""
         self._add(number + 1, breaks)
 
@@ -68,14 +68,14 @@ def line_numbers(
     for line, line_count in heapq.merge(gaps, empty):
         while breaks and lines.line_of(number) < line:
             end = lines.line_of(number) + breaks
-            lines.add_tall(number, breaks)
+            lines.add_multiline(number, breaks)
             number, breaks = next(waiting, (0, 0))
         if line_count:
             end = line + line_count - 1
         if line_count or line > end:
             lines.add_gap(line, line_count or 1)
     while breaks:
-        lines.add_tall(number, breaks)
+        lines.add_multiline(number, breaks)
         number, breaks = next(waiting, (0, 0))
     return lines
 

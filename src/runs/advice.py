@@ -40,7 +40,7 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
             ),
         ),
     }
-    return (*_warehouse(result), *(steps.get(result.outcome) or _mend(request, result)))
+    return (*_warehouse(result), *(steps.get(result.outcome) or _correct(request, result)))
 
 
 def _warehouse(result: RunResult) -> tuple[NextStep, ...]:
@@ -54,11 +54,11 @@ def _warehouse(result: RunResult) -> tuple[NextStep, ...]:
     return (NextStep(why=why, command=_pipeline("jobs", result.run_id)),)
 
 
-def _mend(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
+def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
     """Of a run that failed, or succeeded with losses: what was lost, each kind with its way."""
     steps: list[NextStep] = []
     if not result.units.total:
-        return (*_before_units(result), NextStep(why=_ONCE_MENDED, command=run_command(request)))
+        return (*_before_units(result), NextStep(why=_ONCE_CORRECTED, command=run_command(request)))
     for failure in {unit.failure.stage: unit.failure for unit in result.failures[::-1]}.values():
         steps.append(_look_into(result.run_id, failure))
     if result.rows.rejected:
@@ -123,7 +123,7 @@ def _rejected(result: RunResult) -> list[NextStep]:
     ]
 
 
-_ONCE_MENDED: Final = "Once that is mended, ask again:"
+_ONCE_CORRECTED: Final = "Once that is mended, ask again:"
 
 
 def _retry(request: RunRequest, result: RunResult) -> NextStep:

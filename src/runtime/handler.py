@@ -93,7 +93,7 @@ def step_handler(
             trace = {**_trace_keys(event), "request_id": context.aws_request_id}
             with logger.append_context_keys(**trace):
                 try:
-                    answer = function(_parse(message_class, event))
+                    response = function(_parse(message_class, event))
                 except PipelineError as error:
                     logger.warning("step failed", extra={"error": repr(error)})
                     raise
@@ -102,7 +102,7 @@ def step_handler(
                     raise
                 finally:
                     flush_metrics()
-            return None if answer is None else answer.to_json()
+            return None if response is None else response.to_json()
 
         vars(handler)["message_class"] = message_class  # compared with the step's declaration
         return handler

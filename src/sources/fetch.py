@@ -126,14 +126,14 @@ def compression_of(file_format: Format, key: str) -> str:
 def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
     condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
     try:
-        answer = clients.client("s3").get_object(Bucket=bucket, Key=key, **condition)
+        response = clients.client("s3").get_object(Bucket=bucket, Key=key, **condition)
     except ClientError as error:
         if clients.error_code(error) in ("PreconditionFailed", "412"):
             raise InvalidData(
                 f"{url} has changed since the run listed it; start a new run for it"
             ) from error
         raise
-    return cast(BinaryIO, answer["Body"])
+    return cast(BinaryIO, response["Body"])
 
 
 def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:

@@ -114,14 +114,14 @@ class _Writer:
         key = layout.item_batch_key(self._run_id, batch.first)
         body = "".join(f"{item}\n" for item in batch.items).encode("utf-8", "surrogateescape")
         with clients.translated(f"writing s3://{self._bucket}/{key}"):
-            answer = self._client.put_object(
+            response = self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/x-ndjson"
             )
         return ManifestEntry(
             bucket=self._bucket,
             key=key,
             size=len(body),
-            etag=answer["ETag"].strip('"'),
+            etag=response["ETag"].strip('"'),
             last_modified=self._array.last_modified,
             items=len(batch.items),
         )
@@ -146,13 +146,13 @@ class _Ranges(io.RawIOBase):
             return 0
         with clients.translated(f"reading {entry.url}"):
             try:
-                answer = clients.client("s3").get_object(
+                response = clients.client("s3").get_object(
                     Bucket=entry.bucket,
                     Key=entry.key,
                     Range=f"bytes={first}-{last}",
                     IfMatch=f'"{entry.etag}"',
                 )
-                data = answer["Body"].read()
+                data = response["Body"].read()
             except ClientError as error:
                 if clients.error_code(error) in ("PreconditionFailed", "412"):
                     raise InvalidData(

@@ -144,20 +144,20 @@ class _Cut:
 
     def __init__(self, cutter: Cutter, blocks: Iterable[bytes]) -> None:
         self._made = cutter.made
-        self._pieces = cutter.cut(blocks)
+        self._chunks = cutter.cut(blocks)
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self._pieces
+        return self._chunks
 
     @property
     def size(self) -> int:
         """Bytes; reads what has not come yet."""
-        deque(self._pieces, maxlen=0)
+        deque(self._chunks, maxlen=0)
         return sum(chunk.path.stat().st_size for chunk in self._made)
 
     def text(self) -> Iterator[bytes]:
         """All of it; the chunks go."""
-        deque(self._pieces, maxlen=0)
+        deque(self._chunks, maxlen=0)
         return blocks_of(self._made)
 
 

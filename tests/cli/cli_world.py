@@ -48,8 +48,8 @@ class History:
         more = {"Name": name, **({"ParentId": parent} if parent else {})}
         function = {"FunctionName": name, "Input": {"Payload": "{}", "Truncated": False}}
         self.add("ChainedInvokeStarted", operation_id, details=function, **more)
-        answer = {"Result": {"Payload": result, "Truncated": False}}
-        self.add("ChainedInvokeSucceeded", operation_id, details=answer, **more)
+        response = {"Result": {"Payload": result, "Truncated": False}}
+        self.add("ChainedInvokeSucceeded", operation_id, details=response, **more)
 
     def failed_invoke(self, operation_id: str, name: str, parent: str | None = None) -> None:
         more = {"Name": name, **({"ParentId": parent} if parent else {})}
@@ -117,10 +117,10 @@ class World:
     def sent(self) -> list[str]:
         """Bodies on the processing queue."""
         queue = self.deployment.outputs["DataProcessingQueueUrl"]
-        answer = self.deployment.client("sqs").receive_message(
+        response = self.deployment.client("sqs").receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10
         )
-        return [message["Body"] for message in answer.get("Messages", [])]
+        return [message["Body"] for message in response.get("Messages", [])]
 
 
 def make_deployment(functions: FakeLambda) -> Deployment:

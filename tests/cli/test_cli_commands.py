@@ -77,7 +77,7 @@ def test_without_a_deployment_it_says_what_to_do(
     assert "--stack" in result.output
 
 
-def test_a_local_cloud_that_no_longer_runs_is_told(
+def test_a_local_cloud_that_no_longer_runs_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".local").mkdir()
@@ -252,7 +252,7 @@ def test_history_by_run_and_by_execution(local: World) -> None:
     assert document["operations"][0]["name"] == "claim-run"
 
 
-def test_a_history_that_is_gone_is_told(local: World) -> None:
+def test_a_history_that_is_gone_is_reported(local: World) -> None:
     local.put_run()
 
     result = pipeline("history", "run-1")
@@ -293,7 +293,7 @@ def test_a_valid_contract_shows_the_columns_of_its_result(tmp_path: Path) -> Non
     assert document["valid"] is True
 
 
-def test_a_broken_contract_tells_every_problem(tmp_path: Path) -> None:
+def test_a_broken_contract_reports_every_problem(tmp_path: Path) -> None:
     file = tmp_path / "orders.yaml"
     file.write_text(CONTRACT.replace("decimal(12,2)", "money").replace("source:", "sauce:"))
 

@@ -17,20 +17,20 @@ from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 class Reaper:
     """Takes one call and gives one answer."""
 
-    def __init__(self, answer: Any, **more: Any) -> None:
-        self.answer, self.more = answer, more
+    def __init__(self, response: Any, **more: Any) -> None:
+        self.response, self.more = response, more
         self.asked: list[dict[str, Any]] = []
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         assert FunctionName == "reaper"
         self.asked.append(json.loads(Payload))
-        return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), **self.more}
+        return {"Payload": io.BytesIO(json.dumps(self.response).encode()), **self.more}
 
 
 @pytest.fixture
 def deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def with_reaper(answer: Any, **more: Any) -> Reaper:
-        reaper = Reaper(answer, **more)
+    def with_reaper(response: Any, **more: Any) -> Reaper:
+        reaper = Reaper(response, **more)
         outputs = {**world.deployment.outputs, "ReaperFunctionArn": "reaper"}
         deployment = replace(world.deployment, outputs=outputs, _clients={"lambda": reaper})
         monkeypatch.setattr(stop_command, "find_deployment", lambda *_: deployment)
@@ -40,7 +40,7 @@ def deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
-    answer = {
+    response = {
         "runId": "run-1",
         "outcome": "STOPPING",
         "status": "RUNNING",
@@ -49,7 +49,7 @@ def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
         "jobsEndedBefore": {"job-3": "SUCCEEDED"},
         "jobsGoingOn": {"job-2": "GLUE says STOPPING"},
     }
-    reaper = deployed(answer)
+    reaper = deployed(response)
 
     result = pipeline("stop", "run-1", "--reason", "wrong [input]")
 
@@ -67,7 +67,7 @@ def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "text"),
+    ("response", "code", "text"),
     [
         ({"outcome": "STOPPED", "status": "STOPPED"}, SUCCEEDED, "run run-1 is STOPPED"),
         ({"outcome": "ENDED", "status": "SUCCEEDED"}, REFUSED, "nothing to stop: run run-1 has"),
@@ -75,9 +75,9 @@ def test_the_decision_and_its_jobs_are_reported(deployed: Any) -> None:
     ],
 )
 def test_each_outcome_has_its_exit_status(
-    deployed: Any, answer: dict[str, Any], code: int, text: str
+    deployed: Any, response: dict[str, Any], code: int, text: str
 ) -> None:
-    deployed({"runId": "run-1", **answer})
+    deployed({"runId": "run-1", **response})
 
     result = pipeline("stop", "run-1")
 
@@ -85,13 +85,13 @@ def test_each_outcome_has_its_exit_status(
 
 
 def test_json_is_the_response(deployed: Any) -> None:
-    answer = {"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED", "reason": "wrong"}
-    deployed(answer)
+    response = {"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED", "reason": "wrong"}
+    deployed(response)
 
     document = json.loads(pipeline("stop", "run-1", "--json").output)
 
     assert document == {
-        **answer,
+        **response,
         "requestedAt": None,
         "jobsCancelled": [],
         "jobsEndedBefore": [],

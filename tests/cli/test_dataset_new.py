@@ -97,7 +97,7 @@ def test_text_with_semicolons_in_another_encoding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_encodings_and_compression_are_told_by_the_bytes(
+def test_encodings_and_compression_are_reported_by_the_bytes(
     tmp_path: Path, encoding: str, packed: bool
 ) -> None:
     data = "id,name\n1,Käthe\n2,José\n".encode(encoding)
@@ -106,9 +106,9 @@ def test_encodings_and_compression_are_told_by_the_bytes(
 
     dataset, _ = proposed(path)
 
-    told = dataset.format.to_json()
-    assert told["encoding"] == encoding.removesuffix("-sig")
-    assert told["compression"] == ("gzip" if packed else "auto")
+    reported = dataset.format.to_json()
+    assert reported["encoding"] == encoding.removesuffix("-sig")
+    assert reported["compression"] == ("gzip" if packed else "auto")
     assert list(columns(dataset)) == ["id", "name"]
 
 
@@ -200,7 +200,7 @@ def test_two_columns_are_the_key_where_none_is_alone(tmp_path: Path) -> None:
     assert dataset.targets.dynamodb.key == ("day", "shop")
 
 
-def test_rows_that_nothing_tells_apart_get_a_key_of_all_they_hold(tmp_path: Path) -> None:
+def test_rows_that_nothing_reports_apart_get_a_key_of_all_they_hold(tmp_path: Path) -> None:
     path = tmp_path / "same.csv"
     path.write_text("a,b,c\n" + "x,y,z\n" * 3)
 
@@ -231,7 +231,7 @@ def test_a_proposal_is_as_lenient_as_its_sample_was_dirty(tmp_path: Path) -> Non
         ("in/Big Shop/a.csv", "in/Big Shop/", None, "big_shop"),
     ],
 )
-def test_an_object_in_s3_tells_where_its_siblings_lie(
+def test_an_object_in_s3_reports_where_its_siblings_lie(
     local: World, key: str, prefix: str, partition: str | None, name: str
 ) -> None:
     local.deployment.client("s3").put_object(Bucket="data", Key=key, Body=b"id\n1\n2\n")

@@ -27,9 +27,9 @@ SMALL: dict[str, Any] = {
 
 
 def test_the_schema_that_ships_is_current() -> None:
-    told = "write it anew: pipeline dataset schema > datasets/dataset.schema.json"
+    reported = "write it anew: pipeline dataset schema > datasets/dataset.schema.json"
 
-    assert (ROOT / SCHEMA_FILE).read_text(encoding="utf-8") == schema_text(), told
+    assert (ROOT / SCHEMA_FILE).read_text(encoding="utf-8") == schema_text(), reported
 
 
 def test_the_command_prints_the_schema() -> None:

@@ -145,7 +145,7 @@ def test_nothing_is_left_running_after_an_interruption(tmp_path: Path, signal_nu
     assert eventually(lambda: not any(alive(child) for child in children))
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start(tmp_path, "--port", str(taken.getsockname()[1]))
         _, errors = process.communicate(timeout=60)

@@ -21,7 +21,7 @@ TEMPLATE = {
 
 
 @pytest.mark.usefixtures("world")
-def test_a_stack_tells_its_outputs_and_parameters() -> None:
+def test_a_stack_reports_its_outputs_and_parameters() -> None:
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(StackName="pipeline", TemplateBody=json.dumps(TEMPLATE))
 

@@ -17,9 +17,9 @@ from contracts.run import ItemTotals, RunResult, RunStatus
 from contracts.steps import RunStep, Steps
 
 
-def said(name: str, answer: object) -> str:
+def said(name: str, response: object) -> str:
     history = History()
-    history.invoke("a", name, json.dumps(answer))
+    history.invoke("a", name, json.dumps(response))
     operations = read_history(history.events).operations
     return describe(operations[0], operations)
 
@@ -39,7 +39,7 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "words"),
+    ("name", "response", "words"),
     [
         ("submit-job", JOB.to_json(), "clean SUBMITTED, job 20261120T081500Z-3f9c2a1b"),
         ("list-urls", MANIFEST.to_json(), "3 objects, 4,096 bytes"),
@@ -74,8 +74,8 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
         ("an-operation-of-another-version", {"x": 1}, ""),
     ],
 )
-def test_an_answer_in_words(name: str, answer: object, words: str) -> None:
-    assert said(name, answer) == words
+def test_a_response_in_words(name: str, response: object, words: str) -> None:
+    assert said(name, response) == words
 
 
 def test_a_new_response_is_shown_by_its_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,11 +106,11 @@ def test_a_callback_under_way_names_the_stage_of_the_job_it_waits_for() -> None:
     assert describe(operations[0], operations) == "clean under way"
 
 
-def test_a_callback_that_was_answered_tells_the_job() -> None:
+def test_a_callback_that_was_completed_reports_the_job() -> None:
     history = History()
     history.add("CallbackStarted", "c", Name="await-job", details={"CallbackId": "id-1"})
-    answer = JOB.model_copy(update={"state": JobState.SUCCEEDED}).to_json()
-    result = {"Result": {"Payload": json.dumps(answer)}}
+    response = JOB.model_copy(update={"state": JobState.SUCCEEDED}).to_json()
+    result = {"Result": {"Payload": json.dumps(response)}}
     history.add("CallbackSucceeded", "c", Name="await-job", details=result)
     operations = read_history(history.events).operations
     assert describe(operations[0]) == "clean SUCCEEDED, job 20261120T081500Z-3f9c2a1b"

@@ -166,7 +166,7 @@ def test_events_of_a_later_version_of_the_service_are_passed_over() -> None:
     assert read_history(history.events).status == "SUCCEEDED"
 
 
-def test_a_failed_execution_tells_its_error() -> None:
+def test_a_failed_execution_reports_its_error() -> None:
     history = History()
     error = {"Payload": {"ErrorType": "RunFailed", "ErrorMessage": "run r failed"}}
     history.add("ExecutionStarted", "execution", details={})

@@ -361,7 +361,7 @@ def test_the_report_of_a_demo(world: World, report: str) -> None:
 
 
 def test_stop(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = {
+    response = {
         "runId": "run-1",
         "outcome": "STOPPED",
         "status": "STOPPED",
@@ -370,7 +370,7 @@ def test_stop(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
         "jobsEndedBefore": {"job-3": "SUCCEEDED"},
         "jobsGoingOn": {"job-2": "GLUE says STOPPING"},
     }
-    reaper_as(local, monkeypatch, answer)
+    reaper_as(local, monkeypatch, response)
 
     stopped = printed("stop", "run-1")
 
@@ -381,12 +381,12 @@ def test_stop(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert printed("stop", "run-1", status=2)["outcome"] == "ENDED"
 
 
-def reaper_as(local: World, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
+def reaper_as(local: World, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any]) -> None:
     """Have the reaper return this."""
 
     class Reaper:
         def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: ARG002, N803
-            return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+            return {"Payload": io.BytesIO(json.dumps(response).encode())}
 
     outputs = {**local.deployment.outputs, "ReaperFunctionArn": "reaper"}
     with_reaper = replace(local.deployment, outputs=outputs, _clients={"lambda": Reaper()})

@@ -11,7 +11,7 @@ from cli_world import pipeline
 from proposals import proposed
 
 
-def test_columns_that_no_contract_can_name_are_told(tmp_path: Path) -> None:
+def test_columns_that_no_contract_can_name_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_text("id,order date,ID,,n\n1,x,2,,1\n2,y,3,,2\n")
 
@@ -40,7 +40,7 @@ def test_columns_get_names_and_keep_those_of_the_file(tmp_path: Path) -> None:
     }
 
 
-def test_keys_of_json_are_kept_as_they_are(tmp_path: Path) -> None:
+def test_keys_of_json_are_stored_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "names.jsonl"
     record = {"orderId": 1, "Order ID": 2, 'a"b\u2028c': 3, "id": 4, "ID": 5, "": 6, "*": 7}
     path.write_text(json.dumps(record, ensure_ascii=False))
@@ -115,7 +115,7 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
 
 @pytest.mark.usefixtures("local")
 @pytest.mark.parametrize(
-    ("sample", "told"),
+    ("sample", "reported"),
     [
         ("s3://data/nothing.csv", "cannot be read"),
         ("s3://data", "not an S3 URL"),
@@ -136,7 +136,7 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
     ],
 )
 def test_what_is_no_sample_is_refused_with_the_reason(
-    tmp_path: Path, sample: str, told: str
+    tmp_path: Path, sample: str, reported: str
 ) -> None:
     (tmp_path / "empty.csv").touch()
     (tmp_path / "header.csv").write_text("a,b\n")
@@ -157,4 +157,4 @@ def test_what_is_no_sample_is_refused_with_the_reason(
     result = pipeline("dataset", "new", path)
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert reported in result.output

@@ -72,7 +72,7 @@ def test_the_report_counts_warned_rows_beside_the_sum() -> None:
     assert "Run run-1 of orders SUCCEEDED with losses" in text
 
 
-def test_rows_that_a_newer_run_has_stored_are_told_beside_the_sum() -> None:
+def test_rows_that_a_newer_run_has_stored_are_reported_beside_the_sum() -> None:
     rows = {"rows_in": 5, "stored": 5, "superseded": 2}
     console = Console(width=200, file=io.StringIO(), record=True, markup=False)
     print_report(console, Report(snapshot({**RUN, "rows": rows}, {**STORED, "rows": rows})))

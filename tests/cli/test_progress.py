@@ -53,7 +53,7 @@ def news(lines: Lines, of: Snapshot) -> list[str]:
     return [" ".join(line.split()) for line in lines.news(of)]
 
 
-def test_each_news_is_told_once() -> None:
+def test_each_news_is_reported_once() -> None:
     lines, history = Lines(), a_history()
 
     assert news(lines, Snapshot("r")) == ["0.0 s waiting for the queue to deliver the message"]
@@ -65,7 +65,7 @@ def test_each_news_is_told_once() -> None:
     assert news(lines, snapshot(history=history)) == []
 
 
-def test_a_unit_that_ended_tells_its_rows() -> None:
+def test_a_unit_that_ended_reports_its_rows() -> None:
     (line,) = [line for line in news(Lines(), snapshot(unit(0))) if "unit STORED" in line]
 
     assert line == (
@@ -73,7 +73,7 @@ def test_a_unit_that_ended_tells_its_rows() -> None:
     )
 
 
-def test_a_unit_that_failed_tells_where_and_why() -> None:
+def test_a_unit_that_failed_reports_where_and_why() -> None:
     failure = {"stage": "validate", "error_type": "InvalidData", "message": "40% rejected"}
     (line,) = [
         line
@@ -84,7 +84,7 @@ def test_a_unit_that_failed_tells_where_and_why() -> None:
     assert line.endswith("at validate: InvalidData: 40% rejected")
 
 
-def test_a_run_that_goes_on_elsewhere_is_told() -> None:
+def test_a_run_that_goes_on_elsewhere_is_reported() -> None:
     lines = Lines()
     list(lines.news(snapshot()))
     moved = Run.from_item({**_plain(RUN), "holder": "arn:twin"})

@@ -38,7 +38,7 @@ def test_rows_of_one_unit_or_rule_for_programs(quarantine: Quarantine) -> None:
     assert bad["rules"] == [{"rule": "malformed", "column": None, "rows": 1}]
 
 
-ASIDE: dict[str, Any] = {
+UNSTORABLE: dict[str, Any] = {
     "source": "s3://data/landing/visits/a.csv",
     "rule": "key-unique",
     "column": "visit_id",
@@ -48,12 +48,15 @@ ASIDE: dict[str, Any] = {
 }
 
 
-def test_rows_that_no_store_takes_are_shown_with_the_others_and_mended_likewise(
+def test_rows_that_no_store_takes_are_shown_with_the_others_and_corrected_likewise(
     quarantine: Quarantine,
 ) -> None:
     made = {"visit_id": "V2", "length": "300"}
-    result = {**{k: v for k, v in ASIDE.items() if k not in ("row", "valid_row")}, "result": made}
-    quarantine.reject(BROKEN).set_aside(ASIDE, result)
+    result = {
+        **{k: v for k, v in UNSTORABLE.items() if k not in ("row", "valid_row")},
+        "result": made,
+    }
+    quarantine.reject(BROKEN).set_aside(UNSTORABLE, result)
 
     shown = pipeline("rejected", "run-1").output
     assert "3 rejected rows (key-unique visit_id 2, type minutes 1)" in shown
@@ -65,11 +68,11 @@ def test_rows_that_no_store_takes_are_shown_with_the_others_and_mended_likewise(
     rows = quarantine.written()
     assert [row["unit"] for row in rows] == ["00000-000"] * 3
     known, unknown = (row for row in rows if row["rule"] == "key-unique")
-    assert known["values"] == ASIDE["row"]
-    assert (unknown["values"], unknown["result"]) == (dict.fromkeys(ASIDE["row"]), made)
+    assert known["values"] == UNSTORABLE["row"]
+    assert (unknown["values"], unknown["result"]) == (dict.fromkeys(UNSTORABLE["row"]), made)
 
 
-def test_units_that_failed_have_more_to_mend_than_their_rejected_rows(
+def test_units_that_failed_have_more_to_fix_than_their_rejected_rows(
     quarantine: Quarantine,
 ) -> None:
     quarantine.reject(BROKEN).reject(BROKEN, unit="00000-001")
@@ -78,9 +81,9 @@ def test_units_that_failed_have_more_to_mend_than_their_rejected_rows(
         status = "FAILED" if more else "STORED"
         quarantine.world.put({"run_id": "run-1", "item": f"UNIT#{unit}", "status": status, **more})
 
-    told = pipeline("rejected", "run-1").output
+    reported = pipeline("rejected", "run-1").output
 
-    assert "1 of these units failed (00000-001): none of their rows are stored" in told
+    assert "1 of these units failed (00000-001): none of their rows are stored" in reported
     assert (
         "of these units failed" not in pipeline("rejected", "run-1", "--unit", "00000-000").output
     )
@@ -101,7 +104,9 @@ def test_a_run_that_never_read_its_contract(local: World) -> None:
     assert "ended before it read one" in result.output
 
 
-def test_the_file_has_each_rows_values_as_far_as_they_can_be_told(quarantine: Quarantine) -> None:
+def test_the_file_has_each_rows_values_as_far_as_they_can_be_reported(
+    quarantine: Quarantine,
+) -> None:
     quarantine.reject(BROKEN, AS_TEXT, MALFORMED)
 
     rows = quarantine.written()

@@ -121,7 +121,7 @@ def printed(report: Report) -> str:
     return console.export_text()
 
 
-def test_the_report_tells_all_that_a_run_left_behind(
+def test_the_report_reports_all_that_a_run_left_behind(
     warehouse: tuple[Deployment, FakeWarehouse],
 ) -> None:
     put_results()
@@ -170,7 +170,7 @@ def test_without_a_warehouse_nothing_is_asked(world: World) -> None:
         (ROWS, {**ROWS, "rows_in": 10, "stored": 6}),  # a run that is not the sum of its units
     ],
 )
-def test_counts_that_do_not_add_up_are_told(
+def test_counts_that_do_not_add_up_are_reported(
     unit_rows: dict[str, int], run_rows: dict[str, int]
 ) -> None:
     report = Report(a_snapshot({**RUN, "rows": run_rows}, {**UNIT, "rows": unit_rows}))
@@ -189,7 +189,7 @@ def test_a_failed_unit_takes_no_part_in_the_sum() -> None:
     assert "validate: InvalidData: [40%]" in printed(report)
 
 
-def test_the_items_of_an_array_are_told_by_outcome() -> None:
+def test_the_items_of_an_array_are_reported_by_outcome() -> None:
     items = {"total": 1200, "stored": 1000, "rejected": 150, "failed": 50}
 
     text = printed(Report(a_snapshot({**RUN, "items": items})))

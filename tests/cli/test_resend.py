@@ -17,11 +17,11 @@ from scratch_duckdb import connect
 from sources import zstd
 
 
-def test_mended_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:
+def test_corrected_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:
     quarantine.reject(BROKEN, MALFORMED).written()
     quarantine.file.write_text(quarantine.file.read_text().replace('"many"', "12"))
 
-    answer = quarantine.resend()
+    response = quarantine.resend()
 
     ((key, body),) = quarantine.resent().items()
     rows = list(csv.reader(io.StringIO(body.decode())))
@@ -36,10 +36,10 @@ def test_mended_rows_become_an_object_and_a_run(quarantine: Quarantine) -> None:
         "inputUrl": f"s3://data/{key}",
         "query": "minutes > 1",
         "index": "late",
-        "runId": answer["runId"],
+        "runId": response["runId"],
     }
-    assert answer["rows"] == 2
-    assert answer["runId"].startswith("run-1-mend-")
+    assert response["rows"] == 2
+    assert response["runId"].startswith("run-1-mend-")
 
 
 def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> None:
@@ -54,7 +54,7 @@ def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "sent"),
+    ("status", "reported", "sent"),
     [
         ("SUCCEEDED", "nothing was sent: these rows were", 0),
         ("RUNNING", "which goes on", 0),
@@ -62,7 +62,7 @@ def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> 
     ],
 )
 def test_what_was_sent_before_is_not_sent_for_nothing(
-    quarantine: Quarantine, status: str, told: str, sent: int
+    quarantine: Quarantine, status: str, reported: str, sent: int
 ) -> None:
     quarantine.correct({"visit_id": "v1"})
     run_id = quarantine.resend()["runId"]
@@ -72,7 +72,7 @@ def test_what_was_sent_before_is_not_sent_for_nothing(
     result = pipeline("resend", str(quarantine.file), "--run", "run-1")
 
     assert result.exit_code == 0, result.output
-    assert told in result.output
+    assert reported in result.output
     assert len(quarantine.world.sent()) == sent
 
 
@@ -89,19 +89,19 @@ def test_a_resend_that_broke_off_is_repeated_to_the_same_end(
     client = quarantine.world.deployment.client("s3" if operation == "put_object" else "sqs")
     done = getattr(client, operation)
 
-    def lose_the_answer(**arguments: Any) -> None:
+    def lose_the_response(**arguments: Any) -> None:
         done(**arguments)
         raise ConnectionError("the answer was lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(client, operation, lose_the_answer)
+        patch.setattr(client, operation, lose_the_response)
         broken = pipeline("resend", str(quarantine.file), "--run", "run-1")
-    answer = quarantine.resend()
+    response = quarantine.resend()
 
     assert isinstance(broken.exception, ConnectionError)
     assert len(quarantine.resent()) == 1
     assert {json.loads(message)["runId"] for message in quarantine.world.sent()} == {
-        answer["runId"]
+        response["runId"]
     }
 
 
@@ -172,7 +172,7 @@ def test_rows_for_a_parquet_dataset(quarantine: Quarantine, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("", "there are no rows"),
         ('\n{"values": \n', "line 2: is not JSON"),
@@ -184,34 +184,34 @@ def test_rows_for_a_parquet_dataset(quarantine: Quarantine, tmp_path: Path) -> N
         ('{"a": 1}\n' * 30, "and 10 more lines"),
     ],
 )
-def test_what_cannot_be_sent_is_told_line_by_line(
-    quarantine: Quarantine, text: str, told: str
+def test_what_cannot_be_sent_is_reported_line_by_line(
+    quarantine: Quarantine, text: str, reported: str
 ) -> None:
     quarantine.file.write_text(text)
 
     result = pipeline("resend", str(quarantine.file), "--run", "run-1")
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert reported in result.output
     assert not quarantine.resent()
     assert not quarantine.world.sent()
 
 
 @pytest.mark.parametrize(
-    ("contract", "told"),
+    ("contract", "reported"),
     [
         ({"format": {"encoding": "latin-1"}}, "'Ж' is no character of latin-1"),
     ],
 )
-def test_what_the_format_cannot_hold_is_told(
-    quarantine: Quarantine, contract: dict[str, Any], told: str
+def test_what_the_format_cannot_hold_is_reported(
+    quarantine: Quarantine, contract: dict[str, Any], reported: str
 ) -> None:
     quarantine.freeze(**contract).correct({"visit_id": "Ж"})
 
     result = pipeline("resend", str(quarantine.file), "--run", "run-1")
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert reported in result.output
     assert not quarantine.resent()
 
 

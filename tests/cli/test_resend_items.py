@@ -20,21 +20,21 @@ def of_items(quarantine: Quarantine, **array: Any) -> Quarantine:
     key = layout.dataset_snapshot_key("run-1")
     stored = quarantine.world.deployment.client("s3").get_object(Bucket="data", Key=key)
     snapshot = DatasetSnapshot.from_json(json.loads(stored["Body"].read()))
-    told = ItemArray(items_per_batch=7, megabytes=10, **array)
-    changed = snapshot.model_copy(update={"array": told, "query": None})
+    reported = ItemArray(items_per_batch=7, megabytes=10, **array)
+    changed = snapshot.model_copy(update={"array": reported, "query": None})
     quarantine.put(key, json.dumps(changed.to_json()).encode())
     return quarantine
 
 
 @pytest.mark.parametrize("compression", ["auto", "gzip"])
-def test_mended_items_become_an_array_and_a_run_over_its_items(
+def test_corrected_items_become_an_array_and_a_run_over_its_items(
     local: World, tmp_path: Path, compression: str
 ) -> None:
     quarantine = Quarantine(local, tmp_path).freeze(format={"type": "jsonl"})
     of_items(quarantine, compression=compression)
     quarantine.correct({"visit_id": "v1", "minutes": 3}, {"visit_id": "v2", "minutes": 4})
 
-    answer = quarantine.resend()
+    response = quarantine.resend()
 
     ((key, body),) = quarantine.resent().items()
     text = gzip.decompress(body) if compression == "gzip" else body
@@ -44,6 +44,6 @@ def test_mended_items_become_an_array_and_a_run_over_its_items(
         "datasetName": "visits",
         "inputUrl": f"s3://data/{key}",
         "index": "late",
-        "runId": answer["runId"],
+        "runId": response["runId"],
         "itemsPerBatch": 7,
     }

@@ -74,7 +74,7 @@ def put_results(world: World, *outcomes: UnitOutcome, **fields: Any) -> bytes:
     return body
 
 
-def test_the_outcome_is_told_with_evidence_and_what_to_do(local: World) -> None:
+def test_the_outcome_is_reported_with_evidence_and_what_to_do(local: World) -> None:
     put_results(local, unit(0), unit(1, status=UnitStatus.FAILED, failure=FAILURE))
 
     result = pipeline("results", "run-1")
@@ -117,7 +117,7 @@ def test_of_many_units_those_with_losses_are_shown_first(local: World) -> None:
     assert "3 of 51 units shown" in result.output
 
 
-def test_items_of_an_array_are_told_with_where_their_results_lie(local: World) -> None:
+def test_items_of_an_array_are_reported_with_where_their_results_lie(local: World) -> None:
     url = "s3://data/runs/run-1/items/results/"
     totals = ItemTotals(total=50, stored=48, rejected=2)
     put_results(local, unit(0), unit(1), items=totals, item_results_url=url)
@@ -142,7 +142,7 @@ def test_programs_get_all_that_the_document_has(local: World) -> None:
     ]
 
 
-def test_a_run_without_units_tells_its_reason_and_what_to_do(local: World) -> None:
+def test_a_run_without_units_reports_its_reason_and_what_to_do(local: World) -> None:
     step = {"why": "Ask again:", "command": "pipeline run --dataset orders", "of_stack": True}
     local.put_run(status="SKIPPED", outcome="SKIPPED", reason="no objects", next_steps=[step])
 
@@ -164,7 +164,7 @@ def test_a_run_that_goes_on_has_no_results_yet(local: World) -> None:
     assert "pipeline status --follow run-1" in result.output
 
 
-def test_an_expired_document_is_told_as_such(local: World) -> None:
+def test_an_expired_document_is_reported_as_such(local: World) -> None:
     local.put_run(status="SUCCEEDED", results_url=URL)
 
     result = pipeline("results", "run-1")

@@ -203,12 +203,12 @@ def test_a_key_that_names_a_column_twice_is_wrong_for_both() -> None:
         check_dataset(yaml.safe_dump(document), "visits")
 
 
-def test_an_empty_field_is_told_with_its_line() -> None:
+def test_an_empty_field_is_reported_with_its_line() -> None:
     text = yaml.safe_dump(SMALL, sort_keys=False) + "transform:\nrows: {minimum: }\n"
 
     with pytest.raises(InvalidDataset) as refusal:
         parse_dataset(text, "datasets/visits.yaml")
 
-    told = [str(problem) for problem in refusal.value.problems]
-    assert told[0] == "transform (line 10): is empty: give it a value, or leave the field out"
-    assert sum("rows.minimum" in line for line in told) == 1
+    reported = [str(problem) for problem in refusal.value.problems]
+    assert reported[0] == "transform (line 10): is empty: give it a value, or leave the field out"
+    assert sum("rows.minimum" in line for line in reported) == 1

@@ -38,8 +38,8 @@ HOLDER = "arn:aws:lambda:r:1:function:long:7/durable-execution/a/b"
 class Service:
     """A service that returns what it is given; every operation, paginators too."""
 
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
+    def __init__(self, **responses: Any) -> None:
+        self.responses = responses
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
@@ -48,10 +48,10 @@ class Service:
 
         def call(**request: Any) -> Any:
             self.asked.append((operation, request))
-            answer = self.answers[operation]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer(request) if callable(answer) else answer
+            response = self.responses[operation]
+            if isinstance(response, Exception):
+                raise response
+            return response(request) if callable(response) else response
 
         return call
 

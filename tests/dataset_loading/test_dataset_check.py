@@ -34,7 +34,7 @@ def broken(old: str, new: str, text: str = DATASET) -> InvalidDataset:
     return caught.value
 
 
-def told(error: InvalidDataset) -> str:
+def reported(error: InvalidDataset) -> str:
     return "\n".join(str(problem) for problem in error.problems)
 
 
@@ -81,14 +81,14 @@ def test_without_a_transform_the_columns_are_the_output() -> None:
         ("a: " + "[" * 5000, "is not YAML"),
     ],
 )
-def test_what_is_not_yaml_is_told_with_its_place(text: str, place: str) -> None:
+def test_what_is_not_yaml_is_reported_with_its_place(text: str, place: str) -> None:
     with pytest.raises(InvalidDataset) as caught:
         check_dataset(text, "orders")
 
     assert place in str(caught.value)
 
 
-def test_all_problems_of_the_fields_are_told_at_once_with_their_lines() -> None:
+def test_all_problems_of_the_fields_are_reported_at_once_with_their_lines() -> None:
     text = """\
 name: Orders
 source: {prefix: landing}
@@ -189,8 +189,8 @@ limits:
         ("key: [order_id]", "key: [ordered_on]", 'unknown column "ordered_on"'),
     ],
 )
-def test_every_mistake_is_told_with_its_place(old: str, new: str, complaint: str) -> None:
-    assert complaint in told(broken(old, new))
+def test_every_mistake_is_reported_with_its_place(old: str, new: str, complaint: str) -> None:
+    assert complaint in reported(broken(old, new))
 
 
 def with_files(**fields: str) -> str:
@@ -221,7 +221,7 @@ def test_files_may_go_beside_the_source() -> None:
 def test_folders_of_files_are_columns_of_the_result(fields: dict[str, str], complaint: str) -> None:
     with pytest.raises(InvalidDataset) as caught:
         check_dataset(with_files(**fields), "orders")
-    assert complaint in told(caught.value)
+    assert complaint in reported(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ NAMED = DATASET.replace("name: country,", "name: country, source: Land des Käuf
     ],
     ids=["rule", "transform", "key"],
 )
-def test_who_names_a_column_as_the_file_does_is_told_its_name(old: str, new: str) -> None:
-    assert 'so it is called in the file, but here "country"' in told(broken(old, new, NAMED))
+def test_who_names_a_column_as_the_file_does_is_reported_its_name(old: str, new: str) -> None:
+    assert 'so it is called in the file, but here "country"' in reported(broken(old, new, NAMED))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_who_names_a_column_as_the_file_does_is_told_its_name(old: str, new: str
 )
 def test_what_separates_fields_is_one_ascii_character(field: str, value: str) -> None:
     text = f'format: {{{field}: "{value}"}}\nsource:'
-    assert "must be one ASCII character that is no letter" in told(broken("source:", text))
+    assert "must be one ASCII character that is no letter" in reported(broken("source:", text))
 
 
 def test_checks_beyond_one_value_are_part_of_a_contract() -> None:
@@ -334,8 +334,8 @@ def test_a_transform_may_join_lookups_by_their_names() -> None:
         ("columns: [{name: code}", "format: {type: jsonl}\n    columns: [{name: code}", "'csv'"),
     ],
 )
-def test_mistakes_with_lookups_are_told(old: str, new: str, complaint: str) -> None:
-    assert complaint in told(broken(old, new, JOINED))
+def test_mistakes_with_lookups_are_reported(old: str, new: str, complaint: str) -> None:
+    assert complaint in reported(broken(old, new, JOINED))
 
 
 def test_a_lookup_that_nothing_reads_is_a_mistake() -> None:
@@ -343,10 +343,12 @@ def test_a_lookup_that_nothing_reads_is_a_mistake() -> None:
         "LEFT JOIN countries ON code", "--"
     )
 
-    assert "lookups[0] (line 14): the transform does not read it" in told(broken("a", "a", text))
+    assert "lookups[0] (line 14): the transform does not read it" in reported(
+        broken("a", "a", text)
+    )
 
 
-def test_all_problems_of_the_sql_are_told_at_once() -> None:
+def test_all_problems_of_the_sql_are_reported_at_once() -> None:
     text = DATASET.replace("amount > 0", "amont > 0").replace("[order_id]", "[oder_id]")
 
     error = broken("minimum: 0", "minimum: x", text)
@@ -440,13 +442,13 @@ def test_the_pipelines_own_files_are_no_lookup(key: str) -> None:
     assert problem.value == f'"{key}"'
 
 
-def test_of_a_hopeless_file_the_first_hundred_problems_are_told() -> None:
+def test_of_a_hopeless_file_the_first_hundred_problems_are_reported() -> None:
     columns = "columns:\n" + "".join(f"  - {{name: c{n}, type: x}}\n" for n in range(300))
 
     error = broken("columns:\n", columns)
 
     assert len(error.problems) == 101
-    assert "200 more" in told(error)
+    assert "200 more" in reported(error)
 
 
 def test_values_that_yaml_would_bend_stay_text() -> None:

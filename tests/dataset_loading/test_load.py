@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from control_fakes import DATASET, LOST_ANSWER, NOW, client_error, request
+from control_fakes import DATASET, LOST_RESPONSE, NOW, client_error, request
 
 from contracts.dataset import LOOKUP_MEGABYTES_AT_MOST
 from contracts.errors import (
@@ -58,10 +58,10 @@ def load(settings: Settings = SETTINGS, **fields: Any) -> LoadedDataset:
     return load_dataset(request(**fields), settings, NOW)
 
 
-def test_the_orchestrator_is_told_what_it_needs(deployed: Any) -> None:
-    answer = load()
+def test_the_orchestrator_is_reported_what_it_needs(deployed: Any) -> None:
+    response = load()
 
-    assert answer == LoadedDataset(
+    assert response == LoadedDataset(
         name="orders",
         version=frozen.read_snapshot(deployed.data_bucket, "r1").version,
         unit_seconds=60,
@@ -87,10 +87,10 @@ def test_the_contract_is_frozen_with_the_request(deployed: Any) -> None:
 
 
 def test_the_object_that_a_request_names_is_frozen_by_its_full_url(deployed: Any) -> None:
-    answer = load(startDateTime=None, inputUrl="dt=2026-11-01/a b.csv")
+    response = load(startDateTime=None, inputUrl="dt=2026-11-01/a b.csv")
 
-    assert answer.input_url == "s3://data-bucket/landing/orders/dt=2026-11-01/a b.csv"
-    assert deployed.read_json("runs/r1/dataset.json")["inputUrl"] == answer.input_url
+    assert response.input_url == "s3://data-bucket/landing/orders/dt=2026-11-01/a b.csv"
+    assert deployed.read_json("runs/r1/dataset.json")["inputUrl"] == response.input_url
 
 
 @pytest.mark.usefixtures("deployed")
@@ -109,7 +109,7 @@ def test_a_changed_contract_does_not_touch_a_run_that_has_begun(deployed: Any) -
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.usefixtures("deployed")
 def test_a_load_that_broke_off_is_repeated_to_the_same_end(clients: Any, after: bool) -> None:
-    clients.break_once("s3", "put_object", LOST_ANSWER, after=after)
+    clients.break_once("s3", "put_object", LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         load()
 
@@ -123,9 +123,9 @@ def test_of_two_snapshots_the_first_counts(deployed: Any, clients: Any) -> None:
 
     clients.meanwhile("s3", "put_object", come_first)
 
-    answer = load()
+    response = load()
 
-    assert answer.version == deployed.read_json("runs/r1/dataset.json")["version"]
+    assert response.version == deployed.read_json("runs/r1/dataset.json")["version"]
 
 
 LOOKUPS = """\
@@ -195,7 +195,7 @@ def test_a_lookup_that_is_too_large_is_refused(with_lookups: Any) -> None:
     assert not with_lookups.keys("runs/")
 
 
-def test_an_unknown_dataset_is_told_with_the_known_ones(deployed: Any) -> None:
+def test_an_unknown_dataset_is_reported_with_the_known_ones(deployed: Any) -> None:
     with pytest.raises(InvalidDataset) as caught:
         load(datasetName="order")
 
@@ -228,7 +228,7 @@ def test_a_query_that_does_not_fit_is_refused(deployed: Any) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_all_that_the_deployment_lacks_is_told_at_once() -> None:
+def test_all_that_the_deployment_lacks_is_reported_at_once() -> None:
     lacking = Settings("data-bucket", "code-bucket", "other-stack-")
 
     with pytest.raises(NotConfigured) as caught:
@@ -436,7 +436,7 @@ def test_a_missing_bucket_of_the_deployment_is_named(settings: Settings, bucket:
         ("s3", "get_object", client_error("InternalError", 500), TransientFailure),
     ],
 )
-def test_services_that_fail_are_told_of(
+def test_services_that_fail_are_reported_of(
     clients: Any, service: str, operation: str, error: Exception, raised: type[Exception]
 ) -> None:
     clients.break_once(service, operation, error, after=False)
@@ -447,8 +447,8 @@ def test_services_that_fail_are_told_of(
 
 @pytest.mark.usefixtures("deployed")
 def test_the_handler_speaks_json(lambda_context: Any) -> None:
-    answer = handler(LoadDataset(request=request()).to_json(), lambda_context)
+    response = handler(LoadDataset(request=request()).to_json(), lambda_context)
 
-    assert answer is not None
-    assert answer["targets"] == ["dynamodb", "redshift"]
-    assert answer["warehouse"] is True
+    assert response is not None
+    assert response["targets"] == ["dynamodb", "redshift"]
+    assert response["warehouse"] is True

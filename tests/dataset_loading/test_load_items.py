@@ -81,7 +81,7 @@ def test_what_would_fail_an_object_rejects_an_item(contract: Any, deployed: Any)
         ("items.jsonl", "", {}, False),
     ],
 )
-def test_what_an_array_is_told_by(
+def test_what_an_array_is_reported_by(
     contract: Any, url: str, form: str, fields: dict[str, Any], of_items: bool
 ) -> None:
     contract(DATASET + form)

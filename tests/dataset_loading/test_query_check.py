@@ -86,7 +86,7 @@ class TestQuery:
     @pytest.mark.parametrize(
         "query", ["current_query() = 'x'", "version() = 'v'", "current_user = 'u'", "user() = 'u'"]
     )
-    def test_what_a_repeat_would_answer_otherwise_is_refused(self, query: str) -> None:
+    def test_what_a_repeat_would_response_otherwise_is_refused(self, query: str) -> None:
         with pytest.raises(
             InvalidRequest, match="another answer|not allowed|unknown|does not exist"
         ):

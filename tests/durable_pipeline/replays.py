@@ -42,7 +42,7 @@ def a_run_with_everything() -> dict[str, Any]:
     world.objects = 2
     world.targets = ["dynamodb", "redshift"]
     world.jobs[0]["attempts"] = 2
-    world.job_answers["clean"] = [{"state": "FAILED"}]
+    world.job_responses["clean"] = [{"state": "FAILED"}]
     world.fail("transform", error_named("TransientFailure"))
     world.fail("validate", error_named("InvalidData"), unit="00000-001")
     deployment = Deployment(world)
@@ -62,11 +62,11 @@ def loads_that_failed() -> dict[str, Any]:
     world.objects = 1
     world.load_flow = 1
     world.targets = ["redshift"]
-    world.job_answers["store-redshift"] = [
+    world.job_responses["store-redshift"] = [
         {"state": "FAILED", "error": "ERROR: must be owner of relation sales"},
         *[{"state": "FAILED", "error": "XX000: internal error"}] * 3,
     ]
-    world.job_answers["record-run"] = [
+    world.job_responses["record-run"] = [
         {"state": "FAILED", "error": "ERROR: permission denied for relation pipeline_runs"}
     ]
     return Deployment(world).run(sqs_event(RUN)).recording()

@@ -25,14 +25,14 @@ def test_a_run_of_several_shards_is_handed_over_however_short_it_is(
     assert world.count("validate") == (0 if handed_over else 3)
 
 
-def test_a_refused_message_that_cannot_be_kept_goes_back_to_the_queue(
+def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
     deployment: Deployment, world: World
 ) -> None:
     world.fail("reject-message", *[error_named("InvalidData")] * 10)
 
     execution = deployment.run(sqs_event("no JSON", RUN))
 
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert world.unit_status() == {"STORED": 3}
 
 

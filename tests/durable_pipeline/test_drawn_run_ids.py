@@ -28,7 +28,7 @@ def test_every_step_gets_the_drawn_id(deployment: Deployment, world: World) -> N
 
     execution = deployment.run(sqs_event(AUTO))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.drawn == {"m-1": FIRST}
     assert run_ids(world) == {FIRST}
     assert world.events() == ["run-started", "run-ended"]
@@ -53,7 +53,7 @@ def test_a_direct_start_draws_for_its_execution(deployment: Deployment, world: W
     execution = deployment.run(AUTO, execution_name="nightly-7")
 
     assert world.drawn == {execution_arn("pipeline", "nightly-7"): FIRST}
-    assert execution.answer["runId"] == FIRST
+    assert execution.response["runId"] == FIRST
 
 
 def test_a_run_is_handed_over_under_the_drawn_id(deployment: Deployment, world: World) -> None:
@@ -69,7 +69,7 @@ def test_a_run_handed_over_is_not_drawn_again(deployment: Deployment, world: Wor
 
     execution = deployment.run(AUTO, app.handle_run)
 
-    assert execution.answer["runId"] == FIRST
+    assert execution.response["runId"] == FIRST
     assert len(world.drawn) == 1
     assert world.count("claim-run") == 1
     assert run_ids(world) == {FIRST}
@@ -98,10 +98,12 @@ def test_a_broken_message_is_not_named_auto(deployment: Deployment, world: World
     assert "runId" not in rejected
 
 
-def test_a_run_that_stands_is_told_by_its_drawn_id(deployment: Deployment, world: World) -> None:
+def test_a_run_that_stands_is_reported_by_its_drawn_id(
+    deployment: Deployment, world: World
+) -> None:
     world.claim = {"outcome": "LIVE", "runAttempt": 1}
 
     execution = deployment.run(AUTO)
 
-    assert execution.answer["runId"] == FIRST
-    assert FIRST in execution.answer["standing"]
+    assert execution.response["runId"] == FIRST
+    assert FIRST in execution.response["standing"]

@@ -128,7 +128,7 @@ def test_every_form_names_the_same_object(message: dict[str, Any], wrapped: bool
         ),
     ],
 )
-def test_what_is_told_of_an_object_that_was_removed_is_no_request(
+def test_what_is_reported_of_an_object_that_was_removed_is_no_request(
     message: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=problem):
@@ -151,17 +151,17 @@ def uploaded(form: str, **details: Any) -> dict[str, Any]:
     return {"Records": [record]}
 
 
-def test_one_upload_is_one_run_however_often_and_in_what_form_it_is_told() -> None:
+def test_one_upload_is_one_run_however_often_and_in_what_form_it_is_reported() -> None:
     details = {"etag": "0123", "sequencer": "0A1B"}
 
-    told = [
+    reported = [
         parse(uploaded("event", **details), "message-1"),
         parse(uploaded("event", **details), "message-2"),
         parse(uploaded("notification", **details), "message-3"),
     ]
 
-    assert len({request.canonical() for request in told}) == 1
-    assert told[0].run_id.startswith("upload-")
+    assert len({request.canonical() for request in reported}) == 1
+    assert reported[0].run_id.startswith("upload-")
 
 
 @pytest.mark.parametrize("named_by", ["sequencer", "version-id", "etag"])

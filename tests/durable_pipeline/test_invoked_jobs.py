@@ -147,7 +147,7 @@ def test_one_that_has_ended_before_is_not_invoked_again(
 ) -> None:
     """The run was taken over: submit-job found the job, and its output, of an earlier attempt."""
     world.claim = {"outcome": "TAKEN_OVER", "runAttempt": 2}
-    world.job_answers["enrich"] = [{"state": "SUCCEEDED"}]
+    world.job_responses["enrich"] = [{"state": "SUCCEEDED"}]
 
     deployment.run(sqs_event(RUN))
 

@@ -21,7 +21,7 @@ def test_every_batch_of_items_has_its_results_written_before_its_end(
 ) -> None:
     execution = deployment.run(sqs_event({**ARRAY, "maxConcurrency": 1}))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     stages = [name for name, _ in over_items.calls if name in ("record-items", "record-unit")]
     assert stages == ["record-unit", "record-items", "record-unit"] * 3
     items = {"total": 10, "stored": 9, "rejected": 1, "failed": 0}
@@ -41,26 +41,26 @@ def test_batches_of_items_run_side_by_side_unless_asked_otherwise(
     assert over_items.most_running == 1
 
 
-def test_a_failed_batch_tells_its_items_why(deployment: Deployment, over_items: World) -> None:
+def test_a_failed_batch_reports_its_items_why(deployment: Deployment, over_items: World) -> None:
     over_items.fail("transform", error_named("InvalidData", "no key"), unit="00000-001")
 
     deployment.run(sqs_event(ARRAY))
 
-    told = {payload["unitId"]: payload for payload in over_items.payloads("record-items")}
-    assert told["00000-001"]["failure"]["message"] == "no key"
-    assert "failure" not in told["00000-000"]
+    reported = {payload["unitId"]: payload for payload in over_items.payloads("record-items")}
+    assert reported["00000-001"]["failure"]["message"] == "no key"
+    assert "failure" not in reported["00000-000"]
     assert over_items.units["00000-001"]["items"]["failed"] == 9
 
 
-def test_items_are_told_of_what_transform_has_set_aside(
+def test_items_are_reported_of_what_transform_has_found_unstorable(
     deployment: Deployment, over_items: World
 ) -> None:
     over_items.set_aside = 1
 
     deployment.run(sqs_event(ARRAY))
 
-    told = over_items.payloads("record-items")
-    assert [payload["setAsideUrl"] for payload in told] == ["s3://data/aside.jsonl"] * 3
+    reported = over_items.payloads("record-items")
+    assert [payload["setAsideUrl"] for payload in reported] == ["s3://data/aside.jsonl"] * 3
 
 
 def test_a_batch_whose_items_cannot_be_recorded_has_failed(
@@ -82,7 +82,7 @@ def test_too_many_rejected_items_are_a_reason_to_refuse_the_message(
 
     execution = deployment.run(sqs_event({**ARRAY, "toleratedFailurePercentage": 70}))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert over_items.unit_status() == {"STORED": 3}
     (refused,) = over_items.payloads("reject-message")
     assert (refused["runId"], refused["messageId"]) == ("r-1", "m-1")
@@ -95,7 +95,7 @@ def test_too_many_failed_batches_are_a_reason_to_send_the_message_again(
 
     execution = deployment.run(sqs_event({**ARRAY, "toleratedFailurePercentage": 20}))
 
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert over_items.payloads("reject-message") == []
 
 

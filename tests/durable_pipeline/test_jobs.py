@@ -11,7 +11,7 @@ import pytest
 from world import Deployment, World, error_named, sqs_event
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
-JobAnswer = Callable[[str, dict[str, Any]], dict[str, Any]]
+JobResponse = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def running(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:  # noqa
     return {"state": "RUNNING"}
 
 
-def answered(deployment: Deployment, after: float = 0.05, **answer: Any) -> JobAnswer:
+def answered(deployment: Deployment, after: float = 0.05, **response: Any) -> JobResponse:
     """A running job whose end the watcher tells a little later."""
 
     def start(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:
-        payload = json.dumps({**status, **answer}).encode()
+        payload = json.dumps({**status, **response}).encode()
         timer = threading.Timer(
             after, lambda: deployment.runner.send_callback_success(callback_id, payload)
         )
@@ -45,7 +45,7 @@ def answered(deployment: Deployment, after: float = 0.05, **answer: Any) -> JobA
 
 
 def test_a_job_costs_two_operations(deployment: Deployment, world: World) -> None:
-    world.job_answers["clean"] = [answered(deployment)]
+    world.job_responses["clean"] = [answered(deployment)]
 
     operations = deployment.run(sqs_event(RUN)).operations()
 
@@ -67,7 +67,9 @@ def test_a_failed_job_fails_its_unit_with_the_jobs_error(
     deployment: Deployment, world: World
 ) -> None:
     log = {"logUrl": "https://logs", "consoleUrl": "https://jobs", "logTail": "x" * 1999 + "!"}
-    world.job_answers["clean"] = [answered(deployment, state="FAILED", error="row 7: no id", **log)]
+    world.job_responses["clean"] = [
+        answered(deployment, state="FAILED", error="row 7: no id", **log)
+    ]
 
     deployment.run(sqs_event(RUN))
 
@@ -85,7 +87,7 @@ def test_a_failed_job_is_tried_again_as_a_new_job_where_the_contract_says(
     deployment: Deployment, world: World
 ) -> None:
     world.jobs[0]["attempts"] = 3
-    world.job_answers["clean"] = [{"state": "FAILED"}, answered(deployment, state="FAILED")]
+    world.job_responses["clean"] = [{"state": "FAILED"}, answered(deployment, state="FAILED")]
 
     deployment.run(sqs_event(RUN))
 
@@ -96,7 +98,7 @@ def test_a_failed_job_is_tried_again_as_a_new_job_where_the_contract_says(
 
 def test_a_cancelled_job_is_not_tried_again(deployment: Deployment, world: World) -> None:
     world.jobs[0]["attempts"] = 3
-    world.job_answers["clean"] = [{"state": "CANCELLED"}]
+    world.job_responses["clean"] = [{"state": "CANCELLED"}]
 
     deployment.run(sqs_event(RUN))
 
@@ -109,7 +111,7 @@ def test_a_full_engine_is_waited_for(deployment: Deployment, world: World) -> No
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.count("submit-job") == 13
     assert len({payload["callbackId"] for payload in world.payloads("submit-job")}) == 1
 
@@ -117,7 +119,7 @@ def test_a_full_engine_is_waited_for(deployment: Deployment, world: World) -> No
 def test_without_a_watcher_the_orchestrator_asks_by_itself(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, running, {"state": "SUCCEEDED"}]
+    world.job_responses["clean"] = [running, running, {"state": "SUCCEEDED"}]
 
     execution = short_heartbeat.run(sqs_event(RUN))
 
@@ -128,10 +130,10 @@ def test_without_a_watcher_the_orchestrator_asks_by_itself(
     assert world.unit_status() == {"STORED": 1}
 
 
-def test_a_watcher_that_comes_back_answers_the_new_callback(
+def test_a_watcher_that_comes_back_returns_the_new_callback(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, answered(short_heartbeat)]
+    world.job_responses["clean"] = [running, answered(short_heartbeat)]
 
     short_heartbeat.run(sqs_event(RUN))
 
@@ -142,7 +144,7 @@ def test_a_watcher_that_comes_back_answers_the_new_callback(
 def test_a_job_past_its_deadline_is_cancelled_and_its_unit_timed_out(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, {"state": "RUNNING", "overdue": True}]
+    world.job_responses["clean"] = [running, {"state": "RUNNING", "overdue": True}]
 
     short_heartbeat.run(sqs_event(RUN))
 
@@ -154,7 +156,7 @@ def test_a_job_past_its_deadline_is_cancelled_and_its_unit_timed_out(
 def test_a_job_that_ended_just_before_its_deadline_check_is_not_cancelled(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, {"state": "SUCCEEDED", "overdue": True}]
+    world.job_responses["clean"] = [running, {"state": "SUCCEEDED", "overdue": True}]
 
     short_heartbeat.run(sqs_event(RUN))
 
@@ -167,11 +169,11 @@ def test_a_missing_run_row_in_the_warehouse_does_not_change_the_outcome(
 ) -> None:
     world.targets = ["redshift"]
     failed = {"state": "FAILED", "error": 'relation "pipeline_runs" does not exist'}
-    world.job_answers["record-run"] = [failed]
+    world.job_responses["record-run"] = [failed]
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.payloads("notify")[-1]["result"]["status"] == "SUCCEEDED"
 
 
@@ -181,7 +183,7 @@ def test_a_run_says_that_the_warehouse_lacks_its_rows(
 ) -> None:
     world.targets = ["redshift"]
     missing = 'relation "pipeline_runs" does not exist'
-    world.job_answers["record-run"] = [{"state": "FAILED", "error": missing}]
+    world.job_responses["record-run"] = [{"state": "FAILED", "error": missing}]
     if not recorded_again:
         world.fail("record-run", None, error_named("NotFound"))
 
@@ -198,7 +200,7 @@ def test_a_load_that_fails_for_reasons_unknown_is_tried_three_times(
     deployment: Deployment, world: World
 ) -> None:
     world.targets, world.objects = ["redshift"], 1
-    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": "XX000"}] * 9
+    world.job_responses["store-redshift"] = [{"state": "FAILED", "error": "XX000"}] * 9
 
     deployment.run(sqs_event(RUN))
 
@@ -211,20 +213,20 @@ def test_the_runs_own_rows_are_tried_again_after_a_conflict(
     deployment: Deployment, world: World
 ) -> None:
     world.targets = ["redshift"]
-    world.job_answers["record-run"] = [{"state": "FAILED", "error": "1023"}] * 2
+    world.job_responses["record-run"] = [{"state": "FAILED", "error": "1023"}] * 2
 
     execution = deployment.run(sqs_event(RUN))
 
     assert execution.operations()["job-backoff"] == 2
-    told = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "record-run"]
-    assert len(told) == 3
+    reported = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "record-run"]
+    assert len(reported) == 3
 
 
 def test_a_load_that_conflicts_with_another_is_tried_again(
     deployment: Deployment, world: World
 ) -> None:
     world.targets = ["redshift"]
-    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": "1023"}] * 2
+    world.job_responses["store-redshift"] = [{"state": "FAILED", "error": "1023"}] * 2
 
     execution = deployment.run(sqs_event(RUN))
 
@@ -238,14 +240,14 @@ def test_throttling_does_not_end_the_wait_for_a_place(deployment: Deployment, wo
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.count("submit-job") == len(errors) + 1
 
 
 def test_a_service_that_cannot_be_asked_does_not_fail_the_unit_while_its_job_runs(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, {"state": "SUCCEEDED"}]
+    world.job_responses["clean"] = [running, {"state": "SUCCEEDED"}]
     world.fail("check-job", *[error_named("Throttled") for _ in range(8)])
 
     short_heartbeat.run(sqs_event(RUN))
@@ -271,7 +273,7 @@ def test_a_crash_after_a_wait_for_a_place_is_tried_again(
 def test_a_job_that_cannot_be_followed_any_more_is_stopped(
     short_heartbeat: Deployment, world: World, step: str
 ) -> None:
-    world.job_answers["clean"] = [running, running]
+    world.job_responses["clean"] = [running, running]
     world.fail(step, error_named("PipelineError"))
 
     short_heartbeat.run(sqs_event(RUN))
@@ -287,7 +289,7 @@ def test_a_job_that_cannot_be_followed_any_more_is_stopped(
 def test_one_that_had_succeeded_all_the_same_is_gone_on_with(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running]
+    world.job_responses["clean"] = [running]
     world.cancelled_as = {"state": "SUCCEEDED"}
     world.fail("check-job", error_named("PipelineError"))
 
@@ -307,7 +309,7 @@ def test_a_job_of_another_holder_is_not_stopped(deployment: Deployment, world: W
 def test_a_job_that_cannot_be_cancelled_has_timed_out_all_the_same(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_answers["clean"] = [running, {"state": "RUNNING", "overdue": True}]
+    world.job_responses["clean"] = [running, {"state": "RUNNING", "overdue": True}]
     world.fail("cancel-job", error_named("PipelineError"))
 
     short_heartbeat.run(sqs_event(RUN))
@@ -321,7 +323,7 @@ def test_one_after_another_the_next_object_follows_a_success_a_failure_and_a_tim
     short_heartbeat: Deployment, world: World
 ) -> None:
     world.objects = 4
-    world.job_answers["clean"] = [
+    world.job_responses["clean"] = [
         answered(short_heartbeat, state="FAILED", error="no such luck"),
         running,
         {"state": "RUNNING", "overdue": True},

@@ -19,7 +19,7 @@ def test_a_run_takes_every_unit_through_every_stage(deployment: Deployment, worl
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     stages = [
         "submit-job", "validate", "transform", "store-dynamodb", "store-redshift",
     ]  # fmt: skip
@@ -164,7 +164,7 @@ def test_what_is_stored_names_the_execution_that_holds_the_run(
     deployment.run(sqs_event(RUN))
 
     for step in ("transform", "store-dynamodb"):
-        assert {told["executionArn"] for told in world.payloads(step)} == {"arn:holder"}
+        assert {reported["executionArn"] for reported in world.payloads(step)} == {"arn:holder"}
 
 
 def test_units_run_one_after_another_unless_asked_otherwise(
@@ -190,7 +190,7 @@ def test_a_failed_unit_is_recorded_and_the_rest_goes_on(
         "errorType": "InvalidData",
         "message": "too many rejects",
     }
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
 def test_failed_units_within_the_tolerance_do_not_fail_the_run(
@@ -200,7 +200,7 @@ def test_failed_units_within_the_tolerance_do_not_fail_the_run(
 
     execution = deployment.run(sqs_event({**RUN, "toleratedFailurePercentage": 34}))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
 
 
 def test_slices_of_a_large_unit_follow_one_another(deployment: Deployment, world: World) -> None:
@@ -258,7 +258,7 @@ def test_a_run_that_only_leaves_its_own_rows_there_does_not_depend_on_the_wareho
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.unit_status() == {"STORED": 3}
     names = [name for name, _ in world.calls]
     assert names.index("prepare-warehouse") > names.index("record-run")
@@ -275,7 +275,7 @@ def test_a_table_that_does_not_fit_the_contract_ends_the_run_with_what_it_needs(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}  # sending it again would not help
+    assert execution.response == {"batchItemFailures": []}  # sending it again would not help
     (recorded,) = world.payloads("record-run")
     assert (recorded["status"], recorded["reason"]) == ("FAILED", "run: ALTER TABLE …")
     assert world.payloads("reject-message")[0]["reason"] == "run: ALTER TABLE …"
@@ -290,7 +290,7 @@ def test_a_load_that_conflicts_is_submitted_again_as_a_new_job(
     deployment: Deployment, world: World
 ) -> None:
     world.targets, world.objects = ["redshift"], 1
-    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": CONFLICT}] * 2
+    world.job_responses["store-redshift"] = [{"state": "FAILED", "error": CONFLICT}] * 2
 
     deployment.run(sqs_event(RUN))
 
@@ -308,7 +308,7 @@ def test_a_load_that_fails_on_its_rows_is_explained_and_not_tried_again(
     deployment: Deployment, world: World
 ) -> None:
     world.targets, world.objects = ["redshift"], 1
-    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
+    world.job_responses["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
 
     deployment.run(sqs_event(RUN))
 
@@ -319,11 +319,11 @@ def test_a_load_that_fails_on_its_rows_is_explained_and_not_tried_again(
     assert world.payloads("explain-load")[0]["error"].endswith(TOO_LONG)
 
 
-def test_a_failure_that_cannot_be_explained_is_told_as_it_came(
+def test_a_failure_that_cannot_be_explained_is_reported_as_it_came(
     deployment: Deployment, world: World
 ) -> None:
     world.targets, world.objects = ["redshift"], 1
-    world.job_answers["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
+    world.job_responses["store-redshift"] = [{"state": "FAILED", "error": TOO_LONG}]
     world.fail("explain-load", error_named("NotFound"))
 
     deployment.run(sqs_event(RUN))
@@ -340,7 +340,7 @@ def test_a_passing_failure_is_retried_and_leaves_no_trace(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.count("transform") == 5
     assert world.unit_status() == {"STORED": 3}
 
@@ -350,7 +350,7 @@ def test_an_empty_listing_ends_the_run_as_skipped(deployment: Deployment, world:
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     (recorded,) = world.payloads("record-run")
     assert recorded["status"] == "SKIPPED"
     assert "no objects to process: dataset orders from 2026-11-01" in recorded["reason"]
@@ -385,7 +385,7 @@ def test_an_invalid_message_is_rejected_and_its_neighbours_run(
 ) -> None:
     execution = deployment.run(sqs_event("{broken", RUN, {"runId": "r-9"}))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     not_json, incomplete = world.payloads("reject-message")
     assert not_json["messageId"] == "m-1"
     assert not_json["body"] == "{broken"
@@ -403,7 +403,7 @@ def test_an_unknown_dataset_is_recorded_and_rejected_not_retried(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.payloads("reject-message")[0]["reason"] == "dataset ordrs: not known"
     assert world.payloads("record-run")[0]["status"] == "FAILED"
     assert world.events() == ["run-started", "run-ended"]
@@ -428,7 +428,7 @@ def test_a_repeated_message_starts_nothing(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert [name for name, _ in world.calls] == ["claim-run"]
 
 
@@ -445,7 +445,7 @@ def test_a_taken_over_run_skips_what_is_stored(deployment: Deployment, world: Wo
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert set(world.units) == {"00000-001"}
     assert world.payloads("submit-job")[0]["key"]["attempt"] == 11
 
@@ -457,7 +457,7 @@ def test_a_long_run_is_handed_over_and_its_message_acknowledged(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.count("start-run") == 1
     assert world.count("validate") == 0
     assert world.events() == ["run-started"]
@@ -501,7 +501,7 @@ def test_the_long_running_function_takes_a_handed_over_run_to_its_end(
 
     execution = deployment.run(event, app.handle_run)
 
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["status"] == "SUCCEEDED"
     assert world.payloads("claim-run")[0]["handedOverBy"] == "arn:pipeline"
     assert world.events() == ["run-ended"]  # the execution that claimed it announced the start
     assert world.unit_status() == {"STORED": 3}
@@ -524,8 +524,8 @@ def test_a_direct_start_needs_no_queue_and_is_named_by_its_execution(
 
     execution = deployment.run(request, execution_name="nightly-7")
 
-    assert execution.answer["runId"] == "nightly-7"
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["runId"] == "nightly-7"
+    assert execution.response["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -540,9 +540,9 @@ def test_a_direct_start_that_is_too_long_for_its_function_is_handed_over(
 
     execution = deployment.run(request)
 
-    assert ("handedOverTo" in execution.answer) == handed_over
+    assert ("handedOverTo" in execution.response) == handed_over
     assert world.count("validate") == (0 if handed_over else 3)
-    assert execution.answer["runId"] == "r-1"
+    assert execution.response["runId"] == "r-1"
 
 
 def test_an_invalid_direct_start_fails_with_all_reasons(deployment: Deployment) -> None:
@@ -559,7 +559,7 @@ def test_a_large_run_is_processed_by_child_executions(deployment: Deployment, wo
 
     execution = deployment.run(RUN, app.handle_run)
 
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["status"] == "SUCCEEDED"
     assert execution.operations()["run-shard"] == 3
     assert sorted(world.units) == [
         "00000-000", "00000-001", "00001-000", "00001-001", "00002-000",
@@ -573,7 +573,7 @@ def test_a_large_run_started_directly_is_handed_over(deployment: Deployment, wor
 
     execution = deployment.run(RUN)
 
-    assert execution.answer == {"runId": "r-1", "handedOverTo": "arn:test-r-1-1"}
+    assert execution.response == {"runId": "r-1", "handedOverTo": "arn:test-r-1-1"}
     assert world.units == {}
 
 
@@ -589,7 +589,7 @@ def test_an_execution_that_lost_its_run_does_not_decide_its_outcome(
 
     assert world.unit_status() == {"RUNNING": 1}
     assert world.events() == ["run-started"]
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
 def test_a_unit_whose_outcome_cannot_be_recorded_does_not_keep_the_run_from_its_end(
@@ -601,7 +601,7 @@ def test_a_unit_whose_outcome_cannot_be_recorded_does_not_keep_the_run_from_its_
 
     execution = deployment.run({**RUN, "toleratedFailurePercentage": 20}, app.handle_run)
 
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["status"] == "SUCCEEDED"
     assert world.unit_status() == {"STORED": 4}
     assert world.count("record-run") == 1
     assert world.events() == ["run-started", "run-ended"]
@@ -616,7 +616,7 @@ def test_a_shard_that_fails_does_not_keep_the_others_from_running(
 
     execution = deployment.run({**RUN, "toleratedFailurePercentage": 50}, app.handle_run)
 
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["status"] == "SUCCEEDED"
     assert sorted(world.units) == ["00000-000", "00000-001", "00002-000", "00002-001"]
 
 
@@ -627,7 +627,7 @@ def test_news_that_cannot_be_sent_do_not_change_the_outcome(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.unit_status() == {"STORED": 3}
 
 
@@ -647,7 +647,7 @@ def test_the_worst_message_does_not_take_its_neighbours_along(
 
     execution = deployment.run(sqs_event(before, bad, after))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     (rejected,) = world.payloads("reject-message")
     assert rejected["messageId"] == "m-2"
     assert len(json.dumps(rejected)) < 1024 * 1024

@@ -26,7 +26,7 @@ def test_files_are_published_after_all_units_and_before_the_run_is_recorded(
 ) -> None:
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert order(world, "record-unit", "publish-files", "record-run") == [
         *["record-unit"] * 6,
         "publish-files",
@@ -67,7 +67,7 @@ def test_a_run_whose_files_are_not_published_has_failed_and_its_message_returns(
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     (recorded,) = world.payloads("record-run")
     assert recorded["status"] == "FAILED"
     assert recorded["reason"] == recorded["filesError"]
@@ -83,7 +83,7 @@ def test_so_it_is_where_the_units_are_batches_of_items_which_are_all_stored(
     world.of_items = True
     world.fail("publish-files", error_named("PipelineError", "AccessDenied"))
     execution = deployment.run(sqs_event({**RUN, "inputUrl": "s3://b/items.json"}))
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert world.count("reject-message") == 0
 
 
@@ -92,14 +92,14 @@ def test_a_run_that_another_execution_holds_by_then_is_not_recorded(
 ) -> None:
     world.fail("publish-files", error_named("OwnershipLost"))
     execution = deployment.run(sqs_event(RUN))
-    assert execution.answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert world.count("record-run") == 0
 
 
 def test_a_throttled_bucket_is_asked_again(deployment: Deployment, world: World) -> None:
     world.fail("publish-files", error_named("Throttled"), error_named("Conflict"))
     execution = deployment.run(sqs_event(RUN))
-    assert execution.answer == {"batchItemFailures": []}
+    assert execution.response == {"batchItemFailures": []}
     assert world.count("publish-files") == 3
 
 

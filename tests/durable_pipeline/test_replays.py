@@ -25,7 +25,7 @@ def test_a_recorded_history_is_replayed_without_a_new_operation(recording: dict[
     output, recorder = replay(recording)
 
     assert output["Status"] == "SUCCEEDED"
-    assert json.loads(output["Result"]) == recording["answer"]
+    assert json.loads(output["Result"]) == recording["response"]
     assert recorder.started() == []
 
 

@@ -39,13 +39,13 @@ def array_of(prefix: int, good: int, bad: int) -> bytes:
 
 
 def runs_over(cloud: RunningCloud, url: str) -> list[Item]:
-    answer = cloud.cloud.client("dynamodb").scan(
+    response = cloud.cloud.client("dynamodb").scan(
         TableName=cloud.outputs["LedgerTable"],
         FilterExpression="#item = :run AND contains(#request, :url)",
         ExpressionAttributeNames={"#item": "item", "#request": "request"},
         ExpressionAttributeValues={":run": {"S": "RUN"}, ":url": {"S": url}},
     )
-    items: list[Item] = answer["Items"]
+    items: list[Item] = response["Items"]
     return items
 
 
@@ -138,7 +138,7 @@ def test_an_uploaded_array_is_a_run_over_its_items(uploads: RunningCloud) -> Non
     assert [result["status"] for result in results] == ["STORED"] * 3 + ["REJECTED"]
 
 
-def test_a_breach_of_the_tolerated_share_is_told_to_the_notification_queue(
+def test_a_breach_of_the_tolerated_share_is_reported_to_the_notification_queue(
     uploads: RunningCloud,
 ) -> None:
     url = put(uploads, "arrays/bad.json", array_of(3000, good=4, bad=6))
@@ -150,11 +150,11 @@ def test_a_breach_of_the_tolerated_share_is_told_to_the_notification_queue(
     assert "6 of 10 items" in run["reason"]["S"]
     assert "tolerated 50%" in run["reason"]["S"]
 
-    def told() -> Item | None:
+    def reported() -> Item | None:
         events = uploads.ledger("e2e-breach", "EVENT#")
         return next((event for event in events if "run-ended" in event["item"]["S"]), None)
 
-    assert wait_until(told, "the breach to reach the notification queue's consumer")
+    assert wait_until(reported, "the breach to reach the notification queue's consumer")
     letter = uploads.dead_letter("e2e-breach")
     assert "6 of 10 items" in letter["MessageAttributes"]["Reason"]["StringValue"]
     assert len(uploads.stored("e2e-breach")) == 4

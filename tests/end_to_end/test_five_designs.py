@@ -151,9 +151,9 @@ def test_parameters_in_and_every_object_goes_through_a_step_that_ssm_submits(
     cloud: RunningCloud, terminal: Terminal, mailbox: Mailbox
 ) -> None:
     with no_spark(cloud):
-        answer = json.loads(terminal.type(INVOKE))
+        response = json.loads(terminal.type(INVOKE))
 
-    assert "FunctionError" not in answer, answer
+    assert "FunctionError" not in response, response
     result = json.loads((terminal.directory / "result.json").read_text())
     assert (result["status"], result["units"]["total"]) == ("SUCCEEDED", OBJECTS)
     jobs = steps_of(cloud, result["runId"])
@@ -235,9 +235,9 @@ def test_one_id_is_in_both_jobs_their_outputs_the_load_and_the_runs_row(
 ) -> None:
     _make_run, pipeline_run = commands_of("Glue Python")
     with no_spark(cloud):
-        told = terminal.type(pipeline_run)
+        reported = terminal.type(pipeline_run)
 
-    (run_id,) = set(re.findall(rf"Run ({DRAWN_ID}) of \w+ SUCCEEDED", told))
+    (run_id,) = set(re.findall(rf"Run ({DRAWN_ID}) of \w+ SUCCEEDED", reported))
     glue, s3 = cloud.cloud.client("glue"), cloud.cloud.client("s3")
     jobs = [job for job in cloud.ledger(run_id, "JOB#") if job["engine"]["S"] == "glue"]
     assert [job["stage"]["S"] for job in jobs] == ["clean", "enrich"] * 2
@@ -312,13 +312,13 @@ def upload_csv(uploads: RunningCloud, key: str, body: str) -> str:
 
 def run_of_upload(uploads: RunningCloud, key: str) -> str:
     def found() -> str | None:
-        answer = uploads.cloud.client("dynamodb").scan(
+        response = uploads.cloud.client("dynamodb").scan(
             TableName=uploads.outputs["LedgerTable"],
             FilterExpression="#item = :run AND contains(#request, :key)",
             ExpressionAttributeNames={"#item": "item", "#request": "request"},
             ExpressionAttributeValues={":run": {"S": "RUN"}, ":key": {"S": key}},
         )
-        return next((run["run_id"]["S"] for run in answer["Items"]), None)
+        return next((run["run_id"]["S"] for run in response["Items"]), None)
 
     run_id: Any = wait_until(found, f"a run over {key}")
     return str(run_id)
@@ -342,13 +342,13 @@ def files_of(uploads: RunningCloud, run_id: str) -> dict[str, list[dict[str, str
 
 def noted(uploads: RunningCloud, run_id: str) -> list[str]:
     """The events of a run that the consumer of the notification queue has noted."""
-    answer = uploads.cloud.client("dynamodb").query(
+    response = uploads.cloud.client("dynamodb").query(
         TableName=uploads.outputs["LedgerTable"],
         KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
         ExpressionAttributeNames={"#item": "item"},
         ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": "EVENT#"}},
     )
-    return [json.dumps(item) for item in answer["Items"]]
+    return [json.dumps(item) for item in response["Items"]]
 
 
 def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
@@ -411,11 +411,11 @@ def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploads: Running
 
     def store(attempt: int) -> Item:
         message = {"runId": run_id, "unitId": "00000-000", "runAttempt": attempt}
-        answer = uploads.cloud.client("lambda").invoke(
+        response = uploads.cloud.client("lambda").invoke(
             FunctionName="durable-pipeline-StoreFilesFunction", Payload=json.dumps(message)
         )
-        assert "FunctionError" not in answer, answer["Payload"].read()
-        stored: Item = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in response, response["Payload"].read()
+        stored: Item = json.loads(response["Payload"].read())
         return stored
 
     assert store(attempt=1)["files"] == 2

@@ -29,7 +29,7 @@ def pipeline(*arguments: str) -> str:
     return result.output
 
 
-def test_from_a_sample_to_mended_rows(
+def test_from_a_sample_to_corrected_rows(
     cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".local").mkdir()
@@ -57,8 +57,8 @@ def test_from_a_sample_to_mended_rows(
     pipeline("rejected", "e2e-visits", "--out", "mended.jsonl")
     rows = [json.loads(line) for line in Path("mended.jsonl").read_text().splitlines()]
     assert {row["values"]["visit_id"] for row in rows} == {"V-900", "V-901"}
-    mended = Path("mended.jsonl").read_text().replace('"many"', '"7"')
-    Path("mended.jsonl").write_text(mended)
+    corrected = Path("mended.jsonl").read_text().replace('"many"', '"7"')
+    Path("mended.jsonl").write_text(corrected)
     resent = ("resend", "mended.jsonl", "--run", "e2e-visits")
     pipeline(*resent, "--wait")
     again = pipeline(*resent)

@@ -58,9 +58,9 @@ def subscriber(cloud: RunningCloud) -> Iterator[Subscriber]:
 
 def outcome_of(envelope: Item) -> str:
     """As the attribute and the message have it, which must agree."""
-    told: str = json.loads(envelope["Message"])["outcome"]
-    assert envelope["MessageAttributes"]["outcome"]["Value"] == told
-    return told
+    reported: str = json.loads(envelope["Message"])["outcome"]
+    assert envelope["MessageAttributes"]["outcome"]["Value"] == reported
+    return reported
 
 
 def test_failures_beyond_the_tolerance_reach_the_notification_queue(
@@ -89,7 +89,7 @@ def test_failures_beyond_the_tolerance_reach_the_notification_queue(
     assert "--tolerated-failure-percentage 10 --retry-of e2e-breach" in text
 
 
-def test_losses_are_told_with_what_was_lost_and_how_to_send_it_again(
+def test_losses_are_reported_with_what_was_lost_and_how_to_send_it_again(
     cloud: RunningCloud, subscriber: Subscriber
 ) -> None:
     cloud.send(run_request("e2e-losses", endDateTime="2026-11-04"))
@@ -128,7 +128,7 @@ def test_every_unit_is_in_the_results_document_with_its_outputs(cloud: RunningCl
         assert ("quarantineUrl" in unit["outputs"]) is (rows["rejected"] > 0)
 
 
-def test_a_run_with_nothing_to_do_is_told_as_skipped(
+def test_a_run_with_nothing_to_do_is_reported_as_skipped(
     cloud: RunningCloud, subscriber: Subscriber
 ) -> None:
     cloud.send(run_request("e2e-skipped", startDateTime="2020-01-01", endDateTime="2020-02-01"))

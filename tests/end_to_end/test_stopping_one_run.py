@@ -55,14 +55,14 @@ def test_one_of_five_runs_is_stopped_and_the_others_go_on(
         job_of(cloud, names[1], "SUBMITTED", "RUNNING")
         cloud.await_run(names[1], "RUNNING")
 
-        answer = stop(cloud, names[1])
+        response = stop(cloud, names[1])
 
         stopped = cloud.await_run(names[1], "STOPPED")
     others = [cloud.await_run(name, "SUCCEEDED", "FAILED") for name in (names[0], *names[2:])]
     wait_until(lambda: cloud.queue_is_empty() or None, "every message to be acknowledged")
 
-    assert answer.outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED)
-    assert len(answer.jobs_cancelled) == 1
+    assert response.outcome in (StopOutcome.STOPPING, StopOutcome.STOPPED)
+    assert len(response.jobs_cancelled) == 1
     assert stopped["reason"]["S"] == "it was stopped on request: wrong input"
     assert job_of(cloud, names[1], "CANCELLED")
     assert announced(cloud, names[1])

@@ -65,9 +65,11 @@ def test_a_load_that_fails_names_file_row_column_and_value(cloud: RunningCloud) 
     run = send(cloud, "e2e-too-long", rows)
     assert run["status"]["S"] == "FAILED"
     (unit,) = cloud.ledger("e2e-too-long", "UNIT#")
-    told = unit["failure"]["M"]["message"]["S"]
-    assert "output/part-00000.parquet, row 2 (key d), column body: the text has 100 bytes" in told
-    assert "the column holds 99 (value 'long long " in told
+    reported = unit["failure"]["M"]["message"]["S"]
+    assert (
+        "output/part-00000.parquet, row 2 (key d), column body: the text has 100 bytes" in reported
+    )
+    assert "the column holds 99 (value 'long long " in reported
     loads = [
         job for job in cloud.ledger("e2e-too-long", "JOB#") if job["stage"]["S"] == "store-redshift"
     ]
@@ -75,7 +77,7 @@ def test_a_load_that_fails_names_file_row_column_and_value(cloud: RunningCloud) 
     assert cloud.query("SELECT COUNT(*) FROM mart.postcards") == [[0]]
 
 
-def test_a_text_that_no_column_holds_is_set_aside_and_its_neighbours_are_loaded(
+def test_a_text_that_no_column_holds_is_found_unstorable_and_its_neighbours_are_loaded(
     cloud: RunningCloud,
 ) -> None:
     put_contract(cloud, table="novels")

@@ -69,7 +69,7 @@ def test_the_history_is_read_by_the_ordinary_api(cloud: RunningCloud) -> None:
         (run_request("e2e-6", maxConcurrency="two", datasetname="x"), "whole number"),
     ],
 )
-def test_a_bad_message_is_kept_with_its_reason(
+def test_a_bad_message_is_stored_with_its_reason(
     cloud: RunningCloud, body: dict[str, Any] | str, reason: str
 ) -> None:
     text = body if isinstance(body, str) else json.dumps(body)

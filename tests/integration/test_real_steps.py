@@ -29,7 +29,7 @@ BACK_TO_THE_QUEUE = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 def test_a_message_becomes_stored_rows_that_add_up(deployed: DeployedSteps) -> None:
     execution = deployed.run(sqs_event(RUN))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     run, sample = deployed.run_item("r-1"), deployed.sample
     assert run["status"] == "SUCCEEDED"
     assert run["units"]["stored"] == len(sample.files)
@@ -69,7 +69,7 @@ def test_hours_of_jobs_pass_in_seconds_and_cost_two_operations_each(
 
     execution = deployed.run(sqs_event({**RUN, "maxConcurrency": 4}))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     jobs = len(deployed.items("r-1", "JOB#"))
     operations = execution.operations()
     assert jobs == 4 * 2 + 1  # a Glue job and a load for each unit, and the run's own row
@@ -87,7 +87,7 @@ def test_schedule_events_and_the_orchestrators_own_look_each_finish_a_run_alone(
 
     execution = deployed.run(sqs_event({**RUN, "endDateTime": "2026-11-02"}))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     looks = execution.operations()["check-job"]
     assert looks > 0 if woken_by == "nothing" else looks == 0
     assert len(deployed.stored_rows()) == deployed.run_item("r-1")["rows"]["stored"] > 0
@@ -135,8 +135,8 @@ def test_a_failed_run_is_taken_over_and_only_the_missing_unit_is_done_again(
 
     second = deployed.run(sqs_event(RUN), name="second")
 
-    assert first.answer == BACK_TO_THE_QUEUE
-    assert second.answer == DONE
+    assert first.response == BACK_TO_THE_QUEUE
+    assert second.response == DONE
     assert sorted(deployed.glue_inputs().values()) == [1, 1, 1, 3]  # two attempts failed before
     run = deployed.run_item("r-1")
     assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 2)
@@ -152,7 +152,7 @@ def test_a_repeated_message_of_a_finished_run_starts_nothing(deployed: DeployedS
 
     execution = deployed.run(sqs_event(message), name="second")
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     assert len(deployed.glue.runs) == jobs == 1
     assert events == 4
     assert deployed.cloud.published() == []
@@ -179,7 +179,7 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
 
     execution = deployed.run(sqs_event("{broken", RUN))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     run = deployed.run_item("r-1")
     assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 1)
     assert run["rows"]["stored"] == deployed.sample.valid == len(deployed.stored_rows())
@@ -188,9 +188,9 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
     assert deployed.redshift.rows("SELECT COUNT(*) FROM orders") == [[deployed.sample.valid]]
     assert deployed.redshift.rows("SELECT COUNT(*) FROM pipeline_loads") == [[4]]
     assert len(deployed.cloud.dead_letters()) == 1
-    told = deployed.cloud.published()
-    assert len({event["eventId"] for event in told}) == 10
-    assert len(told) == 20  # each told twice under one id, never lost
+    reported = deployed.cloud.published()
+    assert len({event["eventId"] for event in reported}) == 10
+    assert len(reported) == 20  # each told twice under one id, never lost
 
 
 @pytest.mark.slow
@@ -203,12 +203,12 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
     ],
     ids=["unknown-dataset", "unknown-column", "broken-query"],
 )
-def test_what_can_never_run_is_kept_with_its_reason(
+def test_what_can_never_run_is_stored_with_its_reason(
     deployed: DeployedSteps, message: dict[str, Any], reason: str
 ) -> None:
     execution = deployed.run(sqs_event(message))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     (letter,) = deployed.cloud.dead_letters()
     assert json.loads(letter["Body"]) == message
     assert reason in letter["MessageAttributes"]["Reason"]["StringValue"]
@@ -221,7 +221,7 @@ def test_what_can_never_run_is_kept_with_its_reason(
 def test_an_empty_range_is_skipped_with_its_reason(deployed: DeployedSteps) -> None:
     message = {**RUN, "startDateTime": "2025-01-01", "endDateTime": "2025-01-02"}
 
-    assert deployed.run(sqs_event(message)).answer == DONE
+    assert deployed.run(sqs_event(message)).response == DONE
 
     run = deployed.run_item("r-1")
     assert run["status"] == "SKIPPED"
@@ -234,7 +234,7 @@ def test_a_detached_run_is_handed_over_by_name_and_the_twin_claims_it(
 ) -> None:
     message = {**RUN, "endDateTime": "2026-11-02", "detached": True}
 
-    assert deployed.run(sqs_event(message)).answer == DONE
+    assert deployed.run(sqs_event(message)).response == DONE
     (start,) = deployed.lambda_api.started
     name = execution_name("test", "pipeline", "r-1", 1)
     assert start["DurableExecutionName"] == name
@@ -242,12 +242,12 @@ def test_a_detached_run_is_handed_over_by_name_and_the_twin_claims_it(
 
     execution = deployed.run(json.loads(start["Payload"]), app.handle_run, name=name)
 
-    assert execution.answer["status"] == "SUCCEEDED"
+    assert execution.response["status"] == "SUCCEEDED"
     assert deployed.run_item("r-1")["run_attempt"] == 1
 
 
 @pytest.mark.slow
-def test_after_a_taking_over_both_stores_hold_what_the_job_answered_last(
+def test_after_a_taking_over_both_stores_hold_what_the_job_completed_last(
     deployed: DeployedSteps,
 ) -> None:
     """The unit was stored, its end was not recorded, and the job's output is another one by now."""
@@ -270,7 +270,7 @@ def test_after_a_taking_over_both_stores_hold_what_the_job_answered_last(
 
     second = deployed.run(event, name="second")
 
-    assert second.answer == DONE
+    assert second.response == DONE
     assert loads == [1, 2]
     assert len(deployed.redshift.rows("SELECT load_id FROM pipeline_loads")) == 1
     rows = deployed.redshift.rows("SELECT order_id, country FROM orders ORDER BY 1")

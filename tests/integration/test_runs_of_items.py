@@ -38,7 +38,7 @@ def statuses(deployed: DeployedSteps, run_id: str = "r-1") -> Counter[str]:
 def test_every_item_has_its_result_and_the_run_counts_them(deployed: DeployedSteps) -> None:
     execution = deployed.run(sqs_event(RUN))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     assert [result["index"] for result in results(deployed)] == list(range(100))
     assert statuses(deployed) == {"STORED": 90, "REJECTED": 10}
     run = deployed.run_item("r-1")
@@ -53,7 +53,7 @@ def test_every_item_has_its_result_and_the_run_counts_them(deployed: DeployedSte
 def test_the_share_of_lost_items_decides_about_the_run(deployed: DeployedSteps) -> None:
     strict = deployed.run(sqs_event({**RUN, "toleratedFailurePercentage": 9}))
 
-    assert strict.answer == DONE  # again, the same items would be rejected
+    assert strict.response == DONE  # again, the same items would be rejected
     (letter,) = deployed.cloud.dead_letters()
     assert "10 of 100 items" in letter["MessageAttributes"]["Reason"]["StringValue"]
     run = deployed.run_item("r-1")
@@ -78,7 +78,7 @@ def test_a_step_that_dies_after_its_work_is_repeated_to_the_same_end(
 
     execution = deployed.run(sqs_event(RUN))
 
-    assert (execution.answer, deaths) == (DONE, [])
+    assert (execution.response, deaths) == (DONE, [])
     assert statuses(deployed) == {"STORED": 90, "REJECTED": 10}
     assert deployed.run_item("r-1")["items"]["total"] == 100
     assert len(deployed.stored_rows()) == 90
@@ -98,7 +98,7 @@ def test_a_run_that_is_taken_over_does_the_missing_batches_again(deployed: Deplo
 
     second = deployed.run(sqs_event(strict), name="second")
 
-    assert (first.answer, second.answer) == (BACK_TO_THE_QUEUE, DONE)
+    assert (first.response, second.response) == (BACK_TO_THE_QUEUE, DONE)
     assert after_first == {"STORED": 72, "REJECTED": 10, "FAILED": 18}
     assert statuses(deployed) == {"STORED": 90, "REJECTED": 10}
     run = deployed.run_item("r-1")
@@ -120,7 +120,7 @@ def test_a_retried_run_does_the_missing_batches_under_their_own_indexes(
 
     retry = deployed.run(sqs_event({**RUN, "runId": "r-2", "retryOf": "r-1"}), name="second")
 
-    assert retry.answer == DONE
+    assert retry.response == DONE
     assert [result["index"] for result in results(deployed, "r-2")] == list(range(60, 80))
     run = deployed.run_item("r-2")
     assert run["items"] == {"total": 20, "stored": 18, "rejected": 2, "failed": 0}
@@ -143,7 +143,7 @@ def test_an_item_that_no_store_takes_is_rejected_and_its_batch_is_stored(
 
     execution = deployed.run(sqs_event({**RUN, "inputUrl": url}))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     found = results(deployed)
     rejected = {result["index"]: result["errors"][0] for result in found if result["errors"]}
     assert {index: why["rule"] for index, why in rejected.items()} == {

@@ -54,7 +54,7 @@ def test_all_three_targets_hold_the_same_rows_behind_a_job(deployed: DeployedSte
 
     execution = deployed.run(sqs_event({**RUN, "endDateTime": "2026-11-04"}))
 
-    assert execution.answer == DONE
+    assert execution.response == DONE
     run, sample = deployed.run_item("r-1"), deployed.sample
     rows = run["rows"]
     assert rows["stored"] == sample.valid
@@ -107,7 +107,7 @@ def test_items_of_an_array_become_files_and_a_step_that_dies_after_its_work_repe
     deployed.after_step = die
     execution = deployed.run(sqs_event(ITEMS))
 
-    assert (execution.answer, deaths) == (DONE, [])
+    assert (execution.response, deaths) == (DONE, [])
     assert deployed.run_item("r-1")["items"]["stored"] == 90
     assert len(file_rows(deployed)) == 90
     records = deployed.cloud.keys("runs/r-1/files/")

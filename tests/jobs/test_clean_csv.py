@@ -136,7 +136,7 @@ def clean(
     return output(s3)
 
 
-def test_rows_are_kept_as_text_and_malformed_ones_told(job: Any, s3: Any) -> None:
+def test_rows_are_stored_as_text_and_malformed_ones_reported(job: Any, s3: Any) -> None:
     found = clean(job, s3, DIRTY)
     assert found.rows == [
         ["id", "amount", "seen_at", "note"],
@@ -255,7 +255,7 @@ PARQUET = ROOT / "tests" / "reading" / "fixtures"
 
 
 @pytest.mark.parametrize(("source", "found"), [("amount", ["1", "2"]), ("Amount", ["10", "20"])])
-def test_parquet_columns_that_differ_in_case_are_told_apart(
+def test_parquet_columns_that_differ_in_case_are_reported_apart(
     job: Any, s3: Any, source: str, found: list[str]
 ) -> None:
     body = (PARQUET / "columns-that-differ-in-case.parquet").read_bytes()
@@ -272,15 +272,15 @@ def test_parquet_decimals_that_would_become_doubles_fail_the_job(job: Any, s3: A
 
 
 @pytest.mark.parametrize(
-    ("file", "column", "told"),
+    ("file", "column", "reported"),
     [("int96", "t", "t (INT96)"), ("nested", "who", "who (nested)")],
 )
 def test_parquet_columns_whose_texts_would_not_be_their_values_fail_the_job(
-    job: Any, s3: Any, file: str, column: str, told: str
+    job: Any, s3: Any, file: str, column: str, reported: str
 ) -> None:
     contract = dataset(columns=[{"name": "id"}, {"name": column}], format={"type": "parquet"})
     put(s3, (PARQUET / f"{file}.parquet").read_bytes(), "in/a.parquet", contract)
-    assert f"this job cannot read exactly: {told}" in job.main(arguments("in/a.parquet"))
+    assert f"this job cannot read exactly: {reported}" in job.main(arguments("in/a.parquet"))
 
 
 # The script, whose process is given an S3 that fails at the second upload.
@@ -434,7 +434,7 @@ def test_validate_reads_files_as_the_job_does(
         blocks = list(fetch.text_of(BUCKET, f"in/{key}", contract.format))
         split = RowClassifier(contract, query)
         rows = unit_split.split_text(space, blocks, split, "source")
-        unread = list(told(rows))
+        unread = list(reported(rows))
         read = texts_of(space, contract, split, blocks)
     assert [[value or "" for value in row] for row in read] == found.rows[1:]
     assert unread == sorted((r["line"], r["reason"]) for r in found.rejects)
@@ -482,7 +482,7 @@ def test_columns_by_other_names_are_found_by_job_and_validate(
     assert read == [("a", "n", "o")]
 
 
-def told(rows: unit_split.SplitResult) -> Iterator[tuple[int, str]]:
+def reported(rows: unit_split.SplitResult) -> Iterator[tuple[int, str]]:
     """Line and reason of what validate could not read."""
     for path in rows.rejects:
         for line in path.read_bytes().splitlines():

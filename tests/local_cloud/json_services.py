@@ -42,14 +42,14 @@ def served(services: Sequence[JsonService]) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             prefix, _, operation = self.headers["X-Amz-Target"].partition(".")
-            status, answer, headers = 200, {}, {}
+            status, response, headers = 200, {}, {}
             try:
-                answer = by_prefix[prefix].call(operation, json.loads(body))
+                response = by_prefix[prefix].call(operation, json.loads(body))
             except ServiceError as error:
                 status = error.status
-                answer = {"__type": error.code, "message": error.message}
+                response = {"__type": error.code, "message": error.message}
                 headers["x-amzn-ErrorType"] = error.code
-            content = json.dumps(answer).encode()
+            content = json.dumps(response).encode()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

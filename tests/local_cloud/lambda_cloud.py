@@ -87,15 +87,15 @@ class LambdaCloud:
 
     def invoke(self, name: str, event: Any = None, **parameters: Any) -> tuple[Any, dict[str, Any]]:
         """The decoded payload and the whole answer."""
-        answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
-        body = answer["Payload"].read()
-        return (json.loads(body) if body else None), answer
+        response = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
+        body = response["Payload"].read()
+        return (json.loads(body) if body else None), response
 
     def start(self, name: str, event: Any, execution_name: str | None = None) -> str:
         """Start an execution asynchronously; its ARN."""
         named = {"DurableExecutionName": execution_name} if execution_name else {}
-        _, answer = self.invoke(name, event, InvocationType="Event", **named)
-        return answer["DurableExecutionArn"]
+        _, response = self.invoke(name, event, InvocationType="Event", **named)
+        return response["DurableExecutionArn"]
 
     def get(self, arn: str) -> dict[str, Any]:
         return self.client.get_durable_execution(DurableExecutionArn=arn)
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: _Front
 
-    def answer(self) -> None:
+    def response(self) -> None:
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(response.body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_DELETE = response
 
     def log_message(self, *_: object) -> None:
         """Keeps test output quiet."""

@@ -72,8 +72,8 @@ def create(cloud: LocalCloud, name: str, role: str, **changes: Any) -> Any:
 
 
 def invoked(cloud: LocalCloud, name: str, **event: str) -> Any:
-    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-    return json.loads(answer["Payload"].read())
+    response = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return json.loads(response["Payload"].read())
 
 
 def test_a_created_function_is_described_runs_and_logs(cloud: LocalCloud, role: str) -> None:

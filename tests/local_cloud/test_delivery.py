@@ -64,8 +64,8 @@ def test_a_queue_and_a_topic_get_the_text(moto_endpoint: str) -> None:
     deliver(queue_arn, "to the queue")
     deliver(topic, "to the topic")
 
-    answer = clients.get("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-    bodies = [message["Body"] for message in answer["Messages"]]
+    response = clients.get("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    bodies = [message["Body"] for message in response["Messages"]]
     clients.close()
     assert bodies[0] == "to the queue"
     assert json.loads(bodies[1])["Message"] == "to the topic"

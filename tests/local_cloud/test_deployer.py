@@ -436,7 +436,7 @@ def test_secrets_are_generated(deploy_resources: Deploy) -> None:
     assert value["password"].isalnum()
 
 
-def test_jobs_are_given_to_their_service_and_its_notes_kept(deploy_resources: Deploy) -> None:
+def test_jobs_are_given_to_their_service_and_its_notes_stored(deploy_resources: Deploy) -> None:
     job = {
         "Type": "AWS::Glue::Job",
         "Properties": {"Command": {"Name": "pythonshell"}, "Role": "r"},

@@ -53,11 +53,11 @@ def published_callback_id(path):
     return eventually(lambda: path.exists() and path.read_text())
 
 
-def test_a_durable_function_answers_when_its_execution_has_ended(cloud):
-    result, answer = cloud.invoke("steps:live", {"numbers": [1, 2, 3]})
+def test_a_durable_function_returns_when_its_execution_has_ended(cloud):
+    result, response = cloud.invoke("steps:live", {"numbers": [1, 2, 3]})
     assert result == {"total": 6}
-    assert answer["ExecutedVersion"] == "1"
-    arn = answer["DurableExecutionArn"]
+    assert response["ExecutedVersion"] == "1"
+    arn = response["DurableExecutionArn"]
     assert arn.startswith(
         "arn:aws:lambda:us-east-1:000000000000:function:steps:1/durable-execution/"
     )
@@ -75,10 +75,10 @@ def test_a_durable_function_answers_when_its_execution_has_ended(cloud):
 
 
 def test_a_failed_execution_is_a_function_error(cloud):
-    error, answer = cloud.invoke("failing:live", {})
-    assert answer["FunctionError"] == "Unhandled"
+    error, response = cloud.invoke("failing:live", {})
+    assert response["FunctionError"] == "Unhandled"
     assert error["errorMessage"] == "no way"
-    execution = cloud.get(answer["DurableExecutionArn"])
+    execution = cloud.get(response["DurableExecutionArn"])
     assert execution["Status"] == "FAILED"
     assert execution["Error"]["ErrorType"] == "ValueError"
 
@@ -114,15 +114,15 @@ def test_a_named_start_happens_once_when_asked_for_at_the_same_time(cloud):
         assert len(set(arns)) == 1
 
 
-def test_a_callback_is_answered(cloud, tmp_path):
+def test_a_callback_is_completed(cloud, tmp_path):
     arn = cloud.start("callback:live", {"id_file": str(tmp_path / "id")})
     callback_id = published_callback_id(tmp_path / "id")
     cloud.client.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
     cloud.client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b'{"a":1}')
-    assert json.loads(cloud.ended(arn)["Result"]) == {"answer": '{"a":1}'}
+    assert json.loads(cloud.ended(arn)["Result"]) == {"response": '{"a":1}'}
 
 
-def test_a_callback_can_be_answered_before_it_is_awaited_but_only_once(cloud, tmp_path):
+def test_a_callback_can_be_completed_before_it_is_awaited_but_only_once(cloud, tmp_path):
     arn = cloud.start("callback:live", {"id_file": str(tmp_path / "id")})
     callback_id = published_callback_id(tmp_path / "id")
     cloud.client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"first")
@@ -133,7 +133,7 @@ def test_a_callback_can_be_answered_before_it_is_awaited_but_only_once(cloud, tm
         assert error_code(succeed, CallbackId=callback_id, Result=b"second") == closed
         assert error_code(heartbeat, CallbackId=callback_id) == closed
         cloud.ended(arn)
-    assert json.loads(cloud.ended(arn)["Result"]) == {"answer": "first"}
+    assert json.loads(cloud.ended(arn)["Result"]) == {"response": "first"}
 
 
 def test_a_callback_can_fail(cloud, tmp_path):
@@ -248,11 +248,11 @@ def test_an_execution_can_be_stopped(cloud):
     asleep = {"WaitStarted", "InvocationCompleted"}
     eventually(lambda: asleep <= {event["EventType"] for event in cloud.history(arn)})
     error = {"ErrorType": "Cancelled", "ErrorMessage": "by the operator"}
-    answer = cloud.client.stop_durable_execution(DurableExecutionArn=arn, Error=error)
+    response = cloud.client.stop_durable_execution(DurableExecutionArn=arn, Error=error)
     execution = cloud.get(arn)
     assert execution["Status"] == "STOPPED"
     assert execution["Error"] == error
-    assert execution["EndTimestamp"] == answer["StopTimestamp"]
+    assert execution["EndTimestamp"] == response["StopTimestamp"]
     assert cloud.history(arn)[-1]["EventType"] == "ExecutionStopped"
     cloud.client.stop_durable_execution(DurableExecutionArn=arn)
     assert cloud.get(arn)["Error"] == error
@@ -265,11 +265,11 @@ def test_an_execution_times_out(cloud):
 
 
 def test_an_execution_survives_the_death_of_its_process(cloud, tmp_path):
-    result, answer = cloud.invoke("die-once:live", {"marker": str(tmp_path / "marker")})
+    result, response = cloud.invoke("die-once:live", {"marker": str(tmp_path / "marker")})
     assert result == {"result": "survived", "other_process": True}
     completions = [
         event["InvocationCompletedDetails"]
-        for event in cloud.history(answer["DurableExecutionArn"])
+        for event in cloud.history(response["DurableExecutionArn"])
         if event["EventType"] == "InvocationCompleted"
     ]
     errors = [details["Error"]["Payload"] for details in completions if "Error" in details]
@@ -285,16 +285,16 @@ def test_an_execution_whose_process_always_dies_fails(cloud):
 
 def test_a_step_result_over_256_kb_fails_the_execution(cloud):
     assert cloud.invoke("big-step:live", {"bytes": 262_142})[0] == "stored"
-    error, answer = cloud.invoke("big-step:live", {"bytes": 262_143})
-    assert answer["FunctionError"] == "Unhandled"
+    error, response = cloud.invoke("big-step:live", {"bytes": 262_143})
+    assert response["FunctionError"] == "Unhandled"
     assert "262144 bytes" in error["errorMessage"]
 
 
-def test_the_history_tells_what_happened(cloud):
-    result, answer = cloud.invoke(
+def test_the_history_reports_what_happened(cloud):
+    result, response = cloud.invoke(
         "invoke:live", {"function": "add", "payload": {"left": 1, "right": 1}}
     )
-    arn = answer["DurableExecutionArn"]
+    arn = response["DurableExecutionArn"]
     events = cloud.history(arn)
     types = [event["EventType"] for event in events]
     assert types[0] == "ExecutionStarted"
@@ -312,12 +312,12 @@ def test_the_history_tells_what_happened(cloud):
 
 
 def test_the_history_of_a_child_names_its_execution(cloud):
-    _, answer = cloud.invoke(
+    _, response = cloud.invoke(
         "invoke:live", {"function": "steps:live", "payload": {"numbers": [1, 2]}}
     )
     started = next(
         event["ChainedInvokeStartedDetails"]
-        for event in cloud.history(answer["DurableExecutionArn"])
+        for event in cloud.history(response["DurableExecutionArn"])
         if event["EventType"] == "ChainedInvokeStarted"
     )
     assert started["ExecutedVersion"] == "1"
@@ -328,8 +328,8 @@ def test_the_history_of_a_child_names_its_execution(cloud):
 
 
 def test_the_history_comes_in_pages_and_backwards(cloud):
-    _, answer = cloud.invoke("steps:live", {"numbers": list(range(10))})
-    arn = answer["DurableExecutionArn"]
+    _, response = cloud.invoke("steps:live", {"numbers": list(range(10))})
+    arn = response["DurableExecutionArn"]
     whole = cloud.history(arn)
     assert cloud.history(arn, PaginationConfig={"PageSize": 7}) == whole
     backwards = cloud.history(arn, ReverseOrder=True, PaginationConfig={"PageSize": 7})
@@ -364,7 +364,7 @@ def test_executions_are_listed_by_name_status_version_and_time(cloud):
     assert error_code(unknown, FunctionName="nobody") == "ResourceNotFoundException"
 
 
-def test_changes_of_status_are_told_as_events(cloud):
+def test_changes_of_status_are_reported_as_events(cloud):
     while not cloud.status_events.empty():
         cloud.status_events.get()
     arn = cloud.start("failing:live", {}, "watched")
@@ -388,11 +388,11 @@ def test_changes_of_status_are_told_as_events(cloud):
     assert events[1]["detail"]["endTimestamp"] >= events[1]["detail"]["startTimestamp"]
 
 
-def test_a_listener_that_fails_is_told_the_next_event_all_the_same():
-    told, failures = [], []
+def test_a_listener_that_fails_is_reported_the_next_event_all_the_same():
+    reported, failures = [], []
 
     def listen(event):
-        told.append(event["number"])
+        reported.append(event["number"])
         raise RuntimeError("not now")
 
     events = StatusEvents(listen, lambda: failures.append(1))
@@ -400,7 +400,7 @@ def test_a_listener_that_fails_is_told_the_next_event_all_the_same():
     for number in (1, 2):
         events.publish({"number": number})
     events.stop()
-    assert (told, failures) == ([1, 2], [1, 1])
+    assert (reported, failures) == ([1, 2], [1, 1])
 
 
 def test_unknown_executions_are_refused(cloud):

@@ -45,8 +45,8 @@ class Emr:
         return self.add_steps(step)[0]
 
     def add_steps(self, *steps: Any) -> list[str]:
-        answer = self.client.add_job_flow_steps(JobFlowId=CLUSTER, Steps=list(steps))
-        return list(answer["StepIds"])
+        response = self.client.add_job_flow_steps(JobFlowId=CLUSTER, Steps=list(steps))
+        return list(response["StepIds"])
 
     def describe(self, step_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.describe_step(ClusterId=CLUSTER, StepId=step_id)["Step"]
@@ -211,10 +211,10 @@ def test_steps_run_one_after_another_in_the_order_they_came(emr: Emr, tmp_path: 
 def test_a_cluster_runs_as_many_steps_as_its_concurrency(emr: Emr) -> None:
     emr.service.add_cluster("j-WIDE", concurrency=2)
     script = emr.world.put_script(SLEEP)
-    answer = emr.client.add_job_flow_steps(JobFlowId="j-WIDE", Steps=[emr.step(script)] * 3)
+    response = emr.client.add_job_flow_steps(JobFlowId="j-WIDE", Steps=[emr.step(script)] * 3)
 
     def states() -> list[str]:
-        steps = emr.client.list_steps(ClusterId="j-WIDE", StepIds=answer["StepIds"])["Steps"]
+        steps = emr.client.list_steps(ClusterId="j-WIDE", StepIds=response["StepIds"])["Steps"]
         return [step["Status"]["State"] for step in steps]
 
     wait_until(lambda: states() == ["PENDING", "RUNNING", "RUNNING"])
@@ -249,8 +249,8 @@ def test_a_running_step_is_killed_by_cancelling_and_a_pending_one_never_starts(
     )
     pending = emr.add(SLEEP, key="other.py")
     wait_until(lambda: pid_file.exists() and bool(pid_file.read_text()))
-    answer = emr.client.cancel_steps(ClusterId=CLUSTER, StepIds=[pending, running, "s-UNKNOWN"])
-    assert [item["Status"] for item in answer["CancelStepsInfoList"]] == [
+    response = emr.client.cancel_steps(ClusterId=CLUSTER, StepIds=[pending, running, "s-UNKNOWN"])
+    assert [item["Status"] for item in response["CancelStepsInfoList"]] == [
         "SUBMITTED",
         "SUBMITTED",
         "FAILED",
@@ -316,7 +316,9 @@ def test_steps_that_are_not_emulated_or_wrong_are_refused_by_name(
 
 
 @pytest.mark.cloud
-def test_stopping_the_service_leaves_no_process_and_tells_nobody(emr: Emr, tmp_path: Path) -> None:
+def test_stopping_the_service_leaves_no_process_and_reports_nobody(
+    emr: Emr, tmp_path: Path
+) -> None:
     pid_file = tmp_path / "pid"
     step_id = emr.add(
         f"""

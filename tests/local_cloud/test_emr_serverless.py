@@ -34,17 +34,17 @@ class Serverless:
         spark: dict[str, Any] = {"entryPoint": script, "entryPointArguments": list(arguments)}
         if parameters:
             spark["sparkSubmitParameters"] = parameters
-        answer = self.client.start_job_run(
+        response = self.client.start_job_run(
             applicationId=APPLICATION,
             executionRoleArn=ROLE,
             jobDriver={"sparkSubmit": spark},
             **request,
         )
-        return str(answer["jobRunId"])
+        return str(response["jobRunId"])
 
     def run(self, run_id: str) -> dict[str, Any]:
-        answer = self.client.get_job_run(applicationId=APPLICATION, jobRunId=run_id)
-        found: dict[str, Any] = answer["jobRun"]
+        response = self.client.get_job_run(applicationId=APPLICATION, jobRunId=run_id)
+        found: dict[str, Any] = response["jobRun"]
         return found
 
     def state(self, run_id: str) -> str:
@@ -176,15 +176,15 @@ def test_job_runs_are_listed_newest_first_by_states_times_and_pages(
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
 
     def found(**query: Any) -> int:
-        answer = serverless.client.list_job_runs(applicationId=APPLICATION, **query)
-        return len(answer["jobRuns"])
+        response = serverless.client.list_job_runs(applicationId=APPLICATION, **query)
+        return len(response["jobRuns"])
 
     assert found(states=["SUCCESS", "FAILED"], createdAtAfter=hour_ago) == 3
     assert found(states=["RUNNING"]) == 0
     assert found(createdAtBefore=hour_ago) == 0
 
 
-def test_a_job_run_that_ran_too_long_is_told_as_cancelled() -> None:
+def test_a_job_run_that_ran_too_long_is_reported_as_cancelled() -> None:
     request = RunRequest.of(
         {
             "clientToken": "t",
@@ -202,8 +202,8 @@ def test_a_job_run_that_ran_too_long_is_told_as_cancelled() -> None:
 def test_the_application_can_be_asked_for_and_unknown_ones_are_not_found(
     serverless: Serverless,
 ) -> None:
-    answer = serverless.client.get_application(applicationId=APPLICATION)["application"]
-    assert (answer["state"], answer["schedulerConfiguration"]["maxConcurrentRuns"]) == (
+    response = serverless.client.get_application(applicationId=APPLICATION)["application"]
+    assert (response["state"], response["schedulerConfiguration"]["maxConcurrentRuns"]) == (
         "STARTED",
         2,
     )

@@ -103,16 +103,16 @@ def test_a_policy_that_cannot_be_evaluated_is_named_at_start(tmp_path: Path) -> 
     assert "aws:multifactorauthpresent cannot be evaluated" in str(caught.value)
 
 
-def test_what_a_service_may_not_deliver_is_withheld_and_told(tmp_path: Path) -> None:
+def test_what_a_service_may_not_deliver_is_withheld_and_reported(tmp_path: Path) -> None:
     def change(resources: dict[str, Any]) -> None:
         del resources["NoticesQueuePolicy"]
 
-    told: list[Denial] = []
+    reported: list[Denial] = []
     template = changed(tmp_path, change)
-    with LocalCloud(template, tmp_path / "state", port=0, on_denial=told.append) as cloud:
+    with LocalCloud(template, tmp_path / "state", port=0, on_denial=reported.append) as cloud:
         subscriptions = cloud.client("sns").list_subscriptions()["Subscriptions"]
         assert subscriptions == []
-    (denial,) = told
+    (denial,) = reported
     assert (denial.who.partition(" ")[0], denial.action) == ("sns.amazonaws.com", "sqs:SendMessage")
     assert "Resource: !GetAtt NoticesQueue.Arn" in denial.lines
     assert "aws:SourceArn: !Ref Notices" in denial.lines
@@ -186,12 +186,14 @@ def test_an_event_reaches_a_target_that_accepts_its_rule(tmp_path: Path, allowed
         "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn if allowed else f"{rule_arn}2"}},
     }
     stack.grants.add_resource_policy(queue_arn, {"Statement": [statement]}, "QueuePolicy")
-    told: list[Denial] = []
-    enforcement = Enforcement(Mode.ENFORCE, told.append)
+    reported: list[Denial] = []
+    enforcement = Enforcement(Mode.ENFORCE, reported.append)
     enforcement.deployed(stack, lambda *_: [])
     target = Target("t", queue_arn)
     assert enforcement.may_deliver(Rule("r", rule_arn, (target,)), target) is allowed
-    assert [denial.consequence for denial in told] == ([] if allowed else ["the event is dropped"])
+    assert [denial.consequence for denial in reported] == (
+        [] if allowed else ["the event is dropped"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def client(cloud: LocalCloud, service: str, key: str, token: str | None = None) 
     )
 
 
-def test_a_key_tells_whose_it_is(cloud: LocalCloud) -> None:
+def test_a_key_reports_whose_it_is(cloud: LocalCloud) -> None:
     operator = cloud.client("sts").get_caller_identity()
     assert operator["Arn"] == "arn:aws:iam::000000000000:root"
     role = "arn:aws:iam::000000000000:role/durable-pipeline-WorkerRole"

@@ -61,9 +61,9 @@ class Engines:
         return replace(request.job, service_id=self.adapters[engine].submit(request))
 
     def status(self, engine: Engine, job: RemoteJob) -> tuple[RemoteJob, EngineStatus]:
-        answer = self.adapters[engine].status_of_many([job])[job.job_id]
-        assert isinstance(answer, EngineStatus), answer
-        return replace(job, service_id=answer.service_id or job.service_id), answer
+        response = self.adapters[engine].status_of_many([job])[job.job_id]
+        assert isinstance(response, EngineStatus), response
+        return replace(job, service_id=response.service_id or job.service_id), response
 
     def until(self, engine: Engine, job: RemoteJob, state: JobState) -> EngineStatus:
         deadline = time.monotonic() + 30

@@ -65,11 +65,11 @@ def test_an_end_that_a_suspending_handler_hears_of_by_checkpoint_wakes_it(kind: 
         assert engine.status(arn) == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("answer", ["success", "failure", "timeout", "heartbeat"])
-def test_a_callback_that_ends_just_before_its_invocation_wakes_the_execution(answer: str) -> None:
+@pytest.mark.parametrize("response", ["success", "failure", "timeout", "heartbeat"])
+def test_a_callback_that_ends_just_before_its_invocation_wakes_the_execution(response: str) -> None:
     def end_callback(arn: str, callback_id: str) -> None:
         executor = engine.executor
-        match answer:
+        match response:
             case "success":
                 executor.send_callback_success(callback_id, b"1")
             case "failure":

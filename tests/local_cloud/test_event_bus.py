@@ -61,12 +61,12 @@ def test_an_event_goes_to_the_targets_of_every_rule_it_fits() -> None:
         mailbox,
     )
 
-    answer = put(bus, Resources=["arn:thing"])
+    response = put(bus, Resources=["arn:thing"])
 
-    assert answer["FailedEntryCount"] == 0
+    assert response["FailedEntryCount"] == 0
     assert [arn for arn, _ in mailbox.letters] == ["arn:one", "arn:two"]
     event = mailbox.letters[0][1]
-    assert event["id"] == answer["Entries"][0]["EventId"]
+    assert event["id"] == response["Entries"][0]["EventId"]
     assert event["detail-type"] == "Thing"
     assert event["detail"] == {"a": {"b": 1}}
     assert event["resources"] == ["arn:thing"]
@@ -105,11 +105,11 @@ def test_a_target_out_of_reach_does_not_keep_the_others_from_theirs() -> None:
         ({"EventBusName": "other"}, "ResourceNotFoundException"),
     ],
 )
-def test_a_bad_entry_is_answered_with_its_error(changes: dict[str, Any], code: str) -> None:
-    answer = put(EventBus([], Mailbox()), **changes)
+def test_a_bad_entry_is_refused_with_its_error(changes: dict[str, Any], code: str) -> None:
+    response = put(EventBus([], Mailbox()), **changes)
 
-    assert answer["FailedEntryCount"] == 1
-    assert answer["Entries"][0]["ErrorCode"] == code
+    assert response["FailedEntryCount"] == 1
+    assert response["Entries"][0]["ErrorCode"] == code
 
 
 def test_a_schedule_fires_again_and_again_until_the_bus_stops(

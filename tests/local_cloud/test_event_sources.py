@@ -278,7 +278,7 @@ def test_a_disabled_mapping_receives_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "failed"),
+    ("response", "failed"),
     [
         (b"null", set()),
         (b"", set()),
@@ -296,8 +296,8 @@ def test_a_disabled_mapping_receives_nothing() -> None:
         (b"not json", None),
     ],
 )
-def test_what_an_answer_reports(answer: bytes, failed: set[str] | None) -> None:
-    assert reported_failures(answer, {"a", "b"}) == failed
+def test_what_a_response_reports(response: bytes, failed: set[str] | None) -> None:
+    assert reported_failures(response, {"a", "b"}) == failed
 
 
 def test_a_record_has_the_shape_that_lambda_gives_it() -> None:

@@ -80,7 +80,7 @@ def connect(front: Front) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
 
 
-def test_a_service_of_ours_answers_its_operations(front: Front) -> None:
+def test_a_service_of_ours_returns_its_operations(front: Front) -> None:
     job = client(front, "glue").get_job(JobName="x")["Job"]
 
     assert job["Name"] == "x"
@@ -94,7 +94,7 @@ def test_its_errors_arrive_as_exceptions_of_the_sdk(front: Front) -> None:
         glue.get_job(JobName="nobody")
 
 
-def test_a_bug_in_a_service_is_told_to_its_caller(front: Front) -> None:
+def test_a_bug_in_a_service_is_reported_to_its_caller(front: Front) -> None:
     with pytest.raises(ClientError, match="InternalFailure.*a bug"):
         client(front, "glue").get_jobs()
 
@@ -146,14 +146,14 @@ def test_a_refused_body_does_not_spoil_the_connection(front: Front) -> None:
 
 
 def test_rest_services_get_the_request_as_it_is(front: Front) -> None:
-    answer = requests.post(
+    response = requests.post(
         f"{front.url}/2015-03-31/functions/a%3Ab/invocations?Qualifier=live&Empty=",
         headers={"x-test": "yes"},
         data="body",
         timeout=30,
     )
 
-    assert answer.text == (
+    assert response.text == (
         "POST /2015-03-31/functions/a%3Ab/invocations"
         " {'Qualifier': ['live'], 'Empty': ['']} yes body"
     )
@@ -187,9 +187,9 @@ def test_a_body_in_chunks_is_passed_on(front: Front) -> None:
     s3.create_bucket(Bucket="front-chunks")
     url = s3.generate_presigned_url("put_object", {"Bucket": "front-chunks", "Key": "chunked"})
 
-    answer = requests.put(url, data=iter([b"a" * 70_000, b"b" * 10]), timeout=30)
+    response = requests.put(url, data=iter([b"a" * 70_000, b"b" * 10]), timeout=30)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     found = s3.get_object(Bucket="front-chunks", Key="chunked")["Body"].read()
     assert found == b"a" * 70_000 + b"b" * 10
 
@@ -203,12 +203,12 @@ def test_ordinary_services_are_passed_on(front: Front, service: str) -> None:
         "secretsmanager": "list_secrets",
         "logs": "describe_log_groups",
     }
-    answer = getattr(client(front, service), calls[service])()
+    response = getattr(client(front, service), calls[service])()
 
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_an_answer_leaves_at_once_and_in_one_piece(
+def test_a_response_leaves_at_once_and_in_one_chunk(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nagle's algorithm or unbuffered headers would cost 40 ms a request."""
@@ -257,12 +257,12 @@ def test_a_malformed_body_ends_the_connection_and_nothing_else(front: Front) -> 
     assert client(front, "glue").get_job(JobName="x")["Job"]["Name"] == "x"
 
 
-def test_a_taken_port_is_told_clearly(front: Front) -> None:
+def test_a_taken_port_is_reported_clearly(front: Front) -> None:
     with pytest.raises(FrontError, match=f"port {front.port} .* in use.*--port"):
         Front(front.port, 1)
 
 
-def test_a_substrate_that_is_gone_is_told_clearly() -> None:
+def test_a_substrate_that_is_gone_is_reported_clearly() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         front = Front(0, nobody.getsockname()[1])

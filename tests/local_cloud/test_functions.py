@@ -49,13 +49,13 @@ def is_running(pid: int) -> bool:
     return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def test_a_function_answers_and_is_reused(cloud):
-    first, answer = cloud.invoke("describe", {"a": 1})
+def test_a_function_returns_and_is_reused(cloud):
+    first, response = cloud.invoke("describe", {"a": 1})
     second, _ = cloud.invoke("describe", {"a": 2})
     assert first["event"] == {"a": 1}
-    assert answer["StatusCode"] == 200
-    assert answer["ExecutedVersion"] == "$LATEST"
-    assert "FunctionError" not in answer
+    assert response["StatusCode"] == 200
+    assert response["ExecutedVersion"] == "$LATEST"
+    assert "FunctionError" not in response
     assert second["pid"] == first["pid"]
 
 
@@ -93,10 +93,10 @@ def test_a_function_has_its_own_environment_and_nothing_of_the_callers(cloud, mo
 )
 def test_a_function_is_found_by_every_form_of_its_name(cloud, name, qualifier, arn, version):
     parameters = {"Qualifier": qualifier} if qualifier else {}
-    seen, answer = cloud.invoke(name, **parameters)
+    seen, response = cloud.invoke(name, **parameters)
     assert seen["arn"] == arn
     assert seen["version"] == version
-    assert answer["ExecutedVersion"] == version
+    assert response["ExecutedVersion"] == version
 
 
 @pytest.mark.parametrize(
@@ -124,25 +124,25 @@ def test_a_payload_must_be_json_and_not_too_large(cloud):
 
 
 def test_an_exception_is_a_function_error(cloud):
-    error, answer = cloud.invoke("fail", 7)
-    assert answer["FunctionError"] == "Unhandled"
-    assert answer["StatusCode"] == 200
+    error, response = cloud.invoke("fail", 7)
+    assert response["FunctionError"] == "Unhandled"
+    assert response["StatusCode"] == 200
     assert error["errorType"] == "ValueError"
     assert error["errorMessage"] == "cannot do 7"
     assert "plain_handlers.py" in error["stackTrace"][0]
 
 
 def test_a_module_that_cannot_be_imported_is_a_function_error(cloud):
-    error, answer = cloud.invoke("broken")
-    assert answer["FunctionError"] == "Unhandled"
+    error, response = cloud.invoke("broken")
+    assert response["FunctionError"] == "Unhandled"
     assert error["errorType"] == "Runtime.ImportModuleError"
     assert "there_is_no_such_module" in error["errorMessage"]
 
 
 def test_a_timeout_kills_the_function_and_what_it_started(cloud, tmp_path):
     pids = tmp_path / "pids"
-    error, answer = cloud.invoke("short-nap", {"pids": str(pids)})
-    assert answer["FunctionError"] == "Unhandled"
+    error, response = cloud.invoke("short-nap", {"pids": str(pids)})
+    assert response["FunctionError"] == "Unhandled"
     assert error["errorType"] == "Sandbox.Timedout"
     assert error["errorMessage"].endswith("Task timed out after 2.00 seconds")
     eventually(lambda: not any(is_running(pid) for pid in json.loads(pids.read_text())))
@@ -170,27 +170,27 @@ def test_a_function_can_be_killed_while_it_runs(cloud, tmp_path):
 def test_a_function_killed_while_idle_is_not_missed(cloud):
     first, _ = cloud.invoke("describe")
     cloud.service.kill_sandboxes("describe")
-    second, answer = cloud.invoke("describe")
-    assert "FunctionError" not in answer
+    second, response = cloud.invoke("describe")
+    assert "FunctionError" not in response
     assert second["pid"] != first["pid"]
 
 
 def test_concurrent_invocations_have_processes_of_their_own(cloud, tmp_path):
     event = {"place": str(tmp_path), "number": 4}
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: cloud.invoke("meet", event)[0], range(4)))
-    assert len(set(answers)) == 4
+        responses = list(pool.map(lambda _: cloud.invoke("meet", event)[0], range(4)))
+    assert len(set(responses)) == 4
 
 
 def test_what_a_function_prints_is_in_its_log_and_in_the_tail(cloud):
-    _, answer = cloud.invoke("speak", "me", LogType="Tail")
-    assert base64.b64decode(answer["LogResult"]) == b"heard me\n"
+    _, response = cloud.invoke("speak", "me", LogType="Tail")
+    assert base64.b64decode(response["LogResult"]) == b"heard me\n"
     assert "heard me\n" in (cloud.log_dir / "speak.log").read_text()
 
 
 def test_a_response_over_six_megabytes_is_a_function_error(cloud):
-    error, answer = cloud.invoke("big", {"bytes": 6_291_556})
-    assert answer["FunctionError"] == "Unhandled"
+    error, response = cloud.invoke("big", {"bytes": 6_291_556})
+    assert response["FunctionError"] == "Unhandled"
     assert error["errorType"] == "Function.ResponseSizeTooLarge"
     assert len(cloud.invoke("big", {"bytes": 6_000_000})[0]) == 6_000_000
 
@@ -198,16 +198,16 @@ def test_a_response_over_six_megabytes_is_a_function_error(cloud):
 def test_an_event_is_acknowledged_at_once_and_repeated_twice(cloud, tmp_path):
     calls = tmp_path / "calls"
     event = {"calls": str(calls), "times": 3}
-    payload, answer = cloud.invoke("fail_until", event, InvocationType="Event")
-    assert (answer["StatusCode"], payload) == (202, None)
+    payload, response = cloud.invoke("fail_until", event, InvocationType="Event")
+    assert (response["StatusCode"], payload) == (202, None)
     eventually(lambda: calls.exists() and calls.read_text().count("call") == 3)
 
 
 def test_a_dry_run_runs_nothing(cloud, tmp_path):
     calls = tmp_path / "calls"
     event = {"calls": str(calls), "times": 1}
-    _, answer = cloud.invoke("fail_until", event, InvocationType="DryRun")
-    assert answer["StatusCode"] == 204
+    _, response = cloud.invoke("fail_until", event, InvocationType="DryRun")
+    assert response["StatusCode"] == 204
     assert not calls.exists()
 
 

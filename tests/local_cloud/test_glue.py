@@ -98,7 +98,7 @@ def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
         ("\n", -9, "Command failed with signal 9"),
     ],
 )
-def test_a_failed_run_tells_its_error_or_the_last_line_of_its_error_output(
+def test_a_failed_run_reports_its_error_or_the_last_line_of_its_error_output(
     stderr: str, status: int, message: str
 ) -> None:
     assert error_message(stderr, status) == message
@@ -210,12 +210,12 @@ def test_a_run_is_a_process_with_glues_arguments_and_an_environment_of_its_own(
 
 def logged(glue: Glue, kind: str, run_id: str) -> list[str]:
     try:
-        answer = glue.logs.get_log_events(
+        response = glue.logs.get_log_events(
             logGroupName=f"/aws-glue/python-jobs/{kind}", logStreamName=run_id
         )
     except glue.logs.exceptions.ResourceNotFoundException:
         return []
-    return [event["message"] for event in answer["events"]]
+    return [event["message"] for event in response["events"]]
 
 
 @pytest.mark.cloud
@@ -289,9 +289,9 @@ def test_a_run_can_be_stopped_and_an_ended_or_unknown_one_cannot(glue: Glue) -> 
     glue.define("import time; time.sleep(60)")
     run_id = glue.start()
     glue.state_is(run_id, "RUNNING")
-    answer = glue.client.batch_stop_job_run(JobName="clean", JobRunIds=[run_id, "jr_unknown"])
-    assert [item["JobRunId"] for item in answer["SuccessfulSubmissions"]] == [run_id]
-    assert answer["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
+    response = glue.client.batch_stop_job_run(JobName="clean", JobRunIds=[run_id, "jr_unknown"])
+    assert [item["JobRunId"] for item in response["SuccessfulSubmissions"]] == [run_id]
+    assert response["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
     assert glue.ended(run_id)["JobRunState"] == "STOPPED"
     again = glue.client.batch_stop_job_run(JobName="clean", JobRunIds=[run_id])
     assert "already STOPPED" in again["Errors"][0]["ErrorDetail"]["ErrorMessage"]

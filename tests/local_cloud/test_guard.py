@@ -42,10 +42,10 @@ def granting(*documents: dict[str, Any]) -> Grants:
 
 
 def guard(
-    grants: Grants, *calls: Call, mode: Mode = Mode.ENFORCE, told: list[Denial] | None = None
+    grants: Grants, *calls: Call, mode: Mode = Mode.ENFORCE, reported: list[Denial] | None = None
 ) -> Guard:
     """A guard whose every request asks for `calls`."""
-    on_denial = (told if told is not None else []).append
+    on_denial = (reported if reported is not None else []).append
     return Guard(mode, grants, Principals(), lambda *_: list(calls), on_denial)
 
 
@@ -103,20 +103,22 @@ def test_all_calls_of_a_request_have_to_be_granted() -> None:
         check(tested)
 
 
-def test_a_denial_is_told_once_with_the_lines_to_add() -> None:
-    told: list[Denial] = []
-    tested = guard(granting(), Call("s3:GetObject", "arn:aws:s3:::data/runs/1/a.csv"), told=told)
+def test_a_denial_is_reported_once_with_the_lines_to_add() -> None:
+    reported: list[Denial] = []
+    tested = guard(
+        granting(), Call("s3:GetObject", "arn:aws:s3:::data/runs/1/a.csv"), reported=reported
+    )
     for _ in range(3):
         with pytest.raises(ServiceError):
             check(tested)
-    other = guard(granting(), PUT, told=told)
+    other = guard(granting(), PUT, reported=reported)
     with pytest.raises(ServiceError):
         check(other)
-    assert [(d.who, d.role, d.action, d.resource) for d in told] == [
+    assert [(d.who, d.role, d.action, d.resource) for d in reported] == [
         ("stack-Loader", "LoaderRole", "s3:GetObject", "arn:aws:s3:::data/runs/*"),
         ("stack-Loader", "LoaderRole", "dynamodb:PutItem", TABLE),
     ]
-    assert told[1].lines.splitlines() == [
+    assert reported[1].lines.splitlines() == [
         "    - Effect: Allow",
         "      Action: dynamodb:PutItem",
         "      Resource: !GetAtt LedgerTable.Arn",
@@ -124,10 +126,10 @@ def test_a_denial_is_told_once_with_the_lines_to_add() -> None:
     assert len(tested.denials()) == 1
 
 
-def test_a_warning_lets_the_call_through_and_tells_it() -> None:
-    told: list[Denial] = []
-    check(guard(granting(), PUT, mode=Mode.WARN, told=told))
-    assert [denial.consequence for denial in told] == ["let through"]
+def test_a_warning_lets_the_call_through_and_reports_it() -> None:
+    reported: list[Denial] = []
+    check(guard(granting(), PUT, mode=Mode.WARN, reported=reported))
+    assert [denial.consequence for denial in reported] == ["let through"]
 
 
 @pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WARN])
@@ -215,17 +217,17 @@ def test_a_service_needs_the_policy_of_its_target() -> None:
         "sqs:SendMessage", queue, Principal={"Service": "sns.amazonaws.com"}, Condition=condition
     )
     grants.add_resource_policy(queue, allowed, "QueuePolicy")
-    told: list[Denial] = []
-    tested = guard(grants, told=told)
+    reported: list[Denial] = []
+    tested = guard(grants, reported=reported)
     send = Call("sqs:SendMessage", queue)
     assert not tested.withholds(Identity.of_service("sns.amazonaws.com", TOPIC), send, "lost")
     assert tested.withholds(Identity.of_service("events.amazonaws.com", "arn:rule"), send, "lost")
-    assert "Principal: { Service: events.amazonaws.com }" in told[0].lines
-    assert "aws:SourceArn: arn:rule" in told[0].lines
-    assert told[0].consequence == "lost"
+    assert "Principal: { Service: events.amazonaws.com }" in reported[0].lines
+    assert "aws:SourceArn: arn:rule" in reported[0].lines
+    assert reported[0].consequence == "lost"
 
 
-def test_policies_of_aws_are_kept_with_their_dates() -> None:
+def test_policies_of_aws_are_stored_with_their_dates() -> None:
     name = "AWSLambdaBasicDurableExecutionRolePolicy"
     arn = f"arn:aws:iam::aws:policy/service-role/{name}"
     document = managed_by_aws(arn)

@@ -105,7 +105,7 @@ def test_a_dropped_execution_is_not_found_and_its_name_is_free(cloud):
     assert cloud.ended(again)["Status"] == "SUCCEEDED"
 
 
-def test_a_name_is_idempotent_as_long_as_its_execution_is_kept(cloud):
+def test_a_name_is_idempotent_as_long_as_its_execution_is_stored(cloud):
     arn = cloud.start("add:live", {"numbers": [1]}, "one")
     cloud.ended(arn)
     for number in range(KEPT - 1):
@@ -160,7 +160,7 @@ def test_an_execution_that_has_ended_leaves_no_timer(how):
         eventually(lambda: not asyncio.all_tasks(engine.scheduler._loop))
 
 
-def test_exit_statuses_of_sandboxes_are_kept_for_the_newest(tmp_path, monkeypatch):
+def test_exit_statuses_of_sandboxes_are_stored_for_the_newest(tmp_path, monkeypatch):
     monkeypatch.setattr(sandboxes, "EXITS_KEPT", 3)
     settings = HostSettings("http://127.0.0.1:9", "us-east-1", "000000000000", tmp_path)
     host = FunctionHost([plain("leave")], settings)

@@ -13,7 +13,7 @@ def test_the_oldest_ended_ones_are_dropped() -> None:
     assert list(jobs) == ["job-1", "job-4", "job-5"]
 
 
-def test_what_has_not_ended_is_kept_beyond_the_bound() -> None:
+def test_what_has_not_ended_is_stored_beyond_the_bound() -> None:
     jobs = dict.fromkeys(("a", "b", "c"), False)
 
     forget_oldest(jobs, bool, kept=1)

@@ -52,10 +52,10 @@ def stored(cloud: LocalCloud, key: str) -> Callable[[], Any]:
     """Looks for what a function stored under a key."""
 
     def look() -> Any:
-        answer = cloud.client("dynamodb").get_item(
+        response = cloud.client("dynamodb").get_item(
             TableName=cloud.outputs["Table"], Key={"id": {"S": key}}
         )
-        return json.loads(answer["Item"]["content"]["S"]) if "Item" in answer else None
+        return json.loads(response["Item"]["content"]["S"]) if "Item" in response else None
 
     return look
 
@@ -67,10 +67,10 @@ def send(cloud: LocalCloud, body: dict[str, Any]) -> None:
 
 
 def received(cloud: LocalCloud, output: str) -> list[dict[str, Any]]:
-    answer = cloud.client("sqs").receive_message(
+    response = cloud.client("sqs").receive_message(
         QueueUrl=cloud.outputs[output], WaitTimeSeconds=1, MaxNumberOfMessages=10
     )
-    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    messages: list[dict[str, Any]] = response.get("Messages", [])
     return messages
 
 
@@ -156,10 +156,10 @@ def test_a_command_on_the_instance_reaches_the_cloud(cloud: LocalCloud) -> None:
     )
 
     def said() -> Any:
-        answer = ssm.get_command_invocation(
+        response = ssm.get_command_invocation(
             CommandId=sent["Command"]["CommandId"], InstanceId=instance_id
         )
-        return answer["StandardOutputContent"]
+        return response["StandardOutputContent"]
 
     assert eventually(said).strip() == cloud.endpoint_url
 
@@ -188,11 +188,11 @@ def test_functions_can_be_invoked_and_listed(cloud: LocalCloud) -> None:
     functions = cloud.client("lambda")
     event = {"detail-type": "Direct", "detail": {"id": "call"}}
 
-    answer = functions.invoke(
+    response = functions.invoke(
         FunctionName=cloud.outputs["RecorderArn"], Payload=json.dumps(event).encode()
     )
 
-    assert "FunctionError" not in answer
+    assert "FunctionError" not in response
     assert stored(cloud, "event/Direct/call")()
     names = {found["FunctionName"] for found in functions.list_functions()["Functions"]}
     assert cloud.outputs["WorkerName"] in names
@@ -201,12 +201,12 @@ def test_functions_can_be_invoked_and_listed(cloud: LocalCloud) -> None:
 def test_a_function_that_crashes_says_so(cloud: LocalCloud) -> None:
     event = {"Records": [{"messageId": "1", "body": '{"crash": true}'}]}
 
-    answer = cloud.client("lambda").invoke(
+    response = cloud.client("lambda").invoke(
         FunctionName=cloud.outputs["WorkerName"], Payload=json.dumps(event).encode()
     )
 
-    assert answer["FunctionError"] == "Unhandled"
-    assert json.loads(answer["Payload"].read())["errorMessage"] == "asked to crash"
+    assert response["FunctionError"] == "Unhandled"
+    assert json.loads(response["Payload"].read())["errorMessage"] == "asked to crash"
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_a_function_that_crashes_says_so(cloud: LocalCloud) -> None:
         ("events", "list_rules", {}),
     ],
 )
-def test_every_service_answers_boto3(
+def test_every_service_returns_boto3(
     cloud: LocalCloud, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
-    answer = getattr(cloud.client(service), operation)(**arguments)
+    response = getattr(cloud.client(service), operation)(**arguments)
 
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_an_emulator_whose_port_was_taken_goes_to_another(tmp_path: Path) -> Non
     substrate.stop()
 
 
-def test_a_missing_emulator_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_emulator_is_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_CLOUD_SUBSTRATE_PYTHON", "/nowhere/python")
 
     with pytest.raises(SubstrateError, match="/nowhere/python does not exist: run `make setup`"):
@@ -389,7 +389,7 @@ def test_no_process_survives_the_command(
     eventually(lambda: not children_of(command.pid, str(tmp_path)))
 
 
-def test_the_command_tells_what_keeps_it_from_starting(tmp_path: Path) -> None:
+def test_the_command_reports_what_keeps_it_from_starting(tmp_path: Path) -> None:
     ended = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "local.local_cloud", "--template", str(tmp_path / "none.yaml"),
          "--port", "0", "--state-dir", str(tmp_path)],

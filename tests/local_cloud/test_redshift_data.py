@@ -41,10 +41,10 @@ class Warehouse:
 
     def submit(self, sql: str | list[str], **request: Any) -> str:
         if isinstance(sql, str):
-            answer = self.client.execute_statement(Sql=sql, **self.target, **request)
+            response = self.client.execute_statement(Sql=sql, **self.target, **request)
         else:
-            answer = self.client.batch_execute_statement(Sqls=sql, **self.target, **request)
-        return str(answer["Id"])
+            response = self.client.batch_execute_statement(Sqls=sql, **self.target, **request)
+        return str(response["Id"])
 
     def ended(self, statement_id: str) -> dict[str, Any]:
         described: dict[str, Any] = self.client.describe_statement(
@@ -135,7 +135,7 @@ def test_the_service_is_one_that_the_front_can_route_to(tmp_path: Path) -> None:
 # What SQL does
 
 
-def test_a_query_answers_typed_fields_and_metadata(dwh: Warehouse) -> None:
+def test_a_query_returns_typed_fields_and_metadata(dwh: Warehouse) -> None:
     statement = dwh.run(
         "SELECT 1 AS n, 2.50::decimal(10,2) AS d, 'x' AS s, true AS b, 1.5::float8 AS f, NULL AS e,"
         " DATE '2026-11-20' AS day, TIMESTAMP '2026-11-20 08:15:00' AS at,"
@@ -143,8 +143,8 @@ def test_a_query_answers_typed_fields_and_metadata(dwh: Warehouse) -> None:
     )
     assert statement["HasResultSet"]
     assert statement["ResultRows"] == 1
-    answer = dwh.client.get_statement_result(Id=statement["Id"])
-    types = [(column["name"], column["typeName"]) for column in answer["ColumnMetadata"]]
+    response = dwh.client.get_statement_result(Id=statement["Id"])
+    types = [(column["name"], column["typeName"]) for column in response["ColumnMetadata"]]
     assert types == [
         ("n", "int4"),
         ("d", "numeric"),
@@ -158,8 +158,8 @@ def test_a_query_answers_typed_fields_and_metadata(dwh: Warehouse) -> None:
         ("tz", "timestamptz"),
         ("count", "int8"),
     ]
-    assert answer["ColumnMetadata"][1]["scale"] == 2
-    assert answer["Records"] == [
+    assert response["ColumnMetadata"][1]["scale"] == 2
+    assert response["Records"] == [
         [
             {"longValue": 1},
             {"stringValue": "2.50"},
@@ -277,8 +277,8 @@ def test_vacuum_is_refused_in_a_batch_only(dwh: Warehouse) -> None:
 def test_results_of_a_batch_are_asked_for_by_number(dwh: Warehouse) -> None:
     described = dwh.run(["CREATE TABLE t (a INT)", "SELECT 2 AS two"])
     assert described["HasResultSet"]
-    answer = dwh.client.get_statement_result(Id=f"{described['Id']}:2")
-    assert answer["Records"] == [[{"longValue": 2}]]
+    response = dwh.client.get_statement_result(Id=f"{described['Id']}:2")
+    assert response["Records"] == [[{"longValue": 2}]]
     missing = dwh.client.exceptions.ResourceNotFoundException
     with pytest.raises(missing, match="does not have result"):
         dwh.client.get_statement_result(Id=f"{described['Id']}:1")
@@ -418,12 +418,12 @@ def test_copy_leaves_identities_to_the_table_and_is_counted(dwh: Warehouse) -> N
     described = dwh.run(
         [f"COPY t FROM '{url}' IAM_ROLE default CSV", "SELECT pg_last_copy_count()"]
     )
-    answer = dwh.client.get_statement_result(Id=f"{described['Id']}:2")
-    assert answer["Records"] == [[{"longValue": 2}]]
+    response = dwh.client.get_statement_result(Id=f"{described['Id']}:2")
+    assert response["Records"] == [[{"longValue": 2}]]
     assert dwh.rows("SELECT * FROM t ORDER BY id") == [[1, "a"], [2, "b"]]
 
 
-def test_unload_writes_files_and_overwrites_only_when_told(dwh: Warehouse) -> None:
+def test_unload_writes_files_and_overwrites_only_when_reported(dwh: Warehouse) -> None:
     dwh.run("CREATE TABLE t AS SELECT 1 AS a, 'x,\"y' AS b, NULL::int AS c, true AS d")
     unload = "UNLOAD ('SELECT * FROM t') TO 's3://data/out/%s' IAM_ROLE default "
     assert dwh.run(unload % "c" + "FORMAT CSV HEADER")["ResultRows"] == 1
@@ -599,7 +599,7 @@ def test_a_statement_is_broken_off_at_the_timeout_of_its_batch(dwh: Warehouse) -
     dwh.run(["SET statement_timeout TO 60000", "CREATE TABLE t (a INT)"])
 
 
-def test_ends_are_told_when_asked_for(dwh: Warehouse) -> None:
+def test_ends_are_reported_when_asked_for(dwh: Warehouse) -> None:
     dwh.run("SELECT 1")
     described = dwh.run("SELECT 1", WithEvent=True, StatementName="job-7")
     dwh.ended(dwh.submit("SELECT nope", WithEvent=True))

@@ -86,8 +86,8 @@ def test_stopping_ends_what_runs_instead_of_waiting_for_it(tmp_path):
 
 def test_at_most_ten_sandboxes_of_a_function_run_at_once(tmp_path):
     with LambdaCloud([plain("describe")], tmp_path) as cloud, ThreadPoolExecutor(30) as pool:
-        answers = list(pool.map(lambda _: cloud.invoke("describe")[0]["pid"], range(60)))
-    assert 1 <= len(set(answers)) <= 10
+        responses = list(pool.map(lambda _: cloud.invoke("describe")[0]["pid"], range(60)))
+    assert 1 <= len(set(responses)) <= 10
 
 
 class Clock:

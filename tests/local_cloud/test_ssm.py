@@ -30,13 +30,13 @@ class Ssm:
         self.cluster = world.client("emr")
 
     def send(self, *commands: str, comment: str = "", **parameters: list[str]) -> str:
-        answer = self.client.send_command(
+        response = self.client.send_command(
             DocumentName="AWS-RunShellScript",
             InstanceIds=[INSTANCE],
             Comment=comment,
             Parameters={"commands": list(commands), **parameters},
         )
-        return str(answer["Command"]["CommandId"])
+        return str(response["Command"]["CommandId"])
 
     def invocation(self, command_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.get_command_invocation(
@@ -87,7 +87,7 @@ def test_a_command_is_a_shell_with_an_environment_of_its_own(
 
 
 @pytest.mark.cloud
-def test_a_command_submits_a_step_with_the_aws_command_and_tells_its_id(ssm: Ssm) -> None:
+def test_a_command_submits_a_step_with_the_aws_command_and_reports_its_id(ssm: Ssm) -> None:
     script = ssm.world.put_script("import sys; assert sys.argv[1:] == ['--QUERY', \"it's > 1\"]")
     steps = [
         {
@@ -108,8 +108,10 @@ def test_a_command_submits_a_step_with_the_aws_command_and_tells_its_id(ssm: Ssm
         return str(step["Status"]["State"])
 
     wait_until(lambda: state() == "COMPLETED")
-    told = ssm.ended(ssm.send(shlex.join([*words, "--query", "StepIds[0]", "--output", "text"])))
-    assert told["StandardOutputContent"].startswith("s-")
+    reported = ssm.ended(
+        ssm.send(shlex.join([*words, "--query", "StepIds[0]", "--output", "text"]))
+    )
+    assert reported["StandardOutputContent"].startswith("s-")
 
 
 @pytest.mark.cloud

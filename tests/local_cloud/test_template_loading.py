@@ -45,7 +45,7 @@ def test_a_resource_whose_condition_does_not_hold_is_absent() -> None:
     assert "BucketArn" not in template.outputs
 
 
-def test_all_wrong_parameters_are_told_at_once() -> None:
+def test_all_wrong_parameters_are_reported_at_once() -> None:
     with pytest.raises(TemplateError) as error:
         load_template(SMALL, {"Kind": "BAD", "Attempts": "99", "Unknown": "x"}, "stack")
 

@@ -34,16 +34,16 @@ def lambdas(tmp_path_factory):
 
 
 def invoke(client, name, event, **parameters):
-    answer = client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
-    return json.loads(answer["Payload"].read()), answer
+    response = client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
+    return json.loads(response["Payload"].read()), response
 
 
 def call(client, target, tenant, payload="x"):
     """The result of a chained invoke, and the events of its start."""
     event = {"target": target, "tenant": tenant, "payload": payload}
-    result, answer = invoke(client, "caller:$LATEST", event)
+    result, response = invoke(client, "caller:$LATEST", event)
     history = client.get_durable_execution_history(
-        DurableExecutionArn=answer["DurableExecutionArn"]
+        DurableExecutionArn=response["DurableExecutionArn"]
     )
     return result, [
         one["ChainedInvokeStartedDetails"]

@@ -55,10 +55,10 @@ def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
 
 
 def invoke(cloud: LocalCloud, name: str, qualifier: str = "$LATEST") -> dict[str, Any]:
-    answer = cloud.client("lambda").invoke(
+    response = cloud.client("lambda").invoke(
         FunctionName=f"durable-pipeline-{name}", Qualifier=qualifier, Payload=b"{}"
     )
-    result: dict[str, Any] = json.loads(answer["Payload"].read())
+    result: dict[str, Any] = json.loads(response["Payload"].read())
     return result
 
 

@@ -129,14 +129,14 @@ class PipelineRun:
 
     def store(self, unit: int = 0, slices_of: int | None = None) -> list[StoredRows]:
         """All slices; with `slices_of`, the function's time is up after so many looks at it."""
-        answers: list[StoredRows] = []
+        responses: list[StoredRows] = []
         first: int | None = 0
         while first is not None:
             message = StoreDynamodb(
                 run_id=self.run_id, unit_id=layout.unit_id(0, unit), first_row=first
             )
             looks = itertools.count()
-            answers.append(
+            responses.append(
                 store_slice(
                     message,
                     DATA_BUCKET,
@@ -146,8 +146,8 @@ class PipelineRun:
                     pause=lambda _seconds: None,
                 )
             )
-            first = answers[-1].next_row
-        return answers
+            first = responses[-1].next_row
+        return responses
 
     def through(self, unit: int = 0) -> None:
         self.validate(unit)

@@ -113,9 +113,9 @@ def test_any_history_of_loads_leaves_the_newest_row_of_each_key(
     }
     rows = warehouse.rows(f"SELECT k, n FROM drawn WHERE \"index\" = '{index}'")
     assert sorted(rows) == sorted([name, number] for name, number in newest.items())
-    told = warehouse.rows(
+    reported = warehouse.rows(
         "SELECT COUNT(*), SUM(rows_copied), SUM(rows_duplicate + rows_older + rows_merged)"
         f" FROM pipeline_loads WHERE run_id LIKE '{index}-%'"
     )
     total = sum(map(len, keys.values()))
-    assert told == [[len(keys), str(total), str(total)]]
+    assert reported == [[len(keys), str(total), str(total)]]

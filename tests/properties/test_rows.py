@@ -60,7 +60,7 @@ def test_a_row_that_repeats_a_value_and_breaks_another_check(cloud: Any, severit
 
 
 @given(data=st.data(), drawn=objects())
-def test_a_rejected_row_is_kept_as_it_was_with_its_place(
+def test_a_rejected_row_is_stored_as_it_was_with_its_place(
     cloud: Any, data: st.DataObject, drawn: Drawn
 ) -> None:
     dialect = data.draw(dialects(drawn))

@@ -70,25 +70,25 @@ rows = st.lists(
 @pytest.mark.parametrize("kind", TRANSFORMS)
 @fewer(3)
 @given(drawn=rows)
-def test_every_row_is_stored_or_set_aside_with_its_reason(
+def test_every_row_is_stored_or_found_unstorable_with_its_reason(
     cloud: Any, targets: str, kind: str, drawn: list[Row]
 ) -> None:
     run = laid_out(cloud, drawn, kind, targets)
     expected, kept = judged(drawn, kind, targets)
     event(f"{len(expected)} set aside")
 
-    answer = transformed(run)
+    response = transformed(run)
 
     assert [row["n"] for row in run.output()] == kept
-    told = set_aside(run)
-    assert {n: row["rule"] for n, row in told.items()} == expected
-    assert (answer.rows, answer.rejected) == (len(kept), len(expected))
-    assert answer.rows + answer.rejected + answer.removed == len(drawn)
+    reported = set_aside(run)
+    assert {n: row["rule"] for n, row in reported.items()} == expected
+    assert (response.rows, response.rejected) == (len(kept), len(expected))
+    assert response.rows + response.rejected + response.removed == len(drawn)
     if targets != "redshift":
         assert sum(slice_.rows for slice_ in run.store()) == len(kept)
         assert len(run.items()) == len(kept)
-    assert transformed(run) == answer
-    assert set_aside(run) == told
+    assert transformed(run) == response
+    assert set_aside(run) == reported
 
 
 def judged(drawn: list[Row], kind: str, targets: str) -> tuple[dict[int, str], list[int]]:

@@ -136,7 +136,9 @@ def blocks_of(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 
 @given(text=texts())
-def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, text: Text) -> None:
+def test_every_record_is_a_valid_row_or_reported_with_its_line_and_text(
+    cloud: Any, text: Text
+) -> None:
     contract = Dataset.from_json(
         {
             "name": "sales",
@@ -152,7 +154,7 @@ def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, 
         blocks = blocks_of(whole, text.block)
         rules = RowClassifier(contract, None)
         rows = split_text(space, blocks, rules, "a.csv", text.processors, text.chunk_bytes)
-        told = [
+        reported = [
             json.loads(line) for path in rows.rejects for line in path.read_bytes().splitlines()
         ]
         with connect() as connection:
@@ -160,6 +162,6 @@ def test_every_record_is_a_valid_row_or_told_with_its_line_and_text(cloud: Any, 
             valid = connection.execute("FROM read_parquet(?)", [files]).fetchall()
     found = [
         (one["line"], one["reason"], one["raw"].replace("\r\n", "\n"), one.get("rawBase64"))
-        for one in told
+        for one in reported
     ]
     assert (valid, found) == expected(text)

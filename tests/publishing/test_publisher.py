@@ -38,11 +38,11 @@ class TestTheManifest:
         world.store("run-1", 0, A, {"1": ["a1", "a2"], "2": ["a3"]})
         world.store("run-1", 1, B, {"2": ["b1"]})
 
-        answer = world.publish("run-1")
+        response = world.publish("run-1")
 
         key = f"{PREFIX}_runs/run-1.json"
-        assert answer.totals.manifest_url == f"s3://{OUTPUT}/{key}"
-        assert (answer.totals.files, answer.totals.rows, answer.totals.bytes) == (3, 4, 12)
+        assert response.totals.manifest_url == f"s3://{OUTPUT}/{key}"
+        assert (response.totals.files, response.totals.rows, response.totals.bytes) == (3, 4, 12)
         manifest = world.manifest("run-1")
         assert [(file.key, file.rows, file.bytes) for file in manifest.files] == [
             (f"{PREFIX}day=1/run-1-00000-000-00000.csv", 2, 6),
@@ -130,9 +130,9 @@ class TestSlices:
         world.begin("run-1", 1, units=7)
         for unit in range(7):
             world.store("run-1", unit, f"{A}{unit}", {str(unit % 3): [f"row{unit}"]})
-        answer, calls = world.publish_in_slices("run-1")
+        response, calls = world.publish_in_slices("run-1")
         assert calls > 5
-        assert (answer.totals.files, answer.totals.rows, answer.totals.removed) == (7, 7, 1)
+        assert (response.totals.files, response.totals.rows, response.totals.removed) == (7, 7, 1)
         in_slices = world.s3.objects[OUTPUT, f"{PREFIX}_runs/run-1.json"].body
         assert world.read() == Counter(f"row{unit}" for unit in range(7))
         world.publish("run-1")
@@ -142,9 +142,9 @@ class TestSlices:
         run(world, "run-1", 0, {"1": ["a1"]})
         world.publish("run-1")
         stale = PublishProgress(run="run-1", etag='"another"')
-        answer = world.publish("run-1", progress=stale)
-        assert (answer.progress.restarts, answer.progress.after) == (1, None)
-        assert world.publish("run-1", progress=answer.progress).totals.rows == 1
+        response = world.publish("run-1", progress=stale)
+        assert (response.progress.restarts, response.progress.after) == (1, None)
+        assert world.publish("run-1", progress=response.progress).totals.rows == 1
 
 
 class TestRefusals:
@@ -193,8 +193,8 @@ class TestReplacing:
         world.publish("run-1")
         run(world, "run-2", 1, {"1": ["a1"], "2": ["a2"]})
         assert world.read() == Counter(["a1"])
-        answer = world.publish("run-2")
-        assert answer.totals.supersedes == 1
+        response = world.publish("run-2")
+        assert response.totals.supersedes == 1
         assert world.manifest("run-2").supersedes == ("run-1",)
         assert world.read() == Counter(["a1", "a2"])
         assert len(world.lying()) == 3  # replace: none removes nothing
@@ -242,8 +242,8 @@ class TestReplacing:
         run(world, "run-1", 0, {"1": ["old"]})
         run(world, "run-2", 1, {"1": ["new"]})
         world.publish("run-2")
-        answer = world.publish("run-1")
-        assert answer.totals.superseded_by == "run-2"
+        response = world.publish("run-1")
+        assert response.totals.superseded_by == "run-2"
         assert world.manifest("run-1").supersedes == ()
         assert world.read() == Counter(["new"])
 
@@ -252,8 +252,8 @@ class TestReplacing:
         run(world, "run-1", 0, {"1": ["a1"], "2": ["a2"]}, inputUrl=A)
         world.publish("run-1")
         run(world, "run-2", 1, {"2": ["b2"], "3": ["b3"]}, inputUrl=B)
-        answer = world.publish("run-2")
-        assert answer.totals.removed == 1
+        response = world.publish("run-2")
+        assert response.totals.removed == 1
         assert world.read() == Counter(["a1", "b2", "b3"])
         assert world.lying() == [
             f"{PREFIX}day=1/run-1-00000-000-00000.csv",
@@ -328,8 +328,8 @@ class TestReplacing:
         run(world, "run-1", 0, {"1": ["a1"]})
         world.publish("run-1")
         run(world, "run-2", 1, {"1": ["b1"]})
-        answer = {"Errors": [{"Key": "k.csv", "Code": "AccessDenied", "Message": "no"}]}
-        monkeypatch.setattr(world.s3, "delete_objects", lambda **_: answer, raising=False)
+        response = {"Errors": [{"Key": "k.csv", "Code": "AccessDenied", "Message": "no"}]}
+        monkeypatch.setattr(world.s3, "delete_objects", lambda **_: response, raising=False)
         with pytest.raises(PipelineError, match=f"s3://{OUTPUT}/k.csv: AccessDenied: no"):
             world.publish("run-2")
         monkeypatch.undo()

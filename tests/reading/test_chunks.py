@@ -100,7 +100,7 @@ def split(
 @pytest.mark.slow
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("seed", range(6))
-def test_pieces_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
+def test_chunks_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
     body = dirty_file(random.Random(seed), 300, line_end)  # noqa: S311
     columns = [*COLUMNS[:1], {**COLUMNS[1], "unique": seed % 2 == 0}, *COLUMNS[2:]]
     whole = split(body, columns, chunk_bytes=None, processors=1)
@@ -143,7 +143,7 @@ def test_where_quotes_are_wrong_the_text_is_read_as_a_whole() -> None:
         assert chunks.valid == whole.valid
 
 
-def test_rows_that_lack_most_fields_make_small_pieces(tmp_path: Path) -> None:
+def test_rows_that_lack_most_fields_make_small_chunks(tmp_path: Path) -> None:
     """DuckDB holds a text for each missing field in memory: 3 million of them would not fit."""
     fields = 300
     body = b"," * (fields - 1) + b"\n" + b"a\n" * 10_000
@@ -296,7 +296,7 @@ def test_the_same_bad_row_may_come_often() -> None:
     assert found.lines == list(range(2, 60_002, 2))
 
 
-def test_lines_between_rows_are_told_apart_from_lines_within_them(tmp_path: Path) -> None:
+def test_lines_between_rows_are_reported_apart_from_lines_within_them(tmp_path: Path) -> None:
     """Header, row, empty line, a row of lines 4 to 6 (5 empty), 7 and 8 unread, empty line, row."""
     file = tmp_path / "a.csv"
     file.write_text('h\nr\n\n"a\n\nb"\n"u\n\n\nr\n')

@@ -60,10 +60,10 @@ def test_keys_of_json_are_found_as_they_are(cloud: Any) -> None:
     assert reject["row"] == {"order_id": "b", "groesse": "tall", "customer": "", "note": "n"}
 
 
-def test_a_line_that_is_no_object_is_told_as_ever(cloud: Any) -> None:
+def test_a_line_that_is_no_object_is_reported_as_ever(cloud: Any) -> None:
     run = run_of(cloud, "jsonl").lay_out('5\n{"Order ID": "a"}\n{"Order ID', "a.jsonl")
-    answer = run.validate()
-    assert (answer.rows_in, answer.valid) == (3, 1)
+    response = run.validate()
+    assert (response.rows_in, response.valid) == (3, 1)
     assert [reject["rule"] for reject in run.rejects()] == ["malformed", "malformed"]
 
 
@@ -104,28 +104,28 @@ def test_the_contracts_own_names_are_taken_too(cloud: Any) -> None:
 
 
 def test_a_file_with_both_names_of_a_column_is_refused(cloud: Any, tmp_path: Path) -> None:
-    told = 'has both "Order ID" and order_id, and either would be column order_id'
+    reported = 'has both "Order ID" and order_id, and either would be column order_id'
     columns = [COLUMNS[0], COLUMNS[3]]
     header = "order_id,note,order id\n"
     csv = DataRun(cloud, dataset(columns=columns, targets=TARGETS)).lay_out(header + "a,n,b\n")
-    with pytest.raises(InvalidData, match=rf"a\.csv, line 1: the header {told}"):
+    with pytest.raises(InvalidData, match=rf"a\.csv, line 1: the header {reported}"):
         csv.validate()
     body = parquet(tmp_path, """SELECT 'a' AS order_id, 'n' AS note, 'b' AS "Order ID" """)
-    with pytest.raises(InvalidData, match=f"the header {told}"):
+    with pytest.raises(InvalidData, match=f"the header {reported}"):
         run_of(cloud, "parquet", columns).lay_out(body, "a.parquet").validate()
     line = json.dumps({"Order ID": "a", "order_id": "b"})
-    with pytest.raises(InvalidData, match=rf"a\.jsonl: cannot be read.*a record {told}"):
+    with pytest.raises(InvalidData, match=rf"a\.jsonl: cannot be read.*a record {reported}"):
         run_of(cloud, "jsonl", columns).lay_out(line, "a.jsonl").validate()
 
 
-def test_a_missing_column_is_told_by_both_names(cloud: Any) -> None:
+def test_a_missing_column_is_reported_by_both_names(cloud: Any) -> None:
     contract = dataset(columns=COLUMNS[:2], targets=TARGETS)
     with pytest.raises(InvalidData, match=r'lacks "Größe" \(column groesse\); it has order id, g'):
         DataRun(cloud, contract).lay_out("Order ID,Grösse\na,1\n").validate()
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "reported"),
     [
         (
             [{"name": "a", "source": "X y"}, {"name": "b", "source": " x Y"}],
@@ -141,8 +141,8 @@ def test_a_missing_column_is_told_by_both_names(cloud: Any) -> None:
     ],
     ids=["one source", "swapped", "another's name", "blank", "long"],
 )
-def test_a_name_in_the_file_is_one_columns_only(columns: Any, told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_a_name_in_the_file_is_one_columns_only(columns: Any, reported: str) -> None:
+    with pytest.raises(ValidationError, match=reported):
         dataset(columns=columns)
 
 

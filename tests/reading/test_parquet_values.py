@@ -46,7 +46,7 @@ def test_a_decimal_of_over_38_digits_is_read_exactly(cloud: Any) -> None:
     assert [str(amount) for _, amount in run.valid_rows()] == amounts
 
 
-def test_more_digits_than_a_decimal_of_the_contract_has_are_kept_in_a_text(cloud: Any) -> None:
+def test_more_digits_than_a_decimal_of_the_contract_has_are_stored_in_a_text(cloud: Any) -> None:
     run = run_of(cloud, FILES / "decimal-60-digits.parquet", {"name": "c"})
     run.validate()
     assert run.valid_rows() == [
@@ -315,7 +315,7 @@ def test_an_instant_out_of_the_years_of_four_digits_in_utc_is_rejected(cloud: An
 
 
 @pytest.mark.parametrize("body", [b"", b"id,x\n1,2\n", b"PAR1" + b"x" * 100])
-def test_what_is_no_parquet_is_told_without_a_path_of_ours(
+def test_what_is_no_parquet_is_reported_without_a_path_of_ours(
     cloud: Any, tmp_path: Path, body: bytes
 ) -> None:
     file = tmp_path / "a.parquet"

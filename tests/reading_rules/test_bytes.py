@@ -63,7 +63,7 @@ def test_utf_8_is_passed_on_as_it_is() -> None:
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 100])
-def test_line_ends_are_told_apart_wherever_blocks_end(
+def test_line_ends_are_reported_apart_wherever_blocks_end(
     text: bytes, feeds: int, mixed: bool, size: int
 ) -> None:
     ends = LineEnds()

@@ -52,7 +52,7 @@ class TestCheck:
         world.clock.advance(3600)
         assert world.check(key).state is state, "by when it ended, not by when we look"
 
-    def test_an_end_is_kept_and_nobody_answers_it_again(self, world, key):
+    def test_an_end_is_stored_and_nobody_returns_it_again(self, world, key):
         world.submit()
         world.glue.finish("ERROR")
         world.clock.advance(2000)
@@ -60,7 +60,7 @@ class TestCheck:
         assert (status.state, status.overdue) == (JobState.FAILED, False)
         assert status.error == "glue ended the job as ERROR"
         world.watch()
-        assert world.answers("callback2") == []
+        assert world.responses("callback2") == []
         assert world.check(key, "callback3") == status
 
     def test_a_job_its_engine_forgot_goes_on_until_its_deadline(self, world, key):
@@ -77,7 +77,7 @@ class TestCheck:
             world.submit()
         assert world.check(key).service_id == "jr_0000"
 
-    def test_the_step_of_a_command_is_kept_once_it_is_known(self, world):
+    def test_the_step_of_a_command_is_stored_once_it_is_known(self, world):
         message = world.message(engine=Engine.EMR_SSM)
         command_id = world.submit(message).service_id
         assert world.check(message.key).service_id == command_id
@@ -123,12 +123,12 @@ class TestCheck:
         with pytest.raises(NotFound, match="run-1/00000-000/clean/1"):
             world.check(key)
 
-    def test_the_handler_answers_with_the_status(self, world, clients, key, lambda_context):
+    def test_the_handler_returns_with_the_status(self, world, clients, key, lambda_context):
         clients.use("glue", world.glue)
         world.submit()
         message = messages.CheckJob(key=key, callback_id="callback2")
-        answer = check_job.handler(message.to_json(), lambda_context)
-        assert JobStatus.from_json(answer).service_id == "jr_0000"
+        response = check_job.handler(message.to_json(), lambda_context)
+        assert JobStatus.from_json(response).service_id == "jr_0000"
         world.glue.finish()
         world.watch()
         ended = check_job.handler(message.to_json(), lambda_context)
@@ -148,7 +148,9 @@ class TestCancel:
         assert "/job/stack-clean-csv/run/jr_0000" in status.console_url
         assert "log-events/jr_0000" in status.log_url
 
-    def test_one_that_is_slow_to_stop_is_told_as_ended_and_followed_to_its_end(self, world, key):
+    def test_one_that_is_slow_to_stop_is_reported_as_ended_and_followed_to_its_end(
+        self, world, key
+    ):
         world.submit()
         world.glue.finish("RUNNING")
         world.watch()
@@ -188,7 +190,7 @@ class TestCancel:
         message = world.message(engine=Engine.EMR_SSM)
         world.submit(message)
         world.ssm.run()
-        world.ssm.tell(world.ssm.commands[0], "Failed", "Connection reset")
+        world.ssm.report(world.ssm.commands[0], "Failed", "Connection reset")
         listed, world.emr.steps = world.emr.steps, []
         sleep = world.sleep
 
@@ -234,7 +236,7 @@ class TestCancel:
         world.glue._stop = finished_just_before
         assert world.cancel(key).state is JobState.SUCCEEDED
 
-    def test_a_second_cancel_answers_with_the_first_end(self, world, key):
+    def test_a_second_cancel_returns_with_the_first_end(self, world, key):
         world.submit()
         first = world.cancel(key, "one")
         assert world.cancel(key, "two") == first
@@ -290,10 +292,10 @@ class TestCancel:
         assert world.cancel(after.key).state is JobState.CANCELLED
         assert world.emr.steps[0]["Status"]["State"] == "CANCELLED"
 
-    def test_the_handler_answers_with_the_end(self, world, clients, key, lambda_context):
+    def test_the_handler_returns_with_the_end(self, world, clients, key, lambda_context):
         clients.use("glue", world.glue)
         world.submit()
         world.glue.finish("STOPPED")  # else it waits for that, by the real clock
         message = messages.CancelJob(key=key, reason="told to")
-        answer = cancel_job.handler(message.to_json(), lambda_context)
-        assert JobStatus.from_json(answer).state.ended
+        response = cancel_job.handler(message.to_json(), lambda_context)
+        assert JobStatus.from_json(response).state.ended

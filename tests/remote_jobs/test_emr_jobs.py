@@ -50,7 +50,7 @@ def submitted(jobs: EmrJobs, count: int) -> list[RemoteJob]:
 
 
 class TestCancellingMany:
-    def test_those_that_emr_refuses_to_cancel_are_told(self, jobs, emr):
+    def test_those_that_emr_refuses_to_cancel_are_reported(self, jobs, emr):
         known = submitted(jobs, 12)
         emr.finish("COMPLETED", step=0)
         emr.finish("CANCEL_PENDING", step=1)
@@ -136,41 +136,41 @@ class TestStatus:
         there = replace(request(1), job=job(1, cluster="j-OTHER"))
         there = replace(there.job, service_id=jobs.submit(there))
         emr.finish("RUNNING")
-        answers = jobs.status_of_many([here, there])
-        assert answers[there.job_id].state is JobState.RUNNING
-        assert answers[here.job_id].state is JobState.SUBMITTED
+        responses = jobs.status_of_many([here, there])
+        assert responses[there.job_id].state is JobState.RUNNING
+        assert responses[here.job_id].state is JobState.SUBMITTED
 
     def test_one_unknown_step_does_not_hide_the_others(self, jobs, emr):
         known = submitted(jobs, 3)
         gone = job(7, "s-GONE")
-        answers = jobs.status_of_many([*known, gone])
-        assert isinstance(answers[gone.job_id], NotFound)
-        assert all(isinstance(answers[each.job_id], EngineStatus) for each in known)
+        responses = jobs.status_of_many([*known, gone])
+        assert isinstance(responses[gone.job_id], NotFound)
+        assert all(isinstance(responses[each.job_id], EngineStatus) for each in known)
         assert emr.count("ListSteps") == 2
         assert isinstance(jobs.status_of_many([gone])[gone.job_id], NotFound)
 
     def test_steps_of_an_unknown_cluster_are_not_said_to_be_gone_unless_asked_alone(self, jobs):
         lost = [job(n, f"s-{n:05d}", cluster="j-NOWHERE") for n in range(2)]
-        answers = jobs.status_of_many(lost)
-        assert not any(isinstance(answer, NotFound) for answer in answers.values())
+        responses = jobs.status_of_many(lost)
+        assert not any(isinstance(response, NotFound) for response in responses.values())
         assert isinstance(jobs.status_of_many(lost[:1])[lost[0].job_id], NotFound)
 
     def test_a_throttled_batch_leaves_the_next(self, jobs, emr):
         known = submitted(jobs, 20)
         emr.refuse_once("ListSteps", "ThrottlingException")
-        answers = jobs.status_of_many(known)
-        assert [type(answers[each.job_id]) for each in known] == [Throttled] * 10 + [
+        responses = jobs.status_of_many(known)
+        assert [type(responses[each.job_id]) for each in known] == [Throttled] * 10 + [
             EngineStatus
         ] * 10
 
     def test_a_failed_step_has_its_error_and_its_links(self, jobs, emr):
         (known,) = submitted(jobs, 1)
         emr.finish("FAILED", "Exit code 1")
-        answer = jobs.status_of_many([known])[known.job_id]
-        assert answer.state is JobState.FAILED
-        assert answer.error == "Error.: Exit code 1"
-        assert answer.log_url == "s3://logs/stderr.gz"
-        assert answer.console_url.endswith(f"#/clusterDetails/{CLUSTER}")
+        response = jobs.status_of_many([known])[known.job_id]
+        assert response.state is JobState.FAILED
+        assert response.error == "Error.: Exit code 1"
+        assert response.log_url == "s3://logs/stderr.gz"
+        assert response.console_url.endswith(f"#/clusterDetails/{CLUSTER}")
 
 
 class TestCancelling:

@@ -69,7 +69,7 @@ def test_an_application_that_is_gone_hides_no_run_of_another(jobs, serverless):
     serverless.finish("FAILED", "ran out of memory")
     gone = job(7, "00gone")
     elsewhere = job(8, "00gone", target="00nowhere")
-    answers = jobs.status_of_many([known, gone, elsewhere])
-    assert answers[known.job_id].state is JobState.FAILED
-    assert isinstance(answers[gone.job_id], NotFound)
-    assert isinstance(answers[elsewhere.job_id], PipelineError)
+    responses = jobs.status_of_many([known, gone, elsewhere])
+    assert responses[known.job_id].state is JobState.FAILED
+    assert isinstance(responses[gone.job_id], NotFound)
+    assert isinstance(responses[elsewhere.job_id], PipelineError)

@@ -90,7 +90,7 @@ class TestSubmitting:
         args += ["s3://code-bucket/jobs/a.py", "--A", "1"]
         assert step["Config"] == {"Jar": "command-runner.jar", "Args": args}
 
-    def test_a_full_cluster_is_told_before_a_command_is_sent(self):
+    def test_a_full_cluster_is_reported_before_a_command_is_sent(self):
         world = World(places=256)
         for number in range(256):
             world.emr.add_job_flow_steps(
@@ -132,7 +132,7 @@ class TestStatus:
     def test_while_the_command_runs_the_job_is_submitted(self, world):
         known = world.submit()
         for status in ("Pending", "InProgress", "Delayed", "Cancelling"):
-            world.ssm.tell(world.ssm.commands[0], status, "")
+            world.ssm.report(world.ssm.commands[0], status, "")
             assert world.status(known).state is JobState.SUBMITTED
 
     def test_a_command_that_was_sent_just_now_may_be_nowhere_yet(self, world):
@@ -145,14 +145,23 @@ class TestStatus:
         world.ssm.run()
         world.emr.finish("RUNNING")
         world.emr.refuse_once("ListSteps", "ThrottlingException")
-        told = world.status(known)
-        assert (told.state, told.service_id) == (JobState.SUBMITTED, f"{known.service_id}/s-00000")
-        told = world.status(known)
-        assert (told.state, told.service_id) == (JobState.RUNNING, f"{known.service_id}/s-00000")
+        reported = world.status(known)
+        assert (reported.state, reported.service_id) == (
+            JobState.SUBMITTED,
+            f"{known.service_id}/s-00000",
+        )
+        reported = world.status(known)
+        assert (reported.state, reported.service_id) == (
+            JobState.RUNNING,
+            f"{known.service_id}/s-00000",
+        )
         world.emr.finish("PENDING")
-        told = world.status(known)
-        assert (told.state, told.service_id) == (JobState.SUBMITTED, f"{known.service_id}/s-00000")
-        known = replace(known, service_id=told.service_id)
+        reported = world.status(known)
+        assert (reported.state, reported.service_id) == (
+            JobState.SUBMITTED,
+            f"{known.service_id}/s-00000",
+        )
+        known = replace(known, service_id=reported.service_id)
         assert world.status(known).state is JobState.SUBMITTED
         world.emr.finish("RUNNING")
         assert world.status(known).state is JobState.RUNNING
@@ -171,19 +180,19 @@ class TestStatus:
     )
     def test_a_command_that_ends_without_a_step_ends_the_job(self, world, status, output, state):
         known = world.submit()
-        world.ssm.tell(world.ssm.commands[0], status, output)
+        world.ssm.report(world.ssm.commands[0], status, output)
         world.clock.advance(LIST_LAG.total_seconds())
-        answer = world.status(known)
-        assert answer.state is state
-        assert status in answer.error
-        assert output in answer.error
-        assert known.service_id in answer.console_url
+        response = world.status(known)
+        assert response.state is state
+        assert status in response.error
+        assert output in response.error
+        assert known.service_id in response.console_url
 
     @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Success"])
     def test_a_step_that_is_not_listed_yet_is_waited_for(self, world, status):
         known = world.submit()
         world.ssm.run()
-        world.ssm.tell(world.ssm.commands[0], status, "Connection reset")
+        world.ssm.report(world.ssm.commands[0], status, "Connection reset")
         listed, world.emr.steps = world.emr.steps, []
         world.clock.advance(LIST_LAG.total_seconds() - 1)
         assert world.status(known).state is JobState.SUBMITTED
@@ -195,21 +204,21 @@ class TestStatus:
     )
     def test_a_command_that_cannot_have_submitted_is_not_waited_for(self, world, status, output):
         known = world.submit()
-        world.ssm.tell(world.ssm.commands[0], status, output)
+        world.ssm.report(world.ssm.commands[0], status, output)
         assert world.status(known).state.ended
 
     @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Cancelled", "Success"])
     def test_a_step_whose_id_was_lost_is_found_by_its_name(self, world, status):
         known = world.submit()
         world.ssm.run()
-        world.ssm.tell(world.ssm.commands[0], status, "Connection reset")
-        answer = world.status(known)
-        assert answer.service_id == f"{known.service_id}/s-00000"
-        assert answer.state is JobState.SUBMITTED
+        world.ssm.report(world.ssm.commands[0], status, "Connection reset")
+        response = world.status(known)
+        assert response.service_id == f"{known.service_id}/s-00000"
+        assert response.state is JobState.SUBMITTED
 
     def test_a_command_state_nobody_knows_is_neither_success_nor_failure(self, world):
         known = world.submit()
-        world.ssm.tell(world.ssm.commands[0], "Hibernating", "")
+        world.ssm.report(world.ssm.commands[0], "Hibernating", "")
         assert world.status(known).state is JobState.RUNNING
 
     def test_fifty_commands_cost_one_request_and_ten_steps_another(self, world):
@@ -218,8 +227,8 @@ class TestStatus:
         assert len(world.jobs.status_of_many(known)) == 100
         assert len(world.ssm.requests) == 2
         world.ssm.run()
-        told = world.jobs.status_of_many(known)
-        known = [replace(each, service_id=told[each.job_id].service_id) for each in known]
+        reported = world.jobs.status_of_many(known)
+        known = [replace(each, service_id=reported[each.job_id].service_id) for each in known]
         world.ssm.requests.clear()
         world.emr.requests.clear()
         assert len(world.jobs.status_of_many(known)) == 100
@@ -228,13 +237,13 @@ class TestStatus:
     def test_what_cannot_be_asked_is_an_error_for_each(self, world):
         known = [world.submit(number) for number in range(2)]
         world.ssm.refuse_once("ListCommandInvocations", "ThrottlingException")
-        answers = world.jobs.status_of_many(known)
-        assert {type(answer) for answer in answers.values()} == {Throttled}
+        responses = world.jobs.status_of_many(known)
+        assert {type(response) for response in responses.values()} == {Throttled}
         for command in world.ssm.commands:
-            world.ssm.tell(command, "Failed", "")
+            world.ssm.report(command, "Failed", "")
         world.emr.refuse_once("ListSteps", "ThrottlingException")
-        answers = world.jobs.status_of_many(known)
-        assert {type(answer) for answer in answers.values()} == {Throttled}
+        responses = world.jobs.status_of_many(known)
+        assert {type(response) for response in responses.values()} == {Throttled}
 
 
 class TestCancelling:
@@ -261,7 +270,7 @@ class TestCancelling:
 
     def test_a_command_that_does_not_stop_may_still_submit(self, world):
         known = world.submit()
-        world.ssm.tell(world.ssm.commands[0], "InProgress", "")
+        world.ssm.report(world.ssm.commands[0], "InProgress", "")
         with pytest.raises(TransientFailure, match="not cancelled yet"):
             world.jobs.cancel(known)
 

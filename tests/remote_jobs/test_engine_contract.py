@@ -162,9 +162,9 @@ class TestStatus:
     def test_there_is_a_response_for_every_job(self, case: EngineCase) -> None:
         known = case.submitted(3)
         gone = case.job(7, case.unknown)
-        answers = case.jobs.status_of_many([*known, gone])
-        assert isinstance(answers[gone.job_id], NotFound)
-        assert all(isinstance(answers[job.job_id], EngineStatus) for job in known)
+        responses = case.jobs.status_of_many([*known, gone])
+        assert isinstance(responses[gone.job_id], NotFound)
+        assert all(isinstance(responses[job.job_id], EngineStatus) for job in known)
         assert isinstance(case.status(gone), NotFound)
         assert case.jobs.status_of_many([]) == {}
 
@@ -184,8 +184,8 @@ class TestStatus:
     def test_jobs_far_back_in_the_list_are_read_one_by_one(self, made: Case) -> None:
         case = made(page=2)  # type: ignore[call-arg]
         known = case.submitted(2 * case.pages_for_status + 4)
-        answers = case.jobs.status_of_many(known)
-        assert all(isinstance(answers[job.job_id], EngineStatus) for job in known)
+        responses = case.jobs.status_of_many(known)
+        assert all(isinstance(responses[job.job_id], EngineStatus) for job in known)
         assert len(case.asked.requests) == case.pages_for_status + 4
         pages = [request for _, request in case.asked.requests[: case.pages_for_status]]
         assert len({str(page) for page in pages}) == case.pages_for_status

@@ -90,25 +90,25 @@ class TestAnyEngine:
         service = world.emr if engine in CLUSTER_ENGINES else world.service(engine)
         service.finish(SUCCEEDED.get(engine, "SUCCEEDED"))
 
-    def test_an_event_that_comes_twice_answers_once(self, world, deliver, engine):
+    def test_an_event_that_comes_twice_returns_once(self, world, deliver, engine):
         job = self.started(world, engine)
         self.end(world, engine)
         ended = event(engine, SUCCEEDED.get(engine, "SUCCEEDED"), job)
         deliver(ended, ended, ended)
-        (answer,) = world.answers()
-        assert answer.state is JobState.SUCCEEDED
+        (response,) = world.responses()
+        assert response.state is JobState.SUCCEEDED
         assert len(world.started(engine)) == 1
 
-    def test_an_end_that_is_told_too_soon_is_not_believed(self, world, deliver, engine):
+    def test_an_end_that_is_reported_too_soon_is_not_believed(self, world, deliver, engine):
         job = self.started(world, engine)
         deliver(
             event(engine, SUCCEEDED.get(engine, "SUCCEEDED"), job), event(engine, "FAILED", job)
         )
-        assert world.answers() == []
+        assert world.responses() == []
         self.end(world, engine)
         deliver(event(engine, "FAILED", job))
-        (answer,) = world.answers()
-        assert answer.state is JobState.SUCCEEDED, "by the engine's word, not by the event's"
+        (response,) = world.responses()
+        assert response.state is JobState.SUCCEEDED, "by the engine's word, not by the event's"
 
     def test_an_old_event_after_the_end_changes_nothing(self, world, deliver, engine):
         job = self.started(world, engine)
@@ -117,14 +117,14 @@ class TestAnyEngine:
         kept = world.item(world.message(engine=engine))
         deliver(event(engine, RUNNING.get(engine, "RUNNING"), job))
         assert world.item(world.message(engine=engine)) == kept
-        assert len(world.answers()) == 1
+        assert len(world.responses()) == 1
 
     def test_an_event_of_an_unknown_job_is_as_good_as_any(self, world, deliver, engine):
         self.started(world, engine)
         self.end(world, engine)
         deliver(event(engine, "FAILED", "nobodys"))
-        (answer,) = world.answers()
-        assert answer.state is JobState.SUCCEEDED
+        (response,) = world.responses()
+        assert response.state is JobState.SUCCEEDED
 
     def test_events_that_are_lost_are_made_up_for_by_the_schedule(self, world, engine):
         self.started(world, engine)
@@ -132,7 +132,7 @@ class TestAnyEngine:
         assert world.watch().done[Done.ANSWERED] == 1
 
 
-def test_in_whatever_order_they_come_each_job_is_answered_once(world, deliver):
+def test_in_whatever_order_they_come_each_job_is_completed_once(world, deliver):
     units = [layout.unit_id(0, position) for position in range(3)]
     orders = list(itertools.permutations(units))
     for number, order in enumerate(orders):
@@ -146,9 +146,9 @@ def test_in_whatever_order_they_come_each_job_is_answered_once(world, deliver):
             first = number * len(units)
             world.glue.finish("SUCCEEDED", run=first + units.index(unit))
             if position:  # the first event is lost, the others come twice
-                told = event(Engine.GLUE, "SUCCEEDED", f"jr_{first:04d}")
-                deliver(told, told)
+                reported = event(Engine.GLUE, "SUCCEEDED", f"jr_{first:04d}")
+                deliver(reported, reported)
         for unit in units:
-            (answer,) = world.answers(f"{unit}/{number}")
-            assert answer.state is JobState.SUCCEEDED
+            (response,) = world.responses(f"{unit}/{number}")
+            assert response.state is JobState.SUCCEEDED
     assert len(world.glue.runs) == len(units) * len(orders)

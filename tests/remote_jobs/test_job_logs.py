@@ -54,15 +54,15 @@ def log(cloud):
 class Service:
     """A client that answers each operation with what it was given."""
 
-    def __init__(self, **answers: Any) -> None:
-        self._answers = answers
+    def __init__(self, **responses: Any) -> None:
+        self._responses = responses
 
     def __getattr__(self, operation: str) -> Any:
-        return lambda **_: self._answers[operation]
+        return lambda **_: self._responses[operation]
 
 
 class TestTail:
-    def test_the_end_is_kept(self):
+    def test_the_end_is_stored(self):
         text = tail_of([f"line {number}" for number in range(10_000)])
         assert text.endswith("line 9999")
         assert text.startswith("line 9950")
@@ -125,7 +125,7 @@ class TestEmrBySsm:
         clients.use("ssm", Service(list_command_invocations=listed, get_command_invocation=said))
 
     @pytest.mark.usefixtures("_command")
-    def test_a_command_that_submitted_nothing_tells_why(self):
+    def test_a_command_that_submitted_nothing_reports_why(self):
         assert tail(Engine.EMR_SSM, job("command-1")) == "aws: command not found"
 
     @pytest.mark.usefixtures("_command")
@@ -140,8 +140,8 @@ class TestEmrBySsm:
 class TestEmrServerless:
     def use(self, clients: Any, **monitoring: Any) -> None:
         overrides = {"monitoringConfiguration": monitoring}
-        answer = {"jobRun": {"configurationOverrides": overrides}}
-        clients.use("emr-serverless", Service(get_job_run=answer))
+        response = {"jobRun": {"configurationOverrides": overrides}}
+        clients.use("emr-serverless", Service(get_job_run=response))
 
     def test_in_cloudwatch(self, clients, log):
         self.use(clients, cloudWatchLoggingConfiguration={"enabled": True})
@@ -224,18 +224,18 @@ class TestALogThatComesLater:
         cloud.put(f"logs/{CLUSTER}/steps/{step}/stderr.gz", log)
 
     @pytest.mark.usefixtures("clusters")
-    def test_the_answer_waits_for_it(self, world, cloud):
+    def test_the_response_waits_for_it(self, world, cloud):
         self.fail(world)
         world.watch()
-        assert world.answers("callback0") == []
+        assert world.responses("callback0") == []
         assert world.durable.callbacks["callback0"].heartbeats == 1
         assert world.record(world.message(engine=Engine.EMR)).state is JobState.FAILED
         world.clock.advance(120)
         self.copied(cloud)
         world.watch()
-        (answer,) = world.answers("callback0")
-        assert (answer.state, answer.log_tail) == (JobState.FAILED, "ValueError: row 7")
-        assert answer.log_url is not None
+        (response,) = world.responses("callback0")
+        assert (response.state, response.log_tail) == (JobState.FAILED, "ValueError: row 7")
+        assert response.log_url is not None
         assert world.item(world.message(engine=Engine.EMR))["log_tail"] == "ValueError: row 7"
 
     @pytest.mark.usefixtures("clusters")
@@ -244,12 +244,12 @@ class TestALogThatComesLater:
         world.watch()
         world.clock.advance(LOG_PATIENCE.total_seconds())
         world.watch()
-        (answer,) = world.answers("callback0")
-        assert (answer.error, answer.log_tail) == ("Error.: exit code 1", None)
+        (response,) = world.responses("callback0")
+        assert (response.error, response.log_tail) == ("Error.: exit code 1", None)
 
     @pytest.mark.usefixtures("clusters")
     @pytest.mark.parametrize("told_by", ["check", "cancel"])
-    def test_the_record_gets_it_though_the_end_was_told_before(self, world, cloud, told_by):
+    def test_the_record_gets_it_though_the_end_was_reported_before(self, world, cloud, told_by):
         """The orchestrator of a dead watcher does not wait for the log; the record has it later."""
         message = world.message(engine=Engine.EMR)
         world.submit(message)
@@ -272,7 +272,7 @@ class TestALogThatComesLater:
         clients.use("emr", FakeClusters(world.emr, None))
         self.fail(world)
         world.watch()
-        assert len(world.answers("callback0")) == 1
+        assert len(world.responses("callback0")) == 1
 
     @pytest.mark.slow
     def test_two_hundred_failures_at_once_stay_within_the_quota_of_emr(
@@ -292,8 +292,8 @@ class TestALogThatComesLater:
         assert clusters.described == 1
         assert max(sent) <= QUOTA.burst + 1
         for position in range(200):
-            (answer,) = world.answers(f"callback{position}")
-            assert answer.log_tail == "ValueError: row 7"
+            (response,) = world.responses(f"callback{position}")
+            assert response.log_tail == "ValueError: row 7"
 
 
 class TestInTheRecord:
@@ -302,21 +302,21 @@ class TestInTheRecord:
         log("/aws-glue/python-jobs/error", "jr_0000", "ValueError: row 7")
         return World(cloud, clients)
 
-    def test_the_watcher_keeps_and_tells_it(self, world):
+    def test_the_watcher_keeps_and_reports_it(self, world):
         world.submit()
         world.glue.finish("FAILED", "exit code 1")
         world.watch()
-        (answer,) = world.answers()
-        assert (answer.error, answer.log_tail) == ("exit code 1", "ValueError: row 7")
-        assert "log-events/jr_0000" in answer.log_url
+        (response,) = world.responses()
+        assert (response.error, response.log_tail) == ("exit code 1", "ValueError: row 7")
+        assert "log-events/jr_0000" in response.log_url
         assert world.item()["log_tail"] == "ValueError: row 7"
 
-    def test_check_job_answers_with_it(self, world):
+    def test_check_job_returns_with_it(self, world):
         world.submit()
         world.glue.finish("FAILED")
         assert world.check(world.message().key).log_tail == "ValueError: row 7"
 
-    def test_cancel_job_answers_with_it(self, world):
+    def test_cancel_job_returns_with_it(self, world):
         world.submit()
         world.clock.advance(901)
         status = world.cancel(world.message().key)

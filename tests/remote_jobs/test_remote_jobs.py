@@ -114,22 +114,22 @@ class TestGlue:
         other = replace(request(1), job=job(1, target="stack-other"))
         second = replace(other.job, service_id=glue_jobs.submit(other))
         fake_glue.refuse_once("GetJobRuns", "ThrottlingException")
-        answers = glue_jobs.status_of_many([first, second])
-        assert isinstance(answers["job-000"], Throttled)
-        assert isinstance(answers["job-001"], EngineStatus)
+        responses = glue_jobs.status_of_many([first, second])
+        assert isinstance(responses["job-000"], Throttled)
+        assert isinstance(responses["job-001"], EngineStatus)
 
-    def test_a_run_that_glue_does_not_know_is_answered_with_not_found(self, glue_jobs):
+    def test_a_run_that_glue_does_not_know_is_completed_with_not_found(self, glue_jobs):
         gone = job(service_id="jr_gone")
         nowhere = job(1, target="stack-nowhere", service_id="jr_gone")
-        answers = glue_jobs.status_of_many([gone, nowhere])
-        assert all(isinstance(answer, NotFound) for answer in answers.values())
+        responses = glue_jobs.status_of_many([gone, nowhere])
+        assert all(isinstance(response, NotFound) for response in responses.values())
 
     def test_a_failed_run_has_its_error_and_its_log(self, glue_jobs, fake_glue):
         known = replace(job(), service_id=glue_jobs.submit(request()))
         fake_glue.finish("FAILED", "row 3: not a number")
-        answer = glue_jobs.status_of_many([known])[known.job_id]
-        assert answer.error == "row 3: not a number"
-        assert answer.log_url.endswith(
+        response = glue_jobs.status_of_many([known])[known.job_id]
+        assert response.error == "row 3: not a number"
+        assert response.log_url.endswith(
             "/log-group/$252Faws-glue$252Fpython-jobs$252Foutput/log-events/jr_0000"
         )
 
@@ -158,22 +158,22 @@ class TestRedshift:
         assert redshift_jobs.find(job(2)) == ids[2]
         assert redshift_jobs.find(replace(job(), job_id="job-00")) is None
 
-    def test_status_holds_an_answer_for_every_job(self, redshift_jobs, fake_redshift):
+    def test_status_holds_a_response_for_every_job(self, redshift_jobs, fake_redshift):
         jobs = [replace(job(n), service_id=redshift_jobs.submit(request(n))) for n in range(3)]
         fake_redshift.finish("FAILED", "relation does not exist")
         gone = job(7, service_id="0" * 8 + "-0000-0000-0000-" + "0" * 12)
         fake_redshift.refuse_once("DescribeStatement", "ThrottlingException")
-        answers = redshift_jobs.status_of_many([*jobs, gone])
-        assert [type(answers[j.job_id]) for j in [*jobs, gone]] == [
+        responses = redshift_jobs.status_of_many([*jobs, gone])
+        assert [type(responses[j.job_id]) for j in [*jobs, gone]] == [
             Throttled,
             EngineStatus,
             EngineStatus,
             NotFound,
         ]
-        assert answers["job-002"].error == "relation does not exist"
+        assert responses["job-002"].error == "relation does not exist"
         assert redshift_jobs.status_of_many([]) == {}
 
-    def test_cancelling_tells_whether_there_was_something_to_stop(
+    def test_cancelling_reports_whether_there_was_something_to_stop(
         self, redshift_jobs, fake_redshift
     ):
         known = replace(job(), service_id=redshift_jobs.submit(request()))

@@ -95,7 +95,7 @@ def test_both_ways_to_emr_share_its_quota(world):
     assert len(world.emr.requests) == QUOTA.burst
 
 
-def test_each_job_that_ended_is_answered_within_a_few_looks(world):
+def test_each_job_that_ended_is_completed_within_a_few_looks(world):
     submit(world, Engine.EMR)
     for step in range(JOBS):
         world.emr.finish(step=step)
@@ -105,8 +105,8 @@ def test_each_job_that_ended_is_answered_within_a_few_looks(world):
         world.clock.advance(60)
     assert looks <= 3
     for position in range(JOBS):
-        (answer,) = world.answers(f"emr{position}")
-        assert answer.state is JobState.SUCCEEDED
+        (response,) = world.responses(f"emr{position}")
+        assert response.state is JobState.SUCCEEDED
 
 
 def test_few_jobs_are_seen_at_every_look(world):

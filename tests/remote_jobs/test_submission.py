@@ -223,7 +223,7 @@ class TestOnce:
         assert world.submit().service_id == late["Id"]
         assert world.glue.runs == [late]
 
-    def test_a_lost_answer_is_made_up_for_by_looking_the_job_up(self, world):
+    def test_a_lost_response_is_made_up_for_by_looking_the_job_up(self, world):
         lost = service_error("StartJobRun", "InternalServiceException", 500)
         world.glue.break_once("StartJobRun", lost, after=True)
         with pytest.raises(TransientFailure):
@@ -238,12 +238,12 @@ class TestOnce:
         assert status.state is JobState.CANCELLED
         assert world.glue.runs[0]["JobRunState"] == "STOPPING"
 
-    def test_one_that_cannot_be_stopped_does_not_change_the_answer(self, world):
+    def test_one_that_cannot_be_stopped_does_not_change_the_response(self, world):
         world.glue.while_starting = lambda: world.cancel(world.message().key)
         world.glue.refuse_once("BatchStopJobRun", "AccessDeniedException")
         assert world.submit().state is JobState.CANCELLED
 
-    def test_a_repeat_answers_with_the_job_as_it_ended(self, world):
+    def test_a_repeat_returns_with_the_job_as_it_ended(self, world):
         world.submit()
         world.glue.finish("FAILED", "row 3: not a number")
         world.durable.make("callback1")
@@ -253,7 +253,7 @@ class TestOnce:
         assert status.error == "row 3: not a number"
         assert len(world.glue.runs) == 1
 
-    def test_an_end_that_the_answer_tells_is_not_left_for_the_watcher(self, world):
+    def test_an_end_that_the_response_reports_is_not_left_for_the_watcher(self, world):
         world.submit()
         world.glue.finish()
         world.durable.callbacks.clear()  # the first callback is not known (yet)
@@ -367,8 +367,8 @@ class TestTakingOver:
         assert len(world.glue.runs) == 1
         world.glue.finish()
         world.watch()
-        assert [answer.state for answer in world.answers("callback2")] == [JobState.SUCCEEDED]
-        assert world.answers("callback1") == []
+        assert [response.state for response in world.responses("callback2")] == [JobState.SUCCEEDED]
+        assert world.responses("callback1") == []
 
     def test_an_adopted_job_is_checked_and_cancelled_under_the_new_key(self, world):
         first = world.submit()
@@ -457,8 +457,8 @@ class TestTakingOver:
 class TestHandler:
     def test_it_submits_through_the_configured_clients(self, world, clients, lambda_context):
         clients.use("glue", world.glue)
-        answer = submit_job.handler(world.message().to_json(), lambda_context)
-        assert JobStatus.from_json(answer).service_id == "jr_0000"
+        response = submit_job.handler(world.message().to_json(), lambda_context)
+        assert JobStatus.from_json(response).service_id == "jr_0000"
         assert "active" in world.item()
 
     def test_a_deployment_without_the_engine_says_so(self, world, lambda_context, monkeypatch):

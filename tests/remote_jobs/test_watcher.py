@@ -36,33 +36,33 @@ def many(world):
 
 
 class TestAnswering:
-    def test_an_ended_job_is_answered_once_and_leaves_the_index(self, world):
+    def test_an_ended_job_is_completed_once_and_leaves_the_index(self, world):
         status = world.submit()
         world.glue.finish()
         assert world.watch().done[Done.ANSWERED] == 1
         assert world.watch().active == 0
-        (answer,) = world.answers()
-        assert answer.job_id == status.job_id
-        assert answer.state is JobState.SUCCEEDED
-        assert answer.service_id == "jr_0000"
+        (response,) = world.responses()
+        assert response.job_id == status.job_id
+        assert response.state is JobState.SUCCEEDED
+        assert response.service_id == "jr_0000"
         assert world.item()["ended_at"] == "2026-11-20T08:15:00Z"
         assert "log-events/jr_0000" in world.item()["log_url"]
 
-    def test_a_failure_is_an_answer_too(self, world):
+    def test_a_failure_is_a_response_too(self, world):
         message = world.message(engine=Engine.REDSHIFT)
         world.submit(message)
         world.redshift.finish("FAILED", "relation does not exist")
         world.watch()
-        (answer,) = world.answers()
-        assert (answer.state, answer.error) == (JobState.FAILED, "relation does not exist")
+        (response,) = world.responses()
+        assert (response.state, response.error) == (JobState.FAILED, "relation does not exist")
 
     def test_a_very_long_error_is_cut(self, world):
         world.submit()
         world.glue.finish("FAILED", "x" * 100_000)
         world.watch()
-        assert len(world.answers()[0].error) == 2000
+        assert len(world.responses()[0].error) == 2000
 
-    def test_an_answer_that_comes_before_the_callback_is_known_is_given_again(self, world):
+    def test_a_response_that_comes_before_the_callback_is_known_is_given_again(self, world):
         world.submit()
         world.glue.finish()
         world.durable.callbacks.clear()
@@ -71,7 +71,7 @@ class TestAnswering:
         assert world.record().state is JobState.SUCCEEDED
         world.durable.make("callback1")
         world.watch()
-        assert len(world.answers()) == 1
+        assert len(world.responses()) == 1
         assert world.watch().active == 0
 
     def test_it_is_not_given_again_forever(self, world):
@@ -91,19 +91,19 @@ class TestAnswering:
         assert world.watch().errors == []
         assert world.watch().active == 0
 
-    def test_an_answer_that_was_refused_for_now_is_given_next_time(self, world):
+    def test_a_response_that_was_refused_for_now_is_given_next_time(self, world):
         world.submit()
         world.glue.finish()
         operation = "SendDurableExecutionCallbackSuccess"
         world.durable.refuse_once(operation, "TooManyRequestsException", 429)
         assert len(world.watch().errors) == 1
         assert world.watch().done[Done.ANSWERED] == 1
-        assert len(world.answers()) == 1
+        assert len(world.responses()) == 1
 
     @pytest.mark.slow
     @pytest.mark.parametrize("after", [False, True])
     @pytest.mark.parametrize("engine", SERVICES)
-    def test_killed_at_any_outside_call_the_next_run_answers_once(self, world, engine, after):
+    def test_killed_at_any_outside_call_the_next_run_returns_once(self, world, engine, after):
         call = 0
         while True:
             call += 1
@@ -120,27 +120,27 @@ class TestAnswering:
                 world.fate.spare()
                 world.watch()
                 assert world.watch().active == 0
-                assert len(world.answers(f"callback{call}")) == 1
+                assert len(world.responses(f"callback{call}")) == 1
             else:
                 break
         assert call > 6
 
-    def test_a_job_that_check_job_took_meanwhile_is_answered_to_the_new_callback(self, world):
+    def test_a_job_that_check_job_took_meanwhile_is_completed_to_the_new_callback(self, world):
         world.submit()
         listed = list(world.jobs.active(Engine.GLUE))
         world.check(world.message().key, "callback2")
         world.glue.finish()
         world.jobs.active = lambda engine: listed if engine is Engine.GLUE else []  # a stale index
         world.watch()
-        assert world.answers("callback1") == []
+        assert world.responses("callback1") == []
         assert not world.record().state.ended
         del world.jobs.active
         world.watch()
-        assert len(world.answers("callback2")) == 1
+        assert len(world.responses("callback2")) == 1
 
 
 class TestHeartbeats:
-    def test_a_running_job_is_kept_alive(self, world):
+    def test_a_running_job_is_stored_alive(self, world):
         world.submit()
         world.glue.finish("RUNNING")
         for _ in range(3):
@@ -176,7 +176,7 @@ class TestHeartbeats:
         assert world.watch().done[Done.HEARTBEAT] == 0
         world.clock.advance(901)
         world.watch()
-        assert world.answers()[0].state is JobState.TIMED_OUT
+        assert world.responses()[0].state is JobState.TIMED_OUT
 
 
 class TestIntents:
@@ -191,7 +191,7 @@ class TestIntents:
         assert world.record().service_id == "jr_0000"
         world.glue.finish()
         world.watch()
-        assert len(world.answers()) == 1
+        assert len(world.responses()) == 1
 
     def test_a_job_that_waits_for_a_place_costs_no_request(self, world):
         world.glue._places = 0
@@ -212,7 +212,7 @@ class TestIntents:
         assert world.record(message).active
         world.clock.advance(900)
         world.watch()
-        assert world.answers()[0].state is JobState.TIMED_OUT
+        assert world.responses()[0].state is JobState.TIMED_OUT
 
     def test_an_intent_that_gets_its_place_meanwhile_is_not_ended(self, world):
         """The index is read at the beginning, and behind; the deadline counts anew by then."""
@@ -228,7 +228,7 @@ class TestIntents:
         world.jobs.active = lambda engine: iter([as_indexed] if engine is Engine.GLUE else [])
         world.watch()
         world.jobs.active = active
-        assert world.answers() == []
+        assert world.responses() == []
         assert (world.record().state, world.record().active) == (JobState.SUBMITTED, True)
 
     def test_an_interrupted_serverless_submission_is_found_though_it_takes_a_token(self, world):
@@ -258,7 +258,7 @@ class TestIntents:
             world.submit()
         world.clock.advance(901)
         world.watch()
-        assert world.answers()[0].state is JobState.TIMED_OUT
+        assert world.responses()[0].state is JobState.TIMED_OUT
         assert world.watch().active == 0
 
 
@@ -278,7 +278,7 @@ class TestTolerance:
         world.redshift.finish()
         world.glue.refuse_once("GetJobRuns", "ThrottlingException")
         assert len(world.watch().errors) == 1
-        assert len(world.answers("callback2")) == 1
+        assert len(world.responses("callback2")) == 1
 
     def test_an_engine_that_is_not_configured_any_more_leaves_the_other(self, world):
         world.submit()
@@ -294,7 +294,7 @@ class TestTolerance:
 
         world.adapter = without_glue
         assert [str(error) for error in world.watch().errors] == ["no glue here"]
-        assert len(world.answers("callback2")) == 1
+        assert len(world.responses("callback2")) == 1
 
     def test_one_job_that_fails_leaves_the_others(self, world, many):
         many(5)
@@ -313,7 +313,7 @@ class TestTolerance:
         world.glue.finish()
         tally = world.watch()
         assert "JOB#odd" in str(tally.errors[0])
-        assert len(world.answers()) == 1
+        assert len(world.responses()) == 1
 
 
 class TestHandler:
@@ -356,7 +356,7 @@ class TestHandler:
         measured = handled(event)
         assert measured["JobsAnswered"] == [1.0]
         assert measured["WatcherRuns"] == [1.0]
-        assert world.answers()[0].state is JobState.SUCCEEDED
+        assert world.responses()[0].state is JobState.SUCCEEDED
 
     def test_a_silent_day_is_measured_too(self, handled):
         measured = handled({})

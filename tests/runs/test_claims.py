@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, client_error, request
+from control_fakes import LOST_RESPONSE, NOW, Executions, arn, claimed, client_error, request
 from noted_client import Noted
 
 from contracts.base import canonical_json
@@ -45,9 +45,9 @@ def set_run(cloud: Any, **attributes: Any) -> None:
 
 
 def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) -> None:
-    answer = claim(cloud, "one")
+    response = claim(cloud, "one")
 
-    assert answer == Claim(
+    assert response == Claim(
         outcome=ClaimOutcome.CLAIMED,
         run_attempt=1,
         end_date_time=NOW.replace(microsecond=123000),
@@ -60,10 +60,10 @@ def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) 
     assert run["dataset_name"] == "orders"
 
 
-def test_the_requests_own_end_is_kept(cloud: Any) -> None:
-    answer = claim(cloud, "one", request(endDateTime="2026-11-05"))
+def test_the_requests_own_end_is_stored(cloud: Any) -> None:
+    response = claim(cloud, "one", request(endDateTime="2026-11-05"))
 
-    assert answer.end_date_time == datetime(2026, 11, 5, tzinfo=UTC)
+    assert response.end_date_time == datetime(2026, 11, 5, tzinfo=UTC)
 
 
 def test_a_repeated_claim_keeps_attempt_and_end(cloud: Any) -> None:
@@ -75,8 +75,8 @@ def test_a_repeated_claim_keeps_attempt_and_end(cloud: Any) -> None:
     assert again == first
 
 
-def test_a_claim_whose_answer_was_lost_is_found_again(cloud: Any, clients: Any) -> None:
-    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=True)
+def test_a_claim_whose_response_was_lost_is_found_again(cloud: Any, clients: Any) -> None:
+    clients.break_once("dynamodb", "put_item", LOST_RESPONSE, after=True)
     with pytest.raises(TransientFailure):
         claim(cloud, "one")
 
@@ -84,7 +84,7 @@ def test_a_claim_whose_answer_was_lost_is_found_again(cloud: Any, clients: Any) 
 
 
 def test_a_claim_that_failed_before_the_write_is_simply_made(cloud: Any, clients: Any) -> None:
-    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=False)
+    clients.break_once("dynamodb", "put_item", LOST_RESPONSE, after=False)
     with pytest.raises(TransientFailure):
         claim(cloud, "one")
 
@@ -108,9 +108,9 @@ def test_a_run_whose_execution_lives_is_left_alone(
     claimed(cloud.ledger)
     executions.status[arn("one")] = status
 
-    answer = claim(cloud, "two")
+    response = claim(cloud, "two")
 
-    assert (answer.outcome, answer.holder) == (ClaimOutcome.LIVE, arn("one"))
+    assert (response.outcome, response.holder) == (ClaimOutcome.LIVE, arn("one"))
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "SKIPPED"])
@@ -119,9 +119,9 @@ def test_a_run_that_has_ended_well_starts_nothing(cloud: Any, status: str, execu
     claimed(cloud.ledger)
     set_run(cloud, status=status)
 
-    answer = claim(cloud, execution)
+    response = claim(cloud, execution)
 
-    assert (answer.outcome, answer.status) == (ClaimOutcome.ENDED, status)
+    assert (response.outcome, response.status) == (ClaimOutcome.ENDED, status)
 
 
 def test_a_run_whose_execution_a_person_stopped_is_left_to_the_reaper(
@@ -189,12 +189,12 @@ def test_a_run_whose_execution_is_over_is_taken_over(
     if status:
         executions.status[arn("one")] = status
 
-    answer = claim(cloud, "two", at=NOW if status else NOW + SETTLING)
+    response = claim(cloud, "two", at=NOW if status else NOW + SETTLING)
 
-    assert answer.outcome is ClaimOutcome.TAKEN_OVER
-    assert answer.run_attempt == 2
-    assert answer.status is RunStatus.CLAIMED
-    assert answer.previous_timed_out == (status == "TIMED_OUT")
+    assert response.outcome is ClaimOutcome.TAKEN_OVER
+    assert response.run_attempt == 2
+    assert response.status is RunStatus.CLAIMED
+    assert response.previous_timed_out == (status == "TIMED_OUT")
     assert cloud.ledger.get_item("r1", "RUN")["holder"] == arn("two")
 
 
@@ -234,29 +234,29 @@ def test_a_failed_run_is_taken_over_though_its_batch_goes_on(
     ended = {"reason": "unit 1", "results_url": "s3://b/k", "warehouse_error": "no table"}
     set_run(cloud, status="FAILED", reaped="announced", **ended)
 
-    answer = claim(cloud, "two")
+    response = claim(cloud, "two")
 
-    assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.TAKEN_OVER, 2)
+    assert (response.outcome, response.run_attempt) == (ClaimOutcome.TAKEN_OVER, 2)
     run = cloud.ledger.get_item("r1", "RUN")
     assert not {*ended, "reaped"} & set(run)
 
 
-def test_a_taking_over_whose_answer_was_lost_is_found_again(
+def test_a_taking_over_whose_response_was_lost_is_found_again(
     cloud: Any, clients: Any, executions: Executions
 ) -> None:
     claimed(cloud.ledger)
     executions.status[arn("one")] = "TIMED_OUT"
-    clients.break_once("dynamodb", "update_item", LOST_ANSWER, after=True)
+    clients.break_once("dynamodb", "update_item", LOST_RESPONSE, after=True)
     with pytest.raises(TransientFailure):
         claim(cloud, "two")
 
-    answer = claim(cloud, "two")
+    response = claim(cloud, "two")
 
-    assert (answer.run_attempt, answer.holder) == (2, arn("two"))
-    assert answer.previous_timed_out
+    assert (response.run_attempt, response.holder) == (2, arn("two"))
+    assert response.previous_timed_out
 
 
-def test_of_two_that_take_over_one_is_told_to_look_again(
+def test_of_two_that_take_over_one_is_reported_to_look_again(
     cloud: Any, clients: Any, executions: Executions
 ) -> None:
     claimed(cloud.ledger)
@@ -283,11 +283,11 @@ def test_a_run_that_succeeds_while_it_is_looked_at_is_not_taken_over(
 def test_a_run_is_handed_over_to_the_long_execution(cloud: Any) -> None:
     claimed(cloud.ledger)
 
-    answer = claim(cloud, "long", by="one")
+    response = claim(cloud, "long", by="one")
 
-    assert (answer.outcome, answer.run_attempt) == (ClaimOutcome.CLAIMED, 1)
-    assert answer.holder == arn("long")
-    assert claim(cloud, "long", by="one") == answer
+    assert (response.outcome, response.run_attempt) == (ClaimOutcome.CLAIMED, 1)
+    assert response.holder == arn("long")
+    assert claim(cloud, "long", by="one") == response
 
 
 def test_a_late_long_execution_leaves_a_run_that_was_taken_over(
@@ -385,11 +385,11 @@ def test_a_throttled_service_is_asked_again_later(
 def test_the_handler_speaks_json(lambda_context: Any) -> None:
     event = ClaimRun(request=request(), execution_arn=arn("one")).to_json()
 
-    answer = handler(event, lambda_context)
+    response = handler(event, lambda_context)
 
-    assert answer is not None
-    assert answer["outcome"] == "CLAIMED"
-    assert answer["runAttempt"] == 1
+    assert response is not None
+    assert response["outcome"] == "CLAIMED"
+    assert response["runAttempt"] == 1
 
 
 def test_a_first_claim_takes_two_requests(cloud: Any, clients: Any) -> None:

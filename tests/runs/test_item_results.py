@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, claimed
+from control_fakes import LOST_RESPONSE, claimed
 from data_run import UNIT, DataRun, dataset
 
 from contracts import items as item_rules
@@ -134,9 +134,9 @@ def test_a_row_that_no_store_takes_is_matched_to_its_item_behind_a_job(run: Data
     url = put_output(run, "id,amount,seen_on,country\na1,x,,\na2,1,,\na4,2,,\n", [BY_JOB])
     rejected = run.validate(url).rejected_url
     run.cloud.put("quarantine/aside.jsonl", '{"rule": "r", "reason": "why", "valid_row": 2}')
-    aside = "s3://data-bucket/quarantine/aside.jsonl"
+    unstorable = "s3://data-bucket/quarantine/aside.jsonl"
 
-    record(run, rejected_url=rejected, set_aside_url=aside, job_output_url=url)
+    record(run, rejected_url=rejected, set_aside_url=unstorable, job_output_url=url)
 
     statuses = {index: result["status"] for index, result in results(run).items()}
     assert statuses == {25: "REJECTED", 26: "STORED", 27: "REJECTED", 28: "REJECTED"}
@@ -216,7 +216,7 @@ def test_recording_that_broke_off_is_repeated_to_the_same_end(
     run: DataRun, clients: Any, after: bool
 ) -> None:
     url = run.validate().rejected_url
-    clients.break_once("s3", "put_object", LOST_ANSWER, after=after)
+    clients.break_once("s3", "put_object", LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         record(run, rejected_url=url)
 
@@ -265,7 +265,7 @@ def test_a_unit_that_is_an_object_has_no_items(cloud: Any) -> None:
         record(run)
 
 
-def test_an_unknown_run_is_told_of(run: DataRun) -> None:
+def test_an_unknown_run_is_reported_of(run: DataRun) -> None:
     message = RecordItems(run_id="r-9", unit_id=UNIT, run_attempt=1)
 
     with pytest.raises(NotFound, match="run r-9 is not in the ledger"):
@@ -276,6 +276,6 @@ def test_an_unknown_run_is_told_of(run: DataRun) -> None:
 def test_the_handler_speaks_json(lambda_context: Any) -> None:
     message = RecordItems(run_id="run-1", unit_id=UNIT, run_attempt=1)
 
-    answer = handler(message.to_json(), lambda_context)
+    response = handler(message.to_json(), lambda_context)
 
-    assert answer == {"total": 4, "stored": 4, "rejected": 0, "failed": 0}
+    assert response == {"total": 4, "stored": 4, "rejected": 0, "failed": 0}

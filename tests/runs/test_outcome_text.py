@@ -51,14 +51,14 @@ def test_published_files_are_named_by_their_manifest() -> None:
     )
 
 
-def test_what_became_of_other_runs_files_is_told() -> None:
+def test_what_became_of_other_runs_files_is_reported() -> None:
     files = FilesTotals(manifest_url="s3://o/k", supersedes=1, removed=4, superseded_by="r2")
     text = end_text(result(files=files))
     assert "s3://o/k; supersedes 1 earlier run; 4 replaced files removed; superseded by" in text
     assert "by the newer run r2" in text
 
 
-def test_losses_are_told_with_the_rules_that_rows_broke() -> None:
+def test_losses_are_reported_with_the_rules_that_rows_broke() -> None:
     found = Finding(
         rule="positive",
         column="amount",
@@ -84,7 +84,7 @@ def test_losses_are_told_with_the_rules_that_rows_broke() -> None:
     ]
 
 
-def test_failed_units_are_told_with_the_end_of_their_jobs_log() -> None:
+def test_failed_units_are_reported_with_the_end_of_their_jobs_log() -> None:
     failure = StageFailure(
         stage="clean",
         error_type="JobFailed",
@@ -120,7 +120,7 @@ def test_a_run_that_ended_before_its_units_says_why_at_once() -> None:
     assert text == "Run r1 of orders SKIPPED: no objects to process"
 
 
-def test_items_are_told_beside_the_batches() -> None:
+def test_items_are_reported_beside_the_batches() -> None:
     lines = end_text(
         result(
             units=UnitTotals(total=2, stored=1, failed=1),

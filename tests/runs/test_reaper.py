@@ -84,7 +84,7 @@ class TestStopping:
         assert (news["event"], news["status"], news["runAttempt"]) == ("run-ended", marked, 1)
         assert news["result"]["reason"] == reason
 
-    def test_the_results_document_tells_what_there_is(self, world):
+    def test_the_results_document_reports_what_there_is(self, world):
         summary = ManifestSummary(
             manifest_url="s3://data/summary.json",
             objects=2,
@@ -118,13 +118,13 @@ class TestStopping:
         assert world.run()["status"] == "SUCCEEDED"
         assert world.cloud.published() == []
 
-    def test_whoever_still_waits_for_a_stopped_job_is_told_by_the_watcher(self, world):
+    def test_whoever_still_waits_for_a_stopped_job_is_reported_by_the_watcher(self, world):
         """A shard is an execution of its own, which may outlive the one that holds the run."""
         world.submit()
         world.reap()
         world.watch()
-        (answer,) = world.answers()
-        assert answer.state is JobState.CANCELLED
+        (response,) = world.responses()
+        assert response.state is JobState.CANCELLED
 
 
 class TestEvents:
@@ -535,8 +535,8 @@ class TestCounting:
 class FakeExecutions:
     """The part of Lambda that tells of executions."""
 
-    def __init__(self, **answer: object) -> None:
-        self.answer = answer
+    def __init__(self, **response: object) -> None:
+        self.response = response
 
     def get_durable_execution(
         self,
@@ -546,7 +546,7 @@ class FakeExecutions:
         assert DurableExecutionArn == FIRST
         return {
             name: value
-            for name, value in self.answer.items()
+            for name, value in self.response.items()
             if IncludeExecutionData or name not in ("InputPayload", "Result", "Error")
         }
 

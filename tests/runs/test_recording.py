@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, arn, claimed, freeze_dataset, request
+from control_fakes import LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
 
 from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
@@ -104,7 +104,7 @@ def test_the_results_document_holds_every_unit(run: Any) -> None:
     assert "never begun" in third["failure"]["message"]
 
 
-def test_the_first_failures_are_told_with_what_is_known_of_them(run: Any) -> None:
+def test_the_first_failures_are_reported_with_what_is_known_of_them(run: Any) -> None:
     of_a_job = {**FAILURE, "job_id": "j1", "log_url": "https://logs", "log_tail": "row 7"}
     unit(run, "00000-001", "FAILED", failure=of_a_job)
     unit(run, "00001-000", "FAILED", failure={**FAILURE, "message": "x" * 2000})
@@ -155,7 +155,7 @@ def test_the_request_says_how_many_failed_units_are_tolerated(
     assert (result.reason is None) == (status is RunStatus.SUCCEEDED)
 
 
-def test_the_results_document_tells_where_each_units_results_lie(run: Any) -> None:
+def test_the_results_document_reports_where_each_units_results_lie(run: Any) -> None:
     freeze_dataset("data-bucket")
     times = {"started_at": "2026-11-20T08:15:00Z", "ended_at": "2026-11-20T08:16:30.5Z"}
     unit(run, "00000-000", findings=[finding("positive", 1)], **times)
@@ -191,7 +191,7 @@ def finding(rule: str, rows: int, severity: str = "quarantine", **more: Any) -> 
     return {"rule": rule, "severity": severity, "rows": rows, **more}
 
 
-def test_the_rules_that_most_rows_broke_are_told_with_an_example(run: Any) -> None:
+def test_the_rules_that_most_rows_broke_are_reported_with_an_example(run: Any) -> None:
     unit(run, "00000-000", findings=[finding("positive", 2, column="amount", example="line 7: -3")])
     unit(
         run,
@@ -316,7 +316,7 @@ def test_what_broke_off_is_repeated_to_the_same_end(
 ) -> None:
     for unit_id in ("00000-000", "00000-001", "00001-000"):
         unit(run, unit_id)
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         record(run)
 
@@ -374,7 +374,7 @@ def test_who_loses_the_run_meanwhile_does_not_end_it(run: Any, clients: Any) -> 
     assert run_item(run)["status"] == "CLAIMED"
 
 
-def test_an_unknown_run_is_told_of(cloud: Any) -> None:
+def test_an_unknown_run_is_reported_of(cloud: Any) -> None:
     with pytest.raises(NotFound, match="r1"):
         record(cloud)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aws_cloud import LEDGER_TABLE
-from control_fakes import LOST_ANSWER, NOW, Executions, arn, request
+from control_fakes import LOST_RESPONSE, NOW, Executions, arn, request
 
 from contracts.errors import TransientFailure
 from contracts.ledger_items import DrawnItem
@@ -62,7 +62,7 @@ def test_every_message_and_every_execution_draws_its_own(cloud: Any) -> None:
 def test_a_claim_that_breaks_off_anywhere_is_repeated_under_one_id(
     cloud: Any, clients: Any, executions: Executions, write: int, after: bool
 ) -> None:
-    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=after, call=write)
+    clients.break_once("dynamodb", "put_item", LOST_RESPONSE, after=after, call=write)
     with pytest.raises(TransientFailure):
         claim(cloud, "one")
     noted = cloud.ledger.get_item(*DrawnItem.key_of("message-1"))

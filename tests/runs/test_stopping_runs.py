@@ -159,14 +159,14 @@ class TestTheDecision:
         assert not stopped.jobs_cancelled
         assert not world.record(message).state.ended
 
-    def test_the_handler_takes_it_and_answers(self, world, monkeypatch, lambda_context):
+    def test_the_handler_takes_it_and_returns(self, world, monkeypatch, lambda_context):
         monkeypatch.setattr(reaper, "execution", lambda _arn: Ended("RUNNING"))
         for name in ("LEDGER_TABLE", "DATA_BUCKET", "TOPIC_ARN"):
             values = {"LEDGER_TABLE": "ledger", "DATA_BUCKET": world.cloud.data_bucket}
             monkeypatch.setenv(name, values.get(name, world.cloud.topic_arn))
         event = {"detail-type": "Stop Run", "detail": {"runId": RUN_ID, "reason": "wrong input"}}
-        answer = reaper.handler(event, lambda_context)
-        assert StoppedRun.from_json(answer).outcome is StopOutcome.STOPPING
+        response = reaper.handler(event, lambda_context)
+        assert StoppedRun.from_json(response).outcome is StopOutcome.STOPPING
 
 
 class TestWhatFollows:
@@ -245,12 +245,12 @@ class TestWhatFollows:
         world.sweep()  # it asks the engine to stop the job, and sees at the next time that it has
         assert world.job().state is JobState.CANCELLED
 
-    def test_whoever_waits_for_a_cancelled_job_is_told(self, world):
+    def test_whoever_waits_for_a_cancelled_job_is_reported(self, world):
         world.submit()
         stop(world)
         world.watch()
-        (answer,) = world.answers()
-        assert (answer.state, answer.error) == (JobState.CANCELLED, WHY)
+        (response,) = world.responses()
+        assert (response.state, response.error) == (JobState.CANCELLED, WHY)
 
     @pytest.mark.parametrize("status", ["STOPPED", "FAILED", "TIMED_OUT"])
     def test_an_execution_that_ends_badly_afterwards_changes_nothing(self, world, status):

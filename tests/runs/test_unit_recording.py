@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, arn, claimed, client_error
+from control_fakes import LOST_RESPONSE, NOW, arn, claimed, client_error
 from manifests import put_manifest
 
 from contracts import layout
@@ -84,7 +84,7 @@ def test_a_unit_is_recorded_from_its_start_to_its_end(run: Any, lambda_context: 
     assert started["unitId"] == ended["unitId"] == UNIT
 
 
-def test_a_failure_is_kept_with_its_stage(run: Any, lambda_context: Any) -> None:
+def test_a_failure_is_stored_with_its_stage(run: Any, lambda_context: Any) -> None:
     failure = StageFailure(stage="validate", error_type="InvalidData", message="x" * 5000)
 
     send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts(rows_in=3)), lambda_context)
@@ -99,14 +99,16 @@ def put_findings(cloud: Any, *rules: dict[str, Any]) -> None:
     cloud.put(layout.findings_key("r1", UNIT), json.dumps({"rules": rules}))
 
 
-ONE_ASIDE = RowCounts(rows_in=4, rejected=1, stored=3)
+ONE_UNSTORABLE = RowCounts(rows_in=4, rejected=1, stored=3)
 TOO_MANY = StageFailure(stage="transform", error_type="InvalidData", message="too many")
 FAILED_AT = {"status": UnitStatus.FAILED, "failure": TOO_MANY}
 BROKEN = {"rule": "positive", "column": "amount", "severity": "quarantine", "rows": 2}
 EXAMPLES = [{"line": 7, "value": -3}, {"line": 9, "value": -4}]
 
 
-def test_the_rules_that_rows_broke_are_kept_with_an_example(run: Any, lambda_context: Any) -> None:
+def test_the_rules_that_rows_broke_are_stored_with_an_example(
+    run: Any, lambda_context: Any
+) -> None:
     late = {"rule": "late", "column": None, "severity": "warn", "rows": 5, "examples": []}
     put_findings(run, {**BROKEN, "examples": EXAMPLES}, late)
 
@@ -120,7 +122,7 @@ def test_the_rules_that_rows_broke_are_kept_with_an_example(run: Any, lambda_con
     assert [one["rule"] for one in ended["outcome"]["findings"]] == ["late", "positive"]
 
 
-def test_a_malformed_row_is_told_by_its_line_alone(run: Any, lambda_context: Any) -> None:
+def test_a_malformed_row_is_reported_by_its_line_alone(run: Any, lambda_context: Any) -> None:
     row = {"line": 39, "value": 'ORD-1,C97,"the "blue" one"'}
     put_findings(run, {**BROKEN, "rule": "malformed", "examples": [row]})
 
@@ -129,7 +131,9 @@ def test_a_malformed_row_is_told_by_its_line_alone(run: Any, lambda_context: Any
     assert unit(run)["findings"][0]["example"] == "line 39"
 
 
-def test_of_many_broken_rules_those_with_most_rows_are_kept(run: Any, lambda_context: Any) -> None:
+def test_of_many_broken_rules_those_with_most_rows_are_stored(
+    run: Any, lambda_context: Any
+) -> None:
     put_findings(run, *({**BROKEN, "rule": f"rule{rows}", "rows": rows} for rows in range(1, 51)))
 
     send(end(), lambda_context)
@@ -156,17 +160,19 @@ def test_a_failed_unit_keeps_what_this_attempt_found(
     ("more", "kept"),
     [
         pytest.param({"set_aside": 1}, ["positive", "key-unique"], id="both"),
-        pytest.param({"set_aside": 1, "rows": ONE_ASIDE}, ["key-unique"], id="transform alone"),
+        pytest.param(
+            {"set_aside": 1, "rows": ONE_UNSTORABLE}, ["key-unique"], id="transform alone"
+        ),
         pytest.param({}, ["positive"], id="validate alone"),
         pytest.param({**FAILED_AT, "rows": RowCounts()}, ["positive", "key-unique"], id="failed"),
     ],
 )
-def test_what_transform_has_set_aside_is_found_too(
+def test_what_transform_has_found_unstorable_is_found_too(
     run: Any, lambda_context: Any, more: dict[str, Any], kept: list[str]
 ) -> None:
     put_findings(run, BROKEN)
-    aside = {**BROKEN, "rule": "key-unique", "rows": 1}
-    run.put(layout.transform_findings_key("r1", UNIT), json.dumps({"rules": [aside]}))
+    unstorable = {**BROKEN, "rule": "key-unique", "rows": 1}
+    run.put(layout.transform_findings_key("r1", UNIT), json.dumps({"rules": [unstorable]}))
 
     send(end(**more), lambda_context)
 
@@ -196,7 +202,7 @@ def test_a_document_that_cannot_be_read_just_now_is_asked_for_again(
     assert unit(run)["findings"] == [BROKEN]
 
 
-def test_the_items_of_a_batch_are_kept(run: Any, lambda_context: Any) -> None:
+def test_the_items_of_a_batch_are_stored(run: Any, lambda_context: Any) -> None:
     items = ItemTotals(total=10, stored=8, rejected=2)
 
     send(end(items=items), lambda_context)
@@ -204,7 +210,7 @@ def test_the_items_of_a_batch_are_kept(run: Any, lambda_context: Any) -> None:
     assert unit(run)["items"] == items.model_dump()
 
 
-def test_a_failed_job_is_kept_with_what_its_log_says(run: Any, lambda_context: Any) -> None:
+def test_a_failed_job_is_stored_with_what_its_log_says(run: Any, lambda_context: Any) -> None:
     failure = StageFailure(
         stage="clean",
         error_type="JobFailed",
@@ -252,14 +258,14 @@ def test_what_broke_off_is_repeated_to_the_same_end(
     after: bool,
 ) -> None:
     message = start() if kind == "start" else end()
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         send(message, lambda_context)
 
     send(message, lambda_context)
 
     assert unit(run)["status"] == ("RUNNING" if kind == "start" else "STORED")
-    assert {told["eventId"] for told in run.published()} == {f"r1/{UNIT}/unit-{kind}ed/1"}
+    assert {reported["eventId"] for reported in run.published()} == {f"r1/{UNIT}/unit-{kind}ed/1"}
 
 
 def test_a_late_repeat_of_the_start_does_not_undo_the_end(run: Any, lambda_context: Any) -> None:
@@ -290,7 +296,7 @@ def test_a_later_attempt_begins_the_unit_anew(run: Any) -> None:
 
 
 @pytest.mark.parametrize("message", [start(), end()])
-def test_an_attempt_that_lost_the_run_writes_and_tells_nothing(
+def test_an_attempt_that_lost_the_run_writes_and_reports_nothing(
     run: Any, lambda_context: Any, message: Contract
 ) -> None:
     run.ledger.update("r1", "RUN", {"run_attempt": 2, "holder": arn("two")})

@@ -90,7 +90,7 @@ def test_seconds_need_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "rejected", "rules", "set_aside", "told"),
+    ("stage", "rejected", "rules", "set_aside", "reported"),
     [
         pytest.param(None, 2, ["type"], 0, (True, False), id="rejected"),
         pytest.param(None, 2, ["type", "item-size"], 1, (True, True), id="both"),
@@ -100,8 +100,8 @@ def test_seconds_need_both_ends() -> None:
         pytest.param("validate", 0, ["type"], 0, (True, False), id="invalid"),
     ],
 )
-def test_both_quarantine_objects_of_a_unit_are_told(
-    stage: str | None, rejected: int, rules: list[str], set_aside: int, told: tuple[bool, bool]
+def test_both_quarantine_objects_of_a_unit_are_reported(
+    stage: str | None, rejected: int, rules: list[str], set_aside: int, reported: tuple[bool, bool]
 ) -> None:
     places = OutputLocations("data", "run-1", "sales")
     findings = tuple(Finding(rule=rule, severity="quarantine", rows=1) for rule in rules)
@@ -109,7 +109,7 @@ def test_both_quarantine_objects_of_a_unit_are_told(
 
     found = places.outputs("00000-000", stage, rows, findings, set_aside)
 
-    assert (found.quarantine_url is not None, found.set_aside_url is not None) == told
+    assert (found.quarantine_url is not None, found.set_aside_url is not None) == reported
     if found.set_aside_url:
         assert found.set_aside_url.endswith("/sales/run-1/00000-000-transform.jsonl")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aws_cloud import Intercepted
-from control_fakes import DATASET, LOST_ANSWER, NOW, arn, claimed, request
+from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, request
 
 from contracts import items as item_rules
 from contracts import layout
@@ -112,7 +112,7 @@ def test_splitting_that_broke_off_is_repeated_to_the_same_end(
     expected = batches(run)
     for key in run.keys("runs/r1/manifest/"):
         run.client("s3").delete_object(Bucket="data-bucket", Key=key)
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         ask(run)
 
@@ -157,7 +157,7 @@ def test_the_contract_may_name_the_packing_that_the_key_does_not(cloud: Any) -> 
         ("items.json.zst", b"", "gzip or plain, not zstd"),
     ],
 )
-def test_what_cannot_be_split_is_told(cloud: Any, name: str, body: bytes, reason: str) -> None:
+def test_what_cannot_be_split_is_reported(cloud: Any, name: str, body: bytes, reason: str) -> None:
     claimed(cloud.ledger)
     url = f"s3://data-bucket/landing/orders/{name}"
     asked = freeze_items_dataset(cloud).model_copy(update={"input_url": url})
@@ -182,7 +182,7 @@ def test_an_array_is_read_in_ranges_and_never_whole(
     assert ranges[1] == "bytes=1000-1999"
 
 
-def test_an_array_that_changes_while_it_is_read_is_told_of(run: Any, clients: Any) -> None:
+def test_an_array_that_changes_while_it_is_read_is_reported_of(run: Any, clients: Any) -> None:
     s3 = run.client("s3")
 
     def change(_: dict[str, Any]) -> None:

@@ -79,7 +79,7 @@ def test_windows_line_ends_are_no_line_ends_of_an_item() -> None:
         ("[" * 100_000, "nested too deeply"),
     ],
 )
-def test_what_is_no_array_is_told_with_its_place(text: str, reason: str) -> None:
+def test_what_is_no_array_is_reported_with_its_place(text: str, reason: str) -> None:
     with pytest.raises(InvalidData, match=rf"s3://b/items\.json, line .*{reason}|{reason}"):
         items_of(text, size=64 * 1024)
 
@@ -100,7 +100,7 @@ def test_items_before_a_broken_one_come_out_first() -> None:
         next(items)
 
 
-def test_a_broken_item_is_told_at_once_and_where() -> None:
+def test_a_broken_item_is_reported_at_once_and_where() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'[{"a": 1},\n {"b":\n oops}, ' + b'{"c": 3}, ' * 100
         raise AssertionError("read on")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from control_fakes import DATASET, LOST_ANSWER, NOW, arn, claimed, freeze_dataset, request
+from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
 
 from contracts.dataset import Limits
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
@@ -80,7 +80,7 @@ def test_the_run_is_running_once_its_manifest_is_frozen(run: Any) -> None:
     assert len(item["dataset_version"]) == 12
 
 
-def test_another_shard_tells_its_own_pending_units(run: Any) -> None:
+def test_another_shard_reports_its_own_pending_units(run: Any) -> None:
     ask(run)
 
     assert ask(run, shard=1).pending == ((0, 1),)
@@ -103,7 +103,7 @@ def test_a_frozen_manifest_does_not_change(run: Any) -> None:
 def test_a_listing_that_broke_off_is_repeated_to_the_same_end(
     run: Any, clients: Any, service: str, operation: str, after: bool
 ) -> None:
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         ask(run)
 
@@ -149,7 +149,7 @@ def test_an_empty_range_is_an_empty_manifest(run: Any) -> None:
     assert (summary.objects, summary.shard_sizes, summary.pending) == (0, (), ())
 
 
-def test_a_later_attempt_is_told_what_is_stored(run: Any) -> None:
+def test_a_later_attempt_is_reported_what_is_stored(run: Any) -> None:
     ask(run)
     run.ledger.update("r1", "RUN", {"run_attempt": 2, "status": "CLAIMED"})
     for unit, status in (("00000-000", "STORED"), ("00000-001", "FAILED"), ("00001-000", "STORED")):
@@ -191,7 +191,7 @@ def test_an_attempt_that_lost_the_run_freezes_nothing(run: Any) -> None:
     assert manifest_keys(run) == []
 
 
-def test_an_attempt_that_lost_the_run_later_is_told(run: Any) -> None:
+def test_an_attempt_that_lost_the_run_later_is_reported(run: Any) -> None:
     ask(run)
     run.ledger.update("r1", "RUN", {"run_attempt": 2, "holder": arn("two")})
 
@@ -208,7 +208,7 @@ def test_a_named_object_is_the_whole_manifest(run: Any) -> None:
 
 
 @pytest.mark.parametrize("url", ["s3://data-bucket/landing/none.csv", "s3://no-bucket/none.csv"])
-def test_a_named_object_that_is_not_there_is_told_of(run: Any, url: str) -> None:
+def test_a_named_object_that_is_not_there_is_reported_of(run: Any, url: str) -> None:
     with pytest.raises(NotFound, match=url):
         ask(run, inputUrl=url)
 
@@ -268,7 +268,7 @@ class TestRetryOf:
         assert manifest_keys(retry) == ["dt=2026-11-01/a.csv", "dt=2026-11-03/b.csv"]
         assert summary.objects == 2
 
-    def test_a_mended_object_is_taken_as_it_is_now(self, retry: Any) -> None:
+    def test_a_corrected_object_is_taken_as_it_is_now(self, retry: Any) -> None:
         retry.put("landing/orders/dt=2026-11-01/a.csv", "mended content")
         ask(retry, retryOf="old")
 
@@ -324,8 +324,8 @@ def test_positions_become_ranges() -> None:
 def test_the_handler_speaks_json(run: Any, lambda_context: Any) -> None:
     message = ListUrls(request=request(), end_date_time=END, units_per_shard=300, run_attempt=1)
 
-    answer = handler(message.to_json(), lambda_context)
+    response = handler(message.to_json(), lambda_context)
 
-    assert answer is not None
-    assert (answer["objects"], answer["pending"]) == (3, [[0, 3]])
+    assert response is not None
+    assert (response["objects"], response["pending"]) == (3, [[0, 3]])
     assert run.keys("runs/r1/manifest/summary.json")

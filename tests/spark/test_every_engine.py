@@ -39,8 +39,8 @@ def mailbox(cloud: RunningCloud) -> str:
     """The URL of a queue that gets what is published."""
     sqs = cloud.cloud.client("sqs")
     url: str = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    arn = answer["Attributes"]["QueueArn"]
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = response["Attributes"]["QueueArn"]
     cloud.cloud.client("sns").subscribe(
         TopicArn=cloud.outputs["NotificationTopicArn"],
         Protocol="sqs",

@@ -90,8 +90,8 @@ class Outputs:
             )
         (self.before / "rejected.jsonl").write_text(REJECTED)
         counts = {"rowsOut": len(rows), "rowsFiltered": 2, "rowsBad": 1}
-        told = {"rowsIn": len(rows) + 3, **counts, "format": "csv", **report}
-        (self.before / "report.json").write_text(json.dumps(told))
+        reported = {"rowsIn": len(rows) + 3, **counts, "format": "csv", **report}
+        (self.before / "report.json").write_text(json.dumps(reported))
 
     def options(self) -> Namespace:
         return Namespace(

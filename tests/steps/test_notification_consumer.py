@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW
+from control_fakes import LOST_RESPONSE, NOW
 
 from contracts.errors import InvalidInput, TransientFailure
 from contracts.messages import Notify
@@ -27,9 +27,9 @@ def test_what_notify_publishes_is_understood(cloud: Any, lambda_context: Any) ->
     notify.handler(message.to_json(), lambda_context)
     (sent,) = cloud.envelopes()
 
-    answer = handler({"Records": [record(json.dumps(sent))]}, lambda_context)
+    response = handler({"Records": [record(json.dumps(sent))]}, lambda_context)
 
-    assert answer == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     kept = cloud.ledger.get_item("r1", "EVENT#r1/run-started/1")
     assert kept["message_id"] == "m-1"
 
@@ -86,7 +86,7 @@ def test_the_end_of_a_unit_is_counted_by_its_status(
     assert "outcome" not in metric
 
 
-def test_an_event_told_twice_is_handled_once(cloud: Any) -> None:
+def test_an_event_reported_twice_is_handled_once(cloud: Any) -> None:
     assert consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
     assert not consume(envelope(EVENT), "m-2", cloud.ledger, NOW)
 
@@ -94,7 +94,7 @@ def test_an_event_told_twice_is_handled_once(cloud: Any) -> None:
 def test_a_message_whose_first_handling_broke_off_is_handled_again(
     cloud: Any, clients: Any
 ) -> None:
-    clients.break_once("dynamodb", "put_item", LOST_ANSWER, after=True)
+    clients.break_once("dynamodb", "put_item", LOST_RESPONSE, after=True)
     with pytest.raises(TransientFailure):
         consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
 
@@ -112,17 +112,17 @@ def test_an_event_is_remembered_for_thirty_days(cloud: Any) -> None:
 def test_a_bad_record_comes_again_without_its_neighbours(cloud: Any, lambda_context: Any) -> None:
     records = [record("{", "bad"), record(envelope(EVENT), "good")]
 
-    answer = handler({"Records": records}, lambda_context)
+    response = handler({"Records": records}, lambda_context)
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert response == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     assert cloud.ledger.get_item("r1", "EVENT#r1/run-ended/1")
 
 
 @pytest.mark.usefixtures("cloud")
 def test_a_batch_of_bad_records_is_returned_record_by_record(lambda_context: Any) -> None:
-    answer = handler({"Records": [record("{", "a"), record("[]", "b")]}, lambda_context)
+    response = handler({"Records": [record("{", "a"), record("[]", "b")]}, lambda_context)
 
-    assert [item["itemIdentifier"] for item in answer["batchItemFailures"]] == ["a", "b"]
+    assert [item["itemIdentifier"] for item in response["batchItemFailures"]] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_raw_delivery_is_understood() -> None:
 def test_an_alarm_on_the_same_topic_is_let_pass(cloud: Any, lambda_context: Any) -> None:
     alarm = envelope({"AlarmName": "durable-pipeline-failed-runs", "NewStateValue": "ALARM"})
 
-    answer = handler({"Records": [record(alarm)]}, lambda_context)
+    response = handler({"Records": [record(alarm)]}, lambda_context)
 
-    assert answer == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     assert list(cloud.ledger.query("r1", "EVENT#")) == []

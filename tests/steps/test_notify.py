@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, client_error
+from control_fakes import LOST_RESPONSE, NOW, client_error
 
 from contracts.errors import InvalidInput, NotFound, Throttled, TransientFailure
 from contracts.messages import Notify
@@ -29,7 +29,7 @@ def notify(event: str, result: RunResult | None = None, attempt: int = 1) -> Not
     )
 
 
-def test_the_start_of_a_run_is_told(cloud: Any, lambda_context: Any) -> None:
+def test_the_start_of_a_run_is_reported(cloud: Any, lambda_context: Any) -> None:
     handler(notify("run-started", attempt=2).to_json(), lambda_context)
 
     (envelope,) = cloud.envelopes()
@@ -37,17 +37,17 @@ def test_the_start_of_a_run_is_told(cloud: Any, lambda_context: Any) -> None:
     assert envelope["MessageAttributes"]["event"]["Value"] == "run-started"
 
 
-def test_the_end_of_a_run_is_told_with_its_result(cloud: Any, lambda_context: Any) -> None:
+def test_the_end_of_a_run_is_reported_with_its_result(cloud: Any, lambda_context: Any) -> None:
     handler(notify("run-ended", RESULT).to_json(), lambda_context)
 
-    (told,) = cloud.published()
-    assert told["eventId"] == "r1/run-ended/1"
-    assert told["status"] == "FAILED"
-    assert told["outcome"] == "FAILED"
-    headline, reason, *_ = told["text"].splitlines()
+    (reported,) = cloud.published()
+    assert reported["eventId"] == "r1/run-ended/1"
+    assert reported["status"] == "FAILED"
+    assert reported["outcome"] == "FAILED"
+    headline, reason, *_ = reported["text"].splitlines()
     assert headline == "Run r1 of orders FAILED: 2 of 3 units, 10 rows stored, 2 rejected"
     assert reason.startswith("Reason: 1 of 3 units failed —")
-    assert told["result"] == RESULT.to_json()
+    assert reported["result"] == RESULT.to_json()
 
 
 def test_subscribers_can_filter_by_attributes_and_read_the_subject(
@@ -141,13 +141,13 @@ def test_commands_name_the_stack_but_not_on_a_local_cloud(
 
 
 def test_a_repeat_keeps_the_event_id(cloud: Any, clients: Any, lambda_context: Any) -> None:
-    clients.break_once("sns", "publish", LOST_ANSWER, after=True)
+    clients.break_once("sns", "publish", LOST_RESPONSE, after=True)
     with pytest.raises(TransientFailure):
         handler(notify("run-ended", RESULT).to_json(), lambda_context)
 
     handler(notify("run-ended", RESULT).to_json(), lambda_context)
 
-    assert {told["eventId"] for told in cloud.published()} == {"r1/run-ended/1"}
+    assert {reported["eventId"] for reported in cloud.published()} == {"r1/run-ended/1"}
 
 
 def test_another_attempt_is_another_event() -> None:
@@ -160,7 +160,7 @@ def test_another_attempt_is_another_event() -> None:
     ("event", "complaint"),
     [("unit-started", "run-started or run-ended"), ("run-ended", "result")],
 )
-def test_what_cannot_be_told_is_refused(event: str, complaint: str) -> None:
+def test_what_cannot_be_reported_is_refused(event: str, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         run_event(notify(event), NOW)
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_told_is_refused(event: str, complaint: str) -> None:
     ("code", "status", "raised"), [("NotFound", 404, NotFound), ("Throttled", 429, Throttled)]
 )
 @pytest.mark.usefixtures("cloud")
-def test_a_topic_that_refuses_is_told_of(
+def test_a_topic_that_refuses_is_reported_of(
     clients: Any, lambda_context: Any, code: str, status: int, raised: type[Exception]
 ) -> None:
     clients.break_once("sns", "publish", client_error(code, status), after=False)

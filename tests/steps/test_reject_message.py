@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, client_error
+from control_fakes import LOST_RESPONSE, client_error
 
 from contracts.errors import NotFound, TransientFailure
 from contracts.messages import RejectMessage
@@ -70,7 +70,7 @@ def test_what_broke_off_is_repeated_and_never_lost(
     after: bool,
 ) -> None:
     """Between the sending and its mark lies the one window in which a copy is sent twice."""
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         reject(lambda_context)
 
@@ -83,7 +83,7 @@ def test_what_broke_off_is_repeated_and_never_lost(
 
 
 @pytest.mark.parametrize("run_id", [None, "", "has spaces", "x" * 3000])
-def test_a_message_without_a_usable_run_id_is_kept_among_the_rejected(
+def test_a_message_without_a_usable_run_id_is_stored_among_the_rejected(
     cloud: Any, lambda_context: Any, run_id: str | None
 ) -> None:
     reject(lambda_context, MESSAGE.model_copy(update={"run_id": run_id}))
@@ -107,7 +107,7 @@ def test_every_body_fits_the_queue(cloud: Any, body: str) -> None:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_missing_queue_is_told_of(clients: Any, lambda_context: Any) -> None:
+def test_a_missing_queue_is_reported_of(clients: Any, lambda_context: Any) -> None:
     error = client_error("AWS.SimpleQueueService.NonExistentQueue")
     clients.break_once("sqs", "send_message", error, after=False)
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from control_fakes import LOST_ANSWER, NOW, Executions, arn, claimed, request
+from control_fakes import LOST_RESPONSE, NOW, Executions, arn, claimed, request
 
 from contracts.errors import (
     NotConfigured,
@@ -50,9 +50,9 @@ def test_the_long_execution_is_started_by_name_and_holds_the_run(
 ) -> None:
     sent = claimed(cloud.ledger)
 
-    answer = start(cloud)
+    response = start(cloud)
 
-    assert answer == StartedRun(execution_arn=arn(NAME), execution_name=NAME)
+    assert response == StartedRun(execution_arn=arn(NAME), execution_name=NAME)
     assert holder(cloud) == arn(NAME)
     assert json.loads(executions.started[NAME]) == {
         "request": sent.to_json(),
@@ -76,7 +76,7 @@ def test_a_start_that_broke_off_is_repeated_to_the_same_end(
     cloud: Any, clients: Any, executions: Executions, service: str, operation: str, after: bool
 ) -> None:
     claimed(cloud.ledger)
-    clients.break_once(service, operation, LOST_ANSWER, after=after)
+    clients.break_once(service, operation, LOST_RESPONSE, after=after)
     with pytest.raises(TransientFailure):
         start(cloud)
 
@@ -187,7 +187,7 @@ def test_names_fit_the_service_and_differ(environment: str) -> None:
 def test_the_handler_speaks_json(cloud: Any, executions: Executions, lambda_context: Any) -> None:
     message = StartRun(request=claimed(cloud.ledger), run_attempt=1, execution_arn=arn("one"))
 
-    answer = handler(message.to_json(), lambda_context)
+    response = handler(message.to_json(), lambda_context)
 
-    assert answer == {"executionArn": arn(NAME), "executionName": NAME}
+    assert response == {"executionArn": arn(NAME), "executionName": NAME}
     assert list(executions.started) == [NAME]

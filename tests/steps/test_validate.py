@@ -12,8 +12,8 @@ from steps import validate
 
 def test_the_handler_returns_plain_json(cloud: Any, lambda_context: Any) -> None:
     DataRun(cloud).lay_out("id,amount,seen_on,country\na,1,,\n")
-    answer = validate.handler({"runId": "run-1", "unitId": UNIT}, lambda_context)
-    assert answer == {
+    response = validate.handler({"runId": "run-1", "unitId": UNIT}, lambda_context)
+    assert response == {
         "rowsIn": 1,
         "filtered": 0,
         "rejected": 0,

@@ -27,12 +27,12 @@ def failed(run: WarehouseRun, rows: int) -> str:
 
 def test_a_text_that_no_column_holds_is_found_with_its_row(run: WarehouseRun) -> None:
     run.output("('a', 1, 'x')", "('b', 1, 'x'), ('c', 1, repeat('ü', 40000))")
-    told = run.explain(failed(run, 3))
-    assert told.startswith("Query #4 failed with ERROR: Load into table")
-    assert f"{PART % 1}, column note: row 2, column note: String length exceeds" in told
+    reported = run.explain(failed(run, 3))
+    assert reported.startswith("Query #4 failed with ERROR: Load into table")
+    assert f"{PART % 1}, column note: row 2, column note: String length exceeds" in reported
     assert (
         f"{PART % 1}, row 2 (key c), column note: the text has 80000 bytes, the column holds 65535"
-        " (value 'üüü" in told
+        " (value 'üüü" in reported
     )
 
 
@@ -48,13 +48,14 @@ def test_a_text_that_only_the_target_cannot_hold_is_found_too(
         ]
     )
     run.output("('a', 1, 'fits'), ('b', 1, 'not')")
-    told = run.explain(failed(run, 2))
+    reported = run.explain(failed(run, 2))
     assert (
-        f"{PART % 0}, row 1 (key a), column note: the text has 4 bytes, the column holds 3" in told
+        f"{PART % 0}, row 1 (key a), column note: the text has 4 bytes, the column holds 3"
+        in reported
     )
 
 
-def test_a_row_that_the_warehouse_knows_is_told_with_its_value(
+def test_a_row_that_the_warehouse_knows_is_reported_with_its_value(
     run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:
     run.output("('a', 1, 'x'), ('b', 7.5, 'y')")
@@ -62,8 +63,8 @@ def test_a_row_that_the_warehouse_knows_is_told_with_its_value(
         "INSERT INTO redshift_catalog.load_errors (file_name, line_number, column_name,"
         f" error_message, start_time) VALUES ('{PART % 0}', 2, 'amount', 'Overflow', GETDATE())"
     )
-    told = run.explain("Load failed. Check 'sys_load_error_detail'")
-    assert f"{PART % 0}, row 2, column amount: Overflow (value 7.50)" in told
+    reported = run.explain("Load failed. Check 'sys_load_error_detail'")
+    assert f"{PART % 0}, row 2, column amount: Overflow (value 7.50)" in reported
 
 
 def test_another_units_errors_are_not_this_ones(
@@ -78,7 +79,7 @@ def test_another_units_errors_are_not_this_ones(
     assert run.explain("it failed") == "it failed"
 
 
-def test_a_warehouse_that_does_not_answer_leaves_the_files_to_tell(run: WarehouseRun) -> None:
+def test_a_warehouse_that_does_not_response_leaves_the_files_to_report(run: WarehouseRun) -> None:
     run.output("('c', 1, repeat('x', 70000))")
     error = failed(run, 1)
 

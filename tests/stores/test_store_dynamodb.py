@@ -69,8 +69,8 @@ def test_a_row_becomes_an_item_with_its_trace(cloud: Any) -> None:
     target = {"key": ["id", "day"], "ttlDays": 2, "provenance": False}
     changes = {"targets": {"dynamodb": target}}
     body = "a,9007199254740993,0.1,1234567890123456789012345678.0123456789,true,2026-11-01,"
-    run, answer = stored(cloud, body + "2026-11-01T06:30:00.5Z\n", changes=changes)
-    assert (answer.rows, answer.unchanged) == (1, 0)
+    run, response = stored(cloud, body + "2026-11-01T06:30:00.5Z\n", changes=changes)
+    assert (response.rows, response.unchanged) == (1, 0)
     assert run.items() == {
         "sales#a|2026-11-01": {
             "pk": "sales#a|2026-11-01",
@@ -100,8 +100,8 @@ def test_missing_values_are_left_out(cloud: Any) -> None:
 def test_a_repeat_changes_nothing(cloud: Any) -> None:
     run, _ = stored(cloud, "a,1,,,,,\nb,2,,,,,\n")
     before = run.items()
-    answer = run.store()
-    assert (answer.rows, answer.unchanged) == (2, 2)
+    response = run.store()
+    assert (response.rows, response.unchanged) == (2, 2)
     assert run.items() == before
 
 
@@ -127,9 +127,13 @@ def test_of_a_key_in_two_objects_the_later_objects_row_stays(
     run = prepared(cloud, "a,0,,,,,\nb,0,,,,,\n")
     names = ", ".join(f"NULL AS {column['name']}" for column in COLUMNS[2:])
     run.put_part(f"SELECT 'a' AS id, 1 AS n, {names}", unit="00000-001")
-    answers = [(number, run.store(unit=f"00000-00{number}")) for number in order]
-    assert {(number, answer.superseded) for number, answer in answers} <= {(0, 0), (0, 1), (1, 0)}
-    assert answers[-1][1].superseded == (1 if order[-1] == 0 else 0)
+    responses = [(number, run.store(unit=f"00000-00{number}")) for number in order]
+    assert {(number, response.superseded) for number, response in responses} <= {
+        (0, 0),
+        (0, 1),
+        (1, 0),
+    }
+    assert responses[-1][1].superseded == (1 if order[-1] == 0 else 0)
     assert {pk: item["n"] for pk, item in run.items().items()} == {"sales#a": 1, "sales#b": 0}
 
 
@@ -175,11 +179,11 @@ def test_items_over_400_kb_are_refused_by_row_before_anything_is_stored(cloud: A
     run = prepared(cloud, body, transform=WIDE, output_columns=WIDE_COLUMNS)
     with pytest.raises(InvalidData) as refused:
         run.store()
-    told = str(refused.value)
-    assert told.startswith("2 rows cannot be stored in DynamoDB, so nothing of the unit was: ")
-    assert "the row sales#a makes an item of 500,2" in told
-    assert "the row sales#c makes an item of 410,2" in told
-    assert "sales#b" not in told
+    reported = str(refused.value)
+    assert reported.startswith("2 rows cannot be stored in DynamoDB, so nothing of the unit was: ")
+    assert "the row sales#a makes an item of 500,2" in reported
+    assert "the row sales#c makes an item of 410,2" in reported
+    assert "sales#b" not in reported
     assert run.items() == {}
 
 
@@ -206,10 +210,12 @@ def test_the_largest_item_is_one_of_400_kb(provenance: Provenance | None) -> Non
     maker = ItemMaker(snapshot, target, UNIT, job_id=None, provenance=provenance)
     left = ITEM_BYTES - maker.make(("a", "")).size
     assert maker.problem(("a", "x" * left)) is None
-    told = maker.problem(("a", "x" * (left + 1)))
-    assert told is not None
-    assert told.rule == "item-size"
-    assert told.reason == "the row sales#a makes an item of 409,601 bytes, DynamoDB takes 409,600"
+    reported = maker.problem(("a", "x" * (left + 1)))
+    assert reported is not None
+    assert reported.rule == "item-size"
+    assert (
+        reported.reason == "the row sales#a makes an item of 409,601 bytes, DynamoDB takes 409,600"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,10 +256,10 @@ class Throttling:
             number = self.refusals
         if number >= 0 and number % 2:
             raise ClientError(THROTTLED, "PutItem")
-        answer = self._real.put_item(**request)
+        response = self._real.put_item(**request)
         if number >= 0:
             raise ClientError(THROTTLED, "PutItem")
-        return answer
+        return response
 
 
 def rows(count: int) -> str:
@@ -264,8 +270,8 @@ def test_throttled_puts_are_sent_again_at_growing_distances(cloud: Any, clients:
     run = prepared(cloud, rows(40))
     clients.use("dynamodb", Throttling(cloud.client("dynamodb"), refusals=90))
     pauses: list[float] = []
-    answer = run.store(pause=pauses.append)
-    assert (answer.rows, answer.next_row) == (40, None)
+    response = run.store(pause=pauses.append)
+    assert (response.rows, response.next_row) == (40, None)
     assert len(run.items()) == 40
     assert len(pauses) >= 2
     assert all(base / 2 <= pause <= base for base, pause in zip((0.5, 1, 2), pauses, strict=False))
@@ -293,9 +299,9 @@ def test_a_unit_goes_on_in_slices_before_the_time_is_up(cloud: Any) -> None:
     slices, first = [], 0
     while first is not None:
         left = iter((500.0, 60.0))  # after its second batch, each slice's time is up
-        answer = run.store(first_row=first, remaining=lambda left=left: next(left, 60.0))
-        slices.append((first, answer.rows, answer.unchanged))
-        first = answer.next_row
+        response = run.store(first_row=first, remaining=lambda left=left: next(left, 60.0))
+        slices.append((first, response.rows, response.unchanged))
+        first = response.next_row
     assert slices == [(0, 1024, 0), (1024, 176, 0)]
     assert run.item_count() == 1200
 
@@ -360,22 +366,22 @@ class Dying:
             dies = self._left == -1
         if dies and not self._after:
             raise RuntimeError("killed")
-        answer = self._real.put_item(**request)
+        response = self._real.put_item(**request)
         if dies:
             raise RuntimeError("killed")
-        return answer
+        return response
 
 
 @pytest.mark.slow
 def test_many_rows_are_all_stored(cloud: Any) -> None:
-    run, answer = stored(cloud, "".join(f"r{n},{n},,,,,\n" for n in range(1200)))
-    assert answer.rows == 1200
+    run, response = stored(cloud, "".join(f"r{n},{n},,,,,\n" for n in range(1200)))
+    assert response.rows == 1200
     assert run.item_count() == 1200
 
 
 def test_no_rows_store_nothing(cloud: Any) -> None:
-    run, answer = stored(cloud, "")
-    assert answer.rows == 0
+    run, response = stored(cloud, "")
+    assert response.rows == 0
     assert run.items() == {}
 
 

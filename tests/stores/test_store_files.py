@@ -119,9 +119,13 @@ def test_csv_reads_back_as_it_was(
 ) -> None:
     chosen = {"compression": compression} if compression else {}
     run = files_run(cloud, **chosen, **form)
-    answer = store(run, rows=8)
+    response = store(run, rows=8)
     assert keys(cloud) == [f"out/run-1-00000-000-00000.{ending}"]
-    assert (answer.rows, answer.files, answer.bytes) == (8, 1, len(body(cloud, keys(cloud)[0])))
+    assert (response.rows, response.files, response.bytes) == (
+        8,
+        1,
+        len(body(cloud, keys(cloud)[0])),
+    )
     options = {
         "header": "false" if form.get("header") is False else "true",
         "delim": f"'{form.get('delimiter', ',')}'",
@@ -267,8 +271,8 @@ def test_rows_keep_their_order_within_a_partition_and_parts_follow(cloud: Any) -
         limits={"partMegabytes": 1},
     )
     run.put_part(query.format(200_000, 600_000), number=1)
-    answer = store(run, rows=600_000)
-    assert answer.rows == 600_000
+    response = store(run, rows=600_000)
+    assert response.rows == 600_000
     for remainder in range(3):
         prefix = f"out/id=k{remainder}/"
         parts = cloud.keys(prefix, OUTPUT_BUCKET)
@@ -278,7 +282,7 @@ def test_rows_keep_their_order_within_a_partition_and_parts_follow(cloud: Any) -
             str((i * 1000003 * 7919) % 1000000007) for i in range(600_000) if i % 3 == remainder
         ]
         assert lines == wanted
-    assert answer.files > 3
+    assert response.files > 3
 
 
 def test_no_rows_make_no_files_but_a_record(cloud: Any) -> None:

@@ -180,12 +180,12 @@ def test_the_step_writes_manifest_and_load_and_says_where(cloud: Any) -> None:
     run.put_part("SELECT 1 AS a").put_part("SELECT 2 AS a", 1)
     message = StoreRedshift(run_id="run-1", unit_id=UNIT, rows=2, job_id="job-1", files=2)
 
-    answer = store_redshift(message, Settings("data-bucket"))
+    response = store_redshift(message, Settings("data-bucket"))
 
-    assert answer.rows == 2
+    assert response.rows == 2
     digest = digest_of(output_parts("data-bucket", "run-1", UNIT, files=2))
     load_key = layout.load_key("run-1", UNIT, digest)
-    assert answer.statements_url == f"s3://data-bucket/{load_key}"
+    assert response.statements_url == f"s3://data-bucket/{load_key}"
     document = cloud.read_json(load_key)
     assert document["load_id"] == "run-1/00000-000"
     assert any('"mart"."sales"' in statement for statement in document["statements"])
@@ -199,10 +199,12 @@ def test_the_step_writes_manifest_and_load_and_says_where(cloud: Any) -> None:
         key = layout.split_s3_url(entry["url"])[1]
         assert entry["meta"] == {"content_length": len(run.object(key))}
         assert entry["mandatory"] is True
-    assert store_redshift(message, Settings("data-bucket")) == answer
+    assert store_redshift(message, Settings("data-bucket")) == response
     assert cloud.read_json(load_key) == document
     run.put_part("SELECT 3 AS a", 1)
-    assert store_redshift(message, Settings("data-bucket")).statements_url != answer.statements_url
+    assert (
+        store_redshift(message, Settings("data-bucket")).statements_url != response.statements_url
+    )
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -219,12 +221,12 @@ def test_a_step_that_dies_around_its_writes_is_repeated_to_the_same_end(
     with pytest.raises(TransientFailure):
         store_redshift(message, Settings("data-bucket"))
 
-    answer = store_redshift(message, Settings("data-bucket"))
+    response = store_redshift(message, Settings("data-bucket"))
 
-    document = cloud.read_json(layout.split_s3_url(answer.statements_url)[1])
+    document = cloud.read_json(layout.split_s3_url(response.statements_url)[1])
     assert any("#0002'" in statement for statement in document["statements"])
     of_load = cloud.keys(f"{layout.unit_prefix('run-1', UNIT)}load-")
-    assert [f"s3://data-bucket/{key}" for key in of_load] == [answer.statements_url]
+    assert [f"s3://data-bucket/{key}" for key in of_load] == [response.statements_url]
 
 
 def test_what_a_broken_off_repeat_left_behind_is_not_loaded(cloud: Any) -> None:

@@ -92,7 +92,7 @@ def test_a_new_column_is_added_and_old_rows_stay(cloud: Any, warehouse: LocalWar
     assert warehouse.rows("SELECT COUNT(*) FROM mart.sales") == [[3]]
 
 
-def test_a_table_from_before_the_trace_columns_is_told_apart_by_its_own_collection(
+def test_a_table_from_before_the_trace_columns_is_reported_apart_by_its_own_collection(
     cloud: Any, warehouse: LocalWarehouse
 ) -> None:
     made_by_hand(warehouse)
@@ -110,9 +110,9 @@ def test_another_type_stops_the_run_with_the_statements_that_it_needs(
     run.prepare()
     run.output("('a', 1.25, 'x')").load(1)
     finer = changed(cloud, warehouse, {"name": "amount", "type": "decimal(12,3)"})
-    told = refusal(finer)
-    assert "mart.sales.amount: the table has DECIMAL(10,2) instead of DECIMAL(12,3)" in told
-    advice = [text.strip() for text in told.partition("run: ")[2].split(";") if text.strip()]
+    reported = refusal(finer)
+    assert "mart.sales.amount: the table has DECIMAL(10,2) instead of DECIMAL(12,3)" in reported
+    advice = [text.strip() for text in reported.partition("run: ")[2].split(";") if text.strip()]
     assert len(advice) == 4
     warehouse.done(advice)  # what it advises works, and keeps what was there
     assert finer.prepare().statements == ()
@@ -138,10 +138,10 @@ def test_another_key_stops_the_run_until_somebody_has_looked(
     WarehouseRun(cloud, warehouse).prepare()
     targets = {"redshift": {"table": "mart.sales", "key": ["id", "note"]}}
     other = WarehouseRun(cloud, warehouse, "run-2", dataset=sales(targets=targets))
-    told = refusal(other)
-    assert "targets.redshift.key" in told
-    assert "told apart by id, the contract says id, note" in told
-    check, _, update = told.partition("finds nothing: ")[2].partition("; and then run: ")
+    reported = refusal(other)
+    assert "targets.redshift.key" in reported
+    assert "told apart by id, the contract says id, note" in reported
+    check, _, update = reported.partition("finds nothing: ")[2].partition("; and then run: ")
     assert warehouse.rows(check) == []
     warehouse.done(update.strip().removesuffix(";"))
     assert other.prepare().statements == ()
@@ -151,10 +151,10 @@ def test_a_column_that_is_gone_stops_the_run_if_nothing_may_be_missing_in_it(
     cloud: Any, warehouse: LocalWarehouse
 ) -> None:
     made_by_hand(warehouse, ", old INT NOT NULL, other INT")
-    told = refusal(WarehouseRun(cloud, warehouse))
-    assert "mart.sales.old: the column is NOT NULL" in told
-    assert 'ALTER TABLE "mart"."sales" DROP COLUMN "old";' in told
-    assert "other" not in told
+    reported = refusal(WarehouseRun(cloud, warehouse))
+    assert "mart.sales.old: the column is NOT NULL" in reported
+    assert 'ALTER TABLE "mart"."sales" DROP COLUMN "old";' in reported
+    assert "other" not in reported
 
 
 @pytest.mark.slow
@@ -165,8 +165,8 @@ def test_a_result_too_wide_for_one_statement_is_refused_before_anything_is_loade
         more = [{"name": f"column_with_a_long_name_{number:04d}"} for number in range(count)]
         return changed(cloud, warehouse, *more)
 
-    told = refusal(wide(900))
-    assert "a load of these 903 columns has a statement of 1" in told
+    reported = refusal(wide(900))
+    assert "a load of these 903 columns has a statement of 1" in reported
     assert warehouse.batches() == []
     run = wide(600)
     run.prepare()
@@ -192,7 +192,7 @@ def test_two_runs_that_make_the_same_table_at_once_both_go_on(
     assert ("seen_on", "date") in columns(warehouse, "sales")
 
 
-def test_a_user_who_may_not_make_tables_is_told_what_to_have_made(
+def test_a_user_who_may_not_make_tables_is_reported_what_to_have_made(
     cloud: Any, warehouse: LocalWarehouse
 ) -> None:
     class Forbidding:
@@ -213,8 +213,8 @@ def test_it_may_die_before_and_after_each_request_and_be_called_again(
     cloud: Any, warehouse: LocalWarehouse, operation: str, after: bool
 ) -> None:
     run = WarehouseRun(cloud, warehouse)
-    answer: Any = {"Error": {"Code": "InternalServerException", "Message": "gone"}}
-    warehouse.break_once(operation, ClientError(answer, operation), after=after)
+    response: Any = {"Error": {"Code": "InternalServerException", "Message": "gone"}}
+    warehouse.break_once(operation, ClientError(response, operation), after=after)
     with pytest.raises(TransientFailure):
         run.prepare()
     run.prepare()

@@ -99,12 +99,12 @@ def statements(**changes: Any) -> list[str]:
     )
 
 
-def test_a_query_tells_which_run_wrote_a_row_how_long_it_took_and_how_much(
+def test_a_query_reports_which_run_wrote_a_row_how_long_it_took_and_how_much(
     run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:
     run.output("('a', 1.5, 'x')").load(1)
     warehouse.done(statements())
-    answer = warehouse.rows(
+    response = warehouse.rows(
         "SELECT s.id, r.status, DATEDIFF(second, r.started_at, r.ended_at), u.source_url,"
         " u.source_bytes, u.rows_in, u.rows_warned,"
         " DATEDIFF(second, u.started_at, u.ended_at), j.engine, j.service_id"
@@ -113,11 +113,11 @@ def test_a_query_tells_which_run_wrote_a_row_how_long_it_took_and_how_much(
         " JOIN pipeline_jobs j ON j.run_id = s.run_id AND j.unit_id = s.unit_id"
     )
     source = "s3://data-bucket/landing/sales/a.csv"
-    assert answer == [["a", "SUCCEEDED", 60, source, 4096, 5, 1, 30, "glue", "jr_1"]]
+    assert response == [["a", "SUCCEEDED", 60, source, 4096, 5, 1, 30, "glue", "jr_1"]]
 
 
 @pytest.mark.usefixtures("run")
-def test_failed_and_unfinished_units_are_told_too(warehouse: LocalWarehouse) -> None:
+def test_failed_and_unfinished_units_are_reported_too(warehouse: LocalWarehouse) -> None:
     warehouse.done(statements(status=RunStatus.FAILED, reason="C:\\x isn't there"))
     assert warehouse.rows(
         "SELECT unit_id, status, failed_stage, error_type, ended_at IS NULL FROM pipeline_units"
@@ -130,12 +130,12 @@ def test_failed_and_unfinished_units_are_told_too(warehouse: LocalWarehouse) -> 
     (error,) = warehouse.rows("SELECT error FROM pipeline_units WHERE unit_id = '00000-001'")
     assert error[0].startswith('a "b" \\a "b"')
     assert len(error[0]) == 4096
-    told = warehouse.rows("SELECT status, reason, units_failed FROM pipeline_runs")
-    assert told == [["FAILED", "C:\\x isn't there", 2]]
+    reported = warehouse.rows("SELECT status, reason, units_failed FROM pipeline_runs")
+    assert reported == [["FAILED", "C:\\x isn't there", 2]]
 
 
 @pytest.mark.usefixtures("run")
-def test_a_repeat_and_a_later_attempt_replace_what_was_told(warehouse: LocalWarehouse) -> None:
+def test_a_repeat_and_a_later_attempt_replace_what_was_reported(warehouse: LocalWarehouse) -> None:
     warehouse.done(statements(status=RunStatus.FAILED, reason="half of it"))
     warehouse.done(statements(status=RunStatus.FAILED, reason="half of it"))
     counts = "SELECT (SELECT COUNT(*) FROM pipeline_runs), (SELECT COUNT(*) FROM pipeline_units)"

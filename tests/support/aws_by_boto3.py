@@ -41,12 +41,12 @@ def main(words: Sequence[str]) -> int:
         if option not in OF_THE_COMMAND_LINE
     }
     if client.can_paginate(method):  # as the AWS CLI does by itself
-        answer = client.get_paginator(method).paginate(**request).build_full_result()
+        response = client.get_paginator(method).paginate(**request).build_full_result()
     else:
-        answer = getattr(client, method)(**request)
+        response = getattr(client, method)(**request)
     if words[:2] == ["lambda", "invoke"]:
-        Path(others[0]).write_bytes(answer.pop("Payload").read())
-    _show(answer, given.get("--query"), given.get("--output", "json"))
+        Path(others[0]).write_bytes(response.pop("Payload").read())
+    _show(response, given.get("--query"), given.get("--output", "json"))
     return 0
 
 
@@ -72,9 +72,9 @@ def _value(kind: str, text: str) -> Any:
     return text if kind == "string" else json.loads(text)
 
 
-def _show(answer: dict[str, Any], query: str | None, output: str) -> None:
-    answer.pop("ResponseMetadata", None)
-    found = jmespath.search(query, answer) if query else answer
+def _show(response: dict[str, Any], query: str | None, output: str) -> None:
+    response.pop("ResponseMetadata", None)
+    found = jmespath.search(query, response) if query else response
     if output == "text":
         print("\t".join(map(str, found)) if isinstance(found, list) else found)
     else:

@@ -164,10 +164,10 @@ class Intercepted:
         def call(**arguments: Any) -> Any:
             if self._before:
                 self._before(arguments)
-            answer = real(**arguments)
+            response = real(**arguments)
             if self._after:
                 self._after(arguments)
-            return answer
+            return response
 
         return call
 

@@ -17,7 +17,7 @@ from runs.claims import claim_run
 from runtime import s3
 
 NOW = datetime(2026, 11, 20, 8, 15, 0, 123456, tzinfo=UTC)
-LOST_ANSWER = EndpointConnectionError(endpoint_url="https://service")
+LOST_RESPONSE = EndpointConnectionError(endpoint_url="https://service")
 
 DATASET = """\
 name: orders

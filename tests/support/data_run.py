@@ -208,14 +208,14 @@ class DataRun:
                 maker.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
                 self.cloud.put(prefix + files[-1], path.read_bytes())
         self.cloud.put(f"{prefix}rejected.jsonl", "")
-        told = {"files": files, "format": "parquet", **report}
-        self.cloud.put(f"{prefix}report.json", json.dumps(told))
+        reported = {"files": files, "format": "parquet", **report}
+        self.cloud.put(f"{prefix}report.json", json.dumps(reported))
         return layout.s3_url(DATA_BUCKET, prefix)
 
     def item_count(self) -> int:
         """How many items there are; cheaper than to read them when they are many."""
-        answer = self.cloud.client("dynamodb").scan(TableName="processed-data", Select="COUNT")
-        count: int = answer["Count"]
+        response = self.cloud.client("dynamodb").scan(TableName="processed-data", Select="COUNT")
+        count: int = response["Count"]
         return count
 
     def items(self) -> dict[str, dict[str, Any]]:

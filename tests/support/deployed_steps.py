@@ -102,10 +102,10 @@ class RunnerLambda:
         self.started: list[dict[str, Any]] = []
 
     def send_durable_execution_callback_success(self, CallbackId: str, Result: bytes) -> Any:
-        return self._told(self._steps.runner.send_callback_success, CallbackId, Result)
+        return self._reported(self._steps.runner.send_callback_success, CallbackId, Result)
 
     def send_durable_execution_callback_heartbeat(self, CallbackId: str) -> Any:
-        return self._told(self._steps.runner.send_callback_heartbeat, CallbackId)
+        return self._reported(self._steps.runner.send_callback_heartbeat, CallbackId)
 
     def get_durable_execution(self, DurableExecutionArn: str, **_: Any) -> Any:
         return {"Status": self._steps.executions.get(DurableExecutionArn, "RUNNING")}
@@ -115,7 +115,7 @@ class RunnerLambda:
         name = request["DurableExecutionName"]
         return {"StatusCode": 202, "DurableExecutionArn": execution_arn(LONG_RUN, name)}
 
-    def _told(self, send: Callable[..., None], *arguments: Any) -> Any:
+    def _reported(self, send: Callable[..., None], *arguments: Any) -> Any:
         try:
             send(*arguments)
         except AwsApiException as error:
@@ -221,20 +221,20 @@ class DeployedSteps:
         handler: Handler = importlib.import_module(f"steps.{operation.replace('-', '_')}").handler
 
         def handle(payload: dict[str, Any], context: Any) -> Any:
-            answer = handler(payload, context)
+            response = handler(payload, context)
             self.after_step(operation, payload)
-            return answer
+            return response
 
         return handle
 
     def _watch(self) -> None:
         """A minute of everybody's clock every few milliseconds; wakes the watcher as told."""
-        told = 0
+        reported = 0
         while not self._stopped.wait(0.01):
             self.clock.advance(60)
             woken = self.woken_by == "schedule"
             ended = self.glue.ended() + len(self.redshift.loads)
-            if self.woken_by == "events" and ended > told and self._all_submitted():
-                told, woken = ended, True
+            if self.woken_by == "events" and ended > reported and self._all_submitted():
+                reported, woken = ended, True
             if self.runner is not None and woken:
                 self._watcher.run()

@@ -17,11 +17,11 @@ INSTANCE = "i-0123456789abcdef0"
 
 
 def refusal(operation: str, code: str, message: str) -> ClientError:
-    answer = {
+    response = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": 400},
     }
-    return ClientError(answer, operation)
+    return ClientError(response, operation)
 
 
 class FakeEmr(FakeService):
@@ -133,9 +133,9 @@ class FakeSsm(FakeService):
         """Let the instance run what waits there; each command's `aws` adds its step."""
         for command in self.commands:
             if command["Status"] == "Pending":
-                self.tell(command, *self._run(command["script"]))
+                self.report(command, *self._run(command["script"]))
 
-    def tell(self, command: dict[str, Any], status: str, output: str) -> None:
+    def report(self, command: dict[str, Any], status: str, output: str) -> None:
         command |= {"Status": status, "StatusDetails": status, "Output": output}
         ran = status not in ("Pending", "Cancelled")
         command["ResponseStartDateTime"] = self._clock() if ran else None
@@ -160,7 +160,7 @@ class FakeSsm(FakeService):
         value = dict(zip(words[3::2], words[4::2], strict=True))
         (step,) = json.loads(value["--steps"])
         try:
-            answer = self._emr.add_job_flow_steps(
+            response = self._emr.add_job_flow_steps(
                 JobFlowId=value["--cluster-id"],
                 Steps=[
                     {
@@ -174,7 +174,7 @@ class FakeSsm(FakeService):
             if "Maximum number of active steps" in str(error):
                 return "Pending", ""  # it sleeps, and tries again
             return "Failed", str(error)
-        return "Success", json.dumps(answer, indent=4)
+        return "Success", json.dumps(response, indent=4)
 
     def _send(
         self,
@@ -196,7 +196,7 @@ class FakeSsm(FakeService):
             "timeouts": (TimeoutSeconds, Parameters["executionTimeout"]),
             "script": script,
         }
-        self.tell(command, "Pending", "")
+        self.report(command, "Pending", "")
         self.commands.append(command)
         return {"Command": {"CommandId": command["CommandId"]}}
 
@@ -219,14 +219,14 @@ class FakeSsm(FakeService):
                 raise service_error("ListCommandInvocations", "InvalidCommandId")
         else:
             page, token = self._after(Filters or [], MaxResults, NextToken)
-        told = ("Output", "ResponseStartDateTime", "ResponseFinishDateTime")
-        items = [{**c, "CommandPlugins": [{name: c[name] for name in told}]} for c in page]
+        reported = ("Output", "ResponseStartDateTime", "ResponseFinishDateTime")
+        items = [{**c, "CommandPlugins": [{name: c[name] for name in reported}]} for c in page]
         return {"CommandInvocations": items, **token}
 
     def _cancel(self, CommandId: str) -> Any:
         for command in self.commands:
             if command["CommandId"] == CommandId and command["Status"] == "Pending":
-                self.tell(command, "Cancelled", "")
+                self.report(command, "Cancelled", "")
         return {}
 
     def _after(self, filters: list[dict[str, str]], size: int, token: str) -> tuple[Any, Any]:

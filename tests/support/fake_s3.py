@@ -134,13 +134,13 @@ class FakeS3:
         self._trip(call, after=False)
         try:
             with self._lock:
-                answer = run()
+                response = run()
         except ClientError:
             self._trip(call, after=True)
             raise
         self._trip(call, after=True)
         self.after(name)
-        return answer
+        return response
 
     def _trip(self, call: int, *, after: bool) -> None:
         if self._kill_at == call and self._kill_after is after:

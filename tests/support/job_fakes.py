@@ -77,9 +77,9 @@ class FakeService:
             validate_parameters(request, shape)
             self.requests.append((operation, request))
             self._trip(operation, after=False)
-            answer = run(**request)
+            response = run(**request)
             self._trip(operation, after=True)
-            return answer
+            return response
 
     def _trip(self, operation: str, *, after: bool) -> None:
         for planned in self._breaks:
@@ -305,8 +305,8 @@ class _Doomed:
         def call(**request: Any) -> Any:
             number = self._fate.next_call()
             self._fate.strike(number, after=False)
-            answer = real(**request)
+            response = real(**request)
             self._fate.strike(number, after=True)
-            return answer
+            return response
 
         return call

@@ -300,7 +300,7 @@ class World:
         item: dict[str, Any] = self.cloud.ledger.get_item(*JobItem.key_of(key))
         return item
 
-    def answers(self, callback: str = "callback1") -> list[JobStatus]:
+    def responses(self, callback: str = "callback1") -> list[JobStatus]:
         results = self.durable.callbacks[callback].results
         return [JobStatus.from_json(json.loads(result)) for result in results]
 

@@ -69,30 +69,30 @@ class LocalWarehouse(FakeService):
         def run(**request: Any) -> Any:
             waiting = WAIT if operation == "DescribeStatement" else {}
             try:
-                answer = self._service.call(operation, {**request, **waiting})
+                response = self._service.call(operation, {**request, **waiting})
             except ServiceError as error:
                 raise service_error(operation, error.code, error.status) from error
             if request.get("WithEvent"):  # as jobs are submitted
-                self.loads[answer["Id"]] = request["Sqls"]
-            return {name: _as_boto_tells(name, value) for name, value in answer.items()}
+                self.loads[response["Id"]] = request["Sqls"]
+            return {name: _as_boto_tells(name, value) for name, value in response.items()}
 
         return lambda **request: self._call(operation, request, run)
 
     def run(self, statements: str | list[str]) -> dict[str, Any]:
         """What came of statements: `Status` and, perhaps, `Error`."""
         texts = [statements] if isinstance(statements, str) else statements
-        answer = self._service.call("BatchExecuteStatement", {**TARGET, "Sqls": texts})
-        return self._service.call("DescribeStatement", {"Id": answer["Id"], **WAIT})
+        response = self._service.call("BatchExecuteStatement", {**TARGET, "Sqls": texts})
+        return self._service.call("DescribeStatement", {"Id": response["Id"], **WAIT})
 
     def done(self, statements: str | list[str]) -> None:
         described = self.run(statements)
         assert described["Status"] == "FINISHED", described.get("Error")
 
     def rows(self, sql: str) -> list[list[Any]]:
-        answer = self._service.call("ExecuteStatement", {**TARGET, "Sql": sql})
-        described = self._service.call("DescribeStatement", {"Id": answer["Id"], **WAIT})
+        response = self._service.call("ExecuteStatement", {**TARGET, "Sql": sql})
+        described = self._service.call("DescribeStatement", {"Id": response["Id"], **WAIT})
         assert described["Status"] == "FINISHED", described.get("Error")
-        records = self._service.call("GetStatementResult", {"Id": answer["Id"]})["Records"]
+        records = self._service.call("GetStatementResult", {"Id": response["Id"]})["Records"]
         return [
             [None if field.get("isNull") else next(iter(field.values())) for field in record]
             for record in records

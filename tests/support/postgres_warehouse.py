@@ -184,8 +184,8 @@ class PostgresClient:
 
     def batch_execute_statement(self, *, Sqls: list[str], **_how: Any) -> dict[str, Any]:  # noqa: N803
         if len(Sqls) > _MOST_STATEMENTS:
-            answer: Any = {"Error": {"Code": "ValidationException", "Message": "too many"}}
-            raise ClientError(answer, "BatchExecuteStatement")
+            response: Any = {"Error": {"Code": "ValidationException", "Message": "too many"}}
+            raise ClientError(response, "BatchExecuteStatement")
         return self._ended(self._warehouse.run(Sqls), [])
 
     def describe_statement(self, *, Id: str) -> dict[str, Any]:  # noqa: N803

@@ -165,11 +165,11 @@ class PublishingWorld:
         """As the orchestrator calls it, where each call has hardly any time; and how often."""
         progress, calls = PublishProgress(), 0
         while True:
-            answer = self.publish(run_id, remaining=lambda: 1.0, progress=progress)
+            response = self.publish(run_id, remaining=lambda: 1.0, progress=progress)
             calls += 1
-            if answer.progress is None:
-                return answer, calls
-            progress = PublishProgress.from_json(answer.progress.to_json())
+            if response.progress is None:
+                return response, calls
+            progress = PublishProgress.from_json(response.progress.to_json())
 
     def manifest(self, run_id: str) -> OutputManifest:
         key = layout.output_manifest_key(PREFIX, run_id)

@@ -49,12 +49,12 @@ class RunningCloud:
 
     def run(self, run_id: str) -> Item | None:
         """The run's RUN item."""
-        answer = self.cloud.client("dynamodb").get_item(
+        response = self.cloud.client("dynamodb").get_item(
             TableName=self.outputs["LedgerTable"],
             Key={"run_id": {"S": run_id}, "item": {"S": "RUN"}},
             ConsistentRead=True,
         )
-        return answer.get("Item")
+        return response.get("Item")
 
     def await_run(self, run_id: str, *statuses: str) -> Item:
         """The RUN item as soon as it has one of these statuses."""
@@ -76,14 +76,14 @@ class RunningCloud:
         return wait_until(ended, f"the end of {execution}")
 
     def ledger(self, run_id: str, prefix: str) -> list[Item]:
-        answer = self.cloud.client("dynamodb").query(
+        response = self.cloud.client("dynamodb").query(
             TableName=self.outputs["LedgerTable"],
             KeyConditionExpression="run_id = :run AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#item": "item"},
             ExpressionAttributeValues={":run": {"S": run_id}, ":prefix": {"S": prefix}},
             ConsistentRead=True,
         )
-        items: list[Item] = answer["Items"]
+        items: list[Item] = response["Items"]
         return items
 
     def stored(self, run_id: str) -> list[Item]:
@@ -104,8 +104,8 @@ class RunningCloud:
     def execute(self, sql: str) -> str:
         """Run a statement in the warehouse; its id."""
         client = self.cloud.client("redshift-data")
-        answer = client.execute_statement(WorkgroupName="local", Database="dev", Sql=sql)
-        statement: str = answer["Id"]
+        response = client.execute_statement(WorkgroupName="local", Database="dev", Sql=sql)
+        statement: str = response["Id"]
 
         def ended() -> Item | None:
             described: Item = client.describe_statement(Id=statement)
@@ -117,10 +117,10 @@ class RunningCloud:
 
     def executions(self, function: str) -> list[Item]:
         """Durable executions of `PipelineFunction` or `LongRunFunction`, newest first."""
-        answer = self.cloud.client("lambda").list_durable_executions_by_function(
+        response = self.cloud.client("lambda").list_durable_executions_by_function(
             FunctionName=self.outputs[f"{function}Arn"], ReverseOrder=True
         )
-        items: list[Item] = answer["DurableExecutions"]
+        items: list[Item] = response["DurableExecutions"]
         return items
 
     def dead_letter(self, text: str) -> Item:

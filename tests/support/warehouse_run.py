@@ -87,8 +87,8 @@ class WarehouseRun:
             files=files,
         )
         settings = store_redshift.Settings(self.cloud.data_bucket)
-        answer = store_redshift.store_redshift(message, settings)
-        document = self.cloud.read_json(layout.split_s3_url(answer.statements_url)[1])
+        response = store_redshift.store_redshift(message, settings)
+        document = self.cloud.read_json(layout.split_s3_url(response.statements_url)[1])
         found: list[str] = document["statements"]
         return found
 
@@ -98,8 +98,8 @@ class WarehouseRun:
     def explain(self, error: str, client: Any = None) -> str:
         message = ExplainLoad(run_id=self.run_id, unit_id=UNIT, error=error)
         warehouse = quick(client or self.warehouse)
-        answer = explain_load(message, self.cloud.data_bucket, 1024, warehouse)
-        return answer.message
+        response = explain_load(message, self.cloud.data_bucket, 1024, warehouse)
+        return response.message
 
     def stored(self) -> list[list[Any]]:
         return self.warehouse.rows(

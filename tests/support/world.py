@@ -70,7 +70,7 @@ class World:
         self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
         self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
-        self.job_answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.job_responses: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.cancelled_as: dict[str, Any] = {}
         self.function_errors: list[Exception | None] = []
         self.function_calls: list[dict[str, Any]] = []
@@ -111,8 +111,8 @@ class World:
         A declared step that has no method here returns what is in `responses`, else the defaults of
         its response.
         """
-        answer = getattr(self, f"_{operation.replace('-', '_')}", None)
-        answer = answer or self._defaults(operation)
+        response = getattr(self, f"_{operation.replace('-', '_')}", None)
+        response = response or self._defaults(operation)
 
         def handle(payload: dict[str, Any], _context: Any) -> Any:
             with self._lock:
@@ -123,7 +123,7 @@ class World:
                     error = self._failures[name].pop(0) if self._failures[name] else None
                     if error is not None:
                         raise error
-                return answer(payload)
+                return response(payload)
 
         return handle
 
@@ -208,7 +208,7 @@ class World:
             self.units[payload["unitId"]] = payload
 
     def _submit_job(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if payload["engine"] == "lambda" and not self.job_answers[payload["key"]["stage"]]:
+        if payload["engine"] == "lambda" and not self.job_responses[payload["key"]["stage"]]:
             status = self._job_status(payload["key"])
             event = {"JOB_ID": status["jobId"], "OUTPUT_URL": status["outputUrl"]}
             call = {"function": JOB_FUNCTION, "event": event}
@@ -237,11 +237,11 @@ class World:
 
     def _job(self, key: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
         """Job answers are planned per stage; without a plan a job has succeeded at once."""
-        planned = self.job_answers[key["stage"]]
-        answer = planned.pop(0) if planned else {}
-        if callable(answer):
-            answer = answer(payload["callbackId"], self._job_status(key))
-        return {**self._job_status(key), **answer}
+        planned = self.job_responses[key["stage"]]
+        response = planned.pop(0) if planned else {}
+        if callable(response):
+            response = response(payload["callbackId"], self._job_status(key))
+        return {**self._job_status(key), **response}
 
     def _job_status(self, key: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -258,11 +258,11 @@ class World:
         return {**counts, "validUrl": "s3://data/valid"}
 
     def _transform(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        answer = {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
+        response = {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
         if self.set_aside:
-            aside = {"rejected": self.set_aside, "rejectedUrl": "s3://data/aside.jsonl"}
-            answer = {**answer, **aside, "rows": 6 - self.set_aside}
-        return answer
+            unstorable = {"rejected": self.set_aside, "rejectedUrl": "s3://data/aside.jsonl"}
+            response = {**response, **unstorable, "rows": 6 - self.set_aside}
+        return response
 
     def _store_files(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"rows": payload["rows"] - self.unwritten, "files": 1, "bytes": 100}
@@ -334,7 +334,7 @@ class Execution:
         return str(self._result.status.value)
 
     @property
-    def answer(self) -> Any:
+    def response(self) -> Any:
         return json.loads(self._result.result)
 
     @property
@@ -347,7 +347,7 @@ class Execution:
         return {
             "arn": self._history.durable_execution_arn,
             "operations": operations,
-            "answer": self.answer,
+            "response": self.response,
         }
 
     def operations(self) -> Counter[str]:

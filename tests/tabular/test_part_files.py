@@ -89,7 +89,7 @@ def test_no_rows_make_one_empty_part(space: Workspace) -> None:
         assert kept.rows == [[]]
 
 
-def test_a_file_that_is_the_result_already_is_kept_or_cut(space: Workspace) -> None:
+def test_a_file_that_is_the_result_already_is_stored_or_cut(space: Workspace) -> None:
     rows = rows_of(space, numbers(20_000), None)
     whole, cut = Kept(), Kept()
     assert write_parts(space, rows, 10_000 * KILOBYTE, whole) == 1

@@ -145,7 +145,7 @@ def test_a_lookup_that_the_run_does_not_know_is_an_error(cloud: Any) -> None:
         run.freeze().transform()
 
 
-def test_a_value_of_another_type_is_told_with_its_row_and_column(cloud: Any) -> None:
+def test_a_value_of_another_type_is_reported_with_its_row_and_column(cloud: Any) -> None:
     run = run_with(cloud, "code,name,rate\nDE,Germany,19.00\nAT,Austria,a fifth\n")
     with pytest.raises(
         InvalidData, match=r"lookup countries \(s3://.*\), row 2, column rate: 'a fifth' is not a"

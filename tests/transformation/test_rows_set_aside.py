@@ -33,13 +33,13 @@ def reasons(run: DataRun) -> list[tuple[str, str | None, str]]:
     return [(row["rule"], row.get("column"), row["reason"]) for row in run.set_aside()]
 
 
-def test_an_item_over_400_kb_is_set_aside_and_its_neighbours_are_stored(cloud: Any) -> None:
+def test_an_item_over_400_kb_is_found_unstorable_and_its_neighbours_are_stored(cloud: Any) -> None:
     rows = values("('a', 'x')", "('b', repeat('y', 409600))", "('c', NULL)")
     run = run_over(cloud, rows)
-    answer = run.transform()
-    assert (answer.rows, answer.removed, answer.rejected) == (2, 0, 1)
+    response = run.transform()
+    assert (response.rows, response.removed, response.rejected) == (2, 0, 1)
     key = layout.transform_quarantine_key("sales", "run-1", UNIT)
-    assert answer.rejected_url == f"s3://data-bucket/{key}"
+    assert response.rejected_url == f"s3://data-bucket/{key}"
     assert run.output_rows() == [("a", "x"), ("c", None)]
     (row,) = run.set_aside()
     assert row == {
@@ -72,13 +72,13 @@ def test_many_columns_with_long_names_weigh_too(cloud: Any) -> None:
         for row, size in (("a", 350), ("b", 360))
     )
     run = run_over(cloud, rows, columns)
-    answer = run.transform()
-    assert (answer.rows, answer.rejected) == (1, 1)
+    response = run.transform()
+    assert (response.rows, response.rejected) == (1, 1)
     assert reasons(run)[0][0] == "item-size"  # its texts alone are 50 KB below the limit
     assert run.set_aside()[0]["row"]["id"] == "b"
 
 
-def test_a_key_that_no_item_can_have_is_set_aside(cloud: Any) -> None:
+def test_a_key_that_no_item_can_have_is_found_unstorable(cloud: Any) -> None:
     run = run_over(
         cloud, values("('a', 'x')", "(repeat('|', 1022), 'y')", "(repeat('|', 1021), '')")
     )
@@ -89,27 +89,27 @@ def test_a_key_that_no_item_can_have_is_set_aside(cloud: Any) -> None:
     ]
 
 
-def test_numbers_that_dynamodb_cannot_hold_are_set_aside(cloud: Any) -> None:
+def test_numbers_that_dynamodb_cannot_hold_are_found_unstorable(cloud: Any) -> None:
     columns = (("id", "string"), ("x", "double"))
     numbers = {"a": "1e-200", "b": "1e10", "c": "'inf'", "d": "0", "e": "NULL"}
     rows = (f"('{name}', CAST({number} AS DOUBLE))" for name, number in numbers.items())
     run = run_over(cloud, values(*rows, names="id, x"), columns)
     assert run.transform().rows == 3
     assert [row[0] for row in run.output_rows()] == ["b", "d", "e"]
-    told = "x of the row sales#a is 1e-200, DynamoDB takes numbers of 1e-130 to 9.9e+125 and 0"
-    assert reasons(run)[0] == ("number", "x", told)
+    reported = "x of the row sales#a is 1e-200, DynamoDB takes numbers of 1e-130 to 9.9e+125 and 0"
+    assert reasons(run)[0] == ("number", "x", reported)
     assert [row["value"] for row in run.set_aside()] == ["1e-200", "inf"]
 
 
 def test_a_text_that_the_warehouse_cannot_hold_goes_to_no_store(cloud: Any) -> None:
     run = run_over(cloud, values("('a', repeat('ü', 32768))", "('b', 'y')"), targets=BOTH)
     assert run.transform().rows == 1
-    told = "the text has 65,536 bytes, the warehouse takes 65,535"
-    assert reasons(run) == [("text-size", "note", told)]
+    reported = "the text has 65,536 bytes, the warehouse takes 65,535"
+    assert reasons(run) == [("text-size", "note", reported)]
     assert len(run.set_aside()[0]["value"]) == 500
 
 
-def test_rows_without_a_key_are_set_aside(cloud: Any) -> None:
+def test_rows_without_a_key_are_found_unstorable(cloud: Any) -> None:
     targets = {"dynamodb": {"key": ["id"]}, "redshift": {"table": "t", "key": ["id", "note"]}}
     run = run_over(cloud, values("('a', NULL)", "(NULL, 'y')", "('c', 'z')"), targets=targets)
     assert run.transform().rows == 1
@@ -122,15 +122,15 @@ def test_rows_without_a_key_are_set_aside(cloud: Any) -> None:
 def test_of_equal_keys_the_first_row_stays(cloud: Any) -> None:
     rows = values("('b', '1')", "('a', '2')", "('b', '3')", "('b', '0')")
     run = run_over(cloud, rows)
-    answer = run.transform()
+    response = run.transform()
     assert run.output_rows() == [("b", "1"), ("a", "2")]
-    assert (answer.rows, answer.rejected) == (2, 2)
-    told = ("key-unique", "id", "3 rows have the key id b; the first one is stored")
-    assert reasons(run) == [told, told]
+    assert (response.rows, response.rejected) == (2, 2)
+    reported = ("key-unique", "id", "3 rows have the key id b; the first one is stored")
+    assert reasons(run) == [reported, reported]
     assert [row["row"]["note"] for row in run.set_aside()] == ["3", "0"]
 
 
-def test_a_row_that_is_set_aside_is_nobodys_double(cloud: Any) -> None:
+def test_a_row_that_is_found_unstorable_is_nobodys_double(cloud: Any) -> None:
     run = run_over(cloud, values("('a', repeat('x', 500000))", "('a', 'small')"))
     assert run.transform().rows == 1
     assert run.output_rows() == [("a", "small")]
@@ -148,7 +148,7 @@ def test_keys_that_differ_in_blanks_at_the_end_are_one_in_the_warehouse(
         assert "blanks at the end do not count" in reasons(run)[0][2]
 
 
-def test_each_target_tells_rows_apart_by_its_own_key(cloud: Any) -> None:
+def test_each_target_reports_rows_apart_by_its_own_key(cloud: Any) -> None:
     targets = {"dynamodb": {"key": ["id"]}, "redshift": {"table": "t", "key": ["note"]}}
     rows = values("('a', 'x')", "('a', 'y')", "('b', 'y')", "('c', 'x')")
     run = run_over(cloud, rows, targets=targets)
@@ -177,21 +177,21 @@ def test_a_sorted_result_is_looked_through_as_well(cloud: Any) -> None:
 def test_rows_that_the_transform_leaves_out_are_counted_apart(cloud: Any) -> None:
     rows = values("('a', '1')", "('b', NULL)", "('a', '2')", "('c', '3')")
     run = run_over(cloud, rows, transform="SELECT * FROM valid WHERE note IS NOT NULL")
-    answer = run.transform()
-    assert (answer.rows, answer.removed, answer.rejected) == (2, 1, 1)
+    response = run.transform()
+    assert (response.rows, response.removed, response.rejected) == (2, 1, 1)
     assert run.set_aside()[0]["result"] == {"id": "a", "note": "2"}
 
 
 def test_a_suspicion_that_proves_wrong_sets_nothing_aside(cloud: Any) -> None:
     """A key of 1,500 letters is looked at, as it might have been 1,500 bars."""
     run = run_over(cloud, values("(repeat('k', 1500), '1')", "('a', '2')"))
-    answer = run.transform()
-    assert (answer.rows, answer.rejected, answer.rejected_url) == (2, 0, None)
+    response = run.transform()
+    assert (response.rows, response.rejected, response.rejected_url) == (2, 0, None)
     assert [row[1] for row in run.output_rows()] == ["1", "2"]
 
 
 @pytest.mark.slow
-def test_many_rows_are_set_aside_in_parts_of_bounded_size(cloud: Any) -> None:
+def test_many_rows_are_found_unstorable_in_parts_of_bounded_size(cloud: Any) -> None:
     valid = (
         "SELECT CAST(i - i % 10 // 9 AS VARCHAR) AS id, md5(CAST(i AS VARCHAR)) AS note"
         " FROM range(60000) AS r(i)"
@@ -201,11 +201,11 @@ def test_many_rows_are_set_aside_in_parts_of_bounded_size(cloud: Any) -> None:
     first = run.transform()
     assert (first.rows, first.rejected) == (54_000, 6000)
     assert first.files > 1
-    rows, aside = run.output_rows(), run.set_aside()
+    rows, unstorable = run.output_rows(), run.set_aside()
     assert [int(row[0]) for row in rows] == [i for i in range(60_000) if i % 10 != 9]
-    assert [row["valid_row"] for row in aside] == list(range(10, 60_001, 10))
+    assert [row["valid_row"] for row in unstorable] == list(range(10, 60_001, 10))
     assert run.transform() == first
-    assert (run.output_rows(), run.set_aside()) == (rows, aside)
+    assert (run.output_rows(), run.set_aside()) == (rows, unstorable)
 
 
 def test_too_many_rows_fail_the_unit_and_leave_the_evidence(cloud: Any) -> None:
@@ -213,21 +213,21 @@ def test_too_many_rows_fail_the_unit_and_leave_the_evidence(cloud: Any) -> None:
     run = run_over(cloud, rows, limits={"rejectedPercentage": 20})
     with pytest.raises(InvalidData) as refused:
         run.transform(rows_in=10, rejected=2)
-    told = str(refused.value)
-    assert told.startswith(
+    reported = str(refused.value)
+    assert reported.startswith(
         f"{SOURCE}: 1 rows of the transform's result cannot be stored, with the 2 that validation"
         " has rejected 30.0 % of 10 rows (the contract allows 20 %): key-unique id (1); they are in"
     )
-    assert "QUALIFY row_number()" in told
+    assert "QUALIFY row_number()" in reported
     assert (len(run.set_aside()), run.output_keys()) == (1, [])
     assert run.transform(rows_in=10, rejected=1).rejected == 1
 
 
 def test_what_was_found_is_counted_by_rule(cloud: Any) -> None:
     run = run_over(cloud, values("('a', '1')", "(NULL, '2')", "('a', '3')", "('a', '4')"))
-    answer = run.transform()
+    response = run.transform()
     key = layout.transform_findings_key("run-1", UNIT)
-    assert answer.findings_url == f"s3://data-bucket/{key}"
+    assert response.findings_url == f"s3://data-bucket/{key}"
     found = cloud.read_json(key)["rules"]
     assert [(rule["rule"], rule["column"], rule["severity"], rule["rows"]) for rule in found] == [
         ("key-unique", "id", "quarantine", 2),
@@ -238,7 +238,7 @@ def test_what_was_found_is_counted_by_rule(cloud: Any) -> None:
 
 @pytest.mark.parametrize("operation", ["upload_fileobj", "put_object"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_around_what_is_set_aside_is_mended_by_a_repeat(
+def test_a_crash_around_what_is_found_unstorable_is_fixed_by_a_repeat(
     cloud: Any, clients: Any, operation: str, after: bool
 ) -> None:
     run = run_over(cloud, values("('a', '1')", "('a', '2')"))
@@ -274,7 +274,7 @@ def batch_over(cloud: Any, valid: str, transform: str, **changes: Any) -> DataRu
         ),
     ],
 )
-def test_items_whose_rows_are_set_aside_are_told_by_number(
+def test_items_whose_rows_are_found_unstorable_are_reported_by_number(
     cloud: Any, transform: str, valid_rows: list[int]
 ) -> None:
     rows = values("('z', '0')", "('a', '1')", "('a', '2')", "('b', repeat('x', 500000))")
@@ -284,7 +284,7 @@ def test_items_whose_rows_are_set_aside_are_told_by_number(
     assert {row["row"]["id"] for row in run.set_aside()} == {"a", "b"}
 
 
-def test_of_equal_items_the_last_one_is_set_aside(cloud: Any) -> None:
+def test_of_equal_items_the_last_one_is_found_unstorable(cloud: Any) -> None:
     rows = values("('b', '1')", "('a', '1')", "('b', '1')")
     run = batch_over(cloud, rows, "SELECT v.* FROM valid AS v JOIN (SELECT 1 AS one) AS o ON true")
     run.transform()
@@ -300,7 +300,7 @@ def test_a_row_that_no_single_item_makes_fails_the_batch(cloud: Any) -> None:
         run.transform()
 
 
-def test_values_that_cannot_be_part_of_a_files_key_are_set_aside(cloud: Any) -> None:
+def test_values_that_cannot_be_part_of_a_files_key_are_found_unstorable(cloud: Any) -> None:
     files = {"files": {"prefix": "out/", "partitionBy": ["id", "note"]}}
     columns = (*TEXTS, ("n", "integer"))
     rows = values(
@@ -313,8 +313,8 @@ def test_values_that_cannot_be_part_of_a_files_key_are_set_aside(cloud: Any) -> 
         names="id, note, n",
     )
     run = run_over(cloud, rows, columns, targets=files)
-    answer = run.transform()
-    assert (answer.rows, answer.rejected) == (3, 3)
+    response = run.transform()
+    assert (response.rows, response.rejected) == (3, 3)
     assert [row[2] for row in run.output_rows()] == [1, 5, 6]
     assert reasons(run) == [
         (

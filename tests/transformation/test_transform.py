@@ -28,10 +28,10 @@ def run_with(
 
 def test_without_sql_all_rows_and_columns_stay_as_they_are(cloud: Any) -> None:
     run = run_with(cloud, None)
-    answer = run.transform()
+    response = run.transform()
     assert [row[0] for row in run.output_rows()] == ["b", "a", "c"]
-    assert (answer.rows, answer.removed, answer.files) == (3, 0, 1)
-    assert answer.output_url == f"s3://data-bucket/{layout.output_prefix('run-1', UNIT)}"
+    assert (response.rows, response.removed, response.files) == (3, 0, 1)
+    assert response.output_url == f"s3://data-bucket/{layout.output_prefix('run-1', UNIT)}"
 
 
 def test_a_result_that_is_computed_of_several_rows_is_sorted_by_the_key(cloud: Any) -> None:
@@ -50,8 +50,8 @@ def test_the_result_has_the_promised_types(cloud: Any) -> None:
 
 def test_rows_that_the_sql_takes_out_are_counted(cloud: Any) -> None:
     run = run_with(cloud, "SELECT * FROM valid WHERE country IS NOT NULL -- known ones")
-    answer = run.transform()
-    assert (answer.rows, answer.removed) == (2, 1)
+    response = run.transform()
+    assert (response.rows, response.removed) == (2, 1)
 
 
 def test_more_rows_than_were_given_are_refused(cloud: Any) -> None:
@@ -104,8 +104,8 @@ def test_sql_reaches_no_files_and_no_network(cloud: Any, relation: str) -> None:
 
 def test_no_rows_in_give_no_rows_out(cloud: Any) -> None:
     run = run_with(cloud, None, valid=f"SELECT * FROM ({VALID}) WHERE false")
-    answer = run.transform()
-    assert (answer.rows, answer.files) == (0, 1)
+    response = run.transform()
+    assert (response.rows, response.files) == (0, 1)
     assert run.output_rows() == []
 
 
@@ -127,12 +127,12 @@ SMALL_PARTS = {"rejectedPercentage": 100, "partMegabytes": 1}
 
 def test_a_large_result_is_written_in_parts_of_bounded_size(cloud: Any) -> None:
     run = run_with(cloud, None, valid=MANY, limits=SMALL_PARTS)
-    answer = run.transform()
+    response = run.transform()
     prefix = layout.output_prefix("run-1", UNIT)
-    assert run.output_keys() == [f"{prefix}part-{i:05d}.parquet" for i in range(answer.files)]
-    assert answer.files > 1
+    assert run.output_keys() == [f"{prefix}part-{i:05d}.parquet" for i in range(response.files)]
+    assert response.files > 1
     assert all(len(run.object(key)) <= 2 * 1024 * 1024 for key in run.output_keys())
-    assert len(run.output_rows()) == answer.rows == 80_000
+    assert len(run.output_rows()) == response.rows == 80_000
 
 
 @pytest.mark.slow
@@ -157,11 +157,11 @@ def test_sums_of_floats_are_the_same_at_every_try(cloud: Any) -> None:
         valid,
         columns=columns,
     )
-    answers = set()
+    responses = set()
     for _ in range(3):
         assert run.transform(memory_megabytes=4096).removed == 80_000 - 16
-        answers.add(tuple(run.output_rows()))
-    assert len(answers) == 1
+        responses.add(tuple(run.output_rows()))
+    assert len(responses) == 1
 
 
 def test_what_does_not_fit_is_refused_with_the_advice_to_use_spark(cloud: Any) -> None:
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_refused_with_the_advice_to_use_spark(cloud: Any) -
     assert not run.output_keys()
 
 
-def test_a_crash_between_two_parts_is_mended_by_a_repeat(cloud: Any, clients: Any) -> None:
+def test_a_crash_between_two_parts_is_fixed_by_a_repeat(cloud: Any, clients: Any) -> None:
     run = run_with(cloud, None, valid=MANY, limits=SMALL_PARTS)
     failure: Any = {"Error": {"Code": "InternalError", "Message": "no"}}
     error = ClientError(failure, "PutObject")
@@ -184,7 +184,7 @@ def test_a_crash_between_two_parts_is_mended_by_a_repeat(cloud: Any, clients: An
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_around_the_write_is_mended_by_a_repeat(
+def test_a_crash_around_the_write_is_fixed_by_a_repeat(
     cloud: Any, clients: Any, after: bool
 ) -> None:
     run = run_with(cloud, None)

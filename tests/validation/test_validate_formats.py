@@ -50,8 +50,8 @@ def test_one_table_written_in_many_ways_reads_alike(
     cloud: Any, form: dict[str, Any], name: str, body: bytes
 ) -> None:
     run = DataRun(cloud, dataset(format=form)).lay_out(body, name)
-    answer = run.validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (4, 2, 2)
+    response = run.validate()
+    assert (response.rows_in, response.valid, response.rejected) == (4, 2, 2)
     assert [row[0] for row in run.valid_rows()] == ["a", "d"]
     assert [(reject["line"], reject["rule"]) for reject in run.rejects()] == [
         (3, "type"),
@@ -75,8 +75,8 @@ def test_bad_encoding_in_a_column_that_nobody_asked_for_rejects_the_row_all_the_
     cloud: Any,
 ) -> None:
     body = b"note,id,amount,seen_on,country\n\xff,a,1,,\nx,b,1,,\n"
-    answer = DataRun(cloud).lay_out(body).validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (2, 1, 1)
+    response = DataRun(cloud).lay_out(body).validate()
+    assert (response.rows_in, response.valid, response.rejected) == (2, 1, 1)
     (reject,) = DataRun(cloud).rejects()
     assert (reject["line"], reject["column"], reject["rule"]) == (2, "note", "malformed")
 
@@ -107,8 +107,8 @@ def test_each_item_of_a_json_array_is_a_row(cloud: Any, pack: Any, ending: str) 
         {"country": "DE", "amount": 2, "id": "c", "seen_on": "2026-11-01"},
     ]
     run = DataRun(cloud, dataset(format={"type": "json"}))
-    answer = run.lay_out(pack(json.dumps(items, indent=2).encode()), f"a.json{ending}").validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (4, 2, 2)
+    response = run.lay_out(pack(json.dumps(items, indent=2).encode()), f"a.json{ending}").validate()
+    assert (response.rows_in, response.valid, response.rejected) == (4, 2, 2)
     assert [row[0] for row in run.valid_rows()] == ["a", "c"]
     first, second = run.rejects()
     assert (first["line"], first["rule"], first["row"]["amount"]) == (2, "type", "many")
@@ -149,8 +149,8 @@ def test_an_array_without_items_is_fine(cloud: Any, body: bytes) -> None:
 def test_bytes_that_are_no_text_cost_an_array_one_item(cloud: Any) -> None:
     body = b'[{"id": "a", "amount": 1}, {"id": "\xff", "amount": 2}, {"id": "c", "amount": 3}]'
     run = DataRun(cloud, dataset(format={"type": "json"})).lay_out(body, "a.json")
-    answer = run.validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (3, 2, 1)
+    response = run.validate()
+    assert (response.rows_in, response.valid, response.rejected) == (3, 2, 1)
     (reject,) = run.rejects()
     assert (reject["line"], reject["reason"]) == (2, "not UTF-8")
     assert base64.b64decode(reject["rawBase64"]) == b'{"id": "\xff", "amount": 2}'
@@ -188,8 +188,8 @@ def test_lines_are_exact_behind_values_with_line_breaks_and_empty_lines(cloud: A
         "g,1,,XX\n"  # 14
         "\n\n"
     )
-    answer = DataRun(cloud).lay_out(body).validate()
-    assert (answer.rows_in, answer.valid) == (7, 1)
+    response = DataRun(cloud).lay_out(body).validate()
+    assert (response.rows_in, response.valid) == (7, 1)
     assert [(r["line"], r["rule"], r["raw"]) for r in DataRun(cloud).rejects()] == [
         (3, "pattern", '"b\n\n1",1,,'),
         (7, "type", "c,x,,"),
@@ -213,11 +213,11 @@ def test_the_text_of_a_rejected_row_reads_back_as_the_row_was(cloud: Any) -> Non
 def test_good_rows_behind_a_bad_quote_are_not_lost(cloud: Any) -> None:
     body = HEADER + 'a,1,,\nb,1,,"A"T\n' + "".join(f"c{n},1,,AT\n" for n in range(50))
     run = DataRun(cloud, query="amount = 1")  # so that every row is looked at again
-    answer = run.lay_out(body).validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (52, 51, 1)
+    response = run.lay_out(body).validate()
+    assert (response.rows_in, response.valid, response.rejected) == (52, 51, 1)
 
 
-def test_a_parquet_row_is_told_by_its_number_and_as_json(cloud: Any, tmp_path: Any) -> None:
+def test_a_parquet_row_is_reported_by_its_number_and_as_json(cloud: Any, tmp_path: Any) -> None:
     file = tmp_path / "a.parquet"
     with connect() as connection:
         connection.execute(
@@ -245,7 +245,7 @@ def test_each_parquet_file_of_a_job_is_read_by_its_own_columns(cloud: Any) -> No
     assert run.valid_rows() == [("1", "x"), ("2", "y"), ("3", "é")]
 
 
-def test_what_cannot_fit_the_functions_disk_is_refused_unread(cloud: Any, clients: Any) -> None:
+def test_what_cannot_fit_the_functions_disk_is_refused_unreadable(cloud: Any, clients: Any) -> None:
     run = DataRun(cloud, dataset(limits={"objectMegabytes": 10_000}))
     run.lay_out(HEADER, size=4000 * 1024 * 1024)
     reads = clients.watch("s3", "get_object")

@@ -36,8 +36,8 @@ def test_of_rows_with_the_same_value_the_first_one_stays(cloud: Any) -> None:
     run = DataRun(cloud, contract).lay_out(
         HEADER + "a,,1\nb,,1\na,,2\nc,,3\na,,x\na,,4\n,,1\n,,1\n"
     )
-    answer = run.validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (8, 5, 3)
+    response = run.validate()
+    assert (response.rows_in, response.valid, response.rejected) == (8, 5, 3)
     assert [row[0] for row in run.valid_rows()] == ["a", "b", "c", None, None]
     assert [(r["line"], r["rule"], r["reason"]) for r in run.rejects()] == [
         (6, "type", "'x' is not an integer"),
@@ -71,8 +71,8 @@ def test_a_value_must_occur_in_the_column_it_refers_to(cloud: Any) -> None:
     contract = dataset(columns=columns(parent={"references": "id"}))
     body = HEADER + "a,,1\nb,a,1\nc,z,1\nd,e,1\ne,,x\nf,y,1\n"
     run = DataRun(cloud, contract).lay_out(body)
-    answer = run.validate()
-    assert (answer.valid, answer.rejected) == (3, 3)
+    response = run.validate()
+    assert (response.valid, response.rejected) == (3, 3)
     # The row of e is rejected itself, but it is there.
     assert [row[0] for row in run.valid_rows()] == ["a", "b", "d"]
     assert [(r["line"], r["rule"], r["reason"]) for r in run.rejects()] == [
@@ -82,7 +82,7 @@ def test_a_value_must_occur_in_the_column_it_refers_to(cloud: Any) -> None:
     ]
 
 
-def test_both_together_tell_all_that_is_wrong_with_a_row(cloud: Any) -> None:
+def test_both_together_report_all_that_is_wrong_with_a_row(cloud: Any) -> None:
     contract = dataset(columns=columns(id={"unique": True}, parent={"references": "id"}))
     run = DataRun(cloud, contract).lay_out(HEADER + "a,,1\na,z,1\n")
     assert run.validate().valid == 1
@@ -122,12 +122,12 @@ def test_every_check_of_a_column_has_three_severities(
             run.validate()
         assert not cloud.keys(layout.valid_prefix("run-1", UNIT))
     else:
-        answer = run.validate()
+        response = run.validate()
         warned = severity == "warn"
-        assert (answer.valid, answer.rejected, answer.warned) == (
+        assert (response.valid, response.rejected, response.warned) == (
             (2, 0, 1) if warned else (1, 1, 0)
         )
-        assert len(run.valid_rows()) == answer.valid
+        assert len(run.valid_rows()) == response.valid
     found = findings(run)[rule]
     assert (found["severity"], found["rows"]) == (severity, 1)
     assert found["examples"][0]["line"] == 3
@@ -135,16 +135,16 @@ def test_every_check_of_a_column_has_three_severities(
 
 def test_a_value_of_the_wrong_type_is_never_only_warned_of(cloud: Any) -> None:
     run = DataRun(cloud, dataset(columns=columns(amount={"severity": "warn"})))
-    answer = run.lay_out(HEADER + "a,,x\n").validate()
-    assert (answer.rejected, answer.warned) == (1, 0)
+    response = run.lay_out(HEADER + "a,,x\n").validate()
+    assert (response.rejected, response.warned) == (1, 0)
 
 
 def test_a_contract_that_only_warns_loses_no_row(cloud: Any) -> None:
     rules = [{"name": "known", "check": "note <> 'odd'", "severity": "warn"}]
     contract = dataset(columns=[{"name": "id"}, {"name": "note"}], rules=rules)
     run = DataRun(cloud, contract).lay_out("id,note\na,odd\nb,fine\n")
-    answer = run.validate()
-    assert (answer.valid, answer.rejected, answer.warned) == (2, 0, 1)
+    response = run.validate()
+    assert (response.valid, response.rejected, response.warned) == (2, 0, 1)
     assert run.valid_rows() == [("a", "odd"), ("b", "fine")]
 
 
@@ -157,14 +157,19 @@ def test_a_rule_that_warns_is_counted_and_shown_with_examples_but_loses_nothing(
     ]
     run = DataRun(cloud, dataset(columns=columns(), rules=rules))
     body = HEADER + "".join(f"r{n},,{n}\n" for n in range(60)) + "bad\n"
-    answer = run.lay_out(body).validate()
-    assert (answer.rows_in, answer.valid, answer.rejected, answer.warned) == (61, 50, 11, 45)
+    response = run.lay_out(body).validate()
+    assert (response.rows_in, response.valid, response.rejected, response.warned) == (
+        61,
+        50,
+        11,
+        45,
+    )
     found = findings(run)
     assert (found["round"]["rows"], found["round"]["severity"]) == (45 + 9, "warn")
     assert [example["line"] for example in found["round"]["examples"]] == [3, 4, 5]
     assert found["small"]["rows"] == 10
     assert found["malformed"]["examples"] == [{"line": 62, "value": "bad"}]
-    assert answer.findings_url == f"s3://data-bucket/{layout.findings_key('run-1', UNIT)}"
+    assert response.findings_url == f"s3://data-bucket/{layout.findings_key('run-1', UNIT)}"
 
 
 @pytest.mark.parametrize(
@@ -181,8 +186,8 @@ def test_an_object_with_too_few_or_too_many_rows_fails_or_is_warned_of(
     with pytest.raises(InvalidData, match=message):
         DataRun(cloud, dataset(columns=columns(), rows=limits)).lay_out(body).validate()
     mild = DataRun(cloud, dataset(columns=columns(), rows={**limits, "severity": "warn"}))
-    answer = mild.lay_out(body).validate()
-    assert answer.valid == 1
+    response = mild.lay_out(body).validate()
+    assert response.valid == 1
     assert findings(mild)["row-count"]["reason"] in message
 
 
@@ -220,24 +225,24 @@ def test_checks_of_a_jobs_output_name_the_file_and_its_line(cloud: Any) -> None:
 def test_filtered_rows_take_no_part_in_what_is_unique(cloud: Any) -> None:
     contract = dataset(columns=columns(id={"unique": True}))
     run = DataRun(cloud, contract, query="amount > 1")
-    answer = run.lay_out(HEADER + "a,,1\na,,2\na,,3\nb,,1\n").validate()
-    assert (answer.filtered, answer.rejected, answer.valid) == (2, 1, 1)
+    response = run.lay_out(HEADER + "a,,1\na,,2\na,,3\nb,,1\n").validate()
+    assert (response.filtered, response.rejected, response.valid) == (2, 1, 1)
     assert run.valid_rows() == [("a", None, 2)]
 
 
 @pytest.mark.parametrize("operation", ["upload_fileobj", "put_object"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_around_any_write_is_mended_by_a_repeat(
+def test_a_crash_around_any_write_is_fixed_by_a_repeat(
     cloud: Any, clients: Any, operation: str, after: bool
 ) -> None:
     rules = [{"name": "round", "check": "amount % 10 = 0", "severity": "warn"}]
     run = DataRun(cloud, dataset(columns=columns(), rules=rules))
     run.lay_out(HEADER + "a,,1\nb,,x\n")
-    answer: Any = {
+    response: Any = {
         "Error": {"Code": "SlowDown", "Message": "slow down"},
         "ResponseMetadata": {"HTTPStatusCode": 503},
     }
-    clients.break_once("s3", operation, ClientError(answer, operation), after=after)
+    clients.break_once("s3", operation, ClientError(response, operation), after=after)
     with pytest.raises(Throttled):
         run.validate()
     first = run.validate()
@@ -253,9 +258,9 @@ def test_a_row_on_which_a_rule_cannot_be_computed_breaks_it(cloud: Any, severity
     columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
     contract = dataset(columns=columns, rules=rules, limits={"rejectedPercentage": 100})
     run = DataRun(cloud, contract).lay_out(b"id,n\na,1\nb,0\nc,\n", "a.csv")
-    answer = run.validate()
+    response = run.validate()
     rejected, warned = (1, 0) if severity == "quarantine" else (0, 1)
-    assert (answer.rows_in, answer.rejected, answer.warned) == (3, rejected, warned)
+    assert (response.rows_in, response.rejected, response.warned) == (3, rejected, warned)
 
 
 def test_timestamps_are_taken_to_the_microsecond_and_never_cut(cloud: Any) -> None:

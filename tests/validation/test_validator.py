@@ -21,32 +21,32 @@ HEADER = "id,amount,seen_on,country\n"
 
 
 def throttled(operation: str) -> ClientError:
-    answer: Any = {
+    response: Any = {
         "Error": {"Code": "SlowDown", "Message": "slow down"},
         "ResponseMetadata": {"HTTPStatusCode": 503},
     }
-    return ClientError(answer, operation)
+    return ClientError(response, operation)
 
 
 def test_valid_rows_have_the_contracts_types(cloud: Any) -> None:
     run = DataRun(cloud).lay_out(HEADER + "a,1.50,2026-11-01,AT\nb,2,,\n")
-    answer = run.validate()
+    response = run.validate()
     assert run.valid_rows() == [
         ("a", Decimal("1.50"), datetime.date(2026, 11, 1), "AT"),
         ("b", Decimal("2.00"), None, None),
     ]
-    assert (answer.rows_in, answer.valid, answer.rejected, answer.filtered) == (2, 2, 0, 0)
-    assert answer.rejected_url is None
-    assert answer.valid_url == f"s3://data-bucket/{layout.valid_prefix('run-1', UNIT)}"
+    assert (response.rows_in, response.valid, response.rejected, response.filtered) == (2, 2, 0, 0)
+    assert response.rejected_url is None
+    assert response.valid_url == f"s3://data-bucket/{layout.valid_prefix('run-1', UNIT)}"
 
 
 def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
     body = HEADER + (
         'a,1,2026-11-01,AT\nb,-1,01.11.2026,XX\n,1,,\nc,1\nd,1,2026-11-01,"A"T\nE,1,,\n'
     )
-    answer = DataRun(cloud).lay_out(body).validate()
+    response = DataRun(cloud).lay_out(body).validate()
     source = "s3://data-bucket/landing/sales/a.csv"
-    assert (answer.rows_in, answer.valid, answer.rejected) == (6, 1, 5)
+    assert (response.rows_in, response.valid, response.rejected) == (6, 1, 5)
     assert DataRun(cloud).rejects() == [
         {
             "source": source,
@@ -99,8 +99,8 @@ def test_each_rejected_row_says_where_it_was_and_why(cloud: Any) -> None:
 def test_a_rule_rejects_rows_for_which_it_is_false_but_not_null(cloud: Any) -> None:
     rules = [{"name": "old-enough", "check": "seen_on < DATE '2026-11-02' -- not after"}]
     run = DataRun(cloud, dataset(rules=rules))
-    answer = run.lay_out(HEADER + "a,1,2026-11-01,\nb,1,2026-11-02,\nc,1,,\n").validate()
-    assert (answer.valid, answer.rejected) == (2, 1)
+    response = run.lay_out(HEADER + "a,1,2026-11-01,\nb,1,2026-11-02,\nc,1,,\n").validate()
+    assert (response.valid, response.rejected) == (2, 1)
     (reject,) = run.rejects()
     assert reject["rule"] == "old-enough"
     assert "seen_on < DATE '2026-11-02'" in reject["reason"]
@@ -141,8 +141,8 @@ def test_an_object_without_rows_is_fine(cloud: Any, body: str) -> None:
 
 def test_the_query_filters_but_uncastable_rows_are_rejected_instead(cloud: Any) -> None:
     run = DataRun(cloud, query="country = 'AT' -- Austria")
-    answer = run.lay_out(HEADER + "a,1,,AT\nb,1,,DE\nc,x,,DE\nd,1,,\n").validate()
-    assert (answer.rows_in, answer.filtered, answer.rejected, answer.valid) == (4, 2, 1, 1)
+    response = run.lay_out(HEADER + "a,1,,AT\nb,1,,DE\nc,x,,DE\nd,1,,\n").validate()
+    assert (response.rows_in, response.filtered, response.rejected, response.valid) == (4, 2, 1, 1)
     assert run.rejects()[0]["row"]["id"] == "c"
 
 
@@ -163,12 +163,12 @@ def test_an_object_that_changed_since_the_listing_is_refused(cloud: Any) -> None
         run.validate()
 
 
-def test_an_object_over_the_limit_is_refused_unread(cloud: Any, clients: Any) -> None:
+def test_an_object_over_the_limit_is_refused_unreadable(cloud: Any, clients: Any) -> None:
     run = DataRun(cloud, dataset(limits={"objectMegabytes": 1}))
     run.lay_out(HEADER, size=2 * 1024 * 1024)
     reads = clients.watch("s3", "get_object")
-    told = r"2 MB, over .* limit of 1 MB .*split it, raise .*up to 3413 MB of .* Spark job"
-    with pytest.raises(InvalidData, match=told):
+    reported = r"2 MB, over .* limit of 1 MB .*split it, raise .*up to 3413 MB of .* Spark job"
+    with pytest.raises(InvalidData, match=reported):
         run.validate()
     assert all(call["Key"].startswith("runs/") for call in reads)
 
@@ -188,8 +188,8 @@ def test_an_object_that_is_gone_is_not_found(cloud: Any) -> None:
 def test_compressed_objects_read_alike(cloud: Any) -> None:
     body = (HEADER + 'a,1,,AT\n"b",2\n').encode()
     run = DataRun(cloud).lay_out(gzip.compress(body), "a.csv.gz")
-    answer = run.validate()
-    assert (answer.valid, answer.rejected) == (1, 1)
+    response = run.validate()
+    assert (response.valid, response.rejected) == (1, 1)
     assert run.rejects()[0]["line"] == 3
 
 
@@ -203,8 +203,8 @@ def test_json_lines_keep_their_line_numbers(cloud: Any) -> None:
         b'{"id": "c", "amount": 3, "seen_on": "2026-11-01", "country": ""}',
     ]
     run = DataRun(cloud, dataset(format={"type": "jsonl"}))
-    answer = run.lay_out(b"\n".join(lines) + b"\n", "a.jsonl").validate()
-    assert (answer.rows_in, answer.valid, answer.rejected) == (5, 2, 3)
+    response = run.lay_out(b"\n".join(lines) + b"\n", "a.jsonl").validate()
+    assert (response.rows_in, response.valid, response.rejected) == (5, 2, 3)
     assert [(r["line"], r["reason"], r["raw"]) for r in run.rejects()] == [
         (2, "not a JSON object", '{"id": "b", "amount": "2"'),
         (4, "not UTF-8", '{"id": "\ufffd"}'),
@@ -254,10 +254,10 @@ def test_casts_take_no_half_understood_values(
     columns = [{"name": "n", "type": "integer"}, {"name": "v", "type": kind}]
     run = DataRun(cloud, dataset(columns=columns, targets={"dynamodb": {"key": ["n"]}}))
     rows = [f'{n},"{value}"\n' for n, value in enumerate(good + bad)]
-    answer = run.lay_out("n,v\n" + "".join(rows)).validate()
+    response = run.lay_out("n,v\n" + "".join(rows)).validate()
     assert [row[0] for row in run.valid_rows()] == list(range(len(good)))
     assert [reject["value"] for reject in run.rejects()] == bad
-    assert answer.rejected == len(bad)
+    assert response.rejected == len(bad)
 
 
 def test_times_are_stored_in_utc(cloud: Any) -> None:
@@ -283,8 +283,8 @@ def test_a_job_output_is_held_against_its_report(cloud: Any) -> None:
     bad = json.dumps({"source": "s", "line": 3, "rule": "malformed", "reason": "r", "raw": "x"})
     report = {"rowsIn": 6, "rowsOut": 3, "rowsFiltered": 2, "rowsBad": 1, "format": "csv"}
     url = run.put_job_output(report, HEADER + "a,1,,AT\nb,-1,,AT\nc,2,,AT\n", bad + "\n")
-    answer = run.validate(url)
-    assert (answer.rows_in, answer.filtered, answer.rejected, answer.valid) == (6, 2, 2, 2)
+    response = run.validate(url)
+    assert (response.rows_in, response.filtered, response.rejected, response.valid) == (6, 2, 2, 2)
     assert [reject["rule"] for reject in run.rejects()] == ["malformed", "minimum"]
 
 
@@ -317,8 +317,8 @@ def test_parquet_files_of_a_spark_job_are_read_as_one(cloud: Any) -> None:
     row = "SELECT '{}' AS id, '{}' AS amount, NULL::VARCHAR AS seen_on, 'AT' AS country"
     both = f"{row.format('a', '1.50')} UNION ALL {row.format('b', 'many')}"
     url = run.put_parquet_output(report, both, row.format("c", "2"))
-    answer = run.validate(url)
-    assert (answer.rows_in, answer.filtered, answer.removed) == (7, 1, 3)
+    response = run.validate(url)
+    assert (response.rows_in, response.filtered, response.removed) == (7, 1, 3)
     assert [row[0] for row in run.valid_rows()] == ["a", "c"]
     assert [(reject["line"], reject["rule"]) for reject in run.rejects()] == [(2, "type")]
 
@@ -327,8 +327,8 @@ def test_an_output_without_rows_is_read(cloud: Any) -> None:
     run = DataRun(cloud).lay_out("unread")
     report = {"rowsIn": 2, "rowsOut": 0, "rowsFiltered": 2, "rowsBad": 0}
     columns = "SELECT '' AS id, '' AS amount, '' AS seen_on, '' AS country LIMIT 0"
-    answer = run.validate(run.put_parquet_output(report, columns))
-    assert (answer.rows_in, answer.filtered, answer.valid) == (2, 2, 0)
+    response = run.validate(run.put_parquet_output(report, columns))
+    assert (response.rows_in, response.filtered, response.valid) == (2, 2, 0)
 
 
 def test_a_job_that_wrote_no_report_is_not_found(cloud: Any) -> None:
@@ -346,13 +346,13 @@ def test_a_repeat_writes_the_same_objects(cloud: Any) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_around_the_write_is_mended_by_a_repeat(
+def test_a_crash_around_the_write_is_fixed_by_a_repeat(
     cloud: Any, clients: Any, after: bool
 ) -> None:
     run = DataRun(cloud).lay_out(HEADER + "a,1,,\nb,x,,\n")
     clients.break_once("s3", "upload_fileobj", throttled("PutObject"), after=after)
     with pytest.raises(Throttled):
         run.validate()
-    answer = run.validate()
-    assert (answer.valid, answer.rejected) == (1, 1)
+    response = run.validate()
+    assert (response.valid, response.rejected) == (1, 1)
     assert len(run.rejects()) == 1

@@ -58,10 +58,10 @@ def _check_mapping(props: Properties, stack: Stack, mapping: SqsMapping, name: s
     if mapping.maximum_concurrency is not None and mapping.maximum_concurrency < 2:
         raise props.error("ScalingConfig.MaximumConcurrency", "must be at least 2")
     function = stack.functions[name]
-    answer = stack.clients.get("sqs").get_queue_attributes(
+    response = stack.clients.get("sqs").get_queue_attributes(
         QueueUrl=mapping.queue_url, AttributeNames=["VisibilityTimeout"]
     )
-    hidden = int(answer["Attributes"]["VisibilityTimeout"])
+    hidden = int(response["Attributes"]["VisibilityTimeout"])
     if hidden < function.timeout_seconds:
         raise props.error(
             "EventSourceArn",

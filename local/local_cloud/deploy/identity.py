@@ -134,7 +134,7 @@ def secret(props: Properties, stack: Stack) -> Created:
     if known is not None:
         props.rest()
         return known
-    answer = stack.clients.get("secretsmanager").create_secret(
+    response = stack.clients.get("secretsmanager").create_secret(
         Name=props.text("Name", stack.name_of(props.owner)),
         Description=props.text("Description", ""),
         SecretString=value if isinstance(value, str) else json.dumps(value),
@@ -142,7 +142,7 @@ def secret(props: Properties, stack: Stack) -> Created:
     props.without_effect("nothing is encrypted locally", "KmsKeyId")
     props.without_effect(_TAGS, "Tags")
     props.finish()
-    return Created(answer["ARN"], {"Id": answer["ARN"]})
+    return Created(response["ARN"], {"Id": response["ARN"]})
 
 
 def _generated(props: Properties) -> str:

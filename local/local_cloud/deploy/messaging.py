@@ -105,14 +105,14 @@ def _subscribe(props: Properties, stack: Stack, topic_arn: str) -> str:
     if protocol != "sqs":
         raise props.error("Protocol", f"{protocol} is not emulated")
     props.finish()
-    answer = stack.clients.get("sns").subscribe(
+    response = stack.clients.get("sns").subscribe(
         TopicArn=topic_arn,
         Protocol=protocol,
         Endpoint=endpoint,
         Attributes=attributes,
         ReturnSubscriptionArn=True,
     )
-    subscription_arn = str(answer["SubscriptionArn"])
+    subscription_arn = str(response["SubscriptionArn"])
     for queue_arn in (endpoint, _dead_letters(given.get("RedrivePolicy"))):
         if queue_arn:
             stack.deliveries.append(

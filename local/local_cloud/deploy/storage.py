@@ -117,7 +117,7 @@ def table(props: Properties, stack: Stack) -> Created:
     known = stack.earlier_one(props.owner)
     if known is not None:
         return known
-    answer = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
+    response = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
     if expiry is not None:
         dynamodb.update_time_to_live(
             TableName=name,
@@ -128,5 +128,5 @@ def table(props: Properties, stack: Stack) -> Created:
         )
         expiry.finish()
     attributes = {"Arn": arn("dynamodb", f"table/{name}")}
-    stream = answer["TableDescription"].get("LatestStreamArn")
+    stream = response["TableDescription"].get("LatestStreamArn")
     return Created(name, attributes | ({"StreamArn": stream} if stream else {}))

@@ -77,14 +77,14 @@ class DurableApi:
     def _get(self, request: Request) -> Answer:
         execution = self._execution(request)
         arn = execution.durable_execution_arn
-        answer = self._engine.executor.get_execution_details(arn).to_dict()
+        response = self._engine.executor.get_execution_details(arn).to_dict()
         include = request.query_flag("IncludeExecutionData", default=True)
         if not include:
             for name in ("InputPayload", "Result", "Error"):
-                answer.pop(name, None)
+                response.pop(name, None)
         start = execution.start_input
         return {
-            **answer,
+            **response,
             "ExecutionDataIncluded": include,
             "DurableConfig": {
                 "ExecutionTimeout": start.execution_timeout_seconds,
@@ -131,23 +131,23 @@ class DurableApi:
         ).to_dict()
 
     def _succeed_callback(self, request: Request) -> Answer:
-        self._answer_callback(
+        self._complete_callback(
             request, lambda id_: self._engine.executor.send_callback_success(id_, request.body)
         )
         return {}
 
     def _fail_callback(self, request: Request) -> Answer:
         error = _error_object(request)
-        self._answer_callback(
+        self._complete_callback(
             request, lambda id_: self._engine.executor.send_callback_failure(id_, error)
         )
         return {}
 
     def _heartbeat_callback(self, request: Request) -> Answer:
-        self._answer_callback(request, self._engine.executor.send_callback_heartbeat)
+        self._complete_callback(request, self._engine.executor.send_callback_heartbeat)
         return {}
 
-    def _answer_callback(self, request: Request, send: Callable[[str], object]) -> None:
+    def _complete_callback(self, request: Request, send: Callable[[str], object]) -> None:
         """Tell unknown callbacks from closed ones, which the Executor does not.
 
         Raises:
@@ -240,10 +240,10 @@ def _page(name: str, items: list[Answer], request: Request) -> Answer:
     if not marker.isdigit():
         raise ServiceError("InvalidParameterValueException", f"Invalid Marker: {marker!r}")
     start, size = int(marker), request.page_size(PAGE, MAX_PAGE)
-    answer: Answer = {name: items[start : start + size]}
+    response: Answer = {name: items[start : start + size]}
     if start + size < len(items):
-        answer["NextMarker"] = str(start + size)
-    return answer
+        response["NextMarker"] = str(start + size)
+    return response
 
 
 def _json_object(request: Request) -> dict[str, Any]:

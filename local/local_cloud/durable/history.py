@@ -35,11 +35,11 @@ def history(
         failures: errors of failed invocations by request id.
         include_data: whether payloads and errors are part of the events.
     """
-    answer = executor.get_execution_history(
+    response = executor.get_execution_history(
         execution.durable_execution_arn, include_execution_data=include_data, max_items=EVERYTHING
     )
     completer = _Completer(execution, failures, include_data)
-    return [completer.complete(event.to_dict()) for event in answer.events]
+    return [completer.complete(event.to_dict()) for event in response.events]
 
 
 class _Completer:

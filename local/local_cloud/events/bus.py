@@ -67,17 +67,17 @@ class Rule:
 
     def describe(self) -> dict[str, Any]:
         """As DescribeRule tells it."""
-        answer: dict[str, Any] = {
+        response: dict[str, Any] = {
             "Name": self.name,
             "Arn": self.arn,
             "State": "ENABLED" if self.enabled else "DISABLED",
             "EventBusName": _BUS,
         }
         if self.pattern is not None:
-            answer["EventPattern"] = json.dumps(self.pattern)
+            response["EventPattern"] = json.dumps(self.pattern)
         if self.schedule is not None:
-            answer["ScheduleExpression"] = self.schedule
-        return answer
+            response["ScheduleExpression"] = self.schedule
+        return response
 
 
 class EventBus(JsonService):
@@ -172,9 +172,9 @@ class EventBus(JsonService):
                     self._fire(rule, service_event(rule.source, "Scheduled Event", {}, [rule.arn]))
 
     def _put_events(self, request: dict[str, Any]) -> dict[str, Any]:
-        answers = [self._put_event(entry) for entry in required(request, "Entries", _BAD_REQUEST)]
-        failed = sum("ErrorCode" in answer for answer in answers)
-        return {"FailedEntryCount": failed, "Entries": answers}
+        responses = [self._put_event(entry) for entry in required(request, "Entries", _BAD_REQUEST)]
+        failed = sum("ErrorCode" in response for response in responses)
+        return {"FailedEntryCount": failed, "Entries": responses}
 
     def _put_event(self, entry: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -209,15 +209,15 @@ class EventBus(JsonService):
         return {"Rules": [rule.describe() for rule in found], **following}
 
     def _list_targets(self, request: dict[str, Any]) -> dict[str, Any]:
-        answers = []
+        responses = []
         for target in self._rule(request, "Rule").targets:
-            answer = {"Id": target.id, "Arn": target.arn}
+            response = {"Id": target.id, "Arn": target.arn}
             if target.input is not None:
-                answer["Input"] = target.input
+                response["Input"] = target.input
             if target.input_path is not None:
-                answer["InputPath"] = target.input_path
-            answers.append(answer)
-        return {"Targets": answers}
+                response["InputPath"] = target.input_path
+            responses.append(response)
+        return {"Targets": responses}
 
     def _test_pattern(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -143,7 +143,7 @@ class SqsPoller:
 
     def _receive_once(self, limit: int, wait_seconds: int) -> list[dict[str, Any]]:
         try:
-            answer = self._sqs.receive_message(
+            response = self._sqs.receive_message(
                 QueueUrl=self._mapping.queue_url,
                 MaxNumberOfMessages=min(limit, _RECEIVE_LIMIT),
                 WaitTimeSeconds=min(wait_seconds, _LONG_POLL_SECONDS),
@@ -155,7 +155,7 @@ class SqsPoller:
                 LOGGER.warning("%s: cannot receive: %s", self._mapping.id, error)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_SECONDS)
             return []
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        messages: list[dict[str, Any]] = response.get("Messages", [])
         return messages
 
     def _work(self, messages: list[dict[str, Any]]) -> None:
@@ -261,14 +261,14 @@ def reported_failures(payload: bytes, sent: set[str]) -> set[str] | None:
     list) makes Lambda take the whole batch for failed.
     """
     try:
-        answer = json.loads(payload or b"null")
+        response = json.loads(payload or b"null")
     except ValueError:
         return None
-    if not answer:
+    if not response:
         return set()
-    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+    failures = response.get("batchItemFailures") if isinstance(response, dict) else None
     if failures is None:
-        return set() if isinstance(answer, dict) else None
+        return set() if isinstance(response, dict) else None
     if not isinstance(failures, list):
         return None
     ids = {item.get("itemIdentifier") if isinstance(item, dict) else None for item in failures}

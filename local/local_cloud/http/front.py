@@ -23,9 +23,9 @@ from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.proxy import (
     BadBody,
     SubstrateConnection,
-    answer_blocks,
-    answer_headers,
     body_blocks,
+    response_blocks,
+    response_headers,
 )
 from local.local_cloud.http.refusals import emulator_is_gone, error_response
 from local.local_cloud.http.routing import Route, route
@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._substrate is None:
             self._substrate = SubstrateConnection("127.0.0.1", self.server.front.substrate_port)
         try:
-            answer = self._substrate.send(self.command, self.path, self.headers.items(), body)
+            response = self._substrate.send(self.command, self.path, self.headers.items(), body)
         except BadBody:
             self._substrate.close()
             raise
@@ -261,20 +261,20 @@ class _Handler(BaseHTTPRequestHandler):
             LOGGER.warning("the substrate does not answer: %r", error)
             raise emulator_is_gone() from error
         guard = self.server.front.guard
-        if answer.status == http.client.NOT_FOUND and guard and caller:
+        if response.status == http.client.NOT_FOUND and guard and caller:
             try:
                 guard.check_absence(caller, where, self.command, self.path)
             except ServiceError:
-                answer.read()  # frees the connection
+                response.read()  # frees the connection
                 raise
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer_headers(answer):
+        self.send_response_only(response.status, response.reason)
+        for name, value in response_headers(response):
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
-            answer.read()  # empty, whatever its headers announce; frees the connection
+            response.read()  # empty, whatever its headers announce; frees the connection
             return
-        for block in answer_blocks(answer):
+        for block in response_blocks(response):
             self.wfile.write(block)
 
     def _refuse(

@@ -113,12 +113,12 @@ class SubstrateConnection:
         self._connection.close()
 
 
-def answer_headers(response: http.client.HTTPResponse) -> list[tuple[str, str]]:
+def response_headers(response: http.client.HTTPResponse) -> list[tuple[str, str]]:
     """The headers of an answer that are for the client."""
     return [(k, v) for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP]
 
 
-def answer_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def response_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """The body of an answer as it is to be written to the client."""
     chunked = bool(response.chunked)
     while block := response.read1(_BLOCK) if chunked else response.read(_BLOCK):

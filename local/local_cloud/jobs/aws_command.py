@@ -41,11 +41,11 @@ def main(words: Sequence[str]) -> int:
 
     try:
         client = boto3.client("emr", region_name=options.region)
-        answer = client.add_job_flow_steps(JobFlowId=options.cluster_id, Steps=steps)
+        response = client.add_job_flow_steps(JobFlowId=options.cluster_id, Steps=steps)
     except (ClientError, BotoCoreError) as error:
         print(f"\n{error}", file=sys.stderr)
         return _FAILED_STATUS
-    _print({"StepIds": answer["StepIds"]}, options.query, options.output)
+    _print({"StepIds": response["StepIds"]}, options.query, options.output)
     return 0
 
 
@@ -94,19 +94,19 @@ def _step(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print(answer: Any, query: str | None, output: str) -> None:
+def _print(response: Any, query: str | None, output: str) -> None:
     if query:
         import jmespath  # type: ignore[import-untyped]
 
-        answer = jmespath.search(query, answer)
+        response = jmespath.search(query, response)
     if output == "json":
-        print(json.dumps(answer, indent=4))
-    elif isinstance(answer, dict):
-        print("\n".join(f"STEPIDS\t{step}" for step in answer["StepIds"]))
-    elif isinstance(answer, list):
-        print("\t".join(map(str, answer)))
+        print(json.dumps(response, indent=4))
+    elif isinstance(response, dict):
+        print("\n".join(f"STEPIDS\t{step}" for step in response["StepIds"]))
+    elif isinstance(response, list):
+        print("\t".join(map(str, response)))
     else:
-        print(answer)
+        print(response)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class EmrService(JsonService):
             concurrency: how many steps run at a time (StepConcurrencyLevel).
         """
 
-        def tell(job: QueuedJob, phase: Phase) -> None:
+        def report(job: QueuedJob, phase: Phase) -> None:
             if phase is not Phase.STARTING:
                 self._on_event(step_event(cluster, cluster.steps[job.id], phase))
 
@@ -107,7 +107,7 @@ class EmrService(JsonService):
                 put_log_object(self._clients, cluster.log_file(job.id, kind), file)
 
         queue = JobQueue(
-            self._runner, self._lock, places=concurrency, on_phase=tell, keep_output=keep_output
+            self._runner, self._lock, places=concurrency, on_phase=report, keep_output=keep_output
         )
         cluster = self._clusters[cluster_id] = Cluster(cluster_id, name, concurrency, queue)
 
@@ -176,18 +176,18 @@ class EmrService(JsonService):
         cluster = self._cluster(request)
         ids = list(required(request, "StepIds", INVALID_REQUEST))
         kill = request.get("StepCancellationOption") == "TERMINATE_PROCESS"
-        answers = []
+        responses = []
         for step_id in ids:
             step = cluster.steps.get(step_id)
             if step is None:
                 refusal = "The step does not exist."
             elif cluster.queue.stop_job(step.job, at_once=kill):
-                answers.append({"StepId": step_id, "Status": "SUBMITTED"})
+                responses.append({"StepId": step_id, "Status": "SUBMITTED"})
                 continue
             else:
                 refusal = f"The step is already {step.state} and cannot be cancelled."
-            answers.append({"StepId": step_id, "Status": "FAILED", "Reason": refusal})
-        return {"CancelStepsInfoList": answers}
+            responses.append({"StepId": step_id, "Status": "FAILED", "Reason": refusal})
+        return {"CancelStepsInfoList": responses}
 
     def _list_clusters(self, request: dict[str, Any]) -> dict[str, Any]:
         states = request.get("ClusterStates") or []

@@ -98,7 +98,7 @@ class EmrServerlessService:
         """Have an application that takes job runs."""
         last_states: dict[str, str] = {}
 
-        def tell(job: QueuedJob, phase: Phase) -> None:
+        def report(job: QueuedJob, phase: Phase) -> None:
             run = application.runs[job.id]
             if phase is Phase.STARTING:
                 return
@@ -113,7 +113,7 @@ class EmrServerlessService:
             self._runner,
             self._lock,
             places=max_concurrent_runs,
-            on_phase=tell,
+            on_phase=report,
             keep_output=lambda job: self._keep_output(application.runs[job.id]),
         )
         application = Application(application_id, name, max_concurrent_runs, queue)
@@ -194,8 +194,8 @@ class EmrServerlessService:
                 and (before is None or run.job.submitted_at < before)
             ]
             shown, token = page(found, [run.id for run in found], asked, BAD_INPUT, _PAGE)
-            answer: dict[str, Any] = {"jobRuns": [run.summary() for run in shown]}
-        return answer | ({"nextToken": token["NextToken"]} if token else {})
+            response: dict[str, Any] = {"jobRuns": [run.summary() for run in shown]}
+        return response | ({"nextToken": token["NextToken"]} if token else {})
 
     def _get_job_run(self, request: Request) -> dict[str, Any]:
         with self._lock:

@@ -198,12 +198,12 @@ class GlueService(JsonService):
         errors: list[dict[str, Any]] = []
         for run_id in ids:
             problem = self._stop_run(name, run_id)
-            answer: dict[str, Any] = {"JobName": name, "JobRunId": run_id}
+            response: dict[str, Any] = {"JobName": name, "JobRunId": run_id}
             if problem is None:
-                stopped.append(answer)
+                stopped.append(response)
             else:
                 detail = {"ErrorCode": problem.code, "ErrorMessage": problem.message}
-                errors.append({**answer, "ErrorDetail": detail})
+                errors.append({**response, "ErrorDetail": detail})
         return {"SuccessfulSubmissions": stopped, "Errors": errors}
 
     def _stop_run(self, name: str, run_id: str) -> ServiceError | None:
@@ -262,7 +262,7 @@ class GlueService(JsonService):
             if not silent:
                 self._launch_waiting(run.job)
         if not silent:
-            self._tell(run)
+            self._report(run)
 
     def _launch_waiting(self, job: JobDefinition) -> None:
         """Give a free place to the run that waited longest; the lock is held."""
@@ -276,7 +276,7 @@ class GlueService(JsonService):
         run.state = state
         run.modified_on = time.time()
 
-    def _tell(self, run: JobRun) -> None:
+    def _report(self, run: JobRun) -> None:
         try:
             self._on_event(ended_event(run))
         except Exception:  # events are best effort; the run has ended all the same

@@ -119,7 +119,7 @@ class JobQueue:
         with self._lock:
             if self._stopping:
                 raise ServiceError("InternalServerException", "the service is stopping", 500)
-        self._tell(job, Phase.WAITING)
+        self._report(job, Phase.WAITING)
         with self._lock:
             if not job.phase.ended:  # by somebody who was told of it
                 self._jobs.append(job)
@@ -144,7 +144,7 @@ class JobQueue:
         if waiting:
             self._finish(job, Ended(Result.STOPPED))
         else:
-            self._tell(job, Phase.STOPPING)
+            self._report(job, Phase.STOPPING)
         return True
 
     def stop(self) -> None:
@@ -181,7 +181,7 @@ class JobQueue:
                     return None
                 job.process = start()
                 self._enter(job, Phase.RUNNING)
-            self._tell(job, Phase.RUNNING)
+            self._report(job, Phase.RUNNING)
             return job.process
 
         ended = self._runner.run(job.id, job.prepare, begin, job.timeout_seconds)
@@ -202,13 +202,13 @@ class JobQueue:
             if job in self._jobs:
                 self._jobs.remove(job)
             self._launch_waiting()
-        self._tell(job, job.phase)
+        self._report(job, job.phase)
 
     def _enter(self, job: QueuedJob, phase: Phase) -> None:
         job.phase = phase
         job.changed_at = time.time()
 
-    def _tell(self, job: QueuedJob, phase: Phase) -> None:
+    def _report(self, job: QueuedJob, phase: Phase) -> None:
         if self._stopping:
             return
         try:

@@ -95,12 +95,12 @@ class SsmService(JsonService):
     def add_instance(self, instance_id: str) -> None:
         """Have an instance that takes commands."""
 
-        def tell(job: QueuedJob, phase: Phase) -> None:
+        def report(job: QueuedJob, phase: Phase) -> None:
             if phase is not Phase.STARTING:
                 self._on_event(command_event(self._invocations[job.id], phase))
 
         self._queues[instance_id] = JobQueue(
-            self._runner, self._lock, places=_AT_A_TIME, on_phase=tell
+            self._runner, self._lock, places=_AT_A_TIME, on_phase=report
         )
 
     # Operations
@@ -126,9 +126,9 @@ class SsmService(JsonService):
         with self._lock:
             self._invocations[asked.id] = invocation
             forget_oldest(self._invocations, lambda one: one.job.phase.ended)
-            answer = {"Command": invocation.as_command()}
+            response = {"Command": invocation.as_command()}
         queue.submit(job)
-        return answer
+        return response
 
     def _get_command_invocation(self, request: dict[str, Any]) -> dict[str, Any]:
         invocation = self._find(str(required(request, "CommandId", _BAD_COMMAND)))

@@ -82,7 +82,7 @@ class InvokeApi:
         self._stopping.set()
         self._asynchronous.shutdown(wait=False, cancel_futures=True)
 
-    def answer(self, request: Request) -> Response:
+    def response(self, request: Request) -> Response:
         """Answer the Invoke of the REST API."""
         headers = request.headers
         name = request.uri["FunctionName"]
@@ -98,18 +98,18 @@ class InvokeApi:
         log = self._host.log_file(find_version(self._host, name, invocation.qualifier)[0].name)
         log_size = log.stat().st_size if log.exists() else 0
         result = self.run(invocation)
-        answer = {"Content-Type": "application/json"}
+        response = {"Content-Type": "application/json"}
         if result.version is not None:
-            answer["X-Amz-Executed-Version"] = result.version
+            response["X-Amz-Executed-Version"] = result.version
         if result.function_error is not None:
-            answer["X-Amz-Function-Error"] = result.function_error
+            response["X-Amz-Function-Error"] = result.function_error
         if result.execution_arn is not None:
-            answer["X-Amz-Durable-Execution-Arn"] = result.execution_arn
+            response["X-Amz-Durable-Execution-Arn"] = result.execution_arn
         if headers.get("x-amz-log-type") == "Tail" and log.exists():
             # Concurrent invocations of the same function share the file, and so the tail.
             tail = log.read_bytes()[log_size:][-LOG_TAIL_BYTES:]
-            answer["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
-        return Response(result.status, answer, result.payload)
+            response["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
+        return Response(result.status, response, result.payload)
 
     def run(self, invocation: Invocation) -> InvokeResult:
         """Invoke a function.

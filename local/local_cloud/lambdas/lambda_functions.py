@@ -106,14 +106,14 @@ class FunctionsApi:
         specs = sorted(self._host.functions.values(), key=lambda spec: spec.name)
         start = int(request.query_value("Marker") or 0)
         size = request.page_size(PAGE, 10_000)
-        answer: Answer = {
+        response: Answer = {
             "Functions": [
                 self._configuration(spec, None, LATEST) for spec in specs[start : start + size]
             ]
         }
         if start + size < len(specs):
-            answer["NextMarker"] = str(start + size)
-        return answer
+            response["NextMarker"] = str(start + size)
+        return response
 
     def _list_aliases(self, request: Request) -> Answer:
         spec, _ = find_function(self._host, request.uri["FunctionName"])
@@ -147,7 +147,7 @@ class FunctionsApi:
 
     def _configuration(self, spec: FunctionSpec, qualifier: str | None, version: str) -> Answer:
         arn = self._host.settings.function_arn(spec.name)
-        answer: Answer = {
+        response: Answer = {
             "FunctionName": spec.name,
             "FunctionArn": f"{arn}:{qualifier}" if qualifier else arn,
             "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -162,10 +162,10 @@ class FunctionsApi:
             "Environment": {"Variables": dict(spec.environment)},
         }
         if spec.durable is not None:
-            answer["DurableConfig"] = {
+            response["DurableConfig"] = {
                 "ExecutionTimeout": spec.durable.execution_timeout_seconds,
                 "RetentionPeriodInDays": spec.durable.retention_days,
             }
         if spec.tenant_isolated:
-            answer["TenancyConfig"] = {"TenantIsolationMode": "PER_TENANT"}
-        return answer
+            response["TenancyConfig"] = {"TenantIsolationMode": "PER_TENANT"}
+        return response

@@ -187,7 +187,7 @@ class Sandbox:
         """
         request = self._receive(seconds)
         if request.path != "/invocation/next":
-            self._answer(HTTPStatus.ACCEPTED)
+            self._response(HTTPStatus.ACCEPTED)
         elif select.select([self._connection], [], [], 0)[0]:
             raise self._exit()  # it asked, and was killed since
         return request
@@ -201,9 +201,9 @@ class Sandbox:
         Raises:
             SandboxExited, SandboxTimedOut
         """
-        self._answer(HTTPStatus.OK, event, headers)
+        self._response(HTTPStatus.OK, event, headers)
         outcome = self._receive(seconds)
-        self._answer(HTTPStatus.ACCEPTED)
+        self._response(HTTPStatus.ACCEPTED)
         return outcome
 
     def kill(self) -> None:
@@ -232,7 +232,7 @@ class Sandbox:
             raise self._exit() from None
         return RuntimeRequest(line.split()[1].decode().removeprefix(RUNTIME), body)
 
-    def _answer(
+    def _response(
         self, status: HTTPStatus, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> None:
         fields = {"Content-Length": str(len(body)), **(headers or {})}

@@ -178,7 +178,7 @@ class LambdaService:
     ) -> Response:
         request = decode("lambda", method, path, query, headers, body)
         if request.operation == "Invoke":
-            return self._started().answer(request)
+            return self._started().response(request)
         operations = {**self._created.operations, **self._describe.operations}
         if self._durable is not None:
             operations |= self._durable.operations

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from local.local_cloud.http.forwarding import FORWARDED
 from local.local_cloud.http.operations import FormRequest, FormService
-from local.local_cloud.http.proxy import SubstrateConnection, answer_headers
+from local.local_cloud.http.proxy import SubstrateConnection, response_headers
 from local.local_cloud.http.refusals import emulator_is_gone, not_emulated
 from local.local_cloud.http.services import ACCOUNT_ID, Response, ServiceError
 from local.local_cloud.permissions.grants import Grants, Role
@@ -126,9 +126,9 @@ class IamService(FormService):
         connection = SubstrateConnection("127.0.0.1", self._port)
         try:
             body = iter([request.body] if request.body else [])
-            answer = connection.send(request.method, path, request.headers.items(), body)
-            passed_on = {k: v for k, v in answer_headers(answer) if k.lower() not in _LENGTHS}
-            return Response(answer.status, passed_on, answer.read())
+            response = connection.send(request.method, path, request.headers.items(), body)
+            passed_on = {k: v for k, v in response_headers(response) if k.lower() not in _LENGTHS}
+            return Response(response.status, passed_on, response.read())
         except (OSError, http.client.HTTPException) as error:
             raise emulator_is_gone() from error
         finally:

@@ -102,12 +102,12 @@ class RedshiftDataService(JsonService):
             if token:
                 self._by_token[token] = submitted
             self._runner.submit(submitted)
-        answer = submitted.accepted()
+        response = submitted.accepted()
         if request.get("WaitTimeSeconds"):
             self._wait(submitted, request)
             described = submitted.describe()
-            answer |= {name: described[name] for name in ("Status", "HasResultSet")}
-        return answer
+            response |= {name: described[name] for name in ("Status", "HasResultSet")}
+        return response
 
     def _describe_statement(self, request: dict[str, Any]) -> dict[str, Any]:
         submitted, number = self._find(request)

@@ -97,8 +97,8 @@ class Objects:
     def any_under(self, url: str) -> bool:
         bucket, prefix = split_s3_url(url)
         with _Translated(f"listing {url}"):
-            answer = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-        return bool(answer.get("Contents"))
+            response = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return bool(response.get("Contents"))
 
     def _exists(self, url: str) -> bool:
         bucket, key = split_s3_url(url)

@@ -134,7 +134,7 @@ class RedshiftJobs:
         if not jobs:
             return {}
         with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(jobs))) as pool:
-            responses = pool.map(self._answer, jobs)
+            responses = pool.map(self._response, jobs)
             return {job.job_id: response for job, response in zip(jobs, responses, strict=True)}
 
     def cancel(self, job: RemoteJob) -> bool:
@@ -154,7 +154,7 @@ class RedshiftJobs:
     def cancel_many(self, jobs: Sequence[RemoteJob]) -> dict[str, PipelineError]:
         return each_cancelled(self.cancel, jobs)
 
-    def _answer(self, job: RemoteJob) -> Response:
+    def _response(self, job: RemoteJob) -> Response:
         try:
             return self._status(job)
         except PipelineError as error:

@@ -21,7 +21,7 @@ from tabular.sql import any_of, sql_identifier
 ITEM_BYTES: Final = 400 * 1024
 KEY_BYTES: Final = 2048
 SMALLEST, LARGEST = 1e-130, 9.9e125  # magnitudes of a number
-PROBLEMS_TOLD: Final = 5
+PROBLEMS_REPORTED: Final = 5
 _KEY_CHARACTERS: Final = 80  # of a key that is told
 # What values weigh at most: dates and times are texts of that length, texts are counted apart.
 _MOST_BYTES: Final = {"string": 0, "boolean": 1, "date": 10, "timestamp": 27}
@@ -200,18 +200,18 @@ def refuse(problems: Iterator[str]) -> None:
     Raises:
         InvalidData: there are any.
     """
-    told: list[str] = []
+    reported: list[str] = []
     count = 0
     for problem in problems:
         count += 1
-        if count <= PROBLEMS_TOLD:
-            told.append(problem)
+        if count <= PROBLEMS_REPORTED:
+            reported.append(problem)
     if count:
-        more = "; …" if count > PROBLEMS_TOLD else ""
+        more = "; …" if count > PROBLEMS_REPORTED else ""
         rows = "1 row" if count == 1 else f"{count} rows"
         raise InvalidData(
             f"{rows} cannot be stored in DynamoDB, so nothing of the unit was: "
-            f"{'; '.join(told)}{more}"
+            f"{'; '.join(reported)}{more}"
         )
 
 

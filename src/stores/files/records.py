@@ -90,8 +90,8 @@ class FileRecords:
         """
         try:
             with clients.translated(f"reading {layout.s3_url(self.bucket, key)}"):
-                answer = clients.client("s3").get_object(Bucket=self.bucket, Key=key)
-                document = json.loads(answer["Body"].read())
+                response = clients.client("s3").get_object(Bucket=self.bucket, Key=key)
+                document = json.loads(response["Body"].read())
         except NotFound:
             return None, None
         attempt = document.get("runAttempt", 0)
@@ -99,7 +99,7 @@ class FileRecords:
             raise OwnershipLost(
                 f"attempt {attempt} of run {self.run_id} writes the files of unit {self.unit_id}"
             )
-        return document, answer["ETag"]
+        return document, response["ETag"]
 
     def _write(self, key: str, value: Contract, etag: str | None) -> bool:
         """Whether the document was still as it was read."""

@@ -72,9 +72,9 @@ def store_unit(
                 f"the rows of unit {message.unit_id} of run {message.run_id} cannot be written as"
                 f" files: {first_line(error)}; {_ADVICE}"
             ) from error
-    answer = StoredFiles(rows=files.rows, files=len(files.files), bytes=files.bytes)
-    logger.info("files stored", extra=answer.to_json())
-    return answer
+    response = StoredFiles(rows=files.rows, files=len(files.files), bytes=files.bytes)
+    logger.info("files stored", extra=response.to_json())
+    return response
 
 
 def _planned(

@@ -105,13 +105,13 @@ class WarehouseClient:
 
     def _submit(self, operation: Callable[..., Any], **what: Any) -> str:
         with self._errors("asking"):
-            answer = operation(
+            response = operation(
                 StatementName=self._name,
                 ClientToken=uuid.uuid4().hex,
                 **what,
                 **self._warehouse.parameters,
             )
-        statement = str(answer["Id"])
+        statement = str(response["Id"])
         self._await(statement)
         return statement
 

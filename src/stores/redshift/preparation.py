@@ -32,8 +32,8 @@ def own_tables(code_bucket: str) -> list[Table]:
         NotConfigured: there are none, or one is not written as it must be.
     """
     with clients.translated(f"listing s3://{code_bucket}/{SQL_PREFIX}"):
-        answer = clients.client("s3").list_objects_v2(Bucket=code_bucket, Prefix=SQL_PREFIX)
-    keys = [item["Key"] for item in answer.get("Contents", ()) if item["Key"].endswith(".sql")]
+        response = clients.client("s3").list_objects_v2(Bucket=code_bucket, Prefix=SQL_PREFIX)
+    keys = [item["Key"] for item in response.get("Contents", ()) if item["Key"].endswith(".sql")]
     if not keys:
         raise NotConfigured(
             f"there are no tables in s3://{code_bucket}/{SQL_PREFIX}; run: pipeline upload"

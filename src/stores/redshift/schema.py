@@ -145,12 +145,12 @@ def key_problem(target: RedshiftTarget, keys: Sequence[str]) -> Problem | None:
     wanted = ", ".join(target.key)
     if not keys or set(keys) == {wanted}:
         return None
-    told = " and by ".join(dict.fromkeys(keys))
+    reported = " and by ".join(dict.fromkeys(keys))
     table = quoted_table(table_name(target.table))
     names = ", ".join(identifier(name) for name in target.key)
     return Problem(
         "targets.redshift.key",
-        f"the rows of {target.table} are told apart by {told}, the contract says {wanted}; take"
+        f"the rows of {target.table} are told apart by {reported}, the contract says {wanted}; take"
         " another table, or see that this finds nothing:"
         f' SELECT "index", {names}, COUNT(*) FROM {table} GROUP BY "index", {names}'
         " HAVING COUNT(*) > 1; and then run:"

@@ -488,7 +488,7 @@ def _other_names(names: Mapping[str, str]) -> list[str]:
 
 
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
-REJECTS: Final = "unread"  # the table of what could not be read
+REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
 
 
 def field_labels(count: int) -> list[str]:
@@ -748,7 +748,7 @@ def _options(file: Fetched, *, is_first: bool) -> str:
     rejects = (
         store_rejects(has_size_limit=DUCKDB_2)
         if is_first
-        else store_rejects("unread_again", at_most=1, has_size_limit=DUCKDB_2)
+        else store_rejects("unreadable_again", at_most=1, has_size_limit=DUCKDB_2)
     )
     return f"compression = {sql_literal(file.compression)}, {rejects}"
 
@@ -879,7 +879,9 @@ class Rejected(NamedTuple):
     raw: str
 
 
-def unread_records(connection: duckdb.DuckDBPyConnection, file: Fetched) -> list[RejectedRecord]:
+def unreadable_records(
+    connection: duckdb.DuckDBPyConnection, file: Fetched
+) -> list[RejectedRecord]:
     """What the first scan could not read, in the file's order."""
     row = connection.execute(REJECTS_EXIST).fetchone()
     if row is None or not row[0]:
@@ -895,7 +897,7 @@ def write_rejects(
     connection: duckdb.DuckDBPyConnection,
     path: str,
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     *,
     url: str,
     encoding: str,
@@ -908,7 +910,7 @@ def write_rejects(
     """
     count = 0
     with open(path, "w", encoding="utf-8") as file:
-        for found in _rejected(connection, source, unread, encoding):
+        for found in _rejected(connection, source, unreadable, encoding):
             about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
             if found.column is not None:
                 about["column"] = found.column
@@ -923,7 +925,7 @@ def check_lines(
     file: Fetched,
     form: Mapping[str, Any],
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     *,
     rows: int,
     url: str,
@@ -931,15 +933,15 @@ def check_lines(
     """Compare the records with the file's lines, which DuckDB may pass over without a word.
 
     Args:
-        rows: every record that is not `unread`, rejected or not.
+        rows: every record that is not `unreadable`, rejected or not.
     """
     if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
         return
     lines, empty = _count_lines(file.path)
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
-    least = rows + len(unread)
+    least = rows + len(unreadable)
     if source.breaks:
-        least += sum(record.line_count - 1 for record in unread)
+        least += sum(record.line_count - 1 for record in unreadable)
         if least != lines:
             query = f"SELECT coalesce(sum({source.breaks}), 0) FROM {source.again}"
             row = connection.execute(query).fetchone()
@@ -962,18 +964,18 @@ def _count_lines(path: str) -> tuple[int, int]:
 def _rejected(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     encoding: str,
 ) -> Iterator[Rejected]:
-    for record in unread:
+    for record in unreadable:
         reason = reason_of(record.kind, record.message, encoding)
         column = record.column(source.header)
         yield Rejected(record.line, column, reason, record.raw)
-    yield from _no_objects(connection, source, [record.line for record in unread])
+    yield from _no_objects(connection, source, [record.line for record in unreadable])
 
 
 def _no_objects(
-    connection: duckdb.DuckDBPyConnection, source: Source, unread_lines: Sequence[int]
+    connection: duckdb.DuckDBPyConnection, source: Source, unreadable_lines: Sequence[int]
 ) -> Iterator[Rejected]:
     """JSON that is no object; lines that could not be read lie between these."""
     if not source.malformed:
@@ -988,7 +990,7 @@ def _no_objects(
         if not batch:
             return
         for number, raw in batch:
-            while between < len(unread_lines) and unread_lines[between] <= number + between:
+            while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
             yield Rejected(number + between, None, NO_OBJECT, raw)
 
@@ -1207,11 +1209,11 @@ def clean(
         file = equalized(file)
         source = open_source(connection, file, dataset, url)
         counts = write_rows(connection, data, source, types, query)
-    unread = unread_records(connection, file)
+    unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(connection, rejected, source, unread, url=url, encoding=encoding)
-    rows = counts.written + counts.filtered + bad - len(unread)
-    check_lines(connection, file, form, source, unread, rows=rows, url=url)
+    bad = write_rejects(connection, rejected, source, unreadable, url=url, encoding=encoding)
+    rows = counts.written + counts.filtered + bad - len(unreadable)
+    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
     return {
         "rowsIn": counts.written + counts.filtered + bad,

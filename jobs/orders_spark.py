@@ -203,7 +203,7 @@ def split_url(url):
 
 
 def files_for(spark, url, directory):
-    """How this Spark reaches the URL; the rule is told at the top."""
+    """How this Spark reaches the URL; the module's docstring has the rule."""
     scheme = url.partition("://")[0]
     if knows_scheme(spark, scheme):
         return HadoopFiles(spark)
@@ -252,7 +252,7 @@ def arguments(argv=None):
 
 
 def run(options, spark, files):
-    """Do the work and answer the report."""
+    """Transform the rows and return the report."""
     started = time.time()
     source, target = options.INPUT_URL, options.OUTPUT_URL
     before = json.loads(files.read(source + "report.json").decode())
@@ -268,7 +268,7 @@ def run(options, spark, files):
         )
     log("read", job_id=options.JOB_ID, input=source, rows=found, by=type(files).__name__)
     written = files.save(enriched(rows), target)
-    kept = spark.read.parquet(*[files.readable(target + name) for name in written]).count()
+    rows_out = spark.read.parquet(*[files.readable(target + name) for name in written]).count()
     if before.get("rowsBad"):
         files.copy(source + "rejected.jsonl", target + "rejected.jsonl")
     else:
@@ -277,10 +277,10 @@ def run(options, spark, files):
         "jobId": options.JOB_ID,
         "runId": options.RUN_ID,
         "rowsIn": before["rowsIn"],
-        "rowsOut": kept,
+        "rowsOut": rows_out,
         "rowsFiltered": before["rowsFiltered"],
         "rowsBad": before["rowsBad"],
-        "rowsRemoved": before.get("rowsRemoved", 0) + found - kept,
+        "rowsRemoved": before.get("rowsRemoved", 0) + found - rows_out,
         "format": "parquet",
         "files": written,
         "spark": spark.version,
@@ -324,7 +324,7 @@ def main(argv=None):
         raise JobError(first_line(error)) from error
     finally:
         if spark.sparkContext.master.startswith("local"):
-            spark.stop()  # so that nothing of Java's follows the line that tells the failure
+            spark.stop()  # so that Java prints nothing after the line that reports the failure
 
 
 if __name__ == "__main__":

@@ -51,8 +51,15 @@ CLASSES: Final = {
     "Work": "JobSpec",
     "Why": "Reason",
 }
-# Names that users and stored records have: they do not change.
-PUBLIC: Final = re.compile(r"\bset_aside(_url)?\b|\bsetAside(Url)?\b")
+# Names that users and stored records have: they do not change. Fields of messages and results;
+# metrics, whose alarms and dashboards would go blank; the description of a managed policy, as
+# CloudFormation replaces the policy when it changes (AWS::IAM::ManagedPolicy, Description).
+PUBLIC: Final = re.compile(
+    r"\bset_aside(_url)?\b|\bsetAside(Url)?\b"
+    r"|\bJobsAnswered\b|\bRowsSetAside\b"
+    r"|Description: Put rejected rows aside$",
+    re.MULTILINE,
+)
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 

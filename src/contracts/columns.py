@@ -62,7 +62,7 @@ class TypedColumn(StrictContract):
     """A column's name and type.
 
     Attributes:
-        name: lower case; also the name in the file, where `source` tells no other.
+        name: lower case; also the name in the file, unless `source` gives another.
         source: the name in the file, such as `Order ID`. In CSV neither case nor spaces around it
             matter, in JSON it is the key as it is. A file may carry the column's own name instead.
         type: string, integer (64 bits), double, boolean, date, timestamp (UTC, to the microsecond),
@@ -191,7 +191,7 @@ class Freshness(StrictContract):
     """How old an object's newest row may have been when the object was written.
 
     Measured against the object's last modification as the manifest froze it, not against the clock:
-    a repeat of the check answers the same.
+    repeating the check gives the same result.
 
     Attributes:
         column: of type date (its midnight, UTC, counts) or timestamp.

@@ -239,7 +239,7 @@ class ItemArray(Contract):
 
 
 class DatasetSnapshot(Contract):
-    """The contract as one run read it, kept beside the run's data (`layout.dataset_snapshot_key`).
+    """The contract as one run read it, stored with the run's data (`layout.dataset_snapshot_key`).
 
     Attributes:
         version: first 12 hex digits of the contract file's SHA-256.

@@ -1,7 +1,7 @@
 """Every error of the pipeline, sorted by what the caller must do about it.
 
     PipelineError
-    ├── InvalidInput            permanent: mend the input, then send it again; carries every problem
+    ├── InvalidInput            permanent: fix the input, then send it again; carries every problem
     │   ├── InvalidRequest          the message
     │   ├── InvalidDataset          the dataset's contract
     │   └── RunConflict             the run id is taken by a run with other content

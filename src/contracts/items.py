@@ -19,7 +19,7 @@ ARRAY_ENDINGS: Final = (".json", ".json.gz", ".json.zst")
 
 
 def is_array(request: RunRequest, dataset: Dataset) -> bool:
-    """Whether `inputUrl` names a JSON array, told without looking into it.
+    """Whether `inputUrl` names a JSON array, decided without reading the object.
 
     By the request (`itemsPerBatch`), else by the contract's format, else by the key's ending; a
     contract of JSON lines keeps to its lines, however its objects are called.

@@ -105,7 +105,7 @@ class JobEnd(Contract):
 
 
 class JobStatus(Contract):
-    """A job as it stands: the answer of submit-job, check-job, cancel-job and of the callback.
+    """A job's state: what submit-job, check-job, cancel-job and the callback return.
 
     Attributes:
         job_id: ours: timestamp and unique part, e.g. `20261120T081500Z-3f9c2a1b`.

@@ -7,7 +7,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
                                                               part-00000-2.json
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
-              runs/<run_id>/units/<unit>/findings-transform.json   likewise, of rows set aside
+              runs/<run_id>/units/<unit>/findings-transform.json   likewise, of unstorable rows
               runs/<run_id>/units/<unit>/valid/part-<file>.parquet
               runs/<run_id>/units/<unit>/output/part-00000.parquet
               runs/<run_id>/units/<unit>/load-<digest>.json   statements of the load of these rows
@@ -18,7 +18,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/warehouse/<attempt>/units.jsonl.gz   for pipeline_units; also jobs
               runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
               runs/<run_id>/items/results/0000031.json        what came of item 31
-              runs/<run_id>/resent/<digest>.csv               mended rows, sent by a person
+              runs/<run_id>/resent/<digest>.csv               corrected rows, sent by a person
               runs/<run_id>/published/<attempt>/<run>-00000.jsonl   lines of an output manifest
               runs/<run_id>/results.json
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
@@ -63,7 +63,7 @@ def manifest_summary_key(run_id: str) -> str:
 
 
 def manifest_part_key(run_id: str, shard: int, run_attempt: int = 1) -> str:
-    """Each attempt writes its own; the summary tells whose count."""
+    """Each attempt writes its own parts; the summary names the attempt whose parts are valid."""
     of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
     return f"runs/{run_id}/manifest/part-{shard:05d}{of_attempt}.json"
 
@@ -178,7 +178,7 @@ def published_key(range_id: str, generation: str, run_id: str) -> str:
 
 
 def resent_key(run_id: str, digest: str, ending: str) -> str:
-    """Where rows of this run lie that were rejected, mended and sent again."""
+    """Where corrected rows of this run are stored that `pipeline resend` sends again."""
     return f"runs/{run_id}/resent/{digest}{ending}"
 
 

@@ -45,7 +45,7 @@ class UnitStatus(StrEnum):
 
 
 class RunOutcome(StrEnum):
-    """What a run came to, as its notification and its results tell it.
+    """How a run ended, as its notification and its results report it.
 
     SUCCEEDED_WITH_LOSSES: it SUCCEEDED, but rows were rejected or warned of, or units or items
     failed within the tolerance.
@@ -167,7 +167,7 @@ class UnitOutputs(Contract):
         valid_url: the prefix of the Parquet parts that passed validation.
         output_url: the prefix of those that were stored.
         quarantine_url: the rows that validate has rejected.
-        set_aside_url: the rows that transform has set aside, as a store cannot take them.
+        set_aside_url: the rows that transform found unstorable: a target cannot take them.
         tables: where the rows are stored: `files:<prefix>` (in the output bucket), `dynamodb`,
             `redshift:schema.table`.
     """

@@ -119,7 +119,7 @@ class Source(StrictContract):
         return value
 
     @model_validator(mode="after")
-    def _time_can_be_told(self) -> Self:
+    def _time_can_be_determined(self) -> Self:
         if self.time_from == "partition" and not self.partition:
             raise PydanticCustomError("time_from", "timeFrom: partition needs a partition pattern")
         if (self.time_from == "key") != (self.key_time is not None):
@@ -156,7 +156,7 @@ class Source(StrictContract):
 
 
 Compression = Literal["auto", "none", "gzip", "zstd"]
-"""How an object is compressed; `auto` tells by its key: gzip for `.gz`, zstd for `.zst`."""
+"""How an object is compressed; `auto` goes by its key: gzip for `.gz`, zstd for `.zst`."""
 
 
 # As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
@@ -175,7 +175,7 @@ class CsvFormat(StrictContract):
         header: the first line names the columns; without one, the fields are the contract's
             columns in its order.
         encoding: of the whole text, after decompression.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["csv"] = "csv"
@@ -208,7 +208,7 @@ class JsonLinesFormat(StrictContract):
 
     Attributes:
         type: `jsonl`.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["jsonl"]
@@ -220,7 +220,7 @@ class JsonFormat(StrictContract):
 
     Attributes:
         type: `json`.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["json"]

@@ -2,9 +2,9 @@
 
 A contract's checks and a request's query are single boolean expressions over the columns; a
 transform is one query over the relation `valid` and the contract's lookups. Both are parsed by
-sqlglot, which tells what they contain, and then bound by DuckDB to empty relations, which tells
-their types and all that only the engine knows. The engine has no way to files or the network, here
-as in the steps. What a repeat might answer otherwise (the time, chance) is refused.
+sqlglot, which shows what they contain, and then bound by DuckDB to empty relations, which gives
+their types and finds what only the engine knows. The engine cannot reach files or the network, here
+as in the steps. What could change when a step is repeated (the time, chance) is refused.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FORBIDDEN: Final = re.compile(
     r"^(read_.*|.*_scan|glob|sniff_csv|parquet_.*|query|query_table|getenv|getvariable"
     r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret|write_log|sleep_ms)$"
 )
-# What answers otherwise when a step is repeated.
+# Functions whose results may change when a step is repeated.
 _CHANGING: Final = re.compile(
     r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
     r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid"
@@ -91,7 +91,7 @@ class Binder:
         _refuse_functions(tree)
         self._check_columns(tree)
         # The line break ends what sqlglot might have taken for harmless at the end of the text.
-        # A WHERE refuses aggregates and window functions; a SELECT tells the type.
+        # A WHERE refuses aggregates and window functions; a SELECT gives the type.
         self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")
         found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]
         if found != "BOOLEAN":
@@ -101,8 +101,8 @@ class Binder:
         """Names and DuckDB types of the result's columns, in order.
 
         Raises:
-            SqlError: not one query over `valid` and the lookups, or one that a repeat might answer
-                otherwise.
+            SqlError: not one query over `valid` and the lookups, or its result could change
+                when it is repeated.
         """
         if transform is not None:
             tree = _parsed(transform, comments=True)
@@ -115,7 +115,7 @@ class Binder:
         rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
         return [(str(row[0]), str(row[1])) for row in rows]
 
-    def unread_lookups(self, transform: str | None) -> list[str]:
+    def unused_lookups(self, transform: str | None) -> list[str]:
         """The lookups that a transform, itself right, does not read."""
         tree = _parsed(transform, comments=True) if transform else exp.Select()
         read = {table.name.lower() for table in tree.find_all(exp.Table)}
@@ -279,7 +279,7 @@ def _refuse_functions(tree: exp.Expr) -> None:
         of_now = name.lower() == "age" and len(node.expressions) == 1
         if _CHANGING.match(name.lower()) or of_now:
             raise SqlError(
-                f"{_shown(node)} is not allowed: a repeat of the run would get another answer"
+                f"{_shown(node)} is not allowed: its result could change when the run is repeated"
             )
 
 

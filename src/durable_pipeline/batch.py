@@ -19,8 +19,8 @@ from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is_broken_replay
 
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
-KEPT_BODY_BYTES: Final = 900 * 1024
-KEPT_REASON_BYTES: Final = 8 * 1024
+STORED_BODY_BYTES: Final = 900 * 1024
+STORED_REASON_BYTES: Final = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ class Batch:
             self.failed.append(record.message_id)
 
     def _reject(self, record: Record, reason: str, run_id: str | None) -> None:
-        body = _cut(record.body, KEPT_BODY_BYTES)
-        reason = _cut(reason, KEPT_REASON_BYTES)
+        body = _cut(record.body, STORED_BODY_BYTES)
+        reason = _cut(reason, STORED_REASON_BYTES)
         if body != record.body:
-            reason += " (only the beginning of the message is kept)"
+            reason += " (only the beginning of the message is stored)"
         steps = BoundSteps(self.context, self.settings)
         try:
             steps.reject_message(

@@ -68,7 +68,9 @@ def record_decision(
         as_read = RUN.status.eq(run.status) & RUN.run_attempt.eq(run.run_attempt)
         changes = {**_decision(message, now), **(_end(message, now) if run.status.ended else {})}
         _, run = change_run(ledger, message.run_id, as_read & stop_unchanged(run), **changes)
-    raise Conflict(f"run {message.run_id} kept changing while its stop was being recorded")
+    raise Conflict(
+        f"run {message.run_id} changed again and again while its stop was being recorded"
+    )
 
 
 def _decision(message: StopRun, now: datetime) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def publish_run(
         NotConfigured: the contract has no target `files`, or the output bucket cannot be written.
         NotFound: a stored unit has no record of its files.
         InvalidData: a unit's files hold other rows than it has stored.
-        Conflict: a manifest kept changing.
+        Conflict: a manifest changed again and again while it was being made.
     """
     run_id = message.request.run_id
     owned_run(ledger, message.request.run_id, message.run_attempt, message.execution_arn)
@@ -152,7 +152,7 @@ class _Publishing:
     def _begun(self, run: PublishedRun, restarts: int) -> PublishProgress:
         """Nothing is read yet. The manifest's ETag comes first: a write on it loses nothing."""
         if restarts > RESTARTS:
-            raise Conflict(f"{self.place.url(run.request.run_id)} kept changing while it was made")
+            raise Conflict(f"{self.place.url(run.request.run_id)} changed again and again")
         head = self.place.head(run.request.run_id)
         if head is not None and head.run_attempt > run.run_attempt:
             raise OwnershipLost(

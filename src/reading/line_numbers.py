@@ -1,8 +1,8 @@
 """The lines at which the rows of a text stand.
 
-DuckDB does not tell them. But it keeps the rows' order, so a row's line follows from how many rows
-are before it, how many lines more than one those take, and what lies between them: records that
-could not be read, and empty lines.
+DuckDB does not report them. But it preserves the rows' order, so a row's line number follows from
+how many rows come before it, how many extra lines those take, and what lies between them: records
+that could not be read, and empty lines.
 """
 
 from __future__ import annotations

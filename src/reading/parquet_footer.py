@@ -47,22 +47,22 @@ def as_bytes(path: Path, nodes: Collection[int]) -> None:
 
 def restore(path: Path) -> None:
     """Give a file its own footer back, if it has another one."""
-    if _kept(path).exists():
-        _write_footer(path, _kept(path).read_bytes())
+    if _saved(path).exists():
+        _write_footer(path, _saved(path).read_bytes())
 
 
-def _kept(path: Path) -> Path:
+def _saved(path: Path) -> Path:
     return path.with_name(f"{path.name}.footer")
 
 
 def _own_footer(path: Path) -> bytes:
-    kept = _kept(path)
-    if not kept.exists():
+    saved = _saved(path)
+    if not saved.exists():
         with path.open("rb") as file:
             begin, length = _place(path)
             file.seek(begin)
-            kept.write_bytes(file.read(length))
-    return kept.read_bytes()
+            saved.write_bytes(file.read(length))
+    return saved.read_bytes()
 
 
 def _place(path: Path) -> tuple[int, int]:
@@ -103,11 +103,11 @@ def _with_bytes(content: bytes, nodes: Collection[int]) -> bytes:
 
 def _plain(fields: list[_Field]) -> list[_Field]:
     """A schema's element without what its bytes mean."""
-    kept = {one.number: one for one in fields if one.number not in _MEANING}
-    if kept[_TYPE].raw == _number(_INT96):
-        kept[_TYPE] = _Field(_TYPE, _I32, _number(_FIXED))
-        kept[_TYPE_LENGTH] = _Field(_TYPE_LENGTH, _I32, _number(12))
-    return [kept[number] for number in sorted(kept)]
+    left = {one.number: one for one in fields if one.number not in _MEANING}
+    if left[_TYPE].raw == _number(_INT96):
+        left[_TYPE] = _Field(_TYPE, _I32, _number(_FIXED))
+        left[_TYPE_LENGTH] = _Field(_TYPE_LENGTH, _I32, _number(12))
+    return [left[number] for number in sorted(left)]
 
 
 def _fields(reader: _Compact) -> list[_Field]:

@@ -13,7 +13,7 @@ from reading_rules.json_records import JSON_LINE
 from reading_rules.sql import any_of, sql_literal
 
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
-REJECTS: Final = "unread"  # the table of what could not be read
+REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
 
 
 def field_labels(count: int) -> list[str]:

@@ -30,7 +30,7 @@ def check(
     Past its deadline an engine that cannot be asked changes nothing: the job is to be cancelled.
 
     Raises:
-        PipelineError: the engine could not be asked about a job that is in time.
+        PipelineError: the engine did not report on a job that is still in time.
     """
     if record.state.ended:
         jobs.reported(record)

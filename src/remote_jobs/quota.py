@@ -41,7 +41,7 @@ class RequestBudget:
         records: Sequence[JobRecord],
         requests: Callable[[JobRecord, Quota], float],
     ) -> list[JobRecord]:
-        """Those of the jobs that may be asked about now.
+        """The jobs that may be checked now.
 
         Args:
             queue: whose turns these are; each queue goes on where it stopped.

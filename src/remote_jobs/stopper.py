@@ -153,7 +153,7 @@ class _Rounds:
         needed = partial(requests_for, now=self.stopper.clock())
         now = budget.take(adapter.quota, f"{adapter.engine}-stopping", records, needed)
         going_on: dict[str, Reason] = {
-            record.job_id: f"{adapter.engine} is asked about it later" for record in records
+            record.job_id: f"{adapter.engine} is checked later" for record in records
         }
         submitted: list[JobRecord] = []
         for record in now:

@@ -22,7 +22,7 @@ class WatcherIncomplete(PipelineError):
 class Done(StrEnum):
     """What was done for one job."""
 
-    ANSWERED = "answered"
+    REPORTED = "reported"
     HEARTBEAT = "heartbeat"
     NOTHING = "nothing"
 
@@ -45,7 +45,7 @@ def report(tally: Tally) -> None:
     for name, value in (
         ("WatcherRuns", 1),
         ("ActiveJobs", tally.active),
-        ("JobsAnswered", tally.done[Done.ANSWERED]),
+        ("JobsAnswered", tally.done[Done.REPORTED]),
         ("WatcherErrors", len(tally.errors)),
     ):
         metrics.add_metric(name, MetricUnit.Count, value)

@@ -38,8 +38,8 @@ UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
 # EMR copies a step's log to S3 every five minutes. The report of a failed job waits for it so long:
 # what went wrong is worth more than a quicker failure.
 LOG_PATIENCE: Final = timedelta(minutes=6)
-# A job that its engine still calls running so long after its deadline, though it was cancelled, or
-# whose state nobody knows, is not asked about for ever.
+# How long after its deadline a job is still checked. Without a limit, a job that its engine reports
+# as running though it was cancelled, or whose state nobody knows, would be checked for ever.
 NEVER_ENDING: Final = timedelta(days=1)
 
 
@@ -100,7 +100,7 @@ class Watcher:
     def _taking_turns(
         self, going: Mapping[Engine, _Going], tally: Tally
     ) -> dict[Engine, list[JobRecord]]:
-        """The jobs that may be asked about now; engines that share a quota wait in one queue."""
+        """The jobs that may be checked now; engines that share a quota wait in one queue."""
         budget = RequestBudget(self.jobs.ledger, self.clock)
         sharing: dict[str, list[_Going]] = defaultdict(list)
         for engine, found in going.items():
@@ -238,7 +238,7 @@ class Watcher:
             logger.info("callback not known", extra={"job_id": record.job_id})
             return Done.NOTHING
         self.jobs.reported(record)
-        return Done.ANSWERED if delivery is Delivery.DELIVERED else Done.NOTHING
+        return Done.REPORTED if delivery is Delivery.DELIVERED else Done.NOTHING
 
     @staticmethod
     def _failed(tally: Tally, error: Exception, **about: str) -> None:

@@ -85,7 +85,7 @@ def _before_units(result: RunResult) -> list[NextStep]:
     if result.reason and result.reason.startswith(file):
         check = _pipeline("dataset", "check", file)
         return [
-            NextStep(why="Mend the contract, and check it:", command=check, of_stack=False),
+            NextStep(why="Fix the contract, then check it:", command=check, of_stack=False),
             NextStep(why="Upload it:", command=_pipeline("upload")),
         ]
     return [NextStep(why="See which stage failed:", command=_pipeline("history", result.run_id))]
@@ -95,13 +95,13 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
     if failure.job_id is not None:
         link = failure.log_url or failure.console_url
         more = f" Its log: {link}" if link else ""
-        why = f"Job {failure.job_id} failed; mend its script or its input.{more}"
+        why = f"Job {failure.job_id} failed; fix its script or its input.{more}"
         return NextStep(why=why, command=_pipeline("jobs", run_id))
     if failure.error_type == OUTCOME_MISSING:
         why = "Units never came to an end: look where their execution broke off:"
         return NextStep(why=why, command=_pipeline("history", run_id))
     if failure.error_type == InvalidData.__name__:
-        why = "Mend the objects that the failed units name, or the contract's rules and limits:"
+        why = "Fix the objects that the failed units name, or the contract's rules and limits:"
         return NextStep(why=why, command=_pipeline("units", run_id))
     why = f"See what failed in {failure.stage}:"
     return NextStep(why=why, command=_pipeline("history", run_id))
@@ -117,13 +117,13 @@ def _rejected(result: RunResult) -> list[NextStep]:
             command=_pipeline("rejected", run_id, "--out", file),
         ),
         NextStep(
-            why=f"Mend them in that file{but if result.units.failed else ''}, and send them again:",
+            why=f"Fix them in that file{but if result.units.failed else ''}, and send them again:",
             command=_pipeline("resend", file, "--run", run_id),
         ),
     ]
 
 
-_ONCE_CORRECTED: Final = "Once that is mended, ask again:"
+_ONCE_CORRECTED: Final = "Once that is fixed, run it again:"
 
 
 def _retry(request: RunRequest, result: RunResult) -> NextStep:

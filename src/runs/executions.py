@@ -56,7 +56,7 @@ class Ended:
 
 
 class Executions(Protocol):
-    """Tells how an execution stands."""
+    """Looks up the status of an execution."""
 
     def __call__(self, arn: str) -> Ended: ...
 

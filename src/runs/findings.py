@@ -12,7 +12,7 @@ from contracts.run import Finding
 from contracts.steps import Steps, from_to
 from runtime import s3
 
-FINDINGS_KEPT: Final = 20  # per unit; the document in S3 has all of them
+FINDINGS_STORED: Final = 20  # per unit; the document in S3 has all of them
 VALUE_CHARACTERS: Final = 100
 MALFORMED: Final = "malformed"
 STAGES_WITH_FINDINGS: Final = from_to(Steps.validate, Steps.explain_load)
@@ -39,7 +39,7 @@ def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
         keys.append(layout.transform_findings_key(run_id, unit_id))
     findings = [finding for key in keys for finding in _read(bucket, key)]
     findings.sort(key=lambda finding: (-finding.rows, finding.rule, finding.column or ""))
-    return tuple(findings[:FINDINGS_KEPT])
+    return tuple(findings[:FINDINGS_STORED])
 
 
 def _read(bucket: str, key: str) -> list[Finding]:

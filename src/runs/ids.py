@@ -13,7 +13,7 @@ from ledger.table import Ledger
 from runtime.tokens import Tokens, random_token
 
 # A queue holds a message for 14 days at most (MessageRetentionPeriod, SQS API Reference).
-KEPT: Final = timedelta(days=90)
+RETENTION: Final = timedelta(days=90)
 
 
 def drawn_run_id(
@@ -36,7 +36,7 @@ def drawn_run_id(
             run_id=drawn_for,
             drawn_run_id=timestamped_id(now, tokens()),
             drawn_at=format_timestamp(now),
-            expires_at=int((now + KEPT).timestamp()),
+            expires_at=int((now + RETENTION).timestamp()),
         )
         # Another call may have been faster, and a request that the client sent twice looks refused.
         noted = ledger.put_if_absent(drawn.to_item()).item

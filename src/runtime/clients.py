@@ -42,8 +42,8 @@ TRANSIENT: Final = frozenset(
 )
 CONSOLE: Final = "console.aws.amazon.com"
 CONSOLES: Final = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
-# A request of these that is sent again after a lost answer would start a second job, so nothing is
-# sent again here: whoever calls looks the job up first (remote_jobs.submission).
+# Requests of these have no idempotency token: repeating one after a lost response would start a
+# second job. So the client does not retry; remote_jobs.submission looks the job up first.
 SUBMITS_WITHOUT_TOKEN: Final = frozenset({"glue", "emr", "ssm"})
 CONFLICT: Final = frozenset(
     {
@@ -104,7 +104,7 @@ def translated(doing: str) -> Iterator[None]:
 
     Raises:
         Throttled, TransientFailure, Conflict, NotFound: by the error's code.
-        PipelineError: any other answer of a service; permanent.
+        PipelineError: any other error of a service; permanent.
     """
     try:
         yield
@@ -121,5 +121,5 @@ def translated(doing: str) -> Iterator[None]:
         if code in TRANSIENT or status >= 500:
             raise TransientFailure(message) from error
         raise PipelineError(message) from error
-    except BotoCoreError as error:  # no answer at all: connection, endpoint, read timeout
+    except BotoCoreError as error:  # no response at all: connection, endpoint, read timeout
         raise TransientFailure(f"{doing}: {error}") from error

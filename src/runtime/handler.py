@@ -83,7 +83,7 @@ def step_handler(
     """Turn a function of one message into a Lambda handler.
 
     The handler parses the event, puts the run id (and the unit and job key where there are any)
-    into every log line, and encodes the answer. Errors are logged once and leave as they are: the
+    into every log line, and encodes the response. Errors are logged once and leave as they are: the
     class name becomes the `error_type` by which the orchestrator decides on retries.
     """
 
@@ -138,7 +138,7 @@ def flush_metrics() -> None:
 
 
 def count_of_function(name: str, function: str) -> None:
-    """Write out 1 for a metric that is kept by function, whose name tells stacks apart.
+    """Emit 1 for a metric per function: the function's name distinguishes the stacks.
 
     Its dimensions are `FunctionName` and, as of every metric of Powertools, `service`.
     """

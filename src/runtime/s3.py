@@ -28,7 +28,7 @@ def read_json(bucket: str, key: str) -> Any:
 
 
 def write_json(bucket: str, key: str, value: Any) -> str:
-    """Write (or overwrite) a JSON document; answers its URL."""
+    """Write (or overwrite) a JSON document; returns its URL."""
     body = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
     with clients.translated(f"writing s3://{bucket}/{key}"):
         clients.client("s3").put_object(
@@ -38,7 +38,7 @@ def write_json(bucket: str, key: str, value: Any) -> str:
 
 
 def write_file(bucket: str, key: str, file: IO[bytes]) -> str:
-    """Write (or overwrite) a JSON document that is read from an open file; answers its URL."""
+    """Write (or overwrite) a JSON document that is read from an open file; returns its URL."""
     with clients.translated(f"writing s3://{bucket}/{key}"):
         clients.client("s3").put_object(
             Bucket=bucket, Key=key, Body=file, ContentType="application/json"
@@ -49,7 +49,7 @@ def write_file(bucket: str, key: str, file: IO[bytes]) -> str:
 def write_json_once(bucket: str, key: str, value: Any) -> bool:
     """Write a JSON document unless there is one; False, and nothing changed, if there is.
 
-    False can also come of our own first try, when its answer was lost and the client sent the
+    False can also come of our own first try, when its response was lost and the client sent the
     request again: callers read what is there.
 
     Raises:

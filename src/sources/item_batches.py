@@ -40,7 +40,7 @@ class Batch:
 def split_array(
     entry: ManifestEntry, snapshot: DatasetSnapshot, data_bucket: str
 ) -> list[ManifestEntry]:
-    """Write the array's batches under the run's prefix; answers them in order.
+    """Write the array's batches under the run's prefix; returns them in order.
 
     Keys and contents follow from the array alone, so a repeat writes the same. The array is read in
     ranges of the version that was described: neither it nor its batches are ever whole in memory.

@@ -2,8 +2,9 @@
 
 An object belongs to `[start, end)` by the instant that the contract's `timeFrom` gives it. For
 `partition` that is the beginning of its date partition, and the start counts from the beginning of
-its own partition: a run from 06:30 takes the whole day's partition, as nothing tells its objects
-apart. With a partition pattern, only the range's partitions are visited whatever `timeFrom` is.
+its own partition: a run from 06:30 takes the whole day's partition, as its objects have no
+finer time. With a partition pattern, only the range's partitions are visited, whatever `timeFrom`
+is.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Settings:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answers `batchItemFailures`: what cannot be handled comes again, its neighbours do not."""
+    """Returns `batchItemFailures`: SQS delivers only these messages again."""
     ledger = Ledger(settings_from_environment(Settings).ledger_table)
 
     def handle(record: SQSRecord) -> None:

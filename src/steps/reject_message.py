@@ -14,7 +14,7 @@ from ledger.table import Ledger
 from runtime import clients
 from runtime.handler import logger, metrics, settings_from_environment, step_handler, utc_now
 
-KEPT_SECONDS: Final = 90 * 24 * 3600
+RETENTION_SECONDS: Final = 90 * 24 * 3600
 MESSAGE_BYTES: Final = 256 * 1024  # body and attributes; what every queue takes
 ATTRIBUTES_BYTES: Final = 12 * 1024
 REASON_BYTES: Final = 8 * 1024
@@ -51,7 +51,7 @@ def reject_message(message: RejectMessage, ledger: Ledger, queue_url: str, now: 
         message_id=_cut(message.message_id, 500),
         reason=_cut(message.reason, LEDGER_REASON_BYTES),
         rejected_at=format_timestamp(now),
-        expires_at=int(now.timestamp()) + KEPT_SECONDS,
+        expires_at=int(now.timestamp()) + RETENTION_SECONDS,
     )
     there = ledger.put_if_absent(rejected.to_item()).item
     if there is not None and RejectedItem.from_item(there).sent:

@@ -32,8 +32,8 @@ def handler(message: StoreRedshift) -> PreparedLoad:
 def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
     """Write the manifest of the unit's files and the load's statements to S3.
 
-    The same rows always get the same ones, so a repeat overwrites them with themselves; other rows
-    of the same unit, as after a job that answers otherwise, get others under another key.
+    The same rows always give the same manifest and statements, so a repeat overwrites them with the
+    same bytes. Other rows of the same unit (a repeated job may write others) have other keys.
 
     Raises:
         NotConfigured: the contract has no warehouse target.

@@ -1,7 +1,7 @@
-"""What the targets of a contract take of a transform's result, told before either sees a row.
+"""The limits of a contract's targets, checked on a transform's result before anything is stored.
 
-A row that one of them cannot take goes to none, so that all hold the same rows. The rules:
-stores.rules.
+A row that one target cannot take goes to none of them, so all targets hold the same rows.
+`stores.rules` lists the rules.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Key:
 
     @property
     def values(self) -> list[str]:
-        """SQL of what tells rows apart."""
+        """SQL expressions by which two rows count as different."""
         return [
             f"rtrim({sql_identifier(name)}, ' ')" if name in self.trimmed else sql_identifier(name)
             for name in self.columns
@@ -95,7 +95,7 @@ class StoreLimits:
     """What may be in the result of one unit.
 
     Args:
-        message: what asks for them; names the job and the execution that each item tells of.
+        message: names the job and the execution, which each item repeats.
 
     Attributes:
         keys: every key that must be there, and once.

@@ -1,4 +1,4 @@
-"""The rules by which transform sets rows aside that a store cannot take.
+"""The rules by which transform quarantines rows that a store cannot take.
 
 item-size, key-size, number: no item of DynamoDB can hold the row.
 text-size: a text is longer than any column of the warehouse.

@@ -1,4 +1,4 @@
-"""A result as Parquet files of about the same size, one after another, each kept when written.
+"""A result as Parquet files of about the same size, each handed on as soon as it is written.
 
 DuckDB's own splitting (`FILE_SIZE_BYTES`) puts rows into files as threads come by. Here a file is a
 range of row numbers of the Parquet file that the rows come from, so that a repeat puts the same
@@ -168,7 +168,7 @@ def write_parts(
     part, files = space.path("part.parquet"), 0
     waiting = cut(0, rows.count, _estimated_size(space, rows, part, part_bytes), part_bytes)
     with ThreadPoolExecutor(1) as pool:
-        kept: Future[None] | None = None
+        handed_on: Future[None] | None = None
         while waiting:
             first, last = waiting.pop(0)
             written = _write(space, rows, part, first, last)
@@ -176,13 +176,13 @@ def write_parts(
             if size > TOLERATED * part_bytes and last - first > 1:
                 waiting = cut(first, last, size, part_bytes) + waiting
             elif written or (not files and not waiting):
-                if kept is not None:
-                    kept.result()
-                whole = part.rename(space.path(f"kept-{part_name(files)}"))
-                kept = pool.submit(_keep, keep, whole, part_name(files))
+                if handed_on is not None:
+                    handed_on.result()
+                whole = part.rename(space.path(f"whole-{part_name(files)}"))
+                handed_on = pool.submit(_keep, keep, whole, part_name(files))
                 files += 1
-        if kept is not None:
-            kept.result()
+        if handed_on is not None:
+            handed_on.result()
     return files
 
 

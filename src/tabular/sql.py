@@ -27,7 +27,7 @@ PASSED_ON: Final = STORED.replace(")", ", PARQUET_VERSION v2)")
 def contract_type(duckdb_type: str) -> str | None:
     """The contract type that holds every value of a DuckDB type; None when there is none.
 
-    `HUGEINT`, which SUM of integers answers, counts as integer: a value that does not fit fails the
+    `HUGEINT`, the type of a SUM of integers, counts as integer: a value that does not fit fails the
     cast when it is met.
     """
     upper = duckdb_type.upper()

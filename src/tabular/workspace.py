@@ -133,7 +133,7 @@ def _connection(
 
 
 def download(bucket: str, key: str, path: Path, *, etag: str | None = None) -> None:
-    """Copy an object to a file, in pieces.
+    """Copy an object to a file, in chunks.
 
     Args:
         etag: what the object must still be, without quotes.

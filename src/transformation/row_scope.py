@@ -1,7 +1,7 @@
-"""How far a transform looks: at a row alone, at another table too, or at all rows together.
+"""What a transform reads to compute a row: that row alone, other tables too, or all rows.
 
-What looks at single rows can be computed piece by piece, in the rows' order, on every processor.
-What puts rows together is computed on one, as only then a repeat meets the rows in the same order:
+A transform of single rows can be computed chunk by chunk, in the rows' order, on every processor.
+One that combines rows runs on one processor, as only then a repeat sees the rows in the same order:
 sums of floating-point numbers, ties and `first` depend on it.
 """
 

@@ -2,7 +2,7 @@
 
 The same rows always give the same files: a transform that looks at single rows keeps them in their
 order, the result of any other is sorted by its natural key, or by all columns without one. Rows
-that a target cannot take, or cannot tell apart, go to the quarantine, so that all targets get the
+that a target cannot take, or cannot distinguish, go to the quarantine, so that all targets get the
 same ones. Whatever there is of it goes through a bounded memory.
 """
 

@@ -108,11 +108,11 @@ class UnstorableRows:
             rows = Rows(self._files, _LEFT)
         else:
             path = self._space.path("left.parquet")
-            # No join, which would not keep the order: a bit for each row tells.
+            # A bit per row instead of a join, which would not preserve the order.
             bits = f"SELECT bitstring_agg(number, 0, {self._files.count - 1}) FROM {UNSTORABLE}"
             self._run(f"SET VARIABLE unstorable = ({bits})")
-            kept = f"get_bit(getvariable('unstorable'), CAST({NUMBER} AS INTEGER)) = 0"
-            rows = Rows(self._copied(f"SELECT * FROM {WHOLE} WHERE {kept}", path), _LEFT)
+            storable = f"get_bit(getvariable('unstorable'), CAST({NUMBER} AS INTEGER)) = 0"
+            rows = Rows(self._copied(f"SELECT * FROM {WHOLE} WHERE {storable}", path), _LEFT)
             self._files.unlink()
         rows.show(self._space)
         return rows

@@ -80,7 +80,7 @@ def checks_of(dataset: Dataset) -> list[Check]:
     found = [check for column in dataset.columns for check in _column_checks(column)]
     found += [
         Check(
-            # NULL counts as kept, an error as broken; a check may end in a comment.
+            # NULL counts as passed, an error as broken; a check may end in a comment.
             broken=f"coalesce(TRY(NOT coalesce(({rule.check}\n), true)), true)",
             rule=rule.name,
             reason=f"breaks the rule {rule.name}: {' '.join(rule.check.split())}",

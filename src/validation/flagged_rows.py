@@ -23,7 +23,7 @@ class FlaggedRow:
         state: see `scan_query`; None: there is nothing wrong with it.
         fields: see `Reader.fields`; empty where they are no evidence.
         codes: of the checks that it breaks.
-        is_unfit: it is no valid row.
+        is_invalid: it is not among the valid rows.
     """
 
     number: int

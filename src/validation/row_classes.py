@@ -1,4 +1,4 @@
-"""How the rows of one source are told apart: valid, warned of, rejected, filtered out."""
+"""How rows are classified: valid, flagged by a warning, rejected, or filtered out."""
 
 from __future__ import annotations
 

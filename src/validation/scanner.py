@@ -86,7 +86,7 @@ class Scanned:
     lines: LineNumbers = field(default_factory=LineNumbers)
 
     def without_numbers(self) -> Scanned:
-        """What only checks of sets need, a source of much dirt has too much of to be kept."""
+        """Drops the row numbers, which only checks of sets need: a dirty source has too many."""
         return replace(self, invalid=array("q"), warned_numbers=array("q"), lines=LineNumbers())
 
 
@@ -177,7 +177,7 @@ class Scanner:
         multiline = [(row.number, row.breaks) for row in flagged if row.breaks]
         gaps = [(record.line, record.line_count) for record in unreadable_records]
         lines = line_numbers(heads, multiline, gaps)
-        # Empty lines can be told apart from those within values only if all breaks are known.
+        # Empty lines can be distinguished from those within values only if all breaks are known.
         knows_breaks = self._logs_breaks or not chunk.quotes
         if rows + lines.extra != chunk.lines and reader.passes_empty_lines and knows_breaks:
             lines = line_numbers(heads, multiline, gaps, chunk.path)

@@ -89,7 +89,7 @@ def split_text(
     form = classifier.dataset.format
     cut = _Cut(Cutter(space.directory, form, "chunk", chunk_bytes), blocks)
     quote = form.quote.encode() if isinstance(form, CsvFormat) else b""
-    # Line ends are made equal outside of quotes; everywhere, if the quotes are wrong.
+    # Line ends are made equal outside of quoted values; everywhere, if the quotes are wrong.
     evenings = [("even", quote), ("flat", b"")] if quote else [("flat", b"")]
     trusts = False
     while True:
@@ -98,8 +98,8 @@ def split_text(
         except MixedLineEnds as error:
             if not evenings:
                 raise unreadable(url, error) from error
-            name, kept = evenings.pop(0)
-            even = with_equal_line_ends(cut.text(), kept)
+            name, quoted_by = evenings.pop(0)
+            even = with_equal_line_ends(cut.text(), quoted_by)
             cut = _Cut(Cutter(space.directory, form, name, chunk_bytes), even)
             trusts = True
         except CutWithin as reason:  # never by a text in one chunk
@@ -107,7 +107,7 @@ def split_text(
                 raise InvalidData(
                     f"{reason}. So it is open where rows begin, and with"
                     f" {cut.size / workspace.MEGABYTE:.0f} MB the text is too large to be read as"
-                    f" a whole (up to {WHOLE_BYTES // workspace.MEGABYTE} MB); mend or split the"
+                    f" a whole (up to {WHOLE_BYTES // workspace.MEGABYTE} MB); fix or split the"
                     " object"
                 ) from reason
             chunk_bytes = None
@@ -115,7 +115,7 @@ def split_text(
         except TooLargeAWhole as reason:
             raise InvalidData(
                 f"{url}: its quotes leave open where rows begin, so it can only be read as a whole,"
-                f" but {reason}; mend the object"
+                f" but {reason}; fix the object"
             ) from reason
         _forget(space)
 

@@ -88,7 +88,7 @@ class TestQuery:
     )
     def test_what_a_repeat_would_response_otherwise_is_refused(self, query: str) -> None:
         with pytest.raises(
-            InvalidRequest, match="another answer|not allowed|unknown|does not exist"
+            InvalidRequest, match="result could change|not allowed|unknown|does not exist"
         ):
             check_query(query, self.CHECKED.dataset)
 

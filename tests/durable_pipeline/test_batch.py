@@ -1,4 +1,4 @@
-"""Where the runs of one batch are executed, and what is kept of a message that is refused."""
+"""Where the runs of one batch are executed, and what is stored of a refused message."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_text_is_cut_as_late_as_its_bytes_as_json_allow(character: str) -> Non
     assert _cut(text, size) == text
     for limit in range(len(json.dumps("…")), size):
         cut = _cut(text, limit)
-        kept = cut.removesuffix("…")
-        assert (cut, len(json.dumps(cut)) <= limit) == (f"{kept}…", True)
-        assert text.startswith(kept)
-        assert len(json.dumps(f"{text[: len(kept) + 1]}…")) > limit
+        beginning = cut.removesuffix("…")
+        assert (cut, len(json.dumps(cut)) <= limit) == (f"{beginning}…", True)
+        assert text.startswith(beginning)
+        assert len(json.dumps(f"{text[: len(beginning) + 1]}…")) > limit

@@ -136,7 +136,7 @@ def test_what_is_reported_of_an_object_that_was_removed_is_no_request(
 
 
 def uploaded(form: str, **details: Any) -> dict[str, Any]:
-    """What S3 tells of an upload, as a notification or as an event; their spellings differ."""
+    """What S3 reports of an upload, as a notification or as an event; their spellings differ."""
     bucket, key = {"name": "data"}, "landing/orders/a.csv"
     if form == "event":
         described = {"key": key, **details}

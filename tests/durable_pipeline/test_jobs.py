@@ -30,8 +30,8 @@ def running(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:  # noqa
     return {"state": "RUNNING"}
 
 
-def answered(deployment: Deployment, after: float = 0.05, **response: Any) -> JobResponse:
-    """A running job whose end the watcher tells a little later."""
+def ending(deployment: Deployment, after: float = 0.05, **response: Any) -> JobResponse:
+    """A running job whose end the watcher reports a little later."""
 
     def start(callback_id: str, status: dict[str, Any]) -> dict[str, Any]:
         payload = json.dumps({**status, **response}).encode()
@@ -45,7 +45,7 @@ def answered(deployment: Deployment, after: float = 0.05, **response: Any) -> Jo
 
 
 def test_a_job_costs_two_operations(deployment: Deployment, world: World) -> None:
-    world.job_responses["clean"] = [answered(deployment)]
+    world.job_responses["clean"] = [ending(deployment)]
 
     operations = deployment.run(sqs_event(RUN)).operations()
 
@@ -67,9 +67,7 @@ def test_a_failed_job_fails_its_unit_with_the_jobs_error(
     deployment: Deployment, world: World
 ) -> None:
     log = {"logUrl": "https://logs", "consoleUrl": "https://jobs", "logTail": "x" * 1999 + "!"}
-    world.job_responses["clean"] = [
-        answered(deployment, state="FAILED", error="row 7: no id", **log)
-    ]
+    world.job_responses["clean"] = [ending(deployment, state="FAILED", error="row 7: no id", **log)]
 
     deployment.run(sqs_event(RUN))
 
@@ -87,7 +85,7 @@ def test_a_failed_job_is_tried_again_as_a_new_job_where_the_contract_says(
     deployment: Deployment, world: World
 ) -> None:
     world.jobs[0]["attempts"] = 3
-    world.job_responses["clean"] = [{"state": "FAILED"}, answered(deployment, state="FAILED")]
+    world.job_responses["clean"] = [{"state": "FAILED"}, ending(deployment, state="FAILED")]
 
     deployment.run(sqs_event(RUN))
 
@@ -133,7 +131,7 @@ def test_without_a_watcher_the_orchestrator_asks_by_itself(
 def test_a_watcher_that_comes_back_returns_the_new_callback(
     short_heartbeat: Deployment, world: World
 ) -> None:
-    world.job_responses["clean"] = [running, answered(short_heartbeat)]
+    world.job_responses["clean"] = [running, ending(short_heartbeat)]
 
     short_heartbeat.run(sqs_event(RUN))
 
@@ -324,11 +322,11 @@ def test_one_after_another_the_next_object_follows_a_success_a_failure_and_a_tim
 ) -> None:
     world.objects = 4
     world.job_responses["clean"] = [
-        answered(short_heartbeat, state="FAILED", error="no such luck"),
+        ending(short_heartbeat, state="FAILED", error="no such luck"),
         running,
         {"state": "RUNNING", "overdue": True},
-        answered(short_heartbeat),
-        answered(short_heartbeat),
+        ending(short_heartbeat),
+        ending(short_heartbeat),
     ]
 
     short_heartbeat.run(sqs_event({**RUN, "maxConcurrency": 1}))

@@ -9,7 +9,7 @@ import pytest
 from world import Deployment, World, error_named, sqs_event
 
 from durable_pipeline import app
-from durable_pipeline.batch import KEPT_BODY_BYTES, KEPT_REASON_BYTES
+from durable_pipeline.batch import STORED_BODY_BYTES, STORED_REASON_BYTES
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 
@@ -582,7 +582,7 @@ def test_an_execution_that_lost_its_run_does_not_decide_its_outcome(
 ) -> None:
     world.fail("submit-job", error_named("OwnershipLost"), unit="00000-000")
     world.fail("record-unit", error_named("OwnershipLost"), unit="00000-001")
-    world.fail("record-run", error_named("OwnershipLost"))  # as the step answers then
+    world.fail("record-run", error_named("OwnershipLost"))  # as the step fails then
     world.objects = 2
 
     execution = deployment.run(sqs_event(RUN))
@@ -651,12 +651,12 @@ def test_the_worst_message_does_not_take_its_neighbours_along(
     (rejected,) = world.payloads("reject-message")
     assert rejected["messageId"] == "m-2"
     assert len(json.dumps(rejected)) < 1024 * 1024
-    reason, cut, _ = rejected["reason"].partition(" (only the beginning of the message is kept)")
-    assert len(json.dumps(reason)) <= KEPT_REASON_BYTES
+    reason, cut, _ = rejected["reason"].partition(" (only the beginning of the message is stored)")
+    assert len(json.dumps(reason)) <= STORED_REASON_BYTES
     if cut:  # as late as possible: one character more, of six bytes, is too much
-        assert KEPT_BODY_BYTES - 6 < len(json.dumps(rejected["body"])) <= KEPT_BODY_BYTES
+        assert STORED_BODY_BYTES - 6 < len(json.dumps(rejected["body"])) <= STORED_BODY_BYTES
     else:
-        assert (rejected["body"], len(json.dumps(bad)) <= KEPT_BODY_BYTES) == (bad, True)
+        assert (rejected["body"], len(json.dumps(bad)) <= STORED_BODY_BYTES) == (bad, True)
     assert world.count("validate") == 6
 
 

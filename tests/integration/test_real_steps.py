@@ -1,4 +1,4 @@
-"""Whole runs over the real step functions: what is stored, recorded, told, and done only once."""
+"""Whole runs over the real step functions: what is stored, recorded, sent, and done only once."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
             if message in seen:
                 return
             seen.add(message)
-        raise error_named("TransientFailure", "the answer was lost")
+        raise error_named("TransientFailure", "the response was lost")
 
     deployed.after_step = die_once
 
@@ -190,7 +190,7 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
     assert len(deployed.cloud.dead_letters()) == 1
     reported = deployed.cloud.published()
     assert len({event["eventId"] for event in reported}) == 10
-    assert len(reported) == 20  # each told twice under one id, never lost
+    assert len(reported) == 20  # each sent twice under one id, never lost
 
 
 @pytest.mark.slow

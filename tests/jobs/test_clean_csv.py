@@ -434,10 +434,10 @@ def test_validate_reads_files_as_the_job_does(
         blocks = list(fetch.text_of(BUCKET, f"in/{key}", contract.format))
         split = RowClassifier(contract, query)
         rows = unit_split.split_text(space, blocks, split, "source")
-        unread = list(reported(rows))
+        rejects = list(reported(rows))
         read = texts_of(space, contract, split, blocks)
     assert [[value or "" for value in row] for row in read] == found.rows[1:]
-    assert unread == sorted((r["line"], r["reason"]) for r in found.rejects)
+    assert rejects == sorted((r["line"], r["reason"]) for r in found.rejects)
     assert rows.records == found.report["rowsIn"]
     assert rows.filtered == found.report["rowsFiltered"]
 

@@ -63,7 +63,7 @@ class Drawn:
     """A contract's columns and rules, and an object's rows.
 
     Attributes:
-        rows: by column; None where there is nothing. `n` tells them apart and is always right.
+        rows: by column; None where there is nothing. `n` is unique and always valid.
         malformed: after how many rows records follow that cannot be read.
         blanks: after how many rows empty lines follow, which mean nothing.
     """
@@ -112,7 +112,7 @@ def objects(draw: st.DrawFn, *, clean: bool = False, first: int = 0) -> Drawn:
     if clean:
         for each in (*held, *rules):
             each["severity"] = "quarantine" if each.get("severity") == "fail" else "warn"
-    elif draw(st.booleans()):  # nothing but rejected rows, which one scan can tell
+    elif draw(st.booleans()):  # nothing but rejected rows, which one scan can find
         query = None
         for each in (*held, *rules):
             each["severity"] = "quarantine"
@@ -148,7 +148,7 @@ class Dialect:
         names: the columns in the order in which they stand.
         spare: a further column that the contract does not know.
         ends: of lines, in turn.
-        packed: by gzip, told by the key's ending or by the contract.
+        packed: by gzip, as the key's ending or the contract says.
     """
 
     kind: str

@@ -54,5 +54,5 @@ def test_an_older_run_never_overwrites_a_newer_one(
     for which in [*order, *order[:repeated]]:
         (old, new)[which].through()
 
-    kept = {row["k"]: row["n"] for run in (old, new) for row in run.output()}
-    assert {item["k"]["S"]: int(item["n"]["N"]) for item in new.items().values()} == kept
+    newest = {row["k"]: row["n"] for run in (old, new) for row in run.output()}
+    assert {item["k"]["S"]: int(item["n"]["N"]) for item in new.items().values()} == newest

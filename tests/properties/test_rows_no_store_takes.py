@@ -74,25 +74,25 @@ def test_every_row_is_stored_or_found_unstorable_with_its_reason(
     cloud: Any, targets: str, kind: str, drawn: list[Row]
 ) -> None:
     run = laid_out(cloud, drawn, kind, targets)
-    expected, kept = judged(drawn, kind, targets)
-    event(f"{len(expected)} set aside")
+    expected, storable = judged(drawn, kind, targets)
+    event(f"{len(expected)} unstorable")
 
     response = transformed(run)
 
-    assert [row["n"] for row in run.output()] == kept
+    assert [row["n"] for row in run.output()] == storable
     reported = set_aside(run)
     assert {n: row["rule"] for n, row in reported.items()} == expected
-    assert (response.rows, response.rejected) == (len(kept), len(expected))
+    assert (response.rows, response.rejected) == (len(storable), len(expected))
     assert response.rows + response.rejected + response.removed == len(drawn)
     if targets != "redshift":
-        assert sum(slice_.rows for slice_ in run.store()) == len(kept)
-        assert len(run.items()) == len(kept)
+        assert sum(slice_.rows for slice_ in run.store()) == len(storable)
+        assert len(run.items()) == len(storable)
     assert transformed(run) == response
     assert set_aside(run) == reported
 
 
 def judged(drawn: list[Row], kind: str, targets: str) -> tuple[dict[int, str], list[int]]:
-    """Rows by number with the rule that sets them aside; the others in the result's order."""
+    """Unstorable rows by number, with the rule they break; the others in the result's order."""
     left = [row for row in drawn if kind != "filtered" or row.n % 5 != 4]
     expected = {row.n: str(rule) for row in left if (rule := row.broken(targets))}
     by_key: dict[str, Row] = {}
@@ -106,10 +106,10 @@ def judged(drawn: list[Row], kind: str, targets: str) -> tuple[dict[int, str], l
             expected[row.n] = "key-unique"
         else:
             by_key[key] = row
-    kept = list(by_key.values())
+    storable = list(by_key.values())
     if kind == "together":
-        kept.sort(key=lambda row: str(row.k))
-    return expected, [row.n for row in kept]
+        storable.sort(key=lambda row: str(row.k))
+    return expected, [row.n for row in storable]
 
 
 def laid_out(cloud: Any, drawn: list[Row], kind: str, targets: str) -> PipelineRun:

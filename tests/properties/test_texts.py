@@ -1,4 +1,4 @@
-"""Any text, cut anywhere: each record is a valid row, or told with its line and its text."""
+"""Any text, cut anywhere: each record is a valid row, or reported with its line and its text."""
 
 from __future__ import annotations
 

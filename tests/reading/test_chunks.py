@@ -168,7 +168,7 @@ TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
         (b'a,b\r\n1,"x\ny"\r\n2,z\r\n', [("1", "x\ny"), ("2", "z")]),
         (b'a,b\n1,"x\r\ny"\r\n2,"\r"\n', [("1", "x\r\ny"), ("2", "\r")]),
     ],
-    ids=["returns but the last", "returns", "all three", "bare return", "in values", "kept"],
+    ids=["returns but the last", "returns", "all three", "bare return", "in values", "unchanged"],
 )
 def test_line_ends_of_all_kinds_end_rows_and_stay_in_values(
     body: bytes, valid: list[Any], chunk_bytes: int | None
@@ -214,7 +214,7 @@ def test_a_large_text_whose_quotes_are_wrong_is_refused_with_the_place() -> None
             yield block
 
     contract = dataset(columns=[{"name": "id"}, {"name": "name"}])
-    refusal = r"a quote is not closed.*too large to be read as a whole \(up to 128 MB\); mend or"
+    refusal = r"a quote is not closed.*too large to be read as a whole \(up to 128 MB\); fix or"
     with workspace.workspace(512) as space, pytest.raises(InvalidData, match=refusal):
         split_text(space, blocks(), RowClassifier(contract, None), "a.csv")
 
@@ -251,7 +251,7 @@ def test_a_quote_that_is_never_closed_fails_the_file_for_it_swallows_rows() -> N
 @pytest.mark.parametrize("place", [5, 300_000, 599_995])
 @pytest.mark.parametrize("later", ["", 'r500000,"cl",4'])
 def test_rows_behind_an_open_quote_are_never_lost_without_a_word(place: int, later: str) -> None:
-    """DuckDB goes on far behind a record that is too long, and tells nothing of what is between."""
+    """DuckDB goes on far behind a record that is too long and reports nothing in between."""
     lines = [f"r{number},abcdefgh,{number}" for number in range(600_000)]
     lines[place] = f'r{place},"open,{place}'
     if later:
@@ -297,7 +297,7 @@ def test_the_same_bad_row_may_come_often() -> None:
 
 
 def test_lines_between_rows_are_reported_apart_from_lines_within_them(tmp_path: Path) -> None:
-    """Header, row, empty line, a row of lines 4 to 6 (5 empty), 7 and 8 unread, empty line, row."""
+    """Header, row, empty line, row of lines 4-6 (5 empty), unreadable 7 and 8, empty line, row."""
     file = tmp_path / "a.csv"
     file.write_text('h\nr\n\n"a\n\nb"\n"u\n\n\nr\n')
     lines = line_numbers(1, [(2, 2)], [(7, 2)], file)

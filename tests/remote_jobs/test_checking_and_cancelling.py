@@ -109,7 +109,7 @@ class TestCheck:
         world.emr.requests.clear()
         states = [world.check(key, f"again{number}").state for number, key in enumerate(keys)]
         assert world.emr.count("ListSteps") == QUOTA.burst
-        assert states[-1] is JobState.SUBMITTED, "asked later, or told by the watcher"
+        assert states[-1] is JobState.SUBMITTED, "asked later, or reported by the watcher"
         world.clock.advance(60)
         assert world.check(keys[-1], "later").state is JobState.SUCCEEDED
 
@@ -178,7 +178,7 @@ class TestCancel:
         message = world.message(engine=Engine.EMR)
         world.submit(message)
         listed, world.emr.steps = world.emr.steps, []
-        assert world.cancel(message.key).state is JobState.CANCELLED, "as the run is told"
+        assert world.cancel(message.key).state is JobState.CANCELLED, "as the run is to see it"
         record = world.record(message)
         assert (record.state, record.active) == (JobState.SUBMITTED, True)
         world.emr.steps = listed
@@ -296,6 +296,6 @@ class TestCancel:
         clients.use("glue", world.glue)
         world.submit()
         world.glue.finish("STOPPED")  # else it waits for that, by the real clock
-        message = messages.CancelJob(key=key, reason="told to")
+        message = messages.CancelJob(key=key, reason="asked to")
         response = cancel_job.handler(message.to_json(), lambda_context)
         assert JobStatus.from_json(response).state.ended

@@ -1,4 +1,4 @@
-"""EMR on EC2: steps that carry their job, few requests, refusals told apart."""
+"""EMR on EC2: steps that carry their job, few requests, refusals distinguished."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ class TestCancelling:
 
 
 class TestScript:
-    """The script as a shell runs it, with an `aws` that keeps what it is told."""
+    """The script as a shell runs it, with an `aws` that records its arguments."""
 
     @pytest.fixture
     def run(self, tmp_path: Path):

@@ -1,7 +1,7 @@
 """Job events wake the watcher; what they say is not believed, so they may come in any shape.
 
-Twice, late, out of order, of jobs that nobody knows, or not at all: each job is answered once, with
-its true end, and there is one job.
+Twice, late, out of order, of jobs that nobody knows, or not at all: the end of each job is
+reported once, as it really was, and there is one job.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES = {
     Engine.EMR_SERVERLESS: ("aws.emr-serverless", "EMR Serverless Job Run State Change"),
     Engine.REDSHIFT: ("aws.redshift-data", "Redshift Data Statement Status Change"),
 }
-# In the words of each engine, as events and answers have them.
+# In the words of each engine, as events and responses have them.
 RUNNING = {Engine.REDSHIFT: "STARTED"}
 SUCCEEDED = {
     Engine.EMR: "COMPLETED",
@@ -73,7 +73,7 @@ def deliver(lambda_context):
 @pytest.mark.parametrize("engine", SERVICES)
 class TestAnyEngine:
     def started(self, world: World, engine: Engine) -> str:
-        """A job that runs; answers the id that its events carry."""
+        """A job that runs; returns the id that its events carry."""
         message = world.message(engine=engine)
         world.cloud.put(
             layout.load_key(RUN_ID, message.key.unit_id), '{"statements": ["SELECT 1"]}'
@@ -114,9 +114,9 @@ class TestAnyEngine:
         job = self.started(world, engine)
         self.end(world, engine)
         deliver(event(engine, SUCCEEDED.get(engine, "SUCCEEDED"), job))
-        kept = world.item(world.message(engine=engine))
+        stored = world.item(world.message(engine=engine))
         deliver(event(engine, RUNNING.get(engine, "RUNNING"), job))
-        assert world.item(world.message(engine=engine)) == kept
+        assert world.item(world.message(engine=engine)) == stored
         assert len(world.responses()) == 1
 
     def test_an_event_of_an_unknown_job_is_as_good_as_any(self, world, deliver, engine):
@@ -129,7 +129,7 @@ class TestAnyEngine:
     def test_events_that_are_lost_are_made_up_for_by_the_schedule(self, world, engine):
         self.started(world, engine)
         self.end(world, engine)
-        assert world.watch().done[Done.ANSWERED] == 1
+        assert world.watch().done[Done.REPORTED] == 1
 
 
 def test_in_whatever_order_they_come_each_job_is_completed_once(world, deliver):

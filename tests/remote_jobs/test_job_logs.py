@@ -52,7 +52,7 @@ def log(cloud):
 
 
 class Service:
-    """A client that answers each operation with what it was given."""
+    """A client that returns the given response for each operation."""
 
     def __init__(self, **responses: Any) -> None:
         self._responses = responses
@@ -170,7 +170,7 @@ def test_of_a_load_it_is_the_statement_that_failed(clients):
 
 class TestNeverAnError:
     def test_a_log_that_cannot_be_read_is_absent(self, clients):
-        clients.use("logs", Service())  # no operation is answered
+        clients.use("logs", Service())  # no operation has a response
         assert tail(Engine.GLUE, job("jr_1")) is None
 
     def test_a_job_that_never_reached_its_engine_has_none(self):
@@ -248,12 +248,12 @@ class TestALogThatComesLater:
         assert (response.error, response.log_tail) == ("Error.: exit code 1", None)
 
     @pytest.mark.usefixtures("clusters")
-    @pytest.mark.parametrize("told_by", ["check", "cancel"])
-    def test_the_record_gets_it_though_the_end_was_reported_before(self, world, cloud, told_by):
+    @pytest.mark.parametrize("ended_by", ["check", "cancel"])
+    def test_the_record_gets_it_though_the_end_was_reported_before(self, world, cloud, ended_by):
         """The orchestrator of a dead watcher does not wait for the log; the record has it later."""
         message = world.message(engine=Engine.EMR)
         world.submit(message)
-        if told_by == "check":
+        if ended_by == "check":
             world.emr.finish("FAILED", "exit code 1")
             status = world.check(message.key)
         else:

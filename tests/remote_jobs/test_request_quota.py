@@ -87,7 +87,7 @@ def test_emr_is_asked_within_its_quota_and_every_job_is_seen(world, engine, even
 def test_both_ways_to_emr_share_its_quota(world):
     submit(world, Engine.EMR, 70)
     submit(world, Engine.EMR_SSM, 70)
-    for _ in range(3):  # the commands tell their steps
+    for _ in range(3):  # the commands name their steps
         world.watch()
         world.clock.advance(60)
     world.emr.requests.clear()

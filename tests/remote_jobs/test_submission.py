@@ -34,7 +34,7 @@ def world(cloud, clients) -> World:
     return World(cloud, clients)
 
 
-def until_it_answers(
+def until_it_returns(
     world: World, call: Callable[[], JobStatus], died: type[BaseException] = Killed
 ) -> JobStatus:
     """Call as the orchestrator does: again after a death or a full engine, with time passing."""
@@ -43,7 +43,7 @@ def until_it_answers(
             return call()
         except (died, EngineFull):
             world.clock.advance(40)
-    raise AssertionError("it never answered")
+    raise AssertionError("it never returned")
 
 
 class TestWhatAJobIsGiven:
@@ -141,7 +141,7 @@ class TestOnce:
             world.cloud.put(layout.load_key(RUN_ID, unit), '{"statements": ["SELECT 1"]}')
             message = world.message(engine=engine, unit=unit)
             world.fate.kill_at(position + 1, after=after)
-            status = until_it_answers(world, lambda message=message: world.submit(message))
+            status = until_it_returns(world, lambda message=message: world.submit(message))
             survived = world.fate.calls == position
             world.fate.spare()
             record = world.record(message)
@@ -160,7 +160,7 @@ class TestOnce:
         dice = random.Random(seed)  # noqa: S311 - to be the same every time
         world.fate.decide = lambda _call, _after: dice.random() < 0.12
         message = world.message(engine=engine, timeout_seconds=86400)
-        status = until_it_answers(world, lambda: world.submit(message))
+        status = until_it_returns(world, lambda: world.submit(message))
         world.fate.spare()
         assert world.started(engine) == [status.service_id]
         assert world.record(message).job_id == status.job_id
@@ -192,7 +192,7 @@ class TestOnce:
         assert not world.jobs.claim_submission(seen, later + 1)
 
     def test_a_call_that_was_held_up_does_not_submit_beside_the_next(self, world):
-        """Its claim may have run out by the time its request is answered."""
+        """Its claim may have run out by the time its request returns."""
 
         create = world.jobs.create
 
@@ -406,7 +406,7 @@ class TestTakingOver:
         world.glue.break_once("StartJobRun", Killed(), after=True)
         with pytest.raises(Killed):
             world.submit()
-        status = until_it_answers(world, lambda: world.submit(self.second(world)))
+        status = until_it_returns(world, lambda: world.submit(self.second(world)))
         assert status.attempt == 1
         assert len(world.glue.runs) == 1
 

@@ -1,4 +1,4 @@
-"""job_watcher: whatever wakes it, however often: each job is answered once, none is forgotten."""
+"""job_watcher: whatever wakes it, however often: each end is reported once, none is forgotten."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def many(world):
     return submit
 
 
-class TestAnswering:
+class TestReportingEnds:
     def test_an_ended_job_is_completed_once_and_leaves_the_index(self, world):
         status = world.submit()
         world.glue.finish()
-        assert world.watch().done[Done.ANSWERED] == 1
+        assert world.watch().done[Done.REPORTED] == 1
         assert world.watch().active == 0
         (response,) = world.responses()
         assert response.job_id == status.job_id
@@ -97,7 +97,7 @@ class TestAnswering:
         operation = "SendDurableExecutionCallbackSuccess"
         world.durable.refuse_once(operation, "TooManyRequestsException", 429)
         assert len(world.watch().errors) == 1
-        assert world.watch().done[Done.ANSWERED] == 1
+        assert world.watch().done[Done.REPORTED] == 1
         assert len(world.responses()) == 1
 
     @pytest.mark.slow
@@ -240,7 +240,7 @@ class TestIntents:
         world.watch()
         assert world.record(message).service_id == world.started(Engine.EMR_SERVERLESS)[0]
 
-    def test_a_job_that_its_engine_never_lets_end_is_not_asked_about_for_ever(self, world):
+    def test_a_job_that_its_engine_never_lets_end_is_not_checked_for_ever(self, world):
         world.submit()
         world.glue.finish("HIBERNATING")
         world.clock.advance(900 + NEVER_ENDING.total_seconds())
@@ -303,8 +303,8 @@ class TestTolerance:
         operation = "SendDurableExecutionCallbackSuccess"
         world.durable.refuse_once(operation, "ServiceException", 500)
         tally = world.watch()
-        assert (tally.done[Done.ANSWERED], len(tally.errors)) == (4, 1)
-        assert world.watch().done[Done.ANSWERED] == 1
+        assert (tally.done[Done.REPORTED], len(tally.errors)) == (4, 1)
+        assert world.watch().done[Done.REPORTED] == 1
 
     def test_an_item_that_is_no_job_leaves_the_others(self, world):
         world.submit()
@@ -323,7 +323,7 @@ class TestHandler:
 
     @pytest.fixture
     def handled(self, world, clients, lambda_context, capsys):
-        """Wakes the watcher; answers its metrics."""
+        """Wakes the watcher; returns its metrics."""
         clients.use("glue", world.glue)
         clients.use("redshift-data", world.redshift)
         clients.use("lambda", world.durable)

@@ -133,8 +133,8 @@ def test_rows_of_a_jobs_output_are_matched_to_items_wherever_they_stand(run: Dat
 def test_a_row_that_no_store_takes_is_matched_to_its_item_behind_a_job(run: DataRun) -> None:
     url = put_output(run, "id,amount,seen_on,country\na1,x,,\na2,1,,\na4,2,,\n", [BY_JOB])
     rejected = run.validate(url).rejected_url
-    run.cloud.put("quarantine/aside.jsonl", '{"rule": "r", "reason": "why", "valid_row": 2}')
-    unstorable = "s3://data-bucket/quarantine/aside.jsonl"
+    run.cloud.put("quarantine/unstorable.jsonl", '{"rule": "r", "reason": "why", "valid_row": 2}')
+    unstorable = "s3://data-bucket/quarantine/unstorable.jsonl"
 
     record(run, rejected_url=rejected, set_aside_url=unstorable, job_output_url=url)
 
@@ -175,14 +175,14 @@ def test_a_line_that_is_no_items_is_named(run: DataRun, line: Any) -> None:
 def test_items_that_no_store_takes_are_rejected_by_themselves(run: DataRun) -> None:
     rejected = run.validate().rejected_url
     first = {"rule": "key-unique", "column": "id", "reason": "2 rows have the key", "valid_row": 1}
-    run.cloud.put("quarantine/aside.jsonl", json.dumps(first) + "\n")
-    url = "s3://data-bucket/quarantine/aside.jsonl"
+    run.cloud.put("quarantine/unstorable.jsonl", json.dumps(first) + "\n")
+    url = "s3://data-bucket/quarantine/unstorable.jsonl"
 
     assert record(run, rejected_url=rejected, set_aside_url=url) == ItemTotals(total=4, rejected=4)
     (error,) = results(run)[25]["errors"]  # the one valid item is the first of the batch
     assert error == {"rule": "key-unique", "column": "id", "reason": "2 rows have the key"}
 
-    run.cloud.put("quarantine/aside.jsonl", json.dumps({**first, "valid_row": 2}))
+    run.cloud.put("quarantine/unstorable.jsonl", json.dumps({**first, "valid_row": 2}))
     with pytest.raises(InvalidData, match="there is no valid row 2, only 1"):
         record(run, rejected_url=rejected, set_aside_url=url)
 

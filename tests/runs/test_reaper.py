@@ -165,7 +165,7 @@ class TestRaces:
         assert world.glue.count("BatchStopJobRun") == 0
         assert world.cloud.published() == []
 
-    def test_a_job_adopted_before_it_is_condemned_goes_on(self, world):
+    def test_a_job_adopted_before_it_is_marked_goes_on(self, world):
         world.submit()
 
         def adopt() -> None:
@@ -193,7 +193,7 @@ class TestRaces:
         assert [run["JobRunState"] for run in world.glue.runs] == ["STARTING", "STARTING"]
         assert world.cloud.published() == []
 
-    def test_a_condemned_job_is_not_adopted(self, world):
+    def test_a_job_marked_for_cancellation_is_not_adopted(self, world):
         world.submit()
         assert world.jobs.mark_for_cancellation(world.job(), "stopped")
         world.take_over()
@@ -202,7 +202,7 @@ class TestRaces:
         assert len(world.glue.runs) == 2
         assert world.job().callback_id == "callback1"
 
-    def test_a_condemned_job_that_succeeded_all_the_same_is_adopted(self, world):
+    def test_a_marked_job_that_succeeded_all_the_same_is_adopted(self, world):
         world.put_report(world.submit())
         world.jobs.mark_for_cancellation(world.job(), "stopped")
         world.glue.finish()
@@ -482,7 +482,7 @@ class TestSweep:
             world.sweep()
         assert world.glue.runs[0]["JobRunState"] == "STOPPING"
 
-    def test_runs_that_have_ended_are_not_asked_about_again(self, world):
+    def test_runs_that_have_ended_are_not_checked_again(self, world):
         world.cloud.ledger.update(RUN_ID, "RUN", {"status": "SUCCEEDED"}, ("active",))
         world.executions.clear()
         asked = []
@@ -533,7 +533,7 @@ class TestCounting:
 
 
 class FakeExecutions:
-    """The part of Lambda that tells of executions."""
+    """The part of Lambda that describes executions."""
 
     def __init__(self, **response: object) -> None:
         self.response = response

@@ -244,8 +244,8 @@ def test_of_an_array_the_share_of_items_is_tolerated(
     run: Any, rejected: int, status: RunStatus
 ) -> None:
     freeze_manifest(items=60)
-    kept = {"total": 30, "stored": 30 - rejected, "rejected": rejected, "failed": 0}
-    unit(run, "00000-000", items=kept)
+    counts = {"total": 30, "stored": 30 - rejected, "rejected": rejected, "failed": 0}
+    unit(run, "00000-000", items=counts)
     unit(run, "00000-001", items={"total": 20, "stored": 20, "rejected": 0, "failed": 0})
     # the third batch, of ten items, was never begun
 

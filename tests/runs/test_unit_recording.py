@@ -138,26 +138,26 @@ def test_of_many_broken_rules_those_with_most_rows_are_stored(
 
     send(end(), lambda_context)
 
-    kept = [finding["rows"] for finding in unit(run)["findings"]]
-    assert kept == list(range(50, 30, -1))
+    stored = [finding["rows"] for finding in unit(run)["findings"]]
+    assert stored == list(range(50, 30, -1))
 
 
 @pytest.mark.parametrize(
-    ("stage", "kept"), [("validate", True), ("store-dynamodb", True), ("clean", False)]
+    ("stage", "stored"), [("validate", True), ("store-dynamodb", True), ("clean", False)]
 )
 def test_a_failed_unit_keeps_what_this_attempt_found(
-    run: Any, lambda_context: Any, stage: str, kept: bool
+    run: Any, lambda_context: Any, stage: str, stored: bool
 ) -> None:
     put_findings(run, BROKEN)
     failure = StageFailure(stage=stage, error_type="InvalidData", message="x")
 
     send(end(UnitStatus.FAILED, failure=failure, rows=RowCounts()), lambda_context)
 
-    assert ("findings" in unit(run)) is kept
+    assert ("findings" in unit(run)) is stored
 
 
 @pytest.mark.parametrize(
-    ("more", "kept"),
+    ("more", "stored"),
     [
         pytest.param({"set_aside": 1}, ["positive", "key-unique"], id="both"),
         pytest.param(
@@ -168,7 +168,7 @@ def test_a_failed_unit_keeps_what_this_attempt_found(
     ],
 )
 def test_what_transform_has_found_unstorable_is_found_too(
-    run: Any, lambda_context: Any, more: dict[str, Any], kept: list[str]
+    run: Any, lambda_context: Any, more: dict[str, Any], stored: list[str]
 ) -> None:
     put_findings(run, BROKEN)
     unstorable = {**BROKEN, "rule": "key-unique", "rows": 1}
@@ -176,7 +176,7 @@ def test_what_transform_has_found_unstorable_is_found_too(
 
     send(end(**more), lambda_context)
 
-    assert [finding["rule"] for finding in unit(run)["findings"]] == kept
+    assert [finding["rule"] for finding in unit(run)["findings"]] == stored
     assert unit(run).get("set_aside", 0) == more.get("set_aside", 0)
 
 

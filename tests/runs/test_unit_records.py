@@ -94,7 +94,7 @@ def test_seconds_need_both_ends() -> None:
     [
         pytest.param(None, 2, ["type"], 0, (True, False), id="rejected"),
         pytest.param(None, 2, ["type", "item-size"], 1, (True, True), id="both"),
-        pytest.param(None, 1, ["item-size"], 1, (False, True), id="set aside"),
+        pytest.param(None, 1, ["item-size"], 1, (False, True), id="unstorable"),
         pytest.param("store-dynamodb", 0, ["item-size"], 1, (False, True), id="then failed"),
         pytest.param("transform", 0, ["item-size", "type"], 0, (True, True), id="too many"),
         pytest.param("validate", 0, ["type"], 0, (True, False), id="invalid"),

@@ -269,10 +269,10 @@ class TestRetryOf:
         assert summary.objects == 2
 
     def test_a_corrected_object_is_taken_as_it_is_now(self, retry: Any) -> None:
-        retry.put("landing/orders/dt=2026-11-01/a.csv", "mended content")
+        retry.put("landing/orders/dt=2026-11-01/a.csv", "corrected content")
         ask(retry, retryOf="old")
 
-        assert frozen.read_unit("data-bucket", "r1", "00000-000").size == len("mended content")
+        assert frozen.read_unit("data-bucket", "r1", "00000-000").size == len("corrected content")
 
     def test_an_object_that_is_gone_is_named(self, retry: Any) -> None:
         retry.client("s3").delete_object(

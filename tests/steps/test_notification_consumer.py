@@ -30,8 +30,8 @@ def test_what_notify_publishes_is_understood(cloud: Any, lambda_context: Any) ->
     response = handler({"Records": [record(json.dumps(sent))]}, lambda_context)
 
     assert response == {"batchItemFailures": []}
-    kept = cloud.ledger.get_item("r1", "EVENT#r1/run-started/1")
-    assert kept["message_id"] == "m-1"
+    stored = cloud.ledger.get_item("r1", "EVENT#r1/run-started/1")
+    assert stored["message_id"] == "m-1"
 
 
 @pytest.mark.usefixtures("cloud")
@@ -105,8 +105,8 @@ def test_a_message_whose_first_handling_broke_off_is_handled_again(
 def test_an_event_is_remembered_for_thirty_days(cloud: Any) -> None:
     consume(envelope(EVENT), "m-1", cloud.ledger, NOW)
 
-    kept = cloud.ledger.get_item("r1", "EVENT#r1/run-ended/1")
-    assert kept["expires_at"] == int(NOW.timestamp()) + REMEMBERED_SECONDS
+    stored = cloud.ledger.get_item("r1", "EVENT#r1/run-ended/1")
+    assert stored["expires_at"] == int(NOW.timestamp()) + REMEMBERED_SECONDS
 
 
 def test_a_bad_record_comes_again_without_its_neighbours(cloud: Any, lambda_context: Any) -> None:

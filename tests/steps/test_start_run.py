@@ -135,7 +135,7 @@ def claimed_by_a_release_of_before(cloud: Any) -> None:
 def test_a_run_that_an_earlier_release_started_is_not_started_under_another_name(
     cloud: Any, executions: Executions
 ) -> None:
-    """Its start was made, the answer lost, and the stack updated before the step was repeated."""
+    """Its start was made, the response lost, and the stack updated before the step was repeated."""
     claimed_by_a_release_of_before(cloud)
     start(cloud)
 

@@ -1,4 +1,4 @@
-"""validate: a message and its answer as they are on the wire."""
+"""validate: a message and its response as they are on the wire."""
 
 from __future__ import annotations
 

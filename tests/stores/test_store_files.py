@@ -448,7 +448,7 @@ def test_an_extra_file_that_a_later_attempt_writes_meanwhile_stays(
 def test_once_a_later_attempt_has_begun_an_earlier_one_removes_nothing_more(
     cloud: Any, clients: Clients
 ) -> None:
-    """The later one may have put the same bytes again, which no condition tells apart."""
+    """The later one may have put the same bytes again, which no condition can distinguish."""
     store(partitioned(cloud, "ab"), run_attempt=1)
     run, both = partitioned(cloud, "b"), keys(cloud)
 

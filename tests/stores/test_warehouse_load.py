@@ -244,6 +244,6 @@ def test_a_load_that_breaks_off_anywhere_leaves_nothing_and_may_come_again(
         assert warehouse.run(broken)["Status"] == "FAILED"
         assert (run.stored(), run.ledger()) == ([], [])
     warehouse.done(statements)
-    warehouse.done(statements)  # the answer to the first was lost
+    warehouse.done(statements)  # the response to the first was lost
     assert run.stored() == [row("a", "1.00", "x")]
     assert run.ledger() == [[f"run-1/{UNIT}", 1, 0, 0, 1]]

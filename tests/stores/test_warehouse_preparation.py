@@ -35,8 +35,8 @@ def made_by_hand(warehouse: LocalWarehouse, more: str = "") -> None:
 def changed(cloud: Any, warehouse: LocalWarehouse, *more: dict[str, Any]) -> WarehouseRun:
     """The next run, for which the contract has other or further columns."""
     names = {column["name"] for column in more}
-    kept = [column for column in COLUMNS if column["name"] not in names]
-    return WarehouseRun(cloud, warehouse, "run-2", dataset=sales(columns=[*kept, *more]))
+    others = [column for column in COLUMNS if column["name"] not in names]
+    return WarehouseRun(cloud, warehouse, "run-2", dataset=sales(columns=[*others, *more]))
 
 
 def refusal(run: WarehouseRun) -> str:
@@ -140,7 +140,7 @@ def test_another_key_stops_the_run_until_somebody_has_looked(
     other = WarehouseRun(cloud, warehouse, "run-2", dataset=sales(targets=targets))
     reported = refusal(other)
     assert "targets.redshift.key" in reported
-    assert "told apart by id, the contract says id, note" in reported
+    assert "merged by id, the contract says id, note" in reported
     check, _, update = reported.partition("finds nothing: ")[2].partition("; and then run: ")
     assert warehouse.rows(check) == []
     warehouse.done(update.strip().removesuffix(";"))

@@ -1,4 +1,4 @@
-"""query_plan: which transforms may be computed piece by piece, or on several processors."""
+"""row_scope: which transforms may be computed chunk by chunk, or on several processors."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def test_rows_that_the_transform_leaves_out_are_counted_apart(cloud: Any) -> Non
     assert run.set_aside()[0]["result"] == {"id": "a", "note": "2"}
 
 
-def test_a_suspicion_that_proves_wrong_sets_nothing_aside(cloud: Any) -> None:
+def test_a_suspicion_that_proves_wrong_rejects_nothing(cloud: Any) -> None:
     """A key of 1,500 letters is looked at, as it might have been 1,500 bars."""
     run = run_over(cloud, values("(repeat('k', 1500), '1')", "('a', '2')"))
     response = run.transform()

@@ -1,4 +1,4 @@
-"""validate: every format, encoding and compression; odd line ends; lines told exactly."""
+"""validate: every format, encoding and compression; odd line ends; lines reported exactly."""
 
 from __future__ import annotations
 

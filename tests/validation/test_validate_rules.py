@@ -214,7 +214,7 @@ def test_an_objects_age_is_that_of_its_newest_row_when_it_was_written(
 
 
 def test_checks_of_a_jobs_output_name_the_file_and_its_line(cloud: Any) -> None:
-    run = DataRun(cloud, dataset(columns=columns(id={"unique": True}))).lay_out("unread")
+    run = DataRun(cloud, dataset(columns=columns(id={"unique": True}))).lay_out("unreadable")
     report = {"rowsIn": 3, "rowsOut": 3, "rowsFiltered": 0, "rowsBad": 0}
     url = run.put_job_output(report, HEADER + "a,,1\nb,,1\na,,1\n")
     assert run.validate(url).rejected == 1

@@ -279,7 +279,7 @@ def test_contract_texts_with_quotes_and_braces_are_taken_as_they_are(cloud: Any)
 
 
 def test_a_job_output_is_held_against_its_report(cloud: Any) -> None:
-    run = DataRun(cloud, query="country = 'AT'").lay_out("unread")
+    run = DataRun(cloud, query="country = 'AT'").lay_out("unreadable")
     bad = json.dumps({"source": "s", "line": 3, "rule": "malformed", "reason": "r", "raw": "x"})
     report = {"rowsIn": 6, "rowsOut": 3, "rowsFiltered": 2, "rowsBad": 1, "format": "csv"}
     url = run.put_job_output(report, HEADER + "a,1,,AT\nb,-1,,AT\nc,2,,AT\n", bad + "\n")
@@ -304,7 +304,7 @@ def test_a_job_output_is_held_against_its_report(cloud: Any) -> None:
 def test_a_report_that_does_not_fit_the_output_fails_the_unit(
     cloud: Any, change: dict[str, Any], message: str
 ) -> None:
-    run = DataRun(cloud).lay_out("unread")
+    run = DataRun(cloud).lay_out("unreadable")
     report = {"rowsIn": 1, "rowsOut": 1, "rowsFiltered": 0, "rowsBad": 0, **change}
     url = run.put_job_output(report, HEADER + "a,1,,\n")
     with pytest.raises(InvalidData, match=message):
@@ -312,7 +312,7 @@ def test_a_report_that_does_not_fit_the_output_fails_the_unit(
 
 
 def test_parquet_files_of_a_spark_job_are_read_as_one(cloud: Any) -> None:
-    run = DataRun(cloud).lay_out("unread")
+    run = DataRun(cloud).lay_out("unreadable")
     report = {"rowsIn": 7, "rowsOut": 3, "rowsFiltered": 1, "rowsBad": 0, "rowsRemoved": 3}
     row = "SELECT '{}' AS id, '{}' AS amount, NULL::VARCHAR AS seen_on, 'AT' AS country"
     both = f"{row.format('a', '1.50')} UNION ALL {row.format('b', 'many')}"
@@ -324,7 +324,7 @@ def test_parquet_files_of_a_spark_job_are_read_as_one(cloud: Any) -> None:
 
 
 def test_an_output_without_rows_is_read(cloud: Any) -> None:
-    run = DataRun(cloud).lay_out("unread")
+    run = DataRun(cloud).lay_out("unreadable")
     report = {"rowsIn": 2, "rowsOut": 0, "rowsFiltered": 2, "rowsBad": 0}
     columns = "SELECT '' AS id, '' AS amount, '' AS seen_on, '' AS country LIMIT 0"
     response = run.validate(run.put_parquet_output(report, columns))
@@ -332,7 +332,7 @@ def test_an_output_without_rows_is_read(cloud: Any) -> None:
 
 
 def test_a_job_that_wrote_no_report_is_not_found(cloud: Any) -> None:
-    run = DataRun(cloud).lay_out("unread")
+    run = DataRun(cloud).lay_out("unreadable")
     with pytest.raises(NotFound, match=r"report\.json"):
         run.validate("s3://data-bucket/runs/run-1/units/00000-000/jobs/clean/1/")
 

@@ -24,7 +24,7 @@ import duckdb
 
 from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
 from clean_csv_job.options import JobError, arguments, log, split_url
-from clean_csv_job.rejects import check_lines, unread_records, write_rejects
+from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.sources import Source, format_of, open_source
 from reading_rules.casts import cast_text, filtered_out
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
@@ -125,11 +125,11 @@ def clean(
         file = equalized(file)
         source = open_source(connection, file, dataset, url)
         counts = write_rows(connection, data, source, types, query)
-    unread = unread_records(connection, file)
+    unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(connection, rejected, source, unread, url=url, encoding=encoding)
-    rows = counts.written + counts.filtered + bad - len(unread)
-    check_lines(connection, file, form, source, unread, rows=rows, url=url)
+    bad = write_rejects(connection, rejected, source, unreadable, url=url, encoding=encoding)
+    rows = counts.written + counts.filtered + bad - len(unreadable)
+    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
     return {
         "rowsIn": counts.written + counts.filtered + bad,

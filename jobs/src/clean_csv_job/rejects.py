@@ -31,7 +31,9 @@ class Rejected(NamedTuple):
     raw: str
 
 
-def unread_records(connection: duckdb.DuckDBPyConnection, file: Fetched) -> list[RejectedRecord]:
+def unreadable_records(
+    connection: duckdb.DuckDBPyConnection, file: Fetched
+) -> list[RejectedRecord]:
     """What the first scan could not read, in the file's order."""
     row = connection.execute(REJECTS_EXIST).fetchone()
     if row is None or not row[0]:
@@ -47,7 +49,7 @@ def write_rejects(
     connection: duckdb.DuckDBPyConnection,
     path: str,
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     *,
     url: str,
     encoding: str,
@@ -60,7 +62,7 @@ def write_rejects(
     """
     count = 0
     with open(path, "w", encoding="utf-8") as file:
-        for found in _rejected(connection, source, unread, encoding):
+        for found in _rejected(connection, source, unreadable, encoding):
             about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
             if found.column is not None:
                 about["column"] = found.column
@@ -75,7 +77,7 @@ def check_lines(
     file: Fetched,
     form: Mapping[str, Any],
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     *,
     rows: int,
     url: str,
@@ -83,15 +85,15 @@ def check_lines(
     """Compare the records with the file's lines, which DuckDB may pass over without a word.
 
     Args:
-        rows: every record that is not `unread`, rejected or not.
+        rows: every record that is not `unreadable`, rejected or not.
     """
     if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
         return
     lines, empty = _count_lines(file.path)
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
-    least = rows + len(unread)
+    least = rows + len(unreadable)
     if source.breaks:
-        least += sum(record.line_count - 1 for record in unread)
+        least += sum(record.line_count - 1 for record in unreadable)
         if least != lines:
             query = f"SELECT coalesce(sum({source.breaks}), 0) FROM {source.again}"
             row = connection.execute(query).fetchone()
@@ -114,18 +116,18 @@ def _count_lines(path: str) -> tuple[int, int]:
 def _rejected(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
-    unread: Sequence[RejectedRecord],
+    unreadable: Sequence[RejectedRecord],
     encoding: str,
 ) -> Iterator[Rejected]:
-    for record in unread:
+    for record in unreadable:
         reason = reason_of(record.kind, record.message, encoding)
         column = record.column(source.header)
         yield Rejected(record.line, column, reason, record.raw)
-    yield from _no_objects(connection, source, [record.line for record in unread])
+    yield from _no_objects(connection, source, [record.line for record in unreadable])
 
 
 def _no_objects(
-    connection: duckdb.DuckDBPyConnection, source: Source, unread_lines: Sequence[int]
+    connection: duckdb.DuckDBPyConnection, source: Source, unreadable_lines: Sequence[int]
 ) -> Iterator[Rejected]:
     """JSON that is no object; lines that could not be read lie between these."""
     if not source.malformed:
@@ -140,6 +142,6 @@ def _no_objects(
         if not batch:
             return
         for number, raw in batch:
-            while between < len(unread_lines) and unread_lines[between] <= number + between:
+            while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
             yield Rejected(number + between, None, NO_OBJECT, raw)

@@ -93,7 +93,7 @@ def _options(file: Fetched, *, is_first: bool) -> str:
     rejects = (
         store_rejects(has_size_limit=DUCKDB_2)
         if is_first
-        else store_rejects("unread_again", at_most=1, has_size_limit=DUCKDB_2)
+        else store_rejects("unreadable_again", at_most=1, has_size_limit=DUCKDB_2)
     )
     return f"compression = {sql_literal(file.compression)}, {rejects}"
 

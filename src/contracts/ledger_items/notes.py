@@ -26,7 +26,7 @@ class RejectedItem(LedgerItem):
 
     run_id: str
     message_id: str
-    reason: str = "no reason was kept"
+    reason: str = "no reason was recorded"
     rejected_at: str | None = None
     expires_at: int | None = None
     sent: bool = False

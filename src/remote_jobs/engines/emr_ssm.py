@@ -161,7 +161,7 @@ class EmrSsmJobs:
             raise Throttled(f"EMR cluster {cluster} took too long to list its steps")
 
     def _status_of_commands(self, commands: dict[str, RemoteJob]) -> dict[str, Response]:
-        """Answers for jobs whose steps are not known, `commands` by command id."""
+        """The status of jobs whose steps are not known, `commands` by command id."""
         responses: dict[str, Response] = {}
         lost: dict[str, Invocation] = {}
         for command_id, invocation in self._commands.invocations(commands).items():

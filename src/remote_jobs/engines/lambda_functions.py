@@ -112,8 +112,8 @@ class LambdaJobs:
     def status_of_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Response]:
         """By the clock alone: it runs until no function that was begun for it still can.
 
-        Only jobs are asked about whose end nobody has recorded, such as those of an execution that
-        was stopped.
+        Only jobs whose end nobody has recorded are checked, such as those of an execution that was
+        stopped.
         """
         return {job.job_id: self._status(job) for job in jobs}
 

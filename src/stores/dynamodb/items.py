@@ -22,7 +22,7 @@ ITEM_BYTES: Final = 400 * 1024
 KEY_BYTES: Final = 2048
 SMALLEST, LARGEST = 1e-130, 9.9e125  # magnitudes of a number
 PROBLEMS_REPORTED: Final = 5
-_KEY_CHARACTERS: Final = 80  # of a key that is told
+_KEY_CHARACTERS: Final = 80  # of a key in a message
 # What values weigh at most: dates and times are texts of that length, texts are counted apart.
 _MOST_BYTES: Final = {"string": 0, "boolean": 1, "date": 10, "timestamp": 27}
 _MOST_BYTES_OF_A_NUMBER: Final = 21
@@ -195,7 +195,7 @@ class ItemMaker:
 
 
 def refuse(problems: Iterator[str]) -> None:
-    """Tell of rows that cannot be items.
+    """Report rows that cannot be items.
 
     Raises:
         InvalidData: there are any.

@@ -30,7 +30,7 @@ class Provenance:
     """What all items of a unit have in common.
 
     Attributes:
-        execution_id: absent where nothing tells it any more.
+        execution_id: absent where it is no longer known.
     """
 
     source_key: str

@@ -45,7 +45,7 @@ def store_slice(
         memory: of the function, in MB.
         remaining: seconds until the invocation ends.
         pause: waits so many seconds.
-        now: tells the time of each put.
+        now: the clock that dates each put.
 
     Raises:
         InvalidData: rows cannot be items: over 400 KB, a key too long, a number that is none.
@@ -98,7 +98,7 @@ def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: in
 
 
 def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Iterator[str]:
-    """What transform should have kept apart: a last look before anything is written."""
+    """Rows that transform should have quarantined: a last check before anything is written."""
     where = any_of(maker.suspicious())
     for file in files:
         cursor = space.connection.execute(

@@ -19,7 +19,7 @@ from runtime.handler import RemainingTime, logger, utc_now
 from stores.dynamodb.items import Item
 
 WRITERS: Final = 16
-# Left for the batch under way, with the client's own retries, and for the answer.
+# Reserved for the batch under way, with the client's own retries, and for the response.
 RESERVED_SECONDS: Final = 120.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 20.0
@@ -53,7 +53,7 @@ class ItemWriter:
     Args:
         version: of the items (stores.versions).
         pause: waits so many seconds.
-        now: tells the time of each put.
+        now: the clock that dates each put.
     """
 
     def __init__(

@@ -104,7 +104,7 @@ class OutputBucket:
                     f"{self._url(key)} was written by attempt {found.attempt} of the run"
                 )
             condition = {"IfMatch": found.etag} if found else {"IfNoneMatch": "*"}
-        raise Conflict(f"{self._url(key)} kept changing while it was being written")
+        raise Conflict(f"{self._url(key)} changed again and again")
 
     def remove(self, key: str) -> None:
         """Remove an object unless a later attempt has put it, also in this moment."""

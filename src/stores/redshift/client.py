@@ -74,12 +74,12 @@ class WarehouseClient:
         return cls(clients.client("redshift-data"), settings.warehouse, name)
 
     def rows(self, sql: str) -> list[Row]:
-        """What a query answers, by column name.
+        """A query's rows, by column name.
 
         Raises:
             StatementFailed: the warehouse refused it.
             Conflict: it refused it for now: the same may succeed later.
-            TransientFailure: no answer in time.
+            TransientFailure: no response in time.
         """
         statement = self._submit(self._client.execute_statement, Sql=sql)
         found: list[Row] = []
@@ -99,7 +99,7 @@ class WarehouseClient:
         Raises:
             StatementFailed: the warehouse refused one; nothing has changed.
             Conflict: likewise, but the same may succeed later.
-            TransientFailure: no answer in time.
+            TransientFailure: no response in time.
         """
         self._submit(self._client.batch_execute_statement, Sqls=list(statements))
 
@@ -128,7 +128,7 @@ class WarehouseClient:
                 raise (Conflict if passes_by_itself(error) else StatementFailed)(error)
             if waited >= PATIENCE_SECONDS:
                 raise TransientFailure(
-                    f"the warehouse {self._warehouse.name} has not answered for"
+                    f"the warehouse {self._warehouse.name} has not finished within"
                     f" {PATIENCE_SECONDS:.0f} s (statement {statement})"
                 )
             self._pause(pause)

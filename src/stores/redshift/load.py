@@ -12,9 +12,9 @@
     INSERT      the row of the load ledger, with the counts, unless it is there
 
 So the same batch may be submitted at any time: a repeat finds its ledger row and changes nothing.
-Where a run was taken over and a job answered otherwise than before, the unit has other rows: their
-load is another one (by the digest of its files), and replaces the rows of the first as DynamoDB's
-puts do. The first one's batch, should it come late, finds a later attempt's row.
+When a run is taken over and a job writes other rows than before, their load is another one (by the
+digest of its files) and replaces the rows of the first, as DynamoDB's puts do. If the batch of the
+first one comes late, it finds a later attempt's row.
 The lock is on `pipeline_tables`, so that readers of the target never wait. Tables are made before,
 by prepare-warehouse: a transaction that begins with a CREATE TABLE would have its snapshot from
 before the lock.
@@ -93,7 +93,7 @@ class Load:
 
 
 def copy_manifest(bucket: str, parts: Sequence[Part]) -> dict[str, Any]:
-    """The document that COPY reads; columnar files must tell their length."""
+    """The document that COPY reads; of columnar files it needs the length."""
     return {
         "entries": [
             {

@@ -85,13 +85,13 @@ def _wanted(client: WarehouseClient, own: Sequence[Table], snapshot: DatasetSnap
     """The statements that are needed now.
 
     Raises:
-        InvalidDataset: statements would not do.
-        NotConfigured: the warehouse does not tell what there is.
+        InvalidDataset: the tables differ in a way that no statement can fix.
+        NotConfigured: the warehouse refuses to list its tables.
     """
     try:
         return _compared(client, own, snapshot)
     except StatementFailed as error:
-        raise NotConfigured(f"the warehouse does not tell which tables it has: {error}") from error
+        raise NotConfigured(f"the warehouse refuses to list its tables: {error}") from error
 
 
 def _compared(

@@ -1,4 +1,4 @@
-"""What the warehouse is told of a run: its own row, and one for each of its units and jobs.
+"""What the warehouse stores of a run: one row for it, and one for each of its units and jobs.
 
 Units and jobs may be 100,000 and more, so they go by a file each (JSON lines, gzip) that COPY
 reads. All of it is one transaction which replaces what an earlier attempt of the run left, and
@@ -158,7 +158,7 @@ def _shortened(error: str | None) -> str | None:
 
 
 def _write(bucket: str, key: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows as JSON lines; answers how many there were."""
+    """Write rows as JSON lines; returns how many there were."""
     with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as file:
         # The same rows make the same bytes: no time and no name in the header.
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
@@ -170,7 +170,7 @@ def _write(bucket: str, key: str, rows: Iterable[Mapping[str, Any]]) -> int:
 
 def _lines(write: Callable[[bytes], object], rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007 -- the last number is the answer
+    for count, row in enumerate(rows, 1):  # noqa: B007 -- the last number is the count
         known = {name: value for name, value in row.items() if value is not None}
         write(json.dumps(known, ensure_ascii=False).encode() + b"\n")
     return count

@@ -137,7 +137,7 @@ def changes(
 
 
 def key_problem(target: RedshiftTarget, keys: Sequence[str]) -> Problem | None:
-    """Rows were told apart by another key so far: merging by the new one would be a guess.
+    """The table's rows were merged by another key so far: merging by the new one would be a guess.
 
     Args:
         keys: what the pipeline knows of the table's key; none: nothing.
@@ -150,7 +150,7 @@ def key_problem(target: RedshiftTarget, keys: Sequence[str]) -> Problem | None:
     names = ", ".join(identifier(name) for name in target.key)
     return Problem(
         "targets.redshift.key",
-        f"the rows of {target.table} are told apart by {reported}, the contract says {wanted}; take"
+        f"the rows of {target.table} are merged by {reported}, the contract says {wanted}; take"
         " another table, or see that this finds nothing:"
         f' SELECT "index", {names}, COUNT(*) FROM {table} GROUP BY "index", {names}'
         " HAVING COUNT(*) > 1; and then run:"
@@ -160,7 +160,7 @@ def key_problem(target: RedshiftTarget, keys: Sequence[str]) -> Problem | None:
 
 
 def register(target: RedshiftTarget, dataset_name: str) -> str:
-    """Keep the table's key, unless it is kept."""
+    """Record the table's key, unless one is recorded."""
     name = literal(table_name(target.table))
     key = literal(", ".join(target.key))
     return (

@@ -16,7 +16,7 @@ FROM (
       "field-2" AS "text-country"
     FROM (
       SELECT *, row_number() OVER () AS "row-number"
-      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', columns = {'field-0': 'VARCHAR', 'field-1': 'VARCHAR', 'field-2': 'VARCHAR', 'field-3': 'VARCHAR'}, nullstr = '', new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unread', rejects_scan = 'unread_scan', rejects_line_size_limit = 2000000)
+      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', columns = {'field-0': 'VARCHAR', 'field-1': 'VARCHAR', 'field-2': 'VARCHAR', 'field-3': 'VARCHAR'}, nullstr = '', new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unreadable', rejects_scan = 'unreadable_scan', rejects_line_size_limit = 2000000)
     )
   )
 )

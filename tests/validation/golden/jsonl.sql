@@ -18,7 +18,7 @@ FROM (
       SELECT *, CASE WHEN ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN NULL WHEN regexp_matches("json-line", '[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0') THEN list_transform(list_zip(json_type("json-line", ['/id', '/n', '/country']), json_extract_string("json-line", ['/id', '/n', '/country']), json_extract_string(replace(replace(replace(regexp_replace("json-line", '("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)', '\1\x02\2\x03', 'g'), '\x02\x03', ''), '\x02', '"'), '\x03', '"'), ['/id', '/n', '/country'])), lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN found[3] ELSE found[2] END) ELSE json_extract_string("json-line", ['/id', '/n', '/country']) END AS "json-values"
       FROM (
       SELECT *, row_number() OVER () AS "row-number"
-      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'json-line': 'VARCHAR'}, new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unread', rejects_scan = 'unread_scan', rejects_line_size_limit = 2000000)
+      FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'json-line': 'VARCHAR'}, new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unreadable', rejects_scan = 'unreadable_scan', rejects_line_size_limit = 2000000)
     )
     )
   )

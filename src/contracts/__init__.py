@@ -1,1 +1,1 @@
-"""The words every part of the pipeline shares. Imports nothing else of this project."""
+"""Types and names that all parts of the pipeline share. Imports nothing else of this project."""

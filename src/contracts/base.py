@@ -1,4 +1,4 @@
-"""How values that cross a function boundary are written: camelCase JSON, frozen, without nulls."""
+"""Base of the values that cross a function boundary: frozen, camelCase JSON, no nulls."""
 
 from __future__ import annotations
 

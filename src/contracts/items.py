@@ -22,7 +22,7 @@ def is_array(request: RunRequest, dataset: Dataset) -> bool:
     """Whether `inputUrl` names a JSON array, decided without reading the object.
 
     By the request (`itemsPerBatch`), else by the contract's format, else by the key's ending; a
-    contract of JSON lines keeps to its lines, however its objects are called.
+    contract of JSON lines always means lines, whatever the key's ending.
     """
     if request.input_url is None:
         return False
@@ -73,9 +73,9 @@ def array_of(request: RunRequest, dataset: Dataset) -> ItemArray:
 def for_batches(dataset: Dataset) -> Dataset:
     """The contract as it applies to a batch.
 
-    One bad item is no reason to refuse its neighbours: what would fail an object rejects the item,
-    and there is no limit of rejected ones but the run's tolerance. How many rows there may be is
-    asked of the whole array.
+    One bad item must not fail the others of its batch: what would fail an object only rejects the
+    item, and the run's tolerance is the only limit of rejected items. The limits on the number of
+    rows apply to the whole array.
     """
     limits = dataset.limits.model_copy(update={"rejected_percentage": 100.0})
     return dataset.model_copy(

@@ -48,10 +48,10 @@ class JobState(StrEnum):
 class ErrorCode(StrEnum):
     """What the error of a job means for its next try.
 
-    PASSES: the same job may succeed later, with nothing changed by a person.
+    PASSES: transient: the same job may succeed later.
     PERMANENT: it fails every time.
-    UNKNOWN: neither is known.
-    NOT_INVOKED: Lambda refused to invoke the job's function, and will again.
+    UNKNOWN: it may be either.
+    NOT_INVOKED: Lambda refused to invoke the job's function; a retry would be refused, too.
     """
 
     PASSES = "PASSES"
@@ -61,7 +61,7 @@ class ErrorCode(StrEnum):
 
 
 class JobKey(Contract):
-    """What makes a job one and the same however often it is asked for.
+    """Identifies a job: submitting the same key again returns the same job.
 
     Attributes:
         run_id, unit_id: whose job; `layout.RUN_UNIT` as unit for a job of the whole run.
@@ -91,7 +91,7 @@ class FunctionCall(Contract):
 
 
 class JobEnd(Contract):
-    """What became of a job that the orchestrator invoked; the next step call records it.
+    """How a job ended that the orchestrator invoked; the next step call records it.
 
     Attributes:
         error: error type and message, for FAILED and TIMED_OUT.
@@ -108,7 +108,7 @@ class JobStatus(Contract):
     """A job's state: what submit-job, check-job, cancel-job and the callback return.
 
     Attributes:
-        job_id: ours: timestamp and unique part, e.g. `20261120T081500Z-3f9c2a1b`.
+        job_id: the pipeline's id: timestamp and unique part, e.g. `20261120T081500Z-3f9c2a1b`.
         service_id: the service's own id of it (Glue JobRunId, EMR step id, …), once known.
         state: see JobState.
         output_url: the prefix its outputs lie under.
@@ -139,7 +139,7 @@ class JobStatus(Contract):
 
 
 def job_attempt(run_attempt: int, retry: int) -> int:
-    """The attempt number of a job: unique over retries and over takings-over of its run.
+    """The attempt number of a job: unique over its retries and over takeovers of its run.
 
     Args:
         run_attempt: which claim of the run this is, from 1.

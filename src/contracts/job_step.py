@@ -44,7 +44,7 @@ _PLAIN_KEY: Final[JsonDict] = {"not": {"pattern": r"(^|/)\.{0,2}(/|$)"}}
 
 
 class JobStep(StrictContract):
-    """One link of the job chain.
+    """One step of the job chain.
 
     Attributes:
         stage: its name in the trace, unique in the chain.

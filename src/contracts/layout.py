@@ -1,4 +1,4 @@
-"""Where everything of a run lies in S3. Every key is derived, so a repeat overwrites itself.
+"""The S3 keys of everything that a run writes. All are derived, so a repeat overwrites itself.
 
 data bucket   runs/<run_id>/dataset.json                      the contract as this run read it
               runs/<run_id>/manifest/summary.json             count, bytes, parts
@@ -17,7 +17,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/units/RUN/load.json               statements of the run's own rows
               runs/<run_id>/warehouse/<attempt>/units.jsonl.gz   for pipeline_units; also jobs
               runs/<run_id>/items/batches/0000025.jsonl       of an array: items 25 and following
-              runs/<run_id>/items/results/0000031.json        what came of item 31
+              runs/<run_id>/items/results/0000031.json        result of item 31
               runs/<run_id>/resent/<digest>.csv               corrected rows, sent by a person
               runs/<run_id>/published/<attempt>/<run>-00000.jsonl   lines of an output manifest
               runs/<run_id>/results.json
@@ -107,12 +107,12 @@ def copy_manifest_key(run_id: str, unit: str, digest: str) -> str:
 
 
 def files_planned_key(run_id: str, unit: str) -> str:
-    """Which keys a unit's files have or had; written before the first of them."""
+    """The keys that a unit's files have or had; written before the first file."""
     return f"{unit_prefix(run_id, unit)}files-planned.json"
 
 
 def files_records_prefix(run_id: str) -> str:
-    """Under which each unit records its files in the output bucket, once they are there."""
+    """Prefix of the records of units' files; each is written once its files are there."""
     return f"runs/{run_id}/files/"
 
 
@@ -169,7 +169,7 @@ def publish_page_key(run_id: str, run_attempt: int, of_run: str, page: int) -> s
 
 
 def published_prefix(range_id: str) -> str:
-    """Under which each run over a range leaves its mark once its output manifest is there."""
+    """Prefix of the markers that runs over a range write after their output manifests."""
     return f"published/{range_id}/"
 
 
@@ -197,12 +197,12 @@ def quarantine_key(dataset_name: str, run_id: str, unit: str) -> str:
 
 
 def transform_quarantine_key(dataset_name: str, run_id: str, unit: str) -> str:
-    """Beside validate's, so that each of the two may be repeated by itself."""
+    """Separate from validate's, so that either step may be repeated on its own."""
     return f"{quarantine_prefix(dataset_name, run_id)}{unit}-transform.jsonl"
 
 
 def quarantine_prefix(dataset_name: str, run_id: str) -> str:
-    """Under which lie the objects of all units of a run; each name begins with the unit's id."""
+    """Prefix of the quarantined objects of a run; each name begins with its unit's id."""
     return f"quarantine/{dataset_name}/{run_id}/"
 
 

@@ -72,12 +72,12 @@ class ManifestSummary(Contract):
 
 
 def units_per_shard(operations_per_unit: int) -> int:
-    """How many units one execution may hold without coming near its 3,000 operations."""
+    """How many units fit into one execution, with its 3,000 operations."""
     return max(1, min(UNITS_PER_SHARD_AT_MOST, OPERATIONS_PLANNED // operations_per_unit))
 
 
 def left_out(hidden: int) -> str:
-    """What is to be said of objects that were left out as hidden."""
+    """The sentence about objects that were left out as hidden."""
     objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
     return (
         f"{objects} left out (a part of the key below the prefix begins with _ or .; the contract's"

@@ -7,7 +7,7 @@ One record for each unit, in the data bucket, written once all of its files are 
      "files": [{"key", "rows", "bytes", "partition": {column: value or null}}]}
 
 Files come before the other targets. So a unit that failed later, or whose run was stopped, may have
-a record as well: whether a unit is stored says the ledger alone.
+a record as well: only the ledger says whether a unit is stored.
 """
 
 from __future__ import annotations

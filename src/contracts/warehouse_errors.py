@@ -1,7 +1,7 @@
-"""What the warehouse's errors mean: passing by themselves, or there to stay. Pure.
+"""Which errors of the warehouse are transient and which are permanent. Pure.
 
-The Data API gives a failed statement's error as text only, so the texts are matched. What passes by
-itself is looked for first: trying once too often does no harm, as everything is one transaction.
+The Data API reports a failed statement's error as text only, so the texts are matched. Transient
+patterns come first: a retry too many does no harm, as everything is one transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from contracts.job import ErrorCode
 
-# A statement that guards a load fails over a text with one of these codes.
+# Statements that guard a load fail on purpose, with a text that holds one of these codes.
 ROWS_MISSING: Final = "PIPELINE-ROWS-MISSING"
 LATER_ATTEMPT: Final = "PIPELINE-LATER-ATTEMPT"
 

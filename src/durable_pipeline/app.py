@@ -1,7 +1,8 @@
-"""The entry points: the SQS-triggered function and its long-running twin, one code.
+"""The entry points of the two orchestrator functions, which share their code.
 
-`handle_messages` takes an SQS batch, or a single run request (a direct invocation).
-`handle_run` takes what start-run sends, one shard of a large run, or a single run request.
+`handle_messages` is triggered by SQS: it takes a batch of messages, or a single run request when it
+is invoked directly. `handle_run` is the long-running function: it takes what start-run sends, one
+shard of a large run, or a single run request.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def settings() -> Settings:
 
 
 def use_settings(chosen: Settings) -> None:
-    """Give the handlers settings that are not read from the environment, as tests do."""
+    """Replace the settings from the environment; for tests."""
     global _settings
     _settings = chosen
 
@@ -102,7 +103,7 @@ def _run(
     """Prepare and execute one run.
 
     Args:
-        shards: this function may hold a long run; else such a run is handed over.
+        shards: this function may execute a long run itself; otherwise it hands it over.
     """
     prepared = pipeline.prepare(request, handed_over_by)
     run_id = prepared.run_id or request.run_id

@@ -1,4 +1,4 @@
-"""A batch of SQS records: each its own run, none taking its neighbours along."""
+"""A batch of SQS records: one run per record; a failure of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Record:
 
 
 class Batch:
-    """The records of one execution: they share its 15 minutes, so what is too long is handed over.
+    """The records of one execution. They share its 15 minutes, so long runs are handed over.
 
     First every record is prepared, then long runs are handed to the long-running function, then
     the short ones are executed one after another.
@@ -49,11 +49,11 @@ class Batch:
         self.failed: list[str] = []
 
     def process(self, records: Sequence[Record]) -> dict[str, Any]:
-        """Take every record as far as it goes.
+        """Process every record.
 
         Returns:
-            `{"batchItemFailures": […]}`: the messages that go back to the queue, because sending
-            them again can help. Refused ones are on the dead-letter queue, with their reason.
+            `{"batchItemFailures": […]}`: the messages that go back to the queue, as another try
+            may succeed. Refused messages are on the dead-letter queue, with the reason.
         """
         seconds = 0
         here: list[tuple[Record, Plan]] = []
@@ -76,7 +76,7 @@ class Batch:
             except InvalidRequest as error:
                 self._reject(record, str(error), claimed_run_id(record.body))
                 continue
-            except Exception as error:  # ours to fix; but its neighbours must not pay for it
+            except Exception as error:  # a bug of ours; the other records must still run
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None:
@@ -131,7 +131,7 @@ class Batch:
             return
         non_retryable = result.items is not None and not result.units.failed
         if non_retryable and result.files_error is None:
-            # Every batch is stored, but too many items were rejected: they would be again.
+            # Every batch is stored, but too many items were rejected; a repeat would do the same.
             self._reject(record, result.reason or "too many items rejected", plan.request.run_id)
         else:
             self.failed.append(record.message_id)
@@ -146,7 +146,7 @@ class Batch:
             steps.reject_message(
                 message_id=record.message_id, body=body, reason=reason, run_id=run_id
             )
-        except StageFailed as failed:  # not lost: the queue's own redrive keeps it
+        except StageFailed as failed:  # not lost: after its last receive the queue redrives it
             self._failed(record, run_id, failed)
 
     def _failed(self, record: Record, run_id: str | None, error: Exception) -> None:
@@ -163,7 +163,7 @@ class Batch:
 
 
 def _cut(text: str, limit: int) -> str:
-    """The longest beginning of a text that is at most so many bytes as JSON."""
+    """Shorten a text so that it takes at most `limit` bytes as JSON."""
     if len(json.dumps(text)) <= limit:
         return text
     fitting, size = 0, len(json.dumps("…"))

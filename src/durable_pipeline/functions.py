@@ -1,4 +1,4 @@
-"""Invoke the function of a job: one durable operation, and what its end means for the job."""
+"""Run a job of engine `lambda`: invoke its function and map the result to the job's state."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from durable_pipeline.policies import error_name, retry_invocation
 INVOKE_FUNCTION: Final = "invoke-function"
 ERROR_CHARACTERS: Final = 2000
 STACK_CHARACTERS: Final = 1000
-# Lambda's own: the function's time limit. AWS Lambda Developer Guide, "Troubleshoot invocation
-# issues in Lambda": "Task timed out after N seconds"; the second is that of a durable function.
+# Lambda's errors for a function that reached its time limit. AWS Lambda Developer Guide,
+# "Troubleshoot invocation issues in Lambda": "Task timed out after N seconds"; the second is that
+# of a durable function.
 _TIMED_OUT: Final = frozenset({"Sandbox.Timedout", "ChainedInvoke.Timeout"})
 _TIMED_OUT_WORDS: Final = "Task timed out after "
-# Lambda refused the invocation itself, and will again.
+# Lambda refused the invocation itself; a retry would be refused, too.
 _REFUSED: Final = frozenset(
     {"ResourceNotFoundException", "AccessDeniedException", "InvalidParameterValueException"}
 )
@@ -30,7 +31,7 @@ _REFUSED: Final = frozenset(
 
 @dataclass(frozen=True)
 class Invoked:
-    """What came of an invocation.
+    """The result of an invocation.
 
     Attributes:
         error_code: NOT_INVOKED, where Lambda refused the invocation itself.
@@ -61,9 +62,9 @@ class UnrecordedEnds:
 def invoke_function(
     context: DurableContext, key: JobKey, call: FunctionCall, timeout_seconds: int
 ) -> Invoked:
-    """Invoke the function once, waiting for a place where Lambda throttles it; never raises for it.
+    """Invoke the function once, retrying only while Lambda throttles it; never raises its errors.
 
-    What the function returns is not looked at: like any job it leaves its output in S3.
+    The function's return value is ignored: like any job, it writes its output to S3.
     """
 
     def invoke(retry_context: Any, _attempt: int) -> Any:
@@ -80,7 +81,7 @@ def invoke_function(
 
 
 def could_be_invoked(status: JobStatus) -> bool:
-    """Whether the function itself failed, and not its invocation."""
+    """False if Lambda refused the invocation, so the function never ran."""
     return status.error_code != ErrorCode.NOT_INVOKED
 
 

@@ -40,7 +40,7 @@ _WHAT_WOULD_BE_RIGHT: Final = {
 
 
 def parse_message(body: str, default_run_id: str) -> RunRequest | None:
-    """The run request that a message body stands for.
+    """Parse a message body into a run request.
 
     Accepted: a run request; an S3 notification or an EventBridge `Object Created` event of one
     uploaded object; `{"data_source": "…", "processing_type": "…"}`, which names an object as
@@ -53,7 +53,7 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
             S3 identifies names itself: its event may come twice, in messages of two ids.
 
     Returns:
-        The request, or None for what asks for nothing: the test message that S3 sends when a
+        The request, or None for messages without work: the test message that S3 sends when a
         notification is set up, and the empty object by which a console makes a folder.
 
     Raises:
@@ -111,7 +111,7 @@ def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _normalised(message: dict[str, Any]) -> dict[str, Any]:
-    """Short forms as fields of a run request; a run request as it is."""
+    """Translate short forms into fields of a run request; return a run request unchanged."""
     if "Records" in message:
         return _from_s3_notification(message["Records"])
     if _is_upload(message):
@@ -167,7 +167,7 @@ def _from_s3_object(detail: Any, path: str, *, url_encoded: bool) -> dict[str, A
 
 
 def _write_of(described: dict[str, Any]) -> str | None:
-    """What distinguishes two writings of a key, in the spelling of either kind of message."""
+    """What distinguishes two uploads of one key, whichever kind of message reports them."""
     names = ("sequencer", "version-id", "versionId", "etag", "eTag")
     return next((str(described[name]) for name in names if described.get(name)), None)
 
@@ -223,7 +223,7 @@ def _problem(item: ErrorDetails, sent_as: dict[str, str]) -> Problem:
 
 
 def _problems_between_fields(fields: dict[str, Any]) -> list[Problem]:
-    """What the model could not look at because single fields were wrong already."""
+    """Checks between fields, which the model skips when single fields are wrong."""
     if "startDateTime" not in fields and "inputUrl" not in fields:
         return [Problem("startDateTime", "is required (or inputUrl, to name one object)")]
     try:

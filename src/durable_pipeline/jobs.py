@@ -1,9 +1,10 @@
 """Submit a job and await it: two durable operations, however long it runs.
 
 `create_callback` first, then `submit-job` carries the callback id into the ledger. The job watcher
-completes the callback when the job has ended and heartbeats it while the job runs. No sign of life
-in time, or the deadline passed: the orchestrator calls `check-job`, which also registers a new
-callback, so a dead watcher costs two operations per (growing) heartbeat interval and loses no job.
+completes the callback when the job has ended and heartbeats it while the job runs. If heartbeats
+stop or the deadline passes, the orchestrator calls `check-job`, which also registers a new
+callback. So a dead watcher costs two operations per (growing) heartbeat interval, and no job is
+lost.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class Job:
 
     Attributes:
         unit: whose it is; of a job of the whole run, the unit `layout.RUN_UNIT`.
-        attempts: how often a job that FAILED is tried in all, each time as a new job.
+        attempts: tries in all if the job FAILED, each of them a new job.
         backoff: waits between the tries; absent: none.
         timeout_seconds: deadline of each try.
         input_url: the previous job's output; absent: the unit's own object.
-        tries: how often a job that FAILED so is tried in all; at most `attempts`.
+        tries: tries in all by the status of the failed job; at most `attempts`.
         ends: ends of invoked jobs that the next submission records.
     """
 
@@ -75,7 +76,7 @@ def run_job(
 
     Raises:
         StageFailed: the job did not succeed; error types JobFailed, JobCancelled, JobTimedOut, or
-            that of the step that could not submit, ask about or cancel it.
+            that of the step that could not submit, check or cancel it.
     """
     for retry in range(1, job.attempts + 1):
         try:
@@ -113,7 +114,7 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
         try:
             return JobStatus.from_json(callback.result())
         except CallbackTimeoutError:  # silence or deadline: the service decides which
-            # Seldom enough to cost little, often enough to notice the deadline.
+            # A growing interval: few operations for long jobs, but the deadline is noticed in time.
             longest = max(steps.settings.heartbeat_seconds, job.timeout_seconds // 8)
             heartbeat = min(2 * heartbeat, longest, LONGEST_HEARTBEAT_SECONDS)
             callback = _create_callback(steps, job, heartbeat)
@@ -122,7 +123,7 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
             except StageFailed as failed:
                 if failed.error_type not in PASSING:
                     return _given_up(steps, key, failed)
-                continue  # the job runs on whether we can ask or not: look again, later
+                continue  # the job goes on even if it cannot be checked now: try again later
             if status.overdue and not status.state.ended:
                 reason = f"still running at its deadline of {job.timeout_seconds} s"
                 try:
@@ -135,7 +136,7 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
 
 
 def _submit_and_invoke(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
-    """A job that the orchestrator runs by a chained invoke: again two operations, no callback."""
+    """Run a job by a chained invoke: also two operations, without a callback."""
     key = job.key(retry)
     execution_arn = steps.context.execution_context.durable_execution_arn
     try:
@@ -170,12 +171,12 @@ def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobSta
 
 
 def _given_up(steps: BoundSteps, key: JobKey, failed: StageFailed) -> JobStatus:
-    """Have a job stopped that this stage cannot follow any more; as it ended, if it has succeeded.
+    """Cancel a job that this stage can no longer follow; returns its status if it has succeeded.
 
     Raises:
-        StageFailed: as the stage had failed, with what is known of the job.
+        StageFailed: the stage's own failure, with what is known of the job.
     """
-    if failed.error_type == "OwnershipLost":  # it is another's by now
+    if failed.error_type == "OwnershipLost":  # another execution owns it now
         raise failed
     try:
         reason = f"{failed.stage} failed: {failed.message}"[:500]

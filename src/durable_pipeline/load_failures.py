@@ -9,7 +9,7 @@ from contracts.job import ErrorCode
 from contracts.warehouse_errors import error_code
 from durable_pipeline.policies import LOAD_AGAIN, PERMANENT, UNKNOWN, Policy
 
-# As it was decided before flow 2; never changed, as histories of then are replayed with it.
+# The rule of flow 1. Never change it: histories recorded then are replayed with it.
 _PERMANENT_OF_FLOW_1: Final = re.compile(
     r"Load into table|incompatible Parquet schema|Unmatched number of columns|Value too long"
     r"|String length exceeds|(value|integer|bigint|numeric|date|timestamp)\b.* out of range"
@@ -21,7 +21,7 @@ _PERMANENT_OF_FLOW_1: Final = re.compile(
 
 
 def load_attempts(error: str, code: str | None = None) -> int:
-    """How often a load that failed so is tried in all, the first try included.
+    """Tries in all for a load that failed with this error, the first included.
 
     Args:
         error: of the Data API's DescribeStatement, or our own words for it.
@@ -29,14 +29,13 @@ def load_attempts(error: str, code: str | None = None) -> int:
             error is looked at here.
 
     Returns:
-        As many as LOAD_AGAIN for what passes by itself, 1 for what fails every time, a few for what
-        is not known.
+        LOAD_AGAIN.attempts for transient errors, 1 for permanent ones, a few for unknown ones.
     """
     policies: dict[str, Policy] = {ErrorCode.PASSES: LOAD_AGAIN, ErrorCode.PERMANENT: PERMANENT}
     return policies.get(code or error_code(error), UNKNOWN).attempts
 
 
 def load_attempts_of_flow_1(error: str) -> int:
-    """How often it was tried in runs whose recorded LoadedDataset has no later flow."""
+    """The same by the rule of flow 1, for runs whose recorded LoadedDataset has it."""
     permanent = _PERMANENT_OF_FLOW_1.search(error)
     return (PERMANENT if permanent else LOAD_AGAIN).attempts

@@ -105,8 +105,8 @@ class Pipeline:
     def execute(self, plan: Plan) -> RunResult:
         """Process every pending unit, then record and announce the run.
 
-        Whatever becomes of single units or shards, the run comes to its end in the ledger: a unit
-        without an outcome counts as failed there.
+        The run always ends in the ledger, even if units or shards fail: a unit without an outcome
+        counts as failed.
 
         Raises:
             StageFailed: the run's outcome could not be recorded, or another execution holds it.
@@ -127,7 +127,7 @@ class Pipeline:
             self._unrecorded("shard", f"{shard}: {error}", plan)
 
     def execute_shard(self, plan: Plan, shard: int) -> None:
-        """Process the pending units of one shard, side by side as far as the request allows."""
+        """Process the pending units of one shard, as many in parallel as the request allows."""
         manifest = plan.manifest
         if shard > 0:
             manifest = self._list_urls(plan.request, plan.claim, plan.dataset, shard)
@@ -140,7 +140,7 @@ class Pipeline:
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=plan.concurrency,
-            # Every unit runs, whatever becomes of the others.
+            # Every unit runs, even if others fail.
             completion_config=CompletionConfig(tolerated_failure_percentage=100),
             item_namer=lambda unit_id, _index: f"unit-{unit_id}",
         )
@@ -183,7 +183,8 @@ class Pipeline:
         """Publish the run's files, record its outcome (by its units unless given), announce it.
 
         Args:
-            retried: the dataset of a retry without units; what it retries may be unpublished.
+            retried: the dataset, for a retry that has no units to run: the files of the run it
+                retries may still be unpublished.
         """
         record = RecordRun(
             request=request,
@@ -209,7 +210,7 @@ class Pipeline:
         again = record.model_copy(update={"warehouse_error": why})
         try:
             return self.steps.call(Steps.record_run, again).result
-        except StageFailed as failed:  # the notification says it all the same
+        except StageFailed as failed:  # the notification reports it anyway
             self.context.logger.error(
                 "missing warehouse rows not recorded",
                 extra={"run_id": record.request.run_id, "error": str(failed)},
@@ -238,7 +239,9 @@ class Pipeline:
                 run_attempt=claim.run_attempt,
                 result=result,
             )
-        except StageFailed as failed:  # the ledger has the outcome, and a notification changes none
+        except (
+            StageFailed
+        ) as failed:  # the ledger has the outcome; a lost notification does not change it
             self.context.logger.error(
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},

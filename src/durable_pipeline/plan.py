@@ -1,4 +1,4 @@
-"""A run between its preparation and its execution, as child contexts and shards hand it on."""
+"""What preparing a run returns: the plan that execution and shards start from."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ class Plan(Contract):
 
     @property
     def seconds(self) -> int:
-        """The declared time that the pending units take."""
+        """Expected seconds for the pending units, by the contract's `limits.unitSeconds`."""
         pending = len(self.manifest.pending_positions())
         return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
 
     def is_long(self, short_run_seconds: int, seconds_taken: int = 0) -> bool:
-        """Too long for the SQS-triggered function's 15 minutes, or to be taken so by the request.
+        """Whether the run needs the long-running function.
 
-        A run of several shards is, and one that ran out of time there before.
+        True if it is too long for the SQS-triggered function's 15 minutes, has several shards,
+        timed out there before, or if the request says so (`detached`).
 
         Args:
-            short_run_seconds: declared work that the function takes on.
-            seconds_taken: of them, those that other runs of the execution take.
+            short_run_seconds: how much expected work one execution accepts.
+            seconds_taken: how much of it other runs of the execution have taken.
         """
         if len(self.manifest.shard_sizes) > 1 or self.claim.previous_timed_out:
             return True
@@ -64,13 +65,13 @@ class Shard(Contract):
 
 
 class Prepared(Contract):
-    """What came of preparing a run: exactly one of the first four.
+    """The result of preparing a run: exactly one of the first four is set.
 
     Attributes:
         plan: it can be executed.
         result: it has ended already (SKIPPED, or FAILED before its units).
-        standing: another execution holds it, or it has succeeded before: nothing to do.
-        refused: why the same message can never run.
+        standing: nothing to do, and why: another execution holds it, or it has succeeded before.
+        refused: why this message can never run.
         run_id: the id that was drawn for it; absent where its request names one.
     """
 

@@ -42,8 +42,8 @@ def patient(timeout_seconds: int, first_delay: float) -> Policy:
     """Waits for something as long as a job may take.
 
     Only the job's own deadline ends its waiting for a place: submit_job returns TIMED_OUT past it.
-    So this outlasts the deadline whatever the dice say, and looks often enough to notice it: every
-    eighth of the time, at most every hour. Seven days take 220 calls on average.
+    So the calls outlast the deadline whatever the jitter, and are frequent enough to notice it: one
+    every eighth of the time, at least one an hour. Seven days take 220 calls on average.
     """
     longest = min(3600.0, max(15.0, timeout_seconds / 8))
     ramp = 1 + math.ceil(math.log2(longest / first_delay))  # calls until the delay is the longest
@@ -90,7 +90,7 @@ POLICIES: Final = {
 THROTTLED_BY_LAMBDA: Final = frozenset(
     {"TooManyRequestsException", "Lambda.TooManyRequestsException"}
 )
-# What passes by itself, sooner or later.
+# Transient: these pass by themselves.
 PASSING: Final = frozenset(
     {
         "Throttled",
@@ -104,7 +104,7 @@ PASSING: Final = frozenset(
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
 # How often, load_failures says by its error.
 LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
-# Sending the same message again cannot help: it goes to the dead-letter queue with its reason.
+# Retrying the same message cannot help: it goes to the dead-letter queue with the reason.
 REFUSED: Final = frozenset(
     {
         "InvalidInput",
@@ -134,7 +134,7 @@ def policy_for(error_type: str) -> Policy:
 def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
     """Whether and when a step that failed is called again.
 
-    Only a step's own failure is retried; any other exception (a broken replay above all) passes.
+    Only a step's own failure is retried. Other exceptions are not, above all a broken replay.
     """
     if not isinstance(error, InvokeError):
         return RetryDecision.no_retry()
@@ -142,7 +142,7 @@ def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
 
 
 def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDecision]:
-    """As `retry_step`, where the end is a job's deadline: no passing error gives up before.
+    """As `retry_step`, but transient errors are retried until the job's deadline.
 
     Submitting meets full engines and throttling in any order, and the calls are counted together.
     Of use for one call only: it counts the errors, which a replay raises again in the same order.
@@ -156,7 +156,9 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     def decide(error: Exception, attempts_made: int) -> RetryDecision:
         nonlocal others
         if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
-            others += 1  # counted apart: waiting for a place uses up no other try
+            others += (
+                1  # counted separately: waiting for a free slot uses up no retry of other errors
+            )
             return retry_step(error, others)
         full = error_name(error.error_type) == "EngineFull"
         policy = patient(timeout_seconds, first_delay=15 if full else 2)
@@ -168,8 +170,8 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
 def retry_invocation(timeout_seconds: int) -> Callable[[Exception, int], RetryDecision]:
     """Whether and when a job's function is invoked again for the same job.
 
-    Only where Lambda had no place for it, so that it has not begun: what the function itself raises
-    ends the job, whatever the error is called.
+    Only if Lambda throttled it, so that it has not begun. What the function itself raises ends the
+    job, whatever the error's name.
     """
 
     def decide(error: Exception, attempts_made: int) -> RetryDecision:

@@ -1,4 +1,4 @@
-"""The orchestrator's settings: which function stands behind each step."""
+"""The orchestrator's settings: which function implements each step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Settings:
 
     Attributes:
         functions: by the name of the step function, its name or ARN in this deployment.
-        heartbeat_seconds: a job callback without a sign of life for so long is checked.
-        short_run_seconds: declared work that the SQS-triggered function takes on per batch.
+        heartbeat_seconds: a job is checked when its callback had no heartbeat for so long.
+        short_run_seconds: how much expected work the SQS-triggered function accepts per batch.
     """
 
     functions: Mapping[str, str]

@@ -27,7 +27,7 @@ Response = TypeVar("Response", bound=Contract)
 
 
 class StageFailed(Exception):
-    """A stage failed for good; where, with what error, and why; in which job, if it was one."""
+    """A stage failed for good: its name, the error's type and message, and its job, if any."""
 
     def __init__(
         self, stage: str, error_type: str, message: str, job: JobStatus | None = None
@@ -40,7 +40,7 @@ class StageFailed(Exception):
 
     @property
     def failure(self) -> StageFailure:
-        """What is recorded of it; of a job's log, so much as a checkpoint can well carry."""
+        """The failure as it is recorded; a job's log is cut, as checkpoints must stay small."""
         job = self.job
         return StageFailure(
             stage=self.stage,
@@ -61,11 +61,11 @@ class BoundSteps(Steps):
     settings: Settings
 
     def call(self, step: Step[Any, Response], message: Contract) -> Response:
-        """Invoke a step's function, again where the policies say so.
+        """Invoke a step's function, with retries by `policies`.
 
         Raises:
-            StageFailed: the function failed and another call would not help, or did not; it
-                returned something else than declared; or the deployment has no such function.
+            StageFailed: the function failed and its retries are used up or would not help; it did
+                not return what is declared; or the deployment has no such function.
         """
         function = self.settings.functions.get(step.function)
         if not function:
@@ -101,10 +101,10 @@ def in_child_context(
     response: type[Response],
     function: Callable[[DurableContext], Response],
 ) -> Response:
-    """Run part of the sequence as one child context; once complete, its insides are not replayed.
+    """Run part of the sequence as one child context; once complete, a replay skips it.
 
     Raises:
-        ChildContextError: what `function` raised, whatever it was.
+        ChildContextError: wraps whatever `function` raised.
     """
 
     def encoded(child: DurableContext) -> dict[str, Any]:
@@ -114,5 +114,5 @@ def in_child_context(
 
 
 def is_broken_replay(error_type: str | None) -> bool:
-    """The code no longer fits the history; nothing may go on as if a stage had failed."""
+    """Whether the code no longer matches the history; never treat that as a failed stage."""
     return (error_type or "").endswith(NonDeterministicExecutionError.__name__)

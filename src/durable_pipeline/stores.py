@@ -16,14 +16,14 @@ from durable_pipeline.steps import BoundSteps, StageFailed
 
 
 def publish_files(steps: BoundSteps, record: RecordRun, dataset: LoadedDataset | None) -> RecordRun:
-    """Name the run's files in the output bucket, in as many calls as its units take.
+    """Publish the run's files in the output bucket, in as many calls as they take.
 
     Args:
         dataset: absent, or without the target `files`: there is nothing to publish.
 
     Returns:
-        What to record of the run. If its files are not published, it has failed: its next attempt
-        publishes them.
+        What to record of the run: FAILED if its files could not be published, so that its next
+        attempt publishes them.
 
     Raises:
         StageFailed: another execution holds the run.
@@ -48,14 +48,14 @@ def publish_files(steps: BoundSteps, record: RecordRun, dataset: LoadedDataset |
 
 
 def store_run_rows(steps: BoundSteps, unit: UnitRef, dataset: LoadedDataset) -> str | None:
-    """Load what the warehouse keeps of the run itself, its units and jobs.
+    """Load the rows about the run itself, its units and jobs into the warehouse.
 
     Args:
         unit: the run's own, `layout.RUN_UNIT`.
 
     Returns:
-        None once they are there, else why they are not. The run's data is stored and the ledger has
-        its outcome, so a failure here does not fail the run.
+        None if they are loaded, otherwise why not. A failure here does not fail the run: its data
+        is stored and the ledger has its outcome.
     """
     job = Job(
         unit=unit,
@@ -91,7 +91,7 @@ class Stores:
 
     Attributes:
         job_id: the last job that made the rows, if there was one.
-        load_flow: what happens after a failed load.
+        load_flow: which rule decides on retries of a failed load (LOAD_FLOW).
         holder: the execution that holds the run.
     """
 
@@ -106,7 +106,7 @@ class Stores:
         """Write every row into files of the output bucket.
 
         Raises:
-            StageFailed: not all of them could be written; nothing else of the unit is stored then.
+            StageFailed: not all of them could be written.
         """
         stored = self.steps.store_files(
             self.unit, job_id=self.job_id, rows=self.output.rows, files=self.output.files
@@ -116,10 +116,10 @@ class Stores:
             raise StageFailed(Steps.store_files.name, "InvalidData", why)
 
     def dynamodb(self) -> int:
-        """Put every row, in as many slices as the function's time makes of them.
+        """Put every row, in slices: each call of the function puts as many as its time allows.
 
         Returns:
-            How many rows were left alone, as the table holds newer ones.
+            How many rows were skipped because the table holds newer ones.
 
         Raises:
             StageFailed: rows were refused, or not all of them were stored.
@@ -144,10 +144,10 @@ class Stores:
         return superseded
 
     def redshift(self, load: Job, on_ended: Callable[[JobStatus], None]) -> None:
-        """Load every row as one transaction, again while conflicts make it fail.
+        """Load every row in one transaction, repeated if it fails by a conflict.
 
         Raises:
-            StageFailed: it failed for good; the message says over which row, where it is known.
+            StageFailed: it failed for good; the message names the row, if it is known.
         """
         prepared = self.steps.store_redshift(
             self.unit, rows=self.output.rows, job_id=self.job_id, files=self.output.files
@@ -165,14 +165,14 @@ class Stores:
             raise self._explained(failed) from failed
 
     def _explained(self, failed: StageFailed) -> StageFailed:
-        """The same failure, in the words of whoever has looked at the rows."""
+        """The same failure with the message of explain-load, which reads the rows."""
         if failed.error_type != "JobFailed":
             return failed
         try:
             explained = self.steps.explain_load(
                 self.unit, error=failed.message, files=self.output.files
             )
-        except StageFailed as unexplained:  # the failure stands, in the warehouse's own words
+        except StageFailed as unexplained:  # then report the warehouse's own message
             self.steps.context.logger.warning(
                 "the load's failure was not explained",
                 extra={"unit_id": self.unit.unit_id, "error": str(unexplained)},

@@ -16,7 +16,7 @@ class Unit:
     """One unit of a run, with what its stages have returned so far.
 
     Args:
-        holder: the execution that holds the run; of a shard, not its own.
+        holder: the execution that holds the run; not that of a shard.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Unit:
     def _store(self, output: Transformed) -> int:
         """Store the rows in every target.
 
-        Files come first: a bucket that cannot be written, or a value that cannot be part of a key,
-        then fails the unit before anything else of it is stored; and a repeat overwrites files,
-        while what a table showed has been read.
+        Files come first. A bucket that cannot be written, or a value that cannot be part of a key,
+        then fails the unit before anything else is stored. And a repeat overwrites files, while
+        readers may have seen the rows of a table already.
 
         Returns:
-            How many rows were left alone, as far as that is known.
+            How many rows DynamoDB skipped because it holds newer ones.
         """
         superseded = 0
         stores = Stores(
@@ -113,7 +113,7 @@ class Unit:
         return superseded
 
     def _with_items(self, outcome: EndUnit) -> EndUnit:
-        """Let each item of the batch have its result; a unit whose items have none has failed.
+        """Record the result of each item of the batch; if that fails, the unit has failed.
 
         Raises:
             StageFailed: another execution holds the run.

@@ -13,7 +13,7 @@ from contracts.run_request import Timestamp
 
 @dataclass(frozen=True, kw_only=True)
 class JobItem(LedgerItem):
-    """`JOB#<unit>#<stage>#<attempt>`: one job, who waits for it, and what came of it.
+    """`JOB#<unit>#<stage>#<attempt>`: one job, who waits for it, and how it ended.
 
     Attributes:
         callback_id: what is completed when the job has ended.
@@ -24,7 +24,7 @@ class JobItem(LedgerItem):
         submitting_until: epoch seconds; there while a submission may be under way or was
             interrupted.
         active: there, as the engine's name, until the job has ended and its end was reported.
-        cancelling: why it is being stopped for good: no attempt of the run takes it any more.
+        cancelling: why it is being cancelled; no attempt of the run adopts it any more.
         execution: ARN of the execution that waits for it; of a shard, its own.
     """
 

@@ -1,4 +1,4 @@
-"""Items beside those of runs, units and jobs: what is remembered so that it happens once."""
+"""Items other than runs, units and jobs: records that make things happen only once."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ANNOUNCED: Final = "announced"
 
 @dataclass(frozen=True, kw_only=True)
 class RunItem(LedgerItem):
-    """`RUN`: who holds a run, and what came of it.
+    """`RUN`: who holds a run, and how it ended.
 
     Attributes:
         holder: ARN of the durable execution that holds the run.

@@ -12,7 +12,7 @@ from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitStat
 
 @dataclass(frozen=True, kw_only=True)
 class UnitItem(LedgerItem):
-    """`UNIT#<unit>`: what came of a unit, or that it is under way.
+    """`UNIT#<unit>`: the outcome of a unit, or that it is running.
 
     Attributes:
         set_aside: rows that transform could not store.

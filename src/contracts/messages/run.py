@@ -17,7 +17,7 @@ STOP_REASON_CHARACTERS: Final = 500
 
 
 class RejectMessage(Contract):
-    """reject_message: keep a message that can never run. Returns nothing.
+    """reject_message: store a message that can never run. Returns nothing.
 
     Attributes:
         message_id: the SQS message id, or the execution's name for a direct start.

@@ -1,4 +1,4 @@
-"""Reporting to a durable execution what became of its job, by the callback it waits for."""
+"""Reports the end of a job to the durable execution that waits for its callback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from runtime import clients
 
 
 class Delivery(StrEnum):
-    """What the durable execution service made of it.
+    """The durable execution service's response.
 
-    DELIVERED. CLOSED: completed before, or timed out; it never takes another result. UNKNOWN: not
-    known yet (its checkpoint is on the way), or not any more (the execution has ended).
+    DELIVERED: it took the result. CLOSED: the callback was completed before or timed out, and takes
+    no other result. UNKNOWN: it is not known yet (its checkpoint is on the way), or no longer (the
+    execution has ended).
     """
 
     DELIVERED = "DELIVERED"
@@ -34,7 +35,8 @@ REFUSALS = {
 class Callbacks:
     """Completes callbacks and sends heartbeats.
 
-    Every method raises Throttled, TransientFailure or PipelineError for what is no refusal.
+    Every method raises Throttled, TransientFailure or PipelineError if the service gave no such
+    response.
     """
 
     def __init__(self, client: Any) -> None:

@@ -1,4 +1,4 @@
-"""Asking a job's engine how it stands, and recording the response in the ledger."""
+"""Checks a job at its engine and records its state in the ledger."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def check(
     record: JobRecord,
     clock: Clock = utc_now,
 ) -> JobRecord:
-    """The job as it is to be reported: as its engine has it, if that may be asked now.
+    """The job's current state, from its engine if that may be checked now.
 
-    Past its deadline an engine that cannot be asked changes nothing: the job is to be cancelled.
+    Past the deadline an unreachable engine raises no error: the job is to be cancelled anyway.
 
     Raises:
         PipelineError: the engine did not report on a job that is still in time.
@@ -51,10 +51,10 @@ def check(
 def checked(
     jobs: JobLedger, adapter: RemoteJobs, record: JobRecord, clock: Clock = utc_now
 ) -> JobRecord:
-    """The job as its engine has it, recorded in the ledger; the caller reports it.
+    """The job's state at its engine, recorded in the ledger; the caller reports it.
 
     Raises:
-        PipelineError: the engine could not be asked.
+        PipelineError: the engine could not be reached.
     """
     record = located(jobs, adapter, record, clock)
     if record.service_id is None or record.state.ended:
@@ -74,10 +74,10 @@ def checked(
 def located(
     jobs: JobLedger, adapter: RemoteJobs, record: JobRecord, clock: Clock = utc_now
 ) -> JobRecord:
-    """With the service id of a job whose submission was interrupted, if the engine has it.
+    """The record, with its service id if its submission was cut off and the engine has it.
 
-    Redshift is not asked, which lists nobody the statements of another role: submit-job's next call
-    gets the id from it, as it recognises a repeat.
+    Redshift is left out, as it lists no statements of another role: the next call of submit-job gets
+    the id, because Redshift recognises a repeated submission.
     """
     interrupted = record.service_id is None and record.submitting_until is not None
     if not adapter.finds_others_jobs or not interrupted:

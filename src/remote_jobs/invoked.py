@@ -1,8 +1,8 @@
-"""Jobs that the orchestrator invokes itself: what it is to invoke, and what came of it.
+"""Jobs that the orchestrator invokes itself: the call to make, and recording how it ended.
 
 Such a job takes two durable operations: submit-job, which writes the intent and returns the call,
-and the invoke. Its end is recorded by the next step that the orchestrator calls anyway: the next
-submission, validate, or the end of the unit, whichever comes first.
+and the invoke. To save a third one, its end is recorded by whichever step the orchestrator calls
+next: the next submission, validate, or the end of the unit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def to_be_invoked(jobs: JobLedger, record: JobRecord, spec: JobSpec, now: dateti
 
 
 def record_ends(jobs: JobLedger, ends: Iterable[JobEnd], now: datetime) -> None:
-    """Write the ends that the orchestrator reports into the ledger; again changes nothing.
+    """Write the ends that the orchestrator reports into the ledger; a repeat changes nothing.
 
     Args:
         now: counts as their end: the orchestrator calls its next step as soon as it knows.

@@ -1,10 +1,10 @@
-"""JOB items of the ledger: what was submitted, for whom, and who waits for its end.
+"""JOB items of the ledger: what was submitted, for which unit, and who waits for its end.
 
 A JOB item holds the job of a key. An ADOPTED item says that this key's job is that of an earlier
-attempt, which was alive or had succeeded when the run was taken over. `active` (the engine; what
-the `active-jobs` index holds) is there until the job has ended and its end was reported to the
-orchestrator. While `submitting_until` has not passed, nobody else may submit, and afterwards the
-job has to be looked for at its engine first.
+attempt, which was alive or had succeeded when the run was taken over. `active` (the engine's name,
+and the key of the `active-jobs` index) stays until the job has ended and its end was reported to
+the orchestrator. Until `submitting_until` no other call may submit; after it, a call has to search
+for the job at its engine first.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class JobLedger:
         return found.job_id == record.job_id, found
 
     def adopt(self, key: JobKey, record: JobRecord) -> None:
-        """From now on this key's job is that earlier one."""
+        """Make the earlier job that of this key."""
         earlier = JobItem.key_of(record.key).item
         adopted = AdoptedItem(key=key, adopted_item=earlier, job_id=record.job_id)
         self._ledger.put_if_absent(adopted.to_item())
@@ -101,9 +101,9 @@ class JobLedger:
         return self._change(record, unchanged & usable, **changes)[0]
 
     def mark_for_cancellation(self, record: JobRecord, reason: str) -> bool:
-        """Decide to stop the job; False if it has ended, or somebody else awaits it by now.
+        """Mark the job as being cancelled; False if it has ended or another callback awaits it.
 
-        A job that is marked already keeps the first reason.
+        The first reason stands.
         """
         condition = _GOING_ON & JOB.callback_id.eq(record.callback_id)
         return self._change(record, condition, cancelling=record.cancelling or reason)[0]
@@ -118,13 +118,13 @@ class JobLedger:
         return self._change(ended, condition, submitting_until=None, **_end_of(ended))
 
     def await_by(self, record: JobRecord, callback_id: str) -> JobRecord:
-        """Make this callback the one that is completed; gives the job as it is then."""
+        """Make this callback the one to complete; returns the job as it is then."""
         if record.callback_id == callback_id:
             return record
         return self._change(record, JOB.job_id.exists(), callback_id=callback_id)[1]
 
     def claim_submission(self, record: JobRecord, until: int) -> bool:
-        """Become the one call that may submit; False if another is, or the job is past that."""
+        """Become the one call that may submit; False if another is, or the job was submitted."""
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._change(record, condition, submitting_until=until)[0]
 
@@ -139,7 +139,7 @@ class JobLedger:
         self._change(record, _NOT_SUBMITTED, submitting_until=over)
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
-        """Store the engine's id and start the job's clock; gives the job as it is then.
+        """Store the engine's id and start the job's clock; returns the job as it is then.
 
         Another id there, or an end, means that another call was faster.
         """
@@ -171,7 +171,7 @@ class JobLedger:
         self._change(record, JOB.job_id.eq(record.job_id), **log)
 
     def end(self, ended: JobRecord, *, reported: bool) -> JobRecord:
-        """Record the end of a job; gives the job as it is then: another's end, if that won.
+        """Record the end of a job; returns the job as it is then, with the end that came first.
 
         Args:
             reported: the caller reports it to the orchestrator itself; else `active` stays for the
@@ -184,7 +184,7 @@ class JobLedger:
         return self._change(ended, condition, **changes)[1]
 
     def reported(self, record: JobRecord) -> None:
-        """The end was reported to the callback of this record: nobody needs to look any more."""
+        """Its end was reported to this record's callback: the watcher need not check it again."""
         self._change(record, JOB.callback_id.eq(record.callback_id), active=None)
 
     def _change(
@@ -229,5 +229,5 @@ def _end_of(ended: JobRecord) -> dict[str, Any]:
 
 
 def _present(**values: Any) -> dict[str, Any]:
-    """Those that are known; the others stay as the ledger has them."""
+    """The values that are known; the ledger retains the others."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,8 +1,8 @@
-"""How much may be asked of an engine now, and about which of its jobs: every job gets a turn.
+"""Shares an engine's request quota among its jobs, so that every job is checked in turn.
 
-Some engines allow an account few requests. What was asked lately, by any sandbox, is stored in the
-ledger (`#quota`/`<name>`) as a token bucket, with where in the list of jobs the last turn ended.
-The next turn goes on from there, so with more jobs than requests each is still checked in time.
+Some engines allow an account few requests. The ledger (`#quota`/`<name>`) holds a token bucket for
+all sandboxes, with the job at which the last turn ended. The next turn goes on from there, so that
+with more jobs than requests each is still checked in time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runtime.handler import Clock
 
 
 def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
-    """What it takes to ask about a job: a share of a request, or a search for it."""
+    """How many requests checking a job takes: a share of one, or a search for it."""
     if record.service_id is not None:
         return 1 / quota.jobs_per_request
     return 1.0 if record.interrupted(now) else 0.0
@@ -45,7 +45,7 @@ class RequestBudget:
 
         Args:
             queue: whose turns these are; each queue goes on where it stopped.
-            requests: what asking about a job takes: a whole request, or its share of one.
+            requests: what checking a job takes: a whole request, or its share of one.
         """
         if quota is None or not any(requests(record, quota) for record in records):
             return list(records)
@@ -70,7 +70,7 @@ class RequestBudget:
             last={**bucket.last, queue: str(taken[-1].key)},
             turn=bucket.turn + 1,
         )
-        unchanged = QUOTA.turn.eq(bucket.turn)  # else another sandbox is asking now
+        unchanged = QUOTA.turn.eq(bucket.turn)  # else another sandbox has taken tokens meanwhile
         key = QuotaItem.key_of(quota.name)
         return taken if self.ledger.change(key, changes, unchanged) else []
 

@@ -17,7 +17,7 @@ ERROR_CHARACTERS: Final = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecord(JobItem):
-    """A JOB item, and what follows from it."""
+    """A JOB item, with what is derived from it."""
 
     @property
     def remote(self) -> RemoteJob:
@@ -27,7 +27,7 @@ class JobRecord(JobItem):
         return not self.state.ended and now.timestamp() > self.deadline
 
     def interrupted(self, now: datetime) -> bool:
-        """Whoever was submitting it is gone, and the job may be at its engine or not."""
+        """Whether its submission was cut off, so that the engine may or may not have the job."""
         until = self.submitting_until
         return self.service_id is None and until is not None and now.timestamp() >= until
 
@@ -50,7 +50,7 @@ class JobRecord(JobItem):
 
     @property
     def _error_code(self) -> ErrorCode | None:
-        """Only of a load: of other engines' errors nothing is decided by the error."""
+        """Only for a load: errors of other engines decide nothing."""
         if self.engine is not Engine.REDSHIFT or self.state is not JobState.FAILED:
             return None
         return error_code(self.error or "")
@@ -82,7 +82,7 @@ class JobRecord(JobItem):
         )
 
     def given_up(self, reason: str, now: datetime) -> JobRecord:
-        """The record to report of a job that is being stopped: nobody waits for its end."""
+        """What to report of a job that is being cancelled, without waiting for its end."""
         late = self.overdue(now)
         state = JobState.TIMED_OUT if late else JobState.CANCELLED
         return replace(self, state=state, error=reason[:ERROR_CHARACTERS])

@@ -1,9 +1,9 @@
-"""Stopping jobs that nobody owns any more, and seeing that they have ended.
+"""Cancels jobs that no execution owns any more, and checks that they have ended.
 
 A job is marked for cancellation in the ledger first, by compare-and-set on the callback that waits
 for it: an attempt that took the job before still has it, and none takes it afterwards. Then its
-engine is requested to stop it, and asked until it says that the job has ended. Every step may be
-repeated. An engine with a quota is asked no more than the watcher and this may ask it together.
+engine is requested to cancel it, and checked until the job has ended. Every step may be repeated.
+The request quota of an engine is shared with the watcher.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from remote_jobs.record import JobRecord, state_of
 from runtime.handler import Clock, logger, utc_now
 
 LOOK_AGAIN_SECONDS: Final = 5
-# An engine that does not know a job may not have it in its list yet, so long after its submission.
+# How long after its submission a job may be missing in its engine's list.
 LISTED_AFTER_SECONDS: Final = 300
 Sleep = Callable[[float], None]
 Reason = (
@@ -33,12 +33,12 @@ Reason = (
 
 
 class EndsByItself(str):
-    """Why a job goes on that nothing can cancel; asking again sooner helps nobody."""
+    """Why a job goes on that cannot be cancelled; checking it sooner would not help."""
 
 
 @dataclass
 class Stopped:
-    """What came of it.
+    """The result of stopping jobs.
 
     Attributes:
         ended: the jobs that have ended, as they are in the ledger.
@@ -51,7 +51,7 @@ class Stopped:
     logs_pending: set[str] = field(default_factory=set)
 
     def and_also(self, other: Stopped) -> Stopped:
-        """This and what came of other jobs."""
+        """Merge with the result of other jobs."""
         return Stopped(
             self.ended + other.ended,
             {**self.going_on, **other.going_on},
@@ -71,7 +71,7 @@ class Stopped:
 
     @property
     def unfinished(self) -> list[str]:
-        """What the same call is to go on with; a job that ends by itself is left to the sweep."""
+        """Reasons to call again; jobs that end by themselves are left to the sweep."""
         going_on = self.going_on.items()
         return [f"job {job}: {why}" for job, why in going_on if not isinstance(why, EndsByItself)]
 
@@ -95,11 +95,11 @@ class JobStopper:
     clock: Clock = utc_now
 
     def stop(self, records: Iterable[JobRecord], reason: str, patience_seconds: int) -> Stopped:
-        """Stop the jobs that are still awaited by whom they were when they were read.
+        """Cancel the jobs whose callback is still the one that was read.
 
         Args:
             reason: stored as the jobs' error.
-            patience_seconds: how long to look whether they have ended; 0: once.
+            patience_seconds: how long to check whether they have ended; 0: once.
         """
         result = Stopped()
         marked = (job for job in records if self.jobs.mark_for_cancellation(job, reason))
@@ -122,10 +122,10 @@ class JobStopper:
 
 @dataclass(frozen=True)
 class _Rounds:
-    """One check after the other of the same jobs.
+    """Repeated checks of the same jobs.
 
     Attributes:
-        requested: the jobs, by what was known of them, whose engines took the request to stop them.
+        requested: jobs whose engines accepted the request to cancel them.
     """
 
     stopper: JobStopper
@@ -133,7 +133,7 @@ class _Rounds:
     logs_pending: set[str]
 
     def look(self, records: Mapping[str, JobRecord]) -> dict[str, Reason]:
-        """Bring each job one step nearer to its end; why some are not there, by job id."""
+        """Bring each job one step nearer to its end; returns why others go on, by job id."""
         by_engine: dict[Engine, list[JobRecord]] = defaultdict(list)
         for record in records.values():
             if not record.state.ended:
@@ -172,7 +172,7 @@ class _Rounds:
         return going_on
 
     def _end_or_stop(self, adapter: RemoteJobs, records: Sequence[JobRecord]) -> dict[str, Reason]:
-        """Record the ends of those that have ended, have the others stopped."""
+        """Record the jobs that have ended and cancel the others."""
         going_on: dict[str, Reason] = {}
         responses = adapter.status_of_many([record.remote for record in records])
         to_stop: list[RemoteJob] = []

@@ -1,8 +1,8 @@
 """Submit a job exactly once per key, regardless of retries.
 
-In this order, so that a function that dies anywhere leaves what the next call needs:
-the intent (which draws the job id), the submission with the key on the job, the engine's id. A
-call that finds an intent without an id looks the key up at the engine before it submits.
+The order is: write the intent (which draws the job id), submit the job with its key, store the
+engine's id. So a function may die anywhere: a call that finds an intent without an id searches the
+engine for the key before it submits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from runtime.tokens import Tokens, random_token
 
 # Longer than the one request that submits can take (connect and read timeouts of runtime.clients).
 REQUEST_SECONDS: Final = 30
-# How long a call prevents others from submitting; what is left when it submits has to be enough.
+# How long a call's claim prevents others from submitting. What is left of it when the call submits
+# must be enough for the request.
 SUBMISSION_SECONDS: Final = 45
 
 
@@ -77,7 +78,7 @@ class Submitter:
         now = self.clock()
         if record.state.ended:  # this response reports it; nobody needs to complete the callback
             self.jobs.reported(record)
-        elif record.cancelling:  # it is somebody's to stop it, and nobody's to wait for it
+        elif record.cancelling:  # it is being cancelled: nobody may wait for it
             record = record.given_up(record.cancelling, now)
         elif record.engine.invoked:
             return to_be_invoked(self.jobs, record, job_spec_of(message, self.data_bucket), now)
@@ -87,7 +88,7 @@ class Submitter:
         run = find_run(self.jobs.ledger, message.key.run_id)
         if run is None:
             return
-        # The run's own row goes to the warehouse after the run's end, whatever that was.
+        # The run's own row goes to the warehouse after the run's end, so it is no reason to refuse.
         if message.key.unit_id != layout.RUN_UNIT:
             if run.status.ended:
                 raise OwnershipLost(f"run {run.run_id} has ended as {run.status}")
@@ -96,14 +97,14 @@ class Submitter:
         refuse_other_holder(run, message.run_attempt)
 
     def _refuse_if_stopped(self, key: JobKey) -> None:
-        """The run's own row goes to the warehouse whatever the run came to."""
+        """Except for the run's own row: it goes to the warehouse however the run ended."""
         if key.unit_id != layout.RUN_UNIT:
             refuse_stopped(self.jobs.ledger, key.run_id)
 
     def _adopted(self, message: SubmitJob) -> JobRecord | None:
-        """An earlier attempt's job that this key can take for its own, if there is one.
+        """An earlier attempt's job that this key can adopt, if there is one.
 
-        Not for the run's own row in the warehouse: every attempt has another to write.
+        Never for the run's own row in the warehouse: every attempt writes another one.
         """
         key = message.key
         if message.run_attempt == 1 or message.retry > 1 or key.unit_id == layout.RUN_UNIT:
@@ -117,7 +118,7 @@ class Submitter:
                 return None  # other rows were loaded after any earlier load of these
             fits = record.input_url == input_url and self._usable(record)
             if fits and self._taken(record, message):
-                if record.engine.invoked:  # its execution did not live to report its end
+                if record.engine.invoked:  # its execution ended before it reported the job's end
                     end = JobEnd(key=record.key, state=JobState.SUCCEEDED)
                     record_ends(self.jobs, [end], self.clock())
                 self.jobs.adopt(key, record)
@@ -216,7 +217,7 @@ class Submitter:
         except (EngineFull, Throttled):
             self.jobs.not_submitted(record, self.clock())
             raise
-        except TransientFailure:  # perhaps it started: the next call looks for it
+        except TransientFailure:  # it may have started: the next call searches for it
             raise
         except RunStopped as error:
             self._end(record, JobState.CANCELLED, f"not submitted: {error}")
@@ -235,7 +236,7 @@ class Submitter:
         return current
 
     def _give_up(self, record: JobRecord, service_id: str) -> None:
-        """Stop what was submitted for a job that has ended, or has another id, by now."""
+        """Cancel what was submitted, as the job has ended or got another id meanwhile."""
         about = {"job_id": record.job_id, "service_id": service_id}
         logger.warning("stopping a job that nobody waits for", extra=about)
         try:

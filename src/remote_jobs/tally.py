@@ -29,7 +29,7 @@ class Done(StrEnum):
 
 @dataclass
 class Tally:
-    """What one run of the watcher did; `active` counts the jobs, `done` what came of them."""
+    """What one run of the watcher did; `active` counts its jobs, `done` the outcomes."""
 
     active: int = 0
     done: Counter[Done] = field(default_factory=Counter)

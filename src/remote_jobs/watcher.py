@@ -1,9 +1,8 @@
 """Completes the callbacks of jobs that ended, and sends heartbeats for jobs that run.
 
-It knows nothing of the event that woke it: it checks every active job of the ledger and asks the
-engines, so events may be late, doubled or lost. One job or engine that fails does not delay the
-others; the whole check fails at its end, for the alarm. An engine with a quota is asked
-about some of its jobs at a time, in turn.
+It ignores the event that woke it and checks every active job of the ledger at its engine, so events
+may be late, repeated or lost. A job or engine that fails does not delay the others; the whole check
+fails at its end, for the alarm. Jobs of an engine with a request quota are checked in turn.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ AT_ONCE: Final = 8
 # still unknown so long after the job's end belongs to an execution that is gone.
 UNKNOWN_CALLBACK_GRACE: Final = timedelta(minutes=15)
 # EMR copies a step's log to S3 every five minutes. The report of a failed job waits for it so long:
-# what went wrong is worth more than a quicker failure.
+# the cause is worth more than a quicker failure.
 LOG_PATIENCE: Final = timedelta(minutes=6)
 # How long after its deadline a job is still checked. Without a limit, a job that its engine reports
 # as running though it was cancelled, or whose state nobody knows, would be checked for ever.
@@ -88,7 +87,7 @@ class Watcher:
     def _begin_with_engine(
         self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally
     ) -> _Going | None:
-        """Report the ends that are known; what is left to be checked."""
+        """Report the ends that are known; returns the jobs that are left to check."""
         records = list(self._active(engine, tally))
         if not records:
             return None
@@ -213,7 +212,7 @@ class Watcher:
         return self._complete(recorded)
 
     def _report(self, record: JobRecord) -> Done:
-        """Report the end that was recorded before; with its log, where that was still to come."""
+        """Report an end that was recorded before, with the job's log if it was pending."""
         as_recorded = EngineStatus(record.state, record.state, log_tail=record.log_tail)
         status = with_log_tail(record.engine, record.remote, as_recorded)
         if status.log_pending and not self._out_of_patience(record):
@@ -225,12 +224,12 @@ class Watcher:
         return self._complete(record)
 
     def _out_of_patience(self, record: JobRecord) -> bool:
-        """Its log should be there by now."""
+        """Whether to report the job without its log, which should be there by now."""
         ended_at = record.ended_at or self.clock()
         return self.clock() - ended_at >= LOG_PATIENCE
 
     def _complete(self, record: JobRecord) -> Done:
-        """Report the end; `active` stays only while the callback may still become known."""
+        """Report the end; the job stays active only while its callback may become known."""
         now = self.clock()
         delivery = self.callbacks.complete(record.callback_id, record.status(now))
         ended_at = record.ended_at or now

@@ -18,7 +18,7 @@ from sources import frozen
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A job's work, before there is a job.
+    """What a job runs, read before the job exists.
 
     Attributes:
         name: the Glue job's name without the deployment's prefix; of engine `lambda`, the

@@ -1,1 +1,1 @@
-"""Which rows are valid, and what is recorded of the others."""
+"""Splits rows into valid and rejected ones, and records why."""

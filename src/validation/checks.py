@@ -17,8 +17,8 @@ class Check:
     """One thing that a row must satisfy.
 
     Attributes:
-        broken: expression that is true for a row that does not; NULL counts as satisfied. Of
-            `unique` and `references`, which need the other rows, this is `validation.set_checks`'.
+        broken: expression that is true for a row that breaks it; NULL counts as satisfied. `unique`
+            and `references` need the other rows: `validation.set_checks` checks them.
         rule: `type`, `required`, `minimum`, `maximum`, `allowed`, `pattern`, `unique`,
             `references`, or a rule's name.
         reason: what is wrong with such a row, for people; `{value}` stands for the column's text.
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True)
 class RowChecks:
-    """What a contract says of its rows.
+    """All checks of a contract.
 
     Attributes:
         every: its checks; a check's code is its position here.
@@ -54,12 +54,12 @@ class RowChecks:
 
     @property
     def warns(self) -> bool:
-        """Whether a valid row can break one that a row by itself can break."""
+        """Whether any check of single rows only warns, so that valid rows may break it."""
         return any(not check.rejects for check in self.every if check.broken is not None)
 
     @property
     def looks_at_sets(self) -> bool:
-        """Whether a check needs the other rows, too."""
+        """Whether any check compares rows with others (`unique`, `references`)."""
         return any(check.broken is None for check in self.every)
 
 
@@ -69,7 +69,7 @@ def cast_column(column: Column) -> str:
 
 
 def a_value_of(kind: str) -> str:
-    """What a text is none of, for people."""
+    """The type with its article, for messages: `an integer`."""
     if kind == "timestamp":
         return "a timestamp (ISO 8601, to the microsecond)"
     return f"an {kind}" if kind == "integer" else f"a {kind}"

@@ -1,4 +1,4 @@
-"""The rows that a scan logs (`validation.scan_sql`): those that are not, or not only, valid."""
+"""The rows that a scan logs (`validation.scan_sql`): rejected, filtered out, or warned of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FlaggedRow:
     Attributes:
         number: of the row in its chunk, from 1.
         breaks: line breaks in its values.
-        state: see `scan_query`; None: there is nothing wrong with it.
+        state: see `scan_query`; None: nothing is wrong with the row.
         fields: see `Reader.fields`; empty where they are no evidence.
         codes: of the checks that it breaks.
         is_invalid: it is not among the valid rows.
@@ -35,7 +35,7 @@ class FlaggedRow:
 
 
 class FlaggedRows:
-    """Those of one connection, scan by scan."""
+    """Reads the flagged rows of one connection, scan by scan."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, checks: RowChecks) -> None:
         """The connection is one of `workspace.parallel_connections`."""
@@ -43,11 +43,11 @@ class FlaggedRows:
         self._meanings: dict[str | None, tuple[tuple[int, ...], bool]] = {}
 
     def forget(self) -> None:
-        """Drop those of the scan before."""
+        """Drop the rows of the previous scan."""
         self._connection.execute("CALL truncate_duckdb_logs()")
 
     def read(self) -> list[FlaggedRow]:
-        """Those of the last scan, in the rows' order (its own is that of branches within CASE)."""
+        """The flagged rows of the last scan, sorted: DuckDB logs them branch by branch of CASE."""
         messages = self._connection.execute(
             f"SELECT message FROM duckdb_logs WHERE type = '{LOG}'"
         ).fetchall()
@@ -61,7 +61,7 @@ class FlaggedRows:
         return found
 
     def _meaning(self, state: str | None) -> tuple[tuple[int, ...], bool]:
-        """The checks that a row of this state breaks, and whether it is no valid row."""
+        """The checks that a row of this state breaks, and whether it is invalid."""
         if state not in self._meanings:
             if state is None or state in (BLANK, FILTERED, MALFORMED):
                 self._meanings[state] = ((), state is not None)

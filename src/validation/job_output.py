@@ -71,8 +71,8 @@ def fetch_output(
         disk_megabytes: what the function has.
 
     Raises:
-        InvalidData: the report is none, or the output is too large for the function's disk.
-        NotFound: there is no report, so the job has not come to its end.
+        InvalidData: the report is not one, or the output is too large for the function's disk.
+        NotFound: there is no report: the job did not finish.
     """
     bucket, prefix = layout.split_s3_url(url)
     report = _report(s3.read_json(bucket, f"{prefix}report.json"), url)
@@ -127,7 +127,7 @@ def _report(document: Any, url: str) -> Report:
 
 
 def reconcile_with_report(output: JobOutput, url: str, rows: int, malformed: int) -> None:
-    """Compare what was read with what the job said.
+    """Compare the rows that were read with the job's report.
 
     Args:
         rows: all records of the output, malformed ones included.

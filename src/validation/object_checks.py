@@ -1,4 +1,4 @@
-"""What a contract asks of an object as a whole: how many rows it has, and how old they are."""
+"""Checks of an object as a whole: its number of rows, and how old they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRESHNESS: Final = "freshness"
 
 
 def check_row_count(dataset: Dataset, rows_in: int, rules: BrokenRules) -> None:
-    """Note it where an object has too few or too many rows."""
+    """Record a violation if the object has too few or too many rows."""
     limits = dataset.rows
     if limits is None:
         return
@@ -39,11 +39,11 @@ def check_freshness(
     rows_in: int,
     rules: BrokenRules,
 ) -> None:
-    """Note it where the newest valid row was too old when the object was written.
+    """Record a violation if the newest valid row was too old when the object was written.
 
     Args:
         valid: files with the valid rows.
-        entry: when that was.
+        entry: of the object, with the time it was written.
     """
     limit = dataset.freshness
     if limit is None:

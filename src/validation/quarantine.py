@@ -1,4 +1,4 @@
-"""Rejected rows as JSON lines, each with where it stood and why.
+"""Writes rejected rows as JSON lines, each with its place and the reason.
 
 One line of a quarantine object:
     source: URL of the object that was read; behind a job, of the job's output.
@@ -29,7 +29,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 class Quarantine:
-    """Writes rejected rows of one object, and counts what they broke."""
+    """Writes the rejected rows of one object and counts the rules that they broke."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The SQL of a scan, all in one place: one SELECT over one chunk of a source.
 
-A query has one result only, and that of a scan is the valid rows, with their types. Every other row
-leaves it by `write_log`, DuckDB's one function that records something beside a result: called for
-such rows only, it costs next to nothing. `tests/validation/golden` shows the SQL of each format.
+A query has one result, and that of a scan is the valid rows, typed. All other rows leave it through
+`write_log`, DuckDB's only function that records anything besides the result. It is called for these
+rows only, so it costs next to nothing. `tests/validation/golden` shows the SQL of each format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tabular.sql import any_of, sql_identifier
 from validation.checks import RowChecks, cast_column
 
 LOG: Final = "flagged"  # the type of what is logged
-# What a row is that breaks no check, and yet is not valid:
+# States of a row that breaks no check, but is not valid:
 BLANK: Final = "blank"
 MALFORMED: Final = "malformed"
 FILTERED: Final = "filtered"
@@ -87,9 +87,9 @@ def has_fields(source: ScanSource, checks: RowChecks, query: str | None) -> str:
 
 
 def _is_valid(source: ScanSource, checks: RowChecks, query: str | None) -> str:
-    """SQL, true for a valid row; logs a row that is more, or less.
+    """SQL predicate that is true for valid rows, and logs every row that is not only valid.
 
-    An OR within CASE is computed for undecided rows only, which AND NOT would not be.
+    DuckDB computes an OR within CASE for undecided rows only; AND NOT would be computed for all.
     """
     no_rows = _no_rows(source, checks, query)
     touched = [source.touched] if source.touched else []
@@ -114,7 +114,7 @@ def _is_valid(source: ScanSource, checks: RowChecks, query: str | None) -> str:
 
 
 def _state(no_rows: dict[str, str], checks: RowChecks) -> str:
-    """SQL: what a flagged row is."""
+    """SQL of a flagged row's state."""
     cases = "".join(f"\n      WHEN {sql} THEN '{word}'" for word, sql in no_rows.items())
     codes = ",\n        ".join(
         f"CASE WHEN {sql} THEN '{code}' END" for code, sql in _broken(checks).items()
@@ -124,7 +124,7 @@ def _state(no_rows: dict[str, str], checks: RowChecks) -> str:
 
 
 def _no_rows(source: ScanSource, checks: RowChecks, query: str | None) -> dict[str, str]:
-    """SQL, true for a record that no check needs to look at, by what it is."""
+    """SQL predicates, by state, of records that no check needs to examine."""
     filtered = None
     if query is not None:  # only a row all of whose values have their types can be left out
         filtered = filtered_out({column.name: column.type for column in checks.columns}, query)

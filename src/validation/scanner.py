@@ -1,7 +1,7 @@
-"""One chunk of a source, split in one scan: valid rows as Parquet, rejected ones as JSON lines.
+"""Splits one chunk of a source in one scan: valid rows as Parquet, rejected ones as JSON lines.
 
-Every line of a chunk is held against what came of it: DuckDB passes over lines without a word where
-a quote is not closed, or a record is larger than its buffer.
+Every line of a chunk is accounted for, because DuckDB silently skips lines if a quote is not closed
+or a record is larger than its buffer.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from validation.violations import BrokenRules
 
 
 class MixedLineEnds(Exception):
-    """The scan came to a line end unlike the others before it."""
+    """The chunk has line ends of more than one kind."""
 
 
 class BytesForTexts(Exception):
-    """Texts in a Parquet file are no UTF-8: its texts have to be read as bytes."""
+    """A Parquet file has texts that are not UTF-8: they have to be read as bytes."""
 
 
 class CutWithin(Exception):
@@ -61,15 +61,15 @@ class _Unaccounted(Exception):
 
 @dataclass
 class Scanned:
-    """What came of a chunk.
+    """The result of one chunk.
 
     Attributes:
         valid: rows in the file `path`.
         rejected: rows in the file `rejects`, malformed ones included; it is there if there are any.
         rules: what rejected and warned rows break.
         invalid: the numbers of the rows that are not valid.
-        warned_numbers: of those that are, and that a rule warns of.
-        lines: of its rows.
+        warned_numbers: the numbers of valid rows that a rule warns of.
+        lines: at which line each row begins.
     """
 
     chunk: Chunk
@@ -86,7 +86,7 @@ class Scanned:
     lines: LineNumbers = field(default_factory=LineNumbers)
 
     def without_numbers(self) -> Scanned:
-        """Drops the row numbers, which only checks of sets need: a dirty source has too many."""
+        """Drop the row numbers, which only checks of sets need: a dirty source has too many."""
         return replace(self, invalid=array("q"), warned_numbers=array("q"), lines=LineNumbers())
 
 
@@ -107,7 +107,7 @@ class Scanner:
         """
         self._connection, self._reader = connection, reader
         self._classifier, self._url = classifier, url
-        self._logs_breaks = False  # of valid rows; it takes a look at every value
+        self._logs_breaks = False  # of valid rows; costly, as every value is examined
         self._flagged = FlaggedRows(connection, classifier.checks)
 
     def scan(self, chunk: Chunk, directory: Path) -> Scanned:
@@ -189,10 +189,10 @@ class Scanner:
         raise _Unaccounted(lines_lost(self._url, chunk.lines, lost, near), near)
 
     def _refuse_open_end(self, chunk: Chunk, unreadable_records: list[Malformed]) -> None:
-        """A record that cannot be read and goes to a cut may have been cut itself.
+        """An unreadable record at the end of a chunk may have been cut within.
 
         Raises:
-            CutWithin: so it is.
+            CutWithin: it may have been.
         """
         last = unreadable_records[-1] if unreadable_records and not chunk.is_last else None
         if last and last.is_open and last.line + last.line_count > chunk.lines:

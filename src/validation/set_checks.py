@@ -1,8 +1,8 @@
 """Checks that need the other rows: `unique` and `references`.
 
-They are made over the rows that pass every other check, which lie in Parquet files by then: reading
-two columns of them is cheap, and mostly finds nothing. Only where it does are files written anew,
-and the chunks that the rows come from read again for their texts.
+They run after all other checks, over the Parquet files of the rows that passed: reading two columns
+of these is cheap, and mostly finds nothing. Only if it finds something are files written again, and
+the chunks of these rows read again for their texts.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _BREACHES: Final = "breaches"  # the table: part, row (from 0), code
 
 @dataclass
 class SetChecks:
-    """What came of them.
+    """The result of these checks.
 
     Attributes:
         rejects: a file with the rows that are rejected now, if there are any.
-        warned: how many rows more are warned of; fewer where such rows are rejected.
+        warned: change in the number of rows with warnings; negative if such rows are rejected.
     """
 
     rules: BrokenRules = field(default_factory=BrokenRules)
@@ -103,7 +103,7 @@ def _note(
             f" AND NOT EXISTS (FROM {valid} AS other WHERE other.{other} = one.{column})"
         )
     space.connection.execute(f"CREATE OR REPLACE TEMP TABLE flagged_values AS {values}")
-    if asked.references is not None:  # perhaps in a row that is itself rejected
+    if asked.references is not None:  # the value may be in a row that is itself rejected
         for scan in scans:
             if not space.number("SELECT count(*) FROM flagged_values"):
                 break

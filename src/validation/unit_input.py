@@ -1,4 +1,4 @@
-"""What a unit's rows are read from: its object, or what jobs made of it."""
+"""Opens what a unit's rows are read from: its object, or the output of its last job."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class UnitInput:
 
 
 def refuse_too_large(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
-    """Hold the object's size against the contract's limit.
+    """Check the object's size against the contract's limit.
 
     Raises:
         InvalidData: it is larger.
@@ -54,7 +54,7 @@ def refuse_too_large(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
 def open_input(
     space: Workspace, message: Validate, entry: ManifestEntry, dataset: Dataset, disk: int
 ) -> UnitInput:
-    """What is to be validated: the output of the unit's last job, or the object itself.
+    """Fetch what to validate: the output of the unit's last job, or the object itself.
 
     Args:
         disk: of the function, in MB.

@@ -1,4 +1,4 @@
-"""What validation leaves of a unit: valid rows, the quarantine, findings, and counts that agree."""
+"""Writes a unit's valid rows, quarantine and findings, and checks that the counts add up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_outputs(
     found: UnitInput,
     rows: SplitResult,
 ) -> Validated:
-    """Write what came of the rows, the evidence first.
+    """Write the results; the quarantine and the findings come first, as evidence of a failure.
 
     Args:
         bucket: the data bucket.

@@ -1,7 +1,7 @@
-"""The rows of one source, split: the valid ones as Parquet, the rejected ones as JSON lines.
+"""Splits the rows of one source: valid ones as Parquet, rejected ones as JSON lines.
 
-A source goes through in chunks, each on its own and several at a time, while the rest of it still
-comes. What needs memory is one chunk for each processor, whatever the source's size and dirt.
+A source is read in chunks, several at a time, while the rest of it is still arriving. Memory holds
+one chunk per processor, however large or dirty the source is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PARQUET_ROWS: Final = 245_760  # of a chunk; two of DuckDB's row groups
 
 @dataclass(frozen=True)
 class SplitResult:
-    """What a source's records are.
+    """The result of splitting a source.
 
     Attributes:
         parts: files with the valid rows, in order; none is empty unless it is the only one.
@@ -140,7 +140,7 @@ def split_parquet(
 
 
 class _Cut:
-    """The chunks of a text, and the text again, of those that there are."""
+    """The chunks of a text; can give the whole text again."""
 
     def __init__(self, cutter: Cutter, blocks: Iterable[bytes]) -> None:
         self._made = cutter.made
@@ -151,18 +151,18 @@ class _Cut:
 
     @property
     def size(self) -> int:
-        """Bytes; reads what has not come yet."""
+        """Bytes of the whole text; reads what has not arrived yet."""
         deque(self._chunks, maxlen=0)
         return sum(chunk.path.stat().st_size for chunk in self._made)
 
     def text(self) -> Iterator[bytes]:
-        """All of it; the chunks go."""
+        """The whole text; removes the chunks."""
         deque(self._chunks, maxlen=0)
         return blocks_of(self._made)
 
 
 def _forget(space: Workspace) -> None:
-    """Remove what was made of chunks that are cut anew."""
+    """Remove the results of chunks that are to be cut again."""
     for pattern in ("valid-*.parquet", "rejected-*.jsonl"):
         for path in space.directory.glob(pattern):
             path.unlink()

@@ -1,7 +1,7 @@
 """Splits a unit's rows into valid ones (typed, Parquet) and rejected ones (with reasons).
 
-Nothing is dropped: what the job or this step cannot take lies in the quarantine, and the counts of
-the two must agree with the rows that were read. What rules of severity `warn` say is counted, too.
+No row is dropped: those that the job or this step cannot take go to the quarantine, and the counts
+must agree with the rows that were read. Rows that break a rule of severity `warn` are counted, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many rows of a unit broke which rule: the document that validate leaves of a unit.
+"""How many rows of a unit broke which rule: the findings document that validate writes.
 
 `{"rules": [{"rule", "column", "severity", "reason", "rows", "examples": [{"line", "value"}]}]}`,
 the rules with the most rows first. Of a rule about the whole object (`row-count`, `freshness`),
@@ -40,7 +40,7 @@ class BrokenRule:
 
 
 class BrokenRules:
-    """All of a unit."""
+    """All broken rules of a unit."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str | None], BrokenRule] = {}

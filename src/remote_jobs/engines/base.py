@@ -1,4 +1,4 @@
-"""What every engine must be able to do with a job, and the words for it."""
+"""The interface that every engine implements, and the types it uses."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class RemoteJob:
 
     @property
     def client_token(self) -> str:
-        """64 characters that stay the same however often this job, and no other, is submitted."""
+        """Idempotency token of 64 characters: the same for every submission of this job only."""
         return hashlib.sha256(f"{self.key} {self.job_id}".encode()).hexdigest()
 
     @property
     def oldest(self) -> datetime:
-        """What the engine has from before this is not the job."""
+        """The earliest time at which the engine can have started the job."""
         return self.asked_at - CLOCK_DIFFERENCE
 
 
@@ -93,7 +93,7 @@ class EngineStatus:
         log_tail: the last lines of its log (remote_jobs.engines.logs).
         service_id: the engine's id of the job, where more of it is known than before.
         ended_at: when it ended, by the engine's clock; absent: the engine does not say.
-        log_pending: its log is not where it will be soon.
+        log_pending: its log has not been written yet, but soon will be.
     """
 
     state: JobState
@@ -116,9 +116,9 @@ class Quota:
 
     Attributes:
         name: engines of the same name share it.
-        burst: requests at once, after a silence.
+        burst: requests at once, after a pause.
         per_second: requests in the long run.
-        jobs_per_request: whose states one request returns.
+        jobs_per_request: how many jobs' states one request returns.
     """
 
     name: str
@@ -134,7 +134,7 @@ class RemoteJobs(Protocol):
 
     Attributes:
         engine: which one.
-        recognises_repeats: a repeated submission responses the same job (the engine takes a token).
+        recognises_repeats: a repeated submission returns the same job (the engine takes a token).
         finds_others_jobs: `find` returns jobs that another function, of another role, submitted.
     """
 
@@ -144,7 +144,7 @@ class RemoteJobs(Protocol):
 
     @property
     def quota(self) -> Quota | None:
-        """What the watcher may ask; None: as much as it likes."""
+        """How many requests the watcher may send; None: no limit."""
         ...
 
     def target(self, name: str | None) -> str:
@@ -152,7 +152,7 @@ class RemoteJobs(Protocol):
         ...
 
     def submit(self, request: JobRequest) -> str:
-        """Start the job; responses the engine's id of it.
+        """Start the job; returns the engine's id of it.
 
         Raises:
             EngineFull: no place just now; nothing was started.
@@ -214,7 +214,7 @@ def each_cancelled(
 def mapped(engine: Engine, states: Mapping[str, JobState], raw_state: str) -> JobState:
     """Our state for the engine's.
 
-    A state that the engine has learned since is neither success nor failure: the job counts as
+    An unknown state (a newer one of the engine) is neither success nor failure: the job counts as
     running, so its deadline decides.
     """
     state = states.get(raw_state)

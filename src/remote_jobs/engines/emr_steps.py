@@ -94,7 +94,7 @@ class EmrSteps:
         self.engine = engine
 
     def add(self, cluster: str, name: str, command: Sequence[str]) -> str:
-        """Submit a step; responses its id."""
+        """Submit a step; returns its id."""
         step = {
             "Name": name,
             "ActionOnFailure": "CONTINUE",

@@ -30,7 +30,7 @@ class Commands:
         self._instance = instance
 
     def send(self, job: RemoteJob, script: str, seconds: int) -> str:
-        """Have the instance run the script, for so long at most; responses the command's id."""
+        """Have the instance run the script, for so long at most; returns the command's id."""
         with _errors(f"sending the command that submits {job.job_id} to {self._instance}"):
             response = self._ssm.send_command(
                 InstanceIds=[self._instance],

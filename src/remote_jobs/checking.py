@@ -76,8 +76,8 @@ def located(
 ) -> JobRecord:
     """The record, with its service id if its submission was cut off and the engine has it.
 
-    Redshift is left out, as it lists no statements of another role: the next call of submit-job gets
-    the id, because Redshift recognises a repeated submission.
+    Redshift is left out, as it lists no statements of another role: the next call of submit-job
+    gets the id, because Redshift recognises a repeated submission.
     """
     interrupted = record.service_id is None and record.submitting_until is not None
     if not adapter.finds_others_jobs or not interrupted:

@@ -1,7 +1,7 @@
 """Claims: one execution becomes the one that holds a run, before anything else happens.
 
-The queue delivers a message at least once and every delivery is a new execution; the RUN item
-decides which of them may work. It changes hands by compare-and-set only.
+The queue delivers a message at least once, and every delivery is a new execution. The RUN item
+decides which of them may work; its holder changes by compare-and-set only.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
 
 
 def _with_drawn_id(message: ClaimRun, ledger: Ledger, now: datetime) -> tuple[ClaimRun, str | None]:
-    """The message with the run id that was left to us, and that id; None if it names its own."""
+    """The message with the run id that was drawn for it, and that id; None if it names its own."""
     if message.drawn_for is None:
         return message, None
     drawn = drawn_run_id(message.drawn_for, ledger, now)
@@ -89,8 +89,10 @@ def _new_run(message: ClaimRun, now: datetime) -> RunItem:
 
 
 def _first_claim(run: RunItem, ledger: Ledger) -> RunItem:
-    """Write the run; the run that is there, even when ours was refused: a request that the client
-    sent twice looks so."""
+    """Write the run and return what the ledger holds.
+
+    A refused write may be our own: the client may have sent the request twice.
+    """
     there = ledger.put_if_absent(run.to_item()).item
     if there is None:
         raise Conflict(f"run {run.run_id} was removed while it was being claimed")
@@ -105,7 +107,7 @@ def _claim_existing(message: ClaimRun, run: RunItem, ledger: Ledger, now: dateti
         return _claim(ClaimOutcome.CLAIMED, run)
     if run.holder == message.handed_over_by and not failed:
         return _change_hands(message, run, ledger, held_as(run), updated_at=now)
-    if run.stopping:  # whoever holds it, or the reaper, ends it
+    if run.stopping:  # its holder, or the reaper, ends it
         return _claim(ClaimOutcome.ENDED, run)
     # A batch execution may go on with its other records after this run of it has failed: then the
     # ledger, not the execution, says that the run is over.
@@ -116,7 +118,9 @@ def _claim_existing(message: ClaimRun, run: RunItem, ledger: Ledger, now: dateti
         )
     if holder in ALIVE and not failed:
         return _claim(ClaimOutcome.LIVE, run)
-    if holder == STOPPED and not failed:  # by a person, who meant this run or a neighbour of it
+    if (
+        holder == STOPPED and not failed
+    ):  # by a person, who meant this run or another one of the same batch
         raise TransientFailure(
             f"the execution of run {run.run_id} was stopped; the reaper decides in a moment"
             " whether that run stays stopped"
@@ -140,7 +144,7 @@ def _take_over(
         active=ACTIVE_RUN,
         submitted_at=now,
     )
-    # Whoever it is handed over to ends a run that is to stop.
+    # If the run is to stop, the execution that it is handed over to ends it.
     as_read = held_as(run) & stop_unchanged(run)
     claim = _change_hands(message, run, ledger, as_read, **changes)
     return claim.model_copy(update={"outcome": ClaimOutcome.TAKEN_OVER})
@@ -171,7 +175,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
 
 
 def _refuse_other_content(request: RunRequest, run: RunItem) -> None:
-    """Equal values, not equal text: 0 and 0.0 percent ask for the same, and so does saying none."""
+    """Compares values, not text: 0, 0.0 and no percentage at all ask for the same."""
     sent, held = WHEN_NOT_SAID | request.to_json(), WHEN_NOT_SAID | json.loads(run.request)
     problems = [
         Problem(

@@ -1,4 +1,4 @@
-"""Ending a run whose execution cannot do it any more: the mark in the ledger, then the news."""
+"""Ends a run whose execution no longer can: marks it in the ledger, then announces the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEIGHBOUR: Final = (
 
 @dataclass(frozen=True)
 class RunEndings:
-    """Ends runs in the ledger and announces it; either may be repeated.
+    """Ends runs in the ledger and announces the end; either may be repeated.
 
     Attributes:
         publish: sends a notification.
@@ -70,11 +70,11 @@ class RunEndings:
         return ended.run_status, ended.reason
 
     def _was_executed(self, run: RunItem) -> bool:
-        """Whether the execution was at this run when it was stopped.
+        """Whether this is the run that the execution was executing when it was stopped.
 
-        That is the one with a unit under way, else one that has begun units, else the first that
-        it had claimed: a batch takes its runs in that order. Runs that had ended by themselves, or
-        were stopped before, do not count.
+        It is the run with a unit under way, else one that has begun units, else the first that the
+        execution claimed, as a batch executes its runs in that order. Runs that had ended or were
+        stopped before do not count.
         """
         first, rank = run, self._rank(run)
         for run_id in self.ledger.runs_held_by(run.holder):
@@ -93,7 +93,7 @@ class RunEndings:
         return work, run.submitted_at or run.claimed_at or "", run.run_id
 
     def announce(self, run: RunItem) -> None:
-        """Write the results document of what there is, and publish the end of the run."""
+        """Write the results document of the units so far, and publish the end of the run."""
         message = RecordRun(
             request=run.requested,
             run_attempt=run.run_attempt,

@@ -26,7 +26,7 @@ def execution_name(environment: str, stack: str, run_id: str, run_attempt: int) 
 
 
 def name_without_stack(environment: str, run_id: str, run_attempt: int) -> str:
-    """The name of attempts that were claimed before names said their stack."""
+    """The name of attempts claimed by releases whose names lack the stack."""
     return _fitting(f"{environment}-{run_id}-{run_attempt}")
 
 

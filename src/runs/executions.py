@@ -1,4 +1,4 @@
-"""How a durable execution stands, for those that clean up after it."""
+"""The status of a durable execution, for the functions that clean up after it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runtime.handler import count_of_function
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 GONE: Final = "GONE"  # the service does not know the execution (any more)
-# No document says how soon an execution that was started can be read, so "not known" counts only
-# when its run has been left alone for so long (inferred).
+# No document says how soon a started execution can be read, so "not known" counts only once its run
+# has not changed for so long (inferred).
 SETTLING: Final = timedelta(minutes=5)
 # How an execution ends badly, and the metric that counts it: no document names the dimensions of
 # Lambda's own metrics of durable executions, so alarms stand on these.
@@ -36,7 +36,7 @@ REASONS: Final = {
 
 @dataclass(frozen=True)
 class Ended:
-    """How an execution stands: its status, GONE if nobody knows, and its error's message."""
+    """An execution's status (GONE if the service does not know it) and its error's message."""
 
     status: str
     message: str | None = None
@@ -62,7 +62,7 @@ class Executions(Protocol):
 
 
 def execution(arn: str) -> Ended:
-    """As the service has it."""
+    """Ask the service for the status of an execution."""
     try:
         with clients.translated(f"asking for execution {arn}"):
             response = clients.client("lambda").get_durable_execution(
@@ -86,7 +86,7 @@ def execution_status(arn: str) -> str:
 
 
 def is_settling(run: RunItem, status: str, now: datetime) -> bool:
-    """Whether the run's execution may not be known yet, rather than not any more.
+    """Whether an unknown execution may be too new for the service to report, rather than gone.
 
     Args:
         status: of the execution that holds the run.
@@ -96,6 +96,6 @@ def is_settling(run: RunItem, status: str, now: datetime) -> bool:
 
 
 def count_end(arn: str, status: str) -> None:
-    """Count an execution that ended badly, by its function; again when the call is repeated."""
+    """Count an execution that ended badly, by function; a repeated call counts it again."""
     # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/…
     count_of_function(ENDED_BADLY[status], arn.split(":")[6])

@@ -1,4 +1,4 @@
-"""The rules that a unit's rows broke: what was found, as far as records and news carry it."""
+"""The rules that a unit's rows broke, cut to what the ledger and notifications carry."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STAGES_WITH_FINDINGS: Final = from_to(Steps.validate, Steps.explain_load)
 
 
 def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
-    """Those of a unit that has ended, the rules with the most rows first.
+    """The findings of a unit that has ended, the rules with the most rows first.
 
-    None where validate and transform had nothing to find, or the unit failed before them: what an
-    earlier attempt left there is not asked.
+    Empty if validate and transform found nothing, or the unit failed before them: documents of an
+    earlier attempt are not read.
     """
     run_id, unit_id, keys = message.run_id, message.unit_id, []
     if message.failure is None:
@@ -52,10 +52,10 @@ def _read(bucket: str, key: str) -> list[Finding]:
 
 
 def _example(rule: Mapping[str, Any]) -> str | None:
-    """`line 7: -3`, as far as the first example says.
+    """`line 7: -3`, from the first example.
 
-    Of a malformed row the value is all of it, and news go to more people than data do: the line
-    number has to be enough.
+    For a malformed row only the line number: its value would be the whole row, and notifications
+    reach more people than the data does.
     """
     examples = rule.get("examples") or ()
     if not examples:

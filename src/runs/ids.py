@@ -1,4 +1,4 @@
-"""Run ids that a message leaves to us (`runId: auto`): drawn once, found again ever after."""
+"""Draws the run ids of messages with `runId: auto`, once per message."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def drawn_run_id(
 ) -> str:
     """The run id of a message or execution: the one that is noted, or a new one, noted first.
 
-    Nothing else happens under an id before it is in the ledger, so whoever repeats the claim, after
-    whatever failure, finds the same.
+    An id is in the ledger before anything else happens under it, so a repeated claim finds the same
+    id after any failure.
 
     Args:
         drawn_for: the SQS message id, or the execution's ARN.

@@ -1,4 +1,4 @@
-"""What came of each item of a unit's batch, as one small document per item.
+"""Writes the result of each item of a unit's batch, one small document per item.
 
 The documents lie under the item's index in its array, so a later attempt overwrites what an earlier
 one wrote, and a repeat writes the same.
@@ -43,7 +43,7 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What came of one item.
+    """The result of one item.
 
     Attributes:
         index: in the array, from 0.

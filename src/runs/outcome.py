@@ -1,4 +1,4 @@
-"""What the units of a run make of it. Pure: outcomes in, a result out, whatever their number."""
+"""Decides a run's result from the outcomes of its units. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MESSAGE_CHARACTERS: Final = 500
 
 
 class Tally:
-    """Adds outcomes up one by one; what it keeps does not grow with their number."""
+    """Adds outcomes up one by one, in memory that does not grow with their number."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -40,7 +40,7 @@ class Tally:
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
 
     def add(self, outcome: UnitOutcome) -> None:
-        """Rows are those of stored units only: those of a failed unit are nowhere."""
+        """Rows count for stored units only: those of a failed unit are stored nowhere."""
         self.total += 1
         if outcome.status is UnitStatus.STORED:
             self.stored += 1
@@ -53,7 +53,7 @@ class Tally:
             self._find(outcome.unit_id, finding)
 
     def count_items_without_result(self, items: int) -> None:
-        """Those of batches whose items have no recorded outcome have failed, too.
+        """Count as failed the items of batches that recorded none.
 
         Args:
             items: of the whole array.
@@ -63,7 +63,7 @@ class Tally:
         self.items = known + ItemTotals(total=missing, failed=missing)
 
     def _note(self, unit_id: str, failure: StageFailure) -> None:
-        """Failures of units that never came to an end say little, so they come last."""
+        """Failures of units without a recorded end explain little, so they come last."""
         missing = failure.error_type == OUTCOME_MISSING
         known = self._without_outcome if missing else self._failures
         if len(known) < FAILURES_NAMED:
@@ -141,7 +141,7 @@ def as_stopped(result: RunResult, reason: str) -> RunResult:
 
 
 def is_tolerated(units: UnitTotals, items: ItemTotals | None, tolerated: float) -> bool:
-    """Whether no more units failed, or where there are items, no more of them, than tolerated."""
+    """Whether the share of failed units (or items, if the run has any) is tolerated."""
     counted = units if items is None else items
     return counted.failed_percentage <= tolerated
 

@@ -50,13 +50,13 @@ from runtime.handler import (
     utc_now,
 )
 
-PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is made again a minute later
+PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is repeated a minute later
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
 STOP_PATIENCE_SECONDS: Final = 20  # a person is waiting
 
 
 class ReaperIncomplete(PipelineError):
-    """Some runs or jobs are not through; the same call goes on with them."""
+    """Some runs or jobs are not finished; repeating the call goes on with them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Reaper:
     """Ends runs and jobs whose execution has ended.
 
     Attributes:
-        executions: how an execution stands.
+        executions: looks up an execution's status.
         publish: sends a notification.
         stack: for the commands in it.
     """
@@ -132,7 +132,7 @@ class Reaper:
                 try:
                     left = max(0, int((until - self.clock()).total_seconds()))
                     stopped = self._reap_run(run_id, arn, ended, left)
-                except Exception as error:  # the other runs are not to suffer for it
+                except Exception as error:  # the other runs must still be ended
                     logger.warning("run not reaped", extra={"error": repr(error)})
                     problems.append(f"run {run_id}: {error!r}")
                 else:
@@ -141,7 +141,7 @@ class Reaper:
         _complain(problems)
 
     def _reap_jobs(self, arn: str, ended: Ended, patience_seconds: int) -> list[str]:
-        """Stop jobs of an execution that holds no run: that of a shard, whose run goes on."""
+        """Stop jobs of an execution that holds no run: a shard's, whose run goes on."""
         records = [
             record
             for engine in self.engines
@@ -181,15 +181,15 @@ class Reaper:
         _complain(problems)
 
     def _reap_run(self, run_id: str, arn: str, ended: Ended, patience_seconds: int) -> Stopped:
-        """Mark the run, stop its jobs, announce it; nothing of it, if another holds it by now."""
+        """Mark the run, stop its jobs, announce its end; nothing if another execution holds it."""
         run = find_run(self.ledger, run_id)
         if run is None or run.holder != arn:
             return Stopped()
         if not run.status.ended:
             self.endings.mark(run, ended)
-        # First the jobs, then whether the run is still the same one's: if it was taken over before,
-        # these may be the next attempt's jobs; if it is taken over later, those it takes
-        # have other callbacks.
+        # Read the jobs first, then check that the execution still holds the run. After a takeover
+        # before that check, these may be the next attempt's jobs; after a later one, the jobs it
+        # adopts have other callbacks, and the compare-and-set refuses them.
         jobs = self.jobs.of_run(run_id)
         now = find_run(self.ledger, run_id)
         if now is None or (now.holder, now.run_attempt) != (arn, run.run_attempt):
@@ -211,7 +211,7 @@ class Reaper:
             return Stopped()  # the next sweep looks again
         unannounced = run.reaped == UNANNOUNCED
         if unannounced and holder.alive:
-            return Stopped()  # it may still announce the end that it has recorded itself
+            return Stopped()  # its execution may still announce the end that it recorded
         if unannounced or not run.status.ended:
             if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
                 count_end(run.holder, holder.status)

@@ -1,4 +1,4 @@
-"""What came of a run: add a run's units up, then write the results document and the ledger.
+"""Records a run's result: adds its units up, writes the results document and the RUN item.
 
 Units are read once and streamed, so that a run of 100,000 of them takes no more memory than one of
 ten.
@@ -50,7 +50,7 @@ class Recording:
 def record_run(
     message: RecordRun, settings: Recording, ledger: Ledger, now: datetime
 ) -> RecordedRun:
-    """Record what came of the run. The document comes first, so an ended run always has its own.
+    """Record the run's result. The document comes first, so that every ended run has one.
 
     Raises:
         OwnershipLost: another execution or a later attempt holds the run.
@@ -92,7 +92,7 @@ def record_run(
 
 
 def _end_of(run: RunItem, now: datetime) -> str:
-    """The end that was written first stands."""
+    """The end that was recorded first stands."""
     return run.ended_at if run.status.ended and run.ended_at else format_timestamp(now)
 
 

@@ -15,7 +15,7 @@ SUBJECT_CHARACTERS: Final = 99  # SNS takes fewer than 100, ASCII only
 
 
 class EventName(StrEnum):
-    """The events there are."""
+    """Names of the events."""
 
     RUN_STARTED = "run-started"
     RUN_ENDED = "run-ended"
@@ -74,7 +74,7 @@ def publish(topic_arn: str, event: Event) -> None:
 
     Raises:
         NotFound: no such topic.
-        Throttled, TransientFailure: say it again; the event id stays the same.
+        Throttled, TransientFailure: publish it again; the event id stays the same.
     """
     attributes = {
         "event": event.name.value,

@@ -93,7 +93,7 @@ def _of_the_end(
     findings: tuple[Finding, ...],
     now: datetime,
 ) -> Changes:
-    """Of the UNIT item; the optional attributes only where there is something."""
+    """Attributes of the UNIT item; optional ones only if they have a value."""
     return UnitItem.changes(
         status=message.status,
         run_attempt=message.run_attempt,
@@ -139,7 +139,7 @@ def _ended_event(message: EndUnit, outcome: UnitOutcome, dataset: str, now: date
 
 
 def _refuse_other_attempt(message: StartUnit | EndUnit, written: Written) -> None:
-    """Of a unit that could not be written: a later attempt has begun it."""
+    """Raise OwnershipLost for a unit that could not be written: a later attempt has begun it."""
     unit = UnitItem.from_item(written.item or {})
     if unit.run_attempt != message.run_attempt:
         raise OwnershipLost(

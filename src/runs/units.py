@@ -1,5 +1,4 @@
-"""A run's units as the ledger holds them, one outcome each: read once, gone through as often as
-needed, and never all in memory."""
+"""Reads the outcomes of a run's units from the ledger, once; they need not fit into memory."""
 
 from __future__ import annotations
 
@@ -56,7 +55,7 @@ class OutputLocations:
     def of(
         cls, bucket: str, run_id: str, dataset: str, snapshot: DatasetSnapshot | None
     ) -> OutputLocations:
-        """The places of a run; without tables where it ended before its contract was read."""
+        """Those of a run; without tables if it ended before its contract was read."""
         tables: list[str] = []
         if snapshot is not None:
             targets = snapshot.dataset.targets
@@ -73,7 +72,7 @@ class OutputLocations:
         findings: tuple[Finding, ...],
         set_aside: int = 0,
     ) -> UnitOutputs:
-        """What a unit has written, as far as it came.
+        """What a unit has written, up to the stage where it ended.
 
         Args:
             failed_stage: absent: it is stored.
@@ -99,7 +98,7 @@ class OutputLocations:
         )
 
     def _tables(self, failed_stage: str | None) -> tuple[str, ...]:
-        """Where the rows are: everywhere, or in what comes before the store that failed."""
+        """Where the rows are: in all targets, or in those before the store that failed."""
         if failed_stage is None:
             return self.tables
         failed = _TABLES.get(failed_stage)
@@ -111,9 +110,9 @@ class OutputLocations:
 
 
 class UnitRecords:
-    """The outcomes of a run's units, in manifest order; may be gone through again and again.
+    """The outcomes of a run's units, in manifest order; they can be read repeatedly.
 
-    A context manager: its temporary file goes at the end.
+    A context manager, which removes its temporary file.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The one way to AWS: clients made once per sandbox, and their errors translated once."""
+"""AWS clients, made once per sandbox, and the translation of their errors into ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every step handler shares: settings, parsing, logging, and the way its errors leave."""
+"""What every step handler shares: settings, parsing, logging and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Clock(Protocol):
 
 
 class RemainingTime(Protocol):
-    """Seconds until the invocation ends, whatever it is doing; passed in as clocks are."""
+    """Seconds until the invocation ends; passed in, like the clock."""
 
     def __call__(self) -> float: ...
 
@@ -46,12 +46,12 @@ _clock: Clock = _wall_clock
 
 
 def utc_now() -> datetime:
-    """The time as handlers take it."""
+    """The time of the handlers' clock."""
     return _clock()
 
 
 def use_clock(clock: Clock = _wall_clock) -> None:
-    """Let handlers take the time from this clock, as tests do; without one, from the wall."""
+    """Make handlers use this clock, as tests do; without one, the system's."""
     global _clock
     _clock = clock
 
@@ -132,7 +132,7 @@ def timed_step_handler(
 
 
 def flush_metrics() -> None:
-    """Write out what was measured, if anything: Powertools warns of an empty set."""
+    """Emit the metrics, if there are any: Powertools warns of an empty set."""
     if metrics.metric_set:
         metrics.flush_metrics()
 
@@ -158,7 +158,7 @@ def _parse(message_class: type[Message], event: dict[str, Any]) -> Message:
 
 
 def _trace_keys(event: dict[str, Any]) -> dict[str, str]:
-    """Run id, unit id and job key of a message, wherever it carries them."""
+    """Run id, unit id and job key of a message, at whichever level they are."""
     keys: dict[str, str] = {}
     for source in (event, event.get("request") or {}, event.get("key") or {}):
         for name, key in (("runId", "run_id"), ("unitId", "unit_id"), ("stage", "stage")):

@@ -49,8 +49,8 @@ def write_file(bucket: str, key: str, file: IO[bytes]) -> str:
 def write_json_once(bucket: str, key: str, value: Any) -> bool:
     """Write a JSON document unless there is one; False, and nothing changed, if there is.
 
-    False can also come of our own first try, when its response was lost and the client sent the
-    request again: callers read what is there.
+    False can also mean that our own first try succeeded, its response was lost, and the client sent
+    the request again. So callers read what is there.
 
     Raises:
         Conflict: another write of the same key is going on at this moment.

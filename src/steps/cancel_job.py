@@ -1,8 +1,8 @@
 """cancel_job: stop the job at its engine, and see that it ends.
 
-An engine takes a while to stop a job. This waits a little for it; a job that has not ended by then
-is reported to the orchestrator as ended, so that the run goes on, but stays active in the ledger:
-the watcher records its end, and the reaper's sweep has it stopped again until there is one.
+An engine takes a while to cancel a job, and this waits a little for it. A job that has not ended by
+then is reported to the orchestrator as ended, so that the run goes on, but stays active in the
+ledger: the watcher records its end, and the reaper's sweep cancels it again until it has ended.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def handler(message: CancelJob) -> JobStatus:
 
 
 def cancelled(stopper: JobStopper, record: JobRecord, reason: str) -> JobRecord:
-    """The job as it is to be reported: as it ended by itself, else TIMED_OUT past its deadline,
-    else CANCELLED. Only the ledger can fail here: no engine stops the run from going on."""
+    """The job to report: as it ended by itself, else TIMED_OUT past its deadline, else CANCELLED.
+    Only errors of the ledger are raised: an engine's must not keep the run from going on."""
     if not record.state.ended:
         stopped = stopper.stop([record], reason, PATIENCE_SECONDS)
         record = stopper.jobs.get(record.key)

@@ -1,4 +1,4 @@
-"""check_job: ask the engine, now; for an orchestrator whose callback fell silent."""
+"""check_job: check a job at its engine now; for callbacks without heartbeats."""
 
 from __future__ import annotations
 

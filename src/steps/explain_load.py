@@ -1,4 +1,4 @@
-"""explain_load: which file, row, column and value a failed load fell over."""
+"""explain_load: find the file, row, column and value that made a load fail."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """notification_consumer: logs and counts the notifications that its queue receives from the topic.
 
-A place for what a team adds to it: a chat message, a ticket, the next system.
+A starting point for what a team adds: a chat message, a ticket, the next system.
 """
 
 from __future__ import annotations

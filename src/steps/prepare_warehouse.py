@@ -1,4 +1,4 @@
-"""prepare_warehouse: see that the tables of a run are there, before its first load."""
+"""prepare_warehouse: make the tables that a run needs, before its first load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""record_items: what came of each item of a unit's batch (`runs.item_results`)."""
+"""record_items: write the result of each item of a unit's batch (`runs.item_results`)."""
 
 from __future__ import annotations
 

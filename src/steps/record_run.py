@@ -1,4 +1,4 @@
-"""record_run: record and count what came of a run (`runs.recording`)."""
+"""record_run: record a run's result and its metrics (`runs.recording`)."""
 
 from __future__ import annotations
 

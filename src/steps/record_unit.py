@@ -47,6 +47,6 @@ def handler(event: UnitMessage) -> None:
     else:
         record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
         news = end_unit(message, ledger, settings.data_bucket, utc_now())
-    # Published at every repeat: the id is the same, and a lost notification is worse than two.
+    # Published at every repeat, under the same id: a lost notification is worse than two.
     if news is not None:
         publish(settings.topic_arn, news)

@@ -1,4 +1,4 @@
-"""store_redshift: write down the transaction that loads a unit; it is submitted as a job then."""
+"""store_redshift: write the transaction that loads a unit; a job then submits it."""
 
 from __future__ import annotations
 

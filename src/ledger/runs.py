@@ -26,7 +26,7 @@ def owned_run(ledger: Ledger, run_id: str, run_attempt: int, holder: str | None 
 
     Raises:
         NotFound: the run is not in the ledger.
-        OwnershipLost: it is held otherwise.
+        OwnershipLost: another attempt or execution holds it.
     """
     run = find_run(ledger, run_id)
     if run is None:
@@ -36,7 +36,7 @@ def owned_run(ledger: Ledger, run_id: str, run_attempt: int, holder: str | None 
 
 
 def refuse_other_holder(run: RunItem, run_attempt: int, holder: str | None = None) -> None:
-    """Begin nothing for a run that somebody else holds.
+    """Raise if another attempt or execution holds the run.
 
     Raises:
         OwnershipLost: another attempt or another execution than `holder` does.
@@ -60,12 +60,12 @@ def change_run(
 
 
 def held_as(run: RunItem) -> ConditionBase:
-    """The run is still held by whom it was when it was read."""
+    """Condition: the run has the same holder as when it was read."""
     return RUN.holder.eq(run.holder) & RUN.run_attempt.eq(run.run_attempt)
 
 
 def stop_unchanged(run: RunItem) -> ConditionBase:
-    """No decision to stop the run has come since it was read."""
+    """Condition: no decision to stop the run was recorded since it was read."""
     if run.stop_requested_at is not None:
         return RUN.stop_requested_at.eq(run.stop_requested_at)
     return RUN.stop_requested_at.not_exists()

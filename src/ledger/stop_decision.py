@@ -21,7 +21,7 @@ TRIES: Final = 5
 
 
 def refuse_stopped(ledger: Ledger, run_id: str) -> None:
-    """Begin nothing more of a run that is to stop.
+    """Raise if the run is to stop.
 
     Raises:
         RunStopped: it is.
@@ -32,7 +32,7 @@ def refuse_stopped(ledger: Ledger, run_id: str) -> None:
 
 
 def refuse_if_stopping(run: RunItem) -> None:
-    """The same for a run that has just been read.
+    """The same, for a run that was just read.
 
     Raises:
         RunStopped: it is to stop.
@@ -50,7 +50,7 @@ def record_decision(
     to announce that.
 
     Returns:
-        What became of it, and the RUN item as it is then (None: there is none).
+        The outcome, and the RUN item as it is then (None: there is none).
 
     Raises:
         Conflict: the run keeps changing; the same call decides anew.

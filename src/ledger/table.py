@@ -1,7 +1,7 @@
 """The ledger: one DynamoDB table, partition key `run_id`, sort key `item`.
 
-What it holds, `contracts.ledger_items` knows; this reads and writes it as plain attribute maps.
-Every change is conditional or repeats to the same end, so a step that is called again does no harm.
+`contracts.ledger_items` defines its items; this module reads and writes them as attribute maps.
+Every change is conditional or idempotent, so a step may be repeated.
 Values go in and come out as plain Python: int, float, str, bool, list, dict (no Decimal).
 """
 
@@ -27,11 +27,11 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Written:
-    """What a conditional write came to; true if it was done.
+    """The result of a conditional write; true if it was done.
 
     Attributes:
-        item: as it is in the table after the write; of one that was refused, what stands in its
-            way. None: there is no such item.
+        item: as it is in the table after the write; if that was refused, the item that is there.
+            None: there is no such item.
     """
 
     done: bool
@@ -43,7 +43,7 @@ class Written:
 
 @dataclass(frozen=True)
 class LedgerSettings:
-    """Of steps that need nothing of the ledger but whether the run is to stop."""
+    """For steps that use the ledger only to check whether the run is to stop."""
 
     ledger_table: str
 
@@ -101,8 +101,8 @@ class Ledger:
     def put_if_absent(self, item: Mapping[str, Any]) -> Written:
         """Write a new item; not done, and nothing changed, if there is one under its keys.
 
-        It can also be our own first try that stands there, when its response was lost and the
-        client sent the request again: callers look at what is there before they judge.
+        It can also be our own first try that is there, if its response was lost and the client sent
+        the request again. So callers compare it before they report a conflict.
         """
         key = Key(item[PARTITION], item[SORT])
         with clients.translated(f"writing {key.run_id}/{key.item} in the ledger"):
@@ -150,7 +150,7 @@ class Ledger:
         return Written(True, _from_wire(response["Attributes"]))
 
     def _refused(self, key: Key, error: ClientError) -> Written:
-        """What stands in the way of a write whose condition did not hold; re-raise anything else.
+        """The item that made a write's condition fail; re-raise anything else.
 
         The service returns it with the refusal, at no cost (UpdateItem and PutItem in the Amazon
         DynamoDB API Reference, `ReturnValuesOnConditionCheckFailure`). There is none where the item

@@ -11,7 +11,7 @@ from ledger.table import Ledger
 
 
 def units_of(ledger: Ledger, run_id: str, after: str | None = None) -> Iterator[UnitItem]:
-    """A run's units as they come (consistent reads), in the manifest's order.
+    """Stream a run's units (consistent reads) in the manifest's order.
 
     Args:
         after: id of the unit behind which to begin.

@@ -1,11 +1,10 @@
-"""A text cut into chunks of whole records, which are then read side by side.
+"""Cuts a text into chunks of whole records, which are then read in parallel.
 
-DuckDB can read one file with several threads, but where a value holds line breaks and a quote
-elsewhere is wrong, it takes what stands within quotes for rows. So the cutting is done here, and
-each chunk is read from its beginning to its end by one thread. A cut is made where as many quotes
-are behind it as make pairs. In a text whose quotes are wrong this may still be within a value; the
-chunk before it then ends with an open quote, which `validation.scanner` notices, and the text is
-read again as a whole.
+DuckDB can read one file with several threads, but if a value holds line breaks and a quote
+elsewhere is wrong, it takes quoted text for rows. So the cutting is done here, and one thread reads
+each chunk from beginning to end. A cut is made only after an even number of quotes. If the quotes
+of a text are wrong, this may still be within a value: the chunk before the cut then ends with an
+open quote, `validation.scanner` notices, and the text is read again as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from tabular.workspace import BLOCK_BYTES, MEGABYTE
 CHUNK_BYTES: Final = 8 * MEGABYTE
 PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
-# DuckDB keeps a record's text anew for each field that it lacks, about a kilobyte together.
+# DuckDB stores a record's text again for each field that it lacks: about a kilobyte each.
 MISSING_FIELDS: Final = 50_000  # of a chunk
 # What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
 WHOLE_BYTES: Final = 128 * MEGABYTE
@@ -31,7 +30,7 @@ _ODD_BYTES: Final = 2 * CHUNK_BYTES  # with so much behind the last cut, the quo
 
 
 class TooLargeAWhole(Exception):
-    """A text that cannot be cut has too much of something; the message says of what."""
+    """A text that cannot be cut exceeds a limit; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class Cutter:
             before = block.rfind(b"\n", 0, end)
             quotes = block.count(self._quote, before + 1, end)
             if not quotes and before >= 0 and (gives_up or not odd):
-                return end  # behind a line without quotes: most likely a record of its own
+                return end  # after a line without quotes: most likely a whole record
             if paired < 0 and not odd:
                 paired = end
             odd = (odd + quotes) % 2

@@ -1,4 +1,4 @@
-"""The header of a file: its names, and where among them the contract's columns stand."""
+"""Reads a file's header and finds the positions of the contract's columns in it."""
 
 from __future__ import annotations
 

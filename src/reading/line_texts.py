@@ -1,4 +1,4 @@
-"""The text of some of a file's lines, as it is written."""
+"""Reads the raw text of some of a file's lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records that DuckDB could not read: which they were, where they stand and what is wrong."""
+"""Records that DuckDB could not read: their lines and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def collect(
 ) -> list[Malformed]:
     """The records that a scan of this file has left, in its order.
 
-    Of a record's several errors the one that says most is used.
+    Of a record's errors the most specific one is used.
 
     Args:
         header: the names of the fields; none where these are not what DuckDB reads.
@@ -61,6 +61,6 @@ def collect(
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what the scan before has left."""
+    """Drop the records of the previous scan."""
     for statement in FORGET_REJECTS:
         connection.execute(statement)

@@ -1,8 +1,8 @@
-"""Footers of Parquet files, so changed that DuckDB hands out a column's bytes as they are.
+"""Changes footers of Parquet files so that DuckDB returns a column's raw bytes.
 
-DuckDB cuts the nanoseconds of INT96 and makes doubles of decimals of more than 38 digits. How the
-bytes of a column are read is said in the file's footer alone, so a column that is declared to hold
-plain bytes of the same length there is read as such. Layout of the footer: `parquet.thrift` of
+DuckDB truncates the nanoseconds of INT96 and turns decimals of more than 38 digits into doubles.
+Only the file's footer says how the bytes of a column are read, so a column that it declares as
+plain bytes of the same length is read as such. Layout of the footer: `parquet.thrift` of
 apache/parquet-format (FileMetaData, SchemaElement), in Thrift's compact protocol
 (apache/thrift, doc/specs/thrift-compact-protocol.md).
 """
@@ -36,7 +36,7 @@ class _Field:
 
 
 def as_bytes(path: Path, nodes: Collection[int]) -> None:
-    """Declare nodes of a file's schema plain bytes; the file's own footer stays at hand.
+    """Declare nodes of a file's schema as plain bytes; saves the original footer.
 
     Args:
         nodes: their places in the schema, its root being 0.
@@ -46,7 +46,7 @@ def as_bytes(path: Path, nodes: Collection[int]) -> None:
 
 
 def restore(path: Path) -> None:
-    """Give a file its own footer back, if it has another one."""
+    """Restore a file's original footer, if it was changed."""
     if _saved(path).exists():
         _write_footer(path, _saved(path).read_bytes())
 
@@ -102,7 +102,7 @@ def _with_bytes(content: bytes, nodes: Collection[int]) -> bytes:
 
 
 def _plain(fields: list[_Field]) -> list[_Field]:
-    """A schema's element without what its bytes mean."""
+    """A schema's element without the fields that give its bytes a meaning."""
     left = {one.number: one for one in fields if one.number not in _MEANING}
     if left[_TYPE].raw == _number(_INT96):
         left[_TYPE] = _Field(_TYPE, _I32, _number(_FIXED))

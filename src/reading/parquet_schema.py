@@ -17,7 +17,7 @@ from tabular.workspace import connect
 
 DECIMAL_DIGITS: Final = 38  # of DuckDB's widest decimal
 MOST_DIGITS: Final = 76  # of the widest that is in use: Arrow's decimal256, BigQuery's BIGNUMERIC
-# What DuckDB hands out is the value that stands in the file, and its text has all of it.
+# Types whose values DuckDB returns exactly, and whose text is exact.
 _EXACT: Final = frozenset(
     (
         *('"NULL"', "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -104,7 +104,7 @@ def columns_of(path: Path) -> list[Node]:
 def shapes_of(
     path: Path, columns: Sequence[Node], wanted: Iterable[int], *, raw: bool = False
 ) -> dict[int, Shape | None]:
-    """How the wanted columns are read; makes DuckDB hand out bytes where it would bend values.
+    """How the wanted columns are read; makes DuckDB return bytes where it would change values.
 
     Args:
         path: a file of our own: its footer may become another one.
@@ -133,7 +133,7 @@ def shapes_of(
 
 
 def _special(node: Node) -> str | None:
-    """What a node holds that DuckDB would bend."""
+    """The type of a node whose values DuckDB would change; None for any other."""
     if node.physical == "INT96":
         return INT96
     return WIDE_DECIMAL if node.digits > DECIMAL_DIGITS else None

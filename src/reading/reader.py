@@ -1,8 +1,8 @@
 """A source as a relation of texts, chunk by chunk.
 
-Nothing is read into tables: a relation is SQL over a file. The rules of reading are those of the
-Glue job, in `reading_rules`. Values stay text here: empty and absent are both NULL. Types are the
-business of `validation.checks`.
+Nothing is read into tables: a relation is SQL over a file. `reading_rules` holds the rules, which
+the Glue job shares. Values stay text here: empty and absent are both NULL. `validation.checks`
+casts them to their types.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from reading_rules.sql import text_column
 from tabular.sql import sql_identifier
 
 NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
-# Left to itself, DuckDB takes the first line end for that of all lines, even one within a value.
+# By default DuckDB takes the first line end, even one within a value, for that of all lines.
 _LINE_ENDS: Final = {False: r"new_line = '\n'", True: r"new_line = '\r\n'"}
 _OPTIONS: Final = f"parallel = false, {store_rejects()}"
 _FOUND: Final = '"json-values"'

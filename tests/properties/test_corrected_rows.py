@@ -20,7 +20,7 @@ from sources import frozen
 
 @fewer(2)
 @given(data=st.data(), drawn=objects())
-def test_rows_that_are_sent_again_unmended_are_what_they_were(
+def test_rows_that_are_sent_again_uncorrected_are_what_they_were(
     cloud: Any, data: st.DataObject, drawn: Drawn
 ) -> None:
     dialect = data.draw(dialects(drawn))

@@ -1,7 +1,7 @@
-"""The objects that steps read: decompressed, as UTF-8, known to be what was listed.
+"""Fetches the objects that steps read: decompressed, as UTF-8, and still what was listed.
 
-Whatever an object's size, it passes through memory in blocks. What would not fit the function's
-disk is refused before or, where a compressed object turns out larger than expected, while it comes.
+Objects of any size pass through memory in blocks. One that would not fit the function's disk is
+refused before or, if a compressed object turns out larger than expected, while it is being read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sources import zstd
 from sources.json_array import array_items
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
-# Disk that one byte of an object comes to, at its worst: itself, the valid rows as Parquet and the
-# rejected ones as JSON lines. Compressed text is taken to be a fifth of itself.
+# Most bytes of disk per byte of an object: itself, the valid rows as Parquet and the rejected ones
+# as JSON lines. Compressed text is assumed to have a fifth of its original size.
 _DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
 
@@ -33,7 +33,7 @@ _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has n
 def refuse_what_cannot_fit(
     size: int, key: str, file_format: Format, ephemeral_megabytes: int, source: str
 ) -> None:
-    """Hold an object's size against the function's disk.
+    """Check an object's size against the function's disk.
 
     Args:
         size: bytes, as listed.

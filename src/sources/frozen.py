@@ -1,4 +1,4 @@
-"""What a run froze in S3: its contract and its manifest."""
+"""Reads what a run froze in S3: its contract and its manifest."""
 
 from __future__ import annotations
 

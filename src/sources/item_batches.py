@@ -80,7 +80,7 @@ def split_array(
 
 
 def _check_number(items: int, limits: RowLimits, url: str) -> None:
-    """The contract's `rows`, asked of the array; a warning is logged."""
+    """Check the array against the contract's `rows`; a warning is logged."""
     least, most = limits.minimum or 0, limits.maximum
     if least <= items and (most is None or items <= most):
         return
@@ -139,7 +139,7 @@ class _Ranges(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as the object goes."""
+        """Fill the buffer, or read to the object's end."""
         entry, first = self._entry, self._position
         last = min(first + min(len(buffer), RANGE_BYTES), entry.size) - 1
         if last < first:

@@ -1,4 +1,4 @@
-"""Which item of a batch each row of a job's output is.
+"""Matches the rows of a job's output to the items of a batch.
 
 A job over a batch of items leaves every item as one row of its output, in the items' order, or as
 one line of its `rejected.jsonl` (validation.job_output.refuse_lost_items has checked the counts).

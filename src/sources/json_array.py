@@ -1,4 +1,4 @@
-"""The items of one large JSON array, one after another, in bounded memory."""
+"""Reads the items of one large JSON array, one after another, in bounded memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Scanner:
     def __init__(self, blocks: Iterable[bytes], source: str) -> None:
         self._blocks = iter(blocks)
         self._source = source
-        # Bytes that are no UTF-8 are the business of their item alone.
+        # Bytes that are not UTF-8 fail their own item only.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         # Numbers stay text: only where an item ends is wanted, and no digit may get lost.
         self._parser = json.JSONDecoder(

@@ -1,4 +1,4 @@
-"""A run's objects: listed and frozen into a manifest once, and which of them are pending."""
+"""Lists a run's objects, freezes them into a manifest once, and finds the pending ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which objects of a dataset's source belong to a stretch of time.
+"""Lists the objects of a dataset's source that belong to a time range.
 
 An object belongs to `[start, end)` by the instant that the contract's `timeFrom` gives it. For
 `partition` that is the beginning of its date partition, and the start counts from the beginning of

@@ -1,4 +1,4 @@
-"""The objects that a request means."""
+"""Finds the objects that a request asks for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sources.run_state import check_ownership
 def find_entries(
     message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str, ledger: Ledger
 ) -> Listing:
-    """The objects that the request means, sorted by key.
+    """The objects that the request asks for, sorted by key.
 
     A retried run lists those of its objects that it has not stored, as they are now: they may have
     been corrected since. If it never came to a manifest, the request is listed as any other. Of an

@@ -1,4 +1,4 @@
-"""The run in the ledger, as far as listing its objects needs and changes it."""
+"""Reads and changes the run in the ledger, for listing its objects."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What stores can take, and how they write it."""
+"""The targets' limits, and how rows are written to them."""

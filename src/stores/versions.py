@@ -1,4 +1,4 @@
-"""Which row is newer: what keeps an older run from overwriting the rows of a newer one."""
+"""Versions of rows, which keep an older run from overwriting the rows of a newer one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function has for the rows that it works on."""
+"""The memory and disk of a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Parquet files that a step left of a unit, copied to the workspace."""
+"""Copies the Parquet files that a step wrote for a unit to the workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Parquet files that a step left of a unit, in order."""
+"""The Parquet files that a step wrote for a unit, in order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def output_parts(bucket: str, run_id: str, unit_id: str, files: int | None = Non
 
 
 def valid_parts(bucket: str, run_id: str, unit_id: str, files: int | None = None) -> list[Part]:
-    """The same of what validate left."""
+    """The parts that validate wrote."""
     return parts(bucket, layout.valid_prefix(run_id, unit_id), files)
 
 
@@ -67,7 +67,7 @@ def parts(bucket: str, prefix: str, files: int | None = None) -> list[Part]:
 
 
 def digest_of(parts: Sequence[Part]) -> str:
-    """16 hex digits: others where a part is another one."""
+    """16 hex digits that change when a part does."""
     described = [(part.name, part.size, part.etag) for part in parts]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

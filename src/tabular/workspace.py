@@ -1,4 +1,4 @@
-"""DuckDB for one invocation: bounded memory, its own scratch directory, no way out of it.
+"""DuckDB for one invocation: bounded memory, and no access outside its scratch directory.
 
 Objects come from and go to S3 by boto3; DuckDB itself sees local files only, and only those of its
 scratch directory, so that SQL from a contract or a message can reach nothing else.
@@ -124,7 +124,7 @@ def _connection(
     connection.execute("SET TimeZone = 'UTC'")
     if number is not None:
         connection.execute("CALL enable_logging(level = 'info')")  # see validation.scanner
-    # A long IN list would become a join, and joins do not keep the rows' order (in 2.0).
+    # A long IN list would become a join, and joins do not preserve the rows' order (in 2.0).
     connection.execute("SET disabled_optimizers = 'in_clause'")
     connection.execute(f"SET allowed_directories = [{sql_literal(f'{directory}/')}]")
     connection.execute("SET enable_external_access = false")

@@ -1,4 +1,4 @@
-"""The contract's SQL as a SELECT over a unit's valid rows, and how far it looks."""
+"""The contract's SQL as a SELECT over a unit's valid rows, and its scope."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def typed_select(snapshot: DatasetSnapshot) -> str:
 
 
 def contract_scope(snapshot: DatasetSnapshot, where: str) -> RowScope:
-    """How far the contract's SQL looks.
+    """The scope of the contract's SQL.
 
     Args:
         where: names the unit in messages.

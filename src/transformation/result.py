@@ -24,7 +24,7 @@ _SORTED: Final = "sorted-result"  # the hyphen keeps it apart from lookups
 def compute_result(
     space: Workspace, snapshot: DatasetSnapshot, scope: RowScope, valid: Rows, limits: StoreLimits
 ) -> tuple[Rows, bool]:
-    """What is to be stored; and whether a row of it is known to be suspicious.
+    """The rows to store, and whether one of them is known to be suspicious.
 
     Raises:
         InvalidData: its columns are not those that the run was started with.

@@ -45,7 +45,7 @@ class RowScope(StrEnum):
 
 
 def row_scope_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> RowScope:
-    """How far a query looks.
+    """The scope of a query.
 
     Args:
         sql: one query over `valid` and the lookups.

@@ -3,7 +3,7 @@
 The same rows always give the same files: a transform that looks at single rows keeps them in their
 order, the result of any other is sorted by its natural key, or by all columns without one. Rows
 that a target cannot take, or cannot distinguish, go to the quarantine, so that all targets get the
-same ones. Whatever there is of it goes through a bounded memory.
+same ones. Memory is bounded, whatever the number of rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from transformation.result import compute_result, count_result
 from transformation.row_scope import RowScope
 from transformation.unstorable import UnstorableRows, guarded, has_bad_keys, is_suspicion
 
-# Disk that a byte of valid rows comes to, measured on 2 GB of orders: the rows and two parts; or
+# Bytes of disk per byte of valid rows, measured on 2 GB of orders: the rows and two parts; or
 # the rows, all of them spilled uncompressed, and the sorted result.
 _DISK: Final = {RowScope.ROWS: 1.5, RowScope.TABLES: 7.0, RowScope.TOGETHER: 7.0}
 _DISK_WITH_UNSTORABLE: Final = 4.0  # the rows, the result and what is left of it
@@ -46,8 +46,8 @@ def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> 
 
     Raises:
         InvalidData: the SQL fails on these rows, its columns are not those the run was started
-            with, it makes more rows than it was given, or too many that no store takes; or a lookup
-            is not as it was.
+            with, it makes more rows than it was given, or too many are unstorable; or a lookup has
+            changed.
     """
     snapshot = frozen.read_snapshot(data_bucket, message.run_id)
     where = f"unit {message.unit_id} of run {message.run_id}"
@@ -182,7 +182,7 @@ def _quarantine(
 
 
 def _check_disk(valid: Rows, factor: float, unit: _Unit) -> None:
-    """Refuse up front what would fill the disk.
+    """Refuse rows whose transform would fill the disk.
 
     Args:
         factor: of the size of the valid rows.

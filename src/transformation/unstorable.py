@@ -1,8 +1,8 @@
 """Finds the rows of a transform's result that a store cannot take (stores.limits).
 
-Nearly always there are none, and then it must cost next to nothing: what looks suspicious breaks
-the writing of the result off (`guarded`), keys are counted. Only then is the result gone through
-row by row, as often as there are rules.
+Nearly always there are none, and then the check must cost next to nothing: a suspicious row aborts
+the writing of the result (`guarded`), and keys are counted. Only after such a find is the result
+checked row by row, once per rule.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNSTORABLE: Final = (
 )
 WHOLE: Final = '"whole-result"'
 _DOUBLES: Final = '"double-keys"'
-_SUSPICION: Final = "a row to be looked at"
+_SUSPICION: Final = "a row to be checked"
 _KEY_CHARACTERS: Final = 80
 _AT_A_TIME: Final = 1000
 _LEFT: Final = "sifted-result"
@@ -43,7 +43,7 @@ def guarded(limits: StoreLimits, select: str) -> str:
 
 
 def is_suspicion(error: duckdb.Error) -> bool:
-    """Whether a guarded query failed for that."""
+    """Whether a guarded query failed because of a suspicious row."""
     return _SUSPICION in str(error)
 
 

@@ -1,4 +1,4 @@
-"""Rows as DynamoDB items: keys, types without a float on the way, and what an item may weigh."""
+"""Rows as DynamoDB items: keys, types (never by way of a float), and the size of an item."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY_BYTES: Final = 2048
 SMALLEST, LARGEST = 1e-130, 9.9e125  # magnitudes of a number
 PROBLEMS_REPORTED: Final = 5
 _KEY_CHARACTERS: Final = 80  # of a key in a message
-# What values weigh at most: dates and times are texts of that length, texts are counted apart.
+# Largest size of a value in bytes: dates and times are texts; other texts are counted separately.
 _MOST_BYTES: Final = {"string": 0, "boolean": 1, "date": 10, "timestamp": 27}
 _MOST_BYTES_OF_A_NUMBER: Final = 21
 _LONGEST_KEY_PART: Final = 64  # of what is no text
@@ -128,7 +128,7 @@ class ItemMaker:
             self._common["expires_at"] = {"N": str(int(expires.timestamp()))}
 
     def make(self, row: Sequence[Any]) -> Item:
-        """An item; missing values are left out. What it weighs is not looked at.
+        """An item; missing values are left out. Its size is not checked.
 
         Raises:
             InvalidData: a value or the key is none that DynamoDB takes.

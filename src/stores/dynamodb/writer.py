@@ -1,4 +1,4 @@
-"""Conditional puts side by side, slower while the table is throttled."""
+"""Conditional puts in parallel, slower while the table is throttled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Clock = Callable[[], datetime]
 
 
 class _Put(Enum):
-    """What came of one. UNCHANGED: this unit's item was there. SUPERSEDED: a newer one is."""
+    """The result of one put. UNCHANGED: this unit's item was there. SUPERSEDED: a newer one is."""
 
     WRITTEN = auto()
     UNCHANGED = auto()

@@ -1,4 +1,4 @@
-"""Objects of the output bucket: put whole, never over those of a later attempt of the run.
+"""Writes objects to the output bucket, never over those of a later attempt of the run.
 
 S3 shows an object when all of it is there ("PutObject" in the Amazon S3 API Reference), and puts or
 deletes it on the condition that nobody else has changed it since it was looked at ("How to prevent

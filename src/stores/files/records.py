@@ -1,4 +1,4 @@
-"""What a unit's files are and were, in the data bucket: a plan before the first, a record at last.
+"""Records of a unit's files in the data bucket: a plan before the first, a record after the last.
 
 The plan has every key that the unit's files have or had, so that a try which makes fewer files
 removes the others, also those of a try that died half-way. An attempt that lost the run sees a

@@ -144,7 +144,7 @@ def _check_disk(parts: list[Part], message: StoreFiles, capacity: Capacity, disk
 def _written(
     space: Workspace, plan: Plan, form: FileFormat, bucket: OutputBucket, pool: ThreadPoolExecutor
 ) -> Iterator[FileRecord]:
-    """Write file after file, and put those before meanwhile."""
+    """Write file after file, while finished ones are being put."""
     under_way: deque[tuple[Future[None], FileRecord]] = deque()
     waiting = 0
     for number, file in enumerate(plan.files):

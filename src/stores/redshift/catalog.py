@@ -1,4 +1,4 @@
-"""What the warehouse has: columns of tables, schemas, and the keys of target tables."""
+"""Reads the warehouse's catalog: columns of tables, schemas, and keys of target tables."""
 
 from __future__ import annotations
 

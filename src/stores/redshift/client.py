@@ -1,4 +1,4 @@
-"""Short statements on the warehouse that are waited for; loads are jobs (`remote_jobs`)."""
+"""Runs short statements on the warehouse and waits for them; loads are jobs (`remote_jobs`)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class WarehouseSettings:
 
 
 class StatementFailed(PipelineError):
-    """The warehouse has run a statement, and refused it."""
+    """The warehouse refused a statement, or it failed there."""
 
 
 class WarehouseClient:

@@ -1,4 +1,4 @@
-"""Which file, row, column and value a failed load fell over.
+"""Finds the file, row, column and value that made a load fail.
 
 Three witnesses: the warehouse's error, its view of load errors, and the files themselves. Of
 columnar files the warehouse often knows no row, and never the value, so the files are searched for
@@ -29,7 +29,7 @@ MESSAGE_CHARACTERS: Final = 1900  # of a recorded failure's 2,000
 def explain_load(
     message: ExplainLoad, data_bucket: str, memory: int, client: WarehouseClient
 ) -> LoadExplanation:
-    """Look into a load that has failed; changes nothing.
+    """Explain a failed load; changes nothing.
 
     Args:
         memory: of the function, in MB.

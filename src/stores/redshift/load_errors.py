@@ -1,4 +1,4 @@
-"""What the warehouse knows of a failed load: its load errors, and how long its texts may be."""
+"""Reads the warehouse's load errors, and how long the texts of a table may be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINDINGS: Final = 3  # that are shown
 
 @dataclass(frozen=True)
 class LoadError:
-    """What the warehouse keeps of a load error. `row` counts from 1, where it is known."""
+    """A load error, as the warehouse records it. `row` counts from 1, where it is known."""
 
     file: str
     row: int | None

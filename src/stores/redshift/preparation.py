@@ -1,4 +1,4 @@
-"""Sees that the tables of a run are there, before its first load.
+"""Makes the tables that a run needs, before its first load.
 
 The pipeline's own tables come from `sql/` in the code bucket, the target's from the contract. Where
 all is as it should be, which is nearly always, nothing is changed, so that the database user need

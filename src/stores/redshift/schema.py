@@ -179,7 +179,7 @@ def _add(table: Table, column: Column) -> str:
 
 
 def _holds(found: str, wanted: str) -> bool:
-    """A VARCHAR of any length was made so on purpose; a longer text fails its load, loudly."""
+    """VARCHARs of any length match: a shorter one is intended, and a longer text fails its load."""
     if wanted.startswith("VARCHAR"):
         return found.startswith("VARCHAR")
     return found.replace(" ", "") == wanted.replace(" ", "")

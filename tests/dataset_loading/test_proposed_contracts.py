@@ -60,6 +60,7 @@ def test_all_rows_but_the_dirt_are_valid(
     assert counts.rejected == rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "body", "rows"),
     [

@@ -422,6 +422,7 @@ FILES: dict[str, tuple[dict[str, Any], str, bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("query", [None, "amount >= 1.5"])
 def test_validate_reads_files_as_the_job_does(

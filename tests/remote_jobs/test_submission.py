@@ -132,6 +132,7 @@ class TestWhatAJobIsGiven:
 
 
 class TestOnce:
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", [False, True])
     @pytest.mark.parametrize("engine", list(Engine))
     def test_killed_at_any_outside_call_it_still_makes_one_job(self, world, engine, after):
@@ -154,6 +155,7 @@ class TestOnce:
                 break
         assert 4 < position < 20
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(4))
     @pytest.mark.parametrize("engine", list(Engine))
     def test_killed_again_and_again_it_still_makes_one_job(self, world, engine, seed):

@@ -366,6 +366,7 @@ def test_a_later_attempt_with_fewer_files_removes_the_others(cloud: Any) -> None
     assert [file.partition for file in record(cloud, run).files] == [{"id": "b"}, {"id": "d"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, 6))
 @pytest.mark.parametrize("operation", ["put_object", "delete_object", "head_object", "get_object"])

@@ -52,7 +52,10 @@ CLASSES: Final = {
     "Why": "Reason",
 }
 # Names that users and stored records have: they do not change.
-PUBLIC: Final = re.compile(r"\bset_aside(_url)?\b|\bsetAside(Url)?\b")
+PUBLIC: Final = re.compile(
+    r"\bset_aside(_url)?\b|\bsetAside(Url)?\b"
+    r"|-mend-"  # in the id of a run of corrected rows: the same rows make the same run
+)
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 

@@ -28,7 +28,7 @@ class Operation:
         status: STARTED, SUCCEEDED, FAILED, TIMED_OUT, STOPPED, CANCELLED, or RETRYING between two
             tries.
         error: `Type: message` of the last failure.
-        sent, answered: what went in and came out, decoded from JSON; None where the history holds
+        sent, response: what went in and came out, decoded from JSON; None where the history holds
             neither (it was asked for without data) or the text is not JSON.
         unit_id: the unit whose context it lies in.
         callback_id: of a callback.
@@ -45,7 +45,7 @@ class Operation:
     ended_at: datetime | None = None
     error: str | None = None
     sent: Any = None
-    answered: Any = None
+    response: Any = None
     unit_id: str | None = None
     callback_id: str | None = None
 
@@ -62,7 +62,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Execution:
-    """One durable execution as its history tells it.
+    """One durable execution, rebuilt from its history.
 
     Attributes:
         status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or STOPPED.
@@ -143,7 +143,7 @@ def _operation_after(before: Operation | None, event: Event, kind: str, happened
         ended_at=time,
         error=_error(event),
         attempts=max(before.attempts, retry.get("CurrentAttempt") or 1),
-        answered=_payload(details.get("Result")),
+        response=_payload(details.get("Result")),
     )
 
 

@@ -97,7 +97,7 @@ class UnitRow:
 
     @property
     def short_source(self) -> str:
-        """The end of the URL: the date partition tells objects of equal names apart."""
+        """The end of the URL: objects of equal names differ in their date partition."""
         return "/".join(self.source_url.split("/")[-2:])
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The DuckDB wheel of the Glue Python shell job: fetched by its hash, kept in the code bucket.
+"""The DuckDB wheel of the Glue Python shell job: fetched by its hash, stored in the code bucket.
 
 A run installs the file that the template's `--extra-py-files` names, so it needs no package index:
 DuckDB requires no other package. Sources: AWS Glue Developer Guide, "Configuring job properties for

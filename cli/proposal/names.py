@@ -28,7 +28,7 @@ class NamedField:
     Attributes:
         at: its position in the sample.
         name: the column's.
-        source: what the file calls it; absent where the name tells.
+        source: what the file calls it; absent where it is the name.
     """
 
     at: int

@@ -1,4 +1,4 @@
-"""A sample object told by its bytes: compression, format, encoding; made readable for DuckDB."""
+"""Detect a sample object's compression, format and encoding; make it readable for DuckDB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SampleObject:
 
     Attributes:
         kind: `csv`, `jsonl`, `json` or `parquet`.
-        compression: for the contract: `auto` where the name's ending tells it.
+        compression: for the contract: `auto` where the name's ending shows it.
         encoding: of the original, as contracts name it.
         path: the text, decompressed, in UTF-8 and cut after a line where it is long; a copy of a
             Parquet file.
@@ -39,7 +39,7 @@ class SampleObject:
 
 
 def look_at(file: Path, scratch: Path) -> SampleObject:
-    """Tell what a file is.
+    """Detect what a file is.
 
     Args:
         scratch: a directory for the readable copy.

@@ -156,11 +156,11 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    """The first row that a query answers."""
+    """The first row that a query returns."""
     row = connection.execute(sql).fetchone()
     return row if row is not None else ()
 
 
 def number_of(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    """The single integer that a query answers."""
+    """The single integer that a query returns."""
     return int(row_of(connection, sql)[0])

@@ -74,7 +74,7 @@ def probes(parameters: Mapping[str, str], probe_id: str) -> tuple[Probe, ...]:
 
     Args:
         parameters: of the template.
-        probe_id: tells this verification from others; lower-case letters, digits and `_`.
+        probe_id: distinguishes this verification from others; lower-case letters, digits and `_`.
     """
     warehouse = any(
         parameters.get(name) for name in ("RedshiftClusterIdentifier", "RedshiftWorkgroupName")

@@ -88,7 +88,7 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """Where every service answers."""
+        """The endpoint of every service."""
         return _known(self._front).url
 
     @property

@@ -90,7 +90,7 @@ def test_values_that_are_one_when_typed_make_no_key(tmp_path: Path) -> None:
     assert dataset.targets.dynamodb.key == ("name",)
 
 
-def test_a_first_line_that_looks_like_a_row_is_asked_about(tmp_path: Path) -> None:
+def test_a_first_line_that_looks_like_a_row_is_questioned(tmp_path: Path) -> None:
     path = tmp_path / "years.csv"
     path.write_text("country,2024,2025\nAT,1.5,2.5\nDE,2.5,3.5\n")
 

@@ -35,7 +35,7 @@ def error_response(error: ServiceError, service: str, headers: Mapping[str, str]
     Args:
         error: what to say.
         service: signing name of the service that was called.
-        headers: of the request; they tell the protocol.
+        headers: of the request; they show the protocol.
     """
     if headers.get("smithy-protocol") == "rpc-v2-cbor":
         return Response(

@@ -58,7 +58,7 @@ class LambdaService:
             on_status_change: is given `Durable Execution Status Change` events one at a time, on
                 a thread of its own.
             log_dir: for `<function>.log`, `engine.log` and `sandboxes.log`; created when missing.
-            ended_executions: how many are kept; running ones always are.
+            ended_executions: how many are retained; running ones always are.
             refuses: why a durable function may not invoke another one.
             on_created: is given a function that is about to be created or changed by call.
             clients: of the services where such a call finds code in S3; absent: that is refused.
@@ -115,7 +115,7 @@ class LambdaService:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        """Answer one HTTP request.
+        """Handle one HTTP request.
 
         Blocks as long as a function runs: the caller needs a thread per request.
 

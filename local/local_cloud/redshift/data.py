@@ -174,7 +174,7 @@ class RedshiftDataService(JsonService):
             except SqlError as error:
                 raise ServiceError("ResourceNotFoundException", f"ERROR: {error}") from error
 
-    # What is kept
+    # What is stored
 
     def _find(self, request: dict[str, Any]) -> tuple[Submitted, int | None]:
         whole_id, number = split_id(str(required(request, "Id", BAD_INPUT)))

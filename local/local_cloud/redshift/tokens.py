@@ -10,7 +10,7 @@ from typing import Final
 
 
 class SqlError(Exception):
-    """A statement failed; the message is what follows `ERROR: ` in the Data API's answer."""
+    """A statement failed; the message is what follows `ERROR: ` in the Data API's response."""
 
 
 class Kind(Enum):

@@ -1,6 +1,6 @@
-"""The JSON Schema of contract files, for editors: made of the contract's own types.
+"""The JSON Schema of contract files, for editors: derived from the contract's types.
 
-Draft 7, which the language servers of YAML editors know best. What only the whole contract
+Draft 7, which language servers of YAML editors support best. What only the whole contract
 shows (whether a column exists, whether SQL is right) is checked by `pipeline dataset check`.
 """
 
@@ -45,7 +45,7 @@ def _models() -> Iterator[type[StrictContract]]:
 
 
 def _tidy(value: Any) -> Any:
-    """Without noise and without null, which nobody writes into a contract."""
+    """Without noise and without null, which contracts do not use."""
     if isinstance(value, list):
         return [_tidy(each) for each in value]
     if not isinstance(value, dict):
@@ -57,7 +57,7 @@ def _tidy(value: Any) -> Any:
         tidy = {**choices[0], **tidy}
     elif choices:
         tidy["anyOf"] = choices
-    if "$ref" in tidy and len(tidy) > 1:  # draft 7 overlooks whatever stands beside a reference
+    if "$ref" in tidy and len(tidy) > 1:  # draft 7 ignores keywords beside a reference
         tidy = {"allOf": [{"$ref": tidy.pop("$ref")}], **tidy}
     return tidy
 

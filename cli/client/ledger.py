@@ -116,7 +116,7 @@ class UnitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A JOB item, as far as it says so: even a damaged one can be looked at."""
+    """A JOB item, read as far as possible: even a damaged one can be shown."""
 
     unit_id: str
     stage: str

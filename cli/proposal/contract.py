@@ -1,4 +1,4 @@
-"""A contract proposed from a sample, as the YAML that a person goes on with. Pure."""
+"""A contract proposed from a sample, as YAML for a person to complete. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Origin:
 
 
 def dataset_name(origin: Origin) -> str:
-    """A name made of the folder that the object lies in, or of its own."""
+    """A name derived from the object's folder, or from its own name."""
     prefix, _ = _prefix_and_partition(origin.key)
     folders = [part for part in prefix.split("/") if part not in ("", "landing")]
     stem = origin.key.rsplit("/", 1)[-1].split(".", 1)[0]

@@ -38,7 +38,7 @@ class NamedField:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A field that no contract can name; `why` goes on from "is left out: "."""
+    """A field that no contract can name; `why` continues "is left out: "."""
 
     source: str
     why: str

@@ -14,13 +14,13 @@ from cli.exit_codes import REFUSED, CommandFailed
 from reading_rules.encodings import effective_compression
 from sources import zstd
 
-SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
+SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of the decompressed text are examined
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
 
 
 @dataclass(frozen=True)
 class SampleObject:
-    """What an object is, and where its text lies as UTF-8.
+    """What an object is, and the path of its text as UTF-8.
 
     Attributes:
         kind: `csv`, `jsonl`, `json` or `parquet`.

@@ -117,7 +117,7 @@ _WORDS: Final[dict[type[Contract], Callable[[Any], str]]] = {
     LoadedDataset: lambda dataset: f"{dataset.name}, version {dataset.version}",
     ManifestSummary: _of_manifest,
     PreparedWarehouse: _of_tables,
-    StartedRun: lambda started: f"goes on in {started.execution_name}",
+    StartedRun: lambda started: f"continues in {started.execution_name}",
     JobStatus: _of_job,
     Validated: _of_validated,
     Transformed: _of_transformed,

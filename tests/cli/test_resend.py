@@ -57,7 +57,7 @@ def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> 
     ("status", "reported", "sent"),
     [
         ("SUCCEEDED", "nothing was sent: these rows were", 0),
-        ("RUNNING", "which goes on", 0),
+        ("RUNNING", "which is still active", 0),
         ("FAILED", "sent again as run", 1),
     ],
 )

@@ -72,7 +72,7 @@ class Stack:
         job_roles: the role of each Glue job, by its name.
         account_roles: ARNs of roles that the template's parameters name.
         earlier: what this deployment updates; None: it is the first.
-        created: what each logical id stands for.
+        created: the resource of each logical id.
         values: the type and the resolved properties of each logical id.
     """
 

@@ -1,7 +1,7 @@
 """The durable engine: AWS's own Executor from the testing SDK, wired to sandboxes.
 
 Nothing survives a restart. The classes are undocumented and change between versions, so the
-package is pinned; what is replaced in them stands here and in `engine_executor`, each with its
+package is pinned; what is replaced in them is here and in `engine_executor`, each with its
 reason.
 """
 
@@ -101,7 +101,7 @@ class Engine:
         self._scheduler.start()  # type: ignore[no-untyped-call]
 
     def abandon(self) -> None:
-        """Start nothing more and ignore what becomes of what runs: it is about to be killed."""
+        """Start nothing more and ignore results of what runs: it is about to be killed."""
         self.executor.shutdown()
         self.store.close()
 

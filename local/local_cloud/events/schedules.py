@@ -102,7 +102,7 @@ def _parse_cron(text: str, expression: str) -> _Cron:
 
 
 def _values(field: str, low: int, high: int, names: Mapping[str, int]) -> frozenset[int]:
-    """The numbers that one field of a cron expression stands for."""
+    """The numbers that one field of a cron expression matches."""
 
     def number(text: str) -> int:
         value = names[text.upper()] if text.upper() in names else _whole(text)

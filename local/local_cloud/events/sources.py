@@ -33,7 +33,7 @@ class SqsMapping:
         function: ARN, qualified for durable functions.
         batch_size: most messages of one invocation.
         window_seconds: how long to wait for a batch to fill.
-        maximum_concurrency: most invocations side by side; None: the service's own beginning.
+        maximum_concurrency: most invocations in parallel; None: the service's initial value.
         report_failures: whether the response's `batchItemFailures` say what failed.
     """
 

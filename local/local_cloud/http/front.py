@@ -122,7 +122,7 @@ class Front:
             path: as in the request line, with query.
 
         Raises:
-            ServiceError: nobody emulates it.
+            ServiceError: it is not emulated.
         """
         rest = self._rest_services.get(where.service)
         if rest is not None:

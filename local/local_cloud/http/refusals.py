@@ -18,7 +18,7 @@ _REST_JSON_SERVICES: Final = frozenset({"lambda", "emr-serverless"})
 
 
 def not_emulated(what: str) -> ServiceError:
-    """The error for a service or operation that nobody here serves."""
+    """The error for a service or operation that is not emulated."""
     return ServiceError(
         NOT_EMULATED, f"the local cloud does not emulate {what}", NOT_EMULATED_STATUS
     )

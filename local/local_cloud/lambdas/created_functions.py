@@ -29,10 +29,10 @@ from local.local_cloud.lambdas.lambda_functions import find_function
 from local.local_cloud.lambdas.pool import FunctionHost
 
 ResponseBody = dict[str, Any]
-# Is given a function before it exists; refuses it, or makes its role and its log group known.
+# Called with a function before it exists: refuses it, or registers its role and log group.
 OnCreated = Callable[[FunctionSpec], None]
 SECONDS_AT_MOST: Final = 900
-# Of both requests; what stands second has no effect here, as in the template.
+# Fields of both requests; those of _NO_EFFECT have no effect here, as in the template.
 _CONFIGURATION: Final = frozenset({"Handler", "Role", "Timeout", "MemorySize", "Environment"})
 _NO_EFFECT: Final = frozenset(
     {"FunctionName", "Runtime", "Description", "Architectures", "PackageType", "Tags"}
@@ -58,7 +58,7 @@ class CreatedFunctions:
             directory: where their code is unpacked; made when it is needed.
             describe: the response that describes a function.
             on_created: see there.
-            clients: of the services where code may lie in S3; absent: it may not.
+            clients: to read code from S3; None: code in S3 is refused.
         """
         self._host, self._directory = host, directory
         self._describe, self._on_created, self._clients = describe, on_created, clients

@@ -75,7 +75,7 @@ class FunctionSpec:
         return {**before.versions, before.newest_version: before}
 
     def version_of(self, qualifier: str | None) -> str | None:
-        """The version that a qualifier stands for, or None when there is no such one.
+        """The version that a qualifier refers to, or None when there is none.
 
         No qualifier means `$LATEST`; the published versions are those that aliases point at, and
         those of earlier deployments.

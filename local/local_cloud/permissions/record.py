@@ -51,7 +51,7 @@ class RecordedCall:
         return Call(self.action, resource, dict(self.context))
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a file."""
+        """As written to a file."""
         plain: dict[str, Any] = {
             "role": self.role,
             "action": self.action,
@@ -97,7 +97,7 @@ class CallRecord:
 
 
 def stable(arn: str, names: Mapping[str, str]) -> str:
-    """An ARN without what is drawn anew each time, that the same policies match.
+    """An ARN without its random parts, matched by the same policies.
 
     Args:
         names: of the deployment, as in `Grants`.
@@ -111,7 +111,7 @@ def stable(arn: str, names: Mapping[str, str]) -> str:
 
 
 def _written(name: str) -> str:
-    """`!GetAtt Queue.Arn` or `!Ref Topic` as it stands in a `!Sub`."""
+    """`!GetAtt Queue.Arn` or `!Ref Topic` as written in a `!Sub`."""
     return f"${{{name.partition(' ')[2]}}}"
 
 

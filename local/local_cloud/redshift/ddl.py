@@ -101,7 +101,7 @@ class CreateTableAs:
 
 
 def parse_create_table(reader: Reader) -> CreateTable | CreateTableAs:
-    """Read a CREATE TABLE; the reader stands after CREATE.
+    """Read a CREATE TABLE; the reader is positioned after CREATE.
 
     Raises:
         SqlError: it is wrong, or has a part that is not emulated.

@@ -129,7 +129,7 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
         ("blank.csv.gz", "is empty"),
         ("first.csv", "its first line is empty, where the header is expected"),
         ("before.csv", "1 lines stand before its table"),
-        ("lines.csv", "a name in its header goes on in the next line"),
+        ("lines.csv", "a name in its header continues on the next line"),
         ("fields.csv", "none of the sample's rows has as many fields as its header (1: name)"),
         ("object.json", "holds no JSON object: write one on each line"),
         ("wide.csv", "has 1001 columns; a contract may have 1000"),

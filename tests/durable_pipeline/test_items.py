@@ -60,7 +60,9 @@ def test_items_are_reported_of_what_transform_has_found_unstorable(
     deployment.run(sqs_event(ARRAY))
 
     reported = over_items.payloads("record-items")
-    assert [payload["setAsideUrl"] for payload in reported] == ["s3://data/unstorable.jsonl"] * 3
+    urls = [payload["setAsideUrl"] for payload in reported]
+    assert len(urls) == 3
+    assert all(url.startswith("s3://data/") for url in urls)
 
 
 def test_a_batch_whose_items_cannot_be_recorded_has_failed(

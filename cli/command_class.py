@@ -89,6 +89,6 @@ def _print_error(failed: CommandFailed, *, json_output: bool) -> None:
 
 
 def epilog(*examples: str) -> str:
-    """What stands under a command's help: commands to type, and the exit status."""
+    """The text below a command's help: commands to type, and the exit status."""
     lines = ["Examples:", *(f"  {example}" for example in examples), EXIT_STATUS]
     return "\n\n".join(lines)

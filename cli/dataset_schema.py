@@ -1,7 +1,7 @@
-"""The JSON Schema of contract files, for editors: made of the contract's own types.
+"""The JSON Schema of contract files, for editors: derived from the contract's types.
 
-Draft 7, which the language servers of YAML editors know best. What only the whole contract can
-tell (whether a column exists, whether SQL is right) is the business of `pipeline dataset check`.
+Draft 7, which language servers of YAML editors support best. What only the whole contract
+shows (whether a column exists, whether SQL is right) is checked by `pipeline dataset check`.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ def _models() -> Iterator[type[StrictContract]]:
 
 
 def _tidy(value: Any) -> Any:
-    """Without noise and without null, which nobody writes into a contract."""
+    """Without noise and without null, which contracts do not use."""
     if isinstance(value, list):
         return [_tidy(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {name: _tidy(each) for name, each in value.items() if not _is_noise(name, each)}
-    choices = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
+    tidy = {name: _tidy(each) for name, each in value.items() if not _is_noise(name, each)}
+    choices = [each for each in tidy.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) == 1:
-        del kept["anyOf"]
-        kept = {**choices[0], **kept}
+        del tidy["anyOf"]
+        tidy = {**choices[0], **tidy}
     elif choices:
-        kept["anyOf"] = choices
-    if "$ref" in kept and len(kept) > 1:  # draft 7 overlooks whatever stands beside a reference
-        kept = {"allOf": [{"$ref": kept.pop("$ref")}], **kept}
-    return kept
+        tidy["anyOf"] = choices
+    if "$ref" in tidy and len(tidy) > 1:  # draft 7 ignores keywords beside a reference
+        tidy = {"allOf": [{"$ref": tidy.pop("$ref")}], **tidy}
+    return tidy
 
 
 def _is_noise(name: str, value: Any) -> bool:

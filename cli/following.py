@@ -39,14 +39,14 @@ def follow_run(
         timeout: seconds; None: no limit.
 
     Raises:
-        CommandFailed: interrupted; the run goes on.
+        CommandFailed: interrupted; the run continues.
     """
     console = make_console(stderr=json_output)
     try:
         snapshot = show_progress(console, follower.watch(timeout))
     except KeyboardInterrupt:
         raise CommandFailed(
-            "interrupted: the run is no longer followed, and goes on",
+            "interrupted: the run is no longer followed, but continues",
             INTERRUPTED,
             f"follow it again: pipeline status --follow {follower.run_id or 'RUN_ID'}",
         ) from None

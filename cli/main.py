@@ -27,7 +27,7 @@ from cli.verify.command import verify
 app = typer.Typer(
     name="pipeline",
     cls=PipelineGroup,
-    help="Start runs of the data pipeline, follow them, and see what came of them.\n\n"
+    help="Start runs of the data pipeline, follow them, and show their results.\n\n"
     "Commands work on the local cloud that runs on this machine (make local), or with --stack NAME"
     " (or PIPELINE_STACK) on a stack on AWS. With --json each prints one JSON document:"
     " docs/json.md.",

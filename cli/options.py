@@ -30,7 +30,7 @@ JsonOption = Annotated[
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
-        min=0, help="Stop following after this many seconds; the run goes on. Default: no limit."
+        min=0, help="Stop following after this many seconds; the run continues. Default: no limit."
     ),
 ]
 RunIdArgument = Annotated[

@@ -43,7 +43,7 @@ class SetupError(Exception):
 
 
 class Environment:
-    """One virtual environment and the stamp that tells what is in it."""
+    """One virtual environment and the stamp that records what is in it."""
 
     def __init__(self, name: str) -> None:
         self.path = ROOT / name
@@ -107,7 +107,7 @@ class Environment:
 
 
 def _follow(lines: IO[str], count: int) -> list[str]:
-    """pip's output; on a terminal, one line of progress is kept up to date."""
+    """pip's output; on a terminal, one line of progress is updated in place."""
     output: list[str] = []
     done = 0
     for line in lines:

@@ -62,11 +62,11 @@ def outcome(client: Any, operation: str, request: dict[str, Any]) -> Any:
 def without_what_differs(response: dict[str, Any]) -> dict[str, Any]:
     """Ids and times are anew in every response; its headers are nobody's concern."""
     about = response.get("ResponseMetadata", {})
-    kept = {name: about.get(name) for name in ("HTTPStatusCode", "RetryAttempts")}
+    stable = {name: about.get(name) for name in ("HTTPStatusCode", "RetryAttempts")}
     described = response.get("Table", {})
     for name in ("CreationDateTime", "TableId"):
         described.pop(name, None)
-    return {**response, "ResponseMetadata": kept}
+    return {**response, "ResponseMetadata": stable}
 
 
 def test_results_and_errors_are_those_of_the_way_over_http(

@@ -172,10 +172,12 @@ def test_the_first_deploy_does_not_write_into_a_tracked_file() -> None:
 
 def test_what_stays_behind_is_what_the_template_keeps() -> None:
     retained = r"\n  (\w+):\n    Type: .+\n(?: {4}.*\n){0,3}?    DeletionPolicy: Retain"
-    kept = set(re.findall(retained, TEMPLATE))
+    of_template = set(re.findall(retained, TEMPLATE))
     reported = table(PAGES["operations.md"], "what stays")
-    assert kept
-    assert kept == {name for row in reported if "Bucket, " in row for name in row.split(", ")}
+    assert of_template
+    assert of_template == {
+        name for row in reported if "Bucket, " in row for name in row.split(", ")
+    }
 
 
 def test_make_targets_that_are_named_exist() -> None:

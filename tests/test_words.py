@@ -68,12 +68,14 @@ def _files() -> list[Path]:
 
 
 FILES: Final = _files()
+# In the id of a run of corrected rows, by which the same rows sent again find the same run.
+RUN_ID: Final = re.compile(r"-mend-")
 
 
 def replaced_words(text: str) -> list[str]:
     """`line: word, say …` for every word of the text that the glossary replaced."""
     found = []
-    for number, line in enumerate(PUBLIC.sub("", text).splitlines(), start=1):
+    for number, line in enumerate(RUN_ID.sub("", PUBLIC.sub("", text)).splitlines(), start=1):
         words = {word.lower() for word in _WORD.findall(line)}
         found += [f"{number}: {word}, say {REPLACED[word]}" for word in words & REPLACED.keys()]
         spaced = " ".join(word.lower() for word in _WORD.findall(line))

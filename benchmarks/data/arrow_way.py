@@ -37,9 +37,9 @@ class ArrowWay:
                 typed, good = _checked(pa.Table.from_batches([batch]))
                 for row in batch.filter(pc.invert(good)).to_pylist():
                     rejects.write(json.dumps(row) + "\n")
-                kept = typed.filter(good)
-                writer = writer or pq.ParquetWriter(valid, kept.schema)
-                writer.write_table(kept)
+                good_rows = typed.filter(good)
+                writer = writer or pq.ParquetWriter(valid, good_rows.schema)
+                writer.write_table(good_rows)
         if writer is not None:
             writer.close()
         self._store.keep(valid, "pyarrow/valid/part-0.parquet")

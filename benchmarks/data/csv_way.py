@@ -90,7 +90,7 @@ def _wrong(row: list[str]) -> str | None:
         "shipped-after-ordered": shipped_on is None or shipped_on >= ordered_at.date(),
         "shipped-has-a-date": shipped_on is not None or status not in ("shipped", "delivered"),
     }
-    return next((name for name, kept in holds.items() if not kept), None)
+    return next((name for name, held in holds.items() if not held), None)
 
 
 def _transformed(row: list[str]) -> tuple[object, ...]:

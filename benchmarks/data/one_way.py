@@ -58,7 +58,7 @@ def main(root: str, source_key: str, way: str, memory_megabytes: str) -> None:
 def peak_megabytes() -> float:
     """Most memory that this process has held so far.
 
-    Linux says it of this program alone; `ru_maxrss` may still tell of the one that started it.
+    Linux reports it for this process alone; `ru_maxrss` may still hold the parent's peak.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -79,7 +79,7 @@ _BLOCK: Final = 1_000_000
 
 
 def write(path: Path, megabytes: float, seed: int = 1) -> int:
-    """Write the file anew; answers its number of rows, dirty ones included.
+    """Write the file anew and return its number of rows, dirty ones included.
 
     Raises:
         ValueError: there are not enough order numbers for so large a file.

@@ -18,7 +18,7 @@ class PolarsWay:
         self._store, self._source, self._scratch = store, source_key, scratch
 
     def clean(self) -> None:
-        # A twelfth column, which a good row does not have, tells rows that are too long; a short
+        # A twelfth column, which a good row does not have, marks rows that are too long; a short
         # one is filled up with nulls, and its values then stand in the wrong columns.
         names = [*COLUMNS, "surplus"]
         header = f"{','.join(names)}\n"

@@ -1,6 +1,6 @@
 """An object store that is a directory: what every way reads from and writes to.
 
-Getting and putting is copying a file in pieces, for every way alike, so that all of them pay for
+Getting and putting is copying a file in blocks, the same for every way, so that all of them pay for
 the same bytes. `FileS3` speaks as much of boto3's S3 client as the steps use.
 """
 

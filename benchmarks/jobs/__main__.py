@@ -130,7 +130,7 @@ def _play_schedule(deployment: Deployment, runs_before: int, failures: list[Base
         while len(deployment.glue.runs) == runs_before:
             time.sleep(0.01)
         deployment.durable.await_invocations(2)
-        while not deployment.durable.answered:
+        while not deployment.durable.callback_completed:
             deployment.watch()
     except BaseException as error:
         failures.append(error)

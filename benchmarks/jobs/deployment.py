@@ -38,7 +38,7 @@ GLUE_JOB: Final = "stack-clean-csv"
 
 
 class TimedGlue(FakeGlue):
-    """Every run takes as long as it is told, by a clock that is passed in."""
+    """Every run takes as long as requested, on a clock that is passed in."""
 
     def __init__(self, clock: FakeClock, duration: timedelta, meter: Meter) -> None:
         super().__init__(clock, GLUE_JOB)
@@ -62,7 +62,7 @@ class Durable:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self.runner: Any = None
-        self.answered = False
+        self.callback_completed = False
 
     def await_invocations(self, ended: int) -> None:
         """Wait until the runner has ended so many invocations of the orchestrator.
@@ -84,7 +84,7 @@ class Durable:
         self._meter.request("callbacks")
         if not CallbackId.startswith("other-"):
             self.runner.send_callback_success(CallbackId, Result)
-            self.answered = True
+            self.callback_completed = True
         return {}
 
     def send_durable_execution_callback_heartbeat(self, CallbackId: str) -> Any:

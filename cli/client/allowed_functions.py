@@ -36,5 +36,5 @@ def _deployment(stack: str | None, region: str | None) -> Deployment | None:
         return find_deployment(stack, region)
     try:
         return find_deployment(None)
-    except CommandFailed:  # nothing runs here, so nobody can say
+    except CommandFailed:  # no local cloud is running, so this is unknown
         return None

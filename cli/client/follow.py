@@ -60,8 +60,8 @@ class Snapshot:
         if self.run and self.run.units.total:
             return self.run.units.total
         for operation in reversed(self.execution.operations if self.execution else ()):
-            if operation.name == Steps.list_urls.name and isinstance(operation.answered, dict):
-                return int(operation.answered["objects"])
+            if operation.name == Steps.list_urls.name and isinstance(operation.response, dict):
+                return int(operation.response["objects"])
         return None
 
     @property

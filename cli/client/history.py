@@ -23,14 +23,14 @@ class Operation:
     """One durable operation, all its tries together.
 
     Attributes:
-        depth: how many contexts it lies in.
+        depth: how many contexts enclose it.
         kind: Context, Step, ChainedInvoke, Callback or Wait.
         status: STARTED, SUCCEEDED, FAILED, TIMED_OUT, STOPPED, CANCELLED, or RETRYING between two
             tries.
         error: `Type: message` of the last failure.
-        sent, answered: what went in and came out, decoded from JSON; None where the history holds
+        sent, response: what went in and came out, decoded from JSON; None where the history holds
             neither (it was asked for without data) or the text is not JSON.
-        unit_id: the unit whose context it lies in.
+        unit_id: the unit whose context encloses it.
         callback_id: of a callback.
     """
 
@@ -45,7 +45,7 @@ class Operation:
     ended_at: datetime | None = None
     error: str | None = None
     sent: Any = None
-    answered: Any = None
+    response: Any = None
     unit_id: str | None = None
     callback_id: str | None = None
 
@@ -62,12 +62,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Execution:
-    """One durable execution as its history tells it.
+    """One durable execution, rebuilt from its history.
 
     Attributes:
         status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or STOPPED.
         invocations: how many times its function was invoked so far.
-        operations: in the order they began, each after the context it lies in.
+        operations: in the order they started, each after its context.
     """
 
     status: str
@@ -143,7 +143,7 @@ def _operation_after(before: Operation | None, event: Event, kind: str, happened
         ended_at=time,
         error=_error(event),
         attempts=max(before.attempts, retry.get("CurrentAttempt") or 1),
-        answered=_payload(details.get("Result")),
+        response=_payload(details.get("Result")),
     )
 
 
@@ -211,7 +211,7 @@ def _retries_merged(operations: Sequence[Operation]) -> list[Operation]:
 
 
 def _in_shape(operations: Sequence[Operation]) -> Iterator[Operation]:
-    """Each context followed by what lies in it; depth and unit id filled in."""
+    """Each context followed by its operations; depth and unit id filled in."""
     known = {operation.id for operation in operations}
     children: dict[str | None, list[Operation]] = {}
     for operation in operations:

@@ -97,7 +97,7 @@ class UnitRow:
 
     @property
     def short_source(self) -> str:
-        """The end of the URL: the date partition tells objects of equal names apart."""
+        """The end of the URL: objects of equal names differ in their date partition."""
         return "/".join(self.source_url.split("/")[-2:])
 
     @classmethod
@@ -116,7 +116,7 @@ class UnitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A JOB item, as far as it says so: even a damaged one can be looked at."""
+    """A JOB item, read as far as possible: even a damaged one can be shown."""
 
     unit_id: str
     stage: str

@@ -15,7 +15,7 @@ from contracts.run_request import RunRequest
 from durable_pipeline.intake import claimed_run_id, parse_message
 
 NO_BUCKET: Final = "your-data-bucket"
-ID_TO_COME: Final = "message-id"  # stands for the SQS message id while a message is checked
+ID_TO_COME: Final = "message-id"  # a stand-in for the SQS message id while a message is checked
 _PEEKS_AT_MOST: Final = 50  # of ten messages each
 
 
@@ -61,7 +61,7 @@ def with_bucket(body: str, data_bucket: str) -> str:
 
 
 def check_message(body: str) -> RunRequest:
-    """What the pipeline will make of this message.
+    """The request that the pipeline will read from this message.
 
     Raises:
         CommandFailed: it would refuse it; names every problem.
@@ -73,7 +73,7 @@ def check_message(body: str) -> RunRequest:
         raise CommandFailed(
             f"not sent: the pipeline would refuse this message\n{lines}",
             REFUSED,
-            "README.md lists the fields; --unchecked sends the message all the same",
+            "README.md lists the fields; --unchecked sends the message anyway",
         ) from None
     if request is None:
         raise CommandFailed("not sent: this is a test message of S3, which starts nothing", REFUSED)

@@ -1,4 +1,4 @@
-"""The DuckDB wheel of the Glue Python shell job: fetched by its hash, kept in the code bucket.
+"""The DuckDB wheel of the Glue Python shell job: fetched by its hash, stored in the code bucket.
 
 A run installs the file that the template's `--extra-py-files` names, so it needs no package index:
 DuckDB requires no other package. Sources: AWS Glue Developer Guide, "Configuring job properties for
@@ -148,7 +148,7 @@ def _fetch(pin: Pin, cache: Path) -> Path:
             f"pip could not fetch {pin.file_name}, which the Glue job clean-csv needs:\n"
             f"{done.stderr.strip()[-2000:]}",
             FAILED,
-            "download that file where a package index can be reached, and give it:"
+            "download that file where a package index is reachable, and pass it:"
             " pipeline upload --wheel PATH",
         )
     return path
@@ -166,7 +166,7 @@ def _check(path: Path, pin: Pin) -> str:
             f"{path}: its SHA-256 {digest} is none of those that {LOCK} pins for duckdb;"
             " nothing was uploaded",
             FAILED,
-            f"give {pin.file_name} as it was published",
+            f"give {pin.file_name} as published",
         )
     if TAG not in _tags(path):
         raise CommandFailed(

@@ -88,7 +88,7 @@ def demo(
             sent = send(deployment, body, checked=False)  # a refusal is part of the demo
             talk.print(
                 f"sent message {sent.message_id} to {sent.queue_url}:"
-                f" run {sent.run_id or 'with an id still to be drawn'}",
+                f" run {sent.run_id or 'whose id is not yet generated'}",
                 soft_wrap=True,
             )
             snapshot = show_progress(talk, sent.follower.watch(timeout))

@@ -34,9 +34,9 @@ def history(
     execution = fetch_execution(deployment.client("lambda"), arn)
     if execution is None:
         raise CommandFailed(
-            f"there is no history of {arn}: the service keeps it for the retention period only",
+            f"there is no history of {arn}: Lambda stores it for the retention period only",
             NOT_FOUND,
-            "the run's outcome is kept longer: pipeline results",
+            "the run's outcome is stored for longer: pipeline results",
         )
     if json_output:
         print_document(history_document(arn, execution))

@@ -81,7 +81,7 @@ def rejected(
 
 @dataclass
 class _Found:
-    """Rejected rows as they are read: all are counted, some are kept to be shown."""
+    """Rejected rows as they are read: all are counted, some are retained for display."""
 
     snapshot: DatasetSnapshot
     rule: str | None

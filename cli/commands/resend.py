@@ -108,7 +108,7 @@ def _lines(
 ) -> list[str]:
     lines = [f"{corrected.rows} rows: {url}"]
     if not sent and before is not None:
-        ended = "which has ended" if before.status.ended else "which goes on"
+        ended = "which has ended" if before.status.ended else "which is still active"
         lines.append(
             f"nothing was sent: these rows were sent before, as run {run_id}, {ended}:"
             f" {before.status.value}"

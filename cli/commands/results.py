@@ -71,7 +71,7 @@ def _document_lines(deployment: Deployment, run: Run) -> Iterator[bytes] | None:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"]
     except s3.exceptions.NoSuchKey:
         raise CommandFailed(
-            f"{run.results_url} is gone: files of runs are kept for RunFilesRetentionDays",
+            f"{run.results_url} is gone: the files of runs expire after RunFilesRetentionDays",
             NOT_FOUND,
             f"the ledger has the totals: pipeline status {run.run_id}",
         ) from None
@@ -105,16 +105,16 @@ def _print_result(
 
 
 def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -> None:
-    """Those with losses first; of a large run neither all are kept nor shown."""
+    """Units with losses first; at most `most` of each kind are held and shown."""
     lossy: list[UnitOutcome] = []
     clean: list[UnitOutcome] = []
     count = 0
     for outcome in outcomes:
         count += 1
         lost = outcome.rows.rejected or outcome.rows.warned
-        kept = lossy if lost or outcome.status is UnitStatus.FAILED else clean
-        if len(kept) < most:
-            kept.append(outcome)
+        group = lossy if lost or outcome.status is UnitStatus.FAILED else clean
+        if len(group) < most:
+            group.append(outcome)
     shown = [*lossy, *clean][:most]
     if shown:
         console.print()

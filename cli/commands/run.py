@@ -15,7 +15,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from cli.following import follow_run, show_followed
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
 
-_CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is to be drawn
+_CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is generated
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     run_id: Annotated[
         str | None,
         typer.Option(
-            help="runId: names the run; auto draws an id, which is printed. Default: the SQS"
+            help="runId: names the run; auto generates an id, which is printed. Default: the SQS"
             " message id."
         ),
     ] = None,
@@ -135,7 +135,7 @@ def run(
 
 
 def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
-    """Say under which id the run is found; one that is drawn is waited for.
+    """Print the run's id; wait for one that is generated.
 
     Raises:
         CommandFailed: the message was refused before its run had an id.

@@ -24,8 +24,8 @@ def units(
 ) -> None:
     """List the units of a run with their status and row counts, and why units failed.
 
-    A unit is one source object, or one batch of an array's items. The counts are those of the
-    ledger: they are there while the run goes on, too. pipeline jobs lists the jobs of the units.
+    A unit is one source object, or one batch of an array's items. The counts come
+    from the ledger, also while the run is active. pipeline jobs lists the jobs of the units.
     """
     deployment, _ = find_run(stack, region, run_id)
     found = ledger_of(deployment).units(run_id)

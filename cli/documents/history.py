@@ -13,10 +13,10 @@ class OperationDocument(Document):
 
     Attributes:
         kind: Context, Step, ChainedInvoke, Callback or Wait.
-        depth: how many contexts it lies in.
+        depth: how many contexts enclose it.
         status: STARTED, RETRYING, SUCCEEDED, FAILED, TIMED_OUT, STOPPED or CANCELLED.
         seconds: from its start to its end; null while it has none.
-        unit_id: the unit whose context it lies in.
+        unit_id: the unit whose context encloses it.
         error: of its last failure.
         detail: what it returned, in a few words for people.
     """

@@ -57,8 +57,8 @@ class RejectedRow(Document):
         try:
             return cls(**known)
         except ValidationError as error:
-            unfit = {problem["loc"][0] for problem in error.errors()}
-            return cls(**{name: value for name, value in known.items() if name not in unfit})
+            invalid = {problem["loc"][0] for problem in error.errors()}
+            return cls(**{name: value for name, value in known.items() if name not in invalid})
 
 
 class BrokenRule(Document):

@@ -1,4 +1,4 @@
-"""A contract proposed from a sample, as the YAML that a person goes on with. Pure."""
+"""A contract proposed from a sample, as YAML for a person to complete. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Origin:
 
 
 def dataset_name(origin: Origin) -> str:
-    """A name made of the folder that the object lies in, or of its own."""
+    """A name derived from the object's folder, or from its own name."""
     prefix, _ = _prefix_and_partition(origin.key)
     folders = [part for part in prefix.split("/") if part not in ("", "landing")]
     stem = origin.key.rsplit("/", 1)[-1].split(".", 1)[0]
@@ -58,7 +58,7 @@ def proposed_contract(
         SCHEMA_LINE,
         f"# Proposed from {_quoted(origin.key)[1:-1]}: {found.rows} rows"
         + ("." if sample.whole else " of its beginning."),
-        "# Look at what it cannot tell: whether other objects hold further values, what must be.",
+        "# Check what a sample cannot show: values of other objects, and which rules must hold.",
         f"name: {name}",
         f"description: {_scalar(f'Proposed from {origin.key}')}",
         "",
@@ -169,12 +169,12 @@ def _files(name: str, origin: Origin, sample: SampleObject) -> Iterator[str]:
 
 
 def _result(found: Profile) -> Iterator[str]:
-    """The targets; where no columns tell rows apart, with a key made of all they hold."""
+    """The targets; where no columns identify a row, with a key made of all its values."""
     key = found.key
     if not key:
         key = (_made_key(found),)
-        yield "# No column, nor any two, tell the sample's rows apart. So the key is made of all"
-        yield "# that a row holds, and rows that are alike are stored once; columns are better."
+        yield "# No column, nor any two, identify the sample's rows. So the key is made of all"
+        yield "# that a row holds, and identical rows are stored once; columns are better."
         yield "transform: |"
         yield f"  SELECT DISTINCT *, md5(CAST(to_json(valid) AS VARCHAR)) AS {key[0]}"
         yield "  FROM valid"

@@ -28,7 +28,7 @@ class NamedField:
     Attributes:
         at: its position in the sample.
         name: the column's.
-        source: what the file calls it; absent where the name tells.
+        source: what the file calls it; absent where it is the name.
     """
 
     at: int
@@ -38,7 +38,7 @@ class NamedField:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A field that no contract can name; `why` goes on from "is left out: "."""
+    """A field that no contract can name; `why` continues "is left out: "."""
 
     source: str
     why: str

@@ -1,7 +1,7 @@
-"""What a sample's columns hold: types, absent values, ranges, candidate keys. Read by DuckDB.
+"""Profile a sample's columns with DuckDB: types, absent values, ranges, candidate keys.
 
-Types are told as strictly as validation reads them. Real samples are dirty: a type that nearly all
-values have is proposed, with the number of those that have it not.
+A value's type is recognised as strictly as in validation. Real samples are dirty: a column gets the
+type that nearly all its values have, with the number of values that do not have it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tabular.workspace import connect
 
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
-_ROWS_FOR_RULES: Final = 20  # fewer tell nothing of values that are to come
+_ROWS_FOR_RULES: Final = 20  # fewer say nothing about values to come
 _DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent
 _ROWS_FOR_DIRT: Final = 50
 _KEY_COLUMNS_TRIED: Final = 12
@@ -74,7 +74,7 @@ class Profile:
         rows: as many could be read.
         unreadable: rows that could not.
         left_out: fields that no contract can name.
-        key: columns that tell rows apart; empty where none do.
+        key: columns that identify a row; empty where none do.
     """
 
     format: dict[str, Any]

@@ -1,4 +1,4 @@
-"""A sample object told by its bytes: compression, format, encoding; made readable for DuckDB."""
+"""Detect a sample object's compression, format and encoding; make it readable for DuckDB."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cli.exit_codes import REFUSED, CommandFailed
 from reading_rules.encodings import effective_compression
 from sources import zstd
 
-SAMPLE_BYTES: Final = 64 * 1024 * 1024  # as much of a text is looked at, decompressed
+SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of the decompressed text are examined
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
 
 
 @dataclass(frozen=True)
 class SampleObject:
-    """What an object is, and where its text lies as UTF-8.
+    """What an object is, and the path of its text as UTF-8.
 
     Attributes:
         kind: `csv`, `jsonl`, `json` or `parquet`.
-        compression: for the contract: `auto` where the name's ending tells it.
+        compression: for the contract: `auto` where the name's ending shows it.
         encoding: of the original, as contracts name it.
         path: the text, decompressed, in UTF-8 and cut after a line where it is long; a copy of a
             Parquet file.
@@ -39,7 +39,7 @@ class SampleObject:
 
 
 def look_at(file: Path, scratch: Path) -> SampleObject:
-    """Tell what a file is.
+    """Detect what a file is.
 
     Args:
         scratch: a directory for the readable copy.

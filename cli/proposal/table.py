@@ -138,7 +138,7 @@ def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> 
         raise CommandFailed(
             f"no contract can describe this sample: {what}, where the header is expected",
             REFUSED,
-            "remove what stands before the header, there and in what writes these objects",
+            "remove the lines before the header, here and in the program that writes these objects",
         )
 
 
@@ -148,7 +148,7 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
         line = next(lines, "").rstrip("\n")
     if line.count(quote) % 2:
         raise CommandFailed(
-            "no contract can describe this sample: a name in its header goes on in the next line",
+            "no contract can describe this sample: a name in its header continues on the next line",
             REFUSED,
             "write each name of the header on one line",
         )
@@ -156,11 +156,11 @@ def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    """The first row that a query answers."""
+    """The first row that a query returns."""
     row = connection.execute(sql).fetchone()
     return row if row is not None else ()
 
 
 def number_of(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    """The single integer that a query answers."""
+    """The single integer that a query returns."""
     return int(row_of(connection, sql)[0])

@@ -14,7 +14,7 @@ from contracts import layout
 ROOT: Final = Path(__file__).resolve().parents[2]
 PREFIX: Final = "verify"  # of objects in the data bucket, of datasets, runs and warehouse tables
 GOOD_ROWS: Final = 3
-STOPPED_BY: Final = "stopped by pipeline verify"  # the error that the stopped run is given
+STOPPED_BY: Final = "stopped by pipeline verify"  # the error recorded for the stopped run
 STOPPED_OBJECTS: Final = 12  # one after another, so that the run lasts until it is stopped
 _READINGS: Final = (
     "id,recorded_at,value,unit\n"
@@ -74,7 +74,7 @@ def probes(parameters: Mapping[str, str], probe_id: str) -> tuple[Probe, ...]:
 
     Args:
         parameters: of the template.
-        probe_id: tells this verification from others; lower-case letters, digits and `_`.
+        probe_id: distinguishes this verification from others; lower-case letters, digits and `_`.
     """
     warehouse = any(
         parameters.get(name) for name in ("RedshiftClusterIdentifier", "RedshiftWorkgroupName")

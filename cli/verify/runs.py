@@ -72,7 +72,7 @@ def _stop(session: Session, run: ProbeRun, holder: str) -> None:
         )
     except ClientError as error:
         run.stop_error = str(error)
-        session.report(f"{run.probe.run_id} cannot be stopped and goes on: {error}")
+        session.report(f"{run.probe.run_id} cannot be stopped and continues: {error}")
     else:
         run.stopped_at = time.time()
 
@@ -117,7 +117,9 @@ def _remove(session: Session) -> None:
     for run in session.runs.values():
         probe = run.probe
         if run.message_id and not run.ended:
-            session.left.append(f"run {probe.run_id}, which goes on, and its contract and objects")
+            session.left.append(
+                f"run {probe.run_id}, which is still active, with its contract and objects"
+            )
             continue
         places = [(output("CodeBucketName"), probe.contract_key)]
         places += [(output("DataBucketName"), key) for key in probe.objects]

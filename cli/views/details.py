@@ -32,7 +32,7 @@ def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> 
     """A few words on one operation; empty where there is nothing to say.
 
     Args:
-        all_operations: the execution's, so that a callback can tell the job it waited for.
+        all_operations: the execution's, so that a callback can name the job it waited for.
     """
     if operation.error:
         return operation.error
@@ -41,17 +41,17 @@ def describe(operation: Operation, all_operations: Sequence[Operation] = ()) -> 
     if operation.name == "invoke-function":
         return _of_invoked(operation)
     step = step_named(operation.name)
-    if step is None or not isinstance(operation.answered, Mapping):
+    if step is None or not isinstance(operation.response, Mapping):
         return ""
     try:
-        return _in_words(step.response.from_json(operation.answered))
+        return _in_words(step.response.from_json(operation.response))
     except ValidationError:  # recorded by a release whose response was another one
         return ""
 
 
 def _of_callback(callback: Operation, all_operations: Sequence[Operation]) -> str:
-    if isinstance(callback.answered, Mapping) and "jobId" in callback.answered:
-        return _of_job(JobStatus.from_json(callback.answered))
+    if isinstance(callback.response, Mapping) and "jobId" in callback.response:
+        return _of_job(JobStatus.from_json(callback.response))
     for operation in all_operations:
         sent = operation.sent if isinstance(operation.sent, Mapping) else {}
         if callback.callback_id and sent.get("callbackId") == callback.callback_id:
@@ -117,7 +117,7 @@ _WORDS: Final[dict[type[Contract], Callable[[Any], str]]] = {
     LoadedDataset: lambda dataset: f"{dataset.name}, version {dataset.version}",
     ManifestSummary: _of_manifest,
     PreparedWarehouse: _of_tables,
-    StartedRun: lambda started: f"goes on in {started.execution_name}",
+    StartedRun: lambda started: f"continues in {started.execution_name}",
     JobStatus: _of_job,
     Validated: _of_validated,
     Transformed: _of_transformed,

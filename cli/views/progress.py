@@ -55,7 +55,7 @@ class Lines:
             return
         if snapshot.holder != self._holder:
             if self._holder is not None:
-                yield _line(snapshot, "", "the run goes on in another execution", "")
+                yield _line(snapshot, "", "the run continues in another execution", "")
             self._holder = snapshot.holder
             yield _line(snapshot, "", "held by", snapshot.holder or "")
         operations = snapshot.execution.operations if snapshot.execution else ()

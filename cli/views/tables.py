@@ -47,7 +47,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def history_table(execution: Execution) -> Table:
-    """The operations of an execution, indented by the context they lie in."""
+    """The operations of an execution, indented by their context."""
     table = _table("operation", "status")
     for title in ("attempts", "seconds"):
         table.add_column(title, justify="right")

@@ -129,7 +129,7 @@ def _guide(cloud: LocalCloud, state_dir: Path) -> str:
     outputs = "\n".join(f"  {name:<{width}}  {value}" for name, value in cloud.outputs.items())
     warnings = "\n".join(f"  - {warning}" for warning in cloud.warnings)
     return f"""\
-The local cloud answers at {cloud.endpoint_url}. In another terminal:
+The local cloud is running at {cloud.endpoint_url}. In another terminal:
 
 {exports}
 
@@ -141,7 +141,7 @@ Outputs of the stack:
 What of the template has no effect here:
 {warnings or "  nothing"}
 
-Logs: {state_dir}/logs, {state_dir}/local-cloud.log. Ctrl-C ends it; nothing is kept."""
+Logs: {state_dir}/logs, {state_dir}/local-cloud.log. Ctrl-C stops it and discards its data."""
 
 
 def _examples(cloud: LocalCloud) -> str:

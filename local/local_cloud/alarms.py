@@ -82,7 +82,7 @@ class Measurements:
         """The statistic of a time, in epoch seconds; None if there is no data.
 
         Raises:
-            NotMeasured: nobody here knows.
+            NotMeasured: the local cloud has no such metric.
         """
         what, dimensions = (metric.namespace, metric.name), set(metric.dimensions)
         if what[0] == "AWS/Lambda" and dimensions == {"FunctionName"}:
@@ -226,7 +226,7 @@ class Alarms(JsonService):
         """Of the last period.
 
         Raises:
-            NotMeasured: nobody here knows, or the alarm is of a kind that is not evaluated.
+            NotMeasured: there is no such metric, or the alarm is of a kind that is not evaluated.
         """
         if int(alarm["EvaluationPeriods"]) != 1:
             raise NotMeasured("more than one period")

@@ -69,7 +69,7 @@ class LocalCloud:
                 visibility timeout has passed, as on AWS.
             permissions: `enforce`: calls that the template does not grant are denied; `warn`: they
                 are listed only; `off`: nothing is checked.
-            on_denial: is given each different denial when it happens, on the caller's thread.
+            on_denial: called with each different denial when it happens, on the caller's thread.
         """
         self.outputs: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
@@ -88,7 +88,7 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """Where every service answers."""
+        """The endpoint of every service."""
         return _known(self._front).url
 
     @property
@@ -153,7 +153,7 @@ class LocalCloud:
         just now. Parameters stay as they were.
 
         Args:
-            template: with its code beside it; may lie elsewhere than the one before.
+            template: with its code beside it; may be in another folder than the previous one.
 
         Raises:
             TemplateError: it is wrong, or changes what an update cannot change here. Parts of it

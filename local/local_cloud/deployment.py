@@ -1,4 +1,4 @@
-"""What a template makes of the local cloud: its resources, functions, events and permissions."""
+"""A deployed template: its resources, functions, events and permissions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WAREHOUSE_SECRET: Final = "local-warehouse"  # noqa: S105  (its name)
 
 @dataclass(frozen=True)
 class Machine:
-    """What runs before a template is deployed, and goes on whatever is deployed.
+    """What runs before a template is deployed, and continues across deployments.
 
     Attributes:
         clients: of every service, through the front.
@@ -194,7 +194,7 @@ class Deployment:
         return functions
 
     def _take_events(self, stack: Stack) -> None:
-        """Rules are new as a whole, and schedules begin anew; queues are polled on."""
+        """Rules are replaced as a whole, and schedules restart; polling of queues continues."""
         deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)
         before = self._bus
         bus = EventBus(stack.rules, deliver, self._permissions.may_deliver)

@@ -97,10 +97,10 @@ class Substrate:
             )
 
     def wait_until_ready(self, timeout_seconds: float = 30) -> None:
-        """Return when it answers; `port` may have changed by then.
+        """Return when it responds; `port` may have changed by then.
 
         Raises:
-            SubstrateError: it ended or does not answer in time.
+            SubstrateError: it ended or does not respond in time.
         """
         deadline = time.monotonic() + timeout_seconds
         other_ports = _OTHER_PORTS
@@ -117,12 +117,12 @@ class Substrate:
                 self.start()
             if time.monotonic() > deadline:
                 raise SubstrateError(
-                    f"the emulator does not answer after {timeout_seconds:g} s{self._log_tail()}"
+                    f"the emulator does not respond after {timeout_seconds:g} s{self._log_tail()}"
                 )
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End the process; nothing it holds is kept."""
+        """End the process and discard its data."""
         if self._process is None:
             return
         self._process.kill()
@@ -148,7 +148,7 @@ class Substrate:
             "LOG_LEVEL": "WARNING",
             # It tidies up containers of its own at start; no business of ours.
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-            # Its health page tells it, by which we know that it is ours that answers.
+            # Its health page shows it: so we know that the process that responds is ours.
             "MINISTACK_VERSION": self._token,
         }
 

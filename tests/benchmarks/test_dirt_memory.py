@@ -1,4 +1,4 @@
-"""What validation needs of memory follows its pieces: neither an object's size nor its dirt."""
+"""Validation's memory follows its chunks: neither the object's size nor its dirt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pipeline stop`: what it asks the deployment for, and what it says of the answer."""
+"""`pipeline stop`: its request to the deployment, and how it reports the response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 
 
 class Reaper:
-    """Takes one call and gives one answer."""
+    """Takes one call and returns one response."""
 
     def __init__(self, response: Any, **more: Any) -> None:
         self.response, self.more = response, more
@@ -101,17 +101,17 @@ def test_json_is_the_response(deployed: Any) -> None:
 
 
 def test_an_error_of_the_deployment_is_reported_as_it_is(deployed: Any) -> None:
-    error = {"errorType": "Conflict", "errorMessage": "run run-1 kept changing"}
+    error = {"errorType": "Conflict", "errorMessage": "run run-1 changed at every attempt"}
     deployed(error, FunctionError="Unhandled")
 
     result = pipeline("stop", "run-1")
 
     assert result.exit_code == FAILED
-    assert "run run-1 kept changing" in result.output
+    assert "run run-1 changed at every attempt" in result.output
 
 
 def test_an_earlier_release_is_named_as_the_reason(deployed: Any) -> None:
-    """Its reaper takes the request for the schedule's, and answers nothing."""
+    """Its reaper takes the request for the schedule's, and returns nothing."""
     deployed(None)
 
     result = pipeline("stop", "run-1")

@@ -209,7 +209,7 @@ def test_rows_that_nothing_reports_apart_get_a_key_of_all_they_hold(tmp_path: Pa
     assert dataset.targets.dynamodb
     assert dataset.targets.dynamodb.key == ("row_key",)
     assert "SELECT DISTINCT" in (dataset.transform or "")
-    assert "tell the sample's rows apart" in text
+    assert "identify the sample's rows" in text
 
 
 def test_a_proposal_is_as_lenient_as_its_sample_was_dirty(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_call_that_was_tried_again_is_one_row() -> None:
     (operation,) = read_history(history.events).operations
 
     assert (operation.status, operation.attempts) == ("SUCCEEDED", 2)
-    assert operation.seconds == 5  # from the first call to the last answer
+    assert operation.seconds == 5  # from the first call to the last response
     assert operation.error is None
 
 

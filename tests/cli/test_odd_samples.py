@@ -90,7 +90,7 @@ def test_values_that_are_one_when_typed_make_no_key(tmp_path: Path) -> None:
     assert dataset.targets.dynamodb.key == ("name",)
 
 
-def test_a_first_line_that_looks_like_a_row_is_asked_about(tmp_path: Path) -> None:
+def test_a_first_line_that_looks_like_a_row_is_questioned(tmp_path: Path) -> None:
     path = tmp_path / "years.csv"
     path.write_text("country,2024,2025\nAT,1.5,2.5\nDE,2.5,3.5\n")
 
@@ -129,7 +129,7 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
         ("blank.csv.gz", "is empty"),
         ("first.csv", "its first line is empty, where the header is expected"),
         ("before.csv", "1 lines stand before its table"),
-        ("lines.csv", "a name in its header goes on in the next line"),
+        ("lines.csv", "a name in its header continues on the next line"),
         ("fields.csv", "none of the sample's rows has as many fields as its header (1: name)"),
         ("object.json", "holds no JSON object: write one on each line"),
         ("wide.csv", "has 1001 columns; a contract may have 1000"),

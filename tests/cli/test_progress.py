@@ -90,7 +90,7 @@ def test_a_run_that_goes_on_elsewhere_is_reported() -> None:
     moved = Run.from_item({**_plain(RUN), "holder": "arn:twin"})
 
     assert (
-        "the run goes on in another execution"
+        "the run continues in another execution"
         in news(lines, Snapshot("r", 2.0, moved, (), None))[0]
     )
 

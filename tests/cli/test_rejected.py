@@ -1,4 +1,4 @@
-"""Rejected rows shown, and written to a file to be mended."""
+"""Rejected rows shown, and written to a file to be corrected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mended rows sent again: as an object and a run, once."""
+"""Corrected rows sent again: as an object and a run, once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_same_rows_are_sent_under_the_same_names(quarantine: Quarantine) -> 
     ("status", "reported", "sent"),
     [
         ("SUCCEEDED", "nothing was sent: these rows were", 0),
-        ("RUNNING", "which goes on", 0),
+        ("RUNNING", "which is still active", 0),
         ("FAILED", "sent again as run", 1),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_resend_that_broke_off_is_repeated_to_the_same_end(
 
     def lose_the_response(**arguments: Any) -> None:
         done(**arguments)
-        raise ConnectionError("the answer was lost")
+        raise ConnectionError("the response was lost")
 
     with monkeypatch.context() as patch:
         patch.setattr(client, operation, lose_the_response)

@@ -1,4 +1,4 @@
-"""`pipeline results`: what the results document tells, for people and for programs."""
+"""`pipeline results`: the results document, for people and for programs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def unit(number: int, **fields: Any) -> UnitOutcome:
 
 
 def put_results(world: World, *outcomes: UnitOutcome, **fields: Any) -> bytes:
-    """A run that has ended, with its document; answers the document."""
+    """Store a run that has ended and its document; return the document."""
     failed = [one for one in outcomes if one.failure]
     result = RunResult(
         run_id="run-1",

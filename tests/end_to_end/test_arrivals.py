@@ -17,7 +17,7 @@ EVENT = (ROOT / "events" / "eventbridge-object-created.json").read_text()
 
 
 def put(cloud: RunningCloud, key: str, body: bytes) -> str:
-    """Upload an object into the data bucket; answers its URL."""
+    """Upload an object into the data bucket; return its URL."""
     bucket = cloud.outputs["DataBucketName"]
     cloud.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return f"s3://{bucket}/{key}"
@@ -87,7 +87,7 @@ def test_an_upload_under_the_landing_prefix_starts_a_run_and_no_other_does(
 
 
 def test_an_event_that_comes_twice_starts_one_run(uploads: RunningCloud) -> None:
-    with_rule_off = "outside/readings.csv"  # nothing but our two messages tells of it
+    with_rule_off = "outside/readings.csv"  # nothing but our two messages reports it
     url = put(uploads, with_rule_off, csv_of(7))
     event = json.loads(EVENT)
     event["detail"]["bucket"]["name"] = uploads.outputs["DataBucketName"]

@@ -1,4 +1,4 @@
-"""Five designs that people bring along, each by the commands that README.md tells them to type.
+"""Five designs that people bring along, each by the commands in README.md.
 
 On the clouds of conftest.py, permissions enforced. A design's commands are taken out of the
 README (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
@@ -307,7 +307,7 @@ RESULTS = "results/readings_csv/"
 
 
 def upload_csv(uploads: RunningCloud, key: str, body: str) -> str:
-    """Put an object; answers the id of the run that its upload starts."""
+    """Put an object; return the id of the run that its upload starts."""
     bucket = uploads.outputs["DataBucketName"]
     uploads.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
     return run_of_upload(uploads, key)
@@ -406,7 +406,7 @@ def test_an_uploaded_csv_becomes_csv_files_and_its_notification_is_consumed(
 
 
 def test_a_repeat_of_a_unit_with_fewer_files_removes_the_others(uploads: RunningCloud) -> None:
-    """As after a job that answers otherwise; by the deployed function, with its own rights."""
+    """As after a job whose output differs; by the deployed function, with its own rights."""
     rows = ["id,recorded_at,value,unit", "a,2026-11-01T00:00:00Z,1,C", "b,2026-11-01T00:00:00Z,2,F"]
     run_id = upload_csv(uploads, f"{LANDING}again.csv", "\n".join(rows) + "\n")
     uploads.await_run(run_id, "SUCCEEDED")

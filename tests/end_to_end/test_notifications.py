@@ -37,7 +37,7 @@ class Subscriber:
                     return envelope
             return None
 
-        return wait_until(found, f"the end of {run_id} to be told")
+        return wait_until(found, f"the notification of the end of {run_id}")
 
 
 @pytest.fixture(scope="module")

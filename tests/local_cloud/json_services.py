@@ -31,7 +31,7 @@ def make_client(service: str, endpoint_url: str) -> Any:
 
 @contextmanager
 def served(services: Sequence[JsonService]) -> Iterator[str]:
-    """A local endpoint that answers for `services` only."""
+    """A local endpoint that serves `services` only."""
     by_prefix = {service.target_prefix: service for service in services}
 
     class Handler(BaseHTTPRequestHandler):

@@ -26,7 +26,7 @@ REGION, ACCOUNT = "us-east-1", "000000000000"
 
 
 def plain(name: str, handler: str = "", **properties: Any) -> FunctionSpec:
-    """A plain function; its handler is named like it unless told otherwise."""
+    """A plain function; its handler has the same name by default."""
     defaults = FunctionSpec(
         name, f"plain_handlers.{handler or name}", (FIXTURES,), timeout_seconds=10
     )
@@ -86,7 +86,7 @@ class LambdaCloud:
         self.thread.join()
 
     def invoke(self, name: str, event: Any = None, **parameters: Any) -> tuple[Any, dict[str, Any]]:
-        """The decoded payload and the whole answer."""
+        """The decoded payload and the whole response."""
         response = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **parameters)
         body = response["Payload"].read()
         return (json.loads(body) if body else None), response

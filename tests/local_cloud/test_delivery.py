@@ -13,7 +13,7 @@ from local.local_cloud.http.services import ACCOUNT_ID
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     payload: bytes = b"null"
     function_error: str | None = None
 
@@ -30,10 +30,10 @@ class Functions:
         payload: bytes,
         qualifier: str | None = None,
         invocation_type: str = "RequestResponse",
-    ) -> Answer:
+    ) -> Response:
         assert qualifier is None
         self.invoked.append((name_or_arn, payload, invocation_type))
-        return Answer()
+        return Response()
 
 
 @pytest.fixture(autouse=True)

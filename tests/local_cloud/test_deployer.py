@@ -362,10 +362,10 @@ def test_a_rule_that_is_not_understood_is_refused(
     deploy_resources: Deploy, changes: dict[str, Any], words: str
 ) -> None:
     properties = {"EventPattern": {"source": ["mine"]}, **changes}
-    kept = {name: value for name, value in properties.items() if value is not None}
+    present = {name: value for name, value in properties.items() if value is not None}
 
     with pytest.raises(TemplateError, match=f"R .*{words}"):
-        deploy_resources({"R": {"Type": "AWS::Events::Rule", "Properties": kept}})
+        deploy_resources({"R": {"Type": "AWS::Events::Rule", "Properties": present}})
 
 
 def test_roles_and_policies_are_recorded(deploy_resources: Deploy) -> None:

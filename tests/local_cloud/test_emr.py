@@ -1,4 +1,4 @@
-"""EMR: steps are processes, one after another, and the API tells of them as EMR does."""
+"""EMR: steps are processes, one after another, and the API describes them as EMR does."""
 
 from __future__ import annotations
 

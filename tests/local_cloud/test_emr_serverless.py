@@ -1,4 +1,4 @@
-"""EMR Serverless: job runs are processes, and the API tells of them as the service does."""
+"""EMR Serverless: job runs are processes, and the API describes them as the service does."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_a_job_run_is_a_process_and_its_output_goes_where_it_asks(serverless: Se
     assert run["jobDriver"]["sparkSubmit"]["entryPointArguments"] == ["--JOB_ID", "j 1"]
 
     place = f"applications/{APPLICATION}/jobs/{run_id}/SPARK_DRIVER"
-    kept = serverless.world.s3.get_object(Bucket=BUCKET, Key=f"logs/{place}/stdout.gz")
-    seen = json.loads(gzip.decompress(kept["Body"].read()))
+    stored = serverless.world.s3.get_object(Bucket=BUCKET, Key=f"logs/{place}/stdout.gz")
+    seen = json.loads(gzip.decompress(stored["Body"].read()))
     assert seen["argv"] == ["--JOB_ID", "j 1"]
     assert "'spark.a=1 2'" in seen["spark"]
     assert "8g" not in seen["spark"]

@@ -162,7 +162,7 @@ def test_the_command_shows_a_denial_when_it_happens_and_at_its_end(tmp_path: Pat
         ) as process,
     ):
         assert process.stdout is not None
-        assert "The local cloud answers at" in process.stdout.readline()
+        assert "The local cloud is running at" in process.stdout.readline()
         assert "denied: sns.amazonaws.com for arn:aws:sns:" in errors.read_text("utf-8")
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()

@@ -68,16 +68,16 @@ class FakeQueue:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     payload: bytes = b"null"
     function_error: str | None = None
 
 
 @dataclass
 class FakeFunction:
-    """Answers invocations; `busy` is how many ran at once at most."""
+    """Takes invocations; `busy` is how many ran at once at most."""
 
-    respond: Callable[[list[str]], Answer] = lambda _: Answer()
+    respond: Callable[[list[str]], Response] = lambda _: Response()
     batches: list[list[str]] = field(default_factory=list)
     busy: int = 0
     _running: int = 0
@@ -89,7 +89,7 @@ class FakeFunction:
         payload: bytes,
         qualifier: str | None = None,
         invocation_type: str = "RequestResponse",
-    ) -> Answer:
+    ) -> Response:
         assert (name_or_arn, qualifier, invocation_type) == ("function", None, "RequestResponse")
         bodies = [record["body"] for record in json.loads(payload)["Records"]]
         with self._lock:
@@ -168,7 +168,7 @@ def test_a_large_batch_is_put_together_from_several_receives() -> None:
 
 def test_only_the_reported_failures_stay_in_the_queue() -> None:
     failures = json.dumps({"batchItemFailures": [{"itemIdentifier": "1"}]}).encode()
-    queue, function = FakeQueue("a", "b"), FakeFunction(lambda _: Answer(failures))
+    queue, function = FakeQueue("a", "b"), FakeFunction(lambda _: Response(failures))
 
     with polling(queue, function, report_failures=True):
         until(lambda: queue.deleted)
@@ -179,7 +179,7 @@ def test_only_the_reported_failures_stay_in_the_queue() -> None:
 
 def test_without_the_response_type_reported_failures_count_for_nothing() -> None:
     failures = json.dumps({"batchItemFailures": [{"itemIdentifier": "1"}]}).encode()
-    queue, function = FakeQueue("a", "b"), FakeFunction(lambda _: Answer(failures))
+    queue, function = FakeQueue("a", "b"), FakeFunction(lambda _: Response(failures))
 
     with polling(queue, function):
         until(lambda: len(queue.deleted) == 2)
@@ -189,7 +189,7 @@ def test_without_the_response_type_reported_failures_count_for_nothing() -> None
 
 
 def test_nothing_is_deleted_when_the_function_fails() -> None:
-    queue, function = FakeQueue("a"), FakeFunction(lambda _: Answer(b"{}", "Unhandled"))
+    queue, function = FakeQueue("a"), FakeFunction(lambda _: Response(b"{}", "Unhandled"))
 
     with polling(queue, function):
         until(lambda: function.batches)
@@ -201,7 +201,7 @@ def test_nothing_is_deleted_when_the_function_fails() -> None:
 
 
 def test_failed_messages_come_back_early_when_that_is_asked_for() -> None:
-    queue, function = FakeQueue("a"), FakeFunction(lambda _: Answer(b"{}", "Unhandled"))
+    queue, function = FakeQueue("a"), FakeFunction(lambda _: Response(b"{}", "Unhandled"))
 
     with polling(queue, function, redelivery_seconds=2):
         until(lambda: queue.returned == {"0": 2})
@@ -212,10 +212,10 @@ def test_failed_messages_come_back_early_when_that_is_asked_for() -> None:
 def test_a_throttled_invocation_is_repeated() -> None:
     throttled = iter([True, False])
 
-    def respond(_: list[str]) -> Answer:
+    def respond(_: list[str]) -> Response:
         if next(throttled):
             raise ServiceError("TooManyRequestsException", "slow down", 429)
-        return Answer()
+        return Response()
 
     queue, function = FakeQueue("a"), FakeFunction(respond)
 
@@ -226,7 +226,7 @@ def test_a_throttled_invocation_is_repeated() -> None:
 
 
 def test_a_refused_invocation_leaves_the_messages_in_the_queue() -> None:
-    def refuse(_: list[str]) -> Answer:
+    def refuse(_: list[str]) -> Response:
         raise ServiceError("ResourceNotFoundException", "no such function", 404)
 
     queue, function = FakeQueue("a"), FakeFunction(refuse)
@@ -240,9 +240,9 @@ def test_a_refused_invocation_leaves_the_messages_in_the_queue() -> None:
 def test_no_more_run_side_by_side_than_allowed() -> None:
     go_on = threading.Event()
 
-    def respond(_: list[str]) -> Answer:
+    def respond(_: list[str]) -> Response:
         go_on.wait(30)
-        return Answer()
+        return Response()
 
     queue, function = FakeQueue("a", "b", "c", "d"), FakeFunction(respond)
 

@@ -1,4 +1,4 @@
-"""The endpoint: what it answers itself, what it passes on, and what it refuses by name."""
+"""The endpoint: what it handles itself, what it passes on, and what it refuses by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Greeter(JsonService):
 
 
 class Echo:
-    """Stands for the Lambda API: answers with what it was asked."""
+    """Stands for the Lambda API: returns the request that it got."""
 
     def handle(
         self,

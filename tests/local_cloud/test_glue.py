@@ -1,4 +1,4 @@
-"""Glue: runs are processes, and the API tells of them as Glue does."""
+"""Glue: runs are processes, and the API describes them as Glue does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from local.local_cloud.jobs import glue as glue_module
 from local.local_cloud.jobs.glue import GlueService
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import error_message
-from local.local_cloud.jobs.kept_jobs import forget_oldest
+from local.local_cloud.jobs.retained_jobs import forget_oldest
 
 
 class Glue:
@@ -458,7 +458,7 @@ process.wait()
 
 
 def test_the_oldest_ended_runs_are_forgotten(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glue_module, "forget_oldest", partial(forget_oldest, kept=2))
+    monkeypatch.setattr(glue_module, "forget_oldest", partial(forget_oldest, retained=2))
     glue.define("")
     runs = []
     for _ in range(3):

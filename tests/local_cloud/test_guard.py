@@ -1,4 +1,4 @@
-"""The gate of requests: whose they are, what is denied, how often it is told."""
+"""The gate of requests: whose they are, what is denied, how often that is logged."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class Names:
         ({"Fn::GetAtt": ["Queue", "Arn"]}, "arn:queue"),
         ({"Fn::GetAtt": "Queue.Arn"}, "arn:queue"),
         (
-            {"Fn::Sub": "${Queue}/${Queue.Arn}/${Count}/${!Kept}"},
-            "http://queue/arn:queue/3/${Kept}",
+            {"Fn::Sub": "${Queue}/${Queue.Arn}/${Count}/${!Given}"},
+            "http://queue/arn:queue/3/${Given}",
         ),
         ({"Fn::Sub": ["${Own}-${Count}", {"Own": {"Ref": "Queue"}}]}, "http://queue-3"),
         ({"Fn::Join": ["-", ["a", {"Ref": "Count"}, True]]}, "a-3-true"),
@@ -39,7 +39,7 @@ class Names:
         ({"Fn::FindInMap": ["M", "one", "two"]}, "found"),
         ({"Fn::Base64": "hi"}, "aGk="),
         ([{"Ref": "AWS::NoValue"}, 1], [1]),
-        ({"Kept": 1, "Gone": {"Ref": "AWS::NoValue"}}, {"Kept": 1}),
+        ({"Given": 1, "Gone": {"Ref": "AWS::NoValue"}}, {"Given": 1}),
         ({"Ref": "Queue", "Other": 1}, {"Ref": "Queue", "Other": 1}),
     ],
 )

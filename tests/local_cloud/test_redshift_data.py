@@ -1,4 +1,4 @@
-"""The Redshift Data API through boto3: what it does to tables, and what it tells of statements."""
+"""The Redshift Data API through boto3: what it does to tables, and how it describes statements."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Warehouse:
         return described
 
     def error(self, sql: str | list[str], **request: Any) -> str:
-        """Run to failure; answers the error."""
+        """Run to failure; return the error."""
         described = self.ended(self.submit(sql, **request))
         assert described["Status"] == "FAILED"
         return str(described["Error"])

@@ -65,8 +65,8 @@ def invoke(cloud: LocalCloud, name: str, qualifier: str = "$LATEST") -> dict[str
 def test_data_stays_and_functions_have_the_new_code(cloud: LocalCloud, tmp_path: Path) -> None:
     table, s3 = cloud.outputs["Table"], cloud.client("s3")
     bucket = cloud.outputs["BucketArn"].rpartition(":")[2]
-    cloud.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "kept"}})
-    s3.put_object(Bucket=bucket, Key="kept", Body=b"1")
+    cloud.client("dynamodb").put_item(TableName=table, Item={"id": {"S": "stored"}})
+    s3.put_object(Bucket=bucket, Key="stored", Body=b"1")
     assert invoke(cloud, "Worker")["code"] == 1
 
     queue = ("  DeadLetters:\n", "  Extra:\n    Type: AWS::SQS::Queue\n\n  DeadLetters:\n")
@@ -75,8 +75,8 @@ def test_data_stays_and_functions_have_the_new_code(cloud: LocalCloud, tmp_path:
     cloud.update(tree(tmp_path / "second", 2, queue, output))
 
     assert invoke(cloud, "Worker")["code"] == 2
-    assert cloud.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "kept"}})["Item"]
-    assert s3.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"1"
+    assert cloud.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "stored"}})["Item"]
+    assert s3.get_object(Bucket=bucket, Key="stored")["Body"].read() == b"1"
     assert {**cloud.outputs, "ExtraUrl": ""} == {**before, "ExtraUrl": ""}
     cloud.client("sqs").send_message(QueueUrl=cloud.outputs["ExtraUrl"], MessageBody="new")
     written = json.loads((tmp_path / "state" / "cloud.json").read_text("utf-8"))

@@ -34,7 +34,7 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
         "a log that is not there must not look forbidden; every recorded one was there"
     ),
     ("JobsReadPolicy", "glue:GetJobRun"): (
-        "asked about one run whose id is known; the recorded watcher asks for many by GetJobRuns"
+        "reads one run whose id is known; the recorded watcher reads many by GetJobRuns"
     ),
     ("JobsReadPolicy", "redshift-data:ListStatements"): REDSHIFT,
     (

@@ -50,7 +50,7 @@ def mailbox(cloud: RunningCloud) -> str:
 
 
 def run_on(cloud: RunningCloud, name: str, **second_job: Any) -> dict[str, Any]:
-    """Run the shipped chain with another second job; answers the RUN item."""
+    """Run the shipped chain with another second job; return the RUN item."""
     contract = yaml.safe_load((ROOT / "datasets" / "orders_spark.yaml").read_text())
     contract["name"] = name
     contract["jobs"][1] = {"stage": "enrich", "timeoutSeconds": 300, **second_job}

@@ -153,13 +153,13 @@ def test_spellings_are_made_alike_and_unknown_ones_left_to_validation(
         order("a ", country="Germany", currency="€"),
         order("b", country=" at", currency="gbp "),
         order("c", country="Österreich", currency=""),
-        order("d", country="XX", currency=None, note="  kept  inside  "),
+        order("d", country="XX", currency=None, note="  stays  inside  "),
     ]
     assert enriched(*written) == [
         order("a", country="DE", currency="EUR"),
         order("b", country="AT", currency="GBP"),
         order("c", country="ÖSTERREICH", currency=None),
-        order("d", country="XX", currency=None, note="kept  inside"),
+        order("d", country="XX", currency=None, note="stays  inside"),
     ]
 
 

@@ -24,7 +24,7 @@ OF_THE_COMMAND_LINE = ("--output", "--query", "--cli-binary-format", "--cli-read
 
 
 def main(words: Sequence[str]) -> int:
-    """Run one command and print its answer; its exit status."""
+    """Run one command and print its response; return its exit status."""
     client = boto3.client(words[0], config=Config(read_timeout=300, retries={"max_attempts": 0}))
     if words[0] == "s3":
         return _s3(client, words[1], words[2:])

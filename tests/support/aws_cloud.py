@@ -140,10 +140,10 @@ def lambda_context() -> Any:
 
 
 class Intercepted:
-    """A client some of whose operations are answered (or broken) by the test.
+    """A client some of whose operations are handled (or broken) by the test.
 
     `before` runs instead of the operation when it raises; `after` runs once it is done, so that
-    raising there is a call that took effect and whose answer was lost.
+    raising there is a call that took effect and whose response was lost.
     """
 
     def __init__(

@@ -145,7 +145,7 @@ class DataRun:
         return store_slice(message, DATA_BUCKET, "processed-data", 1024, remaining, pause, now)
 
     def set_aside(self) -> list[dict[str, Any]]:
-        """The rows that transform has set aside."""
+        """The rows that transform found unstorable."""
         key = layout.transform_quarantine_key(self.dataset.name, self.run_id, UNIT)
         return [json.loads(line) for line in self.object(key).decode().splitlines()]
 

@@ -42,7 +42,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 
 class WorkingGlue(FakeGlue):
-    """Runs the job's script at once; tells so when the job's time has passed."""
+    """Runs the job's script at once; reports its end when the job's time has passed."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock, GLUE_JOB)
@@ -90,12 +90,12 @@ class WorkingGlue(FakeGlue):
                 and self._clock() >= run["StartedOn"] + self.duration
             ):
                 failed = self._failed[run["Id"]]
-                error = {"ErrorMessage": "clean_csv: told to fail"} if failed else {}
+                error = {"ErrorMessage": "clean_csv: planned to fail"} if failed else {}
                 run |= {"JobRunState": "FAILED" if failed else "SUCCEEDED", **error}
 
 
 class RunnerLambda:
-    """The part of Lambda's API that steps use, answered by the runner."""
+    """The part of Lambda's API that steps use, served by the runner."""
 
     def __init__(self, steps: DeployedSteps) -> None:
         self._steps = steps
@@ -228,7 +228,7 @@ class DeployedSteps:
         return handle
 
     def _watch(self) -> None:
-        """A minute of everybody's clock every few milliseconds; wakes the watcher as told."""
+        """A minute of everybody's clock every few milliseconds; wakes the watcher as scheduled."""
         reported = 0
         while not self._stopped.wait(0.01):
             self.clock.advance(60)

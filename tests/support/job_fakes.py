@@ -44,7 +44,7 @@ def service_model(service: str) -> ServiceModel:
 def service_error(operation: str, code: str, status: int = 400) -> ClientError:
     return ClientError(
         {
-            "Error": {"Code": code, "Message": f"{code} was told to happen"},
+            "Error": {"Code": code, "Message": f"{code} was planned by the test"},
             "ResponseMetadata": {"HTTPStatusCode": status},
         },
         operation,
@@ -52,7 +52,7 @@ def service_error(operation: str, code: str, status: int = 400) -> ClientError:
 
 
 class FakeService:
-    """Keeps the requests; breaks as told, before or after the request took effect."""
+    """Keeps the requests; breaks as planned, before or after the request took effect."""
 
     service = ""
 

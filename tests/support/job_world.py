@@ -101,7 +101,7 @@ class World:
     """Its parts.
 
     Attributes:
-        stops_after: how many looks it takes until a job that was told to stop has stopped.
+        stops_after: how many looks it takes until a job that was asked to stop has stopped.
     """
 
     cloud: Any
@@ -181,7 +181,7 @@ class World:
             return [command["CommandId"] for command in self.ssm.commands]
         if engine is Engine.EMR_SERVERLESS:
             return [run["id"] for run in self.serverless.runs]
-        if engine is Engine.LAMBDA:  # what the orchestrator was told to invoke
+        if engine is Engine.LAMBDA:  # what the orchestrator was asked to invoke
             return [item["job_id"] for item in self.cloud.ledger.query(RUN_ID, "JOB#")]
         return [run["Id"] for run in self.glue.runs]
 
@@ -263,7 +263,7 @@ class World:
         record = self.jobs.await_by(self.jobs.get(key), callback)
         return check(self.jobs, self.adapter, record, self.clock).status(self.clock())
 
-    def cancel(self, key: JobKey, reason: str = "told to") -> JobStatus:
+    def cancel(self, key: JobKey, reason: str = "as requested") -> JobStatus:
         stopper = JobStopper(self.jobs, self.adapter, self.sleep, self.clock)
         return cancelled(stopper, self.jobs.get(key), reason).status(self.clock())
 

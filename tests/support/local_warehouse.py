@@ -25,7 +25,7 @@ _OPERATIONS = {
 }
 
 
-def _as_boto_tells(name: str, value: Any) -> Any:
+def _as_boto_returns(name: str, value: Any) -> Any:
     """boto3 makes times of the epoch seconds on the wire."""
     return datetime.fromtimestamp(value, UTC) if name in ("CreatedAt", "UpdatedAt") else value
 
@@ -43,7 +43,7 @@ class _Clients:
 class LocalWarehouse(FakeService):
     """A client of `redshift-data` whose databases lie in a directory of the test.
 
-    It keeps its requests and breaks as told, as every fake service does.
+    It keeps its requests and breaks as planned, as every fake service does.
 
     Attributes:
         loads: the statements of every job that was submitted, by the batch's id.
@@ -74,7 +74,7 @@ class LocalWarehouse(FakeService):
                 raise service_error(operation, error.code, error.status) from error
             if request.get("WithEvent"):  # as jobs are submitted
                 self.loads[response["Id"]] = request["Sqls"]
-            return {name: _as_boto_tells(name, value) for name, value in response.items()}
+            return {name: _as_boto_returns(name, value) for name, value in response.items()}
 
         return lambda **request: self._call(operation, request, run)
 

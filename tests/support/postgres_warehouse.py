@@ -171,7 +171,7 @@ class PostgresWarehouse:
 
 
 class PostgresClient:
-    """The Data API over PostgreSQL, as far as our functions ask it; all is done when it answers."""
+    """The part of the Data API that our functions use, over PostgreSQL; calls are synchronous."""
 
     def __init__(self, warehouse: PostgresWarehouse) -> None:
         self._warehouse = warehouse

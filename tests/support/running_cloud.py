@@ -40,7 +40,7 @@ class RunningCloud:
         )
 
     def send(self, message: dict[str, Any] | str) -> str:
-        """Answers the message id."""
+        """Send a message; return its id."""
         body = message if isinstance(message, str) else json.dumps(message)
         sent = self.cloud.client("sqs").send_message(
             QueueUrl=self.outputs["DataProcessingQueueUrl"], MessageBody=body
@@ -200,7 +200,7 @@ class RunningCloud:
             s3.put_object(Bucket=bucket, Key=key, Body=real.encode())
 
     def kill_functions(self) -> int:
-        """Kill every function's processes, whatever they are doing; answers how many."""
+        """Kill every function's processes, whatever they are doing; return how many."""
         functions = self.cloud.client("lambda").list_functions()["Functions"]
         kill = self.cloud.functions.kill_sandboxes
         return sum(kill(function["FunctionName"]) for function in functions)

@@ -1,4 +1,4 @@
-"""What README.md tells its readers to type, and a terminal that types it, letter by letter."""
+"""The commands that README.md has its readers type, and a terminal that types them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A small stateful stand-in for the step functions: what a run does, without AWS.
 
-It keeps a ledger in memory and answers every operation the way the real steps do, so that the
+It keeps a ledger in memory and handles every operation the way the real steps do, so that the
 orchestration can be tried alone. Failures are planned with `world.fail(…)`.
 """
 
@@ -64,7 +64,7 @@ class World:
         self.rejected_items = 1  # of the ten of each batch
         self.set_aside = 0  # of the six rows of each unit
         self.unwritten = 0  # rows of each unit that are missing in its files
-        self.published: list[dict[str, Any]] = []  # answers of publish-files, the next one first
+        self.published: list[dict[str, Any]] = []  # responses of publish-files, the next one first
         self.warehouse = False
         self.input_url: str | None = None
         self.slices: list[dict[str, Any]] = []
@@ -236,7 +236,7 @@ class World:
         }
 
     def _job(self, key: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
-        """Job answers are planned per stage; without a plan a job has succeeded at once."""
+        """Job responses are planned per stage; without a plan a job has succeeded at once."""
         planned = self.job_responses[key["stage"]]
         response = planned.pop(0) if planned else {}
         if callable(response):
@@ -260,7 +260,7 @@ class World:
     def _transform(self, _payload: dict[str, Any]) -> dict[str, Any]:
         response = {"rows": 6, "removed": 1, "outputUrl": "s3://data/output/"}
         if self.set_aside:
-            unstorable = {"rejected": self.set_aside, "rejectedUrl": "s3://data/aside.jsonl"}
+            unstorable = {"rejected": self.set_aside, "rejectedUrl": "s3://data/unstorable.jsonl"}
             response = {**response, **unstorable, "rows": 6 - self.set_aside}
         return response
 

@@ -44,7 +44,7 @@ def event_source_mapping(props: Properties, stack: Stack) -> Created:
         report_failures=bool(types),
         enabled=props.flag("Enabled", True),
     )
-    props.without_effect("tags are not kept", "Tags")
+    props.without_effect("tags are not stored", "Tags")
     props.finish()
     _check_mapping(props, stack, mapping, name)
     stack.mappings.append(mapping)
@@ -100,7 +100,7 @@ def rule(props: Properties, stack: Stack) -> Created:
     enabled = props.text("State", "ENABLED") != "DISABLED"
     props.take("Description", None)
     props.without_effect("each target has a role of its own", "RoleArn")
-    props.without_effect("tags are not kept", "Tags")
+    props.without_effect("tags are not stored", "Tags")
     props.finish()
     rule_arn = arn("events", f"rule/{name}")
     stack.rules.append(Rule(name, rule_arn, targets, pattern, schedule, enabled))

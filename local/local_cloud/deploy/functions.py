@@ -154,7 +154,7 @@ def alias(props: Properties, stack: Stack) -> Created:
     alias_name = props.text("Name")
     stands_for = props.text("FunctionVersion")
     props.take("Description", None)
-    props.without_effect("nothing is kept warm", "ProvisionedConcurrencyConfig")
+    props.without_effect("no sandbox is provisioned in advance", "ProvisionedConcurrencyConfig")
     props.finish()
     stack.change_function(name, aliases={**stack.functions[name].aliases, alias_name: stands_for})
     alias_arn = arn("lambda", f"function:{name}:{alias_name}")

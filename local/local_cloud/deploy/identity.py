@@ -14,7 +14,7 @@ from local.local_cloud.permissions.grants import Role
 from local.local_cloud.template.intrinsics import TemplateError
 
 _NO_USERS: Final = "there are no users or groups"
-_TAGS: Final = "tags are not kept"
+_TAGS: Final = "tags are not stored"
 # KMS Developer Guide, "Default key policy": the account's own policies decide.
 _DEFAULT_KEY_POLICY: Final = {
     "Version": "2012-10-17",

@@ -10,7 +10,7 @@ from local.local_cloud.deploy.stack import Created, Delivery, Stack, arn
 from local.local_cloud.template.intrinsics import text
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
-_TAGS: Final = "tags are not kept"
+_TAGS: Final = "tags are not stored"
 _QUEUE_ATTRIBUTES: Final = (
     "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "MaximumMessageSize",
     "ReceiveMessageWaitTimeSeconds", "FifoQueue", "ContentBasedDeduplication",

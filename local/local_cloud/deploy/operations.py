@@ -12,7 +12,7 @@ def log_group(props: Properties, stack: Stack) -> Created:
     name = props.text("LogGroupName", stack.name_of(props.owner, 512))
     props.without_effect("all logs end with the process", "RetentionInDays")
     props.without_effect("nothing is encrypted locally", "KmsKeyId")
-    props.without_effect("tags are not kept", "Tags")
+    props.without_effect("tags are not stored", "Tags")
     props.take("LogGroupClass", None)
     props.finish()
     if not stack.exists(props.owner, name):

@@ -140,7 +140,7 @@ class Properties:
         return TemplateError(f"{self.owner} ({self.kind}): {self._path}{name} {problem}")
 
     def finish(self) -> None:
-        """Refuse the properties that nobody took.
+        """Refuse the properties that were not used.
 
         Raises:
             TemplateError: names them.

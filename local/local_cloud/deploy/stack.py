@@ -62,7 +62,7 @@ class Stack:
         directory: what local code paths are relative to.
         clients: of the services that resources are created in.
         queue_base_url: what a queue's URL begins with, `/` at the end.
-        define_job: gives a Glue job to its service; answers with what has no effect.
+        define_job: passes a Glue job to its service; returns what has no effect.
         functions, mappings, rules: what the template says about functions and events.
         log_groups: the group that each function logs into.
         alarms: the properties of each alarm.
@@ -72,7 +72,7 @@ class Stack:
         job_roles: the role of each Glue job, by its name.
         account_roles: ARNs of roles that the template's parameters name.
         earlier: what this deployment updates; None: it is the first.
-        created: what each logical id stands for.
+        created: the resource of each logical id.
         values: the type and the resolved properties of each logical id.
     """
 

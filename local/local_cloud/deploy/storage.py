@@ -10,7 +10,7 @@ from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
 _ACCESS: Final = "access is not restricted locally"
-_TAGS: Final = "tags are not kept"
+_TAGS: Final = "tags are not stored"
 _DELIVERIES: Final = {"Queue": "sqs:SendMessage", "Topic": "sns:Publish"}
 _TABLE_PARTS: Final = (
     "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes",

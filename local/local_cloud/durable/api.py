@@ -24,13 +24,13 @@ from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
 
-Answer = dict[str, Any]
+ResponseBody = dict[str, Any]
 MAX_PAGE = 1_000
 PAGE = 100
 
 
 class DurableApi:
-    """Answers the operations in `operations`; the answers are JSON bodies, times as datetimes."""
+    """Serves the operations in `operations`; they return JSON bodies, times as datetimes."""
 
     def __init__(
         self, engine: Engine, host: FunctionHost, find: Callable[[str], FunctionSpec]
@@ -38,7 +38,7 @@ class DurableApi:
         self._engine = engine
         self._host = host
         self._find = find
-        self.operations: Mapping[str, Callable[[Request], Answer]] = {
+        self.operations: Mapping[str, Callable[[Request], ResponseBody]] = {
             "CheckpointDurableExecution": self._checkpoint,
             "GetDurableExecutionState": self._state,
             "GetDurableExecution": self._get,
@@ -50,7 +50,7 @@ class DurableApi:
             "SendDurableExecutionCallbackHeartbeat": self._heartbeat_callback,
         }
 
-    def _checkpoint(self, request: Request) -> Answer:
+    def _checkpoint(self, request: Request) -> ResponseBody:
         execution = self._execution(request)
         document = _json_object(request)
         try:
@@ -65,7 +65,7 @@ class DurableApi:
         )
         return response.to_dict()
 
-    def _state(self, request: Request) -> Answer:
+    def _state(self, request: Request) -> ResponseBody:
         response = self._engine.executor.get_execution_state(
             self._execution(request).durable_execution_arn,
             checkpoint_token=request.query_value("CheckpointToken"),
@@ -74,7 +74,7 @@ class DurableApi:
         )
         return response.to_dict()
 
-    def _get(self, request: Request) -> Answer:
+    def _get(self, request: Request) -> ResponseBody:
         execution = self._execution(request)
         arn = execution.durable_execution_arn
         response = self._engine.executor.get_execution_details(arn).to_dict()
@@ -92,7 +92,7 @@ class DurableApi:
             },
         }
 
-    def _history(self, request: Request) -> Answer:
+    def _history(self, request: Request) -> ResponseBody:
         execution = self._execution(request)
         events = history(
             self._engine.executor,
@@ -104,7 +104,7 @@ class DurableApi:
             events.reverse()
         return _page("Events", events, request)
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> ResponseBody:
         """Newest first, unless asked for the reverse."""
         matches = _ExecutionFilter(self._find(request.uri["FunctionName"]), request)
         executions = [
@@ -123,32 +123,32 @@ class DurableApi:
         ]
         return _page("DurableExecutions", summaries, request)
 
-    def _stop(self, request: Request) -> Answer:
+    def _stop(self, request: Request) -> ResponseBody:
         execution = self._execution(request)
         error = _error_object(request)
         return self._engine.executor.stop_execution(
             execution.durable_execution_arn, error
         ).to_dict()
 
-    def _succeed_callback(self, request: Request) -> Answer:
+    def _succeed_callback(self, request: Request) -> ResponseBody:
         self._complete_callback(
             request, lambda id_: self._engine.executor.send_callback_success(id_, request.body)
         )
         return {}
 
-    def _fail_callback(self, request: Request) -> Answer:
+    def _fail_callback(self, request: Request) -> ResponseBody:
         error = _error_object(request)
         self._complete_callback(
             request, lambda id_: self._engine.executor.send_callback_failure(id_, error)
         )
         return {}
 
-    def _heartbeat_callback(self, request: Request) -> Answer:
+    def _heartbeat_callback(self, request: Request) -> ResponseBody:
         self._complete_callback(request, self._engine.executor.send_callback_heartbeat)
         return {}
 
     def _complete_callback(self, request: Request, send: Callable[[str], object]) -> None:
-        """Tell unknown callbacks from closed ones, which the Executor does not.
+        """Distinguish unknown callbacks from closed ones, which the Executor does not.
 
         Raises:
             ServiceError: InvalidParameterValueException, ResourceNotFoundException or
@@ -234,13 +234,13 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _page(name: str, items: list[Answer], request: Request) -> Answer:
+def _page(name: str, items: list[ResponseBody], request: Request) -> ResponseBody:
     """One page; the marker is the number of items before the next one."""
     marker = request.query_value("Marker") or "0"
     if not marker.isdigit():
         raise ServiceError("InvalidParameterValueException", f"Invalid Marker: {marker!r}")
     start, size = int(marker), request.page_size(PAGE, MAX_PAGE)
-    response: Answer = {name: items[start : start + size]}
+    response: ResponseBody = {name: items[start : start + size]}
     if start + size < len(items):
         response["NextMarker"] = str(start + size)
     return response

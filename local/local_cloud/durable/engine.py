@@ -1,7 +1,7 @@
 """The durable engine: AWS's own Executor from the testing SDK, wired to sandboxes.
 
-Nothing is kept over a restart. The classes are undocumented and change between versions, so the
-package is pinned; what is replaced in them stands here and in `engine_executor`, each with its
+Nothing survives a restart. The classes are undocumented and change between versions, so the
+package is pinned; what is replaced in them is here and in `engine_executor`, each with its
 reason.
 """
 
@@ -63,7 +63,7 @@ class Engine:
         """Make it; `start` before use.
 
         Args:
-            ended_executions: how many are kept; running ones always are.
+            ended_executions: how many are retained; running ones always are.
             refuses: why a function may not invoke another one.
         """
         self._host = host
@@ -101,7 +101,7 @@ class Engine:
         self._scheduler.start()  # type: ignore[no-untyped-call]
 
     def abandon(self) -> None:
-        """Start nothing more and ignore what becomes of what runs: it is about to be killed."""
+        """Start nothing more and ignore results of what runs: it is about to be killed."""
         self.executor.shutdown()
         self.store.close()
 
@@ -128,7 +128,7 @@ class Engine:
         Args:
             payload: JSON text.
             name: unique per function; drawn when None.
-            tenant_id: that the function's sandboxes are kept apart by.
+            tenant_id: sandboxes of different tenants are separate.
 
         Returns:
             The execution's ARN.

@@ -29,7 +29,7 @@ def history(
     *,
     include_data: bool,
 ) -> list[Event]:
-    """All events of an execution, oldest first, as GetDurableExecutionHistory tells them.
+    """All events of an execution, oldest first, as GetDurableExecutionHistory returns them.
 
     Args:
         failures: errors of failed invocations by request id.

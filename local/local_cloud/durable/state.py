@@ -38,7 +38,7 @@ _RUNNING: Final = (OperationStatus.STARTED, OperationStatus.PENDING, OperationSt
 
 
 def visible_operations(execution: Execution) -> list[Operation]:
-    """The operations that a handler is given, in the order in which they began."""
+    """The operations passed to a handler, in the order in which they started."""
     operations = list(execution.operations)
     by_id = {operation.operation_id: operation for operation in operations}
     hidden: dict[str, bool] = {}

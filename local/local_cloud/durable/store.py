@@ -1,7 +1,7 @@
-"""Where executions are kept (in memory), and where their changes of status are noticed.
+"""The store of executions (in memory), which publishes their changes of status.
 
-The service keeps an ended execution for its retention period. Here the newest ones are kept,
-however old they are: memory must not grow with every message.
+The service retains an ended execution for its retention period. Here the newest ones are
+retained, however old they are: memory must not grow with every message.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class EngineStore(InMemoryExecutionStore):
 
         Args:
             region: part of the ARNs.
-            publish: is given every change of status.
-            on_drop: is given an ended execution that is kept no longer.
-            ended_executions: how many ended ones are kept; running ones always are.
+            publish: called with every change of status.
+            on_drop: called with an ended execution that is no longer retained.
+            ended_executions: how many ended ones are retained; running ones always are.
         """
         super().__init__()
         self._region = region

@@ -66,7 +66,7 @@ class Rule:
     source: str = "aws.events"
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeRule tells it."""
+        """As DescribeRule returns it."""
         response: dict[str, Any] = {
             "Name": self.name,
             "Arn": self.arn,

@@ -23,7 +23,7 @@ class PatternError(ValueError):
 
 
 def compile_pattern(pattern: Any) -> Callable[[Mapping[str, Any]], bool]:
-    """Make the function that tells whether an event fits a pattern.
+    """Compile a pattern into a predicate over events.
 
     Emulated: values, `prefix`, `suffix`, `anything-but` (values, `prefix`, `suffix`), `exists`,
     `equals-ignore-case`, `numeric`, `wildcard` and `$or`.

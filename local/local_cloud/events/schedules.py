@@ -42,9 +42,9 @@ class _Cron:
 
 
 def parse_schedule(expression: str) -> NextTime:
-    """Make the function that tells when a schedule is due next after a time (UTC).
+    """Parse a schedule into a function: the next due time after a given time (UTC).
 
-    It answers None when that is never. A rate counts from the time that is given, so its first
+    It returns None when that is never. A rate counts from the time that is given, so its first
     call gives the end of the first interval.
 
     Raises:
@@ -102,7 +102,7 @@ def _parse_cron(text: str, expression: str) -> _Cron:
 
 
 def _values(field: str, low: int, high: int, names: Mapping[str, int]) -> frozenset[int]:
-    """The numbers that one field of a cron expression stands for."""
+    """The numbers that one field of a cron expression matches."""
 
     def number(text: str) -> int:
         value = names[text.upper()] if text.upper() in names else _whole(text)

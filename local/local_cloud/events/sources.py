@@ -33,8 +33,8 @@ class SqsMapping:
         function: ARN, qualified for durable functions.
         batch_size: most messages of one invocation.
         window_seconds: how long to wait for a batch to fill.
-        maximum_concurrency: most invocations side by side; None: the service's own beginning.
-        report_failures: whether the answer's `batchItemFailures` say what failed.
+        maximum_concurrency: most invocations in parallel; None: the service's initial value.
+        report_failures: whether the response's `batchItemFailures` say what failed.
     """
 
     id: str
@@ -104,7 +104,7 @@ class SqsPoller:
         self._stopping.set()
 
     def join(self) -> None:
-        """After `stop`, and when the queue answers no more: wait for the last receive's end."""
+        """After `stop`, and when the queue no longer responds: wait for the last receive."""
         if self._receiver.is_alive():
             self._receiver.join(timeout=5)
 
@@ -165,7 +165,7 @@ class SqsPoller:
             self._return([m for m in messages if m["MessageId"] in failed])
         except (BotoCoreError, ClientError) as error:
             if not self._stopping.is_set():
-                LOGGER.warning("%s: the queue does not answer: %s", self._mapping.id, error)
+                LOGGER.warning("%s: the queue does not respond: %s", self._mapping.id, error)
         except Exception:
             # What we call may end before us; then its errors mean nothing.
             if not self._stopping.is_set():
@@ -255,10 +255,10 @@ def _record_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reported_failures(payload: bytes, sent: set[str]) -> set[str] | None:
-    """The message ids in an answer's `batchItemFailures`; None if the answer is malformed.
+    """The message ids in a response's `batchItemFailures`; None if it is malformed.
 
-    An empty answer reports none. A malformed one (a missing or unknown id among the failures, or no
-    list) makes Lambda take the whole batch for failed.
+    An empty response reports none. For a malformed one (a missing or unknown id among the
+    failures, or no list) Lambda treats the whole batch as failed.
     """
     try:
         response = json.loads(payload or b"null")

@@ -1,1 +1,1 @@
-"""Requests: routed, forwarded, refused, and answered by services of ours."""
+"""HTTP requests: routed, forwarded, refused, and handled by services of ours."""

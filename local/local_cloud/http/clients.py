@@ -34,7 +34,7 @@ class ServiceClients:
         """
         self._endpoint_url = endpoint_url
         signing = credentials or {}
-        # One session for all: each reads botocore's tables of partitions anew.
+        # One session for all: each would read botocore's tables of partitions again.
         self._session = boto3.Session(
             aws_access_key_id=signing.get("AWS_ACCESS_KEY_ID", ACCESS_KEY),
             aws_secret_access_key=signing.get("AWS_SECRET_ACCESS_KEY", SECRET_KEY),

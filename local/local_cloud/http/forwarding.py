@@ -1,4 +1,4 @@
-"""What goes on to the substrate: the operations whose result is true of this cloud.
+"""What is forwarded to the substrate: operations whose result holds for the local cloud.
 
 The substrate knows many more, and returns an empty list, or a success without effect, for what it
 does not hold of ours: alarms, log insights, backups, rotations. What is not in the table is refused

@@ -1,4 +1,4 @@
-"""The one endpoint of the local cloud: services of ours answer, the rest goes to the substrate."""
+"""The local cloud's one endpoint: our services handle a request, or the substrate does."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ class Front:
         return f"http://127.0.0.1:{self.port}"
 
     def add_json(self, service: JsonService) -> None:
-        """Answer a JSON protocol service from here on."""
+        """Serve a JSON protocol service from now on."""
         self._json_services[service.target_prefix] = service
 
     def add_rest(self, name: str, service: RestService) -> None:
-        """Answer a REST service, by its signing name, from here on."""
+        """Serve a REST service, by its signing name, from now on."""
         self._rest_services[name] = service
 
     def start(self) -> None:
@@ -116,13 +116,13 @@ class Front:
         self._server.server_close()
 
     def own_service(self, where: Route, path: str) -> JsonService | RestService | None:
-        """The service of ours that answers; None: the substrate does.
+        """The service of ours that handles the request; None: the substrate does.
 
         Args:
             path: as in the request line, with query.
 
         Raises:
-            ServiceError: nobody emulates it.
+            ServiceError: it is not emulated.
         """
         rest = self._rest_services.get(where.service)
         if rest is not None:
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
     protocol_version = "HTTP/1.1"
-    # Without both, every answer on a kept-alive connection waits 40 ms for the client's ACK.
+    # Without both, every response on a keep-alive connection waits 40 ms for the client's ACK.
     disable_nagle_algorithm = True
     wbufsize = -1
 
@@ -258,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise
         except (OSError, http.client.HTTPException) as error:
             self._substrate.close()
-            LOGGER.warning("the substrate does not answer: %r", error)
+            LOGGER.warning("the substrate does not respond: %r", error)
             raise emulator_is_gone() from error
         guard = self.server.front.guard
         if response.status == http.client.NOT_FOUND and guard and caller:

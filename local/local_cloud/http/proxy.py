@@ -1,4 +1,4 @@
-"""Passing a request on to the substrate and its answer back, byte for byte, as they arrive."""
+"""Forward a request to the substrate and stream its response back, byte for byte."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _exactly(reader: Reader, size: int) -> Iterator[bytes]:
 
 
 class SubstrateConnection:
-    """One kept-alive connection to the substrate, for one thread."""
+    """One keep-alive connection to the substrate, for one thread."""
 
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=900)
@@ -84,7 +84,7 @@ class SubstrateConnection:
             body: in blocks; re-chunked if the headers say that it is chunked.
 
         Returns:
-            The answer, its body yet to be read.
+            The response, its body not yet read.
 
         Raises:
             OSError, http.client.HTTPException: the substrate is gone.
@@ -114,12 +114,12 @@ class SubstrateConnection:
 
 
 def response_headers(response: http.client.HTTPResponse) -> list[tuple[str, str]]:
-    """The headers of an answer that are for the client."""
+    """The response headers that are for the client."""
     return [(k, v) for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP]
 
 
 def response_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body of an answer as it is to be written to the client."""
+    """The response body as written to the client."""
     chunked = bool(response.chunked)
     while block := response.read1(_BLOCK) if chunked else response.read(_BLOCK):
         yield _chunk(block) if chunked else block

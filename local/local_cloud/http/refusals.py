@@ -18,7 +18,7 @@ _REST_JSON_SERVICES: Final = frozenset({"lambda", "emr-serverless"})
 
 
 def not_emulated(what: str) -> ServiceError:
-    """The error for a service or operation that nobody here serves."""
+    """The error for a service or operation that is not emulated."""
     return ServiceError(
         NOT_EMULATED, f"the local cloud does not emulate {what}", NOT_EMULATED_STATUS
     )
@@ -35,7 +35,7 @@ def error_response(error: ServiceError, service: str, headers: Mapping[str, str]
     Args:
         error: what to say.
         service: signing name of the service that was called.
-        headers: of the request; they tell the protocol.
+        headers: of the request; they show the protocol.
     """
     if headers.get("smithy-protocol") == "rpc-v2-cbor":
         return Response(

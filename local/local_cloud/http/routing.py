@@ -1,4 +1,4 @@
-"""Which service a request is for, told as AWS's own endpoints could: by what it was signed for."""
+"""Which service a request is for, found as AWS's own endpoints could: by what it was signed for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Route:
     """Where a request belongs.
 
     Attributes:
-        service: the signing name, e.g. `s3`, `monitoring`; empty: unsigned and not told otherwise.
+        service: the signing name, e.g. `s3`, `monitoring`; empty: unsigned and not known otherwise.
         target: prefix and operation of `X-Amz-Target`, empty if it has none.
     """
 

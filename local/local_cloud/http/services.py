@@ -14,7 +14,7 @@ SECRET_KEY: Final = "test"  # noqa: S105  (any value does: nothing checks it)
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer.
+    """One HTTP response.
 
     Attributes:
         status: HTTP status code.

@@ -21,7 +21,7 @@ _FAILED_STATUS: Final = 254
 
 
 def main(words: Sequence[str]) -> int:
-    """Run one command; answers its exit status.
+    """Run one command and return its exit status.
 
     Args:
         words: what follows `aws`.

@@ -24,7 +24,7 @@ from local.local_cloud.jobs.emr_steps import (
 from local.local_cloud.jobs.job_logs import put_log_object
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
-from local.local_cloud.jobs.kept_jobs import forget_oldest
+from local.local_cloud.jobs.retained_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
 
 MOST_ACTIVE_STEPS: Final = 256
@@ -37,7 +37,7 @@ class EmrService(JsonService):
 
     A cluster's steps run one after another, unless its concurrency is higher. Their output goes to
     `<work_dir>/logs` and, when they end, to S3 below the cluster's LogUri. Each change of a step
-    is told to `on_event` as `EMR Step Status Change`.
+    is passed to `on_event` as `EMR Step Status Change`.
     """
 
     service: ClassVar = "elasticmapreduce"

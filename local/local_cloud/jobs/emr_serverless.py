@@ -26,7 +26,7 @@ from local.local_cloud.jobs.emr_serverless_runs import (
 from local.local_cloud.jobs.job_logs import put_log_object, put_log_stream
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
-from local.local_cloud.jobs.kept_jobs import forget_oldest
+from local.local_cloud.jobs.retained_jobs import forget_oldest
 from local.local_cloud.jobs.spark_submit import SparkSubmit
 
 _MISSING: Final = "ResourceNotFoundException"
@@ -41,7 +41,7 @@ class EmrServerlessService:
     """Applications and their job runs (a `RestService`, signed for `emr-serverless`).
 
     Over the application's limit job runs are queued. Their output goes to `<work_dir>/logs` and,
-    when they end, where their monitoring configuration says. Each change is told to `on_event` as
+    when they end, where their monitoring configuration says. Each change goes to `on_event` as
     `EMR Serverless Job Run State Change`.
     """
 
@@ -207,7 +207,7 @@ class EmrServerlessService:
         self._application(request).queue.stop_job(run.job)
         return {"applicationId": run.application_id, "jobRunId": run.id}
 
-    # What is kept
+    # What is stored
 
     def _application(self, request: Request) -> Application:
         application_id = request.uri["applicationId"]

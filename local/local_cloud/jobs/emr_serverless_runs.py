@@ -1,4 +1,4 @@
-"""What an application and a job run of EMR Serverless are, and how the API and events tell them."""
+"""Applications and job runs of EMR Serverless, and how the API and events describe them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELEASE: Final = "emr-7.9.0"
 _DEFAULT_TIMEOUT_MINUTES: Final = 720
 _CREATOR: Final = f"arn:aws:iam::{ACCOUNT_ID}:root"
 _ID_LETTERS: Final = string.ascii_lowercase + string.digits
-_ANSWERED: Final = frozenset(
+_EMULATED: Final = frozenset(
     {"clientToken", "executionRoleArn", "jobDriver", "configurationOverrides", "tags"}
     | {"executionTimeoutMinutes", "name", "mode"}
 )
@@ -65,7 +65,7 @@ class RunRequest:
         Raises:
             ServiceError: it is wrong, or asks for what is not emulated.
         """
-        refused = sorted(set(request) - _ANSWERED)
+        refused = sorted(set(request) - _EMULATED)
         if refused:
             raise not_emulated(f"{', '.join(refused)} of EMR Serverless StartJobRun")
         if request.get("mode", "BATCH") != "BATCH":
@@ -97,7 +97,7 @@ class RunRequest:
 
 @dataclass(eq=False)
 class Run:
-    """A job run; its job tells how far it is.
+    """A job run; its job has the state.
 
     Attributes:
         queued: whether it had to wait for a place.
@@ -122,11 +122,11 @@ class Run:
         return self.state_in(self.job.phase)
 
     def summary(self) -> dict[str, Any]:
-        """As ListJobRuns tells it."""
+        """As ListJobRuns returns it."""
         return {"id": self.id, "type": "Spark", **self._shared()}
 
     def describe(self) -> dict[str, Any]:
-        """As GetJobRun tells it."""
+        """As GetJobRun returns it."""
         job = self.job
         began, ended = job.began_at, job.ended_at
         shown: dict[str, Any] = {
@@ -144,7 +144,7 @@ class Run:
     def log_targets(self) -> list[tuple[str, str, str]]:
         """Where its output goes: `stdout` or `stderr`, and the URL of an object or a log stream.
 
-        A stream is told as `<group>` and `<stream>`, an object as `""` and its URL.
+        A stream is given as `<group>` and `<stream>`, an object as `""` and its URL.
         """
         path = f"applications/{self.application_id}/jobs/{self.id}/SPARK_DRIVER"
         monitoring = self.request.overrides.get("monitoringConfiguration") or {}
@@ -198,7 +198,7 @@ class Application:
     created_at: float = field(default_factory=time.time)
 
     def describe(self) -> dict[str, Any]:
-        """As GetApplication tells it."""
+        """As GetApplication returns it."""
         return {
             "applicationId": self.id,
             "name": self.name,

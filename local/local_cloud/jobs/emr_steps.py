@@ -1,4 +1,4 @@
-"""What a cluster and a step of EMR are, and how the API and events tell of them."""
+"""Clusters and steps of EMR, and how the API and events describe them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ID_LETTERS: Final = string.ascii_uppercase + string.digits
 
 @dataclass(eq=False)
 class Step:
-    """A step; its job tells how far it is.
+    """A step; its job has the state.
 
     Attributes:
         arguments: of `command-runner.jar`.
@@ -64,7 +64,7 @@ class Step:
         return _STATES[self.job.phase]
 
     def describe(self, cluster: Cluster) -> dict[str, Any]:
-        """As ListSteps and DescribeStep tell it."""
+        """As ListSteps and DescribeStep return it."""
         return {
             "Id": self.id,
             "Name": self.name,
@@ -109,7 +109,7 @@ class Cluster:
         return f"arn:aws:elasticmapreduce:{REGION}:{ACCOUNT_ID}:cluster/{self.id}"
 
     def summary(self) -> dict[str, Any]:
-        """As ListClusters tells it."""
+        """As ListClusters returns it."""
         timeline = {"CreationDateTime": self.created_at, "ReadyDateTime": self.created_at}
         return {
             "Id": self.id,
@@ -124,7 +124,7 @@ class Cluster:
         }
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeCluster tells it."""
+        """As DescribeCluster returns it."""
         return {
             **self.summary(),
             "LogUri": LOG_URI,

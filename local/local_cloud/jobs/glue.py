@@ -16,7 +16,7 @@ from local.local_cloud.http.paging import page, required
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_jobs import JobDefinition, JobRun, RunState, ended_event
 from local.local_cloud.jobs.glue_runner import RoleEnvironment, ScriptRunner
-from local.local_cloud.jobs.kept_jobs import forget_oldest
+from local.local_cloud.jobs.retained_jobs import forget_oldest
 from local.local_cloud.processes import GroupProcess
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class GlueService(JsonService):
     A run's process gets an environment of its own (nothing of ours is inherited), a working
     directory of its own, and the job's arguments as Glue passes them. Its output goes to
     `<work_dir>/logs/<run id>.out` and `.err`, and to CloudWatch Logs before the run is seen to have
-    ended. Each ended run is told to `on_event` as the EventBridge event `Glue Job State Change`.
+    ended. Each ended run goes to `on_event` as the EventBridge event `Glue Job State Change`.
     """
 
     service: ClassVar = "glue"
@@ -207,7 +207,7 @@ class GlueService(JsonService):
         return {"SuccessfulSubmissions": stopped, "Errors": errors}
 
     def _stop_run(self, name: str, run_id: str) -> ServiceError | None:
-        """Ask one run to stop; answers why it cannot be asked."""
+        """Ask one run to stop; returns why it cannot be stopped."""
         with self._lock:
             run = self._runs.get(name, {}).get(run_id)
             if run is None:

@@ -1,4 +1,4 @@
-"""What a Glue job and a run of it are, and how they are told by the API."""
+"""Glue jobs and their runs, and how the API describes them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JobDefinition:
         command: `pythonshell` or `glueetl`.
         script_location: `s3://bucket/key`.
         timeout_minutes: of a run that names none; may be a fraction.
-        shown: what GetJob answers, times aside.
+        shown: what GetJob returns, without the times.
         python_version: as the definition names it, such as `3.9`.
         warnings: what of the definition is not emulated, one sentence each.
     """
@@ -235,7 +235,7 @@ def _is_true(value: Any) -> bool:
 
 
 def _minutes(value: float) -> int:
-    """As the API tells a timeout: whole minutes, at least one (tests use fractions)."""
+    """A timeout as the API reports it: whole minutes, at least one (tests use fractions)."""
     return max(1, round(value))
 
 

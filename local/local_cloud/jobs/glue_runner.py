@@ -55,7 +55,7 @@ class ScriptRunner:
 
         Args:
             run: whose script; not changed here.
-            begin: is given what starts the process and answers the process, or None when the run
+            begin: called with what starts the process; returns the process, or None when the run
                 was stopped meanwhile.
 
         Returns:

@@ -66,7 +66,7 @@ class QueuedJob:
     thread: threading.Thread | None = None
 
 
-# Is told the phase that a job has entered; from the thread that changed it, without the lock.
+# Called with the phase that a job has entered, on the thread that changed it, without the lock.
 OnPhase = Callable[[QueuedJob, Phase], None]
 
 
@@ -88,7 +88,7 @@ class JobQueue:
             runner: runs them.
             lock: guards the jobs of this and other queues.
             places: how many run at a time; None: all.
-            on_phase: is told each phase.
+            on_phase: called with each phase.
             keep_output: puts a job's output where it belongs; before the job is seen to have
                 ended.
         """
@@ -121,7 +121,7 @@ class JobQueue:
                 raise ServiceError("InternalServerException", "the service is stopping", 500)
         self._report(job, Phase.WAITING)
         with self._lock:
-            if not job.phase.ended:  # by somebody who was told of it
+            if not job.phase.ended:  # by somebody who was notified of it
                 self._jobs.append(job)
                 self._launch_waiting()
 
@@ -148,7 +148,7 @@ class JobQueue:
         return True
 
     def stop(self) -> None:
-        """Kill what runs and wait for its end; nobody is told of it."""
+        """Kill what runs and wait for its end; nobody is notified."""
         with self._lock:
             self._stopping = True
             for job in self._jobs:
@@ -214,4 +214,4 @@ class JobQueue:
         try:
             self._on_phase(job, phase)
         except Exception:  # events are best effort
-            LOGGER.exception("that job %s is %s was not told", job.id, phase)
+            LOGGER.exception("no notification that job %s is %s", job.id, phase)

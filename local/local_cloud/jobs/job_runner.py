@@ -154,7 +154,7 @@ class JobRunner:
         Args:
             job_id: names its files.
             prepare: makes the program.
-            begin: is given what starts the process and answers the process, or None when the job
+            begin: called with what starts the process; returns the process, or None when the job
                 was stopped meanwhile.
             timeout_seconds: it is killed then; None: never.
         """

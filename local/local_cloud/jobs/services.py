@@ -70,7 +70,7 @@ class Engines:
         """Make them; nothing runs before `start`.
 
         Args:
-            front: answers for them, and is where jobs find AWS.
+            front: serves them, and is the endpoint that jobs call AWS at.
             state_dir: each gets a directory in it.
             on_event: called with each event, from threads of theirs.
             environment: variables of every job's process.
@@ -96,7 +96,7 @@ class Engines:
         self._running = ExitStack()
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to serve requests."""
         for service in (self.glue, self._redshift, self._emr, self._ssm):
             service.start()
             self._running.callback(service.stop)

@@ -127,9 +127,9 @@ def spark_environment(directory: Path, options: Sequence[tuple[str, str]] = ()) 
         options: of spark-submit, as name and value.
     """
     settings = {**_SETTINGS, "spark.local.dir": str(directory)}
-    kept = [(name, value) for name, value in options if not _is_size(name, value)]
+    other_options = [(name, value) for name, value in options if not _is_size(name, value)]
     words = ["--master", "local[1]"]
-    for name, value in [*(("--conf", f"{k}={v}") for k, v in settings.items()), *kept]:
+    for name, value in [*(("--conf", f"{k}={v}") for k, v in settings.items()), *other_options]:
         words += [name, value]
     return {
         "PYSPARK_SUBMIT_ARGS": shlex.join([*words, "pyspark-shell"]),

@@ -19,7 +19,7 @@ from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs import aws_command
 from local.local_cloud.jobs.job_queue import JobQueue, Phase, QueuedJob
 from local.local_cloud.jobs.job_runner import JobRunner
-from local.local_cloud.jobs.kept_jobs import forget_oldest
+from local.local_cloud.jobs.retained_jobs import forget_oldest
 from local.local_cloud.jobs.ssm_commands import DOCUMENT, CommandRequest, Invocation, command_event
 
 _BAD_TOKEN: Final = "InvalidNextToken"  # noqa: S105  (an error code)
@@ -32,7 +32,7 @@ class SsmService(JsonService):
     """Commands on instances; parameters are the substrate's.
 
     Every instance is this machine. A command's shell finds `aws` on its PATH, which knows what
-    commands of a pipeline need (see `aws_command`). Each change is told to `on_event` as
+    commands of a pipeline need (see `aws_command`). Each change goes to `on_event` as
     `EC2 Command Invocation Status-change Notification`.
     """
 
@@ -158,7 +158,7 @@ class SsmService(JsonService):
         self._queues[invocation.instance_id].stop_job(invocation.job)
         return {}
 
-    # What is kept
+    # What is stored
 
     def _find(self, command_id: str) -> Invocation:
         with self._lock:

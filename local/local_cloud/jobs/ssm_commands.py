@@ -1,4 +1,4 @@
-"""What a command of Systems Manager is, and how the API and events tell of it."""
+"""Commands of Systems Manager, and how the API and events describe them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _STATUSES: Final = {
 
 @dataclass(eq=False)
 class Invocation:
-    """A command on its one instance; its job tells how far it is.
+    """A command on its one instance; its job has the state.
 
     Attributes:
         output, errors: files of what it has written.
@@ -69,7 +69,7 @@ class Invocation:
         return _STATUSES[self.job.phase][0]
 
     def describe(self) -> dict[str, Any]:
-        """As GetCommandInvocation tells it; output only of an ended one."""
+        """As GetCommandInvocation returns it; output only of an ended one."""
         job = self.job
         ended_at = job.ended_at
         elapsed = (ended_at or time.time()) - (job.began_at or ended_at or time.time())
@@ -93,7 +93,7 @@ class Invocation:
         }
 
     def as_command(self) -> dict[str, Any]:
-        """As SendCommand and ListCommands tell it."""
+        """As SendCommand and ListCommands return it."""
         return {
             "CommandId": self.id,
             "DocumentName": DOCUMENT,
@@ -113,7 +113,7 @@ class Invocation:
         }
 
     def as_list_item(self, *, details: bool) -> dict[str, Any]:
-        """As ListCommandInvocations tells it."""
+        """As ListCommandInvocations returns it."""
         plugin: dict[str, Any] = {
             "Name": _PLUGIN,
             "ResponseCode": self._response_code(),

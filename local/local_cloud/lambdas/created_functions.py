@@ -28,11 +28,11 @@ from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.lambda_functions import find_function
 from local.local_cloud.lambdas.pool import FunctionHost
 
-Answer = dict[str, Any]
-# Is given a function before it exists; refuses it, or makes its role and its log group known.
+ResponseBody = dict[str, Any]
+# Called with a function before it exists: refuses it, or registers its role and log group.
 OnCreated = Callable[[FunctionSpec], None]
 SECONDS_AT_MOST: Final = 900
-# Of both requests; what stands second has no effect here, as in the template.
+# Fields of both requests; those of _NO_EFFECT have no effect here, as in the template.
 _CONFIGURATION: Final = frozenset({"Handler", "Role", "Timeout", "MemorySize", "Environment"})
 _NO_EFFECT: Final = frozenset(
     {"FunctionName", "Runtime", "Description", "Architectures", "PackageType", "Tags"}
@@ -47,7 +47,7 @@ class CreatedFunctions:
         self,
         host: FunctionHost,
         directory: Path,
-        describe: Callable[[FunctionSpec], Answer],
+        describe: Callable[[FunctionSpec], ResponseBody],
         on_created: OnCreated,
         clients: ServiceClients | None,
     ) -> None:
@@ -58,12 +58,12 @@ class CreatedFunctions:
             directory: where their code is unpacked; made when it is needed.
             describe: the response that describes a function.
             on_created: see there.
-            clients: of the services where code may lie in S3; absent: it may not.
+            clients: to read code from S3; None: code in S3 is refused.
         """
         self._host, self._directory = host, directory
         self._describe, self._on_created, self._clients = describe, on_created, clients
         self._template = frozenset(host.functions)
-        self.operations: Mapping[str, Callable[[Request], Answer]] = {
+        self.operations: Mapping[str, Callable[[Request], ResponseBody]] = {
             "CreateFunction": self._create,
             "UpdateFunctionCode": self._update_code,
             "UpdateFunctionConfiguration": self._update_configuration,
@@ -78,7 +78,7 @@ class CreatedFunctions:
         """Know which functions are the template's, which no call may change."""
         self._template = frozenset(names)
 
-    def _create(self, request: Request) -> Answer:
+    def _create(self, request: Request) -> ResponseBody:
         body = _body(request)
         name = str(body.get("FunctionName", ""))
         if name in self._host.functions:
@@ -96,22 +96,22 @@ class CreatedFunctions:
         self._host.functions[spec.name] = spec
         return self._describe(spec)
 
-    def _update_code(self, request: Request) -> Answer:
+    def _update_code(self, request: Request) -> ResponseBody:
         spec, body = self._known(request), _body(request)
         _refuse_unknown(body, _CODE | _NO_EFFECT)
         code = {key: value for key, value in body.items() if key in _CODE}
         return self._changed(replace(spec, code_dirs=(self._unpacked(spec.name, code),)))
 
-    def _update_configuration(self, request: Request) -> Answer:
+    def _update_configuration(self, request: Request) -> ResponseBody:
         spec, body = self._known(request), _body(request)
         _refuse_unknown(body, _CONFIGURATION | _NO_EFFECT)
         return self._changed(_configured(spec, body))
 
-    def _delete(self, request: Request) -> Answer:
+    def _delete(self, request: Request) -> ResponseBody:
         del self._host.functions[self._known(request).name]
         return {}
 
-    def _changed(self, spec: FunctionSpec) -> Answer:
+    def _changed(self, spec: FunctionSpec) -> ResponseBody:
         self._on_created(spec)
         self._host.functions[spec.name] = spec
         return self._describe(spec)

@@ -17,7 +17,7 @@ LATEST: Final = "$LATEST"
 
 @dataclass(frozen=True)
 class DurableSpec:
-    """`DurableConfig` of a function: how long an execution may take and is kept."""
+    """`DurableConfig` of a function: how long an execution may take and is retained."""
 
     execution_timeout_seconds: int
     retention_days: int
@@ -34,10 +34,10 @@ class FunctionSpec:
             the working directory.
         environment: `Environment.Variables`, resolved.
         timeout_seconds: of one invocation.
-        memory_mb: told to the function; not enforced.
+        memory_mb: passed to the function; not enforced.
         durable: None for a plain function.
         aliases: the version behind each alias, e.g. `{"live": "1"}`.
-        role_arn: execution role, as GetFunction tells it.
+        role_arn: execution role, as GetFunction returns it.
         tenant_isolated: `TenancyConfig` says PER_TENANT: every invocation names its tenant, and
             no sandbox serves two of them.
         versions: those published before the newest one, which is equal to `$LATEST`, by number.
@@ -75,7 +75,7 @@ class FunctionSpec:
         return {**before.versions, before.newest_version: before}
 
     def version_of(self, qualifier: str | None) -> str | None:
-        """The version that a qualifier stands for, or None when there is no such one.
+        """The version that a qualifier refers to, or None when there is none.
 
         No qualifier means `$LATEST`; the published versions are those that aliases point at, and
         those of earlier deployments.
@@ -109,7 +109,7 @@ class FunctionSpec:
 
 @dataclass(frozen=True)
 class HostSettings:
-    """What all functions are told about where they run."""
+    """Where all functions run: passed to each of them."""
 
     endpoint_url: str
     region: str
@@ -121,7 +121,7 @@ class HostSettings:
 
 
 def access_key_id(function_name: str) -> str:
-    """The access key that a function signs its calls with, so that callers can be told apart.
+    """The access key that a function signs its calls with, so that callers can be distinguished.
 
     It has the form of temporary credentials (`ASIA` and 16 letters or digits) and is the same
     whenever it is asked for.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _BUCKET_SECONDS: Final = 1
-_KEPT_SECONDS: Final = 3600  # longer than any alarm of the template looks back
+_RETENTION_SECONDS: Final = 3600  # longer than any alarm of the template looks back
 
 
 @dataclass
@@ -38,7 +38,7 @@ class InvocationCounts:
             bucket = buckets.setdefault(now, _Bucket())
             bucket.invocations += 1
             bucket.errors += failed
-            for old in [at for at in buckets if at < now - _KEPT_SECONDS]:
+            for old in [at for at in buckets if at < now - _RETENTION_SECONDS]:
                 del buckets[old]
 
     def within(self, function: str, start: float, end: float) -> tuple[int, int] | None:

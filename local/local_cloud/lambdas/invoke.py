@@ -51,7 +51,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class InvokeResult:
-    """What Invoke answers.
+    """What Invoke returns.
 
     Attributes:
         status: 200, 202 (Event) or 204 (DryRun).
@@ -83,7 +83,7 @@ class InvokeApi:
         self._asynchronous.shutdown(wait=False, cancel_futures=True)
 
     def response(self, request: Request) -> Response:
-        """Answer the Invoke of the REST API."""
+        """The response to the REST API's Invoke."""
         headers = request.headers
         name = request.uri["FunctionName"]
         invocation = Invocation(
@@ -163,7 +163,7 @@ class InvokeApi:
             raise ServiceError("ServiceException", message, 500)
         execution = self._engine.store.find(arn)
         if execution is None:
-            message = f"{arn} has ended, and more executions since than are kept"
+            message = f"{arn} has ended, and more executions since than are retained"
             raise ServiceError("ResourceNotFoundException", message, 404)
         error = _execution_error(execution)
         if error is not None:

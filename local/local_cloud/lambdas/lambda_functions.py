@@ -13,7 +13,7 @@ from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import LATEST, FunctionSpec
 from local.local_cloud.lambdas.pool import FunctionHost
 
-Answer = dict[str, Any]
+ResponseBody = dict[str, Any]
 PAGE = 50
 
 
@@ -74,11 +74,11 @@ def not_found(host: FunctionHost, name_or_arn: str) -> ServiceError:
 
 
 class FunctionsApi:
-    """Answers the operations in `operations` with JSON bodies."""
+    """Serves the operations in `operations`; they return JSON bodies."""
 
     def __init__(self, host: FunctionHost) -> None:
         self._host = host
-        self.operations: Mapping[str, Callable[[Request], Answer]] = {
+        self.operations: Mapping[str, Callable[[Request], ResponseBody]] = {
             "GetFunction": self._get,
             "GetFunctionConfiguration": self._get_configuration,
             "ListFunctions": self._list,
@@ -86,11 +86,11 @@ class FunctionsApi:
             "GetAlias": self._get_alias,
         }
 
-    def describe(self, spec: FunctionSpec) -> Answer:
+    def describe(self, spec: FunctionSpec) -> ResponseBody:
         """What CreateFunction and its like return: the function as `$LATEST`."""
         return self._configuration(spec, None, LATEST)
 
-    def _get(self, request: Request) -> Answer:
+    def _get(self, request: Request) -> ResponseBody:
         spec, _, version = self._find(request)
         spec = spec.at(version)
         return {
@@ -98,15 +98,15 @@ class FunctionsApi:
             "Code": {"RepositoryType": "local", "Location": spec.code_dirs[0].resolve().as_uri()},
         }
 
-    def _get_configuration(self, request: Request) -> Answer:
+    def _get_configuration(self, request: Request) -> ResponseBody:
         spec, qualifier, version = self._find(request)
         return self._configuration(spec.at(version), qualifier, version)
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> ResponseBody:
         specs = sorted(self._host.functions.values(), key=lambda spec: spec.name)
         start = int(request.query_value("Marker") or 0)
         size = request.page_size(PAGE, 10_000)
-        response: Answer = {
+        response: ResponseBody = {
             "Functions": [
                 self._configuration(spec, None, LATEST) for spec in specs[start : start + size]
             ]
@@ -115,7 +115,7 @@ class FunctionsApi:
             response["NextMarker"] = str(start + size)
         return response
 
-    def _list_aliases(self, request: Request) -> Answer:
+    def _list_aliases(self, request: Request) -> ResponseBody:
         spec, _ = find_function(self._host, request.uri["FunctionName"])
         version = request.query_value("FunctionVersion")
         return {
@@ -126,7 +126,7 @@ class FunctionsApi:
             ]
         }
 
-    def _get_alias(self, request: Request) -> Answer:
+    def _get_alias(self, request: Request) -> ResponseBody:
         spec, _ = find_function(self._host, request.uri["FunctionName"])
         if request.uri["Name"] not in spec.aliases:
             arn = f"{self._host.settings.function_arn(spec.name)}:{request.uri['Name']}"
@@ -137,7 +137,7 @@ class FunctionsApi:
         name = request.uri["FunctionName"]
         return find_version(self._host, name, request.query_value("Qualifier"))
 
-    def _alias(self, spec: FunctionSpec, name: str) -> Answer:
+    def _alias(self, spec: FunctionSpec, name: str) -> ResponseBody:
         return {
             "AliasArn": f"{self._host.settings.function_arn(spec.name)}:{name}",
             "Name": name,
@@ -145,9 +145,11 @@ class FunctionsApi:
             "Description": "",
         }
 
-    def _configuration(self, spec: FunctionSpec, qualifier: str | None, version: str) -> Answer:
+    def _configuration(
+        self, spec: FunctionSpec, qualifier: str | None, version: str
+    ) -> ResponseBody:
         arn = self._host.settings.function_arn(spec.name)
-        response: Answer = {
+        response: ResponseBody = {
             "FunctionName": spec.name,
             "FunctionArn": f"{arn}:{qualifier}" if qualifier else arn,
             "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",

@@ -26,7 +26,7 @@ LAUNCHER: Final = Path(__file__).with_name("sandbox_process.py")
 RUNTIME: Final = "/2018-06-01/runtime"
 START_SECONDS: Final = 60.0
 EXIT_NOTICE_SECONDS: Final = 2.0
-EXITS_KEPT: Final = 1_000  # who asks for the status of a sandbox does so as it ends
+EXITS_RETAINED: Final = 1_000  # who asks for the status of a sandbox does so as it ends
 # What the launcher needs itself; its sandboxes get the environment of their function alone.
 LAUNCHER_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 
@@ -36,7 +36,7 @@ class SandboxExited(Exception):
 
 
 class SandboxTimedOut(Exception):
-    """The process did not answer in time."""
+    """The process did not respond in time."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class SandboxLauncher:
                     continue
                 with self._exited:
                     self._exits[report["exited"]] = report["status"]
-                    if len(self._exits) > EXITS_KEPT:
+                    if len(self._exits) > EXITS_RETAINED:
                         del self._exits[next(iter(self._exits))]
                     self._exited.notify_all()
         with self._exited:
@@ -177,7 +177,7 @@ class Sandbox:
         self._launcher = launcher
 
     def ready(self, seconds: float) -> RuntimeRequest:
-        """Wait until the process asks for an event, or tells that it cannot start.
+        """Wait until the process asks for an event, or reports that it cannot start.
 
         Returns:
             The request `/invocation/next`, left unanswered, or `/init/error` with the error.
@@ -193,7 +193,7 @@ class Sandbox:
         return request
 
     def invoke(self, event: bytes, headers: Mapping[str, str], seconds: float) -> RuntimeRequest:
-        """Answer the pending `/invocation/next` and wait for what becomes of it.
+        """Respond to the pending `/invocation/next` and wait for the outcome.
 
         Returns:
             `/invocation/<id>/response` or `/invocation/<id>/error` with its body.
@@ -255,5 +255,5 @@ class Sandbox:
 
 
 def deadline_header(seconds: float) -> str:
-    """Epoch milliseconds, `seconds` from now, as the Runtime API tells a deadline."""
+    """Epoch milliseconds, `seconds` from now, as the Runtime API gives a deadline."""
     return str(int((time.time() + seconds) * 1000))

@@ -7,7 +7,7 @@ Functions see every package installed beside the local cloud, and the preloaded 
 layer's: that a bundle is complete has to be checked elsewhere.
 
 The launcher reads one JSON line per order from its control socket (file descriptor in argv):
-`{"start": {...}}`, with the sandbox's Runtime API socket and log file passed along, answered by
+`{"start": {...}}`, with the sandbox's Runtime API socket and log file passed along; the response is
 `{"started": pid}`; `{"kill": pid}`. It reports `{"exited": pid, "status": wait status}`. When the
 control socket closes, because the local cloud stopped or died, it kills its sandboxes and ends.
 """

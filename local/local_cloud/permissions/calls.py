@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Call:
-    """One action on one resource, as IAM is asked about it."""
+    """One action on one resource, as IAM evaluates it."""
 
     action: str  # "s3:GetObject"
     resource: str  # ARN, or "*" for actions without resource-level permissions

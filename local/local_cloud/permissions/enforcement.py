@@ -197,7 +197,7 @@ class Enforcement:
         return spec
 
     def forget(self, role_arn: str) -> None:
-        """Decide anew about a role that has changed."""
+        """Drop cached decisions about a role that has changed."""
         if self.guard is not None:
             self.guard.forget(role_arn)
 

@@ -75,7 +75,7 @@ class Guard:
             grants: of the deployed template.
             principals: that credentials were or will be made for.
             calls_of: the mapping of requests.
-            on_denial: is given each different denial, once.
+            on_denial: called with each different denial, once.
         """
         self.principals = principals
         self.record = CallRecord(grants)
@@ -164,7 +164,7 @@ class Guard:
         return not self.allows(caller, call, consequence).allowed and self._enforces
 
     def forget(self, role_arn: str) -> None:
-        """Decide anew about a role, whose policies have changed."""
+        """Drop cached decisions about a role whose policies have changed."""
         with self._lock:
             for key in [key for key in self._decisions if key[0].role_arn == role_arn]:
                 del self._decisions[key]
@@ -251,7 +251,7 @@ def reads_body(where: Route, method: str, path: str) -> bool:
 
 
 def _unknown(key: str | None, service: str) -> ServiceError:
-    """For a key of nobody (IAM User Guide, "Troubleshoot ... security credentials").
+    """For an unknown access key (IAM User Guide, "Troubleshoot ... security credentials").
 
     The codes are those of the services' "Common Errors" pages and of S3's "Error responses".
     """

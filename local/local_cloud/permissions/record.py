@@ -13,7 +13,7 @@ from local.local_cloud.permissions.evaluate import Decision
 from local.local_cloud.permissions.grants import Grants
 
 _MOST: Final = 5_000
-_KEPT_CONTEXT: Final = frozenset({"iam:passedtoservice"})
+_RECORDED_CONTEXT: Final = frozenset({"iam:passedtoservice"})
 _EXECUTION: Final = re.compile(r"/durable-execution/.*")
 _STREAM: Final = re.compile(r":log-stream:.*")
 _JOB_RUN: Final = re.compile(r"/jobruns/.*")
@@ -51,7 +51,7 @@ class RecordedCall:
         return Call(self.action, resource, dict(self.context))
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a file."""
+        """As written to a file."""
         plain: dict[str, Any] = {
             "role": self.role,
             "action": self.action,
@@ -84,7 +84,7 @@ class CallRecord:
             self._grants.logical_id(decision.identity.role_arn),
             call.action,
             stable(call.resource, self._grants.names),
-            tuple(sorted((k, v) for k, v in call.context.items() if k in _KEPT_CONTEXT)),
+            tuple(sorted((k, v) for k, v in call.context.items() if k in _RECORDED_CONTEXT)),
         )
         with self._lock:
             if len(self._calls) < _MOST:
@@ -97,7 +97,7 @@ class CallRecord:
 
 
 def stable(arn: str, names: Mapping[str, str]) -> str:
-    """An ARN without what is drawn anew each time, that the same policies match.
+    """An ARN without its random parts, matched by the same policies.
 
     Args:
         names: of the deployment, as in `Grants`.
@@ -111,7 +111,7 @@ def stable(arn: str, names: Mapping[str, str]) -> str:
 
 
 def _written(name: str) -> str:
-    """`!GetAtt Queue.Arn` or `!Ref Topic` as it stands in a `!Sub`."""
+    """`!GetAtt Queue.Arn` or `!Ref Topic` as written in a `!Sub`."""
     return f"${{{name.partition(' ')[2]}}}"
 
 
@@ -131,7 +131,7 @@ def _without_ids(arn: str) -> str:
 
 
 def _stable_key(rest: str) -> str:
-    """A key behind its first part: only what policies tell apart is left of it."""
+    """The rest of a key, reduced to what policies distinguish."""
     folders = f"/{rest}".rpartition("/")[0] + "/"
     if "/logs/" in folders:
         return "-/logs/-"

@@ -57,7 +57,7 @@ class IamService(FormService):
 
         Args:
             grants: of the deployed template.
-            forget: is given the ARN of a role that has changed.
+            forget: called with the ARN of a role that has changed.
             substrate_port: where the emulator listens on 127.0.0.1.
         """
         super().__init__(

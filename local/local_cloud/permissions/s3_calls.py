@@ -21,7 +21,7 @@ _BUCKET_PARTS: Final[Mapping[str, Mapping[str, str]]] = {
     "object-lock": {
         "GET": "GetBucketObjectLockConfiguration", "PUT": "PutBucketObjectLockConfiguration",
     },
-    # Writing it passes a role, which stands in the body.
+    # Writing it passes a role, which is named in the body.
     "replication": {"GET": "GetReplicationConfiguration", "DELETE": "PutReplicationConfiguration"},
     "requestPayment": {"GET": "GetBucketRequestPayment", "PUT": "PutBucketRequestPayment"},
     "website": {
@@ -95,7 +95,7 @@ def s3_calls(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
     Args:
         path: as in the request line, path-style, with query.
-        body: of a DeleteObjects request; otherwise not looked at.
+        body: of a DeleteObjects request; otherwise ignored.
 
     Raises:
         ServiceError: the body of DeleteObjects is malformed.

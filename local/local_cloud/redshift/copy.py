@@ -28,7 +28,7 @@ class Copy:
         columns: None: all of the table's, identity columns left out.
         url: prefix of objects, or the manifest.
         delimiter: of TEXT and CSV.
-        null_as: the text that stands for NULL.
+        null_as: the text that represents NULL.
         header_lines: to skip at the begin of each file.
         time_format: `auto`, `epochsecs` or `epochmillisecs`.
         ignore_case: JSON 'auto ignorecase'.
@@ -84,7 +84,7 @@ Handler = Callable[[Reader, Options], None]
 
 
 def parse_copy(reader: Reader) -> Copy:
-    """Read a COPY; the reader stands after the word.
+    """Read a COPY; the reader is positioned after that word.
 
     Raises:
         SqlError: an error, or an option that is not emulated.
@@ -103,7 +103,7 @@ def parse_copy(reader: Reader) -> Copy:
 
 
 def parse_unload(reader: Reader) -> Unload:
-    """Read an UNLOAD; the reader stands after the word.
+    """Read an UNLOAD; the reader is positioned after that word.
 
     Raises:
         SqlError: an error, or an option that is not emulated.
@@ -154,7 +154,7 @@ def _string(name: str) -> Handler:
 
 
 def _authorization(reader: Reader, options: Options) -> None:
-    """`IAM_ROLE default`, a role, or keys: taken, not looked at."""
+    """`IAM_ROLE default`, a role, or keys: accepted and ignored."""
     reader.skip("AS")
     if not reader.accept("DEFAULT"):
         reader.string()

@@ -28,7 +28,7 @@ class RedshiftDataService(JsonService):
     """Statements and their results.
 
     Any cluster or workgroup name is taken; its databases come into being when first used. Whoever
-    changes a database waits until nobody else does; readers do not wait.
+    changes a database waits for other writers; readers do not wait.
     """
 
     service: ClassVar = "redshift-data"
@@ -174,7 +174,7 @@ class RedshiftDataService(JsonService):
             except SqlError as error:
                 raise ServiceError("ResourceNotFoundException", f"ERROR: {error}") from error
 
-    # What is kept
+    # What is stored
 
     def _find(self, request: dict[str, Any]) -> tuple[Submitted, int | None]:
         whole_id, number = split_id(str(required(request, "Id", BAD_INPUT)))

@@ -73,7 +73,7 @@ class Database:
 
     Attributes:
         writing: held by whoever changes it, from begin to commit. DuckDB's transactions would run
-            side by side and fail on conflicts; here they wait, as behind Redshift's LOCK.
+            in parallel and fail on conflicts; here they wait, as behind Redshift's LOCK.
     """
 
     def __init__(self, path: Path) -> None:

@@ -101,7 +101,7 @@ class CreateTableAs:
 
 
 def parse_create_table(reader: Reader) -> CreateTable | CreateTableAs:
-    """Read a CREATE TABLE; the reader stands after CREATE.
+    """Read a CREATE TABLE; the reader is positioned after CREATE.
 
     Raises:
         SqlError: it is wrong, or has a part that is not emulated.
@@ -126,7 +126,7 @@ def parse_create_table(reader: Reader) -> CreateTable | CreateTableAs:
 
 
 def parse_added_column(reader: Reader, alter_table: str) -> list[str]:
-    """Read `name type attributes` of ALTER TABLE … ADD; answers DuckDB's statements.
+    """Read `name type attributes` of ALTER TABLE … ADD; returns DuckDB's statements.
 
     The length of a text is not enforced in a column that is added: DuckDB adds no CHECK.
     """

@@ -41,7 +41,7 @@ class Objects:
         """The URLs that a manifest names and that are there.
 
         Args:
-            needs_length: whether each entry must tell `meta.content_length` (columnar formats).
+            needs_length: whether each entry must have `meta.content_length` (columnar formats).
 
         Raises:
             SqlError: the manifest is broken, or a mandatory object is missing.

@@ -1,4 +1,4 @@
-"""Rows as the Data API tells them: column metadata, and one typed field per value."""
+"""Rows as the Data API returns them: column metadata, and one typed field per value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDE_INTEGER: Final = "HUGEINT"
 
 @dataclass(frozen=True)
 class Result:
-    """What a query answered.
+    """What a query returned.
 
     Attributes:
         columns: ColumnMetadata.

@@ -101,7 +101,7 @@ class StatementRunner:
             statements = [translate(part.sql, parameters) for part in submitted.parts]
             alone = len(statements) == 1 and reads_only(statements[0])
         except SqlError:
-            alone = False  # told where the statement's turn comes, after those before it
+            alone = False  # raised again in the statement's turn, after those before it
         database = self.database(submitted.target)
         with nullcontext() if alone else database.writing:
             session = Session(database, self._objects)

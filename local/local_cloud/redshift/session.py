@@ -63,7 +63,7 @@ class Session:
         """Keep what was done.
 
         Raises:
-            SqlError: it could not be kept.
+            SqlError: it could not be stored.
         """
         try:
             self._cursor.execute("COMMIT")

@@ -10,7 +10,7 @@ from local.local_cloud.redshift.ddl import CreateTable
 
 @dataclass(frozen=True)
 class Query:
-    """Answers rows. `names` of its columns, None: as DuckDB names them."""
+    """Returns rows. `names` of its columns, None: as DuckDB names them."""
 
     sql: str
     names: tuple[str, ...] | None = None
@@ -18,14 +18,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Change:
-    """Changes rows and answers how many."""
+    """Changes rows and returns how many."""
 
     sql: str
 
 
 @dataclass(frozen=True)
 class Definition:
-    """Changes the schema; answers nothing."""
+    """Changes the schema; returns nothing."""
 
     sql: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""A submitted statement or batch: its states, and how the Data API tells of it."""
+"""A submitted statement or batch: its states, and how the Data API describes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from local.local_cloud.redshift.sql import parameter_names
 BAD_INPUT: Final = "ValidationException"
 MOST_STATEMENTS: Final = 40
 DEFAULT_USER: Final = "awsuser"
-_KEPT_SECONDS: Final = 24 * 3600
+_RETENTION_SECONDS: Final = 24 * 3600
 # Parts of a request that would change what happens, and are not emulated.
 _REFUSED: Final = ("SessionId", "SessionKeepAliveSeconds")
 
@@ -191,10 +191,10 @@ class Submitted:
 
     @property
     def expired(self) -> bool:
-        return self.whole.status.ended and time.time() - self.created_at > _KEPT_SECONDS
+        return self.whole.status.ended and time.time() - self.created_at > _RETENTION_SECONDS
 
     def accepted(self) -> dict[str, Any]:
-        """The answer to its submission."""
+        """The response to its submission."""
         return {
             "Id": self.id,
             "CreatedAt": self.created_at,
@@ -203,7 +203,7 @@ class Submitted:
         }
 
     def describe(self) -> dict[str, Any]:
-        """The answer of DescribeStatement."""
+        """The response of DescribeStatement."""
         described = {
             **self.whole.describe(),
             **self.accepted(),
@@ -222,7 +222,7 @@ class Submitted:
         return described
 
     def summary(self) -> dict[str, Any]:
-        """Its item in the answer of ListStatements."""
+        """Its entry in the response of ListStatements."""
         texts = [part.sql for part in self.parts]
         shown: dict[str, Any] = {
             "Id": self.id,
@@ -266,7 +266,7 @@ class Submitted:
             "redshiftQueryId": -1,
             "state": str(self.whole.status),
             "rows": self.whole.outcome.rows,
-            "expireAt": int(self.created_at) + _KEPT_SECONDS,
+            "expireAt": int(self.created_at) + _RETENTION_SECONDS,
         }
         return service_event(
             "aws.redshift-data",

@@ -10,7 +10,7 @@ from typing import Final
 
 
 class SqlError(Exception):
-    """A statement failed; the message is what follows `ERROR: ` in the Data API's answer."""
+    """A statement failed; the message is what follows `ERROR: ` in the Data API's response."""
 
 
 class Kind(Enum):
@@ -41,7 +41,7 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 @dataclass(frozen=True)
 class Token:
-    """One token and where it stands in the text it was read from."""
+    """One token and its position in the text it was read from."""
 
     kind: Kind
     text: str
@@ -216,7 +216,7 @@ class Reader:
             found.append(token)
 
     def rest(self) -> str:
-        """The text that has not been read; the reader stands at the end then."""
+        """The rest of the text; moves the reader to the end."""
         token = self.peek()
         self._at = len(self._tokens)
         return "" if token is None else self.sql[token.start :]

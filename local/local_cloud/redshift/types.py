@@ -1,4 +1,4 @@
-"""Column types: Redshift's as DuckDB's, and DuckDB's as the Data API tells them."""
+"""Column types: Redshift's as DuckDB's, and DuckDB's as the Data API names them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def column_type(tokens: Sequence[Token]) -> tuple[str, int | None]:
 
 
 def api_column(name: str, kind: str, length: int | None = None) -> dict[str, Any]:
-    """A column as ColumnMetadata tells it.
+    """A column as ColumnMetadata describes it.
 
     Args:
         kind: DuckDB's type.

@@ -19,7 +19,7 @@ from local.local_cloud.redshift.tokens import SqlError, quote, quote_name
 def unload(
     cursor: duckdb.DuckDBPyConnection, command: Unload, objects: Objects, directory: Path
 ) -> int:
-    """Run an UNLOAD; answers how many rows were written.
+    """Run an UNLOAD and return how many rows were written.
 
     Everything goes into one file, named as Redshift names the first slice's.
 

@@ -149,7 +149,7 @@ def load_template(
     conditions = Conditions(source.get("Conditions", {}), scope)
     check_rules(source.get("Rules", {}), conditions)
     translated = _translate(path, source, parameters)
-    # SAM adds conditions of its own making where it multiplies resources.
+    # SAM adds generated conditions where it multiplies resources.
     conditions = Conditions(translated.get("Conditions", {}), scope)
     resources, absent = _resources(translated["Resources"], conditions)
     return Template(
@@ -164,7 +164,7 @@ def load_template(
 
 
 def local_code_directory(directory: Path, bucket: str, key: str) -> Path:
-    """The directory that a translated code location stands for.
+    """The directory of a translated code location.
 
     Args:
         directory: of the template.
@@ -198,7 +198,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _translate(path: Path, source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What `AWS::Serverless-2016-10-31` makes of the template, in plain JSON types."""
+    """The template as translated by `AWS::Serverless-2016-10-31`, in plain JSON types."""
     if "Transform" not in source:
         return source
     _point_at_directories(source)

@@ -1,4 +1,4 @@
-"""A new dataset as its owner would begin one: proposed, uploaded, run, its rejected rows mended."""
+"""A new dataset as its owner begins one: proposed, uploaded, run, rejected rows corrected."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def test_from_a_sample_to_corrected_rows(
     run = cloud.await_run("e2e-visits", "SUCCEEDED", "FAILED")
     assert run["status"]["S"] == "SUCCEEDED", run
 
-    pipeline("rejected", "e2e-visits", "--out", "mended.jsonl")
-    rows = [json.loads(line) for line in Path("mended.jsonl").read_text().splitlines()]
+    pipeline("rejected", "e2e-visits", "--out", "corrected.jsonl")
+    rows = [json.loads(line) for line in Path("corrected.jsonl").read_text().splitlines()]
     assert {row["values"]["visit_id"] for row in rows} == {"V-900", "V-901"}
-    corrected = Path("mended.jsonl").read_text().replace('"many"', '"7"')
-    Path("mended.jsonl").write_text(corrected)
-    resent = ("resend", "mended.jsonl", "--run", "e2e-visits")
+    corrected = Path("corrected.jsonl").read_text().replace('"many"', '"7"')
+    Path("corrected.jsonl").write_text(corrected)
+    resent = ("resend", "corrected.jsonl", "--run", "e2e-visits")
     pipeline(*resent, "--wait")
     again = pipeline(*resent)
 

@@ -25,7 +25,7 @@ from local.local_cloud.lambdas import sandbox as sandboxes
 from local.local_cloud.lambdas.functions import HostSettings
 from local.local_cloud.lambdas.pool import FunctionHost
 
-KEPT = 5
+RETAINED = 5
 MODULES = ("local.local_cloud", "aws_durable_execution_sdk_python_testing")
 
 
@@ -37,7 +37,7 @@ def cloud(tmp_path):
         durable("exit", "exit_always"),
         durable("open", "open_callback"),
     ]
-    with LambdaCloud(functions, tmp_path, ended_executions=KEPT) as running:
+    with LambdaCloud(functions, tmp_path, ended_executions=RETAINED) as running:
         yield running
 
 
@@ -73,7 +73,7 @@ def run_many(cloud: LambdaCloud, count: int) -> None:
 
 @pytest.mark.slow
 def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeypatch):
-    monkeypatch.setattr(sandboxes, "EXITS_KEPT", 3)
+    monkeypatch.setattr(sandboxes, "EXITS_RETAINED", 3)
     engine = cloud.service._engine
 
     def settled_sizes() -> dict[str, int]:
@@ -84,7 +84,7 @@ def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeyp
 
     run_many(cloud, 4)
     before = settled_sizes()
-    assert before["service._engine.store._store"] == KEPT
+    assert before["service._engine.store._store"] == RETAINED
     run_many(cloud, 12)
     assert growing(before, settled_sizes()) == {}
 
@@ -93,7 +93,7 @@ def test_a_dropped_execution_is_not_found_and_its_name_is_free(cloud):
     arn = cloud.start("add:live", {"numbers": [1]}, "one")
     cloud.ended(arn)
     assert cloud.start("add:live", {"numbers": [1]}, "one") == arn
-    for number in range(KEPT):
+    for number in range(RETAINED):
         cloud.invoke("add:live", {"numbers": [number]})
     stop = cloud.client.stop_durable_execution
     for ask in (cloud.get, cloud.history, lambda one: stop(DurableExecutionArn=one)):
@@ -108,7 +108,7 @@ def test_a_dropped_execution_is_not_found_and_its_name_is_free(cloud):
 def test_a_name_is_idempotent_as_long_as_its_execution_is_stored(cloud):
     arn = cloud.start("add:live", {"numbers": [1]}, "one")
     cloud.ended(arn)
-    for number in range(KEPT - 1):
+    for number in range(RETAINED - 1):
         cloud.invoke("add:live", {"numbers": [number]})
     assert cloud.start("add:live", {"numbers": [1]}, "one") == arn
     with pytest.raises(cloud.client.exceptions.DurableExecutionAlreadyStartedException):
@@ -117,7 +117,7 @@ def test_a_name_is_idempotent_as_long_as_its_execution_is_stored(cloud):
 
 def test_a_running_execution_is_never_dropped(cloud):
     arn = cloud.start("open:live", {"timeout": 3_600, "await": True}, "long")
-    for number in range(KEPT + 3):
+    for number in range(RETAINED + 3):
         cloud.invoke("add:live", {"numbers": [number]})
     [callback] = [event["CallbackStartedDetails"]["CallbackId"] for event in callbacks(cloud, arn)]
     cloud.client.send_durable_execution_callback_success(CallbackId=callback, Result=b"late")
@@ -161,7 +161,7 @@ def test_an_execution_that_has_ended_leaves_no_timer(how):
 
 
 def test_exit_statuses_of_sandboxes_are_stored_for_the_newest(tmp_path, monkeypatch):
-    monkeypatch.setattr(sandboxes, "EXITS_KEPT", 3)
+    monkeypatch.setattr(sandboxes, "EXITS_RETAINED", 3)
     settings = HostSettings("http://127.0.0.1:9", "us-east-1", "000000000000", tmp_path)
     host = FunctionHost([plain("leave")], settings)
     host.start()

@@ -198,7 +198,7 @@ class TestGivenUp:
         ended: list[JobStatus] = []
         with pytest.raises(StageFailed) as raised:
             run_job(
-                steps,  # type: ignore[arg-type]
+                steps,
                 Job(unit=UNIT, stage="clean", engine=Engine.GLUE, timeout_seconds=900),
                 ended.append,
             )
@@ -245,7 +245,7 @@ class TestInvoked:
         steps = JobSteps(Context(), submit_job=[error])
         job = Job(unit=UNIT, stage="clean", engine=Engine.LAMBDA, timeout_seconds=900)
         with pytest.raises(StageFailed):
-            run_job(steps, job)  # type: ignore[arg-type]
+            run_job(steps, job)
         (end,) = job.ends.pending
         assert (end.key, end.state) == (job.key(1), JobState.FAILED)
         assert end.error == "not invoked: submit-job: PipelineError: why"
@@ -256,5 +256,5 @@ class TestInvoked:
         steps = JobSteps(Context(), submit_job=ends)
         job = Job(unit=UNIT, stage="clean", engine=Engine.LAMBDA, timeout_seconds=900, attempts=2)
         job.ends.add(end := JobEnd(key=job.key(1), state=JobState.SUCCEEDED))
-        run_job(steps, job)  # type: ignore[arg-type]
+        run_job(steps, job)
         assert [message.ended_jobs for message in steps.messages["submit_job"]] == [(end,), ()]

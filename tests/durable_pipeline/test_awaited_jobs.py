@@ -139,6 +139,13 @@ def test_how_it_failed_may_allow_fewer_tries_but_never_more(tries: int | None, m
     assert len(context.waits) == made - 1, "nothing waits after the last try"
 
 
+def test_a_job_is_tried_once_where_nothing_else_is_said() -> None:
+    steps = JobSteps(Context(), submit_job=[status("FAILED")])
+    with pytest.raises(StageFailed):
+        run(steps)
+    assert len(steps.messages["submit_job"]) == 1
+
+
 @pytest.mark.parametrize(
     ("state", "error_type"), [("CANCELLED", "JobCancelled"), ("TIMED_OUT", "JobTimedOut")]
 )
@@ -189,7 +196,7 @@ def test_a_check_that_meets_what_passes_goes_on_waiting() -> None:
 
 @pytest.mark.parametrize("step", ["submit-job", "check-job"])
 class TestGivenUp:
-    def steps(self, step: str, error: StageFailed, **planned: Any) -> JobSteps:
+    def steps(self, step: str, error: StageFailed, **planned: Any) -> Any:
         return JobSteps(Context(SILENCE), **{step.replace("-", "_"): [error]}, **planned)
 
     def test_a_job_that_cannot_be_followed_is_stopped_and_reported(self, step: str) -> None:
@@ -217,9 +224,12 @@ class TestGivenUp:
     def test_where_nothing_can_be_stopped_the_first_error_stays(self, step: str) -> None:
         error = failed(step, "PipelineError")
         steps = self.steps(step, error, cancel_job=[failed("cancel-job", "NotFound")])
+        ended: list[JobStatus] = []
+        job = Job(unit=UNIT, stage="clean", engine=Engine.GLUE, timeout_seconds=900)
         with pytest.raises(StageFailed) as raised:
-            run(steps)
+            run_job(steps, job, ended.append)
         assert raised.value is error
+        assert ended == [], "nothing is known of the job"
 
     def test_the_job_of_another_holder_is_left_alone(self, step: str) -> None:
         error = failed(step, "OwnershipLost")

@@ -112,3 +112,11 @@ def test_one_that_is_found_at_its_engine_is_counted_as_adopted(world: World) -> 
     assert counted() == {}
     world.submit()
     assert counted() == {"JobsAdopted": 1}
+
+
+def test_of_a_run_that_is_to_stop_a_former_holder_is_refused_as_such(world: World) -> None:
+    message = world.message()
+    world.hold_run(2)
+    set_run(world, stop_requested_at="2026-11-20T08:00:00Z")
+    with pytest.raises(OwnershipLost, match="attempt 2, not 1"):
+        world.submit(message)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from aws_cloud import LEDGER_TABLE
-from job_fakes import service_error
+from job_fakes import Killed, service_error
 from job_world import RUN_ID, World
 
 from contracts import layout
-from contracts.errors import OwnershipLost, RunStopped, Throttled, TransientFailure
+from contracts.errors import (
+    EngineFull,
+    OwnershipLost,
+    PipelineError,
+    RunStopped,
+    Throttled,
+    TransientFailure,
+)
 from contracts.job import Engine, JobState
 from contracts.messages import SubmitJob
+from remote_jobs.submission import SUBMISSION_SECONDS
 from runtime.handler import metrics
 
 
@@ -75,7 +84,7 @@ def test_a_claim_has_to_outlast_the_one_request_that_submits(
         world.elapsed += seconds
         return create(record)
 
-    world.jobs.create = slow  # type: ignore[method-assign]
+    world.jobs.create = slow
     if submitted:
         assert world.submit().service_id == "jr_0000"
     else:
@@ -120,3 +129,49 @@ def test_of_a_run_that_is_to_stop_a_former_holder_is_refused_as_such(world: Worl
     set_run(world, stop_requested_at="2026-11-20T08:00:00Z")
     with pytest.raises(OwnershipLost, match="attempt 2, not 1"):
         world.submit(message)
+
+
+class TestAnIntentOfAnotherCall:
+    """Both calls found no job; the other one wrote its intent first."""
+
+    def meanwhile(self, world: World, other: Callable[[], object]) -> None:
+        create, jobs = world.jobs.create, cast(Any, world.jobs)
+
+        def late(record: Any) -> Any:
+            jobs.create = create
+            other()
+            return create(record)
+
+        jobs.create = late
+
+    def test_a_job_that_the_other_submitted_is_taken_for_this_call(self, world: World) -> None:
+        self.meanwhile(world, world.submit)
+        status = world.submit(world.message(callback="callback2"))
+        assert status.service_id == "jr_0000"
+        assert len(world.glue.runs) == 1
+        assert world.record().callback_id == "callback2"
+
+    def test_one_that_the_other_may_be_submitting_is_waited_for(self, world: World) -> None:
+        world.glue.break_once("StartJobRun", Killed(), after=False)
+
+        def dies() -> None:
+            with pytest.raises(Killed):
+                world.submit()
+
+        self.meanwhile(world, dies)
+        with pytest.raises(EngineFull, match="another call may be submitting"):
+            world.submit()
+        assert world.glue.runs == []
+        world.clock.advance(SUBMISSION_SECONDS + 1)
+        assert world.submit().service_id == "jr_0000"
+
+    def test_one_that_ended_at_once_is_reported_as_it_ended(self, world: World) -> None:
+        world.glue.refuse_once("StartJobRun", "InvalidInputException")
+
+        def fails() -> None:
+            with pytest.raises(PipelineError):
+                world.submit()
+
+        self.meanwhile(world, fails)
+        assert world.submit().state is JobState.FAILED
+        assert world.glue.runs == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -238,3 +239,40 @@ class TestWriting:
         with pytest.raises(NotFound, match="no job r1/00000-000/clean/1"):
             jobs.await_by(intent(), "c2")
         assert jobs.find(key()) is None
+
+
+def test_a_first_claim_asks_that_nobody_has_claimed_it(cloud: Any, clients: Any) -> None:
+    """By its absence: in DynamoDB nothing equals an attribute that is not there.
+
+    Amazon DynamoDB Developer Guide, "Comparison operator and function reference":
+    `attribute_not_exists`.
+    """
+    table = Requests(cloud.client("dynamodb"))
+    clients.use("dynamodb", table)
+    jobs = JobLedger(cloud.ledger)
+    record = created(jobs)
+
+    assert jobs.claim_submission(record, 100)
+
+    (request,) = table.updates
+    names = request["ExpressionAttributeNames"]
+    absent = [
+        names.get(name, name)
+        for name in re.findall(r"attribute_not_exists\((\S+)\)", request["ConditionExpression"])
+    ]
+    assert sorted(absent) == ["service_id", "submitting_until"]
+
+
+class Requests:
+    """The DynamoDB client, and the updates that were asked of it."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.updates: list[dict[str, Any]] = []
+
+    def update_item(self, **request: Any) -> Any:
+        self.updates.append(request)
+        return self.client.update_item(**request)
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self.client, operation)

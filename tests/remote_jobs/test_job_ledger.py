@@ -242,10 +242,9 @@ class TestWriting:
 
 
 def test_a_first_claim_asks_that_nobody_has_claimed_it(cloud: Any, clients: Any) -> None:
-    """By its absence: in DynamoDB nothing equals an attribute that is not there.
+    """By its absence, not by an empty value: an attribute of the type NULL is there.
 
-    Amazon DynamoDB Developer Guide, "Comparison operator and function reference":
-    `attribute_not_exists`.
+    Amazon DynamoDB API Reference, "Condition": NULL and NOT_NULL.
     """
     table = Requests(cloud.client("dynamodb"))
     clients.use("dynamodb", table)

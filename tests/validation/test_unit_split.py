@@ -235,3 +235,64 @@ class TestParquet:
         path.write_bytes(b"PAR1 no")
         with pytest.raises(InvalidData, match="a/"):
             of_parquet(space, [path])
+
+
+PAIRS: list[dict[str, Any]] = [{"name": "id"}, {"name": "n", "type": "integer"}]
+JSON_LINES: dict[str, Any] = {"format": {"type": "jsonl"}}
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, None])
+class TestTextsThatAreHardToCut:
+    """Each comes to the same in chunks of a line, of two lines, and as a whole."""
+
+    @pytest.mark.parametrize(
+        ("body", "ids", "rejected", "malformed"),
+        [
+            ("id,n\na,1\n\nb,2\n\n\nc,x\n", ["a", "b"], {7: "c,x"}, 0),
+            ('id,n\n"a\nb",1\n\n"c\n\nd",x\ne,2\n', ["a\nb", "e"], {5: '"c\n\nd",x'}, 0),
+            ('id,n\na,1\n"b"x,2\nc,3\nd,x\n', ["a", "c"], {3: '"b"x,2', 5: "d,x"}, 1),
+            ('id,n\na,1\nb"c,2\n"d\ne",3\nf,x\n', ["a", 'b"c', "d\ne"], {6: "f,x"}, 0),
+            ('id,n\na",1\nb,2\nc",3\nd,x\n', ['a"', "b", 'c"'], {5: "d,x"}, 0),
+        ],
+        ids=["empty-lines", "breaks", "bad-quote", "quote-within", "pair-over-lines"],
+    )
+    def test_lines_and_texts_of_rejected_rows_are_exact(
+        self,
+        space: Workspace,
+        chunk_bytes: int | None,
+        body: str,
+        ids: list[str],
+        rejected: dict[int, str],
+        malformed: int,
+    ) -> None:
+        rows = split(space, body, PAIRS, chunk_bytes=chunk_bytes)
+        assert [row[0] for row in valid(rows)] == ids
+        assert {reject["line"]: reject["raw"] for reject in rejects(rows)} == rejected
+        total = (len(ids) + len(rejected), len(ids), len(rejected), malformed, 0, 0)
+        assert counts(rows) == total
+
+    def test_of_json_lines_what_is_no_object_is_malformed(
+        self, space: Workspace, chunk_bytes: int | None
+    ) -> None:
+        lines_of = ['{"id": "a", "n": 1}', "[1]", "no", '{"id": "b", "n": "x"}', "", '{"n": 2}']
+        body = "\n".join(lines_of) + "\n"
+        rows = split(space, body, PAIRS, chunk_bytes=chunk_bytes, contract=JSON_LINES)
+        assert valid(rows) == [("a", 1), (None, 2)]
+        found = {reject["line"]: reject["raw"] for reject in rejects(rows)}
+        assert found == {number: lines_of[number - 1] for number in (2, 3, 4)}
+        assert counts(rows) == (5, 2, 3, 2, 0, 0)
+
+    def test_a_quote_left_open_loses_the_text_with_its_line(
+        self, space: Workspace, chunk_bytes: int | None
+    ) -> None:
+        with pytest.raises(InvalidData, match=r"1 of its 4 lines.*perhaps at line 4"):
+            split(space, 'id,n\na,1\nb,2\n"c,3', PAIRS, chunk_bytes=chunk_bytes)
+
+
+def test_a_parquet_text_that_is_no_utf_8_costs_its_row_only(space: Workspace) -> None:
+    query = "SELECT * FROM (VALUES ('a'::BLOB, 1), ('\\xFF'::BLOB, 2), ('c'::BLOB, 3)) AS t(id, n)"
+    path = write(space.path("a.parquet"), query, 2048)
+    rows = of_parquet(space, [path], PAIRS)
+    assert [row[0] for row in valid(rows)] == ["a", "c"]
+    assert lines(rows) == [2]
+    assert [path.name for path in space.directory.glob("valid-*")] == [rows.parts[0].name]

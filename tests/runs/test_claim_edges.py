@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from control_fakes import NOW, Executions, arn, claimed, request
+from noted_client import Noted
 
-from contracts.errors import RunConflict, TransientFailure
+from contracts.errors import Conflict, RunConflict, TransientFailure
 from contracts.messages import Claim, ClaimOutcome, ClaimRun
 from contracts.run_request import RunRequest
 from ledger.runs import find_run
+from ledger.table import Written
 from runs.claims import claim_run
 from runs.executions import SETTLING
 
@@ -133,3 +135,36 @@ def test_what_is_not_said_is_shown_as_nothing(cloud: Any) -> None:
     (problem,) = caught.value.problems
     assert problem.message.startswith("the run with this id has nothing;")
     assert '"amount > 1"' in str(caught.value)
+
+
+def test_a_repeated_claim_only_reads_and_looks_at_the_retried_run_no_more(
+    cloud: Any, clients: Any, executions: Executions
+) -> None:
+    """The retried run may have been taken over since."""
+    claimed(cloud.ledger, "old", runId="old")
+    cloud.ledger.update("old", "RUN", {"status": "FAILED"})
+    first = claim(cloud, "one", request(retryOf="old"))
+    executions.status[arn("old")] = "RUNNING"
+    cloud.ledger.update("old", "RUN", {"status": "RUNNING"})
+    dynamodb = Noted(cloud.client("dynamodb"))
+    clients.use("dynamodb", dynamodb)
+
+    assert claim(cloud, "one", request(retryOf="old")) == first
+    assert dynamodb.calls == ["get_item"]
+
+
+class Vanishing:
+    """A ledger whose run is gone each time that one looks, though the write is refused."""
+
+    def get_item(self, _run_id: str, _item: str) -> None:
+        return None
+
+    def put_if_absent(self, _item: dict[str, Any]) -> Written:
+        return Written(False, None)
+
+
+def test_a_run_that_was_removed_meanwhile_is_claimed_by_another_call() -> None:
+    message = ClaimRun(request=request(), execution_arn=arn("one"))
+    ledger: Any = Vanishing()
+    with pytest.raises(Conflict, match="run r1 was removed while it was being claimed"):
+        claim_run(message, ledger, NOW)

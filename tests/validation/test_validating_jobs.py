@@ -18,7 +18,7 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_query_was_the_jobs_and_filters_its_output_no_more(cloud: Any) -> None:
-    run = DataRun(cloud, query="country = 'AT'").lay_out("unread")
+    run = DataRun(cloud, query="country = 'AT'").lay_out("not read")
     response = run.validate(run.put_job_output(report(), ROWS))
     assert (response.valid, response.filtered) == (2, 0)
     assert [row[0] for row in run.valid_rows()] == ["a", "b"]
@@ -40,12 +40,12 @@ def test_the_query_filters_an_object_that_no_job_has_read(cloud: Any) -> None:
 def test_a_job_may_not_lose_an_item_of_a_batch(
     cloud: Any, change: dict[str, Any], data: str, message: str
 ) -> None:
-    run = DataRun(cloud).lay_out("unread", items=3)
+    run = DataRun(cloud).lay_out("not read", items=3)
     url = run.put_job_output(report(**change), data)
     with pytest.raises(InvalidData, match=message):
         run.validate(url)
 
 
 def test_one_that_reports_each_item_is_taken(cloud: Any) -> None:
-    run = DataRun(cloud).lay_out("unread", items=2)
+    run = DataRun(cloud).lay_out("not read", items=2)
     assert run.validate(run.put_job_output(report(), ROWS)).valid == 2

@@ -296,3 +296,9 @@ def test_a_parquet_text_that_is_no_utf_8_costs_its_row_only(space: Workspace) ->
     assert [row[0] for row in valid(rows)] == ["a", "c"]
     assert lines(rows) == [2]
     assert [path.name for path in space.directory.glob("valid-*")] == [rows.parts[0].name]
+
+
+def test_a_header_that_ends_otherwise_than_the_rows_is_a_header(space: Workspace) -> None:
+    rows = split(space, "id,n\ra,1\nb,2\nc,x\n", PAIRS, chunk_bytes=None)
+    assert valid(rows) == [("a", 1), ("b", 2)]
+    assert lines(rows) == [4]

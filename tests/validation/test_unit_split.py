@@ -302,3 +302,13 @@ def test_a_header_that_ends_otherwise_than_the_rows_is_a_header(space: Workspace
     rows = split(space, "id,n\ra,1\nb,2\nc,x\n", PAIRS, chunk_bytes=None)
     assert valid(rows) == [("a", 1), ("b", 2)]
     assert lines(rows) == [4]
+
+
+def test_line_ends_within_quotes_stay_as_they_are_where_others_are_made_equal(
+    space: Workspace,
+) -> None:
+    blocks = [b'id,n\r\n"a\r\nb",1\n"c\rd",2\r\n']
+    targets = {"files": {"prefix": "out/"}}
+    classifier = RowClassifier(dataset(columns=PAIRS, targets=targets), None)
+    rows = split_text(space, blocks, classifier, "a.csv", chunk_bytes=None)
+    assert valid(rows) == [("a\r\nb", 1), ("c\rd", 2)]

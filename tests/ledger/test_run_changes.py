@@ -68,3 +68,9 @@ def test_a_decision_to_stop_that_came_meanwhile_is_noticed(
     seen = RunItem(run_id="r1", status=RunStatus.RUNNING, stop_requested_at=read, **HELD)
     done, _ = change_run(cloud.ledger, "r1", stop_unchanged(seen), status=RunStatus.FAILED)
     assert done == unchanged
+
+
+def test_that_no_decision_has_come_is_asked_by_its_absence() -> None:
+    """Not by an empty value, which an absent attribute has in an emulator only."""
+    unstopped = RunItem(run_id="r1", status=RunStatus.RUNNING, **HELD)
+    assert stop_unchanged(unstopped) == RUN.stop_requested_at.not_exists()

@@ -2,22 +2,23 @@
 
 An object belongs to `[start, end)` by the instant that the contract's `timeFrom` gives it. For
 `partition` that is the beginning of its date partition, and the start counts from the beginning of
-its own partition: a run from 06:30 takes the whole day's partition, as nothing tells its objects
-apart. With a partition pattern, only the range's partitions are visited whatever `timeFrom` is.
+its own partition: a run from 06:30 takes the whole day's partition, as nothing distinguishes
+its objects. With a partition pattern, only the range's partitions are visited whatever `timeFrom`
+is.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from contracts.dataset import Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.manifest import ManifestEntry
+from contracts.source.key_time import KeyTime
 from runtime import clients
 from runtime.handler import logger
 
@@ -122,22 +123,18 @@ def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
     if source.effective_time_from == "last-modified":
         return lambda _key, modified: start <= modified < end
     if source.effective_time_from == "key":
-        pattern = re.compile(source.key_time or "")
+        pattern = KeyTime.of(source.key_time or "")
         return lambda key, _modified: (
             (instant := key_instant(pattern, key)) is not None and start <= instant < end
         )
     return lambda _key, _modified: True  # only the range's partitions are visited
 
 
-def key_instant(pattern: re.Pattern[str], key: str) -> datetime | None:
+def key_instant(pattern: KeyTime, key: str) -> datetime | None:
     """The instant that a key names, or None (logged) when it names none."""
-    match = pattern.search(key)
     try:
-        if match is None:
-            raise ValueError("no match")
-        parts = {name: int(text) for name, text in match.groupdict().items() if text}
-        return datetime(**parts, tzinfo=UTC)
-    except (TypeError, ValueError) as error:
+        return pattern.instant(key)
+    except ValueError as error:
         logger.warning("left out: no time in the key", extra={"key": key, "why": str(error)})
         return None
 

@@ -74,6 +74,7 @@ GOOD: dict[str, Changes] = {
     "partition in one": source(partition="%Y%m%d/%H/"),
     "modification": source(timeFrom="last-modified", suffix=".csv"),
     "time in the key": source(timeFrom="key", keyTime=KEY_TIME),
+    "time in the key as text": source(timeFrom="key", keyTime="events_%Y%m%d_%H.csv"),
     "glue": {"jobs": [GLUE, {**GLUE, "stage": "again", "engine": "glue", "sparkArguments": []}]},
     "spark": {"jobs": [{**SPARK, "sparkArguments": ["--conf", "a=b"], "arguments": {"X": "1"}}]},
     "freshness": {"freshness": {"column": "at", "maximumAgeHours": 1}},
@@ -146,6 +147,7 @@ BAD: dict[str, Changes] = {
     "time in the key unasked": source(keyTime=KEY_TIME),
     "time in the key and elsewhere": source(timeFrom="last-modified", keyTime=KEY_TIME),
     "half a time": source(timeFrom="key", keyTime=r"(?P<year>\d{4})"),
+    "half a time as text": source(timeFrom="key", keyTime="events_%Y%m"),
     "glue without a job": {"jobs": [{"stage": "clean"}]},
     "glue with a script": {"jobs": [{**GLUE, "script": "jobs/a.py"}]},
     "glue with options": {"jobs": [{**GLUE, "sparkArguments": ["--x"]}]},
@@ -165,6 +167,8 @@ BEYOND_A_SCHEMA: dict[str, Changes] = {
     "a source twice": {"columns": [{"name": "a", "source": "X"}, {"name": "b", "source": "x"}]},
     "itself": column(references="a"),
     "no expression": source(timeFrom="key", keyTime=KEY_TIME + "("),
+    "an expression without a linear match": source(timeFrom="key", keyTime=KEY_TIME + r"(a)*\1"),
+    "another directive": source(timeFrom="key", keyTime="%Y%m%d%j"),
     "cluster": {"jobs": [{**SPARK, "sparkArguments": ["--deploy-mode", "cluster"]}]},
 }
 

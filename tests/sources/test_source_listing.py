@@ -132,6 +132,23 @@ def test_without_a_partition_the_time_of_change_decides(cloud: Any) -> None:
     assert later.entries == []
 
 
+def test_a_key_that_stops_a_backtracking_matcher_stops_no_listing(cloud: Any) -> None:
+    date = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
+    source = Source(prefix="in/", time_from="key", key_time=rf"^in/(?:[a-z]+)+_{date}")
+    fill(cloud, "a" * 28, "abc_20261101.csv")
+
+    assert listed(source, "2026-11-01", "2026-11-02") == ["abc_20261101.csv"]
+
+
+def test_the_time_in_the_key_is_named_as_strftime_writes_it(cloud: Any) -> None:
+    source = Source(prefix="in/", time_from="key", key_time="events_%Y%m%d_%H.csv")
+    fill(cloud, *(f"eu/events_20261101_{hour:02}.csv" for hour in range(24)), "events_20261101.csv")
+
+    found = listed(source, "2026-11-01T06:00:00", "2026-11-01T08:00:00")
+
+    assert found == ["eu/events_20261101_06.csv", "eu/events_20261101_07.csv"]
+
+
 def test_the_time_in_the_key_decides(cloud: Any, caplog: pytest.LogCaptureFixture) -> None:
     source = Source(
         prefix="in/",

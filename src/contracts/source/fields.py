@@ -18,6 +18,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract
+from contracts.source.key_time import KeyTime
 
 
 class StrictContract(Contract):
@@ -57,8 +58,11 @@ _SOURCE: Final[JsonDict] = {
     ]
 }
 _WITH_A_DAY: Final[JsonDict] = {"allOf": [{"pattern": part} for part in ("%Y", "%m", "%d")]}
-_WITH_GROUPS: Final[JsonDict] = {
-    "allOf": [{"pattern": rf"\(\?P<{name}>"} for name in ("year", "month", "day")]
+_OF_A_KEY: Final[JsonDict] = {
+    "anyOf": [
+        _WITH_A_DAY,
+        {"allOf": [{"pattern": rf"\(\?P<{name}>"} for name in ("year", "month", "day")]},
+    ]
 }
 
 
@@ -85,8 +89,9 @@ class Source(StrictContract):
             them out and counts them, `read` reads them like any other.
         time_from: what places an object in time: `partition` (its date), `key` (`key_time`) or
             `last-modified`. Absent: `partition` if there is one, else `last-modified`.
-        key_time: for `key`: regular expression with the groups `year`, `month`, `day` and
-            optionally `hour`, `minute`, `second`, searched in the key (UTC).
+        key_time: for `key`: text with strftime directives, such as `events_%Y%m%d_%H.csv`, or a
+            regular expression with the groups `year`, `month`, `day` and optionally `hour`,
+            `minute`, `second`; searched in the key (UTC). See `contracts.source.key_time`.
     """
 
     model_config = ConfigDict(json_schema_extra=_SOURCE)
@@ -97,7 +102,7 @@ class Source(StrictContract):
     suffix: str = ""
     hidden: Literal["skip", "read"] = "skip"
     time_from: Literal["partition", "key", "last-modified"] | None = None
-    key_time: str | None = Field(default=None, json_schema_extra=_WITH_GROUPS)
+    key_time: str | None = Field(default=None, json_schema_extra=_OF_A_KEY)
 
     @field_validator("prefix")
     @classmethod
@@ -119,25 +124,18 @@ class Source(StrictContract):
         return value
 
     @model_validator(mode="after")
-    def _time_can_be_told(self) -> Self:
+    def _time_is_known(self) -> Self:
         if self.time_from == "partition" and not self.partition:
             raise PydanticCustomError("time_from", "timeFrom: partition needs a partition pattern")
         if (self.time_from == "key") != (self.key_time is not None):
             raise PydanticCustomError("time_from", "timeFrom: key and keyTime go together")
         if self.key_time is not None:
             try:
-                groups = re.compile(self.key_time).groupindex
-            except re.error as error:
+                KeyTime.of(self.key_time)
+            except ValueError as error:
                 raise PydanticCustomError(
-                    "key_time", "keyTime is not a regular expression: {why}", {"why": str(error)}
+                    "key_time", "keyTime {why}", {"why": str(error)}
                 ) from None
-            missing = {"year", "month", "day"} - set(groups)
-            if missing:
-                raise PydanticCustomError(
-                    "key_time",
-                    "keyTime lacks the named groups {missing}",
-                    {"missing": ", ".join(sorted(missing))},
-                )
         return self
 
     def hides(self, key: str) -> bool:
@@ -156,7 +154,7 @@ class Source(StrictContract):
 
 
 Compression = Literal["auto", "none", "gzip", "zstd"]
-"""How an object is compressed; `auto` tells by its key: gzip for `.gz`, zstd for `.zst`."""
+"""How an object is compressed; `auto` decides by its key: gzip for `.gz`, zstd for `.zst`."""
 
 
 # As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
@@ -175,7 +173,7 @@ class CsvFormat(StrictContract):
         header: the first line names the columns; without one, the fields are the contract's
             columns in its order.
         encoding: of the whole text, after decompression.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` decides by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["csv"] = "csv"
@@ -208,7 +206,7 @@ class JsonLinesFormat(StrictContract):
 
     Attributes:
         type: `jsonl`.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` decides by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["jsonl"]
@@ -220,7 +218,7 @@ class JsonFormat(StrictContract):
 
     Attributes:
         type: `json`.
-        compression: `auto` tells by the key: gzip for `.gz`, zstd for `.zst`.
+        compression: `auto` decides by the key: gzip for `.gz`, zstd for `.zst`.
     """
 
     type: Literal["json"]

@@ -32,17 +32,25 @@ Belongs = Callable[[str, datetime], bool]
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a run, sorted by key, and how many were left out as hidden."""
+    """The objects of a run, sorted by key, and how many were left out.
+
+    Attributes:
+        hidden: as hidden.
+        excluded: by `source.exclude`.
+        reason: why an uploaded object is not to be processed, where neither count says it.
+    """
 
     entries: list[ManifestEntry]
     hidden: int = 0
+    excluded: int = 0
+    reason: str | None = None
 
 
 def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
     """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
 
     Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
-    hidden keys (see `Source.hidden`), which are counted.
+    hidden and excluded keys (see `Source`), which are counted.
 
     Raises:
         InvalidData: more than `limit` objects.
@@ -179,31 +187,35 @@ def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: in
 
 
 def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
-    """The first entries of a walk that are not hidden."""
+    """The first entries of a walk that are neither hidden nor excluded."""
     entries: list[ManifestEntry] = []
-    hidden = 0
+    hidden = excluded = 0
     for entry in walk:
         if source.hides(entry.key):
             hidden += 1
             continue
+        if source.excludes(entry.key):
+            excluded += 1
+            continue
         entries.append(entry)
         if len(entries) == most:
             break
-    return Listing(entries, hidden)
+    return Listing(entries, hidden, excluded)
 
 
 def _joined(parts: Iterable[Listing], limit: int) -> Listing:
     entries: list[ManifestEntry] = []
-    hidden = 0
+    hidden = excluded = 0
     for part in parts:
         entries += part.entries
         hidden += part.hidden
+        excluded += part.excluded
         if len(entries) > limit:
             raise InvalidData(
                 f"more than {limit} objects (limits.objects of the dataset), up to"
                 f" {entries[limit].url}: ask for a shorter range"
             )
-    return Listing(sorted(entries, key=lambda entry: entry.key), hidden)
+    return Listing(sorted(entries, key=lambda entry: entry.key), hidden, excluded)
 
 
 def _entry(bucket: str, found: dict[str, Any]) -> ManifestEntry:

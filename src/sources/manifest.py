@@ -22,6 +22,8 @@ def freeze(
     *,
     of_items: bool = False,
     hidden: int = 0,
+    excluded: int = 0,
+    reason: str | None = None,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -30,7 +32,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
-        hidden: how many objects were left out as hidden.
+        hidden, excluded, reason: see `ManifestSummary`.
     """
     parts = [
         ManifestPart(
@@ -57,6 +59,8 @@ def freeze(
         items=sum(entry.items or 0 for entry in entries) if of_items else None,
         run_attempt=run_attempt,
         hidden=hidden,
+        excluded=excluded,
+        reason=reason,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary

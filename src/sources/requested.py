@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from contracts import layout
-from contracts.dataset import DatasetSnapshot
+from contracts.dataset import DatasetSnapshot, Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry
@@ -34,8 +36,11 @@ def find_entries(
             return Listing(unstored)
     if request.input_url is not None:
         bucket, key = layout.split_s3_url(snapshot.input_url or request.input_url)
-        if bucket == (source.bucket or data_bucket) and source.hides(key):
-            return Listing([], hidden=1)
+        if bucket == (source.bucket or data_bucket):
+            held = request.of_upload and snapshot.array is None
+            nothing = _left_out(source, key, held_to_suffix=held)
+            if nothing is not None:
+                return nothing
         entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
             return Listing([entry])
@@ -51,6 +56,25 @@ def find_entries(
         message.end_date_time,
         snapshot.dataset.limits.objects,
     )
+
+
+def _left_out(source: Source, key: str, *, held_to_suffix: bool) -> Listing | None:
+    """The empty listing of an object that the contract leaves out.
+
+    Args:
+        held_to_suffix: an upload, judged as a listing would; who names an object means it whatever
+            its suffix, and so does a JSON array whose items are the units.
+    """
+    if source.hides(key):
+        return Listing([], hidden=1)
+    if source.excludes(key):
+        return Listing([], excluded=1)
+    below = key.startswith(source.prefix)
+    if held_to_suffix and below and not key.endswith(source.suffix):
+        suffix = json.dumps(source.suffix, ensure_ascii=False)
+        why = f"the uploaded key does not end with {suffix}, the contract's source.suffix"
+        return Listing([], reason=f"{why}; a message with its inputUrl processes it all the same")
+    return None
 
 
 def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:

@@ -228,3 +228,43 @@ def test_a_prefix_may_itself_look_hidden() -> None:
     assert not source.hides("_landing/.raw/a.csv")
     assert source.hides("_landing/.raw/_a.csv")
     assert not source.hides("elsewhere/_a.csv")
+
+
+EXCLUDED = ["a.tmp", "old/a.csv", "sub/b.tmp", "sub/old/x/a.csv", "x1.csv"]
+READ = ["a.csv", "a.TMP", "older/a.csv", "sub/a.tmp.csv", "xa.csv"]
+
+
+@pytest.mark.parametrize("partition", [None, "%Y/%m/%d/", "%Y/%m/%d/%H/%M/"])
+def test_what_the_contract_excludes_is_left_out_and_counted_by_its_own_name(
+    cloud: Any, partition: str | None
+) -> None:
+    """By the whole prefix, by partitions, and by the one walk over very many of them."""
+    folder = {None: "", "%Y/%m/%d/": "2026/11/01/"}.get(partition, "2026/11/01/00/00/")
+    for name in (*EXCLUDED, *READ, "_a.tmp"):
+        cloud.put(f"in/{folder}{name}")
+    start, end = at("2026-11-01"), at("2026-11-03")
+    if partition is None:
+        start, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    patterns = ("*.tmp", f"{folder}old/*", "*/old/*", "*x[0-9].csv")
+    source = Source(prefix="in/", partition=partition, exclude=patterns)
+
+    found = list_source(source, "data-bucket", start, end, 10)
+
+    assert [entry.key for entry in found.entries] == [f"in/{folder}{name}" for name in sorted(READ)]
+    assert (found.excluded, found.hidden) == (len(EXCLUDED), 1)
+
+
+def test_only_keys_below_the_prefix_are_excluded() -> None:
+    source = Source(prefix="in/old/", exclude=("*old/*", "a?c"))
+
+    assert not source.excludes("in/old/a.csv")
+    assert source.excludes("in/old/older/old/a.csv")
+    assert source.excludes("in/old/abc")
+    assert not source.excludes("in/old/abcd")
+    assert not source.excludes("elsewhere/old/a.csv")
+
+
+def test_no_key_stops_a_listing_by_an_excluded_pattern() -> None:
+    source = Source(prefix="in/", exclude=("*a" * 100 + "b",))
+
+    assert not source.excludes("in/" + "a" * 1000)

@@ -81,6 +81,8 @@ class World:
         self.running = 0
         self.most_running = 0
         self.hidden = 0
+        self.excluded = 0
+        self.reason: str | None = None
         self.drawn: dict[str, str] = {}
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -189,6 +191,8 @@ class World:
             "manifestUrl": "s3://data/manifest",
             "objects": self.objects,
             "hidden": self.hidden,
+            "excluded": self.excluded,
+            **({"reason": self.reason} if self.reason else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
             "pending": pending,

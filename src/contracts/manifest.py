@@ -58,6 +58,7 @@ class ManifestSummary(Contract):
         excluded: objects of the range that were left out by `source.exclude`; not counted as
             hidden.
         reason: why an uploaded object is not to be processed, where neither count says it.
+        looked_at: bucket and prefix that were listed, and which of their keys; absent: no listing.
     """
 
     manifest_url: str
@@ -71,6 +72,7 @@ class ManifestSummary(Contract):
     hidden: int = 0
     excluded: int = 0
     reason: str | None = None
+    looked_at: str | None = None
 
     def pending_positions(self) -> list[int]:
         return [position for first, end in self.pending for position in range(first, end)]

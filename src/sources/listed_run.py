@@ -46,6 +46,7 @@ def list_run(message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime)
             hidden=listing.hidden,
             excluded=listing.excluded,
             reason=listing.reason,
+            looked_at=listing.looked_at,
         )
         names = {"objects", "hidden", "excluded", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))

@@ -38,12 +38,14 @@ class Listing:
         hidden: as hidden.
         excluded: by `source.exclude`.
         reason: why an uploaded object is not to be processed, where neither count says it.
+        looked_at: what was listed, in words; absent: nothing was.
     """
 
     entries: list[ManifestEntry]
     hidden: int = 0
     excluded: int = 0
     reason: str | None = None
+    looked_at: str | None = None
 
 
 def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
@@ -123,7 +125,12 @@ def describe_all(entries: list[ManifestEntry]) -> list[ManifestEntry]:
         now = list(pool.map(look, entries))
     gone = [entry.url for entry, found in zip(entries, now, strict=True) if found is None]
     if gone:
-        raise NotFound(f"{len(gone)} objects are not there any more: {', '.join(gone[:10])}")
+        one = len(gone) == 1
+        raise NotFound(
+            f"{len(gone)} {'object is' if one else 'objects are'} not there any more:"
+            f" {', '.join(gone[:10])}; upload {'it' if one else 'them'} again, or send the request"
+            " without retryOf, which lists what is there"
+        )
     return [entry for entry in now if entry is not None]
 
 
@@ -170,8 +177,7 @@ def _walk(
     if start_after:
         arguments["StartAfter"] = start_after
     while True:
-        with clients.translated(f"listing s3://{bucket}/{prefix}"):
-            page = clients.client("s3").list_objects_v2(**arguments)
+        page = _page(bucket, prefix, arguments)
         for found in page.get("Contents", ()):
             key = found["Key"]
             folder = key.endswith("/") and found["Size"] == 0
@@ -180,6 +186,30 @@ def _walk(
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _page(bucket: str, prefix: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with clients.translated(f"listing s3://{bucket}/{prefix}"):
+            page: dict[str, Any] = clients.client("s3").list_objects_v2(**arguments)
+            return page
+    except NotFound as error:
+        raise NotFound(
+            f"there is no bucket {bucket}, in which s3://{bucket}/{prefix} was to be listed;"
+            " correct source.bucket of the contract, or create it, and send the message again"
+        ) from error
+
+
+def where_listed(source: Source, bucket: str) -> str:
+    """What a listing looks at, for someone whose objects it did not find."""
+    limits = {
+        "partition": source.partition,
+        "suffix": source.suffix,
+        "keyTime": source.key_time,
+        "timeFrom": source.effective_time_from,
+    }
+    said = ", ".join(f"{name} {value}" for name, value in limits.items() if value)
+    return f"s3://{bucket}/{source.prefix} ({said})"
 
 
 def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: int) -> Listing:

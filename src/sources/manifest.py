@@ -24,6 +24,7 @@ def freeze(
     hidden: int = 0,
     excluded: int = 0,
     reason: str | None = None,
+    looked_at: str | None = None,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -32,7 +33,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
-        hidden, excluded, reason: see `ManifestSummary`.
+        hidden, excluded, reason, looked_at: see `ManifestSummary`.
     """
     parts = [
         ManifestPart(
@@ -61,6 +62,7 @@ def freeze(
         hidden=hidden,
         excluded=excluded,
         reason=reason,
+        looked_at=looked_at,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Source
@@ -15,7 +16,7 @@ from ledger.units import stored_positions
 from sources import frozen
 from sources.item_batches import split_array
 from sources.limits import check_sizes
-from sources.listing import Listing, describe, describe_all, list_source
+from sources.listing import Listing, describe, describe_all, list_source, where_listed
 from sources.manifest import read_summary
 from sources.run_state import check_ownership
 
@@ -49,13 +50,9 @@ def find_entries(
         return Listing(split_array(entry, snapshot, data_bucket))
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
-    return list_source(
-        source,
-        source.bucket or data_bucket,
-        request.start_date_time,
-        message.end_date_time,
-        snapshot.dataset.limits.objects,
-    )
+    bucket, limit = source.bucket or data_bucket, snapshot.dataset.limits.objects
+    listing = list_source(source, bucket, request.start_date_time, message.end_date_time, limit)
+    return replace(listing, looked_at=where_listed(source, bucket))
 
 
 def _left_out(source: Source, key: str, *, held_to_suffix: bool) -> Listing | None:

@@ -369,6 +369,17 @@ def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
     assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
 
 
+def test_an_empty_listing_names_the_bucket_and_prefix_that_were_looked_at(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.looked_at = 0, "s3://data/landing/orders/ (suffix .csv)"
+
+    deployment.run(sqs_event(RUN))
+
+    (recorded,) = world.payloads("record-run")
+    assert recorded["reason"].endswith("; looked at s3://data/landing/orders/ (suffix .csv)")
+
+
 def test_a_run_over_objects_that_were_left_out_says_why_each_was(
     deployment: Deployment, world: World
 ) -> None:

@@ -65,6 +65,8 @@ def test_the_objects_of_the_range_are_frozen_in_order(run: Any) -> None:
         total_bytes=27,
         shard_sizes=(2, 1),
         pending=((0, 2),),
+        looked_at="s3://data-bucket/landing/orders/ (partition dt=%Y-%m-%d/, suffix .csv,"
+        " timeFrom partition)",
     )
     entry = frozen.read_unit("data-bucket", "r1", "00001-000")
     head = run.client("s3").head_object(Bucket="data-bucket", Key=entry.key)
@@ -345,7 +347,8 @@ class TestRetryOf:
             Bucket="data-bucket", Key="landing/orders/dt=2026-11-01/a.csv"
         )
 
-        with pytest.raises(NotFound, match=r"dt=2026-11-01/a\.csv"):
+        missing = r"s3://data-bucket/landing/orders/dt=2026-11-01/a\.csv; upload it again, or send"
+        with pytest.raises(NotFound, match=missing):
             ask(retry, retryOf="old")
 
     def test_a_run_that_never_listed_is_listed_now(self, run: Any) -> None:

@@ -83,6 +83,7 @@ class World:
         self.hidden = 0
         self.excluded = 0
         self.reason: str | None = None
+        self.looked_at: str | None = None
         self.drawn: dict[str, str] = {}
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -193,6 +194,7 @@ class World:
             "hidden": self.hidden,
             "excluded": self.excluded,
             **({"reason": self.reason} if self.reason else {}),
+            **({"lookedAt": self.looked_at} if self.looked_at else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
             "pending": pending,

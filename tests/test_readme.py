@@ -126,6 +126,7 @@ MADE_BY = {
         "2026-11-01/november-1-00000-003-00000.csv",
     },
     "no one: a setting of Spark": {"spark.sql"},
+    "no one: the end of a pattern of keys": {"H.csv"},
 }
 FILE_NAME = re.compile(
     r"""(?<![\w/*.\-{$("])([\w-]+(?:[\w./-]*[\w-])?"""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts.errors import InvalidRequest
 from contracts.run_request import RunRequest
-from durable_pipeline.intake import claimed_run_id, parse_message
+from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 
 NO_BUCKET: Final = "your-data-bucket"
 ID_TO_COME: Final = "message-id"  # a stand-in for the SQS message id while a message is checked
@@ -76,7 +76,7 @@ def check_message(body: str) -> RunRequest:
             "README.md lists the fields; --unchecked sends the message anyway",
         ) from None
     if request is None:
-        raise CommandFailed("not sent: this is a test message of S3, which starts nothing", REFUSED)
+        raise CommandFailed(f"not sent: it would start nothing ({NOTHING_ASKED})", REFUSED)
     return request
 
 

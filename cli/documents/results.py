@@ -44,6 +44,7 @@ class ResultsDocument(Document):
         findings: the rules that most rows broke.
         failures: the first failed units; `outcomes` has them all.
         hidden_objects: objects of the range that were left out as hidden.
+        excluded_objects: objects of the range that were left out by the contract's `exclude`.
         files, files_error: what was published in the output bucket, or why it could not be.
         warehouse_error: why the warehouse lacks the rows about the run itself.
         item_results_url: the prefix under which each item has its result.
@@ -71,6 +72,7 @@ class ResultsDocument(Document):
     failures: tuple[FailedUnit, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
     hidden_objects: int = 0
+    excluded_objects: int = 0
     files: FilesTotals | None = None
     files_error: str | None = None
     warehouse_error: str | None = None

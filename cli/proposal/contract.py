@@ -18,6 +18,12 @@ _PARTITIONS: Final = (
     (r"([a-z_]*=?)\d{4}/([a-z_]*=?)\d{2}/([a-z_]*=?)\d{2}/", r"\1%Y/\2%m/\3%d/"),
     (r"([a-z_]*=?)\d{8}/", r"\1%Y%m%d/"),
 )
+# In the name of an object, where no digit stands beside it: a day, and maybe an hour to a second.
+_TIME_IN_NAME: Final = re.compile(
+    r"(?<![0-9])(?P<Y>20[0-9]{2})(?P<a>-?)(?P<m>0[1-9]|1[0-2])(?P=a)(?P<d>0[1-9]|[12][0-9]|3[01])"
+    r"(?:(?P<b>[T_-]?)(?P<H>[01][0-9]|2[0-3])(?P<c>[:-]?)"
+    r"(?:(?P<M>[0-5][0-9])(?:(?P=c)(?P<S>[0-5][0-9]))?)?)?(?![0-9])"
+)
 _CSV: Final = CsvFormat().to_json()
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./%=-]*")
 _NOT_TEXT: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -84,6 +90,8 @@ def _source(name: str, origin: Origin) -> Iterator[str]:
     yield f"  prefix: {_scalar(prefix or f'landing/{name}/')}"
     if partition:
         yield f"  partition: {_scalar(partition)}"
+    elif key_time := _key_time(origin.key):
+        yield f"  timeFrom: key\n  keyTime: {_scalar(key_time)}"
     ending = re.search(r"\.[A-Za-z][A-Za-z0-9]*(\.(gz|zst))?\Z", origin.key.rsplit("/", 1)[-1])
     if ending:
         yield f"  suffix: {ending[0]}"
@@ -97,6 +105,22 @@ def _prefix_and_partition(key: str) -> tuple[str, str | None]:
         if match:
             return folder[: match.start()], match.expand(replaced)
     return folder, None
+
+
+def _key_time(key: str) -> str | None:
+    """The name of an object with directives for the time in it, up to the next number in it."""
+    name = key.rpartition("/")[2]
+    found = _TIME_IN_NAME.search(name)
+    if found is None:
+        return None
+    stamp = "%Y{a}%m{a}%d".format(**found.groupdict())
+    if found["H"]:
+        times = ["%H", *(f"%{part}" for part in "MS" if found[part])]
+        stamp += found["b"] + found["c"].join(times)
+        stamp += found["c"] if not found["M"] else ""
+    before = re.split(r"[0-9]", name[: found.start()])[-1].replace("%", "%%")
+    after = name[found.end() :]
+    return before + stamp + ("" if re.search(r"[0-9]", after) else after.replace("%", "%%"))
 
 
 def _format(sample: SampleObject, found: Profile) -> Iterator[str]:

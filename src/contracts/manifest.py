@@ -55,6 +55,10 @@ class ManifestSummary(Contract):
             objects.
         run_attempt: the attempt of the run that froze the manifest; its parts count.
         hidden: objects of the range that were left out as hidden (`source.hidden`).
+        excluded: objects of the range that were left out by `source.exclude`; not counted as
+            hidden.
+        reason: why an uploaded object is not to be processed, where neither count says it.
+        looked_at: bucket and prefix that were listed, and which of their keys; absent: no listing.
     """
 
     manifest_url: str
@@ -66,6 +70,9 @@ class ManifestSummary(Contract):
     items: int | None = None
     run_attempt: int = 1
     hidden: int = 0
+    excluded: int = 0
+    reason: str | None = None
+    looked_at: str | None = None
 
     def pending_positions(self) -> list[int]:
         return [position for first, end in self.pending for position in range(first, end)]
@@ -76,10 +83,19 @@ def units_per_shard(operations_per_unit: int) -> int:
     return max(1, min(UNITS_PER_SHARD_AT_MOST, OPERATIONS_PLANNED // operations_per_unit))
 
 
-def left_out(hidden: int) -> str:
-    """The sentence about objects that were left out as hidden."""
-    objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
-    return (
-        f"{objects} left out (a part of the key below the prefix begins with _ or .; the contract's"
-        " source.hidden: read reads them)"
-    )
+def left_out(hidden: int, excluded: int = 0) -> str:
+    """The sentence about objects that were left out, as hidden or by `source.exclude`."""
+    said = []
+    if hidden:
+        objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
+        said.append(
+            f"{objects} left out (a part of the key below the prefix begins with _ or .; the"
+            " contract's source.hidden: read reads them)"
+        )
+    if excluded:
+        objects = "1 excluded object was" if excluded == 1 else f"{excluded} excluded objects were"
+        said.append(
+            f"{objects} left out (the key below the prefix fits a pattern of the contract's"
+            " source.exclude)"
+        )
+    return "; ".join(said)

@@ -258,6 +258,7 @@ class RunResult(Contract):
         warehouse_error: why the rows about the run itself, its units and jobs did not reach the
             warehouse; absent where they did, or where there is no warehouse.
         hidden_objects: objects of the range that were left out as hidden.
+        excluded_objects: objects of the range that were left out by `source.exclude`.
         files, files_error: what was published in the output bucket, or why that was not possible.
     """
 
@@ -277,6 +278,7 @@ class RunResult(Contract):
     ended_at: str | None = None
     warehouse_error: str | None = None
     hidden_objects: int = 0
+    excluded_objects: int = 0
     files: FilesTotals | None = None
     files_error: str | None = None
 

@@ -29,6 +29,8 @@ MAX_CONCURRENCY: Final = 10
 MAX_ITEMS_PER_BATCH: Final = 1000
 DATASET_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"
+# Of an upload's run; a digest of bucket, key and what distinguishes this upload follows.
+UPLOAD_RUN_ID: Final = "upload-"
 AUTO_RUN_ID: Final = "auto"  # a run id to be drawn when the run is claimed
 INDEX_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -161,6 +163,12 @@ class RunRequest(Contract):
     def id_is_drawn(self) -> bool:
         """Whether claim_run has still to draw the run id."""
         return self.run_id == AUTO_RUN_ID
+
+    @property
+    def of_upload(self) -> bool:
+        """Whether an event of S3 asked for this object, no person and no program by its name."""
+        pattern = rf"{UPLOAD_RUN_ID}[0-9a-f]{{32}}"
+        return self.input_url is not None and re.fullmatch(pattern, self.run_id) is not None
 
     @property
     def collection(self) -> str:

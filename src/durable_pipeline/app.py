@@ -18,7 +18,7 @@ from contracts.messages import START_FLOW
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
-from durable_pipeline.intake import parse_message
+from durable_pipeline.intake import NOTHING_ASKED, parse_message
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan, Shard
 from durable_pipeline.settings import Settings
@@ -89,6 +89,7 @@ def _run_directly(
     name = parsed_arn.execution_name if parsed_arn else execution_arn
     request = parse_message(canonical_json(event), default_run_id=name[-40:])
     if request is None:
+        context.logger.info("nothing to start", extra={"why": NOTHING_ASKED})
         return {}
     return _run(Pipeline(context, settings(), execution_arn), request, shards=shards)
 

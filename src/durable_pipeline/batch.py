@@ -12,7 +12,7 @@ from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 from contracts.errors import InvalidRequest
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
-from durable_pipeline.intake import claimed_run_id, parse_message
+from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan, Prepared
 from durable_pipeline.settings import Settings
@@ -80,7 +80,9 @@ class Batch:
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None:
-                continue  # a test message of S3
+                asked = {"why": NOTHING_ASKED, "message_id": record.message_id}
+                self.context.logger.info("nothing to start", extra=asked)
+                continue
             run = record.message_id if request.id_is_drawn else request.canonical()
             if run in seen:
                 continue  # the same run twice in one batch

@@ -18,13 +18,19 @@ from contracts.layout import LANDING_PREFIX
 from contracts.run_request import (
     AUTO_RUN_ID,
     DATASET_NAME_PATTERN,
+    UPLOAD_RUN_ID,
     RunRequest,
     parse_timestamp,
 )
 
+NOTHING_ASKED: Final = "a test message of S3, a folder, or an object that was removed"
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 DEFAULT_DATASET: Final = "standard"
 _UPLOADED: Final = "Object Created"
+# Of objects that are gone, as S3 names them: Amazon S3 User Guide, "Supported event types for SQS,
+# SNS, and Lambda" and "EventBridge event message structure".
+_REMOVED: Final = ("ObjectRemoved:", "LifecycleExpiration:")
+_DELETED: Final = "Object Deleted"
 _SUBJECT: Final = "run request"
 _ENVELOPES_AT_MOST: Final = 3
 _PROBLEMS_AT_MOST: Final = 50
@@ -53,8 +59,9 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
             S3 identifies names itself: its event may come twice, in messages of two ids.
 
     Returns:
-        The request, or None for messages without work: the test message that S3 sends when a
-        notification is set up, and the empty object by which a console makes a folder.
+        The request, or None for messages without work (`NOTHING_ASKED`): the test message that S3
+        sends when a notification is set up, the empty object by which a console makes a folder, and
+        an event about an object that was removed.
 
     Raises:
         InvalidRequest: lists every problem, each with its path, value and what would be right.
@@ -64,7 +71,7 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
         problem = f"is too large: {size:,} bytes, at most {MAX_MESSAGE_BYTES:,} are accepted"
         raise InvalidRequest(_SUBJECT, [Problem("message", problem)])
     message = _unwrapped(_json_object(body))
-    if message.get("Event") == "s3:TestEvent":
+    if message.get("Event") == "s3:TestEvent" or _is_of_removal(message):
         return None
     fields = _normalised(message)
     if _is_upload(message) and _is_folder(message, fields["inputUrl"]):
@@ -127,6 +134,17 @@ def _normalised(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
+def _is_of_removal(message: dict[str, Any]) -> bool:
+    """Whether S3 reports only objects that are gone."""
+    if "Records" not in message:
+        return _is_upload(message) and message.get("detail-type") == _DELETED
+    records = message["Records"]
+    if not isinstance(records, list) or not records:
+        return False
+    names = [record.get("eventName") for record in records if isinstance(record, dict)]
+    return len(names) == len(records) and all(str(name).startswith(_REMOVED) for name in names)
+
+
 def _is_folder(message: dict[str, Any], url: str) -> bool:
     """The empty object by which a console makes a folder."""
     detail = message["Records"][0]["s3"] if "Records" in message else message["detail"]
@@ -175,7 +193,7 @@ def _write_of(described: dict[str, Any]) -> str | None:
 def _upload_id(bucket: str, key: str, write: str) -> str:
     """A run id that every message about one upload gives; another upload of the key has its own."""
     digest = hashlib.sha256(canonical_json([bucket, key, write]).encode()).hexdigest()
-    return f"upload-{digest[:32]}"
+    return f"{UPLOAD_RUN_ID}{digest[:32]}"
 
 
 def _dataset_of(key: str) -> str:

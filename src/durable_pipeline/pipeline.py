@@ -96,8 +96,9 @@ class Pipeline:
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
             reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
-            if manifest.hidden:
-                reason += f"; {left_out(manifest.hidden)}"
+            looked = f"looked at {manifest.looked_at}" if manifest.looked_at else None
+            why = (looked, left_out(manifest.hidden, manifest.excluded), manifest.reason)
+            reason = "; ".join((reason, *filter(None, why)))
             retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))

@@ -125,8 +125,9 @@ def _facts(result: RunResult) -> Iterator[str]:
         yield f"Rows of stored units: {rows_sum(result.rows)}"
     if result.items is not None:
         yield f"Items: {items_sum(result.items)}"
-    if result.hidden_objects and units.total:
-        yield f"Objects: {left_out(result.hidden_objects)}"
+    left = left_out(result.hidden_objects, result.excluded_objects)
+    if left and units.total:
+        yield f"Objects: {left}"
     if result.files:
         yield published(result.files)
     if result.warehouse_error:

@@ -76,8 +76,8 @@ def record_run(
         if result.items is not None:
             prefix = layout.item_results_prefix(run_id)
             written.update(item_results_url=layout.s3_url(bucket, prefix))
-        if manifest and manifest.hidden:
-            written.update(hidden_objects=manifest.hidden)
+        if manifest:
+            written.update(hidden_objects=manifest.hidden, excluded_objects=manifest.excluded)
         result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, cast
 from botocore.exceptions import ClientError
 
 from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat
-from contracts.errors import InvalidData
+from contracts.errors import InvalidData, NotFound
 from reading_rules.encodings import as_utf8, effective_compression
 from runtime import clients
 from sources import zstd
@@ -131,6 +131,10 @@ def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
         if clients.error_code(error) in ("PreconditionFailed", "412"):
             raise InvalidData(
                 f"{url} has changed since the run listed it; start a new run for it"
+            ) from error
+        if clients.error_code(error) == "NoSuchKey":
+            raise NotFound(
+                f"there is no object {url} any more; upload it again, and start a new run for it"
             ) from error
         raise
     return cast(BinaryIO, response["Body"])

@@ -44,9 +44,12 @@ def list_run(message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime)
             message.run_attempt,
             of_items=snapshot.array is not None,
             hidden=listing.hidden,
+            excluded=listing.excluded,
+            reason=listing.reason,
+            looked_at=listing.looked_at,
         )
-        counts = {"objects": manifest.objects, "hidden": manifest.hidden}
-        logger.info("manifest frozen", extra=counts)
+        names = {"objects", "hidden", "excluded", "reason"}
+        logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
     return _with_pending(message, manifest, ledger)
 

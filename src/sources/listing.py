@@ -9,16 +9,16 @@ is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from contracts.dataset import Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.manifest import ManifestEntry
+from contracts.source.key_time import KeyTime
 from runtime import clients
 from runtime.handler import logger
 
@@ -32,17 +32,27 @@ Belongs = Callable[[str, datetime], bool]
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a run, sorted by key, and how many were left out as hidden."""
+    """The objects of a run, sorted by key, and how many were left out.
+
+    Attributes:
+        hidden: as hidden.
+        excluded: by `source.exclude`.
+        reason: why an uploaded object is not to be processed, where neither count says it.
+        looked_at: what was listed, in words; absent: nothing was.
+    """
 
     entries: list[ManifestEntry]
     hidden: int = 0
+    excluded: int = 0
+    reason: str | None = None
+    looked_at: str | None = None
 
 
 def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
     """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
 
     Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
-    hidden keys (see `Source.hidden`), which are counted.
+    hidden and excluded keys (see `Source`), which are counted.
 
     Raises:
         InvalidData: more than `limit` objects.
@@ -115,7 +125,12 @@ def describe_all(entries: list[ManifestEntry]) -> list[ManifestEntry]:
         now = list(pool.map(look, entries))
     gone = [entry.url for entry, found in zip(entries, now, strict=True) if found is None]
     if gone:
-        raise NotFound(f"{len(gone)} objects are not there any more: {', '.join(gone[:10])}")
+        one = len(gone) == 1
+        raise NotFound(
+            f"{len(gone)} {'object is' if one else 'objects are'} not there any more:"
+            f" {', '.join(gone[:10])}; upload {'it' if one else 'them'} again, or send the request"
+            " without retryOf, which lists what is there"
+        )
     return [entry for entry in now if entry is not None]
 
 
@@ -123,22 +138,18 @@ def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
     if source.effective_time_from == "last-modified":
         return lambda _key, modified: start <= modified < end
     if source.effective_time_from == "key":
-        pattern = re.compile(source.key_time or "")
+        pattern = KeyTime.of(source.key_time or "")
         return lambda key, _modified: (
             (instant := key_instant(pattern, key)) is not None and start <= instant < end
         )
     return lambda _key, _modified: True  # only the range's partitions are visited
 
 
-def key_instant(pattern: re.Pattern[str], key: str) -> datetime | None:
+def key_instant(pattern: KeyTime, key: str) -> datetime | None:
     """The instant that a key names, or None (logged) when it names none."""
-    match = pattern.search(key)
     try:
-        if match is None:
-            raise ValueError("no match")
-        parts = {name: int(text) for name, text in match.groupdict().items() if text}
-        return datetime(**parts, tzinfo=UTC)
-    except (TypeError, ValueError) as error:
+        return pattern.instant(key)
+    except ValueError as error:
         logger.warning("left out: no time in the key", extra={"key": key, "why": str(error)})
         return None
 
@@ -166,8 +177,7 @@ def _walk(
     if start_after:
         arguments["StartAfter"] = start_after
     while True:
-        with clients.translated(f"listing s3://{bucket}/{prefix}"):
-            page = clients.client("s3").list_objects_v2(**arguments)
+        page = _page(bucket, prefix, arguments)
         for found in page.get("Contents", ()):
             key = found["Key"]
             folder = key.endswith("/") and found["Size"] == 0
@@ -178,36 +188,64 @@ def _walk(
         arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
+def _page(bucket: str, prefix: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with clients.translated(f"listing s3://{bucket}/{prefix}"):
+            page: dict[str, Any] = clients.client("s3").list_objects_v2(**arguments)
+            return page
+    except NotFound as error:
+        raise NotFound(
+            f"there is no bucket {bucket}, in which s3://{bucket}/{prefix} was to be listed;"
+            " correct source.bucket of the contract, or create it, and send the message again"
+        ) from error
+
+
+def where_listed(source: Source, bucket: str) -> str:
+    """What a listing looks at, for someone whose objects it did not find."""
+    limits = {
+        "partition": source.partition,
+        "suffix": source.suffix,
+        "keyTime": source.key_time,
+        "timeFrom": source.effective_time_from,
+    }
+    said = ", ".join(f"{name} {value}" for name, value in limits.items() if value)
+    return f"s3://{bucket}/{source.prefix} ({said})"
+
+
 def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: int) -> Listing:
     return _joined((_shown(source, part, limit + 1) for part in parts), limit)
 
 
 def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
-    """The first entries of a walk that are not hidden."""
+    """The first entries of a walk that are neither hidden nor excluded."""
     entries: list[ManifestEntry] = []
-    hidden = 0
+    hidden = excluded = 0
     for entry in walk:
         if source.hides(entry.key):
             hidden += 1
             continue
+        if source.excludes(entry.key):
+            excluded += 1
+            continue
         entries.append(entry)
         if len(entries) == most:
             break
-    return Listing(entries, hidden)
+    return Listing(entries, hidden, excluded)
 
 
 def _joined(parts: Iterable[Listing], limit: int) -> Listing:
     entries: list[ManifestEntry] = []
-    hidden = 0
+    hidden = excluded = 0
     for part in parts:
         entries += part.entries
         hidden += part.hidden
+        excluded += part.excluded
         if len(entries) > limit:
             raise InvalidData(
                 f"more than {limit} objects (limits.objects of the dataset), up to"
                 f" {entries[limit].url}: ask for a shorter range"
             )
-    return Listing(sorted(entries, key=lambda entry: entry.key), hidden)
+    return Listing(sorted(entries, key=lambda entry: entry.key), hidden, excluded)
 
 
 def _entry(bucket: str, found: dict[str, Any]) -> ManifestEntry:

@@ -22,6 +22,9 @@ def freeze(
     *,
     of_items: bool = False,
     hidden: int = 0,
+    excluded: int = 0,
+    reason: str | None = None,
+    looked_at: str | None = None,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -30,7 +33,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
-        hidden: how many objects were left out as hidden.
+        hidden, excluded, reason, looked_at: see `ManifestSummary`.
     """
     parts = [
         ManifestPart(
@@ -57,6 +60,9 @@ def freeze(
         items=sum(entry.items or 0 for entry in entries) if of_items else None,
         run_attempt=run_attempt,
         hidden=hidden,
+        excluded=excluded,
+        reason=reason,
+        looked_at=looked_at,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from contracts import layout
-from contracts.dataset import DatasetSnapshot
+from contracts.dataset import DatasetSnapshot, Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry
@@ -13,7 +16,7 @@ from ledger.units import stored_positions
 from sources import frozen
 from sources.item_batches import split_array
 from sources.limits import check_sizes
-from sources.listing import Listing, describe, describe_all, list_source
+from sources.listing import Listing, describe, describe_all, list_source, where_listed
 from sources.manifest import read_summary
 from sources.run_state import check_ownership
 
@@ -34,8 +37,11 @@ def find_entries(
             return Listing(unstored)
     if request.input_url is not None:
         bucket, key = layout.split_s3_url(snapshot.input_url or request.input_url)
-        if bucket == (source.bucket or data_bucket) and source.hides(key):
-            return Listing([], hidden=1)
+        if bucket == (source.bucket or data_bucket):
+            held = request.of_upload and snapshot.array is None
+            nothing = _left_out(source, key, held_to_suffix=held)
+            if nothing is not None:
+                return nothing
         entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
             return Listing([entry])
@@ -44,13 +50,28 @@ def find_entries(
         return Listing(split_array(entry, snapshot, data_bucket))
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
-    return list_source(
-        source,
-        source.bucket or data_bucket,
-        request.start_date_time,
-        message.end_date_time,
-        snapshot.dataset.limits.objects,
-    )
+    bucket, limit = source.bucket or data_bucket, snapshot.dataset.limits.objects
+    listing = list_source(source, bucket, request.start_date_time, message.end_date_time, limit)
+    return replace(listing, looked_at=where_listed(source, bucket))
+
+
+def _left_out(source: Source, key: str, *, held_to_suffix: bool) -> Listing | None:
+    """The empty listing of an object that the contract leaves out.
+
+    Args:
+        held_to_suffix: an upload, judged as a listing would; who names an object means it whatever
+            its suffix, and so does a JSON array whose items are the units.
+    """
+    if source.hides(key):
+        return Listing([], hidden=1)
+    if source.excludes(key):
+        return Listing([], excluded=1)
+    below = key.startswith(source.prefix)
+    if held_to_suffix and below and not key.endswith(source.suffix):
+        suffix = json.dumps(source.suffix, ensure_ascii=False)
+        why = f"the uploaded key does not end with {suffix}, the contract's source.suffix"
+        return Listing([], reason=f"{why}; a message with its inputUrl processes it all the same")
+    return None
 
 
 def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:

@@ -14,6 +14,7 @@ from scratch_duckdb import connect
 
 from cli.proposal.contract import Origin, dataset_name
 from contracts.dataset import Column, Dataset, Limits
+from contracts.source.key_time import KeyTime
 from dataset_loading.check import check_dataset
 from local import sample_data
 
@@ -244,6 +245,34 @@ def test_an_object_in_s3_reports_where_its_siblings_lie(
     dataset = check_dataset(result.output, name).dataset
     assert (dataset.source.prefix, dataset.source.partition) == (prefix, partition)
     assert dataset.source.bucket is None
+
+
+@pytest.mark.parametrize(
+    ("name", "key_time"),
+    [
+        ("events_20261101_06.csv", "events_%Y%m%d_%H.csv"),
+        ("20261101T063059-part-7.csv", "%Y%m%dT%H%M%S"),
+        ("shop7_2026-11-01.csv", "_%Y-%m-%d.csv"),
+        ("100%_20261101-06-30.csv", "%%_%Y%m%d-%H-%M.csv"),
+        ("events_20261345.csv", None),
+        ("events_1202611011.csv", None),
+        ("events.csv", None),
+    ],
+)
+def test_a_time_in_the_samples_name_is_proposed_as_strftime_writes_it(
+    local: World, name: str, key_time: str | None
+) -> None:
+    local.deployment.client("s3").put_object(
+        Bucket="data", Key=f"in/events/{name}", Body=b"id\n1\n2\n"
+    )
+
+    result = pipeline("dataset", "new", f"s3://data/in/events/{name}")
+
+    assert result.exit_code == 0, result.output
+    found = check_dataset(result.output, "events").dataset.source
+    assert (found.key_time, found.time_from) == (key_time, "key" if key_time else None)
+    if key_time:
+        assert KeyTime(key_time).instant(f"in/events/{name}").strftime("%Y%m%d") == "20261101"
 
 
 def test_an_object_of_another_bucket(local: World) -> None:

@@ -114,21 +114,46 @@ def test_every_form_names_the_same_object(message: dict[str, Any], wrapped: bool
     assert request.run_id == "message-1"
 
 
+def s3_event(kind: str) -> dict[str, Any]:
+    detail = {"bucket": {"name": "data"}, "object": {"key": "landing/orders/a.csv"}}
+    return {"source": "aws.s3", "detail-type": kind, "detail": detail}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"Records": [{**S3_RECORD, "eventName": "ObjectRemoved:Delete"}]},
+        {"Records": [{**S3_RECORD, "eventName": "ObjectRemoved:DeleteMarkerCreated"}] * 2},
+        {"Records": [{**S3_RECORD, "eventName": "LifecycleExpiration:Delete"}]},
+        s3_event("Object Deleted"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "sns"])
+def test_an_object_that_was_removed_asks_for_nothing(
+    message: dict[str, Any], wrapped: bool
+) -> None:
+    body = {"Type": "Notification", "Message": json.dumps(message)} if wrapped else message
+
+    assert parse_message(json.dumps(body), "m") is None
+
+
 @pytest.mark.parametrize(
     ("message", "problem"),
     [
-        ({"Records": [{**S3_RECORD, "eventName": "ObjectRemoved:Delete"}]}, "ObjectRemoved"),
+        ({"Records": [{**S3_RECORD, "eventName": "ObjectTagging:Put"}]}, "ObjectTagging"),
+        (s3_event("Object Tags Added"), "Object Tags Added"),
         (
             {
-                "source": "aws.s3",
-                "detail-type": "Object Deleted",
-                "detail": {"bucket": {"name": "data"}, "object": {"key": "landing/orders/a.csv"}},
+                "Records": [
+                    {**S3_RECORD, "eventName": "ObjectRemoved:Delete"},
+                    {**S3_RECORD, "eventName": "ObjectCreated:Put"},
+                ]
             },
-            "Object Deleted",
+            "exactly one S3 record",
         ),
     ],
 )
-def test_what_is_reported_of_an_object_that_was_removed_is_no_request(
+def test_what_else_is_reported_of_an_object_is_no_request(
     message: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=problem):

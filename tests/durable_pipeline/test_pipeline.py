@@ -369,6 +369,42 @@ def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
     assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
 
 
+def test_an_empty_listing_names_the_bucket_and_prefix_that_were_looked_at(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.looked_at = 0, "s3://data/landing/orders/ (suffix .csv)"
+
+    deployment.run(sqs_event(RUN))
+
+    (recorded,) = world.payloads("record-run")
+    assert recorded["reason"].endswith("; looked at s3://data/landing/orders/ (suffix .csv)")
+
+
+def test_a_run_over_objects_that_were_left_out_says_why_each_was(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.hidden, world.excluded, world.reason = 0, 2, 1, "it is late"
+
+    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://b/a.tmp"}))
+
+    (recorded,) = world.payloads("record-run")
+    assert recorded["status"] == "SKIPPED"
+    for said in ("2 hidden objects were left out", "source.exclude); it is late"):
+        assert said in recorded["reason"]
+    assert "1 excluded object was left out" in recorded["reason"]
+
+
+def test_the_removal_of_an_object_is_acknowledged_and_starts_nothing(
+    deployment: Deployment, world: World
+) -> None:
+    removed = {"eventName": "ObjectRemoved:Delete", "s3": {"object": {"key": "landing/orders/a"}}}
+
+    execution = deployment.run(sqs_event({"Records": [removed]}))
+
+    assert execution.response == {"batchItemFailures": []}
+    assert world.calls == []
+
+
 def test_the_reason_names_the_object_that_a_key_stands_for(
     deployment: Deployment, world: World
 ) -> None:

@@ -167,6 +167,18 @@ def test_hidden_objects_are_mentioned_with_the_way_to_read_them() -> None:
     assert "source.hidden: read" in text
 
 
+def test_excluded_objects_are_mentioned_by_their_own_name() -> None:
+    stored = UnitTotals(total=1, stored=1)
+    alone = end_text(result(units=stored, excluded_objects=3))
+    both = end_text(result(units=stored, hidden_objects=1, excluded_objects=1))
+
+    assert "Objects: 3 excluded objects were left out" in alone
+    assert "source.exclude" in alone
+    assert "hidden" not in alone
+    assert "1 hidden object was left out" in both
+    assert "; 1 excluded object was left out" in both
+
+
 def test_a_run_without_rows_in_the_warehouse_says_so() -> None:
     text = end_text(
         result(

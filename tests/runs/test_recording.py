@@ -456,6 +456,14 @@ def test_objects_that_were_left_out_as_hidden_are_in_the_result(run: Any) -> Non
     assert run.read_json("runs/r1/results.json")["hiddenObjects"] == 2
 
 
+def test_objects_that_the_contract_excludes_are_in_the_result(run: Any) -> None:
+    freeze_manifest(excluded=2)
+    unit(run, "00000-000")
+
+    assert record(run).result.excluded_objects == 2
+    assert run.read_json("runs/r1/results.json")["excludedObjects"] == 2
+
+
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:
     recorded = record(run, settings=Recording(data_bucket="data-bucket"))
 

@@ -65,6 +65,16 @@ def ask(cloud: Any, asked: RunRequest | None = None, attempt: int = 1) -> Manife
     return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
+def test_an_uploaded_array_is_not_held_to_the_suffix_of_the_objects(cloud: Any) -> None:
+    upload = "upload-" + "0123456789abcdef" * 2
+    claimed(cloud.ledger, upload, runId=upload)
+    asked = freeze_items_dataset(cloud, runId=upload)
+    cloud.put("landing/orders/items.json", json.dumps(ITEMS))
+
+    assert asked.of_upload
+    assert ask(cloud, asked).items == len(ITEMS)
+
+
 def batches(cloud: Any, run_id: str = "r1") -> dict[str, list[Any]]:
     prefix = layout.item_batches_prefix(run_id)
     return {

@@ -65,6 +65,8 @@ def test_the_objects_of_the_range_are_frozen_in_order(run: Any) -> None:
         total_bytes=27,
         shard_sizes=(2, 1),
         pending=((0, 2),),
+        looked_at="s3://data-bucket/landing/orders/ (partition dt=%Y-%m-%d/, suffix .csv,"
+        " timeFrom partition)",
     )
     entry = frozen.read_unit("data-bucket", "r1", "00001-000")
     head = run.client("s3").head_object(Bucket="data-bucket", Key=entry.key)
@@ -141,6 +143,72 @@ def test_an_upload_of_a_hidden_object_is_nothing_to_process(run: Any, name: str)
     summary = ask(run, inputUrl=f"s3://data-bucket/landing/orders/{name}")
 
     assert (summary.objects, summary.hidden) == (0, 1)
+
+
+def excluding(run: Any, *patterns: str) -> None:
+    source = f"  suffix: .csv\n  exclude: {list(patterns)}\n"
+    freeze_dataset(run.data_bucket, text=DATASET.replace("  suffix: .csv\n", source))
+
+
+UPLOAD = "upload-" + "0123456789abcdef" * 2
+
+
+def upload(run: Any, name: str) -> ManifestSummary:
+    """What list-urls makes of S3's event about an object."""
+    claimed(run.ledger, UPLOAD, runId=UPLOAD)
+    excluded = "  suffix: .csv\n  exclude: ['*/old_*']\n"
+    text = DATASET.replace("  suffix: .csv\n", excluded)
+    freeze_dataset(run.data_bucket, UPLOAD, text=text)
+    run.put(f"landing/orders/{name}", "no row")
+    url = f"s3://data-bucket/landing/orders/{name}"
+    return ask(run, runId=UPLOAD, startDateTime=None, inputUrl=url)
+
+
+def test_excluded_objects_are_counted_in_the_manifest(run: Any) -> None:
+    excluding(run, "*/b.csv", "*.bak.csv")
+    run.put("landing/orders/dt=2026-11-01/a.bak.csv", "no row")
+
+    summary = ask(run)
+
+    assert (summary.objects, summary.excluded, summary.hidden) == (2, 2, 0)
+    assert ask(run).excluded == 2
+
+
+def test_an_excluded_object_that_is_named_is_nothing_to_process(run: Any) -> None:
+    excluding(run, "*/b.csv")
+
+    summary = ask(run, inputUrl="s3://data-bucket/landing/orders/dt=2026-11-03/b.csv")
+
+    assert (summary.objects, summary.excluded) == (0, 1)
+
+
+def test_an_upload_is_judged_as_the_listing_would(run: Any) -> None:
+    assert upload(run, "dt=2026-11-01/new.csv").objects == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "why"),
+    [
+        ("dt=2026-11-01/_b.csv", (0, 1, 0), ""),
+        ("dt=2026-11-01/old_b.csv", (0, 0, 1), ""),
+        ("dt=2026-11-01/b.csv.md5", (0, 0, 0), 'does not end with ".csv"'),
+    ],
+)
+def test_an_upload_that_the_listing_leaves_out_is_nothing_to_process(
+    run: Any, name: str, counts: tuple[int, int, int], why: str
+) -> None:
+    summary = upload(run, name)
+
+    assert (summary.objects, summary.hidden, summary.excluded) == counts
+    assert why in (summary.reason or "")
+
+
+def test_an_object_of_another_suffix_that_is_named_is_meant(run: Any) -> None:
+    run.put("landing/orders/x.txt", "a row")
+
+    summary = ask(run, inputUrl="s3://data-bucket/landing/orders/x.txt")
+
+    assert (summary.objects, summary.reason) == (1, None)
 
 
 def test_an_empty_range_is_an_empty_manifest(run: Any) -> None:
@@ -279,7 +347,8 @@ class TestRetryOf:
             Bucket="data-bucket", Key="landing/orders/dt=2026-11-01/a.csv"
         )
 
-        with pytest.raises(NotFound, match=r"dt=2026-11-01/a\.csv"):
+        missing = r"s3://data-bucket/landing/orders/dt=2026-11-01/a\.csv; upload it again, or send"
+        with pytest.raises(NotFound, match=missing):
             ask(retry, retryOf="old")
 
     def test_a_run_that_never_listed_is_listed_now(self, run: Any) -> None:

@@ -132,6 +132,23 @@ def test_without_a_partition_the_time_of_change_decides(cloud: Any) -> None:
     assert later.entries == []
 
 
+def test_a_key_that_stops_a_backtracking_matcher_stops_no_listing(cloud: Any) -> None:
+    date = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
+    source = Source(prefix="in/", time_from="key", key_time=rf"^in/(?:[a-z]+)+_{date}")
+    fill(cloud, "a" * 28, "abc_20261101.csv")
+
+    assert listed(source, "2026-11-01", "2026-11-02") == ["abc_20261101.csv"]
+
+
+def test_the_time_in_the_key_is_named_as_strftime_writes_it(cloud: Any) -> None:
+    source = Source(prefix="in/", time_from="key", key_time="events_%Y%m%d_%H.csv")
+    fill(cloud, *(f"eu/events_20261101_{hour:02}.csv" for hour in range(24)), "events_20261101.csv")
+
+    found = listed(source, "2026-11-01T06:00:00", "2026-11-01T08:00:00")
+
+    assert found == ["eu/events_20261101_06.csv", "eu/events_20261101_07.csv"]
+
+
 def test_the_time_in_the_key_decides(cloud: Any, caplog: pytest.LogCaptureFixture) -> None:
     source = Source(
         prefix="in/",
@@ -161,7 +178,8 @@ def test_keys_with_odd_characters_come_as_they_are(cloud: Any) -> None:
 def test_a_missing_bucket_is_named(partition: str | None) -> None:
     source = Source(prefix="in/", partition=partition)
 
-    with pytest.raises(NotFound, match="s3://nowhere/in/"):
+    missing = "no bucket nowhere, in which s3://nowhere/in/.*correct source.bucket"
+    with pytest.raises(NotFound, match=missing):
         list_source(source, "nowhere", at("2026-11-01"), at("2026-11-03"), 10)
 
 
@@ -211,3 +229,43 @@ def test_a_prefix_may_itself_look_hidden() -> None:
     assert not source.hides("_landing/.raw/a.csv")
     assert source.hides("_landing/.raw/_a.csv")
     assert not source.hides("elsewhere/_a.csv")
+
+
+EXCLUDED = ["a.tmp", "old/a.csv", "sub/b.tmp", "sub/old/x/a.csv", "x1.csv"]
+READ = ["a.csv", "a.TMP", "older/a.csv", "sub/a.tmp.csv", "xa.csv"]
+
+
+@pytest.mark.parametrize("partition", [None, "%Y/%m/%d/", "%Y/%m/%d/%H/%M/"])
+def test_what_the_contract_excludes_is_left_out_and_counted_by_its_own_name(
+    cloud: Any, partition: str | None
+) -> None:
+    """By the whole prefix, by partitions, and by the one walk over very many of them."""
+    folder = {None: "", "%Y/%m/%d/": "2026/11/01/"}.get(partition, "2026/11/01/00/00/")
+    for name in (*EXCLUDED, *READ, "_a.tmp"):
+        cloud.put(f"in/{folder}{name}")
+    start, end = at("2026-11-01"), at("2026-11-03")
+    if partition is None:
+        start, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    patterns = ("*.tmp", f"{folder}old/*", "*/old/*", "*x[0-9].csv")
+    source = Source(prefix="in/", partition=partition, exclude=patterns)
+
+    found = list_source(source, "data-bucket", start, end, 10)
+
+    assert [entry.key for entry in found.entries] == [f"in/{folder}{name}" for name in sorted(READ)]
+    assert (found.excluded, found.hidden) == (len(EXCLUDED), 1)
+
+
+def test_only_keys_below_the_prefix_are_excluded() -> None:
+    source = Source(prefix="in/old/", exclude=("*old/*", "a?c"))
+
+    assert not source.excludes("in/old/a.csv")
+    assert source.excludes("in/old/older/old/a.csv")
+    assert source.excludes("in/old/abc")
+    assert not source.excludes("in/old/abcd")
+    assert not source.excludes("elsewhere/old/a.csv")
+
+
+def test_no_key_stops_a_listing_by_an_excluded_pattern() -> None:
+    source = Source(prefix="in/", exclude=("*a" * 100 + "b",))
+
+    assert not source.excludes("in/" + "a" * 1000)

@@ -81,6 +81,9 @@ class World:
         self.running = 0
         self.most_running = 0
         self.hidden = 0
+        self.excluded = 0
+        self.reason: str | None = None
+        self.looked_at: str | None = None
         self.drawn: dict[str, str] = {}
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -189,6 +192,9 @@ class World:
             "manifestUrl": "s3://data/manifest",
             "objects": self.objects,
             "hidden": self.hidden,
+            "excluded": self.excluded,
+            **({"reason": self.reason} if self.reason else {}),
+            **({"lookedAt": self.looked_at} if self.looked_at else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
             "pending": pending,

@@ -163,6 +163,14 @@ def test_an_object_that_changed_since_the_listing_is_refused(cloud: Any) -> None
         run.validate()
 
 
+def test_an_object_that_is_gone_is_named_with_what_to_do(cloud: Any) -> None:
+    run = DataRun(cloud).lay_out(HEADER + "a,1,,\n")
+    cloud.client("s3").delete_object(Bucket="data-bucket", Key="landing/sales/a.csv")
+    reported = r"^there is no object s3://data-bucket/landing/sales/a\.csv any more; upload it"
+    with pytest.raises(NotFound, match=reported):
+        run.validate()
+
+
 def test_an_object_over_the_limit_is_refused_unreadable(cloud: Any, clients: Any) -> None:
     run = DataRun(cloud, dataset(limits={"objectMegabytes": 1}))
     run.lay_out(HEADER, size=2 * 1024 * 1024)

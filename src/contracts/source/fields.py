@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,6 +20,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract
+from contracts.source.key_time import KeyTime
 
 
 class StrictContract(Contract):
@@ -57,8 +60,11 @@ _SOURCE: Final[JsonDict] = {
     ]
 }
 _WITH_A_DAY: Final[JsonDict] = {"allOf": [{"pattern": part} for part in ("%Y", "%m", "%d")]}
-_WITH_GROUPS: Final[JsonDict] = {
-    "allOf": [{"pattern": rf"\(\?P<{name}>"} for name in ("year", "month", "day")]
+_OF_A_KEY: Final[JsonDict] = {
+    "anyOf": [
+        _WITH_A_DAY,
+        {"allOf": [{"pattern": rf"\(\?P<{name}>"} for name in ("year", "month", "day")]},
+    ]
 }
 
 
@@ -68,6 +74,21 @@ OWN_PREFIXES_WHY: Final = (
     "runs/ and quarantine/ of the data bucket hold the pipeline's own files; take another prefix,"
     " such as landing/orders/"
 )
+
+
+def _is_below_the_prefix(pattern: str) -> str:
+    if pattern.startswith("/"):
+        raise PydanticCustomError(
+            "exclude", "fits no key: what follows the prefix begins without /; write *.tmp or old/*"
+        )
+    return pattern
+
+
+_ExcludedKeys = Annotated[
+    str,
+    Field(min_length=1, max_length=256, json_schema_extra={"pattern": "^[^/]"}),
+    AfterValidator(_is_below_the_prefix),
+]
 
 
 class Source(StrictContract):
@@ -83,10 +104,15 @@ class Source(StrictContract):
         hidden: what becomes of keys with a part below the prefix that begins with `_` or `.` and is
             not `name=value`, which Spark, Hive and others write beside their results: `skip` leaves
             them out and counts them, `read` reads them like any other.
+        exclude: patterns of keys below the prefix, whose objects are left out and counted. A
+            pattern fits the whole of it, case-sensitive, as `aws s3 sync --exclude` has them: `*`
+            is any text, `/` too; `?` one character; `[ab]` and `[!ab]` one that is, or is not,
+            among these.
         time_from: what places an object in time: `partition` (its date), `key` (`key_time`) or
             `last-modified`. Absent: `partition` if there is one, else `last-modified`.
-        key_time: for `key`: regular expression with the groups `year`, `month`, `day` and
-            optionally `hour`, `minute`, `second`, searched in the key (UTC).
+        key_time: for `key`: text with strftime directives, such as `events_%Y%m%d_%H.csv`, or a
+            regular expression with the groups `year`, `month`, `day` and optionally `hour`,
+            `minute`, `second`; searched in the key (UTC). See `contracts.source.key_time`.
     """
 
     model_config = ConfigDict(json_schema_extra=_SOURCE)
@@ -96,8 +122,9 @@ class Source(StrictContract):
     partition: str | None = Field(default=None, json_schema_extra=_WITH_A_DAY)
     suffix: str = ""
     hidden: Literal["skip", "read"] = "skip"
+    exclude: tuple[_ExcludedKeys, ...] | None = Field(default=None, min_length=1, max_length=50)
     time_from: Literal["partition", "key", "last-modified"] | None = None
-    key_time: str | None = Field(default=None, json_schema_extra=_WITH_GROUPS)
+    key_time: str | None = Field(default=None, json_schema_extra=_OF_A_KEY)
 
     @field_validator("prefix")
     @classmethod
@@ -126,18 +153,11 @@ class Source(StrictContract):
             raise PydanticCustomError("time_from", "timeFrom: key and keyTime go together")
         if self.key_time is not None:
             try:
-                groups = re.compile(self.key_time).groupindex
-            except re.error as error:
+                KeyTime.of(self.key_time)
+            except ValueError as error:
                 raise PydanticCustomError(
-                    "key_time", "keyTime is not a regular expression: {why}", {"why": str(error)}
+                    "key_time", "keyTime {why}", {"why": str(error)}
                 ) from None
-            missing = {"year", "month", "day"} - set(groups)
-            if missing:
-                raise PydanticCustomError(
-                    "key_time",
-                    "keyTime lacks the named groups {missing}",
-                    {"missing": ", ".join(sorted(missing))},
-                )
         return self
 
     def hides(self, key: str) -> bool:
@@ -149,6 +169,17 @@ class Source(StrictContract):
             for part in key[len(self.prefix) :].split("/")
             if part
         )
+
+    def excludes(self, key: str) -> bool:
+        """Whether the object of this key is left out by `exclude`; keys elsewhere never are.
+
+        A pattern is matched without going back before its last `*` (`fnmatch.translate` makes
+        atomic groups), so in time linear in the key.
+        """
+        if not self.exclude or not key.startswith(self.prefix):
+            return False
+        below = key[len(self.prefix) :]
+        return any(fnmatchcase(below, pattern) for pattern in self.exclude)
 
     @property
     def effective_time_from(self) -> str:

@@ -94,7 +94,8 @@ class _Check:
         for index, column in enumerate(self._dataset.columns):
             place: Place = ("columns", index)
             values = [("minimum", column.minimum), ("maximum", column.maximum)]
-            values += [("allowed", value) for value in column.allowed or ()]
+            for value in bound.values_not_of(column.allowed or (), column.type):
+                self.add((*place, "allowed"), f"is not of type {column.type}", value)
             right = [self._value(bound, place, column, *value) for value in values]
             if None not in (column.minimum, column.maximum) and all(right):
                 try:

@@ -172,7 +172,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, int):
+                str(value)  # in base 16 or 60 a number may have more digits than Python writes
+            return value
         except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
             kind = node.tag.rpartition(":")[2]
             problem = f"{_printable(str(node.value))[:100]!r} cannot be read as !!{kind}"

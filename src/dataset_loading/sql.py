@@ -4,14 +4,15 @@ A contract's checks and a request's query are single boolean expressions over th
 transform is one query over the relation `valid` and the contract's lookups. Both are parsed by
 sqlglot, which tells what they contain, and then bound by DuckDB to empty relations, which tells
 their types and all that only the engine knows. The engine has no way to files or the network, here
-as in the steps. What a repeat might answer otherwise (the time, chance) is refused.
+as in the steps. What a repeat might compute otherwise (the time, chance) is refused, by the
+engine's own catalogue (dataset_loading.catalogue).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,6 +23,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
+from dataset_loading import catalogue
 from reading_rules.header import folded
 from tabular.sql import column_type, sql_identifier, sql_literal
 from tabular.workspace import connect
@@ -36,18 +38,6 @@ _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "256MiB",
 }
-# What reaches beyond the rows: files, other relations by name, the engine's own state.
-_FORBIDDEN: Final = re.compile(
-    r"^(read_.*|.*_scan|glob|sniff_csv|parquet_.*|query|query_table|getenv|getvariable"
-    r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret|write_log|sleep_ms)$"
-)
-# What answers otherwise when a step is repeated.
-_CHANGING: Final = re.compile(
-    r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
-    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid"
-    r"|current_(query|connection|transaction|user|database|role|catalog|schema|version).*"
-    r"|session_user|user|version|reservoir_quantile)$"
-)
 _UNKNOWN_COLUMN: Final = re.compile(
     r'(?:Referenced column|column named|Column) "([^"]+)"(?: not found| in \w+ list not found'
     r"| does not exist|$)",
@@ -88,7 +78,9 @@ class Binder:
             raise SqlError("must be one boolean expression, not a statement")
         for node in tree.find_all(*_NOT_IN_EXPRESSIONS):
             raise SqlError(f"must use the row's columns only, not {_shown(node)}")
-        _refuse_functions(tree)
+        calls = self._refuse_calls(f"SELECT ({sql}\n)")
+        if any(node.get("class") == "STAR" for node in catalogue.nodes_of(calls)):
+            raise SqlError("must use the row's columns only, not COLUMNS")
         self._check_columns(tree)
         # The line break ends what sqlglot might have taken for harmless at the end of the text.
         # A WHERE refuses aggregates and window functions; a SELECT tells the type.
@@ -108,7 +100,7 @@ class Binder:
             tree = _parsed(transform, comments=True)
             if not isinstance(tree, exp.Query):
                 raise SqlError(f"must be one SELECT over {RELATION}")
-            _refuse_functions(tree)
+            self._refuse_calls(transform)
             if tree.find(exp.TableSample):
                 raise SqlError("must not take samples: a repeat of the run would take other rows")
             self._refuse_other_relations(tree)
@@ -130,6 +122,16 @@ class Binder:
         kind = column_type(contract_type)
         self._run(f"SELECT CAST({sql_literal(value)} AS {kind})")
 
+    def values_not_of(self, values: Sequence[str], contract_type: str) -> list[str]:
+        """Those of the values that cannot be read as the type, in one statement however many."""
+        kind = column_type(contract_type)
+        wrong = self._run(
+            "SELECT value FROM (SELECT unnest(?::VARCHAR[]) AS value)"
+            f" WHERE TRY_CAST(value AS {kind}) IS NULL",
+            [list(values)],
+        )
+        return [str(value) for (value,) in wrong]
+
     def check_range(self, minimum: object, maximum: object, contract_type: str) -> None:
         """Two values of the type, the first not above the second.
 
@@ -149,6 +151,19 @@ class Binder:
             SqlError: it is none.
         """
         self._run(f"SELECT regexp_full_match('', {sql_literal(pattern)})")
+
+    def _refuse_calls(self, query: str) -> catalogue.Node:
+        """The query's syntax tree, if all that it calls computes the same again."""
+        tree = catalogue.syntax_tree(self._connection, query)
+        if isinstance(tree, str):
+            raise SqlError(tree)
+        columns = {
+            name: kind for columns in self._tables.values() for name, kind in columns.items()
+        }
+        found = catalogue.complaint(tree, columns)
+        if found:
+            raise SqlError(found)
+        return tree
 
     def _check_columns(self, tree: exp.Expr) -> None:
         problems = []
@@ -172,9 +187,9 @@ class Binder:
                 allowed = f"{RELATION} only" if len(ours) == 1 else f"{', '.join(ours)} only"
                 raise SqlError(f"must read from {allowed}, not from {_shown(table)}")
 
-    def _run(self, sql: str) -> list[tuple[object, ...]]:
+    def _run(self, sql: str, values: list[object] | None = None) -> list[tuple[object, ...]]:
         try:
-            return self._connection.execute(sql).fetchall()
+            return self._connection.execute(sql, values).fetchall()
         except duckdb.Error as error:
             raise SqlError(self._explained(str(error))) from error
 
@@ -251,6 +266,8 @@ def _parsed(sql: str, *, comments: bool) -> exp.Expr:
     Comments are refused where the text is put inside other SQL: one at its end would take along
     what follows.
     """
+    if "\0" in sql:
+        raise SqlError("must not hold a NUL character")
     try:
         words = sqlglot.tokenize(sql, dialect="duckdb")
         trees = sqlglot.parse(sql, dialect="duckdb")
@@ -269,18 +286,6 @@ def _parsed(sql: str, *, comments: bool) -> exp.Expr:
     if not comments and any(word.comments for word in words):
         raise SqlError("must not hold comments")
     return trees[0]
-
-
-def _refuse_functions(tree: exp.Expr) -> None:
-    for node in tree.find_all(exp.Func):
-        name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-        if _FORBIDDEN.match(name.lower()):
-            raise SqlError(f"function {name.lower()} is not allowed: it reaches beyond the rows")
-        of_now = name.lower() == "age" and len(node.expressions) == 1
-        if _CHANGING.match(name.lower()) or of_now:
-            raise SqlError(
-                f"{_shown(node)} is not allowed: a repeat of the run would get another answer"
-            )
 
 
 def _shown(node: exp.Expr) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from control_fakes import DATASET
 
@@ -91,6 +93,46 @@ class TestQuery:
             InvalidRequest, match="another answer|not allowed|unknown|does not exist"
         ):
             check_query(query, self.CHECKED.dataset)
+
+    @pytest.mark.parametrize(
+        ("query", "complaint"),
+        [
+            ("ordered_on < ago(INTERVAL 1 DAY)", "function ago is not allowed, as it is .*current"),
+            ("ordered_on < pg_conf_load_time()", "pg_conf_load_time is not allowed"),
+            ("pg_catalog.pg_postmaster_start_time() > ordered_on", "time is not allowed"),
+            ("ordered_on < CAST('now' AS TIMESTAMP)", "'now' as a date or time is not allowed"),
+            ("TRY_CAST(' Today' AS DATE) IS NULL", "as a date or time is not allowed"),
+            ("ordered_on < 'now'", "'now' as a date or time is not allowed"),
+            ("ordered_on IN ('tomorrow')", "'tomorrow' as a date or time is not allowed"),
+            ("ordered_on BETWEEN 'yesterday' AND 'today'", "as a date or time is not allowed"),
+            ("COLUMNS('o.*') IS NULL", "must use the row's columns only"),
+            ("COLUMNS(['order_id']) = 1", "must use the row's columns only"),
+            ("country = 'a\0b'", "must not hold a NUL character"),
+            ("pg_sleep(1) IS NULL", "sleep_ms is not allowed"),
+            ("get_block_size('memory') > 1", "beyond the rows"),
+            ("list_aggr([1, 2], 'reservoir_quantile', 0.5) = 1", "reservoir_quantile is not"),
+            ("list_aggr([1, 2], lower('FIRST')) = 1", "must name its aggregate"),
+            ("vector_type(amount) = 'x'", "another result"),
+            ("list_transform([1], lambda x: x + random()) = [1]", "random is not allowed"),
+        ],
+    )
+    def test_calls_are_judged_by_the_engines_catalogue(self, query: str, complaint: str) -> None:
+        assert re.search(complaint, refusal(query, self.CHECKED.dataset) or "passes")
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "country = 'today'",
+            "country IN ('now', 'later')",
+            "date_diff('day', ordered_on, DATE '2026-01-01') > 1",
+            "split_part(country, 'x', 1) = 'y' AND ifnull(amount, 1) > 0",
+            "CASE WHEN amount IS NULL THEN error('no amount') ELSE true END",
+            "list_aggr([1, 2], 'sum') = 3",
+            "regexp_matches(country, '[A-Z]+') AND age(ordered_on, DATE '2020-01-01') IS NULL",
+        ],
+    )
+    def test_what_a_repeat_computes_again_is_taken(self, query: str) -> None:
+        assert refusal(query, self.CHECKED.dataset) is None
 
     @pytest.mark.timeout(20)
     def test_checking_a_query_does_not_compute_it(self) -> None:

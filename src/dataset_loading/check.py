@@ -14,7 +14,8 @@ from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from dataset_loading.file import ContractFile, Place, located, parse_dataset, refusal
-from dataset_loading.sql import Binder, SqlError, binder, unknown
+from dataset_loading.parsing import SqlError
+from dataset_loading.sql import Binder, binder, unknown
 from dataset_loading.sql import problem as sql_problem
 from tabular.sql import contract_type
 
@@ -40,7 +41,7 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
 
     Raises:
         InvalidDataset: with every problem, each with its field and line. Those of the SQL and the
-            targets are told once the file's fields are right.
+            targets are reported once the file's fields are right.
     """
     file = layout.dataset_source_key(name)
     dataset, nodes = parse_dataset(text, file)
@@ -159,9 +160,9 @@ class _Check:
         except SqlError as error:
             self.add(place, str(error), self._dataset.transform)
             return None
-        unread = bound.unread_lookups(self._dataset.transform)
+        unused = bound.unused_lookups(self._dataset.transform)
         for index, lookup in enumerate(self._dataset.lookups):
-            if lookup.name in unread:
+            if lookup.name in unused:
                 self.add(("lookups", index), "the transform does not read it", lookup.name)
         columns: list[tuple[str, str]] = []
         for name, duckdb_type in described:

@@ -43,11 +43,11 @@ class ContractFile:
 
     def known(self, place: Place) -> Place:
         """The place without what pydantic adds (`csv` of a union, say) and the file lacks."""
-        kept: list[str | int] = []
+        found: list[str | int] = []
         for part in place:
-            if len(list(self._nodes((*kept, part)))) == len(kept) + 2:
-                kept.append(part)
-        return tuple(kept)
+            if len(list(self._nodes((*found, part)))) == len(found) + 2:
+                found.append(part)
+        return tuple(found)
 
     def _nodes(self, place: Place) -> Iterator[yaml.Node]:
         node = self._root
@@ -143,7 +143,7 @@ def _surrogates(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def refusal(file: str, problems: Sequence[Problem]) -> InvalidDataset:
-    """The error with every problem; of a hopeless file the first hundred, as it travels far."""
+    """The error with every problem; of many the first hundred, as it travels far."""
     reported = [
         Problem(_printable(one.path), _printable(one.message), one.value and _printable(one.value))
         for one in problems[:PROBLEMS_AT_MOST]
@@ -212,11 +212,11 @@ def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
 
 
 def _problems(errors: Sequence[ErrorDetails], nodes: ContractFile) -> list[Problem]:
-    """One problem a place: a value that fits no member of a union is told of once."""
+    """One problem a place: a value that fits no member of a union is reported once."""
     found: dict[str, Problem] = {}
     for error in errors:
         if error["type"] == "too_short" and error["input"]:
-            continue  # only because its members are wrong, which is told anyway
+            continue  # only because its members are wrong, which is reported anyway
         place = nodes.known(error["loc"])
         missing = error["type"] == "missing"
         if missing:

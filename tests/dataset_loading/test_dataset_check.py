@@ -334,6 +334,20 @@ def test_a_transform_is_judged_by_the_engines_catalogue(transform: str, complain
     assert complaint in reported(broken("a", "a", text))
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "transform",
+    [
+        "SELECT order_id FROM valid LIMIT length(lpad('x', 2000000000, 'y'))",
+        "SELECT order_id FROM valid, range(length(repeat('x', 2000000000)))",
+        "SELECT order_id, strptime(country, repeat('x', 2000000000)) AS d FROM valid",
+    ],
+)
+def test_a_transforms_constants_are_computed_within_bounds(transform: str) -> None:
+    text = re.sub(r"transform: \|\n  .*\n", f"transform: |\n  {transform}\n", DATASET)
+    assert "computes constants that take more than" in reported(broken("a", "a", text))
+
+
 def test_a_transform_may_choose_columns_by_a_pattern() -> None:
     text = DATASET.replace("SELECT order_id, amount,", "SELECT COLUMNS('o.*_id'), amount,")
     assert check_dataset(text, "orders").output_columns[0] == ("order_id", "integer")
@@ -476,7 +490,7 @@ def test_the_pipelines_own_files_are_no_lookup(key: str) -> None:
     assert problem.value == f'"{key}"'
 
 
-def test_of_a_hopeless_file_the_first_hundred_problems_are_reported() -> None:
+def test_of_a_file_full_of_problems_the_first_hundred_problems_are_reported() -> None:
     columns = "columns:\n" + "".join(f"  - {{name: c{n}, type: x}}\n" for n in range(300))
 
     error = broken("columns:\n", columns)

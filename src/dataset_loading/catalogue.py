@@ -19,6 +19,7 @@ from tabular.workspace import connect
 # Called consistent, although they depend on the time, on chance or on the engine.
 _CHANGING: Final = frozenset(
     {"reservoir_quantile", "version", "user", "session_user", "current_catalog"}
+    | {"current_localtime", "current_localtimestamp", "current_user", "current_role"}
 )
 _BEYOND: Final = frozenset({"getenv", "json_serialize_plan", "parse_duckdb_log_message"})
 # Called volatile only so that the engine does not compute it ahead of time.

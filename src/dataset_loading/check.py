@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from contracts import layout
 from contracts.columns import source_names
@@ -19,6 +20,7 @@ from dataset_loading.sql import Binder, binder, unknown
 from dataset_loading.sql import problem as sql_problem
 from tabular.sql import contract_type
 
+RULES_AT_MOST: Final = 1_000
 OutputColumns = tuple[tuple[str, str], ...]
 
 
@@ -146,7 +148,12 @@ class _Check:
             self.add(place, message, fresh.column)
 
     def rules(self, bound: Binder) -> None:
-        for index, rule in enumerate(self._dataset.rules):
+        rules = self._dataset.rules
+        if len(rules) > RULES_AT_MOST:
+            self.add(
+                ("rules",), f"has {len(rules):,} rules; a contract has at most {RULES_AT_MOST:,}"
+            )
+        for index, rule in enumerate(rules[:RULES_AT_MOST]):
             try:
                 bound.check_expression(rule.check)
             except SqlError as error:

@@ -23,10 +23,9 @@ CPU_SECONDS: Final = 5  # of all statements of one contract together
 MEGABYTES: Final = 768  # of address space, some 300 of which are the engine's code
 _WALL_SECONDS: Final = 50  # below the function's timeout; only where the machine is busy
 _CONTAINERS: Final = frozenset({"list_value", "struct_pack", "row"})
-EXCEEDED: Final = (
-    f"computes constants that take more than {CPU_SECONDS} seconds or {MEGABYTES} MB; write their"
-    " result instead, or smaller ones"
-)
+_MORE: Final = f"more than {CPU_SECONDS} seconds or {MEGABYTES} MB"
+EXCEEDED: Final = f"computes constants that take {_MORE}; write their result, or smaller ones"
+TOO_LARGE: Final = f"takes {_MORE} to check; name the columns instead of *, or use fewer relations"
 
 
 class BoundExceeded(Exception):
@@ -59,6 +58,12 @@ def constant_calls(tree: Node) -> list[Node]:
         elif isinstance(part, list):
             waiting += part
     return found
+
+
+def multiplies_columns(tree: Node) -> bool:
+    """Whether the SQL may have far more columns than its relations, as `SELECT *, *` has."""
+    kinds = [node.get("type") for node in nodes_of(tree)]
+    return kinds.count("STAR") > 1 or ("STAR" in kinds and kinds.count("BASE_TABLE") > 2)
 
 
 def _is_constant(node: Node, lambdas: set[str]) -> bool:

@@ -23,10 +23,12 @@ from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
 from dataset_loading import catalogue
 from dataset_loading.constants import (
+    TOO_LARGE,
     BoundExceeded,
     ConstantsEngine,
     EngineError,
     constant_calls,
+    multiplies_columns,
 )
 from dataset_loading.parsing import SqlError, cut, parsed, shown
 from reading_rules.header import folded
@@ -35,6 +37,7 @@ from tabular.workspace import connect
 
 RELATION: Final = VALID_RELATION
 NAMES_SHOWN: Final = 20
+COLUMNS_AT_MOST: Final = 1_600  # of a table (Amazon Redshift, CREATE TABLE)
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -110,6 +113,8 @@ class Binder:
                 raise SqlError("must not take samples: a repeat of the run would take other rows")
             self._refuse_other_relations(tree)
         rows = run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
+        if len(rows) > COLUMNS_AT_MOST:
+            raise SqlError(f"has {len(rows):,} columns; a result has at most {COLUMNS_AT_MOST:,}")
         return [(str(row[0]), str(row[1])) for row in rows]
 
     def unused_lookups(self, transform: str | None) -> list[str]:
@@ -200,13 +205,13 @@ class Binder:
                 self._constants.compute(call)
         except BoundExceeded as error:
             raise SqlError(str(error)) from error
-        return self._run_bounded if calls else self._run
+        return self._run_bounded if calls or multiplies_columns(tree) else self._run
 
     def _run_bounded(self, sql: str) -> list[tuple[object, ...]]:
         try:
             return self._constants.run(sql)
         except BoundExceeded as error:
-            raise SqlError(str(error)) from error
+            raise SqlError(TOO_LARGE) from error
         except EngineError as error:
             raise SqlError(self._explained(str(error))) from error
 

@@ -348,6 +348,35 @@ def test_a_transforms_constants_are_computed_within_bounds(transform: str) -> No
     assert "computes constants that take more than" in reported(broken("a", "a", text))
 
 
+def test_a_contract_has_a_bounded_number_of_rules() -> None:
+    more = "".join(f"  - {{name: r{n}, check: amount > {n}}}\n" for n in range(1_000))
+
+    (problem,) = broken("rules:\n", f"rules:\n{more}").problems
+
+    assert problem.path == "rules (line 12)"
+    assert problem.message == "has 1,001 rules; a contract has at most 1,000"
+
+
+def doubled(times: int) -> str:
+    """A transform whose result has each column so many times doubled."""
+    ctes = "".join(f", a{n} AS (SELECT *, * FROM a{n - 1})" for n in range(1, times + 1))
+    return f"WITH a0 AS (FROM valid){ctes} FROM a{times}"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("transform", "complaint"),
+    [
+        (doubled(12), "has 16,384 columns; a result has at most 1,600"),
+        (doubled(30), "takes more than 5 seconds or 768 MB to check"),
+    ],
+    ids=["wide", "without end"],
+)
+def test_a_result_has_a_bounded_number_of_columns(transform: str, complaint: str) -> None:
+    text = re.sub(r"transform: \|\n  .*\n", f"transform: |\n  {transform}\n", DATASET)
+    assert complaint in reported(broken("a", "a", text))
+
+
 def test_a_transform_may_choose_columns_by_a_pattern() -> None:
     text = DATASET.replace("SELECT order_id, amount,", "SELECT COLUMNS('o.*_id'), amount,")
     assert check_dataset(text, "orders").output_columns[0] == ("order_id", "integer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import duckdb
 import pytest
 from control_fakes import DATASET
 
@@ -108,6 +109,8 @@ class TestQuery:
             ("COLUMNS('o.*') IS NULL", "must use the row's columns only"),
             ("COLUMNS(['order_id']) = 1", "must use the row's columns only"),
             ("country = 'a\0b'", "must not hold a NUL character"),
+            ("current_localtimestamp() > ordered_on", "current_localtimestamp is not allowed"),
+            ("current_localtime() IS NULL", "current_localtime is not allowed"),
             ("pg_sleep(1) IS NULL", "sleep_ms is not allowed"),
             ("get_block_size('memory') > 1", "beyond the rows"),
             ("list_aggr([1, 2], 'reservoir_quantile', 0.5) = 1", "reservoir_quantile is not"),
@@ -118,6 +121,19 @@ class TestQuery:
     )
     def test_calls_are_judged_by_the_engines_catalogue(self, query: str, complaint: str) -> None:
         assert re.search(complaint, refusal(query, self.CHECKED.dataset) or "passes")
+
+    def test_no_function_makes_a_time_out_of_nothing(self) -> None:
+        """Where the catalogue calls a clock consistent, `dataset_loading.catalogue` names it."""
+        with duckdb.connect() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type ="
+                " 'scalar' AND len(parameters) = 0 AND return_type SIMILAR TO 'TIME.*|DATE'"
+            ).fetchall()
+        clocks = {name for (name,) in rows}
+        dataset = self.CHECKED.dataset
+
+        assert {"now", "today", "current_localtimestamp"} <= clocks
+        assert {name for name in clocks if refusal(f"{name}() IS NULL", dataset) is None} == set()
 
     @pytest.mark.parametrize(
         "query",

@@ -8,16 +8,19 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from contracts import layout
 from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from dataset_loading.file import ContractFile, Place, located, parse_dataset, refusal
-from dataset_loading.sql import Binder, SqlError, binder, unknown
+from dataset_loading.parsing import SqlError
+from dataset_loading.sql import Binder, binder, unknown
 from dataset_loading.sql import problem as sql_problem
 from tabular.sql import contract_type
 
+RULES_AT_MOST: Final = 1_000
 OutputColumns = tuple[tuple[str, str], ...]
 
 
@@ -94,7 +97,8 @@ class _Check:
         for index, column in enumerate(self._dataset.columns):
             place: Place = ("columns", index)
             values = [("minimum", column.minimum), ("maximum", column.maximum)]
-            values += [("allowed", value) for value in column.allowed or ()]
+            for value in bound.values_not_of(column.allowed or (), column.type):
+                self.add((*place, "allowed"), f"is not of type {column.type}", value)
             right = [self._value(bound, place, column, *value) for value in values]
             if None not in (column.minimum, column.maximum) and all(right):
                 try:
@@ -144,7 +148,12 @@ class _Check:
             self.add(place, message, fresh.column)
 
     def rules(self, bound: Binder) -> None:
-        for index, rule in enumerate(self._dataset.rules):
+        rules = self._dataset.rules
+        if len(rules) > RULES_AT_MOST:
+            self.add(
+                ("rules",), f"has {len(rules):,} rules; a contract has at most {RULES_AT_MOST:,}"
+            )
+        for index, rule in enumerate(rules[:RULES_AT_MOST]):
             try:
                 bound.check_expression(rule.check)
             except SqlError as error:

@@ -43,11 +43,11 @@ class ContractFile:
 
     def known(self, place: Place) -> Place:
         """The place without what pydantic adds (`csv` of a union, say) and the file lacks."""
-        known: list[str | int] = []
+        found: list[str | int] = []
         for part in place:
-            if len(list(self._nodes((*known, part)))) == len(known) + 2:
-                known.append(part)
-        return tuple(known)
+            if len(list(self._nodes((*found, part)))) == len(found) + 2:
+                found.append(part)
+        return tuple(found)
 
     def _nodes(self, place: Place) -> Iterator[yaml.Node]:
         node = self._root
@@ -172,7 +172,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, int):
+                str(value)  # in base 16 or 60 a number may have more digits than Python writes
+            return value
         except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
             kind = node.tag.rpartition(":")[2]
             problem = f"{_printable(str(node.value))[:100]!r} cannot be read as !!{kind}"

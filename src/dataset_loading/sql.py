@@ -4,30 +4,40 @@ A contract's checks and a request's query are single boolean expressions over th
 transform is one query over the relation `valid` and the contract's lookups. Both are parsed by
 sqlglot, which shows what they contain, and then bound by DuckDB to empty relations, which gives
 their types and finds what only the engine knows. The engine cannot reach files or the network, here
-as in the steps. What could change when a step is repeated (the time, chance) is refused.
+as in the steps. What could change when a step is repeated (the time, chance) is refused, by
+the engine's own catalogue (dataset_loading.catalogue).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import duckdb
-import sqlglot
-from sqlglot import TokenType, exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot import exp
 
 from contracts.dataset import VALID_RELATION
 from contracts.errors import Problem
+from dataset_loading import catalogue
+from dataset_loading.constants import (
+    TOO_LARGE,
+    BoundExceeded,
+    ConstantsEngine,
+    EngineError,
+    constant_calls,
+    multiplies_columns,
+)
+from dataset_loading.parsing import SqlError, cut, parsed, shown
 from reading_rules.header import folded
 from tabular.sql import column_type, sql_identifier, sql_literal
 from tabular.workspace import connect
 
 RELATION: Final = VALID_RELATION
 NAMES_SHOWN: Final = 20
+COLUMNS_AT_MOST: Final = 1_600  # of a table (Amazon Redshift, CREATE TABLE)
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -36,18 +46,6 @@ _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "256MiB",
 }
-# What reaches beyond the rows: files, other relations by name, the engine's own state.
-_FORBIDDEN: Final = re.compile(
-    r"^(read_.*|.*_scan|glob|sniff_csv|parquet_.*|query|query_table|getenv|getvariable"
-    r"|current_setting|nextval|currval|pragma_.*|duckdb_.*|which_secret|write_log|sleep_ms)$"
-)
-# Functions whose results may change when a step is repeated.
-_CHANGING: Final = re.compile(
-    r"^(now|today|current_(date|time|timestamp).*|local_?time(stamp)?|get_current_.*"
-    r"|transaction_timestamp|txid_current|rand|random|setseed|uuid.*|gen_random_uuid"
-    r"|current_(query|connection|transaction|user|database|role|catalog|schema|version).*"
-    r"|session_user|user|version|reservoir_quantile)$"
-)
 _UNKNOWN_COLUMN: Final = re.compile(
     r'(?:Referenced column|column named|Column) "([^"]+)"(?: not found| in \w+ list not found'
     r"| does not exist|$)",
@@ -61,10 +59,6 @@ _NOT_IN_EXPRESSIONS: Final = (exp.Query, exp.Exists, exp.Star, exp.Placeholder, 
 Columns = Mapping[str, str]  # contract types by name
 
 
-class SqlError(Exception):
-    """The SQL cannot be used; the message says why, for the person who wrote it."""
-
-
 class Binder:
     """An empty DuckDB database with the contract's columns in `valid`, and its empty lookups."""
 
@@ -73,7 +67,9 @@ class Binder:
         connection: duckdb.DuckDBPyConnection,
         tables: Mapping[str, Columns],
         sources: Mapping[str, str],
+        constants: ConstantsEngine,
     ) -> None:
+        self._constants = constants
         self._connection, self._tables = connection, tables
         self._columns, self._sources = tables[RELATION], sources
 
@@ -83,17 +79,20 @@ class Binder:
         Raises:
             SqlError: it is not.
         """
-        tree = _parsed(sql, comments=False)
+        tree = parsed(sql, comments=False)
         if not isinstance(tree, exp.Condition):
             raise SqlError("must be one boolean expression, not a statement")
         for node in tree.find_all(*_NOT_IN_EXPRESSIONS):
-            raise SqlError(f"must use the row's columns only, not {_shown(node)}")
-        _refuse_functions(tree)
+            raise SqlError(f"must use the row's columns only, not {shown(node)}")
+        calls = self._refuse_calls(f"SELECT ({sql}\n)")
+        if any(node.get("class") == "STAR" for node in catalogue.nodes_of(calls)):
+            raise SqlError("must use the row's columns only, not COLUMNS")
         self._check_columns(tree)
         # The line break ends what sqlglot might have taken for harmless at the end of the text.
-        # A WHERE refuses aggregates and window functions; a SELECT gives the type.
-        self._run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")
-        found = self._run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]
+        # A WHERE refuses aggregates and window functions; a SELECT says the type.
+        run = self._runner(calls)
+        run(f"DESCRIBE SELECT 1 FROM {RELATION} WHERE ({sql}\n)")
+        found = run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]
         if found != "BOOLEAN":
             raise SqlError(f"must be true or false, but is of type {found}")
 
@@ -104,20 +103,23 @@ class Binder:
             SqlError: not one query over `valid` and the lookups, or its result could change
                 when it is repeated.
         """
+        run: Callable[[str], list[tuple[object, ...]]] = self._run
         if transform is not None:
-            tree = _parsed(transform, comments=True)
+            tree = parsed(transform, comments=True)
             if not isinstance(tree, exp.Query):
                 raise SqlError(f"must be one SELECT over {RELATION}")
-            _refuse_functions(tree)
+            run = self._runner(self._refuse_calls(transform))
             if tree.find(exp.TableSample):
                 raise SqlError("must not take samples: a repeat of the run would take other rows")
             self._refuse_other_relations(tree)
-        rows = self._run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
+        rows = run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
+        if len(rows) > COLUMNS_AT_MOST:
+            raise SqlError(f"has {len(rows):,} columns; a result has at most {COLUMNS_AT_MOST:,}")
         return [(str(row[0]), str(row[1])) for row in rows]
 
     def unused_lookups(self, transform: str | None) -> list[str]:
         """The lookups that a transform, itself right, does not read."""
-        tree = _parsed(transform, comments=True) if transform else exp.Select()
+        tree = parsed(transform, comments=True) if transform else exp.Select()
         read = {table.name.lower() for table in tree.find_all(exp.Table)}
         return [name for name in self._tables if name != RELATION and name not in read]
 
@@ -129,6 +131,16 @@ class Binder:
         """
         kind = column_type(contract_type)
         self._run(f"SELECT CAST({sql_literal(value)} AS {kind})")
+
+    def values_not_of(self, values: Sequence[str], contract_type: str) -> list[str]:
+        """Those of the values that cannot be read as the type, in one statement however many."""
+        kind = column_type(contract_type)
+        wrong = self._run(
+            "SELECT value FROM (SELECT unnest(?::VARCHAR[]) AS value)"
+            f" WHERE TRY_CAST(value AS {kind}) IS NULL",
+            [list(values)],
+        )
+        return [str(value) for (value,) in wrong]
 
     def check_range(self, minimum: object, maximum: object, contract_type: str) -> None:
         """Two values of the type, the first not above the second.
@@ -150,11 +162,24 @@ class Binder:
         """
         self._run(f"SELECT regexp_full_match('', {sql_literal(pattern)})")
 
+    def _refuse_calls(self, query: str) -> catalogue.Node:
+        """The query's syntax tree, if all that it calls computes the same again."""
+        tree = catalogue.syntax_tree(self._connection, query)
+        if isinstance(tree, str):
+            raise SqlError(tree)
+        columns = {
+            name: kind for columns in self._tables.values() for name, kind in columns.items()
+        }
+        found = catalogue.complaint(tree, columns)
+        if found:
+            raise SqlError(found)
+        return tree
+
     def _check_columns(self, tree: exp.Expr) -> None:
         problems = []
         for column in tree.find_all(exp.Column):
             if column.table:
-                problems.append(f"write columns by their bare names, not {_shown(column)}")
+                problems.append(f"write columns by their bare names, not {shown(column)}")
             elif column.name.lower() not in self._columns:
                 hint = "; text goes in single quotes" if column.this.quoted else ""
                 reported = unknown("column", column.name, self._columns, self._sources)
@@ -170,11 +195,29 @@ class Binder:
                 continue
             if table.db or table.name.lower() not in known:
                 allowed = f"{RELATION} only" if len(ours) == 1 else f"{', '.join(ours)} only"
-                raise SqlError(f"must read from {allowed}, not from {_shown(table)}")
+                raise SqlError(f"must read from {allowed}, not from {shown(table)}")
 
-    def _run(self, sql: str) -> list[tuple[object, ...]]:
+    def _runner(self, tree: catalogue.Node) -> Callable[[str], list[tuple[object, ...]]]:
+        """What binds the SQL of this tree: a process of its own where that computes constants."""
+        calls = constant_calls(tree)
         try:
-            return self._connection.execute(sql).fetchall()
+            for call in calls:
+                self._constants.compute(call)
+        except BoundExceeded as error:
+            raise SqlError(str(error)) from error
+        return self._run_bounded if calls or multiplies_columns(tree) else self._run
+
+    def _run_bounded(self, sql: str) -> list[tuple[object, ...]]:
+        try:
+            return self._constants.run(sql)
+        except BoundExceeded as error:
+            raise SqlError(TOO_LARGE) from error
+        except EngineError as error:
+            raise SqlError(self._explained(str(error))) from error
+
+    def _run(self, sql: str, values: list[object] | None = None) -> list[tuple[object, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
         except duckdb.Error as error:
             raise SqlError(self._explained(str(error))) from error
 
@@ -205,18 +248,28 @@ def binder(
         sources: what columns are called in the file, by their own names; for messages.
     """
     tables = {RELATION: columns, **(lookups or {})}
+    statements = list(_setup(tables))
+    constants = ConstantsEngine(_SEALED, statements)
     connection = connect(config=_SEALED)
     try:
-        connection.execute("SET TimeZone = 'UTC'")
-        for table, held in tables.items():
-            definitions = ", ".join(
-                f"{sql_identifier(name)} {column_type(kind)}" for name, kind in held.items()
-            )
-            connection.execute(f"CREATE TABLE {sql_identifier(table)} ({definitions})")
-        connection.execute("SET lock_configuration = true")
-        yield Binder(connection, tables, sources or {})
+        for statement in statements:
+            connection.execute(statement)
+        yield Binder(connection, tables, sources or {}, constants)
     finally:
+        constants.close()
         connection.close()
+
+
+def _setup(tables: Mapping[str, Columns]) -> Iterator[str]:
+    yield "SET TimeZone = 'UTC'"
+    for table, columns in tables.items():
+        definitions = ", ".join(
+            f"{sql_identifier(name)} {column_type(kind)}" for name, kind in columns.items()
+        )
+        yield f"CREATE TABLE {sql_identifier(table)} ({definitions})"
+    # What is computed from other relations' constants is a matter of runs, not of the check.
+    yield "PRAGMA disable_optimizer"
+    yield "SET lock_configuration = true"
 
 
 def unknown(
@@ -242,50 +295,4 @@ def unknown(
 
 
 def problem(path: str, error: SqlError, sql: object) -> Problem:
-    return Problem(path, str(error), _cut(str(sql)))
-
-
-def _parsed(sql: str, *, comments: bool) -> exp.Expr:
-    """The only statement or expression of the text.
-
-    Comments are refused where the text is put inside other SQL: one at its end would take along
-    what follows.
-    """
-    try:
-        words = sqlglot.tokenize(sql, dialect="duckdb")
-        trees = sqlglot.parse(sql, dialect="duckdb")
-    except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        where = f" at line {first.get('line')}, column {first.get('col')}"
-        raise SqlError(f"is not SQL: {first.get('description', error)}{where}") from error
-    except TokenError as error:
-        raise SqlError(f"is not SQL: {error}") from error
-    except RecursionError as error:
-        raise SqlError("is nested too deeply") from error
-    if len(trees) != 1 or any(word.token_type is TokenType.SEMICOLON for word in words):
-        raise SqlError("must be a single expression or query, without semicolons")
-    if trees[0] is None:
-        raise SqlError("is empty")
-    if not comments and any(word.comments for word in words):
-        raise SqlError("must not hold comments")
-    return trees[0]
-
-
-def _refuse_functions(tree: exp.Expr) -> None:
-    for node in tree.find_all(exp.Func):
-        name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-        if _FORBIDDEN.match(name.lower()):
-            raise SqlError(f"function {name.lower()} is not allowed: it reaches beyond the rows")
-        of_now = name.lower() == "age" and len(node.expressions) == 1
-        if _CHANGING.match(name.lower()) or of_now:
-            raise SqlError(
-                f"{_shown(node)} is not allowed: its result could change when the run is repeated"
-            )
-
-
-def _shown(node: exp.Expr) -> str:
-    return _cut(node.sql(dialect="duckdb"))
-
-
-def _cut(value: str) -> str:
-    return value if len(value) <= 200 else value[:200] + "…"
+    return Problem(path, str(error), cut(str(sql)))

@@ -142,7 +142,7 @@ limits:
         (
             "check: amount > 0",
             "check: age(ordered_on) > INTERVAL 1 DAY",
-            "is not allowed: its result",
+            "is not allowed: a repeat",
         ),
         ("minimum: 0", "minimum: 10, maximum: 9.5", "columns[1].minimum (line 8): is larger than"),
         ("allowed: [DE, AT]", "allowed: []", "columns[2].allowed"),

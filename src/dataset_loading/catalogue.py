@@ -51,6 +51,8 @@ def syntax_tree(connection: duckdb.DuckDBPyConnection, query: str) -> Node | str
         tree: Node = json.loads(row[0]) if row else {}
     except RecursionError:
         return "is nested too deeply"
+    if tree.get("error_type") == "not implemented":  # its columns would be those of the rows
+        return "must be one SELECT; a PIVOT in it names its values: PIVOT … ON … IN (…)"
     if tree.get("error"):
         return f"cannot be read: {tree.get('error_message')}"
     return tree

@@ -325,6 +325,7 @@ def test_allowed_values_are_data_however_many() -> None:
         ('SELECT order_id, "current_date" AS d FROM valid', "current_date is not allowed"),
         ("SELECT order_id FROM valid, pg_timezone_names()", "reaches beyond the rows"),
         ("SELECT order_id FROM valid, (SUMMARIZE valid)", "SUMMARIZE"),
+        ("FROM (PIVOT valid ON country USING sum(amount))", "a PIVOT in it names its values"),
         ("SELECT order_id FROM valid LIMIT random()", "random is not allowed"),
         ("SELECT order_id FROM valid WHERE pg_sleep(1) IS NULL", "sleep_ms is not allowed"),
     ],
@@ -548,6 +549,8 @@ def test_values_that_yaml_would_bend_stay_text() -> None:
         "WITH large AS (SELECT * FROM valid WHERE amount > 5) SELECT * FROM large",
         "SELECT order_id, max(amount) AS a FROM valid GROUP BY 1 UNION ALL SELECT 1, 2.5",
         "SELECT order_id, n FROM valid, range(3) AS numbers(n)",
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3)"
+        " SELECT order_id, n FROM valid, t",
         "SELECT DISTINCT ON (order_id) * FROM valid ORDER BY ordered_on DESC",
     ],
 )

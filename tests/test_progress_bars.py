@@ -15,6 +15,7 @@ OPENED_IN = [
     "jobs/clean_csv.py",
     "jobs/src/clean_csv_job/main.py",
     "local/local_cloud/redshift/database.py",
+    "src/dataset_loading/constants_process.py",
     "src/tabular/workspace.py",
 ]
 # DuckDB's setting is on where the main module has no file, as here.

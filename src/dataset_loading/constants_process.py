@@ -23,6 +23,7 @@ def main() -> None:
     import duckdb
 
     connection = duckdb.connect(config=setup["config"])
+    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     for statement in setup["statements"]:
         connection.execute(statement)
     for line in sys.stdin:

@@ -80,8 +80,10 @@ class Batch:
                 self._reject(record, f"the message cannot be read: {error!r}", None)
                 continue
             if request is None:
-                asked = {"why": NOTHING_ASKED, "message_id": record.message_id}
-                self.context.logger.info("nothing to start", extra=asked)
+                self.context.logger.info(
+                    "nothing to start",
+                    extra={"why": NOTHING_ASKED, "message_id": record.message_id},
+                )
                 continue
             run = record.message_id if request.id_is_drawn else request.canonical()
             if run in seen:

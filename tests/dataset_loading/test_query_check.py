@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-import duckdb
 import pytest
 from control_fakes import DATASET
 
 from contracts.dataset import Dataset
 from contracts.errors import InvalidRequest
 from dataset_loading.check import check_dataset, check_query
+from tabular.workspace import connect
 
 
 def refusal(query: str, dataset: Dataset) -> str | None:
@@ -124,7 +124,7 @@ class TestQuery:
 
     def test_no_function_makes_a_time_out_of_nothing(self) -> None:
         """Where the catalogue calls a clock consistent, `dataset_loading.catalogue` names it."""
-        with duckdb.connect() as connection:
+        with connect() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type ="
                 " 'scalar' AND len(parameters) = 0 AND return_type SIMILAR TO 'TIME.*|DATE'"

@@ -38,6 +38,8 @@ _SETTINGS: Final = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "2",
 }
+# Jobs on sample data last seconds: better code than the first compiler's never pays here.
+_SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _NO_PYSPARK: Final = (
     "PySpark is not installed in the environment of the local cloud: install the project with its "
     "extra `spark`"
@@ -135,6 +137,7 @@ def spark_environment(directory: Path, options: Sequence[tuple[str, str]] = ()) 
         "PYSPARK_SUBMIT_ARGS": shlex.join([*words, "pyspark-shell"]),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_SUBMIT_OPTS": _SHORT_LIVED,
     }
 
 

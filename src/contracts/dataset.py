@@ -24,6 +24,7 @@ from contracts.columns import (
 from contracts.job_step import JobStep
 from contracts.run_request import DATASET_NAME_PATTERN
 from contracts.source import (
+    FROZEN,
     OWN_PREFIXES,
     OWN_PREFIXES_WHY,
     Compression,
@@ -261,6 +262,15 @@ class DatasetSnapshot(Contract):
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
     input_url: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Parse what `to_json` made; a contract that an earlier release accepted is not refused.
+
+        Raises:
+            pydantic.ValidationError: a required field is missing or has the wrong type.
+        """
+        return cls.model_validate(value, context=FROZEN)
 
 
 def _refuse_doubles(*kinds: tuple[str, list[str]]) -> None:

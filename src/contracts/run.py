@@ -298,5 +298,4 @@ def seconds_between(started_at: str | None, ended_at: str | None) -> float | Non
     """None where one of the two is not known."""
     if started_at is None or ended_at is None:
         return None
-    passed = parse_timestamp(ended_at) - parse_timestamp(started_at)
-    return round(passed.total_seconds(), 3)
+    return round((parse_timestamp(ended_at) - parse_timestamp(started_at)).total_seconds(), 3)

@@ -240,9 +240,7 @@ class Pipeline:
                 run_attempt=claim.run_attempt,
                 result=result,
             )
-        except (
-            StageFailed
-        ) as failed:  # the ledger has the outcome; a lost notification does not change it
+        except StageFailed as failed:  # a lost notification does not change the outcome
             self.context.logger.error(
                 "notification not sent",
                 extra={"run_id": request.run_id, "event": event, "error": str(failed)},

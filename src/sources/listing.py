@@ -138,7 +138,7 @@ def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
     if source.effective_time_from == "last-modified":
         return lambda _key, modified: start <= modified < end
     if source.effective_time_from == "key":
-        pattern = KeyTime.of(source.key_time or "")
+        pattern = KeyTime.of(source.key_time or "", frozen=True)
         return lambda key, _modified: (
             (instant := key_instant(pattern, key)) is not None and start <= instant < end
         )

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from contracts.dataset import Source
+from contracts.dataset import Dataset, DatasetSnapshot, Source
 from contracts.source.key_time import KeyTime
 from contracts.source.linear_pattern import LinearPattern, NotLinear
 
+TARGETS = {"dynamodb": {"key": ["id"]}}
 DATE = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
 
 
@@ -139,6 +141,21 @@ def test_what_names_no_time_is_refused_with_the_reason(text: str, why: str) -> N
 def test_a_refusal_is_of_its_own_kind() -> None:
     with pytest.raises(NotLinear):
         LinearPattern(r"(a)\1*")
+
+
+def test_a_contract_that_an_earlier_release_accepted_is_read_and_matched_as_before() -> None:
+    text = rf"([a-z])_{DATE}(?:_\1)*"
+    source = {"prefix": "in/", "timeFrom": "key", "keyTime": text}
+    dataset = {"name": "a", "source": source, "columns": [{"name": "id"}], "targets": TARGETS}
+    with pytest.raises(ValidationError, match="a backreference"):
+        Dataset.from_json(dataset)
+    frozen = {"version": "0123456789ab", "index": "a", "runId": "r", "outputColumns": []}
+    frozen |= {"runStartedAt": "2026-11-01T00:00:00Z", "dataset": dataset}
+
+    key_time = DatasetSnapshot.from_json(frozen).dataset.source.key_time
+
+    found = KeyTime.of(key_time or "", frozen=True).instant("in/x_20261101_x.csv")
+    assert found == datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_times_in_keys_are_of_utc() -> None:

@@ -1,6 +1,7 @@
 """The parts of a contract about its objects: where they lie, how they are written, their times."""
 
 from contracts.source.fields import (
+    FROZEN,
     OWN_PREFIXES,
     OWN_PREFIXES_WHY,
     SEPARATORS,
@@ -20,6 +21,7 @@ from contracts.source.fields import (
 )
 
 __all__ = [
+    "FROZEN",
     "OWN_PREFIXES",
     "OWN_PREFIXES_WHY",
     "SEPARATORS",

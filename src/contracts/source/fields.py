@@ -42,6 +42,8 @@ Whole: Final = BeforeValidator(_whole)
 Integer = Annotated[int, Strict(), Whole]
 Number = Annotated[float, Strict()]
 Truth = Annotated[bool, Strict()]
+# Context of validation: the contract was accepted before a run froze it.
+FROZEN: Final = "frozen"
 _SOURCE: Final[JsonDict] = {
     "allOf": [
         {
@@ -146,14 +148,14 @@ class Source(StrictContract):
         return value
 
     @model_validator(mode="after")
-    def _time_can_be_determined(self) -> Self:
+    def _time_can_be_determined(self, info: ValidationInfo) -> Self:
         if self.time_from == "partition" and not self.partition:
             raise PydanticCustomError("time_from", "timeFrom: partition needs a partition pattern")
         if (self.time_from == "key") != (self.key_time is not None):
             raise PydanticCustomError("time_from", "timeFrom: key and keyTime go together")
         if self.key_time is not None:
             try:
-                KeyTime.of(self.key_time)
+                KeyTime.of(self.key_time, frozen=info.context == FROZEN)
             except ValueError as error:
                 raise PydanticCustomError(
                     "key_time", "keyTime {why}", {"why": str(error)}

@@ -33,9 +33,16 @@ class KeyTime:
         ValueError: it cannot be used; says why, and what to write.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, frozen: bool = False) -> None:
+        """Read the text.
+
+        Args:
+            frozen: of a contract that was accepted before a run froze it, by an earlier release
+                perhaps: what has no linear match is matched as that release did.
+        """
+        expression = text if GROUP in text else _expression(text)
         try:
-            self._pattern = LinearPattern(text if GROUP in text else _expression(text))
+            self._pattern = LinearPattern(expression, or_by_re=frozen)
         except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"is not a regular expression: {error}") from None
         except NotLinear as error:
@@ -49,9 +56,9 @@ class KeyTime:
 
     @classmethod
     @functools.lru_cache(maxsize=64)
-    def of(cls, text: str) -> Self:
+    def of(cls, text: str, *, frozen: bool = False) -> Self:
         """The same, compiled once."""
-        return cls(text)
+        return cls(text, frozen=frozen)
 
     def instant(self, key: str) -> datetime:
         """The instant that a key names (UTC).

@@ -40,6 +40,9 @@ class NotLinear(ValueError):
     """A pattern that cannot be matched in linear time."""
 
 
+Search = Callable[[str], dict[str, str | None] | None]
+
+
 class LinearPattern:
     """A regular expression whose search takes time linear in the text.
 
@@ -48,21 +51,35 @@ class LinearPattern:
         NotLinear: it cannot be matched so; says what stands in the way.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, or_by_re: bool = False) -> None:
+        """Read the pattern.
+
+        Args:
+            or_by_re: match by `re` what cannot be matched in linear time, instead of refusing it.
+        """
         self.groups: Mapping[str, int] = re.compile(pattern).groupindex
+        self._search: Search
+        try:
+            self._search = self._linear(pattern)
+        except NotLinear:
+            if not or_by_re:
+                raise
+            self._search = _by_re(pattern)
+
+    @staticmethod
+    def _linear(pattern: str) -> Search:
         tree = _parser.parse(pattern)
         if _size(tree) > _SIZE_AT_MOST:
             raise NotLinear(f"its repeats come to more than {_SIZE_AT_MOST:,} parts")
         few = _ways(tree) <= _WAYS_AT_MOST
-        self._search: Callable[[str], dict[str, str | None] | None]
-        self._search = _by_re(pattern) if few else _Program(tree).search
+        return _by_re(pattern) if few else _Program(tree).search
 
     def search(self, text: str) -> dict[str, str | None] | None:
         """The named groups of the first match, None for those that took no part; None: no match."""
         return self._search(text)
 
 
-def _by_re(pattern: str) -> Callable[[str], dict[str, str | None] | None]:
+def _by_re(pattern: str) -> Search:
     compiled = re.compile(pattern)
 
     def search(text: str) -> dict[str, str | None] | None:

@@ -60,6 +60,14 @@ class ErrorCode(StrEnum):
     NOT_INVOKED = "NOT_INVOKED"
 
 
+class Priority(StrEnum):
+    """How often a run gets a turn in a pool, beside others that wait there."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class JobKey(Contract):
     """Identifies a job: submitting the same key again returns the same job.
 
@@ -118,7 +126,8 @@ class JobStatus(Contract):
         log_url: where its log can be read.
         console_url: the job in the service's console.
         log_tail: the last lines of its log (up to 2,000 characters), where it ended badly.
-        overdue: its deadline has passed (only while it has not ended).
+        overdue: a deadline of it has passed (only while it has not ended).
+        lateness: which one, in words, while it is overdue; absent from earlier steps.
         call: of submit-job for the engine `lambda`: the function to invoke now.
     """
 
@@ -135,6 +144,7 @@ class JobStatus(Contract):
     console_url: str | None = None
     log_tail: str | None = None
     overdue: bool = False
+    lateness: str | None = None
     call: FunctionCall | None = None
 
 

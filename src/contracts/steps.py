@@ -50,8 +50,9 @@ class Step(Generic[Fields, Response]):
         message: what the function takes; its class.
         response: what the function returns; its class.
         function: the step function; by default the one that is named like the operation.
-        patience: seconds that waiting for a place may take, by the message; absent: a failed call
-            is repeated as the error's policy says (`durable_pipeline.policies`).
+        patience: seconds that the call is repeated for while it meets what passes, by the message;
+            absent: a failed call is repeated as the error's policy says
+            (`durable_pipeline.policies`).
         per_unit: durable operations that it costs a unit without retries, of the 3,000 that an
             execution may have (Lambda Developer Guide, "Durable functions": quotas). They decide
             how many units one execution takes on.
@@ -189,7 +190,7 @@ class Steps(ABC):
         "submit-job",
         messages.SubmitJob,
         JobStatus,
-        patience=lambda message: message.timeout_seconds,
+        patience=lambda message: message.seconds_to_start,
         per_unit=of_jobs,
     )
     check_job = RunStep("check-job", messages.CheckJob, JobStatus)

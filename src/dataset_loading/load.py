@@ -91,7 +91,7 @@ def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
 def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
     """What the orchestrator needs of a contract."""
     dataset, redshift = snapshot.dataset, snapshot.dataset.targets.redshift
-    timeout = {} if redshift is None else {"warehouse_timeout_seconds": redshift.timeout_seconds}
+    load = LoadedDataset.model_fields["warehouse_timeout_seconds"].default
     return LoadedDataset(
         name=dataset.name,
         version=snapshot.version,
@@ -110,5 +110,5 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
-        **timeout,
+        warehouse_timeout_seconds=redshift.timeout_seconds if redshift else load,
     )

@@ -1,10 +1,9 @@
 """Submit a job and await it: two durable operations, however long it runs.
 
 `create_callback` first, then `submit-job` carries the callback id into the ledger. The job watcher
-completes the callback when the job has ended and heartbeats it while the job runs. If heartbeats
-stop or the deadline passes, the orchestrator calls `check-job`, which also registers a new
-callback. So a dead watcher costs two operations per (growing) heartbeat interval, and no job is
-lost.
+completes the callback when the job has ended and heartbeats it while the job waits for a place or
+runs. If heartbeats stop, the orchestrator calls `check-job`, which also registers a new callback.
+So a dead watcher costs two operations per (growing) heartbeat interval, and no job is lost.
 """
 
 from __future__ import annotations
@@ -18,13 +17,21 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from aws_durable_execution_sdk_python.context import Callback
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
-from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, job_attempt
+from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, Priority, job_attempt
 from contracts.steps import UnitRef
 from durable_pipeline.functions import UnrecordedEnds, could_be_invoked, invoke_function
 from durable_pipeline.policies import PASSING, Policy
 from durable_pipeline.steps import BoundSteps, StageFailed
 
+# How long the orchestrator relies on a silent watcher. Each silence costs two operations, so that
+# docs/limits.md can say what an hour of it costs. A job that waits for a place is the watcher's to
+# start; one that the engine has may end at any time.
 LONGEST_HEARTBEAT_SECONDS: Final = 1800
+LONGEST_HEARTBEAT_WHILE_WAITING: Final = 3600
+# The watcher ends what is late; the callback's own time-out is only for what it has missed.
+CALLBACK_MARGIN_SECONDS: Final = 3600
+# CallbackOptions.TimeoutSeconds in the service model of Lambda (botocore, lambda 2015-03-31).
+LONGEST_CALLBACK_SECONDS: Final = 99_999_999
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,11 @@ class Job:
         unit: whose it is; of a job of the whole run, the unit `layout.RUN_UNIT`.
         attempts: tries in all if the job FAILED, each of them a new job.
         backoff: waits between the tries; absent: none.
-        timeout_seconds: deadline of each try.
+        timeout_seconds: how long each try may run.
+        queue_seconds: how long each try may wait for its start; absent: `timeout_seconds` bounds
+            both.
+        pool: the named pool whose places it takes; absent: its engine's own.
+        priority: of the run.
         input_url: the previous job's output; absent: the unit's own object.
         tries: tries in all by the status of the failed job; at most `attempts`.
         ends: ends of invoked jobs that the next submission records.
@@ -45,11 +56,27 @@ class Job:
     stage: str
     engine: Engine
     timeout_seconds: int
+    queue_seconds: int | None = None
+    pool: str | None = None
+    priority: Priority = Priority.NORMAL
     attempts: int = 1
     backoff: Policy | None = None
     input_url: str | None = None
     tries: Callable[[JobStatus], int] | None = None
     ends: UnrecordedEnds = field(default_factory=UnrecordedEnds)
+
+    @property
+    def callback_seconds(self) -> int | None:
+        """The time-out of a callback; None: as long as the job may run, and a heartbeat."""
+        if self.queue_seconds is None:
+            return None
+        seconds = self.queue_seconds + self.timeout_seconds + CALLBACK_MARGIN_SECONDS
+        return min(seconds, LONGEST_CALLBACK_SECONDS)
+
+    def waits(self, status: JobStatus) -> bool:
+        """Whether it waits for a place, as far as this status says."""
+        queued = status.state is JobState.SUBMITTED and status.service_id is None
+        return queued and self.queue_seconds is not None
 
     def tries_of(self, failed: JobStatus) -> int:
         """How often it is tried in all, once it has failed so."""
@@ -114,9 +141,7 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
         try:
             return JobStatus.from_json(callback.result())
         except CallbackTimeoutError:  # silence or deadline: the service decides which
-            # A growing interval: few operations for long jobs, but the deadline is noticed in time.
-            longest = max(steps.settings.heartbeat_seconds, job.timeout_seconds // 8)
-            heartbeat = min(2 * heartbeat, longest, LONGEST_HEARTBEAT_SECONDS)
+            heartbeat = min(2 * heartbeat, _longest_heartbeat(steps, job, status))
             callback = _create_callback(steps, job, heartbeat)
             try:
                 status = steps.check_job(key=key, callback_id=callback.callback_id)
@@ -125,7 +150,9 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
                     return _given_up(steps, key, failed)
                 continue  # the job goes on even if it cannot be checked now: try again later
             if status.overdue and not status.state.ended:
-                reason = f"still running at its deadline of {job.timeout_seconds} s"
+                reason = (
+                    status.lateness or f"still running at its deadline of {job.timeout_seconds} s"
+                )
                 try:
                     status = steps.cancel_job(key=key, reason=reason)
                 except StageFailed as failed:  # the reaper's sweep has it stopped
@@ -133,6 +160,14 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
                     ended = {"state": JobState.TIMED_OUT, "error": why}
                     return status.model_copy(update=ended)
     return status
+
+
+def _longest_heartbeat(steps: BoundSteps, job: Job, status: JobStatus) -> int:
+    """Few operations for long jobs, but the deadline of a running one is noticed in time."""
+    if job.waits(status):
+        return LONGEST_HEARTBEAT_WHILE_WAITING
+    in_time = max(steps.settings.heartbeat_seconds, job.timeout_seconds // 8)
+    return min(in_time, LONGEST_HEARTBEAT_SECONDS)
 
 
 def _submit_and_invoke(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
@@ -162,6 +197,9 @@ def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobSta
         run_attempt=job.unit.run_attempt,
         retry=retry,
         timeout_seconds=job.timeout_seconds,
+        queue_seconds=job.queue_seconds,
+        pool=job.pool,
+        priority=job.priority,
         input_url=job.input_url,
         execution_arn=steps.context.execution_context.durable_execution_arn,
         ended_jobs=job.ends.pending,
@@ -189,9 +227,10 @@ def _given_up(steps: BoundSteps, key: JobKey, failed: StageFailed) -> JobStatus:
 
 
 def _create_callback(steps: BoundSteps, job: Job, heartbeat: int) -> Callback[Any]:
+    # Where the job's clock starts at its submission, one heartbeat covers the difference.
+    seconds = job.callback_seconds or job.timeout_seconds + heartbeat
     config = CallbackConfig(
-        # The job's clock starts later, at its submission; one heartbeat covers the difference.
-        timeout=Duration(seconds=job.timeout_seconds + heartbeat),
+        timeout=Duration(seconds=seconds),
         heartbeat_timeout=Duration(seconds=heartbeat),
         serdes=JsonSerDes(),
     )

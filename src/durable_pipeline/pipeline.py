@@ -137,7 +137,13 @@ class Pipeline:
         def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
             unit = UnitRef(plan.request.run_id, unit_id, plan.claim.run_attempt)
             steps = BoundSteps(context, self.settings)
-            return Unit(steps, plan.dataset, unit, holder=plan.claim.holder).process()
+            return Unit(
+                steps,
+                plan.dataset,
+                unit,
+                holder=plan.claim.holder,
+                priority=plan.request.effective_priority,
+            ).process()
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=plan.concurrency,
@@ -199,7 +205,8 @@ class Pipeline:
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
             unit = UnitRef(request.run_id, layout.RUN_UNIT, claim.run_attempt)
-            missing = store_run_rows(self.steps, unit, dataset)
+            priority = request.effective_priority
+            missing = store_run_rows(self.steps, unit, dataset, priority)
             if missing and dataset.load_flow >= LOAD_FLOW:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)

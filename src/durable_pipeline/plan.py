@@ -11,6 +11,7 @@ from contracts.messages import Claim, LoadedDataset
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
+from durable_pipeline.policies import between_tries
 
 UNIT_CONTEXT_OPERATIONS: Final = 1
 
@@ -35,11 +36,24 @@ class Plan(Contract):
         pending = len(self.manifest.pending_positions())
         return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
 
+    @property
+    def retry_seconds(self) -> int:
+        """How long one unit waits between the tries of its jobs, if all but the last fail."""
+        policies = (between_tries(job) for job in self.dataset.jobs)
+        return sum(
+            policy.delay(tries)
+            for policy in policies
+            if policy
+            for tries in range(1, policy.attempts)
+        )
+
     def is_long(self, short_run_seconds: int, seconds_taken: int = 0) -> bool:
         """Whether the run needs the long-running function.
 
-        True if it is too long for the SQS-triggered function's 15 minutes, has several shards,
-        timed out there before, or if the request says so (`detached`).
+        True if it is too long for the SQS-triggered function's 15 minutes, the waits between tries
+        of a job included, has several shards, timed out there before, or if the request says so
+        (`detached`); where it says nothing, also if a pool that it needs had no room, as the other
+        messages of the batch would wait as well.
 
         Args:
             short_run_seconds: how much expected work one execution accepts.
@@ -49,7 +63,8 @@ class Plan(Contract):
             return True
         if self.request.detached is not None:
             return self.request.detached
-        return seconds_taken + self.seconds > short_run_seconds
+        seconds = seconds_taken + self.seconds + self.retry_seconds
+        return self.dataset.pools_full or seconds > short_run_seconds
 
     @property
     def concurrency(self) -> int:

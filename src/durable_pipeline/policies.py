@@ -11,6 +11,10 @@ from aws_durable_execution_sdk_python import InvokeError
 from aws_durable_execution_sdk_python.config import Duration, JitterStrategy
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
+from contracts.messages import LoadedJob
+
+LONGEST_RETRY_DELAY_SECONDS: Final = 3600
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -31,6 +35,18 @@ class Policy:
         """Seconds to wait after so many calls; the durable wait makes it deterministic."""
         backoff = min(self.first_delay * 2.0 ** (attempts_made - 1), self.longest_delay)
         return self.jitter.finalize_delay(backoff)
+
+
+def between_tries(job: LoadedJob) -> Policy | None:
+    """Waits between the tries of a job that FAILED, as its contract says; None: it has none."""
+    if not job.retry_delay_seconds:
+        return None
+    return Policy(
+        attempts=job.attempts,
+        first_delay=job.retry_delay_seconds,
+        longest_delay=LONGEST_RETRY_DELAY_SECONDS,
+        jitter=JitterStrategy.NONE,
+    )
 
 
 PERMANENT: Final = Policy(attempts=1)

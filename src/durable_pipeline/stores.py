@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from contracts.job import Engine, JobStatus
+from contracts.job import Engine, JobStatus, Priority
 from contracts.messages import LOAD_FLOW, LoadedDataset, PublishFiles, RecordRun, Transformed
 from contracts.run import REASON_CHARACTERS, RunStatus
 from contracts.steps import Steps, UnitRef
@@ -47,7 +47,9 @@ def publish_files(steps: BoundSteps, record: RecordRun, dataset: LoadedDataset |
     return record.model_copy(update={"files": published.totals})
 
 
-def store_run_rows(steps: BoundSteps, unit: UnitRef, dataset: LoadedDataset) -> str | None:
+def store_run_rows(
+    steps: BoundSteps, unit: UnitRef, dataset: LoadedDataset, priority: Priority
+) -> str | None:
     """Load the rows about the run itself, its units and jobs into the warehouse.
 
     Args:
@@ -62,6 +64,8 @@ def store_run_rows(steps: BoundSteps, unit: UnitRef, dataset: LoadedDataset) -> 
         stage=Steps.record_run.name,
         engine=Engine.REDSHIFT,
         timeout_seconds=300,
+        queue_seconds=dataset.warehouse_queue_seconds,
+        priority=priority,
         attempts=LOAD_AGAIN.attempts,
         backoff=LOAD_AGAIN,
         tries=_tries(dataset.load_flow),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from contracts.job import Engine, JobStatus
-from contracts.messages import EndUnit, LoadedDataset, Transformed, Validated
+from dataclasses import replace
+
+from contracts.job import Engine, JobStatus, Priority
+from contracts.messages import EndUnit, LoadedDataset, LoadedJob, Transformed, Validated
 from contracts.run import RowCounts, UnitStatus
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
+from durable_pipeline.policies import between_tries
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
@@ -17,15 +20,23 @@ class Unit:
 
     Args:
         holder: the execution that holds the run; not that of a shard.
+        priority: of the run.
     """
 
     def __init__(
-        self, steps: BoundSteps, dataset: LoadedDataset, unit: UnitRef, *, holder: str
+        self,
+        steps: BoundSteps,
+        dataset: LoadedDataset,
+        unit: UnitRef,
+        *,
+        holder: str,
+        priority: Priority = Priority.NORMAL,
     ) -> None:
         self.steps = steps
         self.dataset = dataset
         self.unit = unit
         self.holder = holder
+        self.priority = priority
         self.job_ids: list[str] = []
         self.job_output_url: str | None = None
         self.ends = UnrecordedEnds()
@@ -56,7 +67,7 @@ class Unit:
         steps.start_unit(unit)
 
         for job in self.dataset.jobs:
-            self._run_job(job.stage, job.engine, job.timeout_seconds, job.attempts)
+            self._run_job(job)
 
         validated = self.validated = steps.validate(
             unit, input_url=self.job_output_url, ended_jobs=self.ends.pending
@@ -83,9 +94,16 @@ class Unit:
             superseded=superseded,
         )
 
-    def _run_job(self, stage: str, engine: Engine, seconds: int, attempts: int) -> None:
+    def _run_job(self, of_chain: LoadedJob) -> None:
         """Run a job of the chain; the next one reads what it has written."""
-        job = self._job(stage, engine, seconds, attempts, self.job_output_url)
+        job = replace(
+            self._job(of_chain.stage, of_chain.engine, of_chain.timeout_seconds),
+            queue_seconds=of_chain.queue_seconds,
+            pool=of_chain.pool,
+            attempts=of_chain.attempts,
+            backoff=between_tries(of_chain),
+            input_url=self.job_output_url,
+        )
         self.job_output_url = run_job(self.steps, job, self._job_ended).output_url
 
     def _store(self, output: Transformed) -> int:
@@ -108,8 +126,9 @@ class Unit:
             superseded = stores.dynamodb()
         if "redshift" in self.dataset.targets:
             seconds = self.dataset.warehouse_timeout_seconds
-            load = self._job(Steps.store_redshift.name, Engine.REDSHIFT, seconds, attempts=1)
-            stores.redshift(load, self._job_ended)
+            load = self._job(Steps.store_redshift.name, Engine.REDSHIFT, seconds)
+            queued = replace(load, queue_seconds=self.dataset.warehouse_queue_seconds)
+            stores.redshift(queued, self._job_ended)
         return superseded
 
     def _with_items(self, outcome: EndUnit) -> EndUnit:
@@ -132,16 +151,13 @@ class Unit:
             return self._outcome(UnitStatus.FAILED, failed=failed)
         return outcome.model_copy(update={"items": items})
 
-    def _job(
-        self, stage: str, engine: Engine, seconds: int, attempts: int, input_url: str | None = None
-    ) -> Job:
+    def _job(self, stage: str, engine: Engine, seconds: int) -> Job:
         return Job(
             unit=self.unit,
             stage=stage,
             engine=engine,
             timeout_seconds=seconds,
-            attempts=attempts,
-            input_url=input_url,
+            priority=self.priority,
             ends=self.ends,
         )
 

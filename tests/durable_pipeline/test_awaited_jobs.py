@@ -9,7 +9,7 @@ import pytest
 from aws_durable_execution_sdk_python import CallbackTimeoutError
 from aws_durable_execution_sdk_python.config import JitterStrategy
 
-from contracts.job import Engine, JobEnd, JobState, JobStatus
+from contracts.job import Engine, JobEnd, JobState, JobStatus, Priority
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.policies import Policy
@@ -104,6 +104,46 @@ def test_each_silence_doubles_the_heartbeat_up_to_an_eighth_of_the_time(
     assert "cancel_job" not in steps.messages
 
 
+WAITING = status("SUBMITTED")
+PENDING = status("SUBMITTED", service_id="jr_1")  # at its engine
+RUNNING = status("RUNNING", service_id="jr_1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({"queue_seconds": 86400, "timeout_seconds": 900}, 86400 + 900 + 3600),
+        ({"queue_seconds": 0, "timeout_seconds": 60}, 60 + 3600),
+        ({"queue_seconds": 99_999_999, "timeout_seconds": 900}, 99_999_999),  # Lambda's maximum
+    ],
+)
+def test_a_callback_outlasts_waiting_and_running(seconds: dict[str, int], expected: int) -> None:
+    context = Context(SILENCE, status("SUCCEEDED"))
+    run(JobSteps(context), **seconds)
+    assert [timeout for timeout, _ in context.callbacks] == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("checks", "heartbeats"),
+    [
+        ([WAITING] * 7, [180, 360, 720, 1440, 2880, 3600, 3600, 3600]),
+        ([PENDING] * 3, [180, 360, 450, 450]),  # an eighth: it may begin at any time
+        ([WAITING, WAITING, RUNNING, RUNNING], [180, 360, 720, 1440, 450]),
+        ([StageFailed("check-job", "Throttled", "why")] * 2, [180, 360, 720]),
+    ],
+)
+def test_a_silent_watcher_is_relied_on_for_longer_while_a_job_waits_for_a_place(
+    checks: list[Any], heartbeats: list[int]
+) -> None:
+    """Only what a check has said counts: the one that finds it running began before it said so."""
+    context = Context(*[SILENCE] * len(checks), status("SUCCEEDED"))
+    steps = JobSteps(context, submit_job=[WAITING], check_job=list(checks))
+
+    run(steps, timeout_seconds=3600, queue_seconds=86400)
+
+    assert [beat for _, beat in context.callbacks] == heartbeats
+
+
 def test_a_submission_says_whose_job_it_is_and_who_waits_for_it() -> None:
     steps = JobSteps(Context(status("SUCCEEDED")))
     run(steps, input_url="s3://in/")
@@ -112,6 +152,14 @@ def test_a_submission_says_whose_job_it_is_and_who_waits_for_it() -> None:
     assert (message.run_attempt, message.retry, message.timeout_seconds) == (2, 1, 900)
     assert (message.callback_id, message.execution_arn) == ("callback-1", "arn:execution")
     assert (message.input_url, message.ended_jobs) == ("s3://in/", ())
+    assert (message.queue_seconds, message.pool, message.priority) == (None, None, "normal")
+
+
+def test_a_submission_says_how_long_and_where_its_job_may_wait() -> None:
+    steps = JobSteps(Context(status("SUCCEEDED")))
+    run(steps, queue_seconds=7200, pool="night", priority=Priority.LOW)
+    (message,) = steps.messages["submit_job"]
+    assert (message.queue_seconds, message.pool, message.priority) == (7200, "night", "low")
 
 
 def test_a_job_that_failed_is_tried_again_after_growing_waits() -> None:
@@ -169,6 +217,16 @@ def test_an_overdue_job_is_cancelled_once_and_its_end_is_the_jobs() -> None:
         run(steps)
     (message,) = steps.messages["cancel_job"]
     assert message.reason == "still running at its deadline of 900 s"
+
+
+@pytest.mark.parametrize("lateness", ["no place in pool glue/clean within 7200 s", "never started"])
+def test_an_overdue_job_is_cancelled_with_the_deadline_that_it_missed(lateness: str) -> None:
+    late = status("SUBMITTED", overdue=True, lateness=lateness)
+    steps = JobSteps(Context(SILENCE), check_job=[late], cancel_job=[status("TIMED_OUT")])
+    with pytest.raises(StageFailed):
+        run(steps, queue_seconds=7200)
+    (message,) = steps.messages["cancel_job"]
+    assert message.reason == lateness
 
 
 def test_one_that_cannot_be_cancelled_has_timed_out_and_says_why() -> None:

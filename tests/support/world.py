@@ -56,7 +56,13 @@ class World:
         self.objects = 3
         self.unit_seconds = 10
         self.jobs: list[dict[str, Any]] = [
-            {"stage": "clean", "engine": "glue", "timeoutSeconds": 900, "attempts": 1}
+            {
+                "stage": "clean",
+                "engine": "glue",
+                "timeoutSeconds": 900,
+                "attempts": 1,
+                "queueSeconds": 86400,
+            }
         ]
         self.targets = ["dynamodb"]
         self.of_items = False
@@ -66,6 +72,7 @@ class World:
         self.unwritten = 0  # rows of each unit that are missing in its files
         self.published: list[dict[str, Any]] = []  # responses of publish-files, the next one first
         self.warehouse = False
+        self.pools_full: set[str] = set()  # datasets whose jobs find no room
         self.input_url: str | None = None
         self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
@@ -167,6 +174,8 @@ class World:
             "ofItems": self.of_items,
             "loadFlow": self.load_flow,
             "inputUrl": self.input_url,
+            "warehouseQueueSeconds": 7200,
+            "poolsFull": payload["request"]["datasetName"] in self.pools_full,
         }
 
     @property
@@ -355,6 +364,10 @@ class Execution:
             "operations": operations,
             "response": self.response,
         }
+
+    def named(self, operation: str) -> list[Any]:
+        """The operations of this name, in the order in which they began."""
+        return [each for each in self._history.operations if each.name == operation]
 
     def operations(self) -> Counter[str]:
         return Counter(operation.name for operation in self._result.get_all_operations())

@@ -60,6 +60,14 @@ class ErrorCode(StrEnum):
     NOT_INVOKED = "NOT_INVOKED"
 
 
+class Priority(StrEnum):
+    """How often a run gets a turn in a pool, beside others that wait there."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class JobKey(Contract):
     """Identifies a job: submitting the same key again returns the same job.
 
@@ -76,6 +84,16 @@ class JobKey(Contract):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.unit_id}/{self.stage}/{self.attempt}"
+
+    @classmethod
+    def from_text(cls, text: str) -> JobKey:
+        """Parse what `str` made.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        run_id, unit_id, stage, attempt = text.rsplit("/", 3)
+        return cls(run_id=run_id, unit_id=unit_id, stage=stage, attempt=int(attempt))
 
 
 class FunctionCall(Contract):

@@ -24,7 +24,24 @@ class JobRecord(JobItem):
         return RemoteJob(self.job_id, self.key, self.target, self.submitted_at, self.service_id)
 
     def overdue(self, now: datetime) -> bool:
-        return not self.state.ended and now.timestamp() > self.deadline
+        """Whether its time is over: to begin running, or to run."""
+        return not self.state.ended and now.timestamp() > self.time_ends
+
+    @property
+    def time_ends(self) -> int:
+        """Epoch seconds at which the time for what it does now is over."""
+        waits = self.state is JobState.SUBMITTED and self.queue_until is not None
+        return self.queue_until if waits and self.queue_until is not None else self.deadline
+
+    @property
+    def lateness(self) -> str:
+        """What it was too late with, once it is overdue."""
+        if self.state is not JobState.SUBMITTED or self.queue_until is None:
+            return f"still running at its deadline of {self.timeout_seconds} s"
+        seconds = self.queue_until - int(self.submitted_at.timestamp())
+        if self.service_id is None:
+            return f"no place in pool {self.pool} within {seconds} s"
+        return f"never started: it waited at {self.engine} until {seconds} s were over"
 
     def interrupted(self, now: datetime) -> bool:
         """Whether its submission was cut off, so that the engine may or may not have the job."""

@@ -131,15 +131,15 @@ class JobLedger:
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._change(record, condition, submitting_until=until)[0]
 
-    def not_submitted(self, record: JobRecord, now: datetime) -> None:
-        """The engine refused this try, so nothing of it is under way.
+    def not_submitted(self, record: JobRecord, now: datetime) -> JobRecord:
+        """Nothing of this try is under way; returns the job as it is then.
 
         Args:
             record: as it was before the try. If an earlier one was interrupted, the job is still
                 looked for before the next.
         """
         over = None if record.submitting_until is None else int(now.timestamp())
-        self._change(record, _NOT_SUBMITTED, submitting_until=over)
+        return self._change(record, _NOT_SUBMITTED, submitting_until=over)[1]
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
         """Store the engine's id; returns the job as it is then.

@@ -36,12 +36,12 @@ class JobRecord(JobItem):
     @property
     def lateness(self) -> str:
         """What it was too late with, once it is overdue."""
-        if self.state is not JobState.SUBMITTED or self.queue_until is None:
-            return f"still running at its deadline of {self.timeout_seconds} s"
-        seconds = self.queue_until - int(self.submitted_at.timestamp())
+        waits = self.time_ends - int(self.submitted_at.timestamp())
         if self.service_id is None:
-            return f"no place in pool {self.pool} within {seconds} s"
-        return f"never started: it waited at {self.engine} until {seconds} s were over"
+            return f"no place in pool {self.pool or self.engine} within {waits} s"
+        if self.state is JobState.SUBMITTED and self.queue_until is not None:
+            return f"never started: it waited at {self.engine} until its {waits} s were over"
+        return f"still running at its deadline of {self.timeout_seconds} s"
 
     def interrupted(self, now: datetime) -> bool:
         """Whether its submission was cut off, so that the engine may or may not have the job."""
@@ -86,7 +86,8 @@ class JobRecord(JobItem):
             if state is JobState.CANCELLED:
                 reasons.reverse()  # a service does not know why we cancelled it
             error = next((text for text in reasons if text), as_it_says)
-            if state is not JobState.TIMED_OUT and self.overdue(ended_at):
+            late = self.overdue(ended_at) or self.cancelling == self.lateness
+            if state is not JobState.TIMED_OUT and late:
                 state = JobState.TIMED_OUT  # ended because it was late, by us or by its service
         return replace(
             self,

@@ -45,7 +45,7 @@ class Place(Ticket):
 
 @dataclass(frozen=True, kw_only=True)
 class PoolItem(LedgerItem):
-    """`#pool`/`<name>`: the one record that decides order and places of a pool.
+    """`#pool`/`POOL#<name>`: the one record that decides order and places of a pool.
 
     Attributes:
         version: counts the changes; each is conditional on it.
@@ -63,6 +63,7 @@ class PoolItem(LedgerItem):
     """
 
     KEY_FIELDS: ClassVar = frozenset({"name"})
+    PREFIX: ClassVar = "POOL#"
 
     name: str = ""
     version: int = 0
@@ -81,11 +82,11 @@ class PoolItem(LedgerItem):
 
     @classmethod
     def key_of(cls, name: str) -> Key:
-        return Key(POOLS, name)
+        return Key(POOLS, f"{cls.PREFIX}{name}")
 
     @classmethod
     def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
-        return {"name": after("", item)}
+        return {"name": after(cls.PREFIX, item)}
 
     def _key(self) -> Key:
         return self.key_of(self.name)

@@ -11,34 +11,29 @@ from contracts.errors import Conflict, PipelineError
 from contracts.ledger_items import PoolItem
 from ledger.table import Ledger
 from remote_jobs.pools import turns
+from remote_jobs.pools.limits import Limit
 from remote_jobs.pools.store import Pools
 from remote_jobs.record import JobRecord
 from runtime.handler import logger
 
 # The watcher reads the limits of pools in use every minute; a limit so old shows that it does not.
 LIMIT_SECONDS: Final = 300
-# Of a pool whose limit could never be read: one job at a time shows soon whether it works.
-UNKNOWN_LIMIT: Final = 1
 
 
-class Limit(NamedTuple):
-    """How many jobs a pool takes at once, and where that is from, in words."""
-
-    places: int
-    origin: str
+# The limit of a pool as it is now, or as it was last known.
+LimitOf = Callable[[PoolItem], Limit]
 
 
-# The limit of a pool as it is now; None: it cannot be read at present, the last one stays.
-Limits = Callable[[PoolItem], Limit | None]
-
-
-def with_limit(pool: PoolItem, limit: Limit | None, now: datetime) -> PoolItem:
+def with_limit(pool: PoolItem, limit: Limit, now: datetime) -> PoolItem:
     """The pool with the limit that was read now; a lower one takes no place away."""
-    if limit is None:
-        return pool if pool.limit is not None else replace(pool, limit=UNKNOWN_LIMIT)
-    return replace(
-        pool, limit=limit.places, limit_from=limit.origin, limit_at=int(now.timestamp())
-    )
+    return replace(pool, limit=limit.places, limit_from=limit.source, limit_at=int(now.timestamp()))
+
+
+class Turn(NamedTuple):
+    """Whether the job may be submitted, and whether its engine refused the one before it."""
+
+    has_come: bool
+    after_refusal: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,42 +41,35 @@ class JobQueue:
     """Takes and frees places for jobs. A job without a pool needs none."""
 
     pools: Pools
-    limits: Limits
+    limit_of: LimitOf
 
-    def enter(self, record: JobRecord, now: datetime) -> bool:
-        """Whether the job may be submitted: it has a place, or got one. Otherwise it waits.
+    def enter(self, record: JobRecord, now: datetime) -> Turn:
+        """Draw a ticket, and take a place if it is the job's turn. Otherwise it waits.
 
         It may also wait without a ticket, when the record is full or in use by too many at once:
         the watcher draws one for it.
         """
         if record.pool is None:
-            return True
+            return Turn(True)
         seen = self.pools.read(record.pool)
-        if seen.engine is None and self._is_of_engine(record):
-            seen = replace(seen, engine=record.engine.value, target=record.target)
         limit = None
-        if due := now.timestamp() - seen.limit_at > LIMIT_SECONDS:
-            limit = self.limits(seen)
+        if now.timestamp() - seen.limit_at > LIMIT_SECONDS:
+            limit = self.limit_of(_of_engine(seen, record))
 
         def enter(pool: PoolItem) -> tuple[PoolItem, bool]:
-            if due:
-                pool = replace(with_limit(pool, limit, now), engine=seen.engine, target=seen.target)
-            return turns.entered(
-                pool, record.job_id, record.key, record.priority, now.timestamp()
-            )
+            if limit is not None:
+                pool = with_limit(_of_engine(pool, record), limit, now)
+            return turns.entered(pool, record.job_id, record.key, record.priority, now.timestamp())
 
         try:
-            pool, has_place = self.pools.change(record.pool, enter)
+            pool, has_place = self.pools.change(record.pool, enter, seen)
         except Conflict as error:
             logger.warning("no ticket yet", extra={"job_id": record.job_id, "error": str(error)})
-            return False
+            return Turn(False)
         if not has_place:
             about = {"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)}
             logger.info("job waits for a place", extra=about)
-        return has_place
-
-    def holds_place(self, record: JobRecord) -> bool:
-        return record.pool is None or record.job_id in self.pools.read(record.pool).held
+        return Turn(has_place, after_refusal=pool.refusals > 0)
 
     def give_back(self, record: JobRecord, now: datetime, *, refused: bool) -> None:
         """The job waits again, with its ticket.
@@ -96,16 +84,20 @@ class JobQueue:
                 lambda pool: turns.returned(pool, record.job_id, at, refused=refused),
             )
 
-    def accepted(self, record: JobRecord) -> None:
+    def accepted(self, record: JobRecord, turn: Turn) -> None:
         """The engine has taken the job: others need not be held back any more."""
-        if record.pool is not None and self.pools.read(record.pool).refusals:
+        if record.pool is not None and turn.after_refusal:
             self.pools.update(record.pool, turns.accepted)
 
-    @staticmethod
-    def _is_of_engine(record: JobRecord) -> bool:
-        return record.pool is not None and (
-            record.pool == record.engine.value or "/" in record.pool
-        )
+
+def _of_engine(pool: PoolItem, record: JobRecord) -> PoolItem:
+    """The pool with what its limit is read from; a pool of the contract has nothing of the kind.
+
+    The names of engines' pools are those of `RemoteJobs.pool`; no other has a slash.
+    """
+    if pool.engine is None and (pool.name == record.engine or "/" in pool.name):
+        return replace(pool, engine=record.engine.value, target=record.target)
+    return pool
 
 
 def free_place(ledger: Ledger, record: JobRecord) -> None:

@@ -40,14 +40,18 @@ class Pools:
 
     def all(self) -> Iterator[PoolItem]:
         """Every pool that has a record, by name (a consistent read)."""
-        yield from map(PoolItem.from_item, self.ledger.query(POOLS, ""))
+        yield from map(PoolItem.from_item, self.ledger.query(POOLS, PoolItem.PREFIX))
 
     def change(
-        self, name: str, function: Callable[[PoolItem], tuple[PoolItem, Result]]
+        self,
+        name: str,
+        function: Callable[[PoolItem], tuple[PoolItem, Result]],
+        seen: PoolItem | None = None,
     ) -> tuple[PoolItem, Result]:
         """Replace the record by what the function makes of it.
 
         Args:
+            seen: the record as the caller has just read it, to save reading it again.
             function: called again with the newer record if somebody else was faster. Repeating it
                 on its own result must change nothing more, as the response to a write may be lost.
 
@@ -57,7 +61,7 @@ class Pools:
         Raises:
             Conflict: others changed the record at every try.
         """
-        pool = self.read(name)
+        pool = seen or self.read(name)
         for attempt in range(TRIES):
             changed, result = function(pool)
             if changed == pool:

@@ -68,23 +68,26 @@ def in_turn(pool: PoolItem) -> Iterator[tuple[str, float]]:
         put(run_id, starts + turn)
 
 
+def drawn(pool: PoolItem, job_id: str, key: JobKey, priority: Priority, now: float) -> PoolItem:
+    """Draw a ticket for the job, unless it has one or a place, or too many wait already."""
+    if job_id in pool.held or job_id in pool.waiting or len(pool.waiting) >= MOST_TICKETS:
+        return pool
+    number = pool.tickets + 1
+    ticket = Ticket(number=number, key=str(key), priority=priority, since=now)
+    return replace(pool, tickets=number, waiting={**pool.waiting, job_id: ticket})
+
+
 def entered(
     pool: PoolItem, job_id: str, key: JobKey, priority: Priority, now: float
 ) -> tuple[PoolItem, bool]:
-    """Draw a ticket, unless the job has one; take a place if it is the job's turn and one is free.
+    """Draw a ticket, unless the job has one; take a place if there is one behind those in front.
 
     Returns:
-        Whether it has a place. The others in front keep theirs: a job takes a place only if there
-        are enough for all of them.
+        Whether it has a place.
     """
     if job_id in pool.held:
         return pool, True
-    if job_id not in pool.waiting:
-        if len(pool.waiting) >= MOST_TICKETS:
-            return pool, False
-        number = pool.tickets + 1
-        ticket = Ticket(number=number, key=str(key), priority=priority, since=now)
-        pool = replace(pool, tickets=number, waiting={**pool.waiting, job_id: ticket})
+    pool = drawn(pool, job_id, key, priority, now)
     for in_front, (waiting, starts) in enumerate(islice(in_turn(pool), places_free(pool, now))):
         if waiting == job_id:
             return _taken(pool, job_id, starts, now, is_first=in_front == 0), True
@@ -93,7 +96,8 @@ def entered(
 
 def granted(pool: PoolItem, most: int, now: float) -> tuple[PoolItem, list[str]]:
     """Give the free places, up to `most`, to those whose turn it is; returns their job ids."""
-    first = list(islice(in_turn(pool), min(most, places_free(pool, now))))
+    places = max(0, min(most, places_free(pool, now)))
+    first = list(islice(in_turn(pool), places))
     for job_id, starts in first:
         pool = _taken(pool, job_id, starts, now, is_first=True)
     return pool, [job_id for job_id, _ in first]
@@ -108,9 +112,7 @@ def returned(pool: PoolItem, job_id: str, now: float, *, refused: bool) -> PoolI
     place = pool.held.get(job_id)
     if place is None:
         return pool
-    ticket = Ticket(
-        number=place.number, key=place.key, priority=place.priority, since=place.since
-    )
+    ticket = Ticket(number=place.number, key=place.key, priority=place.priority, since=place.since)
     pool = replace(
         pool,
         held=_without(pool.held, job_id),
@@ -142,7 +144,9 @@ def accepted(pool: PoolItem) -> PoolItem:
     return replace(pool, refusals=0, refused_until=0.0) if pool.refusals else pool
 
 
-def found_running(pool: PoolItem, jobs: Mapping[str, tuple[JobKey, Priority]], now: float) -> PoolItem:
+def found_running(
+    pool: PoolItem, jobs: Mapping[str, tuple[JobKey, Priority]], now: float
+) -> PoolItem:
     """These jobs run: each holds a place, even if there are more of them than places."""
     held = dict(pool.held)
     for job_id, (key, priority) in jobs.items():
@@ -150,9 +154,7 @@ def found_running(pool: PoolItem, jobs: Mapping[str, tuple[JobKey, Priority]], n
             continue
         ticket = pool.waiting.get(job_id)
         number, since = (ticket.number, ticket.since) if ticket else (0, now)
-        held[job_id] = Place(
-            number=number, key=str(key), priority=priority, since=since, taken=now
-        )
+        held[job_id] = Place(number=number, key=str(key), priority=priority, since=since, taken=now)
     if held.keys() == pool.held.keys():
         return pool
     return replace(pool, held=held, waiting=_without(pool.waiting, *held))
@@ -160,7 +162,9 @@ def found_running(pool: PoolItem, jobs: Mapping[str, tuple[JobKey, Priority]], n
 
 def given_again(pool: PoolItem, jobs: Iterable[str], now: float) -> PoolItem:
     """These jobs hold places that no call submits them with; another call may, from now on."""
-    again = {job_id: replace(pool.held[job_id], taken=now) for job_id in jobs if job_id in pool.held}
+    again = {
+        job_id: replace(pool.held[job_id], taken=now) for job_id in jobs if job_id in pool.held
+    }
     return replace(pool, held={**pool.held, **again}) if again else pool
 
 

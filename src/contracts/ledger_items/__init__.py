@@ -19,6 +19,7 @@ from contracts.ledger_items.notes import (
     QuotaItem,
     RejectedItem,
 )
+from contracts.ledger_items.pool import POOLS, Place, PoolItem, Ticket
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
@@ -32,6 +33,7 @@ __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
     "NO_RUN",
+    "POOLS",
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
@@ -41,9 +43,12 @@ __all__ = [
     "JobItem",
     "Key",
     "LedgerItem",
+    "Place",
+    "PoolItem",
     "QuotaItem",
     "RejectedItem",
     "RunItem",
+    "Ticket",
     "UnitItem",
     "stopped_because",
 ]

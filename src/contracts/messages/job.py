@@ -45,6 +45,12 @@ class SubmitJob(Contract):
         return self.timeout_seconds if self.queue_seconds is None else self.queue_seconds
 
 
+class SubmitQueued(Contract):
+    """submit_job: it is this job's turn in its pool. Returns JobStatus. From the job watcher."""
+
+    queued: JobKey
+
+
 class CheckJob(Contract):
     """check_job: ask the service, now. Returns JobStatus.
 

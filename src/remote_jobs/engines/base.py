@@ -92,7 +92,8 @@ class EngineStatus:
         console_url: the job in the console.
         log_tail: the last lines of its log (remote_jobs.engines.logs).
         service_id: the engine's id of the job, where more of it is known than before.
-        ended_at: when it ended, by the engine's clock; absent: the engine does not say.
+        started_at: when it began to run, by the engine's clock; absent: the engine does not say.
+        ended_at: when it ended, likewise.
         log_pending: its log has not been written yet, but soon will be.
     """
 
@@ -103,6 +104,7 @@ class EngineStatus:
     console_url: str | None = None
     log_tail: str | None = None
     service_id: str | None = None
+    started_at: datetime | None = None
     ended_at: datetime | None = None
     log_pending: bool = False
 
@@ -149,6 +151,22 @@ class RemoteJobs(Protocol):
 
     def target(self, name: str | None) -> str:
         """Where a job of this name (Glue) or any job (cluster, application, warehouse) runs."""
+        ...
+
+    def pool(self, target: str) -> str | None:
+        """Name of the pool whose places limit the jobs there; None: nothing limits them.
+
+        Engines that run jobs in the same places name the same pool.
+        """
+        ...
+
+    def capacity(self, target: str) -> int:
+        """How many jobs the engine runs there at once, as it says now; at least 1.
+
+        Raises:
+            NotConfigured: the target is not there.
+            PipelineError: it cannot be asked, by this function's role or just now.
+        """
         ...
 
     def submit(self, request: JobRequest) -> str:

@@ -49,6 +49,7 @@ class JobRecord(JobItem):
         return self.service_id is None and until is not None and now.timestamp() >= until
 
     def status(self, now: datetime) -> JobStatus:
+        overdue = self.overdue(now)
         return JobStatus(
             job_id=self.job_id,
             stage=self.key.stage,
@@ -62,7 +63,8 @@ class JobRecord(JobItem):
             log_url=self.log_url,
             console_url=self.console_url,
             log_tail=self.log_tail,
-            overdue=self.overdue(now),
+            overdue=overdue,
+            lateness=self.lateness if overdue else None,
         )
 
     @property

@@ -41,6 +41,27 @@ class TestCheck:
         assert world.check(key).overdue
 
     @pytest.mark.parametrize(
+        ("state", "seconds", "lateness"),
+        [
+            ("STARTING", 601, "never started: it waited at glue until its 600 s were over"),
+            ("RUNNING", 901, "still running at its deadline of 900 s"),
+            (None, 601, "no place in pool glue/stack-clean-csv within 600 s"),
+        ],
+    )
+    def test_an_overdue_job_says_which_deadline_it_missed(
+        self, world, key, state, seconds, lateness
+    ):
+        if state is None:
+            world.glue.refuse_once("StartJobRun", "ConcurrentRunsExceededException")
+        world.submit(world.message().model_copy(update={"queue_seconds": 600}))
+        if state == "RUNNING":
+            world.glue.finish("RUNNING")
+        assert world.check(key).lateness is None
+        world.clock.advance(seconds)
+        status = world.check(key)
+        assert (status.overdue, status.lateness) == (True, lateness)
+
+    @pytest.mark.parametrize(
         ("seconds", "state"), [(800, JobState.CANCELLED), (901, JobState.TIMED_OUT)]
     )
     def test_a_service_that_stops_a_late_job_by_itself_has_timed_it_out(

@@ -100,8 +100,10 @@ class Start:
             self._refuse_if_stopped(record.key)
             service_id = self.adapter.submit(request_of(record, spec))
         except (EngineFull, Throttled) as error:
-            about = {"job_id": record.job_id, "pool": record.pool, "error": str(error)}
-            logger.info("job not taken by its engine", extra=about)
+            logger.info(
+                "job not taken by its engine",
+                extra={"job_id": record.job_id, "pool": record.pool, "error": str(error)},
+            )
             self.queue.give_back(record, self.clock(), refused=True)
             return self._waits(self.jobs.not_submitted(record, self.clock()), error)
         except TransientFailure:  # it may have started: the next call searches for it

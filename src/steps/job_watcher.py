@@ -42,17 +42,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     def adapter(engine: Engine) -> RemoteJobs:
         return adapter_for(engine, settings)
 
+    file = CurrentPoolsFile(ledger, settings.code_bucket, counted_for=context.function_name)
+    limits = Limits(file, adapter)
     with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
         watcher = Watcher(jobs=jobs, adapter=adapter, callbacks=Callbacks(clients.client("lambda")))
         dispatcher = Dispatcher(
             jobs=jobs,
             pools=Pools(ledger),
-            limit_of=Limits(CurrentPoolsFile(ledger, settings.code_bucket), adapter).of,
+            limit_of=limits.of,
             submit=lambda key: submit_queued(settings.submit_job_function, key),
             remaining=lambda: context.get_remaining_time_in_millis() / 1000,
         )
         try:
             tally = watcher.run()
+            _ = limits.file  # read at each wake: a broken one raises its alarm while nothing waits
             dispatcher.run(tally)
             if tally.left:
                 wake_again(context.invoked_function_arn, event)

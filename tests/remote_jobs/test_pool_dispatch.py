@@ -104,7 +104,8 @@ class TestInTurn:
         assert world.watch().submitted == 0
         world.clock.advance(60)
         world.watch()
-        assert units_at_glue(world) == [layout.unit_id(0, position) for position in (0, 1)]
+        submitted = sorted(units_at_glue(world))  # side by side
+        assert submitted == [layout.unit_id(0, position) for position in (0, 1)]
         assert world.pools.read(POOL).refusals == 0
 
 

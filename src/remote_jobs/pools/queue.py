@@ -67,8 +67,10 @@ class JobQueue:
             logger.warning("no ticket yet", extra={"job_id": record.job_id, "error": str(error)})
             return Turn(False)
         if not has_place:
-            about = {"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)}
-            logger.info("job waits for a place", extra=about)
+            logger.info(
+                "job waits for a place",
+                extra={"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)},
+            )
         return Turn(has_place, after_refusal=pool.refusals > 0)
 
     def give_back(self, record: JobRecord, now: datetime, *, refused: bool) -> None:
@@ -107,5 +109,7 @@ def free_place(ledger: Ledger, record: JobRecord) -> None:
     try:
         Pools(ledger).update(record.pool, lambda pool: turns.left(pool, [record.job_id]))
     except PipelineError as error:
-        about = {"job_id": record.job_id, "pool": record.pool, "error": repr(error)}
-        logger.warning("place not freed yet", extra=about)
+        logger.warning(
+            "place not freed yet",
+            extra={"job_id": record.job_id, "pool": record.pool, "error": repr(error)},
+        )

@@ -90,7 +90,7 @@ class JobStep(StrictContract):
     pool: str | None = Field(
         default=None,
         pattern=POOL_PATTERN,
-        json_schema_extra={"not": {"enum": sorted(NO_POOLS)}},
+        json_schema_extra={"not": {"enum": [*sorted(NO_POOLS)]}},
     )
     attempts: Integer = Field(default=1, ge=1, le=10)
     retry_delay_seconds: _DelaySeconds | None = None

@@ -91,7 +91,7 @@ def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
 def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
     """What the orchestrator needs of a contract."""
     dataset, redshift = snapshot.dataset, snapshot.dataset.targets.redshift
-    of_loads: dict[str, int] = {}
+    of_loads: dict[str, Any] = {}
     if redshift is not None:
         of_loads["warehouse_timeout_seconds"] = redshift.timeout_seconds
         of_loads["warehouse_queue_seconds"] = redshift.effective_queue_seconds

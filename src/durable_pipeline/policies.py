@@ -51,20 +51,19 @@ def between_tries(job: LoadedJob) -> Policy | None:
 
 PERMANENT: Final = Policy(attempts=1)
 UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
-LONGEST_JOB_SECONDS: Final = 7 * 24 * 3600
 
 
-def patient(timeout_seconds: int, first_delay: float) -> Policy:
-    """Waits for something as long as a job may take.
+def patient(seconds: int) -> Policy:
+    """Repeats a call for as long as a job may wait.
 
-    Only the job's own deadline ends its waiting for a place: submit_job returns TIMED_OUT past it.
-    So the calls outlast the deadline whatever the jitter, and are frequent enough to notice it: one
-    every eighth of the time, at least one an hour. Seven days take 220 calls on average.
+    Only the job's own deadline ends that: submit_job returns TIMED_OUT past it. So the calls
+    outlast the deadline whatever the jitter, and are frequent enough to notice it: one every eighth
+    of the time, at least one an hour. Seven days take 220 calls on average.
     """
-    longest = min(3600.0, max(15.0, timeout_seconds / 8))
+    first_delay, longest = 2.0, min(3600.0, max(15.0, seconds / 8))
     ramp = 1 + math.ceil(math.log2(longest / first_delay))  # calls until the delay is the longest
     return Policy(
-        attempts=ramp + math.ceil(2 * timeout_seconds / longest) + 1,
+        attempts=ramp + math.ceil(2 * seconds / longest) + 1,
         first_delay=first_delay,
         longest_delay=longest,
         jitter=JitterStrategy.HALF,
@@ -74,7 +73,7 @@ def patient(timeout_seconds: int, first_delay: float) -> Policy:
 POLICIES: Final = {
     # ours (contracts.errors)
     "Throttled": Policy(attempts=8, first_delay=2),
-    "EngineFull": patient(LONGEST_JOB_SECONDS, first_delay=15),
+    "EngineFull": Policy(attempts=8, first_delay=2),
     "Conflict": Policy(attempts=5, longest_delay=10),
     "TransientFailure": Policy(attempts=5),
     "InvalidInput": PERMANENT,
@@ -157,14 +156,14 @@ def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
     return _decide(policy_for(error.error_type), attempts_made)
 
 
-def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDecision]:
+def retry_submission(seconds: int) -> Callable[[Exception, int], RetryDecision]:
     """As `retry_step`, but transient errors are retried until the job's deadline.
 
-    Submitting meets full engines and throttling in any order, and the calls are counted together.
-    Of use for one call only: it counts the errors, which a replay raises again in the same order.
+    They come in any order, and the calls are counted together. Of use for one call only: it counts
+    the errors, which a replay raises again in the same order.
 
     Args:
-        timeout_seconds: the job's.
+        seconds: how long the job may wait for its start.
     """
 
     others = 0
@@ -172,13 +171,9 @@ def retry_submission(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     def decide(error: Exception, attempts_made: int) -> RetryDecision:
         nonlocal others
         if not isinstance(error, InvokeError) or error_name(error.error_type) not in PASSING:
-            others += (
-                1  # counted separately: waiting for a free slot uses up no retry of other errors
-            )
+            others += 1  # counted separately: what passes uses up no retry of other errors
             return retry_step(error, others)
-        full = error_name(error.error_type) == "EngineFull"
-        policy = patient(timeout_seconds, first_delay=15 if full else 2)
-        return _decide(policy, attempts_made)
+        return _decide(patient(seconds), attempts_made)
 
     return decide
 
@@ -195,7 +190,7 @@ def retry_invocation(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
             return RetryDecision.no_retry()
         if error_name(error.error_type) not in THROTTLED_BY_LAMBDA:
             return RetryDecision.no_retry()
-        return _decide(patient(timeout_seconds, first_delay=2), attempts_made)
+        return _decide(patient(timeout_seconds), attempts_made)
 
     return decide
 

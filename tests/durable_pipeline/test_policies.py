@@ -8,9 +8,7 @@ import pytest
 from aws_durable_execution_sdk_python import InvokeError, StepError
 
 from contracts import errors
-from contracts.job_step import JobStep
 from durable_pipeline.policies import (
-    LONGEST_JOB_SECONDS,
     POLICIES,
     REFUSED,
     error_name,
@@ -57,12 +55,9 @@ def test_attempts_are_bounded_and_the_first_call_counts() -> None:
 
 
 @pytest.mark.parametrize("timeout_seconds", [60, 900, 3600, 8 * 3600, 7 * 24 * 3600])
-@pytest.mark.parametrize("first_delay", [2, 15])
-def test_waiting_for_a_place_lasts_as_long_as_the_job_may(
-    timeout_seconds: int, first_delay: int
-) -> None:
+def test_a_submission_is_repeated_for_as_long_as_the_job_may_wait(timeout_seconds: int) -> None:
     """Even if the dice always give the shortest delay; so only the deadline ends it."""
-    policy = patient(timeout_seconds, first_delay)
+    policy = patient(timeout_seconds)
     shortest = [
         min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay) / 2
         for made in range(1, policy.attempts)
@@ -76,14 +71,14 @@ def test_waiting_for_a_place_lasts_as_long_as_the_job_may(
 
 @pytest.mark.parametrize("timeout_seconds", [60, 900, 7 * 24 * 3600])
 def test_a_deadline_is_noticed_soon_after_it_passed(timeout_seconds: int) -> None:
-    longest = patient(timeout_seconds, first_delay=15).longest_delay
+    longest = patient(timeout_seconds).longest_delay
 
     assert longest <= max(15, timeout_seconds / 8)
     assert longest <= 3600
 
 
 def test_a_passing_error_is_not_retried_for_much_longer_than_the_job_may_take() -> None:
-    policy = patient(900, first_delay=2)
+    policy = patient(900)
     longest = [
         min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay)
         for made in range(1, policy.attempts)
@@ -117,21 +112,13 @@ def failed_as(error_type: str) -> InvokeError:
     return InvokeError(message="no", error_type=error_type)
 
 
-def test_waiting_for_a_place_uses_up_no_other_try() -> None:
+def test_what_passes_uses_up_no_other_try() -> None:
     retry = retry_submission(900)
     errors_in_turn = ["EngineFull", "KeyError", "Throttled", "KeyError", "EngineFull", "KeyError"]
 
     decisions = [retry(failed_as(name), made) for made, name in enumerate(errors_in_turn, 1)]
 
     assert [decision.should_retry for decision in decisions] == [True] * 5 + [False]
-
-
-def test_a_full_engine_is_asked_later_than_a_service_that_throttles() -> None:
-    def first_delays(name: str) -> list[int]:
-        return [retry_submission(900)(failed_as(name), 1).delay.seconds for _ in range(50)]
-
-    assert {7 <= seconds <= 15 for seconds in first_delays("EngineFull")} == {True}
-    assert {1 <= seconds <= 2 for seconds in first_delays("Throttled")} == {True}
 
 
 def test_a_function_is_invoked_again_only_where_lambda_had_no_place_for_it() -> None:
@@ -142,13 +129,6 @@ def test_a_function_is_invoked_again_only_where_lambda_had_no_place_for_it() -> 
     assert not retry(failed_as("Throttled"), 1).should_retry, "raised by the function itself"
     assert not retry(failed_as("TransientFailure"), 1).should_retry
     assert not retry(RuntimeError("replay is broken"), 1).should_retry
-    attempts = patient(900, first_delay=2).attempts
+    attempts = patient(900).attempts
     assert retry(failed_as("TooManyRequestsException"), attempts - 1).should_retry
     assert not retry(failed_as("TooManyRequestsException"), attempts).should_retry
-
-
-def test_any_step_waits_for_a_full_engine_as_long_as_a_contract_lets_a_job_take() -> None:
-    limits = JobStep.model_fields["timeout_seconds"].metadata
-    (longest,) = (limit.le for limit in limits if hasattr(limit, "le"))
-    assert longest == LONGEST_JOB_SECONDS
-    assert policy_for("EngineFull") == patient(LONGEST_JOB_SECONDS, first_delay=15)

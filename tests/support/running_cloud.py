@@ -56,14 +56,14 @@ class RunningCloud:
         )
         return response.get("Item")
 
-    def await_run(self, run_id: str, *statuses: str) -> Item:
+    def await_run(self, run_id: str, *statuses: str, patience: float = PATIENCE_SECONDS) -> Item:
         """The RUN item as soon as it has one of these statuses."""
 
         def found() -> Item | None:
             run = self.run(run_id)
             return run if run and run["status"]["S"] in statuses else None
 
-        return wait_until(found, f"run {run_id} to be {' or '.join(statuses)}")
+        return wait_until(found, f"run {run_id} to be {' or '.join(statuses)}", patience)
 
     def await_end(self, execution: str) -> Item:
         """The durable execution of this ARN, once it has ended."""
@@ -206,12 +206,14 @@ class RunningCloud:
         return sum(kill(function["FunctionName"]) for function in functions)
 
 
-def wait_until(look: Callable[[], Item | None], what: str) -> Item:
+def wait_until(
+    look: Callable[[], Item | None], what: str, patience: float = PATIENCE_SECONDS
+) -> Item:
     """What `look` finds, asked again and again; fails after a while."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
         time.sleep(0.1)
-    raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+    raise AssertionError(f"waited {patience:g} s in vain for {what}")

@@ -1,0 +1,88 @@
+"""Several runs at once want a Glue job of two places, while the job watcher is killed at random."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from contended_cloud import (
+    PLACES,
+    Killer,
+    TwoPlaces,
+    operations_of,
+    put_work,
+    queue_is_empty,
+    two_places,
+)
+from running_cloud import ROOT, RunningCloud
+
+from contracts.messages import LoadedDataset, LoadedJob
+from contracts.steps import declared
+from durable_pipeline.plan import operations_per_unit
+from local.local_cloud.cloud import LocalCloud
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.timeout(900),
+]
+RUNS = 5
+
+
+@pytest.fixture
+def contended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    directory = tmp_path_factory.mktemp("contended")
+    with (
+        two_places(),
+        LocalCloud(
+            ROOT / "template.yaml",
+            directory,
+            port=0,
+            parameters={"RedshiftWorkgroupName": ""},
+            redelivery_seconds=2,
+        ) as cloud,
+    ):
+        yield RunningCloud(cloud, with_sample=False)
+
+
+def planned() -> int:
+    """Operations of a unit."""
+    job = LoadedJob.model_validate({"stage": "clean", "engine": "glue", "timeout_seconds": 600})
+    return operations_per_unit(
+        LoadedDataset(name="", version="", unit_seconds=1, jobs=(job,), targets=("dynamodb",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "seed"), [(4, 1), pytest.param(50, 2, marks=pytest.mark.slow)], ids=["20", "250"]
+)
+def test_five_runs_share_two_places_while_dispatchers_are_killed(
+    contended: RunningCloud, units: int, seed: int
+) -> None:
+    messages = put_work(contended, RUNS, units)
+    with Killer(contended, seed) as killer:
+        for message in messages:
+            contended.send(message)
+        for message in messages:
+            run = contended.await_run(message["runId"], "SUCCEEDED", "FAILED", patience=600)
+            assert run["status"]["S"] == "SUCCEEDED", contended.results(message["runId"])
+    queue_is_empty(contended)
+
+    keys = {
+        f"{message['runId']}/00000-{unit:03d}/clean/1"
+        for message in messages
+        for unit in range(units)
+    }
+    (glue,) = TwoPlaces.made[-1:]
+    assert Counter(glue.started) == dict.fromkeys(keys, 1), "each job once"
+    assert (glue.most_running, glue.refused) == (PLACES, 0)
+    stored = Counter(
+        row["run_id"]["S"] for message in messages for row in contended.stored(message["runId"])
+    )
+    assert stored == {message["runId"]: units for message in messages}
+    operations = operations_of(contended)
+    of_units = {step.name for step in declared() if step.per_unit} | {"unit", "await-job"}
+    assert sum(operations[name] for name in of_units) == planned() * RUNS * units
+    assert operations["submit-job"] == operations["await-job"] == RUNS * units
+    assert not {"check-job", "cancel-job", "job-backoff"} & operations.keys()
+    assert killer.killed > 0

@@ -30,8 +30,9 @@ _NOT_HIDDEN: Final = frozenset(
 
 
 class ReplayOutcome(StrEnum):
-    """REPLAYED: its request is sent, and the letter is deleted. DELETED: its run has ended well, so
-    there was nothing to send. REFUSED: it stays on the queue, and nothing was sent."""
+    """REPLAYED: its request is sent, and the letter is deleted. DELETED: its run has ended well or
+    is superseded, so there was nothing to send. REFUSED: it stays on the queue; nothing was sent.
+    """
 
     REPLAYED = "REPLAYED"
     DELETED = "DELETED"
@@ -135,17 +136,17 @@ class Replayer:
             return Replayed(letter, letter.run_id, ReplayOutcome.REFUSED, str(error))
         run_id, text = request.run_id, request.canonical()
         try:
-            ended = self._ended_well(run_id, text)
+            needless = self._needless(run_id, text)
         except CannotReplay as error:
             return Replayed(letter, run_id, ReplayOutcome.REFUSED, str(error))
-        if ended is not None:
-            return Replayed(letter, run_id, ReplayOutcome.DELETED, ended)
+        if needless is not None:
+            return Replayed(letter, run_id, ReplayOutcome.DELETED, needless)
         if text not in self._sent:
             self._sent[text] = send_message(self._sqs, self._requests, text)
         sent = self._sent[text]
         return Replayed(letter, run_id, ReplayOutcome.REPLAYED, sent_message_id=sent)
 
-    def _ended_well(self, run_id: str, request: str) -> str | None:
+    def _needless(self, run_id: str, request: str) -> str | None:
         """Why there is nothing to send; None: the request starts the run, or it is running.
 
         Raises:
@@ -160,8 +161,7 @@ class Replayer:
                 " another run id: pipeline run"
             )
         if run.superseded_by is not None:
-            by = run.superseded_by
-            raise CannotReplay(f"run {by} has superseded run {run_id}: pipeline status {by}")
+            return f"run {run.superseded_by} has superseded run {run_id}"
         if run.status is RunStatus.STOPPED:
             raise CannotReplay(
                 f"run {run_id} was stopped; to go on with it: pipeline resume {run_id}"

@@ -140,7 +140,7 @@ class ReplayedLetter(Document):
         message_id: of the message as it was first sent.
         run_id: the run that it asks for; null where its body names none that can be.
         outcome: REPLAYED: its request is sent and the letter deleted; DELETED: its run has ended
-            well, so nothing was left to send; REFUSED: it stays on the queue.
+            well or is superseded, so there was nothing to send; REFUSED: it stays on the queue.
         detail: why.
         sent_message_id: of the message that was sent now.
     """

@@ -81,7 +81,9 @@ class Pipeline:
         self, request: RunRequest, claim: Claim, handed_over_by: str | None
     ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
-            return Prepared(standing=f"run {request.run_id} is {claim.status} in {claim.holder}")
+            by = f"; run {claim.superseded_by} has superseded it" if claim.superseded_by else ""
+            standing = f"run {request.run_id} is {claim.status} in {claim.holder}{by}"
+            return Prepared(standing=standing)
         if handed_over_by is None:
             self._notify("run-started", request, claim)
         try:

@@ -191,6 +191,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
         holder=run.holder,
         status=run.status,
         previous_timed_out=bool(run.previous_timed_out),
+        superseded_by=run.superseded_by,
         start_flow=START_FLOW,
     )
 

@@ -194,10 +194,6 @@ class TestWhatStaysOnTheQueue:
         put_run(local, status="STOPPED")
         assert "pipeline resume run-1" in self.refused(local, NAMED)
 
-    def test_a_message_of_a_run_that_was_superseded(self, local: World) -> None:
-        put_run(local, superseded_by="run-2")
-        assert "run run-2 has superseded run run-1" in self.refused(local, NAMED)
-
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "SKIPPED"])
 def test_the_letter_of_a_run_that_has_ended_well_is_deleted(local: World, status: str) -> None:
@@ -208,6 +204,19 @@ def test_the_letter_of_a_run_that_has_ended_well_is_deleted(local: World, status
     (letter,) = replay("--all")["letters"]
 
     assert (letter["outcome"], status in letter["detail"]) == ("DELETED", True)
+    assert (local.sent(), letters_left()) == ([], [])
+
+
+def test_the_letter_of_a_run_that_was_superseded_is_deleted(local: World) -> None:
+    put_run(local, superseded_by="run-2")
+    put(local, NAMED)
+
+    (letter,) = replay("--all")["letters"]
+
+    assert (letter["outcome"], letter["detail"]) == (
+        "DELETED",
+        "run run-2 has superseded run run-1",
+    )
     assert (local.sent(), letters_left()) == ([], [])
 
 

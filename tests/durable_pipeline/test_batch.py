@@ -63,3 +63,15 @@ def test_a_run_that_ends_before_its_units_is_recorded_as_refused_or_not(
     (recorded,) = world.payloads("record-run")
     assert (recorded["status"], recorded.get("refused", False)) == ("FAILED", refused)
     assert world.count("reject-message") == (1 if refused else 0)
+
+
+def test_a_direct_start_of_a_superseded_run_says_by_which(
+    deployment: Deployment, world: World
+) -> None:
+    world.claim = {"outcome": "ENDED", "runAttempt": 1, "status": "FAILED", "supersededBy": "r-2"}
+
+    execution = deployment.run(RUN)
+
+    assert execution.response["runId"] == "r-1"
+    assert execution.response["standing"].endswith("; run r-2 has superseded it")
+    assert world.count("load-dataset") == 0

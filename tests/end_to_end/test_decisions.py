@@ -129,6 +129,31 @@ def test_a_long_run_is_stopped_with_its_execution(cloud: RunningCloud, pipeline:
     assert "stopped on request" in execution["Error"]["ErrorMessage"]
 
 
+def test_a_run_of_several_shards_is_stopped_with_the_execution_of_its_shard(
+    cloud: RunningCloud, pipeline: Typed
+) -> None:
+    """The first object of so many that they take two shards waits for its job."""
+    run_id, objects = "e2e-stop-shards", 300
+    s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
+    keys = [f"landing/orders/dt=2026-10-01/part-{number:05d}.csv" for number in range(objects)]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"order_id\n")
+    with cloud.job_hanging_for("dt=2026-10-01"):
+        day = {"startDateTime": "2026-10-01", "endDateTime": "2026-10-02"}
+        cloud.send(run_request(run_id, **day))
+        shard = job_of(cloud, run_id, "SUBMITTED", "RUNNING")["execution"]["S"]
+        result = pipeline("stop", run_id, "--json")
+    for key in keys:
+        s3.delete_object(Bucket=bucket, Key=key)
+
+    assert json.loads(result.stdout)["outcome"] == "STOPPED", result.output
+    run = cloud.await_run(run_id, "STOPPED")
+    assert shard != run["holder"]["S"]
+    for execution in (run["holder"]["S"], shard):
+        assert cloud.await_end(execution)["Status"] == "STOPPED"
+    assert [job["state"]["S"] for job in cloud.ledger(run_id, "JOB#")] == ["CANCELLED"]
+
+
 def test_a_retry_supersedes_its_run_whose_message_starts_nothing_more(
     cloud: RunningCloud, pipeline: Typed
 ) -> None:
@@ -153,7 +178,7 @@ def test_a_retry_supersedes_its_run_whose_message_starts_nothing_more(
     asked = json.loads(run["request"]["S"])
     assert asked["maxConcurrency"] == 2
     assert asked["endDateTime"] == "2026-11-03T00:00:00Z"
-    assert units(cloud, new) == [("STORED", 1)]  # the other one was stored before
+    assert units(cloud, new) == [("STORED", 1)] * 2  # that of the first day was stored before
     cloud.send(request)
     until_acknowledged(cloud)
     left = cloud.run(old) or {}
@@ -168,7 +193,7 @@ def test_a_retry_supersedes_its_run_whose_message_starts_nothing_more(
 def test_a_replay_that_is_killed_before_it_deletes_the_letter_starts_one_run(
     cloud: RunningCloud, pipeline: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message without run id, in an envelope of SNS, whose second unit failed too often."""
+    """A message without run id, in an envelope of SNS, whose second day failed too often."""
     request = run_request("", detached=False, maxConcurrency=1, **TWO_DAYS)
     request = {name: value for name, value in request.items() if name != "runId"}
     with cloud.job_failing_for("dt=2026-11-02"):
@@ -192,9 +217,9 @@ def test_a_replay_that_is_killed_before_it_deletes_the_letter_starts_one_run(
     assert cloud.run(run_id) == run
     assert int(run["run_attempt"]["N"]) == int(failed["run_attempt"]["N"]) + 1
     assert run["end_date_time"] == failed["end_date_time"]
-    first, second = units(cloud, run_id)
+    first, *others = units(cloud, run_id)
     assert first == ("STORED", 1)
-    assert second == ("STORED", int(run["run_attempt"]["N"]))
+    assert others == [("STORED", int(run["run_attempt"]["N"]))] * 2
 
 
 def letter_of(pipeline: Typed, run_id: str) -> Item | None:

@@ -89,7 +89,9 @@ def test_the_message_of_a_superseded_run_starts_nothing(
     claim(cloud, "one")
     before = item(cloud)
 
-    assert claim(cloud, "two", OLD, by=by).outcome is ClaimOutcome.ENDED
+    response = claim(cloud, "two", OLD, by=by)
+
+    assert (response.outcome, response.superseded_by) == (ClaimOutcome.ENDED, "r1")
     assert item(cloud) == before
 
 

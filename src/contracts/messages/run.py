@@ -71,6 +71,7 @@ class Claim(Contract):
         status: the run's status in the ledger.
         previous_timed_out: the earlier holder ran out of time, so the work is too long for it.
         run_id: the id that was drawn; absent where the request names its run.
+        superseded_by: the run that retries this one and took its place.
         start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
             replayed as they were recorded.
     """
@@ -82,6 +83,7 @@ class Claim(Contract):
     status: RunStatus
     previous_timed_out: bool = False
     run_id: str | None = None
+    superseded_by: str | None = None
     start_flow: int = 1
 
 

@@ -60,6 +60,14 @@ class ErrorCode(StrEnum):
     NOT_INVOKED = "NOT_INVOKED"
 
 
+class Priority(StrEnum):
+    """How often a run gets a turn in a pool, beside others that wait there."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class JobKey(Contract):
     """Identifies a job: submitting the same key again returns the same job.
 

@@ -91,8 +91,7 @@ def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
 def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
     """What the orchestrator needs of a contract."""
     dataset, redshift = snapshot.dataset, snapshot.dataset.targets.redshift
-    timeout = {} if redshift is None else {"warehouse_timeout_seconds": redshift.timeout_seconds}
-    return LoadedDataset(
+    loaded = LoadedDataset(
         name=dataset.name,
         version=snapshot.version,
         unit_seconds=dataset.limits.unit_seconds,
@@ -102,6 +101,9 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
                 engine=job.engine,
                 timeout_seconds=job.timeout_seconds,
                 attempts=job.attempts,
+                queue_seconds=job.effective_queue_seconds,
+                retry_delay_seconds=job.effective_retry_delay_seconds,
+                pool=job.pool,
             )
             for job in dataset.jobs
         ),
@@ -110,5 +112,11 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
-        **timeout,
     )
+    if redshift is None:
+        return loaded
+    of_loads = {
+        "warehouse_timeout_seconds": redshift.timeout_seconds,
+        "warehouse_queue_seconds": redshift.effective_queue_seconds,
+    }
+    return loaded.model_copy(update=of_loads)

@@ -16,6 +16,7 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    PoolsFileItem,
     QuotaItem,
     RejectedItem,
     RunItem,
@@ -30,10 +31,11 @@ CLASSES: Final = (
     RejectedItem,
     DrawnItem,
     EventItem,
+    PoolsFileItem,
     QuotaItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
-PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota")
+PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota", "#pools")
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
@@ -49,6 +51,7 @@ COMMON: Final = frozenset(
         "job_id",
         "log_tail",
         "outcome",
+        "problem",
         "reason",
         "request",
         "rows",

@@ -19,6 +19,7 @@ from contracts.ledger_items.notes import (
     QuotaItem,
     RejectedItem,
 )
+from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
@@ -32,6 +33,7 @@ __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
     "NO_RUN",
+    "POOLS_FILES",
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
@@ -41,6 +43,7 @@ __all__ = [
     "JobItem",
     "Key",
     "LedgerItem",
+    "PoolsFileItem",
     "QuotaItem",
     "RejectedItem",
     "RunItem",

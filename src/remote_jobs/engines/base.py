@@ -151,6 +151,22 @@ class RemoteJobs(Protocol):
         """Where a job of this name (Glue) or any job (cluster, application, warehouse) runs."""
         ...
 
+    def pool(self, target: str) -> str | None:
+        """Name of the pool whose places limit the jobs there; None: nothing limits them.
+
+        Engines that run jobs in the same places name the same pool.
+        """
+        ...
+
+    def capacity(self, target: str) -> int:
+        """How many jobs the engine runs there at once, as it says now; at least 1.
+
+        Raises:
+            NotConfigured: the target is not there.
+            PipelineError: it cannot be asked, by this function's role or just now.
+        """
+        ...
+
     def submit(self, request: JobRequest) -> str:
         """Start the job; returns the engine's id of it.
 

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.errors import PipelineError
 from contracts.job import Engine
 from remote_jobs.engines.base import JobRequest, RemoteJob, Response
-from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name
+from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name, step_pool
 
 
 class EmrJobs:
@@ -26,6 +26,12 @@ class EmrJobs:
 
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the cluster is the only place
         return self._cluster
+
+    def pool(self, target: str) -> str:
+        return step_pool(target)
+
+    def capacity(self, target: str) -> int:
+        return self._steps.capacity(target)
 
     def submit(self, request: JobRequest) -> str:
         command = step_command(request, self._code_bucket)

@@ -41,6 +41,9 @@ FULL: Final = frozenset(
     {"ServiceQuotaExceededException", "ApplicationMaxCapacityExceededException"}
 )
 TRANSIENT: Final = frozenset({"ConflictException"})  # the application is just starting or stopping
+# Of an application that does not say it: the default of one that limits its runs (Amazon EMR
+# Serverless API Reference, "SchedulerConfiguration").
+RUNS_AT_ONCE: Final = 15
 RUNS_PER_PAGE: Final = 50  # the most ListJobRuns gives
 PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
 
@@ -61,6 +64,22 @@ class EmrServerlessJobs:
 
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the application is the only place
         return self._application
+
+    def pool(self, target: str) -> str:
+        return f"{self.engine}/{target}"
+
+    def capacity(self, target: str) -> int:
+        """The application's maxConcurrentRuns; without one, its vCPUs limit it, which no call
+        says as a number of runs."""
+        try:
+            with _errors(f"asking how many job runs application {target} runs at once"):
+                found = self._client.get_application(applicationId=target)["application"]
+        except NotFound as error:
+            raise NotConfigured(
+                f"there is no EMR Serverless application {target}: {error}"
+            ) from error
+        scheduler = found.get("schedulerConfiguration", {})
+        return int(scheduler.get("maxConcurrentRuns", RUNS_AT_ONCE))
 
     def submit(self, request: JobRequest) -> str:
         job = request.job

@@ -26,7 +26,7 @@ from remote_jobs.engines.base import (
     Response,
     mapped,
 )
-from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name
+from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name, step_pool
 from remote_jobs.engines.ssm_commands import Commands, Invocation
 from remote_jobs.engines.ssm_script import add_step_script
 from runtime import clients
@@ -81,6 +81,12 @@ class EmrSsmJobs:
 
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the cluster is the only place
         return self._cluster
+
+    def pool(self, target: str) -> str:
+        return step_pool(target)
+
+    def capacity(self, target: str) -> int:
+        return self._steps.capacity(target)
 
     def submit(self, request: JobRequest) -> str:
         job = request.job

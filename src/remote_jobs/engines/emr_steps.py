@@ -62,6 +62,11 @@ def step_name(job: RemoteJob) -> str:
     return f"{job.job_id} {job.key}"
 
 
+def step_pool(cluster: str) -> str:
+    """The pool of a cluster's steps, whichever way they are submitted."""
+    return f"{Engine.EMR}/{cluster}"
+
+
 def step_command(request: JobRequest, code_bucket: str) -> list[str]:
     """The step's command line."""
     return [
@@ -103,6 +108,15 @@ class EmrSteps:
         with _errors(f"adding a step to EMR cluster {cluster}"):
             response = self._client.add_job_flow_steps(JobFlowId=cluster, Steps=[step])
         return str(response["StepIds"][0])
+
+    def capacity(self, cluster: str) -> int:
+        """How many steps the cluster runs at once: StepConcurrencyLevel, 1 unless it was set."""
+        try:
+            with _errors(f"asking how many steps EMR cluster {cluster} runs at once"):
+                found = self._client.describe_cluster(ClusterId=cluster)["Cluster"]
+        except NotFound as error:
+            raise NotConfigured(f"{error}; deploy with another EmrClusterId") from error
+        return min(int(found.get("StepConcurrencyLevel", 1)), ACTIVE_STEPS_AT_MOST)
 
     def is_full(self, cluster: str) -> bool:
         """Whether the cluster has as many active steps as it may have."""

@@ -64,6 +64,18 @@ class GlueJobs:
             raise NotConfigured("a job on Glue needs glueJob, the name of the Glue job")
         return self._prefix + name
 
+    def pool(self, target: str) -> str:
+        return f"{self.engine}/{target}"
+
+    def capacity(self, target: str) -> int:
+        """MaxConcurrentRuns of the Glue job; 1 where its definition has none."""
+        try:
+            with _errors(f"asking how many runs Glue job {target} may have at once"):
+                job = self._client.get_job(JobName=target)["Job"]
+        except NotFound as error:
+            raise NotConfigured(f"Glue job {target} is not deployed: {error}") from error
+        return int(job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1))
+
     def submit(self, request: JobRequest) -> str:
         job = request.job
         try:

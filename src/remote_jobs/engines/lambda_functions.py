@@ -102,6 +102,12 @@ class LambdaJobs:
             raise NotConfigured("a job of engine lambda needs function, its name or ARN")
         return resolve(name, self._allowed)
 
+    def pool(self, target: str) -> None:  # noqa: ARG002 - of no function
+        """None: a throttled invoke is tried again by Lambda, nobody waits for a place."""
+
+    def capacity(self, target: str) -> int:
+        raise NotConfigured(f"function {target} has no places that jobs wait for")
+
     def submit(self, request: JobRequest) -> str:
         """Nothing is sent: who asked for the submission invokes the function, by our own job id."""
         return request.job.job_id

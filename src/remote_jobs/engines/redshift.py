@@ -41,6 +41,7 @@ TRANSIENT: Final = frozenset(
     }
 )
 STATEMENTS_AT_MOST: Final = 40
+LOADS_AT_ONCE: Final = 1
 STATEMENTS_PER_PAGE: Final = 100
 ASKED_AT_ONCE: Final = 8
 
@@ -87,6 +88,13 @@ class RedshiftJobs:
 
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the warehouse is the only place
         return self._warehouse.name
+
+    def pool(self, target: str) -> str:  # noqa: ARG002 - a deployment has one warehouse
+        return str(self.engine)
+
+    def capacity(self, target: str) -> int:  # noqa: ARG002 - whichever warehouse it is
+        """One: loads wait for each other's lock anyway (stores.redshift.load)."""
+        return LOADS_AT_ONCE
 
     def submit(self, request: JobRequest) -> str:
         count = len(request.statements)

@@ -1,0 +1,1 @@
+"""Places of engines: who waits for one, whose turn it is, and how many there are."""

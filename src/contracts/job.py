@@ -85,6 +85,16 @@ class JobKey(Contract):
     def __str__(self) -> str:
         return f"{self.run_id}/{self.unit_id}/{self.stage}/{self.attempt}"
 
+    @classmethod
+    def from_text(cls, text: str) -> JobKey:
+        """Parse what `str` made.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        run_id, unit_id, stage, attempt = text.rsplit("/", 3)
+        return cls(run_id=run_id, unit_id=unit_id, stage=stage, attempt=int(attempt))
+
 
 class FunctionCall(Contract):
     """A job that the orchestrator invokes: by which function, and with what.

@@ -67,7 +67,7 @@ def checked(
         # The watcher adds a log that is still to come; the caller reports the end itself.
         return jobs.end(record.ended(status, clock()), reported=not status.log_pending)
     if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
-        return jobs.running(record, status)
+        return jobs.running(record, status, clock())
     return record
 
 

@@ -26,7 +26,7 @@ def to_be_invoked(jobs: JobLedger, record: JobRecord, spec: JobSpec, now: dateti
     A repeat returns the same call: it depends on the record and the run's frozen contract only.
     """
     running = EngineStatus(JobState.RUNNING, "INVOKED", console_url=_console_url(record.target))
-    record = jobs.running(record, running)
+    record = jobs.running(record, running, now)
     call = FunctionCall(function=record.target, event=dict(request_of(record, spec).arguments))
     return record.status(now).model_copy(update={"call": call})
 

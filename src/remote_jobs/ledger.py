@@ -22,6 +22,7 @@ from contracts.ledger_items import AdoptedItem, JobItem
 from ledger.conditions import JOB
 from ledger.table import PARTITION, SORT, Item, Ledger
 from remote_jobs.engines.base import EngineStatus
+from remote_jobs.pools.queue import free_place
 from remote_jobs.record import JobRecord
 
 
@@ -115,7 +116,9 @@ class JobLedger:
             False if somebody is submitting it now; and the job as it is then.
         """
         condition = _submission_as_seen(ended) & _NOT_SUBMITTED
-        return self._change(ended, condition, submitting_until=None, **_end_of(ended))
+        given_up = self._change(ended, condition, submitting_until=None, **_end_of(ended))
+        self._free_place(given_up[1])
+        return given_up
 
     def await_by(self, record: JobRecord, callback_id: str) -> JobRecord:
         """Make this callback the one to complete; returns the job as it is then."""
@@ -128,22 +131,25 @@ class JobLedger:
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._change(record, condition, submitting_until=until)[0]
 
-    def not_submitted(self, record: JobRecord, now: datetime) -> None:
-        """The engine refused this try, so nothing of it is under way.
+    def not_submitted(self, record: JobRecord, now: datetime) -> JobRecord:
+        """Nothing of this try is under way; returns the job as it is then.
 
         Args:
             record: as it was before the try. If an earlier one was interrupted, the job is still
                 looked for before the next.
         """
         over = None if record.submitting_until is None else int(now.timestamp())
-        self._change(record, _NOT_SUBMITTED, submitting_until=over)
+        return self._change(record, _NOT_SUBMITTED, submitting_until=over)[1]
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
-        """Store the engine's id and start the job's clock; returns the job as it is then.
+        """Store the engine's id; returns the job as it is then.
 
-        Another id there, or an end, means that another call was faster.
+        An intent of before pools counts its deadline from here. Another id there, or an end, means
+        that another call was faster.
         """
-        deadline = math.ceil(now.timestamp()) + record.timeout_seconds
+        deadline = record.deadline
+        if record.queue_until is None:
+            deadline = math.ceil(now.timestamp()) + record.timeout_seconds
         return self._change(
             record,
             _NOT_SUBMITTED,
@@ -159,11 +165,20 @@ class JobLedger:
         condition = JOB.service_id.eq(record.service_id)
         return self._change(record, condition, service_id=service_id)[1]
 
-    def running(self, record: JobRecord, status: EngineStatus) -> JobRecord:
-        """Record that a job no longer waits for its turn, and where it can be seen."""
-        links = _present(log_url=status.log_url, console_url=status.console_url)
+    def running(self, record: JobRecord, status: EngineStatus, now: datetime) -> JobRecord:
+        """Record that a job no longer waits for its turn, and where it can be seen.
+
+        Its deadline counts from its start by the engine's clock, or from now.
+        """
+        deadline = None
+        if record.queue_until is not None:
+            started_at = status.started_at or now
+            deadline = math.ceil(started_at.timestamp()) + record.timeout_seconds
+        changes = _present(
+            log_url=status.log_url, console_url=status.console_url, deadline=deadline
+        )
         condition = JOB.state.eq(JobState.SUBMITTED)
-        return self._change(record, condition, state=JobState.RUNNING, **links)[1]
+        return self._change(record, condition, state=JobState.RUNNING, **changes)[1]
 
     def store_log(self, record: JobRecord) -> None:
         """Add the end of the log of a job that has ended."""
@@ -179,13 +194,20 @@ class JobLedger:
         """
         changes = dict(submitting_until=None, **_end_of(ended))
         if reported:
-            return self._change(ended, _GOING_ON, active=None, **changes)[1]
-        condition = _GOING_ON & JOB.callback_id.eq(ended.callback_id)
-        return self._change(ended, condition, **changes)[1]
+            record = self._change(ended, _GOING_ON, active=None, **changes)[1]
+        else:
+            condition = _GOING_ON & JOB.callback_id.eq(ended.callback_id)
+            record = self._change(ended, condition, **changes)[1]
+        self._free_place(record)
+        return record
 
     def reported(self, record: JobRecord) -> None:
         """Its end was reported to this record's callback: the watcher need not check it again."""
         self._change(record, JOB.callback_id.eq(record.callback_id), active=None)
+
+    def _free_place(self, record: JobRecord) -> None:
+        if record.state.ended:
+            free_place(self._ledger, record)
 
     def _change(
         self, record: JobRecord, condition: ConditionBase, **changes: Any

@@ -51,8 +51,7 @@ class RequestBudget:
             return list(records)
         bucket = self._bucket(quota)
         now = self.clock().timestamp()
-        refilled = (now - bucket.at) * quota.per_second
-        tokens = min(bucket.tokens + max(refilled, 0), quota.burst)
+        tokens = self._tokens(bucket, quota)
         ahead = _from(bucket.last.get(queue, ""), records)
         taken: list[JobRecord] = []
         cost = 0.0
@@ -73,6 +72,26 @@ class RequestBudget:
         unchanged = QUOTA.turn.eq(bucket.turn)  # else another sandbox has taken tokens meanwhile
         key = QuotaItem.key_of(quota.name)
         return taken if self.ledger.change(key, changes, unchanged) else []
+
+    def left(self, quota: Quota) -> int:
+        """How many requests may be sent now."""
+        return int(self._tokens(self._bucket(quota), quota))
+
+    def draw(self, quota: Quota) -> bool:
+        """Take one request, if one may be sent now; False also if somebody else was faster."""
+        bucket = self._bucket(quota)
+        tokens = self._tokens(bucket, quota)
+        if tokens < 1:
+            return False
+        changes = QuotaItem.changes(
+            tokens=tokens - 1, at=self.clock().timestamp(), turn=bucket.turn + 1
+        )
+        key = QuotaItem.key_of(quota.name)
+        return bool(self.ledger.change(key, changes, QUOTA.turn.eq(bucket.turn)))
+
+    def _tokens(self, bucket: QuotaItem, quota: Quota) -> float:
+        refilled = (self.clock().timestamp() - bucket.at) * quota.per_second
+        return min(bucket.tokens + max(refilled, 0), quota.burst)
 
     def _bucket(self, quota: Quota) -> QuotaItem:
         item = self.ledger.get_item(*QuotaItem.key_of(quota.name))

@@ -24,7 +24,24 @@ class JobRecord(JobItem):
         return RemoteJob(self.job_id, self.key, self.target, self.submitted_at, self.service_id)
 
     def overdue(self, now: datetime) -> bool:
-        return not self.state.ended and now.timestamp() > self.deadline
+        """Whether its time is over: to begin running, or to run."""
+        return not self.state.ended and now.timestamp() > self.time_ends
+
+    @property
+    def time_ends(self) -> int:
+        """Epoch seconds at which the time for what it does now is over."""
+        waits = self.state is JobState.SUBMITTED and self.queue_until is not None
+        return self.queue_until if waits and self.queue_until is not None else self.deadline
+
+    @property
+    def lateness(self) -> str:
+        """What it was too late with, once it is overdue."""
+        waits = self.time_ends - int(self.submitted_at.timestamp())
+        if self.service_id is None:
+            return f"no place in pool {self.pool or self.engine} within {waits} s"
+        if self.state is JobState.SUBMITTED and self.queue_until is not None:
+            return f"never started: it waited at {self.engine} until its {waits} s were over"
+        return f"still running at its deadline of {self.timeout_seconds} s"
 
     def interrupted(self, now: datetime) -> bool:
         """Whether its submission was cut off, so that the engine may or may not have the job."""
@@ -69,7 +86,8 @@ class JobRecord(JobItem):
             if state is JobState.CANCELLED:
                 reasons.reverse()  # a service does not know why we cancelled it
             error = next((text for text in reasons if text), as_it_says)
-            if state is not JobState.TIMED_OUT and self.overdue(ended_at):
+            late = self.overdue(ended_at) or self.cancelling == self.lateness
+            if state is not JobState.TIMED_OUT and late:
                 state = JobState.TIMED_OUT  # ended because it was late, by us or by its service
         return replace(
             self,

@@ -10,6 +10,7 @@ from typing import Final
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.errors import PipelineError
+from remote_jobs.record import JobRecord
 from runtime.handler import metrics
 
 ERRORS_NAMED: Final = 5
@@ -29,9 +30,18 @@ class Done(StrEnum):
 
 @dataclass
 class Tally:
-    """What one run of the watcher did; `active` counts its jobs, `done` the outcomes."""
+    """What one run of the watcher did; `active` counts its jobs, `done` the outcomes.
+
+    Attributes:
+        jobs: as the index had them at its beginning.
+        submitted: jobs whose turn came.
+        left: turns that were not used for want of time.
+    """
 
     active: int = 0
+    jobs: list[JobRecord] = field(default_factory=list)
+    submitted: int = 0
+    left: bool = False
     done: Counter[Done] = field(default_factory=Counter)
     errors: list[Exception] = field(default_factory=list)
 
@@ -45,6 +55,7 @@ def report(tally: Tally) -> None:
     for name, value in (
         ("WatcherRuns", 1),
         ("ActiveJobs", tally.active),
+        ("JobsDispatched", tally.submitted),
         ("JobsAnswered", tally.done[Done.REPORTED]),
         ("WatcherErrors", len(tally.errors)),
     ):

@@ -1,4 +1,5 @@
-"""Completes the callbacks of jobs that ended, and sends heartbeats for jobs that run.
+"""Completes the callbacks of jobs that ended; sends heartbeats for those that wait or run; stops
+those that are late.
 
 It ignores the event that woke it and checks every active job of the ledger at its engine, so events
 may be late, repeated or lost. A job or engine that fails does not delay the others; the whole check
@@ -65,6 +66,7 @@ class Watcher:
     engines: Sequence[Engine] = tuple(engine for engine in Engine if not engine.invoked)
 
     def run(self) -> Tally:
+        """Check every job, side by side as far as quotas allow."""
         tally = Tally()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             going = {}
@@ -125,7 +127,9 @@ class Watcher:
     ) -> None:
         submitted = [record for record in going if record.service_id is not None]
         responses = adapter.status_of_many([record.remote for record in submitted])
-        self._each(pool, tally, submitted, lambda job: self._follow(job, responses[job.job_id]))
+        self._each(
+            pool, tally, submitted, lambda job: self._follow(job, responses[job.job_id], adapter)
+        )
         intents = [record for record in going if record.service_id is None]
         self._each(pool, tally, intents, lambda job: self._check_intent(job, adapter))
 
@@ -137,6 +141,7 @@ class Watcher:
         for record in self.jobs.active(engine):
             tally.active += 1
             if isinstance(record, JobRecord):
+                tally.jobs.append(record)
                 yield record
             else:
                 self._failed(tally, record, engine=engine)
@@ -156,7 +161,7 @@ class Watcher:
             except Exception as error:
                 self._failed(tally, error, job_id=record.job_id, run_id=record.key.run_id)
 
-    def _follow(self, record: JobRecord, response: Response) -> Done:
+    def _follow(self, record: JobRecord, response: Response, adapter: RemoteJobs) -> Done:
         """Record and report what the engine said of a submitted job."""
         now = self.clock()
         status = state_of(record, response)
@@ -169,12 +174,20 @@ class Watcher:
                 return self._end_as_late(record, f"{record.engine} does not know the job any more")
             return Done.NOTHING
         if status.state is JobState.RUNNING and record.state is JobState.SUBMITTED:
-            self.jobs.running(record, status)
+            record = self.jobs.running(record, status, now)
         if now.timestamp() > record.deadline + NEVER_ENDING.total_seconds():
             return self._end_as_late(record, f"{record.engine} still says {status.raw_state}")
-        if record.overdue(now) or record.cancelling:  # silence makes the orchestrator check it
+        if record.overdue(now):
+            return self._stop_late(record, adapter)
+        if record.cancelling:  # silence makes the orchestrator check it
             return Done.NOTHING
         return self._heartbeat(record)
+
+    def _stop_late(self, record: JobRecord, adapter: RemoteJobs) -> Done:
+        """Have its engine stop a job that is late; a later wake finds it ended, and reports it."""
+        if self.jobs.mark_for_cancellation(record, record.lateness):
+            adapter.cancel(record.remote)
+        return Done.NOTHING
 
     def _heartbeat(self, record: JobRecord) -> Done:
         delivery = self.callbacks.heartbeat(record.callback_id)
@@ -187,14 +200,12 @@ class Watcher:
             return Done.NOTHING
         if located(self.jobs, adapter, record, self.clock).service_id is not None:
             return Done.NOTHING
-        if record.overdue(now):
-            error = f"not submitted within {record.timeout_seconds} s"
-            late = record.ended(EngineStatus(JobState.TIMED_OUT, "NOT SUBMITTED", error), now)
-            # Only if it still is as the index had it: it may have got its place just now.
-            given_up, current = self.jobs.give_up_intent(late)
-            if given_up:
-                return self._report(current)
-        return Done.NOTHING
+        if not record.overdue(now):
+            return self._heartbeat(record)  # it waits for its turn
+        status = EngineStatus(JobState.TIMED_OUT, "NOT SUBMITTED", record.lateness)
+        # Only if it still is as the index had it: it may have got its place just now.
+        given_up, current = self.jobs.give_up_intent(record.ended(status, now))
+        return self._report(current) if given_up else Done.NOTHING
 
     def _end_as_late(self, record: JobRecord, error: str) -> Done:
         return self._end(record, EngineStatus(JobState.TIMED_OUT, "UNKNOWN", error))

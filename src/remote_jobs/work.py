@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, JobStep
 from contracts.errors import NotConfigured
-from contracts.job import Engine
+from contracts.job import Engine, JobKey
 from contracts.messages import SubmitJob
 from remote_jobs.engines.base import JOB_KEY_ARGUMENT, JobRequest
 from remote_jobs.record import JobRecord
@@ -36,16 +36,19 @@ class JobSpec:
     statements: tuple[str, ...] = ()
 
 
-def job_spec_of(message: SubmitJob, data_bucket: str) -> JobSpec:
-    """Read what the job of this message is to do.
+def job_spec_of(job: SubmitJob | JobRecord, data_bucket: str) -> JobSpec:
+    """Read what the job of this message or intent is to do.
 
     Raises:
         NotConfigured: the run's contract has no such stage.
         NotFound: the contract, the manifest or the load's statements are not in S3.
     """
-    if message.engine is Engine.REDSHIFT:
-        return _load(message, data_bucket)
-    return _link_of_the_chain(message, data_bucket)
+    input_url: str | None = job.input_url
+    load = job.engine is Engine.REDSHIFT
+    if isinstance(job, JobRecord) and not (load or job.chained):
+        input_url = None  # it reads the unit's own object
+    read = _load if load else _link_of_the_chain
+    return read(job.key, input_url, data_bucket)
 
 
 def request_of(record: JobRecord, spec: JobSpec) -> JobRequest:
@@ -69,24 +72,22 @@ def request_of(record: JobRecord, spec: JobSpec) -> JobRequest:
     )
 
 
-def _load(message: SubmitJob, data_bucket: str) -> JobSpec:
-    key = message.key
-    url = message.input_url or layout.s3_url(data_bucket, layout.load_key(key.run_id, key.unit_id))
+def _load(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
+    url = input_url or layout.s3_url(data_bucket, layout.load_key(key.run_id, key.unit_id))
     document = s3.read_json(*layout.split_s3_url(url))
     return JobSpec(input_url=url, statements=tuple(document["statements"]))
 
 
-def _link_of_the_chain(message: SubmitJob, data_bucket: str) -> JobSpec:
-    key = message.key
+def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
     snapshot = frozen.read_snapshot(data_bucket, key.run_id)
     step = _step(snapshot, key.stage)
-    url = message.input_url or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
+    url = input_url or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
     arguments = {
         **{name.removeprefix("--"): value for name, value in step.arguments.items()},
         "DATASET_URL": layout.s3_url(data_bucket, layout.dataset_snapshot_key(key.run_id)),
         "INDEX": snapshot.index,
     }
-    if snapshot.query is not None and message.input_url is None:  # later jobs get filtered rows
+    if snapshot.query is not None and input_url is None:  # later jobs get filtered rows
         arguments["QUERY"] = snapshot.query
     return JobSpec(
         input_url=url,

@@ -204,9 +204,11 @@ class TestWriting:
     def test_what_an_engine_does_not_say_stays_as_it_was(self, jobs: JobLedger) -> None:
         record = submitted(jobs)
         links = {"log_url": "https://log", "console_url": "https://job"}
-        seen = jobs.running(record, EngineStatus(JobState.RUNNING, "RUNNING", **links))
+        seen = jobs.running(record, EngineStatus(JobState.RUNNING, "RUNNING", **links), NOW)
         assert (seen.state, seen.log_url, seen.console_url) == ("RUNNING", *links.values())
-        again = jobs.running(record, EngineStatus(JobState.RUNNING, "RUNNING", log_url="other"))
+        again = jobs.running(
+            record, EngineStatus(JobState.RUNNING, "RUNNING", log_url="other"), NOW
+        )
         assert again == seen, "it runs already"
         ended = jobs.end(replace(end_of(record, "FAILED"), error=None), reported=False)
         assert (ended.log_url, ended.error) == ("https://log", None)

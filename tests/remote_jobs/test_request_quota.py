@@ -10,8 +10,8 @@ from contracts import layout
 from contracts.job import Engine, JobState
 from contracts.ledger_items import QUOTAS
 from remote_jobs.engines.emr_steps import QUOTA
+from remote_jobs.starting import SUBMISSION_SECONDS
 from remote_jobs.stopper import JobStopper
-from remote_jobs.submission import SUBMISSION_SECONDS
 from remote_jobs.tally import Done
 
 pytestmark = pytest.mark.slow

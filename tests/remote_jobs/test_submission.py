@@ -14,17 +14,15 @@ from noted_client import Noted
 
 from contracts import layout
 from contracts.errors import (
-    EngineFull,
     NotConfigured,
     NotFound,
     OwnershipLost,
     PipelineError,
-    Throttled,
     TransientFailure,
 )
 from contracts.job import Engine, JobState, JobStatus
 from contracts.messages import SubmitJob
-from remote_jobs.submission import SUBMISSION_SECONDS
+from remote_jobs.starting import SUBMISSION_SECONDS
 from runtime.tokens import random_token
 from steps import submit_job
 
@@ -37,12 +35,15 @@ def world(cloud, clients) -> World:
 def until_it_returns(
     world: World, call: Callable[[], JobStatus], died: type[BaseException] = Killed
 ) -> JobStatus:
-    """Call as the orchestrator does: again after a death or a full engine, with time passing."""
+    """Call as the orchestrator does after a death, and the watcher while it waits."""
     for _ in range(60):
         try:
-            return call()
-        except (died, EngineFull):
-            world.clock.advance(40)
+            status = call()
+        except died:
+            status = None
+        if status is not None and (status.service_id or status.state.ended):
+            return status
+        world.clock.advance(40)
     raise AssertionError("it never returned")
 
 
@@ -168,17 +169,15 @@ class TestOnce:
         assert world.record(message).job_id == status.job_id
 
     def test_a_call_while_another_is_submitting_waits_its_turn(self, world):
-        refused = []
+        waiting = []
 
         def meanwhile() -> None:
             world.glue.while_starting = lambda: None
-            with pytest.raises(EngineFull) as error:
-                world.submit(world.message(callback="callback2"))
-            refused.append(error)
+            waiting.append(world.submit(world.message(callback="callback2")))
 
         world.glue.while_starting = meanwhile
         world.submit()
-        assert refused
+        assert [status.service_id for status in waiting] == [None]
         assert len(world.glue.runs) == 1
         assert world.submit(world.message(callback="callback2")).service_id == "jr_0000"
         assert world.item()["callback_id"] == "callback2"
@@ -203,9 +202,9 @@ class TestOnce:
             return create(record)
 
         world.jobs.create = slow
-        with pytest.raises(Throttled, match="too late"):
-            world.submit()
+        assert world.submit().service_id is None
         assert world.glue.runs == []
+        world.clock.advance(60)
         assert world.submit().service_id == "jr_0000"
 
     def test_a_full_engine_does_not_make_an_uncertain_submission_forgotten(self, world):
@@ -218,10 +217,9 @@ class TestOnce:
         world.glue.runs.clear()
         world.clock.advance(SUBMISSION_SECONDS + 1)
         world.glue.refuse_once("StartJobRun", "ConcurrentRunsExceededException")
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         world.glue.runs.append(late)
-        world.clock.advance(1)
+        world.clock.advance(60)
         assert world.submit().service_id == late["Id"]
         assert world.glue.runs == [late]
 
@@ -292,8 +290,7 @@ class TestFull:
         full = "Maximum number of active steps(State = 'Running') for cluster exceeded."
         for _ in range(2):
             service.break_once(operation, refusal(operation, code, full))
-            with pytest.raises((EngineFull, Throttled)):
-                world.submit(message)
+            assert world.submit(message).service_id is None, "it waits"
             assert not world.record(message).state.ended
             world.clock.advance(60)
         assert world.started(engine) == []
@@ -301,11 +298,9 @@ class TestFull:
 
     def test_a_full_engine_leaves_an_intent_that_is_submitted_later(self, world):
         world.glue._places = 0
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         job_id = world.item()["job_id"]
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         world.glue._places = 1
         world.clock.advance(60)
         status = world.submit()
@@ -315,8 +310,7 @@ class TestFull:
 
     def test_the_jobs_clock_starts_when_it_gets_its_place(self, world):
         world.glue._places = 0
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         world.clock.advance(600)
         world.glue._places = 1
         world.submit()
@@ -324,18 +318,17 @@ class TestFull:
 
     def test_throttling_leaves_the_intent_too(self, world):
         world.glue.refuse_once("StartJobRun", "ThrottlingException")
-        with pytest.raises(Throttled):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
+        world.clock.advance(60)
         assert world.submit().service_id == "jr_0000"
 
     def test_only_the_deadline_ends_the_waiting(self, world):
         world.glue._places = 0
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         world.clock.advance(901)
         status = world.submit()
         assert status.state is JobState.TIMED_OUT
-        assert "no place at glue within 900 s" in status.error
+        assert "no place in pool glue/stack-clean-csv within 900 s" in status.error
         assert not world.record().active
         assert world.glue.runs == []
 
@@ -414,8 +407,7 @@ class TestTakingOver:
 
     def test_an_intent_past_its_deadline_is_left_alone(self, world):
         world.glue._places = 0
-        with pytest.raises(EngineFull):
-            world.submit()
+        assert world.submit().service_id is None, "it waits"
         world.clock.advance(86400)
         world.glue._places = 1
         assert world.submit(self.second(world)).attempt == 11
@@ -474,11 +466,13 @@ def test_what_a_write_returns_is_not_read_again(cloud, clients):
     dynamodb = Noted(cloud.client("dynamodb"))
     clients.use("dynamodb", dynamodb)
     world.submit()
-    # The run; the job or an adopted one; the intent; whether the run is to stop; the engine's id.
-    assert dynamodb.calls == [*["get_item"] * 3, "put_item", "get_item", "update_item"]
+    # The run; the job or an adopted one; the intent; its place; whether the run is to stop; the
+    # engine's id.
+    place = ["get_item", "update_item"]
+    assert dynamodb.calls == [*["get_item"] * 3, "put_item", *place, "get_item", "update_item"]
 
     dynamodb.calls.clear()
     world.glue.finish()
     world.watch()
-    assert dynamodb.calls.count("update_item") == 2, "the end, and that it was reported"
-    assert dynamodb.calls.count("get_item") == 0
+    assert dynamodb.calls.count("update_item") == 3, "the end, its place, that it was reported"
+    assert dynamodb.calls.count("get_item") == 2, "the pool, and if it still runs"

@@ -12,16 +12,14 @@ from job_world import RUN_ID, World
 
 from contracts import layout
 from contracts.errors import (
-    EngineFull,
     OwnershipLost,
     PipelineError,
     RunStopped,
-    Throttled,
     TransientFailure,
 )
 from contracts.job import Engine, JobState
 from contracts.messages import SubmitJob
-from remote_jobs.submission import SUBMISSION_SECONDS
+from remote_jobs.starting import SUBMISSION_SECONDS
 from runtime.handler import metrics
 
 
@@ -85,11 +83,7 @@ def test_a_claim_has_to_outlast_the_one_request_that_submits(
         return create(record)
 
     world.jobs.create = slow
-    if submitted:
-        assert world.submit().service_id == "jr_0000"
-    else:
-        with pytest.raises(Throttled, match="too late"):
-            world.submit()
+    assert world.submit().service_id == ("jr_0000" if submitted else None)
     assert len(world.glue.runs) == submitted
 
 
@@ -159,8 +153,7 @@ class TestAnIntentOfAnotherCall:
                 world.submit()
 
         self.meanwhile(world, dies)
-        with pytest.raises(EngineFull, match="another call may be submitting"):
-            world.submit()
+        assert world.submit().service_id is None
         assert world.glue.runs == []
         world.clock.advance(SUBMISSION_SECONDS + 1)
         assert world.submit().service_id == "jr_0000"

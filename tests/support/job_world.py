@@ -16,7 +16,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
-from contracts.ledger_items import JobItem
+from contracts.ledger_items import JobItem, PoolItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from remote_jobs.callbacks import Callbacks
@@ -29,6 +29,10 @@ from remote_jobs.engines.glue import GlueJobs
 from remote_jobs.engines.lambda_functions import LambdaJobs
 from remote_jobs.engines.redshift import RedshiftJobs, Warehouse
 from remote_jobs.ledger import JobLedger
+from remote_jobs.pools.dispatcher import Dispatcher
+from remote_jobs.pools.limits import Limit
+from remote_jobs.pools.queue import JobQueue
+from remote_jobs.pools.store import Pools
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from remote_jobs.submission import Submitter
@@ -112,6 +116,9 @@ class World:
     stops_after: float = 1
 
     def __post_init__(self) -> None:
+        self.places = 1000  # of every pool
+        self.remaining = 100.0  # seconds of a wake, after it has checked the jobs
+        self.before_submission: Exception | None = None  # of a dispatched job
         self.slept = 0
         self.elapsed = 0.0  # by the stopwatch of submit-job
         self.glue = FakeGlue(self.clock, GLUE_JOB)
@@ -123,6 +130,7 @@ class World:
         dynamodb = self.fate.over(self.cloud.client("dynamodb"))
         self.clients.use("dynamodb", dynamodb)
         self.jobs = JobLedger(self.cloud.ledger)
+        self.pools = Pools(self.cloud.ledger, sleep=lambda _seconds: None)
         self.put_run()
 
     def put_run(self) -> None:
@@ -228,6 +236,7 @@ class World:
         timeout_seconds: int = 900,
         input_url: str | None = None,
         execution_arn: str | None = None,
+        **more: Any,
     ) -> SubmitJob:
         self.durable.make(callback)
         return SubmitJob(
@@ -244,19 +253,32 @@ class World:
             timeout_seconds=timeout_seconds,
             input_url=input_url,
             execution_arn=execution_arn,
+            **more,
         )
 
     def submit(self, message: SubmitJob | None = None) -> JobStatus:
         message = message or self.message()
-        submitter = Submitter(
+        return self.submitter(message.engine).submit(message)
+
+    def submitter(self, engine: Engine) -> Submitter:
+        return Submitter(
             jobs=self.jobs,
-            adapter=self.adapter(message.engine),
+            adapter=self.adapter(engine),
             data_bucket=self.cloud.data_bucket,
+            queue=JobQueue(self.pools, self.limit_of),
             clock=self.clock,
             tokens=lambda: f"{next(self.tokens):08x}",
             stopwatch=lambda: self.elapsed,
         )
-        return submitter.submit(message)
+
+    def submit_queued(self, key: JobKey) -> None:
+        """What the watcher invokes when it is the job's turn."""
+        if self.before_submission:
+            raise self.before_submission
+        self.submitter(self.jobs.get(key).engine).submit_queued(key)
+
+    def limit_of(self, _pool: PoolItem) -> Limit:
+        return Limit(self.places, "test")
 
     def check(self, key: JobKey, callback: str = "callback2") -> JobStatus:
         self.durable.make(callback)
@@ -285,12 +307,21 @@ class World:
                 run["state"] = "CANCELLED"
 
     def watch(self) -> Tally:
-        return Watcher(
+        tally = Watcher(
             jobs=self.jobs,
             adapter=self.adapter,
             callbacks=Callbacks(self.fate.over(self.durable)),
             clock=self.clock,
         ).run()
+        Dispatcher(
+            jobs=self.jobs,
+            pools=self.pools,
+            limit_of=self.limit_of,
+            submit=self.submit_queued,
+            remaining=lambda: self.remaining,
+            clock=self.clock,
+        ).run(tally)
+        return tally
 
     def record(self, message: SubmitJob | None = None) -> JobRecord:
         return self.jobs.get((message or self.message()).key)

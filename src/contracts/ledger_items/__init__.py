@@ -19,6 +19,7 @@ from contracts.ledger_items.notes import (
     QuotaItem,
     RejectedItem,
 )
+from contracts.ledger_items.pool import POOLS, Place, PoolItem, Ticket
 from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
@@ -33,6 +34,7 @@ __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
     "NO_RUN",
+    "POOLS",
     "POOLS_FILES",
     "QUOTAS",
     "UNANNOUNCED",
@@ -43,10 +45,13 @@ __all__ = [
     "JobItem",
     "Key",
     "LedgerItem",
+    "Place",
+    "PoolItem",
     "PoolsFileItem",
     "QuotaItem",
     "RejectedItem",
     "RunItem",
+    "Ticket",
     "UnitItem",
     "stopped_because",
 ]

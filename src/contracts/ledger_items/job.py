@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from contracts.job import Engine, JobKey, JobState
+from contracts.job import Engine, JobKey, JobState, Priority
 from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
 
@@ -19,13 +19,18 @@ class JobItem(LedgerItem):
         callback_id: what is completed when the job has ended.
         target: what the engine runs it on (`RemoteJob.target`).
         submitted_at: when the intent was written.
-        deadline: epoch seconds; counted from the intent, anew from the submission.
+        deadline: epoch seconds; counted from `queue_until`, anew from the job's start.
         input_url: what it reads.
         submitting_until: epoch seconds; there while a submission may be under way or was
             interrupted.
         active: there, as the engine's name, until the job has ended and its end was reported.
         cancelling: why it is being cancelled; no attempt of the run adopts it any more.
         execution: ARN of the execution that waits for it; of a shard, its own.
+        pool: where it takes a place while it runs; None: nowhere, or the intent is of before pools.
+        priority: how often its run gets a turn there.
+        queue_until: epoch seconds by which it has to run; until then it may wait in its pool and
+            at its engine. None: the intent is of before, `deadline` bounds both.
+        chained: it reads the output of the job before it in the chain.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"key"})
@@ -47,6 +52,10 @@ class JobItem(LedgerItem):
     active: bool = True
     cancelling: str | None = None
     execution: str | None = None
+    pool: str | None = None
+    priority: Priority = Priority.NORMAL
+    queue_until: int | None = None
+    chained: bool = False
     error: str | None = None
     log_url: str | None = None
     console_url: str | None = None
@@ -83,8 +92,17 @@ class JobItem(LedgerItem):
             "unit_id": key.unit_id,
             "stage": key.stage,
             "attempt": key.attempt,
-            **self.changes(**{n: getattr(self, n) for n in self.attributes() - {"active"}}).values,
+            **self.changes(**self._said()).values,
             **({"active": self.engine.value} if self.active else {}),
+        }
+
+    def _said(self) -> dict[str, Any]:
+        """The attributes that say more than their absence would."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {
+            name: value
+            for name, (value, default) in values.items()
+            if name in self.attributes() - {"active"} and value != default
         }
 
     @classmethod

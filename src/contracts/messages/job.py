@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
-from contracts.job import Engine, JobEnd, JobKey
+from contracts.job import Engine, JobEnd, JobKey, Priority
 
 
 class SubmitJob(Contract):
@@ -17,7 +17,11 @@ class SubmitJob(Contract):
         run_attempt, retry: `key.attempt` is made of these; with run_attempt above 1 and retry 1,
             a job of an earlier attempt that runs or has succeeded is adopted.
         input_url: the previous job's output prefix; absent: the unit's own object.
-        timeout_seconds: the job's deadline, counted from its submission.
+        timeout_seconds: how long it may run.
+        queue_seconds: how long it may wait before it runs; absent, from an orchestrator of before:
+            timeout_seconds bound waiting and running, each anew.
+        pool: of the dataset's contract; absent: that of its engine.
+        priority: how often its run gets a turn there.
         execution_arn: the durable execution that waits for it; of a shard, its own.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
     """
@@ -28,9 +32,18 @@ class SubmitJob(Contract):
     run_attempt: int
     retry: int
     timeout_seconds: int
+    queue_seconds: int | None = None
+    pool: str | None = None
+    priority: Priority = Priority.NORMAL
     input_url: str | None = None
     execution_arn: str | None = None
     ended_jobs: tuple[JobEnd, ...] = ()
+
+
+class SubmitQueued(Contract):
+    """submit_job: it is this job's turn in its pool. Returns JobStatus. From the job watcher."""
+
+    queued: JobKey
 
 
 class CheckJob(Contract):

@@ -92,7 +92,8 @@ class EngineStatus:
         console_url: the job in the console.
         log_tail: the last lines of its log (remote_jobs.engines.logs).
         service_id: the engine's id of the job, where more of it is known than before.
-        ended_at: when it ended, by the engine's clock; absent: the engine does not say.
+        started_at: when it began to run, by the engine's clock; absent: the engine does not say.
+        ended_at: when it ended, likewise.
         log_pending: its log has not been written yet, but soon will be.
     """
 
@@ -103,6 +104,7 @@ class EngineStatus:
     console_url: str | None = None
     log_tail: str | None = None
     service_id: str | None = None
+    started_at: datetime | None = None
     ended_at: datetime | None = None
     log_pending: bool = False
 

@@ -21,7 +21,7 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import Engine
-from contracts.ledger_items import PoolsFileItem
+from contracts.ledger_items import PoolItem, PoolsFileItem
 from ledger.conditions import POOLS_FILE
 from ledger.table import Ledger
 from remote_jobs.engines.base import RemoteJobs
@@ -123,6 +123,10 @@ class Limits:
     def file(self) -> PoolsFileItem:
         """The limits of `pools.yaml` that are in force."""
         return self._read_file.in_force()
+
+    def of(self, pool: PoolItem) -> Limit:
+        """How many places the pool of this record has now."""
+        return self.limit_of(pool.name, pool.engine, pool.target, pool.limit)
 
     def limit_of(
         self,

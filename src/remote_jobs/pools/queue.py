@@ -1,0 +1,115 @@
+"""Jobs and the places they take: what submits and ends jobs uses of the pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from contracts.errors import Conflict, PipelineError
+from contracts.ledger_items import PoolItem
+from ledger.table import Ledger
+from remote_jobs.pools import turns
+from remote_jobs.pools.limits import Limit
+from remote_jobs.pools.store import Pools
+from remote_jobs.record import JobRecord
+from runtime.handler import logger
+
+# The watcher reads the limits of pools in use every minute; a limit so old shows that it does not.
+LIMIT_SECONDS: Final = 300
+
+
+# The limit of a pool as it is now, or as it was last known.
+LimitOf = Callable[[PoolItem], Limit]
+
+
+def with_limit(pool: PoolItem, limit: Limit, now: datetime) -> PoolItem:
+    """The pool with the limit that was read now; a lower one takes no place away."""
+    return replace(pool, limit=limit.places, limit_from=limit.source, limit_at=int(now.timestamp()))
+
+
+class Turn(NamedTuple):
+    """Whether the job may be submitted, and whether its engine refused the one before it."""
+
+    has_come: bool
+    after_refusal: bool = False
+
+
+@dataclass(frozen=True)
+class JobQueue:
+    """Takes and frees places for jobs. A job without a pool needs none."""
+
+    pools: Pools
+    limit_of: LimitOf
+
+    def enter(self, record: JobRecord, now: datetime) -> Turn:
+        """Draw a ticket, and take a place if it is the job's turn. Otherwise it waits.
+
+        It may also wait without a ticket, when the record is full or in use by too many at once:
+        the watcher draws one for it.
+        """
+        if record.pool is None:
+            return Turn(True)
+        seen = self.pools.read(record.pool)
+        limit = None
+        if now.timestamp() - seen.limit_at > LIMIT_SECONDS:
+            limit = self.limit_of(_of_engine(seen, record))
+
+        def enter(pool: PoolItem) -> tuple[PoolItem, bool]:
+            if limit is not None:
+                pool = with_limit(_of_engine(pool, record), limit, now)
+            return turns.entered(pool, record.job_id, record.key, record.priority, now.timestamp())
+
+        try:
+            pool, has_place = self.pools.change(record.pool, enter, seen)
+        except Conflict as error:
+            logger.warning("no ticket yet", extra={"job_id": record.job_id, "error": str(error)})
+            return Turn(False)
+        if not has_place:
+            logger.info(
+                "job waits for a place",
+                extra={"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)},
+            )
+        return Turn(has_place, after_refusal=pool.refusals > 0)
+
+    def give_back(self, record: JobRecord, now: datetime, *, refused: bool) -> None:
+        """The job waits again, with its ticket.
+
+        Args:
+            refused: by the engine, which had no place though the pool had one.
+        """
+        if record.pool is not None:
+            at = now.timestamp()
+            self.pools.update(
+                record.pool,
+                lambda pool: turns.returned(pool, record.job_id, at, refused=refused),
+            )
+
+    def accepted(self, record: JobRecord, turn: Turn) -> None:
+        """The engine has taken the job: others need not be held back any more."""
+        if record.pool is not None and turn.after_refusal:
+            self.pools.update(record.pool, turns.accepted)
+
+
+def _of_engine(pool: PoolItem, record: JobRecord) -> PoolItem:
+    """The pool with what its limit is read from; a pool of the contract has nothing of the kind.
+
+    The names of engines' pools are those of `RemoteJobs.pool`; no other has a slash.
+    """
+    if pool.engine is None and (pool.name == record.engine or "/" in pool.name):
+        return replace(pool, engine=record.engine.value, target=record.target)
+    return pool
+
+
+def free_place(ledger: Ledger, record: JobRecord) -> None:
+    """The job has ended. If its place cannot be freed now, the watcher's next wake frees it."""
+    if record.pool is None:
+        return
+    try:
+        Pools(ledger).update(record.pool, lambda pool: turns.left(pool, [record.job_id]))
+    except PipelineError as error:
+        logger.warning(
+            "place not freed yet",
+            extra={"job_id": record.job_id, "pool": record.pool, "error": repr(error)},
+        )

@@ -16,6 +16,7 @@ from contracts.run_request import RunRequest, format_timestamp
 from dataset_loading.check import CheckedDataset, check_dataset, check_query
 from dataset_loading.deployment import Settings, check_deployment
 from dataset_loading.freeze_lookups import freeze_lookups
+from dataset_loading.pools import check_pools, pools_full
 from dataset_loading.stored_contracts import read_contract
 from runtime import s3
 from runtime.handler import logger
@@ -43,6 +44,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         if request.query is not None:
             check_query(request.query, checked.dataset)
         check_deployment(checked.dataset, settings)
+        check_pools(checked.dataset, settings)
         lookups = freeze_lookups(checked.dataset, settings.data_bucket)
         snapshot = _snapshot(request, checked, lookups, now, settings.data_bucket)
         snapshot = _freeze(snapshot, settings.data_bucket)
@@ -112,6 +114,7 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
+        pools_full=pools_full(dataset, settings),
     )
     if redshift is None:
         return loaded

@@ -51,6 +51,8 @@ COMMON: Final = frozenset(
         "job_id",
         "log_tail",
         "outcome",
+        "pool",
+        "priority",
         "problem",
         "reason",
         "request",

@@ -16,6 +16,7 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    PoolItem,
     PoolsFileItem,
     QuotaItem,
     RejectedItem,
@@ -31,11 +32,22 @@ CLASSES: Final = (
     RejectedItem,
     DrawnItem,
     EventItem,
+    PoolItem,
     PoolsFileItem,
     QuotaItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
-PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota", "#pools")
+PREFIXES: Final = (
+    "UNIT#",
+    "JOB#",
+    "ADOPTED#",
+    "REJECTED#",
+    "EVENT#",
+    "#quota",
+    "#pools",
+    "#pool",
+    "POOL#",
+)
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
@@ -49,6 +61,7 @@ COMMON: Final = frozenset(
         "item",
         "items",
         "job_id",
+        "limit",
         "log_tail",
         "outcome",
         "pool",
@@ -64,6 +77,8 @@ COMMON: Final = frozenset(
         "state",
         "status",
         "units",
+        "version",
+        "waiting",
     }
 )
 # Columns of the warehouse, which are called as the attributes are.

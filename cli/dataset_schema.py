@@ -7,7 +7,7 @@ shows (whether a column exists, whether SQL is right) is checked by `pipeline da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,19 +23,35 @@ Schema = dict[str, Any]
 
 def schema_text() -> str:
     """The schema as the file `datasets/dataset.schema.json` holds it."""
-    return json.dumps(dataset_schema(), indent=2, ensure_ascii=False) + "\n"
+    return as_text(dataset_schema())
+
+
+def as_text(schema: Schema) -> str:
+    """A schema as its file holds it."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def dataset_schema() -> Schema:
     """The schema with the docstrings of the contract's types as descriptions."""
-    made = Dataset.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    return schema_of(Dataset, _models(), "A dataset's contract")
+
+
+def schema_of(
+    root: type[StrictContract], models: Iterable[type[StrictContract]], title: str
+) -> Schema:
+    """The schema of a contract file, described by the docstrings of its types.
+
+    Args:
+        models: the root and its parts.
+    """
+    made = root.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
     definitions = made.pop("$defs")
-    for model in _models():
-        held = made if model is Dataset else definitions.get(model.__name__)
+    for model in models:
+        held = made if model is root else definitions.get(model.__name__)
         if held is not None:
             describe(held, model)
-    root = {"$schema": _DRAFT, "title": "A dataset's contract", **_tidy(made)}
-    return {**root, "definitions": {name: _tidy(held) for name, held in definitions.items()}}
+    parts = {name: _tidy(held) for name, held in definitions.items()}
+    return {"$schema": _DRAFT, "title": title, **_tidy(made), "definitions": parts}
 
 
 def _models() -> Iterator[type[StrictContract]]:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from deployed_template import functions, referred, resources, variables
 
+from remote_jobs.pools.limits import count_broken_file
 from runs.executions import ENDED_BADLY, count_end
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
@@ -181,8 +182,9 @@ def test_every_metric_of_an_alarm_is_emitted_by_us_or_documented(
         monkeypatch.setenv(name, variables("ReaperFunction")[name])
     for status in ENDED_BADLY:
         count_end(EXECUTION, status)
+    count_broken_file("job-watcher-XYZ")
     ours = emitted(capsys)
-    assert len(ours) == len(ENDED_BADLY)
+    assert len(ours) == len(ENDED_BADLY) + 1
 
     assert used_by_alarms() - ours == set(DOCUMENTED)
 

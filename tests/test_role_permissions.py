@@ -108,7 +108,6 @@ def test_steps_that_only_read_run_files_cannot_write_them(name: str) -> None:
     ("name", "action"),
     [
         *((name, "elasticmapreduce:DescribeStep") for name in ENGINE_FUNCTIONS),
-        ("SubmitJobFunction", "elasticmapreduce:DescribeCluster"),
         ("SubmitJobFunction", "ssm:GetCommandInvocation"),
     ],
 )

@@ -14,6 +14,7 @@ from cli.documents.runs import SentDocument
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.following import follow_run, show_followed
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
+from contracts.job import Priority
 
 _CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is generated
 
@@ -70,6 +71,13 @@ def run(
             help="itemsPerBatch: items processed together, if the input URL names a JSON array."
         ),
     ] = None,
+    priority: Annotated[
+        Priority | None,
+        typer.Option(
+            help="priority: how often the run's jobs get a turn among others that wait for a place."
+            " Default: normal."
+        ),
+    ] = None,
     detached: Annotated[
         bool | None,
         typer.Option(
@@ -114,6 +122,7 @@ def run(
         "detached": detached,
         "retryOf": retry_of,
         "itemsPerBatch": items_per_batch,
+        "priority": priority,
     }
     body = _body(message_file, fields)
     if not unchecked:

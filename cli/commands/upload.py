@@ -16,7 +16,7 @@ from cli.views.tables import make_console
 from contracts import layout
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql")
+PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql", "pools.yaml")
 
 
 def upload(
@@ -41,9 +41,9 @@ def upload(
 ) -> None:
     """Upload contracts, job scripts, DDL and the Glue job's DuckDB wheel to the code bucket.
 
-    These are the files of datasets/, jobs/ and sql/; run it after each deploy and after each change
-    to them. Runs that have begun keep the contract that they read. The local cloud needs no wheel,
-    as its jobs have DuckDB: it gets a text in the wheel's place.
+    These are the files of datasets/, jobs/ and sql/, and pools.yaml; run it after each deploy and
+    after each change to them. Runs that have begun keep the contract that they read. The local
+    cloud needs no wheel, as its jobs have DuckDB: it gets a text in the wheel's place.
     """
     deployment = find_deployment(stack, region)
     s3, bucket = deployment.client("s3"), deployment.output("CodeBucketName")

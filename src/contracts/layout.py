@@ -26,7 +26,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               published/<range>/<generation>/<run_id>         empty: a run that published files
 output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output_files
               <prefix>/_runs/<run_id>.json                    see contracts.output_manifest
-code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql
+code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql   pools.yaml
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+POOLS_KEY: Final = "pools.yaml"
 LANDING_PREFIX: Final = "landing/"
 MANIFESTS: Final = "_runs/"  # below a prefix of the output bucket; Spark and Hive skip names with _
 RUN_UNIT: Final = "RUN"  # stands for the whole run where a unit id is expected

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
+from contracts.job import Priority
 
 MAX_QUERY_CHARACTERS: Final = 4096
 MAX_CONCURRENCY: Final = 10
@@ -89,10 +90,12 @@ class Defaults:
 OF_OBJECTS: Final = Defaults(concurrency=1, tolerance=0)
 OF_ITEMS: Final = Defaults(concurrency=10, tolerance=50)
 ITEMS_PER_BATCH: Final = 25
-# Of a run over objects. An earlier release wrote these into the ledger where nothing was said.
+# Of a run over objects: to say these is to say nothing. An earlier release wrote the first two into
+# the ledger where nothing was said.
 WHEN_NOT_SAID: Final[dict[str, Any]] = {
     "maxConcurrency": OF_OBJECTS.concurrency,
     "toleratedFailurePercentage": OF_OBJECTS.tolerance,
+    "priority": Priority.NORMAL.value,
 }
 
 
@@ -117,6 +120,8 @@ class RunRequest(Contract):
         detached: true: always in the long-running function; false: never; absent: by size.
         retry_of: a finished run whose units that were not stored are run again.
         items_per_batch: items of the array that go through the steps together; absent: 25.
+        priority: how often the run's jobs get a turn where they wait with those of other runs;
+            absent: `normal`, see `effective_priority`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -133,6 +138,7 @@ class RunRequest(Contract):
     detached: StrictBool | None = None
     retry_of: StrictStr | None = Field(default=None, pattern=RUN_ID_PATTERN)
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
+    priority: Priority | None = None
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
@@ -184,6 +190,11 @@ class RunRequest(Contract):
         """The percentage of units or items that may fail, as asked for or by default."""
         asked = self.tolerated_failure_percentage
         return (OF_ITEMS if of_items else OF_OBJECTS).tolerance if asked is None else asked
+
+    @property
+    def effective_priority(self) -> Priority:
+        """The priority, or its default."""
+        return Priority.NORMAL if self.priority is None else self.priority
 
     def canonical(self) -> str:
         """The run's input as text: equal requests give equal bytes."""

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from contracts.job_step import QUEUE_SECONDS, QueueSeconds
 from contracts.source import SEPARATORS, Integer, StrictContract, Truth, Whole
 
 # The pipeline's own tables, in whatever schema, and those of the warehouse's catalog.
@@ -72,7 +73,8 @@ class RedshiftTarget(StrictContract):
     Attributes:
         table: `schema.table` or `table` (schema public); made when it is not there.
         key: the natural key: a loaded row replaces the one with the same key.
-        timeout_seconds: deadline of one load.
+        timeout_seconds: how long one load may run.
+        queue_seconds: how long one may wait, for other loads, before it runs. Absent: 86400, a day.
     """
 
     table: str = Field(
@@ -81,6 +83,11 @@ class RedshiftTarget(StrictContract):
     )
     key: tuple[str, ...] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
     timeout_seconds: Integer = Field(default=900, ge=60, le=24 * 3600)
+    queue_seconds: QueueSeconds | None = None
+
+    @property
+    def effective_queue_seconds(self) -> int:
+        return QUEUE_SECONDS if self.queue_seconds is None else self.queue_seconds
 
     @field_validator("table")
     @classmethod

@@ -14,10 +14,11 @@ from contracts import layout
 from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
-from dataset_loading.file import ContractFile, Place, located, parse_dataset, refusal
+from dataset_loading.file import parse_dataset, refusal
 from dataset_loading.parsing import SqlError
 from dataset_loading.sql import Binder, binder, unknown
 from dataset_loading.sql import problem as sql_problem
+from runtime.contract_file import ContractFile, Place, located
 from tabular.sql import contract_type
 
 RULES_AT_MOST: Final = 1_000

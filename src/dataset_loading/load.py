@@ -91,7 +91,10 @@ def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
 def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
     """What the orchestrator needs of a contract."""
     dataset, redshift = snapshot.dataset, snapshot.dataset.targets.redshift
-    timeout = {} if redshift is None else {"warehouse_timeout_seconds": redshift.timeout_seconds}
+    of_loads: dict[str, Any] = {}
+    if redshift is not None:
+        of_loads["warehouse_timeout_seconds"] = redshift.timeout_seconds
+        of_loads["warehouse_queue_seconds"] = redshift.effective_queue_seconds
     return LoadedDataset(
         name=dataset.name,
         version=snapshot.version,
@@ -102,6 +105,9 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
                 engine=job.engine,
                 timeout_seconds=job.timeout_seconds,
                 attempts=job.attempts,
+                queue_seconds=job.effective_queue_seconds,
+                retry_delay_seconds=job.effective_retry_delay_seconds,
+                pool=job.pool,
             )
             for job in dataset.jobs
         ),
@@ -110,5 +116,5 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
-        **timeout,
+        **of_loads,
     )

@@ -9,7 +9,15 @@ from typing import Final
 
 from boto3.dynamodb.conditions import Attr
 
-from contracts.ledger_items import JobItem, LedgerItem, PoolItem, QuotaItem, RunItem, UnitItem
+from contracts.ledger_items import (
+    JobItem,
+    LedgerItem,
+    PoolItem,
+    PoolsFileItem,
+    QuotaItem,
+    RunItem,
+    UnitItem,
+)
 
 
 class Attributes:
@@ -28,4 +36,5 @@ RUN: Final = Attributes(RunItem)
 UNIT: Final = Attributes(UnitItem)
 JOB: Final = Attributes(JobItem)
 POOL: Final = Attributes(PoolItem)
+POOLS_FILE: Final = Attributes(PoolsFileItem)
 QUOTA: Final = Attributes(QuotaItem)

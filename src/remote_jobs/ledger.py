@@ -179,10 +179,13 @@ class JobLedger:
 
         Its deadline counts from its start by the engine's clock, or from now.
         """
-        changes = _present(log_url=status.log_url, console_url=status.console_url)
+        deadline = None
         if record.queue_until is not None:
             started_at = status.started_at or now
-            changes["deadline"] = math.ceil(started_at.timestamp()) + record.timeout_seconds
+            deadline = math.ceil(started_at.timestamp()) + record.timeout_seconds
+        changes = _present(
+            log_url=status.log_url, console_url=status.console_url, deadline=deadline
+        )
         condition = JOB.state.eq(JobState.SUBMITTED)
         return self._change(record, condition, state=JobState.RUNNING, **changes)[1]
 

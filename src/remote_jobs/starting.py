@@ -145,8 +145,10 @@ class Start:
         self, record: JobRecord, claim: Claim, turn: Turn, why: PipelineError, *, refused: bool
     ) -> JobRecord:
         """Give the place back, unless another call has got the job to submit meanwhile."""
-        about = {"job_id": record.job_id, "pool": record.pool, "error": str(why)}
-        logger.info("job not taken by its engine", extra=about)
+        logger.info(
+            "job not taken by its engine",
+            extra={"job_id": record.job_id, "pool": record.pool, "error": str(why)},
+        )
         mine, record = self.jobs.not_submitted(record, self.clock(), claim.until)
         if mine:
             self.queue.give_back(record, turn, self.clock(), refused=refused)

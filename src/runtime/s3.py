@@ -12,14 +12,14 @@ from contracts.errors import NotFound
 from runtime import clients
 
 
-def read_bytes(bucket: str, key: str) -> bytes:
-    """The whole of a small object.
+def read_bytes(bucket: str, key: str, at_most: int | None = None) -> bytes:
+    """The whole of a small object, or so many bytes of its beginning at most.
 
     Raises:
         NotFound: no such bucket or key.
     """
     with clients.translated(f"reading s3://{bucket}/{key}"):
-        body: bytes = clients.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        body: bytes = clients.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read(at_most)
     return body
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
+from contracts.base import Contract
 from contracts.job import Engine, JobStatus
 from contracts.messages import SubmitJob, SubmitQueued
 from ledger.table import Ledger
@@ -19,41 +18,40 @@ from remote_jobs.submission import Submitter
 from runtime.handler import settings_from_environment, step_handler
 
 
+class SubmissionMessage(Contract):
+    """From the orchestrator a job to submit, from the watcher the key of one whose turn it is."""
+
+    message: SubmitJob | SubmitQueued
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        of_watcher = isinstance(value, dict) and "queued" in value
+        message_class = SubmitQueued if of_watcher else SubmitJob
+        return cls(message=message_class.from_json(value))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(EngineSettings):
     ledger_table: str
     data_bucket: str
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
-    """From the orchestrator a job to submit, from the watcher the key of one whose turn it is."""
-    return (_queued if "queued" in event else _asked)(event, context)
-
-
-@step_handler(SubmitJob)
-def _asked(message: SubmitJob) -> JobStatus:
-    return _submitter(message.engine).submit(message)
-
-
-@step_handler(SubmitQueued)
-def _queued(message: SubmitQueued) -> JobStatus:
+@step_handler(SubmissionMessage)
+def handler(event: SubmissionMessage) -> JobStatus:
     settings = settings_from_environment(Settings)
-    record = JobLedger(Ledger(settings.ledger_table)).get(message.queued)
-    return _submitter(record.engine).submit_queued(message.queued)
+    jobs, message = JobLedger(Ledger(settings.ledger_table)), event.message
+    if isinstance(message, SubmitQueued):
+        engine = jobs.get(message.queued).engine
+        return _submitter(jobs, engine, settings).submit_queued(message.queued)
+    return _submitter(jobs, message.engine, settings).submit(message)
 
 
-def _submitter(engine: Engine) -> Submitter:
-    settings = settings_from_environment(Settings)
-    ledger = Ledger(settings.ledger_table)
-    limits = Limits(
-        CurrentPoolsFile(ledger, settings.code_bucket), lambda engine: adapter_for(engine, settings)
-    )
+def _submitter(jobs: JobLedger, engine: Engine, settings: Settings) -> Submitter:
+    file = CurrentPoolsFile(jobs.ledger, settings.code_bucket)
+    limits = Limits(file, lambda engine: adapter_for(engine, settings))
     return Submitter(
-        jobs=JobLedger(ledger),
+        jobs=jobs,
         adapter=adapter_for(engine, settings),
         data_bucket=settings.data_bucket,
-        queue=JobQueue(Pools(ledger), limits.of),
+        queue=JobQueue(Pools(jobs.ledger), limits.of),
     )
-
-
-vars(handler)["message_class"] = SubmitJob  # compared with the step's declaration

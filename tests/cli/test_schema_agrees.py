@@ -22,6 +22,7 @@ SMALL: dict[str, Any] = {
 }
 GLUE = {"stage": "clean", "glueJob": "clean-csv"}
 SPARK = {"stage": "enrich", "engine": "emr", "script": "jobs/a/b.py"}
+FUNCTION = {"stage": "enrich", "engine": "lambda", "function": "enrich-orders"}
 COUNTRIES = {"name": "countries", "columns": [{"name": "code", "source": "ISO Code"}]}
 KEY_TIME = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
 
@@ -38,6 +39,10 @@ def source(**fields: Any) -> Changes:
 
 def files(**fields: Any) -> Changes:
     return {"targets": {"files": {"prefix": "results/visits/", **fields}}}
+
+
+def warehouse(**fields: Any) -> Changes:
+    return {"targets": {"redshift": {"table": "visits", "key": ["visit_id"], **fields}}}
 
 
 GOOD: dict[str, Changes] = {
@@ -78,10 +83,25 @@ GOOD: dict[str, Changes] = {
     "time in the key as text": source(timeFrom="key", keyTime="events_%Y%m%d_%H.csv"),
     "glue": {"jobs": [GLUE, {**GLUE, "stage": "again", "engine": "glue", "sparkArguments": []}]},
     "spark": {"jobs": [{**SPARK, "sparkArguments": ["--conf", "a=b"], "arguments": {"X": "1"}}]},
+    "waiting": {"jobs": [{**GLUE, "pool": "a-b_2", "queueSeconds": 60, "retryDelaySeconds": 0}]},
+    "waiting long": {"jobs": [{**SPARK, "queueSeconds": 604_800, "retryDelaySeconds": 3600}]},
+    "a load that waits": warehouse(queueSeconds=604_800),
+    "a function that is tried again": {"jobs": [{**FUNCTION, "retryDelaySeconds": 5}]},
     "freshness": {"freshness": {"column": "at", "maximumAgeHours": 1}},
 }
 BAD: dict[str, Changes] = {
     "no name": {"name": None},
+    "no time to wait": {"jobs": [{**GLUE, "queueSeconds": 59}]},
+    "too long to wait": {"jobs": [{**GLUE, "queueSeconds": 604_801}]},
+    "a delay below nothing": {"jobs": [{**GLUE, "retryDelaySeconds": -1}]},
+    "a delay too long": {"jobs": [{**GLUE, "retryDelaySeconds": 3601}]},
+    "a pool of capitals": {"jobs": [{**GLUE, "pool": "Database"}]},
+    "a pool of an engine": {"jobs": [{**GLUE, "pool": "redshift"}]},
+    "a pool by an engine's name": {"jobs": [{**SPARK, "pool": "emr"}]},
+    "a pool with a place": {"jobs": [{**SPARK, "pool": "emr/j-1"}]},
+    "a function in a pool": {"jobs": [{**FUNCTION, "pool": "database"}]},
+    "a function that waits": {"jobs": [{**FUNCTION, "queueSeconds": 60}]},
+    "a load without time to wait": warehouse(queueSeconds=1),
     "nothing behind a field": {"transform": None},
     "nothing behind a field of a column": column(pattern=None),
     "nothing in a list": {"rules": [None]},

@@ -28,14 +28,20 @@ from steps.load_dataset import handler
 SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
 JOBS = """\
 jobs:
-  - {stage: clean, glueJob: clean-csv, timeoutSeconds: 600, attempts: 2}
+  - stage: clean
+    glueJob: clean-csv
+    timeoutSeconds: 600
+    attempts: 2
+    queueSeconds: 7200
+    retryDelaySeconds: 0
   - {stage: again, glueJob: clean-csv}
 """
 TARGETS = """\
 targets:
   dynamodb: {key: [order_id]}
 """
-BOTH = f"{TARGETS}  redshift: {{table: o, key: [order_id], timeoutSeconds: 60}}\n"
+LOAD = "timeoutSeconds: 60, queueSeconds: 120"
+BOTH = f"{TARGETS}  redshift: {{table: o, key: [order_id], {LOAD}}}\n"
 WITH_JOBS = DATASET.replace(TARGETS, JOBS + BOTH)
 
 
@@ -66,11 +72,25 @@ def test_the_orchestrator_is_reported_what_it_needs(deployed: Any) -> None:
         version=frozen.read_snapshot(deployed.data_bucket, "r1").version,
         unit_seconds=60,
         jobs=(
-            LoadedJob(stage="clean", engine=Engine.GLUE, timeout_seconds=600, attempts=2),
-            LoadedJob(stage="again", engine=Engine.GLUE, timeout_seconds=900),
+            LoadedJob(
+                stage="clean",
+                engine=Engine.GLUE,
+                timeout_seconds=600,
+                attempts=2,
+                queue_seconds=7200,
+                retry_delay_seconds=0,
+            ),
+            LoadedJob(
+                stage="again",
+                engine=Engine.GLUE,
+                timeout_seconds=900,
+                queue_seconds=86_400,
+                retry_delay_seconds=30,
+            ),
         ),
         targets=("dynamodb", "redshift"),
         warehouse_timeout_seconds=60,
+        warehouse_queue_seconds=120,
         warehouse=True,
         load_flow=LOAD_FLOW,
     )
@@ -358,7 +378,9 @@ def functions(deployed: Any, clients: Any) -> FakeFunctions:
 def test_a_job_of_an_allowed_function_is_taken() -> None:
     loaded = load(replace(SETTINGS, job_function_arns=f"{ENRICH}, {ENRICH}-more"))
 
-    assert loaded.jobs[1] == LoadedJob(stage="enrich", engine=Engine.LAMBDA, timeout_seconds=120)
+    assert loaded.jobs[1] == LoadedJob(
+        stage="enrich", engine=Engine.LAMBDA, timeout_seconds=120, retry_delay_seconds=30
+    )
 
 
 @pytest.mark.usefixtures("functions")

@@ -16,6 +16,8 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    PoolItem,
+    PoolsFileItem,
     QuotaItem,
     RejectedItem,
     RunItem,
@@ -30,10 +32,12 @@ CLASSES: Final = (
     RejectedItem,
     DrawnItem,
     EventItem,
+    PoolItem,
+    PoolsFileItem,
     QuotaItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
-PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota")
+PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota", "#pools", "#pool", "POOL#")
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
@@ -47,8 +51,12 @@ COMMON: Final = frozenset(
         "item",
         "items",
         "job_id",
+        "limit",
         "log_tail",
         "outcome",
+        "pool",
+        "priority",
+        "problem",
         "reason",
         "request",
         "rows",
@@ -59,6 +67,8 @@ COMMON: Final = frozenset(
         "state",
         "status",
         "units",
+        "version",
+        "waiting",
     }
 )
 # Columns of the warehouse, which are called as the attributes are.

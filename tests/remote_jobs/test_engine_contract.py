@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from emr_fakes import refusal
+from emr_fakes import CLUSTER, refusal
 from engine_cases import (
     CASES,
     EmrCase,
@@ -27,6 +28,7 @@ from contracts.errors import (
 )
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import EngineStatus
+from remote_jobs.engines.lambda_functions import LambdaJobs
 
 Case = type[EngineCase]
 FINISHED = "A job flow that is shutting down, terminated, or finished may not be modified"
@@ -98,6 +100,53 @@ def test_an_error_of_a_submission_says_what_to_do(
         case.jobs.submit(case.request())
 
     assert type(caught.value) is expected
+
+
+class TestPlaces:
+    def test_jobs_of_one_target_share_a_pool(self, case: EngineCase) -> None:
+        assert case.jobs.pool(case.target) == case.pool
+
+    def test_a_cluster_has_one_pool_however_its_steps_are_submitted(self) -> None:
+        assert EmrCase().jobs.pool(CLUSTER) == EmrSsmCase().jobs.pool(CLUSTER)
+
+    @pytest.mark.parametrize(
+        ("made", "said", "places"),
+        [(made, said, places) for made in CASES for said, places in made.capacities],
+    )
+    def test_the_capacity_is_what_the_service_says(
+        self, made: Case, said: Any, places: int
+    ) -> None:
+        case = made()
+        case.resize(said)
+        assert case.jobs.capacity(case.target) == places
+        asked = [name for name, _ in case.sized_by.requests]
+        assert asked == ([] if case.sizing is None else [case.sizing])
+
+    @pytest.mark.parametrize(
+        ("code", "expected"),
+        [("ThrottlingException", Throttled), ("AccessDeniedException", PipelineError)],
+    )
+    @pytest.mark.parametrize("made", [case for case in CASES if case.sizing])
+    def test_a_service_that_does_not_say_it_is_an_error(
+        self, made: Case, code: str, expected: type[PipelineError]
+    ) -> None:
+        case = made()
+        assert case.sizing is not None
+        case.sized_by.refuse_once(case.sizing, code)
+        with pytest.raises(PipelineError, match=case.target) as caught:
+            case.jobs.capacity(case.target)
+        assert type(caught.value) is expected
+
+    @pytest.mark.parametrize("made", [case for case in CASES if case.sizing])
+    def test_a_target_that_is_not_there_is_not_configured(self, made: Case) -> None:
+        with pytest.raises(NotConfigured, match="gone"):
+            made().jobs.capacity("gone")
+
+    def test_functions_have_no_places(self) -> None:
+        functions = LambdaJobs(())
+        assert functions.pool("arn") is None
+        with pytest.raises(NotConfigured, match="no places"):
+            functions.capacity("arn")
 
 
 @pytest.mark.parametrize("made", [EmrCase, EmrServerlessCase, EmrSsmCase])

@@ -95,6 +95,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "CODE_BUCKET": CODE_BUCKET,
         "OUTPUT_BUCKET": OUTPUT_BUCKET,
         "GLUE_JOB_PREFIX": "stack-",
+        "SUBMIT_JOB_FUNCTION": "submit-job",
         "WAREHOUSE": "true",
         "REDSHIFT_CLUSTER": "warehouse",
         "REDSHIFT_WORKGROUP": "",

@@ -34,6 +34,7 @@ class FakeEmr(FakeService):
         self._clock, self._page, self._places = clock, page, places
         self._clusters = set(clusters or (CLUSTER,))
         self.steps: list[dict[str, Any]] = []
+        self.concurrency: int | None = None  # as DescribeCluster says it; None: it does not
         self.while_adding: Callable[[], None] = lambda: None
 
     def finish(self, state: str = "COMPLETED", message: str | None = None, step: int = -1) -> None:
@@ -51,6 +52,15 @@ class FakeEmr(FakeService):
 
     def cancel_steps(self, **request: Any) -> Any:
         return self._call("CancelSteps", request, self._cancel)
+
+    def describe_cluster(self, **request: Any) -> Any:
+        return self._call("DescribeCluster", request, self._describe)
+
+    def _describe(self, ClusterId: str) -> Any:
+        if ClusterId not in self._clusters:
+            raise _not_valid("Cluster", ClusterId)
+        said = {} if self.concurrency is None else {"StepConcurrencyLevel": self.concurrency}
+        return {"Cluster": {"Id": ClusterId, **said}}
 
     def _add(self, JobFlowId: str, Steps: list[dict[str, Any]]) -> Any:
         self.while_adding()

@@ -97,6 +97,7 @@ class FakeGlue(FakeService):
         super().__init__()
         self._clock, self._names, self._places, self._page = clock, set(names), places, page
         self.runs: list[dict[str, Any]] = []
+        self.definition: dict[str, Any] = {"ExecutionProperty": {"MaxConcurrentRuns": places}}
         self.while_starting: Callable[[], None] = lambda: None
 
     def finish(self, state: str = "SUCCEEDED", error: str | None = None, run: int = -1) -> None:
@@ -106,6 +107,9 @@ class FakeGlue(FakeService):
 
     def run_of(self, run_id: str) -> dict[str, Any]:
         return next(run for run in self.runs if run["Id"] == run_id)
+
+    def get_job(self, **request: Any) -> Any:
+        return self._call("GetJob", request, self._define)
 
     def start_job_run(self, **request: Any) -> Any:
         return self._call("StartJobRun", request, self._start)
@@ -118,6 +122,10 @@ class FakeGlue(FakeService):
 
     def batch_stop_job_run(self, **request: Any) -> Any:
         return self._call("BatchStopJobRun", request, self._stop)
+
+    def _define(self, JobName: str) -> Any:
+        self._known("GetJob", JobName)
+        return {"Job": {"Name": JobName, **self.definition}}
 
     def _start(self, JobName: str, Arguments: dict[str, str], Timeout: int) -> Any:
         self.while_starting()

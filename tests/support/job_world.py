@@ -117,6 +117,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.places = 1000  # of every pool
+        self.remaining = 100.0  # seconds of a wake, after it has checked the jobs
+        self.before_submission: Exception | None = None  # of a dispatched job
         self.slept = 0
         self.elapsed = 0.0  # by the stopwatch of submit-job
         self.glue = FakeGlue(self.clock, GLUE_JOB)
@@ -234,6 +236,7 @@ class World:
         timeout_seconds: int = 900,
         input_url: str | None = None,
         execution_arn: str | None = None,
+        **more: Any,
     ) -> SubmitJob:
         self.durable.make(callback)
         return SubmitJob(
@@ -250,6 +253,7 @@ class World:
             timeout_seconds=timeout_seconds,
             input_url=input_url,
             execution_arn=execution_arn,
+            **more,
         )
 
     def submit(self, message: SubmitJob | None = None) -> JobStatus:
@@ -269,6 +273,8 @@ class World:
 
     def submit_queued(self, key: JobKey) -> None:
         """What the watcher invokes when it is the job's turn."""
+        if self.before_submission:
+            raise self.before_submission
         self.submitter(self.jobs.get(key).engine).submit_queued(key)
 
     def limit_of(self, _pool: PoolItem) -> Limit:
@@ -312,7 +318,7 @@ class World:
             pools=self.pools,
             limit_of=self.limit_of,
             submit=self.submit_queued,
-            remaining=lambda: 100.0,
+            remaining=lambda: self.remaining,
             clock=self.clock,
         ).run(tally)
         return tally

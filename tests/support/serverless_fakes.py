@@ -21,9 +21,13 @@ class FakeServerless(FakeService):
         self._clock, self._page = clock, page
         self._applications = set(applications or (APPLICATION,))
         self.runs: list[dict[str, Any]] = []
+        self.scheduler: dict[str, int] = {}
 
     def finish(self, state: str = "SUCCESS", details: str | None = None, run: int = -1) -> None:
         self.runs[run] |= {"state": state, "stateDetails": details or ""}
+
+    def get_application(self, **request: Any) -> Any:
+        return self._call("GetApplication", request, self._describe)
 
     def start_job_run(self, **request: Any) -> Any:
         return self._call("StartJobRun", request, self._start)
@@ -36,6 +40,12 @@ class FakeServerless(FakeService):
 
     def cancel_job_run(self, **request: Any) -> Any:
         return self._call("CancelJobRun", request, self._cancel)
+
+    def _describe(self, applicationId: str) -> Any:
+        if applicationId not in self._applications:
+            raise service_error("GetApplication", "ResourceNotFoundException", 404)
+        said = {"schedulerConfiguration": self.scheduler} if self.scheduler else {}
+        return {"application": {"applicationId": applicationId, "name": "spark", **said}}
 
     def _start(self, applicationId: str, clientToken: str, name: str, **request: Any) -> Any:
         if applicationId not in self._applications:

@@ -20,6 +20,7 @@ from contracts.ledger_items.notes import (
     RejectedItem,
 )
 from contracts.ledger_items.pool import POOLS, Place, PoolItem, Ticket
+from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
@@ -34,6 +35,7 @@ __all__ = [
     "ANNOUNCED",
     "NO_RUN",
     "POOLS",
+    "POOLS_FILES",
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
@@ -45,6 +47,7 @@ __all__ = [
     "LedgerItem",
     "Place",
     "PoolItem",
+    "PoolsFileItem",
     "QuotaItem",
     "RejectedItem",
     "RunItem",

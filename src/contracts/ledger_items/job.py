@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from contracts.job import Engine, JobKey, JobState, Priority
@@ -92,8 +92,17 @@ class JobItem(LedgerItem):
             "unit_id": key.unit_id,
             "stage": key.stage,
             "attempt": key.attempt,
-            **self.changes(**{n: getattr(self, n) for n in self.attributes() - {"active"}}).values,
+            **self.changes(**self._said()).values,
             **({"active": self.engine.value} if self.active else {}),
+        }
+
+    def _said(self) -> dict[str, Any]:
+        """The attributes that say more than their absence would."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {
+            name: value
+            for name, (value, default) in values.items()
+            if name in self.attributes() - {"active"} and value != default
         }
 
     @classmethod

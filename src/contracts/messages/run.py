@@ -96,12 +96,24 @@ class LoadDataset(Contract):
 
 
 class LoadedJob(Contract):
-    """One step of the job chain, as much of it as the orchestrator needs."""
+    """One step of the job chain, as much of it as the orchestrator needs.
+
+    Attributes:
+        timeout_seconds: how long it may run.
+        queue_seconds: how long it may wait before that; absent: it waits for no place, or an
+            earlier release loaded the contract.
+        retry_delay_seconds: before its second try, doubled by each further one; absent: an earlier
+            release loaded the contract.
+        pool: as the contract names it; absent: that of its engine.
+    """
 
     stage: str
     engine: Engine
     timeout_seconds: int
     attempts: int = 1
+    queue_seconds: int | None = None
+    retry_delay_seconds: int | None = None
+    pool: str | None = None
 
     @property
     def operations(self) -> int:
@@ -123,13 +135,17 @@ class LoadedDataset(Contract):
         unit_seconds: how long one unit takes, as the contract declares.
         jobs: the chain, in order; may be empty.
         targets: some of `files`, `dynamodb` and `redshift`.
-        warehouse_timeout_seconds: deadline of one warehouse load.
+        warehouse_timeout_seconds: how long one warehouse load may run.
+        warehouse_queue_seconds: how long one may wait before that; absent: an earlier release
+            loaded the contract.
         warehouse: this deployment has a warehouse (the run's own row goes there too).
         of_items: the run's object is a JSON array, each item of which is a unit of the run.
         load_flow: what the run does after a failed load, see LOAD_FLOW. Earlier histories lack
             it: they are replayed as they were recorded.
         input_url: full URL of the one object that the request names; absent: it names none, or an
             earlier release loaded the contract.
+        pools_full: jobs wait in one of the pools that the run's own will take places of, or it has
+            no place free.
     """
 
     name: str
@@ -142,6 +158,8 @@ class LoadedDataset(Contract):
     of_items: bool = False
     load_flow: int = 1
     input_url: str | None = None
+    warehouse_queue_seconds: int | None = None
+    pools_full: bool = False
 
 
 class ListUrls(Contract):

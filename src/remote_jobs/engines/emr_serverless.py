@@ -170,6 +170,7 @@ class EmrServerlessJobs:
             raw_state=run["state"],
             error=run.get("stateDetails") or None,
             console_url=(f"{clients.console(region)}/emr/home?region={region}#/serverless"),
+            started_at=run.get("startedAt"),
             ended_at=run.get("updatedAt") if state.ended else None,
         )
 

@@ -252,6 +252,7 @@ class EmrSteps:
             console_url=(
                 f"{clients.console(region)}/emr/home?region={region}#/clusterDetails/{cluster}"
             ),
+            started_at=status.get("Timeline", {}).get("StartDateTime"),
             ended_at=status.get("Timeline", {}).get("EndDateTime"),
         )
 

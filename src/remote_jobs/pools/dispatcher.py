@@ -33,7 +33,7 @@ LIMIT_SECONDS: Final = 60
 # A place that was given so long ago and whose job was not submitted since: its function has died.
 UNUSED_SECONDS: Final = 60
 # What a round of submissions may take; with less time left none begins.
-ROUND_SECONDS: Final = 45
+ROUND_SECONDS: Final = 50
 
 
 @dataclass

@@ -71,8 +71,10 @@ class JobQueue:
             logger.warning("no ticket yet", extra={"job_id": record.job_id, "error": str(error)})
             return Turn(False)
         if not has_place:
-            about = {"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)}
-            logger.info("job waits for a place", extra=about)
+            logger.info(
+                "job waits for a place",
+                extra={"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)},
+            )
             return Turn(False)
         taken = pool.held[record.job_id].taken
         return Turn(True, after_refusal=pool.refusals > 0, taken=taken)
@@ -119,5 +121,7 @@ def _try(pools: Pools, record: JobRecord, change: Callable[[PoolItem], PoolItem]
     try:
         pools.update(record.pool, change)
     except PipelineError as error:
-        about = {"job_id": record.job_id, "pool": record.pool, "error": repr(error)}
-        logger.warning("pool not changed yet", extra=about)
+        logger.warning(
+            "pool not changed yet",
+            extra={"job_id": record.job_id, "pool": record.pool, "error": repr(error)},
+        )

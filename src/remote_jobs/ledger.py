@@ -133,9 +133,7 @@ class JobLedger:
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._change(record, condition, submitting_until=until)[0]
 
-    def not_submitted(
-        self, record: JobRecord, now: datetime, claim: int
-    ) -> tuple[bool, JobRecord]:
+    def not_submitted(self, record: JobRecord, now: datetime, claim: int) -> tuple[bool, JobRecord]:
         """Nothing of this try is under way.
 
         Args:

@@ -88,9 +88,7 @@ class Watcher:
         logger.info("watched", extra={"active": tally.active, **counts, "errors": errors})
         return tally
 
-    def _begin_with_engine(
-        self, engine: Engine, pool: Executor, tally: Tally
-    ) -> _Going | None:
+    def _begin_with_engine(self, engine: Engine, pool: Executor, tally: Tally) -> _Going | None:
         """Report the ends that are known; returns the jobs that are left to check."""
         records = list(self._active(engine, tally))
         if not records:

@@ -37,7 +37,17 @@ CLASSES: Final = (
     QuotaItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
-PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota", "#pools", "#pool", "POOL#")
+PREFIXES: Final = (
+    "UNIT#",
+    "JOB#",
+    "ADOPTED#",
+    "REJECTED#",
+    "EVENT#",
+    "#quota",
+    "#pools",
+    "#pool",
+    "POOL#",
+)
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {

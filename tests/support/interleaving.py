@@ -63,6 +63,7 @@ class Interleaving:
 
     Attributes:
         fate: decides what befalls a call.
+        step_seconds: how long a call takes, one of these.
         seen: the calls so far, by name.
         befallen: what befell calls so far.
     """
@@ -71,6 +72,7 @@ class Interleaving:
         self.random = Random(seed)  # noqa: S311
         self.fate = fate
         self.now = 0.0
+        self.step_seconds = (0.0, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 4.0)
         self.seen: Counter[str] = Counter()
         self.befallen: Counter[tuple[str, str]] = Counter()
         self.problems: list[BaseException] = []
@@ -203,7 +205,7 @@ class Interleaving:
     def _next(self, ready: list[_Waiting]) -> _Waiting:
         oldest = min(ready, key=lambda waiting: (waiting.since, waiting.number))
         overdue = self.now - oldest.since > LONGEST_REQUEST - 5
-        self.now += self.random.choice((0.0, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 4.0))
+        self.now += self.random.choice(self.step_seconds)
         return oldest if overdue else self.random.choice(ready)
 
     def _wait(self, until: Callable[[], bool] = lambda: True) -> _Waiting:
@@ -257,7 +259,7 @@ class _Threads(Executor):
         self._interleaving.thread(self._interleaving.current, run)
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, **_: Any) -> None:
         if wait:
             self._interleaving.pause(lambda: self._going == 0)
 

@@ -11,7 +11,6 @@ from interleaving import Invocation
 from queue_world import ENGINE_POOL, QueueWorld
 
 from contracts.job import JobState, Priority
-from contracts.ledger_items import PoolItem
 
 NAMED_POOL: Final = "nightly"
 TROUBLE_SECONDS: Final = 600.0  # so long things break; what follows is undisturbed
@@ -35,13 +34,13 @@ def trial(
     so_far = Counter() if befallen is None else befallen
     world = QueueWorld(put, seed, {ENGINE_POOL: draw.randint(1, 3), NAMED_POOL: draw.randint(1, 2)})
 
-    chance = draw.choice((0.0, 0.02, 0.06))  # of each outside call to fail
+    chance = draw.choice((0.0, 0.03, 0.08))  # of each outside call to fail
 
     def fate(_invocation: Invocation, call: str) -> str | None:
         if world.at_once.now > TROUBLE_SECONDS:
             return None
         kind = draw.choice(FATES)
-        likelier = 3 if so_far[call, kind] == 0 else 1
+        likelier = 8 if so_far[call, kind] == 0 else 1
         if draw.random() >= chance * likelier:
             return None
         so_far[call, kind] += 1
@@ -62,9 +61,9 @@ def trial(
             draw.choice((Priority.NORMAL, Priority.NORMAL, Priority.HIGH, Priority.LOW)),
             draw.choice((0.0, 3.0, 40.0)),
         )
-    if draw.random() < 0.5:
+    if draw.random() < 0.6:
         world.at_once.plan(draw.uniform(1, 300), lambda: world.take_over("run-0"))
-    if draw.random() < 0.5:
+    if draw.random() < 0.6:
         world.at_once.plan(draw.uniform(1, 300), lambda: world.stop("run-1"))
     for at in range(0, int(TROUBLE_SECONDS), 100):
         world.at_once.plan(at, lambda: _others_use_it(world, draw))

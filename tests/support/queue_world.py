@@ -14,9 +14,9 @@ from functools import partial
 from itertools import count
 from typing import Any, Final
 
-from interleaving import Fate, Interleaving, Invocation
+from interleaving import Interleaving, Invocation
 from job_fakes import FakeClock, FakeDurable, FakeGlue, Killed, service_error
-from job_world import GLUE_JOB, snapshot
+from job_world import GLUE_JOB, UNITS, snapshot
 from manifests import put_manifest
 from memory_ledger import MemoryLedger
 
@@ -129,7 +129,7 @@ class QueueWorld:
             etag="0" * 32,
             last_modified="2026-11-20T00:00:00Z",
         )
-        put_manifest(self._put, run_id, (entry,) * units)
+        put_manifest(self._put, run_id, (entry,) * UNITS)
         self._set_run(run_id, run_attempt=1, status="RUNNING")
         made = [Unit(run_id, number, pool, priority) for number in range(units)]
         self.units += made
@@ -163,6 +163,10 @@ class QueueWorld:
     def pool(self, name: str) -> PoolItem:
         item = self.ledger._items.get(PoolItem.key_of(name))
         return PoolItem(name=name) if item is None else PoolItem.from_item(item)
+
+    @staticmethod
+    def pool_key(name: str) -> Key:
+        return PoolItem.key_of(name)
 
     def results(self, unit: Unit) -> list[JobStatus]:
         callback = self.durable.callbacks.get(unit.callback_id)
@@ -311,13 +315,12 @@ class QueueWorld:
     def of_service(self, service: str, operation: str, run: Callable[[], Any]) -> Any:
         if operation == "start_job_run":
             self.glue._places = self.places
-        result = self.at_once.call(
+        return self.at_once.call(
             f"{service} {operation}",
             run,
             lambda _name: service_error(operation, "InternalServiceException", 500),
             repeats=service != "Glue",
         )
-        return result
 
     def job_started(self, request: dict[str, Any], run_id: str) -> None:
         """At Glue; called as soon as it has taken the job."""

@@ -120,6 +120,22 @@ class Dispatcher:
             facts.limit = self.limit_of(pool)
             facts.engine, facts.target = pool.engine, pool.target
         going = {record.job_id: record for record in records if not record.state.ended}
+        self._look_at_tickets(pool, going, facts)
+        for seen in self._without_place(pool, going.values()):
+            record = self.jobs.find(seen.key)
+            if record is None or record.job_id != seen.job_id or record.state.ended:
+                continue
+            if record.service_id is not None:
+                facts.running[record.job_id] = (record.key, record.priority)
+            elif record.job_id not in pool.waiting and not record.being_submitted(now):
+                facts.without_ticket.append(record)
+        return facts
+
+    def _look_at_tickets(
+        self, pool: PoolItem, going: Mapping[str, JobRecord], facts: _Facts
+    ) -> None:
+        """Find the tickets and places of jobs that have ended, and the places that nobody uses."""
+        now = self.clock()
         for job_id, ticket in {**pool.waiting, **pool.held}.items():
             place = pool.held.get(job_id)
             taken = place.taken if place else None
@@ -134,15 +150,6 @@ class Dispatcher:
                 continue
             elif unused and not record.being_submitted(now):
                 facts.unused[job_id] = taken
-        for seen in self._without_place(pool, going.values()):
-            record = self.jobs.find(seen.key)
-            if record is None or record.job_id != seen.job_id or record.state.ended:
-                continue
-            if record.service_id is not None:
-                facts.running[record.job_id] = (record.key, record.priority)
-            elif record.job_id not in pool.waiting and not record.being_submitted(now):
-                facts.without_ticket.append(record)
-        return facts
 
     @staticmethod
     def _without_place(pool: PoolItem, going: Iterable[JobRecord]) -> list[JobRecord]:

@@ -3,9 +3,9 @@
 Runs take turns by start-time fair queueing: each run has a virtual time at which its next turn
 starts, a turn lasts one unit of it, divided by the weight of the run's priority, and the turn that
 starts first is granted first. A run that comes new starts at the pool's clock, so it waits for
-nobody's backlog. Each turn that is granted moves the clock on by its share of what all waiting runs
-may have, so however many new runs come, those that wait are not behind them for ever: nobody
-starves. Within a run the lowest ticket number comes first.
+nobody's backlog. Each turn that is granted moves the clock on, so however many new runs come, those
+that wait are not behind them for ever: nobody starves. Within a run the lowest ticket number comes
+first.
 
 Every function may be repeated for the same job: a conditional write may be done without its writer
 getting to know.
@@ -104,9 +104,7 @@ def granted(pool: PoolItem, most: int, now: float) -> tuple[PoolItem, list[str]]
     return pool, [job_id for job_id, _ in first]
 
 
-def returned(
-    pool: PoolItem, job_id: str, taken: float, now: float, *, refused: bool
-) -> PoolItem:
+def returned(pool: PoolItem, job_id: str, taken: float, now: float, *, refused: bool) -> PoolItem:
     """The job gives its place back and waits again with the ticket that it had.
 
     Args:
@@ -190,7 +188,9 @@ def _taken(pool: PoolItem, job_id: str, starts: float, now: float, *, is_first: 
         held={**pool.held, job_id: place},
         waiting=_without(pool.waiting, job_id),
         next_turns={**pool.next_turns, ticket.run_id: next_turn},
-        clock=clock + 1 / sum(weights.values()),
+        # Half of what all runs that wait get while one turn is granted: new runs come before those
+        # that had a turn just now, but not for ever.
+        clock=clock + 1 / (2 * sum(weights.values())),
     )
     return _pruned(taken)
 

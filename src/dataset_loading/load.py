@@ -6,6 +6,7 @@ The lookups are frozen with it: which version of each object every unit of the r
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup

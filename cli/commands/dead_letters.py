@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cli.client.deployment import find_deployment
+from cli.client.ledger import LedgerView
 from cli.client.messages import DeadLetter, peek_dead_letters
+from cli.client.run_reasons import with_run_reasons
 from cli.documents.base import print_document
 from cli.documents.runs import DeadLetterDocument, DeadLettersDocument
 from cli.options import JsonOption, RegionOption, StackOption
@@ -18,11 +20,13 @@ def dead_letters(
 ) -> None:
     """List the messages on the dead-letter queue with the reason why each was refused.
 
+    A message that was delivered too often has the reason why its run failed, from the ledger.
     They stay on the queue. To have one processed, send it again as it should be: pipeline run.
     """
     deployment = find_deployment(stack, region)
     queue_url = deployment.output("DeadLetterQueueUrl")
-    letters = peek_dead_letters(deployment.client("sqs"), queue_url)
+    ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    letters = with_run_reasons(peek_dead_letters(deployment.client("sqs"), queue_url), ledger)
     if json_output:
         messages = tuple(_document(letter) for letter in letters)
         print_document(DeadLettersDocument(queue_url=queue_url, messages=messages))

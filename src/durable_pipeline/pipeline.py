@@ -17,6 +17,7 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
+from contracts.errors import REFUSED
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
     LOAD_FLOW,
@@ -29,7 +30,6 @@ from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.plan import Plan, Prepared, Shard, operations_per_unit
-from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, StageFailed, is_broken_replay
 from durable_pipeline.stores import publish_files, store_run_rows
@@ -90,8 +90,11 @@ class Pipeline:
             if manifest.objects and "redshift" in dataset.targets:
                 self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
-            result = self.finish(request, claim, RunStatus.FAILED, failed.message)
-            refused = failed.error_type in REFUSED and result.status is RunStatus.FAILED
+            permanent = failed.error_type in REFUSED
+            result = self.finish(
+                request, claim, RunStatus.FAILED, failed.message, permanent=permanent
+            )
+            refused = permanent and result.status is RunStatus.FAILED
             return Prepared(result=result, refused=failed.message if refused else None)
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
@@ -180,12 +183,14 @@ class Pipeline:
         *,
         dataset: LoadedDataset | None = None,
         retried: LoadedDataset | None = None,
+        permanent: bool = False,
     ) -> RunResult:
         """Publish the run's files, record its outcome (by its units unless given), announce it.
 
         Args:
             retried: the dataset, for a retry that has no units to run: the files of the run it
                 retries may still be unpublished.
+            permanent: it would fail again in the same way.
         """
         record = RecordRun(
             request=request,
@@ -193,6 +198,7 @@ class Pipeline:
             execution_arn=self.execution_arn,
             status=status,
             reason=reason,
+            permanent=permanent,
         )
         record = publish_files(self.steps, record, dataset or retried)
         recorded = self.steps.call(Steps.record_run, record)

@@ -8,11 +8,11 @@ import pytest
 from aws_durable_execution_sdk_python import InvokeError, StepError
 
 from contracts import errors
+from contracts.errors import REFUSED
 from contracts.job_step import JobStep
 from durable_pipeline.policies import (
     LONGEST_JOB_SECONDS,
     POLICIES,
-    REFUSED,
     error_name,
     patient,
     policy_for,
@@ -152,3 +152,44 @@ def test_any_step_waits_for_a_full_engine_as_long_as_a_contract_lets_a_job_take(
     (longest,) = (limit.le for limit in limits if hasattr(limit, "le"))
     assert longest == LONGEST_JOB_SECONDS
     assert policy_for("EngineFull") == patient(LONGEST_JOB_SECONDS, first_delay=15)
+
+
+def waits(error_type: str) -> tuple[int, float, float]:
+    """How often it is called in all, and the shortest and the longest wait in seconds."""
+    policy = policy_for(error_type)
+    longest = sum(
+        min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay)
+        for made in range(1, policy.attempts)
+    )
+    return policy.attempts, longest / 2, longest
+
+
+@pytest.mark.parametrize(
+    "error_type",
+    [
+        "Runtime.ExitError",
+        "Runtime.InitError",
+        "Runtime.Unknown",
+        "Runtime.OutOfMemory",
+        "Sandbox.Failure",
+        "Extension.Crash",
+        "ServiceException",
+        "Lambda.ServiceException",
+        "ResourceConflictException",
+    ],
+)
+def test_lambdas_own_failures_get_minutes(error_type: str) -> None:
+    attempts, shortest, longest = waits(error_type)
+
+    assert attempts >= 4
+    assert 60 <= shortest < longest <= 300
+    assert error_name(error_type) == error_type
+    assert policy_for(error_type).delay(1) >= 5
+
+
+@pytest.mark.parametrize(
+    "error_type",
+    ["Runtime.ImportModuleError", "Runtime.InvalidEntrypoint", "Runtime.HandlerNotFound"],
+)
+def test_code_that_cannot_be_loaded_is_not_invoked_again(error_type: str) -> None:
+    assert not retry_step(failed_as(error_type), 1).should_retry

@@ -14,6 +14,9 @@ from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
 
 STOP_REASON_CHARACTERS: Final = 500
+# Value of PERMANENT_FAILURES (template.yaml, PermanentFailures): what failed permanently is
+# delivered, and processed, again.
+REDELIVER: Final = "redeliver"
 
 
 class RejectMessage(Contract):
@@ -202,6 +205,8 @@ class RecordRun(Contract):
             recorded once more to say so.
         files: what was published in the output bucket.
         files_error: why that was not possible, which fails the run.
+        permanent: of a run that FAILED before its units: processing it again would fail in the same
+            way.
     """
 
     request: RunRequest
@@ -212,6 +217,7 @@ class RecordRun(Contract):
     warehouse_error: str | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
+    permanent: bool = False
 
 
 class RecordedRun(Contract):

@@ -58,7 +58,7 @@ def test_a_broken_object_costs_one_delivery_and_one_job(cloud: RunningCloud) -> 
     assert reason.startswith("1 of 1 units failed")
     assert f"{BROKEN}/broken.csv, line 1: the header lacks" in reason
     assert "the same message would fail in the same way" in reason
-    jobs = cloud.ledger("e2e-broken", "JOB#")
+    jobs = cloud.ledger("e2e-broken", "JOB#00000-000#")
     assert [job["state"]["S"] for job in jobs] == ["FAILED"], "although it has two tries"
     assert len(cloud.executions("PipelineFunction")) == executions + 1
     assert cloud.results("e2e-broken")["permanent"] is True

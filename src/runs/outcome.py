@@ -35,7 +35,8 @@ class Tally:
         self.stored = 0
         self.rows = RowCounts()
         self.items: ItemTotals | None = None
-        self._failed_for_good = 0
+        self._permanent = 0
+        self._may_pass = 0
         self._failures: list[FailedUnit] = []
         self._without_outcome: list[FailedUnit] = []
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
@@ -46,8 +47,9 @@ class Tally:
         if outcome.status is UnitStatus.STORED:
             self.stored += 1
             self.rows += outcome.rows
-        elif outcome.failure is not None and outcome.failure.is_permanent:
-            self._failed_for_good += 1
+        elif outcome.failure is not None:
+            self._permanent += outcome.failure.is_permanent
+            self._may_pass += not outcome.failure.is_permanent
         if outcome.items is not None:
             self.items = (self.items or ItemTotals()) + outcome.items
         if outcome.failure is not None:
@@ -88,10 +90,9 @@ class Tally:
 
     @property
     def permanent(self) -> bool:
-        """Whether every unit that is not stored failed permanently, and something was lost."""
+        """Whether every failure is permanent; rejected items are, too."""
         rejected = self.items.rejected if self.items else 0
-        failed = self.totals.failed
-        return failed == self._failed_for_good and bool(failed or rejected)
+        return not self._may_pass and bool(self._permanent or rejected)
 
     @property
     def failures(self) -> tuple[FailedUnit, ...]:

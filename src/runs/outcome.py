@@ -121,7 +121,7 @@ def decide(
         tally.add(outcome)
     if items is not None:
         tally.count_items_without_result(items)
-    status, reason, permanent = message.status, message.reason, message.permanent
+    status, reason, permanent = message.status, message.reason, message.refused
     if status is None:
         tolerated = message.request.tolerance(of_items=items is not None)
         why_failed = _why_failed(tally, tolerated)

@@ -572,5 +572,5 @@ def test_a_run_that_failed_before_its_units_is_as_permanent_as_its_failure(cloud
     claimed(cloud.ledger)
     early = dict(status=RunStatus.FAILED, reason="no such dataset")
 
-    assert record(cloud, permanent=True, **early).result.permanent is True
+    assert record(cloud, refused=True, **early).result.permanent is True
     assert record(cloud, **early).result.permanent is False

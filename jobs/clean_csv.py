@@ -39,6 +39,13 @@ class JobError(Exception):
     """What ends the job with one clear line."""
 
 
+class InvalidData(JobError):
+    """The object itself is the reason, or the query: another try would end in the same way.
+
+    Its name is what the pipeline looks for in the line (docs/jobs.md).
+    """
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The job's arguments; those that Glue adds are passed over."""
     parser = argparse.ArgumentParser(description=USAGE, allow_abbrev=False)
@@ -187,7 +194,7 @@ def fetch(
     compression = "none" if is_parquet else effective_compression(named, key)
     encoding = form.get("encoding", "utf-8")
     if compression == "zstd" and encoding != "utf-8":
-        raise JobError(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
+        raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
     with open(path, "wb") as file:
@@ -197,7 +204,7 @@ def fetch(
                 file.write(block)
                 ends.add(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise JobError(f"{source} cannot be decompressed: {error}") from error
+            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")
@@ -307,7 +314,7 @@ def readable_columns(
         if columns[at].trouble
     ]
     if bent:
-        raise JobError(
+        raise InvalidData(
             f"{source}: this job cannot read exactly: {', '.join(bent)}; give the dataset no such"
             " job, as the validate step can, or write decimals of at most"
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
@@ -689,6 +696,8 @@ CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": 
 # duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
 # another word for a file that is not compressed where it reads JSON.
 DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
+# Of a database that lacked memory or disk: another machine may have it.
+OF_THE_MACHINE = (duckdb.OutOfMemoryException, duckdb.IOException)
 
 
 class Source(NamedTuple):
@@ -735,9 +744,14 @@ def open_source(
             return _json(file, names, is_array=form["type"] == "json")
         return _parquet(connection, file, names, source)
     except HeaderError as error:
-        raise JobError(f"{source}, line 1: {error}") from error
+        raise InvalidData(f"{source}, line 1: {error}") from error
     except duckdb.Error as error:
-        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+        raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def blame(error: duckdb.Error) -> type[JobError]:
+    """How the job ends for this error: by its input, or by where it ran."""
+    return JobError if isinstance(error, OF_THE_MACHINE) else InvalidData
 
 
 def format_of(dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -1165,8 +1179,8 @@ def write_rows(
         if has_mixed_line_ends(error):
             raise MixedLineEnds(first_line(error)) from error
         if query and not isinstance(error, duckdb.InvalidInputException):
-            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
-        raise JobError(f"the object cannot be read: {first_line(error)}") from error
+            raise blame(error)(f"the query {query!r} fails: {first_line(error)}") from error
+        raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
 
 
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
@@ -1268,14 +1282,15 @@ def main(argv: Sequence[str] | None = None) -> str | None:
     except Exception as error:  # whatever ends the job, Glue shows the last line of stderr
         if not isinstance(error, JobError):
             log("failed", error=repr(error))
-        return f"clean_csv: {' '.join(str(error).split())}"
+        kind = "InvalidData: " if isinstance(error, InvalidData) else ""
+        return f"clean_csv: {kind}{' '.join(str(error).split())}"
     return None
 
 
 def _refuse_large(size: int, dataset: Mapping[str, Any], url: str) -> None:
     limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
     if size > limit * MEGABYTE:
-        raise JobError(
+        raise InvalidData(
             f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
             " split it, raise the limit, or take a Spark job instead"
         )

@@ -79,7 +79,7 @@ def test_a_step_of_a_unit_gets_of_the_reference_what_its_message_holds() -> None
 def test_a_step_of_a_run_gets_the_fields_of_its_message() -> None:
     recorded = Recorded()
     request = RunRequest.from_json(
-        {"datasetName": "orders", "runId": "r-1", "inputUrl": "s3://b/k"}
+        {"datasetName": "orders", "runId": "r-1", "inputUrl": "s3://data/k"}
     )
     recorded.load_dataset(request=request)
     assert recorded.sent == [("load-dataset", messages.LoadDataset(request=request))]

@@ -21,7 +21,7 @@ from deployed_template import (
     variables,
 )
 
-from contracts.steps import function_variable, step_functions
+from contracts.steps import function_resource, function_variable, step_functions
 from ledger.table import ACTIVE_INDEX, HOLDER_INDEX
 from runs import executions
 
@@ -409,3 +409,14 @@ def test_the_python_of_the_functions_is_looked_for_first() -> None:
     script = (deployed_code.ROOT / "scripts" / "find-python").read_text(encoding="utf-8")
     assert f'\nfunctions="{runtime} ' in script
     assert "\ncandidates=${PYTHON:-$functions " in script
+
+
+@pytest.mark.parametrize("name", sorted(DURABLE))
+def test_each_orchestrator_is_given_the_memory_that_each_step_has(name: str) -> None:
+    """Both are found in one mapping, so that what a message says of it is what is deployed."""
+    pairs = variables(name)["MEGABYTES"]["Fn::Join"][1]
+    given = dict(pair["Fn::Join"][1] for pair in pairs)
+    for step in step_functions():
+        deployed = functions()[function_resource(step)]["MemorySize"]
+        assert given.get(step, given["*"]) == deployed
+    assert set(given) - {"*"} <= set(step_functions())

@@ -159,8 +159,11 @@ class Follower:
 
     def _refusal(self, run: Run | None) -> str | None:
         """Why the message was refused: before its run was claimed, or after (an unknown dataset),
-        or because the run is another's."""
+        or because the run is another's. A run that failed with its units has an outcome of its
+        own, which is also why its message is on the dead-letter queue."""
         if self._message_id is None:
+            return None
+        if run is not None and run.units.total and not self._awaits_refusal:
             return None
         if run is None or run.may_be_taken_over or self._before is not None:
             return self._ledger.refusal(self._message_id, self._run_id)

@@ -25,7 +25,7 @@ class DeadLetter:
 
     Attributes:
         message_id: of the message as it was first sent.
-        reason: why it was refused; None where it came by redrive, after too many tries.
+        reason: why it was refused; None where SQS moved it, after too many deliveries.
         run_id: the run it named, if any.
         body_changed: what is left of a body that did not fit the queue.
     """

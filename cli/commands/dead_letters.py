@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from cli.client.deployment import find_deployment
+from cli.client.ledger import LedgerView
 from cli.client.messages import DeadLetter, peek_dead_letters
 from cli.client.replay import Replayed, Replayer, ReplayOutcome
+from cli.client.run_reasons import with_run_reasons
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.base import print_document
 from cli.documents.runs import (
@@ -40,6 +42,7 @@ def dead_letters(
 ) -> None:
     """List the messages on the dead-letter queue with the reason why each was refused.
 
+    A message that was delivered too often has the reason why its run failed, from the ledger.
     They stay on the queue. Once the cause is fixed: pipeline dead-letters replay. A message that is
     wrong itself has to be sent again as it should be: pipeline run.
     """
@@ -48,7 +51,8 @@ def dead_letters(
         return
     deployment = find_deployment(stack, region)
     queue_url = deployment.output("DeadLetterQueueUrl")
-    letters = peek_dead_letters(deployment.client("sqs"), queue_url)
+    ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    letters = with_run_reasons(peek_dead_letters(deployment.client("sqs"), queue_url), ledger)
     if json_output:
         messages = tuple(_document(letter) for letter in letters)
         print_document(DeadLettersDocument(queue_url=queue_url, messages=messages))

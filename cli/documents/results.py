@@ -47,6 +47,8 @@ class ResultsDocument(Document):
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by the contract's `exclude`.
         files, files_error: what was published in the output bucket, or why it could not be.
+        permanent: of a run that FAILED: whether processing the same again would fail in the same
+            way; null where that is not recorded.
         warehouse_error: why the warehouse lacks the rows about the run itself.
         item_results_url: the prefix under which each item has its result.
         outcomes: every unit, in the manifest's order; empty where the run ended before it had any.
@@ -77,6 +79,7 @@ class ResultsDocument(Document):
     excluded_objects: int = 0
     files: FilesTotals | None = None
     files_error: str | None = None
+    permanent: bool | None = None
     warehouse_error: str | None = None
     results_url: str | None = None
     item_results_url: str | None = None

@@ -115,8 +115,9 @@ class DeadLetterDocument(Document):
 
     Attributes:
         message_id: of the message as it was first sent.
-        reason: why it was refused; null where it was delivered too often without success.
-        run_id: the run that it named.
+        reason: why it was refused, or of one that was delivered too often, why its run failed; null
+            where the ledger has no run of it.
+        run_id: its run, if it named or made one.
     """
 
     message_id: str

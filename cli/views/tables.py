@@ -154,7 +154,7 @@ def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
     table.add_column("reason", overflow="fold", ratio=2)
     table.add_column("body", overflow="fold", ratio=1)
     for letter in letters:
-        reason = letter.reason or "delivered too often without success: see the run's status"
+        reason = letter.reason or "delivered too often without success; the ledger has no run of it"
         body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
         table.add_row(letter.message_id, Text(reason), Text(body))
     return table

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -108,3 +108,19 @@ class Conflict(PipelineError):
 
 class TransientFailure(PipelineError):
     """The service or the network failed in a way that passes."""
+
+
+# Processing the same input again cannot help: its message goes to the dead-letter queue, with the
+# reason.
+REFUSED: Final = frozenset(
+    error.__name__
+    for error in (
+        InvalidInput,
+        InvalidRequest,
+        InvalidDataset,
+        RunConflict,
+        InvalidData,
+        NotConfigured,
+        NotFound,
+    )
+)

@@ -18,7 +18,12 @@ from contracts.errors import InvalidRequest, Problem
 from contracts.source import Source
 
 KEY_BYTES: Final = 1024  # Amazon S3 User Guide, "Naming Amazon S3 objects"
-_FULL_URL: Final = re.compile(r"s3://[^/]+/.+")
+_FULL_URL: Final = re.compile(r"s3://([^/]+)/.+")
+# Amazon S3 User Guide, "General purpose bucket naming rules". Buckets of us-east-1 that were made
+# before March 2018 may have a name that only the second one allows.
+_BUCKET: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_OLD_BUCKET: Final = re.compile(r"(?=.*[A-Z_]|.{64})[A-Za-z0-9._-]{3,255}")
+_ADDRESS: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|.*\\", re.DOTALL)
 _HADOOP: Final = re.compile(r"(?i:s3[an]?)://([^/]+/.+)")
 _ARN: Final = re.compile(r"arn:[a-z-]+:s3:::([^/]+/.+)")
@@ -39,6 +44,25 @@ def check_input_url(text: str) -> str:
     if problem is not None:
         raise PydanticCustomError("input_url", "{problem}", {"problem": problem})
     return text
+
+
+def bucket_problem(text: str) -> str | None:
+    """Why no bucket can have the name that a full URL has; None: one can, or it is another text.
+
+    For new messages only: the ledger may hold requests that an earlier release took.
+    """
+    found = _FULL_URL.fullmatch(text)
+    if found is None:
+        return None
+    name = found[1]
+    possible = _BUCKET.fullmatch(name) or _OLD_BUCKET.fullmatch(name)
+    if possible and not _ADDRESS.fullmatch(name):
+        return None
+    return (
+        f"names a bucket that there cannot be, {json.dumps(_cut(name), ensure_ascii=False)}: a name"
+        " has 3 to 63 lower case letters, digits, - and ., begins and ends with a letter or a"
+        " digit, and is no IP address"
+    )
 
 
 def resolve(text: str, source: Source, data_bucket: str) -> str:

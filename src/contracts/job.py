@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.errors import InvalidData
 
 # AWS Lambda Developer Guide, "Lambda quotas": the longest function timeout.
 FUNCTION_SECONDS_AT_MOST: Final = 900
+# A class of exceptions, perhaps with its module, or behind the name of the script.
+_INVALID_DATA: Final = re.compile(rf"(?:[\w.-]+: )?(?:[\w.]+\.)?{InvalidData.__name__}: ")
 
 
 class Engine(StrEnum):
@@ -50,12 +54,14 @@ class ErrorCode(StrEnum):
 
     PASSES: transient: the same job may succeed later.
     PERMANENT: it fails every time.
+    INVALID_DATA: it fails every time, by its input alone, as the job itself says.
     UNKNOWN: it may be either.
     NOT_INVOKED: Lambda refused to invoke the job's function; a retry would be refused, too.
     """
 
     PASSES = "PASSES"
     PERMANENT = "PERMANENT"
+    INVALID_DATA = "INVALID_DATA"
     UNKNOWN = "UNKNOWN"
     NOT_INVOKED = "NOT_INVOKED"
 
@@ -168,3 +174,21 @@ def job_attempt(run_attempt: int, retry: int) -> int:
     if not 1 <= retry <= 10:
         raise ValueError(f"retry must be 1 to 10: {retry}")
     return (run_attempt - 1) * 10 + retry
+
+
+def code_of_failure(error: str | None, log_tail: str | None = None) -> ErrorCode | None:
+    """What a job of a dataset's chain says of its own failure.
+
+    A job whose input can never be processed says so by the name of its error: `InvalidData: …`.
+    Anything else that ends a job may pass.
+
+    Args:
+        error: as the engine reports it.
+        log_tail: the job's last lines, of engines that report no error of the script (EMR).
+
+    Returns:
+        INVALID_DATA if the job says so; else None, as its error decides nothing.
+    """
+    last_line = (log_tail or "").splitlines()[-1:]
+    said = any(_INVALID_DATA.match(text) for text in (error or "", *last_line))
+    return ErrorCode.INVALID_DATA if said else None

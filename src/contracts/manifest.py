@@ -49,8 +49,9 @@ class ManifestSummary(Contract):
         total_bytes: their sizes added up.
         shard_sizes: units per shard, in order.
         pending: for the one shard that was asked for (shard 0 by default), the half-open ranges
-            `[first, end)` of unit positions that are not stored yet.
+            `[first, end)` of unit positions that are not stored yet, and did not fail for good.
         stored: units of that shard that an earlier attempt (or the retried run) has stored.
+        failed: units of that shard that failed for good in an earlier attempt: they stay failed.
         items: of a run over a JSON array: how many items its batches hold; absent: the units are
             objects.
         run_attempt: the attempt of the run that froze the manifest; its parts count.
@@ -67,6 +68,7 @@ class ManifestSummary(Contract):
     shard_sizes: tuple[int, ...]
     pending: tuple[tuple[int, int], ...]
     stored: int = 0
+    failed: int = 0
     items: int | None = None
     run_attempt: int = 1
     hidden: int = 0

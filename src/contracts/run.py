@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.errors import REFUSED, InvalidData
+from contracts.job import ErrorCode
 from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
 
@@ -151,6 +153,7 @@ class StageFailure(Contract):
         job_id: the job that failed, if it was one.
         log_url, console_url: where more can be read.
         log_tail: the last lines of the job's log, up to 1,000 characters.
+        error_code: what the job's error means for its next try (`contracts.job.ErrorCode`).
     """
 
     stage: str
@@ -160,6 +163,23 @@ class StageFailure(Contract):
     log_url: str | None = None
     console_url: str | None = None
     log_tail: str | None = None
+    error_code: str | None = None
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether the same unit would fail in the same way every time, unless somebody changes
+        its object, the contract or the deployment.
+
+        A job that FAILED in another way than by a permanent error may succeed the next time: its
+        engine, the network or its cluster may have been the reason.
+        """
+        codes = (ErrorCode.PERMANENT, ErrorCode.INVALID_DATA)
+        return self.error_type in REFUSED or self.error_code in codes
+
+    @property
+    def is_of_the_object(self) -> bool:
+        """Whether the object as it is, read by the contract as it is, is the reason."""
+        return self.error_type == InvalidData.__name__ or self.error_code == ErrorCode.INVALID_DATA
 
 
 class UnitOutputs(Contract):
@@ -262,6 +282,8 @@ class RunResult(Contract):
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by `source.exclude`.
         files, files_error: what was published in the output bucket, or why that was not possible.
+        permanent: it FAILED, and processing the same again would fail in the same way; absent from
+            steps of an earlier release.
     """
 
     run_id: str
@@ -283,6 +305,7 @@ class RunResult(Contract):
     excluded_objects: int = 0
     files: FilesTotals | None = None
     files_error: str | None = None
+    permanent: bool | None = None
 
     @property
     def outcome(self) -> RunOutcome:

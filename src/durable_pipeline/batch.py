@@ -21,6 +21,10 @@ from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 STORED_BODY_BYTES: Final = 900 * 1024
 STORED_REASON_BYTES: Final = 8 * 1024
+_WOULD_FAIL_AGAIN: Final = (
+    "the same message would fail in the same way: correct what the reason names, then process what"
+    " is not stored with retryOf"
+)
 
 
 @dataclass(frozen=True)
@@ -133,12 +137,22 @@ class Batch:
             return
         if result.status is not RunStatus.FAILED:
             return
-        non_retryable = result.items is not None and not result.units.failed
-        if non_retryable and result.files_error is None:
-            # Every batch is stored, but too many items were rejected; a repeat would do the same.
-            self._reject(record, result.reason or "too many items rejected", plan.request.run_id)
+        if self._is_permanent(result):
+            reason = f"{result.reason or 'the run failed'}; {_WOULD_FAIL_AGAIN}"
+            self._reject(record, reason, plan.request.run_id)
         else:
             self.failed.append(record.message_id)
+
+    def _is_permanent(self, result: RunResult) -> bool:
+        """Whether a repeat would fail in the same way, as record-run says.
+
+        Earlier steps do not say it: then only a run of items is permanent, of which every batch is
+        stored, but too many items were rejected.
+        """
+        too_many_rejected = result.items is not None and not result.units.failed
+        if result.permanent is None or self.settings.redeliver_permanent:
+            return too_many_rejected and result.files_error is None
+        return result.permanent
 
     def _reject(self, record: Record, reason: str, run_id: str | None) -> None:
         body = _cut(record.body, STORED_BODY_BYTES)

@@ -12,7 +12,16 @@ from aws_durable_execution_sdk_python import (
     with_retry,
 )
 
-from contracts.job import ErrorCode, FunctionCall, JobEnd, JobKey, JobState, JobStatus
+from contracts.job import (
+    ErrorCode,
+    FunctionCall,
+    JobEnd,
+    JobKey,
+    JobState,
+    JobStatus,
+    code_of_failure,
+)
+from durable_pipeline.memory import ran_out_of_memory
 from durable_pipeline.policies import error_name, retry_invocation
 
 INVOKE_FUNCTION: Final = "invoke-function"
@@ -34,7 +43,8 @@ class Invoked:
     """The result of an invocation.
 
     Attributes:
-        error_code: NOT_INVOKED, where Lambda refused the invocation itself.
+        error_code: NOT_INVOKED, where Lambda refused the invocation itself; INVALID_DATA, where
+            the function says that its input can never be processed.
     """
 
     end: JobEnd
@@ -80,14 +90,19 @@ def invoke_function(
     return Invoked(JobEnd(key=key, state=JobState.SUCCEEDED))
 
 
-def could_be_invoked(status: JobStatus) -> bool:
-    """False if Lambda refused the invocation, so the function never ran."""
-    return status.error_code != ErrorCode.NOT_INVOKED
+def may_be_tried_again(status: JobStatus) -> bool:
+    """False if Lambda refused the invocation, or the job says that its input is the reason."""
+    return status.error_code not in (ErrorCode.NOT_INVOKED, ErrorCode.INVALID_DATA)
 
 
 def _failed(key: JobKey, error: InvokeError) -> Invoked:
     name, message = error_name(error.error_type), error.message or "no message"
     late = name in _TIMED_OUT or _TIMED_OUT_WORDS in message
+    if ran_out_of_memory(name, message):
+        message = (
+            "the function was killed, as functions are that use up their memory: raise its"
+            f" MemorySize. Lambda says: {message}"
+        )
     stack = "".join(
         line if line.endswith("\n") else f"{line}\n" for line in error.stack_trace or ()
     )
@@ -97,5 +112,6 @@ def _failed(key: JobKey, error: InvokeError) -> Invoked:
         error=f"{name}: {message}"[:ERROR_CHARACTERS],
         log_tail=stack[-STACK_CHARACTERS:] or None,
     )
-    refused = name.removeprefix("Lambda.") in _REFUSED
-    return Invoked(end, ErrorCode.NOT_INVOKED if refused else None)
+    if name.removeprefix("Lambda.") in _REFUSED:
+        return Invoked(end, ErrorCode.NOT_INVOKED)
+    return Invoked(end, code_of_failure(end.error))

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from contracts.base import canonical_json
 from contracts.errors import InvalidRequest, Problem
+from contracts.input_url import bucket_problem
 from contracts.layout import LANDING_PREFIX
 from contracts.run_request import (
     AUTO_RUN_ID,
@@ -207,13 +208,22 @@ def _dataset_of(key: str) -> str:
 def _validated(fields: dict[str, Any], message: dict[str, Any]) -> RunRequest:
     """The request of these fields; problems are reported under the names that the message has."""
     sent_as = {name: short for short, name in _SHORT_NAMES.items() if short in message}
+    impossible = _impossible_bucket(fields.get("inputUrl"), sent_as)
     try:
-        return RunRequest.model_validate(fields)
+        request = RunRequest.model_validate(fields)
     except ValidationError as error:
-        problems = [_problem(item, sent_as) for item in error.errors()]
+        problems = [_problem(item, sent_as) for item in error.errors()] + impossible
         if all(item["loc"] for item in error.errors()):
             problems += _problems_between_fields(fields)
         raise InvalidRequest(_SUBJECT, _at_most(problems)) from None
+    if impossible:
+        raise InvalidRequest(_SUBJECT, impossible)
+    return request
+
+
+def _impossible_bucket(url: Any, sent_as: dict[str, str]) -> list[Problem]:
+    problem = bucket_problem(url) if isinstance(url, str) else None
+    return [Problem(sent_as.get("inputUrl", "inputUrl"), problem, _shown(url))] if problem else []
 
 
 def _at_most(problems: list[Problem]) -> list[Problem]:

@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, Priority, job_attempt
 from contracts.steps import UnitRef
-from durable_pipeline.functions import UnrecordedEnds, could_be_invoked, invoke_function
+from durable_pipeline.functions import UnrecordedEnds, invoke_function, may_be_tried_again
 from durable_pipeline.policies import PASSING, Policy
 from durable_pipeline.steps import BoundSteps, StageFailed
 
@@ -120,7 +120,7 @@ def run_job(
             return status
         if status.state is not JobState.FAILED or retry >= job.tries_of(status):
             break
-        if job.engine.invoked and not could_be_invoked(status):
+        if not may_be_tried_again(status):
             break
         if job.backoff:
             steps.context.wait(Duration(seconds=job.backoff.delay(retry)), name="job-backoff")

@@ -17,6 +17,7 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
+from contracts.errors import REFUSED
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
     LOAD_FLOW,
@@ -29,7 +30,6 @@ from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.plan import Plan, Prepared, Shard, operations_per_unit
-from durable_pipeline.policies import REFUSED
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, StageFailed, is_broken_replay
 from durable_pipeline.stores import publish_files, store_run_rows

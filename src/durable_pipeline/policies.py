@@ -51,6 +51,13 @@ def between_tries(job: LoadedJob) -> Policy | None:
 
 PERMANENT: Final = Policy(attempts=1)
 UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
+# Lambda's own failures: the sandbox died, did not start, or Lambda could not run it. A host that
+# fails, a new version or a service in trouble takes minutes: 135 to 270 seconds in all.
+CRASHED: Final = Policy(attempts=6, first_delay=10, longest_delay=120, jitter=JitterStrategy.HALF)
+# Every try begins in a new sandbox, whose memory nothing else has used: 70 to 140 seconds in all.
+OUT_OF_MEMORY: Final = Policy(
+    attempts=4, first_delay=20, longest_delay=80, jitter=JitterStrategy.HALF
+)
 
 
 def patient(seconds: int) -> Policy:
@@ -92,16 +99,31 @@ POLICIES: Final = {
     "ResourceNotFoundException": PERMANENT,
     "Lambda.ResourceNotFoundException": PERMANENT,
     "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
+    "Runtime.OutOfMemory": OUT_OF_MEMORY,
+    # Of the service itself, and of a function that is being deployed or whose network is being made
+    # (Lambda API Reference, "Invoke", errors).
+    "ServiceException": CRASHED,
+    "Lambda.ServiceException": CRASHED,
+    "ResourceConflictException": CRASHED,
+    "ResourceNotReadyException": CRASHED,
+    "EC2ThrottledException": CRASHED,
     # The function has no such handler, or its code cannot be imported (awslambdaric, module
     # lambda_runtime_exception): somebody has to deploy it again.
     "Runtime.ImportModuleError": PERMANENT,
     "Runtime.HandlerNotFound": PERMANENT,
     "Runtime.MalformedHandlerName": PERMANENT,
     "Runtime.UserCodeSyntaxError": PERMANENT,
+    # Its image or layers name a program or a directory that is not there.
+    "Runtime.InvalidEntrypoint": PERMANENT,
+    "Runtime.InvalidWorkingDir": PERMANENT,
     # A shard's execution that ran out of time (the type that the testing SDK 1.4.0 says the service
     # reports): another would have as long.
     "ChainedInvoke.Timeout": PERMANENT,
 }
+# What is not in the table, such as Runtime.ExitError, Runtime.InitError, Runtime.Unknown,
+# Sandbox.Failure and Extension.Crash: by its source (aws-lambda-runtime-interface-emulator,
+# rapid/model/customer_error.go).
+_LAMBDAS_OWN: Final = ("Runtime.", "Sandbox.", "Extension.")
 THROTTLED_BY_LAMBDA: Final = frozenset(
     {"TooManyRequestsException", "Lambda.TooManyRequestsException"}
 )
@@ -119,31 +141,23 @@ PASSING: Final = frozenset(
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
 # How often, load_failures says by its error.
 LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
-# Retrying the same message cannot help: it goes to the dead-letter queue with the reason.
-REFUSED: Final = frozenset(
-    {
-        "InvalidInput",
-        "InvalidRequest",
-        "InvalidDataset",
-        "RunConflict",
-        "InvalidData",
-        "NotConfigured",
-        "NotFound",
-    }
-)
 
 
 def error_name(error_type: str) -> str:
     """The class name of an error type.
 
     Lambda reports the bare class name, the testing SDK the qualified one; Lambda's own types
-    (`Sandbox.Timedout`) stay as they are.
+    (`Sandbox.Timedout`) have two parts.
     """
-    return error_type if error_type in POLICIES else error_type.rpartition(".")[2]
+    both = ".".join(error_type.split(".")[-2:])
+    if both in POLICIES or both.startswith(_LAMBDAS_OWN):
+        return both
+    return error_type.rpartition(".")[2]
 
 
 def policy_for(error_type: str) -> Policy:
-    return POLICIES.get(error_name(error_type), UNKNOWN)
+    name = error_name(error_type)
+    return POLICIES.get(name, CRASHED if name.startswith(_LAMBDAS_OWN) else UNKNOWN)
 
 
 def retry_step(error: Exception, attempts_made: int) -> RetryDecision:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from contracts.steps import Steps, function_resource, function_variable, step_functions
+from contracts.messages import REDELIVER
+from contracts.steps import (
+    Steps,
+    function_resource,
+    function_variable,
+    step_functions,
+)
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,16 @@ class Settings:
         functions: by the name of the step function, its name or ARN in this deployment.
         heartbeat_seconds: a job is checked when its callback had no heartbeat for so long.
         short_run_seconds: how much expected work the SQS-triggered function accepts per batch.
+        redeliver_permanent: a run that would fail again in the same way is delivered again all the
+            same, instead of being rejected at once.
+        megabytes: of memory, by the name of the step function, as far as it is known.
     """
 
     functions: Mapping[str, str]
     heartbeat_seconds: int = 180
     short_run_seconds: int = 600
+    redeliver_permanent: bool = False
+    megabytes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -48,4 +59,14 @@ class Settings:
             functions={name: os.environ.get(variable, "") for name, variable in variables.items()},
             heartbeat_seconds=int(os.environ.get("HEARTBEAT_SECONDS", "180")),
             short_run_seconds=int(os.environ.get("SHORT_RUN_SECONDS", "600")),
+            redeliver_permanent=os.environ.get("PERMANENT_FAILURES") == REDELIVER,
+            megabytes=_megabytes(),
         )
+
+
+def _megabytes() -> dict[str, int]:
+    """Memory of the step functions, from text such as `*=256,validate=2048`."""
+    pairs = (pair.split("=") for pair in os.environ.get("MEGABYTES", "").split(",") if pair)
+    given = {name: int(megabytes) for name, megabytes in pairs}
+    known = {name: given.get(name, given.get("*")) for name in step_functions()}
+    return {name: megabytes for name, megabytes in known.items() if megabytes is not None}

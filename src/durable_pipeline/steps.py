@@ -19,6 +19,7 @@ from contracts.base import Contract
 from contracts.job import JobStatus
 from contracts.run import StageFailure
 from contracts.steps import Step, Steps, function_resource, function_variable
+from durable_pipeline.memory import ran_out_of_memory, with_advice
 from durable_pipeline.policies import error_name, retry_step, retry_submission
 from durable_pipeline.settings import Settings
 
@@ -50,6 +51,7 @@ class StageFailed(Exception):
             log_url=job.log_url if job else None,
             console_url=job.console_url if job else None,
             log_tail=job.log_tail[-LOG_TAIL_CHARACTERS:] if job and job.log_tail else None,
+            error_code=job.error_code if job else None,
         )
 
 
@@ -86,8 +88,11 @@ class BoundSteps(Steps):
         try:
             response = with_retry(self.context, invoke, config, name=step.name)
         except InvokeError as error:
-            name = error_name(error.error_type)
-            raise StageFailed(step.name, name, error.message or "no message") from error
+            name, why = error_name(error.error_type), error.message or "no message"
+            if ran_out_of_memory(name, why):
+                megabytes = self.settings.megabytes.get(step.function)
+                why = with_advice(why, function_resource(step.function), megabytes)
+            raise StageFailed(step.name, name, why) from error
         try:
             return step.response.from_json(response or {})
         except ValidationError as error:

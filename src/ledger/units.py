@@ -20,9 +20,13 @@ def units_of(ledger: Ledger, run_id: str, after: str | None = None) -> Iterator[
     yield from map(UnitItem.from_item, ledger.query(run_id, UnitItem.PREFIX, start))
 
 
+def units_of_shard(ledger: Ledger, run_id: str, shard: int) -> dict[int, UnitItem]:
+    """The shard's units that have begun (consistent reads), by position."""
+    units = map(UnitItem.from_item, ledger.query(run_id, UnitItem.prefix_of_shard(shard)))
+    return {layout.split_unit_id(unit.unit_id)[1]: unit for unit in units}
+
+
 def stored_positions(ledger: Ledger, run_id: str, shard: int) -> set[int]:
     """Positions of the shard's units that the ledger holds as stored."""
-    units = map(UnitItem.from_item, ledger.query(run_id, UnitItem.prefix_of_shard(shard)))
-    return {
-        layout.split_unit_id(unit.unit_id)[1] for unit in units if unit.status is UnitStatus.STORED
-    }
+    units = units_of_shard(ledger, run_id, shard)
+    return {position for position, unit in units.items() if unit.status is UnitStatus.STORED}

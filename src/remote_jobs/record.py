@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from contracts.errors import NotFound, PipelineError
-from contracts.job import Engine, ErrorCode, JobState, JobStatus
+from contracts.job import Engine, ErrorCode, JobState, JobStatus, code_of_failure
 from contracts.ledger_items import JobItem
 from contracts.warehouse_errors import error_code
 from remote_jobs.engines.base import EngineStatus, RemoteJob, Response
@@ -73,10 +73,12 @@ class JobRecord(JobItem):
 
     @property
     def _error_code(self) -> ErrorCode | None:
-        """Only for a load: errors of other engines decide nothing."""
-        if self.engine is not Engine.REDSHIFT or self.state is not JobState.FAILED:
+        """Only of a job that FAILED."""
+        if self.state is not JobState.FAILED:
             return None
-        return error_code(self.error or "")
+        if self.engine is Engine.REDSHIFT:
+            return error_code(self.error or "")
+        return code_of_failure(self.error, self.log_tail)
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
         """The record of a job that has ended so.

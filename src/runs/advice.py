@@ -131,9 +131,9 @@ _ONCE_CORRECTED: Final = "Once that is fixed, run it again:"
 
 
 def _retry(request: RunRequest, result: RunResult) -> NextStep:
+    by_itself = " (a message that the queue still holds does so by itself)"
     return NextStep(
-        why="Then process again what is not stored (a message that the queue still holds does"
-        " so by itself):",
+        why=f"Then process again what is not stored{'' if result.permanent else by_itself}:",
         command=run_command(request, retry_of=result.run_id),
     )
 

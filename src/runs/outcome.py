@@ -35,6 +35,8 @@ class Tally:
         self.stored = 0
         self.rows = RowCounts()
         self.items: ItemTotals | None = None
+        self._permanent = 0
+        self._may_pass = 0
         self._failures: list[FailedUnit] = []
         self._without_outcome: list[FailedUnit] = []
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
@@ -45,6 +47,9 @@ class Tally:
         if outcome.status is UnitStatus.STORED:
             self.stored += 1
             self.rows += outcome.rows
+        elif outcome.failure is not None:
+            self._permanent += outcome.failure.is_permanent
+            self._may_pass += not outcome.failure.is_permanent
         if outcome.items is not None:
             self.items = (self.items or ItemTotals()) + outcome.items
         if outcome.failure is not None:
@@ -84,6 +89,12 @@ class Tally:
         return UnitTotals(total=self.total, stored=self.stored, failed=self.total - self.stored)
 
     @property
+    def permanent(self) -> bool:
+        """Whether every failure is permanent; rejected items are, too."""
+        rejected = self.items.rejected if self.items else 0
+        return not self._may_pass and bool(self._permanent or rejected)
+
+    @property
     def failures(self) -> tuple[FailedUnit, ...]:
         """The first of them."""
         return tuple([*self._failures, *self._without_outcome][:FAILURES_NAMED])
@@ -110,12 +121,12 @@ def decide(
         tally.add(outcome)
     if items is not None:
         tally.count_items_without_result(items)
-    status, reason = message.status, message.reason
+    status, reason, permanent = message.status, message.reason, message.refused
     if status is None:
         tolerated = message.request.tolerance(of_items=items is not None)
         why_failed = _why_failed(tally, tolerated)
         status = RunStatus.FAILED if why_failed else RunStatus.SUCCEEDED
-        reason = reason or why_failed
+        reason, permanent = reason or why_failed, tally.permanent
     return RunResult(
         run_id=message.request.run_id,
         dataset_name=message.request.dataset_name,
@@ -129,6 +140,7 @@ def decide(
         warehouse_error=message.warehouse_error,
         files=message.files,
         files_error=message.files_error,
+        permanent=permanent if status is RunStatus.FAILED else None,
     )
 
 
@@ -136,7 +148,11 @@ def as_stopped(result: RunResult, reason: str) -> RunResult:
     """The result of a run that a person decided to stop; too late, if all of it was stored."""
     if result.status is not RunStatus.FAILED and not result.units.failed:
         return result
-    ended = {"status": RunStatus.STOPPED, "reason": reason[:REASON_CHARACTERS]}
+    ended = {
+        "status": RunStatus.STOPPED,
+        "reason": reason[:REASON_CHARACTERS],
+        "permanent": None,
+    }
     return result.model_copy(update=ended)
 
 

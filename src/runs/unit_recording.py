@@ -41,6 +41,8 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         run_attempt=message.run_attempt,
         source_url=entry.url,
         source_bytes=entry.size,
+        source_etag=entry.etag,
+        dataset_version=run.dataset_version,
         started_at=now,
     )
     begun_before = UNIT.run_attempt.eq(message.run_attempt)

@@ -8,10 +8,20 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import boto3
+from botocore import exceptions as botocore_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts.errors import Conflict, NotFound, PipelineError, Throttled, TransientFailure
+from contracts.errors import (
+    Conflict,
+    InvalidInput,
+    NotConfigured,
+    NotFound,
+    PipelineError,
+    Problem,
+    Throttled,
+    TransientFailure,
+)
 from runtime.service_time import keep_time_by
 
 THROTTLED: Final = frozenset(
@@ -65,6 +75,34 @@ NOT_FOUND: Final = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
     }
 )
+# What botocore refuses before it sends anything; the same call is refused every time. Not among
+# them is EndpointConnectionError: the name of a real endpoint may not be resolved for a while,
+# which looks like one that does not exist.
+INVALID_PARAMETERS: Final = (
+    botocore_errors.ParamValidationError,
+    botocore_errors.MissingParametersError,
+    botocore_errors.RangeError,
+    botocore_errors.UnknownKeyError,
+    botocore_errors.UnknownParameterError,
+    botocore_errors.InvalidDNSNameError,
+    botocore_errors.InvalidHostLabelError,
+    botocore_errors.UnsupportedS3ArnError,
+    botocore_errors.UnsupportedS3AccesspointConfigurationError,
+)
+NOT_CONFIGURED: Final = (
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.NoAuthTokenError,
+    botocore_errors.UnknownCredentialError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.BaseEndpointResolverError,  # no region, or no endpoint of it is known
+    botocore_errors.EndpointProviderError,
+    botocore_errors.InvalidEndpointConfigurationError,
+    botocore_errors.InvalidRegionError,
+    botocore_errors.UnknownRegionError,
+    botocore_errors.UnknownServiceError,
+    botocore_errors.InvalidConfigError,
+)
 
 
 @functools.cache
@@ -72,6 +110,10 @@ def client(service: str) -> Any:
     """A boto3 client with retries and timeouts fit for a short-lived function.
 
     Cached for the sandbox; tests call `client.cache_clear()`.
+
+    Raises:
+        NotConfigured: the endpoint that is set for it is no URL.
+        BotoCoreError: it lacks something else; `translated` makes it an error of ours.
     """
     once = service in SUBMITS_WITHOUT_TOKEN
     config = Config(
@@ -80,7 +122,12 @@ def client(service: str) -> Any:
         read_timeout=20 if once else 60,
         max_pool_connections=32,
     )
-    made = boto3.client(service, config=config)
+    try:
+        made = boto3.client(service, config=config)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # botocore's "Invalid endpoint"
+        raise NotConfigured(f"making a client of {service}: {error}") from error
     if service == "dynamodb":  # every function uses it, and its responses are quick
         keep_time_by(made)
     return made
@@ -108,6 +155,7 @@ def translated(doing: str) -> Iterator[None]:
 
     Raises:
         Throttled, TransientFailure, Conflict, NotFound: by the error's code.
+        InvalidInput, NotConfigured: nothing was sent, as the call or its setting is impossible.
         PipelineError: any other error of a service; permanent.
     """
     try:
@@ -125,5 +173,13 @@ def translated(doing: str) -> Iterator[None]:
         if code in TRANSIENT or status >= 500:
             raise TransientFailure(message) from error
         raise PipelineError(message) from error
+    except INVALID_PARAMETERS as error:
+        raise InvalidInput(doing, [Problem("parameters", _one_line(error))]) from error
+    except NOT_CONFIGURED as error:
+        raise NotConfigured(f"{doing}: {_one_line(error)}") from error
     except BotoCoreError as error:  # no response at all: connection, endpoint, read timeout
         raise TransientFailure(f"{doing}: {error}") from error
+
+
+def _one_line(error: BotoCoreError) -> str:
+    return " ".join(str(error).split())

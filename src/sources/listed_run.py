@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from contracts.dataset import DatasetSnapshot
+from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
+from contracts.run import UnitStatus
 from ledger.runs import find_run
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger
-from ledger.units import stored_positions
+from ledger.units import units_of_shard
 from runtime.handler import logger
 from sources import frozen
+from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.manifest import freeze, ranges, read_summary
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
 
 
-def list_run(message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime) -> ManifestSummary:
+def list_run(
+    message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime, *, redeliver: bool = False
+) -> ManifestSummary:
     """The run's manifest, which the first call freezes, and the pending units of one shard.
+
+    Args:
+        redeliver: what failed for good before is pending, too.
 
     Raises:
         InvalidData: too many objects, or too large ones; names them.
@@ -51,17 +61,43 @@ def list_run(message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime)
         names = {"objects", "hidden", "excluded", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
-    return _with_pending(message, manifest, ledger)
+    return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
 
 
-def _with_pending(message: ListUrls, manifest: ManifestSummary, ledger: Ledger) -> ManifestSummary:
-    sizes = manifest.shard_sizes
-    size = sizes[message.shard] if message.shard < len(sizes) else 0
+def _with_pending(
+    message: ListUrls,
+    manifest: ManifestSummary,
+    ledger: Ledger,
+    snapshot: DatasetSnapshot,
+    data_bucket: str,
+    *,
+    redeliver: bool,
+) -> ManifestSummary:
+    run_id, shard, sizes = message.request.run_id, message.shard, manifest.shard_sizes
+    size = sizes[shard] if shard < len(sizes) else 0
     stored: set[int] = set()
-    run = find_run(ledger, message.request.run_id) if message.shard > 0 else None
+    failed: set[int] = set()
+    run = find_run(ledger, run_id) if shard > 0 else None
     if run is not None and run.stopping:
         return manifest.model_copy(update={"pending": ()})
     if message.run_attempt > 1 and size:
-        stored = stored_positions(ledger, message.request.run_id, message.shard)
-    pending = [position for position in range(size) if position not in stored]
-    return manifest.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})
+        units = units_of_shard(ledger, run_id, shard)
+        stored = {p for p, unit in units.items() if unit.status is UnitStatus.STORED}
+        if not redeliver:
+            failed = _failed_before(units, snapshot, data_bucket, shard)
+    pending = [position for position in range(size) if position not in stored | failed]
+    counts = {"stored": len(stored), "failed": len(failed)}
+    return manifest.model_copy(update={"pending": ranges(pending), **counts})
+
+
+def _failed_before(
+    units: Mapping[int, UnitItem], snapshot: DatasetSnapshot, data_bucket: str, shard: int
+) -> set[int]:
+    if all(unit.failure is None for unit in units.values()):
+        return set()
+    entries = frozen.read_manifest_part(data_bucket, snapshot.run_id, shard).entries
+    failed = failed_for_good(units, entries, snapshot.version)
+    if failed:
+        about = {"shard": shard, "units": len(failed)}
+        logger.info("failed for good before; these units do not run again", extra=about)
+    return failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.manifest import ManifestSummary
-from contracts.messages import ListUrls
+from contracts.messages import REDELIVER, ListUrls
 from ledger.table import Ledger
 from runtime.handler import settings_from_environment, step_handler, utc_now
 from sources.listed_run import list_run
@@ -15,9 +15,16 @@ from sources.listed_run import list_run
 class Settings:
     ledger_table: str
     data_bucket: str
+    permanent_failures: str = ""
 
 
 @step_handler(ListUrls)
 def handler(message: ListUrls) -> ManifestSummary:
     settings = settings_from_environment(Settings)
-    return list_run(message, settings.data_bucket, Ledger(settings.ledger_table), utc_now())
+    return list_run(
+        message,
+        settings.data_bucket,
+        Ledger(settings.ledger_table),
+        utc_now(),
+        redeliver=settings.permanent_failures == REDELIVER,
+    )

@@ -274,6 +274,37 @@ def test_dead_letters_with_their_reasons(local: World) -> None:
     assert letter["reason"] == reason
 
 
+def test_a_message_that_was_delivered_too_often_has_the_reason_of_its_run(local: World) -> None:
+    local.put_dead_letter('{"runId": "run-1"}')
+    (unknown,) = json.loads(pipeline("dead-letters", "--json").output)["messages"]
+    assert (unknown["reason"], unknown["runId"]) == (None, "run-1")
+
+    local.put_run(status="FAILED", run_attempt=3, reason="1 of 2 units failed; no place at Glue")
+
+    (letter,) = json.loads(pipeline("dead-letters", "--json").output)["messages"]
+    assert letter["reason"] == (
+        "delivered too often; run run-1 is FAILED after attempt 3: 1 of 2 units failed; no place"
+        " at Glue"
+    )
+    assert "no place at Glue" in " ".join(pipeline("dead-letters").output.split())
+
+
+def test_so_has_one_that_named_no_run_or_whose_id_was_drawn(local: World) -> None:
+    request = {"datasetName": "orders", "startDateTime": "2026-11-01"}
+    for number, body in enumerate((request, {**request, "runId": "auto"})):
+        local.put_dead_letter(json.dumps(body))
+        messages = json.loads(pipeline("dead-letters", "--json").output)["messages"]
+        (sent,) = [each for each in messages if json.loads(each["body"]) == body]
+        run_id = f"drawn-{number}" if number else sent["messageId"]
+        local.put({"run_id": sent["messageId"], "item": "DRAWN", "drawn_run_id": run_id})
+        local.put_run(run_id, status="FAILED", reason=f"reason {number}")
+
+    letters = json.loads(pipeline("dead-letters", "--json").output)["messages"]
+
+    assert {letter["reason"].rpartition(": ")[2] for letter in letters} == {"reason 0", "reason 1"}
+    assert "drawn-1" in {letter["runId"] for letter in letters}
+
+
 CONTRACT = """\
 name: orders
 source: {prefix: landing/orders/}

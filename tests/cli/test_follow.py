@@ -157,6 +157,18 @@ def test_a_message_refused_after_its_run_was_claimed_is_refused(world: World) ->
     assert last.exit_code == REFUSED
 
 
+def test_a_run_that_failed_with_its_units_is_no_refusal(world: World) -> None:
+    """Its message is on the dead-letter queue all the same, as it would fail again."""
+    world.put_run(status="FAILED", reason="1 of 1 units failed", units={"total": 1, "failed": 1})
+    world.put({"run_id": "run-1", "item": "REJECTED#message-1", "reason": "1 of 1 units failed"})
+    world.functions.histories[EXECUTION_ARN] = an_execution("ExecutionSucceeded")
+
+    last = watch(Follower(world.deployment, "run-1", "message-1"), Time())[-1]
+
+    assert last.over
+    assert (last.refusal, last.exit_code) == (None, FAILED)
+
+
 def test_a_repeated_message_of_a_finished_run_starts_nothing(world: World) -> None:
     world.put_run(status="SUCCEEDED")
     before = LedgerView(world.deployment.client("dynamodb"), "ledger").run("run-1")

@@ -36,6 +36,48 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
     assert world.unit_status() == {"STORED": 3}
 
 
+REDELIVERED = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+def test_a_run_that_would_fail_again_is_rejected_at_once_with_its_reason(
+    deployment: Deployment, world: World
+) -> None:
+    world.permanent = True
+    world.fail("validate", error_named("InvalidData"), unit="00000-001")
+
+    execution = deployment.run(sqs_event(RUN, {**RUN, "runId": "r-2"}))
+
+    assert execution.response == {"batchItemFailures": []}
+    (first,) = world.payloads("reject-message")
+    assert (first["messageId"], first["runId"]) == ("m-1", "r-1")
+    assert first["reason"].startswith("1 failed; the same message would fail in the same way")
+    assert json.loads(first["body"]) == RUN
+
+
+@pytest.mark.parametrize("permanent", [False, None])
+def test_a_run_that_may_succeed_the_next_time_is_delivered_again(
+    deployment: Deployment, world: World, permanent: bool | None
+) -> None:
+    """None: by steps of an earlier release."""
+    world.permanent = permanent
+    world.fail("validate", error_named("InvalidData"), unit="00000-001")
+
+    execution = deployment.run(sqs_event(RUN))
+
+    assert execution.response == REDELIVERED
+    assert world.count("reject-message") == 0
+
+
+def test_a_deployment_may_have_it_delivered_again_all_the_same(world: World) -> None:
+    world.permanent = True
+    world.fail("validate", error_named("InvalidData"), unit="00000-001")
+
+    execution = Deployment(world, redeliver_permanent=True).run(sqs_event(RUN))
+
+    assert execution.response == REDELIVERED
+    assert world.count("reject-message") == 0
+
+
 @pytest.mark.parametrize("character", ["a", '"', "\n", "é", "€", "😀"])
 def test_a_text_is_cut_as_late_as_its_bytes_as_json_allow(character: str) -> None:
     text = f"12{character * 9}"

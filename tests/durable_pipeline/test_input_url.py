@@ -9,6 +9,7 @@ import pytest
 
 from contracts.errors import InvalidRequest, Problem
 from contracts.input_url import resolve, where_looked
+from contracts.run_request import RunRequest
 from contracts.source import Source
 from durable_pipeline.intake import parse_message
 
@@ -86,10 +87,40 @@ def test_a_key_lies_in_the_bucket_of_its_dataset() -> None:
         (r"\\server\share\a.csv", "a path on Windows"),
         (r"orders\a.csv", "a path on Windows"),
         ("x" * 1101, "at most 1100 characters"),
+        ("s3://my bucket/a.csv", 'a bucket that there cannot be, "my bucket": a name has 3'),
+        ("s3://b/a.csv", "a bucket that there cannot be"),
+        ("s3://a..b/a.csv", "a bucket that there cannot be"),
+        ("s3://-data/a.csv", "a bucket that there cannot be"),
+        ("s3://data./a.csv", "a bucket that there cannot be"),
+        ("s3://10.0.0.1/a.csv", "a bucket that there cannot be"),
+        ("s3://données/a.csv", "a bucket that there cannot be"),
+        ("s3://" + "x" * 256 + "/a.csv", "a bucket that there cannot be"),
+        ("s3://data:8080/a.csv", "a bucket that there cannot be"),
     ],
 )
 def test_what_names_no_object_is_refused_with_what_would(text: str, advice: str) -> None:
     assert advice in problem(text).message
+
+
+@pytest.mark.parametrize("bucket", ["data", "a.b-3", "x" * 63, "1.2.3", "Old_Bucket", "x" * 64])
+def test_a_bucket_may_have_any_name_that_s3_gave(bucket: str) -> None:
+    """Until March 2018 names of us-east-1 could be longer, with capitals and underscores."""
+    request = parse_message(f'{{"datasetName": "x", "inputUrl": "s3://{bucket}/a.csv"}}', "m")
+    assert request is not None
+    assert request.input_url == f"s3://{bucket}/a.csv"
+
+
+def test_an_impossible_bucket_is_reported_with_all_other_problems() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_message('{"data_source": "s3://a b/c", "processing_type": "No!"}', "m")
+    assert [found.path for found in refused.value.problems] == ["processing_type", "data_source"]
+    assert refused.value.problems[1].value == "'s3://a b/c'"
+
+
+def test_a_stored_request_with_an_impossible_bucket_is_still_read() -> None:
+    """An earlier release took it."""
+    fields = {"datasetName": "x", "inputUrl": "s3://a b/c", "runId": "r"}
+    assert RunRequest.from_json(fields).input_url == "s3://a b/c"
 
 
 @pytest.mark.parametrize("value", [5, ["a.csv"]])

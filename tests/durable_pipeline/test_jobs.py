@@ -254,6 +254,20 @@ def test_a_service_that_cannot_be_asked_does_not_fail_the_unit_while_its_job_run
     assert world.unit_status() == {"STORED": 1}
 
 
+def test_a_job_that_says_that_its_input_is_the_reason_is_not_tried_again(
+    deployment: Deployment, world: World
+) -> None:
+    world.jobs[0]["attempts"] = 3
+    error = {"error": "InvalidData: no CSV", "errorCode": "INVALID_DATA"}
+    world.job_responses["clean"] = [{"state": "FAILED", **error}]
+
+    deployment.run(sqs_event(RUN))
+
+    assert world.count("submit-job") == 1
+    failure = world.units["00000-000"]["failure"]
+    assert (failure["errorType"], failure["errorCode"]) == ("JobFailed", "INVALID_DATA")
+
+
 def test_a_crash_after_a_wait_for_a_place_is_tried_again(
     deployment: Deployment, world: World
 ) -> None:

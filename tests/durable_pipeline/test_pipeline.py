@@ -362,11 +362,11 @@ def test_a_run_over_hidden_objects_only_is_skipped_and_says_so(
 ) -> None:
     world.objects, world.hidden = 0, 1
 
-    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://b/_SUCCESS"}))
+    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://data/_SUCCESS"}))
 
     (recorded,) = world.payloads("record-run")
     assert recorded["status"] == "SKIPPED"
-    assert "s3://b/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
+    assert "s3://data/_SUCCESS; 1 hidden object was left out" in recorded["reason"]
 
 
 def test_an_empty_listing_names_the_bucket_and_prefix_that_were_looked_at(
@@ -385,7 +385,7 @@ def test_a_run_over_objects_that_were_left_out_says_why_each_was(
 ) -> None:
     world.objects, world.hidden, world.excluded, world.reason = 0, 2, 1, "it is late"
 
-    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://b/a.tmp"}))
+    deployment.run(sqs_event({"datasetName": "orders", "inputUrl": "s3://data/a.tmp"}))
 
     (recorded,) = world.payloads("record-run")
     assert recorded["status"] == "SKIPPED"

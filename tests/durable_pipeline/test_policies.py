@@ -8,9 +8,9 @@ import pytest
 from aws_durable_execution_sdk_python import InvokeError, StepError
 
 from contracts import errors
+from contracts.errors import REFUSED
 from durable_pipeline.policies import (
     POLICIES,
-    REFUSED,
     error_name,
     patient,
     policy_for,
@@ -132,3 +132,44 @@ def test_a_function_is_invoked_again_only_where_lambda_had_no_place_for_it() -> 
     attempts = patient(900).attempts
     assert retry(failed_as("TooManyRequestsException"), attempts - 1).should_retry
     assert not retry(failed_as("TooManyRequestsException"), attempts).should_retry
+
+
+def waits(error_type: str) -> tuple[int, float, float]:
+    """How often it is called in all, and the shortest and the longest wait in seconds."""
+    policy = policy_for(error_type)
+    longest = sum(
+        min(policy.first_delay * 2.0 ** (made - 1), policy.longest_delay)
+        for made in range(1, policy.attempts)
+    )
+    return policy.attempts, longest / 2, longest
+
+
+@pytest.mark.parametrize(
+    "error_type",
+    [
+        "Runtime.ExitError",
+        "Runtime.InitError",
+        "Runtime.Unknown",
+        "Runtime.OutOfMemory",
+        "Sandbox.Failure",
+        "Extension.Crash",
+        "ServiceException",
+        "Lambda.ServiceException",
+        "ResourceConflictException",
+    ],
+)
+def test_lambdas_own_failures_get_minutes(error_type: str) -> None:
+    attempts, shortest, longest = waits(error_type)
+
+    assert attempts >= 4
+    assert 60 <= shortest < longest <= 300
+    assert error_name(error_type) == error_type
+    assert policy_for(error_type).delay(1) >= 5
+
+
+@pytest.mark.parametrize(
+    "error_type",
+    ["Runtime.ImportModuleError", "Runtime.InvalidEntrypoint", "Runtime.HandlerNotFound"],
+)
+def test_code_that_cannot_be_loaded_is_not_invoked_again(error_type: str) -> None:
+    assert not retry_step(failed_as(error_type), 1).should_retry

@@ -82,7 +82,7 @@ def test_so_it_is_where_the_units_are_batches_of_items_which_are_all_stored(
 ) -> None:
     world.of_items = True
     world.fail("publish-files", error_named("PipelineError", "AccessDenied"))
-    execution = deployment.run(sqs_event({**RUN, "inputUrl": "s3://b/items.json"}))
+    execution = deployment.run(sqs_event({**RUN, "inputUrl": "s3://data/items.json"}))
     assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert world.count("reject-message") == 0
 

@@ -88,7 +88,7 @@ def test_a_step_that_dies_after_its_work_is_repeated_to_the_same_end(
 def test_a_run_that_is_taken_over_does_the_missing_batches_again(deployed: DeployedSteps) -> None:
     def fail(name: str, payload: dict[str, Any]) -> None:
         if name == "transform" and payload["unitId"] == "00000-003":
-            raise error_named("InvalidData", "failed by the test")
+            raise error_named("PipelineError", "failed by the test")
 
     deployed.after_step = fail
     strict = {**RUN, "toleratedFailurePercentage": 10}

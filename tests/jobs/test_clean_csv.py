@@ -221,7 +221,7 @@ def test_a_missing_column_fails_in_one_line(job: Any, s3: Any) -> None:
     put(s3, "id,amount\na,1\n", "in/a.csv")
     error = job.main(arguments("in/a.csv"))
     assert error == (
-        f"clean_csv: s3://{BUCKET}/in/a.csv, line 1: the header lacks seen_at, note;"
+        f"clean_csv: InvalidData: s3://{BUCKET}/in/a.csv, line 1: the header lacks seen_at, note;"
         " it has id, amount"
     )
     assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix=OUTPUT)

@@ -30,6 +30,7 @@ def cloud(tmp_path_factory):
         plain("meet"),
         plain("short-nap", "nap", timeout_seconds=2),
         plain("leave"),
+        plain("be_killed", memory_mb=400),
         plain("speak"),
         plain("big"),
         plain("fail_until"),
@@ -154,6 +155,17 @@ def test_a_process_that_ends_is_a_function_error_and_is_replaced(cloud):
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 3")
     error, _ = cloud.invoke("leave", {"status": 0})
     assert error["errorMessage"].endswith("Runtime exited without providing a reason")
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "error_type"), [(400, "Runtime.OutOfMemory"), (1, "Runtime.ExitError")]
+)
+def test_a_function_that_is_killed_with_its_memory_used_up_is_said_to_lack_it(
+    cloud, megabytes, error_type
+):
+    error, _ = cloud.invoke("be_killed", {"megabytes": megabytes})
+    assert error["errorType"] == error_type
+    assert error["errorMessage"].endswith("Runtime exited with error: signal: killed")
 
 
 def test_a_function_can_be_killed_while_it_runs(cloud, tmp_path):

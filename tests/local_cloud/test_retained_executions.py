@@ -185,6 +185,6 @@ def test_a_process_id_that_comes_again_has_no_exit_status_yet(tmp_path):
             return os.fdopen(reading, "rb")
 
     with os.fdopen(writing, "wb") as reports:
-        reports.write(b'{"exited": 7, "status": 256}\n{"started": 7}\n')
+        reports.write(b'{"exited": 7, "status": 256, "peak_bytes": 1}\n{"started": 7}\n')
     host._launcher._read_reports(Control())
-    assert host._launcher.exit_status(7) is None
+    assert host._launcher.exit_of(7) is None

@@ -37,3 +37,38 @@ def test_a_failed_load_has_a_code() -> None:
 )
 def test_other_jobs_have_none(change: dict[str, object]) -> None:
     assert replace(FAILED, **change).status(NOW).error_code is None
+
+
+BROKEN = "s3://data/a.csv.gz cannot be decompressed: Not a gzipped file"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        f"InvalidData: {BROKEN}",
+        f"clean_csv: InvalidData: {BROKEN}",
+        f"__main__.InvalidData: {BROKEN}",
+        f"SystemExit: jobs.errors.InvalidData: {BROKEN}",
+    ],
+)
+@pytest.mark.parametrize("engine", [Engine.GLUE, Engine.EMR, Engine.LAMBDA])
+def test_a_job_may_say_that_its_input_is_the_reason(engine: Engine, error: str) -> None:
+    failed = replace(FAILED, engine=engine, error=error)
+
+    assert failed.status(NOW).error_code == ErrorCode.INVALID_DATA
+
+
+def test_it_may_say_so_in_the_last_line_of_its_log() -> None:
+    step = replace(FAILED, engine=Engine.EMR, error="Application exited with status 1")
+    said = replace(step, log_tail=f"Traceback …\n__main__.InvalidData: {BROKEN}")
+
+    assert said.status(NOW).error_code == ErrorCode.INVALID_DATA
+    assert replace(said, log_tail=f"InvalidData: {BROKEN}\nbye").status(NOW).error_code is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, BROKEN, "row 7 holds 'InvalidData: x'", "InvalidDataset: x", "no InvalidData: x"],
+)
+def test_any_other_failure_of_a_job_may_pass(error: str | None) -> None:
+    assert replace(FAILED, engine=Engine.GLUE, error=error).status(NOW).error_code is None

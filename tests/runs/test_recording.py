@@ -469,3 +469,108 @@ def test_without_a_warehouse_there_is_no_row(run: Any) -> None:
 
     assert recorded.statements_url is None
     assert not run.keys("runs/r1/units/RUN/")
+
+
+BY_ITS_JOB = {"stage": "clean", "error_type": "JobFailed", "message": "no luck"}
+PERMANENT = [
+    FAILURE,
+    {**FAILURE, "error_type": "NotFound"},
+    {**FAILURE, "error_type": "InvalidRequest"},
+    {**BY_ITS_JOB, "error_code": "INVALID_DATA"},
+    {**BY_ITS_JOB, "stage": "store-redshift", "error_code": "PERMANENT"},
+]
+MAY_PASS = [
+    BY_ITS_JOB,
+    {**BY_ITS_JOB, "error_code": "UNKNOWN"},
+    {**BY_ITS_JOB, "error_code": "NOT_INVOKED"},
+    {**BY_ITS_JOB, "error_type": "JobTimedOut"},
+    {**FAILURE, "error_type": "TransientFailure"},
+    {**FAILURE, "error_type": "PipelineError"},
+    {**FAILURE, "error_type": "Runtime.OutOfMemory"},
+]
+
+
+@pytest.mark.parametrize("failure", PERMANENT)
+def test_a_run_all_of_whose_failures_are_permanent_is_so_itself(
+    run: Any, failure: dict[str, Any]
+) -> None:
+    unit(run, "00000-000")
+    unit(run, "00000-001", "FAILED", failure=failure)
+    unit(run, "00001-000", "FAILED", failure=FAILURE)
+
+    result = record(run).result
+
+    assert (result.status, result.permanent) == (RunStatus.FAILED, True)
+    assert run.read_json("runs/r1/results.json")["permanent"] is True
+    (retry,) = [step for step in result.next_steps if step.command and "retry-of" in step.command]
+    assert "the queue still holds" not in retry.why
+
+
+@pytest.mark.parametrize("failure", MAY_PASS)
+def test_one_failure_that_may_pass_is_worth_another_delivery(
+    run: Any, failure: dict[str, Any]
+) -> None:
+    unit(run, "00000-000")
+    unit(run, "00000-001", "FAILED", failure=failure)
+    unit(run, "00001-000", "FAILED", failure=FAILURE)
+
+    result = record(run).result
+
+    assert (result.status, result.permanent) == (RunStatus.FAILED, False)
+
+
+@pytest.mark.parametrize("status", [None, "RUNNING"])
+def test_a_unit_without_an_end_is_worth_another_delivery(run: Any, status: str | None) -> None:
+    unit(run, "00000-000")
+    unit(run, "00000-001", "FAILED", failure=FAILURE)
+    if status:
+        unit(run, "00001-000", status)
+
+    assert record(run).result.permanent is False
+
+
+def test_files_that_were_not_published_are_worth_another_delivery(run: Any) -> None:
+    for unit_id in ("00000-000", "00000-001", "00001-000"):
+        unit(run, unit_id)
+
+    result = record(run, status=RunStatus.FAILED, reason="no", files_error="no").result
+
+    assert (result.status, result.permanent) == (RunStatus.FAILED, False)
+
+
+def test_a_run_that_has_not_failed_is_not_said_to_be_permanent(run: Any) -> None:
+    for unit_id in ("00000-000", "00000-001"):
+        unit(run, unit_id)
+    unit(run, "00001-000", "FAILED", failure=FAILURE)
+
+    assert record(run, tolerated=50).result.permanent is None
+    run.ledger.update("r1", "RUN", {"stop_requested_at": "2026-11-20T08:15:00Z"})
+    stopped = record(run, later=1).result
+    assert (stopped.status, stopped.permanent) == (RunStatus.STOPPED, None)
+
+
+@pytest.mark.parametrize("failure", [None, FAILURE, BY_ITS_JOB])
+def test_too_many_rejected_items_would_be_so_again(
+    cloud: Any, failure: dict[str, Any] | None
+) -> None:
+    claimed(cloud.ledger, inputUrl="s3://data-bucket/items.json", toleratedFailurePercentage=0)
+    freeze_manifest(items=30)
+    items = {"total": 10, "stored": 8, "rejected": 2}
+    for unit_id in ("00000-000", "00000-001"):
+        unit(cloud, unit_id, items=items)
+    if failure:
+        unit(cloud, "00001-000", "FAILED", failure=failure, items={"total": 10, "failed": 10})
+    else:
+        unit(cloud, "00001-000", items=items)
+
+    result = record(cloud).result
+
+    assert (result.status, result.permanent) == (RunStatus.FAILED, failure is not BY_ITS_JOB)
+
+
+def test_a_run_that_failed_before_its_units_is_as_permanent_as_its_failure(cloud: Any) -> None:
+    claimed(cloud.ledger)
+    early = dict(status=RunStatus.FAILED, reason="no such dataset")
+
+    assert record(cloud, refused=True, **early).result.permanent is True
+    assert record(cloud, **early).result.permanent is False

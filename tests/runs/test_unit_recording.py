@@ -347,3 +347,12 @@ def test_a_missing_topic_is_named(clients: Any, lambda_context: Any) -> None:
 
     with pytest.raises(NotFound, match="unit-ended"):
         send(end(), lambda_context)
+
+
+def test_a_unit_is_recorded_with_what_it_was_processed_by(run: Any, lambda_context: Any) -> None:
+    """A later attempt compares them, before it leaves a unit failed."""
+    run.ledger.update("r1", "RUN", {"dataset_version": "0123456789ab"})
+
+    send(start(), lambda_context)
+
+    assert (unit(run)["source_etag"], unit(run)["dataset_version"]) == ("e", "0123456789ab")

@@ -14,7 +14,9 @@ from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
+from ledger.units import units_of_shard
 from sources import frozen
+from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.listed_run import list_run
 from sources.manifest import ranges
@@ -398,3 +400,131 @@ def test_the_handler_speaks_json(run: Any, lambda_context: Any) -> None:
     assert response is not None
     assert (response["objects"], response["pending"]) == (3, [[0, 3]])
     assert run.keys("runs/r1/manifest/summary.json")
+
+
+BROKEN = {"stage": "validate", "error_type": "InvalidData", "message": "no gzip"}
+BY_ITS_JOB = {"stage": "clean", "error_type": "JobFailed", "message": "x"}
+GONE = {"stage": "validate", "error_type": "NotFound", "message": "there is no object"}
+
+
+@pytest.fixture
+def taken_over(run: Any) -> Any:
+    """The second attempt of a run; the first listed two objects of its first shard."""
+    ask(run)
+    run.ledger.update("r1", "RUN", {"run_attempt": 2, "status": "CLAIMED"})
+    return run
+
+
+def failed(cloud: Any, unit: str, failure: dict[str, str], **more: Any) -> None:
+    """The unit failed in the first attempt, by the object and the contract as they were frozen."""
+    known = {
+        "source_etag": frozen.read_unit("data-bucket", "r1", unit).etag,
+        "dataset_version": frozen.read_snapshot("data-bucket", "r1").version,
+        **more,
+    }
+    item = {"status": "FAILED", "run_attempt": 1, "failure": failure, **known}
+    cloud.ledger.update(*UnitItem.key_of("r1", unit), item)
+
+
+A = "landing/orders/dt=2026-11-01/a.csv"
+
+
+@pytest.mark.parametrize("failure", [BROKEN, {**BY_ITS_JOB, "error_code": "INVALID_DATA"}])
+def test_what_failed_by_its_object_is_not_run_again_by_a_later_attempt(
+    taken_over: Any, failure: dict[str, str]
+) -> None:
+    failed(taken_over, "00000-000", failure)
+    failed(taken_over, "00000-001", {**BROKEN, "error_type": "TransientFailure"})
+
+    first = ask(taken_over, attempt=2)
+
+    assert (first.pending, first.stored, first.failed) == (((1, 2),), 0, 1)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        BY_ITS_JOB,
+        {**BY_ITS_JOB, "stage": "store-redshift", "error_code": "PERMANENT"},
+        {**BROKEN, "error_type": "NotConfigured"},
+        {**BROKEN, "error_type": "Runtime.OutOfMemory"},
+        GONE,
+    ],
+)
+def test_what_may_have_been_provided_meanwhile_is_run_again(
+    taken_over: Any, failure: dict[str, str]
+) -> None:
+    failed(taken_over, "00000-000", failure)
+
+    assert ask(taken_over, attempt=2).pending == ((0, 2),)
+
+
+def test_an_object_that_is_still_gone_is_not_run_again(taken_over: Any) -> None:
+    for unit in ("00000-000", "00000-001"):
+        failed(taken_over, unit, GONE)
+    taken_over.client("s3").delete_object(Bucket="data-bucket", Key=A)
+
+    first = ask(taken_over, attempt=2)
+
+    assert (first.pending, first.failed) == (((1, 2),), 1)
+
+
+def test_an_object_that_has_changed_is_run_again(taken_over: Any) -> None:
+    for unit in ("00000-000", "00000-001"):
+        failed(taken_over, unit, BROKEN)
+    taken_over.put(A, "corrected")
+
+    first = ask(taken_over, attempt=2)
+
+    assert (first.pending, first.failed) == (((0, 1),), 1)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{"dataset_version": "0123456789ab"}, {"source_etag": "other"}, {"source_etag": None}],
+)
+def test_a_failure_by_another_contract_or_object_is_run_again(
+    taken_over: Any, before: dict[str, str | None]
+) -> None:
+    """None: a unit that an earlier release began."""
+    failed(taken_over, "00000-000", BROKEN, **before)
+
+    assert ask(taken_over, attempt=2).pending == ((0, 2),)
+
+
+def test_a_deployment_may_run_everything_again(
+    taken_over: Any, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+) -> None:
+    failed(taken_over, "00000-000", BROKEN)
+    message = ListUrls(
+        request=request(), end_date_time=END, units_per_shard=2, run_attempt=2
+    ).to_json()
+
+    by_default = ManifestSummary.from_json(handler(message, lambda_context))
+    monkeypatch.setenv("PERMANENT_FAILURES", "redeliver")
+    redelivered = ManifestSummary.from_json(handler(message, lambda_context))
+
+    assert (by_default.pending, by_default.failed) == (((1, 2),), 1)
+    assert (redelivered.pending, redelivered.failed) == (((0, 2),), 0)
+
+
+def test_a_batch_of_items_is_not_looked_at_as_it_does_not_change(taken_over: Any) -> None:
+    part = frozen.read_manifest_part("data-bucket", "r1", 0)
+    entries = tuple(entry.model_copy(update={"items": 1}) for entry in part.entries)
+    failed(taken_over, "00000-000", BROKEN)
+    taken_over.client("s3").delete_object(Bucket="data-bucket", Key=A)
+    units = units_of_shard(taken_over.ledger, "r1", 0)
+    version = frozen.read_snapshot("data-bucket", "r1").version
+
+    assert failed_for_good(units, entries, version) == {0}
+    assert failed_for_good(units, part.entries, version) == set()
+
+
+def test_a_retry_by_a_person_runs_it_all_the_same(taken_over: Any) -> None:
+    failed(taken_over, "00000-000", BROKEN)
+    claimed(taken_over.ledger, runId="r2")
+    freeze_dataset("data-bucket", "r2")
+
+    retried = ask(taken_over, runId="r2", retryOf="r1")
+
+    assert (retried.objects, retried.pending, retried.failed) == (3, ((0, 2),), 0)

@@ -71,6 +71,7 @@ class World:
         self.set_aside = 0  # of the six rows of each unit
         self.unwritten = 0  # rows of each unit that are missing in its files
         self.published: list[dict[str, Any]] = []  # responses of publish-files, the next one first
+        self.permanent: bool | None = None  # what record-run says of a run that FAILED
         self.warehouse = False
         self.pools_full: set[str] = set()  # datasets whose jobs find no room
         self.input_url: str | None = None
@@ -322,6 +323,7 @@ class World:
             "warehouseError": payload.get("warehouseError"),
             "files": payload.get("files"),
             "filesError": payload.get("filesError"),
+            "permanent": self.permanent if status == "FAILED" else None,
         }
         statements = {"statementsUrl": "s3://x/y"} if self._has_warehouse else {}
         return {"result": result, **statements}
@@ -413,9 +415,12 @@ def closing_runner(
 class Deployment:
     """The two durable functions over a world of steps, on the testing SDK's runner."""
 
-    def __init__(self, world: World, *, heartbeat_seconds: int = 180) -> None:
+    def __init__(
+        self, world: World, *, heartbeat_seconds: int = 180, redeliver_permanent: bool = False
+    ) -> None:
         self.world = world
         self._heartbeat_seconds = heartbeat_seconds
+        self._redeliver_permanent = redeliver_permanent
         self.runner: Any = None
 
     def run(
@@ -427,6 +432,8 @@ class Deployment:
         settings = Settings(
             functions={name: name for name in step_functions()},
             heartbeat_seconds=self._heartbeat_seconds,
+            redeliver_permanent=self._redeliver_permanent,
+            megabytes={"validate": 2048},
         )
         app.use_settings(settings)
         with closing_runner(handler) as runner:

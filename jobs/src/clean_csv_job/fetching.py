@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from clean_csv_job.options import JobError
+from clean_csv_job.options import InvalidData
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
 
@@ -36,7 +36,7 @@ def fetch(
     compression = "none" if is_parquet else effective_compression(named, key)
     encoding = form.get("encoding", "utf-8")
     if compression == "zstd" and encoding != "utf-8":
-        raise JobError(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
+        raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
     with open(path, "wb") as file:
@@ -46,7 +46,7 @@ def fetch(
                 file.write(block)
                 ends.add(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise JobError(f"{source} cannot be decompressed: {error}") from error
+            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")

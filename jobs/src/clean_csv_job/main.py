@@ -23,9 +23,9 @@ import boto3
 import duckdb
 
 from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
-from clean_csv_job.options import JobError, arguments, log, split_url
+from clean_csv_job.options import InvalidData, JobError, arguments, log, split_url
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
-from clean_csv_job.sources import Source, format_of, open_source
+from clean_csv_job.sources import Source, blame, format_of, open_source
 from reading_rules.casts import cast_text, filtered_out
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
 from reading_rules.sql import sql_identifier, sql_literal, text_column
@@ -81,8 +81,8 @@ def write_rows(
         if has_mixed_line_ends(error):
             raise MixedLineEnds(first_line(error)) from error
         if query and not isinstance(error, duckdb.InvalidInputException):
-            raise JobError(f"the query {query!r} fails: {first_line(error)}") from error
-        raise JobError(f"the object cannot be read: {first_line(error)}") from error
+            raise blame(error)(f"the query {query!r} fails: {first_line(error)}") from error
+        raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
 
 
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
@@ -184,14 +184,15 @@ def main(argv: Sequence[str] | None = None) -> str | None:
     except Exception as error:  # whatever ends the job, Glue shows the last line of stderr
         if not isinstance(error, JobError):
             log("failed", error=repr(error))
-        return f"clean_csv: {' '.join(str(error).split())}"
+        kind = "InvalidData: " if isinstance(error, InvalidData) else ""
+        return f"clean_csv: {kind}{' '.join(str(error).split())}"
     return None
 
 
 def _refuse_large(size: int, dataset: Mapping[str, Any], url: str) -> None:
     limit = (dataset.get("limits") or {}).get("objectMegabytes", 2048)
     if size > limit * MEGABYTE:
-        raise JobError(
+        raise InvalidData(
             f"{url} is larger than the contract's limit of {limit} MB (limits.objectMegabytes);"
             " split it, raise the limit, or take a Spark job instead"
         )

@@ -15,6 +15,13 @@ class JobError(Exception):
     """What ends the job with one clear line."""
 
 
+class InvalidData(JobError):
+    """The object itself is the reason, or the query: another try would end in the same way.
+
+    Its name is what the pipeline looks for in the line (docs/jobs.md).
+    """
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The job's arguments; those that Glue adds are passed over."""
     parser = argparse.ArgumentParser(description=USAGE, allow_abbrev=False)

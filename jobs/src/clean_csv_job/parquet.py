@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from clean_csv_job.options import JobError
+from clean_csv_job.options import InvalidData
 from reading_rules.sql import sql_literal
 
 DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
@@ -68,7 +68,7 @@ def readable_columns(
         if columns[at].trouble
     ]
     if bent:
-        raise JobError(
+        raise InvalidData(
             f"{source}: this job cannot read exactly: {', '.join(bent)}; give the dataset no such"
             " job, as the validate step can, or write decimals of at most"
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from clean_csv_job.fetching import MEGABYTE, Fetched
-from clean_csv_job.options import JobError
+from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
 from reading_rules.header import (
     HeaderError,
@@ -34,6 +34,8 @@ CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": 
 # duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
 # another word for a file that is not compressed where it reads JSON.
 DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
+# Of a database that lacked memory or disk: another machine may have it.
+OF_THE_MACHINE = (duckdb.OutOfMemoryException, duckdb.IOException)
 
 
 class Source(NamedTuple):
@@ -80,9 +82,14 @@ def open_source(
             return _json(file, names, is_array=form["type"] == "json")
         return _parquet(connection, file, names, source)
     except HeaderError as error:
-        raise JobError(f"{source}, line 1: {error}") from error
+        raise InvalidData(f"{source}, line 1: {error}") from error
     except duckdb.Error as error:
-        raise JobError(f"{source} cannot be read: {first_line(error)}") from error
+        raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def blame(error: duckdb.Error) -> type[JobError]:
+    """How the job ends for this error: by its input, or by where it ran."""
+    return JobError if isinstance(error, OF_THE_MACHINE) else InvalidData
 
 
 def format_of(dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class FunctionSpec:
             the working directory.
         environment: `Environment.Variables`, resolved.
         timeout_seconds: of one invocation.
-        memory_mb: passed to the function; not enforced.
+        memory_mb: passed to the function; not enforced, but one that is killed with more than that
+            is reported as out of memory.
         durable: None for a plain function.
         aliases: the version behind each alias, e.g. `{"live": "1"}`.
         role_arn: execution role, as GetFunction returns it.

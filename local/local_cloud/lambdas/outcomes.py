@@ -6,9 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from local.local_cloud.lambdas.functions import FunctionSpec
 from local.local_cloud.lambdas.sandbox import RuntimeRequest, SandboxExited, SandboxTimedOut
 
 RESPONSE_BYTES: Final = 6_291_556
+MEGABYTE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,18 @@ def finished(request: RuntimeRequest, request_id: str) -> Outcome:
     return Outcome(request.body, failed=False, request_id=request_id)
 
 
-def broken(
-    error: SandboxExited | SandboxTimedOut, timeout_seconds: float, request_id: str
-) -> Outcome:
-    """What a sandbox that did not come to an end of its own has left."""
+def broken(error: SandboxExited | SandboxTimedOut, spec: FunctionSpec, request_id: str) -> Outcome:
+    """What a sandbox that did not come to an end of its own has left.
+
+    Of one that was killed when it had used up the function's memory, Lambda says so by the type
+    Runtime.OutOfMemory (aws-lambda-runtime-interface-emulator); the message is that of any kill
+    (inferred).
+    """
     if isinstance(error, SandboxTimedOut):
         error_type = "Sandbox.Timedout"
-        reason = f"Task timed out after {timeout_seconds:.2f} seconds"
+        reason = f"Task timed out after {spec.timeout_seconds:.2f} seconds"
+    elif error.peak_bytes >= spec.memory_mb * MEGABYTE:
+        error_type, reason = "Runtime.OutOfMemory", str(error)
     else:
         error_type, reason = "Runtime.ExitError", str(error)
     return failed(error_type, f"RequestId: {request_id} Error: {reason}", request_id)

@@ -217,7 +217,7 @@ class _Pool:
             except (SandboxExited, SandboxTimedOut) as error:
                 if sandbox is not None:
                     self._discard(sandbox)
-                return broken(error, self.spec.timeout_seconds, request_id)
+                return broken(error, self.spec, request_id)
             self._keep(sandbox)
         return finished(outcome, request_id)
 

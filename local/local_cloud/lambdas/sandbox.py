@@ -32,11 +32,27 @@ LAUNCHER_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONDONTWRI
 
 
 class SandboxExited(Exception):
-    """The process ended by itself or was killed; the message is Lambda's wording."""
+    """The process ended by itself or was killed; the message is Lambda's wording.
+
+    Attributes:
+        peak_bytes: the most memory it had, if it was killed.
+    """
+
+    def __init__(self, message: str, peak_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.peak_bytes = peak_bytes
 
 
 class SandboxTimedOut(Exception):
     """The process did not respond in time."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a sandbox ended: its wait status, and the most memory that it had."""
+
+    status: int
+    peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class SandboxLauncher:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._started: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._exits: dict[int, int] = {}  # the newest ones, oldest first
+        self._exits: dict[int, Exit] = {}  # the newest ones, oldest first
         self._exited = threading.Condition()
         self._ended = False
         self._reader: threading.Thread | None = None
@@ -126,8 +142,8 @@ class SandboxLauncher:
             with contextlib.suppress(ConnectionError):
                 self._control.sendall(json.dumps({"kill": pid}).encode() + b"\n")
 
-    def exit_status(self, pid: int) -> int | None:
-        """The wait status of an ended sandbox; None when it does not come soon."""
+    def exit_of(self, pid: int) -> Exit | None:
+        """The end of a sandbox; None when it does not come soon."""
         with self._exited:
             self._exited.wait_for(lambda: pid in self._exits or self._ended, EXIT_NOTICE_SECONDS)
             return self._exits.get(pid)
@@ -154,7 +170,8 @@ class SandboxLauncher:
                     self._started.put(report["started"])
                     continue
                 with self._exited:
-                    self._exits[report["exited"]] = report["status"]
+                    ended = Exit(report["status"], report["peak_bytes"])
+                    self._exits[report["exited"]] = ended
                     if len(self._exits) > EXITS_RETAINED:
                         del self._exits[next(iter(self._exits))]
                     self._exited.notify_all()
@@ -210,7 +227,7 @@ class Sandbox:
         self._launcher.kill(self.pid)
 
     def wait_for_exit(self) -> None:
-        self._launcher.exit_status(self.pid)
+        self._launcher.exit_of(self.pid)
 
     def close(self) -> None:
         """Kill the process and forget it."""
@@ -245,12 +262,15 @@ class Sandbox:
             raise self._exit() from None
 
     def _exit(self) -> SandboxExited:
-        status = self._launcher.exit_status(self.pid)
-        if status is None or status == 0:
+        ended = self._launcher.exit_of(self.pid)
+        status = ended.status if ended else 0
+        if ended is None or status == 0:
             return SandboxExited("Runtime exited without providing a reason")
         if os.WIFSIGNALED(status):
-            name = signal.strsignal(os.WTERMSIG(status)) or str(os.WTERMSIG(status))
-            return SandboxExited(f"Runtime exited with error: signal: {name.lower()}")
+            number = os.WTERMSIG(status)
+            name = signal.strsignal(number) or str(number)
+            peak = ended.peak_bytes if number == signal.SIGKILL else 0
+            return SandboxExited(f"Runtime exited with error: signal: {name.lower()}", peak)
         return SandboxExited(f"Runtime exited with error: exit status {os.WEXITSTATUS(status)}")
 
 

@@ -170,13 +170,14 @@ class Launcher:
     def report_exits(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             self.pids.discard(pid)
-            self.report({"exited": pid, "status": status})
+            peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self.report({"exited": pid, "status": status, "peak_bytes": peak})
 
     def report(self, message: dict[str, int]) -> None:
         with contextlib.suppress(OSError):

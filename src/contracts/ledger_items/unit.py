@@ -15,6 +15,8 @@ class UnitItem(LedgerItem):
     """`UNIT#<unit>`: the outcome of a unit, or that it is running.
 
     Attributes:
+        source_etag: of its object as the manifest has it, without quotes.
+        dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
     """
 
@@ -30,6 +32,8 @@ class UnitItem(LedgerItem):
     run_attempt: int = 1
     source_url: str | None = None
     source_bytes: int | None = None
+    source_etag: str | None = None
+    dataset_version: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
     rows: RowCounts | None = None

@@ -11,6 +11,10 @@ from contracts.output_files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
 
+# Value of PERMANENT_FAILURES (template.yaml, PermanentFailures): what failed permanently is
+# delivered, and processed, again.
+REDELIVER: Final = "redeliver"
+
 
 class RejectMessage(Contract):
     """reject_message: store a message that can never run. Returns nothing.

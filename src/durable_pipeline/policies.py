@@ -54,6 +54,8 @@ UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
 # Lambda's own failures: the sandbox died, did not start, or Lambda could not run it. A host that
 # fails, a new version or a service in trouble takes minutes: 135 to 270 seconds in all.
 CRASHED: Final = Policy(attempts=6, first_delay=10, longest_delay=120, jitter=JitterStrategy.HALF)
+# It may take as long each time.
+TIMED_OUT: Final = Policy(attempts=2, first_delay=2)
 # Every try begins in a new sandbox, whose memory nothing else has used: 70 to 140 seconds in all.
 OUT_OF_MEMORY: Final = Policy(
     attempts=4, first_delay=20, longest_delay=80, jitter=JitterStrategy.HALF
@@ -98,7 +100,9 @@ POLICIES: Final = {
     "Lambda.TooManyRequestsException": Policy(attempts=8, first_delay=2),
     "ResourceNotFoundException": PERMANENT,
     "Lambda.ResourceNotFoundException": PERMANENT,
-    "Sandbox.Timedout": Policy(attempts=2, first_delay=2),
+    "Sandbox.Timedout": TIMED_OUT,
+    "Sandbox.Timeout": TIMED_OUT,
+    "Runtime.InvokeTimeout": TIMED_OUT,
     "Runtime.OutOfMemory": OUT_OF_MEMORY,
     # Of the service itself, and of a function that is being deployed or whose network is being made
     # (Lambda API Reference, "Invoke", errors).
@@ -107,12 +111,15 @@ POLICIES: Final = {
     "ResourceConflictException": CRASHED,
     "ResourceNotReadyException": CRASHED,
     "EC2ThrottledException": CRASHED,
-    # The function has no such handler, or its code cannot be imported (awslambdaric, module
-    # lambda_runtime_exception): somebody has to deploy it again.
+    # The function has no such handler, its code cannot be imported, or its response is no JSON
+    # (awslambdaric, module lambda_runtime_exception): somebody has to deploy it again.
     "Runtime.ImportModuleError": PERMANENT,
     "Runtime.HandlerNotFound": PERMANENT,
     "Runtime.MalformedHandlerName": PERMANENT,
     "Runtime.UserCodeSyntaxError": PERMANENT,
+    "Runtime.BuiltInModuleConflict": PERMANENT,
+    "Runtime.MarshalError": PERMANENT,
+    "Runtime.UnmarshalError": PERMANENT,
     # Its image or layers name a program or a directory that is not there.
     "Runtime.InvalidEntrypoint": PERMANENT,
     "Runtime.InvalidWorkingDir": PERMANENT,

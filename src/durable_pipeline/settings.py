@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contracts.messages import REDELIVER
-from contracts.steps import (
-    Steps,
-    function_resource,
-    function_variable,
-    step_functions,
-)
+from contracts.steps import Steps, function_resource, function_variable, step_functions
 
 
 @dataclass(frozen=True)

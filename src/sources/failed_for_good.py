@@ -43,16 +43,17 @@ def failed_for_good(
 
 def _may_stay(unit: UnitItem, entry: ManifestEntry, version: str) -> bool:
     """Items of an earlier release lack ETag and version: their units run again."""
-    failed = unit.status is UnitStatus.FAILED and unit.failure is not None
-    return failed and (unit.source_etag, unit.dataset_version) == (entry.etag, version)
+    if unit.status is not UnitStatus.FAILED or unit.failure is None:
+        return False
+    if (unit.source_etag, unit.dataset_version) != (entry.etag, version):
+        return False
+    return unit.failure.is_of_the_object or unit.failure.error_type == NotFound.__name__
 
 
 def _stays(unit: UnitItem, etag_now: str | None) -> bool:
-    if unit.failure is None:
-        return False
-    if unit.failure.is_of_the_object:
-        return etag_now == unit.source_etag
-    return unit.failure.error_type == NotFound.__name__ and etag_now is None
+    """Of a unit that may stay failed: whether its object is as it was, or still is not there."""
+    of_the_object = unit.failure is not None and unit.failure.is_of_the_object
+    return etag_now == (unit.source_etag if of_the_object else None)
 
 
 def _etag_now(entry: ManifestEntry) -> str | None:

@@ -169,7 +169,20 @@ def test_lambdas_own_failures_get_minutes(error_type: str) -> None:
 
 @pytest.mark.parametrize(
     "error_type",
-    ["Runtime.ImportModuleError", "Runtime.InvalidEntrypoint", "Runtime.HandlerNotFound"],
+    [
+        "Runtime.ImportModuleError",
+        "Runtime.InvalidEntrypoint",
+        "Runtime.HandlerNotFound",
+        "Runtime.MarshalError",
+    ],
 )
 def test_code_that_cannot_be_loaded_is_not_invoked_again(error_type: str) -> None:
     assert not retry_step(failed_as(error_type), 1).should_retry
+
+
+@pytest.mark.parametrize(
+    "error_type", ["Sandbox.Timedout", "Sandbox.Timeout", "Runtime.InvokeTimeout"]
+)
+def test_a_function_that_ran_out_of_time_is_tried_once_more_at_once(error_type: str) -> None:
+    assert waits(error_type)[0] == 2
+    assert policy_for(error_type).delay(1) <= 2

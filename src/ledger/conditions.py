@@ -9,7 +9,15 @@ from typing import Final
 
 from boto3.dynamodb.conditions import Attr
 
-from contracts.ledger_items import JobItem, LedgerItem, QuotaItem, RunItem, UnitItem
+from contracts.ledger_items import (
+    JobItem,
+    LedgerItem,
+    LossesItem,
+    OperationsItem,
+    QuotaItem,
+    RunItem,
+    UnitItem,
+)
 
 
 class Attributes:
@@ -28,3 +36,5 @@ RUN: Final = Attributes(RunItem)
 UNIT: Final = Attributes(UnitItem)
 JOB: Final = Attributes(JobItem)
 QUOTA: Final = Attributes(QuotaItem)
+OPERATIONS: Final = Attributes(OperationsItem)
+LOSSES: Final = Attributes(LossesItem)

@@ -16,6 +16,8 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    LossesItem,
+    OperationsItem,
     QuotaItem,
     RejectedItem,
     RunItem,
@@ -31,9 +33,20 @@ CLASSES: Final = (
     DrawnItem,
     EventItem,
     QuotaItem,
+    OperationsItem,
+    LossesItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
-PREFIXES: Final = ("UNIT#", "JOB#", "ADOPTED#", "REJECTED#", "EVENT#", "#quota")
+PREFIXES: Final = (
+    "UNIT#",
+    "JOB#",
+    "ADOPTED#",
+    "REJECTED#",
+    "EVENT#",
+    "#quota",
+    "LOSSES#",
+    "OPERATION-COUNT",
+)
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
@@ -48,6 +61,7 @@ COMMON: Final = frozenset(
         "items",
         "job_id",
         "log_tail",
+        "not_started",
         "outcome",
         "reason",
         "request",

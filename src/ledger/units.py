@@ -20,9 +20,18 @@ def units_of(ledger: Ledger, run_id: str, after: str | None = None) -> Iterator[
     yield from map(UnitItem.from_item, ledger.query(run_id, UnitItem.PREFIX, start))
 
 
-def stored_positions(ledger: Ledger, run_id: str, shard: int) -> set[int]:
-    """Positions of the shard's units that the ledger holds as stored."""
+def stored_positions(
+    ledger: Ledger, run_id: str, shard: int, ended_in: int | None = None
+) -> set[int]:
+    """Positions of the shard's units that the ledger holds as stored.
+
+    Args:
+        ended_in: an attempt; units that it has ended in another way are among them, too.
+    """
     units = map(UnitItem.from_item, ledger.query(run_id, UnitItem.prefix_of_shard(shard)))
     return {
-        layout.split_unit_id(unit.unit_id)[1] for unit in units if unit.status is UnitStatus.STORED
+        layout.split_unit_id(unit.unit_id)[1]
+        for unit in units
+        if unit.status is UnitStatus.STORED
+        or (unit.run_attempt == ended_in and unit.status is not UnitStatus.RUNNING)
     }

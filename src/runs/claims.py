@@ -20,7 +20,7 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.ledger_items import ACTIVE_RUN, RunItem
-from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
+from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import (
     WHEN_NOT_SAID,
@@ -171,6 +171,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
         status=run.status,
         previous_timed_out=bool(run.previous_timed_out),
         start_flow=START_FLOW,
+        unit_flow=UNIT_FLOW,
     )
 
 

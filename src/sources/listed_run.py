@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from contracts.manifest import ManifestSummary
+from contracts.manifest import ManifestSummary, ranges
 from contracts.messages import ListUrls
 from ledger.runs import find_run
 from ledger.stop_decision import refuse_stopped
@@ -13,7 +13,7 @@ from ledger.units import stored_positions
 from runtime.handler import logger
 from sources import frozen
 from sources.limits import check_limits
-from sources.manifest import freeze, ranges, read_summary
+from sources.manifest import freeze, read_summary
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
 
@@ -61,7 +61,8 @@ def _with_pending(message: ListUrls, manifest: ManifestSummary, ledger: Ledger) 
     run = find_run(ledger, message.request.run_id) if message.shard > 0 else None
     if run is not None and run.stopping:
         return manifest.model_copy(update={"pending": ()})
-    if message.run_attempt > 1 and size:
-        stored = stored_positions(ledger, message.request.run_id, message.shard)
+    if (message.run_attempt > 1 or message.handed_over) and size:
+        ended_in = message.run_attempt if message.handed_over else None
+        stored = stored_positions(ledger, message.request.run_id, message.shard, ended_in)
     pending = [position for position in range(size) if position not in stored]
     return manifest.model_copy(update={"pending": ranges(pending), "stored": size - len(pending)})

@@ -11,13 +11,12 @@ from contracts.dataset import Limits
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.input_url import resolve
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestEntry, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from sources import frozen
 from sources.limits import check_limits
 from sources.listed_run import list_run
-from sources.manifest import ranges
 from steps.list_urls import handler
 
 END = datetime(2026, 11, 10, tzinfo=UTC)

@@ -16,12 +16,14 @@ class UnitItem(LedgerItem):
 
     Attributes:
         set_aside: rows that transform could not store.
+        not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
+            earlier releases can read. Use `outcome`.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"run_id", "unit_id"})
     PREFIX: ClassVar = "UNIT#"
     # Absent where there is nothing to say.
-    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside")
+    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside", "not_started")
     OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", *OPTIONAL)
 
     run_id: str = ""
@@ -38,6 +40,12 @@ class UnitItem(LedgerItem):
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
     set_aside: int | None = None
+    not_started: bool | None = None
+
+    @property
+    def outcome(self) -> UnitStatus:
+        """Its status, or NOT_STARTED."""
+        return UnitStatus.NOT_STARTED if self.not_started else self.status
 
     @classmethod
     def key_of(cls, run_id: str, unit_id: str) -> Key:

@@ -65,6 +65,11 @@ class ClaimOutcome(StrEnum):
 START_FLOW: Final = 2
 
 
+# How units begin. 1: they are told to, and start-unit may fail; 2: they ask whether they do, and
+# their operations are counted (`contracts.operations`).
+UNIT_FLOW: Final = 2
+
+
 class Claim(Contract):
     """Response of claim_run.
 
@@ -77,6 +82,7 @@ class Claim(Contract):
         run_id: the id that was drawn; absent where the request names its run.
         start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
             replayed as they were recorded.
+        unit_flow: how units begin, see UNIT_FLOW; likewise.
     """
 
     outcome: ClaimOutcome
@@ -87,6 +93,7 @@ class Claim(Contract):
     previous_timed_out: bool = False
     run_id: str | None = None
     start_flow: int = 1
+    unit_flow: int = 1
 
 
 class LoadDataset(Contract):
@@ -169,6 +176,8 @@ class ListUrls(Contract):
         units_per_shard: the size of a shard.
         shard: the shard whose pending positions are wanted.
         run_attempt: above 1, units that the ledger has as stored are not pending.
+        handed_over: this attempt has executed units before, in the execution that handed the run
+            over; those that have ended are not pending.
     """
 
     request: RunRequest
@@ -176,6 +185,7 @@ class ListUrls(Contract):
     units_per_shard: int
     run_attempt: int
     shard: int = 0
+    handed_over: bool = False
 
 
 class StartRun(Contract):

@@ -8,7 +8,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
+.PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade test-contention \
 	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
 	record-before record-histories json-schemas lock clean
 
@@ -50,6 +50,9 @@ test-fast: setup-test ## the tests that need no local cloud, in about a minute
 
 test-upgrade: setup-test ## take over a stack of the release before, with runs under way (a minute)
 	$(VENV)/python -m pytest -n 0 tests/upgrade tests/template $(ARGS)
+
+test-contention: setup-test ## 250 units want two places while dispatchers are killed (about ten minutes)
+	CONTENDED_UNITS=50 $(VENV)/python -m pytest -n 0 tests/end_to_end/test_contention.py $(ARGS)
 
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,7 +25,7 @@ from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [
     pytest.mark.cloud,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
 ]
 RUNS = 5
 
@@ -53,18 +54,18 @@ def planned() -> int:
     )
 
 
-@pytest.mark.parametrize(
-    ("units", "seed"), [(4, 1), pytest.param(50, 2, marks=pytest.mark.slow)], ids=["20", "250"]
-)
-def test_five_runs_share_two_places_while_dispatchers_are_killed(
-    contended: RunningCloud, units: int, seed: int
-) -> None:
+def test_five_runs_share_two_places_while_dispatchers_are_killed(contended: RunningCloud) -> None:
+    """A kill between a place and its job costs that place a minute: with more units they are rarer.
+
+    `make test-contention` runs it with 250 units.
+    """
+    units = int(os.environ.get("CONTENDED_UNITS", "4"))  # of each run
     messages = put_work(contended, RUNS, units)
-    with Killer(contended, seed) as killer:
+    with Killer(contended, seed=units, seconds=max(3, units / 4)) as killer:
         for message in messages:
             contended.send(message)
         for message in messages:
-            run = contended.await_run(message["runId"], "SUCCEEDED", "FAILED", patience=600)
+            run = contended.await_run(message["runId"], "SUCCEEDED", "FAILED", patience=1500)
             assert run["status"]["S"] == "SUCCEEDED", contended.results(message["runId"])
     queue_is_empty(contended)
 

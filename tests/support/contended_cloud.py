@@ -141,8 +141,14 @@ class Killer:
         killed: processes.
     """
 
-    def __init__(self, cloud: RunningCloud, seed: int) -> None:
+    def __init__(self, cloud: RunningCloud, seed: int, seconds: float) -> None:
+        """Set up.
+
+        Args:
+            seconds: between two kills, on average.
+        """
         self.killed = 0
+        self._seconds = seconds
         self._cloud, self._dice = cloud, random.Random(seed)  # noqa: S311 - a test's order
         self._over = threading.Event()
         self._threads = [threading.Thread(target=run) for run in (self._wake, self._kill)]
@@ -163,11 +169,11 @@ class Killer:
 
     def _wake(self) -> None:
         client = self._cloud.cloud.client("lambda")
-        while not self._over.wait(1):  # a minute on AWS
+        while not self._over.wait(2):  # a minute on AWS
             client.invoke(FunctionName=self._watcher, InvocationType="Event", Payload=b"{}")
 
     def _kill(self) -> None:
-        while not self._over.wait(self._dice.uniform(1, 5)):
+        while not self._over.wait(self._dice.uniform(0.3, 1.7) * self._seconds):
             self.killed += self._cloud.cloud.functions.kill_sandboxes(self._watcher)
 
 

@@ -128,7 +128,7 @@ class UnitRow:
         unit = UnitItem.from_item(item)
         return cls(
             unit_id=unit.unit_id,
-            status=unit.status,
+            status=unit.outcome,
             source_url=unit.source_url or "",
             rows=unit.rows or RowCounts(),
             job_ids=unit.job_ids,

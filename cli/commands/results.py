@@ -113,7 +113,7 @@ def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -
     for outcome in outcomes:
         count += 1
         lost = outcome.rows.rejected or outcome.rows.warned
-        group = lossy if lost or outcome.status is UnitStatus.FAILED else clean
+        group = lossy if lost or outcome.status is not UnitStatus.STORED else clean
         if len(group) < most:
             group.append(outcome)
     shown = [*lossy, *clean][:most]

@@ -185,7 +185,9 @@ def unit_document(unit: UnitRow) -> UnitDocument:
     """The document of a UNIT record."""
     item = unit.item
     seconds = seconds_between(item.started_at, item.ended_at)
-    return UnitDocument(**_same(UnitDocument, item) | dict(rows=unit.rows, seconds=seconds))
+    return UnitDocument(
+        **_same(UnitDocument, item) | dict(status=unit.status, rows=unit.rows, seconds=seconds)
+    )
 
 
 def units_document(run_id: str, units: Sequence[UnitRow]) -> UnitsDocument:

@@ -12,6 +12,7 @@ from contracts.base import Contract
 from contracts.job import JobStatus
 from contracts.manifest import ManifestSummary
 from contracts.messages import (
+    Began,
     Claim,
     LoadedDataset,
     LoadExplanation,
@@ -117,6 +118,7 @@ _WORDS: Final[dict[type[Contract], Callable[[Any], str]]] = {
     LoadedDataset: lambda dataset: f"{dataset.name}, version {dataset.version}",
     ManifestSummary: _of_manifest,
     PreparedWarehouse: _of_tables,
+    Began: lambda began: "begins" if began.begin else str(began.why),
     StartedRun: lambda started: f"continues in {started.execution_name}",
     JobStatus: _of_job,
     Validated: _of_validated,

@@ -28,6 +28,7 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
     "SUCCEEDED_WITH_LOSSES": "yellow",
     "SKIPPED": "yellow",
     "SUPERSEDED": "yellow",
+    "NOT_STARTED": "yellow",
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "RETRYING": "yellow",

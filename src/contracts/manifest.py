@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from contracts.base import Contract
+from contracts.operations import PLANNED
 from contracts.run_request import Timestamp
 
-OPERATIONS_PLANNED: Final = 2000  # of 3,000, fixed by the service; the rest is for retries
 UNITS_PER_SHARD_AT_MOST: Final = 300
 
 
@@ -77,12 +78,28 @@ class ManifestSummary(Contract):
     looked_at: str | None = None
 
     def pending_positions(self) -> list[int]:
-        return [position for first, end in self.pending for position in range(first, end)]
+        return positions_of(self.pending)
+
+
+def ranges(positions: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending positions as half-open ranges: 0, 1, 2, 5 → (0, 3), (5, 6)."""
+    found: list[tuple[int, int]] = []
+    for position in positions:
+        if found and found[-1][1] == position:
+            found[-1] = (found[-1][0], position + 1)
+        else:
+            found.append((position, position + 1))
+    return tuple(found)
+
+
+def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
+    """The positions that half-open ranges hold."""
+    return [position for first, end in ranges for position in range(first, end)]
 
 
 def units_per_shard(operations_per_unit: int) -> int:
-    """How many units fit into one execution, with its 3,000 operations."""
-    return max(1, min(UNITS_PER_SHARD_AT_MOST, OPERATIONS_PLANNED // operations_per_unit))
+    """How many units fit into one execution, with its 3,000 operations (`contracts.operations`)."""
+    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
 
 
 def left_out(hidden: int, excluded: int = 0) -> str:

@@ -39,11 +39,16 @@ class RunStatus(StrEnum):
 
 
 class UnitStatus(StrEnum):
-    """Of the ledger's UNIT items."""
+    """What became of a unit.
+
+    NOT_STARTED: it was not to begin, as the run was to stop or had failed too often. The ledger
+    has FAILED for it (`UnitItem.not_started`).
+    """
 
     RUNNING = "RUNNING"
     STORED = "STORED"
     FAILED = "FAILED"
+    NOT_STARTED = "NOT_STARTED"
 
 
 class RunOutcome(StrEnum):
@@ -110,12 +115,14 @@ class ItemTotals(Contract):
     Attributes:
         rejected: malformed, against a rule, or such as a store cannot take.
         failed: of batches that failed as a whole.
+        not_started: of batches that were not to begin.
     """
 
     total: int = 0
     stored: int = 0
     rejected: int = 0
     failed: int = 0
+    not_started: int = 0
 
     def __add__(self, other: ItemTotals) -> ItemTotals:
         return ItemTotals(
@@ -123,12 +130,18 @@ class ItemTotals(Contract):
             stored=self.stored + other.stored,
             rejected=self.rejected + other.rejected,
             failed=self.failed + other.failed,
+            not_started=self.not_started + other.not_started,
         )
 
     @property
+    def lost(self) -> int:
+        """Items that were rejected, or failed with their batch."""
+        return self.rejected + self.failed
+
+    @property
     def failed_percentage(self) -> float:
-        """The share of items that were not stored, for whichever of the two reasons."""
-        return 100.0 * (self.rejected + self.failed) / self.total if self.total else 0.0
+        """The share of items that were lost."""
+        return 100.0 * self.lost / self.total if self.total else 0.0
 
 
 class Finding(Contract):
@@ -235,11 +248,12 @@ class FailedUnit(Contract):
 
 
 class UnitTotals(Contract):
-    """Units of a run by outcome."""
+    """Units of a run by outcome: `total == stored + failed + not_started`."""
 
     total: int = 0
     stored: int = 0
     failed: int = 0
+    not_started: int = 0
 
     @property
     def failed_percentage(self) -> float:
@@ -313,7 +327,7 @@ class RunResult(Contract):
         if self.status is not RunStatus.SUCCEEDED:
             return RunOutcome(self.status.value)
         items = self.items or ItemTotals()
-        lost = self.rows.rejected + self.rows.warned + items.rejected + items.failed
+        lost = self.rows.rejected + self.rows.warned + items.lost
         if lost or self.units.failed:
             return RunOutcome.SUCCEEDED_WITH_LOSSES
         return RunOutcome.SUCCEEDED

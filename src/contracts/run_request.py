@@ -81,14 +81,16 @@ class Defaults:
     Attributes:
         concurrency: units side by side.
         tolerance: percentage of units (or of items) that may fail.
+        fail_fast: whether no more units begin once more than that have failed.
     """
 
     concurrency: int
     tolerance: float
+    fail_fast: bool
 
 
-OF_OBJECTS: Final = Defaults(concurrency=1, tolerance=0)
-OF_ITEMS: Final = Defaults(concurrency=10, tolerance=50)
+OF_OBJECTS: Final = Defaults(concurrency=1, tolerance=0, fail_fast=False)
+OF_ITEMS: Final = Defaults(concurrency=10, tolerance=50, fail_fast=True)
 ITEMS_PER_BATCH: Final = 25
 # Of a run over objects: to say these is to say nothing. An earlier release wrote the first two into
 # the ledger where nothing was said.
@@ -117,6 +119,8 @@ class RunRequest(Contract):
             to 10; absent: see `concurrency`.
         tolerated_failure_percentage: 0 to 100; more failed units (or items) than this fail the run;
             absent: see `tolerance`.
+        fail_fast: true: once more have failed than that, no more units begin; false: the next one
+            follows, whatever became of the one before; absent: see `fails_fast`.
         detached: true: always in the long-running function; false: never; absent: by size.
         retry_of: a finished run whose units that were not stored are run again.
         items_per_batch: items of the array that go through the steps together; absent: 25.
@@ -135,6 +139,7 @@ class RunRequest(Contract):
     run_id: StrictStr = Field(pattern=RUN_ID_PATTERN)
     max_concurrency: StrictInt | None = Field(default=None, ge=1, le=MAX_CONCURRENCY)
     tolerated_failure_percentage: StrictInt | StrictFloat | None = Field(default=None, ge=0, le=100)
+    fail_fast: StrictBool | None = None
     detached: StrictBool | None = None
     retry_of: StrictStr | None = Field(default=None, pattern=RUN_ID_PATTERN)
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
@@ -195,6 +200,11 @@ class RunRequest(Contract):
     def effective_priority(self) -> Priority:
         """The priority, or its default."""
         return Priority.NORMAL if self.priority is None else self.priority
+
+    def fails_fast(self, *, of_items: bool = False) -> bool:
+        """Whether failures keep further units from beginning, as asked for or by default."""
+        default = OF_ITEMS if of_items else OF_OBJECTS
+        return default.fail_fast if self.fail_fast is None else self.fail_fast
 
     def canonical(self) -> str:
         """The run's input as text: equal requests give equal bytes."""

@@ -184,7 +184,7 @@ class Steps(ABC):
     )
     start_run = RunStep("start-run", messages.StartRun, messages.StartedRun)
     start_unit = UnitStep(
-        "start-unit", messages.StartUnit, Nothing, function="record-unit", per_unit=once
+        "start-unit", messages.StartUnit, messages.Began, function="record-unit", per_unit=once
     )
     submit_job = RunStep(
         "submit-job",

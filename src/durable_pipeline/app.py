@@ -19,6 +19,7 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
 from durable_pipeline.intake import NOTHING_ASKED, parse_message
+from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan, Shard
 from durable_pipeline.settings import Settings
@@ -60,6 +61,7 @@ def use_settings(chosen: Settings) -> None:
 @durable_execution
 def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     """Run what the messages ask for; returns the ones that go back to the queue."""
+    context = counted(context, Operations())
     execution_arn = context.execution_context.durable_execution_arn
     if _is_sqs_batch(event):
         records = [Record.from_event(record) for record in event["Records"]]
@@ -70,11 +72,10 @@ def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str,
 @durable_execution
 def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     """Run one run, or one shard of one, however long it takes."""
+    context = counted(context, Operations())
     pipeline = Pipeline(context, settings(), context.execution_context.durable_execution_arn)
     if "shard" in event:
-        shard = Shard.from_json(event["shard"])
-        pipeline.execute_shard(shard.plan, shard.shard)
-        return {"shard": shard.shard}
+        return pipeline.execute_shard(Shard.from_json(event["shard"])).to_json()
     if "handedOverBy" in event:
         handed_over = HandedOver.from_json(event)
         return _run(pipeline, handed_over.request, handed_over.handed_over_by)
@@ -114,7 +115,11 @@ def _run(
         return {"runId": run_id, "standing": prepared.standing}
     if prepared.refused:
         raise InvalidRequest("run", [Problem("request", prepared.refused)])
-    result = prepared.result or (pipeline.execute(prepared.plan) if prepared.plan else None)
+    result = prepared.result
+    if prepared.plan:
+        result = pipeline.execute(prepared.plan, of_long_runs=shards)
+        if result is None:
+            return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if result is None or result.status is RunStatus.FAILED:
         raise RunFailed(f"run {run_id} failed: {result.reason if result else 'no plan'}")
     return result.to_json()

@@ -14,7 +14,7 @@ from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 from durable_pipeline.pipeline import Pipeline
-from durable_pipeline.plan import Plan, Prepared
+from durable_pipeline.plan import Executed, Plan, Prepared
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is_broken_replay
 
@@ -59,16 +59,17 @@ class Batch:
             `{"batchItemFailures": […]}`: the messages that go back to the queue, as another try
             may succeed. Refused messages are on the dead-letter queue, with the reason.
         """
-        seconds = 0
+        seconds = operations = 0
         here: list[tuple[Record, Plan]] = []
         for record, plan in self._plans(records):
-            if plan.is_long(self.settings.short_run_seconds, seconds):
+            if plan.is_long(self.settings.short_run_seconds, seconds, operations):
                 self._hand_over(record, plan)
             else:
                 seconds += plan.seconds
+                operations += plan.operations
                 here.append((record, plan))
-        for record, plan in here:
-            self._execute(record, plan)
+        for number, (record, plan) in enumerate(here, start=1):
+            self._execute(record, plan, further_runs=len(here) - number)
         return {"batchItemFailures": [{"itemIdentifier": item} for item in self.failed]}
 
     def _plans(self, records: Sequence[Record]) -> list[tuple[Record, Plan]]:
@@ -124,16 +125,19 @@ class Batch:
         except StageFailed as failed:
             self._failed(record, plan.request.run_id, failed)
 
-    def _execute(self, record: Record, plan: Plan) -> None:
+    def _execute(self, record: Record, plan: Plan, further_runs: int) -> None:
+        def execute(child: DurableContext) -> Executed:
+            pipeline = self._pipeline(child)
+            done = pipeline.execute(plan, of_long_runs=False, further_runs=further_runs)
+            return Executed(result=done)
+
         try:
-            result = in_child_context(
-                self.context,
-                "execute-run",
-                RunResult,
-                lambda child: self._pipeline(child).execute(plan),
-            )
+            result = in_child_context(self.context, "execute-run", Executed, execute).result
         except ChildContextError as error:
             self._failed(record, plan.request.run_id, error)
+            return
+        if result is None:
+            self._hand_over(record, plan)
             return
         if result.status is not RunStatus.FAILED:
             return
@@ -149,7 +153,8 @@ class Batch:
         Earlier steps do not say it: then only a run of items is permanent, of which every batch is
         stored, but too many items were rejected.
         """
-        too_many_rejected = result.items is not None and not result.units.failed
+        units = result.units
+        too_many_rejected = result.items is not None and not (units.failed or units.not_started)
         if result.permanent is None or self.settings.redeliver_permanent:
             return too_many_rejected and result.files_error is None
         return result.permanent

@@ -22,6 +22,7 @@ from contracts.job import (
     code_of_failure,
 )
 from durable_pipeline.memory import ran_out_of_memory
+from durable_pipeline.operations import within_allowance
 from durable_pipeline.policies import error_name, retry_invocation
 
 INVOKE_FUNCTION: Final = "invoke-function"
@@ -81,7 +82,10 @@ def invoke_function(
         return retry_context.invoke(call.function, call.event, name=INVOKE_FUNCTION)
 
     config: WithRetryConfig[Any] = WithRetryConfig(
-        retry_strategy=retry_invocation(timeout_seconds), wrap_with_run_in_child_context=False
+        retry_strategy=within_allowance(
+            context, INVOKE_FUNCTION, retry_invocation(timeout_seconds)
+        ),
+        wrap_with_run_in_child_context=False,
     )
     try:
         with_retry(context, invoke, config, name=INVOKE_FUNCTION)

@@ -18,8 +18,9 @@ from aws_durable_execution_sdk_python.context import Callback
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, Priority, job_attempt
-from contracts.steps import UnitRef
+from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds, invoke_function, may_be_tried_again
+from durable_pipeline.operations import operations_of
 from durable_pipeline.policies import PASSING, Policy
 from durable_pipeline.steps import BoundSteps, StageFailed
 
@@ -30,6 +31,7 @@ LONGEST_HEARTBEAT_SECONDS: Final = 1800
 LONGEST_HEARTBEAT_WHILE_WAITING: Final = 3600
 # The watcher ends what is late; the callback's own time-out is only for what it has missed.
 CALLBACK_MARGIN_SECONDS: Final = 3600
+OF_A_CHECK: Final = 2  # operations: the new callback, and check-job
 # CallbackOptions.TimeoutSeconds in the service model of Lambda (botocore, lambda 2015-03-31).
 LONGEST_CALLBACK_SECONDS: Final = 99_999_999
 
@@ -142,7 +144,8 @@ def _submit_and_await(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
             return JobStatus.from_json(callback.result())
         except CallbackTimeoutError:  # silence or deadline: the service decides which
             heartbeat = min(2 * heartbeat, _longest_heartbeat(steps, job, status))
-            callback = _create_callback(steps, job, heartbeat)
+            again = operations_of(steps.context).suffice_for(Steps.check_job.name, 2 * OF_A_CHECK)
+            callback = _create_callback(steps, job, heartbeat, checked_again=again)
             try:
                 status = steps.check_job(key=key, callback_id=callback.callback_id)
             except StageFailed as failed:
@@ -226,12 +229,20 @@ def _given_up(steps: BoundSteps, key: JobKey, failed: StageFailed) -> JobStatus:
     raise StageFailed(failed.stage, failed.error_type, failed.message, status)
 
 
-def _create_callback(steps: BoundSteps, job: Job, heartbeat: int) -> Callback[Any]:
+def _create_callback(
+    steps: BoundSteps, job: Job, heartbeat: int, *, checked_again: bool = True
+) -> Callback[Any]:
+    """Create a callback for whoever ends the job.
+
+    Args:
+        heartbeat: seconds of silence after which the job is checked.
+        checked_again: the unit has operations for that; else its end is awaited without.
+    """
     # Where the job's clock starts at its submission, one heartbeat covers the difference.
     seconds = job.callback_seconds or job.timeout_seconds + heartbeat
     config = CallbackConfig(
         timeout=Duration(seconds=seconds),
-        heartbeat_timeout=Duration(seconds=heartbeat),
+        heartbeat_timeout=Duration(seconds=heartbeat if checked_again else 0),
         serdes=JsonSerDes(),
     )
     return steps.context.create_callback(name="await-job", config=config)

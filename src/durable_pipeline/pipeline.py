@@ -1,20 +1,16 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
     prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
-    execute:  per unit (see unit.py) → publish-files → record-run → notify
+    execute:  per unit (see shards.py and unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
-from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
-from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from aws_durable_execution_sdk_python import DurableContext
 
 from contracts import layout
 from contracts.errors import REFUSED
@@ -29,11 +25,11 @@ from contracts.messages import (
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
-from durable_pipeline.plan import Plan, Prepared, Shard, operations_per_unit
+from durable_pipeline.plan import Plan, Prepared, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
-from durable_pipeline.steps import BoundSteps, StageFailed, is_broken_replay
+from durable_pipeline.shards import Shards
+from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import publish_files, store_run_rows
-from durable_pipeline.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Pipeline:
             self._notify("run-started", request, claim)
         try:
             dataset = self.steps.load_dataset(request=request)
-            manifest = self._list_urls(request, claim, dataset, shard=0)
+            manifest = self._list_urls(request, claim, dataset, handed_over_by is not None)
             if manifest.objects and "redshift" in dataset.targets:
                 self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
@@ -106,66 +102,44 @@ class Pipeline:
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
-    def execute(self, plan: Plan) -> RunResult:
+    def execute(
+        self, plan: Plan, *, of_long_runs: bool = True, further_runs: int = 0
+    ) -> RunResult | None:
         """Process every pending unit, then record and announce the run.
 
         The run always ends in the ledger, even if units or shards fail: a unit without an outcome
         counts as failed.
 
+        Args:
+            of_long_runs: this is the long-running function, which may start executions of its own.
+            further_runs: runs of the same batch that are to be executed after this one.
+
+        Returns:
+            None: units are left that only the long-running function can begin. Hand the run over.
+
         Raises:
             StageFailed: the run's outcome could not be recorded, or another execution holds it.
         """
+        shards = Shards(self.context, self.settings, self.execution_arn, plan)
+        problem = None
         if len(plan.manifest.shard_sizes) == 1:
-            self.execute_shard(plan, shard=0)
+            end = shards.execute(0, further_runs=further_runs)
+            if end.left and not of_long_runs:
+                return None
+            problem = shards.start_left(end).problem
         else:
             for shard in range(len(plan.manifest.shard_sizes)):
-                self._run_shard(plan, shard)
-        return self.finish(plan.request, plan.claim, dataset=plan.dataset)
+                started = shards.start(shard)
+                problem = problem or started.problem
+                if started.halted:
+                    break
+        status = RunStatus.FAILED if problem else None
+        return self.finish(plan.request, plan.claim, status, problem, dataset=plan.dataset)
 
-    def _run_shard(self, plan: Plan, shard: int) -> None:
-        message = {"shard": Shard(plan=plan, shard=shard).to_json()}
-        same_code = self.execution_arn.partition("/durable-execution/")[0]  # function and version
-        try:
-            self.context.invoke(same_code, message, name="run-shard")
-        except InvokeError as error:
-            self._unrecorded("shard", f"{shard}: {error}", plan)
-
-    def execute_shard(self, plan: Plan, shard: int) -> None:
-        """Process the pending units of one shard, as many in parallel as the request allows."""
-        manifest = plan.manifest
-        if shard > 0:
-            manifest = self._list_urls(plan.request, plan.claim, plan.dataset, shard)
-        units = [layout.unit_id(shard, position) for position in manifest.pending_positions()]
-
-        def process(context: DurableContext, unit_id: str, _index: int, _all: Sequence[str]) -> Any:
-            unit = UnitRef(plan.request.run_id, unit_id, plan.claim.run_attempt)
-            steps = BoundSteps(context, self.settings)
-            return Unit(
-                steps,
-                plan.dataset,
-                unit,
-                holder=plan.claim.holder,
-                priority=plan.request.effective_priority,
-            ).process()
-
-        config: MapConfig[Any] = MapConfig(
-            max_concurrency=plan.concurrency,
-            # Every unit runs, even if others fail.
-            completion_config=CompletionConfig(tolerated_failure_percentage=100),
-            item_namer=lambda unit_id, _index: f"unit-{unit_id}",
-        )
-        if not units:
-            return
-        batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
-        for item in batch.failed():
-            why = item.error.message if item.error else "no error reported"
-            if item.error and is_broken_replay(item.error.type):
-                raise NonDeterministicExecutionError(why or "")
-            self._unrecorded("unit", f"{units[item.index]}: {why}", plan)
-
-    def _unrecorded(self, what: str, details: str, plan: Plan) -> None:
-        extra = {"run_id": plan.request.run_id, what: details}
-        self.context.logger.error("no outcome recorded", extra=extra)
+    def execute_shard(self, shard: Shard) -> ShardEnd:
+        """Process the units of one shard, as many in parallel as the request allows."""
+        shards = Shards(self.context, self.settings, self.execution_arn, shard.plan)
+        return shards.execute(shard.shard, shard.positions)
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; returns its execution's ARN.
@@ -232,14 +206,14 @@ class Pipeline:
             return result.model_copy(update={"warehouse_error": why})
 
     def _list_urls(
-        self, request: RunRequest, claim: Claim, dataset: LoadedDataset, shard: int
+        self, request: RunRequest, claim: Claim, dataset: LoadedDataset, handed_over: bool
     ) -> ManifestSummary:
         return self.steps.list_urls(
             request=request,
             end_date_time=claim.end_date_time,
             units_per_shard=units_per_shard(operations_per_unit(dataset)),
             run_attempt=claim.run_attempt,
-            shard=shard,
+            handed_over=handed_over,
         )
 
     def _notify(

@@ -6,8 +6,9 @@ import math
 from typing import Final
 
 from contracts.base import Contract
-from contracts.manifest import ManifestSummary
-from contracts.messages import Claim, LoadedDataset
+from contracts.manifest import ManifestSummary, positions_of
+from contracts.messages import UNIT_FLOW, Claim, LoadedDataset
+from contracts.operations import PLANNED
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
@@ -47,22 +48,48 @@ class Plan(Contract):
             for tries in range(1, policy.attempts)
         )
 
-    def is_long(self, short_run_seconds: int, seconds_taken: int = 0) -> bool:
+    @property
+    def operations(self) -> int:
+        """Planned durable operations of the pending units."""
+        return len(self.manifest.pending_positions()) * operations_per_unit(self.dataset)
+
+    @property
+    def units_ask(self) -> bool:
+        """Whether units ask whether they begin; see UNIT_FLOW."""
+        return self.claim.unit_flow >= UNIT_FLOW
+
+    @property
+    def tolerated_losses(self) -> int | None:
+        """Units (or items) that may fail before no more begin; None: any number."""
+        of_items = self.dataset.of_items
+        if not self.request.fails_fast(of_items=of_items):
+            return None
+        total = (self.manifest.items or 0) if of_items else self.manifest.objects
+        # A little more, or 7 percent of 100 would be 7.000000000000001, and 29 percent 28.999…
+        return math.floor(total * self.request.tolerance(of_items=of_items) / 100 + 1e-9)
+
+    def is_long(
+        self, short_run_seconds: int, seconds_taken: int = 0, operations_taken: int = 0
+    ) -> bool:
         """Whether the run needs the long-running function.
 
         True if it is too long for the SQS-triggered function's 15 minutes, the waits between tries
-        of a job included, has several shards, timed out there before, or if the request says so
-        (`detached`); where it says nothing, also if a pool that it needs had no room, as the other
-        messages of the batch would wait as well.
+        of a job included, has several shards, timed out there before, has more units than fit
+        beside those of the other runs of its execution, or if the request says so (`detached`);
+        where it says nothing, also if a pool that it needs had no room, as the other messages of
+        the batch would wait as well.
 
         Args:
             short_run_seconds: how much expected work one execution accepts.
             seconds_taken: how much of it other runs of the execution have taken.
+            operations_taken: planned operations of their units.
         """
         if len(self.manifest.shard_sizes) > 1 or self.claim.previous_timed_out:
             return True
         if self.request.detached is not None:
             return self.request.detached
+        if self.units_ask and operations_taken + self.operations > PLANNED:
+            return True
         seconds = seconds_taken + self.seconds + self.retry_seconds
         return self.dataset.pools_full or seconds > short_run_seconds
 
@@ -73,10 +100,45 @@ class Plan(Contract):
 
 
 class Shard(Contract):
-    """A slice of a run for a child execution: the plan, with the pending units of one shard."""
+    """A slice of a run for a child execution.
+
+    Attributes:
+        positions: half-open ranges of the units to be executed; absent: all that are pending.
+    """
 
     plan: Plan
     shard: int
+    positions: tuple[tuple[int, int], ...] = ()
+
+
+class ShardEnd(Contract):
+    """What became of a shard's units, as far as further executions depend on it.
+
+    Attributes:
+        left: half-open ranges of the units that have not begun, and which another execution may
+            begin.
+        begun: how many units have.
+        halted: no more units of the run are to begin.
+    """
+
+    shard: int
+    left: tuple[tuple[int, int], ...] = ()
+    begun: int = 0
+    halted: bool = False
+
+    @property
+    def left_positions(self) -> list[int]:
+        return positions_of(self.left)
+
+
+class Executed(Contract):
+    """The result of executing a run here.
+
+    Attributes:
+        result: absent: units are left that only the long-running function can begin.
+    """
+
+    result: RunResult | None = None
 
 
 class Prepared(Contract):

@@ -167,6 +167,11 @@ def policy_for(error_type: str) -> Policy:
     return POLICIES.get(name, CRASHED if name.startswith(_LAMBDAS_OWN) else UNKNOWN)
 
 
+def may_pass(error_type: str) -> bool:
+    """Whether the same may succeed later: the error is not known to be permanent."""
+    return policy_for(error_type) is not PERMANENT
+
+
 def retry_step(error: Exception, attempts_made: int) -> RetryDecision:
     """Whether and when a step that failed is called again.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from aws_durable_execution_sdk_python import (
+    ChildContextError,
     DurableContext,
     InvokeError,
     WithRetryConfig,
@@ -20,10 +21,14 @@ from contracts.job import JobStatus
 from contracts.run import StageFailure
 from contracts.steps import Step, Steps, function_resource, function_variable
 from durable_pipeline.memory import ran_out_of_memory, with_advice
+from durable_pipeline.operations import Operations, counted, operations_of, within_allowance
 from durable_pipeline.policies import error_name, retry_step, retry_submission
 from durable_pipeline.settings import Settings
 
 LOG_TAIL_CHARACTERS: Final = 1000
+USED_UP: Final = "OperationsUsedUp"
+OF_A_FAILED_CONTEXT: Final = 60  # operations of one whose count is not known: more than it may be
+OPERATIONS: Final = "operations"  # of a child context, beside the fields of its result
 Response = TypeVar("Response", bound=Contract)
 
 
@@ -67,8 +72,21 @@ class BoundSteps(Steps):
 
         Raises:
             StageFailed: the function failed and its retries are used up or would not help; it did
-                not return what is declared; or the deployment has no such function.
+                not return what is declared; the deployment has no such function; or the unit has
+                used up its operations.
         """
+        return self.call_with(step, lambda _used: message)
+
+    def call_with(
+        self, step: Step[Any, Response], message_at: Callable[[int], Contract]
+    ) -> Response:
+        """As `call`.
+
+        Args:
+            message_at: the message of a try, by how many operations were made with the context
+                before it.
+        """
+        operations = operations_of(self.context)
         function = self.settings.functions.get(step.function)
         if not function:
             variable, resource = function_variable(step.function), function_resource(step.function)
@@ -78,12 +96,19 @@ class BoundSteps(Steps):
             )
             raise StageFailed(step.name, "NotConfigured", why)
 
-        def invoke(retry_context: Any, _attempt: int) -> Any:
-            return retry_context.invoke(function, message.to_json(), name=step.name)
+        if not operations.suffice_for(step.name, 1):
+            why = f"the unit has used {operations.used} of the operations that it was allowed"
+            raise StageFailed(step.name, USED_UP, why)
 
-        retry = retry_submission(step.patience(message)) if step.patience else retry_step
+        def invoke(retry_context: Any, _attempt: int) -> Any:
+            payload = message_at(operations.used).to_json()
+            return retry_context.invoke(function, payload, name=step.name)
+
+        patience = step.patience and step.patience(message_at(operations.used))
+        retry = retry_submission(patience) if patience is not None else retry_step
         config: WithRetryConfig[Any] = WithRetryConfig(
-            retry_strategy=retry, wrap_with_run_in_child_context=False
+            retry_strategy=within_allowance(self.context, step.name, retry),
+            wrap_with_run_in_child_context=False,
         )
         try:
             response = with_retry(self.context, invoke, config, name=step.name)
@@ -108,14 +133,25 @@ def in_child_context(
 ) -> Response:
     """Run part of the sequence as one child context; once complete, a replay skips it.
 
+    Its operations are part of its result, as a replay that skips it counts none.
+
     Raises:
         ChildContextError: wraps whatever `function` raised.
     """
+    operations = operations_of(context)
 
     def encoded(child: DurableContext) -> dict[str, Any]:
-        return function(child).to_json()
+        within = Operations()
+        result = function(counted(child, within)).to_json()
+        return {**result, OPERATIONS: within.used}
 
-    return response.from_json(context.run_in_child_context(encoded, name=name))
+    try:
+        result = context.run_in_child_context(encoded, name=name)
+    except ChildContextError:
+        operations.used += OF_A_FAILED_CONTEXT
+        raise
+    operations.used += result.get(OPERATIONS, 0)
+    return response.from_json(result)
 
 
 def is_broken_replay(error_type: str | None) -> bool:

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
+from contracts.base import Contract
 from contracts.job import Engine, JobStatus, Priority
-from contracts.messages import EndUnit, LoadedDataset, LoadedJob, Transformed, Validated
+from contracts.messages import (
+    Began,
+    EndUnit,
+    LoadedDataset,
+    LoadedJob,
+    NotBegun,
+    StartUnit,
+    Transformed,
+    Validated,
+)
+from contracts.operations import ASKING, KEPT, KEPT_OF_STAGES
 from contracts.run import RowCounts, UnitStatus
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
-from durable_pipeline.policies import between_tries
+from durable_pipeline.operations import operations_of
+from durable_pipeline.policies import between_tries, may_pass
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
+
+_FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begins it
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a unit tells when it asks whether it begins.
+
+    Attributes:
+        execution_arn: the execution that it is to begin in; of a shard, its own.
+        allowance, kept_free: durable operations, see `contracts.operations`.
+        tolerated_losses: see StartUnit.
+    """
+
+    execution_arn: str
+    allowance: int
+    kept_free: int
+    tolerated_losses: int | None = None
+
+
+class UnitEnd(Contract):
+    """What became of a unit, for the execution that it was to begin in.
+
+    Attributes:
+        status: absent: it has not begun, and another execution may begin it.
+        not_begun: why it has not; absent where it could not even ask.
+        uncounted: durable operations of a unit that has not begun: the ledger has no count of them.
+    """
+
+    status: UnitStatus | None = None
+    not_begun: NotBegun | None = None
+    uncounted: int = 0
 
 
 class Unit:
@@ -21,6 +66,7 @@ class Unit:
     Args:
         holder: the execution that holds the run; not that of a shard.
         priority: of the run.
+        asking: absent in flow 1 (UNIT_FLOW): the unit begins without asking.
     """
 
     def __init__(
@@ -31,7 +77,12 @@ class Unit:
         *,
         holder: str,
         priority: Priority = Priority.NORMAL,
+        asking: Asking | None = None,
     ) -> None:
+        self.asking = asking
+        self.operations = operations_of(steps.context)
+        self.begun = asking is None
+        self.allowance: int | None = None
         self.steps = steps
         self.dataset = dataset
         self.unit = unit
@@ -43,28 +94,68 @@ class Unit:
         self.validated: Validated | None = None
         self.transformed: Transformed | None = None
 
-    def process(self) -> UnitStatus:
-        """Take the unit through its stages; a failure is recorded, not raised.
+    def process(self) -> UnitEnd:
+        """Take the unit through its stages, if it begins; a failure is recorded, not raised.
 
         Raises:
             StageFailed: the outcome itself could not be recorded.
         """
         try:
+            began = self._ask()
+            if not began.begin:
+                status = UnitStatus.NOT_STARTED if began.reason in _FOR_GOOD else None
+                used = self.operations.used
+                return UnitEnd(status=status, not_begun=began.reason, uncounted=used)
             rows = self._stages()
         except StageFailed as failed:
             if failed.error_type == "OwnershipLost":
                 raise
+            if self._could_not_ask(failed):
+                return UnitEnd(uncounted=self.operations.used)
             outcome = self._outcome(UnitStatus.FAILED, failed=failed)
         else:
             outcome = self._outcome(UnitStatus.STORED, rows=rows)
+        return self._end(outcome)
+
+    def _ask(self) -> Began:
+        """Ask whether the unit begins. Until it does, it uses no more than ASKING operations."""
+        asking, unit = self.asking, self.unit
+        if asking is None:
+            return self.steps.start_unit(unit)
+        self.operations.allowed = ASKING + KEPT_OF_STAGES
+        message = StartUnit(
+            run_id=unit.run_id,
+            unit_id=unit.unit_id,
+            run_attempt=unit.run_attempt,
+            execution_arn=asking.execution_arn,
+            allowance=asking.allowance,
+            kept_free=asking.kept_free,
+            tolerated_losses=asking.tolerated_losses,
+        )
+        began = self.steps.call(Steps.start_unit, message)
+        self.begun = began.begin
+        self.allowance = self.operations.allowed = began.allowance
+        return began
+
+    def _could_not_ask(self, failed: StageFailed) -> bool:
+        """Whether nobody has said that it begins, and the same question may be answered later."""
+        asked = self.asking is not None and failed.stage == Steps.start_unit.name
+        return asked and may_pass(failed.error_type)
+
+    def _end(self, outcome: EndUnit) -> UnitEnd:
         if self.dataset.of_items:
+            if not self.begun:
+                self.operations.allowed = ASKING + KEPT[Steps.record_items.name]
             outcome = self._with_items(outcome)
-        self.steps.call(Steps.end_unit, outcome)
-        return outcome.status
+        if not self.begun:
+            self.operations.allowed = ASKING
+        self.steps.call_with(
+            Steps.end_unit, lambda used: outcome.model_copy(update={"operations": used + 1})
+        )
+        return UnitEnd(status=outcome.status, uncounted=0 if self.begun else self.operations.used)
 
     def _stages(self) -> RowCounts:
         steps, unit = self.steps, self.unit
-        steps.start_unit(unit)
 
         for job in self.dataset.jobs:
             self._run_job(job)
@@ -171,6 +262,7 @@ class Unit:
     def _outcome(
         self, status: UnitStatus, rows: RowCounts | None = None, failed: StageFailed | None = None
     ) -> EndUnit:
+        asking = self.asking
         return EndUnit(
             run_id=self.unit.run_id,
             unit_id=self.unit.unit_id,
@@ -181,4 +273,7 @@ class Unit:
             failure=failed.failure if failed else None,
             set_aside=self.transformed.rejected if self.transformed else 0,
             ended_jobs=self.ends.pending,
+            execution_arn=asking.execution_arn if asking and self.allowance else None,
+            allowance=self.allowance or 0,
+            fail_fast=asking is not None and asking.tolerated_losses is not None,
         )

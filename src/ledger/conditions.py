@@ -12,6 +12,8 @@ from boto3.dynamodb.conditions import Attr
 from contracts.ledger_items import (
     JobItem,
     LedgerItem,
+    LossesItem,
+    OperationsItem,
     PoolItem,
     PoolsFileItem,
     QuotaItem,
@@ -38,3 +40,5 @@ JOB: Final = Attributes(JobItem)
 POOL: Final = Attributes(PoolItem)
 POOLS_FILE: Final = Attributes(PoolsFileItem)
 QUOTA: Final = Attributes(QuotaItem)
+OPERATIONS: Final = Attributes(OperationsItem)
+LOSSES: Final = Attributes(LossesItem)

@@ -156,10 +156,14 @@ class Ledger:
         set: Mapping[str, Any],
         remove: Sequence[str] = (),
         condition: ConditionBase | None = None,
+        add: Mapping[str, int | set[str]] | None = None,
+        delete: Mapping[str, set[str]] | None = None,
     ) -> Written:
         """Set and remove attributes of one item, which is made if it is not there.
 
         Args:
+            add: numbers to add, and sets whose members to add, to what is there.
+            delete: sets whose members to delete from what is there.
             condition: such as `RUN.holder.eq(arn)`; must hold, or nothing is changed. On an item
                 that is not there every comparison is false.
         """
@@ -171,7 +175,7 @@ class Ledger:
                     Key=_key(*key),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **_update_expressions(set, remove, condition),
+                    **_update_expressions(set, remove, condition, add or {}, delete or {}),
                 )
             except ClientError as error:
                 return self._refused(key, error)
@@ -198,7 +202,7 @@ class Ledger:
                             "Update": {
                                 "TableName": self._table,
                                 "Key": _key(*write.key),
-                                **_update_expressions(*write.changes, write.condition),
+                                **_update_expressions(*write.changes, write.condition, {}, {}),
                             }
                         }
                         for write in writes
@@ -237,19 +241,31 @@ class Ledger:
 
 
 def _update_expressions(
-    values: Mapping[str, Any], remove: Sequence[str], condition: ConditionBase | None
+    values: Mapping[str, Any],
+    remove: Sequence[str],
+    condition: ConditionBase | None,
+    add: Mapping[str, Any],
+    delete: Mapping[str, Any],
 ) -> dict[str, Any]:
     names: dict[str, str] = {}
     wire_values: dict[str, Any] = {}
     clauses = []
-    if values:
-        for position, (name, value) in enumerate(values.items()):
-            names[f"#s{position}"] = name
-            wire_values.update(to_wire({f":s{position}": value}))
-        clauses.append("SET " + ", ".join(f"#s{p} = :s{p}" for p in range(len(values))))
-    if remove:
-        names.update({f"#r{position}": name for position, name in enumerate(remove)})
-        clauses.append("REMOVE " + ", ".join(f"#r{p}" for p in range(len(remove))))
+    words = (
+        ("SET", "s", " = :", values),
+        ("REMOVE", "r", None, dict.fromkeys(remove)),
+        ("ADD", "a", " :", add),
+        ("DELETE", "d", " :", delete),
+    )
+    for word, letter, value_mark, changed in words:
+        terms = []
+        for position, (name, value) in enumerate(changed.items()):
+            names[f"#{letter}{position}"] = name
+            term = f"#{letter}{position}"
+            if value_mark is not None:
+                wire_values.update(to_wire({f":{letter}{position}": value}))
+                term += f"{value_mark}{letter}{position}"
+            terms.append(term)
+        clauses += [f"{word} {', '.join(terms)}"] if terms else []
     expressions: dict[str, Any] = {}
     if condition is not None:
         # boto3's builder numbers its own placeholders (#n0, :v0), apart from ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def read_units(
             records = pool.map(lambda each: _record(bucket, run_id, each), stored)
             for outcome, record in zip(stored, records, strict=True):
                 progress = _add_files(progress, outcome, record, file)
-            progress = _add_units(progress, batch, len(stored))
+            progress = _add_units(progress, batch)
             if remaining() < RESERVED_SECONDS:
                 return progress, False
     return progress, True
@@ -132,18 +133,18 @@ def _add_files(
     )
 
 
-def _add_units(
-    progress: PublishProgress, batch: Sequence[UnitOutcome], stored: int
-) -> PublishProgress:
+def _add_units(progress: PublishProgress, batch: Sequence[UnitOutcome]) -> PublishProgress:
     items = progress.items
+    statuses = Counter(outcome.status for outcome in batch)
     for outcome in batch:
         if outcome.items is not None:
             items = (items or ItemTotals()) + outcome.items
     return progress.model_copy(
         update={
             "after": batch[-1].unit_id,
-            "stored": progress.stored + stored,
-            "failed": progress.failed + len(batch) - stored,
+            "stored": progress.stored + statuses[UnitStatus.STORED],
+            "failed": progress.failed + statuses[UnitStatus.FAILED],
+            "not_started": progress.not_started + statuses[UnitStatus.NOT_STARTED],
             "items": items,
         }
     )
@@ -163,7 +164,10 @@ def manifest_of(
         stopped: a person has decided to stop the run, so it is complete only with all its units.
     """
     units = UnitTotals(
-        total=progress.stored + progress.failed, stored=progress.stored, failed=progress.failed
+        total=progress.stored + progress.failed + progress.not_started,
+        stored=progress.stored,
+        failed=progress.failed,
+        not_started=progress.not_started,
     )
     target = run.snapshot.dataset.targets.files
     of_items = summary.items is not None
@@ -181,7 +185,7 @@ def manifest_of(
         adds_to=run.adds_to,
         range=run.range,
         asked=run.request.to_json(),
-        complete=run.whole and complete and not (stopped and units.failed),
+        complete=run.whole and complete and not (stopped and units.stored < units.total),
         replace=target.replace if target else "none",
         units=units,
         file_count=progress.files,
@@ -192,7 +196,7 @@ def manifest_of(
 
 
 def _items(summary: ManifestSummary, progress: PublishProgress) -> ItemTotals | None:
-    """Items of batches without an outcome have failed, too."""
+    """Items of batches without an outcome count as failed, too."""
     if summary.items is None:
         return None
     known = progress.items or ItemTotals()

@@ -77,7 +77,7 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
                 command=_pipeline("results", result.run_id),
             )
         )
-    if result.units.failed:
+    if result.units.failed or result.units.not_started:
         steps.append(_retry(request, result))
     elif result.files_error is not None:
         steps.append(_publish(request, result))

@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from contracts.errors import Conflict, Problem, RunConflict, TransientFailure
 from contracts.ledger_items import ACTIVE_RUN, RunItem
-from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
+from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import (
     WHEN_NOT_SAID,
@@ -193,6 +193,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
         previous_timed_out=bool(run.previous_timed_out),
         superseded_by=run.superseded_by,
         start_flow=START_FLOW,
+        unit_flow=UNIT_FLOW,
     )
 
 

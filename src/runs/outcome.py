@@ -33,12 +33,14 @@ class Tally:
     def __init__(self) -> None:
         self.total = 0
         self.stored = 0
+        self.not_started = 0
         self.rows = RowCounts()
         self.items: ItemTotals | None = None
         self._permanent = 0
         self._may_pass = 0
         self._failures: list[FailedUnit] = []
         self._without_outcome: list[FailedUnit] = []
+        self._not_reached = False
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
 
     def add(self, outcome: UnitOutcome) -> None:
@@ -47,25 +49,30 @@ class Tally:
         if outcome.status is UnitStatus.STORED:
             self.stored += 1
             self.rows += outcome.rows
+        elif outcome.status is UnitStatus.NOT_STARTED:
+            self.not_started += 1
+            self._not_reached |= outcome.items is None
         elif outcome.failure is not None:
             self._permanent += outcome.failure.is_permanent
             self._may_pass += not outcome.failure.is_permanent
         if outcome.items is not None:
             self.items = (self.items or ItemTotals()) + outcome.items
-        if outcome.failure is not None:
+        if outcome.failure is not None and outcome.status is not UnitStatus.NOT_STARTED:
             self._note(outcome.unit_id, outcome.failure)
         for finding in outcome.findings:
             self._find(outcome.unit_id, finding)
 
     def count_items_without_result(self, items: int) -> None:
-        """Count as failed the items of batches that recorded none.
+        """Count the items of batches that recorded none: as failed, or as not started where the
+        run did not reach its last batches.
 
         Args:
             items: of the whole array.
         """
         known = self.items or ItemTotals()
         missing = items - known.total
-        self.items = known + ItemTotals(total=missing, failed=missing)
+        kind = "not_started" if self._not_reached else "failed"
+        self.items = known + ItemTotals(total=missing, **{kind: missing})
 
     def _note(self, unit_id: str, failure: StageFailure) -> None:
         """Failures of units without a recorded end explain little, so they come last."""
@@ -86,7 +93,12 @@ class Tally:
 
     @property
     def totals(self) -> UnitTotals:
-        return UnitTotals(total=self.total, stored=self.stored, failed=self.total - self.stored)
+        return UnitTotals(
+            total=self.total,
+            stored=self.stored,
+            failed=self.total - self.stored - self.not_started,
+            not_started=self.not_started,
+        )
 
     @property
     def permanent(self) -> bool:
@@ -146,7 +158,8 @@ def decide(
 
 def as_stopped(result: RunResult, reason: str) -> RunResult:
     """The result of a run that a person decided to stop; too late, if all of it was stored."""
-    if result.status is not RunStatus.FAILED and not result.units.failed:
+    units = result.units
+    if result.status is not RunStatus.FAILED and not units.failed and not units.not_started:
         return result
     ended = {
         "status": RunStatus.STOPPED,
@@ -157,7 +170,12 @@ def as_stopped(result: RunResult, reason: str) -> RunResult:
 
 
 def is_tolerated(units: UnitTotals, items: ItemTotals | None, tolerated: float) -> bool:
-    """Whether the share of failed units (or items, if the run has any) is tolerated."""
+    """Whether the share of failed units (or items, if the run has any) is tolerated.
+
+    Units that were not to begin are not.
+    """
+    if units.not_started:
+        return False
     counted = units if items is None else items
     return counted.failed_percentage <= tolerated
 
@@ -170,9 +188,8 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
     if is_tolerated(units, items, tolerated):
         return None
     if items is not None:
-        lost = items.rejected + items.failed
         reason = (
-            f"{lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
+            f"{items.lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
             f" tolerated {tolerated:g}%): {items.rejected} rejected, {items.failed} of batches that"
             " failed"
         )
@@ -181,6 +198,8 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
             f"{units.failed} of {units.total} units failed ({units.failed_percentage:.4g}%,"
             f" tolerated {tolerated:g}%)"
         )
+    if units.not_started:
+        reason += f"; {units.not_started} units were not started"
     if not tally.failures:
         return reason
     return f"{reason}; the first is {unit_failure_text(tally.failures[0])}"

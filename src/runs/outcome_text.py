@@ -149,15 +149,17 @@ def rows_sum(rows: RowCounts) -> str:
 
 
 def units_sum(units: UnitTotals) -> str:
-    """`3 = 1 failed + 2 stored`."""
-    return f"{units.total:,} = {units.failed:,} failed + {units.stored:,} stored"
+    """`3 = 1 failed + 2 stored`, and those that were not to begin."""
+    not_started = f"{units.not_started:,} not started + " if units.not_started else ""
+    return f"{units.total:,} = {not_started}{units.failed:,} failed + {units.stored:,} stored"
 
 
 def items_sum(items: ItemTotals) -> str:
-    """`50 = 1 rejected + 25 of failed batches + 24 stored`."""
+    """`50 = 1 rejected + 25 of failed batches + 24 stored`, and those that were not to begin."""
+    not_started = f"{items.not_started:,} not started + " if items.not_started else ""
     return (
-        f"{items.total:,} = {items.rejected:,} rejected + {items.failed:,} of failed batches"
-        f" + {items.stored:,} stored"
+        f"{items.total:,} = {not_started}{items.rejected:,} rejected"
+        f" + {items.failed:,} of failed batches + {items.stored:,} stored"
     )
 
 

@@ -66,7 +66,8 @@ def record_run(
     places = OutputLocations.of(
         bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
     )
-    with UnitRecords(unit_outcomes(manifest, units, places)) as records:
+    why_stopped = run.why_stopped if run.stopping else None
+    with UnitRecords(unit_outcomes(manifest, units, places, why_stopped)) as records:
         result = decide(message, records, manifest.items if manifest else None)
         if run.stopping:
             result = as_stopped(result, run.why_stopped)

@@ -10,7 +10,7 @@ from typing import Final
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import InvalidData
+from contracts.errors import InvalidData, RunStopped
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.run import (
@@ -141,27 +141,39 @@ class UnitRecords:
 
 
 def unit_outcomes(
-    manifest: ManifestSummary | None, units: Iterable[UnitItem], places: OutputLocations
+    manifest: ManifestSummary | None,
+    units: Iterable[UnitItem],
+    places: OutputLocations,
+    why_stopped: str | None = None,
 ) -> Iterator[UnitOutcome]:
-    """One outcome for every unit of the manifest; a unit without one has failed.
+    """One outcome for every unit of the manifest.
+
+    A unit that the ledger does not know has failed, unless others before it were not to begin: then
+    its shard was not reached for the same reason.
 
     Args:
         units: the run's units in the ledger's order, which is the manifest's.
+        why_stopped: of a run that a person stops: why units were not begun.
     """
+    not_begun = _missing(Steps.start_unit.name, "the unit was never begun"), UnitStatus.FAILED
+    if why_stopped is not None:
+        not_begun = _stopped(why_stopped), UnitStatus.NOT_STARTED
     recorded = iter(units)
     unit = next(recorded, None)
     for shard, size in enumerate(manifest.shard_sizes if manifest else ()):
         for unit_id in (layout.unit_id(shard, index) for index in range(size)):
             while unit is not None and unit.unit_id < unit_id:
                 unit = next(recorded, None)
-            found = unit if unit is not None and unit.unit_id == unit_id else None
-            yield _outcome(unit_id, found, places)
+            if unit is None or unit.unit_id != unit_id:
+                failure, status = not_begun
+                yield UnitOutcome(unit_id=unit_id, status=status, failure=failure)
+                continue
+            if unit.not_started and unit.failure is not None:
+                not_begun = unit.failure, UnitStatus.NOT_STARTED
+            yield _outcome(unit, places)
 
 
-def _outcome(unit_id: str, unit: UnitItem | None, places: OutputLocations) -> UnitOutcome:
-    if unit is None:
-        never_begun = _missing(Steps.start_unit.name, "the unit was never begun")
-        return UnitOutcome(unit_id=unit_id, status=UnitStatus.FAILED, failure=never_begun)
+def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
     status, rows, failure = unit.status, unit.rows or RowCounts(), unit.failure
     if status is UnitStatus.RUNNING:
         failure = _missing(Steps.end_unit.name, "the unit never came to an end")
@@ -173,18 +185,26 @@ def _outcome(unit_id: str, unit: UnitItem | None, places: OutputLocations) -> Un
         )
     failed_stage = failure.stage if failure else None
     return UnitOutcome(
-        unit_id=unit_id,
-        status=UnitStatus.FAILED if failure else status,
+        unit_id=unit.unit_id,
+        status=UnitStatus.FAILED if failure and not unit.not_started else unit.outcome,
         rows=rows,
         job_ids=unit.job_ids,
         failure=failure,
         source_url=unit.source_url,
-        outputs=places.outputs(unit_id, failed_stage, rows, unit.findings, unit.set_aside or 0),
+        outputs=places.outputs(
+            unit.unit_id, failed_stage, rows, unit.findings, unit.set_aside or 0
+        ),
         findings=unit.findings,
         items=unit.items,
         started_at=unit.started_at,
         ended_at=unit.ended_at,
         seconds=seconds_between(unit.started_at, unit.ended_at),
+    )
+
+
+def _stopped(why: str) -> StageFailure:
+    return StageFailure(
+        stage=Steps.start_unit.name, error_type=RunStopped.__name__, message=f"not started: {why}"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from contracts.dataset import DatasetSnapshot
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestSummary
+from contracts.manifest import ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.runs import find_run
@@ -18,7 +18,7 @@ from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
-from sources.manifest import freeze, ranges, read_summary
+from sources.manifest import freeze, read_summary
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
 
@@ -80,14 +80,21 @@ def _with_pending(
     run = find_run(ledger, run_id) if shard > 0 else None
     if run is not None and run.stopping:
         return manifest.model_copy(update={"pending": ()})
-    if message.run_attempt > 1 and size:
+    if (message.run_attempt > 1 or message.handed_over) and size:
         units = units_of_shard(ledger, run_id, shard)
-        stored = {p for p, unit in units.items() if unit.status is UnitStatus.STORED}
+        ended_in = message.run_attempt if message.handed_over else None
+        stored = {p for p, unit in units.items() if _is_done(unit, ended_in)}
         if not redeliver:
             failed = _failed_before(units, snapshot, data_bucket, shard)
     pending = [position for position in range(size) if position not in stored | failed]
-    counts = {"stored": len(stored), "failed": len(failed)}
+    counts = {"stored": len(stored - failed), "failed": len(failed)}
     return manifest.model_copy(update={"pending": ranges(pending), **counts})
+
+
+def _is_done(unit: UnitItem, ended_in: int | None) -> bool:
+    """Whether the unit is stored, or was ended in another way by the attempt `ended_in`."""
+    ended = unit.run_attempt == ended_in and unit.status is not UnitStatus.RUNNING
+    return unit.status is UnitStatus.STORED or ended
 
 
 def _failed_before(

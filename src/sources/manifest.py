@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from contracts import layout
@@ -75,14 +75,3 @@ def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:
         return frozen.read_manifest_summary(data_bucket, run_id)
     except NotFound:
         return None
-
-
-def ranges(positions: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Ascending positions as half-open ranges: 0, 1, 2, 5 → (0, 3), (5, 6)."""
-    found: list[tuple[int, int]] = []
-    for position in positions:
-        if found and found[-1][1] == position:
-            found[-1] = (found[-1][0], position + 1)
-        else:
-            found.append((position, position + 1))
-    return tuple(found)

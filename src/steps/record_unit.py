@@ -1,5 +1,5 @@
-"""record_unit: a unit's beginning and its outcome, in the ledger first and then on the topic
-(`runs.unit_recording`)."""
+"""record_unit: whether a unit begins, and its outcome, in the ledger first and then on the
+topic (`runs.unit_beginning`, `runs.unit_recording`)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any, Self
 
 from contracts.base import Contract
 from contracts.errors import InvalidInput, Problem
-from contracts.messages import EndUnit, StartUnit
+from contracts.messages import Began, EndUnit, StartUnit
 from ledger.table import Ledger
 from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
 from runs.topic import publish
-from runs.unit_recording import end_unit, start_unit
+from runs.unit_beginning import start_unit
+from runs.unit_counts import release
+from runs.unit_recording import end_unit
 from runtime.handler import settings_from_environment, step_handler, utc_now
 
 
@@ -39,14 +41,16 @@ class Settings:
 
 
 @step_handler(UnitMessage)
-def handler(event: UnitMessage) -> None:
+def handler(event: UnitMessage) -> Began | None:
     settings = settings_from_environment(Settings)
     ledger, message = Ledger(settings.ledger_table), event.message
-    if isinstance(message, StartUnit):
-        news = start_unit(message, ledger, settings.data_bucket, utc_now())
-    else:
-        record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
-        news = end_unit(message, ledger, settings.data_bucket, utc_now())
     # Published at every repeat, under the same id: a lost notification is worse than two.
-    if news is not None:
-        publish(settings.topic_arn, news)
+    if isinstance(message, StartUnit):
+        began, news = start_unit(message, ledger, settings.data_bucket, utc_now())
+        if news is not None:
+            publish(settings.topic_arn, news)
+        return began
+    record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
+    publish(settings.topic_arn, end_unit(message, ledger, settings.data_bucket, utc_now()))
+    release(message, ledger)  # last, as a repeat has used more operations, which count, too
+    return None

@@ -7,6 +7,7 @@ as they stay on the version that they began on (docs/extending.md).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,21 +144,32 @@ class Recorder:
 
 def replay(recording: dict[str, Any]) -> tuple[dict[str, Any], Recorder]:
     """Run today's handler over a recorded history, the insides of its child contexts included."""
+    operations = [reopened(Operation.from_json_dict(item)) for item in recording["operations"]]
+    return replay_operations(recording["arn"], operations, app.handle_messages)
+
+
+def replay_operations(
+    arn: str, operations: list[Operation], handler: Callable[[Any, Any], Any]
+) -> tuple[dict[str, Any], Recorder]:
+    """Run a handler once over the state of an execution.
+
+    Returns:
+        Its output, and the checkpoints that it made.
+    """
     recorder = Recorder()
-    operations = [_reopened(Operation.from_json_dict(item)) for item in recording["operations"]]
     app.use_settings(Settings(functions={name: name for name in step_functions()}))
     invocation = DurableExecutionInvocationInputWithClient(
-        durable_execution_arn=recording["arn"],
+        durable_execution_arn=arn,
         checkpoint_token="token",
         initial_execution_state=InitialExecutionState(operations=operations, next_marker=""),
         updated_operation_ids=[],
         service_client=recorder,
     )
-    output = app.handle_messages(invocation, create_test_lambda_context())
+    output = handler(invocation, create_test_lambda_context())
     return dict(output), recorder
 
 
-def _reopened(operation: Operation) -> Operation:
+def reopened(operation: Operation) -> Operation:
     """A completed child context as it was before its end, so that its insides are replayed."""
     if operation.operation_type is not OperationType.CONTEXT:
         return operation

@@ -24,7 +24,7 @@ def test_every_batch_of_items_has_its_results_written_before_its_end(
     assert execution.response == {"batchItemFailures": []}
     stages = [name for name, _ in over_items.calls if name in ("record-items", "record-unit")]
     assert stages == ["record-unit", "record-items", "record-unit"] * 3
-    items = {"total": 10, "stored": 9, "rejected": 1, "failed": 0}
+    items = {"total": 10, "stored": 9, "rejected": 1, "failed": 0, "notStarted": 0}
     assert [unit["items"] for unit in over_items.units.values()] == [items] * 3
 
 

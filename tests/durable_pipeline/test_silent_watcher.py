@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 from aws_durable_execution_sdk_python import CallbackTimeoutError
 
 from contracts.job import Engine, JobState, JobStatus
+from contracts.operations import allowance
 from contracts.steps import Step, Steps, UnitRef
 from durable_pipeline.jobs import Job, run_job
+from durable_pipeline.operations import Operations
 from durable_pipeline.settings import Settings
-from durable_pipeline.steps import StageFailed
+from durable_pipeline.steps import USED_UP, StageFailed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "limits.md"
 HOUR = 3600
@@ -30,17 +33,25 @@ class Silence:
         self.execution_context = SimpleNamespace(durable_execution_arn="arn:execution")
         self.state, self.deadline = state, deadline
         self.now = 0
-        self.operations: list[tuple[int, str]] = []
+        self.made: list[tuple[int, str]] = []
+        self.operations = Operations()
 
     def create_callback(self, name: str, config: Any) -> Any:
-        self.operations.append((self.now, name))
-        seconds = min(config.heartbeat_timeout.to_seconds(), config.timeout.to_seconds())
+        self.make(name)
+        timeout, heartbeat = (
+            each.to_seconds() for each in (config.timeout, config.heartbeat_timeout)
+        )
+        seconds = min(timeout, heartbeat or timeout)
 
         def result() -> None:
             self.now += seconds
             raise CallbackTimeoutError("late", None)
 
         return SimpleNamespace(callback_id=f"at-{self.now}", result=result)
+
+    def make(self, name: str) -> None:
+        self.made.append((self.now, name))
+        self.operations.used += 1
 
     def status(self) -> JobStatus:
         service_id = "jr_1" if self.state is JobState.RUNNING else None
@@ -62,16 +73,25 @@ class SilentSteps(Steps):
         self.settings = Settings(functions={})
 
     def call(self, step: Step[Any, Any], message: Any) -> Any:  # noqa: ARG002
-        self.context.operations.append((self.context.now, step.name))
+        if not self.context.operations.suffice_for(step.name, 1):
+            raise StageFailed(step.name, USED_UP, "none left")
+        self.context.make(step.name)
         if step.name == Steps.cancel_job.name:
             return self.context.status().model_copy(update={"state": JobState.TIMED_OUT})
         return self.context.status()
 
 
-def operations(state: JobState, *, queue_seconds: int = WEEK, timeout_seconds: int) -> list[int]:
-    """When each operation was made beyond the two that a try costs anyway, in seconds."""
+def await_silently(
+    state: JobState, *, queue_seconds: int = WEEK, timeout_seconds: int, allowed: int | None = None
+) -> Silence:
+    """A job of which nobody reports anything, until its deadline is over.
+
+    Args:
+        allowed: operations of its unit, of which two were made before; None: any number.
+    """
     deadline = queue_seconds if state is JobState.SUBMITTED else timeout_seconds
     context = Silence(state, deadline)
+    context.operations = Operations(used=2, allowed=allowed)
     job = Job(
         unit=UNIT,
         stage="clean",
@@ -80,10 +100,16 @@ def operations(state: JobState, *, queue_seconds: int = WEEK, timeout_seconds: i
         queue_seconds=queue_seconds,
     )
     steps: Any = SilentSteps(context)
-    with pytest.raises(StageFailed, match="JobTimedOut"):
+    with pytest.raises(StageFailed):
         run_job(steps, job)
-    assert [name for _, name in context.operations[:2]] == ["await-job", "submit-job"]
-    return [at for at, _ in context.operations[2:]]
+    assert [name for _, name in context.made[:2]] == ["await-job", "submit-job"]
+    return context
+
+
+def operations(state: JobState, *, queue_seconds: int = WEEK, timeout_seconds: int) -> list[int]:
+    """When each operation was made beyond the two that a try costs anyway, in seconds."""
+    context = await_silently(state, queue_seconds=queue_seconds, timeout_seconds=timeout_seconds)
+    return [at for at, _ in context.made[2:]]
 
 
 def per_hour(made: list[int]) -> Iterator[int]:
@@ -112,11 +138,22 @@ def test_a_shorter_deadline_is_noticed_with_as_many_operations_as_the_page_says(
         len(operations(JobState.RUNNING, timeout_seconds=seconds))
         for seconds in [*range(60, 4 * HOUR, 179), 4 * HOUR]
     )
-    text = PAGE.read_text(encoding="utf-8")
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert f"at most {most} operations until its end, the cancellation included" in text
 
 
-def test_a_day_of_silence_leaves_operations_for_ten_units_that_wait() -> None:
-    """An execution has 3,000, of which 2,000 are planned."""
-    made = operations(JobState.SUBMITTED, timeout_seconds=900, queue_seconds=24 * HOUR)
-    assert 10 * len(made) < 1000
+@pytest.mark.parametrize(
+    ("state", "hours"), [(JobState.SUBMITTED, 24), (JobState.RUNNING, 12)], ids=["waits", "runs"]
+)
+def test_a_unit_that_has_used_up_its_checks_awaits_the_watcher(state: JobState, hours: int) -> None:
+    """Of ten side by side, each planned with eight operations, as the page says it."""
+    allowed = allowance(planned=8, concurrency=10)
+    context = await_silently(state, timeout_seconds=WEEK, allowed=allowed)
+
+    *checks, last = [at for at, name in context.made if name == "check-job"]
+    assert last >= hours * HOUR, "the page promises more"
+    assert max(after - before for before, after in pairwise(checks)) <= HOUR
+    ended, name = context.made[-1]
+    assert name == "cancel-job"
+    assert ended >= last + WEEK, "it was awaited as long as a callback may take"
+    assert context.operations.used <= allowed

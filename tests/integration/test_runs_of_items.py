@@ -42,7 +42,13 @@ def test_every_item_has_its_result_and_the_run_counts_them(deployed: DeployedSte
     assert [result["index"] for result in results(deployed)] == list(range(100))
     assert statuses(deployed) == {"STORED": 90, "REJECTED": 10}
     run = deployed.run_item("r-1")
-    assert run["items"] == {"total": 100, "stored": 90, "rejected": 10, "failed": 0}
+    assert run["items"] == {
+        "total": 100,
+        "stored": 90,
+        "rejected": 10,
+        "failed": 0,
+        "not_started": 0,
+    }
     assert run["units"]["total"] == 5
     assert run["rows"]["stored"] == len(deployed.stored_rows()) == 90
     document = deployed.cloud.read_json("runs/r-1/results.json")
@@ -103,7 +109,13 @@ def test_a_run_that_is_taken_over_does_the_missing_batches_again(deployed: Deplo
     assert statuses(deployed) == {"STORED": 90, "REJECTED": 10}
     run = deployed.run_item("r-1")
     assert (run["status"], run["run_attempt"]) == ("SUCCEEDED", 2)
-    assert run["items"] == {"total": 100, "stored": 90, "rejected": 10, "failed": 0}
+    assert run["items"] == {
+        "total": 100,
+        "stored": 90,
+        "rejected": 10,
+        "failed": 0,
+        "not_started": 0,
+    }
 
 
 @pytest.mark.slow
@@ -123,7 +135,7 @@ def test_a_retried_run_does_the_missing_batches_under_their_own_indexes(
     assert retry.response == DONE
     assert [result["index"] for result in results(deployed, "r-2")] == list(range(60, 80))
     run = deployed.run_item("r-2")
-    assert run["items"] == {"total": 20, "stored": 18, "rejected": 2, "failed": 0}
+    assert run["items"] == {"total": 20, "stored": 18, "rejected": 2, "failed": 0, "not_started": 0}
     assert json.loads(run["request"])["retryOf"] == "r-1"
 
 
@@ -154,7 +166,7 @@ def test_an_item_that_no_store_takes_is_rejected_and_its_batch_is_stored(
     assert rejected[5]["reason"].startswith("2 rows have the key id s1, recorded_at 2026-11-01")
     assert statuses(deployed) == {"STORED": 6, "REJECTED": 3}
     run = deployed.run_item("r-1")
-    assert run["items"] == {"total": 9, "stored": 6, "rejected": 3, "failed": 0}
+    assert run["items"] == {"total": 9, "stored": 6, "rejected": 3, "failed": 0, "not_started": 0}
     assert (run["rows"]["stored"], run["rows"]["rejected"]) == (6, 3)
     assert sorted(float(item["value"]["N"]) for item in deployed.stored_rows()) == [
         0,

@@ -16,6 +16,8 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    LossesItem,
+    OperationsItem,
     PoolItem,
     PoolsFileItem,
     QuotaItem,
@@ -35,6 +37,8 @@ CLASSES: Final = (
     PoolItem,
     PoolsFileItem,
     QuotaItem,
+    OperationsItem,
+    LossesItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -44,6 +48,8 @@ PREFIXES: Final = (
     "REJECTED#",
     "EVENT#",
     "#quota",
+    "LOSSES#",
+    "OPERATION-COUNT",
     "#pools",
     "#pool",
     "POOL#",
@@ -63,6 +69,7 @@ COMMON: Final = frozenset(
         "job_id",
         "limit",
         "log_tail",
+        "not_started",
         "outcome",
         "pool",
         "priority",

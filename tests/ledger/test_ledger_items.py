@@ -36,7 +36,7 @@ FIRST_RUN: dict[str, Any] = {
     "claimed_at": "2026-11-20T08:15:00Z",
     "updated_at": "2026-11-20T08:20:00Z",
     "ended_at": "2026-11-20T08:20:00Z",
-    "units": {"total": 2, "stored": 2, "failed": 0},
+    "units": {"total": 2, "stored": 2, "failed": 0, "not_started": 0},
     "rows": {"rows_in": 3, "filtered": 0, "rejected": 1, "removed": 0, "stored": 2},
     "results_url": "s3://data/r1/results.json",
 }
@@ -161,7 +161,7 @@ def test_changes_are_encoded_like_items_and_none_removes() -> None:
 
     assert changes.values == {
         "status": "RUNNING",
-        "units": {"total": 1, "stored": 0, "failed": 0},
+        "units": {"total": 1, "stored": 0, "failed": 0, "not_started": 0},
     }
     assert changes.removed == ("reason",)
     assert RunItem.changes(findings=()).values == {"findings": []}

@@ -9,7 +9,7 @@ from noted_client import Noted
 
 from contracts.base import canonical_json
 from contracts.errors import Conflict, InvalidRequest, RunConflict, Throttled, TransientFailure
-from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
+from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from runs import claims
@@ -54,6 +54,7 @@ def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) 
         holder=arn("one"),
         status=RunStatus.CLAIMED,
         start_flow=START_FLOW,
+        unit_flow=UNIT_FLOW,
     )
     run = cloud.ledger.get_item("r1", "RUN")
     assert run["request"] == request().canonical()

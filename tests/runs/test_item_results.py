@@ -278,4 +278,4 @@ def test_the_handler_speaks_json(lambda_context: Any) -> None:
 
     response = handler(message.to_json(), lambda_context)
 
-    assert response == {"total": 4, "stored": 4, "rejected": 0, "failed": 0}
+    assert response == {"total": 4, "stored": 4, "rejected": 0, "failed": 0, "notStarted": 0}

@@ -98,7 +98,7 @@ class TestStopping:
         world.reap()
         document = world.cloud.read_json(layout.results_key(RUN_ID))
         assert (document["status"], document["units"]["stored"]) == ("STOPPED", 1)
-        assert world.run()["units"] == {"total": 2, "stored": 1, "failed": 1}
+        assert world.run()["units"] == {"total": 2, "stored": 1, "failed": 1, "not_started": 0}
 
     def test_a_job_that_had_ended_by_itself_keeps_its_end(self, world):
         world.submit()

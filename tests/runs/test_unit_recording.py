@@ -21,7 +21,8 @@ from contracts.errors import (
 from contracts.manifest import ManifestEntry
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from runs.unit_recording import end_unit, start_unit
+from runs.unit_beginning import start_unit
+from runs.unit_recording import end_unit
 from steps.record_unit import handler
 
 UNIT = "00000-001"
@@ -51,8 +52,10 @@ def end(status: UnitStatus = UnitStatus.STORED, **fields: Any) -> EndUnit:
     return EndUnit(run_id="r1", unit_id=UNIT, status=status, **values)
 
 
-def send(message: Contract, context: Any) -> None:
-    assert handler(message.to_json(), context) is None
+def send(message: Contract, context: Any) -> dict[str, Any] | None:
+    response = handler(message.to_json(), context)
+    assert (response is None) is isinstance(message, EndUnit)
+    return response
 
 
 def unit(cloud: Any) -> dict[str, Any]:

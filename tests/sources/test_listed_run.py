@@ -11,7 +11,7 @@ from contracts.dataset import Limits
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.input_url import resolve
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestEntry, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.units import units_of_shard
@@ -19,7 +19,6 @@ from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.listed_run import list_run
-from sources.manifest import ranges
 from steps.list_urls import handler
 
 END = datetime(2026, 11, 10, tzinfo=UTC)

@@ -20,8 +20,9 @@ from aws_durable_execution_sdk_python_testing import runner as testing_runner
 from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
+from contracts import operations as limits
 from contracts.errors import PipelineError
-from contracts.messages import LOAD_FLOW, START_FLOW, LoadedDataset
+from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
 from contracts.steps import declared, step_functions
 from durable_pipeline import app
 from durable_pipeline.plan import operations_per_unit
@@ -86,6 +87,10 @@ class World:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.units: dict[str, dict[str, Any]] = {}
         self.stored_before: set[str] = set()
+        self.stopping = False
+        self.committed: Counter[str] = Counter()  # by execution; a closed one has no room left
+        self.closed: set[str] = set()
+        self.lost = 0
         self.running = 0
         self.most_running = 0
         self.hidden = 0
@@ -161,6 +166,7 @@ class World:
             "holder": payload["executionArn"],
             "status": "CLAIMED",
             "startFlow": START_FLOW,
+            "unitFlow": UNIT_FLOW,
             **self.claim,
         }
 
@@ -207,6 +213,7 @@ class World:
             **({"lookedAt": self.looked_at} if self.looked_at else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
+            **({"items": 10 * self.objects} if self.of_items else {}),
             "pending": pending,
         }
 
@@ -214,14 +221,34 @@ class World:
         name = f"test-{payload['request']['runId']}-{payload['runAttempt']}"
         return {"executionArn": f"arn:{name}", "executionName": name}
 
-    def _record_unit(self, payload: dict[str, Any]) -> None:
+    def _record_unit(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         if payload["kind"] == "start":
-            self.running += 1
-            self.most_running = max(self.most_running, self.running)
-            self.units[payload["unitId"]] = {"status": "RUNNING"}
-        else:
-            self.running -= 1
-            self.units[payload["unitId"]] = payload
+            return self._start_unit(payload)
+        self.running -= self.units.get(payload["unitId"], {}).get("status") == "RUNNING"
+        self.units[payload["unitId"]] = payload
+        self.lost += payload["status"] == "FAILED"
+        if execution := payload.get("executionArn"):
+            self.committed[execution] += payload["operations"] - payload["allowance"]
+        return None
+
+    def _start_unit(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """As `runs.unit_beginning` decides; its tests are with it."""
+        unit, execution = payload["unitId"], payload.get("executionArn")
+        failed_fast = "toleratedLosses" in payload and self.lost > payload["toleratedLosses"]
+        if execution and (self.stopping or failed_fast):
+            self.units[unit] = {"status": "NOT_STARTED"}
+            reason = "STOPPED" if self.stopping else "FAILED_FAST"
+            return {"begin": False, "reason": reason, "why": "planned"}
+        if execution:
+            needed = self.committed[execution] + payload["allowance"] + payload["keptFree"]
+            if execution in self.closed or needed > limits.OPERATIONS:
+                self.closed.add(execution)
+                return {"begin": False, "reason": "OPERATIONS", "why": "too few are left"}
+            self.committed[execution] += payload["allowance"]
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        self.units[unit] = {"status": "RUNNING"}
+        return {"allowance": payload["allowance"]} if execution else {}
 
     def _submit_job(self, payload: dict[str, Any]) -> dict[str, Any]:
         if payload["engine"] == "lambda" and not self.job_responses[payload["key"]["stage"]]:

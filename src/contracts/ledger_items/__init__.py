@@ -10,6 +10,7 @@ not write have a default, so both may meet in one table.
 from __future__ import annotations
 
 from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
 from contracts.ledger_items.notes import (
     NO_RUN,
@@ -45,6 +46,8 @@ __all__ = [
     "JobItem",
     "Key",
     "LedgerItem",
+    "LossesItem",
+    "OperationsItem",
     "Place",
     "PoolItem",
     "PoolsFileItem",

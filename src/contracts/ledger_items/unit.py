@@ -18,12 +18,14 @@ class UnitItem(LedgerItem):
         source_etag: of its object as the manifest has it, without quotes.
         dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
+        not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
+            earlier releases can read. Use `outcome`.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"run_id", "unit_id"})
     PREFIX: ClassVar = "UNIT#"
     # Absent where there is nothing to say.
-    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside")
+    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside", "not_started")
     OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", *OPTIONAL)
 
     run_id: str = ""
@@ -42,6 +44,12 @@ class UnitItem(LedgerItem):
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
     set_aside: int | None = None
+    not_started: bool | None = None
+
+    @property
+    def outcome(self) -> UnitStatus:
+        """Its status, or NOT_STARTED."""
+        return UnitStatus.NOT_STARTED if self.not_started else self.status
 
     @classmethod
     def key_of(cls, run_id: str, unit_id: str) -> Key:

@@ -32,6 +32,7 @@ class PublishProgress(Contract):
     bytes: int = 0
     stored: int = 0
     failed: int = 0
+    not_started: int = 0
     items: ItemTotals | None = None
     restarts: int = 0
     written: bool = False

@@ -65,6 +65,11 @@ class ClaimOutcome(StrEnum):
 START_FLOW: Final = 2
 
 
+# How units begin. 1: they are told to, and start-unit may fail; 2: they ask whether they do, and
+# their operations are counted (`contracts.operations`).
+UNIT_FLOW: Final = 2
+
+
 class Claim(Contract):
     """Response of claim_run.
 
@@ -78,6 +83,7 @@ class Claim(Contract):
         superseded_by: the run that retries this one and took its place.
         start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
             replayed as they were recorded.
+        unit_flow: how units begin, see UNIT_FLOW; likewise.
     """
 
     outcome: ClaimOutcome
@@ -89,6 +95,7 @@ class Claim(Contract):
     run_id: str | None = None
     superseded_by: str | None = None
     start_flow: int = 1
+    unit_flow: int = 1
 
 
 class LoadDataset(Contract):
@@ -171,6 +178,8 @@ class ListUrls(Contract):
         units_per_shard: the size of a shard.
         shard: the shard whose pending positions are wanted.
         run_attempt: above 1, units that the ledger has as stored are not pending.
+        handed_over: this attempt has executed units before, in the execution that handed the run
+            over; those that have ended are not pending.
     """
 
     request: RunRequest
@@ -178,6 +187,7 @@ class ListUrls(Contract):
     units_per_shard: int
     run_attempt: int
     shard: int = 0
+    handed_over: bool = False
 
 
 class StartRun(Contract):

@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from contracts.base import Contract
 from contracts.job import JobEnd
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 
 
 class StartUnit(Contract):
-    """record_unit with `StartUnit`: UNIT item RUNNING, `unit-started` published.
+    """record_unit with `StartUnit`: whether the unit begins; if so, UNIT item RUNNING,
+    `unit-started` published. Returns Began.
 
     Attributes:
+        execution_arn: the execution that asks, whose operations are counted; absent: an earlier
+            release sends the message, which does not ask but tells: its unit begins, or the step
+            fails.
+        allowance: durable operations that the unit may use.
+        kept_free: operations of the execution that must be free for other things.
+        tolerated_losses: units (of an array: items) that may fail before no more begin; absent:
+            units begin whatever became of others.
         kind: distinguishes it from EndUnit.
     """
 
     run_id: str
     unit_id: str
     run_attempt: int
+    execution_arn: str | None = None
+    allowance: int = 0
+    kept_free: int = 0
+    tolerated_losses: int | None = None
     kind: str = "start"
+
+
+class NotBegun(StrEnum):
+    """Why a unit does not begin.
+
+    STOPPED: a person has decided to stop the run. FAILED_FAST: more has failed than the request
+    tolerates. In both cases the unit is recorded as NOT_STARTED.
+    OPERATIONS: the execution has too few durable operations left; another one begins it.
+    """
+
+    STOPPED = "STOPPED"
+    FAILED_FAST = "FAILED_FAST"
+    OPERATIONS = "OPERATIONS"
+
+
+class Began(Contract):
+    """Response of start-unit. An earlier release returned nothing, which means: it begins.
+
+    Attributes:
+        why: one sentence, where it does not begin.
+        allowance: durable operations that the unit may use in all; absent: as many as it takes.
+    """
+
+    begin: bool = True
+    reason: NotBegun | None = None
+    why: str | None = None
+    allowance: int | None = None
 
 
 class RecordItems(Contract):
@@ -47,6 +88,10 @@ class EndUnit(Contract):
         set_aside: of the rejected rows, those that transform has found unstorable.
         items: of a batch of items: what came of them; absent where that could not be recorded.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
+        execution_arn: the execution in which it began; absent: its operations are not counted.
+        operations: durable operations that the unit has used, this one included.
+        allowance: what start-unit has allowed.
+        fail_fast: whether its losses decide if others begin.
     """
 
     run_id: str
@@ -59,6 +104,10 @@ class EndUnit(Contract):
     set_aside: int = 0
     items: ItemTotals | None = None
     ended_jobs: tuple[JobEnd, ...] = ()
+    execution_arn: str | None = None
+    operations: int = 0
+    allowance: int = 0
+    fail_fast: bool = False
     kind: str = "end"
 
 

@@ -75,7 +75,7 @@ def unit_row(unit: UnitItem) -> dict[str, Any]:
         "run_attempt": unit.run_attempt,
         "source_url": unit.source_url,
         "source_bytes": unit.source_bytes,
-        "status": unit.status.value,
+        "status": unit.outcome.value,
         **_counts(unit.rows or RowCounts()),
         "started_at": _time(unit.started_at),
         "ended_at": _time(unit.ended_at),
@@ -125,7 +125,7 @@ def _run_row(result: RunResult, run: RunItem, ended_at: str) -> list[str]:
         "run_attempt": run.run_attempt,
         "units_total": result.units.total,
         "units_stored": result.units.stored,
-        "units_failed": result.units.failed,
+        "units_failed": result.units.failed + result.units.not_started,  # so that they add up
         **_counts(result.rows),
         "started_at": _time(run.claimed_at),
         "ended_at": _time(ended_at),

@@ -1,0 +1,54 @@
+"""Durable operations of one execution: how many it may have, and what they are kept for.
+
+The service allows 3,000 to an execution, and fails it at the next one, whatever it was doing. So
+every unit asks in its first step whether it begins (start-unit), and gets an allowance that it
+never exceeds. What it may not begin, another execution does. Of the 3,000:
+
+    2,000  planned for units that go well; they decide the size of a shard
+      750  retries of the units under way: `EXTRA`, shared by as many as run side by side
+      150  the end of the run: files, record, notification, handing over, and their retries
+      100  its beginning: claim, contract, listing, notification
+
+A unit begins while this holds, each number as of then:
+
+    used by ended units + allowances of running ones + its own allowance
+    + used outside of units + the end + ASKING for every unit that may still ask  <=  3,000
+
+ASKING is never more than a planned unit (six at least), and ended units give back what they did not
+use. So in the normal case every unit of a shard begins: 2,000 + 750 + 150 + 100.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPERATIONS: Final = 3000  # Lambda Developer Guide, "Durable functions": quotas
+PLANNED: Final = 2000
+EXTRA: Final = 750
+ENDING: Final = 150
+ENDING_OF_A_FURTHER_RUN: Final = 30  # of the same batch
+ASKING: Final = 6  # of a unit: its context, start-unit, and two retries of it, a wait before each
+# The last operations of a unit's allowance are for its end: by operation, how many must be left.
+KEPT: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
+KEPT_OF_STAGES: Final = 20
+
+
+def allowance(planned: int, concurrency: int) -> int:
+    """Durable operations that one unit may use in all.
+
+    Args:
+        planned: of a unit that goes well.
+        concurrency: units side by side.
+    """
+    return planned + EXTRA // concurrency
+
+
+def kept_free(used_outside: int, may_ask: int, further_runs: int) -> int:
+    """Operations that must be free for other things than units that have begun.
+
+    Args:
+        used_outside: used by the execution, but not within units.
+        may_ask: other units that may still ask whether they begin.
+        further_runs: of the same batch, to be executed after this one.
+    """
+    return used_outside + ENDING + ENDING_OF_A_FURTHER_RUN * further_runs + ASKING * may_ask

@@ -1,0 +1,100 @@
+"""Counts the durable operations of a context as they are made, and keeps a unit to its allowance.
+
+A replay makes the same operations in the same order, so the count is the same. `CountedContext`
+stands for the SDK's context wherever the pipeline makes operations; what the service counts, it
+counts: each invoke, wait, callback, child context and map is one (`contracts.operations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aws_durable_execution_sdk_python import DurableContext
+from aws_durable_execution_sdk_python.retries import RetryDecision
+
+from contracts.operations import KEPT, KEPT_OF_STAGES
+
+RetryStrategy = Callable[[Exception, int], RetryDecision]
+OF_A_RETRY: Final = 2  # the wait before it, and the operation
+
+
+@dataclass
+class Operations:
+    """How many operations were made.
+
+    Attributes:
+        used: by now.
+        allowed: in all; None: as many as it takes.
+    """
+
+    used: int = 0
+    allowed: int | None = None
+
+    def left_for(self, operation: str) -> int | None:
+        """How many may still be made for this step; the last ones are for the unit's end."""
+        if self.allowed is None:
+            return None
+        return self.allowed - self.used - KEPT.get(operation, KEPT_OF_STAGES)
+
+    def suffice_for(self, operation: str, count: int) -> bool:
+        left = self.left_for(operation)
+        return left is None or left >= count
+
+
+class CountedContext:
+    """A durable context that counts the operations made with it."""
+
+    def __init__(self, context: DurableContext, operations: Operations) -> None:
+        self._context = context
+        self.operations = operations
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def invoke(self, *args: Any, **options: Any) -> Any:
+        self.operations.used += 1
+        return self._context.invoke(*args, **options)
+
+    def wait(self, *args: Any, **options: Any) -> None:
+        self.operations.used += 1
+        self._context.wait(*args, **options)
+
+    def create_callback(self, *args: Any, **options: Any) -> Any:
+        self.operations.used += 1
+        return self._context.create_callback(*args, **options)
+
+    def run_in_child_context(self, *args: Any, **options: Any) -> Any:
+        self.operations.used += 1
+        return self._context.run_in_child_context(*args, **options)
+
+    def map(self, *args: Any, **options: Any) -> Any:
+        self.operations.used += 1
+        return self._context.map(*args, **options)
+
+
+def counted(context: DurableContext, operations: Operations) -> DurableContext:
+    """The context, counting into `operations`."""
+    return cast("DurableContext", CountedContext(context, operations))
+
+
+def operations_of(context: DurableContext) -> Operations:
+    """What a context counts into; a fresh count for one that does not count."""
+    known = getattr(context, "operations", None)
+    return known if isinstance(known, Operations) else Operations()
+
+
+def within_allowance(
+    context: DurableContext, operation: str, retry: RetryStrategy
+) -> RetryStrategy:
+    """The same retries, as long as the context's operations suffice for another one."""
+    operations = operations_of(context)
+
+    def decide(error: Exception, attempts_made: int) -> RetryDecision:
+        decision = retry(error, attempts_made)
+        if decision.should_retry and not operations.suffice_for(operation, OF_A_RETRY):
+            return RetryDecision.no_retry()
+        return decision
+
+    return decide

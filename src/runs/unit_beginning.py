@@ -1,0 +1,156 @@
+"""Whether a unit begins, decided once, in its first step: the answer is recorded in the history.
+
+A run may be about to stop, may have failed too often, or its execution may have too few operations
+left. No orchestrator decides this by itself, as its code is replayed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from boto3.dynamodb.conditions import ConditionBase
+
+from contracts.errors import OwnershipLost
+from contracts.ledger_items import RunItem, UnitItem
+from contracts.manifest import ManifestEntry
+from contracts.messages import Began, NotBegun, StartUnit
+from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitStatus
+from contracts.run_request import format_timestamp
+from contracts.steps import Steps
+from ledger.conditions import UNIT
+from ledger.runs import owned_run
+from ledger.stop_decision import refuse_if_stopping
+from ledger.table import Ledger
+from runs.topic import Event
+from runs.unit_counts import losses, reserve
+from runs.unit_events import refuse_other_attempt, unit_ended, unit_started
+from runtime.handler import logger, metrics
+from sources import frozen
+
+ERROR_TYPES = {NotBegun.STOPPED: "RunStopped", NotBegun.FAILED_FAST: "ToleranceExceeded"}
+
+
+class Beginning(NamedTuple):
+    """The answer, and the notification of it; None: there is none to send."""
+
+    began: Began
+    news: Event | None
+
+
+def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Beginning:
+    """Decide whether the unit begins; if so, make the UNIT item RUNNING.
+
+    There is no notification if this attempt has ended the unit already.
+
+    Raises:
+        OwnershipLost: a later attempt holds the run, or has begun this unit; or the run has ended
+            as STOPPED, while a shard of it goes on.
+        RunStopped: the run is to stop, and an earlier release sends the message.
+    """
+    run = owned_run(ledger, message.run_id, message.run_attempt)
+    if run.status.ended:
+        raise OwnershipLost(f"run {message.run_id} has ended as {run.status}")
+    if message.execution_arn is None:
+        refuse_if_stopping(run)
+        return Beginning(Began(), _begin(message, run, ledger, data_bucket, now))
+    if run.stopping:
+        answer = Began(begin=False, reason=NotBegun.STOPPED, why=run.why_stopped)
+        return Beginning(answer, _not_started(message, answer, run, ledger, data_bucket, now))
+    if message.tolerated_losses is not None:
+        lost = losses(ledger, message.run_id, message.run_attempt)
+        if lost > message.tolerated_losses:
+            why = f"{lost} have failed by now, {message.tolerated_losses} are tolerated (failFast)"
+            answer = Began(begin=False, reason=NotBegun.FAILED_FAST, why=why)
+            return Beginning(answer, _not_started(message, answer, run, ledger, data_bucket, now))
+    if not reserve(message, ledger, now):
+        why = "its execution has too few operations left; another one begins it"
+        logger.info("unit not begun", extra={"why": why})
+        return Beginning(Began(begin=False, reason=NotBegun.OPERATIONS, why=why), None)
+    news = _begin(message, run, ledger, data_bucket, now)
+    return Beginning(Began(allowance=message.allowance), news)
+
+
+def _begin(
+    message: StartUnit, run: RunItem, ledger: Ledger, data_bucket: str, now: datetime
+) -> Event | None:
+    entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
+    changes = UnitItem.changes(
+        **dict.fromkeys(UnitItem.OF_AN_END),
+        status=UnitStatus.RUNNING,
+        run_attempt=message.run_attempt,
+        source_url=entry.url,
+        source_bytes=entry.size,
+        source_etag=entry.etag,
+        dataset_version=run.dataset_version,
+        started_at=now,
+    )
+    key = UnitItem.key_of(message.run_id, message.unit_id)
+    written = ledger.change(key, changes, _not_ended(message))
+    if not written.done:
+        refuse_other_attempt(message, written)
+        return None
+    return unit_started(message, entry.url, run.dataset_name, now)
+
+
+def _not_started(
+    message: StartUnit,
+    answer: Began,
+    run: RunItem,
+    ledger: Ledger,
+    data_bucket: str,
+    now: datetime,
+) -> Event | None:
+    """Record that the unit was not to begin, as a failure that earlier releases can read."""
+    assert answer.reason is not None  # noqa: S101  (that is why it is called)
+    entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
+    failure = StageFailure(
+        stage=Steps.start_unit.name,
+        error_type=ERROR_TYPES[answer.reason],
+        message=f"not started: {answer.why}",
+    )
+    items = _items(entry)
+    changes = UnitItem.changes(
+        **dict.fromkeys((*UnitItem.OF_AN_END, "started_at"))
+        | dict(
+            status=UnitStatus.FAILED,
+            not_started=True,
+            run_attempt=message.run_attempt,
+            source_url=entry.url,
+            source_bytes=entry.size,
+            failure=failure,
+            items=items,
+            ended_at=now,
+        )
+    )
+    key = UnitItem.key_of(message.run_id, message.unit_id)
+    written = ledger.change(key, changes, _not_ended(message))
+    if not written.done:
+        refuse_other_attempt(message, written)
+        return None
+    metrics.add_metric(name="UnitsNotStarted", unit="Count", value=1)
+    outcome = UnitOutcome(
+        unit_id=message.unit_id,
+        status=UnitStatus.NOT_STARTED,
+        failure=failure,
+        items=items,
+        source_url=entry.url,
+        ended_at=format_timestamp(now),
+    )
+    return unit_ended(message, outcome, run.dataset_name, now)
+
+
+def _items(entry: ManifestEntry) -> ItemTotals | None:
+    if entry.items is None:
+        return None
+    return ItemTotals(total=entry.items, not_started=entry.items)
+
+
+def _not_ended(message: StartUnit) -> ConditionBase:
+    """Condition: this attempt has not ended the unit, nor has a later one begun it."""
+    begun_before = UNIT.run_attempt.eq(message.run_attempt)
+    return (
+        UNIT.run_attempt.not_exists()
+        | UNIT.run_attempt.lt(message.run_attempt)
+        | (begun_before & UNIT.status.eq(UnitStatus.RUNNING))
+    )

@@ -1,0 +1,94 @@
+"""Counts that decide whether a unit begins: its execution's operations, its run's losses.
+
+Each write names the unit in its condition, so a repeated step counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from contracts import layout
+from contracts.ledger_items import LossesItem, OperationsItem
+from contracts.messages import EndUnit, StartUnit
+from contracts.operations import OPERATIONS
+from contracts.run import UnitStatus
+from ledger import conditions
+from ledger.table import Ledger
+from sources import frozen
+
+KEPT: Final = timedelta(days=400)  # longer than an execution may take
+
+
+def reserve(message: StartUnit, ledger: Ledger, now: datetime) -> bool:
+    """Commit the unit's allowance of its execution's operations; False if there are too few left.
+
+    Once one unit was refused, so are all others of the execution: they cost it operations that
+    are not counted.
+    """
+    attributes, unit = conditions.OPERATIONS, f"{message.run_id}/{message.unit_id}"
+    key = OperationsItem.key_of(message.execution_arn or "")
+    expires = OperationsItem.changes(expires_at=int((now + KEPT).timestamp())).values
+    most = OPERATIONS - message.kept_free - message.allowance
+    item = None
+    if most >= 0:
+        fits = attributes.committed.not_exists() | attributes.committed.lte(most)
+        written = ledger.update(
+            *key,
+            expires,
+            condition=fits & attributes.closed.not_exists() & ~attributes.running.contains(unit),
+            add=OperationsItem.begun(message.allowance, unit),
+        )
+        if written.done:
+            return True
+        item = written.item
+    if item is not None and unit in OperationsItem.from_item(item).running:
+        return True  # by the first try of this very call
+    ledger.update(*key, {**expires, **OperationsItem.changes(closed=True).values})
+    return False
+
+
+def release(message: EndUnit, ledger: Ledger) -> None:
+    """Count what the unit has used, and give back what it was allowed beyond that."""
+    if message.execution_arn is None:
+        return
+    unit = f"{message.run_id}/{message.unit_id}"
+    add, delete = OperationsItem.ended(message.operations - message.allowance, unit)
+    ledger.update(
+        *OperationsItem.key_of(message.execution_arn),
+        {},
+        condition=conditions.OPERATIONS.running.contains(unit),
+        add=add,
+        delete=delete,
+    )
+
+
+def losses(ledger: Ledger, run_id: str, run_attempt: int) -> int:
+    """What the attempt has lost so far: units, or items of an array (a consistent read)."""
+    found = ledger.query(run_id, LossesItem.prefix_of_attempt(run_attempt))
+    return sum(LossesItem.from_item(item).losses for item in found)
+
+
+def count_losses(message: EndUnit, ledger: Ledger, data_bucket: str) -> None:
+    """Count what the unit has lost, if that decides whether others begin."""
+    if not message.fail_fast:
+        return
+    lost = _lost(message, data_bucket)
+    if lost == 0:
+        return
+    shard, _ = layout.split_unit_id(message.unit_id)
+    ledger.update(
+        *LossesItem.key_of(message.run_id, message.run_attempt, shard),
+        {},
+        condition=~conditions.LOSSES.counted.contains(message.unit_id),
+        add=LossesItem.of_unit(lost, message.unit_id),
+    )
+
+
+def _lost(message: EndUnit, data_bucket: str) -> int:
+    if message.items is not None:
+        return message.items.lost
+    if message.status is not UnitStatus.FAILED:
+        return 0
+    entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
+    return 1 if entry.items is None else entry.items

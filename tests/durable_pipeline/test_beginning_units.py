@@ -1,0 +1,276 @@
+"""Units begin or are left to the next execution, as their first step answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from world import Deployment, World, error_named, sqs_event
+
+from contracts import operations as limits
+from contracts.messages import LoadedDataset
+from durable_pipeline import app, plan
+from durable_pipeline.plan import operations_per_unit
+
+RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+PARALLEL = {**RUN, "maxConcurrency": 10}
+
+
+def executions(deployment: Deployment) -> list[Any]:
+    """All executions of the deployment, the first one first."""
+    found: list[Any] = deployment.runner._store.list_all()
+    return found
+
+
+def operations(execution: Any) -> int:
+    return len(execution.operations) - 1  # the execution itself is not counted
+
+
+def contexts(execution: Any) -> list[str]:
+    """Ids of the units that an execution had a context for."""
+    names = [str(operation.name) for operation in execution.operations]
+    return [name.removeprefix("unit-") for name in names if name.startswith("unit-")]
+
+
+def began_in(world: World) -> dict[str, list[str]]:
+    """By execution, the units that began there."""
+    found: dict[str, list[str]] = {}
+    for payload in world.payloads("record-unit"):
+        if payload["kind"] == "end":
+            found.setdefault(payload["executionArn"], []).append(payload["unitId"])
+    return found
+
+
+def fail_often(world: World, units: int, times: int, step: str = "validate") -> None:
+    for number in range(units):
+        errors = [error_named("TransientFailure")] * times
+        world.fail(step, *errors, unit=f"00000-{number:03d}")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that allows an execution few operations: the same rules, in less time."""
+    values = {"OPERATIONS": 600, "PLANNED": 150, "EXTRA": 350, "ENDING": 30}
+    for name, value in values.items():
+        monkeypatch.setattr(limits, name, value)
+
+
+class TestOperationsLeft:
+    @pytest.mark.usefixtures("few")
+    def test_units_that_an_execution_does_not_begin_another_one_does(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects = world.units_per_shard = 30
+        fail_often(world, 30, 4)  # each unit costs twice as much as planned
+
+        execution = deployment.run(PARALLEL, app.handle_run)
+
+        assert execution.response["status"] == "SUCCEEDED"
+        assert world.unit_status() == {"STORED": 30}
+        begun = began_in(world)
+        assert len(begun) >= 2
+        assert Counter(unit for units in begun.values() for unit in units) == Counter(
+            world.units.keys()
+        )
+        assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
+        assert [each["event"] for each in world.payloads("notify")] == ["run-started", "run-ended"]
+
+    @pytest.mark.usefixtures("few")
+    def test_those_that_have_begun_come_to_their_end(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        """Every unit uses what it may: the worst there is."""
+        world.objects = world.units_per_shard = 25
+        fail_often(world, 25, 30, "transform")
+
+        deployment.run({**PARALLEL, "toleratedFailurePercentage": 100}, app.handle_run)
+
+        assert world.unit_status() == {"FAILED": 25}  # none is left running
+        errors = {unit["failure"]["errorType"] for unit in world.units.values()}
+        assert errors == {"TransientFailure"}
+        assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
+
+    @pytest.mark.usefixtures("few")
+    def test_the_queues_function_hands_over_what_it_does_not_begin(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects, world.unit_seconds = 30, 1
+        fail_often(world, 30, 4)
+
+        execution = deployment.run(sqs_event(PARALLEL))
+
+        assert execution.response == {"batchItemFailures": []}
+        (handed_over,) = world.payloads("start-run")
+        assert handed_over["request"]["runId"] == "r-1"
+        assert world.count("record-run") == 0  # the next holder ends the run
+        assert 0 < world.unit_status()["STORED"] < 30
+
+    def test_the_rest_of_a_run_that_was_handed_over_is_what_has_not_ended(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        deployment.run(
+            {"request": RUN, "runAttempt": 1, "handedOverBy": "arn:queue"}, app.handle_run
+        )
+        (listed,) = world.payloads("list-urls")
+        assert listed["handedOver"] is True
+
+    def test_an_execution_in_which_nothing_begins_ends_the_run_by_name(
+        self, deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "OPERATIONS", 100)
+        world.objects = 3
+
+        execution = deployment.run(RUN, app.handle_run)
+
+        assert execution.status == "FAILED"
+        (recorded,) = world.payloads("record-run")
+        assert recorded["status"] == "FAILED"
+        assert "3 units of shard 0 could not begin" in recorded["reason"]
+        assert execution.operations()["run-shard"] == 1
+
+    def test_a_unit_that_could_not_ask_is_asked_again_in_another_execution(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.fail("record-unit", *[error_named("Throttled")] * 3, unit="00000-001")
+
+        execution = deployment.run(RUN, app.handle_run)
+
+        assert execution.response["status"] == "SUCCEEDED"
+        assert world.unit_status() == {"STORED": 3}
+        assert execution.operations()["run-shard"] == 1
+
+    def test_a_unit_that_can_never_begin_has_failed(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.fail("record-unit", error_named("NotFound", "no manifest"), unit="00000-001")
+
+        deployment.run(RUN, app.handle_run)
+
+        assert world.unit_status() == {"STORED": 2, "FAILED": 1}
+        assert world.units["00000-001"]["failure"]["message"] == "no manifest"
+
+    @pytest.mark.usefixtures("few")
+    def test_normally_every_unit_of_a_shard_begins_where_it_was_to(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects = limits.PLANNED // world.planned_operations
+        deployment.run(PARALLEL, app.handle_run)
+        assert world.unit_status() == {"STORED": world.objects}
+        assert len(executions(deployment)) == 1
+
+    def test_the_count_of_a_unit_is_what_the_service_counts(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects, world.targets = 1, ["files", "dynamodb", "redshift"]
+        fail_often(world, 1, 2)
+        none = deployment.run(RUN, app.handle_run)
+        (end,) = [each for each in world.payloads("record-unit") if each["kind"] == "end"]
+        of_unit = descendants(executions(deployment)[0], "unit-00000-000")
+        assert none.status == "SUCCEEDED"
+        assert end["operations"] == len(of_unit) + 1
+        assert end["operations"] == world.planned_operations + 4
+
+    def test_a_batch_hands_over_the_run_that_does_not_fit_beside_the_others(
+        self, deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(plan, "PLANNED", 5 * world.planned_operations)
+        deployment.run(sqs_event(RUN, {**RUN, "runId": "r-2"}))
+        assert [each["request"]["runId"] for each in world.payloads("start-run")] == ["r-2"]
+        assert world.unit_status() == {"STORED": 3}
+
+    @pytest.mark.slow
+    def test_an_execution_of_many_retries_never_exceeds_3000_operations(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        """Nothing is lost, either: those under way finish, the others begin in the next one."""
+        assert limits.OPERATIONS == 3000
+        world.objects = world.units_per_shard = 250
+        fail_often(world, 250, 4)
+        fail_often(world, 250, 2, "transform")
+
+        execution = deployment.run(PARALLEL, app.handle_run)
+
+        assert execution.response["status"] == "SUCCEEDED"
+        assert world.unit_status() == {"STORED": 250}
+        counts = [operations(each) for each in executions(deployment)]
+        assert len(counts) >= 2
+        assert 2000 < max(counts) <= 3000
+        begun = began_in(world)
+        assert Counter(unit for units in begun.values() for unit in units) == Counter(
+            world.units.keys()
+        )
+
+
+def descendants(execution: Any, name: str) -> list[Any]:
+    """The operations inside a context."""
+    (context,) = [each for each in execution.operations if each.name == name]
+    return [each for each in execution.operations if each.parent_id == context.operation_id]
+
+
+class TestFailFast:
+    def test_no_more_units_begin_once_too_many_have_failed(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects = 4
+        world.fail("validate", error_named("InvalidData"), unit="00000-001")
+        deployment.run(sqs_event({**RUN, "failFast": True}))
+        assert world.unit_status() == {"STORED": 1, "FAILED": 1, "NOT_STARTED": 2}
+        assert world.count("validate") == 2
+
+    def test_elsewhere_the_next_object_follows_whatever_became_of_the_one_before(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects = 4
+        world.fail("validate", error_named("InvalidData"), unit="00000-001")
+        deployment.run(sqs_event(RUN))
+        assert world.unit_status() == {"STORED": 3, "FAILED": 1}
+
+    @pytest.mark.parametrize(("asked", "tolerated"), [({}, 15), ({"failFast": False}, None)])
+    def test_arrays_fail_fast_by_default(
+        self, deployment: Deployment, world: World, asked: dict[str, Any], tolerated: int | None
+    ) -> None:
+        world.of_items = True
+        request = {"datasetName": "orders", "inputUrl": "s3://b/a.json", "runId": "r-1", **asked}
+        deployment.run(sqs_event(request))
+        starts = [each for each in world.payloads("record-unit") if each["kind"] == "start"]
+        assert {each.get("toleratedLosses") for each in starts} == {tolerated}
+
+    def test_further_shards_are_not_even_started(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.objects, world.units_per_shard = 6, 2
+        world.fail("validate", error_named("InvalidData"), unit="00001-000")
+        execution = deployment.run({**RUN, "failFast": True}, app.handle_run)
+        assert execution.operations()["run-shard"] == 2
+        assert world.unit_status() == {"STORED": 2, "FAILED": 1, "NOT_STARTED": 1}
+
+    def test_units_of_a_run_that_is_to_stop_do_not_begin(
+        self, deployment: Deployment, world: World
+    ) -> None:
+        world.stopping = True
+        deployment.run(sqs_event(RUN))
+        assert world.unit_status() == {"NOT_STARTED": 3}
+        assert world.count("start-run") == 0
+
+
+def test_a_step_of_before_answers_nothing_and_the_unit_begins(
+    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a stack is updated, the orchestrator may be newer than the step."""
+    monkeypatch.setattr(
+        world,
+        "_start_unit",
+        lambda payload: world.units.update({payload["unitId"]: {"status": "RUNNING"}}),
+    )
+    deployment.run(sqs_event(RUN))
+    assert world.unit_status() == {"STORED": 3}
+
+
+def test_a_shard_is_no_larger_than_what_begins() -> None:
+    """The arithmetic of `contracts.operations`."""
+    least = LoadedDataset.from_json(
+        {"name": "n", "version": "v", "unitSeconds": 1, "jobs": [], "targets": ["files"]}
+    )
+    assert operations_per_unit(least) >= limits.ASKING
+    assert limits.PLANNED + limits.EXTRA + limits.ENDING <= limits.OPERATIONS - 100

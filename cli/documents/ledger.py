@@ -39,11 +39,14 @@ class RunDocument(Document):
 
     Attributes:
         outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES.
-        run_attempt: 1, and one more each time that another execution takes the run over.
+        run_attempt: 1, and one more each time that another execution takes the run over, or that
+            its own one runs failed units again.
         execution_arn: the durable execution that holds it.
         dataset_version: content hash of the contract that it read.
         end_date_time: the end of its range, frozen at the first claim.
         stop_requested_at, stop_reason: a person's decision to stop it.
+        waits_until, waiting_units: when units that failed for what may pass run again, and how many
+            they are; null once the run has ended.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
@@ -64,6 +67,8 @@ class RunDocument(Document):
     ended_at: str | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    waits_until: str | None = None
+    waiting_units: int | None = None
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None

@@ -17,11 +17,13 @@ class Settings:
         functions: by the name of the step function, its name or ARN in this deployment.
         heartbeat_seconds: a job is checked when its callback had no heartbeat for so long.
         short_run_seconds: how much expected work the SQS-triggered function accepts per batch.
+        rounds: how often the units of a long run are tried in all, if they fail for what may pass.
     """
 
     functions: Mapping[str, str]
     heartbeat_seconds: int = 180
     short_run_seconds: int = 600
+    rounds: int = 3
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -48,4 +50,5 @@ class Settings:
             functions={name: os.environ.get(variable, "") for name, variable in variables.items()},
             heartbeat_seconds=int(os.environ.get("HEARTBEAT_SECONDS", "180")),
             short_run_seconds=int(os.environ.get("SHORT_RUN_SECONDS", "600")),
+            rounds=int(os.environ.get("MAX_RECEIVE_COUNT", "3")),
         )

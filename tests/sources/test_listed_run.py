@@ -397,3 +397,27 @@ def test_the_handler_speaks_json(run: Any, lambda_context: Any) -> None:
     assert response is not None
     assert (response["objects"], response["pending"]) == (3, [[0, 3]])
     assert run.keys("runs/r1/manifest/summary.json")
+
+
+def test_of_a_run_that_was_handed_over_what_this_attempt_has_ended_is_not_pending(
+    run: Any,
+) -> None:
+    ask(run)
+    ended = {"00000-000": ("FAILED", 1), "00000-001": ("RUNNING", 1)}
+    for unit, (status, attempt) in ended.items():
+        key = UnitItem.key_of("r1", unit)
+        run.ledger.update(*key, {"status": status, "run_attempt": attempt})
+
+    def pending(handed_over: bool) -> list[int]:
+        message = ListUrls(
+            request=request(),
+            end_date_time=END,
+            units_per_shard=2,
+            run_attempt=1,
+            handed_over=handed_over,
+        )
+        listed = list_run(message, run.data_bucket, run.ledger, NOW)
+        return listed.pending_positions()
+
+    assert pending(handed_over=False) == [0, 1]
+    assert pending(handed_over=True) == [1]

@@ -38,7 +38,7 @@ class RunDocument(Document):
     """One run.
 
     Attributes:
-        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES.
+        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES and SUPERSEDED.
         run_attempt: 1, and one more each time that another execution takes the run over, or that
             its own one runs failed units again.
         execution_arn: the durable execution that holds it.
@@ -47,6 +47,8 @@ class RunDocument(Document):
         stop_requested_at, stop_reason: a person's decision to stop it.
         waits_until, waiting_units: when units that failed for what may pass run again, and how many
             they are; null once the run has ended.
+        resumed_attempt: the attempt that was stopped and then resumed.
+        superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
@@ -69,6 +71,9 @@ class RunDocument(Document):
     stop_reason: str | None = None
     waits_until: str | None = None
     waiting_units: int | None = None
+    resumed_attempt: int | None = None
+    superseded_by: str | None = None
+    superseded_at: str | None = None
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None
@@ -171,6 +176,8 @@ def run_fields(run: Run) -> dict[str, Any]:
     """The fields of the document, by their names in Python."""
     item = run.item
     return _same(RunDocument, item) | dict(
+        outcome=run.outcome,
+        next_steps=run.next_steps,
         execution_arn=item.holder,
         request=_request(item.request),
         started_at=item.claimed_at,

@@ -28,6 +28,7 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
     "SUCCEEDED_WITH_LOSSES": "yellow",
     "SKIPPED": "yellow",
     "NOT_STARTED": "yellow",
+    "SUPERSEDED": "yellow",
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "RETRYING": "yellow",

@@ -73,6 +73,14 @@ def run(
         float | None,
         typer.Option(help="toleratedFailurePercentage: more failed units than this fail the run."),
     ] = None,
+    fail_fast: Annotated[
+        bool | None,
+        typer.Option(
+            "--fail-fast/--no-fail-fast",
+            help="failFast: begin no more units once more have failed than that. Default: for"
+            " arrays.",
+        ),
+    ] = None,
     items_per_batch: Annotated[
         int | None,
         typer.Option(
@@ -130,6 +138,7 @@ def run(
         "runId": run_id,
         "maxConcurrency": max_concurrency,
         "toleratedFailurePercentage": tolerated_failure_percentage,
+        "failFast": fail_fast,
         "detached": detached,
         "retryOf": retry_of,
         "itemsPerBatch": items_per_batch,

@@ -39,11 +39,14 @@ class RunDocument(Document):
 
     Attributes:
         outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES and SUPERSEDED.
-        run_attempt: 1, and one more each time that another execution takes the run over.
+        run_attempt: 1, and one more each time that another execution takes the run over, or that
+            its own one runs failed units again.
         execution_arn: the durable execution that holds it.
         dataset_version: content hash of the contract that it read.
         end_date_time: the end of its range, frozen at the first claim.
         stop_requested_at, stop_reason: a person's decision to stop it.
+        waits_until, waiting_units: when units that failed for what may pass run again, and how many
+            they are; null once the run has ended.
         resumed_attempt: the attempt that was stopped and then resumed.
         superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
@@ -66,6 +69,8 @@ class RunDocument(Document):
     ended_at: str | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    waits_until: str | None = None
+    waiting_units: int | None = None
     resumed_attempt: int | None = None
     superseded_by: str | None = None
     superseded_at: str | None = None

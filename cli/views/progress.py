@@ -17,6 +17,7 @@ from cli.client.history import Operation
 from cli.client.ledger import UnitRow
 from cli.views.details import describe
 from cli.views.tables import STATUS_STYLES, plain_rows
+from contracts.ledger_items import RunItem
 from contracts.run import UnitStatus
 from runs.outcome_text import failure_text, rows_sum
 
@@ -58,6 +59,7 @@ class Lines:
                 yield _line(snapshot, "", "the run continues in another execution", "")
             self._holder = snapshot.holder
             yield _line(snapshot, "", "held by", snapshot.holder or "")
+        yield from self._waiting(snapshot, snapshot.run.item)
         operations = snapshot.execution.operations if snapshot.execution else ()
         for operation in sorted(operations, key=_last_change):
             if operation.kind == "Context" or not self._is_new(
@@ -69,6 +71,11 @@ class Lines:
         for unit in snapshot.units:
             if unit.status is not UnitStatus.RUNNING and self._is_new(unit.unit_id, unit.status):
                 yield _line(snapshot, unit.unit_id, f"unit {unit.status}", _outcome(unit))
+
+    def _waiting(self, snapshot: Snapshot, run: RunItem) -> Iterator[str]:
+        if run.waits_until and self._is_new("waits", run.waits_until):
+            what = f"until {run.waits_until}, then {run.waiting_units} units run again"
+            yield _line(snapshot, "", "waits", what)
 
     def _is_new(self, what: str, state: str) -> bool:
         known = (what, state) in self._printed

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from contracts.base import Contract
-from contracts.operations import PLANNED
+from contracts.messages.operations import PLANNED
 from contracts.run_request import Timestamp
 
 UNITS_PER_SHARD_AT_MOST: Final = 300
@@ -98,7 +98,7 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def units_per_shard(operations_per_unit: int) -> int:
-    """How many units fit into one execution, with its 3,000 operations (`contracts.operations`)."""
+    """How many units fit into one execution (`contracts.messages.operations`)."""
     return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
 
 

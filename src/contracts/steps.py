@@ -213,6 +213,9 @@ class Steps(ABC):
     end_unit = UnitStep(
         "end-unit", messages.EndUnit, Nothing, function="record-unit", per_unit=once
     )
+    begin_round = RunStep(
+        "begin-round", messages.BeginRound, messages.Round, function="record-unit"
+    )
     publish_files = RunStep("publish-files", messages.PublishFiles, messages.PublishedFiles)
     record_run = RunStep("record-run", messages.RecordRun, messages.RecordedRun)
     notify = RunStep("notify", messages.Notify, Nothing)

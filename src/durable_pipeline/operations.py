@@ -2,7 +2,7 @@
 
 A replay makes the same operations in the same order, so the count is the same. `CountedContext`
 stands for the SDK's context wherever the pipeline makes operations; what the service counts, it
-counts: each invoke, wait, callback, child context and map is one (`contracts.operations`).
+counts: each invoke, wait, callback, child context and map is one (`contracts.messages.operations`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
-from contracts.operations import KEPT, KEPT_OF_STAGES
+from contracts.messages.operations import RESERVED, RESERVED_FROM_STAGES
 
 RetryStrategy = Callable[[Exception, int], RetryDecision]
 OF_A_RETRY: Final = 2  # the wait before it, and the operation
@@ -36,7 +36,7 @@ class Operations:
         """How many may still be made for this step; the last ones are for the unit's end."""
         if self.allowed is None:
             return None
-        return self.allowed - self.used - KEPT.get(operation, KEPT_OF_STAGES)
+        return self.allowed - self.used - RESERVED.get(operation, RESERVED_FROM_STAGES)
 
     def suffice_for(self, operation: str, count: int) -> bool:
         left = self.left_for(operation)

@@ -1,7 +1,7 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
     prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
-    execute:  per unit (see shards.py and unit.py) → publish-files → record-run → notify
+    execute:  per unit (see rounds.py, shards.py, unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
 """
@@ -26,6 +26,7 @@ from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.plan import Plan, Prepared, Shard, ShardEnd, operations_per_unit
+from durable_pipeline.rounds import Rounds
 from durable_pipeline.settings import Settings
 from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps, StageFailed
@@ -120,21 +121,16 @@ class Pipeline:
         Raises:
             StageFailed: the run's outcome could not be recorded, or another execution holds it.
         """
-        shards = Shards(self.context, self.settings, self.execution_arn, plan)
-        problem = None
-        if len(plan.manifest.shard_sizes) == 1:
-            end = shards.execute(0, further_runs=further_runs)
-            if end.left and not of_long_runs:
-                return None
-            problem = shards.start_left(end).problem
-        else:
-            for shard in range(len(plan.manifest.shard_sizes)):
-                started = shards.start(shard)
-                problem = problem or started.problem
-                if started.halted:
-                    break
-        status = RunStatus.FAILED if problem else None
-        return self.finish(plan.request, plan.claim, status, problem, dataset=plan.dataset)
+        rounds = Rounds(Shards(self.context, self.settings, self.execution_arn, plan))
+        processed = rounds.first(of_long_runs=of_long_runs, further_runs=further_runs)
+        if processed is None:
+            return None
+        if of_long_runs:
+            plan, processed = rounds.further(processed)
+        status = RunStatus.FAILED if processed.problem else None
+        return self.finish(
+            plan.request, plan.claim, status, processed.problem, dataset=plan.dataset
+        )
 
     def execute_shard(self, shard: Shard) -> ShardEnd:
         """Process the units of one shard, as many in parallel as the request allows."""

@@ -8,7 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.manifest import ManifestSummary, positions_of
 from contracts.messages import UNIT_FLOW, Claim, LoadedDataset
-from contracts.operations import PLANNED
+from contracts.messages.operations import PLANNED
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
@@ -118,11 +118,13 @@ class ShardEnd(Contract):
         left: half-open ranges of the units that have not begun, and which another execution may
             begin.
         begun: how many units have.
+        passing: half-open ranges of those that failed for what may pass.
         halted: no more units of the run are to begin.
     """
 
     shard: int
     left: tuple[tuple[int, int], ...] = ()
+    passing: tuple[tuple[int, int], ...] = ()
     begun: int = 0
     halted: bool = False
 

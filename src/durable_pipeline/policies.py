@@ -167,6 +167,19 @@ def policy_for(error_type: str) -> Policy:
     return POLICIES.get(name, CRASHED if name.startswith(_LAMBDAS_OWN) else UNKNOWN)
 
 
+# What a unit failed with that may have passed some minutes later, without anybody's help.
+_PASSING_WITH_TIME: Final = PASSING | {
+    "OperationsUsedUp",
+    "Runtime.ExitError",  # the function's process has died
+}
+WAITS_BETWEEN_ROUNDS: Final = (60, 15 * 60, 60 * 60)  # seconds; the last one from then on
+
+
+def passes_with_time(error_type: str) -> bool:
+    """Whether a unit that failed so runs again in the same execution, after a wait."""
+    return error_name(error_type) in _PASSING_WITH_TIME
+
+
 def may_pass(error_type: str) -> bool:
     """Whether the same may succeed later: the error is not known to be permanent."""
     return policy_for(error_type) is not PERMANENT

@@ -21,6 +21,7 @@ class Settings:
         redeliver_permanent: a run that would fail again in the same way is delivered again all the
             same, instead of being rejected at once.
         megabytes: of memory, by the name of the step function, as far as it is known.
+        rounds: how often the units of a long run are tried in all, if they fail for what may pass.
     """
 
     functions: Mapping[str, str]
@@ -28,6 +29,7 @@ class Settings:
     short_run_seconds: int = 600
     redeliver_permanent: bool = False
     megabytes: Mapping[str, int] = field(default_factory=dict)
+    rounds: int = 3
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -56,6 +58,7 @@ class Settings:
             short_run_seconds=int(os.environ.get("SHORT_RUN_SECONDS", "600")),
             redeliver_permanent=os.environ.get("PERMANENT_FAILURES") == REDELIVER,
             megabytes=_megabytes(),
+            rounds=int(os.environ.get("MAX_RECEIVE_COUNT", "3")),
         )
 
 

@@ -1,14 +1,14 @@
 """The units of a run, shard by shard: those of one in this execution, or of each in its own.
 
-Whether a unit begins is the recorded answer of its first step. What an execution has not begun,
+Whether a unit begins is the recorded response of its first step. What an execution has not begun,
 another one is started for, until nothing is left: no unit is lost to the 3,000 operations that an
 execution may have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
@@ -17,7 +17,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 
 from contracts import layout
 from contracts.manifest import positions_of, ranges, units_per_shard
-from contracts.operations import ASKING, allowance, kept_free
+from contracts.messages.operations import ASKING, allowance, reserved
 from contracts.run import UnitStatus
 from contracts.steps import UnitRef
 from durable_pipeline.operations import Operations, counted, operations_of
@@ -26,18 +26,34 @@ from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, is_broken_replay
 from durable_pipeline.unit import Asking, Unit, UnitEnd
 
+Ranges = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
-class Started:
-    """What became of a shard that other executions processed.
+class Processed:
+    """What became of shards, as far as the rest of the run depends on it.
 
     Attributes:
         halted: no more units of the run are to begin.
         problem: why units are left that nobody begins.
+        passing: by shard, the units that failed for what may pass.
     """
 
     halted: bool = False
     problem: str | None = None
+    passing: Mapping[int, Ranges] = field(default_factory=dict)
+
+    def and_then(self, other: Processed) -> Processed:
+        """Both together; of the same shard, the units of both."""
+        passing = {**self.passing}
+        for shard, units in other.passing.items():
+            positions = positions_of(passing.get(shard, ())) + positions_of(units)
+            passing[shard] = ranges(sorted(positions))
+        return Processed(
+            halted=self.halted or other.halted,
+            problem=self.problem or other.problem,
+            passing=passing,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,13 +65,14 @@ class Shards:
     execution_arn: str
     plan: Plan
 
-    def start(self, shard: int, positions: tuple[tuple[int, int], ...] = ()) -> Started:
+    def start(self, shard: int, positions: Ranges = ()) -> Processed:
         """Process a shard in executions of its own, one after another, until no unit is left.
 
         Args:
             positions: see `Shard`.
         """
         same_code = self.execution_arn.partition("/durable-execution/")[0]  # function and version
+        so_far = Processed()
         while True:
             asked = Shard(plan=self.plan, shard=shard, positions=positions)
             try:
@@ -65,26 +82,26 @@ class Shards:
                 )
             except InvokeError as error:
                 self._unrecorded("shard", f"{shard}: {error}")
-                return Started()
+                return so_far
+            so_far = so_far.and_then(_processed(end))
             if end.halted or not end.left:
-                return Started(halted=end.halted)
+                return so_far
             if not end.begun:
                 units = len(end.left_positions)
                 why = (
                     f"{units} units of shard {shard} could not begin, in an execution of their own"
                 )
-                return Started(problem=why)
+                return so_far.and_then(Processed(problem=why))
             positions = end.left
 
-    def start_left(self, end: ShardEnd) -> Started:
-        """Process what an execution of a shard has left, in further ones."""
+    def start_left(self, end: ShardEnd) -> Processed:
+        """What became of a shard; what its execution has left is processed in further ones."""
+        here = _processed(end)
         if end.halted or not end.left:
-            return Started(halted=end.halted)
-        return self.start(end.shard, end.left)
+            return here
+        return here.and_then(self.start(end.shard, end.left))
 
-    def execute(
-        self, shard: int, positions: tuple[tuple[int, int], ...] = (), *, further_runs: int = 0
-    ) -> ShardEnd:
+    def execute(self, shard: int, positions: Ranges = (), *, further_runs: int = 0) -> ShardEnd:
         """Process units of one shard here, as many in parallel as the request allows.
 
         Args:
@@ -128,16 +145,18 @@ class Shards:
         uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
         operations_of(self.context).used += uncounted
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
+        passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]
         statuses = [end.status for end in ends.values()]
         return ShardEnd(
             shard=shard,
             left=ranges(left),
+            passing=ranges(passing),
             begun=len(units) - len(left) - statuses.count(UnitStatus.NOT_STARTED),
             halted=UnitStatus.NOT_STARTED in statuses,
         )
 
     def _asking(self, index: int, units: int, used: int, further_runs: int) -> Asking | None:
-        """What the unit at this index tells when it asks; see `contracts.operations`."""
+        """What the unit at this index says when it asks; see `contracts.messages.operations`."""
         plan = self.plan
         if not plan.units_ask:
             return None
@@ -146,7 +165,7 @@ class Shards:
         return Asking(
             execution_arn=self.execution_arn,
             allowance=allowance(operations_per_unit(plan.dataset), plan.concurrency),
-            kept_free=kept_free(used, may_ask, further_runs),
+            reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
         )
 
@@ -166,3 +185,8 @@ class Shards:
     def _unrecorded(self, what: str, details: str) -> None:
         extra = {"run_id": self.plan.request.run_id, what: details}
         self.context.logger.error("no outcome recorded", extra=extra)
+
+
+def _processed(end: ShardEnd) -> Processed:
+    passing = {end.shard: end.passing} if end.passing else {}
+    return Processed(halted=end.halted, passing=passing)

@@ -17,13 +17,13 @@ from contracts.messages import (
     Transformed,
     Validated,
 )
-from contracts.operations import ASKING, KEPT, KEPT_OF_STAGES
+from contracts.messages.operations import ASKING, RESERVED, RESERVED_FROM_STAGES
 from contracts.run import RowCounts, UnitStatus
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import operations_of
-from durable_pipeline.policies import between_tries, may_pass
+from durable_pipeline.policies import between_tries, may_pass, passes_with_time
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
@@ -32,17 +32,17 @@ _FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begi
 
 @dataclass(frozen=True)
 class Asking:
-    """What a unit tells when it asks whether it begins.
+    """What a unit says when it asks whether it begins.
 
     Attributes:
         execution_arn: the execution that it is to begin in; of a shard, its own.
-        allowance, kept_free: durable operations, see `contracts.operations`.
+        allowance, reserved: durable operations, see `contracts.messages.operations`.
         tolerated_losses: see StartUnit.
     """
 
     execution_arn: str
     allowance: int
-    kept_free: int
+    reserved: int
     tolerated_losses: int | None = None
 
 
@@ -52,11 +52,13 @@ class UnitEnd(Contract):
     Attributes:
         status: absent: it has not begun, and another execution may begin it.
         not_begun: why it has not; absent where it could not even ask.
+        passing: it failed for what may pass, so that it may run again later.
         uncounted: durable operations of a unit that has not begun: the ledger has no count of them.
     """
 
     status: UnitStatus | None = None
     not_begun: NotBegun | None = None
+    passing: bool = False
     uncounted: int = 0
 
 
@@ -122,14 +124,14 @@ class Unit:
         asking, unit = self.asking, self.unit
         if asking is None:
             return self.steps.start_unit(unit)
-        self.operations.allowed = ASKING + KEPT_OF_STAGES
+        self.operations.allowed = ASKING + RESERVED_FROM_STAGES
         message = StartUnit(
             run_id=unit.run_id,
             unit_id=unit.unit_id,
             run_attempt=unit.run_attempt,
             execution_arn=asking.execution_arn,
             allowance=asking.allowance,
-            kept_free=asking.kept_free,
+            reserved=asking.reserved,
             tolerated_losses=asking.tolerated_losses,
         )
         began = self.steps.call(Steps.start_unit, message)
@@ -138,21 +140,25 @@ class Unit:
         return began
 
     def _could_not_ask(self, failed: StageFailed) -> bool:
-        """Whether nobody has said that it begins, and the same question may be answered later."""
+        """Whether nobody has said that it begins, and asking again may help."""
         asked = self.asking is not None and failed.stage == Steps.start_unit.name
         return asked and may_pass(failed.error_type)
 
     def _end(self, outcome: EndUnit) -> UnitEnd:
         if self.dataset.of_items:
             if not self.begun:
-                self.operations.allowed = ASKING + KEPT[Steps.record_items.name]
+                self.operations.allowed = ASKING + RESERVED[Steps.record_items.name]
             outcome = self._with_items(outcome)
         if not self.begun:
             self.operations.allowed = ASKING
         self.steps.call_with(
             Steps.end_unit, lambda used: outcome.model_copy(update={"operations": used + 1})
         )
-        return UnitEnd(status=outcome.status, uncounted=0 if self.begun else self.operations.used)
+        return UnitEnd(
+            status=outcome.status,
+            passing=outcome.failure is not None and passes_with_time(outcome.failure.error_type),
+            uncounted=0 if self.begun else self.operations.used,
+        )
 
     def _stages(self) -> RowCounts:
         steps, unit = self.steps, self.unit

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from contracts.errors import Conflict, PipelineError, Throttled
 from contracts.ledger_items import Changes, Key
 from ledger.encoding import from_wire, to_wire
+from ledger.expressions import update_expressions
 from runtime import clients
 
 # Why a transaction was cancelled, but for a condition that did not hold (TransactWriteItems in the
@@ -175,7 +176,7 @@ class Ledger:
                     Key=_key(*key),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **_update_expressions(set, remove, condition, add or {}, delete or {}),
+                    **update_expressions(set, remove, condition, add, delete),
                 )
             except ClientError as error:
                 return self._refused(key, error)
@@ -202,7 +203,7 @@ class Ledger:
                             "Update": {
                                 "TableName": self._table,
                                 "Key": _key(*write.key),
-                                **_update_expressions(*write.changes, write.condition, {}, {}),
+                                **update_expressions(*write.changes, write.condition),
                             }
                         }
                         for write in writes
@@ -238,48 +239,6 @@ class Ledger:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-def _update_expressions(
-    values: Mapping[str, Any],
-    remove: Sequence[str],
-    condition: ConditionBase | None,
-    add: Mapping[str, Any],
-    delete: Mapping[str, Any],
-) -> dict[str, Any]:
-    names: dict[str, str] = {}
-    wire_values: dict[str, Any] = {}
-    clauses = []
-    words = (
-        ("SET", "s", " = :", values),
-        ("REMOVE", "r", None, dict.fromkeys(remove)),
-        ("ADD", "a", " :", add),
-        ("DELETE", "d", " :", delete),
-    )
-    for word, letter, value_mark, changed in words:
-        terms = []
-        for position, (name, value) in enumerate(changed.items()):
-            names[f"#{letter}{position}"] = name
-            term = f"#{letter}{position}"
-            if value_mark is not None:
-                wire_values.update(to_wire({f":{letter}{position}": value}))
-                term += f"{value_mark}{letter}{position}"
-            terms.append(term)
-        clauses += [f"{word} {', '.join(terms)}"] if terms else []
-    expressions: dict[str, Any] = {}
-    if condition is not None:
-        # boto3's builder numbers its own placeholders (#n0, :v0), apart from ours
-        built = ConditionExpressionBuilder().build_expression(condition)
-        expressions["ConditionExpression"] = built.condition_expression
-        names.update(built.attribute_name_placeholders)
-        wire_values.update(to_wire(built.attribute_value_placeholders))
-    if clauses:
-        expressions["UpdateExpression"] = " ".join(clauses)
-    if names:
-        expressions["ExpressionAttributeNames"] = names
-    if wire_values:
-        expressions["ExpressionAttributeValues"] = wire_values
-    return expressions
 
 
 def _key(run_id: str, item: str) -> dict[str, Any]:

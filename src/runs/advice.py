@@ -166,6 +166,8 @@ def run_command(request: RunRequest, retry_of: str | None = None) -> str:
         if value is not None
         for word in (f"--{name}", str(value))
     ]
+    if request.fail_fast is not None:
+        words.append("--fail-fast" if request.fail_fast else "--no-fail-fast")
     return _pipeline("run", *words)
 
 

@@ -157,6 +157,8 @@ def _write(
         results_url=result.results_url,
         warehouse_error=result.warehouse_error,
         items=result.items,
+        waits_until=None,
+        waiting_units=None,
     )
     if run.reaped is None:  # else the reaper has still to announce it
         changes.update(active=None)

@@ -1,4 +1,4 @@
-"""Whether a unit begins, decided once, in its first step: the answer is recorded in the history.
+"""Whether a unit begins, decided once, in its first step: the response is recorded in the history.
 
 A run may be about to stop, may have failed too often, or its execution may have too few operations
 left. No orchestrator decides this by itself, as its code is replayed.
@@ -32,7 +32,7 @@ ERROR_TYPES = {NotBegun.STOPPED: "RunStopped", NotBegun.FAILED_FAST: "ToleranceE
 
 
 class Beginning(NamedTuple):
-    """The answer, and the notification of it; None: there is none to send."""
+    """The response, and the notification of it; None: there is none to send."""
 
     began: Began
     news: Event | None
@@ -55,14 +55,16 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         refuse_if_stopping(run)
         return Beginning(Began(), _begin(message, run, ledger, data_bucket, now))
     if run.stopping:
-        answer = Began(begin=False, reason=NotBegun.STOPPED, why=run.why_stopped)
-        return Beginning(answer, _not_started(message, answer, run, ledger, data_bucket, now))
+        response = Began(begin=False, reason=NotBegun.STOPPED, why=run.why_stopped)
+        return Beginning(response, _not_started(message, response, run, ledger, data_bucket, now))
     if message.tolerated_losses is not None:
         lost = losses(ledger, message.run_id, message.run_attempt)
         if lost > message.tolerated_losses:
             why = f"{lost} have failed by now, {message.tolerated_losses} are tolerated (failFast)"
-            answer = Began(begin=False, reason=NotBegun.FAILED_FAST, why=why)
-            return Beginning(answer, _not_started(message, answer, run, ledger, data_bucket, now))
+            response = Began(begin=False, reason=NotBegun.FAILED_FAST, why=why)
+            return Beginning(
+                response, _not_started(message, response, run, ledger, data_bucket, now)
+            )
     if not reserve(message, ledger, now):
         why = "its execution has too few operations left; another one begins it"
         logger.info("unit not begun", extra={"why": why})
@@ -95,19 +97,19 @@ def _begin(
 
 def _not_started(
     message: StartUnit,
-    answer: Began,
+    response: Began,
     run: RunItem,
     ledger: Ledger,
     data_bucket: str,
     now: datetime,
 ) -> Event | None:
     """Record that the unit was not to begin, as a failure that earlier releases can read."""
-    assert answer.reason is not None  # noqa: S101  (that is why it is called)
+    assert response.reason is not None  # noqa: S101  (that is why it is called)
     entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     failure = StageFailure(
         stage=Steps.start_unit.name,
-        error_type=ERROR_TYPES[answer.reason],
-        message=f"not started: {answer.why}",
+        error_type=ERROR_TYPES[response.reason],
+        message=f"not started: {response.why}",
     )
     items = _items(entry)
     changes = UnitItem.changes(

@@ -11,13 +11,13 @@ from typing import Final
 from contracts import layout
 from contracts.ledger_items import LossesItem, OperationsItem
 from contracts.messages import EndUnit, StartUnit
-from contracts.operations import OPERATIONS
+from contracts.messages.operations import OPERATIONS
 from contracts.run import UnitStatus
 from ledger import conditions
 from ledger.table import Ledger
 from sources import frozen
 
-KEPT: Final = timedelta(days=400)  # longer than an execution may take
+RETENTION: Final = timedelta(days=400)  # longer than an execution may take
 
 
 def reserve(message: StartUnit, ledger: Ledger, now: datetime) -> bool:
@@ -28,8 +28,8 @@ def reserve(message: StartUnit, ledger: Ledger, now: datetime) -> bool:
     """
     attributes, unit = conditions.OPERATIONS, f"{message.run_id}/{message.unit_id}"
     key = OperationsItem.key_of(message.execution_arn or "")
-    expires = OperationsItem.changes(expires_at=int((now + KEPT).timestamp())).values
-    most = OPERATIONS - message.kept_free - message.allowance
+    expires = OperationsItem.changes(expires_at=int((now + RETENTION).timestamp())).values
+    most = OPERATIONS - message.reserved - message.allowance
     item = None
     if most >= 0:
         fits = attributes.committed.not_exists() | attributes.committed.lte(most)

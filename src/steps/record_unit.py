@@ -8,10 +8,11 @@ from typing import Any, Self
 
 from contracts.base import Contract
 from contracts.errors import InvalidInput, Problem
-from contracts.messages import Began, EndUnit, StartUnit
+from contracts.messages import Began, BeginRound, EndUnit, Round, StartUnit
 from ledger.table import Ledger
 from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
+from runs.rounds import begin_round
 from runs.topic import publish
 from runs.unit_beginning import start_unit
 from runs.unit_counts import release
@@ -20,16 +21,22 @@ from runtime.handler import settings_from_environment, step_handler, utc_now
 
 
 class UnitMessage(Contract):
-    """Either message, by its `kind`."""
+    """One of the messages, by its `kind`."""
 
-    message: StartUnit | EndUnit
+    message: StartUnit | EndUnit | BeginRound
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         kind = value.get("kind") if isinstance(value, dict) else None
-        classes: dict[Any, type[StartUnit | EndUnit]] = {"start": StartUnit, "end": EndUnit}
+        classes: dict[Any, type[StartUnit | EndUnit | BeginRound]] = {
+            "start": StartUnit,
+            "end": EndUnit,
+            "round": BeginRound,
+        }
         if kind not in classes:
-            raise InvalidInput("record_unit", [Problem("kind", "must be start or end", repr(kind))])
+            raise InvalidInput(
+                "record_unit", [Problem("kind", "must be start, end or round", repr(kind))]
+            )
         return cls(message=classes[kind].from_json(value))
 
 
@@ -41,9 +48,11 @@ class Settings:
 
 
 @step_handler(UnitMessage)
-def handler(event: UnitMessage) -> Began | None:
+def handler(event: UnitMessage) -> Began | Round | None:
     settings = settings_from_environment(Settings)
     ledger, message = Ledger(settings.ledger_table), event.message
+    if isinstance(message, BeginRound):
+        return begin_round(message, ledger, utc_now())
     # Published at every repeat, under the same id: a lost notification is worse than two.
     if isinstance(message, StartUnit):
         began, news = start_unit(message, ledger, settings.data_bucket, utc_now())

@@ -1,4 +1,4 @@
-"""Units begin or are left to the next execution, as their first step answers."""
+"""Units begin or are left to the next execution, as their first step says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
-from contracts import operations as limits
 from contracts.messages import LoadedDataset
+from contracts.messages import operations as limits
 from durable_pipeline import app, plan
 from durable_pipeline.plan import operations_per_unit
 
@@ -268,7 +268,7 @@ def test_a_step_of_before_answers_nothing_and_the_unit_begins(
 
 
 def test_a_shard_is_no_larger_than_what_begins() -> None:
-    """The arithmetic of `contracts.operations`."""
+    """The arithmetic of `contracts.messages.operations`."""
     least = LoadedDataset.from_json(
         {"name": "n", "version": "v", "unitSeconds": 1, "jobs": [], "targets": ["files"]}
     )

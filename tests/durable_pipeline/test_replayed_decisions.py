@@ -1,7 +1,7 @@
-"""Whether a unit begins stays as it was answered, whenever the orchestrator is killed.
+"""Whether a unit begins stays as it was decided, whenever the orchestrator is killed.
 
 A real history is cut as a kill leaves it: some units have ended, in any order, some are under way,
-and some were killed just after their answer, before or after it was checkpointed. The next
+and some were killed just after their response, before or after it was checkpointed. The next
 invocation replays that.
 """
 
@@ -21,7 +21,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from replays import reopened, replay_operations
 from world import Deployment, World, error_named
 
-from contracts import operations as limits
+from contracts.messages import operations as limits
 from durable_pipeline import app
 
 PARALLEL: dict[str, Any] = {
@@ -43,7 +43,7 @@ class History:
         contexts = [each for each in self.operations if str(each.name).startswith("unit-")]
         self.units = {each.operation_id: each for each in contexts}
         self.map_and_units = {each.parent_id for each in contexts} | set(self.units)
-        self.answers = {
+        self.responses = {
             each.parent_id: '"begin": false' not in str(each.chained_invoke_details.result)
             for each in self.operations
             if each.name == "start-unit" and each.chained_invoke_details
@@ -63,15 +63,15 @@ class History:
                 left.append(each if at == "ended" else reopened(each))
             elif at == "under way":
                 left.append(each)
-            elif at in ("answered", "not answered") and each.name == "start-unit":
-                left.append(each if at == "answered" else unanswered(each))
+            elif at in ("decided", "asking") and each.name == "start-unit":
+                left.append(each if at == "decided" else undecided(each))
         first = next(n for n, each in enumerate(left) if each.name == "units") + 1
         behind = [each for each in left[first:] if each.parent_id in self.map_and_units]
         rng.shuffle(behind)
         return left[:first] + behind
 
 
-def unanswered(operation: Operation) -> Operation:
+def undecided(operation: Operation) -> Operation:
     return replace(
         operation,
         status=OperationStatus.STARTED,
@@ -92,7 +92,7 @@ def history(deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatc
     deployment.run(PARALLEL, app.handle_run)
     first = deployment.runner._store.list_all()[0]
     found = History(first.durable_execution_arn, list(first.operations))
-    assert {True, False} == set(found.answers.values())
+    assert {True, False} == set(found.responses.values())
     return found
 
 
@@ -123,8 +123,8 @@ def test_a_kill_changes_no_decision(history: History, seed: int) -> None:
     reached = list(history.units)[: rng.randint(PARALLEL["maxConcurrency"], len(history.units))]
     how = dict.fromkeys(reached, "ended")
     met = rng.sample(reached, PARALLEL["maxConcurrency"])
-    how |= {unit: rng.choice(("under way", "answered", "not answered")) for unit in met}
-    how[met[0]] = "not answered"  # so that the map does not come to its end
+    how |= {unit: rng.choice(("under way", "decided", "asking")) for unit in met}
+    how[met[0]] = "asking"  # so that the map does not come to its end
 
     output, recorder = replay_operations(history.arn, history.killed(how, rng), app.handle_run)
 
@@ -136,11 +136,11 @@ def test_a_kill_changes_no_decision(history: History, seed: int) -> None:
             for update in recorder.updates
             if update.operation_id == unit and update.action is OperationAction.SUCCEED
         ]
-        if at == "answered" and history.answers[unit]:
+        if at == "decided" and history.responses[unit]:
             assert began[:1] == ["await-job"]  # it goes on with its first stage
             assert not ended
         else:
             assert began == []
-        if at == "answered" and not history.answers[unit]:
+        if at == "decided" and not history.responses[unit]:
             assert len(ended) == 1
             assert '"status"' not in str(ended[0].payload)  # left for another execution

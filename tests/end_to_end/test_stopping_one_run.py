@@ -88,7 +88,8 @@ def test_a_run_that_is_stopped_before_its_last_units_begins_none_of_them(
 
     results = cloud.results(run_id)
     assert cloud.ledger(run_id, "JOB#00000-002") == cloud.ledger(run_id, "JOB#00000-003") == []
-    assert (run["units"]["M"]["stored"]["N"], results["units"]["failed"]) == ("1", 3)
+    assert (run["units"]["M"]["stored"]["N"], results["units"]["failed"]) == ("1", 1)
+    assert results["units"]["notStarted"] == 2
     first, *others = [unit["failure"]["errorType"] for unit in results["outcomes"][1:]]
     assert first in ("JobCancelled", "RunStopped")  # the job may just not have been submitted
     assert others == ["RunStopped", "RunStopped"]

@@ -16,6 +16,7 @@ from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
+from runs.outcome_text import end_text
 from runs.recording import Recording, record_run
 from runtime import s3
 from steps.record_run import handler
@@ -574,3 +575,65 @@ def test_a_run_that_failed_before_its_units_is_as_permanent_as_its_failure(cloud
 
     assert record(cloud, refused=True, **early).result.permanent is True
     assert record(cloud, **early).result.permanent is False
+
+
+NOT_STARTED = {
+    "status": "FAILED",
+    "not_started": True,
+    "rows": None,
+    "failure": {
+        "stage": "start-unit",
+        "error_type": "ToleranceExceeded",
+        "message": "not started: 1 have failed by now, 0 are tolerated (failFast)",
+    },
+}
+
+
+def test_units_that_were_not_to_begin_are_counted_apart(run: Any) -> None:
+    unit(run, "00000-000", "FAILED", failure=FAILURE)
+    unit(run, "00000-001", **NOT_STARTED)  # the next shard was not reached
+
+    result = record(run).result
+
+    assert result.units == UnitTotals(total=3, stored=0, failed=1, not_started=2)
+    assert result.status is RunStatus.FAILED
+    assert "1 of 3 units failed" in str(result.reason)
+    assert "; 2 units were not started" in str(result.reason)
+    assert [each.unit_id for each in result.failures] == ["00000-000"]
+    document = s3.read_json("data-bucket", layout.results_key("r1"))
+    assert [each["status"] for each in document["outcomes"]] == [
+        "FAILED",
+        "NOT_STARTED",
+        "NOT_STARTED",
+    ]
+    assert run_item(run)["units"] == {"total": 3, "stored": 0, "failed": 1, "not_started": 2}
+    assert any("--retry-of r1" in str(step.command) for step in result.next_steps)
+    assert "Units: 3 = 2 not started + 1 failed + 0 stored" in end_text(result)
+
+
+def test_no_tolerance_makes_a_success_of_units_that_were_not_to_begin(run: Any) -> None:
+    unit(run, "00000-000")
+    unit(run, "00000-001", **NOT_STARTED)
+    assert record(run, tolerated=100).result.status is RunStatus.FAILED
+
+
+def test_of_an_array_the_items_add_up_too(run: Any) -> None:
+    freeze_manifest(items=30)
+    lost = {"total": 10, "stored": 4, "rejected": 6, "failed": 0}
+    unit(run, "00000-000", items=lost)
+    unit(run, "00000-001", **NOT_STARTED, items={"total": 10, "not_started": 10})
+
+    items = record(run).result.items
+
+    assert items == ItemTotals(total=30, stored=4, rejected=6, failed=0, not_started=20)
+
+
+def test_units_of_a_stopped_run_that_were_not_reached_were_not_started(run: Any) -> None:
+    decision = {"stop_requested_at": "2026-11-20T08:00:00Z", "stop_reason": "wrong input"}
+    run.ledger.update("r1", "RUN", decision)
+    unit(run, "00000-000")
+
+    result = record(run).result
+
+    assert result.status is RunStatus.STOPPED
+    assert result.units == UnitTotals(total=3, stored=1, failed=0, not_started=2)

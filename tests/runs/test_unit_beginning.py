@@ -1,4 +1,4 @@
-"""Whether a unit begins: asked once, answered from the ledger, and each count made once."""
+"""Whether a unit begins: asked once, decided by the ledger, and each count made once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contracts.errors import TransientFailure
 from contracts.ledger_items import LossesItem, OperationsItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, EndUnit, NotBegun, StartUnit
-from contracts.operations import OPERATIONS
+from contracts.messages.operations import OPERATIONS
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 from runs.unit_beginning import start_unit
 from runs.unit_counts import losses, reserve
@@ -48,7 +48,7 @@ def run(cloud: Any) -> Any:
 
 
 def asked(unit: int = 0, **fields: Any) -> StartUnit:
-    values = {"run_attempt": 1, "execution_arn": EXECUTION, "allowance": 84, "kept_free": 158}
+    values = {"run_attempt": 1, "execution_arn": EXECUTION, "allowance": 84, "reserved": 158}
     return StartUnit(run_id="r1", unit_id=f"00000-{unit:03d}", **{**values, **fields})
 
 
@@ -62,7 +62,7 @@ def failed(unit: int = 0, **fields: Any) -> EndUnit:
     return ended(unit, status=UnitStatus.FAILED, failure=FAILURE, fail_fast=True, **fields)
 
 
-def answer(cloud: Any, message: StartUnit) -> Began:
+def respond(cloud: Any, message: StartUnit) -> Began:
     return start_unit(message, cloud.ledger, "data-bucket", NOW).began
 
 
@@ -79,7 +79,7 @@ class TestOperations:
     def test_a_unit_commits_its_allowance_and_gives_back_what_it_did_not_use(
         self, run: Any, lambda_context: Any
     ) -> None:
-        assert answer(run, asked()) == Began(allowance=84)
+        assert respond(run, asked()) == Began(allowance=84)
         assert (counted(run).committed, counted(run).running) == (84, {"r1/00000-000"})
 
         handler(ended().to_json(), lambda_context)
@@ -87,10 +87,10 @@ class TestOperations:
         assert (counted(run).committed, counted(run).running) == (9, frozenset())
 
     def test_units_begin_as_long_as_all_of_them_can_end(self, run: Any) -> None:
-        kept_free = OPERATIONS - 2 * 84
-        answers = [answer(run, asked(number, kept_free=kept_free)) for number in range(4)]
-        assert [each.begin for each in answers] == [True, True, False, False]
-        assert answers[2].reason is NotBegun.OPERATIONS
+        reserved = OPERATIONS - 2 * 84
+        responses = [respond(run, asked(number, reserved=reserved)) for number in range(4)]
+        assert [each.begin for each in responses] == [True, True, False, False]
+        assert responses[2].reason is NotBegun.OPERATIONS
         assert unit(run, 2) is None  # another execution begins it
         assert counted(run).committed == 2 * 84
 
@@ -98,13 +98,13 @@ class TestOperations:
         self, run: Any, lambda_context: Any
     ) -> None:
         """What those cost that ask in vain is not counted."""
-        answer(run, asked(0))
-        assert not answer(run, asked(1, kept_free=OPERATIONS)).begin
+        respond(run, asked(0))
+        assert not respond(run, asked(1, reserved=OPERATIONS)).begin
         handler(ended(0).to_json(), lambda_context)
-        assert not answer(run, asked(2, kept_free=0)).begin
+        assert not respond(run, asked(2, reserved=0)).begin
 
     def test_an_allowance_that_never_fits_is_refused_in_a_fresh_execution(self, run: Any) -> None:
-        assert not answer(run, asked(kept_free=OPERATIONS)).begin
+        assert not respond(run, asked(reserved=OPERATIONS)).begin
         assert counted(run).committed == 0
 
     def test_executions_and_runs_of_one_execution_are_told_apart(self, run: Any) -> None:
@@ -165,10 +165,10 @@ class TestOperations:
 class TestFailingFast:
     def test_no_more_units_begin_once_more_have_failed_than_is_tolerated(self, run: Any) -> None:
         end_unit(failed(0), run.ledger, "data-bucket", NOW)
-        assert answer(run, asked(1, tolerated_losses=1)).begin
+        assert respond(run, asked(1, tolerated_losses=1)).begin
         end_unit(failed(1), run.ledger, "data-bucket", NOW)
 
-        refused = answer(run, asked(2, tolerated_losses=1))
+        refused = respond(run, asked(2, tolerated_losses=1))
 
         assert refused.reason is NotBegun.FAILED_FAST
         item = unit(run, 2)
@@ -182,7 +182,7 @@ class TestFailingFast:
         self, run: Any
     ) -> None:
         end_unit(failed(0), run.ledger, "data-bucket", NOW)
-        assert answer(run, asked(1, tolerated_losses=None)).begin
+        assert respond(run, asked(1, tolerated_losses=None)).begin
 
     def test_a_unit_that_was_not_to_begin_is_reported_as_such(
         self, run: Any, lambda_context: Any
@@ -202,7 +202,7 @@ class TestFailingFast:
         end_unit(failed(1), run.ledger, "data-bucket", NOW)  # whose items have no result
         assert losses(run.ledger, "r1", 1) == 28
 
-        answer(run, asked(2, tolerated_losses=27))
+        respond(run, asked(2, tolerated_losses=27))
 
         assert unit(run, 2)["items"]["not_started"] == 25
 
@@ -226,10 +226,10 @@ class TestFailingFast:
 
     def test_a_later_attempt_begins_what_an_earlier_one_was_not_to_begin(self, run: Any) -> None:
         end_unit(failed(0), run.ledger, "data-bucket", NOW)
-        answer(run, asked(1, tolerated_losses=0))
+        respond(run, asked(1, tolerated_losses=0))
         run.ledger.update("r1", "RUN", {"run_attempt": 2})
 
-        assert answer(run, asked(1, run_attempt=2, tolerated_losses=0)).begin
+        assert respond(run, asked(1, run_attempt=2, tolerated_losses=0)).begin
         assert not {"not_started", "failure"} & unit(run, 1).keys()
 
 
@@ -237,7 +237,7 @@ def test_a_unit_of_a_run_that_is_to_stop_does_not_begin(run: Any) -> None:
     decision = {"stop_requested_at": "2026-11-20T08:00:00Z", "stop_reason": "wrong input"}
     run.ledger.update("r1", "RUN", decision)
 
-    refused = answer(run, asked())
+    refused = respond(run, asked())
 
     assert refused.reason is NotBegun.STOPPED
     assert unit(run)["failure"]["error_type"] == "RunStopped"

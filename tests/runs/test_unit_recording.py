@@ -340,7 +340,7 @@ def test_a_unit_past_the_end_of_the_manifest_is_refused(run: Any) -> None:
 @pytest.mark.parametrize("kind", [None, "middle"])
 @pytest.mark.usefixtures("cloud")
 def test_a_message_of_no_known_kind_is_refused(lambda_context: Any, kind: str | None) -> None:
-    with pytest.raises(InvalidInput, match="start or end"):
+    with pytest.raises(InvalidInput, match="start, end or round"):
         handler({"runId": "r1", "kind": kind}, lambda_context)
 
 

@@ -527,3 +527,27 @@ def test_a_retry_by_a_person_runs_it_all_the_same(taken_over: Any) -> None:
     retried = ask(taken_over, runId="r2", retryOf="r1")
 
     assert (retried.objects, retried.pending, retried.failed) == (3, ((0, 2),), 0)
+
+
+def test_of_a_run_that_was_handed_over_what_this_attempt_has_ended_is_not_pending(
+    run: Any,
+) -> None:
+    ask(run)
+    ended = {"00000-000": ("FAILED", 1), "00000-001": ("RUNNING", 1)}
+    for unit, (status, attempt) in ended.items():
+        key = UnitItem.key_of("r1", unit)
+        run.ledger.update(*key, {"status": status, "run_attempt": attempt})
+
+    def pending(handed_over: bool) -> list[int]:
+        message = ListUrls(
+            request=request(),
+            end_date_time=END,
+            units_per_shard=2,
+            run_attempt=1,
+            handed_over=handed_over,
+        )
+        listed = list_run(message, run.data_bucket, run.ledger, NOW)
+        return listed.pending_positions()
+
+    assert pending(handed_over=False) == [0, 1]
+    assert pending(handed_over=True) == [1]

@@ -20,9 +20,9 @@ from aws_durable_execution_sdk_python_testing import runner as testing_runner
 from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
-from contracts import operations as limits
 from contracts.errors import PipelineError
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
+from contracts.messages import operations as limits
 from contracts.steps import declared, step_functions
 from durable_pipeline import app
 from durable_pipeline.plan import operations_per_unit
@@ -224,6 +224,8 @@ class World:
     def _record_unit(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         if payload["kind"] == "start":
             return self._start_unit(payload)
+        if payload["kind"] == "round":
+            return {} if self.stopping else {"runAttempt": payload["runAttempt"] + 1}
         self.running -= self.units.get(payload["unitId"], {}).get("status") == "RUNNING"
         self.units[payload["unitId"]] = payload
         self.lost += payload["status"] == "FAILED"
@@ -240,7 +242,7 @@ class World:
             reason = "STOPPED" if self.stopping else "FAILED_FAST"
             return {"begin": False, "reason": reason, "why": "planned"}
         if execution:
-            needed = self.committed[execution] + payload["allowance"] + payload["keptFree"]
+            needed = self.committed[execution] + payload["allowance"] + payload["reserved"]
             if execution in self.closed or needed > limits.OPERATIONS:
                 self.closed.add(execution)
                 return {"begin": False, "reason": "OPERATIONS", "why": "too few are left"}

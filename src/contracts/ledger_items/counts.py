@@ -16,7 +16,7 @@ from contracts.ledger_items.base import Key, LedgerItem, after
 @dataclass(frozen=True, kw_only=True)
 class OperationsItem(LedgerItem):
     """`OPERATION-COUNT`, in the partition of an execution: its durable operations (see
-    `contracts.operations`).
+    `contracts.messages.operations`).
 
     Attributes:
         execution_arn: whose they are.

@@ -35,6 +35,8 @@ class RunItem(LedgerItem):
         updated_at: of the last change of its holder or status.
         submitted_at: since when the run is active, which the index sorts by.
         active: ACTIVE_RUN until the run's end is announced.
+        waits_until, waiting_units: when the units that failed for what may pass run again in the
+            execution that holds the run, and how many they are; in the past: they do.
         previous_holder, previous_timed_out: of the attempt before this one.
         stop_requested_at, stop_reason: of a person's decision to stop the run.
         resumed_attempt: the attempt that was stopped and then resumed, most recently.
@@ -57,6 +59,8 @@ class RunItem(LedgerItem):
         "next_steps",
         "items",
         "warehouse_error",
+        "waits_until",
+        "waiting_units",
     )
 
     OF_A_DECISION: ClassVar = ("stop_requested_at", "stop_reason")
@@ -77,6 +81,8 @@ class RunItem(LedgerItem):
     stack_named_attempt: int | None = None
     previous_holder: str | None = None
     previous_timed_out: bool | None = None
+    waits_until: str | None = None
+    waiting_units: int | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
     resumed_attempt: int | None = None

@@ -65,8 +65,8 @@ class ClaimOutcome(StrEnum):
 START_FLOW: Final = 2
 
 
-# How units begin. 1: they are told to, and start-unit may fail; 2: they ask whether they do, and
-# their operations are counted (`contracts.operations`).
+# How units begin. 1: they do, unless start-unit fails; 2: they ask whether they do, and
+# their operations are counted (`contracts.messages.operations`).
 UNIT_FLOW: Final = 2
 
 
@@ -188,6 +188,36 @@ class ListUrls(Contract):
     run_attempt: int
     shard: int = 0
     handed_over: bool = False
+
+
+class BeginRound(Contract):
+    """record_unit with `BeginRound`: make the run's next attempt, in the execution that holds it,
+    for units that failed for what may pass. Returns Round.
+
+    Attributes:
+        wait_seconds: until they run again.
+        units: how many they are.
+        kind: distinguishes it from the messages about a unit.
+    """
+
+    run_id: str
+    run_attempt: int
+    execution_arn: str
+    wait_seconds: int
+    units: int
+    kind: str = "round"
+
+
+class Round(Contract):
+    """Response of begin-round.
+
+    Attributes:
+        run_attempt: of the new attempt; absent: the run is to stop, so there is none.
+        until: when its units begin.
+    """
+
+    run_attempt: int | None = None
+    until: Timestamp | None = None
 
 
 class StartRun(Contract):

@@ -15,10 +15,9 @@ class StartUnit(Contract):
 
     Attributes:
         execution_arn: the execution that asks, whose operations are counted; absent: an earlier
-            release sends the message, which does not ask but tells: its unit begins, or the step
-            fails.
+            release sends the message, which does not ask: its unit begins, or the step fails.
         allowance: durable operations that the unit may use.
-        kept_free: operations of the execution that must be free for other things.
+        reserved: operations of the execution that must be free for other things.
         tolerated_losses: units (of an array: items) that may fail before no more begin; absent:
             units begin whatever became of others.
         kind: distinguishes it from EndUnit.
@@ -29,7 +28,7 @@ class StartUnit(Contract):
     run_attempt: int
     execution_arn: str | None = None
     allowance: int = 0
-    kept_free: int = 0
+    reserved: int = 0
     tolerated_losses: int | None = None
     kind: str = "start"
 

@@ -1,4 +1,4 @@
-"""Durable operations of one execution: how many it may have, and what they are kept for.
+"""Durable operations of one execution: how many it may have, and what they are for.
 
 The service allows 3,000 to an execution, and fails it at the next one, whatever it was doing. So
 every unit asks in its first step whether it begins (start-unit), and gets an allowance that it
@@ -29,8 +29,8 @@ ENDING: Final = 150
 ENDING_OF_A_FURTHER_RUN: Final = 30  # of the same batch
 ASKING: Final = 6  # of a unit: its context, start-unit, and two retries of it, a wait before each
 # The last operations of a unit's allowance are for its end: by operation, how many must be left.
-KEPT: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
-KEPT_OF_STAGES: Final = 20
+RESERVED: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
+RESERVED_FROM_STAGES: Final = 20
 
 
 def allowance(planned: int, concurrency: int) -> int:
@@ -43,7 +43,7 @@ def allowance(planned: int, concurrency: int) -> int:
     return planned + EXTRA // concurrency
 
 
-def kept_free(used_outside: int, may_ask: int, further_runs: int) -> int:
+def reserved(used_outside: int, may_ask: int, further_runs: int) -> int:
     """Operations that must be free for other things than units that have begun.
 
     Args:

@@ -1,0 +1,78 @@
+"""The units of a run in rounds: all of them, then those again that failed for what may pass.
+
+Only the long-running function has the time for more than one round. Which units a further round has
+is what the rounds before have recorded; begin-round makes the attempt that they run in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aws_durable_execution_sdk_python.config import Duration
+
+from contracts.manifest import positions_of
+from durable_pipeline.plan import Plan
+from durable_pipeline.policies import WAITS_BETWEEN_ROUNDS
+from durable_pipeline.shards import Processed, Shards
+from durable_pipeline.steps import BoundSteps
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of one run.
+
+    Attributes:
+        shards: bound to the plan of the first one.
+    """
+
+    shards: Shards
+
+    def first(self, *, of_long_runs: bool, further_runs: int) -> Processed | None:
+        """Process every pending unit; None if units are left for the long-running function."""
+        plan, shards = self.shards.plan, self.shards
+        if len(plan.manifest.shard_sizes) == 1:
+            end = shards.execute(0, further_runs=further_runs)
+            return None if end.left and not of_long_runs else shards.start_left(end)
+        processed = Processed()
+        for shard in range(len(plan.manifest.shard_sizes)):
+            processed = processed.and_then(shards.start(shard))
+            if processed.halted:
+                break
+        return processed
+
+    def further(self, processed: Processed) -> tuple[Plan, Processed]:
+        """Process again what failed for what may pass, after a wait, until nothing did.
+
+        Returns:
+            The plan of the last attempt, and what became of all rounds.
+
+        Raises:
+            StageFailed: another execution holds the run.
+        """
+        plan = self.shards.plan
+        steps = BoundSteps(self.shards.context, self.shards.settings)
+        if not plan.units_ask:
+            return plan, processed
+        for number in range(1, self.shards.settings.rounds):
+            passing = processed.passing
+            if not passing or processed.halted:
+                break
+            seconds = WAITS_BETWEEN_ROUNDS[min(number, len(WAITS_BETWEEN_ROUNDS)) - 1]
+            begun = steps.begin_round(
+                run_id=plan.request.run_id,
+                run_attempt=plan.claim.run_attempt,
+                execution_arn=self.shards.execution_arn,
+                wait_seconds=seconds,
+                units=sum(len(positions_of(units)) for units in passing.values()),
+            )
+            if begun.run_attempt is None:
+                break
+            claim = plan.claim.model_copy(update={"run_attempt": begun.run_attempt})
+            plan = plan.model_copy(update={"claim": claim})
+            self.shards.context.wait(Duration(seconds=seconds), name="wait-for-round")
+            processed = replace(processed, passing={})
+            for shard, units in passing.items():
+                processed = processed.and_then(replace(self.shards, plan=plan).start(shard, units))
+                if processed.halted:
+                    break
+        return plan, processed

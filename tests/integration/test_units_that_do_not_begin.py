@@ -1,0 +1,122 @@
+"""Units that do not begin, with the real step functions and the ledger's own counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from deployed_steps import DeployedSteps
+from world import error_named, sqs_event
+
+from contracts.ledger_items import OperationsItem
+from contracts.messages import operations as limits
+from durable_pipeline import app
+from runs import unit_counts
+
+RUN: dict[str, Any] = {
+    "datasetName": "standard",
+    "inputUrl": "s3://data-bucket/landing/standard/readings.json",  # a tenth of it is broken
+    "runId": "r-1",
+    "itemsPerBatch": 5,
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSE", "false")
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_to_the_operations_of_an_execution(
+    deployed: DeployedSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_counts, "OPERATIONS", 300)
+    for name, value in {"OPERATIONS": 300, "EXTRA": 250, "ENDING": 20}.items():
+        monkeypatch.setattr(limits, name, value)
+
+    execution = deployed.run(RUN, app.handle_run)
+
+    assert execution.response["status"] == "SUCCEEDED"
+    assert execution.response["units"]["stored"] == 20
+    assert len(deployed.stored_rows()) == 90
+    histories = deployed.runner._store.list_all()
+    assert len(histories) > 1
+    assert all(len(each.operations) - 1 <= 300 for each in histories)
+    for history in histories:
+        key = OperationsItem.key_of(history.durable_execution_arn)
+        count = OperationsItem.from_item(deployed.cloud.ledger.get_item(*key))
+        in_units = [each for each in history.operations if is_of_a_unit(each, history)]
+        assert count.running == frozenset()
+        assert count.committed == len(in_units)  # exactly what the service counts
+
+
+def is_of_a_unit(operation: Any, history: Any) -> bool:
+    """A unit that began here: its context, or an operation in it."""
+    contexts = {
+        each.operation_id
+        for each in history.operations
+        if str(each.name).startswith("unit-")
+        and any(
+            inner.name == "validate" and inner.parent_id == each.operation_id
+            for inner in history.operations
+        )
+    }
+    return operation.operation_id in contexts or operation.parent_id in contexts
+
+
+@pytest.mark.slow
+def test_an_array_fails_fast(deployed: DeployedSteps) -> None:
+    request = {**RUN, "maxConcurrency": 1, "toleratedFailurePercentage": 3}
+
+    execution = deployed.run(request, app.handle_run)
+
+    assert execution.status == "FAILED"
+    document = deployed.cloud.read_json("runs/r-1/results.json")
+    units, items = document["units"], document["items"]
+    statuses = Counter(outcome["status"] for outcome in document["outcomes"])
+    assert statuses["NOT_STARTED"] == units["notStarted"] > 0
+    assert units["total"] == units["stored"] + units["failed"] + units["notStarted"] == 20
+    lost = items["rejected"] + items["failed"]
+    assert lost > 3
+    assert items["total"] == items["stored"] + lost + items["notStarted"] == 100
+    (ended,) = [each for each in deployed.cloud.published() if each["event"] == "run-ended"]
+    assert ended["result"]["units"] == units
+
+
+@pytest.mark.slow
+def test_what_was_not_started_is_processed_when_the_message_comes_again(
+    deployed: DeployedSteps,
+) -> None:
+    request = {**RUN, "maxConcurrency": 1, "toleratedFailurePercentage": 3}
+    deployed.run(sqs_event(request))
+    assert deployed.run_item("r-1")["status"] == "FAILED"
+
+    deployed.run(sqs_event({**RUN, "runId": "r-2", "retryOf": "r-1", "failFast": False}))
+
+    assert deployed.run_item("r-2")["status"] == "SUCCEEDED"
+    assert len(deployed.stored_rows()) == 90
+
+
+@pytest.mark.slow
+def test_a_unit_that_failed_for_what_may_pass_is_stored_in_the_next_round(
+    deployed: DeployedSteps,
+) -> None:
+    down = 5  # as often as a step is tried
+
+    def fail(step: str, payload: dict[str, Any]) -> None:
+        nonlocal down
+        if step == "store-dynamodb" and payload["unitId"] == "00000-002" and down:
+            down -= 1
+            raise error_named("TransientFailure", "no response")
+
+    deployed.after_step = fail
+    execution = deployed.run({**RUN, "itemsPerBatch": 25}, app.handle_run)
+
+    assert execution.response["status"] == "SUCCEEDED"
+    assert execution.response["units"]["stored"] == 4
+    run = deployed.run_item("r-1")
+    assert (run["run_attempt"], "waits_until" in run) == (2, False)
+    attempts = {each["item"]: each["run_attempt"] for each in deployed.items("r-1", "UNIT#")}
+    assert Counter(attempts.values()) == {1: 3, 2: 1}
+    assert len(deployed.stored_rows()) == 90

@@ -44,6 +44,8 @@ class RunDocument(Document):
         dataset_version: content hash of the contract that it read.
         end_date_time: the end of its range, frozen at the first claim.
         stop_requested_at, stop_reason: a person's decision to stop it.
+        waiting_for: the markers of partitions that the run waits for (`source.ready`).
+        waiting_since, waiting_until: when it first looked, and when it gives up.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
@@ -64,6 +66,9 @@ class RunDocument(Document):
     ended_at: str | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    waiting_for: str | None = None
+    waiting_since: str | None = None
+    waiting_until: str | None = None
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
+from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -45,6 +46,7 @@ class ResultsDocument(Document):
         failures: the first failed units; `outcomes` has them all.
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by the contract's `exclude`.
+        not_ready: partitions that were left out as their marker is not there; null: none.
         files, files_error: what was published in the output bucket, or why it could not be.
         warehouse_error: why the warehouse lacks the rows about the run itself.
         item_results_url: the prefix under which each item has its result.
@@ -73,6 +75,7 @@ class ResultsDocument(Document):
     next_steps: tuple[NextStep, ...] = ()
     hidden_objects: int = 0
     excluded_objects: int = 0
+    not_ready: NotReady | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
     warehouse_error: str | None = None

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
 
@@ -259,6 +260,7 @@ class RunResult(Contract):
             warehouse; absent where they did, or where there is no warehouse.
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by `source.exclude`.
+        not_ready: partitions of the range that were left out by `source.ready`; absent: none.
         files, files_error: what was published in the output bucket, or why that was not possible.
     """
 
@@ -279,6 +281,7 @@ class RunResult(Contract):
     warehouse_error: str | None = None
     hidden_objects: int = 0
     excluded_objects: int = 0
+    not_ready: NotReady | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
 

@@ -1,6 +1,7 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
-    prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
+    prepare:  claim-run → load-dataset → list-urls (→ wait-until-ready → list-urls …)
+              → prepare-warehouse
     execute:  per unit (see unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
-from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
+from aws_durable_execution_sdk_python.config import CompletionConfig, Duration, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
@@ -53,11 +54,15 @@ class Pipeline:
         request: RunRequest,
         handed_over_by: str | None = None,
         message_id: str | None = None,
+        *,
+        waits: bool = False,
     ) -> Prepared:
         """Claim the run, load its contract, freeze its manifest.
 
         Args:
             message_id: of the SQS message that asks for it; absent for a direct start.
+            waits: this execution waits for the run's data; otherwise the plan of a run that has to
+                wait comes without a manifest, to be handed over.
 
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
@@ -74,11 +79,12 @@ class Pipeline:
             if failed.error_type in REFUSED:
                 return Prepared(refused=failed.message)
             raise
-        prepared = self._prepare_claimed(_with_drawn_id(request, claim), claim, handed_over_by)
+        request = _with_drawn_id(request, claim)
+        prepared = self._prepare_claimed(request, claim, handed_over_by, waits=waits)
         return prepared.model_copy(update={"run_id": claim.run_id})
 
     def _prepare_claimed(
-        self, request: RunRequest, claim: Claim, handed_over_by: str | None
+        self, request: RunRequest, claim: Claim, handed_over_by: str | None, *, waits: bool
     ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
             return Prepared(standing=f"run {request.run_id} is {claim.status} in {claim.holder}")
@@ -87,17 +93,25 @@ class Pipeline:
         try:
             dataset = self.steps.load_dataset(request=request)
             manifest = self._list_urls(request, claim, dataset, shard=0)
+            while manifest.waiting and waits:
+                pause = Duration(seconds=manifest.waiting.look_again_seconds)
+                self.context.wait(pause, name="wait-until-ready")
+                manifest = self._list_urls(request, claim, dataset, shard=0)
             if manifest.objects and "redshift" in dataset.targets:
                 self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message)
             refused = failed.error_type in REFUSED and result.status is RunStatus.FAILED
             return Prepared(result=result, refused=failed.message if refused else None)
-        if manifest.objects == 0:
+        if manifest.objects == 0 and not manifest.waiting:
             what = "items" if dataset.of_items else "objects"
             reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
             looked = f"looked at {manifest.looked_at}" if manifest.looked_at else None
-            why = (looked, left_out(manifest.hidden, manifest.excluded), manifest.reason)
+            why = (
+                looked,
+                left_out(manifest.hidden, manifest.excluded, manifest.not_ready),
+                manifest.reason,
+            )
             reason = "; ".join((reason, *filter(None, why)))
             retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
@@ -227,6 +241,7 @@ class Pipeline:
             units_per_shard=units_per_shard(operations_per_unit(dataset)),
             run_attempt=claim.run_attempt,
             shard=shard,
+            may_wait=True,
         )
 
     def _notify(

@@ -22,7 +22,10 @@ def operations_per_unit(dataset: LoadedDataset) -> int:
 
 
 class Plan(Contract):
-    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed."""
+    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed.
+
+    Or to be handed over, if it has to wait for its data: the manifest is then not frozen yet.
+    """
 
     request: RunRequest
     claim: Claim
@@ -38,13 +41,15 @@ class Plan(Contract):
     def is_long(self, short_run_seconds: int, seconds_taken: int = 0) -> bool:
         """Whether the run needs the long-running function.
 
-        True if it is too long for the SQS-triggered function's 15 minutes, has several shards,
-        timed out there before, or if the request says so (`detached`).
+        True if it is too long for the SQS-triggered function's 15 minutes, has to wait for its
+        data, has several shards, timed out there before, or if the request says so (`detached`).
 
         Args:
             short_run_seconds: how much expected work one execution accepts.
             seconds_taken: how much of it other runs of the execution have taken.
         """
+        if self.manifest.waiting is not None:
+            return True
         if len(self.manifest.shard_sizes) > 1 or self.claim.previous_timed_out:
             return True
         if self.request.detached is not None:

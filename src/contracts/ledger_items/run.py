@@ -37,6 +37,8 @@ class RunItem(LedgerItem):
         active: ACTIVE_RUN until the run's end is announced.
         previous_holder, previous_timed_out: of the attempt before this one.
         stop_requested_at, stop_reason: of a person's decision to stop the run.
+        waiting_for, waiting_since, waiting_until: of a run whose partitions are not ready: the
+            markers that are not there; when it first looked; when it gives up.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
     """
@@ -55,6 +57,8 @@ class RunItem(LedgerItem):
         "items",
         "warehouse_error",
     )
+    # While a run waits for its data; goes when it begins, ends, or is taken over.
+    OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
 
     run_id: str
     status: RunStatus
@@ -74,6 +78,9 @@ class RunItem(LedgerItem):
     previous_timed_out: bool | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    waiting_for: str | None = None
+    waiting_since: str | None = None
+    waiting_until: str | None = None
     reaped: str | None = None
     reaped_for: str | None = None
     reason: str | None = None

@@ -151,6 +151,7 @@ class ListUrls(Contract):
         units_per_shard: the size of a shard.
         shard: the shard whose pending positions are wanted.
         run_attempt: above 1, units that the ledger has as stored are not pending.
+        may_wait: who asks can wait (`ManifestSummary.waiting`). Earlier orchestrators cannot.
     """
 
     request: RunRequest
@@ -158,6 +159,7 @@ class ListUrls(Contract):
     units_per_shard: int
     run_attempt: int
     shard: int = 0
+    may_wait: bool = False
 
 
 class StartRun(Contract):

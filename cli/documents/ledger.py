@@ -38,7 +38,7 @@ class RunDocument(Document):
     """One run.
 
     Attributes:
-        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES.
+        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES and SUPERSEDED.
         run_attempt: 1, and one more each time that another execution takes the run over.
         execution_arn: the durable execution that holds it.
         dataset_version: content hash of the contract that it read.
@@ -46,6 +46,8 @@ class RunDocument(Document):
         stop_requested_at, stop_reason: a person's decision to stop it.
         waiting_for: the markers of partitions that the run waits for (`source.ready`).
         waiting_since, waiting_until: when it first looked, and when it gives up.
+        resumed_attempt: the attempt that was stopped and then resumed.
+        superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
@@ -69,6 +71,9 @@ class RunDocument(Document):
     waiting_for: str | None = None
     waiting_since: str | None = None
     waiting_until: str | None = None
+    resumed_attempt: int | None = None
+    superseded_by: str | None = None
+    superseded_at: str | None = None
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None
@@ -171,6 +176,8 @@ def run_fields(run: Run) -> dict[str, Any]:
     """The fields of the document, by their names in Python."""
     item = run.item
     return _same(RunDocument, item) | dict(
+        outcome=run.outcome,
+        next_steps=run.next_steps,
         execution_arn=item.holder,
         request=_request(item.request),
         started_at=item.claimed_at,

@@ -47,6 +47,8 @@ class RunDocument(Document):
         stop_requested_at, stop_reason: a person's decision to stop it.
         waits_until, waiting_units: when units that failed for what may pass run again, and how many
             they are; null once the run has ended.
+        waiting_for: the markers of partitions that the run waits for (`source.ready`).
+        waiting_since, waiting_until: when it first looked, and when it gives up.
         resumed_attempt: the attempt that was stopped and then resumed.
         superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
@@ -71,6 +73,9 @@ class RunDocument(Document):
     stop_reason: str | None = None
     waits_until: str | None = None
     waiting_units: int | None = None
+    waiting_for: str | None = None
+    waiting_since: str | None = None
+    waiting_until: str | None = None
     resumed_attempt: int | None = None
     superseded_by: str | None = None
     superseded_at: str | None = None

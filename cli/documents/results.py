@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
+from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -46,6 +47,7 @@ class ResultsDocument(Document):
         failures: the first failed units; `outcomes` has them all.
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by the contract's `exclude`.
+        not_ready: partitions that were left out as their marker is not there; null: none.
         files, files_error: what was published in the output bucket, or why it could not be.
         permanent: of a run that FAILED: whether processing the same again would fail in the same
             way; null where that is not recorded.
@@ -77,6 +79,7 @@ class ResultsDocument(Document):
     next_steps: tuple[NextStep, ...] = ()
     hidden_objects: int = 0
     excluded_objects: int = 0
+    not_ready: NotReady | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None

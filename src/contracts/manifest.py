@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from pydantic import Field
+
 from contracts.base import Contract
 from contracts.messages.operations import PLANNED
 from contracts.run_request import Timestamp
@@ -41,6 +43,34 @@ class ManifestPart(Contract):
     entries: tuple[ManifestEntry, ...]
 
 
+class Waiting(Contract):
+    """Some of a run's partitions are not ready, so its objects are not listed yet.
+
+    Attributes:
+        what: the markers that are not there.
+        look_again_seconds: after how long to ask again; then it may have to wait on, or have
+            waited as long as it may.
+    """
+
+    what: str
+    look_again_seconds: int = Field(ge=1)
+
+
+class NotReady(Contract):
+    """Partitions of the range that a run left out, as their markers were not there.
+
+    Attributes:
+        count: how many.
+        marker: what each lacked.
+        partitions: their names, in order of time; of those that follow one another the first and
+            the last: `dt=2026-11-03/ to dt=2026-11-09/`. The first ones, if there are many.
+    """
+
+    count: int
+    marker: str
+    partitions: tuple[str, ...]
+
+
 class ManifestSummary(Contract):
     """What the orchestrator needs to know of a manifest.
 
@@ -61,6 +91,9 @@ class ManifestSummary(Contract):
             hidden.
         reason: why an uploaded object is not to be processed, where neither count says it.
         looked_at: bucket and prefix that were listed, and which of their keys; absent: no listing.
+        not_ready: partitions that were left out by `source.ready`; absent: none.
+        waiting: nothing is listed and nothing frozen yet, as the run has to wait; the rest of the
+            summary says nothing then.
     """
 
     manifest_url: str
@@ -76,6 +109,8 @@ class ManifestSummary(Contract):
     excluded: int = 0
     reason: str | None = None
     looked_at: str | None = None
+    not_ready: NotReady | None = None
+    waiting: Waiting | None = None
 
     def pending_positions(self) -> list[int]:
         return positions_of(self.pending)
@@ -102,8 +137,8 @@ def units_per_shard(operations_per_unit: int) -> int:
     return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
 
 
-def left_out(hidden: int, excluded: int = 0) -> str:
-    """The sentence about objects that were left out, as hidden or by `source.exclude`."""
+def left_out(hidden: int, excluded: int = 0, not_ready: NotReady | None = None) -> str:
+    """The sentence about what was left out: hidden or excluded objects, partitions not ready."""
     said = []
     if hidden:
         objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
@@ -116,5 +151,13 @@ def left_out(hidden: int, excluded: int = 0) -> str:
         said.append(
             f"{objects} left out (the key below the prefix fits a pattern of the contract's"
             " source.exclude)"
+        )
+    if not_ready:
+        one = not_ready.count == 1
+        which = ", ".join(not_ready.partitions)
+        said.append(
+            f"{not_ready.count} {'partition was' if one else 'partitions were'} left out as not"
+            f" ready ({which}: {not_ready.marker} is not there); send"
+            f" {'its' if one else 'their'} range again when {'it is' if one else 'they are'}"
         )
     return "; ".join(said)

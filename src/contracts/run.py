@@ -8,6 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
+from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
 
@@ -295,6 +296,7 @@ class RunResult(Contract):
             warehouse; absent where they did, or where there is no warehouse.
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by `source.exclude`.
+        not_ready: partitions of the range that were left out by `source.ready`; absent: none.
         files, files_error: what was published in the output bucket, or why that was not possible.
         permanent: it FAILED, and processing the same again would fail in the same way; absent from
             steps of an earlier release.
@@ -317,6 +319,7 @@ class RunResult(Contract):
     warehouse_error: str | None = None
     hidden_objects: int = 0
     excluded_objects: int = 0
+    not_ready: NotReady | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None

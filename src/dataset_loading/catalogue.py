@@ -35,8 +35,7 @@ _VALUES: Final = frozenset(
 _BY_NAME: Final = frozenset(
     {"list_aggr", "list_aggregate", "array_aggr", "array_aggregate", "aggregate"}
 )
-_MOMENTS: Final = frozenset({"now", "today", "tomorrow", "yesterday"})
-_CHANGES: Final = "is not allowed: a repeat of the run would compute another result"
+CHANGES: Final = "is not allowed: a repeat of the run would compute another result"
 _REACHES: Final = "is not allowed: it reaches beyond the rows"
 Node = dict[str, Any]
 
@@ -92,51 +91,38 @@ def _complaint_of(node: Node, columns: Mapping[str, str]) -> str | None:
     if kind == "COLUMN_REF":
         name = str(node["column_names"][-1]).lower()
         if len(node["column_names"]) == 1 and name in _VALUES and name not in columns:
-            return f"{name} {_CHANGES}"
-    if kind == "CAST" and _is_moment(node.get("child")):
-        return _moment(node["child"])
-    if kind in ("COMPARISON", "BETWEEN") or node.get("type") in ("COMPARE_IN", "COMPARE_NOT_IN"):
-        parts = list(nodes_of(list(node.values())))
-        moment = next((part for part in parts if _is_moment(part)), None)
-        if moment and any(_is_temporal(part, columns) for part in parts):
-            return _moment(moment)
+            return f"{name} {CHANGES}"
     return None
 
 
 def _of_call(node: Node) -> str | None:
     name = str(node["function_name"]).lower()
+    if name == "age" and len(node.get("arguments", [])) == 1:
+        return f"function age of one date {CHANGES}; name the other date, too"
+    called = called_by(node)
+    if called is None:
+        return f"function {name} must name its aggregate by a text in single quotes"
+    return _judged(called)
+
+
+def called_by(node: Node) -> str | None:
+    """The function that a call is of, also if another one calls it: `list_aggr(x, 'sum')`.
+
+    None: a call of another one that does not name it.
+    """
+    name = str(node["function_name"]).lower()
     arguments = [each.get("expression", each) for each in node.get("arguments", [])]
-    if name == "age" and len(arguments) == 1:
-        return f"function age of one date {_CHANGES}; name the other date, too"
-    if name in _BY_NAME and len(arguments) > 1:
-        aggregate = arguments[1].get("literal", {})
-        if aggregate.get("kind") != "STRING":
-            return f"function {name} must name its aggregate by a text in single quotes"
-        return _judged(str(aggregate["text"]).lower())
-    return _judged(name)
-
-
-def _is_moment(node: object) -> bool:
-    literal = node.get("literal") if isinstance(node, dict) else None
-    return isinstance(literal, dict) and str(literal.get("text")).strip().lower() in _MOMENTS
-
-
-def _moment(node: Node) -> str:
-    return f"'{node['literal']['text']}' as a date or time {_CHANGES}"
-
-
-def _is_temporal(node: Node, columns: Mapping[str, str]) -> bool:
-    if node.get("class") == "COLUMN_REF":
-        return columns.get(str(node["column_names"][-1]).lower()) in ("date", "timestamp")
-    name = str(node.get("type_name", "")).lower() if node.get("class") == "TYPE" else ""
-    return name.startswith(("date", "time"))
+    if name not in _BY_NAME or len(arguments) < 2:
+        return name
+    aggregate = arguments[1].get("literal", {})
+    return str(aggregate["text"]).lower() if aggregate.get("kind") == "STRING" else None
 
 
 @cache
 def _judged(name: str) -> str | None:
     """Why a function of this name is not allowed, by the engine's catalogue."""
     if name in _CHANGING:
-        return f"function {name} {_CHANGES}"
+        return f"function {name} {CHANGES}"
     if name in _BEYOND:
         return f"function {name} {_REACHES}"
     if name in _REPEATABLE:
@@ -146,7 +132,7 @@ def _judged(name: str) -> str | None:
         return f"function {name} {_REACHES}"
     for kind, stability, definition in _functions().get(name, ()):
         if kind in ("scalar", "aggregate", "window") and stability != "CONSISTENT":
-            return f"function {name} {_CHANGES}"
+            return f"function {name} {CHANGES}"
         if kind == "macro" and definition:
             found = _of_macro(name, definition)
             if found:

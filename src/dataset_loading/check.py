@@ -14,10 +14,12 @@ from contracts import layout
 from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
+from contracts.job import Engine
 from dataset_loading.file import parse_dataset, refusal
 from dataset_loading.parsing import SqlError
-from dataset_loading.sql import Binder, binder, unknown
-from dataset_loading.sql import problem as sql_problem
+from dataset_loading.sql import Binder, binder
+from dataset_loading.wording import problem as sql_problem
+from dataset_loading.wording import unknown
 from runtime.contract_file import ContractFile, Place, located
 from tabular.sql import contract_type
 
@@ -77,6 +79,8 @@ def check_query(query: str, dataset: Dataset) -> None:
     with binder(dataset.column_types, sources=source_names(dataset.columns)) as bound:
         try:
             bound.check_expression(query)
+            if any(job.engine is Engine.GLUE for job in dataset.jobs):
+                bound.check_for_job(query)
         except SqlError as error:
             raise InvalidRequest("message", [sql_problem("query", error, query)]) from error
 

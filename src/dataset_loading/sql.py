@@ -10,7 +10,6 @@ the engine's own catalogue (dataset_loading.catalogue).
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ import duckdb
 from sqlglot import exp
 
 from contracts.dataset import VALID_RELATION
-from contracts.errors import Problem
 from dataset_loading import catalogue
 from dataset_loading.constants import (
     TOO_LARGE,
@@ -30,13 +28,14 @@ from dataset_loading.constants import (
     constant_calls,
     multiplies_columns,
 )
-from dataset_loading.parsing import SqlError, cut, parsed, shown
-from reading_rules.header import folded
+from dataset_loading.date_texts import refuse_moments
+from dataset_loading.job_engine import refuse_for_job
+from dataset_loading.parsing import SqlError, parsed, shown
+from dataset_loading.wording import unknown
 from tabular.sql import column_type, sql_identifier, sql_literal
 from tabular.workspace import connect
 
 RELATION: Final = VALID_RELATION
-NAMES_SHOWN: Final = 20
 COLUMNS_AT_MOST: Final = 1_600  # of a table (Amazon Redshift, CREATE TABLE)
 _SEALED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
@@ -95,6 +94,15 @@ class Binder:
         found = run(f"DESCRIBE SELECT ({sql}\n) AS result FROM {RELATION}")[0][1]
         if found != "BOOLEAN":
             raise SqlError(f"must be true or false, but is of type {found}")
+        refuse_moments(calls, f"SELECT ({sql}\n) AS result FROM {RELATION}", run)
+
+    def check_for_job(self, sql: str) -> None:
+        """An expression that passed, once more, as a Glue job is to compute it.
+
+        Raises:
+            SqlError: the job's engine would compute something else, or not compute it.
+        """
+        refuse_for_job(self._refuse_calls(f"SELECT ({sql}\n)"), sql)
 
     def output_of(self, transform: str | None) -> list[tuple[str, str]]:
         """Names and DuckDB types of the result's columns, in order.
@@ -108,13 +116,16 @@ class Binder:
             tree = parsed(transform, comments=True)
             if not isinstance(tree, exp.Query):
                 raise SqlError(f"must be one SELECT over {RELATION}")
-            run = self._runner(self._refuse_calls(transform))
+            calls = self._refuse_calls(transform)
+            run = self._runner(calls)
             if tree.find(exp.TableSample):
                 raise SqlError("must not take samples: a repeat of the run would take other rows")
             self._refuse_other_relations(tree)
         rows = run(f"DESCRIBE {transform or f'SELECT * FROM {RELATION}'}")
         if len(rows) > COLUMNS_AT_MOST:
             raise SqlError(f"has {len(rows):,} columns; a result has at most {COLUMNS_AT_MOST:,}")
+        if transform is not None:
+            refuse_moments(calls, transform, run)
         return [(str(row[0]), str(row[1])) for row in rows]
 
     def unused_lookups(self, transform: str | None) -> list[str]:
@@ -270,29 +281,3 @@ def _setup(tables: Mapping[str, Columns]) -> Iterator[str]:
     # What is computed from other relations' constants is a matter of runs, not of the check.
     yield "PRAGMA disable_optimizer"
     yield "SET lock_configuration = true"
-
-
-def unknown(
-    what: str,
-    name: str,
-    known: Mapping[str, object] | list[str],
-    sources: Mapping[str, str] | None = None,
-) -> str:
-    """`unknown column "amont"; did you mean "amount"?`, or the known ones when none is near.
-
-    Args:
-        sources: see `binder`.
-    """
-    for own, source in (sources or {}).items():
-        if source != own and folded(source) == folded(name):
-            return f'unknown {what} "{name}": so it is called in the file, but here "{own}"'
-    near = difflib.get_close_matches(name.lower(), list(known), n=1)
-    if near:
-        return f'unknown {what} "{name}"; did you mean "{near[0]}"?'
-    names = list(known)
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return f'unknown {what} "{name}"; there are {", ".join(names[:NAMES_SHOWN])}{more}'
-
-
-def problem(path: str, error: SqlError, sql: object) -> Problem:
-    return Problem(path, str(error), cut(str(sql)))

@@ -105,9 +105,10 @@ def _run(
     """Prepare and execute one run.
 
     Args:
-        shards: this function may execute a long run itself; otherwise it hands it over.
+        shards: this function may execute a long run itself, and wait for its data; otherwise it
+            hands it over.
     """
-    prepared = pipeline.prepare(request, handed_over_by)
+    prepared = pipeline.prepare(request, handed_over_by, waits=shards)
     run_id = prepared.run_id or request.run_id
     if prepared.plan and not shards and _is_handed_over(prepared.plan, pipeline.settings):
         return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
@@ -126,7 +127,7 @@ def _run(
 
 
 def _is_handed_over(plan: Plan, of_function: Settings) -> bool:
-    if plan.claim.start_flow >= START_FLOW:
+    if plan.claim.start_flow >= START_FLOW or plan.manifest.waiting:
         return plan.is_long(of_function.short_run_seconds)
     return len(plan.manifest.shard_sizes) > 1
 

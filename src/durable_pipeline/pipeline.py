@@ -1,6 +1,7 @@
 """The stage sequence: what happens to a run request, from claim to notification.
 
-    prepare:  claim-run → load-dataset → list-urls → prepare-warehouse
+    prepare:  claim-run → load-dataset → list-urls (→ wait-until-ready → list-urls …)
+              → prepare-warehouse
     execute:  per unit (see rounds.py, shards.py, unit.py) → publish-files → record-run → notify
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aws_durable_execution_sdk_python import DurableContext
+from aws_durable_execution_sdk_python.config import Duration
 
 from contracts import layout
 from contracts.errors import REFUSED
@@ -50,11 +52,15 @@ class Pipeline:
         request: RunRequest,
         handed_over_by: str | None = None,
         message_id: str | None = None,
+        *,
+        waits: bool = False,
     ) -> Prepared:
         """Claim the run, load its contract, freeze its manifest.
 
         Args:
             message_id: of the SQS message that asks for it; absent for a direct start.
+            waits: this execution waits for the run's data; otherwise the plan of a run that has to
+                wait comes without a manifest, to be handed over.
 
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
@@ -71,11 +77,12 @@ class Pipeline:
             if failed.error_type in REFUSED:
                 return Prepared(refused=failed.message)
             raise
-        prepared = self._prepare_claimed(_with_drawn_id(request, claim), claim, handed_over_by)
+        request = _with_drawn_id(request, claim)
+        prepared = self._prepare_claimed(request, claim, handed_over_by, waits=waits)
         return prepared.model_copy(update={"run_id": claim.run_id})
 
     def _prepare_claimed(
-        self, request: RunRequest, claim: Claim, handed_over_by: str | None
+        self, request: RunRequest, claim: Claim, handed_over_by: str | None, *, waits: bool
     ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
             by = f"; run {claim.superseded_by} has superseded it" if claim.superseded_by else ""
@@ -85,7 +92,12 @@ class Pipeline:
             self._notify("run-started", request, claim)
         try:
             dataset = self.steps.load_dataset(request=request)
-            manifest = self._list_urls(request, claim, dataset, handed_over_by is not None)
+            handed_over = handed_over_by is not None
+            manifest = self._list_urls(request, claim, dataset, handed_over)
+            while manifest.waiting and waits:
+                pause = Duration(seconds=manifest.waiting.look_again_seconds)
+                self.context.wait(pause, name="wait-until-ready")
+                manifest = self._list_urls(request, claim, dataset, handed_over)
             if manifest.objects and "redshift" in dataset.targets:
                 self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
@@ -93,11 +105,15 @@ class Pipeline:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message, refused=refused)
             refused = refused and result.status is RunStatus.FAILED
             return Prepared(result=result, refused=failed.message if refused else None)
-        if manifest.objects == 0:
+        if manifest.objects == 0 and not manifest.waiting:
             what = "items" if dataset.of_items else "objects"
             reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
             looked = f"looked at {manifest.looked_at}" if manifest.looked_at else None
-            why = (looked, left_out(manifest.hidden, manifest.excluded), manifest.reason)
+            why = (
+                looked,
+                left_out(manifest.hidden, manifest.excluded, manifest.not_ready),
+                manifest.reason,
+            )
             reason = "; ".join((reason, *filter(None, why)))
             retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
@@ -210,6 +226,7 @@ class Pipeline:
             units_per_shard=units_per_shard(operations_per_unit(dataset)),
             run_attempt=claim.run_attempt,
             handed_over=handed_over,
+            may_wait=True,
         )
 
     def _notify(

@@ -24,7 +24,10 @@ def operations_per_unit(dataset: LoadedDataset) -> int:
 
 
 class Plan(Contract):
-    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed."""
+    """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed.
+
+    Or to be handed over, if it has to wait for its data: the manifest is then not frozen yet.
+    """
 
     request: RunRequest
     claim: Claim
@@ -74,16 +77,18 @@ class Plan(Contract):
         """Whether the run needs the long-running function.
 
         True if it is too long for the SQS-triggered function's 15 minutes, the waits between tries
-        of a job included, has several shards, timed out there before, has more units than fit
-        beside those of the other runs of its execution, or if the request says so (`detached`);
-        where it says nothing, also if a pool that it needs had no room, as the other messages of
-        the batch would wait as well.
+        of a job included, has to wait for its data, has several shards, timed out there before, has
+        more units than fit beside those of the other runs of its execution, or if the request says
+        so (`detached`); where it says nothing, also if a pool that it needs had no room, as the
+        other messages of the batch would wait as well.
 
         Args:
             short_run_seconds: how much expected work one execution accepts.
             seconds_taken: how much of it other runs of the execution have taken.
             operations_taken: planned operations of their units.
         """
+        if self.manifest.waiting is not None:
+            return True
         if len(self.manifest.shard_sizes) > 1 or self.claim.previous_timed_out:
             return True
         if self.request.detached is not None:

@@ -137,7 +137,7 @@ def _take_over(
 ) -> Claim:
     run_attempt = run.run_attempt + 1
     changes = dict(
-        **dict.fromkeys(RunItem.OF_AN_END),
+        **dict.fromkeys((*RunItem.OF_AN_END, *RunItem.OF_WAITING)),
         run_attempt=run_attempt,
         stack_named_attempt=run_attempt,
         status=RunStatus.CLAIMED,

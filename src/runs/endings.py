@@ -49,6 +49,7 @@ class RunEndings:
         status, reason = self._end_of(run, ended)
         now = format_timestamp(self.clock())
         changes = dict(
+            **dict.fromkeys(RunItem.OF_WAITING),
             status=status,
             reason=reason,
             ended_at=now,

@@ -79,7 +79,11 @@ def record_run(
             prefix = layout.item_results_prefix(run_id)
             written.update(item_results_url=layout.s3_url(bucket, prefix))
         if manifest:
-            written.update(hidden_objects=manifest.hidden, excluded_objects=manifest.excluded)
+            written.update(
+                hidden_objects=manifest.hidden,
+                excluded_objects=manifest.excluded,
+                not_ready=manifest.not_ready,
+            )
         result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count:
@@ -145,6 +149,7 @@ def _write(
     message: RecordRun, run: RunItem, result: RunResult, ledger: Ledger, ended_at: str
 ) -> None:
     changes: dict[str, Any] = dict(
+        **dict.fromkeys(RunItem.OF_WAITING),
         status=result.status,
         units=result.units,
         rows=result.rows,

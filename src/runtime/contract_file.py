@@ -30,6 +30,7 @@ _ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")  # as Python shows on
 _EMPTY: Final = "is empty: give it a value, or leave the field out"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NO_TEXT: Final = "holds half of a surrogate pair, which is no character; write the whole one"
+_NUL: Final = "holds a NUL character, which no text in a table or file may have; take it out"
 Place = tuple[str | int, ...]
 
 
@@ -102,7 +103,7 @@ def parse_contract(
         problem = Problem("line 1", f"must be a mapping of fields, beginning with {first_field}:")
         raise refused(file, [problem])
     empty = [Problem(located(place, nodes), _EMPTY) for place in nulls]
-    empty += [Problem(located(place, nodes), _NO_TEXT) for place in _surrogates(value)]
+    empty += [Problem(located(place, nodes), why) for place, why in _unusable(value)]
     try:
         # By the fields' names as they are written here, not as Python has them.
         parsed = model.model_validate(value, by_alias=True, by_name=False)
@@ -147,16 +148,26 @@ def _nulls(value: Any, place: Place = ()) -> Iterator[Place]:
         yield from _nulls(member, (*place, name))
 
 
-def _surrogates(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Where a text, or a field's name, holds half of a surrogate pair."""
-    if isinstance(value, str) and _SURROGATE.search(value):
-        yield place
+def _unusable(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Where a text, or a field's name, holds what no file or table can, and why."""
+    why = _no_text(value)
+    if why is not None:
+        yield place, why
     named = value if isinstance(value, dict) else {}
     listed = value if isinstance(value, list) else []
     for name, member in (*named.items(), *enumerate(listed)):
-        if isinstance(name, str) and _SURROGATE.search(name):
-            yield (*place, name)
-        yield from _surrogates(member, (*place, name))
+        why = _no_text(name)
+        if why is not None:
+            yield (*place, name), why
+        yield from _unusable(member, (*place, name))
+
+
+def _no_text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if _SURROGATE.search(value):
+        return _NO_TEXT
+    return _NUL if "\0" in value else None
 
 
 def refusal(refused: type[Refusal], file: str, problems: Sequence[Problem]) -> Refusal:
@@ -171,8 +182,8 @@ def refusal(refused: type[Refusal], file: str, problems: Sequence[Problem]) -> R
 
 
 def _printable(text: str) -> str:
-    """A lone surrogate, which YAML can spell and no encoding has, by its escape."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """A lone surrogate, which YAML can spell and no encoding has, by its escape; so is NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def located(place: Place, nodes: ContractFile) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from contracts.dataset import DatasetSnapshot
+from contracts.dataset import DatasetSnapshot, Source
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestSummary, ranges
+from contracts.manifest import ManifestSummary, NotReady, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.runs import find_run
@@ -18,9 +18,12 @@ from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
+from sources.listing import Listing, partitions
 from sources.manifest import freeze, read_summary
+from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
+from sources.waiting import waiting_summary
 
 
 def list_run(
@@ -28,12 +31,15 @@ def list_run(
 ) -> ManifestSummary:
     """The run's manifest, which the first call freezes, and the pending units of one shard.
 
+    Or nothing yet, where the run has to wait for its data (`waiting`).
+
     Args:
         redeliver: what failed for good before is pending, too.
 
     Raises:
         InvalidData: too many objects, or too large ones; names them.
-        NotFound: the bucket, or the one object that was asked for, is not there.
+        NotFound: the bucket, the one object that was asked for, or what says that a partition is
+            ready, is not there.
         OwnershipLost: a later attempt holds the run.
         RunStopped: the run is to stop. A further shard of it has nothing pending then.
     """
@@ -41,9 +47,15 @@ def list_run(
     if message.shard == 0:
         refuse_stopped(ledger, run_id)
     snapshot = frozen.read_snapshot(data_bucket, run_id)
+    source = snapshot.dataset.source
+    ready = source.ready
     manifest = read_summary(data_bucket, run_id)
     if manifest is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
+        if listing.unready and ready is not None and ready.otherwise == "wait":
+            what = missing_markers(source, source.bucket or data_bucket, listing.unready)
+            seconds = ready.patience_seconds
+            return waiting_summary(message, what, seconds, data_bucket, ledger, now)
         check_limits(listing.entries, snapshot.dataset.limits)
         check_ownership(message, ledger)
         manifest = freeze(
@@ -57,11 +69,21 @@ def list_run(
             excluded=listing.excluded,
             reason=listing.reason,
             looked_at=listing.looked_at,
+            not_ready=_left_out(message, source, listing),
         )
         names = {"objects", "hidden", "excluded", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
     return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
+
+
+def _left_out(message: ListUrls, source: Source, listing: Listing) -> NotReady | None:
+    if source.ready is None or not listing.unready:
+        return None
+    names, start = listing.unready, message.request.start_date_time
+    if source.partition and start is not None:
+        names = tuple(partitions(source.partition, start, message.end_date_time))
+    return not_ready(source.ready, names, listing.unready)
 
 
 def _with_pending(

@@ -9,7 +9,7 @@ is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +39,8 @@ class Listing:
         excluded: by `source.exclude`.
         reason: why an uploaded object is not to be processed, where neither count says it.
         looked_at: what was listed, in words; absent: nothing was.
+        unready: partitions of the range whose marker is not there, in order of time: left out, or
+            to be waited for.
     """
 
     entries: list[ManifestEntry]
@@ -46,13 +48,24 @@ class Listing:
     excluded: int = 0
     reason: str | None = None
     looked_at: str | None = None
+    unready: tuple[str, ...] = ()
 
 
-def list_source(source: Source, bucket: str, start: datetime, end: datetime, limit: int) -> Listing:
+def list_source(
+    source: Source,
+    bucket: str,
+    start: datetime,
+    end: datetime,
+    limit: int,
+    without: Container[str] = (),
+) -> Listing:
     """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
 
     Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
-    hidden and excluded keys (see `Source`), which are counted.
+    partitions' markers, and hidden and excluded keys (see `Source`), which are counted.
+
+    Args:
+        without: names of partitions that are left out.
 
     Raises:
         InvalidData: more than `limit` objects.
@@ -63,9 +76,9 @@ def list_source(source: Source, bucket: str, start: datetime, end: datetime, lim
     if source.partition is None:
         found = _walk(bucket, source.prefix, source.suffix, belongs)
         return _collect(source, [found], limit)
-    names = partitions(source.partition, start, end)
+    names = [name for name in partitions(source.partition, start, end) if name not in without]
     if len(names) > PREFIXES_AT_MOST:
-        return _collect(source, [_span(source, bucket, names, belongs)], limit)
+        return _collect(source, [span(source, bucket, names, belongs)], limit)
 
     def visit(name: str) -> Listing:
         walk = _walk(bucket, source.prefix + name, source.suffix, belongs)
@@ -145,6 +158,13 @@ def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
     return lambda _key, _modified: True  # only the range's partitions are visited
 
 
+def in_time(source: Source, key: str) -> bool:
+    """Whether a listing can place the object in time: not if its key lacks what `keyTime` seeks."""
+    if source.effective_time_from != "key":
+        return True
+    return key_instant(KeyTime.of(source.key_time or "", frozen=True), key) is not None
+
+
 def key_instant(pattern: KeyTime, key: str) -> datetime | None:
     """The instant that a key names, or None (logged) when it names none."""
     try:
@@ -154,7 +174,7 @@ def key_instant(pattern: KeyTime, key: str) -> datetime | None:
         return None
 
 
-def _span(
+def span(
     source: Source, bucket: str, names: list[str], belongs: Belongs
 ) -> Iterator[ManifestEntry]:
     """The objects of many partitions by one walk; sortable names bound where it begins and ends."""
@@ -188,6 +208,16 @@ def _walk(
         arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
+def first_key(bucket: str, prefix: str) -> str | None:
+    """A key with this prefix, if there is one.
+
+    Raises:
+        NotFound: no such bucket.
+    """
+    found = _page(bucket, prefix, {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1})
+    return next((str(each["Key"]) for each in found.get("Contents", ())), None)
+
+
 def _page(bucket: str, prefix: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         with clients.translated(f"listing s3://{bucket}/{prefix}"):
@@ -207,6 +237,7 @@ def where_listed(source: Source, bucket: str) -> str:
         "suffix": source.suffix,
         "keyTime": source.key_time,
         "timeFrom": source.effective_time_from,
+        "ready": source.ready.marker if source.ready else None,
     }
     said = ", ".join(f"{name} {value}" for name, value in limits.items() if value)
     return f"s3://{bucket}/{source.prefix} ({said})"
@@ -221,6 +252,8 @@ def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
     entries: list[ManifestEntry] = []
     hidden = excluded = 0
     for entry in walk:
+        if source.is_marker(entry.key):
+            continue
         if source.hides(entry.key):
             hidden += 1
             continue

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from contracts import layout
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary, NotReady
 from runtime import s3
 from sources import frozen
 from sources.listing import THREADS
@@ -25,6 +25,7 @@ def freeze(
     excluded: int = 0,
     reason: str | None = None,
     looked_at: str | None = None,
+    not_ready: NotReady | None = None,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -33,7 +34,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
-        hidden, excluded, reason, looked_at: see `ManifestSummary`.
+        hidden, excluded, reason, looked_at, not_ready: see `ManifestSummary`.
     """
     parts = [
         ManifestPart(
@@ -63,6 +64,7 @@ def freeze(
         excluded=excluded,
         reason=reason,
         looked_at=looked_at,
+        not_ready=not_ready,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary

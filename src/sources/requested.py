@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from contracts import layout
@@ -16,8 +15,17 @@ from ledger.units import stored_positions
 from sources import frozen
 from sources.item_batches import split_array
 from sources.limits import check_sizes
-from sources.listing import Listing, describe, describe_all, list_source, where_listed
+from sources.listing import (
+    Listing,
+    describe,
+    describe_all,
+    list_source,
+    partitions,
+    where_listed,
+)
 from sources.manifest import read_summary
+from sources.named import left_out, partition
+from sources.readiness import refuse_unready, unready_partitions
 from sources.run_state import check_ownership
 
 
@@ -37,41 +45,60 @@ def find_entries(
             return Listing(unstored)
     if request.input_url is not None:
         bucket, key = layout.split_s3_url(snapshot.input_url or request.input_url)
-        if bucket == (source.bucket or data_bucket):
-            held = request.of_upload and snapshot.array is None
-            nothing = _left_out(source, key, held_to_suffix=held)
-            if nothing is not None:
-                return nothing
+        nothing = left_out(
+            source,
+            bucket,
+            key,
+            data_bucket,
+            upload=request.of_upload,
+            array=snapshot.array is not None,
+        )
+        if nothing is None and request.of_upload and snapshot.array is None:
+            nothing = _unready_upload(source, bucket, key)
+        if nothing is not None:
+            return nothing
         entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
             return Listing([entry])
         check_ownership(message, ledger)
         check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
         return Listing(split_array(entry, snapshot, data_bucket))
+    return _list_range(message, snapshot, data_bucket)
+
+
+def _list_range(message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str) -> Listing:
+    request, source = message.request, snapshot.dataset.source
     if request.start_date_time is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
     bucket, limit = source.bucket or data_bucket, snapshot.dataset.limits.objects
-    listing = list_source(source, bucket, request.start_date_time, message.end_date_time, limit)
-    return replace(listing, looked_at=where_listed(source, bucket))
+    start, end = request.start_date_time, message.end_date_time
+    unready: tuple[str, ...] = ()
+    if source.ready is not None:
+        names = partitions(source.partition or "", start, end)
+        unready = _unready(source, bucket, names)
+        if unready and source.ready.otherwise == "wait":
+            return Listing([], unready=unready)
+    listing = list_source(source, bucket, start, end, limit, without=frozenset(unready))
+    return replace(listing, looked_at=where_listed(source, bucket), unready=unready)
 
 
-def _left_out(source: Source, key: str, *, held_to_suffix: bool) -> Listing | None:
-    """The empty listing of an object that the contract leaves out.
+def _unready_upload(source: Source, bucket: str, key: str) -> Listing | None:
+    """What becomes of an uploaded object in a partition that is not ready; None: it is ready.
 
-    Args:
-        held_to_suffix: an upload, judged as a listing would; who names an object means it whatever
-            its suffix, and so does a JSON array whose items are the units.
+    As of a range that has this partition only.
     """
-    if source.hides(key):
-        return Listing([], hidden=1)
-    if source.excludes(key):
-        return Listing([], excluded=1)
-    below = key.startswith(source.prefix)
-    if held_to_suffix and below and not key.endswith(source.suffix):
-        suffix = json.dumps(source.suffix, ensure_ascii=False)
-        why = f"the uploaded key does not end with {suffix}, the contract's source.suffix"
-        return Listing([], reason=f"{why}; a message with its inputUrl processes it all the same")
-    return None
+    name = partition(source, key)
+    if source.ready is None or not name:
+        return None
+    unready = _unready(source, bucket, [name])
+    return Listing([], unready=unready) if unready else None
+
+
+def _unready(source: Source, bucket: str, names: list[str]) -> tuple[str, ...]:
+    unready = unready_partitions(source, bucket, names)
+    if source.ready is not None and source.ready.otherwise == "fail":
+        refuse_unready(source, bucket, unready)
+    return unready
 
 
 def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:

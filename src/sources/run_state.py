@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from contracts.dataset import DatasetSnapshot
+from contracts.ledger_items import RunItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
 from contracts.run import RunStatus
@@ -35,6 +36,7 @@ def mark_running(
         dataset_version=snapshot.version,
         units={"total": manifest.objects},
         updated_at=now,
+        **dict.fromkeys(RunItem.OF_WAITING),
         **items,
     )
     if current is None:

@@ -201,6 +201,18 @@ def test_status_shows_the_run(local: World) -> None:
     assert json.loads(pipeline("status", "run-1", "--json").output)["status"] == "FAILED"
 
 
+def test_status_says_what_a_run_waits_for(local: World) -> None:
+    marker = "the partition's marker s3://data/landing/orders/dt=2026-11-01/_SUCCESS is not there"
+    times = dict(waiting_since="2026-11-01T00:00:00Z", waiting_until="2026-11-02T00:00:00Z")
+    local.put_run(status="CLAIMED", waiting_for=marker, **times)
+
+    shown = json.loads(pipeline("status", "run-1", "--json").output)
+    assert (shown["waitingFor"], shown["waitingUntil"]) == (marker, "2026-11-02T00:00:00Z")
+    text = pipeline("status", "run-1").output
+    assert "waitingFor" in text
+    assert "_SUCCESS" in "".join(text.split())
+
+
 def test_status_that_follows_exits_with_the_runs_status(local: World) -> None:
     local.put_run(status="FAILED", reason="1 of 3 units failed")
 

@@ -78,6 +78,14 @@ GOOD: dict[str, Changes] = {
     "partition": source(partition="dt=%Y-%m-%d/", timeFrom="partition"),
     "excluded": source(exclude=["*.tmp", "old/*", "**/[!a]?.csv"]),
     "partition in one": source(partition="%Y%m%d/%H/"),
+    "a marker": source(partition="dt=%Y-%m-%d/", ready={"marker": "_SUCCESS"}),
+    "a marker waited for": source(
+        partition="dt=%Y-%m-%d/",
+        ready={"marker": "state/DONE", "otherwise": "wait", "waitSeconds": 60},
+    ),
+    "a marker not waited for": source(
+        partition="%Y/%m/%d/", ready={"marker": "_SUCCESS", "otherwise": "skip"}
+    ),
     "modification": source(timeFrom="last-modified", suffix=".csv"),
     "time in the key": source(timeFrom="key", keyTime=KEY_TIME),
     "time in the key as text": source(timeFrom="key", keyTime="events_%Y%m%d_%H.csv"),
@@ -167,6 +175,24 @@ BAD: dict[str, Changes] = {
     "no time in the key": source(timeFrom="key"),
     "time in the key unasked": source(keyTime=KEY_TIME),
     "time in the key and elsewhere": source(timeFrom="last-modified", keyTime=KEY_TIME),
+    "a marker without partitions": source(ready={"marker": "_SUCCESS"}),
+    "a marker in no folder": source(partition="dt=%Y-%m-%d", ready={"marker": "_SUCCESS"}),
+    "ready without a marker": source(partition="dt=%Y-%m-%d/", ready={"otherwise": "skip"}),
+    "a marker from the root": source(partition="dt=%Y-%m-%d/", ready={"marker": "/_SUCCESS"}),
+    "ready as text": source(partition="dt=%Y-%m-%d/", ready="_SUCCESS"),
+    "another otherwise": source(
+        partition="dt=%Y-%m-%d/", ready={"marker": "_SUCCESS", "otherwise": "ignore"}
+    ),
+    "seconds to fail after": source(
+        partition="dt=%Y-%m-%d/",
+        ready={"marker": "_SUCCESS", "otherwise": "fail", "waitSeconds": 60},
+    ),
+    "no time to wait": source(
+        partition="dt=%Y-%m-%d/", ready={"marker": "_SUCCESS", "waitSeconds": 0}
+    ),
+    "a week to wait": source(
+        partition="dt=%Y-%m-%d/", ready={"marker": "_SUCCESS", "waitSeconds": 604800}
+    ),
     "nothing excluded": source(exclude=[]),
     "excluded as text": source(exclude="*.tmp"),
     "an empty pattern": source(exclude=[""]),

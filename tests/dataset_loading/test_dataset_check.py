@@ -460,6 +460,9 @@ DEEP = "\n".join(
         ("minimum: 0", "minimum: !!timestamp abc", "line", "cannot be read as !!timestamp"),
         ("columns:\n", 'description: "\\ud800"\ncolumns:\n', "description", "surrogate pair"),
         ("columns:\n", '"\\udfff": 1\ncolumns:\n', "\\udfff", "surrogate pair"),
+        ("minimum: 0", 'allowed: ["1", "2\\0"]', "columns[1].allowed[1] (line ", "a NUL"),
+        ("columns:\n", 'description: "a\\x00b"\ncolumns:\n', "description", "a NUL character"),
+        ("columns:\n", '"a\\0": 1\ncolumns:\n', "a\\0 (line", "a NUL character"),
     ],
     ids=[
         "aliases",
@@ -473,6 +476,9 @@ DEEP = "\n".join(
         "timestamp",
         "surrogate",
         "surrogate in a name",
+        "NUL among allowed values",
+        "NUL",
+        "NUL in a name",
     ],
 )
 def test_a_hostile_file_is_refused_in_words(old: str, new: str, path: str, complaint: str) -> None:

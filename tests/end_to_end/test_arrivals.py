@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -61,6 +63,27 @@ def run_over(cloud: RunningCloud, url: str, *statuses: str) -> Item:
     return run
 
 
+def event_of(cloud: RunningCloud, key: str) -> Item:
+    """EventBridge's event about an object."""
+    event: Item = json.loads(EVENT)
+    event["detail"]["bucket"]["name"] = cloud.outputs["DataBucketName"]
+    event["detail"]["object"]["key"] = key
+    return event
+
+
+@contextmanager
+def standard_reading(cloud: RunningCloud, prefix: str) -> Iterator[None]:
+    """The contract of uploads that name no dataset covers another prefix meanwhile."""
+    s3 = cloud.cloud.client("s3")
+    place = {"Bucket": cloud.outputs["CodeBucketName"], "Key": "datasets/standard.yaml"}
+    text = s3.get_object(**place)["Body"].read().decode()
+    s3.put_object(**place, Body=text.replace("landing/standard/", prefix).encode())
+    try:
+        yield
+    finally:
+        s3.put_object(**place, Body=text.encode())
+
+
 def item_results(cloud: RunningCloud, run_id: str) -> list[dict[str, Any]]:
     s3, bucket = cloud.cloud.client("s3"), cloud.outputs["DataBucketName"]
     pages = s3.get_paginator("list_objects_v2")
@@ -89,18 +112,25 @@ def test_an_upload_under_the_landing_prefix_starts_a_run_and_no_other_does(
 def test_an_event_that_comes_twice_starts_one_run(uploads: RunningCloud) -> None:
     with_rule_off = "outside/readings.csv"  # nothing but our two messages reports it
     url = put(uploads, with_rule_off, csv_of(7))
-    event = json.loads(EVENT)
-    event["detail"]["bucket"]["name"] = uploads.outputs["DataBucketName"]
-    event["detail"]["object"]["key"] = with_rule_off
+    with standard_reading(uploads, "outside/"):
+        for _ in range(2):
+            uploads.send(event_of(uploads, with_rule_off))
 
-    for _ in range(2):
-        uploads.send(event)
-
-    run = run_over(uploads, url, "SUCCEEDED")
+        run = run_over(uploads, url, "SUCCEEDED")
     last = put(uploads, "landing/standard/after-both.csv", csv_of(8))
     run_over(uploads, last, "SUCCEEDED")
     (again,) = runs_over(uploads, url)
     assert again["run_attempt"]["N"] == run["run_attempt"]["N"] == "1"
+
+
+def test_an_upload_that_no_contract_covers_is_skipped_and_says_why(uploads: RunningCloud) -> None:
+    url = put(uploads, "beside/readings.csv", csv_of(9))
+    uploads.send(event_of(uploads, "beside/readings.csv"))
+
+    run = run_over(uploads, url, "SKIPPED")
+
+    assert 'does not begin with "landing/standard/"' in run["reason"]["S"]
+    assert "a message with its inputUrl processes it" in run["reason"]["S"]
 
 
 def test_each_item_of_an_array_has_its_own_result(uploads: RunningCloud) -> None:

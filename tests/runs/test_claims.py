@@ -181,6 +181,17 @@ def test_a_run_that_is_to_stop_is_still_its_holders_to_end(
     assert claim(cloud, "two", by="one").outcome is ClaimOutcome.CLAIMED
 
 
+def test_a_run_that_is_taken_over_waits_anew(cloud: Any, executions: Executions) -> None:
+    claimed(cloud.ledger)
+    moment = "2026-11-20T08:00:00Z"
+    set_run(cloud, waiting_for="a marker", waiting_since=moment, waiting_until=moment)
+    executions.status[arn("one")] = "FAILED"
+
+    assert claim(cloud, "two").outcome is ClaimOutcome.TAKEN_OVER
+    item = cloud.ledger.get_item("r1", "RUN")
+    assert not {name for name in item if name.startswith("waiting")}
+
+
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "SUCCEEDED", None])
 def test_a_run_whose_execution_is_over_is_taken_over(
     cloud: Any, executions: Executions, status: str | None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -177,6 +178,16 @@ def test_excluded_objects_are_mentioned_by_their_own_name() -> None:
     assert "hidden" not in alone
     assert "1 hidden object was left out" in both
     assert "; 1 excluded object was left out" in both
+
+
+def test_partitions_that_were_left_out_are_mentioned_with_what_to_do() -> None:
+    left = NotReady(count=1, marker="_SUCCESS", partitions=("dt=2026-11-02/",))
+    text = end_text(result(units=UnitTotals(total=1, stored=1), not_ready=left))
+
+    assert (
+        "Objects: 1 partition was left out as not ready (dt=2026-11-02/: _SUCCESS is not there);"
+        " send its range again when it is"
+    ) in text
 
 
 def test_a_run_without_rows_in_the_warehouse_says_so() -> None:

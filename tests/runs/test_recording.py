@@ -12,10 +12,12 @@ from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
 from contracts.job import Engine, JobKey, JobState
 from contracts.ledger_items import JobItem, UnitItem
-from contracts.manifest import ManifestSummary
+from contracts.manifest import ManifestSummary, NotReady
 from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
+from ledger.conditions import RUN
+from ledger.runs import change_run, find_run
 from runs.outcome_text import end_text
 from runs.recording import Recording, record_run
 from runtime import s3
@@ -463,6 +465,26 @@ def test_objects_that_the_contract_excludes_are_in_the_result(run: Any) -> None:
 
     assert record(run).result.excluded_objects == 2
     assert run.read_json("runs/r1/results.json")["excludedObjects"] == 2
+
+
+def test_partitions_that_were_not_ready_are_in_the_result(run: Any) -> None:
+    left = NotReady(count=1, marker="_SUCCESS", partitions=("dt=2026-11-02/",))
+    freeze_manifest(not_ready=left)
+    unit(run, "00000-000")
+
+    assert record(run).result.not_ready == left
+    assert run.read_json("runs/r1/results.json")["notReady"] == left.to_json()
+
+
+def test_a_run_that_ended_waits_for_nothing(run: Any) -> None:
+    waiting = dict(waiting_for="a marker", waiting_since=NOW, waiting_until=NOW)
+    change_run(run.ledger, "r1", RUN.run_attempt.eq(1), **waiting)
+
+    record(run, status=RunStatus.FAILED, reason="not ready within 60 s")
+
+    item = find_run(run.ledger, "r1")
+    assert item is not None
+    assert (item.waiting_for, item.waiting_since, item.waiting_until) == (None, None, None)
 
 
 def test_without_a_warehouse_there_is_no_row(run: Any) -> None:

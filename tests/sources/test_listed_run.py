@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
 
-from contracts.dataset import Limits
+from contracts.dataset import Limits, Source
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.input_url import resolve
 from contracts.ledger_items import UnitItem
@@ -19,6 +19,8 @@ from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.listed_run import list_run
+from sources.listing import partitions
+from sources.requested import find_entries
 from steps.list_urls import handler
 
 END = datetime(2026, 11, 10, tzinfo=UTC)
@@ -202,6 +204,102 @@ def test_an_upload_that_the_listing_leaves_out_is_nothing_to_process(
 
     assert (summary.objects, summary.hidden, summary.excluded) == counts
     assert why in (summary.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (
+            "s3://another-bucket/landing/orders/dt=2026-11-01/a.csv",
+            "the uploaded object lies in the bucket another-bucket, the dataset's objects in"
+            " data-bucket",
+        ),
+        (
+            "s3://data-bucket/incoming/dt=2026-11-01/a.csv",
+            'the uploaded key does not begin with "landing/orders/", the contract\'s source.prefix',
+        ),
+        (
+            "s3://data-bucket/landing/orders/a.csv",
+            'the uploaded key lies in no partition "dt=%Y-%m-%d/" of the contract\'s'
+            " source.partition",
+        ),
+        (
+            "s3://data-bucket/landing/orders/dt=2026-02-30/a.csv",
+            'the uploaded key lies in no partition "dt=%Y-%m-%d/" of the contract\'s'
+            " source.partition",
+        ),
+    ],
+)
+def test_an_upload_that_no_listing_would_see_is_nothing_to_process(
+    run: Any, url: str, why: str
+) -> None:
+    claimed(run.ledger, UPLOAD, runId=UPLOAD)
+    freeze_dataset(run.data_bucket, UPLOAD)
+
+    summary = ask(run, runId=UPLOAD, startDateTime=None, inputUrl=url)
+
+    assert summary.objects == 0
+    assert summary.reason == f"{why}; a message with its inputUrl processes it all the same"
+
+
+def test_an_upload_whose_key_names_no_time_is_nothing_to_process(run: Any) -> None:
+    timed = "  timeFrom: key\n  keyTime: 'events_%Y%m%d'\n"
+    text = DATASET.replace("  partition: dt=%Y-%m-%d/\n", timed)
+    claimed(run.ledger, UPLOAD, runId=UPLOAD)
+    freeze_dataset(run.data_bucket, UPLOAD, text=text)
+    for name, objects in (("events_20261101.csv", 1), ("events.csv", 0)):
+        run.put(f"landing/orders/{name}", "content")
+        url = f"s3://data-bucket/landing/orders/{name}"
+        entries = find_entries(
+            ListUrls(
+                request=request(runId=UPLOAD, startDateTime=None, inputUrl=url),
+                end_date_time=END,
+                units_per_shard=2,
+                run_attempt=1,
+            ),
+            frozen.read_snapshot(run.data_bucket, UPLOAD),
+            run.data_bucket,
+            run.ledger,
+        )
+        assert len(entries.entries) == objects
+        assert bool(entries.reason) == (objects == 0)
+
+
+def test_an_upload_into_a_partition_of_rare_directives_is_processed(run: Any) -> None:
+    """Where it cannot be known whether a listing would see it, nothing is left out."""
+    text = DATASET.replace("partition: dt=%Y-%m-%d/", "partition: '%Y/%m/%d/%j/'")
+    claimed(run.ledger, UPLOAD, runId=UPLOAD)
+    freeze_dataset(run.data_bucket, UPLOAD, text=text)
+    run.put("landing/orders/2026/11/01/305/a.csv", "content")
+    url = "s3://data-bucket/landing/orders/2026/11/01/305/a.csv"
+    assert ask(run, runId=UPLOAD, startDateTime=None, inputUrl=url).objects == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "below", "partition"),
+    [
+        ("dt=%Y-%m-%d/", "dt=2026-11-01/a.csv", "dt=2026-11-01/"),
+        ("dt=%Y-%m-%d/", "dt=2026-13-01/a.csv", None),
+        ("dt=%Y-%m-%d/", "dt=2026-11-1/a.csv", None),
+        ("dt=%Y-%m-%d/", "x/dt=2026-11-01/a.csv", None),
+        ("%Y/%m/%d/%H/", "2026/11/01/23/a.csv", "2026/11/01/23/"),
+        ("%Y/%m/%d/%H/", "2026/11/01/24/a.csv", None),
+        ("%Y%m%d_", "20261101_a.csv", "20261101_"),
+        ("%Y/%Y%m%d/", "2026/20261101/a.csv", "2026/20261101/"),
+        ("%Y/%Y%m%d/", "2025/20261101/a.csv", None),
+        ("100%%/%Y%m%d/", "100%/20261101/a.csv", "100%/20261101/"),
+        ("dt=%Y-%m-%d/", "dt=0000-11-01/a.csv", None),
+    ],
+)
+def test_the_partition_of_a_key_is_the_one_that_a_listing_visits(
+    pattern: str, below: str, partition: str | None
+) -> None:
+    source = Source(prefix="a/", partition=pattern)
+    assert source.partition_of(f"a/{below}") == partition
+    assert source.partition_of(f"b/{below}") is None
+    if partition:
+        day = datetime(2026, 11, 1, 23 if "%H" in pattern else 0, tzinfo=UTC)
+        assert partitions(pattern, day, day + timedelta(hours=1)) == [partition]
 
 
 def test_an_object_of_another_suffix_that_is_named_is_meant(run: Any) -> None:

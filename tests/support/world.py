@@ -21,6 +21,7 @@ from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
 from contracts.errors import PipelineError
+from contracts.manifest import Waiting
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
 from contracts.messages import operations as limits
 from contracts.steps import declared, step_functions
@@ -97,6 +98,8 @@ class World:
         self.excluded = 0
         self.reason: str | None = None
         self.looked_at: str | None = None
+        self.waits: dict[str, list[Waiting]] = {}  # by run: responses before its manifest is there
+        self.not_ready: dict[str, Any] | None = None
         self.drawn: dict[str, str] = {}
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -198,6 +201,11 @@ class World:
     def _list_urls(self, payload: dict[str, Any]) -> dict[str, Any]:
         size = self.units_per_shard or payload["unitsPerShard"]
         sizes = [min(size, self.objects - first) for first in range(0, self.objects, size)]
+        waits = self.waits.get(payload["request"]["runId"])
+        if waits:
+            waiting = {"waiting": waits.pop(0).to_json()}
+            nothing = {"objects": 0, "totalBytes": 0, "shardSizes": [], "pending": []}
+            return {"manifestUrl": "s3://data/manifest", **nothing, **waiting}
         shard = payload.get("shard", 0)
         pending = [
             (position, position + 1)
@@ -210,6 +218,7 @@ class World:
             "hidden": self.hidden,
             "excluded": self.excluded,
             **({"reason": self.reason} if self.reason else {}),
+            **({"notReady": self.not_ready} if self.not_ready else {}),
             **({"lookedAt": self.looked_at} if self.looked_at else {}),
             "totalBytes": 100,
             "shardSizes": sizes,

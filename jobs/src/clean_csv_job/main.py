@@ -98,6 +98,12 @@ def connect(directory: str) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("SET enable_progress_bar = false")  # it would go to standard output
     connection.execute("SET TimeZone = 'UTC'")
+    for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
+        built_in = f"system.main.{name}(part, moment)"
+        connection.execute(
+            f"CREATE TEMP MACRO {name}(part, moment TIMESTAMP) AS CAST({built_in} AS TIMESTAMP),"
+            f" (part, moment TIMESTAMPTZ) AS {built_in}, (part, moment INTERVAL) AS {built_in}"
+        )
     connection.execute(f"SET allowed_directories = [{sql_literal(directory + '/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

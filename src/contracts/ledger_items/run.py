@@ -39,6 +39,8 @@ class RunItem(LedgerItem):
             execution that holds the run, and how many they are; in the past: they do.
         previous_holder, previous_timed_out: of the attempt before this one.
         stop_requested_at, stop_reason: of a person's decision to stop the run.
+        waiting_for, waiting_since, waiting_until: of a run whose partitions are not ready: the
+            markers that are not there; when it first looked; when it gives up.
         resumed_attempt: the attempt that was stopped and then resumed, most recently.
         superseded_by, superseded_at: the run that retries this one and took its place. Beside the
             status, which an earlier release has to be able to read.
@@ -62,6 +64,8 @@ class RunItem(LedgerItem):
         "waits_until",
         "waiting_units",
     )
+    # While a run waits for its data; goes when it begins, ends, or is taken over.
+    OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
 
     OF_A_DECISION: ClassVar = ("stop_requested_at", "stop_reason")
 
@@ -85,6 +89,9 @@ class RunItem(LedgerItem):
     waiting_units: int | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    waiting_for: str | None = None
+    waiting_since: str | None = None
+    waiting_until: str | None = None
     resumed_attempt: int | None = None
     superseded_by: str | None = None
     superseded_at: str | None = None

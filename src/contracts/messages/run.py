@@ -180,6 +180,7 @@ class ListUrls(Contract):
         run_attempt: above 1, units that the ledger has as stored are not pending.
         handed_over: this attempt has executed units before, in the execution that handed the run
             over; those that have ended are not pending.
+        may_wait: who asks can wait (`ManifestSummary.waiting`). Earlier orchestrators cannot.
     """
 
     request: RunRequest
@@ -188,6 +189,7 @@ class ListUrls(Contract):
     run_attempt: int
     shard: int = 0
     handed_over: bool = False
+    may_wait: bool = False
 
 
 class BeginRound(Contract):

@@ -1,24 +1,18 @@
 """The parts of a contract about its objects: where they lie, how they are written, their times."""
 
-from contracts.source.fields import (
-    FROZEN,
-    OWN_PREFIXES,
-    OWN_PREFIXES_WHY,
+from contracts.source.formats import (
     SEPARATORS,
     Compression,
     CsvFormat,
     Format,
-    Integer,
     JsonFormat,
     JsonLinesFormat,
-    Number,
     ParquetFormat,
-    Source,
-    StrictContract,
-    Truth,
-    Whole,
     csv_unless_named,
 )
+from contracts.source.place import OWN_PREFIXES, OWN_PREFIXES_WHY, Source
+from contracts.source.ready import Ready
+from contracts.source.strict import FROZEN, Integer, Number, StrictContract, Truth, Whole
 
 __all__ = [
     "FROZEN",
@@ -33,6 +27,7 @@ __all__ = [
     "JsonLinesFormat",
     "Number",
     "ParquetFormat",
+    "Ready",
     "Source",
     "StrictContract",
     "Truth",

@@ -84,7 +84,25 @@ def _expression(text: str) -> str:
     Raises:
         ValueError: it has other directives, or lacks the date.
     """
-    parts = re.split(r"(%.?)", text, flags=re.DOTALL)
+    expression, parts = directives_expression(text), _split(text)
+    first, last = parts[:2] if len(parts) > 1 else ["", ""], parts[-2:]
+    before = "" if first[0] or first[1] == "%%" else "(?<![0-9])"
+    after = "" if last[1] or last[0] == "%%" else "(?![0-9])"
+    return before + expression + after
+
+
+def _split(text: str) -> list[str]:
+    """Texts and directives in turn, a text first and last."""
+    return re.split(r"(%.?)", text, flags=re.DOTALL)
+
+
+def directives_expression(text: str) -> str:
+    """The same, whatever stands beside it.
+
+    Raises:
+        ValueError: it has other directives, or lacks the date.
+    """
+    parts = _split(text)
     unknown = [part for part in parts[1::2] if part != "%%" and part[1:] not in _DIRECTIVES]
     if unknown:
         raise ValueError(
@@ -107,7 +125,4 @@ def _expression(text: str) -> str:
         else:
             found.append(name)
             expressions.append(f"(?P<{name}>{digits})")
-    first, last = parts[:2] if len(parts) > 1 else ["", ""], parts[-2:]
-    before = "" if first[0] or first[1] == "%%" else "(?<![0-9])"
-    after = "" if last[1] or last[0] == "%%" else "(?![0-9])"
-    return before + "".join(expressions) + after
+    return "".join(expressions)

@@ -1,17 +1,15 @@
-"""Where a dataset's objects lie and how they are written: parts of its contract."""
+"""Where a dataset's objects lie: a part of its contract."""
 
 from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -19,31 +17,11 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.base import Contract
 from contracts.source.key_time import KeyTime
+from contracts.source.partition import partition_of
+from contracts.source.ready import Ready
+from contracts.source.strict import FROZEN, StrictContract
 
-
-class StrictContract(Contract):
-    """A contract file is written by people: an unknown field is a typing mistake.
-
-    Types say by `json_schema_extra` what their validators refuse, as far as a schema can: so that
-    editors and `pipeline dataset check` agree.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-# As JSON Schema has them: no number is given as text, no truth as a number, and 5.0 is whole.
-Whole: Final = BeforeValidator(_whole)
-Integer = Annotated[int, Strict(), Whole]
-Number = Annotated[float, Strict()]
-Truth = Annotated[bool, Strict()]
-# Context of validation: the contract was accepted before a run froze it.
-FROZEN: Final = "frozen"
 _SOURCE: Final[JsonDict] = {
     "allOf": [
         {
@@ -58,6 +36,10 @@ _SOURCE: Final[JsonDict] = {
             "if": {"properties": {"timeFrom": {"const": "key"}}, "required": ["timeFrom"]},
             "then": {"required": ["keyTime"]},
             "else": {"properties": {"keyTime": False}},
+        },
+        {
+            "if": {"properties": {"ready": {"type": "object"}}, "required": ["ready"]},
+            "then": {"properties": {"partition": {"pattern": "/$"}}, "required": ["partition"]},
         },
     ]
 }
@@ -115,6 +97,7 @@ class Source(StrictContract):
         key_time: for `key`: text with strftime directives, such as `events_%Y%m%d_%H.csv`, or a
             regular expression with the groups `year`, `month`, `day` and optionally `hour`,
             `minute`, `second`; searched in the key (UTC). See `contracts.source.key_time`.
+        ready: when a partition may be read. Absent: always.
     """
 
     model_config = ConfigDict(json_schema_extra=_SOURCE)
@@ -127,6 +110,7 @@ class Source(StrictContract):
     exclude: tuple[_ExcludedKeys, ...] | None = Field(default=None, min_length=1, max_length=50)
     time_from: Literal["partition", "key", "last-modified"] | None = None
     key_time: str | None = Field(default=None, json_schema_extra=_OF_A_KEY)
+    ready: Ready | None = None
 
     @field_validator("prefix")
     @classmethod
@@ -162,6 +146,43 @@ class Source(StrictContract):
                 ) from None
         return self
 
+    @model_validator(mode="after")
+    def _markers_lie_in_partitions(self) -> Self:
+        if self.ready is not None and not (self.partition or "").endswith("/"):
+            raise PydanticCustomError(
+                "ready",
+                "ready needs a partition pattern that ends with /, such as dt=%Y-%m-%d/: the marker"
+                " lies in the partition",
+            )
+        return self
+
+    def partition_of(self, key: str) -> str | None:
+        """The name of the partition that a key lies in; None: in none that a listing visits.
+
+        Raises:
+            ValueError: there are no partitions, or the pattern has other directives than
+                those of numbers.
+        """
+        if self.partition is None:
+            raise ValueError("the source has no partitions")
+        if not key.startswith(self.prefix):
+            return None
+        return partition_of(self.partition, key[len(self.prefix) :])
+
+    def marker_of(self, partition: str) -> str | None:
+        """The key of a partition's marker; None: it needs none."""
+        return self.prefix + partition + self.ready.marker if self.ready else None
+
+    def is_marker(self, key: str) -> bool:
+        """Whether the key is that of a partition's marker, which is never data."""
+        if self.ready is None or not key.endswith(f"/{self.ready.marker}"):
+            return False
+        try:
+            partition = self.partition_of(key)
+        except ValueError:
+            return True  # as far as can be known
+        return partition is not None and key == self.marker_of(partition)
+
     def hides(self, key: str) -> bool:
         """Whether the object of this key is left out as hidden; keys elsewhere never are."""
         if self.hidden == "read" or not key.startswith(self.prefix):
@@ -186,97 +207,3 @@ class Source(StrictContract):
     @property
     def effective_time_from(self) -> str:
         return self.time_from or ("partition" if self.partition else "last-modified")
-
-
-Compression = Literal["auto", "none", "gzip", "zstd"]
-"""How an object is compressed; `auto` goes by its key: gzip for `.gz`, zstd for `.zst`."""
-
-
-# As a class of a regular expression: ASCII without letters, digits, line ends and NUL.
-SEPARATORS: Final = r"[\x01-\x09\x0b\x0c\x0e-/:-@\[-`{-\x7f]"
-_ONE_SEPARATOR: Final[JsonDict] = {"pattern": f"^{SEPARATORS}$"}
-
-
-class CsvFormat(StrictContract):
-    """Delimited text.
-
-    Attributes:
-        type: `csv`, which is also meant where none is named.
-        delimiter: one ASCII character between fields; no letter, digit or line end.
-        quote: around fields that hold a delimiter, a quote (then doubled) or a line end; a
-            character of the same kind, but another one.
-        header: the first line names the columns; without one, the fields are the contract's
-            columns in its order.
-        encoding: of the whole text, after decompression.
-        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
-    """
-
-    type: Literal["csv"] = "csv"
-    delimiter: str = Field(default=",", json_schema_extra=_ONE_SEPARATOR)
-    quote: str = Field(default='"', json_schema_extra=_ONE_SEPARATOR)
-    header: Truth = True
-    encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = "utf-8"
-    compression: Compression = "auto"
-
-    @field_validator("delimiter", "quote")
-    @classmethod
-    def _separates(cls, value: str) -> str:
-        if not re.fullmatch(SEPARATORS, value):
-            raise PydanticCustomError(
-                "separator",
-                "must be one ASCII character that is no letter, digit or line end, such as ; or |"
-                ' (a tab is written "\\t")',
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _characters_differ(self) -> Self:
-        if self.delimiter == self.quote:
-            raise PydanticCustomError("format", "delimiter and quote must not be the same")
-        return self
-
-
-class JsonLinesFormat(StrictContract):
-    """One JSON object a line, UTF-8.
-
-    Attributes:
-        type: `jsonl`.
-        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
-    """
-
-    type: Literal["jsonl"]
-    compression: Compression = "auto"
-
-
-class JsonFormat(StrictContract):
-    """One JSON array of objects, UTF-8; each of its items is a row.
-
-    Attributes:
-        type: `json`.
-        compression: `auto` goes by the key: gzip for `.gz`, zstd for `.zst`.
-    """
-
-    type: Literal["json"]
-    compression: Compression = "auto"
-
-
-class ParquetFormat(StrictContract):
-    """Apache Parquet.
-
-    Attributes:
-        type: `parquet`.
-    """
-
-    type: Literal["parquet"]
-
-
-Format = Annotated[
-    CsvFormat | JsonLinesFormat | JsonFormat | ParquetFormat, Field(discriminator="type")
-]
-
-
-def csv_unless_named(value: Any) -> Any:
-    """A `format` mapping that names no type is CSV."""
-    if isinstance(value, dict) and isinstance(value.get("format"), dict):
-        return {**value, "format": {"type": "csv", **value["format"]}}
-    return value

@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
-from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -29,6 +28,7 @@ from contracts.run import (
     UnitTotals,
     seconds_between,
 )
+from contracts.source.ready import NotReady
 
 _OUTCOMES: Final = b'"outcomes": ['
 _NONE: Final = "[]\n}"  # how a document without outcomes ends

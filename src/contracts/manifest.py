@@ -10,6 +10,7 @@ from pydantic import Field
 from contracts.base import Contract
 from contracts.messages.operations import PLANNED
 from contracts.run_request import Timestamp
+from contracts.source.ready import NotReady
 
 UNITS_PER_SHARD_AT_MOST: Final = 300
 
@@ -54,21 +55,6 @@ class Waiting(Contract):
 
     what: str
     look_again_seconds: int = Field(ge=1)
-
-
-class NotReady(Contract):
-    """Partitions of the range that a run left out, as their markers were not there.
-
-    Attributes:
-        count: how many.
-        marker: what each lacked.
-        partitions: their names, in order of time; of those that follow one another the first and
-            the last: `dt=2026-11-03/ to dt=2026-11-09/`. The first ones, if there are many.
-    """
-
-    count: int
-    marker: str
-    partitions: tuple[str, ...]
 
 
 class ManifestSummary(Contract):

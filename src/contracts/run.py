@@ -8,9 +8,9 @@ from typing import Final
 from contracts.base import Contract
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
-from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run_request import parse_timestamp
+from contracts.source.ready import NotReady
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
 

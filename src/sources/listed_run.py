@@ -7,9 +7,10 @@ from datetime import datetime
 
 from contracts.dataset import DatasetSnapshot, Source
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestSummary, NotReady, ranges
+from contracts.manifest import ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
+from contracts.source.ready import NotReady
 from ledger.runs import find_run
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger

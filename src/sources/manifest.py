@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from contracts import layout
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary, NotReady
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.source.ready import NotReady
 from runtime import s3
 from sources import frozen
 from sources.listing import THREADS

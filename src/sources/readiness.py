@@ -13,8 +13,8 @@ from typing import Final
 from contracts import layout
 from contracts.dataset import Source
 from contracts.errors import NotFound
-from contracts.manifest import NotReady
 from contracts.source import Ready
+from contracts.source.ready import NotReady
 from runtime import clients
 from sources.listing import PREFIXES_AT_MOST, THREADS, first_key, span
 

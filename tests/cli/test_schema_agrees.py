@@ -187,7 +187,7 @@ BAD: dict[str, Changes] = {
         partition="dt=%Y-%m-%d/",
         ready={"marker": "_SUCCESS", "otherwise": "fail", "waitSeconds": 60},
     ),
-    "no time to wait": source(
+    "no time to wait for data": source(
         partition="dt=%Y-%m-%d/", ready={"marker": "_SUCCESS", "waitSeconds": 0}
     ),
     "a week to wait": source(

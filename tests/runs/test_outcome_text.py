@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.manifest import NotReady
 from contracts.output_files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -15,6 +14,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
+from contracts.source.ready import NotReady
 from runs.outcome_text import end_text
 
 

@@ -12,10 +12,11 @@ from contracts import layout
 from contracts.errors import NotFound, OwnershipLost, TransientFailure
 from contracts.job import Engine, JobKey, JobState
 from contracts.ledger_items import JobItem, UnitItem
-from contracts.manifest import ManifestSummary, NotReady
+from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
 from contracts.output_files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
+from contracts.source.ready import NotReady
 from ledger.conditions import RUN
 from ledger.runs import change_run, find_run
 from runs.outcome_text import end_text

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, Strict, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from contracts.base import Contract
 from contracts.source.strict import StrictContract, Whole
 
 WAIT_SECONDS: Final = 24 * 3600
@@ -52,3 +53,18 @@ class Ready(StrictContract):
     def patience_seconds(self) -> int:
         """How long a run waits for markers."""
         return WAIT_SECONDS if self.wait_seconds is None else self.wait_seconds
+
+
+class NotReady(Contract):
+    """Partitions of the range that a run left out, as their markers were not there.
+
+    Attributes:
+        count: how many.
+        marker: what each lacked.
+        partitions: their names, in order of time; of those that follow one another the first and
+            the last: `dt=2026-11-03/ to dt=2026-11-09/`. The first ones, if there are many.
+    """
+
+    count: int
+    marker: str
+    partitions: tuple[str, ...]

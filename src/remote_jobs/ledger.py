@@ -23,14 +23,16 @@ from ledger.conditions import JOB
 from ledger.table import PARTITION, SORT, Item, Ledger
 from remote_jobs.engines.base import EngineStatus
 from remote_jobs.pools.queue import free_place
+from remote_jobs.pools.store import Pools
 from remote_jobs.record import JobRecord
 
 
 class JobLedger:
     """Reads and (conditionally) changes JOB items."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, pools: Pools | None = None) -> None:
         self._ledger = ledger
+        self._pools = pools or Pools(ledger)
 
     @property
     def ledger(self) -> Ledger:
@@ -131,15 +133,20 @@ class JobLedger:
         condition = _submission_as_seen(record) & _NOT_SUBMITTED
         return self._change(record, condition, submitting_until=until)[0]
 
-    def not_submitted(self, record: JobRecord, now: datetime) -> JobRecord:
-        """Nothing of this try is under way; returns the job as it is then.
+    def not_submitted(self, record: JobRecord, now: datetime, claim: int) -> tuple[bool, JobRecord]:
+        """Nothing of this try is under way.
 
         Args:
             record: as it was before the try. If an earlier one was interrupted, the job is still
                 looked for before the next.
+            claim: of this try; if another call has claimed the submission since, that one stands.
+
+        Returns:
+            Whether it still was this call's to submit; and the job as it is then.
         """
         over = None if record.submitting_until is None else int(now.timestamp())
-        return self._change(record, _NOT_SUBMITTED, submitting_until=over)[1]
+        mine = _NOT_SUBMITTED & JOB.submitting_until.eq(claim)
+        return self._change(record, mine, submitting_until=over)
 
     def submitted(self, record: JobRecord, service_id: str, now: datetime) -> JobRecord:
         """Store the engine's id; returns the job as it is then.
@@ -207,7 +214,7 @@ class JobLedger:
 
     def _free_place(self, record: JobRecord) -> None:
         if record.state.ended:
-            free_place(self._ledger, record)
+            free_place(self._pools, record)
 
     def _change(
         self, record: JobRecord, condition: ConditionBase, **changes: Any

@@ -43,6 +43,10 @@ class JobRecord(JobItem):
             return f"never started: it waited at {self.engine} until its {waits} s were over"
         return f"still running at its deadline of {self.timeout_seconds} s"
 
+    def being_submitted(self, now: datetime) -> bool:
+        """Whether a call may be submitting it just now, so that no other may."""
+        return self.submitting_until is not None and now.timestamp() < self.submitting_until
+
     def interrupted(self, now: datetime) -> bool:
         """Whether its submission was cut off, so that the engine may or may not have the job."""
         until = self.submitting_until

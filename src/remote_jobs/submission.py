@@ -100,11 +100,11 @@ class Submitter:
     def _in_turn(self, record: JobRecord) -> JobRecord:
         start = self._start(reported=False)
         if record.cancelling:
-            return start.end(record, JobState.CANCELLED, record.cancelling)
+            return start.give_up(record, JobState.CANCELLED, record.cancelling)
         try:
             spec = job_spec_of(record, self.data_bucket)
         except (NotConfigured, NotFound) as error:
-            return start.end(record, JobState.FAILED, f"could not be submitted: {error}")
+            return start.give_up(record, JobState.FAILED, f"could not be submitted: {error}")
         return start.resumed(record, spec)
 
     def _start(self, *, reported: bool = True) -> Start:
@@ -169,11 +169,11 @@ class Submitter:
         """The job of an intent without a service id, which is written now if there is none."""
         spec, start = job_spec_of(message, self.data_bucket), self._start()
         if record is None:
-            claimed_at = self.stopwatch()
-            intent = self._intent(message, spec, start.submission_ends())
+            claim = start.claim()
+            intent = self._intent(message, spec, claim.until)
             created, record = self.jobs.create(intent)
             if created:
-                return start.created(replace(intent, submitting_until=None), spec, claimed_at)
+                return start.created(replace(intent, submitting_until=None), spec, claim)
             record = self.jobs.await_by(record, message.callback_id)
             if record.state.ended or record.service_id is not None:
                 return record

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -57,18 +57,20 @@ class Watcher:
 
     Attributes:
         adapter: gives the adapter of an engine, or raises NotConfigured.
+        executor: makes so many threads.
     """
 
     jobs: JobLedger
     adapter: Callable[[Engine], RemoteJobs]
     callbacks: Callbacks
     clock: Clock = utc_now
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
     engines: Sequence[Engine] = tuple(engine for engine in Engine if not engine.invoked)
 
     def run(self) -> Tally:
         """Check every job, side by side as far as quotas allow."""
         tally = Tally()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with self.executor(AT_ONCE) as pool:
             going = {}
             for engine in self.engines:
                 try:
@@ -86,9 +88,7 @@ class Watcher:
         logger.info("watched", extra={"active": tally.active, **counts, "errors": errors})
         return tally
 
-    def _begin_with_engine(
-        self, engine: Engine, pool: ThreadPoolExecutor, tally: Tally
-    ) -> _Going | None:
+    def _begin_with_engine(self, engine: Engine, pool: Executor, tally: Tally) -> _Going | None:
         """Report the ends that are known; returns the jobs that are left to check."""
         records = list(self._active(engine, tally))
         if not records:
@@ -122,7 +122,7 @@ class Watcher:
         self,
         adapter: RemoteJobs,
         going: Sequence[JobRecord],
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         tally: Tally,
     ) -> None:
         submitted = [record for record in going if record.service_id is not None]
@@ -148,7 +148,7 @@ class Watcher:
 
     def _each(
         self,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         tally: Tally,
         records: Sequence[JobRecord],
         function: Callable[[JobRecord], Done],

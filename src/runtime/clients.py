@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import Conflict, NotFound, PipelineError, Throttled, TransientFailure
+from runtime.service_time import keep_time_by
 
 THROTTLED: Final = frozenset(
     {
@@ -79,7 +80,10 @@ def client(service: str) -> Any:
         read_timeout=20 if once else 60,
         max_pool_connections=32,
     )
-    return boto3.client(service, config=config)
+    made = boto3.client(service, config=config)
+    if service == "dynamodb":  # every function uses it, and its responses are quick
+        keep_time_by(made)
+    return made
 
 
 def console(region: str) -> str:

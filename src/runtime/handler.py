@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from contracts.base import Contract
 from contracts.errors import InvalidInput, PipelineError, Problem
+from runtime.service_time import service_clock
 
 logger = Logger()
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "DurablePipeline")
@@ -38,11 +39,7 @@ class RemainingTime(Protocol):
     def __call__(self) -> float: ...
 
 
-def _wall_clock() -> datetime:
-    return datetime.now(UTC)
-
-
-_clock: Clock = _wall_clock
+_clock: Clock = service_clock
 
 
 def utc_now() -> datetime:
@@ -50,8 +47,8 @@ def utc_now() -> datetime:
     return _clock()
 
 
-def use_clock(clock: Clock = _wall_clock) -> None:
-    """Make handlers use this clock, as tests do; without one, the system's."""
+def use_clock(clock: Clock = service_clock) -> None:
+    """Make handlers use this clock, as tests do; without one, the services' time."""
     global _clock
     _clock = clock
 

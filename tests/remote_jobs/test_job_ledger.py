@@ -142,8 +142,15 @@ class TestWriting:
     ) -> None:
         record = created(jobs, submitting_until=before)
         assert jobs.claim_submission(record, 200)
-        jobs.not_submitted(record, NOW)
-        assert jobs.get(key()).submitting_until == after
+        done, there = jobs.not_submitted(record, NOW, 200)
+        assert (done, there.submitting_until) == (True, after)
+        assert jobs.get(key()) == there
+
+    def test_a_try_that_is_late_leaves_the_claim_of_the_next(self, jobs: JobLedger) -> None:
+        record = created(jobs, submitting_until=100)
+        assert jobs.claim_submission(record, 200)
+        done, there = jobs.not_submitted(record, NOW, 100)
+        assert (done, there.submitting_until) == (False, 200)
 
     def test_an_intent_is_given_up_only_while_nobody_submits_it(self, jobs: JobLedger) -> None:
         record = created(jobs)

@@ -106,12 +106,23 @@ class TestTurns:
         runs = Counter(job.rpartition("-")[0] for job in served(pool, 110))
         assert runs["other"] / runs["normal"] == pytest.approx(turns_of_ten, rel=0.15)
 
+    def test_new_runs_however_many_do_not_keep_a_waiting_one_from_its_turn(self) -> None:
+        pool = waiting(pool_of(1), "old", 10)
+        pool, given = turns.granted(pool, 1, NOW)
+        runs = []
+        for number in range(60):  # one comes as fast as a place is free
+            pool = turns.left(waiting(pool, f"new{number}"), given)
+            pool, given = turns.granted(pool, 1, NOW)
+            runs.append(given[0].rpartition("-")[0])
+        assert runs.count("old") >= 5
+        assert len(pool.next_turns) <= 20, "what decides nothing any more is forgotten"
+
 
 class TestGivingBack:
     def test_a_refused_job_stays_in_front_and_its_run_loses_no_turn(self) -> None:
         pool = waiting(waiting(pool_of(1), "a", 2), "b", 2)
         pool, _ = turns.granted(pool, 1, NOW)
-        pool = turns.returned(pool, "a-0", NOW, refused=True)
+        pool = turns.returned(pool, "a-0", NOW, NOW, refused=True)
         assert turns.granted(pool, 1, NOW) == (pool, []), "its engine is left alone for a while"
         free = replace(pool, refused_until=0)
         assert served(free) == ["a-0", "b-0", "a-1", "b-1"]
@@ -120,19 +131,30 @@ class TestGivingBack:
         pool, held_for = waiting(pool_of(1), "a"), []
         for _ in range(6):
             pool, _ = turns.granted(replace(pool, refused_until=0), 1, NOW)
-            pool = turns.returned(pool, "a-0", NOW, refused=True)
+            pool = turns.returned(pool, "a-0", NOW, NOW, refused=True)
             held_for.append(pool.refused_until - NOW)
         assert held_for == [15, 30, 60, 120, 120, 120]
         assert turns.accepted(pool).refused_until == turns.accepted(pool).refusals == 0
 
+    def test_what_was_under_way_at_the_first_refusal_is_one_with_it(self) -> None:
+        pool, _ = turns.granted(waiting(pool_of(8), "a", 8), 8, NOW)
+        for number in range(8):
+            pool = turns.returned(pool, f"a-{number}", NOW, NOW + number, refused=True)
+        assert (pool.refusals, pool.refused_until) == (1, NOW + 15)
+
+    def test_a_place_that_another_call_was_given_since_is_not_given_back(self) -> None:
+        pool, _ = turns.granted(waiting(pool_of(1), "a"), 1, NOW)
+        again = turns.given_again(pool, ["a-0"], NOW + 60)
+        assert turns.returned(again, "a-0", NOW, NOW + 61, refused=True) == again
+
     def test_an_end_of_ours_shows_that_there_may_be_a_place_again(self) -> None:
         pool, _ = turns.granted(waiting(pool_of(2), "a", 3), 2, NOW)
-        pool = turns.returned(pool, "a-1", NOW, refused=True)
+        pool = turns.returned(pool, "a-1", NOW, NOW, refused=True)
         assert turns.granted(turns.left(pool, ["a-0"]), 2, NOW)[1] == ["a-1", "a-2"]
 
     def test_without_a_place_nothing_changes(self) -> None:
         pool = waiting(pool_of(1), "a")
-        assert turns.returned(pool, "a-0", NOW, refused=True) == pool
+        assert turns.returned(pool, "a-0", NOW, NOW, refused=True) == pool
         assert turns.left(pool, ["other"]) == pool
         assert turns.given_again(pool, ["a-0"], NOW) == pool
 

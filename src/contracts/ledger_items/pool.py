@@ -51,7 +51,7 @@ class PoolItem(LedgerItem):
         version: counts the changes; each is conditional on it.
         tickets: how many were drawn.
         waiting, held: by job id.
-        clock: virtual time: the start of the turn that was granted last.
+        clock: virtual time: where the turn of a run starts that comes new.
         next_turns: by run, where its next turn starts, if that is later than the clock.
         limit: places in all, when it was last read; None: never.
         limit_at: epoch seconds of that.

@@ -8,20 +8,21 @@ here, so at the watcher's next wake.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from contracts.errors import PipelineError
-from contracts.job import JobKey, Priority
+from contracts.job import Engine, JobKey, Priority
 from contracts.ledger_items import PoolItem
+from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.ledger import JobLedger
 from remote_jobs.pools import turns
 from remote_jobs.pools.limits import Limit
-from remote_jobs.pools.queue import LimitOf, with_limit
+from remote_jobs.pools.queue import LimitOf, of_engine, with_limit
 from remote_jobs.pools.store import Pools
+from remote_jobs.quota import RequestBudget
 from remote_jobs.record import JobRecord
 from remote_jobs.tally import Tally
 from runtime.handler import Clock, RemainingTime, logger, utc_now
@@ -45,15 +46,33 @@ class _Facts:
         gone: jobs that have ended, or never were.
         running: submitted jobs without a place.
         without_ticket: intents that neither wait nor have a place, oldest first.
-        unused: jobs with a place that no call is submitting.
+        unused: jobs with a place that no call is submitting, and when it was taken.
         limit: as read now; None: the one in the record is new enough.
+        engine, target: what it was read from.
     """
 
     gone: set[str] = field(default_factory=set)
     running: dict[str, tuple[JobKey, Priority]] = field(default_factory=dict)
     without_ticket: list[JobRecord] = field(default_factory=list)
-    unused: dict[str, JobKey] = field(default_factory=dict)
+    unused: dict[str, float] = field(default_factory=dict)
     limit: Limit | None = None
+    engine: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class SubmissionsLeft:
+    """How many jobs the engine of a pool takes just now.
+
+    Of a pool of the contract, which may be several engines', each submission finds out by itself.
+    """
+
+    budget: RequestBudget
+    adapter: Callable[[Engine], RemoteJobs]
+
+    def __call__(self, pool: PoolItem) -> int:
+        quota = self.adapter(Engine(pool.engine)).submissions if pool.engine else None
+        return MOST_AT_A_TIME if quota is None else self.budget.left(quota)
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,7 @@ class Dispatcher:
         submit: has submit-job submit the job of this key, which has a place.
         may_submit: how many submissions the engine of this pool takes just now.
         remaining: seconds until this invocation ends.
+        executor: makes so many threads.
     """
 
     jobs: JobLedger
@@ -74,6 +94,7 @@ class Dispatcher:
     remaining: RemainingTime
     may_submit: Callable[[PoolItem], int] = lambda _pool: MOST_AT_A_TIME
     clock: Clock = utc_now
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
 
     def run(self, tally: Tally) -> None:
         """Reconcile every pool with the ledger's active jobs, then submit in turn.
@@ -93,7 +114,7 @@ class Dispatcher:
                     facts[pool.name] = known
             except PipelineError as error:
                 self._failed(tally, error, pool=pool.name)
-        with ThreadPoolExecutor(AT_ONCE) as executor:
+        with self.executor(AT_ONCE) as executor:
             while facts:
                 if self.remaining() < ROUND_SECONDS:
                     tally.left = True
@@ -104,7 +125,7 @@ class Dispatcher:
         pools = {pool.name: pool for pool in self.pools.all()}
         new = {name: PoolItem(name=name) for name in of_pools.keys() - pools.keys()}
         return [
-            pool
+            of_engine(pool, of_pools[name][0]) if of_pools.get(name) else pool
             for name, pool in sorted({**pools, **new}.items())
             if pool.waiting or pool.held or of_pools.get(name)
         ]
@@ -114,32 +135,54 @@ class Dispatcher:
         facts = _Facts()
         if now.timestamp() - pool.limit_at >= LIMIT_SECONDS:
             facts.limit = self.limit_of(pool)
+            facts.engine, facts.target = pool.engine, pool.target
         going = {record.job_id: record for record in records if not record.state.ended}
+        self._look_at_tickets(pool, going, facts)
+        for seen in self._without_place(pool, going.values()):
+            record = self.jobs.find(seen.key)
+            if record is None or record.job_id != seen.job_id or record.state.ended:
+                continue
+            if record.service_id is not None:
+                facts.running[record.job_id] = (record.key, record.priority)
+            elif record.job_id not in pool.waiting and not record.being_submitted(now):
+                facts.without_ticket.append(record)
+        return facts
+
+    def _look_at_tickets(
+        self, pool: PoolItem, going: Mapping[str, JobRecord], facts: _Facts
+    ) -> None:
+        """Find the tickets and places of jobs that have ended, and the places that nobody uses."""
+        now = self.clock()
         for job_id, ticket in {**pool.waiting, **pool.held}.items():
             place = pool.held.get(job_id)
-            unused = place is not None and now.timestamp() - place.taken >= UNUSED_SECONDS
+            taken = place.taken if place else None
+            unused = taken is not None and now.timestamp() - taken >= UNUSED_SECONDS
             seen = going.get(job_id)
             if seen is not None and (not unused or seen.service_id is not None):
                 continue
-            key = JobKey.from_text(ticket.key)
-            record = self.jobs.find(key)
+            record = self.jobs.find(JobKey.from_text(ticket.key))
             if record is None or record.job_id != job_id or record.state.ended:
                 facts.gone.add(job_id)
-            elif unused and record.service_id is None and not _being_submitted(record, now):
-                facts.unused[job_id] = key
-        for job_id in going.keys() - pool.waiting.keys() - pool.held.keys():
-            record = self.jobs.find(going[job_id].key)
-            if record is None or record.job_id != job_id or record.state.ended:
+            elif taken is None or record.service_id is not None:
                 continue
-            if record.service_id is not None:
-                facts.running[job_id] = (record.key, record.priority)
-            elif not _being_submitted(record, now):
-                facts.without_ticket.append(record)
-        facts.without_ticket.sort(key=lambda record: (record.submitted_at, record.job_id))
-        return facts
+            elif unused and not record.being_submitted(now):
+                facts.unused[job_id] = taken
+
+    @staticmethod
+    def _without_place(pool: PoolItem, going: Iterable[JobRecord]) -> list[JobRecord]:
+        """Jobs that run without a place, and the oldest without a ticket, if there is room."""
+        placeless = [record for record in going if record.job_id not in pool.held]
+        running = [record for record in placeless if record.service_id is not None]
+        neither = [
+            record
+            for record in placeless
+            if record.service_id is None and record.job_id not in pool.waiting
+        ]
+        neither.sort(key=lambda record: (record.submitted_at, record.job_id))
+        return running + neither[: max(0, turns.MOST_TICKETS - len(pool.waiting))]
 
     def _round(
-        self, facts: Mapping[str, _Facts], executor: ThreadPoolExecutor, tally: Tally
+        self, facts: Mapping[str, _Facts], executor: Executor, tally: Tally
     ) -> dict[str, _Facts]:
         """Give places and submit once; returns the pools that may have more to give."""
         submissions = []
@@ -162,19 +205,28 @@ class Dispatcher:
         """The jobs to submit now: they have got a place, or nobody uses the one they had."""
         now = self.clock()
         at = now.timestamp()
+        mine: set[str] = set()  # of all tries: one may have been done though its response was lost
 
         def give(pool: PoolItem) -> tuple[PoolItem, list[JobKey]]:
             if facts.limit is not None:
+                pool = replace(pool, engine=facts.engine, target=facts.target)
                 pool = with_limit(pool, facts.limit, now)
             pool = turns.left(pool, facts.gone)
             pool = turns.found_running(pool, facts.running, at)
             for record in facts.without_ticket:
                 pool = turns.drawn(pool, record.job_id, record.key, record.priority, at)
-            again = [job_id for job_id in facts.unused if job_id in pool.held]
+            again = [
+                job_id
+                for job_id, taken in facts.unused.items()
+                if (place := pool.held.get(job_id)) and place.taken == taken
+            ]
             pool = turns.given_again(pool, again, at)
             most = min(MOST_AT_A_TIME, self.may_submit(pool)) if pool.waiting else 0
             pool, given = turns.granted(pool, most - len(again), at)
-            return pool, [JobKey.from_text(pool.held[job_id].key) for job_id in (*again, *given)]
+            mine.update(again, given)
+            places = [pool.held[job_id] for job_id in mine if job_id in pool.held]
+            places.sort(key=lambda place: place.number)
+            return pool, [JobKey.from_text(place.key) for place in places if place.taken == at]
 
         return self.pools.change(name, give)[1]
 
@@ -182,7 +234,3 @@ class Dispatcher:
     def _failed(tally: Tally, error: Exception, **about: str) -> None:
         tally.errors.append(error)
         logger.warning("not dispatched", extra={"error": repr(error), **about})
-
-
-def _being_submitted(record: JobRecord, now: datetime) -> bool:
-    return record.submitting_until is not None and now.timestamp() < record.submitting_until

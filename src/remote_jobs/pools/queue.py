@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from contracts.errors import Conflict, PipelineError
 from contracts.ledger_items import PoolItem
-from ledger.table import Ledger
 from remote_jobs.pools import turns
 from remote_jobs.pools.limits import Limit
 from remote_jobs.pools.store import Pools
@@ -30,10 +29,15 @@ def with_limit(pool: PoolItem, limit: Limit, now: datetime) -> PoolItem:
 
 
 class Turn(NamedTuple):
-    """Whether the job may be submitted, and whether its engine refused the one before it."""
+    """Whether the job may be submitted, and whether its engine refused the one before it.
+
+    Attributes:
+        taken: of the place that it has.
+    """
 
     has_come: bool
     after_refusal: bool = False
+    taken: float = 0
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,11 @@ class JobQueue:
         seen = self.pools.read(record.pool)
         limit = None
         if now.timestamp() - seen.limit_at > LIMIT_SECONDS:
-            limit = self.limit_of(_of_engine(seen, record))
+            limit = self.limit_of(of_engine(seen, record))
 
         def enter(pool: PoolItem) -> tuple[PoolItem, bool]:
             if limit is not None:
-                pool = with_limit(_of_engine(pool, record), limit, now)
+                pool = with_limit(of_engine(pool, record), limit, now)
             return turns.entered(pool, record.job_id, record.key, record.priority, now.timestamp())
 
         try:
@@ -71,28 +75,41 @@ class JobQueue:
                 "job waits for a place",
                 extra={"job_id": record.job_id, "pool": pool.name, "waiting": len(pool.waiting)},
             )
-        return Turn(has_place, after_refusal=pool.refusals > 0)
+            return Turn(False)
+        taken = pool.held[record.job_id].taken
+        return Turn(True, after_refusal=pool.refusals > 0, taken=taken)
 
-    def give_back(self, record: JobRecord, now: datetime, *, refused: bool) -> None:
-        """The job waits again, with its ticket.
+    def give_back(
+        self,
+        record: JobRecord,
+        turn: Turn,
+        now: datetime,
+        *,
+        refused: bool,
+        hold_seconds: float = 0,
+    ) -> None:
+        """The job waits again, with its ticket. If that fails, the watcher gives the place again.
 
         Args:
+            turn: nothing is given back if the place was given to another call since.
             refused: by the engine, which had no place though the pool had one.
+            hold_seconds: how long nobody is to try in any case.
         """
-        if record.pool is not None:
-            at = now.timestamp()
-            self.pools.update(
-                record.pool,
-                lambda pool: turns.returned(pool, record.job_id, at, refused=refused),
-            )
+        at, taken = now.timestamp(), turn.taken
+
+        def returned(pool: PoolItem) -> PoolItem:
+            back = turns.returned(pool, record.job_id, taken, at, refused=refused)
+            return back if back == pool else turns.held_back(back, at + hold_seconds)
+
+        _try(self.pools, record, returned)
 
     def accepted(self, record: JobRecord, turn: Turn) -> None:
         """The engine has taken the job: others need not be held back any more."""
-        if record.pool is not None and turn.after_refusal:
-            self.pools.update(record.pool, turns.accepted)
+        if turn.after_refusal:
+            _try(self.pools, record, turns.accepted)
 
 
-def _of_engine(pool: PoolItem, record: JobRecord) -> PoolItem:
+def of_engine(pool: PoolItem, record: JobRecord) -> PoolItem:
     """The pool with what its limit is read from; a pool of the contract has nothing of the kind.
 
     The names of engines' pools are those of `RemoteJobs.pool`; no other has a slash.
@@ -102,14 +119,19 @@ def _of_engine(pool: PoolItem, record: JobRecord) -> PoolItem:
     return pool
 
 
-def free_place(ledger: Ledger, record: JobRecord) -> None:
+def free_place(pools: Pools, record: JobRecord) -> None:
     """The job has ended. If its place cannot be freed now, the watcher's next wake frees it."""
+    _try(pools, record, lambda pool: turns.left(pool, [record.job_id]))
+
+
+def _try(pools: Pools, record: JobRecord, change: Callable[[PoolItem], PoolItem]) -> None:
+    """Change the job's pool. What the job has come to is recorded already, so no error matters."""
     if record.pool is None:
         return
     try:
-        Pools(ledger).update(record.pool, lambda pool: turns.left(pool, [record.job_id]))
+        pools.update(record.pool, change)
     except PipelineError as error:
         logger.warning(
-            "place not freed yet",
+            "pool not changed yet",
             extra={"job_id": record.job_id, "pool": record.pool, "error": repr(error)},
         )

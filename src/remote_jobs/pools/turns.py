@@ -2,9 +2,10 @@
 
 Runs take turns by start-time fair queueing: each run has a virtual time at which its next turn
 starts, a turn lasts one unit of it, divided by the weight of the run's priority, and the turn that
-starts first is granted first. A run that comes new starts at the pool's clock, which is where the
-last granted turn started; so it waits for nobody's backlog, and nobody starves. Within a run the
-lowest ticket number comes first.
+starts first is granted first. A run that comes new starts at the pool's clock, so it waits for
+nobody's backlog. Each turn that is granted moves the clock on, so however many new runs come, those
+that wait are not behind them for ever: nobody starves. Within a run the lowest ticket number comes
+first.
 
 Every function may be repeated for the same job: a conditional write may be done without its writer
 getting to know.
@@ -103,14 +104,16 @@ def granted(pool: PoolItem, most: int, now: float) -> tuple[PoolItem, list[str]]
     return pool, [job_id for job_id, _ in first]
 
 
-def returned(pool: PoolItem, job_id: str, now: float, *, refused: bool) -> PoolItem:
+def returned(pool: PoolItem, job_id: str, taken: float, now: float, *, refused: bool) -> PoolItem:
     """The job gives its place back and waits again with the ticket that it had.
 
     Args:
-        refused: by the engine, for want of a place; then nobody tries it for a while.
+        taken: of the place; one that was given to another call since is that one's to return.
+        refused: by the engine, for want of a place; then nobody tries it for a while. Submissions
+            that were under way at the first refusal count as one with it.
     """
     place = pool.held.get(job_id)
-    if place is None:
+    if place is None or place.taken != taken:
         return pool
     ticket = Ticket(number=place.number, key=place.key, priority=place.priority, since=place.since)
     pool = replace(
@@ -121,11 +124,16 @@ def returned(pool: PoolItem, job_id: str, now: float, *, refused: bool) -> PoolI
     if place.run_id in pool.next_turns:  # the turn was none, so the run gets it back
         next_turn = pool.next_turns[place.run_id] - 1 / WEIGHTS[place.priority]
         pool = _pruned(replace(pool, next_turns={**pool.next_turns, place.run_id: next_turn}))
-    if refused:
+    if refused and now >= pool.refused_until:
         refusals = pool.refusals + 1
         seconds = min(REFUSED_SECONDS * 2.0 ** (refusals - 1), REFUSED_SECONDS_AT_MOST)
         pool = replace(pool, refusals=refusals, refused_until=now + seconds)
     return pool
+
+
+def held_back(pool: PoolItem, until: float) -> PoolItem:
+    """Nobody is to be submitted before then."""
+    return replace(pool, refused_until=max(pool.refused_until, until))
 
 
 def left(pool: PoolItem, jobs: Iterable[str]) -> PoolItem:
@@ -178,12 +186,16 @@ def _taken(pool: PoolItem, job_id: str, starts: float, now: float, *, is_first: 
         taken=now,
     )
     next_turn = starts + 1 / WEIGHTS[ticket.priority]
+    clock = max(pool.clock, starts) if is_first else pool.clock
+    weights = {each.run_id: WEIGHTS[each.priority] for each in pool.waiting.values()}
     taken = replace(
         pool,
         held={**pool.held, job_id: place},
         waiting=_without(pool.waiting, job_id),
         next_turns={**pool.next_turns, ticket.run_id: next_turn},
-        clock=max(pool.clock, starts) if is_first else pool.clock,
+        # Half of what all runs that wait get while one turn is granted: new runs come before those
+        # that had a turn just now, but not for ever.
+        clock=clock + 1 / (2 * sum(weights.values())),
     )
     return _pruned(taken)
 

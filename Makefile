@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	check format jobs bench-jobs bench-replay bench-data bench-permissions record-permissions record-template \
+	check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions record-permissions record-template \
 	record-before record-histories json-schemas lock clean
 
 help: ## show this list
@@ -69,6 +69,9 @@ bench-jobs: setup-test ## what awaiting a job costs, in three ways, side by side
 
 bench-replay: setup-test ## what the orchestrator's invocations load, per unit of a run (a minute)
 	$(VENV)/python -m benchmarks.replay $(ARGS)
+
+bench-queue: setup-test ## how long jobs wait for a place, beside a perfect scheduler (half a minute)
+	$(VENV)/python -m benchmarks.queue $(ARGS)
 
 bench-permissions: setup-test ## what checking permissions costs a run (some minutes)
 	$(VENV)/python -m benchmarks.permissions $(ARGS)

@@ -154,3 +154,19 @@ def test_a_place_whose_change_was_done_without_a_response_is_used_at_once(cloud:
     world.run("a", 6)
     world.at_once.run(100)
     assert len(world.glue.runs) == 6, "the next wake after the ends"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_functions_whose_clocks_differ_by_minutes_submit_nothing_twice(
+    cloud: Any, seed: int
+) -> None:
+    """Who is ahead takes every place for unused, and every claim for one that is over."""
+    world = QueueWorld(cloud.put, seed, {ENGINE_POOL: 4})
+    world.ahead = lambda: world.random.choice((-120.0, 120.0))
+    world.at_once.step_seconds = (0.0, 0.02, 0.1)
+    world.at_once.stalls = lambda call: 15.0 if call == "Glue start_job_run" else 0.0
+    world.run("a", 8)
+    for at in range(2, 60, 3):
+        world.at_once.plan(at, world.wake)
+    world.at_once.run(1200)
+    check(world)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from contracts.ledger_items import QuotaItem
 from ledger.conditions import QUOTA
@@ -18,6 +19,9 @@ from ledger.table import Ledger
 from remote_jobs.engines.base import Quota
 from remote_jobs.record import JobRecord
 from runtime.handler import Clock
+
+# Of taking a request, while others take theirs.
+TRIES: Final = 8
 
 
 def requests_for(record: JobRecord, quota: Quota, now: datetime) -> float:
@@ -78,16 +82,20 @@ class RequestBudget:
         return int(self._tokens(self._bucket(quota), quota))
 
     def draw(self, quota: Quota) -> bool:
-        """Take one request, if one may be sent now; False also if somebody else was faster."""
-        bucket = self._bucket(quota)
-        tokens = self._tokens(bucket, quota)
-        if tokens < 1:
-            return False
-        changes = QuotaItem.changes(
-            tokens=tokens - 1, at=self.clock().timestamp(), turn=bucket.turn + 1
-        )
-        key = QuotaItem.key_of(quota.name)
-        return bool(self.ledger.change(key, changes, QUOTA.turn.eq(bucket.turn)))
+        """Take one request, if one may be sent now; False also if others are faster each time."""
+        key, bucket = QuotaItem.key_of(quota.name), self._bucket(quota)
+        for _ in range(TRIES):
+            tokens = self._tokens(bucket, quota)
+            if tokens < 1:
+                return False
+            changes = QuotaItem.changes(
+                tokens=tokens - 1, at=self.clock().timestamp(), turn=bucket.turn + 1
+            )
+            written = self.ledger.change(key, changes, QUOTA.turn.eq(bucket.turn))
+            if written or written.item is None:
+                return bool(written)
+            bucket = QuotaItem.from_item(written.item)
+        return False
 
     def _tokens(self, bucket: QuotaItem, quota: Quota) -> float:
         refilled = (self.clock().timestamp() - bucket.at) * quota.per_second

@@ -20,6 +20,7 @@ from ledger.stop_decision import refuse_stopped
 from remote_jobs.engines.base import EngineStatus, RemoteJobs
 from remote_jobs.ledger import JobLedger
 from remote_jobs.pools.queue import JobQueue, Turn
+from remote_jobs.quota import RequestBudget
 from remote_jobs.record import JobRecord
 from remote_jobs.work import JobSpec, request_of
 from runtime.handler import Clock, logger, metrics
@@ -80,10 +81,9 @@ class Start:
             if service_id is not None:
                 metrics.add_metric("JobsAdopted", MetricUnit.Count, 1)
                 return self.jobs.submitted(record, service_id, now)
-        under_way = record.being_submitted(now)
-        if record.overdue(now) and not under_way:
+        if record.overdue(now):
             return self.give_up(record, JobState.TIMED_OUT, record.lateness)
-        wait = under_way and not self.adapter.recognises_repeats
+        wait = record.being_submitted(now) and not self.adapter.recognises_repeats
         turn = Turn(False) if wait else self.queue.enter(record, now)
         claim = self.claim()
         if not turn.has_come or not self.jobs.claim_submission(record, claim.until):
@@ -119,6 +119,11 @@ class Start:
             # Whoever decides to stop the run looks for jobs afterwards, so one of the two is seen:
             # the decision here, or the intent there.
             self._refuse_if_stopped(record.key)
+            if (wait := self._wait_for_quota()) is not None:
+                too_soon = Throttled(f"{record.engine} takes no more submissions just now")
+                return self._not_taken(
+                    record, claim, turn, too_soon, refused=False, hold_seconds=wait
+                )
             service_id = self.adapter.submit(request_of(record, spec))
         except (EngineFull, Throttled) as error:
             return self._not_taken(record, claim, turn, error, refused=True)
@@ -141,8 +146,22 @@ class Start:
         logger.info("job submitted", extra={"job_id": record.job_id, "service_id": service_id})
         return current
 
+    def _wait_for_quota(self) -> float | None:
+        """Seconds until the engine takes another submission; None: it takes this one."""
+        quota = self.adapter.submissions
+        if quota is None or RequestBudget(self.jobs.ledger, self.clock).draw(quota):
+            return None
+        return 1 / quota.per_second
+
     def _not_taken(
-        self, record: JobRecord, claim: Claim, turn: Turn, why: PipelineError, *, refused: bool
+        self,
+        record: JobRecord,
+        claim: Claim,
+        turn: Turn,
+        why: PipelineError,
+        *,
+        refused: bool,
+        hold_seconds: float = 0,
     ) -> JobRecord:
         """Give the place back, unless another call has got the job to submit meanwhile."""
         logger.info(
@@ -151,7 +170,8 @@ class Start:
         )
         mine, record = self.jobs.not_submitted(record, self.clock(), claim.until)
         if mine:
-            self.queue.give_back(record, turn, self.clock(), refused=refused)
+            now = self.clock()
+            self.queue.give_back(record, turn, now, refused=refused, hold_seconds=hold_seconds)
         return self._waits(record, why)
 
     def _waits(self, record: JobRecord, why: PipelineError) -> JobRecord:

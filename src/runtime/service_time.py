@@ -1,4 +1,4 @@
-"""The time of day, as the ledger's service tells it with every response.
+"""The time of day, by the ledger's service, which sends it with every response.
 
 Functions that submit jobs keep apart by times in the ledger. So their clocks must not differ much:
 where a sandbox's clock is wrong, the `Date` of responses corrects it.

@@ -17,14 +17,15 @@ from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
-from remote_jobs.pools.dispatcher import Dispatcher
+from remote_jobs.pools.dispatcher import Dispatcher, SubmissionsLeft
 from remote_jobs.pools.limits import CurrentPoolsFile, Limits
 from remote_jobs.pools.store import Pools
 from remote_jobs.pools.waking import submit_queued, wake_again
+from remote_jobs.quota import RequestBudget
 from remote_jobs.tally import report
 from remote_jobs.watcher import Watcher
 from runtime import clients
-from runtime.handler import flush_metrics, logger, settings_from_environment
+from runtime.handler import flush_metrics, logger, settings_from_environment, utc_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             limit_of=limits.of,
             submit=lambda key: submit_queued(settings.submit_job_function, key),
             remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+            may_submit=SubmissionsLeft(RequestBudget(ledger, utc_now), adapter),
         )
         try:
             tally = watcher.run()

@@ -14,7 +14,7 @@ import pytest
 from queue_trial import FATES, NAMED_POOL, check, trial
 from queue_world import ENGINE_POOL, QueueWorld
 
-TRIALS: Final = int(os.environ.get("QUEUE_TRIALS", "12"))
+TRIALS: Final = int(os.environ.get("QUEUE_TRIALS", "25"))
 # Every call of the outside, by service. The client of Glue sends no request twice by itself.
 CALLS: Final = {
     "DynamoDB GetItem ADOPTED",
@@ -35,9 +35,11 @@ CALLS: Final = {
     "Lambda send_durable_execution_callback_heartbeat",
     "Lambda send_durable_execution_callback_success",
 }
+# When a job is to be cancelled, and had ended already: too seldom to break in each way.
+SELDOM: Final = {"Glue batch_stop_job_run", "Glue get_job_run"}
 POSSIBLE: Final = {
     (call, fate)
-    for call in CALLS
+    for call in CALLS - SELDOM
     for fate in FATES
     if fate != "repeated" or not call.startswith("Glue")
 }
@@ -59,8 +61,8 @@ def test_whatever_happens_jobs_run_once_in_turn_and_within_the_limit(cloud: Any)
         print(f"{seen[call]:7d}  {call}: {fates}")
     assert seen.keys() <= CALLS, "a call that is not in the list"
     assert at_its_limit >= TRIALS / 2, "else never more than the limit says little"
+    assert seen.keys() >= CALLS - SELDOM, "a call that is never made any more"
     if TRIALS >= 100:
-        assert seen.keys() == CALLS
         assert {pair for pair in POSSIBLE if not befallen[pair]} == set(), "what never broke"
 
 
@@ -138,7 +140,7 @@ def test_a_pool_in_use_by_too_many_at_once_keeps_nobody_out(cloud: Any) -> None:
     assert world.most[ENGINE_POOL] > 20
 
 
-def test_a_place_whose_change_was_done_without_an_answer_is_used_at_once(cloud: Any) -> None:
+def test_a_place_whose_change_was_done_without_a_response_is_used_at_once(cloud: Any) -> None:
     """The client repeats the write, which is refused: what it granted is submitted all the same."""
     world = QueueWorld(cloud.put, 3, {ENGINE_POOL: 3})
     world.at_once.step_seconds = (0.0, 0.01)
@@ -152,3 +154,19 @@ def test_a_place_whose_change_was_done_without_an_answer_is_used_at_once(cloud: 
     world.run("a", 6)
     world.at_once.run(100)
     assert len(world.glue.runs) == 6, "the next wake after the ends"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_functions_whose_clocks_differ_by_minutes_submit_nothing_twice(
+    cloud: Any, seed: int
+) -> None:
+    """Who is ahead takes every place for unused, and every claim for one that is over."""
+    world = QueueWorld(cloud.put, seed, {ENGINE_POOL: 4})
+    world.ahead = lambda: world.random.choice((-120.0, 120.0))
+    world.at_once.step_seconds = (0.0, 0.02, 0.1)
+    world.at_once.stalls = lambda call: 15.0 if call == "Glue start_job_run" else 0.0
+    world.run("a", 8)
+    for at in range(2, 60, 3):
+        world.at_once.plan(at, world.wake)
+    world.at_once.run(1200)
+    check(world)

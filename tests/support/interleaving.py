@@ -63,6 +63,7 @@ class Interleaving:
 
     Attributes:
         fate: decides what befalls a call.
+        stalls: for how many seconds a call is under way before it takes effect.
         step_seconds: how long a call takes, one of these.
         seen: the calls so far, by name.
         befallen: what befell calls so far.
@@ -70,6 +71,7 @@ class Interleaving:
 
     def __init__(self, seed: int, fate: Fate = lambda _invocation, _call: None) -> None:
         self.random = Random(seed)  # noqa: S311
+        self.stalls: Callable[[str], float] = lambda _call: 0.0
         self.fate = fate
         self.now = 0.0
         self.step_seconds = (0.0, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 4.0)
@@ -97,7 +99,7 @@ class Interleaving:
         return BEGIN + timedelta(seconds=self.now)
 
     def clock_ahead(self, seconds: float) -> ServiceClock:
-        """A sandbox's clock that is wrong by so much, until a service tells the time."""
+        """A sandbox's clock that is wrong by so much, until a response corrects it."""
         return ServiceClock(lambda: self.true_time() + timedelta(seconds=seconds))
 
     def stopwatch(self) -> float:
@@ -132,22 +134,23 @@ class Interleaving:
         lost: Callable[[str], Exception],
         *,
         repeats: bool = True,
-        tells_time: bool = False,
+        has_date: bool = False,
     ) -> Any:
         """An outside call.
 
         Args:
             lost: the error that a client raises when there was no response.
             repeats: whether the client sends the request again by itself.
-            tells_time: whether the client corrects the clock by responses.
+            has_date: whether the client corrects the clock by responses.
         """
         self.pause()
         invocation = self.current
+        self._stall(self.stalls(name))
         invocation.dead |= self.now - invocation.started > invocation.seconds
         if invocation.dead:
             raise Killed
         self.seen[name] += 1
-        if tells_time:
+        if has_date:
             invocation.clock.heard(self.true_time().replace(microsecond=0), 0.01)
         invocation.calls += 1
         fate = self.fate(invocation, name)
@@ -170,6 +173,12 @@ class Interleaving:
         if fate == "lost":
             raise lost(name)
         return result
+
+    def _stall(self, seconds: float) -> None:
+        if seconds > 0:
+            until = self.now + seconds
+            self.plan(seconds, lambda: None)
+            self.pause(lambda: self.now >= until)
 
     def pause(self, until: Callable[[], bool] = lambda: True) -> None:
         """Let others go on, at least until this holds."""

@@ -29,10 +29,11 @@ from remote_jobs.engines.glue import GlueJobs
 from remote_jobs.engines.lambda_functions import LambdaJobs
 from remote_jobs.engines.redshift import RedshiftJobs, Warehouse
 from remote_jobs.ledger import JobLedger
-from remote_jobs.pools.dispatcher import Dispatcher
+from remote_jobs.pools.dispatcher import Dispatcher, SubmissionsLeft
 from remote_jobs.pools.limits import Limit
 from remote_jobs.pools.queue import JobQueue
 from remote_jobs.pools.store import Pools
+from remote_jobs.quota import RequestBudget
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from remote_jobs.submission import Submitter
@@ -319,6 +320,7 @@ class World:
             limit_of=self.limit_of,
             submit=self.submit_queued,
             remaining=lambda: self.remaining,
+            may_submit=SubmissionsLeft(RequestBudget(self.cloud.ledger, self.clock), self.adapter),
             clock=self.clock,
         ).run(tally)
         return tally

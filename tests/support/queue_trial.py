@@ -11,6 +11,7 @@ from interleaving import Invocation
 from queue_world import ENGINE_POOL, QueueWorld
 
 from contracts.job import JobState, Priority
+from contracts.ledger_items import PoolItem
 
 NAMED_POOL: Final = "nightly"
 TROUBLE_SECONDS: Final = 600.0  # so long things break; what follows is undisturbed
@@ -47,6 +48,9 @@ def trial(
         return kind
 
     world.at_once.fate = fate
+    world.at_once.stalls = lambda call: (
+        draw.choice((0.0, 0.0, 0.0, 15.0)) if call == "Glue start_job_run" else 0.0
+    )
     world.ahead = lambda: draw.uniform(-skew, skew)
     world.job_seconds = lambda: draw.choice((5.0, 30.0, 120.0))
     world.event_seconds = lambda: draw.choice(((), (1.0,), (1.0, 2.0), (5.0, 30.0)))
@@ -79,7 +83,7 @@ def check(world: QueueWorld) -> None:
         results = world.results(unit)
         # A step that failed awaits its callback no more, so nobody hears of that one.
         assert len(results) <= 1, f"{unit}: {results}"
-        assert len(results) + len(unit.answered) >= 1, f"{unit} waits for ever"
+        assert len(results) + len(unit.responses) >= 1, f"{unit} waits for ever"
         assert unit.calls - unit.failed_calls == 1 or unit.run_attempt > 1, unit
     states = Counter(run["JobRunState"] for run in world.glue.runs)
     assert states.keys() <= {"SUCCEEDED", "STOPPED"}
@@ -93,6 +97,8 @@ def check(world: QueueWorld) -> None:
             assert JobState(item["state"]).ended, item
             assert "active" not in item, item
     _check_order(world)
+    for name in world.limits:
+        _check_turns(world, PoolItem.key_of(name).item)
 
 
 def _check_order(world: QueueWorld) -> None:
@@ -106,6 +112,29 @@ def _check_order(world: QueueWorld) -> None:
             ]
             free = (after.limit or 0) - len(after.held)
             assert len(earlier) <= max(free, 0), f"{job_id} overtook {earlier}"
+
+
+def _check_turns(world: QueueWorld, name: str) -> None:
+    """While a run waits, no other of its priority gets more than two turns before it, beside those
+    that had places when they came; a turn that was given back was none."""
+    since: dict[str, Counter[str]] = {}  # by waiting run, turns of others since its own last
+    for of_pool, before, after in world.granted:
+        if of_pool != name:
+            continue
+        priorities = {ticket.run_id: ticket.priority for ticket in after.waiting.values()}
+        for job_id in before.held.keys() & after.waiting.keys():
+            for turns in since.values():
+                turns[before.held[job_id].run_id] -= 1
+        for job_id in after.held.keys() & before.waiting.keys():
+            place = after.held[job_id]
+            since.pop(place.run_id, None)
+            for run_id, turns in since.items():
+                if priorities.get(run_id) is place.priority:
+                    turns[place.run_id] += 1
+        since = {run_id: since.get(run_id, Counter()) for run_id in priorities}
+        for run_id, turns in since.items():
+            most = max(turns.values(), default=0)
+            assert most <= 2 + (after.limit or 0), f"{run_id} waits while others get turns: {turns}"
 
 
 def _others_use_it(world: QueueWorld, draw: Random) -> None:

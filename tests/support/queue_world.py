@@ -52,7 +52,7 @@ class Unit:
 
     Attributes:
         calls, failed_calls: of submit-job.
-        told: how often somebody learnt of the end: by a response, or by the newest callback.
+        responses: ends that the orchestrator got as the response of submit-job.
     """
 
     run_id: str
@@ -62,7 +62,7 @@ class Unit:
     run_attempt: int = 1
     calls: int = 0
     failed_calls: int = 0
-    answered: list[str] = field(default_factory=list)
+    responses: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> JobKey:
@@ -173,7 +173,7 @@ class QueueWorld:
         return [JobStatus.from_json(json.loads(r)) for r in callback.results] if callback else []
 
     def all_ended(self) -> bool:
-        return all(unit.answered or self.results(unit) for unit in self.units)
+        return all(unit.responses or self.results(unit) for unit in self.units)
 
     # functions
 
@@ -206,9 +206,9 @@ class QueueWorld:
             elif error is not None:
                 if not isinstance(error, RunStopped):
                     raise error
-                unit.answered.append(repr(error))
+                unit.responses.append(repr(error))
             elif status is not None and status.state.ended:
-                unit.answered.append(status.state)
+                unit.responses.append(status.state)
 
         self._invoke("submit-job", lambda: self._submitter().submit(message), then)
 
@@ -309,7 +309,7 @@ class QueueWorld:
             f"DynamoDB {operation}",
             run,
             lambda name: TransientFailure(f"{name}: no response"),
-            tells_time=True,
+            has_date=True,
         )
 
     def of_service(self, service: str, operation: str, run: Callable[[], Any]) -> Any:

@@ -114,7 +114,7 @@ Response = EngineStatus | PipelineError
 
 @dataclass(frozen=True)
 class Quota:
-    """Requests that the watcher may send to an engine (remote_jobs.quota).
+    """Requests of one kind that may be sent to an engine (remote_jobs.quota).
 
     Attributes:
         name: engines of the same name share it.
@@ -147,6 +147,11 @@ class RemoteJobs(Protocol):
     @property
     def quota(self) -> Quota | None:
         """How many requests the watcher may send; None: no limit."""
+        ...
+
+    @property
+    def submissions(self) -> Quota | None:
+        """How many jobs may be submitted, whoever submits them; None: no limit."""
         ...
 
     def target(self, name: str | None) -> str:

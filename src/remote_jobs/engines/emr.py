@@ -8,7 +8,14 @@ from typing import Any
 from contracts.errors import PipelineError
 from contracts.job import Engine
 from remote_jobs.engines.base import JobRequest, RemoteJob, Response
-from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name, step_pool
+from remote_jobs.engines.emr_steps import (
+    QUOTA,
+    SUBMISSIONS,
+    EmrSteps,
+    step_command,
+    step_name,
+    step_pool,
+)
 
 
 class EmrJobs:
@@ -18,6 +25,7 @@ class EmrJobs:
     recognises_repeats = False
     finds_others_jobs = True
     quota = QUOTA
+    submissions = SUBMISSIONS
 
     def __init__(self, client: Any, cluster: str, code_bucket: str) -> None:
         self._steps = EmrSteps(client, self.engine)

@@ -55,6 +55,7 @@ class EmrServerlessJobs:
     recognises_repeats = True
     finds_others_jobs = True
     quota = None
+    submissions = None
 
     def __init__(self, client: Any, application: str, role_arn: str, code_bucket: str) -> None:
         self._client = client

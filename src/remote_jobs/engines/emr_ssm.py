@@ -26,7 +26,14 @@ from remote_jobs.engines.base import (
     Response,
     mapped,
 )
-from remote_jobs.engines.emr_steps import QUOTA, EmrSteps, step_command, step_name, step_pool
+from remote_jobs.engines.emr_steps import (
+    QUOTA,
+    SUBMISSIONS,
+    EmrSteps,
+    step_command,
+    step_name,
+    step_pool,
+)
 from remote_jobs.engines.ssm_commands import Commands, Invocation
 from remote_jobs.engines.ssm_script import add_step_script
 from runtime import clients
@@ -59,6 +66,7 @@ class EmrSsmJobs:
     recognises_repeats = False
     finds_others_jobs = True
     quota = QUOTA
+    submissions = SUBMISSIONS
 
     def __init__(
         self,

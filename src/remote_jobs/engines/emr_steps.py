@@ -48,6 +48,9 @@ KILL_AFTER_SECONDS: Final = 30
 # EMR gives an account about one request every two seconds, and a few more at once. The rest of
 # both is left to submissions, to check-job, and to whoever else uses the account.
 QUOTA: Final = Quota("emr", burst=12, per_second=0.4, jobs_per_request=IDS_PER_REQUEST)
+# Each operation has a quota of its own, also of the account: five AddJobFlowSteps at once, then one
+# every two seconds (Amazon EMR Management Guide, "What are Amazon EMR Service Quotas").
+SUBMISSIONS: Final = Quota("emr-submissions", burst=5, per_second=0.5, jobs_per_request=1)
 # How refusals of one error code (ValidationException) differ.
 FULL_MESSAGE: Final = "Maximum number of active steps"
 NO_CLUSTER_MESSAGES: Final = (

@@ -54,6 +54,7 @@ class GlueJobs:
     recognises_repeats = False
     finds_others_jobs = True
     quota = None
+    submissions = None
 
     def __init__(self, client: Any, prefix: str) -> None:
         self._client = client

@@ -92,6 +92,7 @@ class LambdaJobs:
     recognises_repeats = True
     finds_others_jobs = False
     quota = None
+    submissions = None
 
     def __init__(self, allowed: Sequence[str], clock: Clock = utc_now) -> None:
         self._allowed = allowed

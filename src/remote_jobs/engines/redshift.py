@@ -81,6 +81,7 @@ class RedshiftJobs:
     recognises_repeats = True
     finds_others_jobs = False
     quota = None
+    submissions = None
 
     def __init__(self, client: Any, warehouse: Warehouse) -> None:
         self._client = client

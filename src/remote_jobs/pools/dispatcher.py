@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from contracts.errors import PipelineError
-from contracts.job import JobKey, Priority
+from contracts.job import Engine, JobKey, Priority
 from contracts.ledger_items import PoolItem
+from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.ledger import JobLedger
 from remote_jobs.pools import turns
 from remote_jobs.pools.limits import Limit
 from remote_jobs.pools.queue import LimitOf, of_engine, with_limit
 from remote_jobs.pools.store import Pools
+from remote_jobs.quota import RequestBudget
 from remote_jobs.record import JobRecord
 from remote_jobs.tally import Tally
 from runtime.handler import Clock, RemainingTime, logger, utc_now
@@ -56,6 +58,21 @@ class _Facts:
     limit: Limit | None = None
     engine: str | None = None
     target: str | None = None
+
+
+@dataclass(frozen=True)
+class SubmissionsLeft:
+    """How many jobs the engine of a pool takes just now.
+
+    Of a pool of the contract, which may be several engines', each submission finds out by itself.
+    """
+
+    budget: RequestBudget
+    adapter: Callable[[Engine], RemoteJobs]
+
+    def __call__(self, pool: PoolItem) -> int:
+        quota = self.adapter(Engine(pool.engine)).submissions if pool.engine else None
+        return MOST_AT_A_TIME if quota is None else self.budget.left(quota)
 
 
 @dataclass(frozen=True)

@@ -79,19 +79,29 @@ class JobQueue:
         taken = pool.held[record.job_id].taken
         return Turn(True, after_refusal=pool.refusals > 0, taken=taken)
 
-    def give_back(self, record: JobRecord, turn: Turn, now: datetime, *, refused: bool) -> None:
+    def give_back(
+        self,
+        record: JobRecord,
+        turn: Turn,
+        now: datetime,
+        *,
+        refused: bool,
+        hold_seconds: float = 0,
+    ) -> None:
         """The job waits again, with its ticket. If that fails, the watcher gives the place again.
 
         Args:
             turn: nothing is given back if the place was given to another call since.
             refused: by the engine, which had no place though the pool had one.
+            hold_seconds: how long nobody is to try in any case.
         """
         at, taken = now.timestamp(), turn.taken
-        _try(
-            self.pools,
-            record,
-            lambda pool: turns.returned(pool, record.job_id, taken, at, refused=refused),
-        )
+
+        def returned(pool: PoolItem) -> PoolItem:
+            back = turns.returned(pool, record.job_id, taken, at, refused=refused)
+            return back if back == pool else turns.held_back(back, at + hold_seconds)
+
+        _try(self.pools, record, returned)
 
     def accepted(self, record: JobRecord, turn: Turn) -> None:
         """The engine has taken the job: others need not be held back any more."""

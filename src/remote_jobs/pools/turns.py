@@ -131,6 +131,11 @@ def returned(pool: PoolItem, job_id: str, taken: float, now: float, *, refused: 
     return pool
 
 
+def held_back(pool: PoolItem, until: float) -> PoolItem:
+    """Nobody is to be submitted before then."""
+    return replace(pool, refused_until=max(pool.refused_until, until))
+
+
 def left(pool: PoolItem, jobs: Iterable[str]) -> PoolItem:
     """These jobs have ended: they neither wait nor hold a place any more."""
     gone = set(jobs)

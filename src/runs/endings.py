@@ -56,6 +56,8 @@ class RunEndings:
             updated_at=now,
             reaped=UNANNOUNCED,
             reaped_for=run.holder,
+            waits_until=None,
+            waiting_units=None,
         )
         going_on = RUN.status.is_in([RunStatus.CLAIMED, RunStatus.RUNNING])
         as_read = held_as(run) & going_on & stop_unchanged(run)

@@ -145,3 +145,19 @@ def test_progress_ends_with_the_last_snapshot(terminal: bool) -> None:
     last = snapshot(unit(0))
 
     assert show_progress(console, [Snapshot("r"), last]) is last
+
+
+def test_a_unit_that_was_not_to_begin_is_shown_as_such() -> None:
+    failure = {"stage": "start-unit", "error_type": "ToleranceExceeded", "message": "not started"}
+    not_started = unit(1, "FAILED", not_started=True, failure=failure)
+    (line,) = [line for line in news(Lines(), snapshot(not_started)) if "00000-001" in line]
+    assert "unit NOT_STARTED" in line
+
+
+def test_a_run_whose_units_wait_says_until_when() -> None:
+    waits = {"waits_until": "2026-11-20T08:16:00Z", "waiting_units": 3, "run_attempt": 2}
+    run = Run.from_item({**RUN.item.to_item(), **waits})
+    lines = Lines()
+    said = [line for line in news(lines, Snapshot("r", 1.0, run)) if "waits" in line]
+    assert said == ["1.0 s waits until 2026-11-20T08:16:00Z, then 3 units run again"]
+    assert news(lines, Snapshot("r", 2.0, run)) == []

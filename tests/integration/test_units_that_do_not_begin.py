@@ -31,18 +31,19 @@ def _no_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_lost_to_the_operations_of_an_execution(
     deployed: DeployedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_counts, "OPERATIONS", 300)
-    for name, value in {"OPERATIONS": 300, "EXTRA": 250, "ENDING": 20}.items():
+    monkeypatch.setattr(unit_counts, "OPERATIONS", 255)
+    for name, value in {"OPERATIONS": 255, "EXTRA": 100, "ENDING": 20}.items():
         monkeypatch.setattr(limits, name, value)
 
-    execution = deployed.run(RUN, app.handle_run)
+    # One after another, as moto's updates are not atomic: of two at the same time it loses one.
+    execution = deployed.run({**RUN, "maxConcurrency": 1}, app.handle_run)
 
     assert execution.response["status"] == "SUCCEEDED"
     assert execution.response["units"]["stored"] == 20
     assert len(deployed.stored_rows()) == 90
     histories = deployed.runner._store.list_all()
     assert len(histories) > 1
-    assert all(len(each.operations) - 1 <= 300 for each in histories)
+    assert all(len(each.operations) - 1 <= 255 for each in histories)
     for history in histories:
         key = OperationsItem.key_of(history.durable_execution_arn)
         count = OperationsItem.from_item(deployed.cloud.ledger.get_item(*key))

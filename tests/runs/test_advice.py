@@ -140,6 +140,7 @@ def test_a_retry_asks_for_all_that_the_first_request_did() -> None:
         index="late-orders",
         maxConcurrency=3,
         toleratedFailurePercentage=12.5,
+        failFast=True,
     )
 
     retry = advise(asked, result(units=ONE_FAILED))[-1].command
@@ -148,7 +149,7 @@ def test_a_retry_asks_for_all_that_the_first_request_did() -> None:
         *("pipeline", "run", "--dataset", "orders"),
         *("--start", "2026-11-01T00:00:00Z", "--end", "2026-11-04T00:00:00Z"),
         *("--query", "country = 'DE'", "--index", "late-orders", "--max-concurrency", "3"),
-        *("--tolerated-failure-percentage", "12.5", "--retry-of", "r1"),
+        *("--tolerated-failure-percentage", "12.5", "--retry-of", "r1", "--fail-fast"),
     ]
 
 
@@ -157,6 +158,7 @@ def all_commands() -> list[str]:
         startDateTime=None,
         inputUrl="s3://bucket/a b.json",
         itemsPerBatch=5,
+        failFast=False,
         maxConcurrency=3,
         toleratedFailurePercentage=5,
         index="x",

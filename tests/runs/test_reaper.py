@@ -100,6 +100,12 @@ class TestStopping:
         assert (document["status"], document["units"]["stored"]) == ("STOPPED", 1)
         assert world.run()["units"] == {"total": 2, "stored": 1, "failed": 1, "not_started": 0}
 
+    def test_a_run_that_ended_while_it_waited_waits_no_more(self, world):
+        waits = {"waits_until": "2026-11-20T08:16:00Z", "waiting_units": 3}
+        world.cloud.ledger.update(RUN_ID, "RUN", waits)
+        world.reap("FAILED")
+        assert not waits.keys() & world.run().keys()
+
     def test_a_job_that_had_ended_by_itself_keeps_its_end(self, world):
         world.submit()
         world.glue.finish()

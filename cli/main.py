@@ -13,6 +13,7 @@ from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
+from cli.commands.pools import pools
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
@@ -78,6 +79,11 @@ _add(
 _add(
     jobs,
     "pipeline jobs november-1",
+)
+_add(
+    pools,
+    "pipeline pools",
+    "pipeline pools --stack durable-pipeline --json",
 )
 _add(
     rejected,

@@ -11,10 +11,13 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from contracts.ledger_items import (
     NO_RUN,
+    POOLS,
     DrawnItem,
     EventItem,
     JobItem,
     Key,
+    PoolItem,
+    PoolsFileItem,
     RejectedItem,
     RunItem,
     UnitItem,
@@ -201,6 +204,14 @@ class LedgerView:
         """Names of the run's notifications that their consumer noted."""
         noted = self._items(run_id, EventItem.PREFIX)
         return [EventItem.from_item(item).event_id for item in noted]
+
+    def pools(self) -> list[PoolItem]:
+        """The pools that jobs have taken places of, by name."""
+        return [PoolItem.from_item(item) for item in self._items(POOLS, PoolItem.PREFIX)]
+
+    def pools_file(self) -> PoolsFileItem:
+        """What the pipeline has read of `pools.yaml`."""
+        return PoolsFileItem.from_item(self._item(PoolsFileItem.key_of()) or {})
 
     def refusal(self, message_id: str, run_id: str) -> str | None:
         """Why a message was refused; None if it was not (yet)."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from botocore.exceptions import ClientError
 
 from cli.client.deployment import find_deployment
+from cli.client.local_pools import is_pools_file
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.dataset_schema import schema_text
 from cli.documents.base import print_document
@@ -22,9 +24,14 @@ from cli.documents.datasets import (
 )
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
+from cli.pools_schema import pools_schema_text
 from cli.views.tables import make_console, records_table
 from contracts import layout
-from contracts.errors import InvalidDataset
+from contracts.errors import InvalidDataset, InvalidInput
+from remote_jobs.pools.pools_file import parse_pools, version_of
+
+if TYPE_CHECKING:
+    from dataset_loading.check import CheckedDataset
 
 SAMPLE_MEGABYTES_AT_MOST: Final = 1024
 dataset_app = typer.Typer(cls=PipelineGroup, no_args_is_help=True)
@@ -40,7 +47,11 @@ def _group() -> None:
 )
 def check(
     file: Annotated[
-        Path, typer.Argument(help="File of the contract, such as datasets/orders.yaml.")
+        Path,
+        typer.Argument(
+            help="File of the contract, such as datasets/orders.yaml; or pools.yaml, with limits of"
+            " pools."
+        ),
     ],
     stack: StackOption = None,
     region: RegionOption = None,
@@ -50,18 +61,17 @@ def check(
 
     Lists every problem with its place in the file. Functions of jobs (engine lambda) are checked
     against those that the deployment allows: the stack's, else the local cloud's if one runs. A
-    valid contract is deployed by pipeline upload.
+    valid contract is deployed by pipeline upload. Pools that jobs name need a limit in pools.yaml,
+    which can be checked, too.
     """
-    # Only here: it needs DuckDB, which the other commands do without.
-    from cli.client.allowed_functions import problems_of_functions
-    from dataset_loading.check import check_dataset
-
     text = _contract_text(file)
     try:
-        checked = check_dataset(text, file.stem)
-        if refused := problems_of_functions(checked.dataset, stack, region):
-            raise InvalidDataset(str(file), refused)
-    except InvalidDataset as error:
+        if is_pools_file(file):
+            limits = parse_pools(text, str(file)).limits
+            _show_valid_pools(file, version_of(text.encode()), limits, json_output=json_output)
+            return
+        checked = _checked(text, file, stack, region)
+    except InvalidInput as error:
         if json_output:
             problems = tuple(
                 ContractProblem(path=each.path, message=each.message, value=each.value)
@@ -73,7 +83,7 @@ def check(
         raise CommandFailed(
             f"{file} is not valid; {len(error.problems)} problems:\n{lines}",
             REFUSED,
-            "docs/datasets.md describes the fields",
+            "docs/datasets.md describes the fields of contracts, docs/operations.md pools.yaml",
         ) from None
     if json_output:
         columns = tuple(ContractColumn(name=n, type=t) for n, t in checked.output_columns)
@@ -83,6 +93,36 @@ def check(
     console = make_console()
     console.print(f"{file}: valid, version {checked.version}; its result has these columns:")
     console.print(records_table(("column", "type"), checked.output_columns))
+
+
+def _checked(text: str, file: Path, stack: str | None, region: str | None) -> CheckedDataset:
+    """The contract.
+
+    Raises:
+        InvalidDataset: with every problem.
+    """
+    # Only here: it needs DuckDB, which the other commands do without.
+    from cli.client.allowed_functions import problems_of_functions
+    from cli.client.local_pools import problems_of_pools
+    from dataset_loading.check import check_dataset
+
+    checked = check_dataset(text, file.stem)
+    refused = problems_of_functions(checked.dataset, stack, region)
+    if refused := [*refused, *problems_of_pools(checked.dataset)]:
+        raise InvalidDataset(str(file), refused)
+    return checked
+
+
+def _show_valid_pools(
+    file: Path, version: str, limits: Mapping[str, int], *, json_output: bool
+) -> None:
+    if json_output:
+        print_document(CheckedContract(valid=True, version=version))
+        return
+    console = make_console()
+    console.print(f"{file}: valid, version {version}; it limits {len(limits)} pools")
+    if limits:
+        console.print(records_table(("pool", "limit"), sorted(limits.items())))
 
 
 def _contract_text(file: Path) -> str:
@@ -98,12 +138,17 @@ def _contract_text(file: Path) -> str:
     cls=PipelineCommand,
     epilog=epilog("pipeline dataset schema > datasets/dataset.schema.json"),
 )
-def schema() -> None:
+def schema(
+    pools: Annotated[
+        bool, typer.Option("--pools", help="Print that of pools.yaml, the limits of pools.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of contracts, for editors to check and complete contract files.
 
-    It ships as datasets/dataset.schema.json, which the contracts in datasets/ name.
+    It ships as datasets/dataset.schema.json, which the contracts in datasets/ name; that of
+    pools.yaml as datasets/pools.schema.json.
     """
-    typer.echo(schema_text(), nl=False)
+    typer.echo(pools_schema_text() if pools else schema_text(), nl=False)
 
 
 class NewTarget(StrEnum):

@@ -11,9 +11,12 @@ from cli.client.deployment import Deployment, find_deployment
 from cli.client.wheel import upload_stand_in, upload_wheel
 from cli.documents.base import print_document
 from cli.documents.datasets import UploadDocument
+from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.views.tables import make_console
 from contracts import layout
+from contracts.errors import InvalidInput
+from remote_jobs.pools.pools_file import parse_pools_bytes
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATTERNS: Final = ("datasets/*.yaml", "jobs/*.py", "sql/*.sql", "pools.yaml")
@@ -45,6 +48,7 @@ def upload(
     after each change to them. Runs that have begun keep the contract that they read. The local
     cloud needs no wheel, as its jobs have DuckDB: it gets a text in the wheel's place.
     """
+    refuse_broken_pools()
     deployment = find_deployment(stack, region)
     s3, bucket = deployment.client("s3"), deployment.output("CodeBucketName")
     urls = upload_code(s3, bucket)
@@ -62,6 +66,21 @@ def upload(
     console = make_console()
     for url in urls:
         console.print(url, soft_wrap=True)
+
+
+def refuse_broken_pools(root: Path = ROOT) -> None:
+    """Raises CommandFailed for a pools.yaml with problems, before anything is uploaded."""
+    file = root / layout.POOLS_KEY
+    try:
+        if file.exists():
+            parse_pools_bytes(file.read_bytes(), layout.POOLS_KEY)
+    except InvalidInput as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise CommandFailed(
+            f"{layout.POOLS_KEY} is not valid; nothing was uploaded:\n{lines}",
+            REFUSED,
+            f"correct it, then: pipeline dataset check {layout.POOLS_KEY}",
+        ) from None
 
 
 def upload_code(s3: Any, bucket: str, root: Path = ROOT) -> list[str]:

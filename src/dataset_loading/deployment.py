@@ -20,6 +20,7 @@ class Settings(EmrSettings):
     """What there is.
 
     Attributes:
+        ledger_table: which has the pools, too.
         warehouse: "true" if the deployment has one.
         job_function_arns: functions that jobs may run on, with commas between.
     """
@@ -27,6 +28,7 @@ class Settings(EmrSettings):
     data_bucket: str
     code_bucket: str
     glue_job_prefix: str
+    ledger_table: str
     warehouse: str = "false"
     output_bucket: str = ""
     job_function_arns: str = ""

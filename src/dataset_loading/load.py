@@ -6,7 +6,6 @@ The lookups are frozen with it: which version of each object every unit of the r
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup
@@ -17,6 +16,7 @@ from contracts.run_request import RunRequest, format_timestamp
 from dataset_loading.check import CheckedDataset, check_dataset, check_query
 from dataset_loading.deployment import Settings, check_deployment
 from dataset_loading.freeze_lookups import freeze_lookups
+from dataset_loading.pools import check_pools, pools_full
 from dataset_loading.stored_contracts import read_contract
 from runtime import s3
 from runtime.handler import logger
@@ -44,6 +44,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         if request.query is not None:
             check_query(request.query, checked.dataset)
         check_deployment(checked.dataset, settings)
+        check_pools(checked.dataset, settings)
         lookups = freeze_lookups(checked.dataset, settings.data_bucket)
         snapshot = _snapshot(request, checked, lookups, now, settings.data_bucket)
         snapshot = _freeze(snapshot, settings.data_bucket)
@@ -92,11 +93,7 @@ def _frozen(data_bucket: str, run_id: str) -> DatasetSnapshot | None:
 def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
     """What the orchestrator needs of a contract."""
     dataset, redshift = snapshot.dataset, snapshot.dataset.targets.redshift
-    of_loads: dict[str, Any] = {}
-    if redshift is not None:
-        of_loads["warehouse_timeout_seconds"] = redshift.timeout_seconds
-        of_loads["warehouse_queue_seconds"] = redshift.effective_queue_seconds
-    return LoadedDataset(
+    loaded = LoadedDataset(
         name=dataset.name,
         version=snapshot.version,
         unit_seconds=dataset.limits.unit_seconds,
@@ -117,5 +114,12 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         of_items=snapshot.array is not None,
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
-        **of_loads,
+        pools_full=pools_full(dataset, settings),
     )
+    if redshift is None:
+        return loaded
+    of_loads = {
+        "warehouse_timeout_seconds": redshift.timeout_seconds,
+        "warehouse_queue_seconds": redshift.effective_queue_seconds,
+    }
+    return loaded.model_copy(update=of_loads)

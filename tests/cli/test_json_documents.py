@@ -21,6 +21,7 @@ from cli.documents.catalogue import DOCUMENTS, ERROR, schema_file, schema_text
 from cli.main import app
 from cli.views.report import make_report, report_document
 from contracts import layout
+from contracts.ledger_items import PoolItem
 from contracts.output_files import FilesTotals
 from contracts.run import (
     Finding,
@@ -256,6 +257,26 @@ def test_jobs() -> None:
     assert job["deadline"] == "2026-11-20T08:00:00Z"
     assert job["cancelReason"] == "the run was stopped"
     assert "secret" not in json.dumps(job)
+
+
+def test_pools(local: World) -> None:
+    assert printed("pools") == {
+        "pools": [],
+        "poolsFile": {"version": None, "problem": None, "problemAt": None},
+    }
+    ticket = {"number": 2, "key": "run-1/00000-001/clean/1", "since": 1763625600}
+    place = {"number": 1, "key": "run-1/00000-000/clean/1", "taken": 1763625600}
+    local.put({
+        **PoolItem.key_of("glue/stack-clean")._asdict(),
+        "version": 3,
+        "limit": 1,
+        "limit_from": "glue",
+        "waiting": {"job-2": ticket},
+        "held": {"job-1": place},
+    })  # fmt: skip
+    (pool,) = printed("pools")["pools"]
+    assert (pool["limit"], pool["running"], pool["waiting"], pool["runsWaiting"]) == (1, 1, 1, 1)
+    assert pool["oldestSeconds"] > 0
 
 
 @pytest.mark.usefixtures("stored")

@@ -25,7 +25,7 @@ from dataset_loading.load import load_dataset
 from sources import frozen
 from steps.load_dataset import handler
 
-SETTINGS = Settings("data-bucket", "code-bucket", "stack-", warehouse="true")
+SETTINGS = Settings("data-bucket", "code-bucket", "stack-", "ledger", warehouse="true")
 JOBS = """\
 jobs:
   - stage: clean
@@ -249,7 +249,7 @@ def test_a_query_that_does_not_fit_is_refused(deployed: Any) -> None:
 
 @pytest.mark.usefixtures("deployed")
 def test_all_that_the_deployment_lacks_is_reported_at_once() -> None:
-    lacking = Settings("data-bucket", "code-bucket", "other-stack-")
+    lacking = Settings("data-bucket", "code-bucket", "other-stack-", "ledger")
 
     with pytest.raises(NotConfigured) as caught:
         load(lacking)
@@ -440,8 +440,8 @@ def test_a_durable_function_is_named_with_a_version_or_an_alias(
 @pytest.mark.parametrize(
     ("settings", "bucket"),
     [
-        (Settings("nowhere", "code-bucket", "stack-", "true"), "nowhere"),
-        (Settings("data-bucket", "no-code", "stack-", "true"), "no-code"),
+        (Settings("nowhere", "code-bucket", "stack-", "ledger", "true"), "nowhere"),
+        (Settings("data-bucket", "no-code", "stack-", "ledger", "true"), "no-code"),
     ],
 )
 def test_a_missing_bucket_of_the_deployment_is_named(settings: Settings, bucket: str) -> None:

@@ -15,7 +15,7 @@ from dataset_loading.deployment import Settings
 from dataset_loading.load import load_dataset
 from sources import frozen
 
-SETTINGS = Settings("data-bucket", "code-bucket", "stack-")
+SETTINGS = Settings("data-bucket", "code-bucket", "stack-", "ledger")
 URL = "s3://data-bucket/landing/events/items.json"
 JOBS = """\
 jobs:

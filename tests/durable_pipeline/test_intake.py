@@ -74,6 +74,18 @@ def test_times_with_an_offset_become_utc() -> None:
     assert request.to_json()["endDateTime"] == "2026-11-02T00:00:00Z"
 
 
+@pytest.mark.parametrize("priority", ["high", "normal", "low"])
+def test_a_priority_is_one_of_three(priority: str) -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01"}
+    request = parse({**asked, "priority": priority})
+    assert request.effective_priority == priority
+    assert request.to_json()["priority"] == priority
+    assert parse(asked).effective_priority == "normal"
+    assert "priority" not in parse(asked).canonical()
+    wrong = problems({**asked, "priority": "urgent"})["priority"]
+    assert "'high', 'normal' or 'low'" in wrong
+
+
 def test_equal_requests_have_equal_canonical_bytes() -> None:
     one = parse('{"datasetName":"orders","startDateTime":"2026-11-01","maxConcurrency":2}')
     other = parse(

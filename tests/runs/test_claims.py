@@ -331,6 +331,14 @@ def test_a_default_that_an_earlier_release_wrote_out_is_no_other_content(cloud: 
     assert claim(cloud, "one") == first
 
 
+def test_a_run_of_before_priorities_is_one_of_normal_priority(cloud: Any) -> None:
+    first = claim(cloud, "one")
+
+    assert claim(cloud, "one", request(priority="normal")) == first
+    with pytest.raises(RunConflict, match='priority: the run with this id has "normal"'):
+        claim(cloud, "two", request(priority="high"))
+
+
 @pytest.mark.parametrize(
     ("retried", "reason"),
     [

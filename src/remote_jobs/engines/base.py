@@ -153,7 +153,8 @@ class RemoteJobs(Protocol):
         """Where a job of this name (Glue) or any job (cluster, application, warehouse) runs."""
         ...
 
-    def pool(self, target: str) -> str | None:
+    @staticmethod
+    def pool(target: str) -> str | None:
         """Name of the pool whose places limit the jobs there; None: nothing limits them.
 
         Engines that run jobs in the same places name the same pool.

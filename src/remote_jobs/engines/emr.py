@@ -27,7 +27,8 @@ class EmrJobs:
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the cluster is the only place
         return self._cluster
 
-    def pool(self, target: str) -> str:
+    @staticmethod
+    def pool(target: str) -> str:
         return step_pool(target)
 
     def capacity(self, target: str) -> int:

@@ -65,8 +65,9 @@ class EmrServerlessJobs:
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the application is the only place
         return self._application
 
-    def pool(self, target: str) -> str:
-        return f"{self.engine}/{target}"
+    @staticmethod
+    def pool(target: str) -> str:
+        return f"{Engine.EMR_SERVERLESS}/{target}"
 
     def capacity(self, target: str) -> int:
         """The application's maxConcurrentRuns; without one, its vCPUs limit it, which no call

@@ -64,8 +64,9 @@ class GlueJobs:
             raise NotConfigured("a job on Glue needs glueJob, the name of the Glue job")
         return self._prefix + name
 
-    def pool(self, target: str) -> str:
-        return f"{self.engine}/{target}"
+    @staticmethod
+    def pool(target: str) -> str:
+        return f"{Engine.GLUE}/{target}"
 
     def capacity(self, target: str) -> int:
         """MaxConcurrentRuns of the Glue job; 1 where its definition has none."""

@@ -102,7 +102,8 @@ class LambdaJobs:
             raise NotConfigured("a job of engine lambda needs function, its name or ARN")
         return resolve(name, self._allowed)
 
-    def pool(self, target: str) -> None:  # noqa: ARG002 - of no function
+    @staticmethod
+    def pool(target: str) -> None:  # noqa: ARG004 - of no function
         """None: a throttled invoke is tried again by Lambda, nobody waits for a place."""
 
     def capacity(self, target: str) -> int:

@@ -89,8 +89,9 @@ class RedshiftJobs:
     def target(self, name: str | None) -> str:  # noqa: ARG002 - the warehouse is the only place
         return self._warehouse.name
 
-    def pool(self, target: str) -> str:  # noqa: ARG002 - a deployment has one warehouse
-        return str(self.engine)
+    @staticmethod
+    def pool(target: str) -> str:  # noqa: ARG004 - a deployment has one warehouse
+        return Engine.REDSHIFT.value
 
     def capacity(self, target: str) -> int:  # noqa: ARG002 - whichever warehouse it is
         """One: loads wait for each other's lock anyway (stores.redshift.load)."""

@@ -127,6 +127,21 @@ ADAPTERS: Final[Mapping[Engine, Callable[[EngineSettings], RemoteJobs]]] = {
 }
 
 
+_POOLS: Final[Mapping[Engine, Callable[[str], str | None]]] = {
+    Engine.GLUE: GlueJobs.pool,
+    Engine.EMR: EmrJobs.pool,
+    Engine.EMR_SSM: EmrSsmJobs.pool,
+    Engine.EMR_SERVERLESS: EmrServerlessJobs.pool,
+    Engine.REDSHIFT: RedshiftJobs.pool,
+    Engine.LAMBDA: LambdaJobs.pool,
+}
+
+
+def pool_of(engine: Engine, target: str) -> str | None:
+    """The pool of the engine's jobs there, as its adapter names it."""
+    return _POOLS[engine](target)
+
+
 def _warehouse(settings: EngineSettings) -> Warehouse:
     if bool(settings.redshift_cluster) == bool(settings.redshift_workgroup):
         raise NotConfigured(

@@ -13,10 +13,8 @@ from typing import Final, NamedTuple
 
 from contracts import layout
 from contracts.errors import (
-    InvalidInput,
     NotFound,
     PipelineError,
-    Problem,
     Throttled,
     TransientFailure,
 )
@@ -25,7 +23,7 @@ from contracts.ledger_items import PoolItem, PoolsFileItem
 from ledger.conditions import POOLS_FILE
 from ledger.table import Ledger
 from remote_jobs.engines.base import RemoteJobs
-from remote_jobs.pools.pools_file import BYTES_AT_MOST, parse_pools, version_of
+from remote_jobs.pools.pools_file import BYTES_AT_MOST, parse_pools_bytes, version_of
 from runtime import s3
 from runtime.handler import Clock, count_of_function, logger, utc_now
 
@@ -51,12 +49,14 @@ class CurrentPoolsFile:
     Attributes:
         counted_for: name of the function that reads it each minute, for which a broken file is
             counted; None: it is not.
+        read_only: the ledger's item is left to others to change.
     """
 
     ledger: Ledger
     code_bucket: str
     clock: Clock = utc_now
     counted_for: str | None = None
+    read_only: bool = False
 
     def in_force(self) -> PoolsFileItem:
         """The file's limits; while it is broken, those of the last good one, with the problem."""
@@ -69,8 +69,8 @@ class CurrentPoolsFile:
             return last
         except PipelineError as error:
             found = self._broken(last, error)
-        if found == last:
-            return last
+        if found == last or self.read_only:
+            return found
         # Another reader, of a newer file perhaps, may have been faster: the next one compares anew.
         unchanged = POOLS_FILE.revision.not_exists()
         if last.revision is not None:
@@ -90,13 +90,8 @@ class CurrentPoolsFile:
             read = s3.read_bytes(self.code_bucket, layout.POOLS_KEY, at_most=BYTES_AT_MOST + 1)
         except NotFound:
             return PoolsFileItem()
-        try:
-            text = read.decode()
-        except UnicodeDecodeError as error:
-            problem = Problem(f"byte {error.start}", "is not UTF-8")
-            raise InvalidInput(layout.POOLS_KEY, [problem]) from error
-        limits = parse_pools(text, layout.POOLS_KEY).limits
-        return PoolsFileItem(revision=version_of(text), limits=limits)
+        limits = parse_pools_bytes(read, layout.POOLS_KEY).limits
+        return PoolsFileItem(revision=version_of(read), limits=limits)
 
     def _broken(self, last: PoolsFileItem, error: PipelineError) -> PoolsFileItem:
         if self.counted_for is not None:

@@ -96,6 +96,15 @@ def parse_pools(text: str, file: str) -> PoolsFile:
     )[0]
 
 
-def version_of(text: str) -> str:
-    """First 12 hex digits of the SHA-256 of the file's UTF-8 bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def parse_pools_bytes(content: bytes, file: str) -> PoolsFile:
+    """As `parse_pools`, of a file's bytes, which have to be UTF-8."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(file, [Problem(f"byte {error.start}", "is not UTF-8")]) from error
+    return parse_pools(text, file)
+
+
+def version_of(content: bytes) -> str:
+    """First 12 hex digits of the SHA-256 of the file's bytes."""
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from contended_cloud import (
@@ -16,7 +18,7 @@ from contended_cloud import (
     queue_is_empty,
     two_places,
 )
-from running_cloud import ROOT, RunningCloud
+from running_cloud import ROOT, Item, RunningCloud, wait_until
 
 from contracts.messages import LoadedDataset, LoadedJob
 from contracts.steps import declared
@@ -87,3 +89,41 @@ def test_five_runs_share_two_places_while_dispatchers_are_killed(contended: Runn
     assert operations["submit-job"] == operations["await-job"] == RUNS * units
     assert not {"check-job", "cancel-job", "job-backoff"} & operations.keys()
     assert killer.killed > 0
+
+
+def test_a_full_pool_delays_no_message_of_another_dataset(
+    contended: RunningCloud, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    first, waiting = put_work(contended, 2, PLACES, gate)
+    (glue,) = TwoPlaces.made[-1:]
+    contended.send(first)
+    wait_until(lambda: {} if len(glue.started) == PLACES else None, "both places to be taken")
+
+    waiting.pop("detached")
+    other = {**waiting, "datasetName": "plain", "runId": "plain"}
+    batch = [
+        {"messageId": run["runId"], "eventSource": "aws:sqs", "body": json.dumps(run)}
+        for run in (waiting, other)
+    ]
+    contended.cloud.client("lambda").invoke(
+        FunctionName=contended.outputs["PipelineFunctionArn"],
+        InvocationType="Event",
+        Payload=json.dumps({"Records": batch}).encode(),
+    )
+
+    holder = contended.await_run("plain", "SUCCEEDED")["holder"]["S"]
+    assert contended.await_end(holder)["Status"] == "SUCCEEDED", "it awaited the other run"
+
+    def handed_over() -> Item | None:
+        run = contended.run(waiting["runId"])
+        return run if run and "LongRunFunction" in run["holder"]["S"] else None
+
+    run = wait_until(handed_over, "the run without places to be handed over")
+    assert run["status"]["S"] in ("CLAIMED", "RUNNING")
+    assert len(glue.started) == PLACES
+    gate.unlink()
+    for message in (first, waiting):
+        contended.await_run(message["runId"], "SUCCEEDED")
+    assert (len(glue.started), glue.refused) == (2 * PLACES, 0)

@@ -310,7 +310,7 @@ def test_checks_beyond_one_value_are_part_of_a_contract() -> None:
 
 
 def test_allowed_values_are_data_however_many() -> None:
-    values = ", ".join(f"'2020-01-01 00:00:00.{n:06}'" for n in range(50_000))
+    values = ", ".join(f"'2020-01-01 00:00:00.{n:06}'" for n in range(5_000))
     text = DATASET.replace("type: date}", f"type: timestamp, allowed: [{values}, never]}}")
 
     (problem,) = broken("a", "a", text).problems

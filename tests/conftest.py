@@ -67,6 +67,27 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()  # what the interpreter collects in the end
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Of workers of xdist: report a test once, not three times and that it begins.
+
+    What is left out says nothing unless it is asked for: that a fixture was made or taken down.
+    """
+    options = session.config.option
+    plugins = session.config.pluginmanager.get_plugins()
+    worker: Any = next((plugin for plugin in plugins if hasattr(plugin, "sendevent")), None)
+    if worker is None or options.durations or options.verbose > 0:
+        return
+    send = worker.sendevent
+
+    def send_news(name: str, **about: Any) -> None:
+        report = about.get("data", {}) if name == "testreport" else {}
+        is_usual = report.get("when") in ("setup", "teardown") and report["outcome"] == "passed"
+        if name != "logstart" and not is_usual:
+            send(name, **about)
+
+    worker.sendevent = send_news
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     if config.getvalue("dist") != "loadfile":

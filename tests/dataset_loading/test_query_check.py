@@ -151,6 +151,7 @@ class TestQuery:
     def test_what_a_repeat_computes_again_is_taken(self, query: str) -> None:
         assert refusal(query, self.CHECKED.dataset) is None
 
+    @pytest.mark.slow
     @pytest.mark.timeout(120)
     @pytest.mark.parametrize(
         "query",

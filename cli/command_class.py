@@ -31,14 +31,15 @@ _AWS_HINT: Final = (
 )
 
 
-class PipelineCommand(TyperCommand):
+class _OneDocument:
     """A command whose errors are printed the same way, whichever command it is."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; wrong usage with `--json` is an error document, too."""
         wants_json = _JSON in args
         try:
-            return super().parse_args(ctx, args)
+            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+            return parsed
         except TyperException as error:  # typer goes on to print it to standard error
             if wants_json:
                 _print_usage_error(error, f"{ctx.command_path} --help lists its options")
@@ -51,7 +52,7 @@ class PipelineCommand(TyperCommand):
             typer.Exit: with the exit status of the error, which has been printed.
         """
         try:
-            return super().invoke(ctx)
+            return super().invoke(ctx)  # type: ignore[misc]
         except CommandFailed as error:
             failed = error
         except (ClientError, BotoCoreError) as error:
@@ -60,6 +61,10 @@ class PipelineCommand(TyperCommand):
             failed = CommandFailed("interrupted", INTERRUPTED)
         _print_error(failed, json_output=bool(ctx.params.get("json_output")))
         raise typer.Exit(failed.exit_code) from None
+
+
+class PipelineCommand(_OneDocument, TyperCommand):
+    """A command."""
 
 
 class PipelineGroup(TyperGroup):
@@ -73,6 +78,10 @@ class PipelineGroup(TyperGroup):
             if _JSON in args:
                 _print_usage_error(error, f"{ctx.command_path} --help lists the commands")
             raise
+
+
+class PipelineCommandGroup(_OneDocument, PipelineGroup):
+    """Commands whose group is a command, too, when none of them is named."""
 
 
 def _print_usage_error(error: TyperException, hint: str) -> None:

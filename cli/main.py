@@ -9,13 +9,14 @@ import typer
 
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.commands.dataset import dataset_app
-from cli.commands.dead_letters import dead_letters
+from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
+from cli.commands.resume import resume
 from cli.commands.run import run
 from cli.commands.status import status
 from cli.commands.stop import stop
@@ -53,6 +54,7 @@ _add(
     "pipeline run --dataset orders --start 2026-11-01 --end 2026-11-04 --wait",
     "pipeline run events/run.json --stack durable-pipeline",
     "pipeline run --dataset orders --input-url s3://my-bucket/landing/orders/orders.csv",
+    "pipeline run --retry-of november-1",
 )
 _add(
     status,
@@ -91,6 +93,10 @@ _add(
     'pipeline stop november-1 --reason "wrong input"',
 )
 _add(
+    resume,
+    "pipeline resume november-1 --wait",
+)
+_add(
     upload,
     "pipeline upload --stack durable-pipeline",
     "pipeline upload --sample",
@@ -99,10 +105,7 @@ _add(
     verify,
     "pipeline verify --stack durable-pipeline --json",
 )
-_add(
-    dead_letters,
-    "pipeline dead-letters --stack durable-pipeline",
-)
+app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(dataset_app, name="dataset")
 
 if __name__ == "__main__":

@@ -137,11 +137,14 @@ def test_only_what_cannot_be_named_is_granted_on_everything() -> None:
     }
 
 
-def test_what_is_removed_is_only_what_verify_has_made() -> None:
+def test_what_is_removed_is_only_dead_letters_and_what_verify_has_made() -> None:
     removing = [each for each in statements() if "Delete" in json.dumps(each["Action"])]
-    assert {each["Sid"] for each in removing} == {"RemoveRowsOfVerify", "RemoveFilesOfVerify"}
+    of_verify = {"RemoveRowsOfVerify", "RemoveFilesOfVerify"}
+    assert {each["Sid"] for each in removing} == {*of_verify, "ReplayDeadLetters"}
     for each in removing:
-        if each["Sid"] == "RemoveRowsOfVerify":
+        if each["Sid"] == "ReplayDeadLetters":
+            assert each["Resource"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+        elif each["Sid"] == "RemoveRowsOfVerify":
             keys = each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
             assert keys == ["verify_*"]
         else:

@@ -65,7 +65,7 @@ def table(text: str, first_title: str) -> dict[str, list[str]]:
 def commands(group: Any, path: str = "pipeline") -> dict[str, Any]:
     if not hasattr(group, "commands"):
         return {path: group}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {path: group} if group.invoke_without_command else {}
     for name, command in group.commands.items():
         found |= commands(command, f"{path} {name}")
     return found

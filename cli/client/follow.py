@@ -139,7 +139,7 @@ class Follower:
             self._run_id, self._awaits_id = drawn, False
         run = self._ledger.run(self._run_id)
         if run is not None and self._is_the_earlier_run(run):
-            if run.status.may_be_taken_over or self._awaits_refusal:
+            if run.may_be_taken_over or self._awaits_refusal:
                 run = None  # taken over, or refused, in a moment; until then there is nothing new
             else:
                 return Snapshot(self._run_id, seconds, run, stood_before=True, over=True)
@@ -162,7 +162,7 @@ class Follower:
         or because the run is another's."""
         if self._message_id is None:
             return None
-        if run is None or run.status.may_be_taken_over or self._before is not None:
+        if run is None or run.may_be_taken_over or self._before is not None:
             return self._ledger.refusal(self._message_id, self._run_id)
         return None
 

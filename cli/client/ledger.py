@@ -41,7 +41,8 @@ class Run:
 
     Attributes:
         holder: ARN of the durable execution that holds the run.
-        outcome: once it has ended: its status, or that it succeeded with losses.
+        outcome: once it has ended: its status, that it succeeded with losses, or that it is
+            superseded.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
         item: all that the ledger says of it.
@@ -75,12 +76,31 @@ class Run:
             rows=run.rows or RowCounts(),
             reason=run.reason,
             results_url=run.results_url,
-            outcome=run.outcome,
+            outcome=RunOutcome.SUPERSEDED if run.superseded_by else run.outcome,
             findings=run.findings,
-            next_steps=run.next_steps,
+            next_steps=next_steps_of(run, run.next_steps),
             warehouse_error=run.warehouse_error,
             item=run,
         )
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The run that retries it and took its place."""
+        return self.item.superseded_by
+
+    @property
+    def may_be_taken_over(self) -> bool:
+        """It has ended, and its message starts it anew."""
+        return self.item.may_be_taken_over
+
+
+def next_steps_of(run: RunItem, recorded: tuple[NextStep, ...]) -> tuple[NextStep, ...]:
+    """What to do about the run: what was recorded at its end, unless another took its place."""
+    if run.superseded_by is None:
+        return recorded
+    by = run.superseded_by
+    why = f"Run {by} has superseded it, and processes what it had not stored:"
+    return (NextStep(why=why, command=f"pipeline status {by}"),)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class DeadLetter:
         message_id: of the message as it was first sent.
         reason: why it was refused; None where it came by redrive, after too many tries.
         run_id: the run it named, if any.
+        body_changed: what is left of a body that did not fit the queue.
     """
 
     message_id: str
@@ -34,6 +35,7 @@ class DeadLetter:
     reason: str | None
     run_id: str | None
     body: str
+    body_changed: bool = False
 
 
 def read_message(path: str) -> str:
@@ -122,11 +124,12 @@ def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
         new = [item for item in response.get("Messages", []) if item["MessageId"] not in found]
         if not new:
             break
-        found.update({item["MessageId"]: _dead_letter(item) for item in new})
+        found.update({item["MessageId"]: dead_letter_of(item) for item in new})
     return sorted(found.values(), key=lambda letter: letter.sent_at_ms)
 
 
-def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
+def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
+    """A message as ReceiveMessage returns it, with its attributes and `SentTimestamp`."""
     attributes = {
         name: str(value.get("StringValue", ""))
         for name, value in (message.get("MessageAttributes") or {}).items()
@@ -137,4 +140,5 @@ def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
         reason=attributes.get("Reason"),
         run_id=attributes.get("RunId") or claimed_run_id(message["Body"]),
         body=message["Body"],
+        body_changed="BodyChanged" in attributes,
     )

@@ -49,7 +49,7 @@ def resend(
     corrected = _corrected(file, snapshot)
     run_id = corrected.run_id(run)
     before = ledger_of(deployment).run(run_id)
-    sent = before is None or before.status.may_be_taken_over
+    sent = before is None or before.may_be_taken_over
     bucket = deployment.output("DataBucketName")
     key = layout.resent_key(snapshot.run_id, corrected.digest[:12], corrected.ending)
     url, message_id = layout.s3_url(bucket, key), None

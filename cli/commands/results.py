@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cli.client.deployment import Deployment
-from cli.client.ledger import Run
+from cli.client.ledger import Run, next_steps_of
 from cli.documents.results import ResultsDocument, StoredResults
 from cli.exit_codes import NOT_FOUND, STILL_RUNNING, CommandFailed
 from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, find_run
@@ -44,11 +44,11 @@ def results(
         return
     console = make_console()
     if lines is None:
-        _print_result(console, result_of(run), (), deployment.stack, units)
+        _print_result(console, run, result_of(run), (), deployment.stack, units)
     else:
         stored = StoredResults.read(lines)
         result = RunResult.from_json(stored.head)
-        _print_result(console, result, stored.outcomes, deployment.stack, units)
+        _print_result(console, run, result, stored.outcomes, deployment.stack, units)
 
 
 def _document_lines(deployment: Deployment, run: Run) -> Iterator[bytes] | None:
@@ -85,7 +85,7 @@ def _write_document(run: Run, lines: Iterator[bytes] | None) -> None:
         document = ResultsDocument.of_run(run)
     else:
         stored = StoredResults.read(lines)
-        document, outcomes = ResultsDocument.of_stored(stored.head), stored.outcomes
+        document, outcomes = ResultsDocument.of_stored(stored.head, run), stored.outcomes
     for part in document.lines(outcomes):
         sys.stdout.write(part)
     sys.stdout.flush()
@@ -93,6 +93,7 @@ def _write_document(run: Run, lines: Iterator[bytes] | None) -> None:
 
 def _print_result(
     console: Console,
+    run: Run,
     result: RunResult,
     outcomes: Iterable[UnitOutcome],
     stack: str | None,
@@ -101,7 +102,7 @@ def _print_result(
     print_headline(console, result)
     print_sections(console, evidence(result))
     _print_units(console, outcomes, units)
-    print_sections(console, next_steps(result.next_steps, stack))
+    print_sections(console, next_steps(next_steps_of(run.item, result.next_steps), stack))
 
 
 def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -> None:

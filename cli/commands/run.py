@@ -6,14 +6,22 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli.client.deployment import find_deployment
+from cli.client.deployment import Deployment, find_deployment
 from cli.client.messages import check_message, message_of, read_message
+from cli.client.retrying import fields_of_retry, refuse_what_the_pipeline_would
 from cli.client.sending import Sent, send
 from cli.documents.base import print_document
 from cli.documents.runs import SentDocument
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.following import follow_run, show_followed
-from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption
+from cli.options import (
+    JsonOption,
+    RegionOption,
+    StackOption,
+    TimeoutOption,
+    ledger_of,
+    no_such_run,
+)
 
 _CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is generated
 
@@ -79,7 +87,10 @@ def run(
     ] = None,
     retry_of: Annotated[
         str | None,
-        typer.Option(help="retryOf: an ended run whose units that were not stored are run again."),
+        typer.Option(
+            help="retryOf: an ended run whose units that were not stored are run again. What other"
+            " options do not say is as in that run, which the new one supersedes."
+        ),
     ] = None,
     wait: Annotated[
         bool,
@@ -115,6 +126,8 @@ def run(
         "retryOf": retry_of,
         "itemsPerBatch": items_per_batch,
     }
+    if retry_of is not None and message_file is None:
+        fields = _of_retry(find_deployment(stack, region), retry_of, fields, unchecked=unchecked)
     body = _body(message_file, fields)
     if not unchecked:
         check_message(body)
@@ -163,6 +176,20 @@ def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
         typer.echo(
             f"sent as message {sent.message_id}; follow it: pipeline status --follow {sent.run_id}"
         )
+
+
+def _of_retry(
+    deployment: Deployment, retry_of: str, fields: dict[str, Any], *, unchecked: bool
+) -> dict[str, Any]:
+    """The fields, completed by those of the run that is retried."""
+    run = ledger_of(deployment).run(retry_of)
+    if run is None and unchecked:
+        return fields
+    if run is None:
+        raise no_such_run(deployment, retry_of)
+    if not unchecked:
+        refuse_what_the_pipeline_would(run, fields)
+    return fields_of_retry(run, fields)
 
 
 def _body(message_file: str | None, fields: dict[str, Any]) -> str:

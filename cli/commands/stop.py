@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.client.decisions import ask_reaper
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
 from cli.documents.base import print_document
 from cli.documents.report import ReportDocument
 from cli.documents.runs import CancellingJob, EndedJob, StopDocument
-from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
+from cli.exit_codes import REFUSED, SUCCEEDED, CommandFailed
 from cli.following import Followed, follow_run, show_followed
 from cli.options import (
     JsonOption,
@@ -24,8 +23,7 @@ from cli.options import (
     no_such_run,
 )
 from cli.views.tables import make_console
-from contracts.messages import StopOutcome, StoppedRun, StopRun
-from contracts.messages.run import STOP_REASON_CHARACTERS
+from contracts.messages import STOP_REASON_CHARACTERS, StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
 
@@ -48,9 +46,9 @@ def stop(
 ) -> None:
     """Stop one run: it starts nothing more, its jobs are cancelled, and its message is done with.
 
-    The decision is recorded first, and cannot be taken back. Other runs of the same execution go
-    on. Rows that were stored stay stored; to process the rest, start a new run: pipeline run with
-    --retry-of.
+    The decision is recorded first, and stands until the run has stopped. Other runs of the same
+    execution go on; that of a long run is stopped with it. Rows that were stored stay stored; to
+    process the rest: pipeline resume, or a new run, pipeline run --retry-of.
     """
     if reason is not None and len(reason) > STOP_REASON_CHARACTERS:
         raise CommandFailed(
@@ -93,34 +91,14 @@ def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
     Raises:
         CommandFailed: it could not, or is of a release that has no way to.
     """
-    event = {"detail-type": _REQUEST, "detail": message.to_json()}
-    function = deployment.output("ReaperFunctionArn")
-    try:
-        response = deployment.client("lambda").invoke(
-            FunctionName=function, Payload=json.dumps(event).encode()
-        )
-        payload: Any = json.loads(response["Payload"].read() or b"null")
-    except (ClientError, BotoCoreError) as error:
-        raise _unknown_whether(message.run_id, error) from None
-    if "FunctionError" in response:
-        what = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
-        raise _unknown_whether(message.run_id, what)
-    if payload is None:
-        raise CommandFailed(
-            "this deployment is of a release that cannot stop a single run",
-            NOT_FOUND,
-            "deploy this version's template.yaml, or stop the run's execution (docs/operations.md,"
-            " Stop)",
-        )
-    return StoppedRun.from_json(payload)
-
-
-def _unknown_whether(run_id: str, why: object) -> CommandFailed:
-    return CommandFailed(
-        f"it is not known whether run {run_id} is being stopped: {why}",
-        FAILED,
-        "repeat the command; that does no harm",
+    payload = ask_reaper(
+        deployment,
+        _REQUEST,
+        message.to_json(),
+        doing=f"run {message.run_id} is being stopped",
+        instead="stop the run's execution (docs/operations.md, Stop)",
     )
+    return StoppedRun.from_json(payload)
 
 
 def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocument:
@@ -145,7 +123,8 @@ def _text(stopped: StoppedRun) -> str:
     run = f"run {stopped.run_id}"
     why = f": {stopped.reason}" if stopped.reason else ""
     if stopped.outcome is StopOutcome.ENDED:
-        return f"nothing to stop: {run} has ended, {stopped.status}"
+        by = f"; run {stopped.superseded_by} has superseded it" if stopped.superseded_by else ""
+        return f"nothing to stop: {run} has ended, {stopped.status}{by}"
     if stopped.outcome is StopOutcome.STOPPED:
         lines = [f"{run} is STOPPED{why}"]
     else:

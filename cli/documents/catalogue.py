@@ -26,7 +26,9 @@ from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
 from cli.documents.runs import (
     DeadLettersDocument,
+    ReplayDocument,
     ResentDocument,
+    ResumeDocument,
     SentDocument,
     StatusDocument,
     StopDocument,
@@ -44,9 +46,11 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "rejected": RejectedDocument,
     "resend": ResentDocument,
     "stop": StopDocument,
+    "resume": ResumeDocument,
     "upload": UploadDocument,
     "verify": VerificationDocument,
     "dead-letters": DeadLettersDocument,
+    "dead-letters replay": ReplayDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
 })  # fmt: skip

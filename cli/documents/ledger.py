@@ -38,12 +38,14 @@ class RunDocument(Document):
     """One run.
 
     Attributes:
-        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES.
+        outcome: its status once it has ended, but for SUCCEEDED_WITH_LOSSES and SUPERSEDED.
         run_attempt: 1, and one more each time that another execution takes the run over.
         execution_arn: the durable execution that holds it.
         dataset_version: content hash of the contract that it read.
         end_date_time: the end of its range, frozen at the first claim.
         stop_requested_at, stop_reason: a person's decision to stop it.
+        resumed_attempt: the attempt that was stopped and then resumed.
+        superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
@@ -64,6 +66,9 @@ class RunDocument(Document):
     ended_at: str | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    resumed_attempt: int | None = None
+    superseded_by: str | None = None
+    superseded_at: str | None = None
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None
@@ -166,6 +171,8 @@ def run_fields(run: Run) -> dict[str, Any]:
     """The fields of the document, by their names in Python."""
     item = run.item
     return _same(RunDocument, item) | dict(
+        outcome=run.outcome,
+        next_steps=run.next_steps,
         execution_arn=item.holder,
         request=_request(item.request),
         started_at=item.claimed_at,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from cli.client.ledger import Run
+from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
 from contracts.output_files import FilesTotals
@@ -37,7 +37,8 @@ class ResultsDocument(Document):
     """What came of a run that has ended.
 
     Attributes:
-        outcome: its status, but for SUCCEEDED_WITH_LOSSES.
+        outcome: its status, but for SUCCEEDED_WITH_LOSSES and SUPERSEDED.
+        superseded_by: the run that retries it and took its place.
         execution_arn: the durable execution that recorded the end.
         dataset_version: content hash of the contract; null where the run ended before it read one.
         rows: of the stored units. `rowsIn == filtered + rejected + removed + stored`.
@@ -55,6 +56,7 @@ class ResultsDocument(Document):
     dataset_name: str
     status: RunStatus
     outcome: RunOutcome
+    superseded_by: str | None = None
     reason: str | None = None
     run_attempt: int | None = None
     execution_arn: str | None = None
@@ -81,13 +83,17 @@ class ResultsDocument(Document):
     outcomes: tuple[UnitOutcome, ...] = ()
 
     @classmethod
-    def of_stored(cls, head: dict[str, Any]) -> Self:
-        """From what record-run wrote, without its outcomes."""
+    def of_stored(cls, head: dict[str, Any], run: Run) -> Self:
+        """From what record-run wrote, without its outcomes, and what became of the run since."""
         result = RunResult.from_json(head)
+        result = result.model_copy(
+            update={"next_steps": next_steps_of(run.item, result.next_steps)}
+        )
         request = head.get("request")
         return cls(
             **{name: getattr(result, name) for name in type(result).model_fields},
-            outcome=result.outcome,
+            outcome=RunOutcome.SUPERSEDED if run.superseded_by else result.outcome,
+            superseded_by=run.superseded_by,
             rows_add_up=result.rows.balanced,
             run_attempt=head.get("runAttempt"),
             execution_arn=head.get("execution"),

@@ -1,15 +1,16 @@
-"""Commands that start, follow or stop a run: `run`, `status`, `stop`, `resend`, `dead-letters`.
+"""Commands that start, follow, stop or resume a run, and those about dead letters.
 
 `report` is there when the command has followed the run (`--wait`, `--follow`), else null.
 """
 
 from __future__ import annotations
 
+from cli.client.replay import ReplayOutcome
 from cli.documents.base import Document
 from cli.documents.ledger import RunDocument
 from cli.documents.report import ReportDocument
 from contracts.job import JobState
-from contracts.messages import StopOutcome
+from contracts.messages import ResumeOutcome, StopOutcome
 from contracts.run import RunStatus
 
 
@@ -54,7 +55,8 @@ class StopDocument(Document):
 
     Attributes:
         outcome: STOPPING: the run comes to its end; STOPPED: it has ended so; ENDED: it had
-            succeeded or was skipped before, and nothing was changed (the exit status is 2).
+            succeeded, or was skipped or superseded before, and nothing was changed (the exit
+            status is 2).
         requested_at, reason: of the decision that was recorded first.
         jobs_cancelled: ids of jobs that have ended because of it.
     """
@@ -67,6 +69,27 @@ class StopDocument(Document):
     jobs_cancelled: tuple[str, ...] = ()
     jobs_ended_before: tuple[EndedJob, ...] = ()
     jobs_being_cancelled: tuple[CancellingJob, ...] = ()
+    report: ReportDocument | None = None
+
+
+class ResumeDocument(Document):
+    """`pipeline resume --json`: what became of the request.
+
+    Attributes:
+        outcome: RESUMED: the run's message is sent; RUNNING: it was resumed before, and is running.
+            With the others the exit status is 2, and nothing was changed: ACTIVE: it has not ended;
+            ENDED: it was not stopped; SUPERSEDED: another run took its place.
+        run_attempt: its latest; RESUMED: the next one is to come.
+        superseded_by: the run that took its place.
+        message_id: null where nothing was sent.
+    """
+
+    run_id: str
+    outcome: ResumeOutcome
+    status: RunStatus | None = None
+    run_attempt: int | None = None
+    superseded_by: str | None = None
+    message_id: str | None = None
     report: ReportDocument | None = None
 
 
@@ -108,3 +131,34 @@ class DeadLettersDocument(Document):
 
     queue_url: str
     messages: tuple[DeadLetterDocument, ...]
+
+
+class ReplayedLetter(Document):
+    """One dead letter.
+
+    Attributes:
+        message_id: of the message as it was first sent.
+        run_id: the run that it asks for; null where its body names none that can be.
+        outcome: REPLAYED: its request is sent and the letter deleted; DELETED: its run has ended
+            well or is superseded, so there was nothing to send; REFUSED: it stays on the queue.
+        detail: why.
+        sent_message_id: of the message that was sent now.
+    """
+
+    message_id: str
+    run_id: str | None = None
+    outcome: ReplayOutcome
+    detail: str | None = None
+    sent_message_id: str | None = None
+
+
+class ReplayDocument(Document):
+    """`pipeline dead-letters replay --json`: what became of each dead letter, oldest first.
+
+    Attributes:
+        not_found: ids that were asked for and are of no letter on the queue.
+    """
+
+    queue_url: str
+    letters: tuple[ReplayedLetter, ...]
+    not_found: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
     "STOPPED": "red",
     "SUCCEEDED_WITH_LOSSES": "yellow",
     "SKIPPED": "yellow",
+    "SUPERSEDED": "yellow",
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "RETRYING": "yellow",

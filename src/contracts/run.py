@@ -48,7 +48,8 @@ class RunOutcome(StrEnum):
     """How a run ended, as its notification and its results report it.
 
     SUCCEEDED_WITH_LOSSES: it SUCCEEDED, but rows were rejected or warned of, or units or items
-    failed within the tolerance.
+    failed within the tolerance. SUPERSEDED: whatever its status, a run that retries it has taken
+    its place; said of a run in the ledger, whose item has no such value.
     """
 
     SUCCEEDED = "SUCCEEDED"
@@ -56,6 +57,7 @@ class RunOutcome(StrEnum):
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
     STOPPED = "STOPPED"
+    SUPERSEDED = "SUPERSEDED"
 
 
 class RowCounts(Contract):

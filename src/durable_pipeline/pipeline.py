@@ -81,7 +81,9 @@ class Pipeline:
         self, request: RunRequest, claim: Claim, handed_over_by: str | None
     ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
-            return Prepared(standing=f"run {request.run_id} is {claim.status} in {claim.holder}")
+            by = f"; run {claim.superseded_by} has superseded it" if claim.superseded_by else ""
+            standing = f"run {request.run_id} is {claim.status} in {claim.holder}{by}"
+            return Prepared(standing=standing)
         if handed_over_by is None:
             self._notify("run-started", request, claim)
         try:
@@ -90,8 +92,9 @@ class Pipeline:
             if manifest.objects and "redshift" in dataset.targets:
                 self.steps.prepare_warehouse(run_id=request.run_id)
         except StageFailed as failed:
-            result = self.finish(request, claim, RunStatus.FAILED, failed.message)
-            refused = failed.error_type in REFUSED and result.status is RunStatus.FAILED
+            refused = failed.error_type in REFUSED
+            result = self.finish(request, claim, RunStatus.FAILED, failed.message, refused=refused)
+            refused = refused and result.status is RunStatus.FAILED
             return Prepared(result=result, refused=failed.message if refused else None)
         if manifest.objects == 0:
             what = "items" if dataset.of_items else "objects"
@@ -180,12 +183,14 @@ class Pipeline:
         *,
         dataset: LoadedDataset | None = None,
         retried: LoadedDataset | None = None,
+        refused: bool = False,
     ) -> RunResult:
         """Publish the run's files, record its outcome (by its units unless given), announce it.
 
         Args:
             retried: the dataset, for a retry that has no units to run: the files of the run it
                 retries may still be unpublished.
+            refused: its message can never run.
         """
         record = RecordRun(
             request=request,
@@ -193,6 +198,7 @@ class Pipeline:
             execution_arn=self.execution_arn,
             status=status,
             reason=reason,
+            refused=refused,
         )
         record = publish_files(self.steps, record, dataset or retried)
         recorded = self.steps.call(Steps.record_run, record)

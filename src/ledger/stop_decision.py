@@ -2,6 +2,7 @@
 
 The decision comes before everything that follows from it. While it stands, steps begin nothing more
 of the run (RunStopped), the reaper cancels its jobs, and whoever ends the run ends it as STOPPED.
+Once it has ended so, a person may take the decision back: the run's message then starts it again.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any, Final
 
 from contracts.errors import Conflict, RunStopped
 from contracts.ledger_items import ACTIVE_RUN, UNANNOUNCED, RunItem, stopped_because
-from contracts.messages import StopOutcome, StopRun
+from contracts.messages import ResumeOutcome, StopOutcome, StopRun
 from contracts.run import RunStatus
 from ledger.conditions import RUN
-from ledger.runs import change_run, find_run, stop_unchanged
+from ledger.runs import change_run, find_run, held_as, stop_unchanged
 from ledger.table import Ledger
 
 TRIES: Final = 5
+_RESUMED: Final = "its message starts its next attempt; if none does, resume it once more"
 
 
 def refuse_stopped(ledger: Ledger, run_id: str) -> None:
@@ -39,6 +41,8 @@ def refuse_if_stopping(run: RunItem) -> None:
     """
     if run.stopping:
         raise RunStopped(f"run {run.run_id}: {run.why_stopped}")
+    if run.status is RunStatus.STOPPED:  # its execution was; a shard of it may go on
+        raise RunStopped(f"run {run.run_id} has ended as {run.status}: {run.reason}")
 
 
 def record_decision(
@@ -61,7 +65,7 @@ def record_decision(
             return StopOutcome.UNKNOWN, None
         if run.status is RunStatus.STOPPED:
             return StopOutcome.STOPPED, run
-        if run.status.ended and not run.status.may_be_taken_over:
+        if run.status.ended and not run.may_be_taken_over:
             return StopOutcome.ENDED, run
         if run.stopping and not run.status.ended:
             return StopOutcome.STOPPING, run
@@ -71,6 +75,51 @@ def record_decision(
     raise Conflict(
         f"run {message.run_id} changed again and again while its stop was being recorded"
     )
+
+
+def take_back_decision(
+    run_id: str, ledger: Ledger, now: datetime
+) -> tuple[ResumeOutcome, RunItem | None]:
+    """Make a STOPPED run one that its message starts again, at its next attempt.
+
+    It becomes FAILED, as a run is whose message starts it again, whatever the release that reads
+    it. Who calls has then to send the message; a repeat finds that out from `resumed_attempt`.
+
+    Returns:
+        The outcome, and the RUN item as it is then (None: there is none).
+
+    Raises:
+        Conflict: the run keeps changing; the same call decides anew.
+    """
+    run = find_run(ledger, run_id)
+    for _ in range(TRIES):
+        if run is None:
+            return ResumeOutcome.UNKNOWN, None
+        if run.superseded_by is not None:
+            return ResumeOutcome.SUPERSEDED, run
+        if run.awaits_resumption:
+            return ResumeOutcome.RESUMED, run
+        if not run.status.ended:
+            resumed = run.resumed_attempt is not None and not run.stopping
+            return (ResumeOutcome.RUNNING if resumed else ResumeOutcome.ACTIVE), run
+        if run.status is not RunStatus.STOPPED:
+            return ResumeOutcome.ENDED, run
+        as_read = (
+            held_as(run)
+            & RUN.status.eq(run.status)
+            & RUN.superseded_by.not_exists()
+            & stop_unchanged(run)
+        )
+        over: dict[str, Any] = dict.fromkeys((*RunItem.OF_AN_END, *RunItem.OF_A_DECISION))
+        changes = dict(
+            status=RunStatus.FAILED,
+            reason=f"it was stopped and then resumed: {_RESUMED}",
+            resumed_attempt=run.run_attempt,
+            active=None,
+            updated_at=now,
+        )
+        _, run = change_run(ledger, run_id, as_read, **{**over, **changes})
+    raise Conflict(f"run {run_id} changed again and again while it was being resumed")
 
 
 def _decision(message: StopRun, now: datetime) -> dict[str, Any]:

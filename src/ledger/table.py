@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
-from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from botocore.exceptions import ClientError
 
+from contracts.errors import Conflict, PipelineError, Throttled
 from contracts.ledger_items import Changes, Key
+from ledger.encoding import from_wire, to_wire
 from runtime import clients
 
+# Why a transaction was cancelled, but for a condition that did not hold (TransactWriteItems in the
+# Amazon DynamoDB API Reference, "Cancellation reason codes").
+_NOT_MADE: Final = {
+    "TransactionConflict": Conflict,
+    "ThrottlingError": Throttled,
+    "ProvisionedThroughputExceeded": Throttled,
+}
 ACTIVE_INDEX: Final = "active-jobs"
 HOLDER_INDEX: Final = "by-holder"
 PARTITION, SORT = Key._fields
@@ -42,6 +49,27 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Write:
+    """One of several writes that are made together or not at all.
+
+    Attributes:
+        changes: of the item's attributes; of a new item, all of them.
+        condition: must hold, or none of the writes is made.
+    """
+
+    key: Key
+    changes: Changes
+    condition: ConditionBase
+
+    @classmethod
+    def new(cls, item: Mapping[str, Any]) -> Write:
+        """An item that must not be there yet."""
+        values = {name: value for name, value in item.items() if name not in Key._fields}
+        key = Key(item[PARTITION], item[SORT])
+        return cls(key, Changes(values, ()), Attr(PARTITION).not_exists())
+
+
+@dataclass(frozen=True)
 class LedgerSettings:
     """For steps that use the ledger only to check whether the run is to stop."""
 
@@ -60,7 +88,7 @@ class Ledger:
             response = clients.client("dynamodb").get_item(
                 TableName=self._table, Key=_key(run_id, item), ConsistentRead=True
             )
-        return _from_wire(response["Item"]) if "Item" in response else None
+        return from_wire(response["Item"]) if "Item" in response else None
 
     def query(self, run_id: str, prefix: str, after: str | None = None) -> Iterator[Item]:
         """A run's items whose sort key starts so, in its order (consistent, page by page).
@@ -73,7 +101,7 @@ class Ledger:
             f"{run_id}/{prefix}* in the ledger",
             KeyConditionExpression=f"{PARTITION} = :run AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#item": SORT},
-            ExpressionAttributeValues=_to_wire({":run": run_id, ":prefix": prefix}),
+            ExpressionAttributeValues=to_wire({":run": run_id, ":prefix": prefix}),
             ConsistentRead=True,
             **start,
         )
@@ -85,7 +113,7 @@ class Ledger:
             f"what is active as {what} in the ledger",
             IndexName=ACTIVE_INDEX,
             KeyConditionExpression="active = :what",
-            ExpressionAttributeValues=_to_wire({":what": what}),
+            ExpressionAttributeValues=to_wire({":what": what}),
         )
 
     def runs_held_by(self, execution_arn: str) -> Iterator[str]:
@@ -94,7 +122,7 @@ class Ledger:
             f"runs held by {execution_arn} in the ledger",
             IndexName=HOLDER_INDEX,
             KeyConditionExpression="holder = :holder",
-            ExpressionAttributeValues=_to_wire({":holder": execution_arn}),
+            ExpressionAttributeValues=to_wire({":holder": execution_arn}),
         )
         yield from (item[PARTITION] for item in items)
 
@@ -109,7 +137,7 @@ class Ledger:
             try:
                 clients.client("dynamodb").put_item(
                     TableName=self._table,
-                    Item=_to_wire(item),
+                    Item=to_wire(item),
                     ConditionExpression=f"attribute_not_exists({PARTITION})",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -147,7 +175,44 @@ class Ledger:
                 )
             except ClientError as error:
                 return self._refused(key, error)
-        return Written(True, _from_wire(response["Attributes"]))
+        return Written(True, from_wire(response["Attributes"]))
+
+    def write_together(self, *writes: Write) -> tuple[bool, ...]:
+        """Make all of the writes, or none, in one transaction.
+
+        The client repeats a request under one token, so a write is not refused for its own first
+        try.
+
+        Returns:
+            For each write whether its condition held. All are made if all held.
+
+        Raises:
+            Conflict: someone else was changing one of the items; the same call may succeed.
+        """
+        doing = " and ".join(f"{write.key.run_id}/{write.key.item}" for write in writes)
+        with clients.translated(f"writing {doing} in the ledger"):
+            try:
+                clients.client("dynamodb").transact_write_items(
+                    TransactItems=[
+                        {
+                            "Update": {
+                                "TableName": self._table,
+                                "Key": _key(*write.key),
+                                **_update_expressions(*write.changes, write.condition),
+                            }
+                        }
+                        for write in writes
+                    ]
+                )
+            except ClientError as error:
+                if clients.error_code(error) != "TransactionCanceledException":
+                    raise
+                codes = [why.get("Code") for why in error.response.get("CancellationReasons", ())]
+                if "ConditionalCheckFailed" in codes:
+                    return tuple(code != "ConditionalCheckFailed" for code in codes)
+                kind = next((_NOT_MADE[code] for code in codes if code in _NOT_MADE), PipelineError)
+                raise kind(f"writing {doing} in the ledger: {error}") from error
+        return (True,) * len(writes)
 
     def _refused(self, key: Key, error: ClientError) -> Written:
         """The item that made a write's condition fail; re-raise anything else.
@@ -159,13 +224,13 @@ class Ledger:
         if clients.error_code(error) != "ConditionalCheckFailedException":
             raise error
         there = error.response.get("Item")
-        return Written(False, self.get_item(*key) if there is None else _from_wire(there))
+        return Written(False, self.get_item(*key) if there is None else from_wire(there))
 
     def _query(self, what: str, **arguments: Any) -> Iterator[Item]:
         while True:
             with clients.translated(f"listing {what}"):
                 page = clients.client("dynamodb").query(TableName=self._table, **arguments)
-            yield from (_from_wire(item) for item in page["Items"])
+            yield from (from_wire(item) for item in page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -180,7 +245,7 @@ def _update_expressions(
     if values:
         for position, (name, value) in enumerate(values.items()):
             names[f"#s{position}"] = name
-            wire_values.update(_to_wire({f":s{position}": value}))
+            wire_values.update(to_wire({f":s{position}": value}))
         clauses.append("SET " + ", ".join(f"#s{p} = :s{p}" for p in range(len(values))))
     if remove:
         names.update({f"#r{position}": name for position, name in enumerate(remove)})
@@ -191,7 +256,7 @@ def _update_expressions(
         built = ConditionExpressionBuilder().build_expression(condition)
         expressions["ConditionExpression"] = built.condition_expression
         names.update(built.attribute_name_placeholders)
-        wire_values.update(_to_wire(built.attribute_value_placeholders))
+        wire_values.update(to_wire(built.attribute_value_placeholders))
     if clauses:
         expressions["UpdateExpression"] = " ".join(clauses)
     if names:
@@ -202,34 +267,4 @@ def _update_expressions(
 
 
 def _key(run_id: str, item: str) -> dict[str, Any]:
-    return _to_wire(Key(run_id, item)._asdict())
-
-
-def _to_wire(values: Mapping[str, Any]) -> dict[str, Any]:
-    serializer = TypeSerializer()
-    return {name: serializer.serialize(_with_decimals(value)) for name, value in values.items()}
-
-
-def _from_wire(item: Mapping[str, Any]) -> Item:
-    deserializer = TypeDeserializer()
-    return {name: _plain(deserializer.deserialize(value)) for name, value in item.items()}
-
-
-def _with_decimals(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(repr(value))
-    if isinstance(value, Mapping):
-        return {key: _with_decimals(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_with_decimals(inner) for inner in value]
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+    return to_wire(Key(run_id, item)._asdict())

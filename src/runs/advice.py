@@ -34,8 +34,12 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
                 command=_pipeline("jobs", result.run_id),
             ),
             NextStep(
-                why="It stays stopped, also when its message comes again. To process what it did"
-                " not store:",
+                why="It stays stopped, also when its message comes again. To go on with it:",
+                command=_pipeline("resume", result.run_id),
+            ),
+            NextStep(
+                why="Or, to process what it did not store by today's contract and from the objects"
+                " as they are now, in a new run:",
                 command=run_command(request, retry_of=result.run_id),
             ),
         ),

@@ -12,13 +12,7 @@ from typing import Any, Final
 
 from boto3.dynamodb.conditions import ConditionBase
 
-from contracts.errors import (
-    Conflict,
-    InvalidRequest,
-    Problem,
-    RunConflict,
-    TransientFailure,
-)
+from contracts.errors import Conflict, Problem, RunConflict, TransientFailure
 from contracts.ledger_items import ACTIVE_RUN, RunItem
 from contracts.messages import START_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
@@ -30,9 +24,10 @@ from contracts.run_request import (
 )
 from ledger.conditions import RUN
 from ledger.runs import change_run, find_run, held_as, stop_unchanged
-from ledger.table import Ledger
+from ledger.table import Ledger, Write
 from runs.executions import ALIVE, execution_status, is_settling
 from runs.ids import drawn_run_id
+from runs.superseding import retried_run, superseded
 from runtime.handler import logger
 
 STOPPED: Final = "STOPPED"
@@ -45,15 +40,14 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
         TransientFailure: the run changed hands a moment ago, and its holder is not known yet; or
             its execution was stopped, and the reaper has not ended the run yet.
         RunConflict: the run id belongs to a run with other content; names every difference.
-        InvalidRequest: `retryOf` names no run that could be retried.
+        InvalidRequest: `retryOf` names no run that could be retried, which stays as it was.
         Conflict: another execution changed the run meanwhile; the same call decides anew.
     """
     message, drawn = _with_drawn_id(message, ledger, now)
     request = message.request
     run = find_run(ledger, request.run_id)
     if run is None:
-        _check_retried_run(request, ledger, now)
-        run = _first_claim(_new_run(message, now), ledger)
+        run = _first_claim(_new_run(message, now), retried_run(request, ledger, now), ledger, now)
     _refuse_other_content(request, run)
     claim = _claim_existing(message, run, ledger, now)
     logger.info("run claim", extra={"outcome": claim.outcome, "run_attempt": claim.run_attempt})
@@ -88,19 +82,28 @@ def _new_run(message: ClaimRun, now: datetime) -> RunItem:
     )
 
 
-def _first_claim(run: RunItem, ledger: Ledger) -> RunItem:
-    """Write the run and return what the ledger holds.
+def _first_claim(run: RunItem, retried: RunItem | None, ledger: Ledger, now: datetime) -> RunItem:
+    """Write the run, and that it supersedes the one it retries; return what the ledger holds.
 
     A refused write may be our own: the client may have sent the request twice.
     """
-    there = ledger.put_if_absent(run.to_item()).item
-    if there is None:
-        raise Conflict(f"run {run.run_id} was removed while it was being claimed")
-    return RunItem.from_item(there)
+    if retried is None or retried.superseded_by is not None:
+        there = ledger.put_if_absent(run.to_item()).item
+        if there is None:
+            raise Conflict(f"run {run.run_id} was removed while it was being claimed")
+        return RunItem.from_item(there)
+    mark = superseded(retried, run.run_id, now)
+    ledger.write_together(Write.new(run.to_item()), mark)
+    held = find_run(ledger, run.run_id)
+    if held is None:
+        raise Conflict(f"run {retried.run_id} changed while run {run.run_id} was to supersede it")
+    return held
 
 
 def _claim_existing(message: ClaimRun, run: RunItem, ledger: Ledger, now: datetime) -> Claim:
     failed = run.status.may_be_taken_over
+    if run.superseded_by is not None:  # also for the execution that it was handed over to
+        return _claim(ClaimOutcome.ENDED, run)
     if run.status.ended and (run.stopping or not failed):
         return _claim(ClaimOutcome.ENDED, run)
     if run.holder == message.execution_arn and not failed:
@@ -146,18 +149,36 @@ def _take_over(
     )
     # If the run is to stop, the execution that it is handed over to ends it.
     as_read = held_as(run) & stop_unchanged(run)
-    claim = _change_hands(message, run, ledger, as_read, **changes)
+    retried = retried_run(message.request, ledger, now)
+    if retried is not None and retried.superseded_by is None:  # released, or an earlier release's
+        mark = superseded(retried, run.run_id, now)
+        claim = _change_hands(message, run, ledger, as_read, mark, **changes)
+    else:
+        claim = _change_hands(message, run, ledger, as_read, **changes)
     return claim.model_copy(update={"outcome": ClaimOutcome.TAKEN_OVER})
 
 
 def _change_hands(
-    message: ClaimRun, run: RunItem, ledger: Ledger, as_read: ConditionBase, **changes: Any
+    message: ClaimRun, run: RunItem, ledger: Ledger, as_read: ConditionBase, *also: Write, **to: Any
 ) -> Claim:
-    """Make the execution the holder, if the run is still as it was read."""
-    as_read &= RUN.status.eq(run.status)  # it may just have succeeded
+    """Make the execution the holder, if the run is still as it was read.
+
+    Args:
+        also: writes that are made together with it.
+        to: further attributes of the run, by name.
+    """
+    # It may just have succeeded, or been superseded.
+    as_read &= RUN.status.eq(run.status) & RUN.superseded_by.not_exists()
     holder = message.execution_arn
-    changed, current = change_run(ledger, run.run_id, as_read, holder=holder, **changes)
-    if not changed or current is None:
+    changes = RunItem.changes(holder=holder, **to)
+    if also:
+        changed = all(
+            ledger.write_together(Write(RunItem.key_of(run.run_id), changes, as_read), *also)
+        )
+        current = find_run(ledger, run.run_id)
+    else:
+        changed, current = change_run(ledger, run.run_id, as_read, holder=holder, **to)
+    if not changed or current is None or current.holder != holder:
         raise Conflict(f"run {run.run_id} changed hands while it was being claimed")
     return _claim(ClaimOutcome.CLAIMED, current)
 
@@ -170,6 +191,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
         holder=run.holder,
         status=run.status,
         previous_timed_out=bool(run.previous_timed_out),
+        superseded_by=run.superseded_by,
         start_flow=START_FLOW,
     )
 
@@ -193,29 +215,3 @@ def _refuse_other_content(request: RunRequest, run: RunItem) -> None:
 def _shown(value: Any) -> str:
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 200 else text[:200] + "…"
-
-
-def _check_retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> None:
-    """Only a run that is over, of the same dataset, can be retried."""
-    if request.retry_of is None:
-        return
-    retried = find_run(ledger, request.retry_of)
-    if retried is None:
-        problem = "names no run in the ledger"
-    elif retried.dataset_name != request.dataset_name:
-        problem = f"names a run of another dataset, {retried.dataset_name}"
-    elif not _is_over(retried, now):
-        problem = f"names a run that has not ended ({retried.status}); wait for it"
-    else:
-        return
-    raise InvalidRequest(
-        f"run {request.run_id}", [Problem("retryOf", problem, _shown(request.retry_of))]
-    )
-
-
-def _is_over(run: RunItem, now: datetime) -> bool:
-    """A run whose execution was stopped or ran out of time never reached its end in the ledger."""
-    if run.status.ended:
-        return True
-    holder = execution_status(run.holder)
-    return holder not in ALIVE and not is_settling(run, holder, now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, RunStopped
 from contracts.ledger_items import RunItem
 from contracts.run import RunStatus
 from contracts.run_request import parse_timestamp
@@ -85,6 +85,37 @@ def execution_status(arn: str) -> str:
     return str(response["Status"])
 
 
+def stop_execution(arn: str, why: str) -> None:
+    """Stop an execution from outside; the service runs no more of its code.
+
+    Raises:
+        NotFound: the service does not know it.
+    """
+    error = {"ErrorType": RunStopped.__name__, "ErrorMessage": why}
+    with clients.translated(f"stopping execution {arn}"):
+        clients.client("lambda").stop_durable_execution(DurableExecutionArn=arn, Error=error)
+
+
+def latest_child(arn: str, operation: str) -> str | None:
+    """The execution that this one started last by this operation, a chained invoke; None: none."""
+    with clients.translated(f"reading the history of execution {arn}"):
+        page = clients.client("lambda").get_durable_execution_history(
+            DurableExecutionArn=arn, IncludeExecutionData=False, ReverseOrder=True
+        )
+    for event in page["Events"]:
+        started = event.get("ChainedInvokeStartedDetails")
+        if started and event.get("Name") == operation:
+            child: str | None = started.get("DurableExecutionArn")
+            return child
+    return None
+
+
+def function_of(arn: str) -> str:
+    """The name of the execution's function."""
+    # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/…
+    return arn.split(":")[6]
+
+
 def is_settling(run: RunItem, status: str, now: datetime) -> bool:
     """Whether an unknown execution may be too new for the service to report, rather than gone.
 
@@ -97,5 +128,4 @@ def is_settling(run: RunItem, status: str, now: datetime) -> bool:
 
 def count_end(arn: str, status: str) -> None:
     """Count an execution that ended badly, by function; a repeated call counts it again."""
-    # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/…
-    count_of_function(ENDED_BADLY[status], arn.split(":")[6])
+    count_of_function(ENDED_BADLY[status], function_of(arn))

@@ -6,7 +6,8 @@ redelivered message has taken over meanwhile is left alone: the mark is a compar
 and attempt, and so is every job (remote_jobs.stopper).
 
 `sweep` searches the active runs and jobs for those that nobody owns any more, whatever event was
-lost. `stop_run` stops one run. All may be repeated; what is not done is done by the next call.
+lost. `stop_run` stops one run, `resume_run` resumes it. All may be repeated; what is not done is
+done by the next call.
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ from contracts import layout
 from contracts.errors import PipelineError
 from contracts.job import Engine
 from contracts.ledger_items import ACTIVE_RUN, UNANNOUNCED, RunItem
-from contracts.messages import StopOutcome, StoppedRun, StopRun
+from contracts.messages import (
+    ResumedRun,
+    ResumeOutcome,
+    ResumeRun,
+    StopOutcome,
+    StoppedRun,
+    StopRun,
+)
 from contracts.run import RunStatus
 from contracts.run_request import parse_timestamp
 from ledger.runs import find_run
-from ledger.stop_decision import record_decision
+from ledger.stop_decision import record_decision, take_back_decision
 from ledger.table import PARTITION, Ledger
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
@@ -66,6 +74,7 @@ class Reaper:
     Attributes:
         executions: looks up an execution's status.
         publish: sends a notification.
+        stop_long_run: stops the execution of a long run from outside; false: it did not.
         stack: for the commands in it.
     """
 
@@ -75,6 +84,7 @@ class Reaper:
     executions: Executions
     data_bucket: str
     publish: Callable[[Event], None]
+    stop_long_run: Callable[[RunItem], bool]
     clock: Clock = utc_now
     engines: Sequence[Engine] = tuple(Engine)
     stack: str | None = None
@@ -105,11 +115,37 @@ class Reaper:
             run_id=message.run_id,
             outcome=outcome,
             status=run.status if run else None,
+            superseded_by=run.superseded_by if run else None,
             requested_at=parse_timestamp(asked) if asked else None,
             reason=run.stop_reason if run else None,
             jobs_cancelled=stopped.cancelled,
             jobs_ended_before=stopped.ended_before,
             jobs_going_on={job: str(why) for job, why in stopped.going_on.items()},
+        )
+
+    def resume_run(self, message: ResumeRun) -> ResumedRun:
+        """Take a person's decision back, so that the run's message starts its next attempt.
+
+        An end that is still to be announced is announced first. A repeat returns the same until an
+        execution has taken the run over.
+        """
+        run = find_run(self.ledger, message.run_id)
+        if run is not None and run.status is RunStatus.STOPPED and run.reaped == UNANNOUNCED:
+            try:
+                self._sweep_run(message.run_id, self.jobs.of_run(message.run_id))
+            except PipelineError as error:
+                logger.warning("the run is resumed all the same", extra={"error": repr(error)})
+        outcome, run = take_back_decision(message.run_id, self.ledger, self.clock())
+        if run is None:
+            return ResumedRun(run_id=message.run_id, outcome=outcome)
+        return ResumedRun(
+            run_id=message.run_id,
+            outcome=outcome,
+            status=run.status,
+            run_attempt=run.run_attempt,
+            stopping=run.stopping,
+            superseded_by=run.superseded_by,
+            request=run.request if outcome is ResumeOutcome.RESUMED else None,
         )
 
     def reap(self, arn: str, status: str) -> None:
@@ -213,7 +249,9 @@ class Reaper:
         if unannounced and holder.alive:
             return Stopped()  # its execution may still announce the end that it recorded
         if unannounced or not run.status.ended:
-            if not unannounced and holder.status in ENDED_BADLY:  # its event was lost
+            if run.stopping and holder.alive and self.stop_long_run(run):
+                holder = self.executions(run.holder)
+            elif not unannounced and holder.status in ENDED_BADLY:  # its event was lost
                 count_end(run.holder, holder.status)
             if unannounced or not holder.alive:
                 return self._reap_run(run_id, run.holder, holder, patience_seconds)

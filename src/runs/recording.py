@@ -26,6 +26,7 @@ from ledger.units import units_of
 from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
+from runs.superseding import release
 from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import s3
 from runtime.handler import logger, metrics
@@ -83,6 +84,8 @@ def record_run(
         if records.count:
             _write_document(bucket, key, _head(message, run, result), records)
     _write(message, run, result, ledger, ended_at)
+    if message.refused:
+        release(message.request, ledger)
     if not run.status.ended:
         _measure(result)
     return RecordedRun(

@@ -2,7 +2,7 @@
 (`runs.reaper`).
 
 Woken by the status event of an execution, by a schedule, which sweeps for what no event reported,
-and by `pipeline stop`, to stop one run.
+and by `pipeline stop` and `pipeline resume`, for one run.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.messages import StopRun
+from contracts.messages import ResumeRun, StopRun
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
 from runs.executions import execution
+from runs.long_runs import LongRuns
 from runs.reaper import Reaper
 from runs.topic import publish
 from runtime.handler import flush_metrics, logger, settings_from_environment
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
+RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Settings(EngineSettings, StackSettings):
     ledger_table: str
     data_bucket: str
     topic_arn: str
+    long_run_function: str = ""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
@@ -45,6 +48,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
                 reaper.reap(detail["durableExecutionArn"], detail["status"])
             elif woken_by == STOP_RUN:
                 return reaper.stop_run(StopRun.from_json(event["detail"])).to_json()
+            elif woken_by == RESUME_RUN:
+                return reaper.resume_run(ResumeRun.from_json(event["detail"])).to_json()
             else:
                 reaper.sweep()
         finally:
@@ -55,6 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
 def _reaper(settings: Settings) -> Reaper:
     ledger = Ledger(settings.ledger_table)
     jobs = JobLedger(ledger)
+    long_runs = LongRuns(ledger, settings.data_bucket, settings.long_run_function, execution)
     return Reaper(
         ledger=ledger,
         jobs=jobs,
@@ -62,5 +68,6 @@ def _reaper(settings: Settings) -> Reaper:
         executions=execution,
         data_bucket=settings.data_bucket,
         publish=lambda news: publish(settings.topic_arn, news),
+        stop_long_run=long_runs.stop,
         stack=settings.stack,
     )

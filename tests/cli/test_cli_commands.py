@@ -38,9 +38,10 @@ JOB = {
 
 def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
-        if hasattr(command, "commands"):
+        inner = hasattr(command, "commands")
+        if inner:
             yield from leaves(command, f"{prefix}{name} ")
-        else:
+        if not inner or command.invoke_without_command:
             yield f"{prefix}{name}", command
 
 

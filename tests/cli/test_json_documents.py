@@ -182,8 +182,10 @@ def commands() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     group: Any = typer.main.get_command(app)
     for name, command in group.commands.items():
-        inner = getattr(command, "commands", None)
-        leaves = {f"{name} {sub}": c for sub, c in inner.items()} if inner else {name: command}
+        inner = getattr(command, "commands", {})
+        leaves = {f"{name} {sub}": c for sub, c in inner.items()}
+        if not inner or command.invoke_without_command:
+            leaves[name] = command
         for full, leaf in leaves.items():
             found[full] = {option for parameter in leaf.params for option in parameter.opts}
     return found

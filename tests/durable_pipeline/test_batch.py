@@ -47,3 +47,31 @@ def test_a_text_is_cut_as_late_as_its_bytes_as_json_allow(character: str) -> Non
         assert (cut, len(json.dumps(cut)) <= limit) == (f"{beginning}…", True)
         assert text.startswith(beginning)
         assert len(json.dumps(f"{text[: len(beginning) + 1]}…")) > limit
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"), [("InvalidDataset", True), ("TransientFailure", False)]
+)
+def test_a_run_that_ends_before_its_units_is_recorded_as_refused_or_not(
+    deployment: Deployment, world: World, error: str, *, refused: bool
+) -> None:
+    """The run that a refused one was to retry is released by that."""
+    world.fail("load-dataset", *[error_named(error)] * 10)
+
+    deployment.run(sqs_event({**RUN, "retryOf": "r-0"}))
+
+    (recorded,) = world.payloads("record-run")
+    assert (recorded["status"], recorded.get("refused", False)) == ("FAILED", refused)
+    assert world.count("reject-message") == (1 if refused else 0)
+
+
+def test_a_direct_start_of_a_superseded_run_says_by_which(
+    deployment: Deployment, world: World
+) -> None:
+    world.claim = {"outcome": "ENDED", "runAttempt": 1, "status": "FAILED", "supersededBy": "r-2"}
+
+    execution = deployment.run(RUN)
+
+    assert execution.response["runId"] == "r-1"
+    assert execution.response["standing"].endswith("; run r-2 has superseded it")
+    assert world.count("load-dataset") == 0

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from running_cloud import JOB_FUNCTION_ARN, ROOT, RunningCloud
+from running_cloud import JOB_FUNCTION_ARN, ROOT, WITHOUT_SPARK, RunningCloud
+from typer.testing import CliRunner, Result
 
+from cli.client import deployment as deployment_module
 from cli.commands.upload import upload_code
+from cli.main import app
 from local.local_cloud.cloud import LocalCloud
+
+Operator = Callable[..., Result]
 
 
 @pytest.fixture(scope="package")
@@ -37,3 +45,31 @@ def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         running = RunningCloud(local_cloud, with_sample=False)
         upload_code(local_cloud.client("s3"), running.outputs["CodeBucketName"])
         yield running
+
+
+@pytest.fixture
+def signed(
+    cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, str]], Operator]:
+    """Makes a command line that signs with these credentials."""
+    where = tmp_path / deployment_module.CLOUD_FILE
+    where.parent.mkdir()
+    local = cloud.cloud
+    document = {
+        "endpointUrl": local.endpoint_url,
+        "outputs": dict(local.outputs),
+        "parameters": {**local.parameters, **WITHOUT_SPARK},
+        "stackName": "durable-pipeline",
+    }
+    where.write_text(json.dumps(document))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def command_line(credentials: dict[str, str]) -> Operator:
+        def client(service: str, _endpoint: str | None, _region: str | None) -> Any:
+            return cloud.cloud.client_signing_as(credentials, service)
+
+        monkeypatch.setattr(deployment_module, "_client", client)
+        return lambda *words: CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+
+    return command_line

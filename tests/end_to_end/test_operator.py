@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from running_cloud import RunningCloud
-from test_verify import WITHOUT_SPARK
 from test_whole_pipeline import run_request
-from typer.testing import CliRunner, Result
 
-from cli.client import deployment as deployment_module
 from cli.exit_codes import FAILED, REFUSED, SUCCEEDED
-from cli.main import app
 
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("end-to-end"),
 ]
-Operator = Callable[..., Result]
-
-
-@pytest.fixture
-def signed(
-    cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, str]], Operator]:
-    """Makes a command line that signs with these credentials."""
-    where = tmp_path / deployment_module.CLOUD_FILE
-    where.parent.mkdir()
-    local = cloud.cloud
-    document = {
-        "endpointUrl": local.endpoint_url,
-        "outputs": dict(local.outputs),
-        "parameters": {**local.parameters, **WITHOUT_SPARK},
-        "stackName": "durable-pipeline",
-    }
-    where.write_text(json.dumps(document))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-
-    def command_line(credentials: dict[str, str]) -> Operator:
-        def client(service: str, _endpoint: str | None, _region: str | None) -> Any:
-            return cloud.cloud.client_signing_as(credentials, service)
-
-        monkeypatch.setattr(deployment_module, "_client", client)
-        return lambda *words: CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
-
-    return command_line
 
 
 def test_an_operator_may_do_what_every_command_does(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from json_documents import document as json_document
-from running_cloud import RunningCloud
+from running_cloud import WITHOUT_SPARK, RunningCloud
 from typer.testing import CliRunner
 
 from cli.client.deployment import Deployment
@@ -25,7 +25,6 @@ pytestmark = [
     pytest.mark.xdist_group("end-to-end"),
 ]
 # Engines that need Spark are run by tests/spark.
-WITHOUT_SPARK = {"EmrClusterId": "", "EmrServerlessApplicationId": ""}
 NOT_CONFIGURED = {
     "emr-engine",
     "emr-event",

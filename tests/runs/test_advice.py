@@ -107,7 +107,7 @@ SITUATIONS = {
     ),
     "stopped": (
         result(RunStatus.STOPPED, units=ONE_FAILED, reason="its execution was stopped"),
-        ["pipeline jobs r1", RETRY],
+        ["pipeline jobs r1", "pipeline resume r1", RETRY],
     ),
 }
 

@@ -16,6 +16,7 @@ from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from runs import topic
 from runs.executions import GONE, Ended
+from runs.long_runs import LongRuns
 from runs.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
@@ -28,8 +29,10 @@ class ReaperWorld(World):
 
     Attributes:
         executions: status by ARN.
+        long_run_function: whose executions are stopped with their run; empty: none's.
     """
 
+    long_run_function: str = ""
     executions: dict[str, Ended] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,10 @@ class ReaperWorld(World):
         steps = {step["Status"]["State"] for step in self.emr.steps}
         return steps | {command["Status"] for command in self.ssm.commands}
 
+    def ended(self, arn: str) -> Ended:
+        """How the execution stands."""
+        return self.executions.get(arn, Ended(GONE))
+
     @property
     def reaper(self) -> Reaper:
         self.clients.use("sns", self.fate.over(self.cloud.client("sns")))
@@ -80,9 +87,12 @@ class ReaperWorld(World):
             ledger=self.cloud.ledger,
             jobs=self.jobs,
             stopper=JobStopper(self.jobs, self.adapter, self.sleep, self.clock),
-            executions=lambda arn: self.executions.get(arn, Ended(GONE)),
+            executions=self.ended,
             data_bucket=self.cloud.data_bucket,
             publish=lambda news: topic.publish(self.cloud.topic_arn, news),
+            stop_long_run=LongRuns(
+                self.cloud.ledger, self.cloud.data_bucket, self.long_run_function, self.ended
+            ).stop,
             clock=self.clock,
         )
 

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90
 # A function of users, which tests create; the template lets the pipeline invoke it by name.
 JOB_FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:enrich-orders"
+# Parameters with which `pipeline verify` takes a deployment for one without engines of Spark.
+WITHOUT_SPARK = {"EmrClusterId": "", "EmrServerlessApplicationId": ""}
 Item = dict[str, Any]
 
 

@@ -37,6 +37,9 @@ class RunItem(LedgerItem):
         active: ACTIVE_RUN until the run's end is announced.
         previous_holder, previous_timed_out: of the attempt before this one.
         stop_requested_at, stop_reason: of a person's decision to stop the run.
+        resumed_attempt: the attempt that was stopped and then resumed, most recently.
+        superseded_by, superseded_at: the run that retries this one and took its place. Beside the
+            status, which an earlier release has to be able to read.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
     """
@@ -56,6 +59,8 @@ class RunItem(LedgerItem):
         "warehouse_error",
     )
 
+    OF_A_DECISION: ClassVar = ("stop_requested_at", "stop_reason")
+
     run_id: str
     status: RunStatus
     run_attempt: int = 1
@@ -74,6 +79,9 @@ class RunItem(LedgerItem):
     previous_timed_out: bool | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
+    resumed_attempt: int | None = None
+    superseded_by: str | None = None
+    superseded_at: str | None = None
     reaped: str | None = None
     reaped_for: str | None = None
     reason: str | None = None
@@ -94,6 +102,16 @@ class RunItem(LedgerItem):
     def stopping(self) -> bool:
         """Whether a person has decided to stop the run."""
         return self.stop_requested_at is not None
+
+    @property
+    def may_be_taken_over(self) -> bool:
+        """It has ended, and its message starts it anew."""
+        return self.status.may_be_taken_over and self.superseded_by is None
+
+    @property
+    def awaits_resumption(self) -> bool:
+        """Whether it was stopped and then resumed, and no execution has taken it over yet."""
+        return self.status.may_be_taken_over and self.resumed_attempt == self.run_attempt
 
     @property
     def why_stopped(self) -> str:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from pydantic import Field
-
 from contracts.base import Contract
-from contracts.job import Engine, JobState
+from contracts.job import Engine
 from contracts.output_files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
-
-STOP_REASON_CHARACTERS: Final = 500
 
 
 class RejectMessage(Contract):
@@ -51,8 +47,8 @@ class ClaimRun(Contract):
 
 class ClaimOutcome(StrEnum):
     """CLAIMED: yours, new. TAKEN_OVER: yours, an earlier holder ended without success.
-    LIVE: another execution holds it. ENDED: it has succeeded, or was skipped or stopped. In the
-    last two, start nothing."""
+    LIVE: another execution holds it. ENDED: it has succeeded, or was skipped, stopped or
+    superseded. In the last two, start nothing."""
 
     CLAIMED = "CLAIMED"
     TAKEN_OVER = "TAKEN_OVER"
@@ -75,6 +71,7 @@ class Claim(Contract):
         status: the run's status in the ledger.
         previous_timed_out: the earlier holder ran out of time, so the work is too long for it.
         run_id: the id that was drawn; absent where the request names its run.
+        superseded_by: the run that retries this one and took its place.
         start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
             replayed as they were recorded.
     """
@@ -86,6 +83,7 @@ class Claim(Contract):
     status: RunStatus
     previous_timed_out: bool = False
     run_id: str | None = None
+    superseded_by: str | None = None
     start_flow: int = 1
 
 
@@ -202,6 +200,8 @@ class RecordRun(Contract):
             recorded once more to say so.
         files: what was published in the output bucket.
         files_error: why that was not possible, which fails the run.
+        refused: the run ended before its units, as its message can never run: the run that it was
+            to retry is no longer superseded by it.
     """
 
     request: RunRequest
@@ -212,6 +212,7 @@ class RecordRun(Contract):
     warehouse_error: str | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
+    refused: bool = False
 
 
 class RecordedRun(Contract):
@@ -224,51 +225,6 @@ class RecordedRun(Contract):
 
     result: RunResult
     statements_url: str | None = None
-
-
-class StopRun(Contract):
-    """A request to stop one run, as `pipeline stop` sends it to the reaper. Returns StoppedRun.
-
-    Attributes:
-        reason: one sentence of the person who decided; absent: none was given.
-    """
-
-    run_id: str
-    reason: str | None = Field(default=None, max_length=STOP_REASON_CHARACTERS)
-
-
-class StopOutcome(StrEnum):
-    """STOPPING: the decision is recorded; the run begins nothing more and comes to its end.
-    STOPPED: the run has ended as STOPPED, by this request or before it.
-    ENDED: the run has succeeded or was skipped; nothing was changed.
-    UNKNOWN: there is no such run in the ledger."""
-
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
-    ENDED = "ENDED"
-    UNKNOWN = "UNKNOWN"
-
-
-class StoppedRun(Contract):
-    """What came of a StopRun.
-
-    Attributes:
-        status: the run's status in the ledger; absent where the run is unknown.
-        requested_at: when the decision was recorded first; absent where there is none.
-        reason: of the decision that was recorded first.
-        jobs_cancelled: ids of jobs that have ended by now because of it.
-        jobs_ended_before: states of jobs that ended by themselves before they could be cancelled.
-        jobs_going_on: ids of jobs that are being cancelled, each with what its engine says.
-    """
-
-    run_id: str
-    outcome: StopOutcome
-    status: RunStatus | None = None
-    requested_at: Timestamp | None = None
-    reason: str | None = None
-    jobs_cancelled: tuple[str, ...] = ()
-    jobs_ended_before: dict[str, JobState] = {}
-    jobs_going_on: dict[str, str] = {}
 
 
 class Notify(Contract):

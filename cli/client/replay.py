@@ -1,0 +1,204 @@
+"""Replaying dead letters: each one's request is sent under the id of its run, then it is deleted.
+
+The run's id makes that safe to break off: a request that was sent twice starts one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from cli.client.deployment import Deployment
+from cli.client.ledger import LedgerView
+from cli.client.messages import DeadLetter, dead_letter_of, send_message
+from cli.client.sending import conflicting_fields
+from contracts.errors import InvalidRequest
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest
+from durable_pipeline.intake import NOTHING_ASKED, parse_message
+
+# Long enough to send ten requests. After a kill a letter is hidden for as long.
+HIDDEN_SECONDS: Final = 30
+_ROUNDS_WITHOUT_NEWS: Final = 3
+_NOT_HIDDEN: Final = frozenset(
+    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
+)
+
+
+class ReplayOutcome(StrEnum):
+    """REPLAYED: its request is sent, and the letter is deleted. DELETED: its run has ended well or
+    is superseded, so there was nothing to send. REFUSED: it stays on the queue; nothing was sent.
+    """
+
+    REPLAYED = "REPLAYED"
+    DELETED = "DELETED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of one letter.
+
+    Attributes:
+        run_id: None where its body names no run that can be.
+        detail: why; None where it was replayed.
+        sent_message_id: of the message that was sent.
+    """
+
+    letter: DeadLetter
+    run_id: str | None
+    outcome: ReplayOutcome
+    detail: str | None = None
+    sent_message_id: str | None = None
+
+
+class CannotReplay(Exception):
+    """Why a letter stays on the queue, and what to do instead."""
+
+
+def request_of(letter: DeadLetter, ledger: LedgerView) -> RunRequest:
+    """The request of a letter, whatever its form, with the id of the run that it asked for first.
+
+    That is the id that it names, else the one that was drawn for it, else its message id, which is
+    also taken where none was drawn yet: a new one would be another run at each try.
+
+    Raises:
+        CannotReplay: it would be refused again.
+    """
+    if letter.body_changed:
+        raise CannotReplay(
+            "the queue holds only a part of it; send the whole message: pipeline run"
+        )
+    try:
+        request = parse_message(letter.body, default_run_id=letter.message_id)
+    except InvalidRequest as error:
+        problems = "; ".join(str(problem) for problem in error.problems)
+        raise CannotReplay(
+            f"it would be refused again: {problems}; correct it and send it: pipeline run"
+        ) from None
+    if request is None:
+        raise CannotReplay(f"it would start nothing ({NOTHING_ASKED})")
+    if not request.id_is_drawn:
+        return request
+    run_id = ledger.drawn_run_id(letter.message_id) or letter.message_id
+    return request.model_copy(update={"run_id": run_id})
+
+
+class Replayer:
+    """The dead letters of a deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._sqs: Any = deployment.client("sqs")
+        self._dead_letters = deployment.output("DeadLetterQueueUrl")
+        self._requests = deployment.output("DataProcessingQueueUrl")
+        self._ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+        self._sent: dict[str, str] = {}
+
+    def replay(self, wanted: Collection[str] | None) -> tuple[list[Replayed], list[str]]:
+        """Replay letters one by one; those that stay can be seen again at the end.
+
+        Args:
+            wanted: message ids, or ids of the runs that the letters ask for; None: all letters.
+
+        Returns:
+            What became of each, oldest first, and the ids that are of no letter.
+        """
+        done: list[Replayed] = []
+        found: set[str] = set()
+        staying: dict[str, str] = {}
+        try:
+            for message in self._messages():
+                staying[message["MessageId"]] = message["ReceiptHandle"]
+                letter = dead_letter_of(message)
+                ids = {letter.message_id, letter.run_id or letter.message_id}
+                if wanted is not None and not ids & set(wanted):
+                    continue
+                found |= ids
+                replayed = self._replay(letter)
+                if replayed.outcome is not ReplayOutcome.REFUSED:
+                    self._delete(message["ReceiptHandle"])
+                    del staying[message["MessageId"]]
+                done.append(replayed)
+        finally:
+            for handle in staying.values():
+                self._show_again(handle)
+        missing = [each for each in wanted or () if each not in found]
+        return sorted(done, key=lambda each: each.letter.sent_at_ms), missing
+
+    def _replay(self, letter: DeadLetter) -> Replayed:
+        try:
+            request = request_of(letter, self._ledger)
+        except CannotReplay as error:
+            return Replayed(letter, letter.run_id, ReplayOutcome.REFUSED, str(error))
+        run_id, text = request.run_id, request.canonical()
+        try:
+            needless = self._needless(run_id, text)
+        except CannotReplay as error:
+            return Replayed(letter, run_id, ReplayOutcome.REFUSED, str(error))
+        if needless is not None:
+            return Replayed(letter, run_id, ReplayOutcome.DELETED, needless)
+        if text not in self._sent:
+            self._sent[text] = send_message(self._sqs, self._requests, text)
+        sent = self._sent[text]
+        return Replayed(letter, run_id, ReplayOutcome.REPLAYED, sent_message_id=sent)
+
+    def _needless(self, run_id: str, request: str) -> str | None:
+        """Why there is nothing to send; None: the request starts the run, or it is running.
+
+        Raises:
+            CannotReplay: the run is another's, or starts by other means only.
+        """
+        run = self._ledger.run(run_id)
+        if run is None:
+            return None
+        if conflicts := conflicting_fields(request, run):
+            raise CannotReplay(
+                f"there is a run {run_id} with other content ({', '.join(conflicts)}); send it with"
+                " another run id: pipeline run"
+            )
+        if run.superseded_by is not None:
+            return f"run {run.superseded_by} has superseded run {run_id}"
+        if run.status is RunStatus.STOPPED:
+            raise CannotReplay(
+                f"run {run_id} was stopped; to go on with it: pipeline resume {run_id}"
+            )
+        if run.status.ended and not run.may_be_taken_over:
+            return f"run {run_id} has ended, {run.status}"
+        return None
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        """Every message of the queue once, hidden from others for a while."""
+        seen: set[str] = set()
+        without_news = 0
+        while without_news < _ROUNDS_WITHOUT_NEWS:
+            response = self._sqs.receive_message(
+                QueueUrl=self._dead_letters,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=HIDDEN_SECONDS,
+                WaitTimeSeconds=1,
+                MessageAttributeNames=["All"],
+                AttributeNames=["SentTimestamp"],
+            )
+            messages = response.get("Messages", [])
+            if not messages:
+                return
+            new = [message for message in messages if message["MessageId"] not in seen]
+            seen.update(message["MessageId"] for message in new)
+            without_news = 0 if new else without_news + 1
+            yield from new
+
+    def _delete(self, handle: str) -> None:
+        self._sqs.delete_message(QueueUrl=self._dead_letters, ReceiptHandle=handle)
+
+    def _show_again(self, handle: str) -> None:
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._dead_letters, ReceiptHandle=handle, VisibilityTimeout=0
+            )
+        except ClientError as error:  # its time was over before
+            if error.response.get("Error", {}).get("Code") not in _NOT_HIDDEN:
+                raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +56,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=lacking))
     # Stable: inside of a file and a folder the order stays.
     items.sort(key=lambda item: _turn(item.path))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector need not look at it again and again."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # what the interpreter collects in the end
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Of workers of xdist: report a test once, not three times and that it begins.
+
+    What is left out says nothing unless it is asked for: that a fixture was made or taken down.
+    """
+    options = session.config.option
+    plugins = session.config.pluginmanager.get_plugins()
+    worker: Any = next((plugin for plugin in plugins if hasattr(plugin, "sendevent")), None)
+    if worker is None or options.durations or options.verbose > 0:
+        return
+    send = worker.sendevent
+
+    def send_news(name: str, **about: Any) -> None:
+        report = about.get("data", {}) if name == "testreport" else {}
+        is_usual = report.get("when") in ("setup", "teardown") and report["outcome"] == "passed"
+        if name != "logstart" and not is_usual:
+            send(name, **about)
+
+    worker.sendevent = send_news
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -74,10 +74,21 @@ RUN_ID: Final = re.compile(r"-mend-")
 
 def replaced_words(text: str) -> list[str]:
     """`line: word, say …` for every word of the text that the glossary replaced."""
+    text = RUN_ID.sub("", PUBLIC.sub("", text))
+    words = [word.lower() for word in _WORD.findall(text)]
+    spaced = " ".join(words)
+    if (
+        REPLACED.keys().isdisjoint(words)
+        and CLASSES.keys().isdisjoint(re.findall(r"\w+", text))
+        and not any(phrase in spaced for phrase in PHRASES)
+    ):
+        return []  # most files: no line has to be looked at
     found = []
-    for number, line in enumerate(RUN_ID.sub("", PUBLIC.sub("", text)).splitlines(), start=1):
-        words = {word.lower() for word in _WORD.findall(line)}
-        found += [f"{number}: {word}, say {REPLACED[word]}" for word in words & REPLACED.keys()]
+    for number, line in enumerate(text.splitlines(), start=1):
+        found += [
+            f"{number}: {word}, say {REPLACED[word]}"
+            for word in {word.lower() for word in _WORD.findall(line)} & REPLACED.keys()
+        ]
         spaced = " ".join(word.lower() for word in _WORD.findall(line))
         found += [
             f"{number}: {phrase}, say {PHRASES[phrase]}" for phrase in PHRASES if phrase in spaced

@@ -10,7 +10,7 @@ import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.sample import SampleObject
-from reading.parquet_schema import columns_of, shapes_of
+from reading.parquet_schema import columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
 from reading_rules.header import field_names
 from reading_rules.json_records import json_pointer
@@ -72,8 +72,9 @@ def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
 
     A column whose texts the pipeline does not take is shown as DuckDB does.
     """
-    columns = columns_of(sample.path)
-    shapes = shapes_of(sample.path, columns, range(len(columns)), raw=True)
+    with opened() as connection:
+        columns = columns_of(connection, sample.path)
+        shapes = shapes_of(connection, sample.path, columns, range(len(columns)), raw=True)
     values, faults = [], []
     for at in range(len(columns)):
         shape = shapes[at]

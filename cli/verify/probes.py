@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,10 +121,16 @@ def _of_spark(engine: str, probe_id: str) -> Probe:
     return _probe(engine, contract, {"good.csv": body}, {})
 
 
+@functools.cache
+def _shipped(name: str) -> dict[str, Any]:
+    text = (ROOT / layout.dataset_source_key(name)).read_text(encoding="utf-8")
+    contract: dict[str, Any] = yaml.safe_load(text)
+    return contract
+
+
 def _contract(shipped: str, name: str, probe_id: str) -> dict[str, Any]:
     """A shipped contract over objects of our own, without the warehouse."""
-    text = (ROOT / layout.dataset_source_key(shipped)).read_text(encoding="utf-8")
-    contract: dict[str, Any] = yaml.safe_load(text)
+    contract = copy.deepcopy(_shipped(shipped))
     contract["name"] = f"{PREFIX}_{probe_id}_{name.replace('-', '_')}"
     contract["description"] = "Made by pipeline verify; may be deleted"
     contract["source"] = {"prefix": f"{PREFIX}/{probe_id}/{name}/"}

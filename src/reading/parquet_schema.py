@@ -7,9 +7,12 @@ file's schema and types from DuckDB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import duckdb
 
 from reading import parquet_footer
 from tabular.sql import sql_literal
@@ -85,24 +88,36 @@ class Shape:
             yield from part.leaves()
 
 
-def columns_of(path: Path) -> list[Node]:
+@contextmanager
+def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for `columns_of` and `shapes_of`: between them a file may change."""
+    with connect() as connection:
+        connection.execute("SET enable_external_file_cache = false")
+        yield connection
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Node]:
     """A file's outermost columns, in order, as the file itself declares them.
 
     Raises:
         duckdb.Error: it is no Parquet file.
     """
-    with connect() as connection:
-        rows = connection.execute(
-            "SELECT name, type, coalesce(num_children, 0), coalesce(converted_type, ''),"
-            " coalesce(logical_type, ''), coalesce(repetition_type, ''), coalesce(precision, 0),"
-            f" coalesce(scale, 0) FROM parquet_schema({sql_literal(path)})"
-        ).fetchall()
+    rows = connection.execute(
+        "SELECT name, type, coalesce(num_children, 0), coalesce(converted_type, ''),"
+        " coalesce(logical_type, ''), coalesce(repetition_type, ''), coalesce(precision, 0),"
+        f" coalesce(scale, 0) FROM parquet_schema({sql_literal(path)})"
+    ).fetchall()
     root, _ = _node(rows, 0)
     return list(root.children)
 
 
 def shapes_of(
-    path: Path, columns: Sequence[Node], wanted: Iterable[int], *, raw: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Sequence[Node],
+    wanted: Iterable[int],
+    *,
+    raw: bool = False,
 ) -> dict[int, Shape | None]:
     """How the wanted columns are read; makes DuckDB return bytes where it would change values.
 
@@ -127,8 +142,7 @@ def shapes_of(
     }
     if bent:
         parquet_footer.as_bytes(path, bent)
-    with connect() as connection:
-        types = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
+    types = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
     return {at: _shape(types[at], columns[at]) for at in places}
 
 

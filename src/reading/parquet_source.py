@@ -10,7 +10,7 @@ from typing import Final
 from contracts.errors import InvalidData
 from reading import parquet_footer
 from reading.header import positions_of
-from reading.parquet_schema import MOST_DIGITS, columns_of, shapes_of
+from reading.parquet_schema import MOST_DIGITS, columns_of, opened, shapes_of
 from reading.parquet_texts import text_of
 from tabular.sql import sql_literal
 
@@ -49,10 +49,11 @@ def select_columns(
         duckdb.Error: it is no Parquet file.
     """
     parquet_footer.restore(path)
-    columns = columns_of(path)
-    header = [column.name for column in columns]
-    positions = positions_of(header, names, source)
-    shapes = shapes_of(path, columns, positions.values(), raw=raw)
+    with opened() as connection:
+        columns = columns_of(connection, path)
+        header = [column.name for column in columns]
+        positions = positions_of(header, names, source)
+        shapes = shapes_of(connection, path, columns, positions.values(), raw=raw)
     found = {}
     unknown = []
     for name, at in positions.items():

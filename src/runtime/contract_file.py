@@ -88,10 +88,11 @@ def parse_contract(
         InvalidInput: as `refused`, with every problem, each with its line.
     """
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
         _refuse_large(root, file, refused)
         nodes = ContractFile(root)
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+        value = None if root is None else loader.construct_document(root)
         nulls = list(_nulls(value))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

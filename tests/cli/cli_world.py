@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import typer.testing
+from aws_cloud import make_bucket, make_table
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
@@ -17,6 +20,9 @@ from cli.main import app
 EXECUTION_ARN = (
     "arn:aws:lambda:us-east-1:000000000000:function:pipeline:live/durable-execution/one/0001"
 )
+QUEUES = ("work", "dead")
+# Every invocation makes the whole command line anew, which never changes.
+vars(typer.testing)["_get_command"] = functools.cache(vars(typer.testing)["_get_command"])
 BEGINNING = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
@@ -124,26 +130,11 @@ class World:
 
 
 def make_deployment(functions: FakeLambda) -> Deployment:
-    sqs, dynamodb, s3 = (boto3.client(name) for name in ("sqs", "dynamodb", "s3"))
-    queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead")}
-    dynamodb.create_table(
-        TableName="ledger",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("run_id", "item")
-        ],
-        KeySchema=[
-            {"AttributeName": "run_id", "KeyType": "HASH"},
-            {"AttributeName": "item", "KeyType": "RANGE"},
-        ],
-    )
-    dynamodb.create_table(
-        TableName="results",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-    )
-    s3.create_bucket(Bucket="data")
+    clients: dict[str, Any] = {name: _client(name) for name in ("sqs", "dynamodb", "s3")}
+    queues = {name: clients["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
+    make_table("ledger", ("run_id", "item"))
+    make_table("results", ("pk",))
+    make_bucket("data")
     outputs = {
         "DataProcessingQueueUrl": queues["work"],
         "DeadLetterQueueUrl": queues["dead"],
@@ -152,8 +143,14 @@ def make_deployment(functions: FakeLambda) -> Deployment:
         "DataBucketName": "data",
         "CodeBucketName": "code",
     }
-    clients = {"sqs": sqs, "dynamodb": dynamodb, "s3": s3, "lambda": functions}
+    clients["lambda"] = functions
     return Deployment(outputs=outputs, region="us-east-1", _clients=clients)
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    """To make one costs more than what most tests do with it."""
+    return boto3.client(service)
 
 
 def pipeline(*arguments: str) -> Result:

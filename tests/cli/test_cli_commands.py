@@ -137,7 +137,8 @@ def test_run_takes_a_file_or_options_but_not_both(local: World) -> None:
 AUTO = ("run", "--dataset", "orders", "--start", "2026-11-01", "--run-id", "auto")
 
 
-def drawn_by_the_pipeline(local: World) -> None:
+@pytest.fixture
+def drawn_by_the_pipeline(local: World) -> Iterator[None]:
     """Have what is sent claimed at once, as the pipeline does."""
     queue = local.deployment.client("sqs")
 
@@ -146,11 +147,12 @@ def drawn_by_the_pipeline(local: World) -> None:
         local.put({"run_id": message_id, "item": "DRAWN", "drawn_run_id": "20261120T081500Z-1"})
 
     queue.meta.events.register("after-call.sqs.SendMessage", claim)
+    yield
+    queue.meta.events.unregister("after-call.sqs.SendMessage", claim)
 
 
-def test_run_prints_the_id_that_was_drawn(local: World) -> None:
-    drawn_by_the_pipeline(local)
-
+@pytest.mark.usefixtures("drawn_by_the_pipeline")
+def test_run_prints_the_id_that_was_drawn() -> None:
     text, document = pipeline(*AUTO), pipeline(*AUTO, "--json")
 
     assert text.exit_code == 0, text.output

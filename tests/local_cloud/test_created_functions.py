@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from local.local_cloud.cloud import LocalCloud
 
+pytestmark = pytest.mark.cloud
+
 FIXTURES = Path(__file__).with_name("fixtures")
 TRUST = {
     "Version": "2012-10-17",

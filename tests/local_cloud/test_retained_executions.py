@@ -89,6 +89,7 @@ def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeyp
     assert growing(before, settled_sizes()) == {}
 
 
+@pytest.mark.cloud
 def test_a_dropped_execution_is_not_found_and_its_name_is_free(cloud):
     arn = cloud.start("add:live", {"numbers": [1]}, "one")
     cloud.ended(arn)
@@ -105,6 +106,7 @@ def test_a_dropped_execution_is_not_found_and_its_name_is_free(cloud):
     assert cloud.ended(again)["Status"] == "SUCCEEDED"
 
 
+@pytest.mark.cloud
 def test_a_name_is_idempotent_as_long_as_its_execution_is_stored(cloud):
     arn = cloud.start("add:live", {"numbers": [1]}, "one")
     cloud.ended(arn)
@@ -115,6 +117,7 @@ def test_a_name_is_idempotent_as_long_as_its_execution_is_stored(cloud):
         cloud.start("add:live", {"numbers": [2]}, "one")
 
 
+@pytest.mark.cloud
 def test_a_running_execution_is_never_dropped(cloud):
     arn = cloud.start("open:live", {"timeout": 3_600, "await": True}, "long")
     for number in range(RETAINED + 3):
@@ -160,6 +163,7 @@ def test_an_execution_that_has_ended_leaves_no_timer(how):
         eventually(lambda: not asyncio.all_tasks(engine.scheduler._loop))
 
 
+@pytest.mark.cloud
 def test_exit_statuses_of_sandboxes_are_stored_for_the_newest(tmp_path, monkeypatch):
     monkeypatch.setattr(sandboxes, "EXITS_RETAINED", 3)
     settings = HostSettings("http://127.0.0.1:9", "us-east-1", "000000000000", tmp_path)

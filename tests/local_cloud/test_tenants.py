@@ -14,6 +14,8 @@ from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.lambdas.functions import HostSettings
 from local.local_cloud.lambdas.pool import FunctionHost
 
+pytestmark = pytest.mark.cloud
+
 TEMPLATE = FIXTURES / "tenants" / "template.yaml"
 ENABLED = "enabled with tenancy configuration. Add a valid tenant ID"
 NOT_ENABLED = "not enabled with tenancy configuration"

@@ -272,6 +272,7 @@ def test_what_stands_within_quotes_is_no_row_however_it_looks() -> None:
     assert found.counts == (100_000, 99_999, 1, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_record_larger_than_any_buffer_is_rejected() -> None:
     body = b"id,name,on\n1,a,\n2," + b"y" * 36_000_000 + b",\n3,b,\n"
     found = split(body)
@@ -290,6 +291,7 @@ def test_an_empty_last_line_of_a_single_column_is_a_row() -> None:
     assert split(b"id\n1\n\n", [{"name": "id", "required": True}]).counts == (2, 1, 0, 1, 0)
 
 
+@pytest.mark.slow
 def test_the_same_bad_row_may_come_often() -> None:
     found = split(b"id,name,on\n" + b"x,a,\n1,a,\n" * 30_000, chunk_bytes=50_000, block=9_000)
     assert found.counts == (60_000, 30_000, 0, 30_000, 0)

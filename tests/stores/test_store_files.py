@@ -259,6 +259,7 @@ def test_partitions_become_folders_that_readers_of_hive_read(cloud: Any, form: s
     assert by_partition[("day", "2026-01-02"), ("city", None)] == 1
 
 
+@pytest.mark.slow
 def test_rows_keep_their_order_within_a_partition_and_parts_follow(cloud: Any) -> None:
     value = "(i * 1000003 * 7919) % 1000000007"
     query = f"SELECT 'k' || (i % 3) AS id, {value} AS n FROM range({{}}, {{}}) t(i)"

@@ -175,6 +175,7 @@ def test_a_run_without_jobs_copies_none(warehouse: LocalWarehouse) -> None:
     assert warehouse.rows("SELECT COUNT(*) FROM pipeline_jobs") == [[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("run")
 def test_many_units_make_no_more_statements_than_one(warehouse: LocalWarehouse) -> None:
     units = ({**UNITS[0], "item": f"UNIT#{number:05d}-000"} for number in range(20_000))

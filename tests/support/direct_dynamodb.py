@@ -12,16 +12,13 @@ import json
 from types import SimpleNamespace
 from typing import Any, Final
 
-from botocore.client import BaseClient
 from botocore.parsers import create_parser
-from moto.core.models import botocore_stubber
 from moto.core.responses import ActionResult
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam.models import get_account_id_from
 from moto.utilities.utils import get_partition
 from requests.structures import CaseInsensitiveDict
 
-_over_http: Final = BaseClient._make_request
 _OF_ITEMS: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 _parser: Final = create_parser("json")
 
@@ -63,10 +60,8 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"{type(value)} in a result of DynamoDB")
 
 
-def _make_request(client: BaseClient, model: Any, request: dict[str, Any], context: Any) -> Any:
-    mocked = botocore_stubber.enabled and ".amazonaws.com" in request["url"]
-    if model.service_model.service_name != "dynamodb" or not mocked:
-        return _over_http(client, model, request, context)
+def respond(client: Any, model: Any, request: dict[str, Any]) -> tuple[SimpleNamespace, Any]:
+    """The operation's status and its decoded response, as `BaseClient._make_request` returns."""
     credentials = client._request_signer._credentials
     handler = _Handler(request, client.meta.region_name, credentials.access_key)
     status, headers, body = handler.call_action()
@@ -81,6 +76,3 @@ def _make_request(client: BaseClient, model: Any, request: dict[str, Any], conte
         client._endpoint._add_modeled_error_fields(response, parsed, model, _parser)
     parsed["ResponseMetadata"]["RetryAttempts"] = 0
     return SimpleNamespace(status_code=response["status_code"]), parsed
-
-
-BaseClient._make_request = _make_request

@@ -10,17 +10,22 @@ import functools
 from typing import Any, Final
 
 import botocore.useragent
-import direct_dynamodb  # noqa: F401
+import direct_requests  # noqa: F401
+import moto.backends
+import moto.core.models
 import moto.core.responses
 import moto.s3.models
 import moto.sns.models
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.base_backend import BaseBackend
+from moto.core.models import MockAWS, responses_mock
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 
 _urls_of: Final = BaseBackend.urls.fget
 _keys_of: Final = XFormedAttributePicker.get_possible_keys
+_enable: Final = MockAWS._enable_patching
 _urls: Final[dict[type, dict[str, Any]]] = {}
+_responses: Final[list[Any]] = []
 _keys: Final[dict[tuple[Any, ...], tuple[str, ...]]] = {}
 
 
@@ -41,6 +46,19 @@ def _keys_once(picker: XFormedAttributePicker, context: AttributePickerContext) 
     return keys
 
 
+def _enable_quickly(mock: MockAWS, reset: bool = True) -> None:
+    """Only the first one makes moto's callbacks of `requests`: for each method and service."""
+    if not _responses:
+        _enable(mock, reset)
+        _responses.extend(responses_mock.registered())
+        return
+    moto.core.models.botocore_stubber.enabled = True
+    if reset:
+        mock.reset()
+    responses_mock.start()
+    responses_mock._registry._registered[:] = _responses
+
+
 @functools.cache
 def _one_private_key() -> rsa.RSAPrivateKey:
     """To sign notifications with; moto makes one for each subscription of each test."""
@@ -48,12 +66,14 @@ def _one_private_key() -> rsa.RSAPrivateKey:
 
 
 for _module, _name in (
+    (moto.backends, "get_backend"),
     (moto.core.responses, "method_names_from_class"),
     (moto.core.responses, "camelcase_to_underscores"),
     (botocore.useragent, "sanitize_user_agent_string_component"),
 ):
     vars(_module)[_name] = functools.cache(vars(_module)[_name])
 vars(moto.s3.models)["reload"] = lambda module: module  # of its URLs, at every request
+MockAWS._enable_patching = _enable_quickly
 BaseBackend.urls = property(_urls_once)
 XFormedAttributePicker.get_possible_keys = _keys_once
 moto.sns.models.Subscription.private_key = lambda _subscription: _one_private_key()

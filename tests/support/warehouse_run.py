@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from data_run import UNIT, DataRun, dataset
 from local_warehouse import LocalWarehouse
 
-from cli.commands.upload import upload_code
 from contracts import layout
 from contracts.messages import (
     ExplainLoad,
@@ -22,6 +22,7 @@ from stores.redshift.client import WarehouseClient
 from stores.redshift.explanation import explain_load
 from stores.redshift.preparation import own_tables, prepare_tables
 
+SQL = Path(__file__).resolve().parents[2] / "sql"
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "required": True},
     {"name": "amount", "type": "decimal(10,2)"},
@@ -51,7 +52,9 @@ class WarehouseRun:
     dataset: Any = field(default_factory=sales)
 
     def __post_init__(self) -> None:
-        upload_code(self.cloud.client("s3"), self.cloud.code_bucket)
+        for table in SQL.glob("*.sql"):
+            key = f"{SQL.name}/{table.name}"
+            self.cloud.put(key, table.read_bytes(), bucket=self.cloud.code_bucket)
         self.run = DataRun(
             self.cloud, self.dataset, run_id=self.run_id, started_at=self.started_at
         ).freeze()

@@ -112,6 +112,7 @@ def test_one_row_larger_than_a_part_is_a_part(space: Workspace) -> None:
     assert stored.rows == [[0], [1], [2]]
 
 
+@pytest.mark.slow
 def test_a_repeat_makes_the_same_parts(space: Workspace) -> None:
     rows = rows_of(space, numbers(300_000))
     tries = []

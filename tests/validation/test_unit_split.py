@@ -127,6 +127,20 @@ class TestTexts:
             ]
         assert sum(row[0] for row in held if row) == rows.valid
 
+    def test_a_text_that_is_cut_anew_leaves_no_rejected_rows_of_the_first_cut(
+        self, space: Workspace
+    ) -> None:
+        rows = split(space, 'n,m\n""\n"a\na,"b\n', [{"name": "n"}, {"name": "m"}])
+        assert lines(rows) == [2, 3]
+        assert rows.rejects == tuple(space.directory.glob("rejected-*.jsonl"))
+
+    def test_the_line_to_look_at_is_that_of_a_record_with_an_open_quote(
+        self, space: Workspace
+    ) -> None:
+        body = 'n,m\nk,l,m\n"a\nb",c\n"x"y,z\na,b\n",w\n'
+        with pytest.raises(InvalidData, match=r"1 of its 7 lines.*perhaps at line 5"):
+            split(space, body, [{"name": "n"}, {"name": "m"}])
+
     def test_a_quote_that_is_never_closed_names_its_line(self, space: Workspace) -> None:
         with pytest.raises(InvalidData, match=r"a\.csv.*line 3"):
             split(space, 'n\n1\n"2\n3\n4\n')
@@ -144,6 +158,13 @@ class TestSets:
         assert valid(rows) == [("a", 1), ("c", 3), ("b", 4)]
         assert [r["row"]["n"] for r in rejects(rows)] == ["x", "2", "5"]
         assert [r["raw"] for r in rejects(rows)] == ["b,x", "a,2", "a,5"]
+
+    def test_a_chunk_without_its_repeated_values_takes_the_place_of_its_file(
+        self, space: Workspace
+    ) -> None:
+        rows = split(space, "id,n\na,1\na,2\n", KEYS, chunk_bytes=1_000)
+        assert valid(rows) == [("a", 1)]
+        assert rows.parts == tuple(space.directory.glob("*.parquet"))
 
     def test_rows_behind_rejected_ones_of_their_chunk_keep_their_lines(
         self, space: Workspace

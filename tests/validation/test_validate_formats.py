@@ -261,6 +261,7 @@ def test_an_object_that_grows_too_large_when_decompressed_is_refused(cloud: Any)
         list(fetch.text_of("data-bucket", "landing/a.csv.gz", form, room=2 * workspace.MEGABYTE))
 
 
+@pytest.mark.slow
 def test_the_valid_rows_keep_the_order_of_the_object(cloud: Any) -> None:
     body = HEADER + "".join(f"r{n},{n % 7},,AT\n" for n in range(300_000))
     run = DataRun(cloud).lay_out(body)

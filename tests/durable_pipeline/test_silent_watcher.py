@@ -13,7 +13,7 @@ import pytest
 from aws_durable_execution_sdk_python import CallbackTimeoutError
 
 from contracts.job import Engine, JobState, JobStatus
-from contracts.operations import allowance
+from contracts.messages.operations import allowance
 from contracts.steps import Step, Steps, UnitRef
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import Operations

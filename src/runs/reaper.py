@@ -58,7 +58,8 @@ from runtime.handler import (
     utc_now,
 )
 
-PATIENCE: Final = timedelta(minutes=1)  # then the call fails, and is repeated a minute later
+# Longer than a submission may be under way. Then the call fails, and is repeated a minute later.
+PATIENCE: Final = timedelta(seconds=75)
 OVERDUE_GRACE: Final = timedelta(minutes=15)  # the orchestrator's own time to cancel a late job
 STOP_PATIENCE_SECONDS: Final = 20  # a person is waiting
 

@@ -154,10 +154,10 @@ def test_a_text_that_is_no_date_may_be_tried(bound: Binder) -> None:
     bound.check_expression("TRY_CAST('never' AS DATE) IS NULL")
 
 
-@pytest.mark.parametrize("answer", [json.dumps({"error": True}), "[" * 100_000 + "]" * 100_000])
-def test_without_a_plan_the_words_are_refused_anywhere(answer: str) -> None:
+@pytest.mark.parametrize("response", [json.dumps({"error": True}), "[" * 100_000 + "]" * 100_000])
+def test_without_a_plan_the_words_are_refused_anywhere(response: str) -> None:
     tree = {"literal": {"kind": "STRING", "text": "now"}}
     with pytest.raises(SqlError, match=REFUSED):
-        refuse_moments(tree, "SELECT 1", lambda _sql: [(answer,)])
+        refuse_moments(tree, "SELECT 1", lambda _sql: [(response,)])
     harmless = {"literal": {"kind": "STRING", "text": "nowhere"}}
-    refuse_moments(harmless, "SELECT 1", lambda _sql: [(answer,)])
+    refuse_moments(harmless, "SELECT 1", lambda _sql: [(response,)])

@@ -231,7 +231,7 @@ class TestFailFast:
         self, deployment: Deployment, world: World, asked: dict[str, Any], tolerated: int | None
     ) -> None:
         world.of_items = True
-        request = {"datasetName": "orders", "inputUrl": "s3://b/a.json", "runId": "r-1", **asked}
+        request = {"datasetName": "orders", "inputUrl": "s3://bucket/a.json", "runId": "r-1", **asked}
         deployment.run(sqs_event(request))
         starts = [each for each in world.payloads("record-unit") if each["kind"] == "start"]
         assert {each.get("toleratedLosses") for each in starts} == {tolerated}
@@ -254,7 +254,7 @@ class TestFailFast:
         assert world.count("start-run") == 0
 
 
-def test_a_step_of_before_answers_nothing_and_the_unit_begins(
+def test_a_step_of_before_returns_nothing_and_the_unit_begins(
     deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a stack is updated, the orchestrator may be newer than the step."""

@@ -77,6 +77,7 @@ COMMON: Final = frozenset(
         "reason",
         "request",
         "rows",
+        "running",
         "run_id",
         "service_id",
         "set_aside",

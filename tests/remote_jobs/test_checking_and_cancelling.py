@@ -121,6 +121,7 @@ class TestCheck:
         """As many orchestrators ask as have lost their watcher."""
         keys = []
         for position in range(QUOTA.burst + 5):
+            world.clock.advance(2)  # as often as steps may be submitted
             message = world.message(
                 engine=Engine.EMR, unit=layout.unit_id(0, position), callback=f"c{position}"
             )

@@ -290,7 +290,7 @@ class TestVerifying:
         getattr(world, service).break_once(operation, Killed(), after=True)
         with pytest.raises(Killed):
             world.submit(message)
-        world.stops_after = 10  # longer than a submission may take
+        world.stops_after = 13  # longer than a submission may take
         world.reap()
         assert world.states(engine) <= STOPPED
         assert world.record(message).service_id == world.started(engine)[0]

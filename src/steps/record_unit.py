@@ -1,5 +1,5 @@
 """record_unit: whether a unit begins, and its outcome, in the ledger first and then on the
-topic (`runs.unit_beginning`, `runs.unit_recording`)."""
+topic (`runs.unit.beginning`, `runs.unit.recording`)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from remote_jobs.invoked import record_ends
 from remote_jobs.ledger import JobLedger
 from runs.rounds import begin_round
 from runs.topic import publish
-from runs.unit_beginning import start_unit
-from runs.unit_counts import release
-from runs.unit_recording import end_unit
+from runs.unit.beginning import start_unit
+from runs.unit.counts import release
+from runs.unit.recording import end_unit
 from runtime.handler import settings_from_environment, step_handler, utc_now
 
 

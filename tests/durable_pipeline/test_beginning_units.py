@@ -231,7 +231,12 @@ class TestFailFast:
         self, deployment: Deployment, world: World, asked: dict[str, Any], tolerated: int | None
     ) -> None:
         world.of_items = True
-        request = {"datasetName": "orders", "inputUrl": "s3://bucket/a.json", "runId": "r-1", **asked}
+        request = {
+            "datasetName": "orders",
+            "inputUrl": "s3://bucket/a.json",
+            "runId": "r-1",
+            **asked,
+        }
         deployment.run(sqs_event(request))
         starts = [each for each in world.payloads("record-unit") if each["kind"] == "start"]
         assert {each.get("toleratedLosses") for each in starts} == {tolerated}

@@ -12,7 +12,7 @@ from world import error_named, sqs_event
 from contracts.ledger_items import OperationsItem
 from contracts.messages import operations as limits
 from durable_pipeline import app
-from runs import unit_counts
+from runs.unit import counts
 
 RUN: dict[str, Any] = {
     "datasetName": "standard",
@@ -31,7 +31,7 @@ def _no_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_lost_to_the_operations_of_an_execution(
     deployed: DeployedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_counts, "OPERATIONS", 255)
+    monkeypatch.setattr(counts, "OPERATIONS", 255)
     for name, value in {"OPERATIONS": 255, "EXTRA": 100, "ENDING": 20}.items():
         monkeypatch.setattr(limits, name, value)
 

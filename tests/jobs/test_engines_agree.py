@@ -136,14 +136,14 @@ def by_transform(cloud: Any, shapes: Sequence[str]) -> dict[str, list[str | None
     return {each: [row[n + 1] for row in rows] for n, each in enumerate(shapes)}
 
 
-def kept_by_validate(cloud: Any, query: str) -> int:
+def stored_by_validate(cloud: Any, query: str) -> int:
     ran = DataRun(cloud, DATASET, run_id="run-2", query=query).lay_out(ROWS)
     validated = ran.validate()
     assert (validated.rows_in, validated.rejected) == (len(CELLS), 0)
     return len(ran.valid_rows())
 
 
-def kept_by_the_job(cloud: Any, query: str) -> int:
+def stored_by_the_job(cloud: Any, query: str) -> int:
     s3 = cloud.client("s3")
     put(s3, ROWS, "in/a.csv", DATASET.to_json())
     with pinned_job.running(SCRIPT) as job:
@@ -167,21 +167,21 @@ def test_every_typical_shape_passes_the_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", [kept_by_validate, pytest.param(kept_by_the_job, marks=pytest.mark.slow)]
+    "stored", [stored_by_validate, pytest.param(stored_by_the_job, marks=pytest.mark.slow)]
 )
 @pytest.mark.timeout(600)
 def test_typical_shapes_compute_the_same_on_all_three_paths(
-    cloud: Any, kept: Callable[[Any, str], int]
+    cloud: Any, stored: Callable[[Any, str], int]
 ) -> None:
     """A query asks for the values that transform has computed, of all rows and shapes."""
     values = by_transform(cloud, SHAPES)
     asked = {each: asks_for(each, values[each]) for each in SHAPES}
 
-    if kept(cloud, " AND ".join(asked.values())) != len(CELLS):  # which of them?
-        kept_each = {each: kept(cloud, query) for each, query in asked.items()}
-        assert kept_each == dict.fromkeys(SHAPES, len(CELLS))
+    if stored(cloud, " AND ".join(asked.values())) != len(CELLS):  # which of them?
+        stored_each = {each: stored(cloud, query) for each, query in asked.items()}
+        assert stored_each == dict.fromkeys(SHAPES, len(CELLS))
     one_row_less = f"{' AND '.join(asked.values())} AND id <> 'r1'"
-    assert kept(cloud, one_row_less) == len(CELLS) - 1
+    assert stored(cloud, one_row_less) == len(CELLS) - 1
 
 
 @pytest.mark.parametrize(

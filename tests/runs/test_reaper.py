@@ -18,7 +18,7 @@ from contracts.ledger_items import ACTIVE_RUN
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
 from runs.executions import SETTLING, Ended
-from runs.reaper import ReaperIncomplete
+from runs.reaper import PATIENCE, ReaperIncomplete
 from steps import reaper
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines
@@ -238,7 +238,7 @@ class TestVerifying:
         assert world.job().state is JobState.CANCELLED
         assert world.cloud.published() == []
 
-    def test_it_looks_for_no_longer_than_a_minute_whatever_the_number_of_runs(self, world):
+    def test_it_looks_for_so_long_and_no_longer_whatever_the_number_of_runs(self, world):
         """The function's own time limit is not to cut it off between two runs."""
         world.submit()
         world.stops_after = float("inf")
@@ -246,7 +246,7 @@ class TestVerifying:
         world.put_held_run("run-2")
         with pytest.raises(ReaperIncomplete):
             world.reap()
-        assert (world.clock() - began).total_seconds() == 60
+        assert world.clock() - began == PATIENCE
         assert world.run("run-2")["status"] == "FAILED"  # a neighbour: its message starts it again
 
     def test_an_engine_that_refuses_to_stop_is_asked_again(self, world):

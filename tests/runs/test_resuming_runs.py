@@ -26,7 +26,7 @@ from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped, take_back_decision
 from runs import claims
 from runs.executions import Ended
-from runs.unit_beginning import start_unit
+from runs.unit.beginning import start_unit
 from steps import reaper
 
 

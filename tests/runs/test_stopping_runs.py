@@ -19,7 +19,7 @@ from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
 from runs.recording import Recording, record_run
-from runs.unit_beginning import start_unit
+from runs.unit.beginning import start_unit
 from sources.listed_run import list_run
 from steps import reaper
 

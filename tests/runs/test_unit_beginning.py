@@ -14,9 +14,9 @@ from contracts.manifest import ManifestEntry
 from contracts.messages import Began, EndUnit, NotBegun, StartUnit
 from contracts.messages.operations import OPERATIONS
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from runs.unit_beginning import start_unit
-from runs.unit_counts import losses, reserve
-from runs.unit_recording import end_unit
+from runs.unit.beginning import start_unit
+from runs.unit.counts import losses, reserve
+from runs.unit.recording import end_unit
 from steps.record_unit import handler
 
 EXECUTION = arn("shard")

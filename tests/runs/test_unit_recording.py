@@ -21,8 +21,8 @@ from contracts.errors import (
 from contracts.manifest import ManifestEntry
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from runs.unit_beginning import start_unit
-from runs.unit_recording import end_unit
+from runs.unit.beginning import start_unit
+from runs.unit.recording import end_unit
 from steps.record_unit import handler
 
 UNIT = "00000-001"

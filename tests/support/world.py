@@ -243,7 +243,7 @@ class World:
         return None
 
     def _start_unit(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """As `runs.unit_beginning` decides; its tests are with it."""
+        """As `runs.unit.beginning` decides; its tests are with it."""
         unit, execution = payload["unitId"], payload.get("executionArn")
         failed_fast = "toleratedLosses" in payload and self.lost > payload["toleratedLosses"]
         if execution and (self.stopping or failed_fast):

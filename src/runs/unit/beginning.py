@@ -23,8 +23,8 @@ from ledger.runs import owned_run
 from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger
 from runs.topic import Event
-from runs.unit_counts import losses, reserve
-from runs.unit_recording import refuse_other_attempt, unit_ended, unit_started
+from runs.unit.counts import losses, reserve
+from runs.unit.recording import refuse_other_attempt, unit_ended, unit_started
 from runtime.handler import logger, metrics
 from sources import frozen
 

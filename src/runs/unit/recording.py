@@ -15,7 +15,7 @@ from ledger.runs import owned_run
 from ledger.table import Ledger, Written
 from runs.findings import findings_of
 from runs.topic import Event, EventName
-from runs.unit_counts import count_losses
+from runs.unit.counts import count_losses
 from runtime.handler import logger, metrics
 
 FAILURE_CHARACTERS: Final = 2000

@@ -1,0 +1,1 @@
+"""One unit of a run, in the ledger: whether it begins, and how it ended."""

@@ -133,6 +133,7 @@ class TestTexts:
         rows = split(space, 'n,m\n""\n"a\na,"b\n', [{"name": "n"}, {"name": "m"}])
         assert lines(rows) == [2, 3]
         assert rows.rejects == tuple(space.directory.glob("rejected-*.jsonl"))
+        assert rows.parts == tuple(space.directory.glob("valid-*.parquet"))
 
     def test_the_line_to_look_at_is_that_of_a_record_with_an_open_quote(
         self, space: Workspace

@@ -26,7 +26,7 @@ from contracts.run import (
     RunOutcome,
     RunStatus,
     StageFailure,
-    UnitStatus,
+    UnitState,
     UnitTotals,
 )
 from contracts.run_request import parse_timestamp
@@ -108,7 +108,7 @@ class UnitRow:
     """A UNIT item."""
 
     unit_id: str
-    status: UnitStatus
+    status: UnitState
     source_url: str
     rows: RowCounts
     job_ids: tuple[str, ...]

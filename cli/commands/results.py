@@ -17,7 +17,7 @@ from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, fi
 from cli.views.outcome import print_headline, print_sections, result_of
 from cli.views.tables import make_console, outcomes_table
 from contracts import layout
-from contracts.run import RunResult, UnitOutcome, UnitStatus
+from contracts.run import RunResult, UnitOutcome, UnitState
 from runs.outcome_text import evidence, next_steps
 
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -113,7 +113,7 @@ def _print_units(console: Console, outcomes: Iterable[UnitOutcome], most: int) -
     for outcome in outcomes:
         count += 1
         lost = outcome.rows.rejected or outcome.rows.warned
-        group = lossy if lost or outcome.status is not UnitStatus.STORED else clean
+        group = lossy if lost or outcome.status is not UnitState.STORED else clean
         if len(group) < most:
             group.append(outcome)
     shown = [*lossy, *clean][:most]

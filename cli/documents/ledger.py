@@ -20,7 +20,7 @@ from contracts.run import (
     RunOutcome,
     RunStatus,
     StageFailure,
-    UnitStatus,
+    UnitState,
     UnitTotals,
     seconds_between,
 )
@@ -97,7 +97,7 @@ class UnitDocument(Document):
     """
 
     unit_id: str
-    status: UnitStatus
+    status: UnitState
     run_attempt: int | None = None
     source_url: str | None = None
     source_bytes: int | None = None
@@ -197,7 +197,7 @@ def unit_document(unit: UnitRow) -> UnitDocument:
 
 def units_document(run_id: str, units: Sequence[UnitRow]) -> UnitsDocument:
     """The document of all units of a run."""
-    stored = (unit.rows for unit in units if unit.status is UnitStatus.STORED)
+    stored = (unit.rows for unit in units if unit.status is UnitState.STORED)
     documents = tuple(unit_document(unit) for unit in units)
     return UnitsDocument(run_id=run_id, rows=sum(stored, RowCounts()), units=documents)
 

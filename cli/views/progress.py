@@ -18,7 +18,7 @@ from cli.client.ledger import UnitRow
 from cli.views.details import describe
 from cli.views.tables import STATUS_STYLES, plain_rows
 from contracts.ledger_items import RunItem
-from contracts.run import UnitStatus
+from contracts.run import UnitState
 from runs.outcome_text import failure_text, rows_sum
 
 UNITS_SHOWN: Final = 20
@@ -69,7 +69,7 @@ class Lines:
             if operation.ended or operation.kind == "Callback":
                 yield _of_operation(snapshot, operation)
         for unit in snapshot.units:
-            if unit.status is not UnitStatus.RUNNING and self._is_new(unit.unit_id, unit.status):
+            if unit.status is not UnitState.RUNNING and self._is_new(unit.unit_id, unit.status):
                 yield _line(snapshot, unit.unit_id, f"unit {unit.status}", _outcome(unit))
 
     def _waiting(self, snapshot: Snapshot, run: RunItem) -> Iterator[str]:
@@ -127,8 +127,8 @@ def unit_lines(snapshot: Snapshot) -> list[UnitLine]:
             stages.setdefault(operation.unit_id, []).append(operation)
     units = list(snapshot.units)
     if len(units) > UNITS_SHOWN:
-        running = [unit for unit in units if unit.status is not UnitStatus.STORED]
-        stored = [unit for unit in units if unit.status is UnitStatus.STORED]
+        running = [unit for unit in units if unit.status is not UnitState.STORED]
+        stored = [unit for unit in units if unit.status is UnitState.STORED]
         shown = running[:UNITS_SHOWN]
         units = shown + (stored[-(UNITS_SHOWN - len(shown)) :] if len(shown) < UNITS_SHOWN else [])
     return [_unit_line(unit, stages.get(unit.unit_id, [])) for unit in units]
@@ -136,7 +136,7 @@ def unit_lines(snapshot: Snapshot) -> list[UnitLine]:
 
 def _unit_line(unit: UnitRow, operations: list[Operation]) -> UnitLine:
     now = next((op for op in operations if not op.ended), operations[-1] if operations else None)
-    ended = unit.status is not UnitStatus.RUNNING
+    ended = unit.status is not UnitState.RUNNING
     stage = unit.failure.stage if unit.failure else ("" if ended or now is None else now.name)
     return UnitLine(
         unit_id=unit.unit_id,
@@ -169,7 +169,7 @@ def live_view(snapshot: Snapshot) -> Group:
     for line in unit_lines(snapshot):
         styled = Text(line.status, style=STATUS_STYLES.get(line.status, ""))
         table.add_row(line.unit_id, line.source, line.trail, line.stage, styled, *line.rows)
-    ended = sum(unit.status is not UnitStatus.RUNNING for unit in snapshot.units)
+    ended = sum(unit.status is not UnitState.RUNNING for unit in snapshot.units)
     total = snapshot.objects
     count = Text(f"units   {ended} of {'?' if total is None else total}", style="dim")
     return Group(heading, stages, count, table)

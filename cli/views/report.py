@@ -26,7 +26,7 @@ from cli.views.outcome import (
     title,
 )
 from cli.views.tables import STATUS_STYLES, history_table, records_table, units_table
-from contracts.run import RowCounts, UnitStatus
+from contracts.run import RowCounts, UnitState
 from runs.outcome_text import facts, rows_sum
 
 _EXAMPLE_CHARACTERS: Final = 400
@@ -51,7 +51,7 @@ class Report:
 
     @property
     def _stored(self) -> list[UnitRow]:
-        return [unit for unit in self.snapshot.units if unit.status is UnitStatus.STORED]
+        return [unit for unit in self.snapshot.units if unit.status is UnitState.STORED]
 
     @property
     def adds_up(self) -> bool:

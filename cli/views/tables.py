@@ -15,7 +15,7 @@ from cli.client.ledger import JobRow, UnitRow
 from cli.client.messages import DeadLetter
 from cli.documents.ledger import RunDocument
 from cli.views.details import describe
-from contracts.run import RowCounts, UnitOutcome, UnitStatus
+from contracts.run import RowCounts, UnitOutcome, UnitState
 from runs.outcome_text import failure_text
 
 STATUS_STYLES: Final[Mapping[str, str]] = {
@@ -78,7 +78,7 @@ def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Tab
     table.add_column("why", overflow="fold")
     for unit in units:
         why = failure_text(unit.failure) if unit.failure else ""
-        stored = unit.status is UnitStatus.STORED
+        stored = unit.status is UnitState.STORED
         adds_up = _adds_up(unit.rows) if stored else Text("")
         table.add_row(
             unit.unit_id,

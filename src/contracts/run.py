@@ -37,7 +37,15 @@ class RunStatus(StrEnum):
 
 
 class UnitStatus(StrEnum):
-    """What became of a unit.
+    """Of the ledger's UNIT items and of messages; earlier releases know these three."""
+
+    RUNNING = "RUNNING"
+    STORED = "STORED"
+    FAILED = "FAILED"
+
+
+class UnitState(StrEnum):
+    """What became of a unit, as results, notifications and commands report it.
 
     NOT_STARTED: it was not to begin, as the run was to stop or had failed too often. The ledger
     has FAILED for it (`UnitItem.not_started`).
@@ -207,7 +215,7 @@ class UnitOutcome(Contract):
     """
 
     unit_id: str
-    status: UnitStatus
+    status: UnitState
     rows: RowCounts = RowCounts()
     job_ids: tuple[str, ...] = ()
     failure: StageFailure | None = None

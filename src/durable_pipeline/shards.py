@@ -18,7 +18,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from contracts import layout
 from contracts.manifest import positions_of, ranges, units_per_shard
 from contracts.messages.operations import ASKING, allowance, reserved
-from contracts.run import UnitStatus
+from contracts.run import UnitState
 from contracts.steps import UnitRef
 from durable_pipeline.operations import Operations, counted, operations_of
 from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
@@ -148,8 +148,8 @@ class Shards:
             shard=shard,
             left=ranges(left),
             passing=ranges(passing),
-            begun=len(units) - len(left) - statuses.count(UnitStatus.NOT_STARTED),
-            halted=UnitStatus.NOT_STARTED in statuses,
+            begun=len(units) - len(left) - statuses.count(UnitState.NOT_STARTED),
+            halted=UnitState.NOT_STARTED in statuses,
         )
 
     def _asking(self, index: int, units: int, used: int, further_runs: int) -> Asking | None:

@@ -17,7 +17,7 @@ from contracts.messages import (
     Validated,
 )
 from contracts.messages.operations import ASKING, RESERVED, RESERVED_FROM_STAGES
-from contracts.run import RowCounts, UnitStatus
+from contracts.run import RowCounts, UnitState, UnitStatus
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
@@ -55,7 +55,7 @@ class UnitEnd(Contract):
         uncounted: durable operations of a unit that has not begun: the ledger has no count of them.
     """
 
-    status: UnitStatus | None = None
+    status: UnitState | None = None
     not_begun: NotBegun | None = None
     passing: bool = False
     uncounted: int = 0
@@ -101,7 +101,7 @@ class Unit:
         try:
             began = self._ask()
             if not began.begin:
-                status = UnitStatus.NOT_STARTED if began.reason in _FOR_GOOD else None
+                status = UnitState.NOT_STARTED if began.reason in _FOR_GOOD else None
                 used = self.operations.used
                 return UnitEnd(status=status, not_begun=began.reason, uncounted=used)
             rows = self._stages()
@@ -151,7 +151,7 @@ class Unit:
             Steps.end_unit, lambda used: outcome.model_copy(update={"operations": used + 1})
         )
         return UnitEnd(
-            status=outcome.status,
+            status=UnitState(outcome.status),
             passing=outcome.failure is not None and passes_with_time(outcome.failure.error_type),
             uncounted=0 if self.begun else self.operations.used,
         )

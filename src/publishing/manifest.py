@@ -17,7 +17,7 @@ from contracts.manifest import ManifestSummary
 from contracts.messages import PublishProgress
 from contracts.output_files import UnitFiles, partition_path
 from contracts.output_manifest import OutputManifest, PublishedFile
-from contracts.run import ItemTotals, UnitOutcome, UnitStatus, UnitTotals
+from contracts.run import ItemTotals, UnitOutcome, UnitState, UnitTotals
 from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.table import Ledger
 from ledger.units import units_of
@@ -94,7 +94,7 @@ def read_units(
     clients.client("s3")  # made here: making clients is not thread-safe
     with ThreadPoolExecutor(READERS) as pool:
         while batch := list(islice(found, UNITS_AT_A_TIME)):
-            stored = [each for each in batch if each.status is UnitStatus.STORED]
+            stored = [each for each in batch if each.status is UnitState.STORED]
             records = pool.map(lambda each: _record(bucket, run_id, each), stored)
             for outcome, record in zip(stored, records, strict=True):
                 progress = _add_files(progress, outcome, record, file)
@@ -142,9 +142,9 @@ def _add_units(progress: PublishProgress, batch: Sequence[UnitOutcome]) -> Publi
     return progress.model_copy(
         update={
             "after": batch[-1].unit_id,
-            "stored": progress.stored + statuses[UnitStatus.STORED],
-            "failed": progress.failed + statuses[UnitStatus.FAILED],
-            "not_started": progress.not_started + statuses[UnitStatus.NOT_STARTED],
+            "stored": progress.stored + statuses[UnitState.STORED],
+            "failed": progress.failed + statuses[UnitState.FAILED],
+            "not_started": progress.not_started + statuses[UnitState.NOT_STARTED],
             "items": items,
         }
     )

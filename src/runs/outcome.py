@@ -16,7 +16,7 @@ from contracts.run import (
     RunStatus,
     StageFailure,
     UnitOutcome,
-    UnitStatus,
+    UnitState,
     UnitTotals,
 )
 from runs.outcome_text import unit_failure_text
@@ -44,15 +44,15 @@ class Tally:
     def add(self, outcome: UnitOutcome) -> None:
         """Rows count for stored units only: those of a failed unit are stored nowhere."""
         self.total += 1
-        if outcome.status is UnitStatus.STORED:
+        if outcome.status is UnitState.STORED:
             self.stored += 1
             self.rows += outcome.rows
-        if outcome.status is UnitStatus.NOT_STARTED:
+        if outcome.status is UnitState.NOT_STARTED:
             self.not_started += 1
             self._not_reached |= outcome.items is None
         if outcome.items is not None:
             self.items = (self.items or ItemTotals()) + outcome.items
-        if outcome.failure is not None and outcome.status is not UnitStatus.NOT_STARTED:
+        if outcome.failure is not None and outcome.status is not UnitState.NOT_STARTED:
             self._note(outcome.unit_id, outcome.failure)
         for finding in outcome.findings:
             self._find(outcome.unit_id, finding)

@@ -15,7 +15,7 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
-from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitStatus
+from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from contracts.steps import Steps
 from ledger.conditions import UNIT
@@ -24,7 +24,7 @@ from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger
 from runs.topic import Event
 from runs.unit_counts import losses, reserve
-from runs.unit_events import refuse_other_attempt, unit_ended, unit_started
+from runs.unit_recording import refuse_other_attempt, unit_ended, unit_started
 from runtime.handler import logger, metrics
 from sources import frozen
 
@@ -131,7 +131,7 @@ def _not_started(
     metrics.add_metric(name="UnitsNotStarted", unit="Count", value=1)
     outcome = UnitOutcome(
         unit_id=message.unit_id,
-        status=UnitStatus.NOT_STARTED,
+        status=UnitState.NOT_STARTED,
         failure=failure,
         items=items,
         source_url=entry.url,

@@ -1,22 +1,21 @@
-"""A unit's outcome in the ledger, and the notification of it."""
+"""A unit's outcome in the ledger, and the notifications of its beginning and its end."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from contracts.errors import InvalidData
+from contracts.errors import InvalidData, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
-from contracts.messages import EndUnit
-from contracts.run import Finding, StageFailure, UnitOutcome, UnitStatus
+from contracts.messages import EndUnit, StartUnit
+from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
-from ledger.table import Ledger
+from ledger.table import Ledger, Written
 from runs.findings import findings_of
-from runs.topic import Event
+from runs.topic import Event, EventName
 from runs.unit_counts import count_losses
-from runs.unit_events import refuse_other_attempt, unit_ended
 from runtime.handler import logger, metrics
 
 FAILURE_CHARACTERS: Final = 2000
@@ -43,7 +42,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
     outcome = UnitOutcome(
         unit_id=message.unit_id,
-        status=message.status,
+        status=UnitState(message.status),
         rows=message.rows,
         job_ids=message.job_ids,
         failure=failure,
@@ -79,3 +78,52 @@ def _shortened(failure: StageFailure | None) -> StageFailure | None:
     if failure is None or len(failure.message) <= FAILURE_CHARACTERS:
         return failure
     return failure.model_copy(update={"message": failure.message[:FAILURE_CHARACTERS] + "…"})
+
+
+def unit_started(message: StartUnit, source_url: str, dataset: str, now: datetime) -> Event:
+    """The notification that the unit has begun."""
+    return Event(
+        name=EventName.UNIT_STARTED,
+        run_id=message.run_id,
+        run_attempt=message.run_attempt,
+        unit_id=message.unit_id,
+        dataset_name=dataset,
+        status=UnitStatus.RUNNING.value,
+        text=f"Unit {message.unit_id} of run {message.run_id} has started",
+        time=now,
+        details={"sourceUrl": source_url},
+    )
+
+
+def unit_ended(
+    message: StartUnit | EndUnit, outcome: UnitOutcome, dataset: str, now: datetime
+) -> Event:
+    """The notification of what became of the unit."""
+    text = f"Unit {message.unit_id} of run {message.run_id} {outcome.status.value}"
+    if outcome.failure is not None:
+        text += f" at {outcome.failure.stage}: {outcome.failure.message}"
+    return Event(
+        name=EventName.UNIT_ENDED,
+        run_id=message.run_id,
+        run_attempt=message.run_attempt,
+        unit_id=message.unit_id,
+        dataset_name=dataset,
+        status=outcome.status.value,
+        text=text,
+        time=now,
+        details={"outcome": outcome.to_json()},
+    )
+
+
+def refuse_other_attempt(message: StartUnit | EndUnit, written: Written) -> None:
+    """Raise for a unit that could not be written because a later attempt has begun it.
+
+    Raises:
+        OwnershipLost: so it is.
+    """
+    unit = UnitItem.from_item(written.item or {})
+    if unit.run_attempt != message.run_attempt:
+        raise OwnershipLost(
+            f"unit {message.unit_id} of run {message.run_id} belongs to attempt {unit.run_attempt}"
+            f" now, not to {message.run_attempt}"
+        )

@@ -19,6 +19,7 @@ from contracts.run import (
     StageFailure,
     UnitOutcome,
     UnitOutputs,
+    UnitState,
     UnitStatus,
     seconds_between,
 )
@@ -155,9 +156,9 @@ def unit_outcomes(
         units: the run's units in the ledger's order, which is the manifest's.
         why_stopped: of a run that a person stops: why units were not begun.
     """
-    not_begun = _missing(Steps.start_unit.name, "the unit was never begun"), UnitStatus.FAILED
+    not_begun = _missing(Steps.start_unit.name, "the unit was never begun"), UnitState.FAILED
     if why_stopped is not None:
-        not_begun = _stopped(why_stopped), UnitStatus.NOT_STARTED
+        not_begun = _stopped(why_stopped), UnitState.NOT_STARTED
     recorded = iter(units)
     unit = next(recorded, None)
     for shard, size in enumerate(manifest.shard_sizes if manifest else ()):
@@ -169,7 +170,7 @@ def unit_outcomes(
                 yield UnitOutcome(unit_id=unit_id, status=status, failure=failure)
                 continue
             if unit.not_started and unit.failure is not None:
-                not_begun = unit.failure, UnitStatus.NOT_STARTED
+                not_begun = unit.failure, UnitState.NOT_STARTED
             yield _outcome(unit, places)
 
 
@@ -186,7 +187,7 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
     failed_stage = failure.stage if failure else None
     return UnitOutcome(
         unit_id=unit.unit_id,
-        status=UnitStatus.FAILED if failure and not unit.not_started else unit.outcome,
+        status=UnitState.FAILED if failure and not unit.not_started else unit.outcome,
         rows=rows,
         job_ids=unit.job_ids,
         failure=failure,

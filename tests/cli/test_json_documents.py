@@ -30,7 +30,7 @@ from contracts.run import (
     RunStatus,
     StageFailure,
     UnitOutcome,
-    UnitStatus,
+    UnitState,
     UnitTotals,
 )
 from runs.recording import document_chunks
@@ -161,8 +161,8 @@ def put_results(world: World) -> None:
     }
     failure = StageFailure(stage="clean", error_type="JobFailed", message="x")
     outcomes = [
-        UnitOutcome(unit_id="00000-000", status=UnitStatus.STORED, rows=RowCounts(**ROWS)),
-        UnitOutcome(unit_id="00000-001", status=UnitStatus.FAILED, failure=failure),
+        UnitOutcome(unit_id="00000-000", status=UnitState.STORED, rows=RowCounts(**ROWS)),
+        UnitOutcome(unit_id="00000-001", status=UnitState.FAILED, failure=failure),
     ]
     with UnitRecords(outcomes) as records:
         body = b"".join(document_chunks(head, records))

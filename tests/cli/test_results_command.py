@@ -21,7 +21,7 @@ from contracts.run import (
     StageFailure,
     UnitOutcome,
     UnitOutputs,
-    UnitStatus,
+    UnitState,
     UnitTotals,
 )
 from runs.recording import document_chunks
@@ -42,7 +42,7 @@ STEP = NextStep(why="Look at its log:", command="pipeline jobs run-1")
 def unit(number: int, **fields: Any) -> UnitOutcome:
     return UnitOutcome(
         unit_id=f"00000-{number:03d}",
-        status=fields.pop("status", UnitStatus.STORED),
+        status=fields.pop("status", UnitState.STORED),
         rows=RowCounts(rows_in=5, stored=5),
         outputs=UnitOutputs(output_url=f"s3://data/{number}/output/"),
         seconds=1.5,
@@ -75,7 +75,7 @@ def put_results(world: World, *outcomes: UnitOutcome, **fields: Any) -> bytes:
 
 
 def test_the_outcome_is_reported_with_evidence_and_what_to_do(local: World) -> None:
-    put_results(local, unit(0), unit(1, status=UnitStatus.FAILED, failure=FAILURE))
+    put_results(local, unit(0), unit(1, status=UnitState.FAILED, failure=FAILURE))
 
     result = pipeline("results", "run-1")
 
@@ -106,7 +106,7 @@ def test_a_run_with_files_names_their_manifest(local: World) -> None:
 
 def test_of_many_units_those_with_losses_are_shown_first(local: World) -> None:
     put_results(
-        local, *(unit(n) for n in range(50)), unit(50, status=UnitStatus.FAILED, failure=FAILURE)
+        local, *(unit(n) for n in range(50)), unit(50, status=UnitState.FAILED, failure=FAILURE)
     )
 
     result = pipeline("results", "run-1", "--units", "3")

@@ -254,7 +254,7 @@ class TestFailFast:
         assert world.count("start-run") == 0
 
 
-def test_a_step_of_before_answers_nothing_and_the_unit_begins(
+def test_a_step_of_before_returns_nothing_and_the_unit_begins(
     deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a stack is updated, the orchestrator may be newer than the step."""

@@ -107,7 +107,7 @@ class TestOperations:
         assert not respond(run, asked(reserved=OPERATIONS)).begin
         assert counted(run).committed == 0
 
-    def test_executions_and_runs_of_one_execution_are_told_apart(self, run: Any) -> None:
+    def test_executions_and_runs_of_one_execution_are_distinguished(self, run: Any) -> None:
         assert reserve(asked(), run.ledger, NOW)
         assert reserve(asked().model_copy(update={"run_id": "r2"}), run.ledger, NOW)
         assert reserve(asked(execution_arn=arn("other")), run.ledger, NOW)

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
-from contracts.run import Finding, RowCounts, UnitOutcome, UnitStatus, seconds_between
+from contracts.run import Finding, RowCounts, UnitOutcome, UnitState, UnitStatus, seconds_between
 from runs.recording import document_chunks
 from runs.units import OutputLocations, UnitRecords, unit_outcomes
 
@@ -32,7 +32,7 @@ def recorded(unit_id: str) -> UnitItem:
 
 def outcomes(count: int) -> list[UnitOutcome]:
     return [
-        UnitOutcome(unit_id=f"00000-{number:03d}", status=UnitStatus.STORED)
+        UnitOutcome(unit_id=f"00000-{number:03d}", status=UnitState.STORED)
         for number in range(count)
     ]
 

@@ -20,6 +20,7 @@ RENAMED: dict[str, str] = {}
 # "Class.field" or "Enum": why another type does no harm, in either direction.
 CHANGED: dict[str, str] = {
     "Source.keyTime": "a text still; only contracts written for this release have directives in it",
+    "UnitOutcome.status": "may be NOT_STARTED, too; no function sends it to another",
 }
 
 

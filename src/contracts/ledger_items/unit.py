@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from contracts.ledger_items.base import Key, LedgerItem, after
-from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitStatus
+from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class UnitItem(LedgerItem):
     not_started: bool | None = None
 
     @property
-    def outcome(self) -> UnitStatus:
+    def outcome(self) -> UnitState:
         """Its status, or NOT_STARTED."""
-        return UnitStatus.NOT_STARTED if self.not_started else self.status
+        return UnitState.NOT_STARTED if self.not_started else UnitState(self.status)
 
     @classmethod
     def key_of(cls, run_id: str, unit_id: str) -> Key:

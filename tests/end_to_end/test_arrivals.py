@@ -147,6 +147,7 @@ def test_each_item_of_an_array_has_its_own_result(uploads: RunningCloud) -> None
         "stored": "35",
         "rejected": "10",
         "failed": "0",
+        "not_started": "0",
     }
     results = item_results(uploads, "e2e-items")
     assert [result["index"] for result in results] == list(range(45))

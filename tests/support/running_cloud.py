@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,20 @@ class RunningCloud:
             self.outputs["CodeBucketName"],
             rows=125,
         )
+        self._try_again_at_once()
+
+    def _try_again_at_once(self) -> None:
+        """Contracts let the next attempt of a job wait for 30 seconds, which tests need not."""
+        s3, bucket = self.cloud.client("s3"), self.outputs["CodeBucketName"]
+        for key in ("orders", "orders_emr", "orders_glue", "orders_spark"):
+            name = f"datasets/{key}.yaml"
+            text = s3.get_object(Bucket=bucket, Key=name)["Body"].read().decode()
+            assert "attempts: 2" in text
+            quick = re.sub(
+                r"^( +)attempts: 2$", r"\1attempts: 2\n\1retryDelaySeconds: 0", text, flags=re.M
+            )
+            quick = quick.replace("attempts: 2}", "attempts: 2, retryDelaySeconds: 0}")
+            s3.put_object(Bucket=bucket, Key=name, Body=quick.encode())
 
     def send(self, message: dict[str, Any] | str) -> str:
         """Send a message; return its id."""

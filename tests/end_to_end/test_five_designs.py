@@ -181,8 +181,8 @@ def test_after_a_job_that_failed_and_one_that_was_late_the_next_objects_go_on(
             ClusterId=cloud.cloud.parameters["EmrClusterId"], StepStates=["RUNNING"]
         )["Steps"]
         names = [step["Name"] for step in steps]
-        submitted = [job for job in jobs if "service_id" in job]  # its deadline stands by then
-        return next((job for job in submitted if job["job_id"]["S"] in str(names)), None)
+        begun = [job for job in jobs if job["state"]["S"] == "RUNNING"]
+        return next((job for job in begun if job["job_id"]["S"] in str(names)), None)
 
     with no_spark(cloud, failing=(failing,), hanging=(late,)):
         started = json.loads(terminal.type(INVOKE_ASYNC))

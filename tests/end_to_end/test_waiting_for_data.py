@@ -105,7 +105,7 @@ def test_a_run_that_waits_is_stopped(cloud: RunningCloud) -> None:
     name = "ready_stopped"
     cloud.send(prepare(cloud, name, "otherwise: wait"))
     waiting(cloud, name)
-    assert stop(cloud, name).outcome is StopOutcome.STOPPING
+    assert stop(cloud, name).outcome is StopOutcome.STOPPED
     ended = cloud.await_run(name, "STOPPED")
     assert ended["reason"]["S"] == "it was stopped on request: wrong input"
 

@@ -217,6 +217,7 @@ class TestALogThatComesLater:
                 engine=Engine.EMR, unit=unit, callback=callback, timeout_seconds=86_400
             )
             world.submit(message)
+            world.refill_submissions(Engine.EMR)
             world.emr.finish("FAILED", "exit code 1")
 
     def copied(self, cloud: Any, step: str = "s-00000") -> None:

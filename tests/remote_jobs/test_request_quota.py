@@ -8,7 +8,7 @@ from job_world import RUN_ID, World
 
 from contracts import layout
 from contracts.job import Engine, JobState
-from contracts.ledger_items import QUOTAS, QuotaItem
+from contracts.ledger_items import QUOTAS
 from remote_jobs.engines.emr_steps import QUOTA
 from remote_jobs.starting import SUBMISSION_SECONDS
 from remote_jobs.stopper import JobStopper
@@ -34,8 +34,7 @@ def submit(world: World, engine: Engine, number: int = JOBS) -> None:
         callback = f"{engine}{position}"
         message = world.message(engine=engine, unit=unit, callback=callback, timeout_seconds=86_400)
         world.submit(message)
-        if quota := world.adapter(engine).submissions:  # as if enough time had passed
-            world.cloud.ledger.update(*QuotaItem.key_of(quota.name), {"tokens": quota.burst})
+        world.refill_submissions(engine)
     if engine is Engine.EMR_SSM:
         world.ssm.run()
     world.emr.requests.clear()
@@ -138,6 +137,7 @@ def test_stopping_interrupted_submissions_stays_within_the_quota(world):
         world.emr.break_once("AddJobFlowSteps", Killed(), after=True)
         with pytest.raises(Killed):
             world.submit(world.message(engine=Engine.EMR, unit=layout.unit_id(0, position)))
+        world.refill_submissions(Engine.EMR)
     world.clock.advance(SUBMISSION_SECONDS + 1)
     world.emr.requests.clear()
     stopper = JobStopper(world.jobs, world.adapter, world.sleep, world.clock)
@@ -188,8 +188,7 @@ def test_two_watchers_at_once_do_not_spend_the_same_requests(world):
 
 def test_jobs_that_wait_for_a_place_spend_nothing(world):
     world.emr._places = 0
-    with pytest.raises(Exception, match="Maximum number"):
-        world.submit(world.message(engine=Engine.EMR))
+    assert world.submit(world.message(engine=Engine.EMR)).service_id is None
     world.emr.requests.clear()
     world.watch()
     assert world.emr.requests == []
@@ -201,6 +200,7 @@ def test_interrupted_submissions_are_searched_for_within_the_quota(world):
         world.emr.break_once("AddJobFlowSteps", Killed(), after=True)
         with pytest.raises(Killed):
             world.submit(world.message(engine=Engine.EMR, unit=layout.unit_id(0, position)))
+        world.refill_submissions(Engine.EMR)
     world.clock.advance(SUBMISSION_SECONDS + 1)
     world.emr.requests.clear()
     world.watch()

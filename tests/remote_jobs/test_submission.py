@@ -36,7 +36,7 @@ def until_it_returns(
     world: World, call: Callable[[], JobStatus], died: type[BaseException] = Killed
 ) -> JobStatus:
     """Call as the orchestrator does after a death, and the watcher while it waits."""
-    for _ in range(60):
+    for _ in range(400):
         try:
             status = call()
         except died:

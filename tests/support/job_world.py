@@ -16,7 +16,7 @@ from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
 from contracts.job import Engine, JobKey, JobStatus, job_attempt
-from contracts.ledger_items import JobItem, PoolItem
+from contracts.ledger_items import JobItem, PoolItem, QuotaItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import SubmitJob
 from remote_jobs.callbacks import Callbacks
@@ -260,6 +260,11 @@ class World:
     def submit(self, message: SubmitJob | None = None) -> JobStatus:
         message = message or self.message()
         return self.submitter(message.engine).submit(message)
+
+    def refill_submissions(self, engine: Engine) -> None:
+        """As if enough time had passed for the engine to take more submissions."""
+        if quota := self.adapter(engine).submissions:
+            self.cloud.ledger.update(*QuotaItem.key_of(quota.name), {"tokens": quota.burst})
 
     def submitter(self, engine: Engine) -> Submitter:
         return Submitter(

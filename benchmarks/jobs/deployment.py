@@ -23,12 +23,15 @@ from benchmarks.jobs.meter import Meter
 from benchmarks.jobs.ways import POLL_SECONDS, RUN_ID, STAGE
 from contracts import layout
 from contracts.dataset import Column, Dataset, DatasetSnapshot, JobStep, Source, Targets
-from contracts.job import Engine, JobState, JobStatus
+from contracts.job import Engine, JobKey, JobState, JobStatus
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
 from ledger.table import Ledger
 from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
+from remote_jobs.pools.dispatcher import Dispatcher
+from remote_jobs.pools.limits import CurrentPoolsFile, Limits
+from remote_jobs.pools.store import Pools
 from remote_jobs.watcher import Watcher
 from runtime import clients as aws
 from runtime.handler import metrics, settings_from_environment, use_clock, utc_now
@@ -46,7 +49,9 @@ class TimedGlue(FakeGlue):
 
     def get_job(self, **request: Any) -> Any:
         script = {"Name": "pythonshell", "ScriptLocation": "s3://code-bucket/jobs/clean_csv.py"}
-        return self._call("GetJob", request, lambda **_: {"Job": {"Command": script}})
+        return self._call(
+            "GetJob", request, lambda **_: {"Job": {"Command": script, **self.definition}}
+        )
 
     def _call(self, operation: str, request: dict[str, Any], run: Any) -> Any:
         self._meter.request("engine")
@@ -105,10 +110,22 @@ class Deployment:
         clients.use("glue", self.glue)
         clients.use("lambda", self.durable)
         settings = settings_from_environment(EngineSettings)
+        ledger = Ledger(LEDGER_TABLE)
         self._watcher = Watcher(
-            jobs=JobLedger(Ledger(LEDGER_TABLE)),
+            jobs=JobLedger(ledger),
             adapter=lambda engine: adapter_for(engine, settings),
             callbacks=Callbacks(self.durable),
+            clock=self.clock,
+        )
+        limits = Limits(
+            CurrentPoolsFile(ledger, "code-bucket"), lambda engine: adapter_for(engine, settings)
+        )
+        self._dispatcher = Dispatcher(
+            jobs=JobLedger(ledger),
+            pools=Pools(ledger),
+            limit_of=limits.of,
+            submit=_submit_queued,
+            remaining=lambda: 100.0,
             clock=self.clock,
         )
 
@@ -117,6 +134,7 @@ class Deployment:
         self.clock.advance(POLL_SECONDS)
         self.meter.functions["job-watcher"] += 1
         tally = self._watcher.run()
+        self._dispatcher.run(tally)
         if tally.errors:
             raise tally.errors[0]
 
@@ -135,6 +153,11 @@ class Deployment:
             service_id=run["Id"],
             output_url=arguments["--OUTPUT_URL"],
         ).to_json()
+
+
+def _submit_queued(key: JobKey) -> None:
+    """Only if an engine had no place; here it has one for every job."""
+    raise AssertionError(f"{key} had to wait for its turn")
 
 
 @contextmanager

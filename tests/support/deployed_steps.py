@@ -11,9 +11,11 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
@@ -21,7 +23,8 @@ from job_fakes import FakeClock, FakeGlue, service_error
 from local_warehouse import LocalWarehouse
 from world import LONG_RUN, PIPELINE, Execution, closing_runner, execution_arn
 
-from contracts.job import Engine
+from contracts.job import Engine, JobKey
+from contracts.messages import SubmitQueued
 from contracts.steps import step_functions
 from durable_pipeline import app
 from durable_pipeline.settings import Settings
@@ -30,8 +33,12 @@ from remote_jobs.callbacks import Callbacks
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
+from remote_jobs.pools.dispatcher import Dispatcher
+from remote_jobs.pools.limits import CurrentPoolsFile, Limits
+from remote_jobs.pools.store import Pools
 from remote_jobs.watcher import Watcher
 from runtime.handler import settings_from_environment, use_clock, utc_now
+from steps import submit_job
 
 ROOT = Path(__file__).resolve().parents[2]
 GLUE_JOB = "stack-clean-csv"
@@ -56,7 +63,8 @@ class WorkingGlue(FakeGlue):
     def _job(self, JobName: str) -> Any:
         self._known("GetJob", JobName)
         script = "s3://code-bucket/jobs/clean_csv.py"
-        return {"Job": {"Name": JobName, "Command": {"ScriptLocation": script}}}
+        command = {"Command": {"ScriptLocation": script}}
+        return {"Job": {"Name": JobName, **command, **self.definition}}
 
     def _start(self, **request: Any) -> Any:
         started = super()._start(**request)
@@ -154,7 +162,20 @@ class DeployedSteps:
             clock=self.clock,
             engines=(Engine.GLUE, Engine.REDSHIFT),
         )
+        limits = Limits(
+            CurrentPoolsFile(cloud.ledger, cloud.code_bucket),
+            lambda engine: self._adapter(engine, settings),
+        )
+        self._dispatcher = Dispatcher(
+            jobs=JobLedger(cloud.ledger),
+            pools=Pools(cloud.ledger),
+            limit_of=limits.of,
+            submit=self._submit_queued,
+            remaining=lambda: 100.0,
+            clock=self.clock,
+        )
         use_clock(self.clock)
+        self._submitting, self._lock = 0, threading.Lock()
         self._stopped = threading.Event()
         self._schedule = threading.Thread(target=self._watch, daemon=True)
         self._schedule.start()
@@ -221,20 +242,44 @@ class DeployedSteps:
         handler: Handler = importlib.import_module(f"steps.{operation.replace('-', '_')}").handler
 
         def handle(payload: dict[str, Any], context: Any) -> Any:
-            response = handler(payload, context)
+            if operation != "submit-job":
+                response = handler(payload, context)
+            else:
+                with self._clock_stands():
+                    response = handler(payload, context)
             self.after_step(operation, payload)
             return response
 
         return handle
 
+    def _submit_queued(self, key: JobKey) -> None:
+        context: Any = SimpleNamespace(function_name="submit-job", aws_request_id="request-1")
+        submit_job.handler(SubmitQueued(queued=key).to_json(), context)
+
+    @contextmanager
+    def _clock_stands(self) -> Iterator[None]:
+        """A submission here takes what would be minutes of the clock; its claim is for one."""
+        with self._lock:
+            self._submitting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._submitting -= 1
+
+    def _advance(self) -> None:
+        with self._lock:
+            if not self._submitting:
+                self.clock.advance(60)
+
     def _watch(self) -> None:
         """A minute of everybody's clock every few milliseconds; wakes the watcher as scheduled."""
         reported = 0
         while not self._stopped.wait(0.01):
-            self.clock.advance(60)
+            self._advance()
             woken = self.woken_by == "schedule"
             ended = self.glue.ended() + len(self.redshift.loads)
             if self.woken_by == "events" and ended > reported and self._all_submitted():
                 reported, woken = ended, True
             if self.runner is not None and woken:
-                self._watcher.run()
+                self._dispatcher.run(self._watcher.run())

@@ -5,11 +5,16 @@ Both log the event's detail type as `woken_by`; their lines are looked for by Fi
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Final
 
+import yaml
+
 from cli.verify.claims import Concluded, Finding, failed, not_configured, passed, skipped
+from cli.verify.probes import upload_contract
 from cli.verify.runs import take_item
 from cli.verify.session import Session
+from contracts import layout
 
 _UPLOADED: Final = "id,recorded_at,value,unit\nup,2026-11-01T08:00:00Z,1,C\n"
 _LINE: Final = 400  # characters of a line that are shown
@@ -47,21 +52,26 @@ def status_event(session: Session) -> Finding:
 
 
 def upload_event(session: Session) -> Finding:
-    """An object under landing/ of a dataset of ours; the rule's message starts a run by its own id.
+    """An object of a dataset of its own; the rule's message starts a run by its own id.
 
-    The object's dataset is that of `plain`, so that its rows are known by their key.
+    The contract's prefix covers the object: an upload that no listing would find stores nothing.
     """
     if session.parameter("StartRunsOnUpload") != "true":
         return skipped("the parameter StartRunsOnUpload is not true: the rule is disabled")
-    dataset = session.ended("plain").probe.dataset
-    bucket, key = session.deployment.output("DataBucketName"), f"landing/{dataset}/up.csv"
+    session.ended("plain")  # where not even that run ends, nothing is learnt from an upload
+    contract = upload_contract(session.probe_id)
+    dataset, prefix = contract["name"], contract["source"]["prefix"]
+    bucket, key = session.deployment.output("DataBucketName"), f"{prefix}up.csv"
+    code_bucket = session.deployment.output("CodeBucketName")
+    contract_key = layout.dataset_source_key(dataset)
+    text = yaml.safe_dump(contract, sort_keys=False)
     s3 = session.deployment.client("s3")
-    s3.put_object(Bucket=bucket, Key=key, Body=_UPLOADED.encode())
-    try:
-        what = f"the row of s3://{bucket}/{key}"
+    what = f"the row of s3://{bucket}/{key}"
+    with ExitStack() as removed_again:
+        for of, name, body in ((code_bucket, contract_key, text), (bucket, key, _UPLOADED)):
+            s3.put_object(Bucket=of, Key=name, Body=body.encode())
+            removed_again.callback(s3.delete_object, Bucket=of, Key=name)
         item = session.wait_for(lambda: take_item(session, f"{dataset}#up"), what, session.patience)
-    finally:
-        s3.delete_object(Bucket=bucket, Key=key)
     if item is None:
         return failed(f"{what} was not stored within {session.patience:.0f} s")
     session.left.append(f"the record of run {item.get('run_id')} in the ledger")

@@ -103,6 +103,14 @@ def _plain(probe_id: str, *, warehouse: bool) -> Probe:
     return _probe("plain", contract, bodies, {"maxConcurrency": 2}, table)
 
 
+def upload_contract(probe_id: str) -> dict[str, Any]:
+    """Of a dataset that takes uploads: its objects lie where an upload starts a run."""
+    contract = _contract("standard", "upload", probe_id)
+    contract["source"] = {"prefix": f"{layout.LANDING_PREFIX}{contract['name']}/"}
+    contract["targets"] = {"dynamodb": {"key": ["id"]}}
+    return contract
+
+
 def _of_glue(name: str, probe_id: str, objects: int) -> Probe:
     contract = _contract("orders", name, probe_id)
     contract["jobs"][0]["attempts"] = 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import yaml
 from verify_world import (
     HOLDER,
     Account,
@@ -143,6 +144,20 @@ def test_a_claim_that_does_not_hold_fails_with_its_evidence(
 
     assert found.verdict is Verdict.FAIL, found
     assert evidence in found.evidence
+
+
+def test_an_upload_lies_where_its_contract_lists_and_nothing_of_it_stays() -> None:
+    account = Account()
+    finding(a_session(account), "upload-event")
+    puts = [request for asked, request in account.s3.asked if asked == "put_object"]
+    gone = [request for asked, request in account.s3.asked if asked == "delete_object"]
+    contract, uploaded = puts
+    prefix = yaml.safe_load(contract["Body"])["source"]["prefix"]
+    assert prefix.startswith("landing/verify_")
+    assert uploaded["Key"].startswith(prefix)
+    assert contract["Key"].startswith("datasets/verify_")
+    places = [(request["Bucket"], request["Key"]) for request in puts]
+    assert places == [(request["Bucket"], request["Key"]) for request in reversed(gone)]
 
 
 def test_every_claim_is_seen_failing() -> None:

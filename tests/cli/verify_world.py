@@ -28,6 +28,7 @@ ENGINES = {
 OUTPUTS = {
     "LedgerTable": "ledger",
     "ProcessedDataTable": "results",
+    "CodeBucketName": "code",
     "DataBucketName": "data",
     "DataProcessingQueueUrl": "https://queue",
     "JobWatcherFunctionArn": "arn:aws:lambda:r:1:function:watcher",

@@ -30,11 +30,14 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("GlueJobRole MoveSparkFiles", "s3:DeleteObject"): (
         "Spark's committer moves files by copy and delete; here scripts write through boto3"
     ),
+    ("JobWatcherWakesItselfPolicy", "lambda:InvokeFunction"): (
+        "what one wake has no time for; the recorded ones had"
+    ),
+    ("JobLogsPolicy", "elasticmapreduce:DescribeCluster"): (
+        "the watcher may by PoolLimitsPolicy, too; the others ask only about a failed step's log"
+    ),
     ("JobLogsPolicy", "s3:ListBucket"): (
         "a log that is not there must not look forbidden; every recorded one was there"
-    ),
-    ("JobsReadPolicy", "glue:GetJobRun"): (
-        "reads one run whose id is known; the recorded watcher reads many by GetJobRuns"
     ),
     ("JobsReadPolicy", "redshift-data:ListStatements"): REDSHIFT,
     (

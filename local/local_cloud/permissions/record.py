@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.layout import POOLS_KEY
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.evaluate import Decision
 from local.local_cloud.permissions.grants import Grants
@@ -119,7 +120,9 @@ def _without_ids(arn: str) -> str:
     if arn.startswith("arn:aws:s3:::") and "/" in arn:
         bucket, _, key = arn.partition("/")
         first, separator, rest = key.partition("/")
-        return f"{bucket}/{first}/{_stable_key(rest)}" if separator else f"{bucket}/-"
+        if not separator:  # pools.yaml is granted by its name
+            return arn if key == POOLS_KEY else f"{bucket}/-"
+        return f"{bucket}/{first}/{_stable_key(rest)}"
     for pattern, instead in (
         (_EXECUTION, "/durable-execution/-/-"),
         (_STREAM, ":log-stream:-"),

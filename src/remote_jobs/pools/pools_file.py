@@ -9,6 +9,7 @@ pools:
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
@@ -30,6 +31,12 @@ BYTES_AT_MOST: Final = 64 * 1024
 
 
 def _is_a_pool(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise PydanticCustomError(
+            "pool_name",
+            "is no name of a pool: take lower-case letters, digits, - and _ (nightly-spark), or the"
+            " name of an engine's pool, as `pipeline pools` lists them (glue/GLUE_JOB)",
+        )
     if name in NO_POOLS and name != "redshift":
         raise PydanticCustomError(
             "pool",
@@ -42,8 +49,10 @@ def _is_a_pool(name: str) -> str:
 _Name = Annotated[
     str,
     Field(
-        pattern=NAME_PATTERN,
-        json_schema_extra={"not": {"enum": sorted(NO_POOLS - {"redshift"})}},
+        json_schema_extra={
+            "pattern": NAME_PATTERN,
+            "not": {"enum": sorted(NO_POOLS - {"redshift"})},
+        },
     ),
     AfterValidator(_is_a_pool),
 ]

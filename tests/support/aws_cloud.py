@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import atomic_moto  # noqa: F401
 import pytest
 import quick_moto  # noqa: F401
 from moto import mock_aws

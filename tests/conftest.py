@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from logging_on import turn_on
 from spark_here import missing
 
 from local.local_cloud.lambdas.sandbox_process import share_service_descriptions
@@ -61,6 +63,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is there now stays to the end: the collector need not look at it again and again."""
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # after the teardown of every fixture
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail the test that leaves the log off, instead of a later one that reads the log."""
+    yield
+    if left := turn_on():
+        pytest.fail(f"{item.nodeid} left the log off: {left}", pytrace=False)
 
 
 def pytest_sessionfinish() -> None:

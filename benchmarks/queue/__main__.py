@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 from typing import Final
+from unittest.mock import patch
 
 from moto import mock_aws
 
@@ -21,7 +22,7 @@ from contracts.job import Priority
 from contracts.ledger_items import PoolItem
 from remote_jobs.pools import turns
 from runtime import clients
-from runtime.handler import logger, metrics
+from runtime.handler import metrics
 from sources import frozen
 
 PLACES: Final = 3
@@ -158,14 +159,11 @@ def measure(sizes: Sequence[int] = SIZES, seed: int = 1) -> list[Waits]:
 @contextmanager
 def small_aws() -> Iterator[None]:
     """S3, with what runs have frozen; of nobody else."""
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    os.environ.update(dict.fromkeys(names, "testing"), AWS_DEFAULT_REGION="us-east-1")
-    logger.setLevel(logging.CRITICAL)
     clients.client.cache_clear()
     frozen.read_snapshot.cache_clear()
     frozen.read_manifest_part.cache_clear()
     try:
-        with mock_aws():
+        with mock_aws(), patch.dict(os.environ, AWS_DEFAULT_REGION="us-east-1"):
             clients.client("s3").create_bucket(Bucket=BUCKET)
             yield
     finally:
@@ -194,7 +192,9 @@ def main() -> int:
     """Print the table; fail if the queue with events waits longer than it may."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    found = measure(seed=parser.parse_args().seed)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    found = measure(seed=options.seed)
     print(table(found))
     ratio = found[2].mean / found[0].mean
     print(f"\nmean wait with events, beside the perfect scheduler: {ratio:.3f} (at most {AT_MOST})")

@@ -208,10 +208,8 @@ def _proposal(
 ) -> tuple[str, str]:
     """The name of the dataset, and its contract."""
     # Only here: these need DuckDB, which the other commands do without.
-    from cli.proposal.contract import Origin, dataset_name, proposed_contract
-    from cli.proposal.profile import profile
-    from cli.proposal.sample import look_at
-    from dataset_loading.check import check_dataset
+    from cli.proposal.contract import Origin, dataset_name
+    from cli.proposal.propose import propose
 
     with tempfile.TemporaryDirectory(prefix="sample-") as folder:
         scratch = Path(folder)
@@ -220,16 +218,8 @@ def _proposal(
             origin = Origin(layout.split_s3_url(sample)[1], bucket)
         else:
             file, origin = Path(sample), Origin(Path(sample).name)
-        found = look_at(file, scratch)
         called = name or dataset_name(origin)
-        text = proposed_contract(
-            called, origin, found, profile(found), files=target is NewTarget.FILES
-        )
-    try:
-        check_dataset(text, called)
-    except InvalidDataset as error:
-        raise CommandFailed(f"no contract can be proposed: {error}", REFUSED) from None
-    return called, text
+        return called, propose(called, origin, file, scratch, files=target is NewTarget.FILES)
 
 
 def _fetched(

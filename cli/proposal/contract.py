@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cli.proposal.profile import ColumnProfile, Profile
 from cli.proposal.sample import SampleObject
-from contracts.dataset import CsvFormat
+from contracts.dataset import CsvFormat, Limits
 
 SCHEMA_LINE: Final = "# yaml-language-server: $schema=dataset.schema.json"
 _PARTITIONS: Final = (
@@ -24,6 +24,7 @@ _TIME_IN_NAME: Final = re.compile(
     r"(?:(?P<b>[T_-]?)(?P<H>[01][0-9]|2[0-3])(?P<c>[:-]?)"
     r"(?:(?P<M>[0-5][0-9])(?:(?P=c)(?P<S>[0-5][0-9]))?)?)?(?![0-9])"
 )
+REJECTED_AT_MOST: Final = Limits().rejected_percentage
 _CSV: Final = CsvFormat().to_json()
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./%=-]*")
 _NOT_TEXT: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -53,12 +54,19 @@ def dataset_name(origin: Origin) -> str:
 
 
 def proposed_contract(
-    name: str, origin: Origin, sample: SampleObject, found: Profile, *, files: bool = False
+    name: str,
+    origin: Origin,
+    sample: SampleObject,
+    found: Profile,
+    *,
+    files: bool = False,
+    rejected_percentage: int | None = None,
 ) -> str:
     """The YAML of a contract that every readable row of the sample passes.
 
     Args:
         files: results go into files of the sample's kind, not into DynamoDB.
+        rejected_percentage: what a small sample needs that is more than the default.
     """
     lines = [
         SCHEMA_LINE,
@@ -77,7 +85,7 @@ def proposed_contract(
         *(_files(name, origin, sample) if files else _result(found)),
         "limits:",
         "  unitSeconds: 60",
-        f"  rejectedPercentage: {_tolerated(found)}",
+        _tolerated(rejected_percentage),
     ]
     return "\n".join(lines) + "\n"
 
@@ -143,7 +151,7 @@ def _format(sample: SampleObject, found: Profile) -> Iterator[str]:
 def _columns(found: Profile) -> Iterator[str]:
     yield "columns:"
     for column in found.columns:
-        key = column.name in found.key
+        key = column.name in found.key.columns
         fields = _fields(column, required=key or not column.absent)
         yield f"  - {{{', '.join(fields)}}}{_remark(column, key=key)}"
     for field in found.left_out:
@@ -157,8 +165,6 @@ def _fields(column: ColumnProfile, *, required: bool) -> Iterator[str]:
     yield f"type: {_scalar(column.type)}"
     if required:
         yield "required: true"
-    if column.lowest is not None and _is_number(column) and not column.lowest.startswith("-"):
-        yield "minimum: 0"
     if column.allowed:
         yield f"allowed: [{', '.join(_scalar(value) for value in column.allowed)}]"
     if column.pattern:
@@ -175,11 +181,9 @@ def _remark(column: ColumnProfile, *, key: bool) -> str:
         reported.append(f"absent in {column.absent} rows")
     if column.lowest is not None:
         reported.append(f"{column.lowest} to {column.highest}")
+    if column.remark:
+        reported.append(column.remark)
     return f"  # in the sample: {', '.join(reported)}" if reported else ""
-
-
-def _is_number(column: ColumnProfile) -> bool:
-    return column.type in ("integer", "double") or column.type.startswith("decimal")
 
 
 def _files(name: str, origin: Origin, sample: SampleObject) -> Iterator[str]:
@@ -194,7 +198,7 @@ def _files(name: str, origin: Origin, sample: SampleObject) -> Iterator[str]:
 
 def _result(found: Profile) -> Iterator[str]:
     """The targets; where no columns identify a row, with a key made of all its values."""
-    key = found.key
+    key = found.key.columns
     if not key:
         key = (_made_key(found),)
         yield "# No column, nor any two, identify the sample's rows. So the key is made of all"
@@ -204,7 +208,8 @@ def _result(found: Profile) -> Iterator[str]:
         yield "  FROM valid"
         yield ""
     yield "targets:"
-    yield f"  dynamodb: {{key: [{', '.join(_scalar(name) for name in key)}]}}"
+    doubt = "  # unique in the sample, by chance?" if found.key.by_chance else ""
+    yield f"  dynamodb: {{key: [{', '.join(_scalar(name) for name in key)}]}}{doubt}"
     yield ""
 
 
@@ -215,12 +220,13 @@ def _made_key(found: Profile) -> str:
     return name
 
 
-def _tolerated(found: Profile) -> int:
-    """Ten percent, or as much as the sample needs."""
-    dirty = found.unreadable + sum(column.misfits for column in found.columns)
-    dirty += sum(column.absent for column in found.columns if column.name in found.key)
-    share = 100 * dirty / (found.rows + found.unreadable)
-    return min(100, max(10, -int(-share * 1.2 // 1)))
+def _tolerated(percentage: int | None) -> str:
+    if percentage is None:
+        return f"  rejectedPercentage: {REJECTED_AT_MOST:g}"
+    return (
+        f"  rejectedPercentage: {percentage}  # one of the sample's few rows is rejected: less will"
+        " do for larger objects"
+    )
 
 
 def _scalar(value: Any) -> str:

@@ -6,7 +6,6 @@ type that nearly all its values have, with the number of values that do not have
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,23 +14,21 @@ from typing import Any, Final
 import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.proposal.key import Key, KeyColumn, key_of
 from cli.proposal.names import LeftOut, NamedField, named_fields
 from cli.proposal.sample import SampleObject
 from cli.proposal.table import Loaded, load, number_of, row_of
+from cli.proposal.value_types import ValueType, dirt, type_of
 from contracts.dataset import COLUMNS_AT_MOST
-from reading_rules.casts import cast_text
-from tabular.sql import column_type, sql_literal
+from tabular.sql import column_type
 from tabular.workspace import connect
 
+_SCRATCH_FILE: Final = r'(file )?"?{}/[^\s"\']+"?'
+_KEY_BYTES: Final = 500  # of a value: a DynamoDB key has 2,048, and holds up to three of them
 _ALLOWED_AT_MOST: Final = 20
 _ROWS_PER_ALLOWED: Final = 5
 _ROWS_FOR_RULES: Final = 20  # fewer say nothing about values to come
-_DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent
-_ROWS_FOR_DIRT: Final = 50
-_KEY_COLUMNS_TRIED: Final = 12
-_NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
 _CODE: Final = re.compile(r"\S{1,30}")
-_KEY_NAMES: Final = re.compile(r"(^|_)(id|key|no|nr|number|code|uuid)$")
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,9 @@ class ColumnProfile:
         source: what the file calls it, where that is not its name.
         type: the narrowest contract type that takes (nearly) all values.
         absent: rows without a value.
+        distinct: how many values it has.
         unique: no value occurs twice.
+        longest: bytes of its longest value.
         misfits: values that are not of the type.
         lowest, highest: of numbers, dates and timestamps, as text.
         allowed: all values, where they are few and come again and again.
@@ -52,17 +51,20 @@ class ColumnProfile:
     name: str
     type: str
     absent: int
+    distinct: int
     unique: bool
+    longest: int = 0
     misfits: int = 0
     lowest: str | None = None
     highest: str | None = None
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
     source: str | None = None
+    remark: str | None = None
 
     def complete(self, rows: int) -> bool:
         """Present in every row, but for dirt."""
-        return self.absent <= _dirt(rows)
+        return self.absent <= dirt(rows)
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,15 @@ class Profile:
     columns: tuple[ColumnProfile, ...]
     unreadable: int = 0
     left_out: tuple[LeftOut, ...] = ()
-    key: tuple[str, ...] = ()
+    key: Key = field(default=Key())
     notes: tuple[str, ...] = field(default=())
 
 
-def profile(sample: SampleObject) -> Profile:
+def profile(sample: SampleObject, quote: str | None = None) -> Profile:
     """Read a sample.
+
+    Args:
+        quote: of CSV; absent: the likeliest.
 
     Raises:
         CommandFailed: it has no rows, or no column that a contract can name.
@@ -95,9 +100,12 @@ def profile(sample: SampleObject) -> Profile:
     with connect(config={"python_enable_replacements": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            loaded = load(connection, sample)
+            loaded = load(connection, sample, quote)
         except duckdb.Error as error:
-            reported = " ".join(str(error).split("\n\n")[0].split())[:300]
+            said = re.sub(
+                _SCRATCH_FILE.format(re.escape(str(sample.path.parent))), "it", str(error)
+            )
+            reported = " ".join(said.split("\n\n")[0].split())[:300]
             raise CommandFailed(
                 f"the sample cannot be read as {sample.kind}: {reported}", REFUSED
             ) from None
@@ -120,7 +128,7 @@ def profile(sample: SampleObject) -> Profile:
             unreadable=loaded.unreadable,
             left_out=left_out,
             key=_key(connection, columns, fields, rows),
-            notes=loaded.notes,
+            notes=(*sample.notes, *loaded.notes),
         )
 
 
@@ -143,8 +151,12 @@ def _why_none(loaded: Loaded, left_out: Sequence[LeftOut]) -> str:
 def _column(connection: duckdb.DuckDBPyConnection, named: NamedField, rows: int) -> ColumnProfile:
     value = f"f{named.at}"
     (present,) = row_of(connection, f"SELECT count({value}) FROM sample")
-    kind, misfits = _type(connection, value, present) if present else ("string", 0)
-    (distinct,) = row_of(connection, f"SELECT count(DISTINCT {_typed(value, kind)}) FROM sample")
+    found = type_of(connection, value, present) if present else ValueType()
+    kind = found.kind
+    (distinct, longest) = row_of(
+        connection,
+        f"SELECT count(DISTINCT {_typed(value, kind)}), max(strlen({value})) FROM sample",
+    )
     lowest = highest = pattern = None
     allowed: tuple[str, ...] = ()
     if present and kind not in ("string", "boolean"):
@@ -161,66 +173,16 @@ def _column(connection: duckdb.DuckDBPyConnection, named: NamedField, rows: int)
         source=named.source,
         type=kind,
         absent=rows - present,
+        distinct=distinct,
         unique=0 < present == distinct,
-        misfits=misfits,
+        longest=longest or 0,
+        misfits=found.misfits,
+        remark=found.remark,
         lowest=lowest,
         highest=highest,
         allowed=allowed,
         pattern=pattern,
     )
-
-
-def _dirt(values: int) -> int:
-    """How many of so many values may be dirt."""
-    return int(values * _DIRT) if values >= _ROWS_FOR_DIRT else 0
-
-
-def _type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> tuple[str, int]:
-    """The narrowest type and the values that are not of it.
-
-    Numbers that begin with a needless zero are texts, such as postcodes.
-    """
-    trimmed = f"trim({value})"
-
-    def count(kind: str, condition: str = "true") -> str:
-        """Values of a type, as validation reads it."""
-        return f"count(*) FILTER (WHERE {cast_text(value, kind)} IS NOT NULL AND {condition})"
-
-    whole = f"length(regexp_replace(split_part({trimmed}, '.', 1), '[^0-9]', '', 'g'))"
-    booleans = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n')"
-    is_number = f"regexp_full_match({trimmed}, {sql_literal(_NUMBER)})"
-    numeric = f"FILTER (WHERE {is_number})"
-    has_time = f"regexp_matches({trimmed}, '^.{{10}}[T ]')"
-    asked = (
-        f"SELECT count(*) FILTER (WHERE lower({trimmed}) IN {booleans}), {count('date')},"
-        f" {count('timestamp', has_time)}, {count('integer')},"
-        f" count(*) FILTER (WHERE {is_number} AND TRY_CAST({trimmed} AS DOUBLE) IS NOT NULL),"
-        f" {count('double')},"
-        f" bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')),"
-        f" max(length(split_part({trimmed}, '.', 2))) {numeric}, max({whole}) {numeric}"
-        " FROM sample"
-    )
-    boolean, date, timestamp, integer, number, double, zeros, scale, digits = row_of(
-        connection, asked
-    )
-    fits = {"boolean": boolean, "date": date, "timestamp": timestamp}
-    if not zeros:
-        fits["integer"] = integer
-        exact = _exact_type(scale, digits) if number else None
-        if exact:
-            fits[exact] = number
-        if exact or not number or scale:  # else a double would bend a long whole number
-            fits["double"] = double
-    most = present - _dirt(present)
-    kind = next((kind for kind, count in fits.items() if count >= most), "string")
-    return kind, present - fits.get(kind, present)
-
-
-def _exact_type(scale: int, digits: int) -> str | None:
-    """The decimal of so many places and digits before them; none for what floating point leaves."""
-    if scale > 6 or digits + scale > 38:
-        return None
-    return f"decimal(18,{scale})" if scale and digits + scale <= 15 else f"decimal(38,{scale})"
 
 
 def _typed(value: str, kind: str) -> str:
@@ -259,21 +221,27 @@ def _key(
     columns: Sequence[ColumnProfile],
     fields: Sequence[NamedField],
     rows: int,
-) -> tuple[str, ...]:
-    """One column that is unique, else two that are together; what is named like a key first."""
-    able = [c for c in columns if c.complete(rows) and not c.misfits and c.type != "double"]
-    able.sort(key=lambda column: _KEY_NAMES.search(column.name) is None)
-    alone = next((column.name for column in able if column.unique), None)
-    if alone:
-        return (alone,)
-    places = {field.name: f"f{field.at}" for field in fields}
-    for one, other in itertools.combinations(able[:_KEY_COLUMNS_TRIED], 2):
-        values = [_typed(places[column.name], column.type) for column in (one, other)]
-        asked = (
-            f"SELECT count(*), count(DISTINCT ({', '.join(values)})) FROM sample"
-            f" WHERE {values[0]} IS NOT NULL AND {values[1]} IS NOT NULL"
+) -> Key:
+    able = [
+        KeyColumn(column.name, column.type, column.distinct, is_first=field is fields[0])
+        for column, field in zip(columns, fields, strict=True)
+        if column.complete(rows)
+        and not column.misfits
+        and column.type != "double"
+        and column.longest <= _KEY_BYTES
+    ]
+    values = {
+        column.name: _typed(f"f{field.at}", column.type)
+        for column, field in zip(columns, fields, strict=True)
+    }
+
+    def is_key(names: Sequence[str]) -> bool:
+        typed = [values[name] for name in names]
+        present, distinct = row_of(
+            connection,
+            f"SELECT count(*), count(DISTINCT ({', '.join(typed)})) FROM sample"
+            f" WHERE {' AND '.join(f'{value} IS NOT NULL' for value in typed)}",
         )
-        present, distinct = row_of(connection, asked)
-        if distinct == present:
-            return (one.name, other.name)
-    return ()
+        return bool(present == distinct)
+
+    return key_of(able, rows, is_key)

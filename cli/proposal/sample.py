@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import shutil
 import zlib
@@ -11,10 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.proposal.other_formats import no_table, not_read
+from cli.proposal.text_encoding import decoded
 from reading_rules.encodings import effective_compression
 from sources import zstd
 
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of the decompressed text are examined
+_FIRST_BYTES: Final = 512
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
 
 
@@ -29,6 +31,7 @@ class SampleObject:
         path: the text, decompressed, in UTF-8 and cut after a line where it is long; a copy of a
             Parquet file.
         whole: nothing was cut.
+        notes: what a person should look at.
     """
 
     kind: str
@@ -36,6 +39,7 @@ class SampleObject:
     encoding: str
     path: Path
     whole: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def look_at(file: Path, scratch: Path) -> SampleObject:
@@ -49,29 +53,45 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     """
     try:
         with file.open("rb") as opened:
-            begins = opened.read(4)
+            begins = opened.read(_FIRST_BYTES)
     except OSError as error:
         raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
-    packed = next((name for magic, name in _MAGIC.items() if begins.startswith(magic)), "none")
     if not begins:
         raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
+    packed = next((name for magic, name in _MAGIC.items() if begins.startswith(magic)), "none")
     if packed == "parquet":
         copy = scratch / "sample.parquet"
         shutil.copyfile(file, copy)
         return SampleObject("parquet", "auto", "utf-8", copy)
+    _refuse(file, not_read(begins, file))
     by_name = effective_compression("auto", file.name)
     data, whole = _decompressed(file, packed)
-    encoding = _encoding(data)
-    text = _decoded(data, encoding, whole, file)
+    if packed != "none" and any(data.startswith(magic) for magic in _MAGIC):
+        _refuse(file, ("compressed twice", "compress it once"))
+    _refuse(file, not_read(data[:_FIRST_BYTES]))
+    found = decoded(data)
+    text = found.text if whole else found.text[: found.text.rfind("\n") + 1]
     if not text.strip():
         raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
+    _refuse(file, no_table(text))
     kind = {"[": "json", "{": "jsonl"}.get(text.lstrip()[:1], "csv")
     if kind == "json" and not whole:
         raise CommandFailed(f"{file} is too large for a sample", REFUSED, "give some of its items")
+    if kind != "csv" and found.encoding != "utf-8":
+        advice = "write it in UTF-8, here and in the program that writes these objects"
+        raise CommandFailed(
+            f"{file} is JSON in {found.encoding.upper()}, which is not read", REFUSED, advice
+        )
     path = scratch / "sample.txt"
     path.write_text(text, encoding="utf-8", newline="")
     compression = "auto" if packed == by_name else packed
-    return SampleObject(kind, compression, encoding, path, whole)
+    return SampleObject(kind, compression, found.encoding, path, whole, found.notes)
+
+
+def _refuse(file: Path, found: tuple[str, str] | None) -> None:
+    if found:
+        what, advice = found
+        raise CommandFailed(f"{file} is {what}, which is not read", REFUSED, advice)
 
 
 def _decompressed(file: Path, packed: str) -> tuple[bytes, bool]:
@@ -84,29 +104,3 @@ def _decompressed(file: Path, packed: str) -> tuple[bytes, bool]:
     except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
     return data[:SAMPLE_BYTES], len(data) <= SAMPLE_BYTES
-
-
-def _encoding(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    decoder = codecs.getincrementaldecoder("utf-8")()  # the end may be cut within a character
-    try:
-        decoder.decode(data)
-    except UnicodeDecodeError:
-        # The bytes of 0x80 to 0x9f are letters and quotes there, and control codes in latin-1.
-        return "windows-1252" if any(0x80 <= byte <= 0x9F for byte in data) else "latin-1"
-    return "utf-8"
-
-
-def _decoded(data: bytes, encoding: str, whole: bool, file: Path) -> str:
-    try:
-        text = data.decode(
-            {"windows-1252": "cp1252", "utf-8": "utf-8-sig"}.get(encoding, encoding),
-            errors="strict" if whole else "ignore",
-        )
-    except UnicodeDecodeError as error:
-        raise CommandFailed(
-            f"{file} is neither UTF-8, UTF-16, windows-1252 nor latin-1 text: {error}", REFUSED
-        ) from None
-    text = text.removeprefix("\ufeff")  # UTF-16 may have one behind its own
-    return text if whole else text[: text.rfind("\n") + 1]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.proposal.preamble import preamble_of
 from cli.proposal.sample import SampleObject
 from reading.parquet_schema import columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
@@ -37,14 +39,19 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def load(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
+def load(
+    connection: duckdb.DuckDBPyConnection, sample: SampleObject, quote: str | None = None
+) -> Loaded:
     """Make the table `sample`: texts, with NULL for what is empty.
+
+    Args:
+        quote: of CSV; absent: the likeliest.
 
     Raises:
         CommandFailed: it is CSV that no contract can describe; says what to do.
     """
     if sample.kind == "csv":
-        return _load_csv(connection, sample)
+        return _load_csv(connection, sample, quote)
     if sample.kind == "parquet":
         names, values, relation, readable = _parquet(sample)
     else:
@@ -97,63 +104,93 @@ def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
     return [str(key) for key, _ in found]
 
 
-def _load_csv(connection: duckdb.DuckDBPyConnection, sample: SampleObject) -> Loaded:
-    sniffed = connection.execute(
-        "SELECT Delimiter, Quote, Escape, HasHeader, len(Columns), SkipRows"
-        " FROM sniff_csv(?, ignore_errors = true)",
-        [str(sample.path)],
-    ).fetchone()
-    delimiter, quote, escape, header, count, skipped = sniffed or (",", '"', '"', True, 1, 0)
-    _refuse_what_stands_before_the_table(sample, skipped)
-    quote = quote if len(quote) == 1 else '"'
-    notes = []
-    if escape not in (quote, "(empty)"):
-        notes.append(f"quotes seem to be escaped by {escape}; the pipeline expects them doubled")
-    names = [f"column_{i + 1}" for i in range(count)]
+def _load_csv(
+    connection: duckdb.DuckDBPyConnection, sample: SampleObject, quote: str | None
+) -> Loaded:
+    text = sample.path.read_text(encoding="utf-8")
+    preamble = preamble_of(text)
+    path = sample.path.with_suffix(".table")
+    path.write_text(preamble.without(text), encoding="utf-8", newline="")
+    notes = list(preamble.notes)
+    dialect = _dialect(connection, path, preamble.delimiter, quote)
+    if dialect.escape not in (dialect.quote, "(empty)") and quote is None:
+        notes.append(
+            f"quotes seem to be escaped by {dialect.escape}; the pipeline expects them doubled"
+        )
+    names = [f"column_{i + 1}" for i in range(dialect.fields)]
+    header = dialect.header
     if header:
-        first = _first_line(sample, delimiter, quote)
+        first = _first_line(path, dialect)
         header = not any(_NO_NAME.match(name) for name in first) and any(first)
         names = first if header else names
     scan = csv_scan(
-        sample.path,
+        path,
         [f"f{i}" for i in range(len(names))],
         "store_rejects = true, rejects_limit = 0",
-        delimiter=delimiter,
-        quote=quote,
-        header=bool(header),
+        delimiter=dialect.delimiter,
+        quote=dialect.quote,
+        header=header,
     )
     connection.execute(f"CREATE TABLE sample AS SELECT * FROM {scan}")
     if not header:
         notes.append("the first line looks like a row; if it is the header, say so: header: true")
     unreadable = number_of(connection, "SELECT count(DISTINCT line) FROM reject_errors")
-    described = {"type": "csv", "delimiter": delimiter, "quote": quote, "header": bool(header)}
+    described = {
+        "type": "csv",
+        "delimiter": dialect.delimiter,
+        "quote": dialect.quote,
+        "header": header,
+        **preamble.fields,
+    }
     return Loaded(names, described, unreadable, tuple(notes))
 
 
-def _refuse_what_stands_before_the_table(sample: SampleObject, skipped: int) -> None:
-    """The pipeline reads the first line as the header, or as a row."""
-    with sample.path.open(encoding="utf-8") as lines:
-        empty = not next(lines, "").strip()
-    if empty or skipped:
-        what = "its first line is empty" if empty else f"{skipped} lines stand before its table"
+@dataclass(frozen=True)
+class _Dialect:
+    delimiter: str
+    quote: str
+    escape: str
+    header: bool
+    fields: int
+
+
+def _dialect(
+    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str | None, quote: str | None
+) -> _Dialect:
+    """How a table's lines are written, by DuckDB's guess but for what is known."""
+    known = {"delim": delimiter, "quote": quote, "escape": quote}
+    options = "".join(
+        f", {name} = {sql_literal(value)}" for name, value in known.items() if value is not None
+    )
+    sniffed = connection.execute(
+        "SELECT Delimiter, Quote, Escape, HasHeader, len(Columns), SkipRows"
+        f" FROM sniff_csv({sql_literal(path)}, ignore_errors = true{options})"
+    ).fetchone()
+    if sniffed is None:
+        return _Dialect(delimiter or ",", quote or '"', '"', header=True, fields=1)
+    found, quoted, escape, header, count, skipped = sniffed
+    if skipped:
         raise CommandFailed(
-            f"no contract can describe this sample: {what}, where the header is expected",
+            f"no contract can describe this sample: {skipped} lines stand before its table, where"
+            " the header is expected",
             REFUSED,
             "remove the lines before the header, here and in the program that writes these objects",
         )
+    quoted = quoted if len(quoted) == 1 else '"'
+    return _Dialect(delimiter or found, quote or quoted, escape, bool(header), count)
 
 
-def _first_line(sample: SampleObject, delimiter: str, quote: str) -> list[str]:
+def _first_line(path: Path, dialect: _Dialect) -> list[str]:
     """The names in the header, read as the pipeline does."""
-    with sample.path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8") as lines:
         line = next(lines, "").rstrip("\n")
-    if line.count(quote) % 2:
+    if line.count(dialect.quote) % 2:
         raise CommandFailed(
             "no contract can describe this sample: a name in its header continues on the next line",
             REFUSED,
             "write each name of the header on one line",
         )
-    return field_names(line, delimiter, quote)
+    return field_names(line, dialect.delimiter, dialect.quote)
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

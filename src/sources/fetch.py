@@ -89,11 +89,22 @@ def text_of(
         InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
     """
     url = f"s3://{bucket}/{key}"
-    encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
     with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-        blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
-        blocks = _within(_transcoded(blocks, encoding, url), room, url)
-        yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
+        yield from text_in(body, key, file_format, url, room)
+
+
+def text_in(
+    body: BinaryIO, key: str, file_format: Format, url: str, room: int | None = None
+) -> Iterator[bytes]:
+    """The same of an object that is open, for `dataset new`: of a file.
+
+    Args:
+        url: how messages name it.
+    """
+    encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
+    blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
+    blocks = _within(_transcoded(blocks, encoding, url), room, url)
+    yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
 
 
 def fetch(

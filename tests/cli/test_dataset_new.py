@@ -93,7 +93,7 @@ def test_text_with_semicolons_in_another_encoding(tmp_path: Path) -> None:
     found = columns(dataset)
     assert found["plz"].type == "string"  # a number would lose the leading zero
     assert found["umsatz"].type == "decimal(18,1)"
-    assert found["umsatz"].minimum == 0
+    assert found["umsatz"].minimum is None  # nothing says that it must be so
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
@@ -213,13 +213,36 @@ def test_rows_that_nothing_reports_apart_get_a_key_of_all_they_hold(tmp_path: Pa
     assert "identify the sample's rows" in text
 
 
-def test_a_proposal_is_as_lenient_as_its_sample_was_dirty(tmp_path: Path) -> None:
+def test_what_loses_more_than_a_contract_allows_is_not_proposed(tmp_path: Path) -> None:
     path = tmp_path / "dirty.csv"
     path.write_text("id,n\n" + "".join(f"{n},{n}\n{n},{n},1\n" for n in range(100)))
 
+    result = pipeline("dataset", "new", str(path))
+
+    assert result.exit_code == 2
+    assert "100 of the sample's 200 rows would be rejected (50%" in result.output
+    assert "could not be read as a row, such as {'line': 3" in result.output
+
+
+def test_one_bad_row_of_a_few_is_allowed_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "dirty.csv"
+    path.write_text("id,n\n1,2\n2,3\n3,4,5\n")
+
+    dataset, text = proposed(path)
+
+    assert dataset.limits.rejected_percentage == 34 > Limits().rejected_percentage
+    assert "one of the sample's few rows is rejected" in text
+
+
+def test_quotes_that_quote_nothing_are_read_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "pipes.tsv"
+    path.write_text(
+        "id\tnote\n" + "".join(f"{n}\t{chr(34) * (n % 7 == 0)}y {n}\n" for n in range(60))
+    )
+
     dataset, _ = proposed(path)
 
-    assert dataset.limits.rejected_percentage > 50 > Limits().rejected_percentage
+    assert dataset.format.to_json()["quote"] == "\x01"
 
 
 @pytest.mark.parametrize(

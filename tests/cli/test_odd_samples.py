@@ -65,7 +65,13 @@ def test_keys_of_json_are_stored_as_they_are(tmp_path: Path) -> None:
         (["9" * 45, "1"], "string"),
         (["12345678901234.123456", "0.5"], "decimal(38,6)"),
         (["0.30000000000000004", "1"], "double"),
-        (["1e5", "2"], "double"),
+        (["1e5", "2.0"], "decimal(18,1)"),
+        (["1e-5", "2"], "double"),
+        (["12E3", "2"], "string"),
+        (["+49301", "+49302"], "string"),
+        (["+1", "-1"], "integer"),
+        (["NO", "NO"], "string"),
+        (["NO", "yes"], "boolean"),
         (["1_000", "2"], "string"),
         (["2026-11-01T00:00:00.123456000Z", "2026-11-01 10:00"], "timestamp"),
         (["2026-11-01T00:00:00.123456789Z", "2026-11-01 10:00"], "string"),
@@ -122,13 +128,11 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
         ("nothing.csv", "cannot be read"),
         ("empty.csv", "is empty"),
         ("header.csv", "has no rows"),
-        ("bytes.csv", "is neither UTF-8"),
+        ("bytes.csv", "is binary data, not text"),
         ("broken.csv.gz", "cannot be decompressed"),
         ("broken.parquet", "cannot be read as parquet"),
         ("twice.csv", "'ID': the header has it more than once; rename it"),
         ("blank.csv.gz", "is empty"),
-        ("first.csv", "its first line is empty, where the header is expected"),
-        ("before.csv", "1 lines stand before its table"),
         ("lines.csv", "a name in its header continues on the next line"),
         ("fields.csv", "none of the sample's rows has as many fields as its header (1: name)"),
         ("object.json", "holds no JSON object: write one on each line"),
@@ -145,8 +149,6 @@ def test_what_is_no_sample_is_refused_with_the_reason(
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 is all")
     (tmp_path / "twice.csv").write_text("id,ID\n1,2\n")
     (tmp_path / "blank.csv.gz").write_bytes(gzip.compress(b"\n \n"))
-    (tmp_path / "first.csv").write_text("\nid,n\n1,2\n3,4\n")
-    (tmp_path / "before.csv").write_text("# a report\n\nid,n\n1,2\n2,3\n")
     (tmp_path / "lines.csv").write_text('"a\nb",c\n1,2\n3,4\n')
     (tmp_path / "fields.csv").write_text("name\nMeier, Anna\nHuber, Jan\n")
     (tmp_path / "object.json").write_text('{\n  "id": 1\n}\n')

@@ -10,8 +10,9 @@ import pytest
 from data_run import DataRun
 from scratch_duckdb import connect
 
-from cli.proposal.contract import Origin, proposed_contract
+from cli.proposal.contract import Origin
 from cli.proposal.profile import profile
+from cli.proposal.propose import propose
 from cli.proposal.sample import look_at
 from dataset_loading.check import check_dataset
 from local import sample_data
@@ -30,9 +31,8 @@ def by_contract(cloud: Any, folder: Path, name: str, body: bytes) -> tuple[DataR
     """A run over the sample under the contract that it gives, and the sample's profile."""
     file = folder / name
     file.write_bytes(body)
-    sample = look_at(file, folder)
-    found = profile(sample)
-    text = proposed_contract("sales", Origin(name), sample, found)
+    found = profile(look_at(file, folder))
+    text = propose("sales", Origin(name), file, folder, files=False)
     checked = check_dataset(text, "sales")
     run = DataRun(cloud, checked.dataset, output_columns=checked.output_columns)
     return run.lay_out(body, name=name), found
@@ -44,7 +44,7 @@ def by_contract(cloud: Any, folder: Path, name: str, body: bytes) -> tuple[DataR
         ("orders.csv", ORDERS, 22),  # unreadable rows, broken dates, no order id
         ("readings.csv", READINGS.encode("latin-1"), 0),
         ("items.jsonl", b'{"id": 1, "w": 0.5}\n{"id": 2, "w": -1e-3}\n{"id": 3}\n', 0),
-        ("mixed.jsonl", b'{"id": 1}\n5\n[1]\n{"id": 2}\n', 2),
+        ("mixed.jsonl", b'{"id": 1}\n5\n{"id": 2}\n', 1),
         ("quotes.csv", b'a,b\n"x \\" y",1\n"z",2\n', 1),
     ],
     ids=["orders", "readings", "items", "mixed", "quotes"],

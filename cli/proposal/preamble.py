@@ -1,0 +1,186 @@
+"""Lines of a delimited text that stand before its table: titles, `sep=;`, comments. Pure."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_LINES: Final = 200  # of the beginning are examined
+_CHARACTERS: Final = 1024 * 1024  # at most
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_DELIMITERS: Final = ",;\t|"
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_COMMENT: Final = "#"
+_NUMBER: Final = re.compile(r"[+-]?[\d.,]+")
+_ROWS_IN_COLUMNS: Final = 3
+_SHOWN: Final = 60  # characters of a line in a note
+_TOTAL: Final = re.compile(
+    r"\W*(grand total|sub ?total|total|sum|summe|gesamt|insgesamt|totaal|totale)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Preamble:
+    """What stands before a table, as the contract's `format` describes it.
+
+    Attributes:
+        lines: how many to skip.
+        comment: the mark of lines that are comments, if there are any.
+        delimiter: that a line `sep=` names.
+        notes: what a person should look at.
+    """
+
+    lines: int = 0
+    comment: str | None = None
+    delimiter: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """Fields of the contract's `format`."""
+        found = {"skipLines": self.lines or None, "comment": self.comment}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def without(self, text: str) -> str:
+        """The text from its header on, without comments."""
+        skipped = list(itertools.islice(_LINE.finditer(text), self.lines))
+        table = text[skipped[-1].end() :] if skipped else text
+        if self.comment is None:
+            return table
+        lines = (line[0] for line in _LINE.finditer(table))
+        return "".join(line for line in lines if not line.startswith(self.comment))
+
+
+def preamble_of(text: str) -> Preamble:
+    """What stands before the table of a text."""
+    beginnings = itertools.islice(_LINE.finditer(text[:_CHARACTERS]), _LINES)
+    lines = [line[0].rstrip("\r\n") for line in beginnings]
+    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if _is_in_columns(lines):
+        return Preamble(delimiter=" ")
+    if separator:
+        note = "the first line names the delimiter, for spreadsheets"
+        return Preamble(1, delimiter=separator[1], notes=(note,))
+    comment = _COMMENT if _has_comments(lines) else None
+    # What is skipped is counted in lines of the file, comments among them.
+    delimiter = _delimiter([line for line in lines if line and not _is_comment(line, comment)])
+    skipped = _skipped(lines, delimiter, comment)
+    if comment and all(_is_comment(line, comment) for line in lines[:skipped]):
+        skipped = 0
+    notes = []
+    if skipped:
+        shown = ", ".join(_shown(line) for line in lines[:skipped] if line.strip(delimiter + " "))
+        notes.append(f"lines before the table are skipped: {shown or 'empty ones'}")
+    if comment:
+        notes.append("lines that begin with # are taken for comments")
+    if total := _total(text, delimiter):
+        notes.append(f"the last line may be no row but a total: {_shown(total)}; footerLines: 1")
+    return Preamble(skipped, comment, notes=tuple(notes))
+
+
+def _has_comments(lines: Sequence[str]) -> bool:
+    """Lines begin with the mark, and those at the top are no header with a name like `#id`."""
+    marked = [line for line in lines if line.startswith(_COMMENT)]
+    if not marked or len(marked) == len(lines):
+        return False
+    others = [line for line in lines if line and not line.startswith(_COMMENT)]
+    if not lines[0].startswith(_COMMENT):
+        return False  # a value may begin with it
+    delimiter = _delimiter(others)
+    fields = _usual([_count(line, delimiter) for line in others])
+    return len(marked) > 1 or fields == 1 or _count(marked[0], delimiter) != fields
+
+
+def _is_in_columns(lines: Sequence[str]) -> bool:
+    """Numbers with one space between them: a text of prose has other marks, and other counts."""
+    rows = [line.split(" ") for line in lines if line]
+    widths = {len(row) for row in rows}
+    if len(rows) < _ROWS_IN_COLUMNS or len(widths) != 1 or widths <= {1, 2}:
+        return False
+    return all(_NUMBER.fullmatch(row[0]) and _NUMBER.fullmatch(row[-1]) for row in rows[1:])
+
+
+def _is_comment(line: str, mark: str | None) -> bool:
+    return mark is not None and line.startswith(mark)
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The one by which the most lines have as many fields as each other."""
+
+    def agreement(delimiter: str) -> tuple[float, int]:
+        counts = [_count(line, delimiter) for line in lines]
+        usual = _usual(counts)
+        return (0 if usual < 2 else counts.count(usual)), usual
+
+    return max(_DELIMITERS, key=agreement)
+
+
+def _count(line: str, delimiter: str) -> int:
+    return len(_fields(line, delimiter))
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a field of more than its limit
+        return line.split(delimiter)
+
+
+def _usual(counts: Sequence[int]) -> int:
+    """The most frequent number of fields."""
+    return Counter(counts).most_common(1)[0][0] if counts else 0
+
+
+def _skipped(lines: Sequence[str], delimiter: str, comment: str | None) -> int:
+    """How many lines stand before the first that may be the header."""
+    rows = [
+        (at, _fields(line, delimiter))
+        for at, line in enumerate(lines)
+        if not _is_comment(line, comment)
+    ]
+    usual = _usual([len(fields) for _, fields in rows if any(fields)])
+    # A line with nearly as many fields as the table is one of its rows, or its header.
+    title = max(1, usual // 2)
+    table = [
+        (at, fields)
+        for at, fields in rows
+        if len(fields) >= usual or sum(map(bool, fields)) > title
+    ]
+    if not table or _is_name(lines[: table[0][0]]):
+        return 0
+    first, header = table[0]
+    if _is_padded(header):
+        # A title with delimiters behind it; or a row, if there is no header.
+        after = next(((at, row) for at, row in table if not _is_padded(row)), (first, header))
+        first = after[0] if _is_header(after[1]) else first
+    return first
+
+
+def _is_name(lines: Sequence[str]) -> bool:
+    """A single word is the header of one column, rather than a title."""
+    return len(lines) == 1 and re.fullmatch(r'"?\w+"?', lines[0]) is not None
+
+
+def _is_padded(fields: Sequence[str]) -> bool:
+    return len(fields) > 1 and not any(field.strip() for field in fields[1:])
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Names: none is empty, twice there, or a number."""
+    names = [field.strip().lower() for field in fields]
+    return all(names) and len(set(names)) == len(names) and not any(map(_NUMBER.fullmatch, names))
+
+
+def _total(text: str, delimiter: str) -> str | None:
+    last = text[-2000:].rstrip().rsplit("\n", 1)[-1]
+    return last if _TOTAL.match(last) and delimiter in last else None
+
+
+def _shown(line: str) -> str:
+    shown = line.strip()
+    return repr(shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}...")

@@ -1,0 +1,159 @@
+"""Which contract type the texts of a sample's column have, by the casts of validation itself.
+
+Real samples are dirty: a column gets the type that nearly all its values have. A type that would
+change what a value says, such as a number for a postcode, is none: what stays text loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from reading_rules.casts import cast_text
+from tabular.sql import sql_literal
+
+_DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent
+_ROWS_FOR_DIRT: Final = 50
+_NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
+_EXPONENT: Final = r"\d+[eE]\d+"  # 12E3 may be a code, 1.2e+4 is a number
+_STORABLE: Final = "1e-130 AND 9.9e125"  # DynamoDB's numbers
+_SCALE_AT_MOST, _DIGITS, _USUAL_DIGITS = 6, 38, 15
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """What a column's values are.
+
+    Attributes:
+        kind: the contract's type.
+        misfits: values that are not of it.
+        remark: what a person should look at.
+    """
+
+    kind: str = "string"
+    misfits: int = 0
+    remark: str | None = None
+
+
+def dirt(values: int) -> int:
+    """How many of so many values may be dirt."""
+    return int(values * _DIRT) if values >= _ROWS_FOR_DIRT else 0
+
+
+def type_of(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> ValueType:
+    """The narrowest type of the texts in this column of the table `sample`.
+
+    Args:
+        present: how many of them there are.
+    """
+    shape = _shape(connection, value)
+    kinds = [kind for kind in _candidates(shape) if kind is not None]
+    casts = ", ".join(f"count({_cast(value, kind)})" for kind in kinds)
+    counts = dict(zip(kinds, _row(connection, f"SELECT {casts} FROM sample"), strict=True))
+    most = present - dirt(present)
+    for kind in kinds:
+        if counts[kind] >= most:
+            return ValueType(kind, present - counts[kind])
+    return ValueType(remark=shape.why_text)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How the texts of a column look.
+
+    Attributes:
+        zeros: some begin with a needless zero, as postcodes do.
+        pluses: some begin with + and none with -, as phone numbers do.
+        codes: some are like 12E3, and none has a decimal point.
+        scale, digits: of the numbers: the most decimal places, and digits before them.
+        truths: both a true and a false value are there.
+        times: values with a time of day.
+    """
+
+    numbers: int
+    zeros: bool
+    pluses: bool
+    codes: bool
+    scale: int
+    digits: int
+    truths: bool
+    times: bool
+
+    @property
+    def is_quantity(self) -> bool:
+        """A number says all that the texts say."""
+        return not (self.zeros or self.pluses or self.codes)
+
+    @property
+    def why_text(self) -> str | None:
+        if not self.numbers:
+            return None
+        if self.zeros:
+            return "text, as numbers would lose leading zeros"
+        if self.pluses:
+            return "text, as numbers would lose the +"
+        return "text, as codes such as 12E3 are no numbers" if self.codes else None
+
+
+def _shape(connection: duckdb.DuckDBPyConnection, value: str) -> _Shape:
+    trimmed = f"trim({value})"
+    is_number = f"regexp_full_match({trimmed}, {sql_literal(_NUMBER)})"
+    is_code = f"regexp_full_match({trimmed}, {sql_literal(_EXPONENT)})"
+    whole = f"length(regexp_replace(split_part({trimmed}, '.', 1), '[^0-9]', '', 'g'))"
+    truth = f"CASE WHEN NOT {is_number} THEN {cast_text(value, 'boolean')} END"
+    found = _row(
+        connection,
+        f"SELECT count(*) FILTER (WHERE {is_number}),"
+        f" coalesce(bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')), false),"
+        f" coalesce(bool_or({trimmed} LIKE '+%') AND NOT bool_or({trimmed} LIKE '-%'), false),"
+        f" coalesce(bool_or({is_code}) AND NOT bool_or(contains({value}, '.')), false),"
+        f" coalesce(max(length(split_part({trimmed}, '.', 2))) FILTER (WHERE {is_number}), 0),"
+        f" coalesce(max({whole}) FILTER (WHERE {is_number}), 0),"
+        f" count(DISTINCT {truth}) = 2,"
+        f" coalesce(bool_or({_has_time(value)}), false) FROM sample",
+    )
+    return _Shape(*found)
+
+
+def _candidates(shape: _Shape) -> list[str | None]:
+    """Types that the texts may have, the narrowest first."""
+    kinds: list[str | None] = ["boolean" if shape.truths else None]
+    kinds += ["timestamp"] if shape.times else ["date"]
+    if not shape.is_quantity:
+        return kinds
+    exact = _exact_type(shape.scale, shape.digits) if shape.numbers else None
+    kinds += ["integer", exact]
+    # Else a double would bend a long whole number.
+    return [*kinds, "double"] if exact or not shape.numbers or shape.scale else kinds
+
+
+def _cast(value: str, kind: str) -> str:
+    """As validation reads it, of what a target can store.
+
+    Where some values have a time of day, a day is no timestamp.
+    """
+    cast = cast_text(value, kind)
+    if kind == "timestamp":
+        return f"CASE WHEN {_has_time(value)} THEN {cast} END"
+    if kind == "double":
+        return f"CASE WHEN {cast} = 0 OR abs({cast}) BETWEEN {_STORABLE} THEN {cast} END"
+    return cast
+
+
+def _has_time(value: str) -> str:
+    return f"regexp_matches(trim({value}), '^.{{10}}[T ]')"
+
+
+def _exact_type(scale: int, digits: int) -> str | None:
+    """The decimal of so many places and digits before them; none for what floating point leaves."""
+    if scale > _SCALE_AT_MOST or digits + scale > _DIGITS:
+        return None
+    usual = scale and digits + scale <= _USUAL_DIGITS
+    return f"decimal(18,{scale})" if usual else f"decimal({_DIGITS},{scale})"
+
+
+def _row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    row = connection.execute(sql).fetchone()
+    return row if row is not None else ()

@@ -1,0 +1,81 @@
+"""Lines that stand before a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.proposal.preamble import Preamble, preamble_of
+
+TABLE = "id;site;n\n" + "".join(f"{n};S{n};{n * 3}\n" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TABLE,
+        "id\n1\n2\n",
+        "",
+        ",a,b\n0,x,1\n1,y,2\n",  # an index without a name, as pandas writes it
+        "7,,\n8,a,b\n",  # no header, and a row without values
+        "id,a\n1,x,9\n2,y,9\n3,z,9\n",  # a header that lacks a name is not a title
+        "name\nMeier, Anna\nHuber, Jan\n",  # one column, whose values are not quoted
+        "#chrom\tstart\tend\nchr1\t1\t2\nchr1\t3\t4\n",  # a header's mark
+        "id,note\n1,# first\n#2,b\n",
+        "a,b\n#,1\n",
+    ],
+)
+def test_nothing_stands_before_a_table(text: str) -> None:
+    assert preamble_of(text) == Preamble()
+
+
+@pytest.mark.parametrize(
+    ("before", "skipped"),
+    [
+        ("Report of November\n", 1),
+        ("Report of November\nAll sites\n", 2),
+        ("Report of November;;\nPrinted 2026-11-01;;\n;;\n", 3),
+        ("\n\n", 2),
+        ("Report\r\n\r\n", 2),
+        ('"Report; of November"\n', 1),
+    ],
+)
+def test_titles_and_empty_lines_are_skipped_and_named(before: str, skipped: int) -> None:
+    found = preamble_of(before + TABLE)
+
+    assert found.fields == {"skipLines": skipped}
+    assert found.without(before + TABLE) == TABLE
+    assert found.notes[0].startswith("lines before the table are skipped")
+    assert ("Report" in before) == ("Report" in found.notes[0])
+
+
+@pytest.mark.parametrize("mark", ["sep=;", "SEP=;", '"sep=;"'])
+def test_the_line_for_spreadsheets_names_the_delimiter(mark: str) -> None:
+    found = preamble_of(f"{mark}\r\n{TABLE}")
+
+    assert (found.lines, found.delimiter) == (1, ";")
+    assert found.without(f"{mark}\r\n{TABLE}") == TABLE
+
+
+def test_comments_are_marked() -> None:
+    text = f"# exported\n# by hand; twice\n{TABLE}# end\n"
+    found = preamble_of(text)
+
+    assert found.fields == {"comment": "#"}
+    assert found.without(text) == TABLE
+
+
+def test_a_title_above_a_comment_is_counted_with_it() -> None:
+    text = f"# exported\nReport of November\n{TABLE}"
+    assert preamble_of(text).fields == {"skipLines": 2, "comment": "#"}
+
+
+def test_a_total_is_pointed_at_and_stays() -> None:
+    found = preamble_of(f"{TABLE}Total;;570\n")
+
+    assert found.fields == {}
+    assert "footerLines: 1" in found.notes[0]
+
+
+def test_numbers_with_a_space_between_are_columns() -> None:
+    assert preamble_of("Chins Situps Jumps\n5 162 60\n2 110 60\n").delimiter == " "
+    assert preamble_of("first words here\nof any text\nthat is prose\n").delimiter is None

@@ -129,6 +129,8 @@ lock: ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/spark.txt
 	sed -n 's/^bench = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
 		$(COMPILE) --python-version 3.11 $(TESTED) - --output-file requirements/bench.txt
+	sed -n 's/^samples = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | tr -d '" ' | \
+		$(COMPILE) --no-deps --python-version 3.11 - --output-file requirements/samples.txt
 	{ sed -n 's|.*/wheels/\([a-z]*\)-\([0-9.]*\)-cp39-.*|\1==\2|p' template.yaml; echo boto3; } | \
 		$(subst --universal,,$(COMPILE)) --python-version 3.9 - \
 		--output-file requirements/glue-python-shell.txt

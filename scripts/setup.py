@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "requirements"
 ENVIRONMENTS = {  # which locks, one installed on top of the other, make up what
     "run": {".venv": ["run"], ".venv-substrate": ["substrate"]},
-    "test": {".venv": ["run", "test"], ".venv-substrate": ["substrate"]},
+    "test": {".venv": ["run", "test", "samples"], ".venv-substrate": ["substrate"]},
     "spark": {".venv": ["run", "spark"], ".venv-substrate": ["substrate"]},
     "bench": {".venv": ["run", "bench"]},
     "glue": {".venv-glue": ["glue-python-shell"]},

@@ -17,6 +17,7 @@ LOCKS = [
     "requirements/substrate.txt",
     "requirements/spark.txt",
     "requirements/bench.txt",
+    "requirements/samples.txt",
     "requirements/glue-python-shell.txt",
     "src/requirements.txt",
     "layers/data/requirements.txt",
@@ -26,6 +27,7 @@ ALONE = (
     "requirements/substrate.txt",
     "requirements/spark.txt",
     "requirements/glue-python-shell.txt",
+    "requirements/samples.txt",
 )
 BESIDE = "requirements/bench.txt"  # has packages of its own, and some that the tests have, too
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ;.*)? \\$")
@@ -80,6 +82,7 @@ def test_every_package_is_pinned_with_its_hashes_and_no_registry_is_named(lock: 
         ("requirements/test.txt", ("test",)),
         ("requirements/spark.txt", ("spark",)),
         ("requirements/bench.txt", ("bench",)),
+        ("requirements/samples.txt", ("samples",)),
     ],
 )
 def test_a_lock_holds_the_versions_that_pyproject_asks_for(

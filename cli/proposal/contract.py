@@ -201,7 +201,7 @@ def _result(found: Profile) -> Iterator[str]:
     key = found.key.columns
     if not key:
         key = (_made_key(found),)
-        yield "# No column, nor any two, identify the sample's rows. So the key is made of all"
+        yield "# No columns, up to three, identify the sample's rows. So the key is made of all"
         yield "# that a row holds, and identical rows are stored once; columns are better."
         yield "transform: |"
         yield f"  SELECT DISTINCT *, md5(CAST(to_json(valid) AS VARCHAR)) AS {key[0]}"

@@ -52,10 +52,10 @@ def type_of(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> 
     kinds = [kind for kind in _candidates(shape) if kind is not None]
     casts = ", ".join(f"count({_cast(value, kind)})" for kind in kinds)
     counts = dict(zip(kinds, _row(connection, f"SELECT {casts} FROM sample"), strict=True))
-    most = present - dirt(present)
-    for kind in kinds:
-        if counts[kind] >= most:
-            return ValueType(kind, present - counts[kind])
+    for least in (present, present - dirt(present)):  # rather a wider type than rejected rows
+        for kind in kinds:
+            if counts[kind] >= least:
+                return ValueType(kind, present - counts[kind])
     return ValueType(remark=shape.why_text)
 
 

@@ -7,26 +7,35 @@ refused before or, if a compressed object turns out larger than expected, while 
 from __future__ import annotations
 
 import gzip
-import itertools
+import io
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from botocore.exceptions import ClientError
 
-from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat
+from contracts.dataset import CsvFormat, Format, ParquetFormat
 from contracts.errors import InvalidData, NotFound
 from reading_rules.encodings import as_utf8, effective_compression
+from reading_rules.packed import bunzipped, unzipped
+from reading_rules.plain_text import plain_text
+from reading_rules.source_lines import SourceLines
+from reading_rules.text_error import TextError
 from runtime import clients
 from sources import zstd
-from sources.json_array import array_items
+from sources.ranged import RANGE_BYTES, RangedObject
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 # Most bytes of disk per byte of an object: itself, the valid rows as Parquet and the rejected ones
-# as JSON lines. Compressed text is assumed to have a fifth of its original size.
-_DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
+# as JSON lines. Compressed text is assumed to have a fifth of its original size, by bzip2 a
+# seventh.
+_DISK: Final = {
+    "none": 3.0,
+    **dict.fromkeys(("gzip", "zstd", "zip"), 3.0 * 5),
+    "bzip2": 3.0 * 7,
+}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
 
 
@@ -75,12 +84,14 @@ def text_of(
     *,
     etag: str | None = None,
     room: int | None = None,
+    lines: SourceLines | None = None,
 ) -> Generator[bytes, None, None]:
     """The text of an object, decompressed and as UTF-8; each item of a JSON array is a line.
 
     What is no text of its encoding is no UTF-8 either.
 
     Args:
+        lines: becomes the object's lines, where those of the text are others.
         etag: what the object must still be, without quotes.
         room: bytes that the text may take; absent: any.
 
@@ -90,10 +101,13 @@ def text_of(
     """
     url = f"s3://{bucket}/{key}"
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
-    with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-        blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
+    packing = compression_of(file_format, key)
+    with clients.translated(f"reading {url}"):
+        blocks = _unpacked(_response(bucket, key, etag, url), bucket, key, packing)
         blocks = _within(_transcoded(blocks, encoding, url), room, url)
-        yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
+        lines = lines or SourceLines()
+        plain = _plain(blocks, file_format, lines, url)
+        yield from _within(plain, room, url, lines)
 
 
 def fetch(
@@ -112,21 +126,24 @@ def fetch(
                 file.writelines(text)
             return
         url = f"s3://{bucket}/{key}"
-        with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-            file.writelines(_within(_blocks(body, url), room, url))
+        with clients.translated(f"reading {url}"):
+            blocks = _unpacked(_response(bucket, key, etag, url), bucket, key, "none")
+            file.writelines(_within(blocks, room, url))
 
 
 def compression_of(file_format: Format, key: str) -> str:
-    """How the object of this key is compressed: `none`, `gzip` or `zstd`."""
+    """How the object of this key is compressed, or `none`."""
     if isinstance(file_format, ParquetFormat):
         return "none"
     return effective_compression(file_format.compression, key)
 
 
-def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
+def _response(bucket: str, key: str, etag: str | None, url: str) -> Mapping[str, Any]:
     condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
     try:
-        response = clients.client("s3").get_object(Bucket=bucket, Key=key, **condition)
+        response: Mapping[str, Any] = clients.client("s3").get_object(
+            Bucket=bucket, Key=key, **condition
+        )
     except ClientError as error:
         if clients.error_code(error) in ("PreconditionFailed", "412"):
             raise InvalidData(
@@ -137,7 +154,26 @@ def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
                 f"there is no object {url} any more; upload it again, and start a new run for it"
             ) from error
         raise
-    return cast(BinaryIO, response["Body"])
+    return response
+
+
+def _unpacked(
+    response: Mapping[str, Any], bucket: str, key: str, compression: str
+) -> Iterator[bytes]:
+    url = f"s3://{bucket}/{key}"
+    with closing(cast(BinaryIO, response["Body"])) as body:
+        try:
+            if compression == "bzip2":
+                yield from bunzipped(body)
+            elif compression == "zip":
+                body.close()  # its directory is at its end
+                etag, size = response["ETag"].strip('"'), response["ContentLength"]
+                ranges = RangedObject(bucket, key, etag, size)
+                yield from unzipped(io.BufferedReader(ranges, RANGE_BYTES))
+            else:
+                yield from _blocks(_decompressed(body, compression), url)
+        except TextError as error:
+            raise InvalidData(f"{url} {error}") from error
 
 
 def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:
@@ -154,11 +190,13 @@ def _blocks(file: BinaryIO, url: str) -> Iterator[bytes]:
         raise InvalidData(f"{url} cannot be decompressed: {error}") from error
 
 
-def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[bytes]:
+def _within(
+    blocks: Iterator[bytes], room: int | None, url: str, lines: SourceLines | None = None
+) -> Iterator[bytes]:
     size = 0
     for block in blocks:
         size += len(block)
-        if room is not None and size > room:
+        if room is not None and size + (lines.size if lines else 0) > room:
             raise InvalidData(
                 f"{url} takes more than {room / MEGABYTE:.0f} MB and does not fit this function's"
                 f" disk with what comes of it. {_ADVICE}"
@@ -166,21 +204,13 @@ def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[byt
         yield block
 
 
-def _as_lines(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    """Blocks with an item of an array on each line; of nothing at all, none."""
-    first = next(blocks, None)
-    if first is None:
-        return
-    blocks = itertools.chain([first], blocks)
-    lines: list[bytes] = []
-    size = 0
-    for item in array_items(blocks, url):
-        lines.append(item.encode("utf-8", "surrogateescape"))
-        size += len(lines[-1])
-        if size > BLOCK_BYTES:
-            yield b"".join(line + b"\n" for line in lines)
-            lines, size = [], 0
-    yield b"".join(line + b"\n" for line in lines)
+def _plain(
+    blocks: Iterator[bytes], file_format: Format, lines: SourceLines, url: str
+) -> Iterator[bytes]:
+    try:
+        yield from plain_text(blocks, file_format.to_json(), lines)
+    except TextError as error:
+        raise InvalidData(f"{url}, {error}") from error
 
 
 def _transcoded(blocks: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:

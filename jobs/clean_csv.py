@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import boto3
+import bz2
 import codecs
 import csv
 import duckdb
@@ -22,12 +23,19 @@ import itertools
 import json
 import os
 import re
+import struct
 import sys
 import tempfile
+import threading
 import time
+import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
 # -- clean_csv_job.options -------------------------------------------------------------------------
 
@@ -84,12 +92,15 @@ def log(message: str, **fields: Any) -> None:
 
 
 COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
+_WITHOUT_MARK: Final = ("utf-16-le", "utf-16-be")  # the order is said, and a mark may be there
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_OTHER_ORDER: Final = "\ufffe"
 _HANDLER: Final = "reading-rules.mark"
 _NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its record is rejected
 
 
 def effective_compression(compression: str, key: str) -> str:
-    """`none`, `gzip` or `zstd`, for the object of this key; `auto` takes its ending."""
+    """How the object of this key is compressed, or `none`; `auto` takes its ending."""
     if compression != "auto":
         return compression
     endings = (name for end, name in COMPRESSION_BY_ENDING.items() if key.endswith(end))
@@ -100,15 +111,27 @@ def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
     Raises:
-        UnicodeError: UTF-16 without its byte order mark.
+        UnicodeError: UTF-16 without its byte order mark; or with the other order's.
     """
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors=_HANDLER)
+    is_first = encoding in _WITHOUT_MARK
     for block in blocks:
-        yield decoder.decode(block).encode("utf-8", "surrogateescape")
+        text = decoder.decode(block)
+        if is_first and text:
+            text, is_first = _without_mark(text, encoding), False
+        yield text.encode("utf-8", "surrogateescape")
     yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _without_mark(text: str, encoding: str) -> str:
+    """A byte order mark is none of the text; the other one's would be read without a word."""
+    if text.startswith(_OTHER_ORDER):
+        other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
+        raise UnicodeError(f"it begins with the byte order mark of {other}")
+    return text[text.startswith(_BYTE_ORDER_MARK) :]
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -167,67 +190,279 @@ def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterato
         yield quote.join(parts)
 
 
-# -- clean_csv_job.fetching ------------------------------------------------------------------------
+# -- reading_rules.text_error ----------------------------------------------------------------------
 
 
-MEGABYTE = 1024 * 1024
+class TextError(Exception):
+    """A text is not as its format says; the message goes on from "<object>, "."""
 
 
-class Fetched(NamedTuple):
-    """A file, and how it is still compressed: `zstd` or `none`."""
-
-    path: str
-    compression: str
+# -- reading_rules.packed --------------------------------------------------------------------------
 
 
-def fetch(
-    body: BinaryIO, key: str, form: Mapping[str, Any], directory: str, source: str
-) -> Fetched:
-    """Copy the object to a file as plain UTF-8.
+BLOCK: Final = 1024 * 1024
+_METHODS: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
+_END: Final = struct.Struct("<4s4H2LH")  # of a zip archive's directory, but for the comment
+_END_BEGINS: Final = b"PK\x05\x06"
+_END_64: Final = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR: Final = struct.Struct("<4sLQL")
+_IN_THE_OTHER: Final = 0xFFFF
+_COMMENT: Final = 0xFFFF
+_ENTRY: Final = 46 + 3 * 0xFFFF  # bytes at most of a directory of one member
+
+
+def bunzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of a bzip2 stream, or of several in a row; of nothing at all, none.
+
+    Raises:
+        TextError: it is no bzip2, or is cut off.
+    """
+    data = file.read(BLOCK)
+    while data:
+        decoder = bz2.BZ2Decompressor()
+        while not decoder.eof:
+            try:
+                block = decoder.decompress(data, BLOCK)
+            except OSError as error:
+                raise TextError("cannot be decompressed: it is not bzip2, or damaged") from error
+            if block:
+                yield block
+            data = b""
+            if decoder.needs_input and not decoder.eof:
+                data = file.read(BLOCK)
+                if not data:
+                    raise TextError("cannot be decompressed: the bzip2 stream is cut off")
+        data = decoder.unused_data or file.read(BLOCK)
+
+
+def unzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of the one member of a zip archive.
 
     Args:
-        form: the contract's format.
-        source: how messages name the object.
+        file: of which any part can be read.
+
+    Raises:
+        TextError: it is no such archive; says why.
     """
-    is_parquet = form["type"] == "parquet"
-    named = form.get("compression", "auto")
-    compression = "none" if is_parquet else effective_compression(named, key)
-    encoding = form.get("encoding", "utf-8")
-    if compression == "zstd" and encoding != "utf-8":
-        raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
-    path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
-    ends = LineEnds()
-    with open(path, "wb") as file:
-        try:
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=body)) if compression == "gzip" else body
-            for block in as_utf8(blocks_of(stream), encoding):
-                file.write(block)
-                ends.add(block)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
-    if compression == "zstd":
-        return Fetched(path, "zstd")  # DuckDB reads it
-    fetched = Fetched(path, "none")
-    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
-        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
-    return fetched
+    _refuse_several(file)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            _refuse_odd(members)
+            with archive.open(members[0]) as member:
+                while True:
+                    block = member.read(BLOCK)
+                    if not block:
+                        return
+                    yield block
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, ValueError) as error:
+        raise TextError(f"cannot be unpacked: {error}") from error
 
 
-def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
-    """The file with LF at the end of every line; what stands between quotes stays as it is."""
-    path = fetched.path + ".lf"
-    with open(fetched.path, "rb") as source, open(path, "wb") as file:
-        file.writelines(with_equal_line_ends(blocks_of(source), quote))
-    os.remove(fetched.path)
-    return Fetched(path, "none")
+def _refuse_several(file: BinaryIO) -> None:
+    """Look at the archive's end first: a directory of millions would not fit in memory."""
+    size = file.seek(0, 2)
+    begins = max(0, size - _END.size - _COMMENT)
+    file.seek(begins)
+    tail = file.read(size - begins)
+    at = tail.rfind(_END_BEGINS)
+    if at < 0 or at + _END.size > len(tail):
+        raise TextError("cannot be unpacked: it is not a zip archive, or its end is missing")
+    end = _END.unpack_from(tail, at)
+    members, length = end[4], end[5]
+    if _IN_THE_OTHER in (members, end[3]) or length == 0xFFFFFFFF:
+        members, length = _of_zip64(file, begins + at)
+    if members != 1:
+        what = f"{members:,} members" if members else "no member"
+        raise TextError(f"has {what} as a zip archive; one with exactly one is read")
+    if length > _ENTRY:
+        raise TextError("cannot be unpacked: the zip archive's directory is larger than its member")
 
 
-def blocks_of(file: BinaryIO) -> Iterator[bytes]:
-    while True:
-        block = file.read(MEGABYTE)
-        if not block:
-            return
-        yield block
+def _of_zip64(file: BinaryIO, end: int) -> tuple[int, int]:
+    file.seek(max(0, end - _LOCATOR.size))
+    locator = file.read(_LOCATOR.size)
+    if len(locator) == _LOCATOR.size and locator.startswith(b"PK\x06\x07"):
+        file.seek(_LOCATOR.unpack(locator)[2])
+        found = file.read(_END_64.size)
+        if len(found) == _END_64.size and found.startswith(b"PK\x06\x06"):
+            fields = _END_64.unpack(found)
+            return fields[7], fields[8]
+    raise TextError("cannot be unpacked: the zip archive's directory cannot be found")
+
+
+def _refuse_odd(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) != 1:
+        raise TextError(f"has {len(members):,} members as a zip archive; one is read")
+    member = members[0]
+    name = member.filename
+    if member.flag_bits & 0x1:
+        raise TextError(f"has an encrypted member as a zip archive, {name[:200]!r}")
+    parts = member.orig_filename.replace("\\", "/").split("/")
+    if not name.isprintable() or "" in parts or ".." in parts or ":" in name or "\\" in name:
+        raise TextError(
+            f"has a member with an odd name as a zip archive, {member.orig_filename[:200]!r}: a"
+            " folder, an absolute path, '..', a backslash, a colon or what cannot be printed"
+        )
+    if member.compress_type not in _METHODS:
+        raise TextError(
+            f"has a member as a zip archive that is compressed by method {member.compress_type};"
+            " deflate is read"
+        )
+
+
+# -- reading_rules.csv_rules -----------------------------------------------------------------------
+
+
+CSV_CHANGES: Final = ("skipLines", "footerLines", "comment", "escape")
+
+
+class CsvRules(NamedTuple):
+    """What of a format changes the text; nothing of it: 0, empty."""
+
+    skipped: int
+    footer: int
+    comment: bytes
+    escape: bytes
+    delimiter: bytes
+    quote: bytes
+    nulls: Sequence[bytes]
+
+    @classmethod
+    def of(cls, form: Mapping[str, Any]) -> CsvRules | None:
+        """Of a contract's format as JSON has it; None where it says nothing of this."""
+        if not any(form.get(field) for field in CSV_CHANGES):
+            return None
+        escape = str(form.get("escape") or "")
+        return cls(
+            skipped=form.get("skipLines") or 0,
+            footer=form.get("footerLines") or 0,
+            comment=str(form.get("comment") or "").encode(),
+            escape=escape.encode(),
+            delimiter=str(form.get("delimiter", ",")).encode(),
+            quote=str(form.get("quote", '"')).encode(),
+            nulls=[text.encode() for text in escaped_nulls(form)],
+        )
+
+
+def escaped_nulls(form: Mapping[str, Any]) -> list[str]:
+    r"""The texts for missing values that are compared before backslashes are understood.
+
+    So `\N` is a missing value, and `\\N` the text `\N`.
+    """
+    return [text for text in form.get("nulls") or () if form.get("escape") and "\\" in text]
+
+
+def plain_nulls(form: Mapping[str, Any]) -> list[str]:
+    """The texts for missing values that values are compared with."""
+    early = escaped_nulls(form)
+    return [text for text in form.get("nulls") or () if text not in early]
+
+
+# -- reading_rules.header --------------------------------------------------------------------------
+
+
+class HeaderError(Exception):
+    """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
+
+
+def folded(name: str) -> str:
+    """A name of a file as names are compared where their case does not matter."""
+    return name.strip().lower()
+
+
+def first_line_of(block: bytes, encoding: str) -> str:
+    """The first line of a text in UTF-8, without its end and its byte order mark.
+
+    Args:
+        block: the text from its beginning, at least one line of it.
+        encoding: of the original, for the message.
+
+    Raises:
+        HeaderError: it is not text of the encoding.
+    """
+    line = block.replace(b"\r", b"\n").partition(b"\n")[0]
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"the header is not {encoding.upper()}") from error
+
+
+def field_names(line: str, delimiter: str, quote: str) -> list[str]:
+    """The names in a header, without the spaces around them.
+
+    Raises:
+        HeaderError: there are none.
+    """
+    names = fields_of(line, delimiter, quote)
+    if not names:
+        raise HeaderError("the header is expected here, but the line is empty")
+    return [name.strip() for name in names]
+
+
+def fields_of(line: str, delimiter: str, quote: str) -> list[str]:
+    """The fields of a record in one line, with a delimiter of one character or more."""
+    if len(delimiter) == 1:
+        return next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+    # The module knows one character only: one that is not there stands for all of them.
+    other = next(one for one in map(chr, range(0xE000, 0xF8FF)) if one not in line)
+    fields = next(
+        csv.reader([line.replace(delimiter, other)], delimiter=other, quotechar=quote), []
+    )
+    return [field.replace(other, delimiter) for field in fields]
+
+
+def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
+    """Where each contract column stands among the file's columns.
+
+    A name that is there as it is written counts before one that differs in case or spaces.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+
+    Raises:
+        HeaderError: one is missing, there twice, or there by both its names.
+    """
+    small = [folded(name) for name in header]
+
+    def places(wanted: str) -> list[int]:
+        exact = [at for at, name in enumerate(header) if name == wanted]
+        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
+
+    found: dict[str, list[int]] = {}
+    for name, wanted in names.items():
+        found[name] = places(wanted)
+        own = [] if folded(wanted) == name else places(name)
+        if found[name] and own:
+            raise HeaderError(both_names(name, wanted, "the header"))
+        found[name] = found[name] or own
+    missing = [_shown(name, names[name]) for name, at in found.items() if not at]
+    if missing:
+        raise HeaderError(
+            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
+        )
+    twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
+    if twice:
+        raise HeaderError(f"the header has {', '.join(twice)} more than once")
+    return {name: at[0] for name, at in found.items()}
+
+
+def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
+    """A header with the contract's names in place of the file's, where it has one."""
+    known = {at: name for name, at in positions.items()}
+    return [known.get(at, name) for at, name in enumerate(header)]
+
+
+def both_names(name: str, wanted: str, where: str) -> str:
+    """What is wrong with a record or header that has a column by either of its names."""
+    return (
+        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        " contract; give the column another name, or leave one out of the file"
+    )
+
+
+def _shown(name: str, wanted: str) -> str:
+    return name if name == wanted else f'"{wanted}" (column {name})'
 
 
 # -- reading_rules.sql -----------------------------------------------------------------------------
@@ -248,9 +483,932 @@ def text_column(column: str) -> str:
     return sql_identifier(f"text-{column}")
 
 
+def or_null(text: str, nulls: Sequence[str]) -> str:
+    """A text, but NULL where it is one of those that stand for a missing value; as it is for none.
+
+    Args:
+        text: SQL of it.
+    """
+    if not nulls:
+        return text
+    return f"CASE WHEN {text} NOT IN ({', '.join(map(sql_literal, nulls))}) THEN {text} END"
+
+
 def any_of(conditions: Iterable[str]) -> str:
     """A condition that is true where one of these is."""
     return " OR ".join(f"({condition})" for condition in conditions) or "false"
+
+
+# -- reading_rules.json_records --------------------------------------------------------------------
+
+
+JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
+# An empty line is NULL: no record, and nothing wrong.
+IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+NO_OBJECT: Final = "not a JSON object"
+# Numbers that a double would change, in value or in spelling.
+_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+
+
+def json_pointer(key: str) -> str:
+    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
+    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
+
+    It fails for an object that holds a value by both names of a column.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+        ignores_case: whether keys may be written in another case.
+    """
+    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
+    keys = (*names.values(), *own)
+    found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
+    if not own:
+        return found
+    texts = []
+    for n, (name, key) in enumerate(names.items(), start=1):
+        one = f"found[{n}]"
+        if name in own:
+            other = f"found[{own[name]}]"
+            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
+            one = (
+                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
+                f" ELSE coalesce({one}, {other}) END"
+            )
+        texts.append(one)
+    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
+    return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_values(paths: Iterable[str]) -> str:
+    """SQL for the texts at these paths, all in one look: each look parses the line again.
+
+    DuckDB passes numbers through a double. Where that may change one, the line is read again with
+    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    """
+    return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
+
+
+def _values_of_any_case(keys: Iterable[str]) -> str:
+    """As `json_values`; a key that is there as it is written counts before another one.
+
+    It fails for an object with several keys that would do, none of them as it is written.
+    """
+    every = f"CASE WHEN {IS_OBJECT} THEN json_keys({JSON_LINE}) END"
+    names, lowered, values = "found[1]", "found[2]", "found[3]"
+    texts = []
+    for key in keys:
+        same, small = sql_literal(key), f"lower({sql_literal(key)})"
+        several = f"len(list_filter({lowered}, lambda key: key = {small})) > 1"
+        problem = sql_literal(
+            f'a record has several keys that are "{key}" but for their case, and the contract'
+            " ignores it (format.caseInsensitive)"
+        )
+        texts.append(
+            f"CASE WHEN list_contains({names}, {same})"
+            f" THEN {values}[list_position({names}, {same})]"
+            f" WHEN {several} THEN error({problem})"
+            f" ELSE {values}[list_position({lowered}, {small})] END"
+        )
+    lower = f"list_transform({every}, lambda key: lower(key))"
+    listed = f"CASE WHEN {values} IS NOT NULL THEN [{', '.join(texts)}] END"
+    found = f"[[{every}, {lower}, {_texts_at(sql_literal('$.*'))}]]"
+    return f"list_transform({found}, lambda found: {listed})[1]"
+
+
+def _texts_at(wanted: str) -> str:
+    """SQL: the texts at a list of paths, or at one that means several."""
+    # Behind each token comes what makes a number a text, and is taken away again behind a text.
+    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    exact = (
+        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
+        f" json_extract_string({texts}, {wanted})),"
+        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
+        " THEN found[3] ELSE found[2] END)"
+    )
+    return (
+        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
+        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
+    )
+
+
+def _other_names(names: Mapping[str, str]) -> list[str]:
+    return [name for name, key in names.items() if key != name]
+
+
+# -- reading_rules.scans ---------------------------------------------------------------------------
+
+
+LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
+
+
+def field_labels(count: int) -> list[str]:
+    """Names of a CSV record's fields, whatever the header calls them."""
+    return [f"field-{number}" for number in range(count)]
+
+
+def csv_scan(
+    path: object,
+    labels: Sequence[str],
+    options: str,
+    *,
+    delimiter: str,
+    quote: str,
+    header: bool,
+    pads: bool = False,
+) -> str:
+    """Records as fields of these names, all of them text; empty and absent are both NULL.
+
+    Args:
+        options: further ones, such as `store_rejects`.
+        header: whether the first line is one.
+        pads: whether a record may lack its last fields.
+    """
+    if pads:
+        options = f"null_padding = true, {options}"
+    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
+        f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
+        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
+    )
+
+
+def line_scan(path: object, options: str) -> str:
+    """The lines as they are: \\x01 separates nothing that is text."""
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = false, delim = '\x01',"
+        f" quote = '', escape = '', columns = {{{sql_literal(JSON_LINE[1:-1])}: 'VARCHAR'}},"
+        f" {options})"
+    )
+
+
+def store_rejects(table: str = REJECTS, *, at_most: int = 0, has_size_limit: bool = True) -> str:
+    """Options that put what cannot be read into this table, and the scan into `<table>_scan`.
+
+    Args:
+        at_most: how many records are stored; 0: all.
+        has_size_limit: whether this DuckDB, from 2.0 on, can keep records that long whole.
+    """
+    options = (
+        f"store_rejects = true, rejects_limit = {at_most}, rejects_table = '{table}',"
+        f" rejects_scan = '{table}_scan'"
+    )
+    return options + (f", rejects_line_size_limit = {LONGEST_RECORD}" if has_size_limit else "")
+
+
+def never_but_reads(fields: Sequence[str]) -> str:
+    """SQL that is never true but reads these fields: a scan looks only at those that it needs, and
+    what is not text of the encoding in another one would go unnoticed."""
+    return any_of(f"strlen({name}) < 0" for name in fields)
+
+
+def line_breaks(fields: Sequence[str]) -> str:
+    """SQL: how many line breaks a record holds in its values, NULL for none.
+
+    No operators between fields, as DuckDB nests a thousand of them at most.
+    """
+    all_of_it = f"concat_ws('', {', '.join(fields)})"
+    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
+    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
+
+
+# -- reading_rules.csv_escapes ---------------------------------------------------------------------
+
+
+LINE_ENDS: Final = (b"\n", b"\r")
+
+
+class OpenValues:
+    """Follows where values begin and end.
+
+    Attributes:
+        are_open: the last line ended within one.
+    """
+
+    def __init__(self, rules: CsvRules) -> None:
+        quote, delimiter = re.escape(rules.quote), re.escape(rules.delimiter)
+        pair = _pair(rules) + b"|" if rules.escape else b""
+        self._tokens = re.compile(b"%s(%s)|%s" % (pair, quote, delimiter), re.DOTALL)
+        self._quote, self._escape = rules.quote, rules.escape
+        self.are_open = self._is_quoted = False
+
+    def look_at(self, piece: bytes) -> None:
+        """Go on over a line, or a part of a long one."""
+        has_escape = self._escape and self._escape in piece
+        if not (has_escape or self.are_open or self._quote in piece):
+            self.are_open = not piece.endswith(LINE_ENDS)
+            return
+        begins = -1 if self.are_open else 0  # where a field does
+        end = 0  # of the last token
+        for token in self._tokens.finditer(piece):
+            at, end = token.span()
+            if token[1]:
+                if self._is_quoted:
+                    # The second one of a pair opens again: within the value, a quote is doubled.
+                    self._is_quoted = False
+                    begins = end if piece.startswith(self._quote, end) else -1
+                else:
+                    self._is_quoted = at == begins
+                    begins = -1
+            elif piece[at : at + 1] != self._escape and not self._is_quoted:
+                begins = end
+        # A line end behind a backslash is part of a value.
+        has_end = piece.endswith(LINE_ENDS) and end <= len(piece.rstrip(b"\r\n"))
+        self.are_open = self._is_quoted or not has_end
+
+
+def _special(rules: CsvRules) -> bytes:
+    return rb"\\|%s|%s|\r\n|\r|\n" % (re.escape(rules.quote), re.escape(rules.delimiter))
+
+
+def _pair(rules: CsvRules) -> bytes:
+    """A backslash with what stands behind it."""
+    return rb"\\(?:%s|.)" % _special(rules)
+
+
+class EscapedRecords:
+    """Puts lines together to records, and those with backslashes into plain CSV."""
+
+    def __init__(self, rules: CsvRules, values: OpenValues) -> None:
+        quote, pair = re.escape(rules.quote), _pair(rules)
+        self._rules, self._values = rules, values
+        self._escaped = re.compile(rb"\\(%s)" % _special(rules), re.DOTALL)
+        self._in_quotes = re.compile(rb"%s|%s%s|(%s)" % (pair, quote, quote, quote), re.DOTALL)
+        delimiter = re.escape(rules.delimiter)
+        self._unquoted = re.compile(rb"%s|(%s)" % (pair, delimiter), re.DOTALL)
+        self._held: list[bytes] = []
+        self._size, self._first = 0, 0
+
+    def taken(self, piece: bytes, line: int) -> bytes:
+        """What is known to be a record by this piece, which the values have been followed over.
+
+        Raises:
+            TextError: it is too long for one.
+        """
+        is_open = self._values.are_open
+        if not self._held:
+            self._first = line
+            if not is_open:
+                return self._plain(piece) if b"\\" in piece else piece
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size > LONGEST_RECORD:
+            raise TextError(
+                f"line {self._first}: the record is longer than {LONGEST_RECORD:,} bytes; is a"
+                " quote not closed?"
+            )
+        return b"" if is_open else self.rest()
+
+    def rest(self) -> bytes:
+        record, self._held, self._size = b"".join(self._held), [], 0
+        return self._plain(record) if b"\\" in record else record
+
+    def _plain(self, record: bytes) -> bytes:
+        end = len(record)
+        for line_end in (b"\r\n", b"\n", b"\r"):
+            if record.endswith(line_end):
+                end -= len(line_end)
+                break
+        text, ending = record[:end], record[end:]
+        fields, at = [], 0
+        while True:
+            field, after = self._field(text, at)
+            fields.append(field)
+            if after < 0:
+                return self._rules.delimiter.join(fields) + ending
+            at = after
+
+    def _field(self, text: bytes, at: int) -> tuple[bytes, int]:
+        """The field that begins here as plain CSV, and where the next one does; -1: it is the last.
+
+        What follows a closing quote stays, so that whoever reads the record rejects it.
+        """
+        quote = self._rules.quote
+        within = b""
+        if text.startswith(quote, at):
+            closing = next(
+                (found for found in self._in_quotes.finditer(text, at + 1) if found[1]), None
+            )
+            end = closing.start() if closing else len(text)
+            raw = text[at + 1 : end]
+            is_null = raw in self._rules.nulls
+            within = quote + (b"" if is_null else self._escaped.sub(self._unescaped, raw))
+            if closing is None:
+                return within, -1
+            within, at = within + quote, closing.end()
+        delimiter = next((found for found in self._unquoted.finditer(text, at) if found[1]), None)
+        end, after = (delimiter.start(), delimiter.end()) if delimiter else (len(text), -1)
+        return within + self._outside(text[at:end], is_all=not within), after
+
+    def _outside(self, raw: bytes, *, is_all: bool) -> bytes:
+        if b"\\" not in raw or not is_all:
+            return raw
+        if raw in self._rules.nulls:
+            return b""
+        value = self._escaped.sub(lambda found: found[1], raw)
+        if value == self._escaped.sub(b"", raw):
+            return value
+        quote = self._rules.quote
+        return quote + value.replace(quote, quote + quote) + quote
+
+    def _unescaped(self, found: re.Match[bytes]) -> bytes:
+        quote = self._rules.quote
+        return quote + quote if found[1] == quote else found[1]
+
+
+# -- reading_rules.source_lines --------------------------------------------------------------------
+
+
+_RUN: Final = 3  # numbers of each entry
+_KEPT: Final = 4096  # entries that are in memory at most
+_ITEM: Final = 8  # bytes of a number
+
+
+class SourceLines:
+    """Line numbers of an object by those of the text, both from 1; without entries, they are equal.
+
+    One thread adds, any may ask for what was added.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        """`path`: of the file, which is made when it is needed."""
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._blocks = array("q")  # the first line of each block of entries in the file
+        # Entries: from which line of the text on, its line in the object, and the step from there.
+        self._last = array("q")
+        self._is_open = False  # the step of the last entry is not known yet
+        self._line = 0
+        self._lock = threading.Lock()
+        self.size = 0  # bytes of the file
+
+    def begin(self, line: int, source_line: int) -> None:
+        """From this line of the text on, lines are those of the object from that line on."""
+        with self._lock:
+            self._enter(line, source_line, 1)
+
+    def add(self, source_line: int) -> None:
+        """The text's next line is a record that begins at this line of the object."""
+        with self._lock:
+            self._line += 1
+            last = self._last
+            if self._is_open:
+                last[-1] = source_line - last[-2]
+                self._is_open = False
+            elif not last or last[-2] + (self._line - last[-3]) * last[-1] != source_line:
+                self._enter(self._line, source_line, 0)
+                self._is_open = True
+
+    def line_of(self, line: int) -> int:
+        """The object's line of a line of the text."""
+        with self._lock:
+            entries = self._entries_for(line)
+            at = bisect_right(entries[::_RUN], line) - 1
+            if at < 0:
+                return line
+            first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
+            return source_line + (line - first) * step
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _enter(self, line: int, source_line: int, step: int) -> None:
+        if len(self._last) >= _KEPT * _RUN and self._path is not None:
+            self._write()
+        self._last.extend((line, source_line, step))
+
+    def _write(self) -> None:
+        if self._file is None:
+            self._file = open(str(self._path), "w+b")  # noqa: PTH123, SIM115 - closed by close()
+        self._file.seek(0, 2)
+        self._file.write(self._last.tobytes())
+        self._blocks.append(self._last[0])
+        self.size += len(self._last) * _ITEM
+        self._last = array("q")
+
+    def _entries_for(self, line: int) -> array[int]:
+        if self._file is None or (self._last and self._last[0] <= line):
+            return self._last
+        block = bisect_right(self._blocks, line) - 1
+        found = array("q")
+        if block >= 0:
+            length = _KEPT * _RUN * _ITEM
+            self._file.seek(block * length)
+            found.frombytes(self._file.read(length))
+        return found
+
+
+# -- reading_rules.csv_text ------------------------------------------------------------------------
+
+
+_FOOTER_BYTES: Final = 16 * 1024 * 1024
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+def plain_csv(blocks: Iterable[bytes], rules: CsvRules, lines: SourceLines) -> Iterator[bytes]:
+    """The text as plain CSV.
+
+    Raises:
+        TextError: it is not as the rules say.
+    """
+    pieces = _pieces(blocks)
+    if rules.footer:
+        pieces = _without_last(pieces, rules.footer)
+    plain = _Plain(rules, lines)
+    for some in pieces:
+        text = plain.taken(some)
+        if text:
+            yield text
+    yield plain.rest()
+
+
+def _pieces(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines with their ends; of a line that is longer than any record, parts of it."""
+    rest, is_first = b"", True
+    for block in blocks:
+        text = rest + block
+        if is_first and len(text) < len(_MARK):
+            rest = text
+            continue
+        if is_first:
+            text, is_first = text[text.startswith(_MARK) and len(_MARK) :], False
+        pieces = text.splitlines(keepends=True)
+        rest = b""
+        if pieces and not pieces[-1].endswith(b"\n") and len(pieces[-1]) <= LONGEST_RECORD:
+            rest = pieces.pop()  # perhaps with the first half of CR LF at its end
+        yield pieces
+    if rest:
+        yield rest.splitlines(keepends=True)
+
+
+def _without_last(pieces: Iterable[list[bytes]], count: int) -> Iterator[list[bytes]]:
+    """All but so many lines at the end.
+
+    Raises:
+        TextError: these are too long to be held back.
+    """
+    held: deque[bytes] = deque()
+    whole, size = 0, 0  # lines in `held` that end there, bytes
+    for some in pieces:
+        free = []
+        for piece in some:
+            held.append(piece)
+            size += len(piece)
+            whole += piece.endswith(LINE_ENDS)
+            # The line that goes on, or may begin, is one of the last.
+            while whole > count or (whole == count and not held[-1].endswith(LINE_ENDS)):
+                free.append(held.popleft())
+                size -= len(free[-1])
+                whole -= free[-1].endswith(LINE_ENDS)
+            if size > _FOOTER_BYTES:
+                raise TextError(
+                    f"{count} lines in a row hold more than {_FOOTER_BYTES:,} bytes, which are too"
+                    " many for footerLines"
+                )
+        yield free
+
+
+class _Plain:
+    """Takes line after line; knows whether one begins within a value."""
+
+    def __init__(self, rules: CsvRules, lines: SourceLines) -> None:
+        self._rules, self._lines = rules, lines
+        self._left = rules.skipped
+        self._begins = True  # a line, with the next piece
+        self._drops = False  # the line that the piece is of
+        self._line = self._source_line = 1  # of the next piece
+        self._shift = 0  # how many lines are known to be left out
+        self._values = OpenValues(rules)
+        self._records = EscapedRecords(rules, self._values) if rules.escape else None
+
+    def taken(self, pieces: Sequence[bytes]) -> bytes:
+        if not (self._left or self._rules.comment or self._records) and self._begins:
+            self._note_shift()
+            return b"".join(pieces)  # nothing is left out any more
+        return b"".join(self._kept(piece) for piece in pieces if not self._is_dropped(piece))
+
+    def _is_dropped(self, piece: bytes) -> bool:
+        ends = piece.endswith(LINE_ENDS)
+        if self._begins and not self._values.are_open:
+            comment = self._rules.comment
+            self._drops = self._left > 0 or (comment != b"" and piece.startswith(comment))
+            self._left = max(0, self._left - 1)
+        self._begins = ends
+        self._source_line += self._drops and ends
+        return self._drops
+
+    def _kept(self, piece: bytes) -> bytes:
+        self._note_shift()
+        self._values.look_at(piece)
+        text = self._records.taken(piece, self._source_line) if self._records else piece
+        # Within a value, a CR alone is no line end.
+        if piece.endswith(b"\n") or (piece.endswith(b"\r") and not self._values.are_open):
+            self._line += 1
+            self._source_line += 1
+        return text
+
+    def _note_shift(self) -> None:
+        if self._source_line - self._line != self._shift:
+            self._shift = self._source_line - self._line
+            self._lines.begin(self._line, self._source_line)
+
+    def rest(self) -> bytes:
+        return self._records.rest() if self._records else b""
+
+
+# -- reading_rules.json_values ---------------------------------------------------------------------
+
+
+ITEM_CHARACTERS: Final = 1024 * 1024  # DynamoDB takes 400 KB, and a line of JSON has to be read
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_LINE_ENDS: Final = str.maketrans("\r\n", "  ")  # within JSON they are only ever between tokens
+
+
+def array_items(blocks: Iterable[bytes]) -> Iterator[str]:
+    """The JSON text of each item, as it is written, on one line.
+
+    Bytes that are no UTF-8 become lone surrogates (`surrogateescape`).
+
+    Args:
+        blocks: the array, UTF-8, cut anywhere.
+
+    Raises:
+        TextError: it is not a JSON array, or is cut off; names the line and the item.
+    """
+    return _Scanner(blocks, "item").items()
+
+
+def enveloped_items(blocks: Iterable[bytes], keys: Sequence[str]) -> Iterator[str]:
+    """As `array_items`, of an array within an object, or in each of several objects in a row.
+
+    Args:
+        keys: from the outermost object to the array.
+
+    Raises:
+        TextError: it is not there, is there twice, or any of it is not JSON.
+    """
+    return _Scanner(blocks, "item").enveloped(keys)
+
+
+def concatenated_values(
+    blocks: Iterable[bytes], begins: Callable[[int], None] | None = None
+) -> Iterator[str]:
+    """As `array_items`, of values that follow one another, each in any number of lines.
+
+    Args:
+        begins: is called with the line of each value, from 1, before it is yielded.
+
+    Raises:
+        TextError: one is not JSON; names the line and the record.
+    """
+    return _Scanner(blocks, "record").concatenated(begins)
+
+
+class _Scanner:
+    """A window over the text, which moves forward value by value."""
+
+    def __init__(self, blocks: Iterable[bytes], noun: str) -> None:
+        self._blocks = iter(blocks)
+        self._noun = noun
+        # Bytes that are not UTF-8 fail their own item only.
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
+        # Numbers stay text: only where an item ends is wanted, and no digit may get lost.
+        self._parser = json.JSONDecoder(
+            parse_int=str, parse_float=str, parse_constant=_refuse_constant
+        )
+        self._window = ""
+        self._at = 0
+        self._line, self._counted = 1, 0  # the line at this place of the window
+        self._ended = False
+        self._count = 0
+
+    def items(self) -> Iterator[str]:
+        opening = self._next_character()
+        if opening != "[":
+            found = repr(opening) if opening else "nothing"
+            advice = ""
+            if opening == "{":
+                advice = (
+                    " (an array within an object needs format.records, such as $.Records; JSON"
+                    " lines need a contract of format jsonl)"
+                )
+            self._fail(f"is not a JSON array: it begins with {found} instead of '['{advice}")
+        yield from self._array()
+        if self._next_character():
+            self._fail("has something behind the array's end")
+
+    def enveloped(self, keys: Sequence[str]) -> Iterator[str]:
+        opening = self._next_character()
+        while opening:
+            if opening != "{":
+                self._fail(f"has {opening!r} where the object around the array begins with '{{'")
+            yield from self._within(keys, 0)
+            opening = self._next_character()
+
+    def concatenated(self, begins: Callable[[int], None] | None) -> Iterator[str]:
+        while self._next_character():
+            line = self._here()
+            value = self._value()
+            if begins:
+                begins(line)
+            yield value
+            self._count += 1
+
+    def _array(self) -> Iterator[str]:
+        self._at += 1
+        if self._next_character() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self._value()
+            self._count += 1
+            if self._passes_separator("]"):
+                return
+
+    def _within(self, keys: Sequence[str], depth: int) -> Iterator[str]:
+        """The items, where the object that begins here is passed on the way to the array."""
+        path = "$." + ".".join(keys[: depth + 1])
+        others: list[str] = []
+        is_found = False
+        self._at += 1
+        ended = self._next_character() == "}"
+        self._at += ended
+        while not ended:
+            key = self._key()
+            if key != keys[depth]:
+                others.append(key)
+                self._value()
+            elif is_found:
+                self._fail(f"has {path} twice")
+            else:
+                is_found = True
+                is_last = depth + 1 == len(keys)
+                wanted, what = ("[", "array") if is_last else ("{", "object")
+                opening = self._next_character()
+                if opening != wanted:
+                    self._fail(f"has no {what} at {path} (format.records): it begins {opening!r}")
+                yield from self._array() if is_last else self._within(keys, depth + 1)
+            ended = self._passes_separator("}")
+        if not is_found:
+            known = ", ".join(others)[:200] or "none"
+            self._fail(f"has no {path} (format.records); its keys there are: {known}")
+
+    def _key(self) -> str:
+        if self._next_character() != '"':
+            self._fail(f"has {self._shown()} where a key in quotes belongs")
+        key: str = json.loads(self._value())
+        if self._next_character() != ":":
+            self._fail(f"has {self._shown()} where ':' belongs")
+        self._at += 1
+        return key
+
+    def _passes_separator(self, closing: str) -> bool:
+        """Whether it is the closing one."""
+        separator = self._next_character()
+        if separator not in (",", closing) or not separator:
+            self._fail(f"has {self._shown()} where ',' or {closing!r} belongs")
+        self._at += 1
+        return separator == closing
+
+    def _shown(self) -> str:
+        character = self._window[self._at : self._at + 1]
+        return repr(character) if character else "the end of the object"
+
+    def _value(self) -> str:
+        self._next_character()
+        while True:
+            try:
+                _, end = self._parser.raw_decode(self._window, self._at)
+            except RecursionError:
+                self._fail("is nested too deeply")
+            except json.JSONDecodeError as error:
+                if self._is_final(error) or not self._more():
+                    self._explain(error)
+            except ValueError as error:
+                self._fail(str(error))
+            else:
+                # A number near the window's edge may go on behind it: 12e+ is read as 12, so far.
+                if end + 2 < len(self._window) or not self._more():
+                    return self._taken(end)
+
+    def _taken(self, end: int) -> str:
+        if end - self._at > ITEM_CHARACTERS:
+            self._fail(f"is larger than {ITEM_CHARACTERS:,} characters")
+        item = self._window[self._at : end].translate(_LINE_ENDS)
+        self._at = end
+        return item
+
+    def _more(self) -> bool:
+        """Read on; False at the end, or where a value is too large already."""
+        if self._ended or len(self._window) - self._at > ITEM_CHARACTERS:
+            return False
+        block = next(self._blocks, b"")
+        self._ended = not block
+        text = self._decode(block, self._ended)
+        self._here()
+        self._window = self._window[self._at :] + text
+        self._at = self._counted = 0
+        return True
+
+    def _next_character(self) -> str:
+        """The next character that is no white space, where the window then stands; empty at the
+        end."""
+        while True:
+            match = _SPACE.match(self._window, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if not self._more():
+                return ""
+
+    def _is_final(self, error: json.JSONDecodeError) -> bool:
+        """The parser stopped well before the window's edge: more text would not help."""
+        return not error.msg.startswith("Unterminated") and error.pos + 20 < len(self._window)
+
+    def _explain(self, error: json.JSONDecodeError) -> NoReturn:
+        unfinished = error.pos >= len(self._window) or error.msg.startswith("Unterminated")
+        if not self._ended and not self._is_final(error):
+            self._fail(f"is larger than {ITEM_CHARACTERS:,} characters")
+        self._at = min(error.pos, len(self._window))
+        self._fail("is cut off" if unfinished else f"is not JSON: {error.msg}")
+
+    def _here(self) -> int:
+        """The line, which is counted on from where it was asked for before."""
+        self._line += self._window.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
+
+    def _fail(self, problem: str) -> NoReturn:
+        raise TextError(f"line {self._here()}, {self._noun} {self._count}: {problem}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"is not JSON: {name} is no number")
+
+
+# -- reading_rules.plain_text ----------------------------------------------------------------------
+
+
+# What of a format this does; an array that is a whole text may be read otherwise.
+CHANGES: Final = (*CSV_CHANGES, "concatenated", "records")
+_JOINED: Final = 1024 * 1024  # bytes
+
+
+def plain_text(
+    blocks: Iterable[bytes], form: Mapping[str, Any], lines: SourceLines
+) -> Iterator[bytes]:
+    """The text with what the format says of its lines and records done; else as it is.
+
+    Args:
+        blocks: the text as UTF-8, cut anywhere.
+        form: the contract's format, as JSON has it.
+        lines: becomes the lines of the object; those of an array are its items.
+
+    Raises:
+        TextError: it is not as the format says.
+    """
+    if form["type"] == "json":
+        yield from _array(blocks, form)
+    elif form["type"] == "jsonl" and form.get("concatenated"):
+        yield from _as_lines(concatenated_values(blocks, lines.add))
+    else:
+        rules = CsvRules.of(form) if form["type"] == "csv" else None
+        yield from plain_csv(blocks, rules, lines) if rules else blocks
+
+
+def keys_of(records: str) -> list[str]:
+    """Of `$.a.b`: a, b."""
+    return records.split(".")[1:]
+
+
+def _array(blocks: Iterable[bytes], form: Mapping[str, Any]) -> Iterator[bytes]:
+    """An item on each line; of nothing at all, none."""
+    rest = iter(blocks)
+    first = next(rest, None)
+    if first is None:
+        return
+    whole = itertools.chain([first], rest)
+    records = form.get("records")
+    yield from _as_lines(
+        enveloped_items(whole, keys_of(records)) if records else array_items(whole)
+    )
+
+
+def _as_lines(values: Iterable[str]) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    size = 0
+    for value in values:
+        lines.append(value.encode("utf-8", "surrogateescape") + b"\n")
+        size += len(lines[-1])
+        if size > _JOINED:
+            yield b"".join(lines)
+            lines, size = [], 0
+    yield b"".join(lines)
+
+
+# -- clean_csv_job.fetching ------------------------------------------------------------------------
+
+
+MEGABYTE = 1024 * 1024
+
+
+class Fetched(NamedTuple):
+    """A file.
+
+    Attributes:
+        compression: how it still is: `zstd` or `none`.
+        lines: of the object, by those of the file.
+    """
+
+    path: str
+    compression: str
+    lines: SourceLines
+
+
+def fetch(
+    body: BinaryIO, key: str, form: Mapping[str, Any], directory: str, source: str
+) -> Fetched:
+    """Copy the object to a file as plain UTF-8.
+
+    Args:
+        form: the contract's format.
+        source: how messages name the object.
+    """
+    is_parquet = form["type"] == "parquet"
+    named = form.get("compression", "auto")
+    compression = "none" if is_parquet else effective_compression(named, key)
+    encoding = form.get("encoding", "utf-8")
+    changes = [name for name in CHANGES if form.get(name)]
+    if compression == "zstd" and encoding != "utf-8":
+        raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
+    if compression == "zstd" and changes:
+        raise InvalidData(
+            f"{source}: in this job, {changes[0]} does not go with zstd; compress with gzip"
+        )
+    lines = SourceLines(os.path.join(directory, "source-lines"))
+    path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
+    ends = LineEnds()
+    with open(path, "wb") as file:
+        try:
+            text = as_utf8(_unpacked(body, compression, directory), encoding)
+            for block in plain_text(text, form, lines) if changes else text:
+                file.write(block)
+                ends.add(block)
+        except TextError as error:
+            raise InvalidData(f"{source}, {error}") from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+    if compression == "zstd":
+        return Fetched(path, "zstd", lines)  # DuckDB reads it
+    fetched = Fetched(path, "none", lines)
+    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
+        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
+    return fetched
+
+
+def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
+    """The file with LF at the end of every line; what stands between quotes stays as it is."""
+    path = fetched.path + ".lf"
+    with open(fetched.path, "rb") as source, open(path, "wb") as file:
+        file.writelines(with_equal_line_ends(blocks_of(source), quote))
+    os.remove(fetched.path)
+    return Fetched(path, "none", fetched.lines)
+
+
+def _unpacked(body: BinaryIO, compression: str, directory: str) -> Iterator[bytes]:
+    if compression == "bzip2":
+        return bunzipped(body)
+    if compression == "gzip":
+        return blocks_of(cast(BinaryIO, gzip.GzipFile(fileobj=body)))
+    return _unzipped(body, directory) if compression == "zip" else blocks_of(body)
+
+
+def _unzipped(body: BinaryIO, directory: str) -> Iterator[bytes]:
+    """By way of a file, as what an archive holds stands at its end."""
+    path = os.path.join(directory, "source.zip")
+    with open(path, "w+b") as file:
+        file.writelines(blocks_of(body))
+        yield from unzipped(file)
+    os.remove(path)
+
+
+def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+    while True:
+        block = file.read(MEGABYTE)
+        if not block:
+            return
+        yield block
 
 
 # -- clean_csv_job.parquet -------------------------------------------------------------------------
@@ -323,240 +1481,6 @@ def readable_columns(
         name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
         for name, at in positions.items()
     }
-
-
-# -- reading_rules.header --------------------------------------------------------------------------
-
-
-class HeaderError(Exception):
-    """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
-
-
-def folded(name: str) -> str:
-    """A name of a file as names are compared where their case does not matter."""
-    return name.strip().lower()
-
-
-def first_line_of(block: bytes, encoding: str) -> str:
-    """The first line of a text in UTF-8, without its end and its byte order mark.
-
-    Args:
-        block: the text from its beginning, at least one line of it.
-        encoding: of the original, for the message.
-
-    Raises:
-        HeaderError: it is not text of the encoding.
-    """
-    line = block.replace(b"\r", b"\n").partition(b"\n")[0]
-    try:
-        return line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HeaderError(f"the header is not {encoding.upper()}") from error
-
-
-def field_names(line: str, delimiter: str, quote: str) -> list[str]:
-    """The names in a header, without the spaces around them.
-
-    Raises:
-        HeaderError: there are none.
-    """
-    names = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
-    if not names:
-        raise HeaderError("the header is expected here, but the line is empty")
-    return [name.strip() for name in names]
-
-
-def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
-    """Where each contract column stands among the file's columns.
-
-    A name that is there as it is written counts before one that differs in case or spaces.
-
-    Args:
-        names: what each column is called in the file, by its own name.
-
-    Raises:
-        HeaderError: one is missing, there twice, or there by both its names.
-    """
-    small = [folded(name) for name in header]
-
-    def places(wanted: str) -> list[int]:
-        exact = [at for at, name in enumerate(header) if name == wanted]
-        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
-
-    found: dict[str, list[int]] = {}
-    for name, wanted in names.items():
-        found[name] = places(wanted)
-        own = [] if folded(wanted) == name else places(name)
-        if found[name] and own:
-            raise HeaderError(both_names(name, wanted, "the header"))
-        found[name] = found[name] or own
-    missing = [_shown(name, names[name]) for name, at in found.items() if not at]
-    if missing:
-        raise HeaderError(
-            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
-        )
-    twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
-    if twice:
-        raise HeaderError(f"the header has {', '.join(twice)} more than once")
-    return {name: at[0] for name, at in found.items()}
-
-
-def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
-    """A header with the contract's names in place of the file's, where it has one."""
-    known = {at: name for name, at in positions.items()}
-    return [known.get(at, name) for at, name in enumerate(header)]
-
-
-def both_names(name: str, wanted: str, where: str) -> str:
-    """What is wrong with a record or header that has a column by either of its names."""
-    return (
-        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
-        " contract; give the column another name, or leave one out of the file"
-    )
-
-
-def _shown(name: str, wanted: str) -> str:
-    return name if name == wanted else f'"{wanted}" (column {name})'
-
-
-# -- reading_rules.json_records --------------------------------------------------------------------
-
-
-JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
-IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
-# An empty line is NULL: no record, and nothing wrong.
-IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
-NO_OBJECT: Final = "not a JSON object"
-# Numbers that a double would change, in value or in spelling.
-_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
-_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
-
-
-def json_pointer(key: str) -> str:
-    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")
-
-
-def json_texts(names: Mapping[str, str]) -> str:
-    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
-
-    It fails for an object that holds a value by both names of a column.
-
-    Args:
-        names: what each column is called in the file, by its own name.
-    """
-    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
-    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
-    if not own:
-        return found
-    texts = []
-    for n, (name, key) in enumerate(names.items(), start=1):
-        one = f"found[{n}]"
-        if name in own:
-            other = f"found[{own[name]}]"
-            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
-            one = (
-                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
-                f" ELSE coalesce({one}, {other}) END"
-            )
-        texts.append(one)
-    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
-    return f"list_transform([{found}], lambda found: {listed})[1]"
-
-
-def json_values(paths: Sequence[str]) -> str:
-    """SQL for the texts at these paths, all in one look: each look parses the line again.
-
-    DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
-    """
-    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
-    # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
-    plain = f"json_extract_string({JSON_LINE}, {wanted})"
-    exact = (
-        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
-    )
-    return (
-        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
-        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
-    )
-
-
-def _other_names(names: Mapping[str, str]) -> list[str]:
-    return [name for name, key in names.items() if key != name]
-
-
-# -- reading_rules.scans ---------------------------------------------------------------------------
-
-
-LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
-REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
-
-
-def field_labels(count: int) -> list[str]:
-    """Names of a CSV record's fields, whatever the header calls them."""
-    return [f"field-{number}" for number in range(count)]
-
-
-def csv_scan(
-    path: object, labels: Sequence[str], options: str, *, delimiter: str, quote: str, header: bool
-) -> str:
-    """Records as fields of these names, all of them text; empty and absent are both NULL.
-
-    Args:
-        options: further ones, such as `store_rejects`.
-        header: whether the first line is one.
-    """
-    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
-    return (
-        f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
-        f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
-        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
-    )
-
-
-def line_scan(path: object, options: str) -> str:
-    """The lines as they are: \\x01 separates nothing that is text."""
-    return (
-        f"read_csv({sql_literal(path)}, auto_detect = false, header = false, delim = '\x01',"
-        f" quote = '', escape = '', columns = {{{sql_literal(JSON_LINE[1:-1])}: 'VARCHAR'}},"
-        f" {options})"
-    )
-
-
-def store_rejects(table: str = REJECTS, *, at_most: int = 0, has_size_limit: bool = True) -> str:
-    """Options that put what cannot be read into this table, and the scan into `<table>_scan`.
-
-    Args:
-        at_most: how many records are stored; 0: all.
-        has_size_limit: whether this DuckDB, from 2.0 on, can keep records that long whole.
-    """
-    options = (
-        f"store_rejects = true, rejects_limit = {at_most}, rejects_table = '{table}',"
-        f" rejects_scan = '{table}_scan'"
-    )
-    return options + (f", rejects_line_size_limit = {LONGEST_RECORD}" if has_size_limit else "")
-
-
-def never_but_reads(fields: Sequence[str]) -> str:
-    """SQL that is never true but reads these fields: a scan looks only at those that it needs, and
-    what is not text of the encoding in another one would go unnoticed."""
-    return any_of(f"strlen({name}) < 0" for name in fields)
-
-
-def line_breaks(fields: Sequence[str]) -> str:
-    """SQL: how many line breaks a record holds in its values, NULL for none.
-
-    No operators between fields, as DuckDB nests a thousand of them at most.
-    """
-    all_of_it = f"concat_ws('', {', '.join(fields)})"
-    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
-    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
 
 
 # -- reading_rules.malformed -----------------------------------------------------------------------
@@ -741,10 +1665,10 @@ def open_source(
         if form["type"] == "csv":
             return _csv(connection, file, form, names)
         if form["type"] in ("json", "jsonl"):
-            return _json(file, names, is_array=form["type"] == "json")
-        return _parquet(connection, file, names, source)
+            return _json(file, names, form)
+        return _parquet(connection, file, names, source, form.get("nulls") or ())
     except HeaderError as error:
-        raise InvalidData(f"{source}, line 1: {error}") from error
+        raise InvalidData(f"{source}, line {file.lines.line_of(1)}: {error}") from error
     except duckdb.Error as error:
         raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
 
@@ -780,7 +1704,10 @@ def _csv(
     header = in_contract_names(header, positions)
     labels = field_labels(len(header))
     fields = [sql_identifier(label) for label in labels]
-    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    nulls = plain_nulls(form)
+    selected = ", ".join(
+        f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
+    )
     is_parallel = str(not _may_span_lines(connection, file, form)).lower()
 
     def relation(*, is_first: bool) -> str:
@@ -792,6 +1719,7 @@ def _csv(
             delimiter=form["delimiter"],
             quote=form["quote"],
             header=form["header"],
+            pads=bool(form.get("padShortRows")),
         )
         return f"(SELECT *, {selected} FROM {scan})"
 
@@ -840,10 +1768,13 @@ def _may_span_lines(
     return bool(row and row[0])
 
 
-def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
+def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
+    is_array = form["type"] == "json" and not form.get("records")
+    found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
+    nulls = form.get("nulls") or ()
+    texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
-        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
-        for n, name in enumerate(names, start=1)
+        f"nullif({text}, '') AS {text_column(name)}" for text, name in zip(texts, names)
     )
     packed = file.compression
     if packed == "none" and not DUCKDB_2:
@@ -856,7 +1787,7 @@ def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
     def relation(*, is_first: bool) -> str:
         options = _options(file, is_first=is_first)
         lines = items if is_array else line_scan(file.path, options)
-        values = f'SELECT {JSON_LINE}, {json_texts(names)} AS "json-values" FROM {lines}'
+        values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
     return Source(
@@ -868,17 +1799,78 @@ def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
 
 
 def _parquet(
-    connection: duckdb.DuckDBPyConnection, file: Fetched, names: Mapping[str, str], source: str
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    names: Mapping[str, str],
+    source: str,
+    nulls: Sequence[str],
 ) -> Source:
     columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
     header = [column.name for column in columns]
     positions = positions_of(header, names)
     values = readable_columns(columns, positions, source)
     labels = ", ".join(f"c{number}" for number in range(len(header)))
-    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
+    selected = ", ".join(
+        f"nullif({or_null(values[name], nulls)}, '') AS {text_column(name)}" for name in names
+    )
     relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
     ignored = [name for at, name in enumerate(header) if at not in positions.values()]
     return Source(relation, relation, ignored=ignored)
+
+
+# -- reading_rules.json_reasons --------------------------------------------------------------------
+
+
+_SPACES: Final = re.compile(r"\s*")
+_KINDS: Final = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+_CONCATENATED: Final = "(format.concatenated: true reads such objects)"
+
+
+def why_no_object(line: str) -> str:
+    """For people; goes on from what all of them have in common."""
+    text = line.strip()
+    try:
+        value, end = json.JSONDecoder(parse_constant=_refuse_word).raw_decode(text)
+    except json.JSONDecodeError as error:
+        return _malformed(text, error)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return f"{NO_OBJECT}: {reason}"
+    rest = text[end:].lstrip()
+    if not isinstance(value, dict):
+        found = _KINDS.get(type(value), "a number")
+        return f"{NO_OBJECT}, but {found}" + (" and more" if rest else "")
+    if rest.startswith("{"):
+        count = _objects(rest)
+        return f"{NO_OBJECT}: {count + 1} objects are in one line, and one is due {_CONCATENATED}"
+    if rest:
+        return f"{NO_OBJECT}: {rest[:1]!r} follows it, at character {len(text) - len(rest) + 1}"
+    return NO_OBJECT
+
+
+def _malformed(text: str, error: json.JSONDecodeError) -> str:
+    if error.pos >= len(text) or error.msg.startswith("Unterminated"):
+        advice = f" {_CONCATENATED[:-1]} over several lines)" if text[:1] == "{" else ""
+        return f"{NO_OBJECT}: it is cut off at the line's end{advice}"
+    message = error.msg[:1].lower() + error.msg[1:]
+    return f"{NO_OBJECT}: {message} at character {error.pos + 1}"
+
+
+def _objects(text: str) -> int:
+    """How many values there are, as far as they are any."""
+    decoder, count, at = json.JSONDecoder(), 0, 0
+    try:
+        while at < len(text):
+            _, at = decoder.raw_decode(text, at)
+            count += 1
+            at = _SPACES.match(text, at).end()  # type: ignore[union-attr]  # it matches anything
+    except (ValueError, RecursionError):
+        count += 1
+    return count
+
+
+def _refuse_word(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 # -- clean_csv_job.rejects -------------------------------------------------------------------------
@@ -913,19 +1905,22 @@ def write_rejects(
     source: Source,
     unreadable: Sequence[RejectedRecord],
     *,
+    lines: SourceLines,
     url: str,
     encoding: str,
 ) -> int:
     """Write the malformed rows with their lines; returns how many.
 
     Args:
+        lines: of the object, by those of the file.
         url: how the file names the object.
         encoding: of the original.
     """
     count = 0
     with open(path, "w", encoding="utf-8") as file:
         for found in _rejected(connection, source, unreadable, encoding):
-            about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
+            line = lines.line_of(found.line)
+            about: dict[str, Any] = {"source": url, "line": line, "rule": "malformed"}
             if found.column is not None:
                 about["column"] = found.column
             about.update(reason=found.reason, raw=found.raw)
@@ -1006,7 +2001,7 @@ def _no_objects(
         for number, raw in batch:
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
-            yield Rejected(number + between, None, NO_OBJECT, raw)
+            yield Rejected(number + between, None, why_no_object(raw), raw)
 
 
 # -- reading_rules.casts ---------------------------------------------------------------------------
@@ -1231,7 +2226,9 @@ def clean(
         counts = write_rows(connection, data, source, types, query)
     unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(connection, rejected, source, unreadable, url=url, encoding=encoding)
+    bad = write_rejects(
+        connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
+    )
     rows = counts.written + counts.filtered + bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()

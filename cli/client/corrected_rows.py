@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import difflib
 import gzip
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from cli.client.csv_dialect import says_more, written
 from cli.client.quarantine import VALUES
 from contracts.dataset import (
     CsvFormat,
@@ -22,6 +25,8 @@ from contracts.dataset import (
     JsonLinesFormat,
     ParquetFormat,
 )
+from reading_rules.csv_rules import plain_nulls
+from reading_rules.plain_text import keys_of
 from sources import zstd
 
 PROBLEMS_AT_MOST: Final = 20
@@ -109,20 +114,47 @@ def _row(line: str, columns: Sequence[str]) -> Row:
 
 def _written(rows: Sequence[Row], snapshot: DatasetSnapshot) -> tuple[bytes, str]:
     form = snapshot.dataset.format
+    _refuse_nulls(rows, form.to_json())
     if snapshot.array is not None:  # its contract has the format of its batches
+        body = _json(rows, snapshot.array.records)
         packed = snapshot.array.compression == "gzip"
-        return gzip.compress(_json(rows), mtime=0) if packed else _json(rows), ".json"
+        return gzip.compress(body, mtime=0) if packed else body, ".json"
     if isinstance(form, ParquetFormat):
         return _parquet(rows), ".parquet"
     if isinstance(form, JsonFormat):
-        body, ending = _json(rows), ".json"
+        body, ending = _json(rows, form.records), ".json"
     elif isinstance(form, JsonLinesFormat):
         body, ending = b"".join(_object(row) + b"\n" for row in rows), ".jsonl"
     else:
         body, ending = _csv(rows, form), ".csv"
-    if form.compression == "zstd":  # else the key says so
-        return zstd.compress(body), ending
-    return (gzip.compress(body, mtime=0) if form.compression == "gzip" else body), ending
+    return _packed(body, form.compression, f"rows{ending}"), ending
+
+
+def _packed(body: bytes, compression: str, name: str) -> bytes:
+    """Alike for the same rows; by `auto` the key says that nothing is packed."""
+    if compression == "zstd":
+        return zstd.compress(body)
+    if compression == "bzip2":
+        return bz2.compress(body)
+    if compression == "zip":
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
+        return file.getvalue()
+    return gzip.compress(body, mtime=0) if compression == "gzip" else body
+
+
+def _refuse_nulls(rows: Sequence[Row], form: Mapping[str, Any]) -> None:
+    """Refuse values that the contract would read as missing ones."""
+    nulls = set(plain_nulls(form))
+    problems = [
+        f"  {name}: {value!r} stands for a missing value (format.nulls of the contract); write null"
+        for row in rows
+        for name, value in row.items()
+        if value in nulls
+    ]
+    if problems:
+        raise UnusableRows("\n".join(dict.fromkeys(problems)))
 
 
 def _object(row: Row) -> bytes:
@@ -130,11 +162,17 @@ def _object(row: Row) -> bytes:
     return json.dumps(present, ensure_ascii=False).encode()
 
 
-def _json(rows: Sequence[Row]) -> bytes:
-    return b"[\n" + b",\n".join(_object(row) for row in rows) + b"\n]\n"
+def _json(rows: Sequence[Row], records: str | None = None) -> bytes:
+    body = b"[\n" + b",\n".join(_object(row) for row in rows) + b"\n]"
+    for key in reversed(keys_of(records) if records else []):
+        body = b"{" + json.dumps(key).encode() + b": " + body + b"}"
+    return body + b"\n"
 
 
 def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
+    if says_more(form):
+        head = [list(rows[0])] if form.header else []
+        return _encoded(written([*head, *(list(row.values()) for row in rows)], form), form)
     text = io.StringIO()
     # Lines end in CR LF, and not in LF alone, so that values with a CR are quoted, too.
     writer = csv.writer(text, delimiter=form.delimiter, quotechar=form.quote, strict=True)
@@ -142,8 +180,12 @@ def _csv(rows: Sequence[Row], form: CsvFormat) -> bytes:
         writer.writerow(list(rows[0]))
     for row in rows:
         writer.writerow(["" if value is None else value for value in row.values()])
+    return _encoded(text.getvalue(), form)
+
+
+def _encoded(text: str, form: CsvFormat) -> bytes:
     try:
-        return text.getvalue().encode({"windows-1252": "cp1252"}.get(form.encoding, form.encoding))
+        return text.encode({"windows-1252": "cp1252"}.get(form.encoding, form.encoding))
     except UnicodeEncodeError as error:
         lost = error.object[error.start : error.end]
         problem = f"  {lost!r} is no character of {form.encoding}, the contract's encoding"

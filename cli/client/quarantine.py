@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import json
 import zlib
@@ -17,7 +18,10 @@ from contracts import layout
 from contracts.columns import source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, ParquetFormat
 from reading_rules.encodings import effective_compression
-from reading_rules.header import folded
+from reading_rules.header import fields_of, folded
+from reading_rules.plain_text import plain_text
+from reading_rules.source_lines import SourceLines
+from reading_rules.text_error import TextError
 from sources import zstd
 
 VALUES: Final = "values"  # what a person corrects: the row by the contract's columns, as text
@@ -116,18 +120,33 @@ class RowValues:
                 head = zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
             elif packed == "zstd":
                 head = zstd.ZstdDecompressor().decompress(head, _HEAD_BYTES)
-        except (ValueError, ClientError, zlib.error, zstd.ZstdError):
+            elif packed == "bzip2":
+                head = bz2.BZ2Decompressor().decompress(head, _HEAD_BYTES)
+            elif packed == "zip":
+                return []  # what it holds stands at its end
+        except (ValueError, ClientError, OSError, zlib.error, zstd.ZstdError):
             return []
         text = head.decode(CODECS.get(form.encoding, form.encoding), errors="replace")
+        text = _plain(text, form)
         found = [folded(name) for name in _split(text.partition("\n")[0].strip("\r"), form)]
         names = source_names(self.snapshot.dataset.columns)
         ours = {folded(key): name for name, key in names.items()}
         return [ours.get(name, name) for name in found]
 
 
+def _plain(text: str, form: CsvFormat) -> str:
+    """A beginning of a text without the lines above its header."""
+    described = form.model_copy(update={"footer_lines": None}).to_json()
+    try:
+        blocks = list(plain_text([text.encode()], described, SourceLines()))
+    except TextError:
+        return ""
+    return b"".join(blocks).decode()
+
+
 def _split(raw: str, form: CsvFormat) -> list[str]:
     try:
-        return next(csv.reader([raw], delimiter=form.delimiter, quotechar=form.quote), [])
+        return fields_of(raw, form.delimiter, form.quote)
     except csv.Error:  # a field beyond what the reader takes
         return []
 

@@ -56,7 +56,7 @@ def try_out(dataset: Dataset, sample: Path, at_most: int) -> Trial:
                 copy.write_bytes(sample.read_bytes())
                 return _trial(split_parquet(space, [copy], classifier, sample.name))
             with sample.open("rb") as opened:
-                text = fetch.text_in(opened, sample.name, dataset.format, sample.name)
+                text = fetch.text_in(opened, sample.name, dataset.format)
                 return _trial(split_text(space, _beginning(text, at_most), classifier, sample.name))
         except InvalidData as error:
             return Trial(refused=str(error))

@@ -233,12 +233,14 @@ class ItemArray(Contract):
         megabytes: how large the array may be, as it lies in S3.
         rows: how many there may be.
         compression: as the contract of format `json` says it.
+        records: the same, where the array is within an object.
     """
 
     items_per_batch: int
     megabytes: int
     rows: RowLimits | None = None
     compression: Compression = "auto"
+    records: str | None = None
 
 
 class DatasetSnapshot(Contract):

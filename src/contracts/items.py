@@ -12,7 +12,7 @@ from contracts.columns import Column, Rule, Severity
 from contracts.dataset import Dataset, ItemArray
 from contracts.errors import Problem
 from contracts.run_request import ITEMS_PER_BATCH, RunRequest
-from contracts.source import JsonFormat, JsonLinesFormat
+from contracts.source import Format, JsonFormat, JsonLinesFormat
 
 Checked = TypeVar("Checked", Column, Rule)
 ARRAY_ENDINGS: Final = (".json", ".json.gz", ".json.zst")
@@ -67,6 +67,7 @@ def array_of(request: RunRequest, dataset: Dataset) -> ItemArray:
         megabytes=dataset.limits.object_megabytes,
         rows=dataset.rows,
         compression=form.compression if isinstance(form, JsonFormat) else "auto",
+        records=form.records if isinstance(form, JsonFormat) else None,
     )
 
 
@@ -80,12 +81,19 @@ def for_batches(dataset: Dataset) -> Dataset:
     limits = dataset.limits.model_copy(update={"rejected_percentage": 100.0})
     return dataset.model_copy(
         update={
-            "format": JsonLinesFormat(type="jsonl", compression="none"),
+            "format": _of_batches(dataset.format),
             "columns": tuple(_rejecting(column) for column in dataset.columns),
             "rules": tuple(_rejecting(rule) for rule in dataset.rules),
             "rows": None,
             "limits": limits,
         }
+    )
+
+
+def _of_batches(form: Format) -> JsonLinesFormat:
+    ignores_case = form.case_insensitive if isinstance(form, JsonFormat | JsonLinesFormat) else None
+    return JsonLinesFormat(
+        type="jsonl", compression="none", nulls=form.nulls, case_insensitive=ignores_case
     )
 
 

@@ -16,6 +16,7 @@ from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dat
 from contracts.errors import InvalidRequest, Problem
 from contracts.job import Engine
 from dataset_loading.file import parse_dataset, refusal
+from dataset_loading.job_formats import unknown_to_jobs
 from dataset_loading.parsing import SqlError
 from dataset_loading.sql import Binder, binder
 from dataset_loading.wording import problem as sql_problem
@@ -61,6 +62,7 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
         check.freshness()
         output = check.output(bound)
     check.files_prefix()
+    check.jobs()
     if output is not None:
         check.keys(output)
         check.partitions(output)
@@ -126,6 +128,11 @@ class _Check:
             self.add((*place, field), f"is not of type {column.type}", value)
             return False
         return True
+
+    def jobs(self) -> None:
+        """What reads the objects knows all that the format says."""
+        for name, why, value in unknown_to_jobs(self._dataset):
+            self.add(("format", name), why, value)
 
     def references(self) -> None:
         """A column's values are sought in one that is there and of the same type."""

@@ -81,7 +81,8 @@ class Cutter:
         self._limit = chunk_bytes
         csv = form if isinstance(form, CsvFormat) else None
         self._quote = csv.quote.encode() if csv else b""
-        self._delimiter = csv.delimiter.encode() if csv else b""
+        # Where short rows are filled up, nothing is stored of what they lack.
+        self._delimiter = csv.delimiter.encode() if csv and not csv.pad_short_rows else b""
         self._fields: int | None = None  # delimiters of the first line
         self._line = 1
         self._start()

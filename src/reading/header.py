@@ -11,8 +11,11 @@ from reading_rules import header
 from tabular.workspace import MEGABYTE
 
 
-def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
+def header_of(path: Path, form: CsvFormat, source: str, at: int = 1) -> list[str] | None:
     """Column names of a text's first line, lower case; None when there is no line.
+
+    Args:
+        at: which line of the source it is.
 
     Raises:
         InvalidData: it is no header.
@@ -25,17 +28,20 @@ def header_of(path: Path, form: CsvFormat, source: str) -> list[str] | None:
         line = header.first_line_of(block, form.encoding)
         names = header.field_names(line, form.delimiter, form.quote)
     except header.HeaderError as error:
-        raise _invalid(source, error) from error
+        raise _invalid(source, error, at) from error
     return [header.folded(name) for name in names]
 
 
-def positions_of(found: Sequence[str], names: Mapping[str, str], source: str) -> dict[str, int]:
+def positions_of(
+    found: Sequence[str], names: Mapping[str, str], source: str, at: int = 1
+) -> dict[str, int]:
     """Where each contract column stands among the file's columns.
 
     Args:
         found: the names of the file's columns.
         names: what each column is called in the file, by its own name.
         source: how messages name the file.
+        at: in which line of it they stand.
 
     Raises:
         InvalidData: one is missing, there twice, or there by both its names.
@@ -43,8 +49,8 @@ def positions_of(found: Sequence[str], names: Mapping[str, str], source: str) ->
     try:
         return header.positions_of(found, names)
     except header.HeaderError as error:
-        raise _invalid(source, error) from error
+        raise _invalid(source, error, at) from error
 
 
-def _invalid(source: str, error: header.HeaderError) -> InvalidData:
-    return InvalidData(f"{source}, line 1: {error}")
+def _invalid(source: str, error: header.HeaderError, at: int) -> InvalidData:
+    return InvalidData(f"{source}, line {at}: {error}")

@@ -8,7 +8,7 @@ casts them to their types.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,12 @@ from typing import Final
 import duckdb
 
 from contracts.columns import source_names
-from contracts.dataset import CsvFormat, Dataset, ParquetFormat
+from contracts.dataset import CsvFormat, Dataset, JsonFormat, JsonLinesFormat, ParquetFormat
 from contracts.errors import InvalidData
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
+from reading_rules.csv_rules import plain_nulls
 from reading_rules.header import in_contract_names
 from reading_rules.json_records import IS_NO_OBJECT, JSON_LINE, json_texts
 from reading_rules.malformed import first_line
@@ -32,7 +33,8 @@ from reading_rules.scans import (
     never_but_reads,
     store_rejects,
 )
-from reading_rules.sql import text_column
+from reading_rules.source_lines import SourceLines
+from reading_rules.sql import or_null, text_column
 from tabular.sql import sql_identifier
 
 NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
@@ -75,23 +77,32 @@ class Reader:
     is_text: bool = True
 
 
-def open_source(first: Chunk, dataset: Dataset, source: str, *, raw_texts: bool = False) -> Reader:
+def open_source(
+    first: Chunk,
+    dataset: Dataset,
+    source: str,
+    *,
+    raw_texts: bool = False,
+    lines: SourceLines | None = None,
+) -> Reader:
     """Look at a source's head, and say how to read it.
 
     Args:
         first: its first chunk.
         source: how messages name it.
         raw_texts: of Parquet: some texts are none, see `has_bytes_for_texts`.
+        lines: of a text, where they are not its own.
 
     Raises:
         InvalidData: the source as a whole is unreadable, or lacks a column of the contract.
     """
     names = source_names(dataset.columns)
     if isinstance(dataset.format, CsvFormat):
-        return _csv(first, dataset.format, names, source)
+        head = lines.line_of(1) if lines else 1
+        return _csv(first, dataset.format, names, source, head)
     if isinstance(dataset.format, ParquetFormat):
-        return _parquet(first, names, source, raw=raw_texts)
-    return _json(names)
+        return _parquet(first, names, source, dataset.format.nulls or (), raw=raw_texts)
+    return _json(names, dataset.format)
 
 
 def unreadable(source: str, error: Exception) -> InvalidData:
@@ -103,14 +114,17 @@ def has_bytes_for_texts(error: Exception) -> bool:
     return "Invalid string encoding found in Parquet" in str(error)
 
 
-def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str) -> Reader:
-    header = header_of(first.path, form, source) if form.header else list(names)
-    positions = positions_of(header or list(names), names, source)
+def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, head: int) -> Reader:
+    header = header_of(first.path, form, source, head) if form.header else list(names)
+    positions = positions_of(header or list(names), names, source, head)
     # None: an empty file
     header = list(names) if header is None else in_contract_names(header, positions)
     labels = field_labels(len(header))
     fields = [sql_identifier(label) for label in labels]
-    texts = ",\n      ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    nulls = plain_nulls(form.to_json())
+    texts = ",\n      ".join(
+        f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
+    )
 
     def relation(chunk: Chunk) -> str:
         rows = csv_scan(
@@ -120,6 +134,7 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str) -
             delimiter=form.delimiter,
             quote=form.quote,
             header=form.header and chunk.number == 0,
+            pads=form.pad_short_rows is True,
         )
         return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {_numbered(rows)}\n  )"
 
@@ -137,10 +152,12 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str) -
     )
 
 
-def _json(names: Mapping[str, str]) -> Reader:
-    found = json_texts(names)
+def _json(names: Mapping[str, str], form: JsonLinesFormat | JsonFormat) -> Reader:
+    found = json_texts(names, ignores_case=form.case_insensitive is True)
+    nulls = form.nulls or ()
     texts = ",\n      ".join(
-        f"nullif({_FOUND}[{n}], '') AS {text_column(name)}" for n, name in enumerate(names, start=1)
+        f"nullif({or_null(f'{_FOUND}[{n}]', nulls)}, '') AS {text_column(name)}"
+        for n, name in enumerate(names, start=1)
     )
 
     def relation(chunk: Chunk) -> str:
@@ -158,7 +175,9 @@ def _json(names: Mapping[str, str]) -> Reader:
     )
 
 
-def _parquet(first: Chunk, names: Mapping[str, str], source: str, *, raw: bool) -> Reader:
+def _parquet(
+    first: Chunk, names: Mapping[str, str], source: str, nulls: Sequence[str], *, raw: bool
+) -> Reader:
     known: dict[Path, ParquetSelect] = {}
     one_at_a_time = threading.Lock()
 
@@ -175,7 +194,7 @@ def _parquet(first: Chunk, names: Mapping[str, str], source: str, *, raw: bool) 
         begin, end = chunk.first_row, chunk.first_row + chunk.lines
         file = selected(chunk.path)
         texts = ",\n      ".join(
-            f"{sql} AS {text_column(name)}" for name, sql in file.texts.items()
+            f"{or_null(sql, nulls)} AS {text_column(name)}" for name, sql in file.texts.items()
         )
         return (
             f"(\n    SELECT\n      file.file_row_number - {begin} + 1 AS {NUMBER},\n      {texts},"

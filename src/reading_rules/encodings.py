@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
+_WITHOUT_MARK: Final = ("utf-16-le", "utf-16-be")  # the order is said, and a mark may be there
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_OTHER_ORDER: Final = "\ufffe"
 _HANDLER: Final = "reading-rules.mark"
 _NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its record is rejected
 
 
 def effective_compression(compression: str, key: str) -> str:
-    """`none`, `gzip` or `zstd`, for the object of this key; `auto` takes its ending."""
+    """How the object of this key is compressed, or `none`; `auto` takes its ending."""
     if compression != "auto":
         return compression
     endings = (name for end, name in COMPRESSION_BY_ENDING.items() if key.endswith(end))
@@ -23,15 +26,27 @@ def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
     Raises:
-        UnicodeError: UTF-16 without its byte order mark.
+        UnicodeError: UTF-16 without its byte order mark; or with the other order's.
     """
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors=_HANDLER)
+    is_first = encoding in _WITHOUT_MARK
     for block in blocks:
-        yield decoder.decode(block).encode("utf-8", "surrogateescape")
+        text = decoder.decode(block)
+        if is_first and text:
+            text, is_first = _without_mark(text, encoding), False
+        yield text.encode("utf-8", "surrogateescape")
     yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _without_mark(text: str, encoding: str) -> str:
+    """A byte order mark is none of the text; the other one's would be read without a word."""
+    if text.startswith(_OTHER_ORDER):
+        other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
+        raise UnicodeError(f"it begins with the byte order mark of {other}")
+    return text[text.startswith(_BYTE_ORDER_MARK) :]
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

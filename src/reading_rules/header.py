@@ -42,10 +42,22 @@ def field_names(line: str, delimiter: str, quote: str) -> list[str]:
     Raises:
         HeaderError: there are none.
     """
-    names = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+    names = fields_of(line, delimiter, quote)
     if not names:
         raise HeaderError("the header is expected here, but the line is empty")
     return [name.strip() for name in names]
+
+
+def fields_of(line: str, delimiter: str, quote: str) -> list[str]:
+    """The fields of a record in one line, with a delimiter of one character or more."""
+    if len(delimiter) == 1:
+        return next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+    # The module knows one character only: one that is not there stands for all of them.
+    other = next(one for one in map(chr, range(0xE000, 0xF8FF)) if one not in line)
+    fields = next(
+        csv.reader([line.replace(delimiter, other)], delimiter=other, quotechar=quote), []
+    )
+    return [field.replace(other, delimiter) for field in fields]
 
 
 def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:

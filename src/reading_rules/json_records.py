@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from reading_rules.header import both_names
@@ -23,16 +23,18 @@ def json_pointer(key: str) -> str:
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def json_texts(names: Mapping[str, str]) -> str:
+def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
     It fails for an object that holds a value by both names of a column.
 
     Args:
         names: what each column is called in the file, by its own name.
+        ignores_case: whether keys may be written in another case.
     """
     own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
-    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
+    keys = (*names.values(), *own)
+    found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
     if not own:
         return found
     texts = []
@@ -50,13 +52,44 @@ def json_texts(names: Mapping[str, str]) -> str:
     return f"list_transform([{found}], lambda found: {listed})[1]"
 
 
-def json_values(paths: Sequence[str]) -> str:
+def json_values(paths: Iterable[str]) -> str:
     """SQL for the texts at these paths, all in one look: each look parses the line again.
 
     DuckDB passes numbers through a double. Where that may change one, the line is read again with
     its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
     """
-    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
+    return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
+
+
+def _values_of_any_case(keys: Iterable[str]) -> str:
+    """As `json_values`; a key that is there as it is written counts before another one.
+
+    It fails for an object with several keys that would do, none of them as it is written.
+    """
+    every = f"CASE WHEN {IS_OBJECT} THEN json_keys({JSON_LINE}) END"
+    names, lowered, values = "found[1]", "found[2]", "found[3]"
+    texts = []
+    for key in keys:
+        same, small = sql_literal(key), f"lower({sql_literal(key)})"
+        several = f"len(list_filter({lowered}, lambda key: key = {small})) > 1"
+        problem = sql_literal(
+            f'a record has several keys that are "{key}" but for their case, and the contract'
+            " ignores it (format.caseInsensitive)"
+        )
+        texts.append(
+            f"CASE WHEN list_contains({names}, {same})"
+            f" THEN {values}[list_position({names}, {same})]"
+            f" WHEN {several} THEN error({problem})"
+            f" ELSE {values}[list_position({lowered}, {small})] END"
+        )
+    lower = f"list_transform({every}, lambda key: lower(key))"
+    listed = f"CASE WHEN {values} IS NOT NULL THEN [{', '.join(texts)}] END"
+    found = f"[[{every}, {lower}, {_texts_at(sql_literal('$.*'))}]]"
+    return f"list_transform({found}, lambda found: {listed})[1]"
+
+
+def _texts_at(wanted: str) -> str:
+    """SQL: the texts at a list of paths, or at one that means several."""
     # Behind each token comes what makes a number a text, and is taken away again behind a text.
     marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
     texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"

@@ -22,14 +22,24 @@ def field_labels(count: int) -> list[str]:
 
 
 def csv_scan(
-    path: object, labels: Sequence[str], options: str, *, delimiter: str, quote: str, header: bool
+    path: object,
+    labels: Sequence[str],
+    options: str,
+    *,
+    delimiter: str,
+    quote: str,
+    header: bool,
+    pads: bool = False,
 ) -> str:
     """Records as fields of these names, all of them text; empty and absent are both NULL.
 
     Args:
         options: further ones, such as `store_rejects`.
         header: whether the first line is one.
+        pads: whether a record may lack its last fields.
     """
+    if pads:
+        options = f"null_padding = true, {options}"
     columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
     return (
         f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"

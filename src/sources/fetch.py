@@ -7,26 +7,35 @@ refused before or, if a compressed object turns out larger than expected, while 
 from __future__ import annotations
 
 import gzip
-import itertools
+import io
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from botocore.exceptions import ClientError
 
-from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat
+from contracts.dataset import CsvFormat, Format, ParquetFormat
 from contracts.errors import InvalidData, NotFound
 from reading_rules.encodings import as_utf8, effective_compression
+from reading_rules.packed import bunzipped, unzipped
+from reading_rules.plain_text import plain_text
+from reading_rules.source_lines import SourceLines
+from reading_rules.text_error import TextError
 from runtime import clients
 from sources import zstd
-from sources.json_array import array_items
+from sources.ranged import RANGE_BYTES, RangedObject
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 # Most bytes of disk per byte of an object: itself, the valid rows as Parquet and the rejected ones
-# as JSON lines. Compressed text is assumed to have a fifth of its original size.
-_DISK: Final = {"none": 3.0, "gzip": 3.0 * 5, "zstd": 3.0 * 5}
+# as JSON lines. Compressed text is assumed to have a fifth of its original size, by bzip2 a
+# seventh.
+_DISK: Final = {
+    "none": 3.0,
+    **dict.fromkeys(("gzip", "zstd", "zip"), 3.0 * 5),
+    "bzip2": 3.0 * 7,
+}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
 
 
@@ -75,12 +84,14 @@ def text_of(
     *,
     etag: str | None = None,
     room: int | None = None,
+    lines: SourceLines | None = None,
 ) -> Generator[bytes, None, None]:
     """The text of an object, decompressed and as UTF-8; each item of a JSON array is a line.
 
     What is no text of its encoding is no UTF-8 either.
 
     Args:
+        lines: becomes the object's lines, where those of the text are others.
         etag: what the object must still be, without quotes.
         room: bytes that the text may take; absent: any.
 
@@ -89,22 +100,28 @@ def text_of(
         InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
     """
     url = f"s3://{bucket}/{key}"
-    with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-        yield from text_in(body, key, file_format, url, room)
+    with clients.translated(f"reading {url}"):
+        response = _response(bucket, key, etag, url)
+        blocks = _unpacked(response, bucket, key, compression_of(file_format, key))
+        yield from _text(blocks, file_format, url, room, lines or SourceLines())
 
 
-def text_in(
-    body: BinaryIO, key: str, file_format: Format, url: str, room: int | None = None
-) -> Iterator[bytes]:
-    """The same of an object that is open, for `dataset new`: of a file.
+def text_in(file: BinaryIO, name: str, file_format: Format) -> Iterator[bytes]:
+    """The same of a file that is here, for `dataset new`.
 
     Args:
-        url: how messages name it.
+        name: of the file, by which its compression goes, and in messages.
     """
+    blocks = _blocks_of(file, compression_of(file_format, name), name, lambda: file)
+    return _text(blocks, file_format, name, None, SourceLines())
+
+
+def _text(
+    blocks: Iterator[bytes], file_format: Format, url: str, room: int | None, lines: SourceLines
+) -> Iterator[bytes]:
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
-    blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
     blocks = _within(_transcoded(blocks, encoding, url), room, url)
-    yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
+    return _within(_plain(blocks, file_format, lines, url), room, url, lines)
 
 
 def fetch(
@@ -123,21 +140,24 @@ def fetch(
                 file.writelines(text)
             return
         url = f"s3://{bucket}/{key}"
-        with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-            file.writelines(_within(_blocks(body, url), room, url))
+        with clients.translated(f"reading {url}"):
+            blocks = _unpacked(_response(bucket, key, etag, url), bucket, key, "none")
+            file.writelines(_within(blocks, room, url))
 
 
 def compression_of(file_format: Format, key: str) -> str:
-    """How the object of this key is compressed: `none`, `gzip` or `zstd`."""
+    """How the object of this key is compressed, or `none`."""
     if isinstance(file_format, ParquetFormat):
         return "none"
     return effective_compression(file_format.compression, key)
 
 
-def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
+def _response(bucket: str, key: str, etag: str | None, url: str) -> Mapping[str, Any]:
     condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
     try:
-        response = clients.client("s3").get_object(Bucket=bucket, Key=key, **condition)
+        response: Mapping[str, Any] = clients.client("s3").get_object(
+            Bucket=bucket, Key=key, **condition
+        )
     except ClientError as error:
         if clients.error_code(error) in ("PreconditionFailed", "412"):
             raise InvalidData(
@@ -148,7 +168,38 @@ def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
                 f"there is no object {url} any more; upload it again, and start a new run for it"
             ) from error
         raise
-    return cast(BinaryIO, response["Body"])
+    return response
+
+
+def _unpacked(
+    response: Mapping[str, Any], bucket: str, key: str, compression: str
+) -> Iterator[bytes]:
+    def by_ranges() -> BinaryIO:
+        body.close()
+        etag, size = response["ETag"].strip('"'), response["ContentLength"]
+        return io.BufferedReader(RangedObject(bucket, key, etag, size), RANGE_BYTES)
+
+    with closing(cast(BinaryIO, response["Body"])) as body:
+        yield from _blocks_of(body, compression, f"s3://{bucket}/{key}", by_ranges)
+
+
+def _blocks_of(
+    body: BinaryIO, compression: str, url: str, seekable: Callable[[], BinaryIO]
+) -> Iterator[bytes]:
+    """What a compressed object holds.
+
+    Args:
+        seekable: the same to be read anywhere, as the directory of a zip file is at its end.
+    """
+    try:
+        if compression == "bzip2":
+            yield from bunzipped(body)
+        elif compression == "zip":
+            yield from unzipped(seekable())
+        else:
+            yield from _blocks(_decompressed(body, compression), url)
+    except TextError as error:
+        raise InvalidData(f"{url} {error}") from error
 
 
 def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:
@@ -165,11 +216,13 @@ def _blocks(file: BinaryIO, url: str) -> Iterator[bytes]:
         raise InvalidData(f"{url} cannot be decompressed: {error}") from error
 
 
-def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[bytes]:
+def _within(
+    blocks: Iterator[bytes], room: int | None, url: str, lines: SourceLines | None = None
+) -> Iterator[bytes]:
     size = 0
     for block in blocks:
         size += len(block)
-        if room is not None and size > room:
+        if room is not None and size + (lines.size if lines else 0) > room:
             raise InvalidData(
                 f"{url} takes more than {room / MEGABYTE:.0f} MB and does not fit this function's"
                 f" disk with what comes of it. {_ADVICE}"
@@ -177,21 +230,13 @@ def _within(blocks: Iterator[bytes], room: int | None, url: str) -> Iterator[byt
         yield block
 
 
-def _as_lines(blocks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    """Blocks with an item of an array on each line; of nothing at all, none."""
-    first = next(blocks, None)
-    if first is None:
-        return
-    blocks = itertools.chain([first], blocks)
-    lines: list[bytes] = []
-    size = 0
-    for item in array_items(blocks, url):
-        lines.append(item.encode("utf-8", "surrogateescape"))
-        size += len(lines[-1])
-        if size > BLOCK_BYTES:
-            yield b"".join(line + b"\n" for line in lines)
-            lines, size = [], 0
-    yield b"".join(line + b"\n" for line in lines)
+def _plain(
+    blocks: Iterator[bytes], file_format: Format, lines: SourceLines, url: str
+) -> Iterator[bytes]:
+    try:
+        yield from plain_text(blocks, file_format.to_json(), lines)
+    except TextError as error:
+        raise InvalidData(f"{url}, {error}") from error
 
 
 def _transcoded(blocks: Iterator[bytes], encoding: str, url: str) -> Iterator[bytes]:

@@ -9,9 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
-
-from botocore.exceptions import ClientError
+from typing import Final
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, RowLimits, Severity
@@ -21,9 +19,9 @@ from reading_rules.encodings import effective_compression
 from runtime import clients
 from runtime.handler import logger
 from sources.json_array import array_items
+from sources.ranged import RANGE_BYTES, RangedObject
 
 MEGABYTE: Final = 1024 * 1024
-RANGE_BYTES: Final = 8 * MEGABYTE
 BATCH_CHARACTERS: Final = 4 * MEGABYTE  # larger items make smaller batches
 WRITERS: Final = 16
 WAITING_AT_MOST: Final = 2 * WRITERS  # batches in memory
@@ -53,8 +51,10 @@ def split_array(
     if array is None:
         raise ValueError(f"{entry.url} was not taken for an array when its contract was loaded")
     packing = effective_compression(array.compression, entry.key)
-    blocks = _blocks(_decompressed(_Ranges(entry), packing, entry.url), entry.url)
-    batches = _batches(array_items(blocks, entry.url), array.items_per_batch)
+    ranges = RangedObject(entry.bucket, entry.key, entry.etag, entry.size)
+    blocks = _blocks(_decompressed(ranges, packing, entry.url), entry.url)
+    items = array_items(blocks, entry.url, array.records)
+    batches = _batches(items, array.items_per_batch)
     limit = snapshot.dataset.limits.objects
     entries: list[ManifestEntry] = []
     waiting: deque[Future[ManifestEntry]] = deque()
@@ -127,48 +127,11 @@ class _Writer:
         )
 
 
-class _Ranges(io.RawIOBase):
-    """An object as a file that is read once, range by range; it must stay as it was described."""
-
-    def __init__(self, entry: ManifestEntry) -> None:
-        super().__init__()
-        self._entry = entry
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, or read to the object's end."""
-        entry, first = self._entry, self._position
-        last = min(first + min(len(buffer), RANGE_BYTES), entry.size) - 1
-        if last < first:
-            return 0
-        with clients.translated(f"reading {entry.url}"):
-            try:
-                response = clients.client("s3").get_object(
-                    Bucket=entry.bucket,
-                    Key=entry.key,
-                    Range=f"bytes={first}-{last}",
-                    IfMatch=f'"{entry.etag}"',
-                )
-                data = response["Body"].read()
-            except ClientError as error:
-                if clients.error_code(error) in ("PreconditionFailed", "412"):
-                    raise InvalidData(
-                        f"{entry.url} has changed while it was read; start a new run for it"
-                    ) from error
-                raise
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-
-def _decompressed(ranges: _Ranges, packing: str, url: str) -> io.BufferedIOBase:
+def _decompressed(ranges: RangedObject, packing: str, url: str) -> io.BufferedIOBase:
     """The array's bytes as they are meant."""
     buffered = io.BufferedReader(ranges, RANGE_BYTES)
-    if packing == "zstd":
-        raise InvalidData(f"{url}: an array of items may be gzip or plain, not zstd")
+    if packing not in ("none", "gzip"):
+        raise InvalidData(f"{url}: an array of items may be gzip or plain, not {packing}")
     return gzip.GzipFile(fileobj=buffered) if packing == "gzip" else buffered
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,8 +14,10 @@ from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
 from reading.header import positions_of
 from reading.parquet_source import FAULT, parted, select_columns
+from reading_rules.csv_rules import plain_nulls
+from reading_rules.header import fields_of
 from reading_rules.malformed import first_line
-from reading_rules.sql import text_column
+from reading_rules.sql import or_null, text_column
 from sources.fetch import fetch
 from tabular.sql import sql_identifier, sql_literal
 from tabular.workspace import Workspace
@@ -113,18 +114,22 @@ def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
     else:
         file = select_columns(path, names, where, raw=True)
         reader, fault, texts = file.relation, file.fault, file.texts
-    selected = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in texts.items())
+    nulls = plain_nulls(lookup.format.to_json())
+    selected = ", ".join(
+        f"{or_null(sql, nulls)} AS {text_column(name)}" for name, sql in texts.items()
+    )
     return f"(SELECT {selected}, {fault} AS {FAULT} FROM {reader})"
 
 
 def _csv(path: Path, form: CsvFormat, fields: list[str]) -> str:
     """A strict reader: a malformed row is an error."""
     columns = ", ".join(f"{sql_literal(field)}: 'VARCHAR'" for field in fields)
+    pads = ", null_padding = true, parallel = false" if form.pad_short_rows else ""
     return (
         f"read_csv({sql_literal(path)}, auto_detect = false,"
         f" header = {str(form.header).lower()}, delim = {sql_literal(form.delimiter)},"
         f" quote = {sql_literal(form.quote)}, escape = {sql_literal(form.quote)},"
-        f" columns = {{{columns}}})"
+        f" columns = {{{columns}}}{pads})"
     )
 
 
@@ -135,4 +140,4 @@ def _header(space: Workspace, path: Path, form: CsvFormat) -> list[str]:
         " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
     ).fetchone()
     line = str(row[0] or "") if row else ""
-    return next(csv.reader([line], delimiter=form.delimiter, quotechar=form.quote), [])
+    return fields_of(line, form.delimiter, form.quote)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from reading.line_texts import as_text
+from reading_rules.source_lines import SourceLines
 from validation.checks import Check
 from validation.violations import EXAMPLES, MALFORMED, VALUE_CHARACTERS, BrokenRule, BrokenRules
 
@@ -38,13 +39,16 @@ class Quarantine:
         every: Sequence[Check],
         columns: Mapping[str, int],
         rules: BrokenRules,
+        lines: SourceLines | None = None,
     ) -> None:
         """Rows go into the file, what they broke into `rules`.
 
         Args:
             url: how the object is named.
             columns: for each contract column, its position among a row's fields.
+            lines: of the object, where those that rows come with are others.
         """
+        self._lines = lines or SourceLines()
         self.count = 0
         self._rules = rules
         self._known: dict[int, BrokenRule] = {}  # the same by code, for speed
@@ -63,6 +67,7 @@ class Quarantine:
 
     def take_malformed(self, line: int, reason: str, column: str | None, raw: bytes | None) -> None:
         """A record that could not be read."""
+        line = self._lines.line_of(line)
         shown, exact = as_text(raw or b"")
         found = self._rules.malformed(column)
         found.rows += 1
@@ -81,6 +86,7 @@ class Quarantine:
         Args:
             fields: what can be shown of the row.
         """
+        line = self._lines.line_of(line)
         row = {name: fields[at] for name, at in self._columns.items()}
         value = (row[column] or "")[:VALUE_CHARACTERS]
         found = self._rules.malformed(column)
@@ -98,6 +104,7 @@ class Quarantine:
             codes: of the checks.
             raw: absent: the row has no text of its own.
         """
+        line = self._lines.line_of(line)
         row = {name: fields[at] for name, at in self._columns.items()}
         broken = [self._every[code] for code in codes]
         for code, check in zip(codes, broken, strict=True):
@@ -111,6 +118,7 @@ class Quarantine:
 
     def note_warned(self, line: int, codes: Sequence[int], fields: Sequence[str | None]) -> None:
         """Count the rules that a valid row breaks, without writing it."""
+        line = self._lines.line_of(line)
         for code in codes:
             column = self._every[code].column
             found = self._rule(code)

@@ -21,12 +21,13 @@ from contracts.errors import InvalidData
 from reading import malformed
 from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
-from reading.line_texts import LineTexts
+from reading.line_texts import LineTexts, as_text
 from reading.malformed import Malformed
 from reading.parquet_source import parted
 from reading.reader import Reader, has_bytes_for_texts
-from reading_rules.json_records import NO_OBJECT
+from reading_rules.json_reasons import why_no_object
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
+from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
@@ -99,12 +100,15 @@ class Scanner:
         reader: Reader,
         classifier: RowClassifier,
         url: str,
+        source_lines: SourceLines,
     ) -> None:
         """The connection is one of `workspace.parallel_connections`.
 
         Args:
             url: how messages and the quarantine name the source.
+            source_lines: of the object, by those of the text.
         """
+        self._source_lines = source_lines
         self._connection, self._reader = connection, reader
         self._classifier, self._url = classifier, url
         self._logs_breaks = False  # of valid rows; costly, as every value is examined
@@ -185,7 +189,7 @@ class Scanner:
         if not lost:
             self._refuse_open_end(chunk, unreadable_records)
             return lines
-        near = _near(chunk, unreadable_records, self._classifier.dataset)
+        near = self._near(chunk, unreadable_records, self._classifier.dataset)
         raise _Unaccounted(lines_lost(self._url, chunk.lines, lost, near), near)
 
     def _refuse_open_end(self, chunk: Chunk, unreadable_records: list[Malformed]) -> None:
@@ -197,7 +201,7 @@ class Scanner:
         last = unreadable_records[-1] if unreadable_records and not chunk.is_last else None
         if last and last.is_open and last.line + last.line_count > chunk.lines:
             raise CutWithin(
-                f"{self._url}: a quote is not closed{_near(chunk, unreadable_records, None)}"
+                f"{self._url}: a quote is not closed{self._near(chunk, unreadable_records, None)}"
             )
 
     def _record(
@@ -209,7 +213,12 @@ class Scanner:
             texts = stack.enter_context(LineTexts(found.chunk)) if self._reader.is_text else None
             columns = self._reader.columns
             quarantine = Quarantine(
-                file, self._url, self._classifier.checks.every, columns, found.rules
+                file,
+                self._url,
+                self._classifier.checks.every,
+                columns,
+                found.rules,
+                self._source_lines,
             )
             for line, entry in _in_order(found, flagged, unreadable_records):
                 if isinstance(entry, Malformed):
@@ -222,7 +231,8 @@ class Scanner:
                         quarantine.take_faulty(line, *parted(entry.fields[-1] or ""), entry.fields)
                         found.malformed += 1
                     elif entry.state == MALFORMED:
-                        quarantine.take_malformed(line, NO_OBJECT, None, raw)
+                        reason = why_no_object(as_text(raw or b"")[0])
+                        quarantine.take_malformed(line, reason, None, raw)
                         found.malformed += 1
                     else:
                         quarantine.take_rejected(line, entry.codes, entry.fields, raw)
@@ -231,6 +241,20 @@ class Scanner:
                     found.warned += 1
                     found.warned_numbers.append(entry.number)
             found.rejected = quarantine.count
+
+    def _near(
+        self, chunk: Chunk, unreadable_records: list[Malformed], dataset: Dataset | None
+    ) -> str:
+        """Where to look: the first record that a quote made unreadable, or half a pair's line."""
+        line = next((record.line for record in unreadable_records if record.is_open), None)
+        if line is None and dataset and isinstance(dataset.format, CsvFormat):
+            quote = dataset.format.quote.encode()
+            with chunk.path.open("rb") as file:
+                odd = (number for number, found in enumerate(file, 1) if found.count(quote) % 2)
+                line = next(odd, None)
+        if not line:
+            return ""
+        return f", perhaps at line {self._source_lines.line_of(chunk.first_line - 1 + line):,}"
 
     @property
     def _is_csv(self) -> bool:
@@ -254,14 +278,3 @@ def _in_order(
         if row.state not in (None, BLANK, FILTERED)
     )
     return heapq.merge(records, rows, key=itemgetter(0))
-
-
-def _near(chunk: Chunk, unreadable_records: list[Malformed], dataset: Dataset | None) -> str:
-    """Where to look: the first record that a quote made unreadable, or a line with half a pair."""
-    line = next((record.line for record in unreadable_records if record.is_open), None)
-    if line is None and dataset and isinstance(dataset.format, CsvFormat):
-        quote = dataset.format.quote.encode()
-        with chunk.path.open("rb") as file:
-            odd = (number for number, found in enumerate(file, 1) if found.count(quote) % 2)
-            line = next(odd, None)
-    return f", perhaps at line {chunk.first_line - 1 + line:,}" if line else ""

@@ -21,6 +21,7 @@ import duckdb
 from reading import malformed
 from reading.line_texts import LineTexts
 from reading.reader import NUMBER, Reader
+from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.quarantine import Quarantine
@@ -48,7 +49,12 @@ class SetChecks:
 
 
 def check(
-    space: Workspace, reader: Reader, classifier: RowClassifier, scans: Sequence[Scanned], url: str
+    space: Workspace,
+    reader: Reader,
+    classifier: RowClassifier,
+    scans: Sequence[Scanned],
+    url: str,
+    lines: SourceLines,
 ) -> SetChecks:
     """Find the valid rows that break such checks, and take those to be rejected out of the files.
 
@@ -68,7 +74,9 @@ def check(
     )
     path = space.path("rejected-sets.jsonl")
     with path.open("w", encoding="utf-8") as file:
-        quarantine = Quarantine(file, url, classifier.checks.every, reader.columns, found.rules)
+        quarantine = Quarantine(
+            file, url, classifier.checks.every, reader.columns, found.rules, lines
+        )
         for part, breaching in itertools.groupby(_each(rows), key=itemgetter(0)):
             broken = [(row, tuple(codes)) for _, row, codes in breaching]
             _take(space, reader, classifier, scans[part], broken, quarantine, found)

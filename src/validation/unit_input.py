@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.dataset import Dataset, ParquetFormat
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate
+from reading_rules.source_lines import SourceLines
 from sources import fetch
 from tabular import workspace
 from tabular.workspace import Workspace
@@ -25,6 +26,7 @@ class UnitInput:
         url: of the object, as the quarantine names it.
         dataset: the contract, with the format of what is read.
         job: the output it is, if jobs ran before.
+        lines: of the object, by those of the text.
     """
 
     url: str
@@ -32,6 +34,7 @@ class UnitInput:
     text: Generator[bytes, None, None] | None = None
     files: tuple[Path, ...] = ()
     job: JobOutput | None = None
+    lines: SourceLines = field(default_factory=SourceLines)
 
 
 def refuse_too_large(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
@@ -73,5 +76,6 @@ def open_input(
         path = space.path("source.parquet")
         fetch.fetch(entry.bucket, entry.key, path, form, etag=entry.etag, room=room)
         return UnitInput(entry.url, dataset, files=(path,))
-    text = fetch.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room)
-    return UnitInput(entry.url, dataset, text)
+    lines = SourceLines(space.path("source-lines"))
+    text = fetch.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room, lines=lines)
+    return UnitInput(entry.url, dataset, text, lines=lines)

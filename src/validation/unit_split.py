@@ -29,6 +29,7 @@ from reading.chunks import (
 )
 from reading.reader import open_source, unreadable
 from reading_rules.line_ends import with_equal_line_ends
+from reading_rules.source_lines import SourceLines
 from tabular import workspace
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
@@ -74,6 +75,7 @@ def split_text(
     url: str,
     processors: int = 1,
     chunk_bytes: int | None = CHUNK_BYTES,
+    lines: SourceLines | None = None,
 ) -> SplitResult:
     """Split a text's rows by the contract.
 
@@ -82,6 +84,7 @@ def split_text(
         url: how messages and the quarantine name it.
         processors: how many chunks to scan at a time.
         chunk_bytes: about how large a chunk becomes; None: the text is one.
+        lines: of the object, where those of the text are others.
 
     Raises:
         InvalidData: it is unreadable as a whole, or a rule cannot be computed.
@@ -94,7 +97,9 @@ def split_text(
     trusts = False
     while True:
         try:
-            return _split(space, cut, classifier, url, processors, trusts_line_ends=trusts)
+            return _split(
+                space, cut, classifier, url, processors, trusts_line_ends=trusts, lines=lines
+            )
         except MixedLineEnds as error:
             if not evenings:
                 raise unreadable(url, error) from error
@@ -193,18 +198,20 @@ def _split(
     *,
     trusts_line_ends: bool = True,
     raw_texts: bool = False,
+    lines: SourceLines | None = None,
 ) -> SplitResult:
+    lines = lines or SourceLines()
     waiting = iter(chunks)
     first = next(waiting)
     if first.is_mixed and not trusts_line_ends:
         raise MixedLineEnds
     try:
-        reader = open_source(first, classifier.dataset, url, raw_texts=raw_texts)
+        reader = open_source(first, classifier.dataset, url, raw_texts=raw_texts, lines=lines)
         with workspace.parallel_connections(space, processors) as connections:
-            scanners = [Scanner(connection, reader, classifier, url) for connection in connections]
+            scanners = [Scanner(one, reader, classifier, url, lines) for one in connections]
             every = itertools.chain([first], waiting)
             found = list(_scanned(space, every, scanners, trusts_line_ends=trusts_line_ends))
-        sets = set_checks.check(space, reader, classifier, found, url)
+        sets = set_checks.check(space, reader, classifier, found, url, lines)
     except duckdb.Error as error:
         raise unreadable(url, error) from error
     rules = BrokenRules()

@@ -47,5 +47,5 @@ def _split(
 ) -> SplitResult:
     if found.text is None:
         return split_parquet(space, found.files, classifier, found.url, processors)
-    with closing(found.text) as text:
-        return split_text(space, text, classifier, found.url, processors)
+    with closing(found.text) as text, closing(found.lines) as lines:
+        return split_text(space, text, classifier, found.url, processors, lines=lines)

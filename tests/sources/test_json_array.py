@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import InvalidData
-from sources import json_array
+from reading_rules import json_values
 from sources.json_array import array_items
 
 ITEMS: list[Any] = [
@@ -110,7 +110,7 @@ def test_a_broken_item_is_reported_at_once_and_where() -> None:
 
 
 def test_an_item_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_array, "ITEM_CHARACTERS", 50)
+    monkeypatch.setattr(json_values, "ITEM_CHARACTERS", 50)
     large = json.dumps([{"a": 1}, {"b": "x" * 60}])
 
     for size in (8, 1000):

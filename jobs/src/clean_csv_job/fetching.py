@@ -11,15 +11,25 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from clean_csv_job.options import InvalidData
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
+from reading_rules.packed import bunzipped, unzipped
+from reading_rules.plain_text import CHANGES, plain_text
+from reading_rules.source_lines import SourceLines
+from reading_rules.text_error import TextError
 
 MEGABYTE = 1024 * 1024
 
 
 class Fetched(NamedTuple):
-    """A file, and how it is still compressed: `zstd` or `none`."""
+    """A file.
+
+    Attributes:
+        compression: how it still is: `zstd` or `none`.
+        lines: of the object, by those of the file.
+    """
 
     path: str
     compression: str
+    lines: SourceLines
 
 
 def fetch(
@@ -35,21 +45,29 @@ def fetch(
     named = form.get("compression", "auto")
     compression = "none" if is_parquet else effective_compression(named, key)
     encoding = form.get("encoding", "utf-8")
+    changes = [name for name in CHANGES if form.get(name)]
     if compression == "zstd" and encoding != "utf-8":
         raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
+    if compression == "zstd" and changes:
+        raise InvalidData(
+            f"{source}: in this job, {changes[0]} does not go with zstd; compress with gzip"
+        )
+    lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=body)) if compression == "gzip" else body
-            for block in as_utf8(blocks_of(stream), encoding):
+            text = as_utf8(_unpacked(body, compression, directory), encoding)
+            for block in plain_text(text, form, lines) if changes else text:
                 file.write(block)
                 ends.add(block)
+        except TextError as error:
+            raise InvalidData(f"{source}, {error}") from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidData(f"{source} cannot be decompressed: {error}") from error
     if compression == "zstd":
-        return Fetched(path, "zstd")  # DuckDB reads it
-    fetched = Fetched(path, "none")
+        return Fetched(path, "zstd", lines)  # DuckDB reads it
+    fetched = Fetched(path, "none", lines)
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
@@ -61,7 +79,24 @@ def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
     with open(fetched.path, "rb") as source, open(path, "wb") as file:
         file.writelines(with_equal_line_ends(blocks_of(source), quote))
     os.remove(fetched.path)
-    return Fetched(path, "none")
+    return Fetched(path, "none", fetched.lines)
+
+
+def _unpacked(body: BinaryIO, compression: str, directory: str) -> Iterator[bytes]:
+    if compression == "bzip2":
+        return bunzipped(body)
+    if compression == "gzip":
+        return blocks_of(cast(BinaryIO, gzip.GzipFile(fileobj=body)))
+    return _unzipped(body, directory) if compression == "zip" else blocks_of(body)
+
+
+def _unzipped(body: BinaryIO, directory: str) -> Iterator[bytes]:
+    """By way of a file, as what an archive holds stands at its end."""
+    path = os.path.join(directory, "source.zip")
+    with open(path, "w+b") as file:
+        file.writelines(blocks_of(body))
+        yield from unzipped(file)
+    os.remove(path)
 
 
 def blocks_of(file: BinaryIO) -> Iterator[bytes]:

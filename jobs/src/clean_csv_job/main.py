@@ -133,7 +133,9 @@ def clean(
         counts = write_rows(connection, data, source, types, query)
     unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(connection, rejected, source, unreadable, url=url, encoding=encoding)
+    bad = write_rejects(
+        connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
+    )
     rows = counts.written + counts.filtered + bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()

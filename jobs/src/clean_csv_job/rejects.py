@@ -11,7 +11,8 @@ import duckdb
 from clean_csv_job.fetching import Fetched
 from clean_csv_job.options import JobError
 from clean_csv_job.sources import Source
-from reading_rules.json_records import JSON_LINE, NO_OBJECT
+from reading_rules.json_reasons import why_no_object
+from reading_rules.json_records import JSON_LINE
 from reading_rules.malformed import (
     REJECTED_RECORDS,
     REJECTS_EXIST,
@@ -20,6 +21,7 @@ from reading_rules.malformed import (
     reason_of,
     with_lines,
 )
+from reading_rules.source_lines import SourceLines
 
 
 class Rejected(NamedTuple):
@@ -51,19 +53,22 @@ def write_rejects(
     source: Source,
     unreadable: Sequence[RejectedRecord],
     *,
+    lines: SourceLines,
     url: str,
     encoding: str,
 ) -> int:
     """Write the malformed rows with their lines; returns how many.
 
     Args:
+        lines: of the object, by those of the file.
         url: how the file names the object.
         encoding: of the original.
     """
     count = 0
     with open(path, "w", encoding="utf-8") as file:
         for found in _rejected(connection, source, unreadable, encoding):
-            about: dict[str, Any] = {"source": url, "line": found.line, "rule": "malformed"}
+            line = lines.line_of(found.line)
+            about: dict[str, Any] = {"source": url, "line": line, "rule": "malformed"}
             if found.column is not None:
                 about["column"] = found.column
             about.update(reason=found.reason, raw=found.raw)
@@ -144,4 +149,4 @@ def _no_objects(
         for number, raw in batch:
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
-            yield Rejected(number + between, None, NO_OBJECT, raw)
+            yield Rejected(number + between, None, why_no_object(raw), raw)

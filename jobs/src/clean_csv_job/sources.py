@@ -10,6 +10,7 @@ import duckdb
 from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
+from reading_rules.csv_rules import plain_nulls
 from reading_rules.header import (
     HeaderError,
     field_names,
@@ -28,7 +29,7 @@ from reading_rules.scans import (
     never_but_reads,
     store_rejects,
 )
-from reading_rules.sql import sql_identifier, sql_literal, text_column
+from reading_rules.sql import or_null, sql_identifier, sql_literal, text_column
 
 CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 # duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
@@ -79,10 +80,10 @@ def open_source(
         if form["type"] == "csv":
             return _csv(connection, file, form, names)
         if form["type"] in ("json", "jsonl"):
-            return _json(file, names, is_array=form["type"] == "json")
-        return _parquet(connection, file, names, source)
+            return _json(file, names, form)
+        return _parquet(connection, file, names, source, form.get("nulls") or ())
     except HeaderError as error:
-        raise InvalidData(f"{source}, line 1: {error}") from error
+        raise InvalidData(f"{source}, line {file.lines.line_of(1)}: {error}") from error
     except duckdb.Error as error:
         raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
 
@@ -118,7 +119,10 @@ def _csv(
     header = in_contract_names(header, positions)
     labels = field_labels(len(header))
     fields = [sql_identifier(label) for label in labels]
-    selected = ", ".join(f"{fields[positions[name]]} AS {text_column(name)}" for name in names)
+    nulls = plain_nulls(form)
+    selected = ", ".join(
+        f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
+    )
     is_parallel = str(not _may_span_lines(connection, file, form)).lower()
 
     def relation(*, is_first: bool) -> str:
@@ -130,6 +134,7 @@ def _csv(
             delimiter=form["delimiter"],
             quote=form["quote"],
             header=form["header"],
+            pads=bool(form.get("padShortRows")),
         )
         return f"(SELECT *, {selected} FROM {scan})"
 
@@ -178,10 +183,13 @@ def _may_span_lines(
     return bool(row and row[0])
 
 
-def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
+def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
+    is_array = form["type"] == "json" and not form.get("records")
+    found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
+    nulls = form.get("nulls") or ()
+    texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
-        f"nullif(\"json-values\"[{n}], '') AS {text_column(name)}"
-        for n, name in enumerate(names, start=1)
+        f"nullif({text}, '') AS {text_column(name)}" for text, name in zip(texts, names)
     )
     packed = file.compression
     if packed == "none" and not DUCKDB_2:
@@ -194,7 +202,7 @@ def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
     def relation(*, is_first: bool) -> str:
         options = _options(file, is_first=is_first)
         lines = items if is_array else line_scan(file.path, options)
-        values = f'SELECT {JSON_LINE}, {json_texts(names)} AS "json-values" FROM {lines}'
+        values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
     return Source(
@@ -206,14 +214,20 @@ def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
 
 
 def _parquet(
-    connection: duckdb.DuckDBPyConnection, file: Fetched, names: Mapping[str, str], source: str
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    names: Mapping[str, str],
+    source: str,
+    nulls: Sequence[str],
 ) -> Source:
     columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
     header = [column.name for column in columns]
     positions = positions_of(header, names)
     values = readable_columns(columns, positions, source)
     labels = ", ".join(f"c{number}" for number in range(len(header)))
-    selected = ", ".join(f"nullif({values[name]}, '') AS {text_column(name)}" for name in names)
+    selected = ", ".join(
+        f"nullif({or_null(values[name], nulls)}, '') AS {text_column(name)}" for name in names
+    )
     relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
     ignored = [name for at, name in enumerate(header) if at not in positions.values()]
     return Source(relation, relation, ignored=ignored)

@@ -1,0 +1,150 @@
+"""CSV with backslashes, record by record, as plain CSV."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from reading_rules.csv_rules import CsvRules
+from reading_rules.scans import LONGEST_RECORD
+from reading_rules.text_error import TextError
+
+LINE_ENDS: Final = (b"\n", b"\r")
+
+
+class OpenValues:
+    """Follows where values begin and end.
+
+    Attributes:
+        are_open: the last line ended within one.
+    """
+
+    def __init__(self, rules: CsvRules) -> None:
+        quote, delimiter = re.escape(rules.quote), re.escape(rules.delimiter)
+        pair = _pair(rules) + b"|" if rules.escape else b""
+        self._tokens = re.compile(b"%s(%s)|%s" % (pair, quote, delimiter), re.DOTALL)
+        self._quote, self._escape = rules.quote, rules.escape
+        self.are_open = self._is_quoted = False
+
+    def look_at(self, piece: bytes) -> None:
+        """Go on over a line, or a part of a long one."""
+        has_escape = self._escape and self._escape in piece
+        if not (has_escape or self.are_open or self._quote in piece):
+            self.are_open = not piece.endswith(LINE_ENDS)
+            return
+        begins = -1 if self.are_open else 0  # where a field does
+        end = 0  # of the last token
+        for token in self._tokens.finditer(piece):
+            at, end = token.span()
+            if token[1]:
+                if self._is_quoted:
+                    # The second one of a pair opens again: within the value, a quote is doubled.
+                    self._is_quoted = False
+                    begins = end if piece.startswith(self._quote, end) else -1
+                else:
+                    self._is_quoted = at == begins
+                    begins = -1
+            elif piece[at : at + 1] != self._escape and not self._is_quoted:
+                begins = end
+        # A line end behind a backslash is part of a value.
+        has_end = piece.endswith(LINE_ENDS) and end <= len(piece.rstrip(b"\r\n"))
+        self.are_open = self._is_quoted or not has_end
+
+
+def _special(rules: CsvRules) -> bytes:
+    return rb"\\|%s|%s|\r\n|\r|\n" % (re.escape(rules.quote), re.escape(rules.delimiter))
+
+
+def _pair(rules: CsvRules) -> bytes:
+    """A backslash with what stands behind it."""
+    return rb"\\(?:%s|.)" % _special(rules)
+
+
+class EscapedRecords:
+    """Puts lines together to records, and those with backslashes into plain CSV."""
+
+    def __init__(self, rules: CsvRules, values: OpenValues) -> None:
+        quote, pair = re.escape(rules.quote), _pair(rules)
+        self._rules, self._values = rules, values
+        self._escaped = re.compile(rb"\\(%s)" % _special(rules), re.DOTALL)
+        self._in_quotes = re.compile(rb"%s|%s%s|(%s)" % (pair, quote, quote, quote), re.DOTALL)
+        delimiter = re.escape(rules.delimiter)
+        self._unquoted = re.compile(rb"%s|(%s)" % (pair, delimiter), re.DOTALL)
+        self._held: list[bytes] = []
+        self._size, self._first = 0, 0
+
+    def taken(self, piece: bytes, line: int) -> bytes:
+        """What is known to be a record by this piece, which the values have been followed over.
+
+        Raises:
+            TextError: it is too long for one.
+        """
+        is_open = self._values.are_open
+        if not self._held:
+            self._first = line
+            if not is_open:
+                return self._plain(piece) if b"\\" in piece else piece
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size > LONGEST_RECORD:
+            raise TextError(
+                f"line {self._first}: the record is longer than {LONGEST_RECORD:,} bytes; is a"
+                " quote not closed?"
+            )
+        return b"" if is_open else self.rest()
+
+    def rest(self) -> bytes:
+        record, self._held, self._size = b"".join(self._held), [], 0
+        return self._plain(record) if b"\\" in record else record
+
+    def _plain(self, record: bytes) -> bytes:
+        end = len(record)
+        for line_end in (b"\r\n", b"\n", b"\r"):
+            if record.endswith(line_end):
+                end -= len(line_end)
+                break
+        text, ending = record[:end], record[end:]
+        fields, at = [], 0
+        while True:
+            field, after = self._field(text, at)
+            fields.append(field)
+            if after < 0:
+                return self._rules.delimiter.join(fields) + ending
+            at = after
+
+    def _field(self, text: bytes, at: int) -> tuple[bytes, int]:
+        """The field that begins here as plain CSV, and where the next one does; -1: it is the last.
+
+        What follows a closing quote stays, so that whoever reads the record rejects it.
+        """
+        quote = self._rules.quote
+        within = b""
+        if text.startswith(quote, at):
+            closing = next(
+                (found for found in self._in_quotes.finditer(text, at + 1) if found[1]), None
+            )
+            end = closing.start() if closing else len(text)
+            raw = text[at + 1 : end]
+            is_null = raw in self._rules.nulls
+            within = quote + (b"" if is_null else self._escaped.sub(self._unescaped, raw))
+            if closing is None:
+                return within, -1
+            within, at = within + quote, closing.end()
+        delimiter = next((found for found in self._unquoted.finditer(text, at) if found[1]), None)
+        end, after = (delimiter.start(), delimiter.end()) if delimiter else (len(text), -1)
+        return within + self._outside(text[at:end], is_all=not within), after
+
+    def _outside(self, raw: bytes, *, is_all: bool) -> bytes:
+        if b"\\" not in raw or not is_all:
+            return raw
+        if raw in self._rules.nulls:
+            return b""
+        value = self._escaped.sub(lambda found: found[1], raw)
+        if value == self._escaped.sub(b"", raw):
+            return value
+        quote = self._rules.quote
+        return quote + value.replace(quote, quote + quote) + quote
+
+    def _unescaped(self, found: re.Match[bytes]) -> bytes:
+        quote = self._rules.quote
+        return quote + quote if found[1] == quote else found[1]

@@ -2004,6 +2004,188 @@ def _no_objects(
             yield Rejected(number + between, None, why_no_object(raw), raw)
 
 
+# -- reading_rules.time_forms ----------------------------------------------------------------------
+
+
+EPOCHS: Final = {"epoch-seconds": 6, "epoch-millis": 3}  # how many digits make microseconds
+EXAMPLE: Final = "%d.%m.%Y"
+FIRST_INSTANT: Final = "TIMESTAMP '0001-01-01 00:00:00'"
+LAST_INSTANT: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_FIRST_MICROSECOND: Final = -62_135_596_800_000_000
+_LAST_MICROSECOND: Final = 253_402_300_799_999_999
+_YEAR_OF_FOUR: Final = r"(?:000[1-9]|00[1-9]\d|0[1-9]\d{2}|[1-9]\d{3})"
+_SHORT_NAMES: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_LONG_NAMES: Final = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+)
+OFFSET: Final = r"(?:Z|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
+_DIRECTIVES: Final = {
+    "Y": _YEAR_OF_FOUR,
+    "y": r"\d{2}",
+    "m": r"\d{2}",
+    "d": r"\d{2}",
+    "b": f"(?i:{_SHORT_NAMES})",
+    "B": f"(?i:{_LONG_NAMES})",
+    "H": r"\d{2}",
+    "I": r"\d{2}",
+    "M": r"\d{2}",
+    "S": r"\d{2}",
+    "f": r"\d{1,6}",
+    "p": "(?i:am|pm)",
+    "z": OFFSET,
+}
+_NUMBERS: Final = "YymdHIMSf"
+_MAY_BE_SHORT: Final = "mdHIMS"
+_NEEDS: Final = {"M": "HI", "S": "M", "f": "S", "p": "I", "I": "p", "z": "HI"}
+_ONE_OF: Final = (("Y", "y"), ("m", "b", "B"), ("H", "I"))
+_TIMES: Final = "HIMSfpz"
+
+
+class TimeForm(NamedTuple):
+    """A form that was read.
+
+    Attributes:
+        text: as DuckDB's strptime takes it.
+        shape: regular expression (RE2) of the texts that have it.
+        directives: the letters, in their order.
+        has_offset: whether each text says how far it is from UTC.
+        is_digits: whether all of its texts may be nothing but digits.
+    """
+
+    text: str
+    shape: str
+    directives: str
+    has_offset: bool
+    is_digits: bool
+
+
+def time_form(text: str) -> TimeForm:
+    """Read a form such as `%d.%m.%Y`.
+
+    A number of two digits may have one, as in strptime, where nothing but other text is beside it.
+
+    Raises:
+        ValueError: it is none; says what it lacks or has too much.
+    """
+    parts = [part for part in re.split(r"(%-?.?)", text) if part]
+    letters = [_letter(part) for part in parts]
+    found = "".join(letters)
+    _refuse_nonsense(text, parts, found)
+    shapes = []
+    for at, (part, letter) in enumerate(zip(parts, letters)):  # noqa: B905 - Python 3.9
+        if not letter:
+            shapes.append(re.escape("%" if part == "%%" else part))
+            continue
+        before = _ends_in_digit(parts[at - 1]) if at else False
+        after = _begins_with_digit(parts[at + 1]) if at + 1 < len(parts) else False
+        if letter == "f" and after:
+            raise ValueError(f"has digits right behind %f in {text!r}, so nothing ends its number")
+        is_short = letter in _MAY_BE_SHORT and not before and not after
+        shapes.append(r"\d{1,2}" if is_short else _DIRECTIVES[letter])
+    texts = ["%" + letter if letter else part for part, letter in zip(parts, letters)]  # noqa: B905
+    is_digits = all(
+        letter in _NUMBERS if letter else part.isdigit()
+        for part, letter in zip(parts, letters)  # noqa: B905
+    )
+    return TimeForm("".join(texts), "".join(shapes), found, "z" in found, is_digits)
+
+
+def refuse_form(text: str, kind: str) -> None:
+    """Check what a contract has for a column of type date or timestamp.
+
+    Raises:
+        ValueError: it is no form of that type.
+    """
+    if text in EPOCHS:
+        if kind != "timestamp":
+            raise ValueError(f"{text} is a time; take type timestamp")
+        return
+    form = time_form(text)
+    if kind == "date" and any(letter in _TIMES for letter in form.directives):
+        raise ValueError(f"{text!r} holds a time, which a date has not; take type timestamp")
+
+
+def reading(value: str, form: str, kind: str) -> str:
+    """SQL of the date or timestamp that a text is in this form; NULL where it has not this form.
+
+    What has no offset of its own is as it stands there: UTC, or the time of a zone.
+
+    Args:
+        value: SQL of the text, without spaces around it.
+        kind: `date` or `timestamp`.
+    """
+    if form in EPOCHS:
+        return _epoch(value, EPOCHS[form])
+    found = time_form(form)
+    read = f"try_strptime({value}, {sql_literal(found.text)})"
+    if found.has_offset:
+        exact = f"regexp_replace({value}, 'Z$', '+00:00')"
+        instant = f"try_strptime({exact}, {sql_literal(found.text)}) AT TIME ZONE 'UTC'"
+        read = f"CASE WHEN {instant} BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT} THEN {instant} END"
+    typed = f"CAST({read} AS DATE)" if kind == "date" else read
+    return f"CASE WHEN regexp_full_match({value}, {sql_literal(found.shape)}) THEN {typed} END"
+
+
+def shown_forms(forms: Sequence[str]) -> str:
+    """Forms as a sentence names them: `%d.%m.%Y or %Y%m%d`."""
+    first, last = forms[:-1], forms[-1]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _epoch(value: str, digits: int) -> str:
+    shape = rf"[+-]?\d{{1,{18 - digits}}}(\.\d{{1,{digits}}}0*)?"
+    zeros = "0" * digits
+    cut = sql_literal(rf"^([^.]*)\.(\d{{{digits}}})\d*$")
+    fraction = f"regexp_replace(concat({value}, '{zeros}'), {cut}, '\\1\\2')"
+    text = f"CASE WHEN contains({value}, '.') THEN {fraction} ELSE concat({value}, '{zeros}') END"
+    number = f"TRY_CAST({text} AS BIGINT)"
+    fits = f"{number} BETWEEN {_FIRST_MICROSECOND} AND {_LAST_MICROSECOND}"
+    return (
+        f"CASE WHEN regexp_full_match({value}, {sql_literal(shape)}) AND {fits}"
+        f" THEN make_timestamp({number}) END"
+    )
+
+
+def _letter(part: str) -> str:
+    """The directive that a part is; empty for other text."""
+    return part[-1] if part[0] == "%" and part != "%%" else ""
+
+
+def _refuse_nonsense(text: str, parts: Sequence[str], found: str) -> None:
+    known = [part for part in parts if _letter(part)]
+    unknown = [part for part in known if part[-1] not in _DIRECTIVES or len(part) < 2]
+    if unknown:
+        raise ValueError(
+            f"has {', '.join(unknown)}; of strftime's directives it takes"
+            f" {', '.join('%' + letter for letter in _DIRECTIVES)} (and %% for a percent sign)"
+        )
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]+", text):
+        raise ValueError("holds a control character; write the form in one line")
+    if not ({"Y", "y"} & set(found) and {"m", "b", "B"} & set(found) and "d" in found):
+        raise ValueError(
+            f"must hold a year (%Y), a month (%m) and a day (%d), such as {EXAMPLE}, or be"
+            " epoch-seconds or epoch-millis"
+        )
+    twice = sorted({letter for letter in found if found.count(letter) > 1})
+    twice += [letters[1] for letters in _ONE_OF if sum(found.count(each) for each in letters) > 1]
+    if twice:
+        raise ValueError(f"says the same twice (%{twice[0]})")
+    for letter in found:
+        if letter in _NEEDS and not set(_NEEDS[letter]) & set(found):
+            needed = " or ".join("%" + each for each in _NEEDS[letter])
+            raise ValueError(f"has %{letter} without {needed}")
+    if "z" in found[:-1] or ("z" in found and _letter(parts[-1]) != "z"):
+        raise ValueError("has something behind %z, the offset, which stands last")
+
+
+def _ends_in_digit(part: str) -> bool:
+    return _letter(part) in _NUMBERS if _letter(part) else part[-1].isdigit()
+
+
+def _begins_with_digit(part: str) -> bool:
+    return _letter(part) in _NUMBERS if _letter(part) else part[0].isdigit()
+
+
 # -- reading_rules.casts ---------------------------------------------------------------------------
 
 
@@ -2025,8 +2207,6 @@ _SHAPES: Final = {
     ),
 }
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
-_FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
-_LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
 
@@ -2066,35 +2246,11 @@ def cast_text(raw: str, kind: str) -> str:
     return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
 
 
-def uncastable(column: str) -> str:
-    """True for a row whose text of this column is no value of its type."""
-    return f"{text_column(column)} IS NOT NULL AND {sql_identifier(column)} IS NULL"
-
-
-def castable(types: Mapping[str, str]) -> str:
-    """True for a row of which every text is missing or a value of its column's type.
-
-    Args:
-        types: of the contract's columns, by name.
-    """
-    typed = [name for name, kind in types.items() if kind != "string"]
-    return " AND ".join(f"NOT ({uncastable(name)})" for name in typed) or "true"
-
-
-def filtered_out(types: Mapping[str, str], query: str) -> str:
-    """True for a row that the query leaves out: one all of whose values have their types.
-
-    Args:
-        query: SQL of a person, which may end in a comment.
-    """
-    return f"{castable(types)} AND ({query}\n) IS NOT TRUE"
-
-
 def _timestamp(raw: str, value: str) -> str:
     instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
     # On its first and last day an offset may carry it out of the calendar.
     at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
-    out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+    out = f"({at_an_end}) AND {instant} NOT BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT}"
     inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
     shaped = _shaped(value, _SHAPES["timestamp"], inside)
     # strptime takes short numbers, and space around the whole: neither fits this length.
@@ -2121,6 +2277,369 @@ def _decimal_shape(kind: str) -> str:
     return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
 
 
+# -- reading_rules.number_forms --------------------------------------------------------------------
+
+
+SPACES: Final = " \u00a0\u202f"  # all of them are a space on paper
+
+
+class NumberForm(NamedTuple):
+    """How numbers are written.
+
+    Attributes:
+        decimal: between the whole and the fraction.
+        thousands: between groups of three digits; absent: nothing is.
+        percent: each ends in a percent sign, and is the hundredth part.
+        takes_exponent: whether 1.5e3 is one.
+    """
+
+    decimal: str = "."
+    thousands: str | None = None
+    percent: bool = False
+    takes_exponent: bool = True
+
+
+def plain_number(value: str, form: NumberForm) -> str:
+    """SQL of the text of the same number as SQL writes it; NULL where it has not this form.
+
+    Args:
+        value: SQL of the text, without spaces around it.
+    """
+    removed = (_alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
+    pairs = sql_literal(form.decimal + removed.replace(form.decimal, ""))
+    plain = f"translate({value}, {pairs}, '.')"
+    if form.percent:
+        padded = rf"regexp_replace({plain}, '^([+-]?)', '\100')"
+        plain = rf"regexp_replace({padded}, '^([+-]?\d*)(\d\d)\.?(\d*)$', '\1.\2\3')"
+    return (
+        f"CASE WHEN regexp_full_match({value}, {sql_literal(_number_shape(form))}) THEN {plain} END"
+    )
+
+
+def number_example(form: NumberForm, *, has_fraction: bool) -> str:
+    """A number in this form, for messages."""
+    if form.percent:
+        return f"12{form.decimal}5%"
+    fraction = f"{form.decimal}5" if has_fraction else ""
+    return f"1{form.thousands or ''}234{fraction}"
+
+
+def _number_shape(form: NumberForm) -> str:
+    point, whole = re.escape(form.decimal), r"\d+"
+    if form.thousands:
+        between = f"[{re.escape(_alike(form.thousands))}]"
+        whole = rf"(?:\d{{1,3}}(?:{between}\d{{3}})+|\d+)"
+    shape = rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)"
+    if form.percent:
+        return shape + f"[{SPACES}]?%"
+    return shape + (r"(?:[eE][+-]?\d+)?" if form.takes_exponent else "")
+
+
+def _alike(separator: str) -> str:
+    return SPACES if separator in SPACES else separator
+
+
+# -- reading_rules.zones ---------------------------------------------------------------------------
+
+
+# A day before and after, the zone's offset is what it is on either side of a change of its clocks.
+_AROUND = ("INTERVAL '-1 day'", "INTERVAL '1 day'")
+# On the first and last day an offset may carry a time out of the calendar.
+_FIRST_LOCAL = "TIMESTAMP '0001-01-03 00:00:00'"
+_LAST_LOCAL = "TIMESTAMP '9999-12-29 23:59:59.999999'"
+
+
+def instants_in(zone: str, local: str) -> str:
+    """The instants (UTC, TIMESTAMP[]) at which clocks of the zone show this time.
+
+    There is one; none, where the clocks are put forward past it; or two, where they are put back.
+
+    Args:
+        local: SQL of a TIMESTAMP.
+    """
+    candidates = ", ".join(
+        f"moment - ({_clock_ahead(zone, f'moment + {step}')})" for step in _AROUND
+    )
+    shows = f"{_clock(zone, 'found')} = moment"
+    checked = f"list_filter(list_distinct([{candidates}]), lambda found: {shows})"
+    inside = f"{local} BETWEEN {_FIRST_LOCAL} AND {_LAST_LOCAL}"
+    return f"list_transform([{local}], lambda moment: CASE WHEN {inside} THEN {checked} END)[1]"
+
+
+def _clock(zone: str, instant: str) -> str:
+    return f"timezone({sql_literal(zone)}, timezone('UTC', {instant}))"
+
+
+def _clock_ahead(zone: str, instant: str) -> str:
+    return f"{_clock(zone, instant)} - ({instant})"
+
+
+# -- reading_rules.value_forms ---------------------------------------------------------------------
+
+
+# What Unicode calls white space (White_Space, PropList.txt).
+_WHITE_SPACE: Final = (
+    "\t\n\x0b\x0c\r \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_HAS_OFFSET: Final = rf"[T ]\d{{2}}:\d{{2}}.*{OFFSET}$"
+
+
+class ValueForm(NamedTuple):
+    """A column, and how its texts are written; the fields are those of a contract's column."""
+
+    name: str
+    kind: str = "string"
+    formats: tuple[str, ...] = ()
+    zone: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    percent: bool = False
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    trim: bool = False
+    nulls: tuple[str, ...] = ()
+
+    @property
+    def is_cleaned(self) -> bool:
+        """Whether its text is another than the source's."""
+        return self.trim or bool(self.nulls)
+
+    @property
+    def text(self) -> str:
+        """SQL of its text, as checks see it."""
+        return sql_identifier(f"clean-{self.name}") if self.is_cleaned else text_column(self.name)
+
+    @property
+    def numbers(self) -> NumberForm | None:
+        """How its numbers are written, where not as SQL does."""
+        if not (self.decimal or self.thousands or self.percent):
+            return None
+        decimal, is_whole = self.decimal or ".", self.kind == "integer"
+        return NumberForm(decimal, self.thousands, self.percent, takes_exponent=not is_whole)
+
+    @property
+    def may_be_several(self) -> bool:
+        """Whether a text may have more than one reading."""
+        return self.zone is not None or len(self.formats) > 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its texts are as the type has them."""
+        return not (self.formats or self.zone or self.numbers or self.true_values)
+
+
+class Fault(NamedTuple):
+    """A way in which a text can be no value of its column.
+
+    Attributes:
+        broken: SQL, true for a row whose text is none in this way.
+        reason: for people; `{value}` stands for the text.
+    """
+
+    broken: str
+    rule: str
+    reason: str
+
+
+def value_form(column: Mapping[str, Any]) -> ValueForm:
+    """What a contract's column says of its texts.
+
+    Args:
+        column: as JSON.
+    """
+    formats = column.get("format") or ()
+    return ValueForm(
+        name=column["name"],
+        kind=column.get("type", "string"),
+        formats=(formats,) if isinstance(formats, str) else tuple(formats),
+        zone=column.get("zone"),
+        decimal=column.get("decimal"),
+        thousands=column.get("thousands"),
+        percent=bool(column.get("percent")),
+        true_values=tuple(column.get("trueValues") or ()),
+        false_values=tuple(column.get("falseValues") or ()),
+        trim=bool(column.get("trim")),
+        nulls=tuple(column.get("nulls") or ()),
+    )
+
+
+def with_readings(relation: str, forms: Sequence[ValueForm]) -> str:
+    """The relation of texts with what the values are made of beside them; mostly as it is."""
+    for layer in (_clean_texts(forms), _readings(forms), _instants(forms)):
+        added = ", ".join(f"{sql} AS {name}" for name, sql in layer)
+        if added:
+            relation = f"(SELECT *, {added} FROM {relation})"
+    return relation
+
+
+def value_of(form: ValueForm) -> str:
+    """SQL of the value, over what `with_readings` returns; NULL where the text is none."""
+    if form.is_plain:
+        return cast_text(form.text, form.kind)
+    if form.numbers:
+        return cast_text(_reading_name(form), form.kind)
+    if form.true_values:
+        yes, no = (
+            ", ".join(sql_literal(text) for text in texts)
+            for texts in (form.true_values, form.false_values)
+        )
+        value = f"trim({form.text})"
+        return f"CASE WHEN {value} IN ({yes}) THEN true WHEN {value} IN ({no}) THEN false END"
+    if not form.may_be_several:
+        return reading(f"trim({form.text})", form.formats[0], form.kind)
+    found = _instants_name(form) if form.zone else _reading_name(form)
+    one = f"CASE WHEN len({found}) = 1 THEN {found}[1] END"
+    if form.zone:
+        return f"CASE WHEN len({_reading_name(form)}) = 1 THEN {one} END"
+    return one
+
+
+def castable(forms: Iterable[ValueForm]) -> str:
+    """True for a row of which every text is missing or a value of its column's type."""
+    typed = [form for form in forms if form.kind != "string"]
+    return " AND ".join(f"NOT ({_uncastable(form)})" for form in typed) or "true"
+
+
+def filtered_out(forms: Iterable[ValueForm], query: str) -> str:
+    """True for a row that the query leaves out: one all of whose values have their types.
+
+    Args:
+        query: SQL of a person, which may end in a comment.
+    """
+    return f"{castable(forms)} AND ({query}\n) IS NOT TRUE"
+
+
+def faults(form: ValueForm, article_and_type: str) -> Iterator[Fault]:
+    """How a text that is there can be no value of the column, each with its reason.
+
+    Args:
+        article_and_type: such as `a date`, for the sentence.
+    """
+    none = _uncastable(form)
+    is_one = f"{{value}} is not {article_and_type}"
+    found = _reading_name(form)
+    if len(form.formats) > 1:
+        yield Fault(
+            f"len({found}) > 1",
+            "ambiguous",
+            f"{{value}} is read differently as {_escaped(shown_forms(form.formats))},"
+            " so which one is meant is not known",
+        )
+    if form.zone:
+        met = _instants_name(form)
+        yield Fault(
+            f"len({found}) = 1 AND len({met}) = 0",
+            "zone",
+            f"{{value}} does not exist in {form.zone}: the clocks are put forward past it",
+        )
+        yield Fault(
+            f"len({found}) = 1 AND len({met}) > 1",
+            "zone",
+            f"{{value}} comes twice in {form.zone}, as the clocks are put back; only with its"
+            " offset from UTC it would be known which one is meant",
+        )
+    if form.may_be_several:  # of what the faults above are not about
+        none += f" AND (len({found}) = 0"
+        none += f" OR {_instants_name(form)} IS NULL)" if form.zone else ")"
+    yield Fault(none, "type", is_one + _how_written(form))
+
+
+def _uncastable(form: ValueForm) -> str:
+    """True for a row whose text of this column is no value of its type."""
+    return f"{form.text} IS NOT NULL AND {sql_identifier(form.name)} IS NULL"
+
+
+def _how_written(form: ValueForm) -> str:
+    if form.formats:
+        return f" of the form {_escaped(shown_forms(form.formats))}"
+    if form.numbers:
+        with_fraction = number_example(form.numbers, has_fraction=form.kind != "integer")
+        return f" written as {with_fraction}"
+    if form.true_values:
+        yes, no = (", ".join(texts) for texts in (form.true_values, form.false_values))
+        return _escaped(f": true is {yes}, false is {no}")
+    return ""
+
+
+def _clean_texts(forms: Iterable[ValueForm]) -> Iterator[tuple[str, str]]:
+    for form in forms:
+        if not form.is_cleaned:
+            continue
+        sql = text_column(form.name)
+        if form.trim:
+            sql = f"nullif(trim({sql}, {sql_literal(_WHITE_SPACE)}), '')"
+        if form.nulls:
+            texts = ", ".join(sql_literal(text) for text in form.nulls)
+            sql = f"CASE WHEN {sql} NOT IN ({texts}) THEN {sql} END"
+        yield form.text, sql
+
+
+def _readings(forms: Iterable[ValueForm]) -> Iterator[tuple[str, str]]:
+    """Of numbers their plain texts, of times all their readings."""
+    for form in forms:
+        value = f"trim({form.text})"
+        if form.numbers:
+            yield _reading_name(form), plain_number(value, form.numbers)
+        elif form.may_be_several:
+            yield _reading_name(form), _distinct([*_local(form, value), *_fixed(form, value)])
+            if form.zone:
+                yield _fixed_name(form), _distinct(_fixed(form, value))
+
+
+def _instants(forms: Iterable[ValueForm]) -> Iterator[tuple[str, str]]:
+    for form in forms:
+        if form.zone:
+            fixed, found = _fixed_name(form), f"{_reading_name(form)}[1]"
+            met = instants_in(form.zone, found)
+            yield _instants_name(form), f"CASE WHEN len({fixed}) > 0 THEN {fixed} ELSE {met} END"
+
+
+def _local(form: ValueForm, value: str) -> Iterator[str]:
+    """Readings of texts that do not say how far they are from UTC."""
+    for text in form.formats:
+        if not _says_offset(text):
+            yield reading(value, text, form.kind)
+    if not form.formats:
+        own = cast_text(form.text, form.kind)
+        yield f"CASE WHEN NOT regexp_matches({value}, {sql_literal(_HAS_OFFSET)}) THEN {own} END"
+
+
+def _fixed(form: ValueForm, value: str) -> Iterator[str]:
+    """Readings of those that do."""
+    for text in form.formats:
+        if _says_offset(text):
+            yield reading(value, text, form.kind)
+    if not form.formats:
+        own = cast_text(form.text, form.kind)
+        yield f"CASE WHEN regexp_matches({value}, {sql_literal(_HAS_OFFSET)}) THEN {own} END"
+
+
+def _says_offset(text: str) -> bool:
+    return text in EPOCHS or time_form(text).has_offset
+
+
+def _distinct(readings: Iterable[str]) -> str:
+    return f"list_distinct([{', '.join(readings)}])"  # which leaves NULL out
+
+
+def _reading_name(form: ValueForm) -> str:
+    return sql_identifier(f"read-{form.name}")
+
+
+def _fixed_name(form: ValueForm) -> str:
+    return sql_identifier(f"fixed-{form.name}")
+
+
+def _instants_name(form: ValueForm) -> str:
+    return sql_identifier(f"instants-{form.name}")
+
+
+def _escaped(text: str) -> str:
+    """For use in a `str.format` template."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 # -- clean_csv_job.main ----------------------------------------------------------------------------
 
 
@@ -2139,25 +2658,22 @@ def write_rows(
     connection: duckdb.DuckDBPyConnection,
     path: str,
     source: Source,
-    types: Mapping[str, str],
+    forms: Sequence[ValueForm],
     query: str | None,
 ) -> Counts:
     """Write the rows for which the query is true.
 
     Args:
-        types: of the contract's columns, by name.
+        forms: how the texts of the contract's columns are written.
     """
-    texts = ", ".join(f"{text_column(name)} AS {sql_identifier(name)}" for name in types)
+    texts = ", ".join(f"{text_column(f.name)} AS {sql_identifier(f.name)}" for f in forms)
     filtered = "false"
     first, again = source.first, source.again
     if query:
-        typed = ", ".join(
-            f"{cast_text(text_column(name), kind)} AS {sql_identifier(name)}"
-            for name, kind in types.items()
-        )
-        first = f"(SELECT *, {typed} FROM {first})"
-        again = f"(SELECT *, {typed} FROM {again})"
-        filtered = f"({filtered_out(types, query)})"
+        typed = ", ".join(f"{value_of(form)} AS {sql_identifier(form.name)}" for form in forms)
+        first = f"(SELECT *, {typed} FROM {with_readings(first, forms)})"
+        again = f"(SELECT *, {typed} FROM {with_readings(again, forms)})"
+        filtered = f"({filtered_out(forms, query)})"
     try:
         row = connection.execute(
             f"COPY (SELECT {texts} FROM {first} WHERE CASE WHEN {source.skipped} THEN false"
@@ -2212,18 +2728,18 @@ def clean(
         url: how messages and rejects name the object.
     """
     form = format_of(dataset)
-    types = {column["name"]: column.get("type", "string") for column in dataset["columns"]}
+    forms = [value_form(column) for column in dataset["columns"]]
     connection = connect(directory)
     data = os.path.join(directory, "data.csv")
     source = open_source(connection, file, dataset, url)
     try:
-        counts = write_rows(connection, data, source, types, query)
+        counts = write_rows(connection, data, source, forms, query)
     except MixedLineEnds:
         for statement in FORGET_REJECTS:
             connection.execute(statement)
         file = equalized(file)
         source = open_source(connection, file, dataset, url)
-        counts = write_rows(connection, data, source, types, query)
+        counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(

@@ -40,6 +40,9 @@ COUNTRIES = {
     "UNITED KINGDOM": "GB",
 }
 CURRENCIES = {"€": "EUR", "EURO": "EUR", "£": "GBP"}
+# Columns whose values this job understands, and the fields that say they are written otherwise.
+READ = (KEY, CHANGED_AT, "country", "currency")
+WRITTEN = ("format", "zone", "trim", "nulls", "from")
 # What validation takes for a timestamp; Spark alone would also take a bare year.
 TIMESTAMP = (
     r"^\d{4}-\d{2}-\d{2}"
@@ -88,6 +91,20 @@ def newest(frame, key=KEY, changed_at=CHANGED_AT):
     place = "place among alike"
     ranked = frame.select("*", F.row_number().over(alike).alias(place))
     return ranked.filter(~comparable | (F.col(place) == 1)).drop(place)
+
+
+def refuse_written(columns):
+    """Values that are written otherwise would be taken for other ones, so rows would get lost."""
+    for column in columns:
+        said = [field for field in WRITTEN if column.get(field)]
+        if column["name"] in READ and said:
+            raise JobError(
+                "orders_spark does not know the field "
+                + said[0]
+                + " of column "
+                + column["name"]
+                + "; it reads plain texts, and times as ISO 8601"
+            )
 
 
 def read_rows(spark, locations, form, names):
@@ -257,6 +274,7 @@ def run(options, spark, files):
     source, target = options.INPUT_URL, options.OUTPUT_URL
     before = json.loads(files.read(source + "report.json").decode())
     dataset = json.loads(files.read(options.DATASET_URL).decode())["dataset"]
+    refuse_written(dataset["columns"])
     names = [column["name"] for column in dataset["columns"]]
     paths = before.get("files", ["data/part-00000.csv"])
     locations = [files.readable(source + path) for path in paths]

@@ -21,6 +21,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from contracts.source import Number, StrictContract, Truth, Whole
+from contracts.source.written_values import WrittenValues
 from reading_rules.header import folded
 
 COLUMN_NAME_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -113,14 +114,15 @@ def refuse_one_source_for_two(columns: Iterable[TypedColumn]) -> None:
             readers[name] = column.name
 
 
-class Column(TypedColumn):
+class Column(WrittenValues, TypedColumn):
     """One column of the source.
 
     Attributes:
         required: neither missing nor empty.
         unique: no value occurs twice within an object; of each value's rows the first one stays.
         minimum, maximum: inclusive bounds, as text or number in the column's own type.
-        allowed: the only values there may be, as text.
+        allowed: the only values there may be, as text; where the column says how its values are
+            written, as the type has them.
         pattern: regular expression the whole text must match.
         references: another column of the same object that holds every value of this one. Absent
             values pass.

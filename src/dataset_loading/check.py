@@ -112,6 +112,11 @@ class _Check:
                     bound.check_range(column.minimum, column.maximum, column.type)
                 except SqlError as error:
                     self.add((*place, "minimum"), str(error), column.minimum)
+            if column.zone is not None and not bound.knows_zone(column.zone):
+                near = bound.zones_like(column.zone)
+                hint = f"; did you mean {near}?" if near else ", such as Europe/Berlin"
+                message = f"is no zone of the IANA time zone database{hint}"
+                self.add((*place, "zone"), message, column.zone)
             if column.pattern is not None:
                 try:
                     bound.check_pattern(column.pattern)

@@ -10,6 +10,7 @@ the engine's own catalogue (dataset_loading.catalogue).
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -164,6 +165,19 @@ class Binder:
         asked = f"SELECT {lowest} > {highest}"
         if self._run(asked)[0][0]:
             raise SqlError("is larger than the maximum")
+
+    def knows_zone(self, zone: str) -> bool:
+        """Whether the engine knows the time zone, by exactly this name."""
+        return zone in self._zones()
+
+    def zones_like(self, zone: str) -> str | None:
+        """A time zone of nearly this name."""
+        names = {name.lower(): name for name in self._zones()}
+        near = difflib.get_close_matches(zone.lower(), list(names), n=1)
+        return names[near[0]] if near else None
+
+    def _zones(self) -> list[str]:
+        return [str(name) for (name,) in self._run("SELECT name FROM pg_timezone_names()")]
 
     def check_pattern(self, pattern: str) -> None:
         """A regular expression as the engine takes them (RE2).

@@ -6,10 +6,10 @@ number is not a number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from reading_rules.sql import sql_identifier, sql_literal, text_column
+from reading_rules.sql import sql_literal
+from reading_rules.time_forms import FIRST_INSTANT, LAST_INSTANT
 
 DUCKDB_TYPES: Final = {
     "string": "VARCHAR",
@@ -29,8 +29,6 @@ _SHAPES: Final = {
     ),
 }
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
-_FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
-_LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
 
@@ -70,35 +68,11 @@ def cast_text(raw: str, kind: str) -> str:
     return f"CASE WHEN {common} THEN {typed} ELSE {shaped} END"
 
 
-def uncastable(column: str) -> str:
-    """True for a row whose text of this column is no value of its type."""
-    return f"{text_column(column)} IS NOT NULL AND {sql_identifier(column)} IS NULL"
-
-
-def castable(types: Mapping[str, str]) -> str:
-    """True for a row of which every text is missing or a value of its column's type.
-
-    Args:
-        types: of the contract's columns, by name.
-    """
-    typed = [name for name, kind in types.items() if kind != "string"]
-    return " AND ".join(f"NOT ({uncastable(name)})" for name in typed) or "true"
-
-
-def filtered_out(types: Mapping[str, str], query: str) -> str:
-    """True for a row that the query leaves out: one all of whose values have their types.
-
-    Args:
-        query: SQL of a person, which may end in a comment.
-    """
-    return f"{castable(types)} AND ({query}\n) IS NOT TRUE"
-
-
 def _timestamp(raw: str, value: str) -> str:
     instant = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
     # On its first and last day an offset may carry it out of the calendar.
     at_an_end = f"{value} LIKE '9999-12-31%' OR {value} LIKE '0001-01-01%'"
-    out = f"({at_an_end}) AND {instant} NOT BETWEEN {_FIRST} AND {_LAST}"
+    out = f"({at_an_end}) AND {instant} NOT BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT}"
     inside = f"CASE WHEN {out} THEN NULL ELSE {instant} END"
     shaped = _shaped(value, _SHAPES["timestamp"], inside)
     # strptime takes short numbers, and space around the whole: neither fits this length.

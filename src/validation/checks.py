@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from contracts.columns import TypedColumn
 from contracts.dataset import Column, Dataset, Severity
-from reading_rules.casts import cast_text, uncastable
-from reading_rules.sql import text_column
+from reading_rules.value_forms import ValueForm, faults, value_form, value_of
 from tabular.sql import column_type, sql_identifier, sql_literal
 
 
@@ -19,8 +19,8 @@ class Check:
     Attributes:
         broken: expression that is true for a row that breaks it; NULL counts as satisfied. `unique`
             and `references` need the other rows: `validation.set_checks` checks them.
-        rule: `type`, `required`, `minimum`, `maximum`, `allowed`, `pattern`, `unique`,
-            `references`, or a rule's name.
+        rule: `type`, `ambiguous`, `zone`, `required`, `minimum`, `maximum`, `allowed`, `pattern`,
+            `unique`, `references`, or a rule's name.
         reason: what is wrong with such a row, for people; `{value}` stands for the column's text.
         references: the column that holds every value of this one.
     """
@@ -53,6 +53,11 @@ class RowChecks:
         return cls(tuple(dataset.columns), tuple(checks_of(dataset)))
 
     @property
+    def forms(self) -> tuple[ValueForm, ...]:
+        """How the columns' texts are written."""
+        return tuple(form_of(column) for column in self.columns)
+
+    @property
     def warns(self) -> bool:
         """Whether any check of single rows only warns, so that valid rows may break it."""
         return any(not check.rejects for check in self.every if check.broken is not None)
@@ -63,9 +68,14 @@ class RowChecks:
         return any(check.broken is None for check in self.every)
 
 
-def cast_column(column: Column) -> str:
+def form_of(column: TypedColumn) -> ValueForm:
+    """How a column's texts are written."""
+    return value_form(column.to_json())
+
+
+def cast_column(column: TypedColumn) -> str:
     """The typed value of a column's text; NULL where it is no value of the type."""
-    return cast_text(text_column(column.name), column.type)
+    return value_of(form_of(column))
 
 
 def a_value_of(kind: str) -> str:
@@ -92,16 +102,13 @@ def checks_of(dataset: Dataset) -> list[Check]:
 
 
 def _column_checks(column: Column) -> Iterator[Check]:
-    raw, typed, severity = text_column(column.name), sql_identifier(column.name), column.severity
+    form = form_of(column)
+    raw, typed, severity = form.text, sql_identifier(column.name), column.severity
 
     def check(broken: str | None, rule: str, reason: str, references: str | None = None) -> Check:
         return Check(broken, rule, reason, column.name, severity, references)
 
-    if column.type != "string":
-        reason = f"{{value}} is not {a_value_of(column.type)}"
-        # Without a value of its type the row cannot be stored.
-        at_least = Severity.QUARANTINE if severity is Severity.WARN else severity
-        yield Check(uncastable(column.name), "type", reason, column.name, at_least)
+    yield from _type_checks(column, form)
     if column.required:
         yield check(f"{raw} IS NULL", "required", "must not be empty")
     for rule, limit, sign, word in (
@@ -112,11 +119,7 @@ def _column_checks(column: Column) -> Iterator[Check]:
             bound = f"CAST({sql_literal(limit)} AS {column_type(column.type)})"
             yield check(f"{typed} {sign} {bound}", rule, f"{{value}} is {word} the {rule} {limit}")
     if column.allowed is not None:
-        values = ", ".join(sql_literal(value) for value in column.allowed) or "NULL"
-        shown = ", ".join(column.allowed)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        reason = f"{{value}} is not one of {_escaped(shown)}"
-        yield check(f"{raw} NOT IN ({values})", "allowed", reason)
+        yield check(_not_in(column.allowed, form), "allowed", _none_of(column.allowed))
     if column.pattern is not None:
         reason = f"{{value}} does not match {_escaped(column.pattern)}"
         yield check(
@@ -127,6 +130,29 @@ def _column_checks(column: Column) -> Iterator[Check]:
         yield check(None, "references", reason, column.references)
     if column.unique:
         yield check(None, "unique", "{value} has occurred before")
+
+
+def _type_checks(column: Column, form: ValueForm) -> Iterator[Check]:
+    # Without a value of its type the row cannot be stored.
+    at_least = Severity.QUARANTINE if column.severity is Severity.WARN else column.severity
+    for fault in faults(form, a_value_of(column.type)) if column.type != "string" else ():
+        yield Check(fault.broken, fault.rule, fault.reason, column.name, at_least)
+
+
+def _not_in(allowed: Sequence[str], form: ValueForm) -> str:
+    if form.is_plain:
+        values = ", ".join(sql_literal(value) for value in allowed) or "NULL"
+        return f"{form.text} NOT IN ({values})"
+    # A value may be written in more than one way, and is none of them here.
+    kind = column_type(form.kind)
+    values = ", ".join(f"CAST({sql_literal(value)} AS {kind})" for value in allowed)
+    return f"{sql_identifier(form.name)} NOT IN ({values})"
+
+
+def _none_of(allowed: Sequence[str]) -> str:
+    shown = ", ".join(allowed)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    return f"{{value}} is not one of {_escaped(shown)}"
 
 
 def _escaped(shown: str) -> str:

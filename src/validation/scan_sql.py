@@ -14,9 +14,9 @@ from typing import Final
 from contracts.dataset import Column
 from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
-from reading_rules.casts import filtered_out
+from reading_rules.value_forms import filtered_out, with_readings
 from tabular.sql import any_of, sql_identifier
-from validation.checks import RowChecks, cast_column
+from validation.checks import RowChecks, cast_column, form_of
 
 LOG: Final = "flagged"  # the type of what is logged
 # States of a row that breaks no check, but is not valid:
@@ -77,6 +77,7 @@ def scan_query(source: ScanSource, checks: RowChecks, query: str | None) -> str:
 def typed_rows(relation: str, columns: Sequence[Column]) -> str:
     """A relation of texts, with the typed values beside them."""
     values = ",\n    ".join(f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in columns)
+    relation = with_readings(relation, [form_of(column) for column in columns])
     return f"(\n  SELECT\n    *,\n    {values}\n  FROM {relation}\n)"
 
 
@@ -127,7 +128,7 @@ def _no_rows(source: ScanSource, checks: RowChecks, query: str | None) -> dict[s
     """SQL predicates, by state, of records that no check needs to examine."""
     filtered = None
     if query is not None:  # only a row all of whose values have their types can be left out
-        filtered = filtered_out({column.name: column.type for column in checks.columns}, query)
+        filtered = filtered_out(checks.forms, query)
     found = {BLANK: source.blank, MALFORMED: source.malformed, FILTERED: filtered}
     return {word: sql for word, sql in found.items() if sql}
 

@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -45,6 +46,89 @@ TEXTS: Final[dict[str, tuple[list[str], list[str]]]] = {
         ["2026-11-01T25:00:00Z", "2026-11-1", "yesterday", "epoch", "2026-11-01T6:30:00Z"],
     ),
 }
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a column may say of how its values are written.
+
+    Attributes:
+        right: of texts, the values that they are; None: they mean that there is none.
+        wrong: texts that are no value.
+    """
+
+    fields: dict[str, Any]
+    right: dict[str, Any]
+    wrong: tuple[str, ...]
+
+
+WRITTEN: Final = (
+    Written(
+        {
+            "type": "date",
+            "format": ["%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y"],
+            "nulls": ["-", "00.00.0000"],
+        },
+        {
+            "01.11.2026": "2026-11-01",
+            "1.11.2026": "2026-11-01",
+            "11/30/2026": "2026-11-30",
+            "30/11/2026": "2026-11-30",
+            "02/02/2026": "2026-02-02",
+            "-": None,
+            "00.00.0000": None,
+        },
+        ("01/02/2026", "2026-11-01", "31.11.2026", "01.11.26", " -"),
+    ),
+    Written(
+        {"type": "timestamp", "zone": "Europe/Berlin"},
+        {
+            "2026-07-01 12:00": "2026-07-01T10:00",
+            "2026-07-01T10:00:00Z": "2026-07-01T10:00",
+            "2026-12-31": "2026-12-30T23:00",
+            "2026-10-25T02:30:00+02:00": "2026-10-25T00:30",
+        },
+        ("2026-03-29 02:30", "2026-10-25 02:30", "noon", "2026-07-01 25:00"),
+    ),
+    Written(
+        {"type": "timestamp", "format": "epoch-millis"},
+        {"0": "1970-01-01T00:00", "-1": "1969-12-31T23:59:59.999", "0.0": "1970-01-01T00:00"},
+        ("1e3", "1970-01-01", "999999999999999999", "0.0001"),
+    ),
+    Written(
+        {"type": "decimal(8,2)", "decimal": ",", "thousands": ".", "trim": True},
+        {
+            "1.234,5": Decimal("1234.5"),
+            "1234,50": Decimal("1234.5"),
+            "-0,25\t": Decimal("-0.25"),
+            "\u00a07": Decimal(7),
+            " \t": None,
+        },
+        ("1,234.5", "1.23", "1,005", "12.34,5"),
+    ),
+    Written(
+        {"type": "decimal(8,4)", "percent": True},
+        {"12.5%": Decimal("0.125"), "12.50 %": Decimal("0.125"), "-1%": Decimal("-0.01")},
+        ("12.5", "0.001%", "%", "1,5%"),
+    ),
+    Written(
+        {"type": "boolean", "trueValues": ["J", "1"], "falseValues": ["N"], "nulls": ["?"]},
+        {"J": True, "1": True, " N": False, "?": None},
+        ("true", "j", "0"),
+    ),
+    Written(
+        {"type": "string", "trim": True, "nulls": ["NA"]},
+        {"x": "x", " x": "x", "x\t": "x", "\u00a0NA ": None, "na": "na", "  ": None},
+        (),
+    ),
+)
+
+
+def written(column: dict[str, Any]) -> Written | None:
+    """How a column's values are written, where it says so."""
+    return next((each for each in WRITTEN if each.fields.items() <= column.items()), None)
+
+
 STRINGS: Final = st.sampled_from(
     ["x", "y", "z", "abc", "Zoë", "a,b", 'q"q', "two\nlines", " x", "'"]
 )
@@ -86,7 +170,9 @@ def columns(draw: st.DrawFn) -> list[dict[str, Any]]:
         column["severity"] = draw(st.sampled_from(SEVERITIES))
         column["required"] = draw(st.booleans())
         column["unique"] = draw(st.sampled_from([False, False, True]))
-        if kind == "string":
+        if draw(st.sampled_from([False, True])):
+            column |= draw(st.sampled_from(WRITTEN)).fields
+        elif kind == "string":
             column |= draw(st.sampled_from([{}, {"allowed": ["x", "y"]}, {"pattern": "[a-z]+"}]))
             column |= draw(st.sampled_from([{}, {}, {"references": "k"}]))
         elif kind in BOUNDS and draw(st.booleans()):
@@ -128,12 +214,17 @@ def rows_of(draw: st.DrawFn, held: list[dict[str, Any]], first: int = 0) -> list
     for number in range(draw(st.integers(0, 9))):
         row: Values = {"n": str(first + number), "k": draw(st.sampled_from("abcd"))}
         for column in held[2:]:
-            row[column["name"]] = draw(_text_of(column["type"]))
+            row[column["name"]] = draw(_text_of(column))
         rows.append(row)
     return rows
 
 
-def _text_of(kind: str) -> st.SearchStrategy[str | None]:
+def _text_of(column: dict[str, Any]) -> st.SearchStrategy[str | None]:
+    form, kind = written(column), column["type"]
+    if form:
+        right = st.sampled_from(list(form.right))
+        wrong = st.sampled_from(form.wrong) if form.wrong else right
+        return st.one_of(right, right, st.none(), wrong)
     if kind == "string":
         return st.one_of(st.none(), STRINGS)
     right, wrong = (st.sampled_from(texts) for texts in TEXTS[kind])

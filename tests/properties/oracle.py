@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from drawn import TEXTS, Drawn, Values
+from drawn import TEXTS, Drawn, Values, written
 
 _RULES: Final[dict[str, Callable[[int, str], bool]]] = {
     "n < 6": lambda n, _: n < 6,
@@ -44,9 +44,7 @@ def expected(drawn: Drawn) -> Expected:
     severities: dict[int, list[str]] = {}
     for row in drawn.rows:
         number = int(str(row["n"]))
-        wrong_types = [
-            c for c in drawn.columns if row.get(c["name"]) is not None and not _typed(c, row)
-        ]
+        wrong_types = [c for c in drawn.columns if _text(c, row) is not None and not _typed(c, row)]
         if not wrong_types and drawn.query and not _holds(drawn.query, row):
             found.filtered.add(number)
             continue
@@ -72,7 +70,7 @@ def _broken(drawn: Drawn, row: Values) -> list[str]:
     """The severities of the checks that a row breaks by itself."""
     broken: list[str] = []
     for column in drawn.columns:
-        severity, value = column.get("severity", "quarantine"), row.get(column["name"])
+        severity, value = column.get("severity", "quarantine"), _text(column, row)
         if value is None:
             broken += [severity] if column.get("required") else []
         elif not _typed(column, row):
@@ -84,8 +82,16 @@ def _broken(drawn: Drawn, row: Values) -> list[str]:
     return broken
 
 
+def _text(column: dict[str, Any], row: Values) -> str | None:
+    """A value's text; None also for one that means that there is none."""
+    text, form = row.get(column["name"]), written(column)
+    return None if form and text in form.right and form.right[text] is None else text
+
+
 def _typed(column: dict[str, Any], row: Values) -> bool:
-    kind = column.get("type", "string")
+    kind, form = column.get("type", "string"), written(column)
+    if form:
+        return row[column["name"]] in form.right
     return kind == "string" or column["name"] == "n" or row[column["name"]] in TEXTS[kind][0]
 
 
@@ -110,10 +116,10 @@ def _breaking_sets(
     seen: set[Any] = set()
     there = {row[column["references"]] for row in rows} if "references" in column else None
     for row in candidates:
-        text = row.get(column["name"])
+        text, form = _text(column, row), written(column)
         if text is None:
             continue
-        value = _value(column.get("type", "string"), text)
+        value = form.right[text] if form else _value(column.get("type", "string"), text)
         if there is not None and text not in there:
             breaking.append(int(str(row["n"])))
         if column.get("unique") and value in seen:

@@ -241,6 +241,13 @@ def test_an_object_of_the_source_is_refused(job: Any) -> None:
 
 
 @spark_test
+def test_values_that_it_would_misread_are_refused_by_name(job: Any) -> None:
+    job.refuse_written([{"name": "amount", "decimal": ","}, {"name": "updated_at", "trim": False}])
+    with pytest.raises(job.JobError, match="field format of column updated_at"):
+        job.refuse_written([{"name": "updated_at", "format": ["epoch-millis"]}])
+
+
+@spark_test
 def test_files_are_staged_only_where_spark_runs_in_one_process(
     job: Any, spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

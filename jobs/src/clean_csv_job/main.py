@@ -26,9 +26,15 @@ from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
 from clean_csv_job.options import InvalidData, JobError, arguments, log, split_url
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.sources import Source, blame, format_of, open_source
-from reading_rules.casts import cast_text, filtered_out
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
 from reading_rules.sql import sql_identifier, sql_literal, text_column
+from reading_rules.value_forms import (
+    ValueForm,
+    filtered_out,
+    value_form,
+    value_of,
+    with_readings,
+)
 
 
 class MixedLineEnds(Exception):
@@ -46,25 +52,22 @@ def write_rows(
     connection: duckdb.DuckDBPyConnection,
     path: str,
     source: Source,
-    types: Mapping[str, str],
+    forms: Sequence[ValueForm],
     query: str | None,
 ) -> Counts:
     """Write the rows for which the query is true.
 
     Args:
-        types: of the contract's columns, by name.
+        forms: how the texts of the contract's columns are written.
     """
-    texts = ", ".join(f"{text_column(name)} AS {sql_identifier(name)}" for name in types)
+    texts = ", ".join(f"{text_column(f.name)} AS {sql_identifier(f.name)}" for f in forms)
     filtered = "false"
     first, again = source.first, source.again
     if query:
-        typed = ", ".join(
-            f"{cast_text(text_column(name), kind)} AS {sql_identifier(name)}"
-            for name, kind in types.items()
-        )
-        first = f"(SELECT *, {typed} FROM {first})"
-        again = f"(SELECT *, {typed} FROM {again})"
-        filtered = f"({filtered_out(types, query)})"
+        typed = ", ".join(f"{value_of(form)} AS {sql_identifier(form.name)}" for form in forms)
+        first = f"(SELECT *, {typed} FROM {with_readings(first, forms)})"
+        again = f"(SELECT *, {typed} FROM {with_readings(again, forms)})"
+        filtered = f"({filtered_out(forms, query)})"
     try:
         row = connection.execute(
             f"COPY (SELECT {texts} FROM {first} WHERE CASE WHEN {source.skipped} THEN false"
@@ -119,18 +122,18 @@ def clean(
         url: how messages and rejects name the object.
     """
     form = format_of(dataset)
-    types = {column["name"]: column.get("type", "string") for column in dataset["columns"]}
+    forms = [value_form(column) for column in dataset["columns"]]
     connection = connect(directory)
     data = os.path.join(directory, "data.csv")
     source = open_source(connection, file, dataset, url)
     try:
-        counts = write_rows(connection, data, source, types, query)
+        counts = write_rows(connection, data, source, forms, query)
     except MixedLineEnds:
         for statement in FORGET_REJECTS:
             connection.execute(statement)
         file = equalized(file)
         source = open_source(connection, file, dataset, url)
-        counts = write_rows(connection, data, source, types, query)
+        counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(

@@ -1,0 +1,85 @@
+"""Values that are written otherwise are the same for the Glue job as for validate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from job_scripts import BUCKET
+from test_clean_csv import arguments, dataset, job, output, put
+
+from contracts.dataset import Dataset
+from sources import fetch
+from tabular import workspace
+from validation import unit_split
+from validation.row_classes import RowClassifier
+
+__all__ = ["job"]
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "id", "trim": True},
+    {"name": "day", "type": "date", "format": ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"]},
+    {"name": "seen", "type": "timestamp", "zone": "Europe/Berlin", "nulls": ["-"]},
+    {"name": "sent", "type": "timestamp", "format": "epoch-millis"},
+    {"name": "price", "type": "decimal(10,2)", "decimal": ",", "thousands": "."},
+    {"name": "share", "type": "decimal(9,4)", "percent": True},
+    {"name": "paid", "type": "boolean", "trueValues": ["J"], "falseValues": ["N"]},
+    {"name": "people", "type": "integer", "thousands": " "},
+]
+BODY = """\
+id;day;seen;sent;price;share;paid;people
+ a\u00a0;05.01.2026;2026-07-01 12:00;1767607200123;1.299,99;12.5%;J;1 234
+b;5/1/2026;2026-07-01 12:00;0;1;1%;N;1
+c;31/12/2025;2026-03-29 02:30;0;1;1%;N;1
+d;31/12/2025;2026-10-25 02:30;0;1;1%;N;1
+e;31/12/2025;2026-10-25T02:30:00+01;-1;-0,5;0.01%;N;12 345
+f;;-;;;;;
+g;02/02/2026;-;1e3;1.5;1;n;1,0
+"""
+FORM = {"type": "csv", "delimiter": ";"}
+
+
+def validated(blocks: Any, contract: Dataset, query: str | None) -> tuple[list[Any], list[Any]]:
+    """Valid rows and what the others break; of the row, its texts."""
+    with workspace.workspace(512) as space:
+        split = unit_split.split_text(space, blocks, RowClassifier(contract, query), "source")
+        names = ", ".join(f"'{path}'" for path in split.parts)
+        rows = space.connection.execute(f"FROM read_parquet([{names}])").fetchall()
+        rejects = [line for path in split.rejects for line in path.read_text().splitlines()]
+    return rows, [line.partition('"rule"')[2].partition('"raw"')[0] for line in rejects]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        None,
+        "day < '2026-01-31' AND paid",
+        "seen = '2026-10-25 01:30:00' OR sent IS NULL",
+        "price < 0 OR share = 0.125",
+        "people > 1000 AND id = 'a'",
+    ],
+)
+def test_the_way_through_the_job_changes_no_value(job: Any, s3: Any, query: str | None) -> None:
+    described = dataset(format=FORM, columns=COLUMNS)
+    put(s3, BODY, "in/a.csv", described)
+    contract = Dataset.from_json(described)
+    direct = validated([BODY.encode()], contract, query)
+
+    assert job.main(arguments("in/a.csv", query)) is None
+
+    found = output(s3)
+    assert found.report["rowsBad"] == 0
+    body = fetch.text_of(
+        BUCKET,
+        "runs/run-1/units/00000-000/jobs/clean/1/data/part-00000.csv",
+        Dataset.from_json(dataset()).format,
+    )
+    read_as = Dataset.from_json(dataset(columns=COLUMNS))
+    assert validated(body, read_as, None) == direct
+    assert len(found.rows) - 1 == sum(map(len, direct))
+    assert [row[0] for row in direct[0]] == {
+        None: ["a", "e", "f"],
+        "day < '2026-01-31' AND paid": ["a"],
+        "seen = '2026-10-25 01:30:00' OR sent IS NULL": ["e", "f"],
+        "price < 0 OR share = 0.125": ["a", "e"],
+        "people > 1000 AND id = 'a'": ["a"],
+    }[query]

@@ -424,12 +424,18 @@ def _shown(name: str, wanted: str) -> str:
 
 JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
 IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
-# An empty line is NULL: no record, and nothing wrong.
-IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+# An empty line is NULL; as one of spaces it is no record, and nothing wrong. The comparison spares
+# all others a closer look.
+IS_BLANK: Final = (
+    f"{JSON_LINE} IS NULL OR ({JSON_LINE} < '!' AND trim({JSON_LINE}, concat(' ', chr(9))) = '')"
+)
+IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
 NO_OBJECT: Final = "not a JSON object"
 # Numbers that a double would change, in value or in spelling.
 _DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
 _TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+_SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
+_SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
 
 
 def json_pointer(key: str) -> str:
@@ -440,7 +446,8 @@ def json_pointer(key: str) -> str:
 def json_texts(names: Mapping[str, str]) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
-    It fails for an object that holds a value by both names of a column.
+    Where columns have two names a last one is no column's: of an object with values by both names
+    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
 
     Args:
         names: what each column is called in the file, by its own name.
@@ -449,37 +456,57 @@ def json_texts(names: Mapping[str, str]) -> str:
     found = json_values([json_pointer(key) for key in (*names.values(), *own)])
     if not own:
         return found
-    texts = []
+    texts, faults = [], []
     for n, (name, key) in enumerate(names.items(), start=1):
         one = f"found[{n}]"
         if name in own:
             other = f"found[{own[name]}]"
-            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
-            one = (
-                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
-                f" ELSE coalesce({one}, {other}) END"
-            )
+            reason = f"{name}: {both_names(name, key, 'the record')}"
+            both = f"{one} IS NOT NULL AND {other} IS NOT NULL"
+            faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
+            one = f"coalesce({one}, {other})"
         texts.append(one)
+    texts.append(f"CASE {' '.join(faults)} END")
     listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
     return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+    """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
+
+    Args:
+        found: SQL of its result.
+    """
+    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+
+
+def parted_fault(fault: str) -> tuple[str, str]:
+    """The column that a fault is about, and what is wrong with it."""
+    column, _, reason = fault.partition(": ")
+    return column, reason
 
 
 def json_values(paths: Sequence[str]) -> str:
     """SQL for the texts at these paths, all in one look: each look parses the line again.
 
     DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    its numbers made texts; those within objects and arrays become numbers again afterwards.
     """
     wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
     # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    # Where the sign is there already it is doubled, so that no text is taken for a number.
+    doubled = f"replace({JSON_LINE}, '{_SIGN}', '{_SIGN}{_SIGN}')"
+    marked = f"regexp_replace({doubled}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    begun = f"replace(replace({marked}, '\x02\x03', ''), '\x02', '\"{_SIGN}')"
+    texts = f"replace({begun}, '\x03', '\"')"
     plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    nested = f"regexp_replace(found[3], {sql_literal(_SIGNED_NUMBER)}, '\\1', 'g')"
     exact = (
         f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
+        f" json_extract_string({texts}, {wanted})), lambda found: CASE"
+        " WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2)"
+        f" WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace({nested}, '{_SIGN}{_SIGN}', '{_SIGN}')"
+        " ELSE found[2] END)"
     )
     return (
         f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
@@ -712,6 +739,7 @@ class Source(NamedTuple):
         skipped: SQL, true for a record that is no row, or never: then it reads every field, so that
             all scans reject the same rows.
         malformed: SQL, true for a record that is no row and is rejected.
+        fault: SQL, what is wrong with such a record, see `json_fault`; NULL: it is no JSON object.
         breaks: SQL, how many line breaks a record holds.
     """
 
@@ -721,6 +749,7 @@ class Source(NamedTuple):
     ignored: Sequence[str] = ()
     skipped: str = "false"
     malformed: str | None = None
+    fault: str = "NULL"
     breaks: str | None = None
 
 
@@ -859,11 +888,14 @@ def _json(file: Fetched, names: Mapping[str, str], *, is_array: bool) -> Source:
         values = f'SELECT {JSON_LINE}, {json_texts(names)} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
+    fault = json_fault('"json-values"', names) or "NULL"
+    malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),
         relation(is_first=False),
-        skipped=f"{JSON_LINE} IS NULL OR ({IS_NO_OBJECT})",
-        malformed=IS_NO_OBJECT,
+        skipped=f"{IS_BLANK} OR {malformed}",
+        malformed=malformed,
+        fault=fault,
     )
 
 
@@ -951,7 +983,7 @@ def check_lines(
     """
     if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
         return
-    lines, empty = _count_lines(file.path)
+    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:
@@ -965,13 +997,13 @@ def check_lines(
         raise JobError(lines_lost(url, lines, lost))
 
 
-def _count_lines(path: str) -> tuple[int, int]:
-    """All lines, and the empty ones."""
+def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
+    """All lines, and those that hold no more than some of these bytes."""
     lines = empty = 0
     with open(path, "rb") as file:
         for line in file:
             lines += 1
-            empty += line in (b"\n", b"\r\n")
+            empty += not line.strip(nothing)
     return lines, empty
 
 
@@ -995,7 +1027,7 @@ def _no_objects(
     if not source.malformed:
         return
     rows = connection.cursor().execute(
-        f"SELECT number, {JSON_LINE} FROM (SELECT *, row_number() OVER () AS number"
+        f"SELECT number, {JSON_LINE}, {source.fault} FROM (SELECT *, row_number() OVER () AS number"
         f" FROM {source.again}) WHERE {source.malformed}"
     )
     between = 0
@@ -1003,10 +1035,11 @@ def _no_objects(
         batch = rows.fetchmany(1000)
         if not batch:
             return
-        for number, raw in batch:
+        for number, raw, fault in batch:
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
-            yield Rejected(number + between, None, NO_OBJECT, raw)
+            column, reason = parted_fault(fault) if fault else (None, NO_OBJECT)
+            yield Rejected(number + between, column, reason, raw)
 
 
 # -- reading_rules.casts ---------------------------------------------------------------------------
@@ -1029,6 +1062,7 @@ _SHAPES: Final = {
         _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
     ),
 }
+_NOT_ZERO: Final = "^[^eE]*[1-9]"
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _FIRST: Final = "TIMESTAMP '0001-01-01 00:00:00'"
 _LAST: Final = "TIMESTAMP '9999-12-31 23:59:59.999999'"
@@ -1056,7 +1090,8 @@ def cast_text(raw: str, kind: str) -> str:
         return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
     if kind == "double":
         shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
-        return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
+        lost = f"NOT isfinite({shaped}) OR ({shaped} = 0 AND {_is_not_zero(value)})"
+        return f"CASE WHEN {lost} THEN NULL ELSE {shaped} END"
     if kind == "timestamp":
         return _timestamp(raw, value)
     duckdb_type = column_type(kind)
@@ -1113,7 +1148,13 @@ def _with_exponent(value: str, decimal: str) -> str:
     typed = f"TRY_CAST({value} AS {decimal})"
     fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
-    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
+    is_exact = f"{same} AND NOT ({typed} = 0 AND {_is_not_zero(value)})"
+    return f"CASE WHEN {fits} AND {is_exact} THEN {typed} END"
+
+
+def _is_not_zero(value: str) -> str:
+    """True for a number's text with a digit other than 0: as a double, 1e-400 would be 0."""
+    return f"regexp_matches({value}, {sql_literal(_NOT_ZERO)})"
 
 
 def _shaped(value: str, shape: str, typed: str) -> str:

@@ -99,9 +99,15 @@ def effective_compression(compression: str, key: str) -> str:
 def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
+    Of several byte order marks at its beginning one is left.
+
     Raises:
         UnicodeError: UTF-16 without its byte order mark.
     """
+    return _with_one_mark(_decoded(blocks, encoding))
+
+
+def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
         return
@@ -109,6 +115,20 @@ def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     for block in blocks:
         yield decoder.decode(block).encode("utf-8", "surrogateescape")
     yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _with_one_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = iter(blocks)
+    begun = b""
+    for block in rest:
+        begun += block
+        while begun.startswith(2 * codecs.BOM_UTF8):
+            begun = begun[len(codecs.BOM_UTF8) :]
+        if not (2 * codecs.BOM_UTF8).startswith(begun):
+            break
+    if begun:
+        yield begun
+    yield from rest
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -167,6 +187,205 @@ def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterato
         yield quote.join(parts)
 
 
+# -- reading_rules.visible -------------------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    """A text in which what cannot be seen, or looks like a space, is written as `\\u200b`."""
+    return "".join(
+        letter if letter.isprintable() else _ESCAPES[ord(letter) > 0xFFFF].format(ord(letter))
+        for letter in text
+    )
+
+
+_ESCAPES = ("\\u{:04x}", "\\U{:08x}")
+
+
+# -- reading_rules.signatures ----------------------------------------------------------------------
+
+
+HEAD_BYTES: Final = 512
+_READ: Final = frozenset(COMPRESSION_BY_ENDING.values())
+_PACKED: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    *((bytes([0x50 + n]) + b"\x2a\x4d\x18", "zstd") for n in range(16)),  # a skippable frame
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+)
+# Longer than the formats' own marks where these alone might begin a text.
+_BINARY: Final = (
+    (b"PAR1\x15", "Parquet", "set format.type: parquet"),
+    (b"Obj\x01", "Avro", ""),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"%PDF-", "PDF", ""),
+    (b"SQLite format 3\x00", "SQLite", ""),
+)
+_PARQUET: Final = b"PAR1"
+_ENCRYPTED: Final = b"PARE"
+_UTF_32: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")  # behind `BZh` and a digit
+_FEWEST_PAIRS: Final = 8
+_HTML: Final = (b"<!doctype html", b"<html")
+_SHOWN: Final = 20
+
+
+class WrongContent(Exception):
+    """An object is not what it is read as; the message goes on from "<object> "."""
+
+
+class Rejoined:
+    """A stream whose first bytes were read before."""
+
+    def __init__(self, head: bytes, body: BinaryIO) -> None:
+        self._head, self._body = head, body
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._body.read(size)
+        end = len(self._head) if size < 0 else size
+        found, self._head = self._head[:end], self._head[end:]
+        if self._head:
+            return found
+        return found + self._body.read(size - len(found) if size >= 0 else -1)
+
+
+def peeked(body: BinaryIO) -> tuple[bytes, BinaryIO]:
+    """The first bytes of a stream, and a stream that begins with them."""
+    head = b""
+    while len(head) < HEAD_BYTES:
+        more = body.read(HEAD_BYTES - len(head))
+        if not more:
+            break
+        head += more
+    return head, cast(BinaryIO, Rejoined(head, body))
+
+
+def refuse_packed_otherwise(head: bytes, compression: str) -> None:
+    """Compare an object's first bytes with how it is said to be compressed.
+
+    Raises:
+        WrongContent: it is compressed in another way, or not at all.
+    """
+    found = packed_as(head)
+    if not head or found == compression:
+        return
+    if compression == "none":
+        if found != "none":
+            raise WrongContent(f"is {_named(head, found)}, not text: {_advice(head, found)}")
+        return
+    if found != "none":
+        raise WrongContent(f"is {_named(head, found)}, not {compression}: {_advice(head, found)}")
+    if is_text(head):
+        raise WrongContent(
+            f"is not {compression}, but text ({_beginning(head)}): set format.compression: none"
+        )
+
+
+def checked_text(blocks: Iterable[bytes], kind: str, encoding: str) -> Iterator[bytes]:
+    """The blocks of a decompressed text, of which the first one is looked at.
+
+    Args:
+        kind: the format's type.
+        encoding: how the text is said to be written.
+
+    Raises:
+        WrongContent: it is something else.
+    """
+    rest = iter(blocks)
+    first = next(rest, b"")
+    _refuse_no_text(first[:HEAD_BYTES], kind, encoding)
+    if first:
+        yield first
+    yield from rest
+
+
+def refuse_no_parquet(head: bytes) -> None:
+    """Compare an object's first bytes with those of every Parquet file.
+
+    Raises:
+        WrongContent: it is none.
+    """
+    if head.startswith(_PARQUET):
+        return
+    if not head:
+        raise WrongContent("is empty, and so no Parquet file: leave it out (source.exclude)")
+    if head.startswith(_ENCRYPTED):
+        raise WrongContent("is an encrypted Parquet file, which is not read")
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(
+            f"is {_named(head, packed)}, not Parquet, which compresses its columns itself: upload"
+            " the file as it was before"
+        )
+    if is_text(head):
+        raise WrongContent(
+            f"is text ({_beginning(head)}), not Parquet: set format.type: csv, jsonl or json"
+        )
+    raise WrongContent("is no Parquet file: it does not begin with PAR1")
+
+
+def packed_as(head: bytes) -> str:
+    """How bytes that begin so are compressed; `none` also for what is not known."""
+    for mark, name in _PACKED:
+        if head.startswith(mark) and (name != "bzip2" or head[4:10] in _BZIP2_BLOCKS):
+            return name
+    return "none"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these may be the first bytes of a text in any encoding but UTF-16."""
+    return not any(byte < 32 and byte not in b"\t\n\r\x01\x1e\x1f" for byte in head)
+
+
+def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(f"is {packed} once decompressed: compress it only once")
+    for mark, name, advice in _BINARY:
+        if head.startswith(mark):
+            raise WrongContent(f"is {name}, not text" + (f": {advice}" if advice else ""))
+    if head.lstrip().lower().startswith(_HTML):
+        raise WrongContent("is an HTML page, not data; was a login or an error saved in its place?")
+    if encoding.startswith("utf-16"):
+        return
+    if head.startswith(_UTF_32):
+        raise WrongContent("is UTF-32, which is not read: write it as UTF-8")
+    pairs = [head[side : len(head) // 2 * 2 : 2] for side in (0, 1)]
+    is_wide = any(len(half) >= _FEWEST_PAIRS and not any(half) for half in pairs)
+    if head.startswith(_UTF_16) or is_wide:
+        sign = "it has its byte order mark" if head.startswith(_UTF_16) else "every other byte is 0"
+        advice = "set format.encoding: utf-16" if kind == "csv" else "write it as UTF-8"
+        raise WrongContent(f"is UTF-16, not {encoding.upper()} ({sign}): {advice}")
+
+
+def _named(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "an Excel workbook (.xlsx)"
+    return "a zip archive" if packed == "zip" else packed
+
+
+def _is_workbook(head: bytes, packed: str) -> bool:
+    return packed == "zip" and (b"[Content_Types].xml" in head or b"xl/" in head)
+
+
+def _advice(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "save it as CSV"
+    if packed in _READ:
+        return f"set format.compression: {packed}"
+    return f"unpack it, or compress it as {' or '.join(sorted(_READ))}"
+
+
+def _beginning(head: bytes) -> str:
+    """The first line of a text, for people."""
+    line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    return f"it begins with '{visible(line[:_SHOWN])}{'…' if len(line) > _SHOWN else ''}'"
+
+
 # -- clean_csv_job.fetching ------------------------------------------------------------------------
 
 
@@ -199,12 +418,23 @@ def fetch(
     ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=body)) if compression == "gzip" else body
-            for block in as_utf8(blocks_of(stream), encoding):
+            head, stream = peeked(body)
+            if is_parquet:
+                refuse_no_parquet(head)
+            else:
+                refuse_packed_otherwise(head, compression)
+            if compression == "gzip":
+                stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+            blocks = blocks_of(stream)
+            if not is_parquet and compression != "zstd":
+                blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
+            for block in blocks:
                 file.write(block)
                 ends.add(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+        except WrongContent as error:
+            raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")
@@ -393,7 +623,7 @@ def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, i
     missing = [_shown(name, names[name]) for name, at in found.items() if not at]
     if missing:
         raise HeaderError(
-            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
+            f"the header lacks {', '.join(missing)}; it has {visible(', '.join(header)[:400])}"
         )
     twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
     if twice:
@@ -410,13 +640,13 @@ def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> li
 def both_names(name: str, wanted: str, where: str) -> str:
     """What is wrong with a record or header that has a column by either of its names."""
     return (
-        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        f'{where} has both "{visible(wanted)}" and {name}, and either would be column {name} of the'
         " contract; give the column another name, or leave one out of the file"
     )
 
 
 def _shown(name: str, wanted: str) -> str:
-    return name if name == wanted else f'"{wanted}" (column {name})'
+    return name if name == wanted else f'"{visible(wanted)}" (column {name})'
 
 
 # -- reading_rules.json_records --------------------------------------------------------------------

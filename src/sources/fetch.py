@@ -10,7 +10,7 @@ import gzip
 import itertools
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -19,6 +19,13 @@ from botocore.exceptions import ClientError
 from contracts.dataset import CsvFormat, Format, JsonFormat, ParquetFormat
 from contracts.errors import InvalidData, NotFound
 from reading_rules.encodings import as_utf8, effective_compression
+from reading_rules.signatures import (
+    WrongContent,
+    checked_text,
+    peeked,
+    refuse_no_parquet,
+    refuse_packed_otherwise,
+)
 from runtime import clients
 from sources import zstd
 from sources.json_array import array_items
@@ -86,12 +93,21 @@ def text_of(
 
     Raises:
         NotFound: it is not there.
-        InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
+        InvalidData: it is not what it was when it was listed, is damaged, grows too large, or is
+            something else by its first bytes.
     """
     url = f"s3://{bucket}/{key}"
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
-    with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-        blocks = _blocks(_decompressed(body, compression_of(file_format, key)), url)
+    compression = compression_of(file_format, key)
+    with (
+        clients.translated(f"reading {url}"),
+        closing(_body(bucket, key, etag, url)) as body,
+        _named_by(url),
+    ):
+        head, whole = peeked(body)
+        refuse_packed_otherwise(head, compression)
+        blocks = _blocks(_decompressed(whole, compression), url)
+        blocks = checked_text(blocks, file_format.type, encoding)
         blocks = _within(_transcoded(blocks, encoding, url), room, url)
         yield from _as_lines(blocks, url) if isinstance(file_format, JsonFormat) else blocks
 
@@ -112,8 +128,14 @@ def fetch(
                 file.writelines(text)
             return
         url = f"s3://{bucket}/{key}"
-        with clients.translated(f"reading {url}"), closing(_body(bucket, key, etag, url)) as body:
-            file.writelines(_within(_blocks(body, url), room, url))
+        with (
+            clients.translated(f"reading {url}"),
+            closing(_body(bucket, key, etag, url)) as body,
+            _named_by(url),
+        ):
+            head, whole = peeked(body)
+            refuse_no_parquet(head)
+            file.writelines(_within(_blocks(whole, url), room, url))
 
 
 def compression_of(file_format: Format, key: str) -> str:
@@ -138,6 +160,15 @@ def _body(bucket: str, key: str, etag: str | None, url: str) -> BinaryIO:
             ) from error
         raise
     return cast(BinaryIO, response["Body"])
+
+
+@contextmanager
+def _named_by(url: str) -> Iterator[None]:
+    """Report what an object is instead with its name."""
+    try:
+        yield
+    except WrongContent as error:
+        raise InvalidData(f"{url} {error}") from error
 
 
 def _decompressed(body: BinaryIO, compression: str) -> BinaryIO:

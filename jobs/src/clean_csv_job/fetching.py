@@ -11,6 +11,13 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from clean_csv_job.options import InvalidData
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
+from reading_rules.signatures import (
+    WrongContent,
+    checked_text,
+    peeked,
+    refuse_no_parquet,
+    refuse_packed_otherwise,
+)
 
 MEGABYTE = 1024 * 1024
 
@@ -41,12 +48,23 @@ def fetch(
     ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=body)) if compression == "gzip" else body
-            for block in as_utf8(blocks_of(stream), encoding):
+            head, stream = peeked(body)
+            if is_parquet:
+                refuse_no_parquet(head)
+            else:
+                refuse_packed_otherwise(head, compression)
+            if compression == "gzip":
+                stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+            blocks = blocks_of(stream)
+            if not is_parquet and compression != "zstd":
+                blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
+            for block in blocks:
                 file.write(block)
                 ends.add(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+        except WrongContent as error:
+            raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")

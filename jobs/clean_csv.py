@@ -110,9 +110,15 @@ def effective_compression(compression: str, key: str) -> str:
 def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
+    Of several byte order marks at its beginning one is left.
+
     Raises:
         UnicodeError: UTF-16 without its byte order mark; or with the other order's.
     """
+    return _with_one_mark(_decoded(blocks, encoding))
+
+
+def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
         return
@@ -132,6 +138,20 @@ def _without_mark(text: str, encoding: str) -> str:
         other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
         raise UnicodeError(f"it begins with the byte order mark of {other}")
     return text[text.startswith(_BYTE_ORDER_MARK) :]
+
+
+def _with_one_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = iter(blocks)
+    begun = b""
+    for block in rest:
+        begun += block
+        while begun.startswith(2 * codecs.BOM_UTF8):
+            begun = begun[len(codecs.BOM_UTF8) :]
+        if not (2 * codecs.BOM_UTF8).startswith(begun):
+            break
+    if begun:
+        yield begun
+    yield from rest
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -359,6 +379,20 @@ def plain_nulls(form: Mapping[str, Any]) -> list[str]:
     return [text for text in form.get("nulls") or () if text not in early]
 
 
+# -- reading_rules.visible -------------------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    """A text in which what cannot be seen, or looks like a space, is written as `\\u200b`."""
+    return "".join(
+        letter if letter.isprintable() else _ESCAPES[ord(letter) > 0xFFFF].format(ord(letter))
+        for letter in text
+    )
+
+
+_ESCAPES = ("\\u{:04x}", "\\U{:08x}")
+
+
 # -- reading_rules.header --------------------------------------------------------------------------
 
 
@@ -439,7 +473,7 @@ def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, i
     missing = [_shown(name, names[name]) for name, at in found.items() if not at]
     if missing:
         raise HeaderError(
-            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
+            f"the header lacks {', '.join(missing)}; it has {visible(', '.join(header)[:400])}"
         )
     twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
     if twice:
@@ -456,13 +490,13 @@ def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> li
 def both_names(name: str, wanted: str, where: str) -> str:
     """What is wrong with a record or header that has a column by either of its names."""
     return (
-        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        f'{where} has both "{visible(wanted)}" and {name}, and either would be column {name} of the'
         " contract; give the column another name, or leave one out of the file"
     )
 
 
 def _shown(name: str, wanted: str) -> str:
-    return name if name == wanted else f'"{wanted}" (column {name})'
+    return name if name == wanted else f'"{visible(wanted)}" (column {name})'
 
 
 # -- reading_rules.sql -----------------------------------------------------------------------------
@@ -504,12 +538,18 @@ def any_of(conditions: Iterable[str]) -> str:
 
 JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
 IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
-# An empty line is NULL: no record, and nothing wrong.
-IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+# An empty line is NULL; as one of spaces it is no record, and nothing wrong. The comparison spares
+# all others a closer look.
+IS_BLANK: Final = (
+    f"{JSON_LINE} IS NULL OR ({JSON_LINE} < '!' AND trim({JSON_LINE}, concat(' ', chr(9))) = '')"
+)
+IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
 NO_OBJECT: Final = "not a JSON object"
 # Numbers that a double would change, in value or in spelling.
 _DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
 _TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+_SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
+_SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
 
 
 def json_pointer(key: str) -> str:
@@ -520,7 +560,8 @@ def json_pointer(key: str) -> str:
 def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
-    It fails for an object that holds a value by both names of a column.
+    Where columns have two names a last one is no column's: of an object with values by both names
+    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
 
     Args:
         names: what each column is called in the file, by its own name.
@@ -531,26 +572,41 @@ def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
     if not own:
         return found
-    texts = []
+    texts, faults = [], []
     for n, (name, key) in enumerate(names.items(), start=1):
         one = f"found[{n}]"
         if name in own:
             other = f"found[{own[name]}]"
-            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
-            one = (
-                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
-                f" ELSE coalesce({one}, {other}) END"
-            )
+            reason = f"{name}: {both_names(name, key, 'the record')}"
+            both = f"{one} IS NOT NULL AND {other} IS NOT NULL"
+            faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
+            one = f"coalesce({one}, {other})"
         texts.append(one)
+    texts.append(f"CASE {' '.join(faults)} END")
     listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
     return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+    """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
+
+    Args:
+        found: SQL of its result.
+    """
+    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+
+
+def parted_fault(fault: str) -> tuple[str, str]:
+    """The column that a fault is about, and what is wrong with it."""
+    column, _, reason = fault.partition(": ")
+    return column, reason
 
 
 def json_values(paths: Iterable[str]) -> str:
     """SQL for the texts at these paths, all in one look: each look parses the line again.
 
     DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    its numbers made texts; those within objects and arrays become numbers again afterwards.
     """
     return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
 
@@ -585,14 +641,19 @@ def _values_of_any_case(keys: Iterable[str]) -> str:
 def _texts_at(wanted: str) -> str:
     """SQL: the texts at a list of paths, or at one that means several."""
     # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    # Where the sign is there already it is doubled, so that no text is taken for a number.
+    doubled = f"replace({JSON_LINE}, '{_SIGN}', '{_SIGN}{_SIGN}')"
+    marked = f"regexp_replace({doubled}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    begun = f"replace(replace({marked}, '\x02\x03', ''), '\x02', '\"{_SIGN}')"
+    texts = f"replace({begun}, '\x03', '\"')"
     plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    nested = f"regexp_replace(found[3], {sql_literal(_SIGNED_NUMBER)}, '\\1', 'g')"
     exact = (
         f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
+        f" json_extract_string({texts}, {wanted})), lambda found: CASE"
+        " WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2)"
+        f" WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace({nested}, '{_SIGN}{_SIGN}', '{_SIGN}')"
+        " ELSE found[2] END)"
     )
     return (
         f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
@@ -1317,6 +1378,193 @@ def _as_lines(values: Iterable[str]) -> Iterator[bytes]:
     yield b"".join(lines)
 
 
+# -- reading_rules.signatures ----------------------------------------------------------------------
+
+
+HEAD_BYTES: Final = 512
+_READ: Final = frozenset(("gzip", "zstd", "bzip2", "zip"))
+_PACKED: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    *((bytes([0x50 + n]) + b"\x2a\x4d\x18", "zstd") for n in range(16)),  # a skippable frame
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+)
+# Longer than the formats' own marks where these alone might begin a text.
+_BINARY: Final = (
+    (b"PAR1\x15", "Parquet", "set format.type: parquet"),
+    (b"Obj\x01", "Avro", ""),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"%PDF-", "PDF", ""),
+    (b"SQLite format 3\x00", "SQLite", ""),
+)
+_PARQUET: Final = b"PAR1"
+_ENCRYPTED: Final = b"PARE"
+_UTF_32: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")  # behind `BZh` and a digit
+_FEWEST_PAIRS: Final = 8
+_HTML: Final = (b"<!doctype html", b"<html")
+_SHOWN: Final = 20
+
+
+class WrongContent(Exception):
+    """An object is not what it is read as; the message goes on from "<object> "."""
+
+
+class Rejoined:
+    """A stream whose first bytes were read before."""
+
+    def __init__(self, head: bytes, body: BinaryIO) -> None:
+        self._head, self._body = head, body
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._body.read(size)
+        end = len(self._head) if size < 0 else size
+        found, self._head = self._head[:end], self._head[end:]
+        if self._head:
+            return found
+        return found + self._body.read(size - len(found) if size >= 0 else -1)
+
+
+def peeked(body: BinaryIO) -> tuple[bytes, BinaryIO]:
+    """The first bytes of a stream, and a stream that begins with them."""
+    head = b""
+    while len(head) < HEAD_BYTES:
+        more = body.read(HEAD_BYTES - len(head))
+        if not more:
+            break
+        head += more
+    return head, cast(BinaryIO, Rejoined(head, body))
+
+
+def refuse_packed_otherwise(head: bytes, compression: str) -> None:
+    """Compare an object's first bytes with how it is said to be compressed.
+
+    Raises:
+        WrongContent: it is compressed in another way, or not at all.
+    """
+    found = packed_as(head)
+    if not head or found == compression:
+        return
+    if compression == "none":
+        if found != "none":
+            raise WrongContent(f"is {_named(head, found)}, not text: {_advice(head, found)}")
+        return
+    if found != "none":
+        raise WrongContent(f"is {_named(head, found)}, not {compression}: {_advice(head, found)}")
+    if is_text(head):
+        raise WrongContent(
+            f"is not {compression}, but text ({_beginning(head)}): set format.compression: none"
+        )
+
+
+def checked_text(blocks: Iterable[bytes], kind: str, encoding: str) -> Iterator[bytes]:
+    """The blocks of a decompressed text, of which the first one is looked at.
+
+    Args:
+        kind: the format's type.
+        encoding: how the text is said to be written.
+
+    Raises:
+        WrongContent: it is something else.
+    """
+    rest = iter(blocks)
+    first = next(rest, b"")
+    _refuse_no_text(first[:HEAD_BYTES], kind, encoding)
+    if first:
+        yield first
+    yield from rest
+
+
+def refuse_no_parquet(head: bytes) -> None:
+    """Compare an object's first bytes with those of every Parquet file.
+
+    Raises:
+        WrongContent: it is none.
+    """
+    if head.startswith(_PARQUET):
+        return
+    if not head:
+        raise WrongContent("is empty, and so no Parquet file: leave it out (source.exclude)")
+    if head.startswith(_ENCRYPTED):
+        raise WrongContent("is an encrypted Parquet file, which is not read")
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(
+            f"is {_named(head, packed)}, not Parquet, which compresses its columns itself: upload"
+            " the file as it was before"
+        )
+    if is_text(head):
+        raise WrongContent(
+            f"is text ({_beginning(head)}), not Parquet: set format.type: csv, jsonl or json"
+        )
+    raise WrongContent("is no Parquet file: it does not begin with PAR1")
+
+
+def packed_as(head: bytes) -> str:
+    """How bytes that begin so are compressed; `none` also for what is not known."""
+    for mark, name in _PACKED:
+        if head.startswith(mark) and (name != "bzip2" or head[4:10] in _BZIP2_BLOCKS):
+            return name
+    return "none"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these may be the first bytes of a text in any encoding but UTF-16."""
+    return not any(byte < 32 and byte not in b"\t\n\r\x01\x1e\x1f" for byte in head)
+
+
+def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(f"is {packed} once decompressed: compress it only once")
+    for mark, name, advice in _BINARY:
+        if head.startswith(mark):
+            raise WrongContent(f"is {name}, not text" + (f": {advice}" if advice else ""))
+    if head.lstrip().lower().startswith(_HTML):
+        raise WrongContent("is an HTML page, not data; was a login or an error saved in its place?")
+    if encoding.startswith("utf-16"):
+        return
+    if head.startswith(_UTF_32):
+        raise WrongContent("is UTF-32, which is not read: write it as UTF-8")
+    pairs = [head[side : len(head) // 2 * 2 : 2] for side in (0, 1)]
+    is_wide = any(len(half) >= _FEWEST_PAIRS and not any(half) for half in pairs)
+    if head.startswith(_UTF_16) or is_wide:
+        has_mark = head.startswith(_UTF_16)
+        sign = "it has its byte order mark" if has_mark else "every other byte is 0"
+        name = "utf-16" if has_mark else "utf-16-le" if any(pairs[0]) else "utf-16-be"
+        advice = f"set format.encoding: {name}" if kind == "csv" else "write it as UTF-8"
+        raise WrongContent(f"is UTF-16, not {encoding.upper()} ({sign}): {advice}")
+
+
+def _named(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "an Excel workbook (.xlsx)"
+    return "a zip archive" if packed == "zip" else packed
+
+
+def _is_workbook(head: bytes, packed: str) -> bool:
+    return packed == "zip" and (b"[Content_Types].xml" in head or b"xl/" in head)
+
+
+def _advice(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "save it as CSV"
+    if packed in _READ:
+        return f"set format.compression: {packed}"
+    return f"unpack it, or compress it as {' or '.join(sorted(_READ))}"
+
+
+def _beginning(head: bytes) -> str:
+    """The first line of a text, for people."""
+    line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    return f"it begins with '{visible(line[:_SHOWN])}{'…' if len(line) > _SHOWN else ''}'"
+
+
 # -- clean_csv_job.fetching ------------------------------------------------------------------------
 
 
@@ -1361,20 +1609,38 @@ def fetch(
     ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            text = as_utf8(_unpacked(body, compression, directory), encoding)
-            for block in plain_text(text, form, lines) if changes else text:
+            for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
         except TextError as error:
             raise InvalidData(f"{source}, {error}") from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+        except WrongContent as error:
+            raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
     fetched = Fetched(path, "none", lines)
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _plain(
+    body: BinaryIO, compression: str, form: Mapping[str, Any], directory: str, lines: SourceLines
+) -> Iterator[bytes]:
+    """The object's bytes as they go into the file."""
+    head, stream = peeked(body)
+    if form["type"] == "parquet":
+        refuse_no_parquet(head)
+        return blocks_of(stream)
+    refuse_packed_otherwise(head, compression)
+    blocks = _unpacked(stream, compression, directory)
+    if compression == "zstd":
+        return blocks
+    encoding = form.get("encoding", "utf-8")
+    blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
+    return plain_text(blocks, form, lines) if any(map(form.get, CHANGES)) else blocks
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
@@ -1636,6 +1902,7 @@ class Source(NamedTuple):
         skipped: SQL, true for a record that is no row, or never: then it reads every field, so that
             all scans reject the same rows.
         malformed: SQL, true for a record that is no row and is rejected.
+        fault: SQL, what is wrong with such a record, see `json_fault`; NULL: it is no JSON object.
         breaks: SQL, how many line breaks a record holds.
     """
 
@@ -1645,6 +1912,7 @@ class Source(NamedTuple):
     ignored: Sequence[str] = ()
     skipped: str = "false"
     malformed: str | None = None
+    fault: str = "NULL"
     breaks: str | None = None
 
 
@@ -1790,11 +2058,14 @@ def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> S
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
+    fault = json_fault('"json-values"', names) or "NULL"
+    malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),
         relation(is_first=False),
-        skipped=f"{JSON_LINE} IS NULL OR ({IS_NO_OBJECT})",
-        malformed=IS_NO_OBJECT,
+        skipped=f"{IS_BLANK} OR {malformed}",
+        malformed=malformed,
+        fault=fault,
     )
 
 
@@ -1946,7 +2217,7 @@ def check_lines(
     """
     if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
         return
-    lines, empty = _count_lines(file.path)
+    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:
@@ -1960,13 +2231,13 @@ def check_lines(
         raise JobError(lines_lost(url, lines, lost))
 
 
-def _count_lines(path: str) -> tuple[int, int]:
-    """All lines, and the empty ones."""
+def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
+    """All lines, and those that hold no more than some of these bytes."""
     lines = empty = 0
     with open(path, "rb") as file:
         for line in file:
             lines += 1
-            empty += line in (b"\n", b"\r\n")
+            empty += not line.strip(nothing)
     return lines, empty
 
 
@@ -1990,7 +2261,7 @@ def _no_objects(
     if not source.malformed:
         return
     rows = connection.cursor().execute(
-        f"SELECT number, {JSON_LINE} FROM (SELECT *, row_number() OVER () AS number"
+        f"SELECT number, {JSON_LINE}, {source.fault} FROM (SELECT *, row_number() OVER () AS number"
         f" FROM {source.again}) WHERE {source.malformed}"
     )
     between = 0
@@ -1998,10 +2269,11 @@ def _no_objects(
         batch = rows.fetchmany(1000)
         if not batch:
             return
-        for number, raw in batch:
+        for number, raw, fault in batch:
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
-            yield Rejected(number + between, None, why_no_object(raw), raw)
+            column, reason = parted_fault(fault) if fault else (None, why_no_object(raw))
+            yield Rejected(number + between, column, reason, raw)
 
 
 # -- reading_rules.time_forms ----------------------------------------------------------------------
@@ -2206,6 +2478,7 @@ _SHAPES: Final = {
         _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
     ),
 }
+_NOT_ZERO: Final = "^[^eE]*[1-9]"
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
@@ -2231,7 +2504,8 @@ def cast_text(raw: str, kind: str) -> str:
         return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
     if kind == "double":
         shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
-        return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
+        lost = f"NOT isfinite({shaped}) OR ({shaped} = 0 AND {_is_not_zero(value)})"
+        return f"CASE WHEN {lost} THEN NULL ELSE {shaped} END"
     if kind == "timestamp":
         return _timestamp(raw, value)
     duckdb_type = column_type(kind)
@@ -2264,7 +2538,13 @@ def _with_exponent(value: str, decimal: str) -> str:
     typed = f"TRY_CAST({value} AS {decimal})"
     fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
-    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
+    is_exact = f"{same} AND NOT ({typed} = 0 AND {_is_not_zero(value)})"
+    return f"CASE WHEN {fits} AND {is_exact} THEN {typed} END"
+
+
+def _is_not_zero(value: str) -> str:
+    """True for a number's text with a digit other than 0: as a double, 1e-400 would be 0."""
+    return f"regexp_matches({value}, {sql_literal(_NOT_ZERO)})"
 
 
 def _shaped(value: str, shape: str, typed: str) -> str:

@@ -25,7 +25,7 @@ class ParquetSelect:
         relation: SQL for the file, its columns by the names `c0`, `c1` and so on.
         texts: SQL for each column's text, by the contract's names.
         fault: SQL, NULL for a row that can be read; otherwise the column and what is wrong with it,
-            for `parted`.
+            for `parted_fault`.
     """
 
     relation: str
@@ -80,9 +80,3 @@ def select_columns(
         texts={name: f"nullif({one.sql}, '')" for name, one in found.items()},
         fault=f"CASE{faults} END" if faults else "CAST(NULL AS VARCHAR)",
     )
-
-
-def parted(fault: str) -> tuple[str, str]:
-    """The column that a fault is about, and what is wrong with it."""
-    column, _, reason = fault.partition(": ")
-    return column, reason

@@ -23,7 +23,7 @@ from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
 from reading_rules.csv_rules import plain_nulls
 from reading_rules.header import in_contract_names
-from reading_rules.json_records import IS_NO_OBJECT, JSON_LINE, json_texts
+from reading_rules.json_records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
 from reading_rules.malformed import first_line
 from reading_rules.scans import (
     csv_scan,
@@ -50,8 +50,8 @@ class Reader:
 
     Attributes:
         relation: SQL for every record of a chunk, in order, but for those that DuckDB cannot read.
-        fields: SQL: a record's texts as VARCHAR[], for evidence; of Parquet the last one is no
-            column's, but what is wrong with a malformed row.
+        fields: SQL: a record's texts as VARCHAR[], for evidence; of a malformed row of Parquet or
+            JSON that has any the last one is no column's, but what is wrong with it.
         columns: for each contract column, its position in `fields`.
         header: the names of the fields.
         malformed: SQL, true for a record that is no row and has to be rejected.
@@ -155,6 +155,7 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, h
 def _json(names: Mapping[str, str], form: JsonLinesFormat | JsonFormat) -> Reader:
     found = json_texts(names, ignores_case=form.case_insensitive is True)
     nulls = form.nulls or ()
+    fault = json_fault(_FOUND, names)
     texts = ",\n      ".join(
         f"nullif({or_null(f'{_FOUND}[{n}]', nulls)}, '') AS {text_column(name)}"
         for n, name in enumerate(names, start=1)
@@ -170,8 +171,8 @@ def _json(names: Mapping[str, str], form: JsonLinesFormat | JsonFormat) -> Reade
         fields=_FOUND,
         columns={name: n for n, name in enumerate(names)},
         header=tuple(names),
-        malformed=IS_NO_OBJECT,
-        blank=f"{JSON_LINE} IS NULL",
+        malformed=f"{IS_NO_OBJECT} OR {fault} IS NOT NULL" if fault else IS_NO_OBJECT,
+        blank=IS_BLANK,
     )
 
 

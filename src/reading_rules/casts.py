@@ -1,7 +1,7 @@
 """Texts as values of the contract's types, as SQL.
 
 Casts are strict: nothing is rounded, no half-understood date is taken, and what is not a finite
-number is not a number.
+number, or so small that a double would be 0, is not a number.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _SHAPES: Final = {
         _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?)?"
     ),
 }
+_NOT_ZERO: Final = "^[^eE]*[1-9]"
 _WITH_EXPONENT: Final = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _INSTANT: Final = "'%Y-%m-%dT%H:%M:%SZ'"  # as nearly every timestamp is written
 
@@ -53,7 +54,8 @@ def cast_text(raw: str, kind: str) -> str:
         return f"coalesce(TRY_CAST({raw} AS BOOLEAN), TRY_CAST({value} AS BOOLEAN))"
     if kind == "double":
         shaped = _shaped(value, _SHAPES["double"], f"TRY_CAST({value} AS DOUBLE)")
-        return f"CASE WHEN isfinite({shaped}) THEN {shaped} END"
+        lost = f"NOT isfinite({shaped}) OR ({shaped} = 0 AND {_is_not_zero(value)})"
+        return f"CASE WHEN {lost} THEN NULL ELSE {shaped} END"
     if kind == "timestamp":
         return _timestamp(raw, value)
     duckdb_type = column_type(kind)
@@ -86,7 +88,13 @@ def _with_exponent(value: str, decimal: str) -> str:
     typed = f"TRY_CAST({value} AS {decimal})"
     fits = f"strlen({value}) <= 17 AND regexp_full_match({value}, {sql_literal(_WITH_EXPONENT)})"
     same = f"CAST({typed} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
-    return f"CASE WHEN {fits} AND {same} THEN {typed} END"
+    is_exact = f"{same} AND NOT ({typed} = 0 AND {_is_not_zero(value)})"
+    return f"CASE WHEN {fits} AND {is_exact} THEN {typed} END"
+
+
+def _is_not_zero(value: str) -> str:
+    """True for a number's text with a digit other than 0: as a double, 1e-400 would be 0."""
+    return f"regexp_matches({value}, {sql_literal(_NOT_ZERO)})"
 
 
 def _shaped(value: str, shape: str, typed: str) -> str:

@@ -25,9 +25,15 @@ def effective_compression(compression: str, key: str) -> str:
 def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
 
+    Of several byte order marks at its beginning one is left.
+
     Raises:
         UnicodeError: UTF-16 without its byte order mark; or with the other order's.
     """
+    return _with_one_mark(_decoded(blocks, encoding))
+
+
+def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     if encoding == "utf-8":
         yield from blocks  # DuckDB checks it, row by row
         return
@@ -47,6 +53,20 @@ def _without_mark(text: str, encoding: str) -> str:
         other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
         raise UnicodeError(f"it begins with the byte order mark of {other}")
     return text[text.startswith(_BYTE_ORDER_MARK) :]
+
+
+def _with_one_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = iter(blocks)
+    begun = b""
+    for block in rest:
+        begun += block
+        while begun.startswith(2 * codecs.BOM_UTF8):
+            begun = begun[len(codecs.BOM_UTF8) :]
+        if not (2 * codecs.BOM_UTF8).startswith(begun):
+            break
+    if begun:
+        yield begun
+    yield from rest
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

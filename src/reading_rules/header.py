@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 
+from reading_rules.visible import visible
+
 
 class HeaderError(Exception):
     """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
@@ -87,7 +89,7 @@ def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, i
     missing = [_shown(name, names[name]) for name, at in found.items() if not at]
     if missing:
         raise HeaderError(
-            f"the header lacks {', '.join(missing)}; it has {', '.join(header)[:400]}"
+            f"the header lacks {', '.join(missing)}; it has {visible(', '.join(header)[:400])}"
         )
     twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
     if twice:
@@ -104,10 +106,10 @@ def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> li
 def both_names(name: str, wanted: str, where: str) -> str:
     """What is wrong with a record or header that has a column by either of its names."""
     return (
-        f'{where} has both "{wanted}" and {name}, and either would be column {name} of the'
+        f'{where} has both "{visible(wanted)}" and {name}, and either would be column {name} of the'
         " contract; give the column another name, or leave one out of the file"
     )
 
 
 def _shown(name: str, wanted: str) -> str:
-    return name if name == wanted else f'"{wanted}" (column {name})'
+    return name if name == wanted else f'"{visible(wanted)}" (column {name})'

@@ -10,12 +10,18 @@ from reading_rules.sql import sql_literal
 
 JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
 IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
-# An empty line is NULL: no record, and nothing wrong.
-IS_NO_OBJECT: Final = f"{JSON_LINE} IS NOT NULL AND ({IS_OBJECT}) IS NOT TRUE"
+# An empty line is NULL; as one of spaces it is no record, and nothing wrong. The comparison spares
+# all others a closer look.
+IS_BLANK: Final = (
+    f"{JSON_LINE} IS NULL OR ({JSON_LINE} < '!' AND trim({JSON_LINE}, concat(' ', chr(9))) = '')"
+)
+IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
 NO_OBJECT: Final = "not a JSON object"
 # Numbers that a double would change, in value or in spelling.
 _DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
 _TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+_SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
+_SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
 
 
 def json_pointer(key: str) -> str:
@@ -26,7 +32,8 @@ def json_pointer(key: str) -> str:
 def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
 
-    It fails for an object that holds a value by both names of a column.
+    Where columns have two names a last one is no column's: of an object with values by both names
+    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
 
     Args:
         names: what each column is called in the file, by its own name.
@@ -37,26 +44,41 @@ def json_texts(names: Mapping[str, str], *, ignores_case: bool = False) -> str:
     found = _values_of_any_case(keys) if ignores_case else json_values(map(json_pointer, keys))
     if not own:
         return found
-    texts = []
+    texts, faults = [], []
     for n, (name, key) in enumerate(names.items(), start=1):
         one = f"found[{n}]"
         if name in own:
             other = f"found[{own[name]}]"
-            refusal = f"error({sql_literal(both_names(name, key, 'a record'))})"
-            one = (
-                f"CASE WHEN {one} IS NOT NULL AND {other} IS NOT NULL THEN {refusal}"
-                f" ELSE coalesce({one}, {other}) END"
-            )
+            reason = f"{name}: {both_names(name, key, 'the record')}"
+            both = f"{one} IS NOT NULL AND {other} IS NOT NULL"
+            faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
+            one = f"coalesce({one}, {other})"
         texts.append(one)
+    texts.append(f"CASE {' '.join(faults)} END")
     listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
     return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+    """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
+
+    Args:
+        found: SQL of its result.
+    """
+    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+
+
+def parted_fault(fault: str) -> tuple[str, str]:
+    """The column that a fault is about, and what is wrong with it."""
+    column, _, reason = fault.partition(": ")
+    return column, reason
 
 
 def json_values(paths: Iterable[str]) -> str:
     """SQL for the texts at these paths, all in one look: each look parses the line again.
 
     DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts. (Numbers within objects and arrays stay as DuckDB writes them.)
+    its numbers made texts; those within objects and arrays become numbers again afterwards.
     """
     return _texts_at(f"[{', '.join(sql_literal(path) for path in paths)}]")
 
@@ -91,14 +113,19 @@ def _values_of_any_case(keys: Iterable[str]) -> str:
 def _texts_at(wanted: str) -> str:
     """SQL: the texts at a list of paths, or at one that means several."""
     # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    marked = f"regexp_replace({JSON_LINE}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    texts = f"replace(replace(replace({marked}, '\x02\x03', ''), '\x02', '\"'), '\x03', '\"')"
+    # Where the sign is there already it is doubled, so that no text is taken for a number.
+    doubled = f"replace({JSON_LINE}, '{_SIGN}', '{_SIGN}{_SIGN}')"
+    marked = f"regexp_replace({doubled}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    begun = f"replace(replace({marked}, '\x02\x03', ''), '\x02', '\"{_SIGN}')"
+    texts = f"replace({begun}, '\x03', '\"')"
     plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    nested = f"regexp_replace(found[3], {sql_literal(_SIGNED_NUMBER)}, '\\1', 'g')"
     exact = (
         f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})),"
-        " lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-        " THEN found[3] ELSE found[2] END)"
+        f" json_extract_string({texts}, {wanted})), lambda found: CASE"
+        " WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2)"
+        f" WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace({nested}, '{_SIGN}{_SIGN}', '{_SIGN}')"
+        " ELSE found[2] END)"
     )
     return (
         f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"

@@ -10,7 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -21,6 +21,13 @@ from contracts.errors import InvalidData, NotFound
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.packed import bunzipped, unzipped
 from reading_rules.plain_text import plain_text
+from reading_rules.signatures import (
+    WrongContent,
+    checked_text,
+    peeked,
+    refuse_no_parquet,
+    refuse_packed_otherwise,
+)
 from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError
 from runtime import clients
@@ -97,10 +104,11 @@ def text_of(
 
     Raises:
         NotFound: it is not there.
-        InvalidData: it is not what it was when it was listed, is damaged, or grows too large.
+        InvalidData: it is not what it was when it was listed, is damaged, grows too large, or is
+            something else by its first bytes.
     """
     url = f"s3://{bucket}/{key}"
-    with clients.translated(f"reading {url}"):
+    with clients.translated(f"reading {url}"), _named_by(url):
         response = _response(bucket, key, etag, url)
         blocks = _unpacked(response, bucket, key, compression_of(file_format, key))
         yield from _text(blocks, file_format, url, room, lines or SourceLines())
@@ -112,16 +120,18 @@ def text_in(file: BinaryIO, name: str, file_format: Format) -> Iterator[bytes]:
     Args:
         name: of the file, by which its compression goes, and in messages.
     """
-    blocks = _blocks_of(file, compression_of(file_format, name), name, lambda: file)
-    return _text(blocks, file_format, name, None, SourceLines())
+    with _named_by(name):
+        blocks = _blocks_of(file, compression_of(file_format, name), name, lambda: file)
+        yield from _text(blocks, file_format, name, None, SourceLines())
 
 
 def _text(
     blocks: Iterator[bytes], file_format: Format, url: str, room: int | None, lines: SourceLines
 ) -> Iterator[bytes]:
     encoding = file_format.encoding if isinstance(file_format, CsvFormat) else "utf-8"
+    blocks = checked_text(blocks, file_format.type, encoding)
     blocks = _within(_transcoded(blocks, encoding, url), room, url)
-    return _within(_plain(blocks, file_format, lines, url), room, url, lines)
+    yield from _within(_plain(blocks, file_format, lines, url), room, url, lines)
 
 
 def fetch(
@@ -140,9 +150,14 @@ def fetch(
                 file.writelines(text)
             return
         url = f"s3://{bucket}/{key}"
-        with clients.translated(f"reading {url}"):
-            blocks = _unpacked(_response(bucket, key, etag, url), bucket, key, "none")
-            file.writelines(_within(blocks, room, url))
+        with (
+            clients.translated(f"reading {url}"),
+            closing(cast(BinaryIO, _response(bucket, key, etag, url)["Body"])) as body,
+            _named_by(url),
+        ):
+            head, whole = peeked(body)
+            refuse_no_parquet(head)
+            file.writelines(_within(_blocks(whole, url), room, url))
 
 
 def compression_of(file_format: Format, key: str) -> str:
@@ -191,14 +206,25 @@ def _blocks_of(
     Args:
         seekable: the same to be read anywhere, as the directory of a zip file is at its end.
     """
+    head, whole = peeked(body)
+    refuse_packed_otherwise(head, compression)
     try:
         if compression == "bzip2":
-            yield from bunzipped(body)
+            yield from bunzipped(whole)
         elif compression == "zip":
             yield from unzipped(seekable())
         else:
-            yield from _blocks(_decompressed(body, compression), url)
+            yield from _blocks(_decompressed(whole, compression), url)
     except TextError as error:
+        raise InvalidData(f"{url} {error}") from error
+
+
+@contextmanager
+def _named_by(url: str) -> Iterator[None]:
+    """Report what an object is instead with its name."""
+    try:
+        yield
+    except WrongContent as error:
         raise InvalidData(f"{url} {error}") from error
 
 

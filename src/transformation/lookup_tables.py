@@ -13,9 +13,10 @@ from contracts.columns import Column, source_names
 from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
 from reading.header import positions_of
-from reading.parquet_source import FAULT, parted, select_columns
+from reading.parquet_source import FAULT, select_columns
 from reading_rules.csv_rules import plain_nulls
 from reading_rules.header import fields_of
+from reading_rules.json_records import parted_fault
 from reading_rules.malformed import first_line
 from reading_rules.sql import or_null, text_column
 from sources.fetch import fetch
@@ -78,7 +79,7 @@ def _check_rows(space: Workspace, where: str) -> None:
         " ORDER BY rowid LIMIT 1"
     ).fetchone()
     if row:
-        column, reason = parted(str(row[1]))
+        column, reason = parted_fault(str(row[1]))
         raise InvalidData(f"{where}, row {row[0]}, column {column}: {reason}")
 
 

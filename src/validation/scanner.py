@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -23,9 +23,9 @@ from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts, as_text
 from reading.malformed import Malformed
-from reading.parquet_source import parted
 from reading.reader import Reader, has_bytes_for_texts
 from reading_rules.json_reasons import why_no_object
+from reading_rules.json_records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_literal
@@ -227,12 +227,8 @@ class Scanner:
                     found.malformed += 1
                 elif entry.is_invalid:
                     raw = texts.take(line, 1 + entry.breaks) if texts else None
-                    if entry.state == MALFORMED and raw is None:
-                        quarantine.take_faulty(line, *parted(entry.fields[-1] or ""), entry.fields)
-                        found.malformed += 1
-                    elif entry.state == MALFORMED:
-                        reason = why_no_object(as_text(raw or b"")[0])
-                        quarantine.take_malformed(line, reason, None, raw)
+                    if entry.state == MALFORMED:
+                        _take_malformed(quarantine, line, entry.fields, raw)
                         found.malformed += 1
                     else:
                         quarantine.take_rejected(line, entry.codes, entry.fields, raw)
@@ -264,6 +260,20 @@ class Scanner:
     def _encoding(self) -> str:
         form = self._classifier.dataset.format
         return form.encoding if isinstance(form, CsvFormat) else "utf-8"
+
+
+def _take_malformed(
+    quarantine: Quarantine, line: int, fields: Sequence[str | None], raw: bytes | None
+) -> None:
+    """Report a malformed row by what its last field says, see `Reader.fields`."""
+    if not fields:
+        quarantine.take_malformed(line, why_no_object(as_text(raw or b"")[0]), None, raw)
+        return
+    column, reason = parted_fault(fields[-1] or "")
+    if raw is None:
+        quarantine.take_faulty(line, column, reason, fields)
+    else:
+        quarantine.take_malformed(line, reason, column, raw)
 
 
 def _in_order(

@@ -113,9 +113,18 @@ def test_a_file_with_both_names_of_a_column_is_refused(cloud: Any, tmp_path: Pat
     body = parquet(tmp_path, """SELECT 'a' AS order_id, 'n' AS note, 'b' AS "Order ID" """)
     with pytest.raises(InvalidData, match=f"the header {reported}"):
         run_of(cloud, "parquet", columns).lay_out(body, "a.parquet").validate()
-    line = json.dumps({"Order ID": "a", "order_id": "b"})
-    with pytest.raises(InvalidData, match=rf"a\.jsonl: cannot be read.*a record {reported}"):
-        run_of(cloud, "jsonl", columns).lay_out(line, "a.jsonl").validate()
+
+
+def test_a_record_with_both_names_of_a_column_is_rejected_by_itself(cloud: Any) -> None:
+    lines = [{"Order ID": "a"}, {"Order ID": "a", "order_id": "b"}, {"order_id": "c"}, 5]
+    run = run_of(cloud, "jsonl", [COLUMNS[0], COLUMNS[3]])
+    run.lay_out("\n".join(map(json.dumps, lines)), "a.jsonl").validate()
+    assert [row[0] for row in run.valid_rows()] == ["a", "c"]
+    both, number = run.rejects()
+    assert (both["line"], both["rule"], both["column"]) == (2, "malformed", "order_id")
+    assert both["reason"].startswith('the record has both "Order ID" and order_id, and either')
+    assert json.loads(both["raw"]) == lines[1]
+    assert (number["line"], number["reason"]) == (4, "not a JSON object")
 
 
 def test_a_missing_column_is_reported_by_both_names(cloud: Any) -> None:

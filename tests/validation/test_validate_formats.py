@@ -87,7 +87,7 @@ def test_bad_encoding_in_a_column_that_nobody_asked_for_rejects_the_row_all_the_
         ("a.csv.gz", b"\x1f\x8b\x08garbage"),
         ("a.csv.gz", gzip.compress(mtime=0, data=DIRTY.encode())[:-9]),
         ("a.csv.zst", zstd.compress(DIRTY.encode())[:-9]),
-        ("a.csv.zst", b"garbage"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfdgarbage"),
     ],
     ids=["no gzip", "cut gzip", "cut zstd", "no zstd"],
 )

@@ -13,6 +13,13 @@ from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
 from reading_rules.packed import bunzipped, unzipped
 from reading_rules.plain_text import CHANGES, plain_text
+from reading_rules.signatures import (
+    WrongContent,
+    checked_text,
+    peeked,
+    refuse_no_parquet,
+    refuse_packed_otherwise,
+)
 from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError
 
@@ -57,20 +64,38 @@ def fetch(
     ends = LineEnds()
     with open(path, "wb") as file:
         try:
-            text = as_utf8(_unpacked(body, compression, directory), encoding)
-            for block in plain_text(text, form, lines) if changes else text:
+            for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
         except TextError as error:
             raise InvalidData(f"{source}, {error}") from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+        except WrongContent as error:
+            raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
     fetched = Fetched(path, "none", lines)
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _plain(
+    body: BinaryIO, compression: str, form: Mapping[str, Any], directory: str, lines: SourceLines
+) -> Iterator[bytes]:
+    """The object's bytes as they go into the file."""
+    head, stream = peeked(body)
+    if form["type"] == "parquet":
+        refuse_no_parquet(head)
+        return blocks_of(stream)
+    refuse_packed_otherwise(head, compression)
+    blocks = _unpacked(stream, compression, directory)
+    if compression == "zstd":
+        return blocks
+    encoding = form.get("encoding", "utf-8")
+    blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
+    return plain_text(blocks, form, lines) if any(map(form.get, CHANGES)) else blocks
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:

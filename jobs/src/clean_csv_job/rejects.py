@@ -12,7 +12,7 @@ from clean_csv_job.fetching import Fetched
 from clean_csv_job.options import JobError
 from clean_csv_job.sources import Source
 from reading_rules.json_reasons import why_no_object
-from reading_rules.json_records import JSON_LINE
+from reading_rules.json_records import JSON_LINE, parted_fault
 from reading_rules.malformed import (
     REJECTED_RECORDS,
     REJECTS_EXIST,
@@ -94,7 +94,7 @@ def check_lines(
     """
     if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
         return
-    lines, empty = _count_lines(file.path)
+    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:
@@ -108,13 +108,13 @@ def check_lines(
         raise JobError(lines_lost(url, lines, lost))
 
 
-def _count_lines(path: str) -> tuple[int, int]:
-    """All lines, and the empty ones."""
+def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
+    """All lines, and those that hold no more than some of these bytes."""
     lines = empty = 0
     with open(path, "rb") as file:
         for line in file:
             lines += 1
-            empty += line in (b"\n", b"\r\n")
+            empty += not line.strip(nothing)
     return lines, empty
 
 
@@ -138,7 +138,7 @@ def _no_objects(
     if not source.malformed:
         return
     rows = connection.cursor().execute(
-        f"SELECT number, {JSON_LINE} FROM (SELECT *, row_number() OVER () AS number"
+        f"SELECT number, {JSON_LINE}, {source.fault} FROM (SELECT *, row_number() OVER () AS number"
         f" FROM {source.again}) WHERE {source.malformed}"
     )
     between = 0
@@ -146,7 +146,8 @@ def _no_objects(
         batch = rows.fetchmany(1000)
         if not batch:
             return
-        for number, raw in batch:
+        for number, raw, fault in batch:
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
-            yield Rejected(number + between, None, why_no_object(raw), raw)
+            column, reason = parted_fault(fault) if fault else (None, why_no_object(raw))
+            yield Rejected(number + between, column, reason, raw)

@@ -19,7 +19,13 @@ from reading_rules.header import (
     in_contract_names,
     positions_of,
 )
-from reading_rules.json_records import IS_NO_OBJECT, JSON_LINE, json_texts
+from reading_rules.json_records import (
+    IS_BLANK,
+    IS_NO_OBJECT,
+    JSON_LINE,
+    json_fault,
+    json_texts,
+)
 from reading_rules.malformed import first_line
 from reading_rules.scans import (
     csv_scan,
@@ -51,6 +57,7 @@ class Source(NamedTuple):
         skipped: SQL, true for a record that is no row, or never: then it reads every field, so that
             all scans reject the same rows.
         malformed: SQL, true for a record that is no row and is rejected.
+        fault: SQL, what is wrong with such a record, see `json_fault`; NULL: it is no JSON object.
         breaks: SQL, how many line breaks a record holds.
     """
 
@@ -60,6 +67,7 @@ class Source(NamedTuple):
     ignored: Sequence[str] = ()
     skipped: str = "false"
     malformed: str | None = None
+    fault: str = "NULL"
     breaks: str | None = None
 
 
@@ -205,11 +213,14 @@ def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> S
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
+    fault = json_fault('"json-values"', names) or "NULL"
+    malformed = f"({IS_NO_OBJECT} OR {fault} IS NOT NULL)"
     return Source(
         relation(is_first=True),
         relation(is_first=False),
-        skipped=f"{JSON_LINE} IS NULL OR ({IS_NO_OBJECT})",
-        malformed=IS_NO_OBJECT,
+        skipped=f"{IS_BLANK} OR {malformed}",
+        malformed=malformed,
+        fault=fault,
     )
 
 

@@ -15,7 +15,7 @@ FROM (
       nullif("json-values"[2], '') AS "text-n",
       nullif("json-values"[3], '') AS "text-country"
     FROM (
-      SELECT *, CASE WHEN ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN NULL WHEN regexp_matches("json-line", '[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0') THEN list_transform(list_zip(json_type("json-line", ['/id', '/n', '/country']), json_extract_string("json-line", ['/id', '/n', '/country']), json_extract_string(replace(replace(replace(regexp_replace("json-line", '("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)', '\1\x02\2\x03', 'g'), '\x02\x03', ''), '\x02', '"'), '\x03', '"'), ['/id', '/n', '/country'])), lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN found[3] ELSE found[2] END) ELSE json_extract_string("json-line", ['/id', '/n', '/country']) END AS "json-values"
+      SELECT *, CASE WHEN ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN NULL WHEN regexp_matches("json-line", '[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0') THEN list_transform(list_zip(json_type("json-line", ['/id', '/n', '/country']), json_extract_string("json-line", ['/id', '/n', '/country']), json_extract_string(replace(replace(replace(regexp_replace(replace("json-line", '\u0002', '\u0002\u0002'), '("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)', '\1\x02\2\x03', 'g'), '\x02\x03', ''), '\x02', '"\u0002'), '\x03', '"'), ['/id', '/n', '/country'])), lambda found: CASE WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2) WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace(regexp_replace(found[3], '"\\u0002(-?[0-9][-+0-9.eE]*)"', '\1', 'g'), '\u0002\u0002', '\u0002') ELSE found[2] END) ELSE json_extract_string("json-line", ['/id', '/n', '/country']) END AS "json-values"
       FROM (
       SELECT *, row_number() OVER () AS "row-number"
       FROM read_csv('/tmp/duck-scratch/chunk-00000.txt', auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'json-line': 'VARCHAR'}, new_line = '\n', parallel = false, store_rejects = true, rejects_limit = 0, rejects_table = 'unreadable', rejects_scan = 'unreadable_scan', rejects_line_size_limit = 2000000)
@@ -25,8 +25,8 @@ FROM (
 )
 WHERE CASE
   -- flagged: it is logged, and valid only if it is no more than warned of
-  WHEN ("json-line" IS NULL)
-    OR ("json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
+  WHEN ("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = ''))
+    OR (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) IS NOT TRUE AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
     OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)
     OR ("text-id" IS NULL)
@@ -38,8 +38,8 @@ WHERE CASE
   THEN CASE WHEN write_log(CAST(to_json(list_concat(
     [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
     CASE
-      WHEN "json-line" IS NULL THEN 'blank'
-      WHEN "json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN 'malformed'
+      WHEN "json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '') THEN 'blank'
+      WHEN ("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) IS NOT TRUE AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE THEN 'malformed'
       WHEN NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE THEN 'filtered'
       WHEN true THEN concat_ws(',', NULL,
@@ -50,11 +50,11 @@ WHERE CASE
         CASE WHEN coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
 ), true)), true) THEN '5' END)
     END],
-    CASE WHEN (("json-line" IS NULL) OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
+    CASE WHEN (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN "json-values" END
   )) AS VARCHAR), log_type := 'flagged') IS NULL
-  THEN (("json-line" IS NULL)
-    OR ("json-line" IS NOT NULL AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
+  THEN (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = ''))
+    OR (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) IS NOT TRUE AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
     OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)
     OR ("text-id" IS NULL)

@@ -1,0 +1,137 @@
+"""JSON comes as it is written: digits, also of nested numbers; blank lines are no records."""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+
+import pytest
+from data_run import DataRun, dataset
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scratch_duckdb import connect
+
+from reading_rules.json_records import JSON_LINE, json_values
+
+COLUMNS = [{"name": "id", "required": True}, {"name": "x"}]
+TARGETS = {"dynamodb": {"key": ["id"]}}
+DIGITS = st.text(string.digits, min_size=1, max_size=25).map(lambda text: text.lstrip("0") or "0")
+NUMBERS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "-"]),
+        DIGITS,
+        st.one_of(st.just(""), st.text(string.digits, min_size=1, max_size=20).map(".{}".format)),
+        st.one_of(
+            st.just(""),
+            st.builds(
+                "{}{}{}".format,
+                st.sampled_from("eE"),
+                st.sampled_from(["", "+", "-"]),
+                st.integers(0, 999),
+            ),
+        ),
+    ),
+)
+LETTERS = st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from('\x02"\\u0.-1'))
+TEXTS = st.one_of(
+    st.text(LETTERS, max_size=8), NUMBERS, NUMBERS.map("\x02{}".format), st.just("\\u0002")
+)
+
+
+def written(value: Any) -> str:
+    """JSON of a value whose numbers are already written, as tuples of one."""
+    if isinstance(value, tuple):
+        return str(value[0])
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return (
+            "{" + ",".join(f"{json.dumps(key)}: {written(one)}" for key, one in value.items()) + "}"
+        )
+    return json.dumps(value)
+
+
+def read(text: str) -> Any:
+    return json.loads(
+        text, parse_int=lambda digits: (digits,), parse_float=lambda digits: (digits,)
+    )
+
+
+VALUES = st.recursive(
+    st.one_of(NUMBERS.map(lambda digits: (digits,)), TEXTS, st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(VALUES, min_size=1, max_size=4))
+def test_whatever_is_nested_keeps_its_digits_and_texts(values: list[Any]) -> None:
+    line = written({f"k{n}": value for n, value in enumerate(values)})
+    texts = json_values([f"/k{n}" for n in range(len(values))])
+    with connect() as connection:
+        (found,) = connection.execute(
+            f"SELECT {texts} FROM (SELECT ?::VARCHAR AS {JSON_LINE})", [line]
+        ).fetchone()
+    for value, text in zip(values, found, strict=True):
+        if isinstance(value, (list, dict)):
+            assert read(text) == value
+        elif isinstance(value, tuple):
+            assert text == value[0]
+        elif isinstance(value, str) or value is None:
+            assert text == value
+        else:
+            assert text == str(value).lower()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_nested_numbers_are_stored_as_they_are_written(cloud: Any, kind: str) -> None:
+    items = [
+        '{"id": "1", "x": {"price": 0.10, "big": 123456789012345678901234567890, "e": 1e400}}',
+        '{"id": "2", "x": [0.3, -0.0, 100000.0, 1.50E+3]}',
+    ]
+    body = "\n".join(items) if kind == "jsonl" else f"[{','.join(items)}]"
+    run = DataRun(cloud, dataset(format={"type": kind}, columns=COLUMNS, targets=TARGETS))
+    run.lay_out(body, f"a.{kind}").validate()
+    assert run.valid_rows() == [
+        ("1", '{"price":0.10,"big":123456789012345678901234567890,"e":1e400}'),
+        ("2", "[0.3,-0.0,100000.0,1.50E+3]"),
+    ]
+
+
+def test_a_line_of_blanks_is_no_record(cloud: Any) -> None:
+    run = DataRun(cloud, dataset(format={"type": "jsonl"}, columns=COLUMNS, targets=TARGETS))
+    run.lay_out(' {"id": "1"}\n\n  \t \n{"id": "2"}\n \n x\n', "a.jsonl")
+    validated = run.validate()
+    assert (validated.rows_in, validated.valid) == (3, 2)
+    assert [(reject["line"], reject["raw"]) for reject in run.rejects()] == [(6, " x")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "stored"),
+    [
+        ("double", "1e-400", None),
+        ("double", "-0.001e-400", None),
+        ("double", "0." + "0" * 400 + "1", None),
+        ("double", "0e-400", 0.0),
+        ("double", "-0.0", 0.0),
+        ("double", "5e-324", 5e-324),
+        ("decimal(10,2)", "1e-400", None),
+        ("decimal(10,2)", "0e-400", 0),
+        ("decimal(10,2)", "1e-2", 0.01),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_number_too_small_for_its_type_is_rejected_as_one_too_large_is(
+    cloud: Any, form: str, kind: str, text: str, stored: float | None
+) -> None:
+    columns = [COLUMNS[0], {"name": "x", "type": kind}]
+    body = f"id,x\n1,{text}\n" if form == "csv" else f'{{"id": "1", "x": {text}}}'
+    run = DataRun(cloud, dataset(format={"type": form}, columns=columns, targets=TARGETS))
+    run.lay_out(body, f"a.{form}").validate()
+    if stored is None:
+        assert [(reject["rule"], reject["column"]) for reject in run.rejects()] == [("type", "x")]
+    else:
+        assert [float(row[1]) for row in run.valid_rows()] == [stored]

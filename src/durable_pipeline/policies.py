@@ -172,7 +172,6 @@ _PASSING_WITH_TIME: Final = PASSING | {
     "OperationsUsedUp",
     "Runtime.ExitError",  # the function's process has died
 }
-WAITS_BETWEEN_ROUNDS: Final = (60, 15 * 60, 60 * 60)  # seconds; the last one from then on
 
 
 def passes_with_time(error_type: str) -> bool:

@@ -13,7 +13,7 @@ from deployed_steps import DeployedSteps
 from world import LONG_RUN, error_named, execution_arn, sqs_event
 
 from durable_pipeline import app
-from runs.execution_name import execution_name
+from runs.long.execution_name import execution_name
 
 RUN: dict[str, Any] = {
     "datasetName": "orders",

@@ -165,7 +165,7 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
 
     A repeat of end-unit is the same message, though it has used more operations.
     """
-    differing = ("callbackId", "operations")
+    differing = ("callbackId", "operations", "repeats")
     seen: set[str] = set()
     lock = threading.Lock()
 

@@ -17,7 +17,7 @@ import duckdb
 
 from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, ParquetFormat
-from contracts.errors import InvalidData
+from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
@@ -33,6 +33,7 @@ from reading_rules.scans import (
     store_rejects,
 )
 from reading_rules.sql import text_column
+from tabular.failures import failed
 from tabular.sql import sql_identifier
 
 NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
@@ -94,8 +95,8 @@ def open_source(first: Chunk, dataset: Dataset, source: str, *, raw_texts: bool 
     return _json(names)
 
 
-def unreadable(source: str, error: Exception) -> InvalidData:
-    return InvalidData(f"{source} cannot be read: {first_line(error)}")
+def unreadable(source: str, error: Exception) -> PipelineError:
+    return failed(error, f"{source} cannot be read: {first_line(error)}")
 
 
 def has_bytes_for_texts(error: Exception) -> bool:

@@ -46,7 +46,8 @@ class RunDocument(Document):
         end_date_time: the end of its range, frozen at the first claim.
         stop_requested_at, stop_reason: a person's decision to stop it.
         waits_until, waiting_units: when units that failed for what may pass run again, and how many
-            they are; null once the run has ended.
+            they are; without a number: when the attempt begins, as the execution before it died;
+            null once the run has ended.
         waiting_for: the markers of partitions that the run waits for (`source.ready`).
         waiting_since, waiting_until: when it first looked, and when it gives up.
         resumed_attempt: the attempt that was stopped and then resumed.

@@ -74,8 +74,9 @@ class Lines:
 
     def _waiting(self, snapshot: Snapshot, run: RunItem) -> Iterator[str]:
         if run.waits_until and self._is_new("waits", run.waits_until):
-            what = f"until {run.waits_until}, then {run.waiting_units} units run again"
-            yield _line(snapshot, "", "waits", what)
+            units = run.waiting_units
+            what = f"{units} units run again" if units else f"attempt {run.run_attempt} begins"
+            yield _line(snapshot, "", "waits", f"until {run.waits_until}, then {what}")
 
     def _is_new(self, what: str, state: str) -> bool:
         known = (what, state) in self._printed

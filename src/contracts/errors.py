@@ -12,6 +12,8 @@
     ├── RunStopped              permanent: a person has stopped the run; begin nothing more of it
     ├── Throttled               wait, then again: the service asked to slow down
     ├── EngineFull              wait longer, then again: no place for one more job just now
+    ├── OutOfMemory             again a few times: a function's memory or disk is used up; it has to
+    │                           be larger, or the object smaller
     ├── Conflict                again soon: someone else changed the same thing
     └── TransientFailure        again soon: the service or the network failed
 
@@ -100,6 +102,10 @@ class Throttled(PipelineError):
 
 class EngineFull(PipelineError):
     """The engine has no place for one more job just now."""
+
+
+class OutOfMemory(PipelineError):
+    """The function's memory or disk does not suffice for the object."""
 
 
 class Conflict(PipelineError):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 from dataset_loading.catalogue import CHANGES, Node, nodes_of
 from dataset_loading.parsing import SqlError
@@ -21,7 +21,13 @@ _MOMENTS: Final = frozenset({"now", "today", "tomorrow", "yesterday"})
 _PARTS: Final = re.compile(r"[\[\]{}():,\s\"']+")  # of a list, struct or JSON as text
 _TEMPORAL: Final = ("DATE", "TIME")
 # What hands on one of its values as it is, by type and by name.
-_HANDS_ON: Final = frozenset({"OPERATOR_CAST", "OPERATOR_COALESCE", "OPERATOR_TRY"})
+_HANDED_ON: Final = "OPERATOR_COALESCE"
+_HANDS_ON: Final = frozenset({"OPERATOR_CAST", _HANDED_ON, "OPERATOR_TRY"})
+# Operators above the projections whose columns are the result's.
+_OVER_THE_RESULT: Final = frozenset(
+    {"LOGICAL_UNION", "LOGICAL_EXCEPT", "LOGICAL_INTERSECT", "LOGICAL_ORDER_BY", "LOGICAL_LIMIT"}
+    | {"LOGICAL_DISTINCT", "LOGICAL_MATERIALIZED_CTE", "LOGICAL_TOP_N"}
+)
 _CONTAINERS: Final = frozenset(
     {"list_value", "array_value", "struct_pack", "row", "map", "map_from_entries"}
     | {"greatest", "least"}
@@ -46,11 +52,16 @@ def refuse_moments(tree: Node, sql: str, run: Run) -> None:
         for text in texts:
             _refuse_moment(text)
         return
+    reads_columns = False
     for cast in nodes_of(plan):
         if cast.get("type") == "OPERATOR_CAST" and _is_temporal(cast.get("return_type")):
             for text in _values(cast):
                 _refuse_moment(text)
             _refuse_unreadable(cast, run)
+            reads_columns |= not _is_constant(cast)
+    if reads_columns:
+        for text in _in_columns(plan):
+            _refuse_moment(text)
 
 
 def _plan(sql: str, run: Run) -> Node | None:
@@ -98,6 +109,47 @@ def _values(node: Node) -> Iterator[str]:
             waiting += [found["else_expr"]] if "else_expr" in found else []
         elif found.get("type") in _HANDS_ON or _is_container(found) or _is_constant(found):
             waiting += found.get("children", [])
+
+
+def _in_columns(plan: Node) -> Iterator[str]:
+    """The texts that columns of subqueries may have: those of the query itself are not read again.
+
+    A plan does not say by name which column a cast reads, so all of them count.
+    """
+    outermost, waiting = [], list(plan.get("plans", []))
+    while waiting:
+        found = waiting.pop()
+        if found.get("type") == "LOGICAL_PROJECTION":
+            outermost.append(id(found))
+        elif found.get("type") in _OVER_THE_RESULT:
+            # The first child of a WITH is what it names.
+            waiting += found.get("children", [])[-1 if "ctename" in found else 0 :]
+    for node in nodes_of(plan):
+        if str(node.get("type", "")).startswith("LOGICAL_") and id(node) not in outermost:
+            yield from _made_by(node)
+
+
+def _made_by(operator: Node) -> Iterator[str]:
+    """The texts that an operator's columns may have of it."""
+    for part in nodes_of(operator.get("expressions")):
+        kind = part.get("expression_class")
+        if kind in ("BOUND_AGGREGATE", "BOUND_WINDOW", "BOUND_UNNEST"):
+            given = [part["child"]] if "child" in part else part.get("children", [])
+            yield from _values({"type": _HANDED_ON, "children": given})
+    for expression in _flat(operator.get("expressions", [])):
+        yield from _values(expression)
+    for constant in nodes_of(operator.get("parameters")):  # of a function that makes rows
+        if isinstance(text := constant.get("value"), str):
+            yield text
+
+
+def _flat(expressions: Iterable[Any]) -> Iterator[Node]:
+    """Of `VALUES` they are lists of rows."""
+    for each in expressions:
+        if isinstance(each, list):
+            yield from _flat(each)
+        else:
+            yield each
 
 
 def _is_container(node: Node) -> bool:

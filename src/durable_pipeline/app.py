@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 from aws_durable_execution_sdk_python.types import DurableExecutionArn
 
-from contracts.base import Contract, canonical_json
+from contracts.base import canonical_json
 from contracts.errors import InvalidRequest, PipelineError, Problem
-from contracts.messages import START_FLOW
+from contracts.messages import START_FLOW, HandedOver
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
@@ -27,18 +28,6 @@ from durable_pipeline.settings import Settings
 
 class RunFailed(PipelineError):
     """The run ended as FAILED; raised so that its own execution fails too."""
-
-
-class HandedOver(Contract):
-    """What start-run sends to the long-running function.
-
-    Attributes:
-        handed_over_by: the execution that claimed the run.
-    """
-
-    request: RunRequest
-    run_attempt: int
-    handed_over_by: str
 
 
 _settings: Settings | None = None
@@ -66,51 +55,43 @@ def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str,
     if _is_sqs_batch(event):
         records = [Record.from_event(record) for record in event["Records"]]
         return Batch(context, settings(), execution_arn).process(records)
-    return _run_directly(event, context, shards=False)
+    return _run_directly(event, Pipeline(context, settings(), execution_arn))
 
 
 @durable_execution
 def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     """Run one run, or one shard of one, however long it takes."""
     context = counted(context, Operations())
-    pipeline = Pipeline(context, settings(), context.execution_context.durable_execution_arn)
+    execution_arn = context.execution_context.durable_execution_arn
+    pipeline = Pipeline(context, settings(), execution_arn, of_long_runs=True)
     if "shard" in event:
         return pipeline.execute_shard(Shard.from_json(event["shard"])).to_json()
     if "handedOverBy" in event:
         handed_over = HandedOver.from_json(event)
+        if handed_over.wait_seconds:
+            context.wait(Duration(seconds=handed_over.wait_seconds), name="wait-for-attempt")
         return _run(pipeline, handed_over.request, handed_over.handed_over_by)
-    return _run_directly(event, context)
+    return _run_directly(event, pipeline)
 
 
-def _run_directly(
-    event: dict[str, Any], context: DurableContext, *, shards: bool = True
-) -> dict[str, Any]:
-    execution_arn = context.execution_context.durable_execution_arn
-    parsed_arn = DurableExecutionArn.from_arn(execution_arn)
-    name = parsed_arn.execution_name if parsed_arn else execution_arn
+def _run_directly(event: dict[str, Any], pipeline: Pipeline) -> dict[str, Any]:
+    parsed_arn = DurableExecutionArn.from_arn(pipeline.execution_arn)
+    name = parsed_arn.execution_name if parsed_arn else pipeline.execution_arn
     request = parse_message(canonical_json(event), default_run_id=name[-40:])
     if request is None:
-        context.logger.info("nothing to start", extra={"why": NOTHING_ASKED})
+        pipeline.context.logger.info("nothing to start", extra={"why": NOTHING_ASKED})
         return {}
-    return _run(Pipeline(context, settings(), execution_arn), request, shards=shards)
+    return _run(pipeline, request)
 
 
 def _run(
-    pipeline: Pipeline,
-    request: RunRequest,
-    handed_over_by: str | None = None,
-    *,
-    shards: bool = True,
+    pipeline: Pipeline, request: RunRequest, handed_over_by: str | None = None
 ) -> dict[str, Any]:
-    """Prepare and execute one run.
-
-    Args:
-        shards: this function may execute a long run itself, and wait for its data; otherwise it
-            hands it over.
-    """
-    prepared = pipeline.prepare(request, handed_over_by, waits=shards)
+    """Prepare and execute one run, or hand it over to the long-running function."""
+    prepared = pipeline.prepare(request, handed_over_by)
     run_id = prepared.run_id or request.run_id
-    if prepared.plan and not shards and _is_handed_over(prepared.plan, pipeline.settings):
+    of_long_runs = pipeline.of_long_runs
+    if prepared.plan and not of_long_runs and _is_handed_over(prepared.plan, pipeline.settings):
         return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if prepared.standing:
         return {"runId": run_id, "standing": prepared.standing}
@@ -118,7 +99,7 @@ def _run(
         raise InvalidRequest("run", [Problem("request", prepared.refused)])
     result = prepared.result
     if prepared.plan:
-        result = pipeline.execute(prepared.plan, of_long_runs=shards)
+        result = pipeline.execute(prepared.plan)
         if result is None:
             return {"runId": run_id, "handedOverTo": pipeline.hand_over(prepared.plan)}
     if result is None or result.status is RunStatus.FAILED:

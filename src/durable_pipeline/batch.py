@@ -10,6 +10,7 @@ from typing import Any, Final
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
 from contracts.errors import InvalidRequest
+from contracts.messages import WOULD_FAIL_AGAIN
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
@@ -21,10 +22,6 @@ from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 STORED_BODY_BYTES: Final = 900 * 1024
 STORED_REASON_BYTES: Final = 8 * 1024
-_WOULD_FAIL_AGAIN: Final = (
-    "the same message would fail in the same way: correct what the reason names, then process what"
-    " is not stored with retryOf"
-)
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class Batch:
     def _execute(self, record: Record, plan: Plan, further_runs: int) -> None:
         def execute(child: DurableContext) -> Executed:
             pipeline = self._pipeline(child)
-            done = pipeline.execute(plan, of_long_runs=False, further_runs=further_runs)
+            done = pipeline.execute(plan, further_runs=further_runs)
             return Executed(result=done)
 
         try:
@@ -142,7 +139,7 @@ class Batch:
         if result.status is not RunStatus.FAILED:
             return
         if self._is_permanent(result):
-            reason = f"{result.reason or 'the run failed'}; {_WOULD_FAIL_AGAIN}"
+            reason = f"{result.reason or 'the run failed'}; {WOULD_FAIL_AGAIN}"
             self._reject(record, reason, plan.request.run_id)
         else:
             self.failed.append(record.message_id)

@@ -20,6 +20,11 @@ def ran_out_of_memory(error_type: str, message: str) -> bool:
     return error_type == _EXITED and any(words in message for words in _KILLED)
 
 
+def too_small(message: str, function: str, megabytes: int | None) -> str:
+    """A step's own message that its memory or disk does not suffice, with which function it is."""
+    return f"{message}. It is {function}, with {megabytes} MB" if megabytes else message
+
+
 def with_advice(message: str, function: str, megabytes: int | None) -> str:
     """Lambda's message, with the function's name and what to raise.
 

@@ -3,6 +3,7 @@
     prepare:  claim-run → load-dataset → list-urls (→ wait-until-ready → list-urls …)
               → prepare-warehouse
     execute:  per unit (see rounds.py, shards.py, unit.py) → publish-files → record-run → notify
+              (→ reject-message, of a long run that failed)
 
 Pure orchestration: no clock, no random, no environment, no AWS calls. Effects live in the steps.
 """
@@ -23,6 +24,7 @@ from contracts.messages import (
     ClaimOutcome,
     LoadedDataset,
     RecordRun,
+    letter_of,
 )
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
@@ -37,11 +39,18 @@ from durable_pipeline.stores import publish_files, store_run_rows
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The sequence, bound to one context of one durable execution."""
+    """The sequence, bound to one context of one durable execution.
+
+    Attributes:
+        of_long_runs: this is the long-running function. It waits for a run's data, and may start
+            executions of its own. No message comes again for its runs, so it puts those that fail
+            on the dead-letter queue.
+    """
 
     context: DurableContext
     settings: Settings
     execution_arn: str
+    of_long_runs: bool = False
 
     @property
     def steps(self) -> BoundSteps:
@@ -52,15 +61,14 @@ class Pipeline:
         request: RunRequest,
         handed_over_by: str | None = None,
         message_id: str | None = None,
-        *,
-        waits: bool = False,
     ) -> Prepared:
         """Claim the run, load its contract, freeze its manifest.
 
+        Where this execution does not wait for a run's data, the plan of one that has to wait comes
+        without a manifest, to be handed over.
+
         Args:
             message_id: of the SQS message that asks for it; absent for a direct start.
-            waits: this execution waits for the run's data; otherwise the plan of a run that has to
-                wait comes without a manifest, to be handed over.
 
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
@@ -78,11 +86,11 @@ class Pipeline:
                 return Prepared(refused=failed.message)
             raise
         request = _with_drawn_id(request, claim)
-        prepared = self._prepare_claimed(request, claim, handed_over_by, waits=waits)
+        prepared = self._prepare_claimed(request, claim, handed_over_by)
         return prepared.model_copy(update={"run_id": claim.run_id})
 
     def _prepare_claimed(
-        self, request: RunRequest, claim: Claim, handed_over_by: str | None, *, waits: bool
+        self, request: RunRequest, claim: Claim, handed_over_by: str | None
     ) -> Prepared:
         if claim.outcome in (ClaimOutcome.LIVE, ClaimOutcome.ENDED):
             by = f"; run {claim.superseded_by} has superseded it" if claim.superseded_by else ""
@@ -94,7 +102,7 @@ class Pipeline:
             dataset = self.steps.load_dataset(request=request)
             handed_over = handed_over_by is not None
             manifest = self._list_urls(request, claim, dataset, handed_over)
-            while manifest.waiting and waits:
+            while manifest.waiting and self.of_long_runs:
                 pause = Duration(seconds=manifest.waiting.look_again_seconds)
                 self.context.wait(pause, name="wait-until-ready")
                 manifest = self._list_urls(request, claim, dataset, handed_over)
@@ -119,16 +127,13 @@ class Pipeline:
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
-    def execute(
-        self, plan: Plan, *, of_long_runs: bool = True, further_runs: int = 0
-    ) -> RunResult | None:
+    def execute(self, plan: Plan, *, further_runs: int = 0) -> RunResult | None:
         """Process every pending unit, then record and announce the run.
 
         The run always ends in the ledger, even if units or shards fail: a unit without an outcome
         counts as failed.
 
         Args:
-            of_long_runs: this is the long-running function, which may start executions of its own.
             further_runs: runs of the same batch that are to be executed after this one.
 
         Returns:
@@ -138,10 +143,10 @@ class Pipeline:
             StageFailed: the run's outcome could not be recorded, or another execution holds it.
         """
         rounds = Rounds(Shards(self.context, self.settings, self.execution_arn, plan))
-        processed = rounds.first(of_long_runs=of_long_runs, further_runs=further_runs)
+        processed = rounds.first(of_long_runs=self.of_long_runs, further_runs=further_runs)
         if processed is None:
             return None
-        if of_long_runs:
+        if self.of_long_runs:
             plan, processed = rounds.further(processed)
         status = RunStatus.FAILED if processed.problem else None
         return self.finish(
@@ -202,7 +207,20 @@ class Pipeline:
             if missing and dataset.load_flow >= LOAD_FLOW:
                 result = self._record_missing_rows(record, result, missing)
         self._notify("run-ended", request, claim, result)
+        if self.of_long_runs and result.status is RunStatus.FAILED:
+            self._reject(request, claim, result)
         return result
+
+    def _reject(self, request: RunRequest, claim: Claim, result: RunResult) -> None:
+        """Put the run's request on the dead-letter queue, with the reason of its failure."""
+        permanent = bool(result.permanent)
+        letter = letter_of(request, claim.run_attempt, result.reason, permanent=permanent)
+        try:
+            self.steps.call(Steps.reject_message, letter)
+        except StageFailed as failed:  # the reaper, which this execution's end wakes, sends it
+            self.context.logger.error(
+                "no dead letter sent", extra={"run_id": request.run_id, "error": str(failed)}
+            )
 
     def _record_missing_rows(self, record: RecordRun, result: RunResult, why: str) -> RunResult:
         """Record once more, with what the warehouse lacks; the run's status stays as it is."""

@@ -56,7 +56,8 @@ UNKNOWN: Final = Policy(attempts=3, first_delay=2, longest_delay=10)
 CRASHED: Final = Policy(attempts=6, first_delay=10, longest_delay=120, jitter=JitterStrategy.HALF)
 # It may take as long each time.
 TIMED_OUT: Final = Policy(attempts=2, first_delay=2)
-# Every try begins in a new sandbox, whose memory nothing else has used: 70 to 140 seconds in all.
+# Every try may begin in a new sandbox, whose memory and disk nothing else has used: 70 to 140
+# seconds in all.
 OUT_OF_MEMORY: Final = Policy(
     attempts=4, first_delay=20, longest_delay=80, jitter=JitterStrategy.HALF
 )
@@ -85,6 +86,7 @@ POLICIES: Final = {
     "EngineFull": Policy(attempts=8, first_delay=2),
     "Conflict": Policy(attempts=5, longest_delay=10),
     "TransientFailure": Policy(attempts=5),
+    "OutOfMemory": OUT_OF_MEMORY,
     "InvalidInput": PERMANENT,
     "InvalidRequest": PERMANENT,
     "InvalidDataset": PERMANENT,
@@ -172,7 +174,6 @@ _PASSING_WITH_TIME: Final = PASSING | {
     "OperationsUsedUp",
     "Runtime.ExitError",  # the function's process has died
 }
-WAITS_BETWEEN_ROUNDS: Final = (60, 15 * 60, 60 * 60)  # seconds; the last one from then on
 
 
 def passes_with_time(error_type: str) -> bool:

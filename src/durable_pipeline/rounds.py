@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from aws_durable_execution_sdk_python.config import Duration
 
 from contracts.manifest import positions_of
+from contracts.messages import seconds_before_attempt
 from durable_pipeline.plan import Plan
-from durable_pipeline.policies import WAITS_BETWEEN_ROUNDS
 from durable_pipeline.shards import Processed, Shards
 from durable_pipeline.steps import BoundSteps
 
@@ -57,7 +57,7 @@ class Rounds:
             passing = processed.passing
             if not passing or processed.halted:
                 break
-            seconds = WAITS_BETWEEN_ROUNDS[min(number, len(WAITS_BETWEEN_ROUNDS)) - 1]
+            seconds = seconds_before_attempt(number)
             begun = steps.begin_round(
                 run_id=plan.request.run_id,
                 run_attempt=plan.claim.run_attempt,

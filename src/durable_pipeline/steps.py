@@ -17,10 +17,11 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from pydantic import ValidationError
 
 from contracts.base import Contract
+from contracts.errors import OutOfMemory
 from contracts.job import JobStatus
 from contracts.run import StageFailure
 from contracts.steps import Step, Steps, function_resource, function_variable
-from durable_pipeline.memory import ran_out_of_memory, with_advice
+from durable_pipeline.memory import ran_out_of_memory, too_small, with_advice
 from durable_pipeline.operations import Operations, counted, operations_of, within_allowance
 from durable_pipeline.policies import error_name, retry_step, retry_submission
 from durable_pipeline.settings import Settings
@@ -114,9 +115,11 @@ class BoundSteps(Steps):
             response = with_retry(self.context, invoke, config, name=step.name)
         except InvokeError as error:
             name, why = error_name(error.error_type), error.message or "no message"
+            megabytes = self.settings.megabytes.get(step.function)
             if ran_out_of_memory(name, why):
-                megabytes = self.settings.megabytes.get(step.function)
                 why = with_advice(why, function_resource(step.function), megabytes)
+            elif name == OutOfMemory.__name__:
+                why = too_small(why, function_resource(step.function), megabytes)
             raise StageFailed(step.name, name, why) from error
         try:
             return step.response.from_json(response or {})

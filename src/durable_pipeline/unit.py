@@ -151,8 +151,12 @@ class Unit:
             outcome = self._with_items(outcome)
         if not self.begun:
             self.operations.allowed = ASKING
+        before = self.operations.used
         self.steps.call_with(
-            Steps.end_unit, lambda used: outcome.model_copy(update={"operations": used + 1})
+            Steps.end_unit,
+            lambda used: outcome.model_copy(
+                update={"operations": used + 1, "repeats": used - before}
+            ),
         )
         return UnitEnd(
             status=UnitState(outcome.status),

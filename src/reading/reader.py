@@ -17,7 +17,7 @@ import duckdb
 
 from contracts.columns import source_names
 from contracts.dataset import CsvFormat, Dataset, JsonFormat, JsonLinesFormat, ParquetFormat
-from contracts.errors import InvalidData
+from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
@@ -35,6 +35,7 @@ from reading_rules.scans import (
 )
 from reading_rules.source_lines import SourceLines
 from reading_rules.sql import or_null, text_column
+from tabular.failures import failed
 from tabular.sql import sql_identifier
 
 NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
@@ -105,8 +106,8 @@ def open_source(
     return _json(names, dataset.format)
 
 
-def unreadable(source: str, error: Exception) -> InvalidData:
-    return InvalidData(f"{source} cannot be read: {first_line(error)}")
+def unreadable(source: str, error: Exception) -> PipelineError:
+    return failed(error, f"{source} cannot be read: {first_line(error)}")
 
 
 def has_bytes_for_texts(error: Exception) -> bool:

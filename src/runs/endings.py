@@ -35,12 +35,14 @@ class RunEndings:
 
     Attributes:
         publish: sends a notification.
+        reject: puts a long run that failed on the dead-letter queue; nothing for any other run.
         stack: for the commands in it.
     """
 
     ledger: Ledger
     data_bucket: str
     publish: Callable[[Event], None]
+    reject: Callable[[RunItem], None]
     clock: Clock
     stack: str | None = None
 
@@ -119,6 +121,7 @@ class RunEndings:
             result=recorded.result,
         )
         self.publish(run_event(news, now, self.stack))
+        self.reject(run)
         # Not if somebody has decided to stop the run meanwhile: that end is still to be announced.
         as_announced = held_as(run) & RUN.status.eq(run.status) & stop_unchanged(run)
         change_run(self.ledger, run.run_id, as_announced, reaped=ANNOUNCED, active=None)

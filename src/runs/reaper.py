@@ -76,6 +76,8 @@ class Reaper:
         executions: looks up an execution's status.
         publish: sends a notification.
         stop_long_run: stops the execution of a long run from outside; false: it did not.
+        begin_next_attempt: begins that of a long run whose execution died; false: it has none.
+        reject: puts a long run that failed on the dead-letter queue; nothing for any other run.
         stack: for the commands in it.
     """
 
@@ -86,6 +88,8 @@ class Reaper:
     data_bucket: str
     publish: Callable[[Event], None]
     stop_long_run: Callable[[RunItem], bool]
+    begin_next_attempt: Callable[[RunItem, Ended], bool]
+    reject: Callable[[RunItem], None]
     clock: Clock = utc_now
     engines: Sequence[Engine] = tuple(Engine)
     stack: str | None = None
@@ -93,7 +97,9 @@ class Reaper:
     @property
     def endings(self) -> RunEndings:
         """How runs are ended."""
-        return RunEndings(self.ledger, self.data_bucket, self.publish, self.clock, self.stack)
+        return RunEndings(
+            self.ledger, self.data_bucket, self.publish, self.reject, self.clock, self.stack
+        )
 
     def stop_run(self, message: StopRun) -> StoppedRun:
         """Record a person's decision to stop one run, then do what follows from it.
@@ -185,8 +191,16 @@ class Reaper:
             for record in self.jobs.active(engine)
             if isinstance(record, JobRecord) and record.execution == arn and not record.state.ended
         ]
-        stopped = self._stop(records, ended.reason, patience_seconds)
+        runs = {record.key.run_id for record in records}
+        adopted = {run_id for run_id in runs if self._is_continued(run_id, arn)}
+        left = [record for record in records if record.key.run_id not in adopted]
+        stopped = self._stop(left, ended.reason, patience_seconds)
         return stopped.unfinished
+
+    def _is_continued(self, run_id: str, arn: str) -> bool:
+        """Whether the run has begun an attempt that goes on where this execution died."""
+        run = find_run(self.ledger, run_id)
+        return run is not None and run.continues == arn
 
     def sweep(self) -> None:
         """End runs whose holder is gone; stop active jobs of such and of ended runs, and those that
@@ -223,7 +237,11 @@ class Reaper:
         if run is None or run.holder != arn:
             return Stopped()
         if not run.status.ended:
+            if self.begin_next_attempt(run, ended):
+                return Stopped()  # it adopts the jobs
             self.endings.mark(run, ended)
+        elif run.reaped is None:
+            self.reject(run)  # its execution has, unless it died just then
         # Read the jobs first, then check that the execution still holds the run. After a takeover
         # before that check, these may be the next attempt's jobs; after a later one, the jobs it
         # adopts have other callbacks, and the compare-and-set refuses them.
@@ -277,6 +295,8 @@ class Reaper:
         """Whether the execution that waits for a job of a living run is alive, too."""
         if record.execution in (None, run.holder):
             return True
+        if record.execution == run.continues and run.waits_until is not None:
+            return self.clock() < parse_timestamp(run.waits_until) + OVERDUE_GRACE
         shard = self.executions(str(record.execution))
         settling = shard.status == GONE and self.clock() - record.submitted_at < SETTLING
         return shard.alive or settling

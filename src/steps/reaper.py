@@ -19,11 +19,14 @@ from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
+from runs.dead_letters import LongRunLetters
 from runs.executions import execution
-from runs.long_runs import LongRuns
+from runs.long.next_attempts import NextAttempts
+from runs.long.starting import LongRunStarts
+from runs.long.stopping import LongRuns
 from runs.reaper import Reaper
 from runs.topic import publish
-from runtime.handler import flush_metrics, logger, settings_from_environment
+from runtime.handler import flush_metrics, logger, settings_from_environment, utc_now
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
@@ -36,6 +39,10 @@ class Settings(EngineSettings, StackSettings):
     data_bucket: str
     topic_arn: str
     long_run_function: str = ""
+    environment: str = ""
+    stack_name: str = ""
+    dead_letter_queue_url: str = ""
+    max_receive_count: str = "3"
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
@@ -61,6 +68,16 @@ def _reaper(settings: Settings) -> Reaper:
     ledger = Ledger(settings.ledger_table)
     jobs = JobLedger(ledger)
     long_runs = LongRuns(ledger, settings.data_bucket, settings.long_run_function, execution)
+    attempts = NextAttempts(
+        ledger,
+        LongRunStarts(settings.long_run_function, settings.environment, settings.stack_name),
+        long_runs.holds,
+        most=int(settings.max_receive_count),
+        clock=utc_now,
+    )
+    dead_letters = LongRunLetters(
+        ledger, settings.dead_letter_queue_url, long_runs.holds, clock=utc_now
+    )
     return Reaper(
         ledger=ledger,
         jobs=jobs,
@@ -69,5 +86,7 @@ def _reaper(settings: Settings) -> Reaper:
         data_bucket=settings.data_bucket,
         publish=lambda news: publish(settings.topic_arn, news),
         stop_long_run=long_runs.stop,
+        begin_next_attempt=attempts.begin,
+        reject=dead_letters.reject,
         stack=settings.stack,
     )

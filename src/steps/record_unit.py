@@ -61,5 +61,5 @@ def handler(event: UnitMessage) -> Began | Round | None:
         return began
     record_ends(JobLedger(ledger), message.ended_jobs, utc_now())
     publish(settings.topic_arn, end_unit(message, ledger, settings.data_bucket, utc_now()))
-    release(message, ledger)  # last, as a repeat has used more operations, which count, too
+    release(message, ledger)  # last: until then a repeat is part of the unit's allowance
     return None

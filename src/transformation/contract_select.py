@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import duckdb
 
 from contracts.dataset import VALID_RELATION, DatasetSnapshot
-from contracts.errors import InvalidData
+from contracts.errors import PipelineError
 from reading_rules.malformed import first_line
+from tabular.failures import failed
 from tabular.sql import column_type, sql_identifier
 from transformation.row_scope import RowScope, row_scope_of
-
-ADVICE: Final = "make the objects smaller, or let a Spark job do this (docs/jobs.md)"
 
 
 def contract_sql(snapshot: DatasetSnapshot) -> str:
@@ -48,9 +45,6 @@ def contract_scope(snapshot: DatasetSnapshot, where: str) -> RowScope:
         raise transform_failed(error, where) from error
 
 
-def transform_failed(error: duckdb.Error, where: str) -> InvalidData:
+def transform_failed(error: duckdb.Error, where: str) -> PipelineError:
     """The error of a unit whose rows the contract's SQL fails on."""
-    advice = ""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        advice = f"; it needs more memory or disk than the function has: {ADVICE}"
-    return InvalidData(f"the transform fails in {where}: {first_line(error)}{advice}")
+    return failed(error, f"the transform fails in {where}: {first_line(error)}")

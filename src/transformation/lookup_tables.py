@@ -20,6 +20,7 @@ from reading_rules.json_records import parted_fault
 from reading_rules.malformed import first_line
 from reading_rules.sql import or_null, text_column
 from sources.fetch import fetch
+from tabular.failures import failed
 from tabular.sql import sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.checks import a_value_of, cast_column
@@ -56,7 +57,7 @@ def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
             f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
         )
     except duckdb.Error as error:
-        raise InvalidData(f"{where} cannot be read: {first_line(error)}") from error
+        raise failed(error, f"{where} cannot be read: {first_line(error)}") from error
     _check_rows(space, where)
     for column in columns:
         _check_values(space, column, where)

@@ -24,12 +24,13 @@ from sources import frozen
 from stores.limits import StoreLimits
 from tabular import workspace
 from tabular.capacity import Capacity
+from tabular.failures import ADVICE
 from tabular.fetched_parts import fetch_parts
 from tabular.part_files import Rows, write_parts
 from tabular.parts import valid_parts
 from tabular.workspace import MEGABYTE, Workspace
 from transformation import unstorable_rows
-from transformation.contract_select import ADVICE, contract_scope, transform_failed, typed_select
+from transformation.contract_select import contract_scope, transform_failed, typed_select
 from transformation.lookup_tables import load_lookups
 from transformation.result import compute_result, count_result
 from transformation.row_scope import RowScope

@@ -28,6 +28,7 @@ from reading_rules.json_reasons import why_no_object
 from reading_rules.json_records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from reading_rules.source_lines import SourceLines
+from tabular.failures import failed
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
@@ -160,9 +161,10 @@ class Scanner:
                 raise MixedLineEnds(first_line(error)) from error
             if has_bytes_for_texts(error):
                 raise BytesForTexts(first_line(error)) from error
-            raise InvalidData(
+            raise failed(
+                error,
                 f"{self._url}: cannot be read, or a rule or the query cannot be computed:"
-                f" {first_line(error)}"
+                f" {first_line(error)}",
             ) from error
         return int(row[0]) if row else 0
 

@@ -161,3 +161,10 @@ def test_a_run_whose_units_wait_says_until_when() -> None:
     said = [line for line in news(lines, Snapshot("r", 1.0, run)) if "waits" in line]
     assert said == ["1.0 s waits until 2026-11-20T08:16:00Z, then 3 units run again"]
     assert news(lines, Snapshot("r", 2.0, run)) == []
+
+
+def test_a_run_whose_execution_died_says_when_its_next_attempt_begins() -> None:
+    waits = {"waits_until": "2026-11-20T08:16:00Z", "run_attempt": 2}
+    run = Run.from_item({**RUN.item.to_item(), **waits})
+    said = [line for line in news(Lines(), Snapshot("r", 1.0, run)) if "waits" in line]
+    assert said == ["1.0 s waits until 2026-11-20T08:16:00Z, then attempt 2 begins"]

@@ -19,6 +19,8 @@ RANGE = {
     "index": "late",
     "maxConcurrency": 3,
     "toleratedFailurePercentage": 10,
+    "failFast": True,
+    "priority": "high",
 }
 OBJECT = {"datasetName": "orders", "inputUrl": "s3://data/a.json", "itemsPerBatch": 5}
 END = "2026-11-20T08:00:00Z"
@@ -68,6 +70,7 @@ def test_a_run_over_an_object_is_retried_over_it(local: World) -> None:
     [
         (RANGE, ("--query", "a > 2"), {"query": "a > 2"}),
         (RANGE, ("--index", "x", "--max-concurrency", "1"), {"index": "x", "maxConcurrency": 1}),
+        (RANGE, ("--priority", "low", "--no-fail-fast"), {"priority": "low", "failFast": False}),
         (RANGE, ("--start", "2026-11-02"), {"startDateTime": "2026-11-02"}),
         (RANGE, ("--end", "2026-11-03"), {"endDateTime": "2026-11-03"}),
         (RANGE, ("--run-id", "run-2", "--not-detached"), {"runId": "run-2", "detached": False}),

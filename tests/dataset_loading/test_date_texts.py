@@ -161,3 +161,47 @@ def test_without_a_plan_the_words_are_refused_anywhere(response: str) -> None:
         refuse_moments(tree, "SELECT 1", lambda _sql: [(response,)])
     harmless = {"literal": {"kind": "STRING", "text": "nowhere"}}
     refuse_moments(harmless, "SELECT 1", lambda _sql: [(response,)])
+
+
+THROUGH_COLUMNS = [
+    "SELECT order_id, x::DATE AS day FROM (SELECT order_id, {} AS x FROM valid)",
+    "SELECT order_id, lower(x)::DATE AS day FROM (SELECT order_id, {} AS x FROM valid)",
+    "WITH words AS (SELECT {} AS x) SELECT order_id, x::DATE AS day FROM valid, words",
+    "SELECT order_id, x::DATE AS day FROM valid, (VALUES ('2026-01-01'), ({})) AS words(x)",
+    "SELECT order_id, x::TIMESTAMP AS day FROM valid, (SELECT max({}) AS x FROM days)",
+    "SELECT order_id, TRY_CAST(x AS DATE) AS day FROM valid, unnest([{}]) AS words(x)",
+    "SELECT x::DATE AS day FROM (SELECT unnest([country, {}]) AS x FROM valid)",
+    "SELECT order_id FROM valid, (SELECT {} AS x) WHERE ordered_on > x::DATE",
+    "SELECT order_id FROM valid JOIN (SELECT {} AS x) ON ordered_on = x::DATE",
+    "SELECT order_id, (SELECT {})::DATE AS day FROM valid",
+    "SELECT order_id, x::DATE AS day"
+    " FROM (SELECT order_id, country AS x FROM valid UNION ALL SELECT 1, {})",
+    "SELECT order_id, y::DATE AS day FROM (SELECT order_id, lag(country, 1, {}) OVER () AS y"
+    " FROM valid)",
+    "WITH RECURSIVE words(x, n) AS (SELECT {}, 1 UNION ALL SELECT x, n + 1 FROM words WHERE n < 2)"
+    " SELECT order_id, x::DATE AS day FROM valid, words",
+]
+
+
+@pytest.mark.parametrize("query", THROUGH_COLUMNS)
+def test_a_moment_is_refused_that_a_column_of_a_subquery_hands_on(
+    bound: Binder, query: str
+) -> None:
+    with pytest.raises(SqlError, match=REFUSED):
+        bound.output_of(query.format("'now'"))
+    bound.output_of(query.format("'2026-01-01'"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT order_id, 'today' AS word, country::DATE AS day FROM valid",
+        "SELECT 1 AS id, 'now' AS x, d FROM (SELECT country::DATE AS d FROM valid) ORDER BY x",
+        "SELECT 'now' AS x, country::DATE AS d FROM valid UNION ALL SELECT 'today', day FROM days",
+        "SELECT order_id FROM (SELECT order_id, country = 'today' AS t, country AS c FROM valid)"
+        " WHERE c::DATE IS NOT NULL",
+        "SELECT x FROM (SELECT 'now' AS x, ordered_on FROM valid)",
+    ],
+)
+def test_a_word_that_no_date_is_made_of_is_taken(bound: Binder, query: str) -> None:
+    assert bound.output_of(query)

@@ -57,6 +57,17 @@ def test_a_function_that_ran_out_of_memory_is_named_with_its_size(
     assert failure["message"].endswith(KILLED)
 
 
+def test_so_is_one_whose_memory_or_disk_does_not_suffice_after_four_tries(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 1
+    world.fail("validate", *[error_named("OutOfMemory", "part-0.csv: too little memory")] * 10)
+    deployment.run(sqs_event(RUN))
+    failure = world.units["00000-000"]["failure"]
+    assert failure["message"].endswith("too little memory. It is ValidateFunction, with 2048 MB")
+    assert world.count("validate") == 4
+
+
 def test_a_function_whose_size_is_not_known_is_named_without_it(
     deployment: Deployment, world: World
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from running_cloud import RunningCloud
 
-from runs.execution_name import execution_name
+from runs.long.execution_name import execution_name
 
 pytestmark = [
     pytest.mark.cloud,

@@ -13,7 +13,7 @@ from deployed_steps import DeployedSteps
 from world import LONG_RUN, error_named, execution_arn, sqs_event
 
 from durable_pipeline import app
-from runs.execution_name import execution_name
+from runs.long.execution_name import execution_name
 
 RUN: dict[str, Any] = {
     "datasetName": "orders",
@@ -165,7 +165,7 @@ def test_every_step_may_die_after_its_work_and_be_called_again(deployed: Deploye
 
     A repeat of end-unit is the same message, though it has used more operations.
     """
-    differing = ("callbackId", "operations")
+    differing = ("callbackId", "operations", "repeats")
     seen: set[str] = set()
     lock = threading.Lock()
 

@@ -142,6 +142,27 @@ class TestOperations:
         )
         assert unit(run)["status"] == ("RUNNING" if kind == "start" else "STORED")
 
+    def test_repeats_after_the_allowance_was_given_back_count_too(
+        self, run: Any, clients: Any, lambda_context: Any
+    ) -> None:
+        """The last write is done and its response lost, twice: so two tries more."""
+        handler(asked().to_json(), lambda_context)
+        for operations in (9, 11):
+            clients.break_once("dynamodb", "update_item", LOST_RESPONSE, after=True, call=2)
+            message = ended(operations=operations, repeats=operations - 9)
+            with pytest.raises(TransientFailure):
+                handler(message.to_json(), lambda_context)
+        handler(ended(operations=13, repeats=4).to_json(), lambda_context)
+        assert counted(run).committed == 9 + 2 + 4, "rather too many than 13"
+
+    def test_repeats_of_an_end_whose_count_is_gone_count_nothing(
+        self, run: Any, lambda_context: Any
+    ) -> None:
+        handler(
+            ended(operations=11, repeats=2, execution_arn=arn("other")).to_json(), lambda_context
+        )
+        assert run.ledger.get_item(*OperationsItem.key_of(arn("other"))) is None
+
     def test_what_a_repeated_end_has_used_counts_too(
         self, run: Any, clients: Any, lambda_context: Any
     ) -> None:

@@ -7,7 +7,8 @@ from control_fakes import LOST_RESPONSE, client_error
 
 from contracts.errors import NotFound, TransientFailure
 from contracts.messages import RejectMessage
-from steps.reject_message import MESSAGE_BYTES, REASON_BYTES, dead_letter, handler
+from runs.dead_letters import MESSAGE_BYTES, REASON_BYTES, dead_letter
+from steps.reject_message import handler
 
 MESSAGE = RejectMessage(
     message_id="m-1",

@@ -16,7 +16,7 @@ from contracts.errors import (
 )
 from contracts.messages import ClaimRun, StartedRun, StartRun
 from runs.claims import claim_run
-from runs.execution_name import execution_name
+from runs.long.execution_name import execution_name
 from steps.start_run import Settings, handler, start_run
 
 SETTINGS = Settings(

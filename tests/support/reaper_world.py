@@ -15,8 +15,11 @@ from contracts.run_request import RunRequest
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper
 from runs import topic
+from runs.dead_letters import LongRunLetters
 from runs.executions import GONE, Ended
-from runs.long_runs import LongRuns
+from runs.long.next_attempts import NextAttempts
+from runs.long.starting import LongRunStarts
+from runs.long.stopping import LongRuns
 from runs.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
@@ -83,6 +86,17 @@ class ReaperWorld(World):
     def reaper(self) -> Reaper:
         self.clients.use("sns", self.fate.over(self.cloud.client("sns")))
         self.clients.use("s3", self.fate.over(self.cloud.client("s3")))
+        self.clients.use("sqs", self.fate.over(self.cloud.client("sqs")))
+        long_runs = LongRuns(
+            self.cloud.ledger, self.cloud.data_bucket, self.long_run_function, self.ended
+        )
+        starts = LongRunStarts(self.long_run_function, "test", "pipeline")
+        attempts = NextAttempts(
+            self.cloud.ledger, starts, long_runs.holds, most=3, clock=self.clock
+        )
+        letters = LongRunLetters(
+            self.cloud.ledger, self.cloud.dead_letter_queue_url, long_runs.holds, self.clock
+        )
         return Reaper(
             ledger=self.cloud.ledger,
             jobs=self.jobs,
@@ -90,9 +104,9 @@ class ReaperWorld(World):
             executions=self.ended,
             data_bucket=self.cloud.data_bucket,
             publish=lambda news: topic.publish(self.cloud.topic_arn, news),
-            stop_long_run=LongRuns(
-                self.cloud.ledger, self.cloud.data_bucket, self.long_run_function, self.ended
-            ).stop,
+            stop_long_run=long_runs.stop,
+            begin_next_attempt=attempts.begin,
+            reject=letters.reject,
             clock=self.clock,
         )
 

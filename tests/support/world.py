@@ -91,6 +91,8 @@ class World:
         self.stopping = False
         self.committed: Counter[str] = Counter()  # by execution; a closed one has no room left
         self.closed: set[str] = set()
+        self.begun: set[tuple[str, str]] = set()  # units whose allowance is committed
+        self._lost_ends: Counter[str] = Counter()
         self.lost = 0
         self.running = 0
         self.most_running = 0
@@ -109,6 +111,10 @@ class World:
     def fail(self, operation: str, *errors: Exception | None, unit: str | None = None) -> None:
         """The next calls of an operation (for one unit, if named) raise these; None: no error."""
         self._failures[f"{operation}/{unit}" if unit else operation] += errors
+
+    def lose_ends(self, unit: str, times: int) -> None:
+        """So often the unit's end is recorded, and the response lost."""
+        self._lost_ends[unit] = times
 
     def count(self, operation: str) -> int:
         return sum(name == operation for name, _ in self.calls)
@@ -239,7 +245,13 @@ class World:
         self.units[payload["unitId"]] = payload
         self.lost += payload["status"] == "FAILED"
         if execution := payload.get("executionArn"):
-            self.committed[execution] += payload["operations"] - payload["allowance"]
+            first = (execution, payload["unitId"]) in self.begun
+            self.begun.discard((execution, payload["unitId"]))
+            used = payload["operations"] - payload["allowance"] if first else payload["repeats"]
+            self.committed[execution] += used
+        if self._lost_ends[payload["unitId"]] > 0:
+            self._lost_ends[payload["unitId"]] -= 1
+            raise type("TransientFailure", (PipelineError,), {})("the response was lost")
         return None
 
     def _start_unit(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -256,6 +268,7 @@ class World:
                 self.closed.add(execution)
                 return {"begin": False, "reason": "OPERATIONS", "why": "too few are left"}
             self.committed[execution] += payload["allowance"]
+            self.begun.add((execution, unit))
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.units[unit] = {"status": "RUNNING"}

@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from data_run import UNIT, DataRun, dataset
+from data_run import DATA_BUCKET, UNIT, DataRun, dataset
 from scratch_duckdb import connect
 
 from contracts import layout
-from contracts.errors import InvalidData, NotFound, Throttled
+from contracts.errors import InvalidData, NotFound, OutOfMemory, Throttled
+from contracts.messages import Validate
+from tabular.capacity import Capacity
+from validation import scanner
+from validation.validator import validate_unit
 
 HEADER = "id,amount,seen_on,country\n"
 
@@ -369,3 +373,14 @@ def test_a_crash_around_the_write_is_fixed_by_a_repeat(
     response = run.validate()
     assert (response.valid, response.rejected) == (1, 1)
     assert len(run.rejects()) == 1
+
+
+def test_rows_that_take_more_memory_than_there_is_are_not_the_objects_fault(
+    cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = DataRun(cloud).lay_out(HEADER + "a,1.50,2026-11-01,AT\n")
+    greedy = "SELECT list(i) AS numbers FROM range(100000000) AS t(i)"
+    monkeypatch.setattr(scanner, "scan_query", lambda *_: greedy)
+    message = Validate(run_id=run.run_id, unit_id=UNIT)
+    with pytest.raises(OutOfMemory, match="too little memory or disk"):
+        validate_unit(message, DATA_BUCKET, Capacity(256, 512))

@@ -1,7 +1,7 @@
 """Items that count: operations of an execution, and what a run has lost.
 
 Both are changed by single conditional writes that name the unit, so that each counts once, however
-often its step is repeated.
+often its step is repeated. Only the operations of these repeats are counted beside them.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ class OperationsItem(LedgerItem):
             operations: used beyond those that it was allowed (so it is mostly negative).
         """
         return {"committed": operations}, {"running": {unit}}
+
+    @staticmethod
+    def repeated(operations: int) -> dict[str, int | set[str]]:
+        """What to add for the repeats of an end that was counted before."""
+        return {"committed": operations}
 
     @classmethod
     def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,10 @@ class RunItem(LedgerItem):
         submitted_at: since when the run is active, which the index sorts by.
         active: ACTIVE_RUN until the run's end is announced.
         waits_until, waiting_units: when the units that failed for what may pass run again in the
-            execution that holds the run, and how many they are; in the past: they do.
+            execution that holds the run, and how many they are; where none are named, when the
+            attempt begins. In the past: they do.
+        continues: the execution that died and whose run this attempt goes on with. As long as it
+            is the holder, that of this attempt is still to be started.
         previous_holder, previous_timed_out: of the attempt before this one.
         stop_requested_at, stop_reason: of a person's decision to stop the run.
         waiting_for, waiting_since, waiting_until: of a run whose partitions are not ready: the
@@ -63,6 +66,7 @@ class RunItem(LedgerItem):
         "warehouse_error",
         "waits_until",
         "waiting_units",
+        "continues",
     )
     # While a run waits for its data; goes when it begins, ends, or is taken over.
     OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
@@ -87,6 +91,7 @@ class RunItem(LedgerItem):
     previous_timed_out: bool | None = None
     waits_until: str | None = None
     waiting_units: int | None = None
+    continues: str | None = None
     stop_requested_at: str | None = None
     stop_reason: str | None = None
     waiting_for: str | None = None

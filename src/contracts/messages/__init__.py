@@ -7,6 +7,7 @@ read from S3.
 
 from contracts.messages.decision import *
 from contracts.messages.job import *
+from contracts.messages.long_run import *
 from contracts.messages.publish import *
 from contracts.messages.run import *
 from contracts.messages.unit import *

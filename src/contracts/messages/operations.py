@@ -14,6 +14,11 @@ A unit begins while this holds, each number as of then:
     used by ended units + allowances of running ones + its own allowance
     + used outside of units + the end + ASKING for every unit that may still ask  <=  3,000
 
+What a unit uses for repeating end-unit counts as well, also after its allowance was given back: the
+repeat adds it. Only tries that do not reach their function, after one whose response was lost, are
+not counted if no later one does: at most 14 operations of a unit, taken from those for the end of
+the run.
+
 ASKING is never more than a planned unit (six at least), and ended units give back what they did not
 use. So in the normal case every unit of a shard begins: 2,000 + 750 + 150 + 100.
 """

@@ -20,7 +20,7 @@ class RejectMessage(Contract):
     """reject_message: store a message that can never run. Returns nothing.
 
     Attributes:
-        message_id: the SQS message id, or the execution's name for a direct start.
+        message_id: the SQS message id; of a long run, its id and attempt.
         body: the message as it came (its beginning, where it is near 1 MB as JSON).
         reason: one sentence that lists every problem.
         run_id: where the message named one.
@@ -220,21 +220,6 @@ class Round(Contract):
 
     run_attempt: int | None = None
     until: Timestamp | None = None
-
-
-class StartRun(Contract):
-    """start_run: hand the run to the long-running function. Returns StartedRun."""
-
-    request: RunRequest
-    run_attempt: int
-    execution_arn: str
-
-
-class StartedRun(Contract):
-    """Response of start_run: the long-running execution."""
-
-    execution_arn: str
-    execution_name: str
 
 
 class PrepareWarehouse(Contract):

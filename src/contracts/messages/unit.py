@@ -89,6 +89,7 @@ class EndUnit(Contract):
         ended_jobs: ends of invoked jobs that no step has recorded yet.
         execution_arn: the execution in which it began; absent: its operations are not counted.
         operations: durable operations that the unit has used, this one included.
+        repeats: those of them that went into repeating this message.
         allowance: what start-unit has allowed.
         fail_fast: whether its losses decide if others begin.
     """
@@ -105,6 +106,7 @@ class EndUnit(Contract):
     ended_jobs: tuple[JobEnd, ...] = ()
     execution_arn: str | None = None
     operations: int = 0
+    repeats: int = 0
     allowance: int = 0
     fail_fast: bool = False
     kind: str = "end"

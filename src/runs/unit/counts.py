@@ -1,6 +1,7 @@
 """Counts that decide whether a unit begins: its execution's operations, its run's losses.
 
-Each write names the unit in its condition, so a repeated step counts nothing twice.
+Each write names the unit in its condition, so a repeated step counts nothing twice, but for the
+operations of its own repeats.
 """
 
 from __future__ import annotations
@@ -49,18 +50,22 @@ def reserve(message: StartUnit, ledger: Ledger, now: datetime) -> bool:
 
 
 def release(message: EndUnit, ledger: Ledger) -> None:
-    """Count what the unit has used, and give back what it was allowed beyond that."""
+    """Count what the unit has used, and give back what it was allowed beyond that.
+
+    If an earlier try has, its response was lost. The operations of the repeats are then added, all
+    of them, as it is not known which of them that try has counted: too many rather than too few.
+    """
     if message.execution_arn is None:
         return
-    unit = f"{message.run_id}/{message.unit_id}"
+    unit, key = f"{message.run_id}/{message.unit_id}", OperationsItem.key_of(message.execution_arn)
     add, delete = OperationsItem.ended(message.operations - message.allowance, unit)
-    ledger.update(
-        *OperationsItem.key_of(message.execution_arn),
-        {},
-        condition=conditions.OPERATIONS.running.contains(unit),
-        add=add,
-        delete=delete,
+    counted = conditions.OPERATIONS
+    released = ledger.update(
+        *key, {}, condition=counted.running.contains(unit), add=add, delete=delete
     )
+    if not released.done and message.repeats:
+        add = OperationsItem.repeated(message.repeats)
+        ledger.update(*key, {}, condition=counted.committed.exists(), add=add)
 
 
 def losses(ledger: Ledger, run_id: str, run_attempt: int) -> int:

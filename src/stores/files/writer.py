@@ -28,6 +28,7 @@ from stores.files.partitions import Plan, plan_files
 from stores.files.records import FileRecords
 from tabular import workspace
 from tabular.capacity import Capacity
+from tabular.failures import failed
 from tabular.fetched_parts import fetch_parts
 from tabular.part_files import RowFiles
 from tabular.parts import Part, output_parts
@@ -68,9 +69,10 @@ def store_unit(
             bucket = OutputBucket(output_bucket, message.run_attempt)
             files = _store(space, message, plan, form, records, bucket)
         except duckdb.Error as error:
-            raise InvalidData(
+            raise failed(
+                error,
                 f"the rows of unit {message.unit_id} of run {message.run_id} cannot be written as"
-                f" files: {first_line(error)}; {_ADVICE}"
+                f" files: {first_line(error)}; {_ADVICE}",
             ) from error
     response = StoredFiles(rows=files.rows, files=len(files.files), bytes=files.bytes)
     logger.info("files stored", extra=response.to_json())

@@ -35,6 +35,10 @@ class LongRuns:
     function: str
     executions: Executions
 
+    def holds(self, run: RunItem) -> bool:
+        """Whether an execution of the function holds the run, or did last."""
+        return bool(self.function) and function_of(run.holder) == _name(self.function)
+
     def stop(self, run: RunItem) -> bool:
         """Stop the run's execution, then that of the shard it was waiting for.
 
@@ -44,7 +48,7 @@ class LongRuns:
         Returns:
             Whether its execution was stopped.
         """
-        if not self.function or function_of(run.holder) != _name(self.function):
+        if not self.holds(run):
             return False
         try:
             if self._has_stored_all(run.run_id):

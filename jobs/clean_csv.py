@@ -27,6 +27,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 # -- clean_csv_job.options -------------------------------------------------------------------------
@@ -1397,6 +1398,86 @@ def _decimal_shape(kind: str) -> str:
     return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
 
 
+# -- reading_rules.near_keys -----------------------------------------------------------------------
+
+
+RECORDS_LOOKED_AT: Final = 10_000
+_NOT_COMPARED: Final = re.compile(r"[\W_]+")
+
+
+def keys_query(records: str) -> str:
+    """SELECT of the keys that an object's first records have, each once.
+
+    Args:
+        records: SQL for a relation with the records as JSON.
+    """
+    objects = f"SELECT {JSON_LINE} FROM {records} WHERE {IS_OBJECT} LIMIT {RECORDS_LOOKED_AT}"
+    return f"SELECT DISTINCT unnest(json_keys({JSON_LINE})) FROM ({objects})"
+
+
+def near_keys(names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+    """For columns none of whose names is among the keys: the key that is nearly the same.
+
+    Case, spaces and punctuation are passed over.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+    """
+    there = set(keys)
+    by_likeness = {_likeness(key): key for key in sorted(there, reverse=True)}
+    found = {}
+    for name, wanted in names.items():
+        near = by_likeness.get(_likeness(wanted)) or by_likeness.get(_likeness(name))
+        taken = there & {name, wanted} or near in names.values() or near in names
+        if near is not None and not taken:
+            found[name] = near
+    return found
+
+
+def has_key_query(records: str, name: str, wanted: str) -> str:
+    """SELECT of a row if any record has a column by one of its names."""
+    some = any_of(
+        f"json_exists({JSON_LINE}, {sql_literal(json_pointer(key))})"
+        for key in dict.fromkeys((wanted, name))
+    )
+    return f"SELECT 1 FROM {records} WHERE CASE WHEN {IS_OBJECT} THEN {some} END LIMIT 1"
+
+
+def missing_key(wanted: str, near: str) -> str:
+    """What is wrong with an object none of whose records has a key, for people."""
+    return (
+        f'no record has the key "{visible(wanted)}", but there is "{visible(near)}": make that the'
+        " column's source, or rename the key"
+    )
+
+
+def _likeness(key: str) -> str:
+    return _NOT_COMPARED.sub("", key).casefold() or key
+
+
+# -- reading_rules.no_data -------------------------------------------------------------------------
+
+
+_PATTERNS: Final = (
+    *("_SUCCESS", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sig", "*.ok", "*.done", "*.trg"),
+    *("_metadata", "_common_metadata", "*_manifest", "*.manifest", "manifest.json", "*.log"),
+    *("*.tmp", "*.swp", ".DS_Store", "Thumbs.db", "*_$folder$"),
+)
+
+
+def advice_for(key: str) -> str:
+    """What to do with an object that cannot be read, if by its key it is no data; empty: it is."""
+    name = key.rpartition("/")[2]
+    pattern = next((found for found in _PATTERNS if fnmatchcase(name, found)), None)
+    if pattern is None:
+        return ""
+    below = pattern if pattern.startswith("*") else f"*{pattern}"
+    return (
+        f"; by its key it holds no data: leave such objects out, in the contract by"
+        f' source.exclude: ["{below}"]'
+    )
+
+
 # -- clean_csv_job.main ----------------------------------------------------------------------------
 
 
@@ -1454,6 +1535,29 @@ def write_rows(
         raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
 
 
+def refuse_missing_keys(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    columns: Sequence[Mapping[str, Any]],
+    url: str,
+) -> None:
+    """Look for columns that no record has, where records have a key that is nearly the same."""
+    names = {column["name"]: column.get("source") or column["name"] for column in columns}
+    required = {
+        column["name"]
+        for column in columns
+        if column.get("required") and column.get("severity") != "warn"
+    }
+    keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
+    for name, near in near_keys(names, keys).items():
+        query = has_key_query(source.again, name, names[name])
+        if connection.execute(query).fetchone() is None:
+            problem = missing_key(names[name], near)
+            if name in required:
+                raise InvalidData(f"{url}: {problem}")
+            log("missing key", input=url, column=name, problem=problem)
+
+
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
     connection = duckdb.connect(
@@ -1501,6 +1605,8 @@ def clean(
         source = open_source(connection, file, dataset, url)
         counts = write_rows(connection, data, source, types, query)
     unreadable = unreadable_records(connection, file)
+    if form["type"] in ("json", "jsonl"):
+        refuse_missing_keys(connection, source, dataset["columns"], url)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(connection, rejected, source, unreadable, url=url, encoding=encoding)
     rows = counts.written + counts.filtered + bad - len(unreadable)
@@ -1529,9 +1635,12 @@ def run(options: Any, s3: Any, directory: str) -> None:
     dataset = snapshot["dataset"]
     source = s3.get_object(Bucket=bucket, Key=key)
     _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
-    log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-    found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    try:
+        file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
+        log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
+        found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    except InvalidData as error:
+        raise InvalidData(f"{error}{advice_for(key)}") from error
     report = {
         "jobId": options.JOB_ID,
         "runId": options.RUN_ID,

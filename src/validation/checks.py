@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from contracts.dataset import Column, Dataset, Severity
 from reading_rules.casts import cast_text, uncastable
 from reading_rules.sql import text_column
 from tabular.sql import column_type, sql_identifier, sql_literal
+
+_FORMS: Final = {
+    "date": " (YYYY-MM-DD)",
+    "timestamp": " (ISO 8601, to the microsecond)",
+    "boolean": " (true or false, yes or no, 1 or 0)",
+}
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,9 @@ def cast_column(column: Column) -> str:
 
 
 def a_value_of(kind: str) -> str:
-    """The type with its article, for messages: `an integer`."""
-    if kind == "timestamp":
-        return "a timestamp (ISO 8601, to the microsecond)"
-    return f"an {kind}" if kind == "integer" else f"a {kind}"
+    """The type with its article and the form that is due, for messages: `a date (YYYY-MM-DD)`."""
+    named = f"an {kind}" if kind == "integer" else f"a {kind}"
+    return named + _FORMS.get(kind, "")
 
 
 def checks_of(dataset: Dataset) -> list[Check]:

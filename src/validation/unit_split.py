@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 import queue
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ from tabular import workspace
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
 from validation import set_checks
+from validation.missing_keys import find_missing_keys
 from validation.row_classes import RowClassifier
 from validation.scanner import BytesForTexts, CutWithin, MixedLineEnds, Scanned, Scanner
 from validation.violations import BrokenRules
@@ -50,6 +51,7 @@ class SplitResult:
         rules: what rejected and warned rows break.
         rejected: rows, malformed ones included.
         warned: valid rows that a rule warns of.
+        near_keys: of JSON, for columns that no record has: the key that is nearly the same.
     """
 
     parts: tuple[Path, ...]
@@ -60,6 +62,7 @@ class SplitResult:
     rejected: int
     filtered: int
     warned: int
+    near_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -204,6 +207,7 @@ def _split(
             scanners = [Scanner(connection, reader, classifier, url) for connection in connections]
             every = itertools.chain([first], waiting)
             found = list(_scanned(space, every, scanners, trusts_line_ends=trusts_line_ends))
+        near_keys = find_missing_keys(space, reader, classifier.dataset, found)
         sets = set_checks.check(space, reader, classifier, found, url)
     except duckdb.Error as error:
         raise unreadable(url, error) from error
@@ -221,6 +225,7 @@ def _split(
         rejected=sum(chunk.rejected for chunk in found) + sets.rejected,
         filtered=sum(chunk.filtered for chunk in found),
         warned=sum(chunk.warned for chunk in found) + sets.warned,
+        near_keys=near_keys,
     )
 
 

@@ -91,6 +91,8 @@ class EndUnit(Contract):
         operations: durable operations that the unit has used, this one included.
         allowance: what start-unit has allowed.
         fail_fast: whether its losses decide if others begin.
+        has_findings: whether validate has written findings, be it without rejected rows; absent:
+            only if rows are rejected or warned of.
     """
 
     run_id: str
@@ -107,6 +109,7 @@ class EndUnit(Contract):
     operations: int = 0
     allowance: int = 0
     fail_fast: bool = False
+    has_findings: bool | None = None
     kind: str = "end"
 
 

@@ -149,10 +149,11 @@ class LineEnds:
 
     Attributes:
         line_feeds: how many there are, with or without a CR before them.
+        unended: bytes behind the last end, of whatever kind.
     """
 
     def __init__(self) -> None:
-        self.line_feeds = 0
+        self.line_feeds = self.unended = 0
         self._returns = self._pairs = 0
         self._last = b""
 
@@ -162,6 +163,9 @@ class LineEnds:
             self._returns += block.count(b"\r")
             self._pairs += (self._last + block).count(b"\r\n")
         self._last = block[-1:] or self._last
+        end = block.rfind(b"\n")
+        end = end if end >= 0 else block.rfind(b"\r")
+        self.unended = len(block) - end - 1 if end >= 0 else self.unended + len(block)
 
     @property
     def are_mixed(self) -> bool:
@@ -200,6 +204,430 @@ def visible(text: str) -> str:
 
 
 _ESCAPES = ("\\u{:04x}", "\\U{:08x}")
+
+
+# -- reading_rules.header --------------------------------------------------------------------------
+
+
+class HeaderError(Exception):
+    """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
+
+
+def folded(name: str) -> str:
+    """A name of a file as names are compared where their case does not matter."""
+    return name.strip().lower()
+
+
+def first_line_of(block: bytes, encoding: str) -> str:
+    """The first line of a text in UTF-8, without its end and its byte order mark.
+
+    Args:
+        block: the text from its beginning, at least one line of it.
+        encoding: of the original, for the message.
+
+    Raises:
+        HeaderError: it is not text of the encoding.
+    """
+    line = block.replace(b"\r", b"\n").partition(b"\n")[0]
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"the header is not {encoding.upper()}") from error
+
+
+def field_names(line: str, delimiter: str, quote: str) -> list[str]:
+    """The names in a header, without the spaces around them.
+
+    Raises:
+        HeaderError: there are none.
+    """
+    names = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
+    if not names:
+        raise HeaderError("the header is expected here, but the line is empty")
+    return [name.strip() for name in names]
+
+
+def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
+    """Where each contract column stands among the file's columns.
+
+    A name that is there as it is written counts before one that differs in case or spaces.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+
+    Raises:
+        HeaderError: one is missing, there twice, or there by both its names.
+    """
+    small = [folded(name) for name in header]
+
+    def places(wanted: str) -> list[int]:
+        exact = [at for at, name in enumerate(header) if name == wanted]
+        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
+
+    found: dict[str, list[int]] = {}
+    for name, wanted in names.items():
+        found[name] = places(wanted)
+        own = [] if folded(wanted) == name else places(name)
+        if found[name] and own:
+            raise HeaderError(both_names(name, wanted, "the header"))
+        found[name] = found[name] or own
+    missing = [_shown(name, names[name]) for name, at in found.items() if not at]
+    if missing:
+        raise HeaderError(
+            f"the header lacks {', '.join(missing)}; it has {visible(', '.join(header)[:400])}"
+        )
+    twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
+    if twice:
+        raise HeaderError(f"the header has {', '.join(twice)} more than once")
+    return {name: at[0] for name, at in found.items()}
+
+
+def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
+    """A header with the contract's names in place of the file's, where it has one."""
+    known = {at: name for name, at in positions.items()}
+    return [known.get(at, name) for at, name in enumerate(header)]
+
+
+def both_names(name: str, wanted: str, where: str) -> str:
+    """What is wrong with a record or header that has a column by either of its names."""
+    return (
+        f'{where} has both "{visible(wanted)}" and {name}, and either would be column {name} of the'
+        " contract; give the column another name, or leave one out of the file"
+    )
+
+
+def _shown(name: str, wanted: str) -> str:
+    return name if name == wanted else f'"{visible(wanted)}" (column {name})'
+
+
+# -- reading_rules.sql -----------------------------------------------------------------------------
+
+
+def sql_identifier(name: str) -> str:
+    """A quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sql_literal(value: object) -> str:
+    """A quoted text literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def text_column(column: str) -> str:
+    """Name of a column's text; the hyphen keeps it apart from every contract column."""
+    return sql_identifier(f"text-{column}")
+
+
+def any_of(conditions: Iterable[str]) -> str:
+    """A condition that is true where one of these is."""
+    return " OR ".join(f"({condition})" for condition in conditions) or "false"
+
+
+# -- reading_rules.json_records --------------------------------------------------------------------
+
+
+JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
+IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
+# An empty line is NULL; as one of spaces it is no record, and nothing wrong. The comparison spares
+# all others a closer look.
+IS_BLANK: Final = (
+    f"{JSON_LINE} IS NULL OR ({JSON_LINE} < '!' AND trim({JSON_LINE}, concat(' ', chr(9))) = '')"
+)
+IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
+NO_OBJECT: Final = "not a JSON object"
+# Numbers that a double would change, in value or in spelling.
+_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
+_SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
+_SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
+
+
+def json_pointer(key: str) -> str:
+    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def json_texts(names: Mapping[str, str]) -> str:
+    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
+
+    Where columns have two names a last one is no column's: of an object with values by both names
+    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+    """
+    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
+    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
+    if not own:
+        return found
+    texts, faults = [], []
+    for n, (name, key) in enumerate(names.items(), start=1):
+        one = f"found[{n}]"
+        if name in own:
+            other = f"found[{own[name]}]"
+            reason = f"{name}: {both_names(name, key, 'the record')}"
+            both = f"{one} IS NOT NULL AND {other} IS NOT NULL"
+            faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
+            one = f"coalesce({one}, {other})"
+        texts.append(one)
+    texts.append(f"CASE {' '.join(faults)} END")
+    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
+    return f"list_transform([{found}], lambda found: {listed})[1]"
+
+
+def json_fault(found: str, names: Mapping[str, str]) -> str | None:
+    """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
+
+    Args:
+        found: SQL of its result.
+    """
+    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
+
+
+def parted_fault(fault: str) -> tuple[str, str]:
+    """The column that a fault is about, and what is wrong with it."""
+    column, _, reason = fault.partition(": ")
+    return column, reason
+
+
+def json_values(paths: Sequence[str]) -> str:
+    """SQL for the texts at these paths, all in one look: each look parses the line again.
+
+    DuckDB passes numbers through a double. Where that may change one, the line is read again with
+    its numbers made texts; those within objects and arrays become numbers again afterwards.
+    """
+    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
+    # Behind each token comes what makes a number a text, and is taken away again behind a text.
+    # Where the sign is there already it is doubled, so that no text is taken for a number.
+    doubled = f"replace({JSON_LINE}, '{_SIGN}', '{_SIGN}{_SIGN}')"
+    marked = f"regexp_replace({doubled}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
+    begun = f"replace(replace({marked}, '\x02\x03', ''), '\x02', '\"{_SIGN}')"
+    texts = f"replace({begun}, '\x03', '\"')"
+    plain = f"json_extract_string({JSON_LINE}, {wanted})"
+    nested = f"regexp_replace(found[3], {sql_literal(_SIGNED_NUMBER)}, '\\1', 'g')"
+    exact = (
+        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
+        f" json_extract_string({texts}, {wanted})), lambda found: CASE"
+        " WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2)"
+        f" WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace({nested}, '{_SIGN}{_SIGN}', '{_SIGN}')"
+        " ELSE found[2] END)"
+    )
+    return (
+        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
+        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
+    )
+
+
+def _other_names(names: Mapping[str, str]) -> list[str]:
+    return [name for name, key in names.items() if key != name]
+
+
+# -- reading_rules.scans ---------------------------------------------------------------------------
+
+
+LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+# Longer ones, up to this, are rejected one by one; with what is longer still memory would not do.
+LONGEST_HELD: Final = 32 * LONGEST_RECORD
+REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
+
+
+def field_labels(count: int) -> list[str]:
+    """Names of a CSV record's fields, whatever the header calls them."""
+    return [f"field-{number}" for number in range(count)]
+
+
+def csv_scan(
+    path: object, labels: Sequence[str], options: str, *, delimiter: str, quote: str, header: bool
+) -> str:
+    """Records as fields of these names, all of them text; empty and absent are both NULL.
+
+    Args:
+        options: further ones, such as `store_rejects`.
+        header: whether the first line is one.
+    """
+    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
+        f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
+        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
+    )
+
+
+def line_scan(path: object, options: str) -> str:
+    """The lines as they are: \\x01 separates nothing that is text."""
+    return (
+        f"read_csv({sql_literal(path)}, auto_detect = false, header = false, delim = '\x01',"
+        f" quote = '', escape = '', columns = {{{sql_literal(JSON_LINE[1:-1])}: 'VARCHAR'}},"
+        f" {options})"
+    )
+
+
+def store_rejects(table: str = REJECTS, *, at_most: int = 0, has_size_limit: bool = True) -> str:
+    """Options that put what cannot be read into this table, and the scan into `<table>_scan`.
+
+    Args:
+        at_most: how many records are stored; 0: all.
+        has_size_limit: whether this DuckDB, from 2.0 on, can keep records that long whole.
+    """
+    options = (
+        f"store_rejects = true, rejects_limit = {at_most}, rejects_table = '{table}',"
+        f" rejects_scan = '{table}_scan'"
+    )
+    return options + (f", rejects_line_size_limit = {LONGEST_RECORD}" if has_size_limit else "")
+
+
+def never_but_reads(fields: Sequence[str]) -> str:
+    """SQL that is never true but reads these fields: a scan looks only at those that it needs, and
+    what is not text of the encoding in another one would go unnoticed."""
+    return any_of(f"strlen({name}) < 0" for name in fields)
+
+
+def line_breaks(fields: Sequence[str]) -> str:
+    """SQL: how many line breaks a record holds in its values, NULL for none.
+
+    No operators between fields, as DuckDB nests a thousand of them at most.
+    """
+    all_of_it = f"concat_ws('', {', '.join(fields)})"
+    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
+    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
+
+
+# -- reading_rules.malformed -----------------------------------------------------------------------
+
+
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
+# A path of ours, which says nothing to those who read the message: it names the object before.
+_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+_BLOCK_BYTES: Final = 1024 * 1024
+
+REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
+FORGET_REJECTS: Final = (
+    f"DROP TABLE IF EXISTS {REJECTS}",
+    f"DROP TABLE IF EXISTS {REJECTS}_scan",
+)
+# In the order of the text; of a record's several errors the one that says most. The position counts
+# from 1 and may stand on the line break before the record. Of a record with too many columns the
+# last error has the true number; of any other the first error is reported.
+REJECTED_RECORDS: Final = (
+    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
+    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
+    " kind, message, number, raw"
+    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
+    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
+    " arg_min(error_type, byte_position) AS kind,"
+    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    " THEN arg_max(error_message, byte_position)"
+    " ELSE arg_min(error_message, byte_position) END AS message,"
+    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
+    " THEN arg_min(column_idx, byte_position) END AS number"
+    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
+)
+
+
+class RejectedRecord(NamedTuple):
+    """A row of `REJECTED_RECORDS`.
+
+    Attributes:
+        position: byte at which it begins, from 0.
+        line: as DuckDB counts; see `with_lines`.
+        line_count: how many lines it takes.
+        kind, message: DuckDB's error.
+        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
+        raw: the record.
+    """
+
+    position: int
+    line: int
+    line_count: int
+    kind: str
+    message: str
+    number: int | None
+    raw: str
+
+    @property
+    def may_have_open_quote(self) -> bool:
+        return self.kind in UNCLOSED_QUOTE
+
+    def column(self, header: Sequence[str]) -> str | None:
+        """The name of the field that is wrong.
+
+        Args:
+            header: the names of the fields; none where these are not what DuckDB reads.
+        """
+        number = self.number
+        return header[number - 1] if number and number <= len(header) else None
+
+
+def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
+    """The records with the lines at which they begin in the text, from 1.
+
+    DuckDB's own numbers are those of records.
+
+    Args:
+        records: rows of `REJECTED_RECORDS`.
+    """
+    at, line = 0, 1
+    for row in records:
+        record = RejectedRecord(*row)
+        while at < record.position:
+            block = file.read(min(_BLOCK_BYTES, record.position - at))
+            if not block:
+                break
+            at += len(block)
+            line += block.count(b"\n")
+        yield record._replace(line=line)
+
+
+def reason_of(kind: str, message: str, encoding: str) -> str:
+    """What is wrong with a record, for people."""
+    count = _COLUMN_COUNT.search(message)
+    if count:
+        return f"{count[2]} columns instead of {count[1]}"
+    if kind == "UNQUOTED VALUE":
+        return "a quote is not closed, or text follows a closing quote"
+    if kind == "INVALID ENCODING":
+        return f"not {encoding.upper()}"
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
+    return message
+
+
+def has_mixed_line_ends(error: Exception) -> bool:
+    """Whether a scan failed for what `with_equal_line_ends` may fix."""
+    return _MIXED_LINE_ENDS in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """The part of a DuckDB message that says what is wrong."""
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
+    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
+    return " ".join(message.split())[:400]
+
+
+def too_long(where: str) -> str:
+    """That a record is too long to be looked at; `where` is it, with the object's name."""
+    return (
+        f"{where}: longer than {LONGEST_RECORD:,} bytes, which is the most that a record may have;"
+        " is it one record at all, and of this format?"
+    )
+
+
+def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
+    """That lines of a text are part of no record, or of two.
+
+    Args:
+        unaccounted: how many are in no record; below 0: in two.
+        near: where to look, for the end of the message.
+    """
+    return (
+        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
+        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
+        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
+        f" bytes{near}; fix the object"
+    )
 
 
 # -- reading_rules.signatures ----------------------------------------------------------------------
@@ -417,31 +845,37 @@ def fetch(
         raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
-    with open(path, "wb") as file:
-        try:
-            head, stream = peeked(body)
-            if is_parquet:
-                refuse_no_parquet(head)
-            else:
-                refuse_packed_otherwise(head, compression)
-            if compression == "gzip":
-                stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-            blocks = blocks_of(stream)
-            if not is_parquet and compression != "zstd":
-                blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
-            for block in blocks:
+    try:
+        with open(path, "wb") as file:
+            for block in _plain_blocks(body, form["type"], compression, encoding):
                 file.write(block)
                 ends.add(block)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
-        except WrongContent as error:
-            raise InvalidData(f"{source} {error}") from error
+                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+    except WrongContent as error:
+        raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _plain_blocks(body: BinaryIO, kind: str, compression: str, encoding: str) -> Iterator[bytes]:
+    """The object as plain UTF-8; Parquet, and what is compressed as zstd, as it is."""
+    head, stream = peeked(body)
+    if kind == "parquet":
+        refuse_no_parquet(head)
+        return blocks_of(stream)
+    refuse_packed_otherwise(head, compression)
+    if compression == "zstd":
+        return blocks_of(stream)
+    if compression == "gzip":
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    return as_utf8(checked_text(blocks_of(stream), kind, encoding), encoding)
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
@@ -459,29 +893,6 @@ def blocks_of(file: BinaryIO) -> Iterator[bytes]:
         if not block:
             return
         yield block
-
-
-# -- reading_rules.sql -----------------------------------------------------------------------------
-
-
-def sql_identifier(name: str) -> str:
-    """A quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def sql_literal(value: object) -> str:
-    """A quoted text literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def text_column(column: str) -> str:
-    """Name of a column's text; the hyphen keeps it apart from every contract column."""
-    return sql_identifier(f"text-{column}")
-
-
-def any_of(conditions: Iterable[str]) -> str:
-    """A condition that is true where one of these is."""
-    return " OR ".join(f"({condition})" for condition in conditions) or "false"
 
 
 # -- clean_csv_job.parquet -------------------------------------------------------------------------
@@ -554,397 +965,6 @@ def readable_columns(
         name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
         for name, at in positions.items()
     }
-
-
-# -- reading_rules.header --------------------------------------------------------------------------
-
-
-class HeaderError(Exception):
-    """A file's header does not fit the contract; the message goes on from "<file>, line 1: "."""
-
-
-def folded(name: str) -> str:
-    """A name of a file as names are compared where their case does not matter."""
-    return name.strip().lower()
-
-
-def first_line_of(block: bytes, encoding: str) -> str:
-    """The first line of a text in UTF-8, without its end and its byte order mark.
-
-    Args:
-        block: the text from its beginning, at least one line of it.
-        encoding: of the original, for the message.
-
-    Raises:
-        HeaderError: it is not text of the encoding.
-    """
-    line = block.replace(b"\r", b"\n").partition(b"\n")[0]
-    try:
-        return line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HeaderError(f"the header is not {encoding.upper()}") from error
-
-
-def field_names(line: str, delimiter: str, quote: str) -> list[str]:
-    """The names in a header, without the spaces around them.
-
-    Raises:
-        HeaderError: there are none.
-    """
-    names = next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
-    if not names:
-        raise HeaderError("the header is expected here, but the line is empty")
-    return [name.strip() for name in names]
-
-
-def positions_of(header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
-    """Where each contract column stands among the file's columns.
-
-    A name that is there as it is written counts before one that differs in case or spaces.
-
-    Args:
-        names: what each column is called in the file, by its own name.
-
-    Raises:
-        HeaderError: one is missing, there twice, or there by both its names.
-    """
-    small = [folded(name) for name in header]
-
-    def places(wanted: str) -> list[int]:
-        exact = [at for at, name in enumerate(header) if name == wanted]
-        return exact or [at for at, name in enumerate(small) if name == folded(wanted)]
-
-    found: dict[str, list[int]] = {}
-    for name, wanted in names.items():
-        found[name] = places(wanted)
-        own = [] if folded(wanted) == name else places(name)
-        if found[name] and own:
-            raise HeaderError(both_names(name, wanted, "the header"))
-        found[name] = found[name] or own
-    missing = [_shown(name, names[name]) for name, at in found.items() if not at]
-    if missing:
-        raise HeaderError(
-            f"the header lacks {', '.join(missing)}; it has {visible(', '.join(header)[:400])}"
-        )
-    twice = [_shown(name, names[name]) for name, at in found.items() if len(at) > 1]
-    if twice:
-        raise HeaderError(f"the header has {', '.join(twice)} more than once")
-    return {name: at[0] for name, at in found.items()}
-
-
-def in_contract_names(header: Sequence[str], positions: Mapping[str, int]) -> list[str]:
-    """A header with the contract's names in place of the file's, where it has one."""
-    known = {at: name for name, at in positions.items()}
-    return [known.get(at, name) for at, name in enumerate(header)]
-
-
-def both_names(name: str, wanted: str, where: str) -> str:
-    """What is wrong with a record or header that has a column by either of its names."""
-    return (
-        f'{where} has both "{visible(wanted)}" and {name}, and either would be column {name} of the'
-        " contract; give the column another name, or leave one out of the file"
-    )
-
-
-def _shown(name: str, wanted: str) -> str:
-    return name if name == wanted else f'"{visible(wanted)}" (column {name})'
-
-
-# -- reading_rules.json_records --------------------------------------------------------------------
-
-
-JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
-IS_OBJECT: Final = f"(CASE WHEN json_valid({JSON_LINE}) THEN json_type({JSON_LINE}) END) = 'OBJECT'"
-# An empty line is NULL; as one of spaces it is no record, and nothing wrong. The comparison spares
-# all others a closer look.
-IS_BLANK: Final = (
-    f"{JSON_LINE} IS NULL OR ({JSON_LINE} < '!' AND trim({JSON_LINE}, concat(' ', chr(9))) = '')"
-)
-IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
-NO_OBJECT: Final = "not a JSON object"
-# Numbers that a double would change, in value or in spelling.
-_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
-_TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
-_SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
-_SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
-
-
-def json_pointer(key: str) -> str:
-    """DuckDB's other notation, `$."key"`, knows wildcards and escapes; this takes any key."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")
-
-
-def json_texts(names: Mapping[str, str]) -> str:
-    """SQL for the texts of the columns as VARCHAR[], in their order; NULL for what is no object.
-
-    Where columns have two names a last one is no column's: of an object with values by both names
-    of a column it is that column and what is wrong, `name: reason`; otherwise NULL.
-
-    Args:
-        names: what each column is called in the file, by its own name.
-    """
-    own = {name: len(names) + n for n, name in enumerate(_other_names(names), start=1)}
-    found = json_values([json_pointer(key) for key in (*names.values(), *own)])
-    if not own:
-        return found
-    texts, faults = [], []
-    for n, (name, key) in enumerate(names.items(), start=1):
-        one = f"found[{n}]"
-        if name in own:
-            other = f"found[{own[name]}]"
-            reason = f"{name}: {both_names(name, key, 'the record')}"
-            both = f"{one} IS NOT NULL AND {other} IS NOT NULL"
-            faults.append(f"WHEN {both} THEN {sql_literal(reason)}")
-            one = f"coalesce({one}, {other})"
-        texts.append(one)
-    texts.append(f"CASE {' '.join(faults)} END")
-    listed = f"CASE WHEN found IS NOT NULL THEN [{', '.join(texts)}] END"
-    return f"list_transform([{found}], lambda found: {listed})[1]"
-
-
-def json_fault(found: str, names: Mapping[str, str]) -> str | None:
-    """SQL of what `json_texts` says is wrong with an object; None where nothing can be.
-
-    Args:
-        found: SQL of its result.
-    """
-    return f"{found}[{len(names) + 1}]" if _other_names(names) else None
-
-
-def parted_fault(fault: str) -> tuple[str, str]:
-    """The column that a fault is about, and what is wrong with it."""
-    column, _, reason = fault.partition(": ")
-    return column, reason
-
-
-def json_values(paths: Sequence[str]) -> str:
-    """SQL for the texts at these paths, all in one look: each look parses the line again.
-
-    DuckDB passes numbers through a double. Where that may change one, the line is read again with
-    its numbers made texts; those within objects and arrays become numbers again afterwards.
-    """
-    wanted = f"[{', '.join(sql_literal(path) for path in paths)}]"
-    # Behind each token comes what makes a number a text, and is taken away again behind a text.
-    # Where the sign is there already it is doubled, so that no text is taken for a number.
-    doubled = f"replace({JSON_LINE}, '{_SIGN}', '{_SIGN}{_SIGN}')"
-    marked = f"regexp_replace({doubled}, {sql_literal(_TOKENS)}, '\\1\x02\\2\x03', 'g')"
-    begun = f"replace(replace({marked}, '\x02\x03', ''), '\x02', '\"{_SIGN}')"
-    texts = f"replace({begun}, '\x03', '\"')"
-    plain = f"json_extract_string({JSON_LINE}, {wanted})"
-    nested = f"regexp_replace(found[3], {sql_literal(_SIGNED_NUMBER)}, '\\1', 'g')"
-    exact = (
-        f"list_transform(list_zip(json_type({JSON_LINE}, {wanted}), {plain},"
-        f" json_extract_string({texts}, {wanted})), lambda found: CASE"
-        " WHEN found[1] IN ('DOUBLE', 'BIGINT', 'UBIGINT') THEN substr(found[3], 2)"
-        f" WHEN found[1] IN ('OBJECT', 'ARRAY') THEN replace({nested}, '{_SIGN}{_SIGN}', '{_SIGN}')"
-        " ELSE found[2] END)"
-    )
-    return (
-        f"CASE WHEN ({IS_OBJECT}) IS NOT TRUE THEN NULL"
-        f" WHEN regexp_matches({JSON_LINE}, {sql_literal(_DELICATE)}) THEN {exact} ELSE {plain} END"
-    )
-
-
-def _other_names(names: Mapping[str, str]) -> list[str]:
-    return [name for name, key in names.items() if key != name]
-
-
-# -- reading_rules.scans ---------------------------------------------------------------------------
-
-
-LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
-REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
-
-
-def field_labels(count: int) -> list[str]:
-    """Names of a CSV record's fields, whatever the header calls them."""
-    return [f"field-{number}" for number in range(count)]
-
-
-def csv_scan(
-    path: object, labels: Sequence[str], options: str, *, delimiter: str, quote: str, header: bool
-) -> str:
-    """Records as fields of these names, all of them text; empty and absent are both NULL.
-
-    Args:
-        options: further ones, such as `store_rejects`.
-        header: whether the first line is one.
-    """
-    columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
-    return (
-        f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
-        f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
-        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
-    )
-
-
-def line_scan(path: object, options: str) -> str:
-    """The lines as they are: \\x01 separates nothing that is text."""
-    return (
-        f"read_csv({sql_literal(path)}, auto_detect = false, header = false, delim = '\x01',"
-        f" quote = '', escape = '', columns = {{{sql_literal(JSON_LINE[1:-1])}: 'VARCHAR'}},"
-        f" {options})"
-    )
-
-
-def store_rejects(table: str = REJECTS, *, at_most: int = 0, has_size_limit: bool = True) -> str:
-    """Options that put what cannot be read into this table, and the scan into `<table>_scan`.
-
-    Args:
-        at_most: how many records are stored; 0: all.
-        has_size_limit: whether this DuckDB, from 2.0 on, can keep records that long whole.
-    """
-    options = (
-        f"store_rejects = true, rejects_limit = {at_most}, rejects_table = '{table}',"
-        f" rejects_scan = '{table}_scan'"
-    )
-    return options + (f", rejects_line_size_limit = {LONGEST_RECORD}" if has_size_limit else "")
-
-
-def never_but_reads(fields: Sequence[str]) -> str:
-    """SQL that is never true but reads these fields: a scan looks only at those that it needs, and
-    what is not text of the encoding in another one would go unnoticed."""
-    return any_of(f"strlen({name}) < 0" for name in fields)
-
-
-def line_breaks(fields: Sequence[str]) -> str:
-    """SQL: how many line breaks a record holds in its values, NULL for none.
-
-    No operators between fields, as DuckDB nests a thousand of them at most.
-    """
-    all_of_it = f"concat_ws('', {', '.join(fields)})"
-    count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
-    return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
-
-
-# -- reading_rules.malformed -----------------------------------------------------------------------
-
-
-UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
-_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
-# A path of ours, which says nothing to those who read the message: it names the object before.
-_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
-_BLOCK_BYTES: Final = 1024 * 1024
-
-REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
-FORGET_REJECTS: Final = (
-    f"DROP TABLE IF EXISTS {REJECTS}",
-    f"DROP TABLE IF EXISTS {REJECTS}_scan",
-)
-# In the order of the text; of a record's several errors the one that says most. The position counts
-# from 1 and may stand on the line break before the record. Of a record with too many columns the
-# last error has the true number; of any other the first error is reported.
-REJECTED_RECORDS: Final = (
-    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
-    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
-    " kind, message, number, raw"
-    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
-    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
-    " arg_min(error_type, byte_position) AS kind,"
-    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
-    " THEN arg_max(error_message, byte_position)"
-    " ELSE arg_min(error_message, byte_position) END AS message,"
-    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
-    " THEN arg_min(column_idx, byte_position) END AS number"
-    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
-)
-
-
-class RejectedRecord(NamedTuple):
-    """A row of `REJECTED_RECORDS`.
-
-    Attributes:
-        position: byte at which it begins, from 0.
-        line: as DuckDB counts; see `with_lines`.
-        line_count: how many lines it takes.
-        kind, message: DuckDB's error.
-        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
-        raw: the record.
-    """
-
-    position: int
-    line: int
-    line_count: int
-    kind: str
-    message: str
-    number: int | None
-    raw: str
-
-    @property
-    def may_have_open_quote(self) -> bool:
-        return self.kind in UNCLOSED_QUOTE
-
-    def column(self, header: Sequence[str]) -> str | None:
-        """The name of the field that is wrong.
-
-        Args:
-            header: the names of the fields; none where these are not what DuckDB reads.
-        """
-        number = self.number
-        return header[number - 1] if number and number <= len(header) else None
-
-
-def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
-    """The records with the lines at which they begin in the text, from 1.
-
-    DuckDB's own numbers are those of records.
-
-    Args:
-        records: rows of `REJECTED_RECORDS`.
-    """
-    at, line = 0, 1
-    for row in records:
-        record = RejectedRecord(*row)
-        while at < record.position:
-            block = file.read(min(_BLOCK_BYTES, record.position - at))
-            if not block:
-                break
-            at += len(block)
-            line += block.count(b"\n")
-        yield record._replace(line=line)
-
-
-def reason_of(kind: str, message: str, encoding: str) -> str:
-    """What is wrong with a record, for people."""
-    count = _COLUMN_COUNT.search(message)
-    if count:
-        return f"{count[2]} columns instead of {count[1]}"
-    if kind == "UNQUOTED VALUE":
-        return "a quote is not closed, or text follows a closing quote"
-    if kind == "INVALID ENCODING":
-        return f"not {encoding.upper()}"
-    if kind == "LINE SIZE OVER MAXIMUM":
-        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
-    return message
-
-
-def has_mixed_line_ends(error: Exception) -> bool:
-    """Whether a scan failed for what `with_equal_line_ends` may fix."""
-    return _MIXED_LINE_ENDS in str(error)
-
-
-def first_line(error: Exception) -> str:
-    """The part of a DuckDB message that says what is wrong."""
-    if has_mixed_line_ends(error):
-        return "it is not CSV of this dialect"
-    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
-    return " ".join(message.split())[:400]
-
-
-def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
-    """That lines of a text are part of no record, or of two.
-
-    Args:
-        unaccounted: how many are in no record; below 0: in two.
-        near: where to look, for the end of the message.
-    """
-    return (
-        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
-        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
-        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-        f" bytes{near}; fix the object"
-    )
 
 
 # -- clean_csv_job.sources -------------------------------------------------------------------------

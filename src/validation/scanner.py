@@ -29,6 +29,7 @@ from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
+from validation.record_size import too_much
 from validation.row_classes import RowClassifier
 from validation.scan_sql import BLANK, FILTERED, MALFORMED, ScanSource, scan_query
 from validation.violations import BrokenRules
@@ -155,6 +156,10 @@ class Scanner:
                 raise MixedLineEnds(first_line(error)) from error
             if has_bytes_for_texts(error):
                 raise BytesForTexts(first_line(error)) from error
+            if isinstance(error, duckdb.OutOfMemoryException):
+                names = [column.name for column in self._classifier.checks.columns]
+                reason = too_much(self._connection, self._reader, chunk, names, self._url)
+                raise InvalidData(reason) from error
             raise InvalidData(
                 f"{self._url}: cannot be read, or a rule or the query cannot be computed:"
                 f" {first_line(error)}"

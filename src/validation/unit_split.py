@@ -25,10 +25,12 @@ from reading.chunks import (
     Chunk,
     Cutter,
     TooLargeAWhole,
+    TooLongRecord,
     blocks_of,
 )
 from reading.reader import open_source, unreadable
 from reading_rules.line_ends import with_equal_line_ends
+from reading_rules.malformed import too_long
 from tabular import workspace
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
@@ -115,6 +117,8 @@ def split_text(
                 ) from reason
             chunk_bytes = None
             cut = _Cut(Cutter(space.directory, form, "whole", None), cut.text())
+        except TooLongRecord as line:
+            raise InvalidData(too_long(f"{url}, line {line}")) from line
         except TooLargeAWhole as reason:
             raise InvalidData(
                 f"{url}: its quotes leave open where rows begin, so it can only be read as a whole,"

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from clean_csv_job.options import InvalidData
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
+from reading_rules.malformed import too_long
+from reading_rules.scans import LONGEST_HELD
 from reading_rules.signatures import (
     WrongContent,
     checked_text,
@@ -46,31 +48,37 @@ def fetch(
         raise InvalidData(f"{source}: zstd goes with UTF-8 only; for {encoding} compress with gzip")
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
-    with open(path, "wb") as file:
-        try:
-            head, stream = peeked(body)
-            if is_parquet:
-                refuse_no_parquet(head)
-            else:
-                refuse_packed_otherwise(head, compression)
-            if compression == "gzip":
-                stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-            blocks = blocks_of(stream)
-            if not is_parquet and compression != "zstd":
-                blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
-            for block in blocks:
+    try:
+        with open(path, "wb") as file:
+            for block in _plain_blocks(body, form["type"], compression, encoding):
                 file.write(block)
                 ends.add(block)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
-        except WrongContent as error:
-            raise InvalidData(f"{source} {error}") from error
+                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+    except WrongContent as error:
+        raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd")  # DuckDB reads it
     fetched = Fetched(path, "none")
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _plain_blocks(body: BinaryIO, kind: str, compression: str, encoding: str) -> Iterator[bytes]:
+    """The object as plain UTF-8; Parquet, and what is compressed as zstd, as it is."""
+    head, stream = peeked(body)
+    if kind == "parquet":
+        refuse_no_parquet(head)
+        return blocks_of(stream)
+    refuse_packed_otherwise(head, compression)
+    if compression == "zstd":
+        return blocks_of(stream)
+    if compression == "gzip":
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    return as_utf8(checked_text(blocks_of(stream), kind, encoding), encoding)
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:

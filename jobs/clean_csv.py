@@ -34,6 +34,7 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
@@ -171,10 +172,11 @@ class LineEnds:
 
     Attributes:
         line_feeds: how many there are, with or without a CR before them.
+        unended: bytes behind the last end, of whatever kind.
     """
 
     def __init__(self) -> None:
-        self.line_feeds = 0
+        self.line_feeds = self.unended = 0
         self._returns = self._pairs = 0
         self._last = b""
 
@@ -184,6 +186,9 @@ class LineEnds:
             self._returns += block.count(b"\r")
             self._pairs += (self._last + block).count(b"\r\n")
         self._last = block[-1:] or self._last
+        end = block.rfind(b"\n")
+        end = end if end >= 0 else block.rfind(b"\r")
+        self.unended = len(block) - end - 1 if end >= 0 else self.unended + len(block)
 
     @property
     def are_mixed(self) -> bool:
@@ -208,175 +213,6 @@ def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterato
             parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         within = within != (len(parts) % 2 == 0)
         yield quote.join(parts)
-
-
-# -- reading_rules.text_error ----------------------------------------------------------------------
-
-
-class TextError(Exception):
-    """A text is not as its format says; the message goes on from "<object>, "."""
-
-
-# -- reading_rules.packed --------------------------------------------------------------------------
-
-
-BLOCK: Final = 1024 * 1024
-_METHODS: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
-_END: Final = struct.Struct("<4s4H2LH")  # of a zip archive's directory, but for the comment
-_END_BEGINS: Final = b"PK\x05\x06"
-_END_64: Final = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR: Final = struct.Struct("<4sLQL")
-_IN_THE_OTHER: Final = 0xFFFF
-_COMMENT: Final = 0xFFFF
-_ENTRY: Final = 46 + 3 * 0xFFFF  # bytes at most of a directory of one member
-
-
-def bunzipped(file: BinaryIO) -> Iterator[bytes]:
-    """Blocks of a bzip2 stream, or of several in a row; of nothing at all, none.
-
-    Raises:
-        TextError: it is no bzip2, or is cut off.
-    """
-    data = file.read(BLOCK)
-    while data:
-        decoder = bz2.BZ2Decompressor()
-        while not decoder.eof:
-            try:
-                block = decoder.decompress(data, BLOCK)
-            except OSError as error:
-                raise TextError("cannot be decompressed: it is not bzip2, or damaged") from error
-            if block:
-                yield block
-            data = b""
-            if decoder.needs_input and not decoder.eof:
-                data = file.read(BLOCK)
-                if not data:
-                    raise TextError("cannot be decompressed: the bzip2 stream is cut off")
-        data = decoder.unused_data or file.read(BLOCK)
-
-
-def unzipped(file: BinaryIO) -> Iterator[bytes]:
-    """Blocks of the one member of a zip archive.
-
-    Args:
-        file: of which any part can be read.
-
-    Raises:
-        TextError: it is no such archive; says why.
-    """
-    _refuse_several(file)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            _refuse_odd(members)
-            with archive.open(members[0]) as member:
-                while True:
-                    block = member.read(BLOCK)
-                    if not block:
-                        return
-                    yield block
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, ValueError) as error:
-        raise TextError(f"cannot be unpacked: {error}") from error
-
-
-def _refuse_several(file: BinaryIO) -> None:
-    """Look at the archive's end first: a directory of millions would not fit in memory."""
-    size = file.seek(0, 2)
-    begins = max(0, size - _END.size - _COMMENT)
-    file.seek(begins)
-    tail = file.read(size - begins)
-    at = tail.rfind(_END_BEGINS)
-    if at < 0 or at + _END.size > len(tail):
-        raise TextError("cannot be unpacked: it is not a zip archive, or its end is missing")
-    end = _END.unpack_from(tail, at)
-    members, length = end[4], end[5]
-    if _IN_THE_OTHER in (members, end[3]) or length == 0xFFFFFFFF:
-        members, length = _of_zip64(file, begins + at)
-    if members != 1:
-        what = f"{members:,} members" if members else "no member"
-        raise TextError(f"has {what} as a zip archive; one with exactly one is read")
-    if length > _ENTRY:
-        raise TextError("cannot be unpacked: the zip archive's directory is larger than its member")
-
-
-def _of_zip64(file: BinaryIO, end: int) -> tuple[int, int]:
-    file.seek(max(0, end - _LOCATOR.size))
-    locator = file.read(_LOCATOR.size)
-    if len(locator) == _LOCATOR.size and locator.startswith(b"PK\x06\x07"):
-        file.seek(_LOCATOR.unpack(locator)[2])
-        found = file.read(_END_64.size)
-        if len(found) == _END_64.size and found.startswith(b"PK\x06\x06"):
-            fields = _END_64.unpack(found)
-            return fields[7], fields[8]
-    raise TextError("cannot be unpacked: the zip archive's directory cannot be found")
-
-
-def _refuse_odd(members: list[zipfile.ZipInfo]) -> None:
-    if len(members) != 1:
-        raise TextError(f"has {len(members):,} members as a zip archive; one is read")
-    member = members[0]
-    name = member.filename
-    if member.flag_bits & 0x1:
-        raise TextError(f"has an encrypted member as a zip archive, {name[:200]!r}")
-    parts = member.orig_filename.replace("\\", "/").split("/")
-    if not name.isprintable() or "" in parts or ".." in parts or ":" in name or "\\" in name:
-        raise TextError(
-            f"has a member with an odd name as a zip archive, {member.orig_filename[:200]!r}: a"
-            " folder, an absolute path, '..', a backslash, a colon or what cannot be printed"
-        )
-    if member.compress_type not in _METHODS:
-        raise TextError(
-            f"has a member as a zip archive that is compressed by method {member.compress_type};"
-            " deflate is read"
-        )
-
-
-# -- reading_rules.csv_rules -----------------------------------------------------------------------
-
-
-CSV_CHANGES: Final = ("skipLines", "footerLines", "comment", "escape")
-
-
-class CsvRules(NamedTuple):
-    """What of a format changes the text; nothing of it: 0, empty."""
-
-    skipped: int
-    footer: int
-    comment: bytes
-    escape: bytes
-    delimiter: bytes
-    quote: bytes
-    nulls: Sequence[bytes]
-
-    @classmethod
-    def of(cls, form: Mapping[str, Any]) -> CsvRules | None:
-        """Of a contract's format as JSON has it; None where it says nothing of this."""
-        if not any(form.get(field) for field in CSV_CHANGES):
-            return None
-        escape = str(form.get("escape") or "")
-        return cls(
-            skipped=form.get("skipLines") or 0,
-            footer=form.get("footerLines") or 0,
-            comment=str(form.get("comment") or "").encode(),
-            escape=escape.encode(),
-            delimiter=str(form.get("delimiter", ",")).encode(),
-            quote=str(form.get("quote", '"')).encode(),
-            nulls=[text.encode() for text in escaped_nulls(form)],
-        )
-
-
-def escaped_nulls(form: Mapping[str, Any]) -> list[str]:
-    r"""The texts for missing values that are compared before backslashes are understood.
-
-    So `\N` is a missing value, and `\\N` the text `\N`.
-    """
-    return [text for text in form.get("nulls") or () if form.get("escape") and "\\" in text]
-
-
-def plain_nulls(form: Mapping[str, Any]) -> list[str]:
-    """The texts for missing values that values are compared with."""
-    early = escaped_nulls(form)
-    return [text for text in form.get("nulls") or () if text not in early]
 
 
 # -- reading_rules.visible -------------------------------------------------------------------------
@@ -669,6 +505,8 @@ def _other_names(names: Mapping[str, str]) -> list[str]:
 
 
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+# Longer ones, up to this, are rejected one by one; with what is longer still memory would not do.
+LONGEST_HELD: Final = 32 * LONGEST_RECORD
 REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
 
 
@@ -741,6 +579,313 @@ def line_breaks(fields: Sequence[str]) -> str:
     all_of_it = f"concat_ws('', {', '.join(fields)})"
     count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
     return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
+
+
+# -- reading_rules.malformed -----------------------------------------------------------------------
+
+
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
+# A path of ours, which says nothing to those who read the message: it names the object before.
+_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+_BLOCK_BYTES: Final = 1024 * 1024
+
+REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
+FORGET_REJECTS: Final = (
+    f"DROP TABLE IF EXISTS {REJECTS}",
+    f"DROP TABLE IF EXISTS {REJECTS}_scan",
+)
+# In the order of the text; of a record's several errors the one that says most. The position counts
+# from 1 and may stand on the line break before the record. Of a record with too many columns the
+# last error has the true number; of any other the first error is reported.
+REJECTED_RECORDS: Final = (
+    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
+    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
+    " kind, message, number, raw"
+    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
+    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
+    " arg_min(error_type, byte_position) AS kind,"
+    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    " THEN arg_max(error_message, byte_position)"
+    " ELSE arg_min(error_message, byte_position) END AS message,"
+    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
+    " THEN arg_min(column_idx, byte_position) END AS number"
+    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
+)
+
+
+class RejectedRecord(NamedTuple):
+    """A row of `REJECTED_RECORDS`.
+
+    Attributes:
+        position: byte at which it begins, from 0.
+        line: as DuckDB counts; see `with_lines`.
+        line_count: how many lines it takes.
+        kind, message: DuckDB's error.
+        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
+        raw: the record.
+    """
+
+    position: int
+    line: int
+    line_count: int
+    kind: str
+    message: str
+    number: int | None
+    raw: str
+
+    @property
+    def may_have_open_quote(self) -> bool:
+        return self.kind in UNCLOSED_QUOTE
+
+    def column(self, header: Sequence[str]) -> str | None:
+        """The name of the field that is wrong.
+
+        Args:
+            header: the names of the fields; none where these are not what DuckDB reads.
+        """
+        number = self.number
+        return header[number - 1] if number and number <= len(header) else None
+
+
+def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
+    """The records with the lines at which they begin in the text, from 1.
+
+    DuckDB's own numbers are those of records.
+
+    Args:
+        records: rows of `REJECTED_RECORDS`.
+    """
+    at, line = 0, 1
+    for row in records:
+        record = RejectedRecord(*row)
+        while at < record.position:
+            block = file.read(min(_BLOCK_BYTES, record.position - at))
+            if not block:
+                break
+            at += len(block)
+            line += block.count(b"\n")
+        yield record._replace(line=line)
+
+
+def reason_of(kind: str, message: str, encoding: str) -> str:
+    """What is wrong with a record, for people."""
+    count = _COLUMN_COUNT.search(message)
+    if count:
+        return f"{count[2]} columns instead of {count[1]}"
+    if kind == "UNQUOTED VALUE":
+        return "a quote is not closed, or text follows a closing quote"
+    if kind == "INVALID ENCODING":
+        return f"not {encoding.upper()}"
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
+    return message
+
+
+def has_mixed_line_ends(error: Exception) -> bool:
+    """Whether a scan failed for what `with_equal_line_ends` may fix."""
+    return _MIXED_LINE_ENDS in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """The part of a DuckDB message that says what is wrong."""
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
+    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
+    return " ".join(message.split())[:400]
+
+
+def too_long(where: str) -> str:
+    """That a record is too long to be looked at; `where` is it, with the object's name."""
+    return (
+        f"{where}: longer than {LONGEST_RECORD:,} bytes, which is the most that a record may have;"
+        " is it one record at all, and of this format?"
+    )
+
+
+def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
+    """That lines of a text are part of no record, or of two.
+
+    Args:
+        unaccounted: how many are in no record; below 0: in two.
+        near: where to look, for the end of the message.
+    """
+    return (
+        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
+        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
+        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
+        f" bytes{near}; fix the object"
+    )
+
+
+# -- reading_rules.text_error ----------------------------------------------------------------------
+
+
+class TextError(Exception):
+    """A text is not as its format says; the message goes on from "<object>, "."""
+
+
+# -- reading_rules.packed --------------------------------------------------------------------------
+
+
+BLOCK: Final = 1024 * 1024
+_METHODS: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
+_END: Final = struct.Struct("<4s4H2LH")  # of a zip archive's directory, but for the comment
+_END_BEGINS: Final = b"PK\x05\x06"
+_END_64: Final = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR: Final = struct.Struct("<4sLQL")
+_IN_THE_OTHER: Final = 0xFFFF
+_COMMENT: Final = 0xFFFF
+_ENTRY: Final = 46 + 3 * 0xFFFF  # bytes at most of a directory of one member
+
+
+def bunzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of a bzip2 stream, or of several in a row; of nothing at all, none.
+
+    Raises:
+        TextError: it is no bzip2, or is cut off.
+    """
+    data = file.read(BLOCK)
+    while data:
+        decoder = bz2.BZ2Decompressor()
+        while not decoder.eof:
+            try:
+                block = decoder.decompress(data, BLOCK)
+            except OSError as error:
+                raise TextError("cannot be decompressed: it is not bzip2, or damaged") from error
+            if block:
+                yield block
+            data = b""
+            if decoder.needs_input and not decoder.eof:
+                data = file.read(BLOCK)
+                if not data:
+                    raise TextError("cannot be decompressed: the bzip2 stream is cut off")
+        data = decoder.unused_data or file.read(BLOCK)
+
+
+def unzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of the one member of a zip archive.
+
+    Args:
+        file: of which any part can be read.
+
+    Raises:
+        TextError: it is no such archive; says why.
+    """
+    _refuse_several(file)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            _refuse_odd(members)
+            with archive.open(members[0]) as member:
+                while True:
+                    block = member.read(BLOCK)
+                    if not block:
+                        return
+                    yield block
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, ValueError) as error:
+        raise TextError(f"cannot be unpacked: {error}") from error
+
+
+def _refuse_several(file: BinaryIO) -> None:
+    """Look at the archive's end first: a directory of millions would not fit in memory."""
+    size = file.seek(0, 2)
+    begins = max(0, size - _END.size - _COMMENT)
+    file.seek(begins)
+    tail = file.read(size - begins)
+    at = tail.rfind(_END_BEGINS)
+    if at < 0 or at + _END.size > len(tail):
+        raise TextError("cannot be unpacked: it is not a zip archive, or its end is missing")
+    end = _END.unpack_from(tail, at)
+    members, length = end[4], end[5]
+    if _IN_THE_OTHER in (members, end[3]) or length == 0xFFFFFFFF:
+        members, length = _of_zip64(file, begins + at)
+    if members != 1:
+        what = f"{members:,} members" if members else "no member"
+        raise TextError(f"has {what} as a zip archive; one with exactly one is read")
+    if length > _ENTRY:
+        raise TextError("cannot be unpacked: the zip archive's directory is larger than its member")
+
+
+def _of_zip64(file: BinaryIO, end: int) -> tuple[int, int]:
+    file.seek(max(0, end - _LOCATOR.size))
+    locator = file.read(_LOCATOR.size)
+    if len(locator) == _LOCATOR.size and locator.startswith(b"PK\x06\x07"):
+        file.seek(_LOCATOR.unpack(locator)[2])
+        found = file.read(_END_64.size)
+        if len(found) == _END_64.size and found.startswith(b"PK\x06\x06"):
+            fields = _END_64.unpack(found)
+            return fields[7], fields[8]
+    raise TextError("cannot be unpacked: the zip archive's directory cannot be found")
+
+
+def _refuse_odd(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) != 1:
+        raise TextError(f"has {len(members):,} members as a zip archive; one is read")
+    member = members[0]
+    name = member.filename
+    if member.flag_bits & 0x1:
+        raise TextError(f"has an encrypted member as a zip archive, {name[:200]!r}")
+    parts = member.orig_filename.replace("\\", "/").split("/")
+    if not name.isprintable() or "" in parts or ".." in parts or ":" in name or "\\" in name:
+        raise TextError(
+            f"has a member with an odd name as a zip archive, {member.orig_filename[:200]!r}: a"
+            " folder, an absolute path, '..', a backslash, a colon or what cannot be printed"
+        )
+    if member.compress_type not in _METHODS:
+        raise TextError(
+            f"has a member as a zip archive that is compressed by method {member.compress_type};"
+            " deflate is read"
+        )
+
+
+# -- reading_rules.csv_rules -----------------------------------------------------------------------
+
+
+CSV_CHANGES: Final = ("skipLines", "footerLines", "comment", "escape")
+
+
+class CsvRules(NamedTuple):
+    """What of a format changes the text; nothing of it: 0, empty."""
+
+    skipped: int
+    footer: int
+    comment: bytes
+    escape: bytes
+    delimiter: bytes
+    quote: bytes
+    nulls: Sequence[bytes]
+
+    @classmethod
+    def of(cls, form: Mapping[str, Any]) -> CsvRules | None:
+        """Of a contract's format as JSON has it; None where it says nothing of this."""
+        if not any(form.get(field) for field in CSV_CHANGES):
+            return None
+        escape = str(form.get("escape") or "")
+        return cls(
+            skipped=form.get("skipLines") or 0,
+            footer=form.get("footerLines") or 0,
+            comment=str(form.get("comment") or "").encode(),
+            escape=escape.encode(),
+            delimiter=str(form.get("delimiter", ",")).encode(),
+            quote=str(form.get("quote", '"')).encode(),
+            nulls=[text.encode() for text in escaped_nulls(form)],
+        )
+
+
+def escaped_nulls(form: Mapping[str, Any]) -> list[str]:
+    r"""The texts for missing values that are compared before backslashes are understood.
+
+    So `\N` is a missing value, and `\\N` the text `\N`.
+    """
+    return [text for text in form.get("nulls") or () if form.get("escape") and "\\" in text]
+
+
+def plain_nulls(form: Mapping[str, Any]) -> list[str]:
+    """The texts for missing values that values are compared with."""
+    early = escaped_nulls(form)
+    return [text for text in form.get("nulls") or () if text not in early]
 
 
 # -- reading_rules.csv_escapes ---------------------------------------------------------------------
@@ -1607,17 +1752,19 @@ def fetch(
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
-    with open(path, "wb") as file:
-        try:
+    try:
+        with open(path, "wb") as file:
             for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
-        except TextError as error:
-            raise InvalidData(f"{source}, {error}") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
-        except WrongContent as error:
-            raise InvalidData(f"{source} {error}") from error
+                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    except TextError as error:
+        raise InvalidData(f"{source}, {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+    except WrongContent as error:
+        raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
     fetched = Fetched(path, "none", lines)
@@ -1747,136 +1894,6 @@ def readable_columns(
         name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
         for name, at in positions.items()
     }
-
-
-# -- reading_rules.malformed -----------------------------------------------------------------------
-
-
-UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
-_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
-# A path of ours, which says nothing to those who read the message: it names the object before.
-_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
-_BLOCK_BYTES: Final = 1024 * 1024
-
-REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
-FORGET_REJECTS: Final = (
-    f"DROP TABLE IF EXISTS {REJECTS}",
-    f"DROP TABLE IF EXISTS {REJECTS}_scan",
-)
-# In the order of the text; of a record's several errors the one that says most. The position counts
-# from 1 and may stand on the line break before the record. Of a record with too many columns the
-# last error has the true number; of any other the first error is reported.
-REJECTED_RECORDS: Final = (
-    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
-    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
-    " kind, message, number, raw"
-    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
-    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
-    " arg_min(error_type, byte_position) AS kind,"
-    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
-    " THEN arg_max(error_message, byte_position)"
-    " ELSE arg_min(error_message, byte_position) END AS message,"
-    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
-    " THEN arg_min(column_idx, byte_position) END AS number"
-    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
-)
-
-
-class RejectedRecord(NamedTuple):
-    """A row of `REJECTED_RECORDS`.
-
-    Attributes:
-        position: byte at which it begins, from 0.
-        line: as DuckDB counts; see `with_lines`.
-        line_count: how many lines it takes.
-        kind, message: DuckDB's error.
-        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
-        raw: the record.
-    """
-
-    position: int
-    line: int
-    line_count: int
-    kind: str
-    message: str
-    number: int | None
-    raw: str
-
-    @property
-    def may_have_open_quote(self) -> bool:
-        return self.kind in UNCLOSED_QUOTE
-
-    def column(self, header: Sequence[str]) -> str | None:
-        """The name of the field that is wrong.
-
-        Args:
-            header: the names of the fields; none where these are not what DuckDB reads.
-        """
-        number = self.number
-        return header[number - 1] if number and number <= len(header) else None
-
-
-def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
-    """The records with the lines at which they begin in the text, from 1.
-
-    DuckDB's own numbers are those of records.
-
-    Args:
-        records: rows of `REJECTED_RECORDS`.
-    """
-    at, line = 0, 1
-    for row in records:
-        record = RejectedRecord(*row)
-        while at < record.position:
-            block = file.read(min(_BLOCK_BYTES, record.position - at))
-            if not block:
-                break
-            at += len(block)
-            line += block.count(b"\n")
-        yield record._replace(line=line)
-
-
-def reason_of(kind: str, message: str, encoding: str) -> str:
-    """What is wrong with a record, for people."""
-    count = _COLUMN_COUNT.search(message)
-    if count:
-        return f"{count[2]} columns instead of {count[1]}"
-    if kind == "UNQUOTED VALUE":
-        return "a quote is not closed, or text follows a closing quote"
-    if kind == "INVALID ENCODING":
-        return f"not {encoding.upper()}"
-    if kind == "LINE SIZE OVER MAXIMUM":
-        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
-    return message
-
-
-def has_mixed_line_ends(error: Exception) -> bool:
-    """Whether a scan failed for what `with_equal_line_ends` may fix."""
-    return _MIXED_LINE_ENDS in str(error)
-
-
-def first_line(error: Exception) -> str:
-    """The part of a DuckDB message that says what is wrong."""
-    if has_mixed_line_ends(error):
-        return "it is not CSV of this dialect"
-    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
-    return " ".join(message.split())[:400]
-
-
-def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
-    """That lines of a text are part of no record, or of two.
-
-    Args:
-        unaccounted: how many are in no record; below 0: in two.
-        near: where to look, for the end of the message.
-    """
-    return (
-        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
-        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
-        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-        f" bytes{near}; fix the object"
-    )
 
 
 # -- clean_csv_job.sources -------------------------------------------------------------------------
@@ -2274,6 +2291,86 @@ def _no_objects(
                 between += 1
             column, reason = parted_fault(fault) if fault else (None, why_no_object(raw))
             yield Rejected(number + between, column, reason, raw)
+
+
+# -- reading_rules.near_keys -----------------------------------------------------------------------
+
+
+RECORDS_LOOKED_AT: Final = 10_000
+_NOT_COMPARED: Final = re.compile(r"[\W_]+")
+
+
+def keys_query(records: str) -> str:
+    """SELECT of the keys that an object's first records have, each once.
+
+    Args:
+        records: SQL for a relation with the records as JSON.
+    """
+    objects = f"SELECT {JSON_LINE} FROM {records} WHERE {IS_OBJECT} LIMIT {RECORDS_LOOKED_AT}"
+    return f"SELECT DISTINCT unnest(json_keys({JSON_LINE})) FROM ({objects})"
+
+
+def near_keys(names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+    """For columns none of whose names is among the keys: the key that is nearly the same.
+
+    Case, spaces and punctuation are passed over.
+
+    Args:
+        names: what each column is called in the file, by its own name.
+    """
+    there = set(keys)
+    by_likeness = {_likeness(key): key for key in sorted(there, reverse=True)}
+    found = {}
+    for name, wanted in names.items():
+        near = by_likeness.get(_likeness(wanted)) or by_likeness.get(_likeness(name))
+        taken = there & {name, wanted} or near in names.values() or near in names
+        if near is not None and not taken:
+            found[name] = near
+    return found
+
+
+def has_key_query(records: str, name: str, wanted: str) -> str:
+    """SELECT of a row if any record has a column by one of its names."""
+    some = any_of(
+        f"json_exists({JSON_LINE}, {sql_literal(json_pointer(key))})"
+        for key in dict.fromkeys((wanted, name))
+    )
+    return f"SELECT 1 FROM {records} WHERE CASE WHEN {IS_OBJECT} THEN {some} END LIMIT 1"
+
+
+def missing_key(wanted: str, near: str) -> str:
+    """What is wrong with an object none of whose records has a key, for people."""
+    return (
+        f'no record has the key "{visible(wanted)}", but there is "{visible(near)}": make that the'
+        " column's source, or rename the key"
+    )
+
+
+def _likeness(key: str) -> str:
+    return _NOT_COMPARED.sub("", key).casefold() or key
+
+
+# -- reading_rules.no_data -------------------------------------------------------------------------
+
+
+_PATTERNS: Final = (
+    *("_SUCCESS", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sig", "*.ok", "*.done", "*.trg"),
+    *("_metadata", "_common_metadata", "*_manifest", "*.manifest", "manifest.json", "*.log"),
+    *("*.tmp", "*.swp", ".DS_Store", "Thumbs.db", "*_$folder$"),
+)
+
+
+def advice_for(key: str) -> str:
+    """What to do with an object that cannot be read, if by its key it is no data; empty: it is."""
+    name = key.rpartition("/")[2]
+    pattern = next((found for found in _PATTERNS if fnmatchcase(name, found)), None)
+    if pattern is None:
+        return ""
+    below = pattern if pattern.startswith("*") else f"*{pattern}"
+    return (
+        f"; by its key it holds no data: leave such objects out, in the contract by"
+        f' source.exclude: ["{below}"]'
+    )
 
 
 # -- reading_rules.time_forms ----------------------------------------------------------------------
@@ -2974,6 +3071,29 @@ def write_rows(
         raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
 
 
+def refuse_missing_keys(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    columns: Sequence[Mapping[str, Any]],
+    url: str,
+) -> None:
+    """Look for columns that no record has, where records have a key that is nearly the same."""
+    names = {column["name"]: column.get("source") or column["name"] for column in columns}
+    required = {
+        column["name"]
+        for column in columns
+        if column.get("required") and column.get("severity") != "warn"
+    }
+    keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
+    for name, near in near_keys(names, keys).items():
+        query = has_key_query(source.again, name, names[name])
+        if connection.execute(query).fetchone() is None:
+            problem = missing_key(names[name], near)
+            if name in required:
+                raise InvalidData(f"{url}: {problem}")
+            log("missing key", input=url, column=name, problem=problem)
+
+
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
     connection = duckdb.connect(
@@ -3021,6 +3141,8 @@ def clean(
         source = open_source(connection, file, dataset, url)
         counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
+    if form["type"] in ("json", "jsonl"):
+        refuse_missing_keys(connection, source, dataset["columns"], url)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(
         connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
@@ -3051,9 +3173,12 @@ def run(options: Any, s3: Any, directory: str) -> None:
     dataset = snapshot["dataset"]
     source = s3.get_object(Bucket=bucket, Key=key)
     _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
-    log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-    found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    try:
+        file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
+        log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
+        found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    except InvalidData as error:
+        raise InvalidData(f"{error}{advice_for(key)}") from error
     report = {
         "jobId": options.JOB_ID,
         "runId": options.RUN_ID,

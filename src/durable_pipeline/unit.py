@@ -282,6 +282,7 @@ class Unit:
             job_ids=tuple(self.job_ids),
             failure=failed.failure if failed else None,
             set_aside=self.transformed.rejected if self.transformed else 0,
+            has_findings=bool(self.validated and self.validated.findings_url) or None,
             ended_jobs=self.ends.pending,
             execution_arn=asking.execution_arn if asking and self.allowance else None,
             allowance=self.allowance or 0,

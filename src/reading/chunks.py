@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
 from reading_rules.line_ends import LineEnds
+from reading_rules.scans import LONGEST_HELD
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 CHUNK_BYTES: Final = 8 * MEGABYTE
@@ -27,6 +28,10 @@ MISSING_FIELDS: Final = 50_000  # of a chunk
 WHOLE_BYTES: Final = 128 * MEGABYTE
 MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
 _ODD_BYTES: Final = 2 * CHUNK_BYTES  # with so much behind the last cut, the quotes must be wrong
+
+
+class TooLongRecord(Exception):
+    """A record is too long to be rejected by itself; the message is its line."""
 
 
 class TooLargeAWhole(Exception):
@@ -135,6 +140,8 @@ class Cutter:
             self._returns = self._line_end(block)
         self._size += len(block)
         self._line_ends.add(block)
+        if self._line_ends.unended > LONGEST_HELD:
+            raise TooLongRecord(f"{self._line + self._line_ends.line_feeds:,}")
         if self._quote:
             self._quotes += block.count(self._quote)
         self._missing += self._lacking(block)

@@ -11,10 +11,11 @@ class LineEnds:
 
     Attributes:
         line_feeds: how many there are, with or without a CR before them.
+        unended: bytes behind the last end, of whatever kind.
     """
 
     def __init__(self) -> None:
-        self.line_feeds = 0
+        self.line_feeds = self.unended = 0
         self._returns = self._pairs = 0
         self._last = b""
 
@@ -24,6 +25,9 @@ class LineEnds:
             self._returns += block.count(b"\r")
             self._pairs += (self._last + block).count(b"\r\n")
         self._last = block[-1:] or self._last
+        end = block.rfind(b"\n")
+        end = end if end >= 0 else block.rfind(b"\r")
+        self.unended = len(block) - end - 1 if end >= 0 else self.unended + len(block)
 
     @property
     def are_mixed(self) -> bool:

@@ -120,6 +120,14 @@ def first_line(error: Exception) -> str:
     return " ".join(message.split())[:400]
 
 
+def too_long(where: str) -> str:
+    """That a record is too long to be looked at; `where` is it, with the object's name."""
+    return (
+        f"{where}: longer than {LONGEST_RECORD:,} bytes, which is the most that a record may have;"
+        " is it one record at all, and of this format?"
+    )
+
+
 def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
     """That lines of a text are part of no record, or of two.
 

@@ -13,6 +13,8 @@ from reading_rules.json_records import JSON_LINE
 from reading_rules.sql import any_of, sql_literal
 
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default
+# Longer ones, up to this, are rejected one by one; with what is longer still memory would not do.
+LONGEST_HELD: Final = 32 * LONGEST_RECORD
 REJECTS: Final = "unreadable"  # DuckDB's table of the records that it could not read
 
 

@@ -105,7 +105,10 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
         why = "Units never came to an end: look where their execution broke off:"
         return NextStep(why=why, command=_pipeline("history", run_id))
     if failure.error_type == InvalidData.__name__:
-        why = "Fix the objects that the failed units name, or the contract's rules and limits:"
+        why = (
+            "Fix the objects that the failed units name, or the contract's rules and limits; leave"
+            " out what is no data by source.exclude:"
+        )
         return NextStep(why=why, command=_pipeline("units", run_id))
     why = f"See what failed in {failure.stage}:"
     return NextStep(why=why, command=_pipeline("history", run_id))

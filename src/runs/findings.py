@@ -26,7 +26,8 @@ def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
     """
     run_id, unit_id, keys = message.run_id, message.unit_id, []
     if message.failure is None:
-        validate = bool(message.rows.rejected - message.set_aside or message.rows.warned)
+        rows = message.rows
+        validate = bool(message.has_findings or rows.rejected - message.set_aside or rows.warned)
         transform = False
     else:
         validate = message.failure.stage in STAGES_WITH_FINDINGS

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from contracts.columns import TypedColumn
 from contracts.dataset import Column, Dataset, Severity
 from reading_rules.value_forms import ValueForm, faults, value_form, value_of
 from tabular.sql import column_type, sql_identifier, sql_literal
+
+_FORMS: Final = {
+    "date": " (YYYY-MM-DD)",
+    "timestamp": " (ISO 8601, to the microsecond)",
+    "boolean": " (true or false, yes or no, 1 or 0)",
+}
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,9 @@ def cast_column(column: TypedColumn) -> str:
 
 
 def a_value_of(kind: str) -> str:
-    """The type with its article, for messages: `an integer`."""
-    if kind == "timestamp":
-        return "a timestamp (ISO 8601, to the microsecond)"
-    return f"an {kind}" if kind == "integer" else f"a {kind}"
+    """The type with its article and the form that is due, for messages: `a date (YYYY-MM-DD)`."""
+    named = f"an {kind}" if kind == "integer" else f"a {kind}"
+    return named + _FORMS.get(kind, "")
 
 
 def checks_of(dataset: Dataset) -> list[Check]:

@@ -1,21 +1,23 @@
-"""Checks of an object as a whole: its number of rows, and how old they are."""
+"""Checks of an object as a whole: its number of rows, how old they are, the keys of its records."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from contracts.dataset import Dataset
+from contracts.dataset import Dataset, Severity
 from contracts.manifest import ManifestEntry
 from contracts.run_request import parse_timestamp
+from reading_rules.near_keys import missing_key
 from tabular.sql import sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.violations import BrokenRules
 
 ROW_COUNT: Final = "row-count"
 FRESHNESS: Final = "freshness"
+MISSING_KEY: Final = "missing-key"
 
 
 def check_row_count(dataset: Dataset, rows_in: int, rules: BrokenRules) -> None:
@@ -63,3 +65,26 @@ def check_freshness(
             f" the object was written; it may be {limit.maximum_age_hours:g}"
         )
         rules.of_object(FRESHNESS, limit.severity, reason, rows_in)
+
+
+def check_keys(
+    dataset: Dataset,
+    near_keys: Mapping[str, str],
+    entry: ManifestEntry,
+    rows_in: int,
+    rules: BrokenRules,
+) -> None:
+    """Record a violation for each column that no record has, where a key is nearly the same.
+
+    The unit fails where the column is required; but each item of a batch has its own result.
+
+    Args:
+        near_keys: these keys, by the columns' names.
+    """
+    for column in dataset.columns:
+        if column.name in near_keys:
+            fails = column.required and entry.items is None
+            fails = fails and column.severity is not Severity.WARN
+            severity = Severity.FAIL if fails else Severity.WARN
+            reason = missing_key(column.source or column.name, near_keys[column.name])
+            rules.of_column(MISSING_KEY, column.name, severity, reason, rows_in)

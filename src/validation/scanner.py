@@ -32,6 +32,7 @@ from tabular.failures import failed
 from tabular.sql import PASSED_ON, sql_literal
 from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.quarantine import Quarantine
+from validation.record_size import too_much
 from validation.row_classes import RowClassifier
 from validation.scan_sql import BLANK, FILTERED, MALFORMED, ScanSource, scan_query
 from validation.violations import BrokenRules
@@ -161,6 +162,11 @@ class Scanner:
                 raise MixedLineEnds(first_line(error)) from error
             if has_bytes_for_texts(error):
                 raise BytesForTexts(first_line(error)) from error
+            if isinstance(error, duckdb.OutOfMemoryException):
+                names = [column.name for column in self._classifier.checks.columns]
+                raise too_much(
+                    error, self._connection, self._reader, chunk, names, self._url
+                ) from error
             raise failed(
                 error,
                 f"{self._url}: cannot be read, or a rule or the query cannot be computed:"

@@ -50,6 +50,7 @@ def write_outputs(
     quarantined, rules = _join_rejects(rejects, found, rows)
     object_checks.check_row_count(snapshot.dataset, rows_in, rules)
     object_checks.check_freshness(space, snapshot.dataset, rows.parts, entry, rows_in, rules)
+    object_checks.check_keys(found.dataset, rows.near_keys, entry, rows_in, rules)
     rejected_url = findings_url = None
     if quarantined:
         key = layout.quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)

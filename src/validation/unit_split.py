@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 import queue
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,15 +25,18 @@ from reading.chunks import (
     Chunk,
     Cutter,
     TooLargeAWhole,
+    TooLongRecord,
     blocks_of,
 )
 from reading.reader import open_source, unreadable
 from reading_rules.line_ends import with_equal_line_ends
+from reading_rules.malformed import too_long
 from reading_rules.source_lines import SourceLines
 from tabular import workspace
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
 from validation import set_checks
+from validation.missing_keys import find_missing_keys
 from validation.row_classes import RowClassifier
 from validation.scanner import BytesForTexts, CutWithin, MixedLineEnds, Scanned, Scanner
 from validation.violations import BrokenRules
@@ -51,6 +54,7 @@ class SplitResult:
         rules: what rejected and warned rows break.
         rejected: rows, malformed ones included.
         warned: valid rows that a rule warns of.
+        near_keys: of JSON, for columns that no record has: the key that is nearly the same.
     """
 
     parts: tuple[Path, ...]
@@ -61,6 +65,7 @@ class SplitResult:
     rejected: int
     filtered: int
     warned: int
+    near_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -117,6 +122,8 @@ def split_text(
                 ) from reason
             chunk_bytes = None
             cut = _Cut(Cutter(space.directory, form, "whole", None), cut.text())
+        except TooLongRecord as line:
+            raise InvalidData(too_long(f"{url}, line {line}")) from line
         except TooLargeAWhole as reason:
             raise InvalidData(
                 f"{url}: its quotes leave open where rows begin, so it can only be read as a whole,"
@@ -211,6 +218,7 @@ def _split(
             scanners = [Scanner(one, reader, classifier, url, lines) for one in connections]
             every = itertools.chain([first], waiting)
             found = list(_scanned(space, every, scanners, trusts_line_ends=trusts_line_ends))
+        near_keys = find_missing_keys(space, reader, classifier.dataset, found)
         sets = set_checks.check(space, reader, classifier, found, url, lines)
     except duckdb.Error as error:
         raise unreadable(url, error) from error
@@ -228,6 +236,7 @@ def _split(
         rejected=sum(chunk.rejected for chunk in found) + sets.rejected,
         filtered=sum(chunk.filtered for chunk in found),
         warned=sum(chunk.warned for chunk in found) + sets.warned,
+        near_keys=near_keys,
     )
 
 

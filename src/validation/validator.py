@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from contracts.dataset import DatasetSnapshot
+from contracts.errors import InvalidData
+from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
+from reading_rules.no_data import advice_for
 from sources import frozen
 from tabular import workspace
 from tabular.capacity import Capacity
@@ -29,6 +33,22 @@ def validate_unit(message: Validate, data_bucket: str, capacity: Capacity) -> Va
     """
     snapshot = frozen.read_snapshot(data_bucket, message.run_id)
     entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
+    try:
+        return _validated(message, data_bucket, capacity, snapshot, entry)
+    except InvalidData as error:
+        advice = advice_for(entry.key)
+        if not advice:
+            raise
+        raise InvalidData(f"{error}{advice}") from error
+
+
+def _validated(
+    message: Validate,
+    data_bucket: str,
+    capacity: Capacity,
+    snapshot: DatasetSnapshot,
+    entry: ManifestEntry,
+) -> Validated:
     refuse_too_large(entry, snapshot.dataset, capacity.disk)
     with workspace.workspace(capacity.memory) as space:
         found = open_input(space, message, entry, snapshot.dataset, capacity.disk)

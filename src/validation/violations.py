@@ -1,8 +1,8 @@
 """How many rows of a unit broke which rule: the findings document that validate writes.
 
 `{"rules": [{"rule", "column", "severity", "reason", "rows", "examples": [{"line", "value"}]}]}`,
-the rules with the most rows first. Of a rule about the whole object (`row-count`, `freshness`),
-`rows` are all of the object's rows.
+the rules with the most rows first. Of a rule about the whole object (`row-count`, `freshness`,
+`missing-key`), `rows` are all of the object's rows.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ class BrokenRules:
 
     def of_object(self, rule: str, severity: Severity, reason: str, rows: int) -> None:
         self._entry(rule, None, severity, reason).rows = rows
+
+    def of_column(self, rule: str, column: str, severity: Severity, reason: str, rows: int) -> None:
+        """Of a column of the whole object."""
+        self._entry(rule, column, severity, reason).rows = rows
 
     def add(self, others: BrokenRules) -> None:
         """Add what further rows of the same object broke."""

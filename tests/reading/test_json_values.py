@@ -7,11 +7,13 @@ import string
 from typing import Any
 
 import pytest
-from data_run import DataRun, dataset
+from data_run import UNIT, DataRun, dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scratch_duckdb import connect
 
+from contracts import layout
+from contracts.errors import InvalidData
 from reading_rules.json_records import JSON_LINE, json_values
 
 COLUMNS = [{"name": "id", "required": True}, {"name": "x"}]
@@ -135,3 +137,56 @@ def test_a_number_too_small_for_its_type_is_rejected_as_one_too_large_is(
         assert [(reject["rule"], reject["column"]) for reject in run.rejects()] == [("type", "x")]
     else:
         assert [float(row[1]) for row in run.valid_rows()] == [stored]
+
+
+def run_of(cloud: Any, columns: list[dict[str, Any]], *records: dict[str, Any]) -> DataRun:
+    contract = dataset(format={"type": "jsonl"}, columns=columns, targets=TARGETS)
+    body = "\n".join(map(json.dumps, records))
+    return DataRun(cloud, contract).lay_out(body, "a.jsonl")
+
+
+NOTE = [{"name": "id", "source": "orderId", "required": True}, {"name": "note"}]
+
+
+def test_a_key_in_other_letters_is_a_finding_with_the_nearest_key(cloud: Any) -> None:
+    run = run_of(cloud, NOTE, {"orderId": "1", "Note": "a"}, {"orderId": "2", "Note": "b"})
+    validated = run.validate()
+    assert (validated.valid, validated.warned, validated.rejected) == (2, 0, 0)
+    assert validated.findings_url is not None
+    (found,) = cloud.read_json(layout.findings_key("run-1", UNIT))["rules"]
+    assert (found["rule"], found["column"], found["severity"]) == ("missing-key", "note", "warn")
+    assert found["reason"].startswith('no record has the key "note", but there is "Note": make')
+    assert found["rows"] == 2
+
+
+@pytest.mark.parametrize("near", ["orderid", "ORDER_ID", "order-id", "Id", " orderId"])
+def test_a_required_key_in_other_letters_fails_the_unit(cloud: Any, near: str) -> None:
+    run = run_of(cloud, NOTE, {near: "1", "note": "a"}, {near: "2"})
+    with pytest.raises(InvalidData, match=f'no record has the key "orderId", .* "{near}"'):
+        run.validate()
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"orderId": "1", "Note": "a"}, {"orderId": "2", "note": None}],
+        [{"orderId": "1", "Note": "a"}, {"orderId": None, "note": "rejected"}],
+        [{"orderId": "1"}, {"orderId": "2", "notes": "a"}],
+        [{"orderId": "1", "x": {"Note": "a"}}],
+        [],
+    ],
+)
+def test_a_key_that_some_record_has_or_none_is_near_is_no_finding(
+    cloud: Any, records: list[dict[str, Any]]
+) -> None:
+    run = run_of(cloud, NOTE, *records)
+    run.validate()
+    keys = cloud.keys(layout.findings_key("run-1", UNIT))
+    rules = cloud.read_json(keys[0])["rules"] if keys else []
+    assert "missing-key" not in [rule["rule"] for rule in rules]
+
+
+def test_a_key_of_another_column_is_not_taken_for_a_near_one(cloud: Any) -> None:
+    columns = [*NOTE, {"name": "big", "source": "no te"}]
+    run = run_of(cloud, columns, {"orderId": "1", "no te": "a"})
+    assert run.validate().findings_url is None

@@ -145,3 +145,39 @@ def test_what_cannot_be_seen_in_a_header_is_shown(cloud: Any) -> None:
     assert str(refusal.value).endswith(
         r"the header lacks id, note; it has \u200bid, no\u00a0te, \U000e0001"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("part-1.csv.crc", "*.crc"),
+        ("x_SUCCESS", None),
+        ("_SUCCESS", "*_SUCCESS"),
+        ("a.csv", None),
+        ("day/a.csv.md5", "*.md5"),
+    ],
+)
+def test_the_advice_for_what_is_no_data_is_to_leave_it_out(
+    cloud: Any, name: str, pattern: str | None
+) -> None:
+    with pytest.raises(InvalidData) as refusal:
+        run_of(cloud, b"crc\x00\x00\x01\x02\n", name).validate()
+    advice = f'source.exclude: ["{pattern}"]'
+    assert str(refusal.value).endswith(advice) == (pattern is not None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("date", "05.01.2026", "'05.01.2026' is not a date (YYYY-MM-DD)"),
+        ("boolean", "maybe", "'maybe' is not a boolean (true or false, yes or no, 1 or 0)"),
+        ("date", "2026-01-05\u200b", r"'2026-01-05\u200b' is not a date (YYYY-MM-DD)"),
+    ],
+)
+def test_a_reason_names_the_form_that_is_due(
+    cloud: Any, kind: str, value: str, reason: str
+) -> None:
+    contract = dataset(columns=[COLUMNS[0], {"name": "x", "type": kind}], targets=TARGETS)
+    run = DataRun(cloud, contract).lay_out(f"id,x\n1,{value}\n")
+    run.validate()
+    assert run.rejects()[0]["reason"] == reason

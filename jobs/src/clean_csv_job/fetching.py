@@ -11,8 +11,10 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from clean_csv_job.options import InvalidData
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
+from reading_rules.malformed import too_long
 from reading_rules.packed import bunzipped, unzipped
 from reading_rules.plain_text import CHANGES, plain_text
+from reading_rules.scans import LONGEST_HELD
 from reading_rules.signatures import (
     WrongContent,
     checked_text,
@@ -62,17 +64,19 @@ def fetch(
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends = LineEnds()
-    with open(path, "wb") as file:
-        try:
+    try:
+        with open(path, "wb") as file:
             for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
-        except TextError as error:
-            raise InvalidData(f"{source}, {error}") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidData(f"{source} cannot be decompressed: {error}") from error
-        except WrongContent as error:
-            raise InvalidData(f"{source} {error}") from error
+                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    except TextError as error:
+        raise InvalidData(f"{source}, {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InvalidData(f"{source} cannot be decompressed: {error}") from error
+    except WrongContent as error:
+        raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
     fetched = Fetched(path, "none", lines)

@@ -27,6 +27,8 @@ from clean_csv_job.options import InvalidData, JobError, arguments, log, split_u
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.sources import Source, blame, format_of, open_source
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
+from reading_rules.near_keys import has_key_query, keys_query, missing_key, near_keys
+from reading_rules.no_data import advice_for
 from reading_rules.sql import sql_identifier, sql_literal, text_column
 from reading_rules.value_forms import (
     ValueForm,
@@ -88,6 +90,29 @@ def write_rows(
         raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
 
 
+def refuse_missing_keys(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    columns: Sequence[Mapping[str, Any]],
+    url: str,
+) -> None:
+    """Look for columns that no record has, where records have a key that is nearly the same."""
+    names = {column["name"]: column.get("source") or column["name"] for column in columns}
+    required = {
+        column["name"]
+        for column in columns
+        if column.get("required") and column.get("severity") != "warn"
+    }
+    keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
+    for name, near in near_keys(names, keys).items():
+        query = has_key_query(source.again, name, names[name])
+        if connection.execute(query).fetchone() is None:
+            problem = missing_key(names[name], near)
+            if name in required:
+                raise InvalidData(f"{url}: {problem}")
+            log("missing key", input=url, column=name, problem=problem)
+
+
 def connect(directory: str) -> duckdb.DuckDBPyConnection:
     """A database in the scratch directory that SQL of a message cannot look out of."""
     connection = duckdb.connect(
@@ -135,6 +160,8 @@ def clean(
         source = open_source(connection, file, dataset, url)
         counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
+    if form["type"] in ("json", "jsonl"):
+        refuse_missing_keys(connection, source, dataset["columns"], url)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(
         connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
@@ -165,9 +192,12 @@ def run(options: Any, s3: Any, directory: str) -> None:
     dataset = snapshot["dataset"]
     source = s3.get_object(Bucket=bucket, Key=key)
     _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
-    log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-    found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    try:
+        file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
+        log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
+        found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
+    except InvalidData as error:
+        raise InvalidData(f"{error}{advice_for(key)}") from error
     report = {
         "jobId": options.JOB_ID,
         "runId": options.RUN_ID,

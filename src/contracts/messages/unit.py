@@ -92,6 +92,8 @@ class EndUnit(Contract):
         repeats: those of them that went into repeating this message.
         allowance: what start-unit has allowed.
         fail_fast: whether its losses decide if others begin.
+        has_findings: whether validate has written findings, be it without rejected rows; absent:
+            only if rows are rejected or warned of.
     """
 
     run_id: str
@@ -109,6 +111,7 @@ class EndUnit(Contract):
     repeats: int = 0
     allowance: int = 0
     fail_fast: bool = False
+    has_findings: bool | None = None
     kind: str = "end"
 
 

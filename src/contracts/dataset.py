@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -173,6 +173,8 @@ class Dataset(StrictContract):
         rules: what every row must satisfy beyond its columns' own checks.
         jobs: remote jobs, one after another, before validation.
         targets: where the result is stored.
+        on_transform_error: what a row comes to that the transform cannot compute: `reject`, or
+            `fail`, then its unit fails and nothing of it is stored.
         limits: what one unit and one run may be.
         transform: SELECT over the relation `valid` (the columns, typed), and the lookups if wanted,
             whose result is stored; absent: all columns as they are.
@@ -193,6 +195,7 @@ class Dataset(StrictContract):
     jobs: tuple[JobStep, ...] = ()
     transform: str | None = Field(default=None, max_length=20_000)
     targets: Targets
+    on_transform_error: Literal["reject", "fail"] = "reject"
     limits: Limits = Limits()
 
     @model_validator(mode="before")

@@ -178,6 +178,9 @@ class _Check:
 
     def output(self, bound: Binder) -> OutputColumns | None:
         """The result's columns; None when the transform itself is wrong."""
+        if self._dataset.on_transform_error == "fail" and not self._dataset.transform:
+            message = "has no effect without a transform; leave it out"
+            self.add(("onTransformError",), message, self._dataset.on_transform_error)
         place: Place = ("transform",) if self._dataset.transform else ("columns",)
         try:
             described = bound.output_of(self._dataset.transform)

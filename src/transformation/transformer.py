@@ -29,11 +29,13 @@ from tabular.fetched_parts import fetch_parts
 from tabular.part_files import Rows, write_parts
 from tabular.parts import valid_parts
 from tabular.workspace import MEGABYTE, Workspace
-from transformation import unstorable_rows
+from transformation import failing_rows, unstorable_rows
 from transformation.contract_select import contract_scope, transform_failed, typed_select
+from transformation.failing_rows import FailingRow
 from transformation.lookup_tables import load_lookups
 from transformation.result import compute_result, count_result
 from transformation.row_scope import RowScope
+from transformation.row_texts import forms_of
 from transformation.unstorable import UnstorableRows, guarded, has_bad_keys, is_suspicion
 
 # Bytes of disk per byte of valid rows, measured on 2 GB of orders: the rows and two parts; or
@@ -46,9 +48,9 @@ def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> 
     """Write the stored form of a unit's valid rows.
 
     Raises:
-        InvalidData: the SQL fails on these rows, its columns are not those the run was started
-            with, it makes more rows than it was given, or too many are unstorable; or a lookup has
-            changed.
+        InvalidData: the SQL fails on these rows as a whole, its columns are not those the run was
+            started with, it makes more rows than it was given, or too many cannot be computed or
+            stored; or a lookup has changed.
     """
     snapshot = frozen.read_snapshot(data_bucket, message.run_id)
     where = f"unit {message.unit_id} of run {message.run_id}"
@@ -60,7 +62,7 @@ def transform_unit(message: Transform, data_bucket: str, capacity: Capacity) -> 
         _check_disk(valid, _DISK[scope], unit)
         load_lookups(space, snapshot)
         try:
-            transformed = _transformed(space, unit, valid)
+            transformed = _computed(space, unit, valid)
         except duckdb.Error as error:
             raise transform_failed(error, where) from error
     counts = {
@@ -91,6 +93,10 @@ class _Unit:
     def output_prefix(self) -> str:
         return layout.output_prefix(self.message.run_id, self.message.unit_id)
 
+    def rows_in(self, valid: Rows) -> int:
+        """How many rows the unit has, those that validate rejected included."""
+        return valid.count if self.message.rows_in is None else self.message.rows_in
+
     def keep(self, part: Path, name: str) -> None:
         workspace.upload(part, self.data_bucket, self.output_prefix + name)
 
@@ -104,14 +110,57 @@ class _Unit:
         )
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What the transform is given.
+
+    Attributes:
+        valid: all valid rows.
+        rows: those that it is computed over.
+        failing: the others, on which it fails.
+    """
+
+    valid: Rows
+    rows: Rows
+    failing: tuple[FailingRow, ...] = ()
+
+
 def _fetched(space: Workspace, unit: _Unit) -> Rows:
     message, bucket = unit.message, unit.data_bucket
     parts = valid_parts(bucket, message.run_id, message.unit_id, message.files)
     return Rows(fetch_parts(space, bucket, parts, "valid-"), VALID_RELATION)
 
 
-def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
+def _computed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
+    """Write all rows; if some cannot be computed, quarantine them and write the others.
+
+    Raises:
+        duckdb.Error: the SQL fails, by no single row or by more than the contract rejects.
+    """
+    try:
+        return _transformed(space, unit, _Given(valid, valid))
+    except duckdb.Error as error:
+        rejects = unit.snapshot.dataset.on_transform_error == "reject"
+        if not rejects or not failing_rows.is_by_values(error):
+            raise
+        _check_disk(valid, _DISK[unit.scope] + 1, unit)
+        limit = unit.snapshot.dataset.limits.rejected_percentage
+        at_most = int(limit * unit.rows_in(valid) / 100) - unit.message.rejected
+        failing = failing_rows.find_failing_rows(
+            space, valid, typed_select(unit.snapshot), max(0, at_most), unit.where
+        )
+        if not failing:
+            raise
+        given = _Given(valid, failing_rows.without(space, valid, failing), tuple(failing))
+        if len(failing) > at_most:
+            _quarantine(space, unit, given, 0, in_place=False)
+        given.rows.show(space)
+        return _transformed(space, unit, given)
+
+
+def _transformed(space: Workspace, unit: _Unit, given: _Given) -> Transformed:
     """Write all rows; if some cannot be stored, quarantine them and write the others."""
+    valid = given.rows
     limits = StoreLimits(unit.snapshot, unit.message, unit.data_bucket)
     part_bytes = unit.snapshot.dataset.limits.part_megabytes * MEGABYTE
     result, suspicious = compute_result(space, unit.snapshot, unit.scope, valid, limits)
@@ -125,61 +174,69 @@ def _transformed(space: Workspace, unit: _Unit, valid: Rows) -> Transformed:
             if not is_suspicion(error):
                 raise
         else:
-            return unit.transformed(rows, removed, files)
+            return unit.transformed(
+                rows, removed, files, **_quarantine(space, unit, given, 0, in_place=False)
+            )
     valid.show(space)
     if unit.scope is RowScope.ROWS:
         _check_disk(valid, _DISK_WITH_UNSTORABLE, unit)
     names = [name for name, _ in unit.snapshot.output_columns]
     unstorable = UnstorableRows(space, limits, names, in_order=unit.scope is RowScope.ROWS)
     rejected = unstorable.find(result)
-    rejected_url = findings_url = None
-    if rejected:
-        in_place = unit.scope is RowScope.ROWS and not removed
-        rejected_url, findings_url = _quarantine(space, unit, valid, rejected, in_place=in_place)
+    in_place = unit.scope is RowScope.ROWS and not removed
+    set_aside = _quarantine(space, unit, given, rejected, in_place=in_place)
     files = write_parts(space, unstorable.left(rejected), part_bytes, unit.keep)
-    return unit.transformed(
-        rows - rejected,
-        removed,
-        files,
-        rejected=rejected,
-        rejected_url=rejected_url,
-        findings_url=findings_url,
-    )
+    return unit.transformed(rows - rejected, removed, files, **set_aside)
 
 
 def _quarantine(
-    space: Workspace, unit: _Unit, valid: Rows, rejected: int, *, in_place: bool
-) -> tuple[str, str]:
-    """Write the unstorable rows to the quarantine, and findings on them; returns both URLs.
+    space: Workspace, unit: _Unit, given: _Given, rejected: int, *, in_place: bool
+) -> dict[str, Any]:
+    """Write the rows that are not stored to the quarantine, and findings on them.
 
     Args:
+        rejected: how many are unstorable; they are in their table.
         in_place: each row of the result is the valid row in the same place.
+
+    Returns:
+        What the response says of them.
 
     Raises:
         InvalidData: they are too many.
     """
     message, snapshot, bucket = unit.message, unit.snapshot, unit.data_bucket
-    if in_place:
-        unstorable_rows.number_by_position(space)
-    elif snapshot.array is not None:  # every item is to have its own result
-        unstorable_rows.number_by_trial(space, valid, typed_select(snapshot), unit.where)
+    failing = given.failing
+    if not rejected and not failing:
+        return {}
     source = frozen.read_unit(bucket, message.run_id, message.unit_id).url
     path = space.path("unstorable.jsonl")
-    rules = unstorable_rows.write_unstorable(space, path, source, valid)
+    forms = forms_of(snapshot.dataset)
+    rules = failing_rows.write_failing(space, path, source, given.valid, failing, forms)
+    if rejected:
+        if in_place:
+            unstorable_rows.number_by_position(space)
+        elif snapshot.array is not None:  # every item is to have its own result
+            unstorable_rows.number_by_trial(space, given.rows, typed_select(snapshot), unit.where)
+        number_of = failing_rows.original_numbers(failing)
+        rules.add(
+            unstorable_rows.write_unstorable(space, path, source, given.rows, forms, number_of)
+        )
     key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
     rejected_url = workspace.upload(path, bucket, key)
     findings = layout.transform_findings_key(message.run_id, message.unit_id)
     findings_url = s3.write_json(bucket, findings, rules.to_json())
-    unstorable_rows.refuse_too_many(
-        rules,
-        rejected,
-        message.rejected,
-        valid.count if message.rows_in is None else message.rows_in,
-        snapshot.dataset.limits.rejected_percentage,
-        source,
-        rejected_url,
-    )
-    return rejected_url, findings_url
+    limit, rows_in = snapshot.dataset.limits.rejected_percentage, unit.rows_in(given.valid)
+    if failing:
+        failing_rows.refuse_too_many(
+            failing, message.rejected, rows_in, limit, source, rejected_url
+        )
+    before = message.rejected + len(failing)
+    unstorable_rows.refuse_too_many(rules, rejected, before, rows_in, limit, source, rejected_url)
+    return {
+        "rejected": rejected + len(failing),
+        "rejected_url": rejected_url,
+        "findings_url": findings_url,
+    }
 
 
 def _check_disk(valid: Rows, factor: float, unit: _Unit) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from stores.rules import SUMMARIES
 from tabular.part_files import NUMBER, Rows, numbered
 from tabular.sql import sql_identifier
 from tabular.workspace import Workspace
+from transformation.row_texts import Forms, text_of
 from transformation.unstorable import UNSTORABLE, WHOLE
 from validation.checks import Check
 from validation.violations import BrokenRules
@@ -86,21 +88,36 @@ def _makers(space: Workspace, valid: Rows, select: str, wanted: set[str]) -> dic
     return found
 
 
-def write_unstorable(space: Workspace, path: Path, source: str, valid: Rows) -> BrokenRules:
-    """Write every unstorable row, in the result's order; returns which rules they broke."""
+def write_unstorable(
+    space: Workspace,
+    path: Path,
+    source: str,
+    valid: Rows,
+    forms: Forms,
+    number_of: Callable[[int], int] = lambda number: number,
+) -> BrokenRules:
+    """Write every unstorable row, in the result's order; returns which rules they broke.
+
+    Args:
+        forms: how the texts of valid rows are written.
+        number_of: which of the unit's valid rows one of these is, both from 0.
+    """
     rules = BrokenRules()
     known = space.number(f"SELECT count(*) FROM {UNSTORABLE} WHERE valid_row IS NOT NULL") > 0
     space.connection.execute(f"CREATE OR REPLACE VIEW {_VALID} AS {numbered(space, valid.files)}")
     relation, number = (_VALID, "valid_row") if known else (WHOLE, "number")
     described = space.connection.execute(f"DESCRIBE FROM {relation}").fetchall()
     names = [row[0] for row in described[1:]]
-    texts = ", ".join(f"CAST(shown.{sql_identifier(name)} AS VARCHAR)" for name in names)
+    texts = ", ".join(
+        text_of(f"shown.{sql_identifier(name)}", forms.get(name) if known else None)
+        for name in names
+    )
     cursor = space.connection.cursor().execute(
         "SELECT found.rule, found.column_name, found.value, found.reason, found.valid_row,"
         f" {texts} FROM {UNSTORABLE} AS found JOIN {relation} AS shown"
         f" ON shown.{NUMBER} = found.{number} ORDER BY found.number"
     )
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:  # behind those that fail
         while batch := cursor.fetchmany(_AT_A_TIME):
             for rule, column, value, reason, valid_row, *values in batch:
                 about = {"rule": rule, "column": column, "value": value, "reason": reason}
@@ -110,7 +127,11 @@ def write_unstorable(space: Workspace, path: Path, source: str, valid: Rows) -> 
                     if known_value is not None
                 }
                 shown: dict[str, Any] = dict(zip(names, values, strict=True))
-                row = {"result": shown} if not known else {"valid_row": valid_row + 1, "row": shown}
+                row = (
+                    {"result": shown}
+                    if not known
+                    else {"valid_row": number_of(valid_row) + 1, "row": shown}
+                )
                 text = json.dumps({"source": source, **line, **row}, ensure_ascii=False)
                 file.write(text + "\n")
                 found = rules.of(_check(rule, column))

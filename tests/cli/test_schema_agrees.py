@@ -104,6 +104,10 @@ GOOD: dict[str, Changes] = {
     "waiting long": {"jobs": [{**SPARK, "queueSeconds": 604_800, "retryDelaySeconds": 3600}]},
     "a load that waits": warehouse(queueSeconds=604_800),
     "a function that is tried again": {"jobs": [{**FUNCTION, "retryDelaySeconds": 5}]},
+    "a transform that fails units": {
+        "transform": "SELECT * FROM valid",
+        "onTransformError": "fail",
+    },
     "freshness": {"freshness": {"column": "at", "maximumAgeHours": 1}},
 }
 BAD: dict[str, Changes] = {
@@ -120,6 +124,7 @@ BAD: dict[str, Changes] = {
     "no word for nothing": column(nulls=[""]),
     "trim as text": column(trim="yes"),
     "no name": {"name": None},
+    "another end for a row": {"onTransformError": "ignore"},
     "no time to wait": {"jobs": [{**GLUE, "queueSeconds": 59}]},
     "too long to wait": {"jobs": [{**GLUE, "queueSeconds": 604_801}]},
     "a delay below nothing": {"jobs": [{**GLUE, "retryDelaySeconds": -1}]},

@@ -140,3 +140,21 @@ def test_what_the_check_takes_can_be_computed(column: dict[str, Any]) -> None:
     with connect() as connection:
         found = connection.execute(f"SELECT {value_of(form)} FROM {relation}").fetchall()
     assert found == [("x",)] if form.kind == "string" else [(None,)]
+
+
+def test_an_end_of_rows_that_no_transform_can_cause_is_refused() -> None:
+    value = {
+        "name": "orders",
+        "source": {"prefix": "in/"},
+        "columns": [{"name": "id"}],
+        "targets": {"dynamodb": {"key": ["id"]}},
+        "onTransformError": "fail",
+    }
+    with pytest.raises(InvalidDataset, match="onTransformError .* without a transform"):
+        check_dataset(yaml.safe_dump(value), "orders")
+    assert (
+        check_dataset(
+            yaml.safe_dump({**value, "transform": "SELECT id FROM valid"}), "orders"
+        ).dataset.on_transform_error
+        == "fail"
+    )

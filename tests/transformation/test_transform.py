@@ -78,7 +78,8 @@ def test_other_columns_than_promised_are_refused(cloud: Any) -> None:
 
 
 def test_sql_that_fails_on_the_rows_says_so(cloud: Any) -> None:
-    run = run_with(cloud, "SELECT CAST(id AS INTEGER) AS id FROM valid", (("id", "integer"),))
+    sql = "SELECT CAST(id AS INTEGER) AS id FROM valid"
+    run = run_with(cloud, sql, (("id", "integer"),), onTransformError="fail")
     with pytest.raises(InvalidData, match="the transform fails in unit 00000-000 of run run-1"):
         run.transform()
 

@@ -906,31 +906,60 @@ class OpenValues:
         pair = _pair(rules) + b"|" if rules.escape else b""
         self._tokens = re.compile(b"%s(%s)|%s" % (pair, quote, delimiter), re.DOTALL)
         self._quote, self._escape = rules.quote, rules.escape
+        self._plain = whole_record(rules)
         self.are_open = self._is_quoted = False
 
-    def look_at(self, piece: bytes) -> None:
+    def look_at(self, part: bytes) -> None:
         """Go on over a line, or a part of a long one."""
-        has_escape = self._escape and self._escape in piece
-        if not (has_escape or self.are_open or self._quote in piece):
-            self.are_open = not piece.endswith(LINE_ENDS)
+        has_escape = self._escape and self._escape in part
+        if not (has_escape or self.are_open or self._quote in part):
+            self.are_open = not part.endswith(LINE_ENDS)
             return
+        if not self.are_open and self._plain and self._plain.fullmatch(part):
+            return  # as nearly all lines are
         begins = -1 if self.are_open else 0  # where a field does
         end = 0  # of the last token
-        for token in self._tokens.finditer(piece):
+        for token in self._tokens.finditer(part):
             at, end = token.span()
             if token[1]:
                 if self._is_quoted:
                     # The second one of a pair opens again: within the value, a quote is doubled.
                     self._is_quoted = False
-                    begins = end if piece.startswith(self._quote, end) else -1
+                    begins = end if part.startswith(self._quote, end) else -1
                 else:
                     self._is_quoted = at == begins
                     begins = -1
-            elif piece[at : at + 1] != self._escape and not self._is_quoted:
+            elif part[at : at + 1] != self._escape and not self._is_quoted:
                 begins = end
         # A line end behind a backslash is part of a value.
-        has_end = piece.endswith(LINE_ENDS) and end <= len(piece.rstrip(b"\r\n"))
+        has_end = part.endswith(LINE_ENDS) and end <= len(part.rstrip(b"\r\n"))
         self.are_open = self._is_quoted or not has_end
+
+
+def whole_record(rules: CsvRules) -> re.Pattern[bytes] | None:
+    """Of the records of one line and more that nothing is odd about; None: they are not told.
+
+    No text can be matched in two ways, so it takes linear time.
+    """
+    if len(rules.delimiter) > 1:
+        return None
+    field = b"(?:%s|%s)" % _fields(rules)
+    return re.compile(b"%s(?:%s%s)*(?:\r\n|\n|\r)" % (field, re.escape(rules.delimiter), field))
+
+
+def _fields(rules: CsvRules) -> tuple[bytes, bytes]:
+    """Expressions of a quoted field, and of any other, without a quote."""
+    quote, delimiter = re.escape(rules.quote), re.escape(rules.delimiter)
+    if not rules.escape:
+        within = b"[^%s]*(?:%s%s[^%s]*)*" % (quote, quote, quote, quote)
+        return b"%s%s%s" % (quote, within, quote), rb"[^%s%s\r\n]*" % (quote, delimiter)
+    plain = rb"[^%s\\]*" % quote
+    within = rb"%s(?:(?:\\[\x00-\xff]|%s%s)%s)*" % (plain, quote, quote, plain)
+    outside = rb"[^%s%s\\\r\n]*" % (quote, delimiter)
+    return (
+        b"%s%s%s" % (quote, within, quote),
+        rb"%s(?:\\[^\r\n]%s)*" % (outside, outside),
+    )
 
 
 def _special(rules: CsvRules) -> bytes:
@@ -952,11 +981,13 @@ class EscapedRecords:
         self._in_quotes = re.compile(rb"%s|%s%s|(%s)" % (pair, quote, quote, quote), re.DOTALL)
         delimiter = re.escape(rules.delimiter)
         self._unquoted = re.compile(rb"%s|(%s)" % (pair, delimiter), re.DOTALL)
+        self._whole = whole_record(rules)
+        self._fields = re.compile(b"(%s)|%s" % _fields(rules))
         self._held: list[bytes] = []
         self._size, self._first = 0, 0
 
-    def taken(self, piece: bytes, line: int) -> bytes:
-        """What is known to be a record by this piece, which the values have been followed over.
+    def taken(self, part: bytes, line: int) -> bytes:
+        """What is known to be a record by this part, which the values have been followed over.
 
         Raises:
             TextError: it is too long for one.
@@ -965,9 +996,9 @@ class EscapedRecords:
         if not self._held:
             self._first = line
             if not is_open:
-                return self._plain(piece) if b"\\" in piece else piece
-        self._held.append(piece)
-        self._size += len(piece)
+                return self._plain(part) if b"\\" in part else part
+        self._held.append(part)
+        self._size += len(part)
         if self._size > LONGEST_RECORD:
             raise TextError(
                 f"line {self._first}: the record is longer than {LONGEST_RECORD:,} bytes; is a"
@@ -980,6 +1011,8 @@ class EscapedRecords:
         return self._plain(record) if b"\\" in record else record
 
     def _plain(self, record: bytes) -> bytes:
+        if self._whole and self._whole.fullmatch(record):
+            return self._fields.sub(self._plain_field, record)
         end = len(record)
         for line_end in (b"\r\n", b"\n", b"\r"):
             if record.endswith(line_end):
@@ -1006,15 +1039,25 @@ class EscapedRecords:
                 (found for found in self._in_quotes.finditer(text, at + 1) if found[1]), None
             )
             end = closing.start() if closing else len(text)
-            raw = text[at + 1 : end]
-            is_null = raw in self._rules.nulls
-            within = quote + (b"" if is_null else self._escaped.sub(self._unescaped, raw))
+            within = quote + self._within(text[at + 1 : end])
             if closing is None:
                 return within, -1
             within, at = within + quote, closing.end()
         delimiter = next((found for found in self._unquoted.finditer(text, at) if found[1]), None)
         end, after = (delimiter.start(), delimiter.end()) if delimiter else (len(text), -1)
         return within + self._outside(text[at:end], is_all=not within), after
+
+    def _plain_field(self, found: re.Match[bytes]) -> bytes:
+        raw = found[0]
+        if b"\\" not in raw:
+            return raw
+        if not found[1]:
+            return self._outside(raw, is_all=True)
+        within, quote = raw[1:-1], self._rules.quote
+        return quote + self._within(within) + quote
+
+    def _within(self, raw: bytes) -> bytes:
+        return b"" if raw in self._rules.nulls else self._escaped.sub(self._unescaped, raw)
 
     def _outside(self, raw: bytes, *, is_all: bool) -> bytes:
         if b"\\" not in raw or not is_all:
@@ -1128,18 +1171,18 @@ def plain_csv(blocks: Iterable[bytes], rules: CsvRules, lines: SourceLines) -> I
     Raises:
         TextError: it is not as the rules say.
     """
-    pieces = _pieces(blocks)
+    parts = _parts(blocks)
     if rules.footer:
-        pieces = _without_last(pieces, rules.footer)
+        parts = _without_last(parts, rules.footer)
     plain = _Plain(rules, lines)
-    for some in pieces:
+    for some in parts:
         text = plain.taken(some)
         if text:
             yield text
     yield plain.rest()
 
 
-def _pieces(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _parts(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The lines with their ends; of a line that is longer than any record, parts of it."""
     rest, is_first = b"", True
     for block in blocks:
@@ -1149,16 +1192,16 @@ def _pieces(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
             continue
         if is_first:
             text, is_first = text[text.startswith(_MARK) and len(_MARK) :], False
-        pieces = text.splitlines(keepends=True)
+        parts = text.splitlines(keepends=True)
         rest = b""
-        if pieces and not pieces[-1].endswith(b"\n") and len(pieces[-1]) <= LONGEST_RECORD:
-            rest = pieces.pop()  # perhaps with the first half of CR LF at its end
-        yield pieces
+        if parts and not parts[-1].endswith(b"\n") and len(parts[-1]) <= LONGEST_RECORD:
+            rest = parts.pop()  # perhaps with the first half of CR LF at its end
+        yield parts
     if rest:
         yield rest.splitlines(keepends=True)
 
 
-def _without_last(pieces: Iterable[list[bytes]], count: int) -> Iterator[list[bytes]]:
+def _without_last(parts: Iterable[list[bytes]], count: int) -> Iterator[list[bytes]]:
     """All but so many lines at the end.
 
     Raises:
@@ -1166,12 +1209,12 @@ def _without_last(pieces: Iterable[list[bytes]], count: int) -> Iterator[list[by
     """
     held: deque[bytes] = deque()
     whole, size = 0, 0  # lines in `held` that end there, bytes
-    for some in pieces:
+    for some in parts:
         free = []
-        for piece in some:
-            held.append(piece)
-            size += len(piece)
-            whole += piece.endswith(LINE_ENDS)
+        for part in some:
+            held.append(part)
+            size += len(part)
+            whole += part.endswith(LINE_ENDS)
             # The line that goes on, or may begin, is one of the last.
             while whole > count or (whole == count and not held[-1].endswith(LINE_ENDS)):
                 free.append(held.popleft())
@@ -1191,35 +1234,35 @@ class _Plain:
     def __init__(self, rules: CsvRules, lines: SourceLines) -> None:
         self._rules, self._lines = rules, lines
         self._left = rules.skipped
-        self._begins = True  # a line, with the next piece
-        self._drops = False  # the line that the piece is of
-        self._line = self._source_line = 1  # of the next piece
+        self._begins = True  # a line, with the next part
+        self._drops = False  # the line that the part is of
+        self._line = self._source_line = 1  # of the next part
         self._shift = 0  # how many lines are known to be left out
         self._values = OpenValues(rules)
         self._records = EscapedRecords(rules, self._values) if rules.escape else None
 
-    def taken(self, pieces: Sequence[bytes]) -> bytes:
+    def taken(self, parts: Sequence[bytes]) -> bytes:
         if not (self._left or self._rules.comment or self._records) and self._begins:
             self._note_shift()
-            return b"".join(pieces)  # nothing is left out any more
-        return b"".join(self._kept(piece) for piece in pieces if not self._is_dropped(piece))
+            return b"".join(parts)  # nothing is left out any more
+        return b"".join(self._kept(part) for part in parts if not self._is_dropped(part))
 
-    def _is_dropped(self, piece: bytes) -> bool:
-        ends = piece.endswith(LINE_ENDS)
+    def _is_dropped(self, part: bytes) -> bool:
+        ends = part.endswith(LINE_ENDS)
         if self._begins and not self._values.are_open:
             comment = self._rules.comment
-            self._drops = self._left > 0 or (comment != b"" and piece.startswith(comment))
+            self._drops = self._left > 0 or (comment != b"" and part.startswith(comment))
             self._left = max(0, self._left - 1)
         self._begins = ends
         self._source_line += self._drops and ends
         return self._drops
 
-    def _kept(self, piece: bytes) -> bytes:
+    def _kept(self, part: bytes) -> bytes:
         self._note_shift()
-        self._values.look_at(piece)
-        text = self._records.taken(piece, self._source_line) if self._records else piece
+        self._values.look_at(part)
+        text = self._records.taken(part, self._source_line) if self._records else part
         # Within a value, a CR alone is no line end.
-        if piece.endswith(b"\n") or (piece.endswith(b"\r") and not self._values.are_open):
+        if part.endswith(b"\n") or (part.endswith(b"\r") and not self._values.are_open):
             self._line += 1
             self._source_line += 1
         return text

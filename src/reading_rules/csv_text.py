@@ -26,18 +26,18 @@ def plain_csv(blocks: Iterable[bytes], rules: CsvRules, lines: SourceLines) -> I
     Raises:
         TextError: it is not as the rules say.
     """
-    pieces = _pieces(blocks)
+    parts = _parts(blocks)
     if rules.footer:
-        pieces = _without_last(pieces, rules.footer)
+        parts = _without_last(parts, rules.footer)
     plain = _Plain(rules, lines)
-    for some in pieces:
+    for some in parts:
         text = plain.taken(some)
         if text:
             yield text
     yield plain.rest()
 
 
-def _pieces(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _parts(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The lines with their ends; of a line that is longer than any record, parts of it."""
     rest, is_first = b"", True
     for block in blocks:
@@ -47,16 +47,16 @@ def _pieces(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
             continue
         if is_first:
             text, is_first = text[text.startswith(_MARK) and len(_MARK) :], False
-        pieces = text.splitlines(keepends=True)
+        parts = text.splitlines(keepends=True)
         rest = b""
-        if pieces and not pieces[-1].endswith(b"\n") and len(pieces[-1]) <= LONGEST_RECORD:
-            rest = pieces.pop()  # perhaps with the first half of CR LF at its end
-        yield pieces
+        if parts and not parts[-1].endswith(b"\n") and len(parts[-1]) <= LONGEST_RECORD:
+            rest = parts.pop()  # perhaps with the first half of CR LF at its end
+        yield parts
     if rest:
         yield rest.splitlines(keepends=True)
 
 
-def _without_last(pieces: Iterable[list[bytes]], count: int) -> Iterator[list[bytes]]:
+def _without_last(parts: Iterable[list[bytes]], count: int) -> Iterator[list[bytes]]:
     """All but so many lines at the end.
 
     Raises:
@@ -64,12 +64,12 @@ def _without_last(pieces: Iterable[list[bytes]], count: int) -> Iterator[list[by
     """
     held: deque[bytes] = deque()
     whole, size = 0, 0  # lines in `held` that end there, bytes
-    for some in pieces:
+    for some in parts:
         free = []
-        for piece in some:
-            held.append(piece)
-            size += len(piece)
-            whole += piece.endswith(LINE_ENDS)
+        for part in some:
+            held.append(part)
+            size += len(part)
+            whole += part.endswith(LINE_ENDS)
             # The line that goes on, or may begin, is one of the last.
             while whole > count or (whole == count and not held[-1].endswith(LINE_ENDS)):
                 free.append(held.popleft())
@@ -89,35 +89,35 @@ class _Plain:
     def __init__(self, rules: CsvRules, lines: SourceLines) -> None:
         self._rules, self._lines = rules, lines
         self._left = rules.skipped
-        self._begins = True  # a line, with the next piece
-        self._drops = False  # the line that the piece is of
-        self._line = self._source_line = 1  # of the next piece
+        self._begins = True  # a line, with the next part
+        self._drops = False  # the line that the part is of
+        self._line = self._source_line = 1  # of the next part
         self._shift = 0  # how many lines are known to be left out
         self._values = OpenValues(rules)
         self._records = EscapedRecords(rules, self._values) if rules.escape else None
 
-    def taken(self, pieces: Sequence[bytes]) -> bytes:
+    def taken(self, parts: Sequence[bytes]) -> bytes:
         if not (self._left or self._rules.comment or self._records) and self._begins:
             self._note_shift()
-            return b"".join(pieces)  # nothing is left out any more
-        return b"".join(self._kept(piece) for piece in pieces if not self._is_dropped(piece))
+            return b"".join(parts)  # nothing is left out any more
+        return b"".join(self._kept(part) for part in parts if not self._is_dropped(part))
 
-    def _is_dropped(self, piece: bytes) -> bool:
-        ends = piece.endswith(LINE_ENDS)
+    def _is_dropped(self, part: bytes) -> bool:
+        ends = part.endswith(LINE_ENDS)
         if self._begins and not self._values.are_open:
             comment = self._rules.comment
-            self._drops = self._left > 0 or (comment != b"" and piece.startswith(comment))
+            self._drops = self._left > 0 or (comment != b"" and part.startswith(comment))
             self._left = max(0, self._left - 1)
         self._begins = ends
         self._source_line += self._drops and ends
         return self._drops
 
-    def _kept(self, piece: bytes) -> bytes:
+    def _kept(self, part: bytes) -> bytes:
         self._note_shift()
-        self._values.look_at(piece)
-        text = self._records.taken(piece, self._source_line) if self._records else piece
+        self._values.look_at(part)
+        text = self._records.taken(part, self._source_line) if self._records else part
         # Within a value, a CR alone is no line end.
-        if piece.endswith(b"\n") or (piece.endswith(b"\r") and not self._values.are_open):
+        if part.endswith(b"\n") or (part.endswith(b"\r") and not self._values.are_open):
             self._line += 1
             self._source_line += 1
         return text

@@ -46,6 +46,17 @@ def warehouse(**fields: Any) -> Changes:
 
 
 GOOD: dict[str, Changes] = {
+    "odd CSV": {
+        "format": {
+            **{"nulls": ["NA", "\\N"], "skipLines": 3, "footerLines": 1.0, "comment": "#"},
+            **{"escape": "\\", "padShortRows": True, "delimiter": "||", "encoding": "utf-16-le"},
+            **{"compression": "zip"},
+        }
+    },
+    "odd JSON lines": {
+        "format": {"type": "jsonl", "concatenated": True, "caseInsensitive": True, "nulls": ["-"]}
+    },
+    "odd JSON": {"format": {"type": "json", "records": "$.a_b.c-d", "compression": "bzip2"}},
     "small": {},
     "another name in the file": column(source="Order ID"),
     "bounds by number": column(type="double", minimum=-1, maximum=0.5),
@@ -123,6 +134,19 @@ BAD: dict[str, Changes] = {
     "one word for truth": column(type="boolean", trueValues=["J"]),
     "no word for nothing": column(nulls=[""]),
     "trim as text": column(trim="yes"),
+    "no texts for nothing": {"format": {"nulls": []}},
+    "an empty text for nothing": {"format": {"nulls": [""]}},
+    "a number for nothing": {"format": {"nulls": [-1]}},
+    "a text for nothing twice": {"format": {"nulls": ["NA", "NA"]}},
+    "lines of two lines for nothing": {"format": {"nulls": ["a\nb"]}},
+    "no lines to skip": {"format": {"skipLines": 0}},
+    "too many lines below": {"format": {"footerLines": 101}},
+    "truth for lines": {"format": {"footerLines": True}},
+    "a long comment": {"format": {"comment": "//"}},
+    "another escape": {"format": {"escape": "^"}},
+    "a very long delimiter": {"format": {"delimiter": "|||||"}},
+    "records of a list": {"format": {"type": "json", "records": "$.a[0]"}},
+    "records of CSV": {"format": {"records": "$.a"}},
     "no name": {"name": None},
     "another end for a row": {"onTransformError": "ignore"},
     "no time to wait": {"jobs": [{**GLUE, "queueSeconds": 59}]},
@@ -188,7 +212,7 @@ BAD: dict[str, Changes] = {
     "days beyond": {"targets": {"dynamodb": {"key": ["visit_id"], "ttlDays": 4000}}},
     "a letter between fields": {"format": {"delimiter": "x"}},
     "a digit around fields": {"format": {"quote": "1"}},
-    "two characters": {"format": {"delimiter": "||"}},
+    "two characters": {"format": {"quote": "||"}},
     "a line end": {"format": {"delimiter": "\n"}},
     "not ASCII": {"format": {"delimiter": "¦"}},
     "no character": {"format": {"quote": ""}},

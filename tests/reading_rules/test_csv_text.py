@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reading_rules import csv_escapes
 from reading_rules.csv_rules import CsvRules, plain_nulls
 from reading_rules.csv_text import plain_csv
 from reading_rules.source_lines import SourceLines
@@ -93,6 +95,21 @@ def test_a_backslash_takes_the_meaning_from_what_follows(record: str, fields: li
 
 def test_a_delimiter_of_several_characters_is_escaped_as_a_whole() -> None:
     assert plain("1\\||2||3\n", escape="\\", delimiter="||")[0] == '"1||2"||3\n'
+
+
+@pytest.mark.parametrize("escape", ["", "\\"])
+def test_records_are_read_alike_by_the_quick_way_and_the_thorough_one(
+    escape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(7)  # noqa: S311 -- texts of a test
+    signs = ['"', '"', ",", "\n", "\r\n", "#", "a", "b", "N", "\\", "\\"]
+    texts = ["".join(draw.choices(signs, k=draw.randint(1, 30))) for _ in range(4000)]
+    form = {"comment": "#", "escape": escape, "nulls": ["\\N"]}
+    quick = [plain(text, 1000, **form) for text in texts]
+    monkeypatch.setattr(csv_escapes, "whole_record", lambda _: None)
+    thorough = [plain(text, 1000, **form) for text in texts]
+    assert quick == thorough
+    assert len({text for text, _ in quick}) > 2000
 
 
 def test_text_behind_a_closing_quote_stays_to_be_rejected() -> None:

@@ -20,7 +20,7 @@ from contracts.messages import ListUrls
 from contracts.run_request import RunRequest
 from dataset_loading.check import check_dataset
 from runtime import s3 as storage
-from sources import frozen, item_batches
+from sources import frozen, item_batches, ranged
 from sources.listed_run import list_run
 
 URL = "s3://data-bucket/landing/orders/items.json"
@@ -181,7 +181,8 @@ def test_what_cannot_be_split_is_reported(cloud: Any, name: str, body: bytes, re
 def test_an_array_is_read_in_ranges_and_never_whole(
     run: Any, clients: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(item_batches, "RANGE_BYTES", 1000)
+    for module in (item_batches, ranged):
+        monkeypatch.setattr(module, "RANGE_BYTES", 1000)
     many = [{"order_id": number, "note": "x" * 50} for number in range(100)]
     run.put("landing/orders/items.json", json.dumps(many))
     reads = clients.watch("s3", "get_object")

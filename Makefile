@@ -24,6 +24,7 @@ setup-test:
 
 setup-spark: ## the same with PySpark, 310 MB more to fetch; it needs Java 17 beside it
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py spark
+	@if scripts/find-java >/dev/null 2>&1; then $(VENV)/python scripts/share_spark_classes.py; fi
 
 setup-glue: ## what a Python shell job has on Glue (the template's pins); needs Python 3.9
 	@python=$$(scripts/find-python-version 3.9) && "$$python" scripts/setup.py glue

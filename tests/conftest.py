@@ -15,13 +15,19 @@ from spark_here import missing
 from local.local_cloud.lambdas.sandbox_process import share_service_descriptions
 
 HERE: Final = Path(__file__).parent
-# Waits most, so it comes first: others compute meanwhile. It is one unit of work, because its
-# tests share one cloud, whose 21 functions start cold in every worker that makes one.
-ONE_CLOUD: Final = "end_to_end"
+# What waits most comes first: others compute meanwhile. Files that share a cloud are one unit of
+# work, because its 21 functions start cold in every worker that makes one. All of end_to_end in one
+# worker would take longer than all else in the others: those that use both clouds of its
+# conftest.py are one unit, those that use one are another, and what makes its own is by itself.
+CLOUDS: Final = "end_to_end"
+BOTH_CLOUDS: Final = ("test_arrivals.py", "test_five_designs.py")
+OWN_CLOUD: Final = ("test_contention.py",)
 # Longest first, so that no worker ends alone on a long file. What is not named comes after.
 SLOW_FIRST: Final = (
-    ONE_CLOUD,
+    CLOUDS,
+    *(f"{CLOUDS}/{name}" for name in BOTH_CLOUDS),
     "spark",
+    *(f"{CLOUDS}/{name}" for name in OWN_CLOUD),
     "cli/test_demo.py",
     "upgrade",
     "benchmarks",
@@ -38,9 +44,9 @@ share_service_descriptions()
 
 @functools.cache
 def _turn(path: Path) -> int:
-    for turn, name in enumerate(SLOW_FIRST):
-        if path == HERE / name or HERE / name in path.parents:
-            return turn
+    for place in (path, *path.parents):  # a file may have another turn than its folder
+        if HERE in place.parents and (name := str(place.relative_to(HERE))) in SLOW_FIRST:
+            return SLOW_FIRST.index(name)
     return len(SLOW_FIRST)
 
 
@@ -108,7 +114,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         """Files are what workers get, but for those that share a cloud: they stay together."""
 
         def _split_scope(self, nodeid: str) -> str:
-            shared = f"{HERE.name}/{ONE_CLOUD}/"
-            return shared if nodeid.startswith(shared) else super()._split_scope(nodeid)
+            file = super()._split_scope(nodeid)
+            folder, _, name = file.rpartition("/")
+            if folder != f"{HERE.name}/{CLOUDS}" or name in OWN_CLOUD:
+                return file
+            return f"{folder} {name in BOTH_CLOUDS}"
 
     return OneUnitPerCloud(config, log)

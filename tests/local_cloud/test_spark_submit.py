@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from local.local_cloud.jobs.job_runner import CannotRunError
-from local.local_cloud.jobs.spark_submit import SparkSubmit, explain_failure, spark_environment
+from local.local_cloud.jobs.spark_submit import (
+    SparkSubmit,
+    explain_failure,
+    java_options,
+    spark_environment,
+)
 
 
 def test_options_end_at_the_script_and_all_after_it_is_the_scripts() -> None:
@@ -60,3 +65,12 @@ def test_spark_is_local_whatever_the_cluster_would_have_been(tmp_path: Path) -> 
 )
 def test_a_failure_says_what_this_machine_lacks(stderr: str, words: str) -> None:
     assert words in explain_failure(stderr, 1)
+
+
+def test_stored_classes_are_an_option_only_where_they_are(tmp_path: Path) -> None:
+    classes = tmp_path / "with space.jsa"
+    assert "-XX:+UseSerialGC" in java_options(file=classes)
+    assert "SharedArchiveFile" not in java_options(file=classes)
+    assert shlex.split(java_options("ArchiveClassesAtExit", classes))[-1].endswith(str(classes))
+    classes.touch()
+    assert f"-XX:SharedArchiveFile={classes}" in shlex.split(java_options(file=classes))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.local_cloud.jobs.spark_submit import java_options
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,7 +34,7 @@ def spark(job: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"{options} pyspark-shell")
     patch.setenv("PYSPARK_PYTHON", sys.executable)
     patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    patch.setenv("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    patch.setenv("SPARK_SUBMIT_OPTS", java_options())
     session = job.session()
     session.conf.set("spark.sql.shuffle.partitions", "2")
     yield session

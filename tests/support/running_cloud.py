@@ -226,11 +226,14 @@ class RunningCloud:
 def wait_until(
     look: Callable[[], Item | None], what: str, patience: float = PATIENCE_SECONDS
 ) -> Item:
-    """What `look` finds, asked again and again; fails after a while."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
+    """What `look` finds, asked again and again; fails after a while.
+
+    The longer it waits, the longer it pauses: looks take the processor from what they wait for.
+    """
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < patience:
         found = look()
         if found is not None:
             return found
-        time.sleep(0.1)
+        time.sleep(min(max(0.1, waited / 10), 1))
     raise AssertionError(f"waited {patience:g} s in vain for {what}")

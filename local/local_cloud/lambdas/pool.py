@@ -30,7 +30,7 @@ SANDBOXES_PER_FUNCTION: Final = 10
 # Over so many, a new sandbox takes the place of the one that has been idle for longest. Where none
 # is idle, there are more: an invocation that waits for another one must not wait for its place.
 SANDBOXES_AT_MOST: Final = 40
-IDLE_SECONDS: Final = 60.0  # then a sandbox ends
+IDLE_SECONDS: Final = 300.0  # then a sandbox ends; a start costs a quarter of a processor second
 SWEEP_SECONDS: Final = 5.0
 
 _PoolKey = tuple[str, str, str | None]  # function, version, tenant
@@ -106,12 +106,13 @@ class FunctionHost:
         self.counts.add(name, failed=outcome.failed)
         return outcome
 
-    def kill_sandboxes(self, name: str) -> int:
+    def kill_sandboxes(self, name: str, *, idle: bool = True) -> int:
         """Kill the processes of a function, busy ones too; returns how many there were."""
-        return sum(pool.kill_all() for pool in self._all_pools() if pool.spec.name == name)
+        pools = [pool for pool in self._all_pools() if pool.spec.name == name]
+        return sum(pool.kill_all(idle=idle) for pool in pools)
 
     def end_idle(self) -> None:
-        """End what has been idle for a minute, and forget pools that are empty."""
+        """End what has been idle for long, and forget pools that are empty."""
         for pool in self._all_pools():
             pool.end_idle(self._clock() - IDLE_SECONDS)
         with self._lock:
@@ -246,9 +247,10 @@ class _Pool:
         for sandbox in ended:
             self._discard(sandbox)
 
-    def kill_all(self) -> int:
+    def kill_all(self, *, idle: bool = True) -> int:
         with self._lock:
-            sandboxes = list(self._sandboxes)
+            spared = set() if idle else {sandbox for _, sandbox in self._idle}
+            sandboxes = self._sandboxes - spared
         for sandbox in sandboxes:
             sandbox.kill()
         for sandbox in sandboxes:

@@ -159,9 +159,13 @@ class LambdaService:
         }
         self._created.template_is(function.name for function in functions)
 
-    def kill_sandboxes(self, function_name: str) -> int:
-        """Kill every process of a function, busy ones too; returns how many there were."""
-        return self._host.kill_sandboxes(function_name)
+    def kill_sandboxes(self, function_name: str, *, idle: bool = True) -> int:
+        """Kill every process of a function, busy ones too; returns how many there were.
+
+        Args:
+            idle: also those that do nothing just now.
+        """
+        return self._host.kill_sandboxes(function_name, idle=idle)
 
     def _started(self) -> InvokeApi:
         if self._invoke is None:

@@ -163,6 +163,8 @@ def _fields(column: ColumnProfile, *, required: bool) -> Iterator[str]:
     if column.source is not None:
         yield f"source: {_scalar(column.source)}"
     yield f"type: {_scalar(column.type)}"
+    for name, value in column.reading.items():
+        yield f"{name}: {_flow(value)}"
     if required:
         yield "required: true"
     if column.allowed:
@@ -234,6 +236,13 @@ def _scalar(value: Any) -> str:
     text = str(value)
     plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT
     return text if plain else _quoted(text)
+
+
+def _flow(value: Any) -> str:
+    """The same of a list, or of truth."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_scalar, value))}]"
+    return json.dumps(value) if isinstance(value, bool) else _scalar(value)
 
 
 def _quoted(text: str) -> str:

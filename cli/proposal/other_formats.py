@@ -19,7 +19,6 @@ _BY_FIRST_BYTES: Final = (
     (b"ORC", "an ORC file", _AS_TABLE),
     (b"ARROW1", "an Arrow (Feather) file", _AS_TABLE),
     (b"SQLite format 3\0", "an SQLite database", "export its table as CSV"),
-    (b"BZh", "compressed by bzip2", _UNPACK),
     (b"\xfd7zXZ\0", "compressed by xz", _UNPACK),
     (b"\x04\x22\x4d\x18", "compressed by lz4", _UNPACK),
     (b"\xff\x06\0\0sNaPpY", "compressed by Snappy", _UNPACK),
@@ -53,7 +52,7 @@ def not_read(begins: bytes, path: Path | None = None) -> tuple[str, str] | None:
     if begins[_TAR_AT : _TAR_AT + 5] == b"ustar":
         return "a tar archive", "give the files in it one by one"
     if begins.startswith(b"PK\x03\x04"):
-        return (_office(path) if path else None) or ("a zip archive", _UNPACK)
+        return _office(path) if path else None
     return None
 
 

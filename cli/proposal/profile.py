@@ -7,8 +7,9 @@ type that nearly all its values have, with the number of values that do not have
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -20,7 +21,8 @@ from cli.proposal.sample import SampleObject
 from cli.proposal.table import Loaded, load, number_of, row_of
 from cli.proposal.value_types import ValueType, dirt, type_of
 from contracts.dataset import COLUMNS_AT_MOST
-from tabular.sql import column_type
+from reading_rules.sql import text_column
+from reading_rules.value_forms import value_form, value_of, with_readings
 from tabular.workspace import connect
 
 _SCRATCH_FILE: Final = r'(file )?"?{}/[^\s"\']+"?'
@@ -37,6 +39,7 @@ class ColumnProfile:
 
     Attributes:
         source: what the file calls it, where that is not its name.
+        reading: how its texts are written, as fields of the contract's column.
         type: the narrowest contract type that takes (nearly) all values.
         absent: rows without a value.
         distinct: how many values it has.
@@ -60,6 +63,7 @@ class ColumnProfile:
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
     source: str | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
     remark: str | None = None
 
     def complete(self, rows: int) -> bool:
@@ -88,11 +92,11 @@ class Profile:
     notes: tuple[str, ...] = field(default=())
 
 
-def profile(sample: SampleObject, quote: str | None = None) -> Profile:
+def profile(sample: SampleObject, known: Mapping[str, str] = MappingProxyType({})) -> Profile:
     """Read a sample.
 
     Args:
-        quote: of CSV; absent: the likeliest.
+        known: of CSV: what is known of the format, `quote` and `escape`; else it is guessed.
 
     Raises:
         CommandFailed: it has no rows, or no column that a contract can name.
@@ -100,7 +104,7 @@ def profile(sample: SampleObject, quote: str | None = None) -> Profile:
     with connect(config={"python_enable_replacements": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            loaded = load(connection, sample, quote)
+            loaded = load(connection, sample, known)
         except duckdb.Error as error:
             said = re.sub(
                 _SCRATCH_FILE.format(re.escape(str(sample.path.parent))), "it", str(error)
@@ -120,7 +124,12 @@ def profile(sample: SampleObject, quote: str | None = None) -> Profile:
                 REFUSED,
                 "leave some out by a job, or split the object",
             )
-        columns = tuple(_column(connection, field, rows) for field in fields)
+        types = [_type(connection, field) for field in fields]
+        _read_values(connection, fields, types)
+        columns = tuple(
+            _column(connection, field, found, rows)
+            for field, found in zip(fields, types, strict=True)
+        )
         return Profile(
             format=loaded.format,
             rows=rows,
@@ -148,30 +157,56 @@ def _why_none(loaded: Loaded, left_out: Sequence[LeftOut]) -> str:
     return f"the sample has no rows; it has {has}: take an object with rows"
 
 
-def _column(connection: duckdb.DuckDBPyConnection, named: NamedField, rows: int) -> ColumnProfile:
+def _type(connection: duckdb.DuckDBPyConnection, named: NamedField) -> ValueType:
     value = f"f{named.at}"
     (present,) = row_of(connection, f"SELECT count({value}) FROM sample")
-    found = type_of(connection, value, present) if present else ValueType()
+    return type_of(connection, named.name, value, present) if present else ValueType()
+
+
+def _read_values(
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[NamedField], types: Sequence[ValueType]
+) -> None:
+    """Make the table `typed`: of each field its text `t…` and value `v…`, as validation has them.
+
+    A text that stands for nothing is NULL there.
+    """
+    forms = [
+        value_form({"name": f"f{field.at}", "type": found.kind, **found.reading})
+        for field, found in zip(fields, types, strict=True)
+    ]
+    texts = ", ".join(f"f{field.at} AS {text_column(f'f{field.at}')}" for field in fields)
+    values = ", ".join(
+        f"{form.text} AS t{field.at}, {value_of(form)} AS v{field.at}"
+        for field, form in zip(fields, forms, strict=True)
+    )
+    relation = with_readings(f"(SELECT {texts} FROM sample)", forms)
+    connection.execute(f"CREATE TABLE typed AS SELECT {values} FROM {relation}")
+
+
+def _column(
+    connection: duckdb.DuckDBPyConnection, named: NamedField, found: ValueType, rows: int
+) -> ColumnProfile:
+    text, value = f"t{named.at}", f"v{named.at}"
     kind = found.kind
-    (distinct, longest) = row_of(
+    present, distinct, longest = row_of(
         connection,
-        f"SELECT count(DISTINCT {_typed(value, kind)}), max(strlen({value})) FROM sample",
+        f"SELECT count({text}), count(DISTINCT {value}), max(strlen({text})) FROM typed",
     )
     lowest = highest = pattern = None
     allowed: tuple[str, ...] = ()
     if present and kind not in ("string", "boolean"):
-        typed = _typed(value, kind)
-        bounds = f"SELECT min({typed})::VARCHAR, max({typed})::VARCHAR FROM sample"
+        bounds = f"SELECT min({value})::VARCHAR, max({value})::VARCHAR FROM typed"
         lowest, highest = row_of(connection, bounds)
     elif kind == "string" and present >= _ROWS_FOR_RULES:
         if distinct <= _ALLOWED_AT_MOST and distinct * _ROWS_PER_ALLOWED <= present:
-            allowed = _codes(connection, value)
+            allowed = _codes(connection, text)
         else:
-            pattern = _pattern(connection, value)
+            pattern = _pattern(connection, text)
     return ColumnProfile(
         name=named.name,
         source=named.source,
         type=kind,
+        reading=found.reading,
         absent=rows - present,
         distinct=distinct,
         unique=0 < present == distinct,
@@ -185,18 +220,11 @@ def _column(connection: duckdb.DuckDBPyConnection, named: NamedField, rows: int)
     )
 
 
-def _typed(value: str, kind: str) -> str:
-    if kind == "string":
-        return value
-    readable = "TIMESTAMPTZ" if kind == "timestamp" else column_type(kind)
-    return f"TRY_CAST(trim({value}) AS {readable})"
-
-
 def _pattern(connection: duckdb.DuckDBPyConnection, value: str) -> str | None:
     """`ORD-[0-9]{8}` for values that differ in their digits only."""
     shape = f"regexp_replace({value}, '[0-9]', '0', 'g')"
     count, one = row_of(
-        connection, f"SELECT count(DISTINCT {shape}), any_value({shape}) FROM sample"
+        connection, f"SELECT count(DISTINCT {shape}), any_value({shape}) FROM typed"
     )
     if count != 1 or "0" not in one or len(one) > 60:
         return None
@@ -206,7 +234,7 @@ def _pattern(connection: duckdb.DuckDBPyConnection, value: str) -> str | None:
 
 def _codes(connection: duckdb.DuckDBPyConnection, value: str) -> tuple[str, ...]:
     """The few values, if they are codes and not prose."""
-    asked = f"SELECT DISTINCT {value} FROM sample WHERE {value} IS NOT NULL ORDER BY 1"
+    asked = f"SELECT DISTINCT {value} FROM typed WHERE {value} IS NOT NULL ORDER BY 1"
     values = [str(found) for (found,) in connection.execute(asked).fetchall()]
     return tuple(values) if all(_CODE.fullmatch(found) for found in values) else ()
 
@@ -230,16 +258,13 @@ def _key(
         and column.type != "double"
         and column.longest <= _KEY_BYTES
     ]
-    values = {
-        column.name: _typed(f"f{field.at}", column.type)
-        for column, field in zip(columns, fields, strict=True)
-    }
+    values = {field.name: f"v{field.at}" for field in fields}
 
     def is_key(names: Sequence[str]) -> bool:
         typed = [values[name] for name in names]
         present, distinct = row_of(
             connection,
-            f"SELECT count(*), count(DISTINCT ({', '.join(typed)})) FROM sample"
+            f"SELECT count(*), count(DISTINCT ({', '.join(typed)})) FROM typed"
             f" WHERE {' AND '.join(f'{value} IS NOT NULL' for value in typed)}",
         )
         return bool(present == distinct)

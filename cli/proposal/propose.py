@@ -67,17 +67,19 @@ def _readings(sample: SampleObject) -> Iterator[Profile]:
     Raises:
         CommandFailed: it can be read in none.
     """
-    quotes: list[str | None] = [None]
+    ways: list[dict[str, str]] = [{}]
     text = sample.path.read_text(encoding="utf-8") if sample.kind == "csv" else ""
+    if '\\"' in text:
+        ways.append({"quote": '"', "escape": "\\"})  # as Spark and MySQL write
     if '"' in text and not _IN_QUOTES.search(text):
-        quotes.append(_NO_QUOTE)  # as PostgreSQL's COPY and MySQL write
+        ways.append({"quote": _NO_QUOTE})  # as PostgreSQL's COPY writes
     failures: list[CommandFailed] = []
-    for quote in quotes:
+    for known in ways:
         try:
-            yield profile(sample, quote)
+            yield profile(sample, known)
         except CommandFailed as failed:
             failures.append(failed)
-    if len(failures) == len(quotes):
+    if len(failures) == len(ways):
         raise failures[0]
 
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 import gzip
 import shutil
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.proposal.json_layout import layout_of
 from cli.proposal.other_formats import no_table, not_read
 from cli.proposal.text_encoding import decoded
 from reading_rules.encodings import effective_compression
+from reading_rules.packed import bunzipped, unzipped
+from reading_rules.plain_text import plain_text
+from reading_rules.source_lines import SourceLines
+from reading_rules.text_error import TextError
 from sources import zstd
 
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of the decompressed text are examined
 _FIRST_BYTES: Final = 512
-_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet"}
+_BLOCK: Final = 1024 * 1024
+_MAGIC: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"PAR1": "parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,7 @@ class SampleObject:
             Parquet file.
         whole: nothing was cut.
         notes: what a person should look at.
+        layout: of JSON: further fields of the contract's `format`.
     """
 
     kind: str
@@ -40,6 +54,7 @@ class SampleObject:
     path: Path
     whole: bool = True
     notes: tuple[str, ...] = ()
+    layout: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look_at(file: Path, scratch: Path) -> SampleObject:
@@ -74,18 +89,33 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
     if not text.strip():
         raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
     _refuse(file, no_table(text))
-    kind = {"[": "json", "{": "jsonl"}.get(text.lstrip()[:1], "csv")
-    if kind == "json" and not whole:
-        raise CommandFailed(f"{file} is too large for a sample", REFUSED, "give some of its items")
-    if kind != "csv" and found.encoding != "utf-8":
-        advice = "write it in UTF-8, here and in the program that writes these objects"
-        raise CommandFailed(
-            f"{file} is JSON in {found.encoding.upper()}, which is not read", REFUSED, advice
-        )
+    form: dict[str, Any] = {"type": "csv"}
+    if text.lstrip().startswith(("[", "{")):
+        form = layout_of(text)
+        text = _one_a_line(file, text, form, found.encoding, whole=whole)
     path = scratch / "sample.txt"
     path.write_text(text, encoding="utf-8", newline="")
     compression = "auto" if packed == by_name else packed
-    return SampleObject(kind, compression, found.encoding, path, whole, found.notes)
+    kind = form.pop("type")
+    return SampleObject(kind, compression, found.encoding, path, whole, found.notes, form)
+
+
+def _one_a_line(file: Path, text: str, form: dict[str, Any], encoding: str, *, whole: bool) -> str:
+    """The records of JSON, each on a line."""
+    if encoding != "utf-8":
+        advice = "write it in UTF-8, here and in the program that writes these objects"
+        raise CommandFailed(
+            f"{file} is JSON in {encoding.upper()}, which is not read", REFUSED, advice
+        )
+    if form["type"] == "jsonl" and not form.get("concatenated"):
+        return text
+    if not whole:
+        raise CommandFailed(f"{file} is too large for a sample", REFUSED, "give some of its items")
+    try:
+        lines = plain_text([text.encode("utf-8")], form, SourceLines())
+        return b"".join(lines).decode("utf-8")
+    except TextError as error:
+        raise CommandFailed(f"{file}, {error}", REFUSED) from None
 
 
 def _refuse(file: Path, found: tuple[str, str] | None) -> None:
@@ -96,11 +126,28 @@ def _refuse(file: Path, found: tuple[str, str] | None) -> None:
 
 def _decompressed(file: Path, packed: str) -> tuple[bytes, bool]:
     """The first bytes of the text, and whether they are all."""
-    openers = {"gzip": gzip.open, "zstd": zstd.ZstdFile}
-    opener: Any = openers.get(packed, Path.open)
+    data = bytearray()
     try:
-        with cast(BinaryIO, opener(file, "rb")) as opened:
-            data = opened.read(SAMPLE_BYTES + 1)
+        with file.open("rb") as opened:
+            for block in _unpacked(opened, packed):
+                data += block
+                if len(data) > SAMPLE_BYTES:
+                    return bytes(data[:SAMPLE_BYTES]), False
+    except TextError as error:
+        raise CommandFailed(f"{file} {error}", REFUSED) from None
     except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise CommandFailed(f"{file} cannot be decompressed: {error}", REFUSED) from None
-    return data[:SAMPLE_BYTES], len(data) <= SAMPLE_BYTES
+    return bytes(data), True
+
+
+def _unpacked(opened: BinaryIO, packed: str) -> Iterator[bytes]:
+    if packed == "bzip2":
+        return bunzipped(opened)
+    if packed == "zip":
+        return unzipped(opened)
+    stream = opened
+    if packed == "gzip":
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened))
+    elif packed == "zstd":
+        stream = cast(BinaryIO, zstd.ZstdFile(opened))
+    return iter(lambda: stream.read(_BLOCK), b"")

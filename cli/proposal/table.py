@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -16,7 +18,9 @@ from reading.parquet_schema import columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
 from reading_rules.header import field_names
 from reading_rules.json_records import json_pointer
+from reading_rules.plain_text import plain_text
 from reading_rules.scans import csv_scan
+from reading_rules.source_lines import SourceLines
 from tabular.sql import any_of, sql_literal
 
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
@@ -40,38 +44,40 @@ class Loaded:
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection, sample: SampleObject, quote: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    sample: SampleObject,
+    known: Mapping[str, str] = MappingProxyType({}),
 ) -> Loaded:
     """Make the table `sample`: texts, with NULL for what is empty.
 
     Args:
-        quote: of CSV; absent: the likeliest.
+        known: of CSV: what is known of the format, `quote` and `escape`; else it is guessed.
 
     Raises:
         CommandFailed: it is CSV that no contract can describe; says what to do.
     """
     if sample.kind == "csv":
-        return _load_csv(connection, sample, quote)
+        return _load_csv(connection, sample, known)
     if sample.kind == "parquet":
         names, values, relation, readable = _parquet(sample)
     else:
-        layout = "array" if sample.kind == "json" else "newline_delimited"
         readable = "coalesce(json_type(item) = 'OBJECT', false)"
         relation = (
-            f"read_json({sql_literal(sample.path)}, format = '{layout}', records = false,"
+            f"read_json({sql_literal(sample.path)}, format = 'newline_delimited', records = false,"
             " columns = {item: 'JSON'}, maximum_object_size = 67108864,"
-            f" ignore_errors = {str(sample.kind == 'jsonl').lower()})"
+            " ignore_errors = true)"
         )
         names = _keys(connection, relation)
         values = [f"json_extract_string(item, {sql_literal(json_pointer(name))})" for name in names]
+    described = {"type": sample.kind, **sample.layout}
     if not names:
         connection.execute("CREATE TABLE sample (nothing VARCHAR)")
         unreadable = number_of(connection, f"SELECT count(*) FROM {relation}")
-        return Loaded([], {"type": sample.kind}, unreadable)
+        return Loaded([], described, unreadable)
     selected = ", ".join(f"nullif({sql}, '') AS f{i}" for i, sql in enumerate(values))
     connection.execute(f"CREATE TABLE sample AS SELECT {selected} FROM {relation} WHERE {readable}")
     unreadable = number_of(connection, f"SELECT count(*) FROM {relation} WHERE NOT ({readable})")
-    return Loaded(names, {"type": sample.kind}, unreadable)
+    return Loaded(names, described, unreadable)
 
 
 def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
@@ -105,18 +111,23 @@ def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
 
 
 def _load_csv(
-    connection: duckdb.DuckDBPyConnection, sample: SampleObject, quote: str | None
+    connection: duckdb.DuckDBPyConnection, sample: SampleObject, known: Mapping[str, str]
 ) -> Loaded:
     text = sample.path.read_text(encoding="utf-8")
     preamble = preamble_of(text)
     path = sample.path.with_suffix(".table")
     path.write_text(preamble.without(text), encoding="utf-8", newline="")
     notes = list(preamble.notes)
-    dialect = _dialect(connection, path, preamble.delimiter, quote)
-    if dialect.escape not in (dialect.quote, "(empty)") and quote is None:
-        notes.append(
-            f"quotes seem to be escaped by {dialect.escape}; the pipeline expects them doubled"
-        )
+    dialect = _dialect(connection, path, {"delimiter": preamble.delimiter, **known})
+    described: dict[str, Any] = {
+        "type": "csv",
+        "delimiter": dialect.delimiter,
+        "quote": dialect.quote,
+        **preamble.fields,
+        **known,
+    }
+    with path.open("wb") as table:
+        table.writelines(plain_text([text.encode("utf-8")], described, SourceLines()))
     names = [f"column_{i + 1}" for i in range(dialect.fields)]
     header = dialect.header
     if header:
@@ -135,40 +146,33 @@ def _load_csv(
     if not header:
         notes.append("the first line looks like a row; if it is the header, say so: header: true")
     unreadable = number_of(connection, "SELECT count(DISTINCT line) FROM reject_errors")
-    described = {
-        "type": "csv",
-        "delimiter": dialect.delimiter,
-        "quote": dialect.quote,
-        "header": header,
-        **preamble.fields,
-    }
-    return Loaded(names, described, unreadable, tuple(notes))
+    return Loaded(names, {**described, "header": header}, unreadable, tuple(notes))
 
 
 @dataclass(frozen=True)
 class _Dialect:
     delimiter: str
     quote: str
-    escape: str
     header: bool
     fields: int
 
 
 def _dialect(
-    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str | None, quote: str | None
+    connection: duckdb.DuckDBPyConnection, path: Path, known: Mapping[str, str | None]
 ) -> _Dialect:
     """How a table's lines are written, by DuckDB's guess but for what is known."""
-    known = {"delim": delimiter, "quote": quote, "escape": quote}
+    delimiter, quote = known.get("delimiter"), known.get("quote")
+    asked = {"delim": delimiter, "quote": quote, "escape": known.get("escape") or quote}
     options = "".join(
-        f", {name} = {sql_literal(value)}" for name, value in known.items() if value is not None
+        f", {name} = {sql_literal(value)}" for name, value in asked.items() if value is not None
     )
     sniffed = connection.execute(
-        "SELECT Delimiter, Quote, Escape, HasHeader, len(Columns), SkipRows"
+        "SELECT Delimiter, Quote, HasHeader, len(Columns), SkipRows"
         f" FROM sniff_csv({sql_literal(path)}, ignore_errors = true{options})"
     ).fetchone()
     if sniffed is None:
-        return _Dialect(delimiter or ",", quote or '"', '"', header=True, fields=1)
-    found, quoted, escape, header, count, skipped = sniffed
+        return _Dialect(delimiter or ",", quote or '"', header=True, fields=1)
+    found, quoted, header, count, skipped = sniffed
     if skipped:
         raise CommandFailed(
             f"no contract can describe this sample: {skipped} lines stand before its table, where"
@@ -177,7 +181,7 @@ def _dialect(
             "remove the lines before the header, here and in the program that writes these objects",
         )
     quoted = quoted if len(quoted) == 1 else '"'
-    return _Dialect(delimiter or found, quote or quoted, escape, bool(header), count)
+    return _Dialect(delimiter or found, quote or quoted, bool(header), count)
 
 
 def _first_line(path: Path, dialect: _Dialect) -> list[str]:

@@ -6,16 +6,21 @@ change what a value says, such as a number for a postcode, is none: what stays t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
+from cli.proposal.readings import NULL_TOKENS, Candidate, by_name, by_shape
 from reading_rules.casts import cast_text
+from reading_rules.sql import text_column
+from reading_rules.value_forms import ValueForm, value_form, value_of, with_readings
 from tabular.sql import sql_literal
 
 _DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent
 _ROWS_FOR_DIRT: Final = 50
+_TEXTS: Final = 500  # different ones of a column, which show what may be tried
 _NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
 _EXPONENT: Final = r"\d+[eE]\d+"  # 12E3 may be a code, 1.2e+4 is a number
 _STORABLE: Final = "1e-130 AND 9.9e125"  # DynamoDB's numbers
@@ -30,11 +35,13 @@ class ValueType:
         kind: the contract's type.
         misfits: values that are not of it.
         remark: what a person should look at.
+        reading: how they are written, as the fields of the contract's column.
     """
 
     kind: str = "string"
     misfits: int = 0
     remark: str | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def dirt(values: int) -> int:
@@ -42,17 +49,128 @@ def dirt(values: int) -> int:
     return int(values * _DIRT) if values >= _ROWS_FOR_DIRT else 0
 
 
-def type_of(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> ValueType:
-    """The narrowest type of the texts in this column of the table `sample`.
+def type_of(
+    connection: duckdb.DuckDBPyConnection, name: str, value: str, present: int
+) -> ValueType:
+    """The narrowest type of the texts in a column of the table `sample`, and how they are written.
+
+    Rather a wider type or a form of their own than rejected rows.
 
     Args:
+        name: of the contract's column.
+        value: SQL of the texts.
         present: how many of them there are.
     """
+    tokens = _null_tokens(connection, value)
+    listed = ", ".join(map(sql_literal, tokens))
+    bare = f"CASE WHEN {value} NOT IN ({listed}) THEN {value} END" if tokens else value
+    texts = [
+        text
+        for (text,) in connection.execute(
+            f"SELECT DISTINCT text FROM (SELECT {bare} AS text FROM sample)"
+            f" WHERE text IS NOT NULL ORDER BY text LIMIT {_TEXTS}"
+        ).fetchall()
+    ]
+    if not texts:
+        return ValueType()
+    nulls = {"nulls": tokens} if tokens else {}
+    if named := _fitting(connection, value, by_name(name, texts), nulls):
+        return named[0].type
+    plain = _plain_type(connection, value, present)
+    if plain.kind != "string" and not plain.misfits:
+        return plain
+    if tokens:
+        (counted,) = _row(connection, f"SELECT count({bare}) FROM sample")
+        without = _plain_type(connection, bare, counted)
+        if without.kind != "string" and not without.misfits:
+            return replace(without, reading=nulls)
+    return _written(connection, value, texts, nulls) or plain
+
+
+class _Fitting(NamedTuple):
+    candidate: Candidate
+    form: ValueForm
+    type: ValueType
+
+
+def _written(
+    connection: duckdb.DuckDBPyConnection,
+    value: str,
+    texts: Sequence[str],
+    nulls: Mapping[str, Any],
+) -> ValueType | None:
+    """The one reading that all texts have; of two that differ, none, as it would be a guess."""
+    fitting = _fitting(connection, value, by_shape(texts), nulls)
+    if not fitting:
+        return None
+    first, *others = fitting
+    for other in others:
+        if other.candidate.family == first.candidate.family and _differ(
+            connection, value, first.form, other.form
+        ):
+            either = f"{first.candidate.shown} or {other.candidate.shown}"
+            return ValueType(remark=f"text, as it may be written by {either}")
+    return first.type
+
+
+def _fitting(
+    connection: duckdb.DuckDBPyConnection,
+    value: str,
+    candidates: Iterable[Candidate],
+    nulls: Mapping[str, Any],
+) -> list[_Fitting]:
+    """The candidates by which validation reads all texts."""
+    fitting = []
+    for candidate in candidates:
+        kind = candidate.fields["type"]
+        reading = {name: told for name, told in candidate.fields.items() if name != "type"}
+        reading |= nulls
+        form = value_form({"name": "it", "type": kind, **reading})
+        misread = f"{form.text} IS NOT NULL AND ({value_of(form)}) IS NULL"
+        (misfits,) = _row(
+            connection, f"SELECT count(*) FILTER (WHERE {misread}) FROM {_read(value, form)}"
+        )
+        if not misfits:
+            fitting.append(_Fitting(candidate, form, ValueType(kind, reading=reading)))
+    return fitting
+
+
+def _differ(
+    connection: duckdb.DuckDBPyConnection, value: str, one: ValueForm, other: ValueForm
+) -> bool:
+    """Whether a text is another value by the other form."""
+    values = [
+        f"SELECT {value_of(form)} AS value, number FROM {_read(value, form)}"
+        for form in (one, other)
+    ]
+    (count,) = _row(
+        connection,
+        f"SELECT count(*) FROM ({values[0]}) AS one JOIN ({values[1]}) AS other USING (number)"
+        " WHERE one.value IS DISTINCT FROM other.value",
+    )
+    return bool(count)
+
+
+def _read(value: str, form: ValueForm) -> str:
+    """The sample's texts of a column, as validation reads them, and the numbers of their rows."""
+    relation = f"(SELECT {value} AS {text_column('it')}, rowid AS number FROM sample)"
+    return f"{with_readings(relation, [form])} AS readings"
+
+
+def _null_tokens(connection: duckdb.DuckDBPyConnection, value: str) -> list[str]:
+    listed = ", ".join(map(sql_literal, NULL_TOKENS))
+    found = connection.execute(
+        f"SELECT DISTINCT {value} FROM sample WHERE {value} IN ({listed}) ORDER BY 1"
+    ).fetchall()
+    return [str(token) for (token,) in found]
+
+
+def _plain_type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> ValueType:
     shape = _shape(connection, value)
     kinds = [kind for kind in _candidates(shape) if kind is not None]
     casts = ", ".join(f"count({_cast(value, kind)})" for kind in kinds)
     counts = dict(zip(kinds, _row(connection, f"SELECT {casts} FROM sample"), strict=True))
-    for least in (present, present - dirt(present)):  # rather a wider type than rejected rows
+    for least in (present, present - dirt(present)):
         for kind in kinds:
             if counts[kind] >= least:
                 return ValueType(kind, present - counts[kind])

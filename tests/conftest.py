@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,12 @@ SLOW_FIRST: Final = (
     "local_cloud",
 )
 
+# As `make test-fast` selects, and what says of a whole file that nothing of it is selected.
+FAST: Final = "not cloud and not slow"
+NOT_FAST: Final = re.compile(
+    r"^pytestmark = (?:\[[^\]]*?)?pytest\.mark\.(?:cloud|slow)\b", re.MULTILINE
+)
+
 # moto gives every test a new default session, and every session parses the descriptions of its
 # services anew. They never change: once per process will do.
 share_service_descriptions()
@@ -48,6 +55,21 @@ def _turn(path: Path) -> int:
         if HERE in place.parents and (name := str(place.relative_to(HERE))) in SLOW_FIRST:
             return SLOW_FIRST.index(name)
     return len(SLOW_FIRST)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file, and no conftest.py of a folder, of which all tests would be deselected."""
+    if config.option.markexpr != FAST or HERE not in collection_path.parents:
+        return None
+    if collection_path.is_dir():
+        files = list(collection_path.rglob("test_*.py"))
+        return bool(files) and all(map(_is_slow, files)) or None
+    return _is_slow(collection_path) or None
+
+
+@functools.cache
+def _is_slow(file: Path) -> bool:
+    return file.suffix == ".py" and bool(NOT_FAST.search(file.read_text("utf-8")))
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -66,9 +88,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _turn(item.path))
 
 
+def pytest_collection() -> None:
+    """Most of what is made from now on stays: modules, classes, tests."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What is there now stays to the end: the collector need not look at it again and again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # after the teardown of every fixture

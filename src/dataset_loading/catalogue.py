@@ -140,6 +140,7 @@ def _judged(name: str) -> str | None:
     return None
 
 
+@cache
 def _of_macro(name: str, definition: str) -> str | None:
     with connect() as connection:
         tree = syntax_tree(connection, f"SELECT ({definition})")

@@ -7,6 +7,7 @@ invocation replays that.
 
 from __future__ import annotations
 
+import functools
 import random
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,7 @@ PARALLEL: dict[str, Any] = {
     "runId": "r-1",
     "maxConcurrency": 5,
 }
+SMALL = {"OPERATIONS": 400, "EXTRA": 150, "ENDING": 30}
 
 
 @dataclass
@@ -80,19 +82,30 @@ def undecided(operation: Operation) -> Operation:
     )
 
 
-@pytest.fixture
-def history(deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch) -> History:
-    """An execution that began some units and left others."""
-    for name, value in {"OPERATIONS": 400, "EXTRA": 150, "ENDING": 30}.items():
-        monkeypatch.setattr(limits, name, value)
+@functools.cache
+def recorded() -> History:
+    """An execution that began some units and left others; run once, as nothing changes it."""
+    world = World()
+    deployment = Deployment(world)
     world.objects = world.units_per_shard = 24
     for number in range(24):
         errors = [error_named("TransientFailure")] * 4
         world.fail("validate", *errors, unit=f"00000-{number:03d}")
-    deployment.run(PARALLEL, app.handle_run)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALL.items():
+            patch.setattr(limits, name, value)
+        deployment.run(PARALLEL, app.handle_run)
     first = deployment.runner._store.list_all()[0]
     found = History(first.durable_execution_arn, list(first.operations))
     assert {True, False} == set(found.responses.values())
+    return found
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> History:
+    found = recorded()
+    for name, value in SMALL.items():
+        monkeypatch.setattr(limits, name, value)
     return found
 
 

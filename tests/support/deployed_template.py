@@ -11,7 +11,8 @@ import boto3
 from deployed_code import ROOT
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+
+from local.local_cloud.template.loader import parse_template
 
 Json = dict[str, Any]
 MANAGED_BY_AWS = "iam::aws:policy/service-role/"
@@ -20,7 +21,7 @@ MANAGED_BY_AWS = "iam::aws:policy/service-role/"
 @cache
 def template() -> Json:
     """Translated; code and layer are made to lie in S3, as they do after `sam package`."""
-    source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    source = parse_template((ROOT / "template.yaml").read_text(encoding="utf-8"))
     source["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
     for resource in source["Resources"].values():
         if resource["Type"] == "AWS::Serverless::LayerVersion":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from runtime.handler import logger
-
 
 def turn_on() -> str:
     """What keeps lines out of the log, or nothing; from now on nothing does."""
+    from runtime.handler import logger  # not before a worker collects tests
+
     log = logging.getLogger(logger.name)
     found = {
         "logging.disable()": logging.root.manager.disable > logging.NOTSET,

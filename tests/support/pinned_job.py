@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import pytest
 from moto.server import ThreadedMotoServer
-from samtranslator.yaml_helper import yaml_parse
+
+from local.local_cloud.template.loader import parse_template
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_JOB: Final = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"][
+_JOB: Final = parse_template((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"][
     "CleanCsvJob"
 ]["Properties"]
 PYTHON: Final = str(_JOB["Command"]["PythonVersion"])

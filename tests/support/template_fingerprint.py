@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import deployed_template
 from accepting_clients import AcceptingClients
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from deployed_code import ROOT
 
 from local.local_cloud.deploy.deployer import deploy
@@ -88,6 +87,8 @@ def replacing_properties(kind: str) -> tuple[str, ...]:
     """
     if kind == "AWS::Lambda::Version":
         return ()
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # slow to import, for one test of many
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     pointers = [
         *(schema.get("createOnlyProperties") or ()),

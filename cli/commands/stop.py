@@ -136,4 +136,6 @@ def _text(stopped: StoppedRun) -> str:
     lines += [f"job {job} is being cancelled: {why}" for job, why in stopped.jobs_going_on.items()]
     if stopped.outcome is StopOutcome.STOPPING:
         lines.append(f"look at it: pipeline status --follow {stopped.run_id}")
+    elif stopped.superseded_by is None:
+        lines.append(f"to go on with it: pipeline resume {stopped.run_id}")
     return "\n".join(lines)

@@ -161,6 +161,7 @@ def run_command(request: RunRequest, retry_of: str | None = None) -> str:
         "max-concurrency": request.max_concurrency,
         "tolerated-failure-percentage": request.tolerated_failure_percentage,
         "items-per-batch": request.items_per_batch,
+        "priority": request.priority,
         "retry-of": retry_of or request.retry_of,
     }
     words = [

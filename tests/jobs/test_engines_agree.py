@@ -194,6 +194,12 @@ def test_typical_shapes_compute_the_same_on_all_three_paths(
         ("s ~ 'a'", "use regexp_full_match or regexp_matches"),
         ("s !~ 'a'", "use regexp_full_match or regexp_matches"),
         ("list_aggr([n], 'arg_max_nulls_last') IS NULL", "arg_max_nulls_last"),
+        ("list_aggregate([n, 2], 'max', 1) IS NULL", "max takes no count"),
+        ("row(n)::VARCHAR = s", "a row of one field"),
+        ("-(n::UINTEGER) = 1", "cast it to HUGEINT"),
+        ("strftime('%Y', t::TIMESTAMPTZ) = s", "before the format"),
+        ("time_bucket(INTERVAL 1 HOUR, t::TIME) IS NULL", "time_bucket takes no time of day"),
+        ("t::TIME::TIME_NS IS NULL", "the type TIME_NS is not there"),
     ],
 )
 def test_a_query_that_the_job_would_compute_otherwise_is_refused(
@@ -201,6 +207,20 @@ def test_a_query_that_the_job_would_compute_otherwise_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequest, match=complaint):
         check_query(query, DATASET)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "(n, s) IN ((7, 'a'))",
+        "-n = 1 AND n - 1 > 0 AND -(n::HUGEINT) = 1",
+        "strftime('%Y', t) = s AND strftime(t::TIMESTAMPTZ, '%Y') = s",
+        "list_max([n, 2]) = 7 AND list_aggregate([n, 2], 'max') = 7",
+        "time_bucket(INTERVAL 1 HOUR, t) IS NULL AND t AT TIME ZONE 'Europe/Berlin' IS NULL",
+    ],
+)
+def test_what_only_resembles_it_is_taken(query: str) -> None:
+    check_query(query, DATASET)
 
 
 def test_without_a_job_on_glue_the_same_query_is_taken() -> None:

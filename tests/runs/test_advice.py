@@ -141,6 +141,7 @@ def test_a_retry_asks_for_all_that_the_first_request_did() -> None:
         maxConcurrency=3,
         toleratedFailurePercentage=12.5,
         failFast=True,
+        priority="high",
     )
 
     retry = advise(asked, result(units=ONE_FAILED))[-1].command
@@ -149,7 +150,8 @@ def test_a_retry_asks_for_all_that_the_first_request_did() -> None:
         *("pipeline", "run", "--dataset", "orders"),
         *("--start", "2026-11-01T00:00:00Z", "--end", "2026-11-04T00:00:00Z"),
         *("--query", "country = 'DE'", "--index", "late-orders", "--max-concurrency", "3"),
-        *("--tolerated-failure-percentage", "12.5", "--retry-of", "r1", "--fail-fast"),
+        *("--tolerated-failure-percentage", "12.5", "--priority", "high"),
+        *("--retry-of", "r1", "--fail-fast"),
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,49 @@ from typer.testing import CliRunner
 from cli.client.deployment import CLOUD_FILE
 from cli.main import app
 from local.local_cloud.cloud import LocalCloud
+from local.local_cloud.http.services import ServiceError
+from local.local_cloud.jobs import services
+from local.local_cloud.jobs.glue import GlueService
 
-pytestmark = [pytest.mark.cloud, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cloud, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # One waits for jobs of its own as a long run, with a unit that has not begun; one as a short run,
-# which holds its message; one begins after the upgrade.
-LONG, SHORT, NEW = "upgrade-long", "upgrade-short", "upgrade-new"
-DAYS = {LONG: (1, 3), SHORT: (3, 4), NEW: (1, 2)}
+# which holds its message; one for a place, as those two have all; one begins after the upgrade.
+LONG, SHORT, QUEUED, NEW = "upgrade-long", "upgrade-short", "upgrade-queued", "upgrade-new"
+DAYS = {LONG: (1, 3), SHORT: (3, 4), QUEUED: (3, 4), NEW: (1, 2)}
+PLACES = 3
+
+
+class ThreePlaces(GlueService):
+    """A Glue whose jobs have three places.
+
+    Attributes:
+        refused: the JOB_KEY of submissions that found none.
+        started: those of jobs that it runs.
+    """
+
+    made: list[ThreePlaces] = []  # noqa: RUF012 - the cloud makes it
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.refused: list[str] = []
+        self.started: list[str] = []
+        self.made.append(self)
+
+    def define_job(self, name: str, properties: Mapping[str, Any]) -> list[str]:
+        places = {"ExecutionProperty": {"MaxConcurrentRuns": PLACES}}
+        return super().define_job(name, {**properties, **places})
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response = super().call(operation, request)
+        except ServiceError as error:
+            if error.code == "ConcurrentRunsExceededException":
+                self.refused.append(request["Arguments"]["--JOB_KEY"])
+            raise
+        if operation == "StartJobRun":
+            self.started.append(request["Arguments"]["--JOB_KEY"])
+        return response
 
 
 @dataclass
@@ -36,15 +72,27 @@ class Upgraded:
     Attributes:
         runs: the RUN items at their end, by id.
         waiting: the states of the jobs of the first two runs when the upgrade began.
+        refused: how often the third one had found no place by then.
     """
 
     cloud: RunningCloud
+    glue: ThreePlaces
     runs: dict[str, Any]
     waiting: dict[str, list[str]]
+    refused: int
 
 
 @pytest.fixture(scope="module")
-def upgraded(tree_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
+def glue() -> Iterator[list[ThreePlaces]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "GlueService", ThreePlaces)
+        yield ThreePlaces.made
+
+
+@pytest.fixture(scope="module")
+def upgraded(
+    glue: list[ThreePlaces], tree_before: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Upgraded]:
     directory = tmp_path_factory.mktemp("upgrade")
     gate = directory / "gate"
     template = tree_before / "template.yaml"
@@ -55,16 +103,20 @@ def upgraded(tree_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             for run_id in (LONG, SHORT):
                 cloud.send(request(run_id))
             waiting = {LONG: jobs_under_way(cloud, LONG, 2), SHORT: jobs_under_way(cloud, SHORT, 1)}
+            cloud.send(request(QUEUED))
+            wait_until(lambda: {} if glue[-1].refused else None, "a job that finds no place")
+            refused = len(glue[-1].refused)
             local_cloud.update(ROOT / "template.yaml")
             cloud.outputs = local_cloud.outputs
         upload_code(cloud, ROOT)
         gate.touch()
-        runs = {name: cloud.await_run(name, "SUCCEEDED", "FAILED") for name in (LONG, SHORT)}
+        ends = ("SUCCEEDED", "FAILED")
+        runs = {name: cloud.await_run(name, *ends, patience=200) for name in (LONG, SHORT, QUEUED)}
         cloud.send(request(NEW))
-        runs[NEW] = cloud.await_run(NEW, "SUCCEEDED", "FAILED")
+        runs[NEW] = cloud.await_run(NEW, *ends)
         for run in runs.values():
             cloud.await_end(run["holder"]["S"])
-        yield Upgraded(cloud, runs, waiting)
+        yield Upgraded(cloud, glue[-1], runs, waiting, refused)
 
 
 def request(run_id: str) -> dict[str, Any]:
@@ -124,11 +176,20 @@ def test_runs_under_way_succeed_at_their_first_attempt(upgraded: Upgraded) -> No
         DAYS, "SUCCEEDED"
     )
     assert {run["run_attempt"]["N"] for run in upgraded.runs.values()} == {"1"}
-    for run_id in (LONG, SHORT):
+    for run_id in (LONG, SHORT, QUEUED):
         units = upgraded.cloud.ledger(run_id, "UNIT#")
         assert len(units) == (3 if run_id == LONG else 1)
         assert {unit["status"]["S"] for unit in units} == {"STORED"}
     assert upgraded.cloud.queue_is_empty()
+
+
+def test_a_job_that_waited_for_a_place_is_submitted_once(upgraded: Upgraded) -> None:
+    (job,) = upgraded.cloud.ledger(QUEUED, "JOB#00000-000#clean")
+    assert (job["state"]["S"], job["attempt"]["N"]) == ("SUCCEEDED", "1")
+    key = f"{QUEUED}/00000-000/clean/1"
+    assert upgraded.refused >= 1
+    assert set(upgraded.glue.refused) == {key}
+    assert upgraded.glue.started.count(key) == 1
 
 
 def test_executions_keep_their_version_and_new_ones_take_the_new_one(upgraded: Upgraded) -> None:
@@ -136,7 +197,7 @@ def test_executions_keep_their_version_and_new_ones_take_the_new_one(upgraded: U
         name: run["holder"]["S"].partition("/durable-execution/")[0].rpartition(":")[2]
         for name, run in upgraded.runs.items()
     }
-    assert versions == {LONG: "1", SHORT: "1", NEW: "2"}
+    assert versions == {LONG: "1", SHORT: "1", QUEUED: "1", NEW: "2"}
 
 
 def test_steps_are_todays_and_old_executions_call_them(upgraded: Upgraded) -> None:
@@ -161,9 +222,11 @@ def test_every_row_is_stored_once(upgraded: Upgraded) -> None:
     stored = {name: int(run["rows"]["M"]["stored"]["N"]) for name, run in upgraded.runs.items()}
     assert stored[LONG] + stored[SHORT] == cloud.sample.valid
     assert stored[NEW] > 0
-    # The same orders again, by the run after the upgrade, take the place of those of the long run.
+    # The same orders again, by the run after the upgrade, take the place of those of the long run,
+    # and those of the queued one that of the short run, which was claimed before it.
     table = {name: len(cloud.stored(name)) for name in DAYS}
-    assert table == {LONG: stored[LONG] - stored[NEW], SHORT: stored[SHORT], NEW: stored[NEW]}
+    left = {LONG: stored[LONG] - stored[NEW], SHORT: 0}
+    assert table == {**left, QUEUED: stored[SHORT], NEW: stored[NEW]}
     in_warehouse = "SELECT order_id FROM public.orders"
     rows = Counter(row[0] for row in cloud.query(in_warehouse))
     assert set(rows.values()) == {1}

@@ -7,6 +7,7 @@ within JSON numbers that are not finite.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ _REASONS: Final = {
     WIDE_DECIMAL: "a decimal of more bytes than its digits need",
     _INTERVAL: "an interval of more than 2,147,483,647 months or days",
 }
+_ONLY_FRACTION: Final = re.compile(r"DECIMAL\((\d+),\s*\1\)")
 _NOT_FINITE: Final = "a number that is not finite, which JSON does not know"
 _PLAIN_JSON: Final = frozenset(  # written in JSON without quotes
     (
@@ -40,8 +42,8 @@ _TIME: Final = "make_timestamp(days * 86400000000 + CAST(nanos // 1000 AS BIGINT
 _INSTANT: Final = (
     "CASE WHEN nanos >= 86400000000000 OR days NOT BETWEEN -106751000 AND 106751000 THEN NULL"
     f" WHEN nanos % 1000 = 0 THEN CAST({_TIME} AS VARCHAR)"
-    f" ELSE concat(strftime({_TIME}, '%Y-%m-%d %H:%M:%S.%f'),"
-    " lpad(CAST(nanos % 1000 AS VARCHAR), 3, '0')) END"
+    f" ELSE rtrim(concat(strftime({_TIME}, '%Y-%m-%d %H:%M:%S.%f'),"
+    " lpad(CAST(nanos % 1000 AS VARCHAR), 3, '0')), '0') END"
 )
 _GROUP: Final = 10**18
 # Halves that change places, and by how many bits, to turn a number's bytes around.
@@ -102,7 +104,10 @@ def _exact(value: str, shape: Shape) -> str:
         return f"CASE WHEN {' AND '.join(signs)} THEN CAST({value} AS VARCHAR) END"
     if shape.kind == WIDE_DECIMAL:
         return _wide_decimal(value, shape)
-    return f"CAST({value} AS VARCHAR)"
+    text = f"CAST({value} AS VARCHAR)"
+    if _ONLY_FRACTION.fullmatch(shape.kind):  # DuckDB writes `.50`, which is no number of JSON
+        return f"regexp_replace({text}, '^(-?)\\.', '\\10.')"
+    return text
 
 
 def _json(value: str, shape: Shape, depth: int) -> str:

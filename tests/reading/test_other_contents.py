@@ -105,6 +105,7 @@ def run_of(cloud: Any, body: bytes, name: str, **form: Any) -> DataRun:
         ({"type": "parquet"}, "a", b"PARE", "is an encrypted Parquet file, which is not read"),
         ({"type": "parquet"}, "a", b"\x00\x01", "is no Parquet file: it does not begin with PAR1"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_message_says_what_the_object_is_and_which_field_to_set(
     cloud: Any, form: dict[str, Any], name: str, body: bytes, message: str
@@ -129,6 +130,7 @@ def test_the_message_says_what_the_object_is_and_which_field_to_set(
         ({"encoding": "utf-16"}, ("\ufeff" + TEXT.decode()).encode("utf-16")),
         ({"header": False}, b"\xef\xbb\xbf" * 2 + b'"1","a"\n'),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_text_that_only_looks_a_little_like_it_is_read(
     cloud: Any, form: dict[str, Any], body: bytes

@@ -322,9 +322,7 @@ def test_what_is_no_parquet_is_reported_without_a_path_of_ours(
     file.write_bytes(body)
     with pytest.raises(InvalidData) as refusal:
         run_of(cloud, file, {"name": "x"}).validate()
-    assert str(refusal.value).startswith(
-        "s3://data-bucket/landing/sales/a.parquet cannot be read: "
-    )
+    assert str(refusal.value).startswith("s3://data-bucket/landing/sales/a.parquet ")
     assert "duck-" not in str(refusal.value)
 
 

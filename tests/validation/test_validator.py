@@ -246,7 +246,9 @@ def test_parquet_is_read_by_column_name(cloud: Any, tmp_path: Any) -> None:
 
 def test_what_is_not_parquet_is_refused_with_its_name(cloud: Any) -> None:
     run = DataRun(cloud, dataset(format={"type": "parquet"})).lay_out(b"no", "a.parquet")
-    with pytest.raises(InvalidData, match=r"a\.parquet cannot be read"):
+    with pytest.raises(
+        InvalidData, match=r"a\.parquet is text \(it begins with 'no'\), not Parquet"
+    ):
         run.validate()
 
 

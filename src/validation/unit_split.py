@@ -199,7 +199,9 @@ def _split(
     if first.is_mixed and not trusts_line_ends:
         raise MixedLineEnds
     try:
-        reader = open_source(first, classifier.dataset, url, raw_texts=raw_texts)
+        reader = open_source(
+            first, classifier.dataset, url, raw_texts=raw_texts, given=classifier.given
+        )
         with workspace.parallel_connections(space, processors) as connections:
             scanners = [Scanner(connection, reader, classifier, url) for connection in connections]
             every = itertools.chain([first], waiting)

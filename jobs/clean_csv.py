@@ -1939,6 +1939,24 @@ def readable_columns(
     }
 
 
+# -- reading_rules.file_columns --------------------------------------------------------------------
+
+
+# Rows that are sent again carry all columns: their object has another key than the one they had.
+_RESENT: Final = re.compile(r"s3://[^/]+/runs/[^/]+/resent/[^/]+")
+
+
+def columns_of_key(columns: Sequence[Mapping[str, Any]], url: str) -> list[str]:
+    """The names of the columns that are not in the object.
+
+    Args:
+        columns: of the contract, as JSON.
+    """
+    if _RESENT.fullmatch(url):
+        return []
+    return [column["name"] for column in columns if column.get("from")]
+
+
 # -- clean_csv_job.sources -------------------------------------------------------------------------
 
 
@@ -1988,17 +2006,41 @@ def open_source(
         source: how messages name the object.
     """
     form = format_of(dataset)
-    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
+    absent = columns_of_key(dataset["columns"], source)
+    names = {
+        c["name"]: c.get("source") or c["name"]
+        for c in dataset["columns"]
+        if c["name"] not in absent
+    }
     try:
-        if form["type"] == "csv":
-            return _csv(connection, file, form, names)
-        if form["type"] in ("json", "jsonl"):
-            return _json(file, names, form)
-        return _parquet(connection, file, names, source, form.get("nulls") or ())
+        return _with_absent(_opened(connection, file, form, names, source), absent)
     except HeaderError as error:
         raise InvalidData(f"{source}, line {file.lines.line_of(1)}: {error}") from error
     except duckdb.Error as error:
         raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def _opened(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    names: Mapping[str, str],
+    source: str,
+) -> Source:
+    if form["type"] == "csv":
+        return _csv(connection, file, form, names)
+    if form["type"] in ("json", "jsonl"):
+        return _json(file, names, form)
+    return _parquet(connection, file, names, source, form.get("nulls") or ())
+
+
+def _with_absent(source: Source, absent: Sequence[str]) -> Source:
+    """With a column for those that are not in the file, which validate fills."""
+    if not absent:
+        return source
+    nulls = ", ".join(f"CAST(NULL AS VARCHAR) AS {text_column(name)}" for name in absent)
+    first, again = (f"(SELECT *, {nulls} FROM {sql})" for sql in (source.first, source.again))
+    return source._replace(first=first, again=again)
 
 
 def blame(error: duckdb.Error) -> type[JobError]:

@@ -91,7 +91,8 @@ class RowValues:
             return {}
         dialect = form if isinstance(form, CsvFormat) else CsvFormat()
         fields = _split(raw, dialect)
-        names = columns
+        # Those that come from the key are not in the text.
+        names = columns = [c.name for c in self.snapshot.dataset.columns if not c.from_]
         if len(fields) != len(columns) or reject.get("rule") == "malformed":
             names = self._header(str(reject.get("source")), dialect, columns)
         return {name: value or None for name, value in zip(names, fields, strict=False)}

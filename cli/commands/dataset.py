@@ -85,14 +85,19 @@ def check(
             REFUSED,
             "docs/datasets.md describes the fields of contracts, docs/operations.md pools.yaml",
         ) from None
+    notes = _notes(checked)
     if json_output:
         columns = tuple(ContractColumn(name=n, type=t) for n, t in checked.output_columns)
-        document = CheckedContract(valid=True, version=checked.version, output_columns=columns)
+        document = CheckedContract(
+            valid=True, version=checked.version, output_columns=columns, notes=notes
+        )
         print_document(document)
         return
     console = make_console()
     console.print(f"{file}: valid, version {checked.version}; its result has these columns:")
     console.print(records_table(("column", "type"), checked.output_columns))
+    for note in notes:
+        console.print(f"note: {note}")
 
 
 def _checked(text: str, file: Path, stack: str | None, region: str | None) -> CheckedDataset:
@@ -111,6 +116,12 @@ def _checked(text: str, file: Path, stack: str | None, region: str | None) -> Ch
     if refused := [*refused, *problems_of_pools(checked.dataset)]:
         raise InvalidDataset(str(file), refused)
     return checked
+
+
+def _notes(checked: CheckedDataset) -> tuple[str, ...]:
+    from dataset_loading.changed_defaults import notes_on_defaults
+
+    return tuple(notes_on_defaults(checked.dataset))
 
 
 def _show_valid_pools(

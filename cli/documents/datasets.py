@@ -32,12 +32,14 @@ class CheckedContract(Document):
     Attributes:
         version: content hash of the file, as runs record it; null where it is not valid.
         output_columns: columns of the result; empty where it is not valid.
+        notes: what it leaves to a default that has changed, and how to restore the old one.
     """
 
     valid: bool
     version: str | None = None
     output_columns: tuple[ContractColumn, ...] = ()
     problems: tuple[ContractProblem, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ProposedContract(Document):

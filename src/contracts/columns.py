@@ -14,13 +14,15 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from contracts.source import Number, StrictContract, Truth, Whole
+from contracts.source import Number, StrictContract, Truth, Whole, key_columns, written_values
+from contracts.source.key_columns import KeyColumn
 from contracts.source.written_values import WrittenValues
 from reading_rules.header import folded
 
@@ -114,7 +116,7 @@ def refuse_one_source_for_two(columns: Iterable[TypedColumn]) -> None:
             readers[name] = column.name
 
 
-class Column(WrittenValues, TypedColumn):
+class Column(KeyColumn, WrittenValues, TypedColumn):
     """One column of the source.
 
     Attributes:
@@ -130,6 +132,13 @@ class Column(WrittenValues, TypedColumn):
             case: there, `warn` means `quarantine`.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": written_values.CONDITIONS,
+            "dependencies": {**written_values.DEPENDENCIES, **key_columns.DEPENDENCIES},
+        }
+    )
+
     required: Truth = False
     unique: Truth = False
     minimum: _Bound | None = None
@@ -138,6 +147,13 @@ class Column(WrittenValues, TypedColumn):
     pattern: str | None = None
     references: str | None = Field(default=None, pattern=COLUMN_NAME_PATTERN)
     severity: Severity = Severity.QUARANTINE
+
+    @field_validator("unique")
+    @classmethod
+    def _differs(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("from_"):
+            raise PydanticCustomError("unique", "cannot be: all rows of an object have this value")
+        return value
 
     @model_validator(mode="after")
     def _references_another(self) -> Self:

@@ -212,6 +212,8 @@ class Dataset(StrictContract):
             ("jobs", [job.stage for job in self.jobs]),
         )
         refuse_one_source_for_two(self.columns)
+        if all(column.from_ for column in self.columns):
+            raise PydanticCustomError("columns", "needs a column that is in the objects themselves")
         return self
 
     @property

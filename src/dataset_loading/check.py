@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from sqlglot import exp
+
 from contracts import layout
 from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
@@ -17,7 +19,7 @@ from contracts.errors import InvalidRequest, Problem
 from contracts.job import Engine
 from dataset_loading.file import parse_dataset, refusal
 from dataset_loading.job_formats import unknown_to_jobs
-from dataset_loading.parsing import SqlError
+from dataset_loading.parsing import SqlError, parsed
 from dataset_loading.sql import Binder, binder
 from dataset_loading.wording import problem as sql_problem
 from dataset_loading.wording import unknown
@@ -81,10 +83,28 @@ def check_query(query: str, dataset: Dataset) -> None:
     with binder(dataset.column_types, sources=source_names(dataset.columns)) as bound:
         try:
             bound.check_expression(query)
+            if dataset.jobs:
+                _refuse_columns_of_key(query, dataset)
             if any(job.engine is Engine.GLUE for job in dataset.jobs):
                 bound.check_for_job(query)
         except SqlError as error:
             raise InvalidRequest("message", [sql_problem("query", error, query)]) from error
+
+
+def _refuse_columns_of_key(query: str, dataset: Dataset) -> None:
+    """A job applies the query, to what is in the object.
+
+    Raises:
+        SqlError: the query names a column that is not there.
+    """
+    asked = {column.name.lower() for column in parsed(query, comments=False).find_all(exp.Column)}
+    for column in dataset.columns:
+        if column.from_ and column.name in asked:
+            raise SqlError(
+                f"column {column.name} is not in the objects, but from their"
+                f" {column.from_.replace('-', ' ')}, and the query is applied by job"
+                f" {dataset.jobs[0].stage} to what is in them; send the objects that you mean"
+            )
 
 
 class _Check:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +36,13 @@ from reading_rules.scans import (
 from reading_rules.source_lines import SourceLines
 from reading_rules.sql import or_null, text_column
 from tabular.failures import failed
-from tabular.sql import sql_identifier
+from tabular.sql import sql_identifier, sql_literal
 
 NUMBER: Final = '"row-number"'  # of a row in its chunk, from 1
 # By default DuckDB takes the first line end, even one within a value, for that of all lines.
 _LINE_ENDS: Final = {False: r"new_line = '\n'", True: r"new_line = '\r\n'"}
 _OPTIONS: Final = f"parallel = false, {store_rejects()}"
+NOTHING_GIVEN: Final[Mapping[str, str | None]] = {}
 _FOUND: Final = '"json-values"'
 
 
@@ -85,25 +86,47 @@ def open_source(
     *,
     raw_texts: bool = False,
     lines: SourceLines | None = None,
+    given: Mapping[str, str | None] = NOTHING_GIVEN,
 ) -> Reader:
     """Look at a source's head, and say how to read it.
 
     Args:
         first: its first chunk.
         source: how messages name it.
+        given: texts of the columns that are not in the source, by name.
         raw_texts: of Parquet: some texts are none, see `has_bytes_for_texts`.
         lines: of a text, where they are not its own.
 
     Raises:
         InvalidData: the source as a whole is unreadable, or lacks a column of the contract.
     """
-    names = source_names(dataset.columns)
+    names = source_names(column for column in dataset.columns if column.name not in given)
     if isinstance(dataset.format, CsvFormat):
         head = lines.line_of(1) if lines else 1
-        return _csv(first, dataset.format, names, source, head)
-    if isinstance(dataset.format, ParquetFormat):
-        return _parquet(first, names, source, dataset.format.nulls or (), raw=raw_texts)
-    return _json(names, dataset.format)
+        reader = _csv(first, dataset.format, names, source, head)
+    elif isinstance(dataset.format, ParquetFormat):
+        reader = _parquet(first, names, source, dataset.format.nulls or (), raw=raw_texts)
+    else:
+        reader = _json(names, dataset.format)
+    return _with_given(reader, given) if given else reader
+
+
+def _with_given(reader: Reader, given: Mapping[str, str | None]) -> Reader:
+    """The same records with these texts in front of their own."""
+    texts = {
+        name: "CAST(NULL AS VARCHAR)" if text is None else sql_literal(text)
+        for name, text in given.items()
+    }
+    added = ", ".join(f"{sql} AS {text_column(name)}" for name, sql in texts.items())
+    own = {name: len(given) + at for name, at in reader.columns.items()}
+    every = f"list_concat([{', '.join(texts.values())}], {reader.fields})"
+    return replace(
+        reader,
+        relation=lambda chunk: f"(SELECT *, {added} FROM {reader.relation(chunk)})",
+        # What is no JSON object has no fields, and that is how it is known.
+        fields=f"CASE WHEN {reader.fields} IS NOT NULL THEN {every} END",
+        columns={**{name: at for at, name in enumerate(given)}, **own},
+    )
 
 
 def unreadable(source: str, error: Exception) -> PipelineError:

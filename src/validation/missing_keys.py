@@ -24,7 +24,7 @@ def find_missing_keys(
     read = [scan for scan in scans if scan.chunk.lines]
     if not read or not isinstance(dataset.format, (JsonFormat, JsonLinesFormat)):
         return {}
-    names = source_names(dataset.columns)
+    names = source_names(column for column in dataset.columns if not column.from_)
     empty = _without_values(space, names, read)
     if not empty:
         return {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from contracts.dataset import Dataset
@@ -14,11 +15,13 @@ class RowClassifier:
     """A contract's checks, and a request's query.
 
     Attributes:
+        given: texts of the columns that are not in the source, by name.
         query: absent where it is not to be applied, or was applied before.
     """
 
     dataset: Dataset
     query: str | None
+    given: Mapping[str, str | None] = field(default_factory=dict)
 
     @cached_property
     def checks(self) -> RowChecks:

@@ -213,7 +213,14 @@ def _split(
     if first.is_mixed and not trusts_line_ends:
         raise MixedLineEnds
     try:
-        reader = open_source(first, classifier.dataset, url, raw_texts=raw_texts, lines=lines)
+        reader = open_source(
+            first,
+            classifier.dataset,
+            url,
+            raw_texts=raw_texts,
+            lines=lines,
+            given=classifier.given,
+        )
         with workspace.parallel_connections(space, processors) as connections:
             scanners = [Scanner(one, reader, classifier, url, lines) for one in connections]
             every = itertools.chain([first], waiting)

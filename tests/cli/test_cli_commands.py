@@ -357,6 +357,18 @@ def test_a_broken_contract_reports_every_problem(tmp_path: Path) -> None:
 ENRICH = "arn:aws:lambda:us-east-1:000000000000:function:enrich"
 
 
+def test_a_check_notes_what_a_changed_default_does_to_a_contract(tmp_path: Path) -> None:
+    file = tmp_path / "orders.yaml"
+    with_transform = CONTRACT + "transform: SELECT * FROM valid\n"
+    file.write_text(with_transform)
+    assert "note: a row that the transform" in pipeline("dataset", "check", str(file)).output
+    (note,) = json.loads(pipeline("dataset", "check", str(file), "--json").output)["notes"]
+    assert "onTransformError: fail" in note
+    file.write_text(with_transform + "onTransformError: fail\n")
+    assert "note:" not in pipeline("dataset", "check", str(file)).output
+    assert json.loads(pipeline("dataset", "check", str(file), "--json").output)["notes"] == []
+
+
 @pytest.mark.parametrize(
     ("allowed", "status"), [(f"{ENRICH}-2, {ENRICH}", 0), (f"{ENRICH}-2", 2), (None, 0)]
 )

@@ -69,6 +69,15 @@ GOOD: dict[str, Changes] = {
     "a decimal comma": column(type="decimal(5,2)", decimal=",", thousands="."),
     "a percent sign": column(type="double", percent=True),
     "words for truth": column(type="boolean", trueValues=["J"], falseValues=["N"]),
+    "columns of the key": {
+        "columns": [
+            {"name": "a"},
+            {"name": "b", "from": "key"},
+            {"name": "c", "from": "key", "keyPattern": "c-(?P<value>[a-z]+)"},
+            {"name": "d", "from": "partition", "source": "D"},
+            {"name": "e", "type": "timestamp", "from": "last-modified"},
+        ]
+    },
     "no percent sign": column(percent=False, trim=False),
     "nothing": column(trim=True, nulls=["NA", "-"]),
     "truth": column(required=True, unique=False),
@@ -133,6 +142,9 @@ BAD: dict[str, Changes] = {
     "words for texts": column(trueValues=["J"], falseValues=["N"]),
     "one word for truth": column(type="boolean", trueValues=["J"]),
     "no word for nothing": column(nulls=[""]),
+    "a column of nowhere": column(**{"from": "header"}),
+    "a pattern of no key": column(keyPattern="c-(?P<value>[a-z]+)"),
+    "a pattern of a folder": column(**{"from": "partition", "keyPattern": "(?P<value>a)"}),
     "trim as text": column(trim="yes"),
     "no texts for nothing": {"format": {"nulls": []}},
     "an empty text for nothing": {"format": {"nulls": [""]}},

@@ -83,3 +83,18 @@ def test_the_way_through_the_job_changes_no_value(job: Any, s3: Any, query: str 
         "price < 0 OR share = 0.125": ["a", "e"],
         "people > 1000 AND id = 'a'": ["a"],
     }[query]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_of_the_key_is_left_to_validate(job: Any, s3: Any, form: str) -> None:
+    columns = [{"name": "region", "from": "partition"}, {"name": "id"}]
+    described = dataset(format={"type": form}, columns=columns)
+    body = "region,id\nXX,a\n" if form == "csv" else '{"region": "XX", "id": "a"}\n'
+    put(s3, body, "region=EU/a", described)
+    assert job.main(arguments("region=EU/a")) is None
+    assert output(s3).rows == [["region", "id"], ["", "a"]]
+
+    resent = f"runs/run-0/resent/0123456789ab.{form}"  # these rows carry it
+    put(s3, body, resent, described)
+    assert job.main(arguments(resent)) is None
+    assert output(s3).rows == [["region", "id"], ["XX", "a"]]

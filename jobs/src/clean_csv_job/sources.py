@@ -11,6 +11,7 @@ from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
 from reading_rules.csv_rules import plain_nulls
+from reading_rules.file_columns import columns_of_key
 from reading_rules.header import (
     HeaderError,
     field_names,
@@ -83,17 +84,41 @@ def open_source(
         source: how messages name the object.
     """
     form = format_of(dataset)
-    names = {c["name"]: c.get("source") or c["name"] for c in dataset["columns"]}
+    absent = columns_of_key(dataset["columns"], source)
+    names = {
+        c["name"]: c.get("source") or c["name"]
+        for c in dataset["columns"]
+        if c["name"] not in absent
+    }
     try:
-        if form["type"] == "csv":
-            return _csv(connection, file, form, names)
-        if form["type"] in ("json", "jsonl"):
-            return _json(file, names, form)
-        return _parquet(connection, file, names, source, form.get("nulls") or ())
+        return _with_absent(_opened(connection, file, form, names, source), absent)
     except HeaderError as error:
         raise InvalidData(f"{source}, line {file.lines.line_of(1)}: {error}") from error
     except duckdb.Error as error:
         raise blame(error)(f"{source} cannot be read: {first_line(error)}") from error
+
+
+def _opened(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    form: Mapping[str, Any],
+    names: Mapping[str, str],
+    source: str,
+) -> Source:
+    if form["type"] == "csv":
+        return _csv(connection, file, form, names)
+    if form["type"] in ("json", "jsonl"):
+        return _json(file, names, form)
+    return _parquet(connection, file, names, source, form.get("nulls") or ())
+
+
+def _with_absent(source: Source, absent: Sequence[str]) -> Source:
+    """With a column for those that are not in the file, which validate fills."""
+    if not absent:
+        return source
+    nulls = ", ".join(f"CAST(NULL AS VARCHAR) AS {text_column(name)}" for name in absent)
+    first, again = (f"(SELECT *, {nulls} FROM {sql})" for sql in (source.first, source.again))
+    return source._replace(first=first, again=again)
 
 
 def blame(error: duckdb.Error) -> type[JobError]:

@@ -184,7 +184,8 @@ class Transformed(Contract):
         removed: left out by the SQL.
         output_url: the prefix that holds `part-00000.parquet` and so on.
         files: how many parts there are.
-        rejected: rows of the SQL's result that a store cannot take, and which therefore go to none.
+        rejected: valid rows that the SQL fails on, and rows of its result that a store cannot take,
+            and which therefore go to none.
         rejected_url: where they lie, with their reasons.
         findings_url: how many of them broke which rule, as in `Validated`.
     """

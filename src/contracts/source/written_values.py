@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.config import JsonDict
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict, JsonValue
 from pydantic_core import PydanticCustomError
 
 from contracts.source.strict import StrictContract, Truth
@@ -30,15 +30,17 @@ def _only_with(types: str, *fields: str) -> list[JsonDict]:
     return [{"if": each, "then": right} for each in asked]
 
 
-_FOR_EDITORS: Final[JsonDict] = {
-    "allOf": [
-        *_only_with("date|timestamp", "format"),
-        *_only_with("timestamp", "zone"),
-        *_only_with(r"double|decimal\(.*\)", "decimal", "percent"),
-        *_only_with(r"integer|double|decimal\(.*\)", "thousands"),
-        *_only_with("boolean", "trueValues", "falseValues"),
-    ],
-    "dependencies": {"trueValues": ["falseValues"], "falseValues": ["trueValues"]},
+# For editors.
+CONDITIONS: Final[list[JsonValue]] = [
+    *_only_with("date|timestamp", "format"),
+    *_only_with("timestamp", "zone"),
+    *_only_with(r"double|decimal\(.*\)", "decimal", "percent"),
+    *_only_with(r"integer|double|decimal\(.*\)", "thousands"),
+    *_only_with("boolean", "trueValues", "falseValues"),
+]
+DEPENDENCIES: Final[JsonDict] = {
+    "trueValues": ["falseValues"],
+    "falseValues": ["trueValues"],
 }
 
 
@@ -67,8 +69,6 @@ class WrittenValues(StrictContract):
         trim: white space around a text is no part of it.
         nulls: texts that mean that there is no value, as they are written.
     """
-
-    model_config = ConfigDict(json_schema_extra=_FOR_EDITORS)
 
     format: _Forms | None = None
     zone: str | None = Field(default=None, pattern=_ZONE_PATTERN, max_length=64)

@@ -731,7 +731,7 @@ class OpenValues:
 
 
 def whole_record(rules: CsvRules) -> re.Pattern[bytes] | None:
-    """Of the records of one line and more that nothing is odd about; None: they are not told.
+    """Of the records of one line and more that nothing is odd about; None: not distinguished.
 
     No text can be matched in two ways, so it takes linear time.
     """
@@ -873,7 +873,7 @@ class EscapedRecords:
 
 
 _RUN: Final = 3  # numbers of each entry
-_KEPT: Final = 4096  # entries that are in memory at most
+_BLOCK_ENTRIES: Final = 4096  # entries that are in memory at most
 _ITEM: Final = 8  # bytes of a number
 
 
@@ -927,7 +927,7 @@ class SourceLines:
             self._file.close()
 
     def _enter(self, line: int, source_line: int, step: int) -> None:
-        if len(self._last) >= _KEPT * _RUN and self._path is not None:
+        if len(self._last) >= _BLOCK_ENTRIES * _RUN and self._path is not None:
             self._write()
         self._last.extend((line, source_line, step))
 
@@ -946,7 +946,7 @@ class SourceLines:
         block = bisect_right(self._blocks, line) - 1
         found = array("q")
         if block >= 0:
-            length = _KEPT * _RUN * _ITEM
+            length = _BLOCK_ENTRIES * _RUN * _ITEM
             self._file.seek(block * length)
             found.frombytes(self._file.read(length))
         return found
@@ -1039,7 +1039,7 @@ class _Plain:
         if not (self._left or self._rules.comment or self._records) and self._begins:
             self._note_shift()
             return b"".join(parts)  # nothing is left out any more
-        return b"".join(self._kept(part) for part in parts if not self._is_dropped(part))
+        return b"".join(self._remaining(part) for part in parts if not self._is_dropped(part))
 
     def _is_dropped(self, part: bytes) -> bool:
         ends = part.endswith(LINE_ENDS)
@@ -1051,7 +1051,7 @@ class _Plain:
         self._source_line += self._drops and ends
         return self._drops
 
-    def _kept(self, part: bytes) -> bytes:
+    def _remaining(self, part: bytes) -> bytes:
         self._note_shift()
         self._values.look_at(part)
         text = self._records.taken(part, self._source_line) if self._records else part
@@ -1140,16 +1140,26 @@ class _Scanner:
         opening = self._next_character()
         if opening != "[":
             found = repr(opening) if opening else "nothing"
-            advice = ""
-            if opening == "{":
-                advice = (
-                    " (an array within an object needs format.records, such as $.Records; JSON"
-                    " lines need a contract of format jsonl)"
-                )
-            self._fail(f"is not a JSON array: it begins with {found} instead of '['{advice}")
+            line = self._here()
+            advice = self._advice() if opening == "{" else ""
+            raise TextError(
+                f"line {line}, item 0: is not a JSON array: it begins with {found} instead of"
+                f" '['{advice}"
+            )
         yield from self._array()
         if self._next_character():
             self._fail("has something behind the array's end")
+
+    def _advice(self) -> str:
+        """Of an object where an array is due: whether it is a line of many."""
+        try:
+            self._value()
+            is_one = not self._next_character()
+        except TextError:  # larger than an item may be, or no JSON
+            is_one = True
+        if is_one:
+            return " (an array within an object needs format.records, such as $.Records)"
+        return " (JSON lines need a contract of format jsonl)"
 
     def enveloped(self, keys: Sequence[str]) -> Iterator[str]:
         opening = self._next_character()

@@ -55,7 +55,7 @@ class OpenValues:
 
 
 def whole_record(rules: CsvRules) -> re.Pattern[bytes] | None:
-    """Of the records of one line and more that nothing is odd about; None: they are not told.
+    """Of the records of one line and more that nothing is odd about; None: not distinguished.
 
     No text can be matched in two ways, so it takes linear time.
     """

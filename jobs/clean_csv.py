@@ -937,7 +937,7 @@ class OpenValues:
 
 
 def whole_record(rules: CsvRules) -> re.Pattern[bytes] | None:
-    """Of the records of one line and more that nothing is odd about; None: they are not told.
+    """Of the records of one line and more that nothing is odd about; None: not distinguished.
 
     No text can be matched in two ways, so it takes linear time.
     """
@@ -982,7 +982,10 @@ class EscapedRecords:
         delimiter = re.escape(rules.delimiter)
         self._unquoted = re.compile(rb"%s|(%s)" % (pair, delimiter), re.DOTALL)
         self._whole = whole_record(rules)
-        self._fields = re.compile(b"(%s)|%s" % _fields(rules))
+        # All before the next field with a backslash, and that field; or the last one.
+        without = (rb"%s[^%s\\]*%s" % (quote, quote, quote), rb"[^%s%s\\]*" % (quote, delimiter))
+        before = b"(?:(?:%s|%s)%s)*" % (*without, delimiter)
+        self._fields = re.compile(b"(%s)(?:(%s)|%s)" % (before, *_fields(rules)))
         self._held: list[bytes] = []
         self._size, self._first = 0, 0
 
@@ -1048,13 +1051,11 @@ class EscapedRecords:
         return within + self._outside(text[at:end], is_all=not within), after
 
     def _plain_field(self, found: re.Match[bytes]) -> bytes:
-        raw = found[0]
-        if b"\\" not in raw:
-            return raw
-        if not found[1]:
-            return self._outside(raw, is_all=True)
-        within, quote = raw[1:-1], self._rules.quote
-        return quote + self._within(within) + quote
+        before, quoted = found.groups()
+        if quoted is None:
+            return before + self._outside(found[0][len(before) :], is_all=True)
+        quote = self._rules.quote
+        return before + quote + self._within(quoted[1:-1]) + quote
 
     def _within(self, raw: bytes) -> bytes:
         return b"" if raw in self._rules.nulls else self._escaped.sub(self._unescaped, raw)
@@ -1079,7 +1080,7 @@ class EscapedRecords:
 
 
 _RUN: Final = 3  # numbers of each entry
-_KEPT: Final = 4096  # entries that are in memory at most
+_BLOCK_ENTRIES: Final = 4096  # entries that are in memory at most
 _ITEM: Final = 8  # bytes of a number
 
 
@@ -1133,7 +1134,7 @@ class SourceLines:
             self._file.close()
 
     def _enter(self, line: int, source_line: int, step: int) -> None:
-        if len(self._last) >= _KEPT * _RUN and self._path is not None:
+        if len(self._last) >= _BLOCK_ENTRIES * _RUN and self._path is not None:
             self._write()
         self._last.extend((line, source_line, step))
 
@@ -1152,7 +1153,7 @@ class SourceLines:
         block = bisect_right(self._blocks, line) - 1
         found = array("q")
         if block >= 0:
-            length = _KEPT * _RUN * _ITEM
+            length = _BLOCK_ENTRIES * _RUN * _ITEM
             self._file.seek(block * length)
             found.frombytes(self._file.read(length))
         return found
@@ -1245,7 +1246,7 @@ class _Plain:
         if not (self._left or self._rules.comment or self._records) and self._begins:
             self._note_shift()
             return b"".join(parts)  # nothing is left out any more
-        return b"".join(self._kept(part) for part in parts if not self._is_dropped(part))
+        return b"".join(self._remaining(part) for part in parts if not self._is_dropped(part))
 
     def _is_dropped(self, part: bytes) -> bool:
         ends = part.endswith(LINE_ENDS)
@@ -1257,7 +1258,7 @@ class _Plain:
         self._source_line += self._drops and ends
         return self._drops
 
-    def _kept(self, part: bytes) -> bytes:
+    def _remaining(self, part: bytes) -> bytes:
         self._note_shift()
         self._values.look_at(part)
         text = self._records.taken(part, self._source_line) if self._records else part
@@ -1346,16 +1347,26 @@ class _Scanner:
         opening = self._next_character()
         if opening != "[":
             found = repr(opening) if opening else "nothing"
-            advice = ""
-            if opening == "{":
-                advice = (
-                    " (an array within an object needs format.records, such as $.Records; JSON"
-                    " lines need a contract of format jsonl)"
-                )
-            self._fail(f"is not a JSON array: it begins with {found} instead of '['{advice}")
+            line = self._here()
+            advice = self._advice() if opening == "{" else ""
+            raise TextError(
+                f"line {line}, item 0: is not a JSON array: it begins with {found} instead of"
+                f" '['{advice}"
+            )
         yield from self._array()
         if self._next_character():
             self._fail("has something behind the array's end")
+
+    def _advice(self) -> str:
+        """Of an object where an array is due: whether it is a line of many."""
+        try:
+            self._value()
+            is_one = not self._next_character()
+        except TextError:  # larger than an item may be, or no JSON
+            is_one = True
+        if is_one:
+            return " (an array within an object needs format.records, such as $.Records)"
+        return " (JSON lines need a contract of format jsonl)"
 
     def enveloped(self, keys: Sequence[str]) -> Iterator[str]:
         opening = self._next_character()
@@ -3235,6 +3246,7 @@ def clean(
     rows = counts.written + counts.filtered + bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
+    file.lines.close()
     return {
         "rowsIn": counts.written + counts.filtered + bad,
         "rowsOut": counts.written,

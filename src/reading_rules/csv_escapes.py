@@ -55,7 +55,7 @@ class OpenValues:
 
 
 def whole_record(rules: CsvRules) -> re.Pattern[bytes] | None:
-    """Of the records of one line and more that nothing is odd about; None: they are not told.
+    """Of the records of one line and more that nothing is odd about; None: not distinguished.
 
     No text can be matched in two ways, so it takes linear time.
     """
@@ -100,7 +100,10 @@ class EscapedRecords:
         delimiter = re.escape(rules.delimiter)
         self._unquoted = re.compile(rb"%s|(%s)" % (pair, delimiter), re.DOTALL)
         self._whole = whole_record(rules)
-        self._fields = re.compile(b"(%s)|%s" % _fields(rules))
+        # All before the next field with a backslash, and that field; or the last one.
+        without = (rb"%s[^%s\\]*%s" % (quote, quote, quote), rb"[^%s%s\\]*" % (quote, delimiter))
+        before = b"(?:(?:%s|%s)%s)*" % (*without, delimiter)
+        self._fields = re.compile(b"(%s)(?:(%s)|%s)" % (before, *_fields(rules)))
         self._held: list[bytes] = []
         self._size, self._first = 0, 0
 
@@ -166,13 +169,11 @@ class EscapedRecords:
         return within + self._outside(text[at:end], is_all=not within), after
 
     def _plain_field(self, found: re.Match[bytes]) -> bytes:
-        raw = found[0]
-        if b"\\" not in raw:
-            return raw
-        if not found[1]:
-            return self._outside(raw, is_all=True)
-        within, quote = raw[1:-1], self._rules.quote
-        return quote + self._within(within) + quote
+        before, quoted = found.groups()
+        if quoted is None:
+            return before + self._outside(found[0][len(before) :], is_all=True)
+        quote = self._rules.quote
+        return before + quote + self._within(quoted[1:-1]) + quote
 
     def _within(self, raw: bytes) -> bytes:
         return b"" if raw in self._rules.nulls else self._escaped.sub(self._unescaped, raw)

@@ -100,7 +100,7 @@ class _Plain:
         if not (self._left or self._rules.comment or self._records) and self._begins:
             self._note_shift()
             return b"".join(parts)  # nothing is left out any more
-        return b"".join(self._kept(part) for part in parts if not self._is_dropped(part))
+        return b"".join(self._remaining(part) for part in parts if not self._is_dropped(part))
 
     def _is_dropped(self, part: bytes) -> bool:
         ends = part.endswith(LINE_ENDS)
@@ -112,7 +112,7 @@ class _Plain:
         self._source_line += self._drops and ends
         return self._drops
 
-    def _kept(self, part: bytes) -> bytes:
+    def _remaining(self, part: bytes) -> bytes:
         self._note_shift()
         self._values.look_at(part)
         text = self._records.taken(part, self._source_line) if self._records else part

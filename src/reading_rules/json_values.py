@@ -81,16 +81,26 @@ class _Scanner:
         opening = self._next_character()
         if opening != "[":
             found = repr(opening) if opening else "nothing"
-            advice = ""
-            if opening == "{":
-                advice = (
-                    " (an array within an object needs format.records, such as $.Records; JSON"
-                    " lines need a contract of format jsonl)"
-                )
-            self._fail(f"is not a JSON array: it begins with {found} instead of '['{advice}")
+            line = self._here()
+            advice = self._advice() if opening == "{" else ""
+            raise TextError(
+                f"line {line}, item 0: is not a JSON array: it begins with {found} instead of"
+                f" '['{advice}"
+            )
         yield from self._array()
         if self._next_character():
             self._fail("has something behind the array's end")
+
+    def _advice(self) -> str:
+        """Of an object where an array is due: whether it is a line of many."""
+        try:
+            self._value()
+            is_one = not self._next_character()
+        except TextError:  # larger than an item may be, or no JSON
+            is_one = True
+        if is_one:
+            return " (an array within an object needs format.records, such as $.Records)"
+        return " (JSON lines need a contract of format jsonl)"
 
     def enveloped(self, keys: Sequence[str]) -> Iterator[str]:
         opening = self._next_character()

@@ -1,7 +1,7 @@
 """Which lines of an object the lines of a text are that was made of it.
 
 Where lines are left out, or records take more or less than a line each, the text that is read has
-other line numbers than the object. What is kept for it are the places where the numbers do not go
+other line numbers than the object. What is stored are the places where the numbers do not go
 on as before: in a file, as there may be as many as records.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _RUN: Final = 3  # numbers of each entry
-_KEPT: Final = 4096  # entries that are in memory at most
+_BLOCK_ENTRIES: Final = 4096  # entries that are in memory at most
 _ITEM: Final = 8  # bytes of a number
 
 
@@ -68,7 +68,7 @@ class SourceLines:
             self._file.close()
 
     def _enter(self, line: int, source_line: int, step: int) -> None:
-        if len(self._last) >= _KEPT * _RUN and self._path is not None:
+        if len(self._last) >= _BLOCK_ENTRIES * _RUN and self._path is not None:
             self._write()
         self._last.extend((line, source_line, step))
 
@@ -87,7 +87,7 @@ class SourceLines:
         block = bisect_right(self._blocks, line) - 1
         found = array("q")
         if block >= 0:
-            length = _KEPT * _RUN * _ITEM
+            length = _BLOCK_ENTRIES * _RUN * _ITEM
             self._file.seek(block * length)
             found.frombytes(self._file.read(length))
         return found

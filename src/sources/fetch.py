@@ -142,11 +142,14 @@ def fetch(
     *,
     etag: str | None = None,
     room: int | None = None,
+    lines: SourceLines | None = None,
 ) -> None:
     """Copy an object into a file; a text decompressed and as UTF-8. See `text_of`."""
     with path.open("wb") as file:
         if not isinstance(file_format, ParquetFormat):
-            with closing(text_of(bucket, key, file_format, etag=etag, room=room)) as text:
+            with closing(
+                text_of(bucket, key, file_format, etag=etag, room=room, lines=lines)
+            ) as text:
                 file.writelines(text)
             return
         url = f"s3://{bucket}/{key}"

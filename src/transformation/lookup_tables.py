@@ -18,6 +18,7 @@ from reading_rules.csv_rules import plain_nulls
 from reading_rules.header import fields_of
 from reading_rules.json_records import parted_fault
 from reading_rules.malformed import first_line
+from reading_rules.source_lines import SourceLines
 from reading_rules.sql import or_null, text_column
 from sources.fetch import fetch
 from tabular.failures import failed
@@ -47,11 +48,12 @@ def load_lookups(space: Workspace, snapshot: DatasetSnapshot) -> None:
 def _load(space: Workspace, lookup: Lookup, found: FrozenLookup) -> None:
     bucket, key = layout.split_s3_url(found.url)
     path = space.path(f"lookup-{lookup.name}")
-    fetch(bucket, key, path, lookup.format, etag=found.etag)
+    lines = SourceLines()
+    fetch(bucket, key, path, lookup.format, etag=found.etag, lines=lines)
     where = f"lookup {lookup.name} ({found.url})"
     columns = [Column(name=column.name, type=column.type) for column in lookup.columns]
     try:
-        relation = _texts(space, path, lookup, where)
+        relation = _texts(space, path, lookup, where, lines.line_of(1))
         typed = ", ".join(f"{cast_column(c)} AS {sql_identifier(c.name)}" for c in columns)
         space.connection.execute(
             f'CREATE TEMP TABLE "lookup-texts" AS SELECT *, {typed} FROM {relation}'
@@ -102,14 +104,18 @@ def _check_values(space: Workspace, column: Column, where: str) -> None:
         )
 
 
-def _texts(space: Workspace, path: Path, lookup: Lookup, where: str) -> str:
-    """A relation with a text column per column of the lookup."""
+def _texts(space: Workspace, path: Path, lookup: Lookup, where: str, head: int) -> str:
+    """A relation with a text column per column of the lookup.
+
+    Args:
+        head: the line of the header.
+    """
     names = source_names(lookup.columns)
     if isinstance(lookup.format, CsvFormat):
         header = _header(space, path, lookup.format) if lookup.format.header else list(names)
         fields = [f"field-{number}" for number in range(len(header))]
         reader, fault = _csv(path, lookup.format, fields), "NULL"
-        positions = positions_of(header, names, where)
+        positions = positions_of(header, names, where, head)
         texts: Mapping[str, str] = {
             name: f"nullif({sql_identifier(fields[at])}, '')" for name, at in positions.items()
         }

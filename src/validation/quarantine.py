@@ -7,7 +7,8 @@ One line of a quarantine object:
     value: what the column holds, up to 500 characters; absent for a missing one.
     reason: for people.
     broken: all the checks, where it breaks more than one.
-    raw: the text of the row: of CSV and JSON as in the object, of Parquet as JSON.
+    raw: the text of the row: of CSV and JSON as in the object, but for backslashes that escape; of
+        Parquet as JSON.
     rawBase64: its bytes, where they are no text of the object's encoding.
     row: of a row that could be read: the text of each contract column, null for a missing one.
 Rows that a job could not read come first, as the job wrote them; those that break `unique` or

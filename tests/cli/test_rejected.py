@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 from typing import Any
@@ -130,6 +131,27 @@ def test_a_source_that_is_gone_or_compressed(quarantine: Quarantine, gone: bool)
 
     names = ["visit_id", "minutes", "name"] if gone else ["name", "minutes", "visit_id"]
     assert row["values"] == dict(zip(names, ["v3", "Anna, B.", "7"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("form", "pack", "named"),
+    [
+        ({"skipLines": 2, "comment": "#"}, bytes, True),
+        ({"skipLines": 2, "comment": "#", "compression": "bzip2"}, bz2.compress, True),
+        ({"compression": "zip"}, bytes, False),  # nothing of it can be read from its beginning
+    ],
+    ids=["plain", "bzip2", "zip"],
+)
+def test_a_malformed_row_is_split_by_the_header_below_other_lines(
+    quarantine: Quarantine, form: dict[str, Any], pack: Any, named: bool
+) -> None:
+    quarantine.freeze(format={**form, "delimiter": "||"})
+    body = b'report "\nof today\n# made\nname||visit_id||minutes\n'
+    quarantine.put("landing/visits/a.csv", pack(body))
+    quarantine.reject({**MALFORMED, "raw": '"Anna || B"||v3||7||?'})
+    (row,) = quarantine.written()
+    assert row["values"]["name" if named else "visit_id"] == "Anna || B"
+    assert row["values"]["visit_id" if named else "minutes"] == "v3"
 
 
 def test_rows_of_json_keep_their_values(quarantine: Quarantine) -> None:

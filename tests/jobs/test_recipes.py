@@ -119,7 +119,8 @@ def job(request: pytest.FixtureRequest) -> Iterator[Any]:
 def test_the_job_passes_on_what_validation_would_store(recipe: Recipe, job: Any, s3: Any) -> None:
     found = clean(job, s3, recipe.body, key="in/object", **recipe.contract)
     names, *rows = found.rows
-    texts = [{name: text for name, text in zip(names, row, strict=True) if text} for row in rows]
+    # The one text of a row may be empty: then its line is.
+    texts = [{name: text for name, text in zip(names, row, strict=False) if text} for row in rows]
     malformed = [(one["line"], one["reason"]) for one in found.rejects]
     assert set(malformed) <= set(recipe.rejected)
     assert [row for row in texts if row in recipe.rows] == recipe.rows

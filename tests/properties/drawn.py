@@ -240,6 +240,10 @@ class Dialect:
         spare: a further column that the contract does not know.
         ends: of lines, in turn.
         packed: by gzip, as the key's ending or the contract says.
+        above: lines before a table, and behind it.
+        comments: of CSV, whether these stand where empty lines would.
+        within: of a JSON array, whether it is within an object.
+        concatenated: of JSON lines, whether they are objects of several lines in a row.
     """
 
     kind: str
@@ -250,6 +254,10 @@ class Dialect:
     spare: bool = False
     ends: tuple[str, ...] = ("\n",)
     packed: Literal["no", "by its key", "by the contract"] = "no"
+    above: int = 0
+    comments: bool = False
+    within: bool = False
+    concatenated: bool = False
 
     @property
     def format(self) -> dict[str, Any]:
@@ -258,6 +266,10 @@ class Dialect:
         if self.kind == "csv":
             described |= {"delimiter": self.delimiter, "quote": self.quote}
             described |= {"encoding": self.encoding}
+            described |= {"skipLines": self.above, "footerLines": self.above} if self.above else {}
+            described |= {"comment": "#"} if self.comments else {}
+        described |= {"records": "$.a.items"} if self.within else {}
+        described |= {"concatenated": True} if self.concatenated else {}
         if self.packed == "by the contract":
             described["compression"] = "gzip"
         return described
@@ -273,8 +285,11 @@ class Dialect:
         texts = [text for text, _ in self.records(drawn)]
         if self.kind == "json":
             text = f"[{', '.join(texts)}]"
+            text = f'{{"n": [1], "a": {{"items": {text}}}}}' if self.within else text
         else:
-            ends = itertools.cycle(self.ends)
+            around = ['odd "'] * self.above
+            texts = [*around, *texts, *around]
+            ends = itertools.cycle([""] if self.concatenated else self.ends)
             text = "".join(text + next(ends) for text in texts)
         body = text.encode(self.encoding)
         return body if self.packed == "no" else gzip.compress(body)
@@ -289,22 +304,25 @@ class Dialect:
             for which in range(drawn.malformed.count(number)):
                 bad = self._malformed(len(names), which) if csv_text else f"[{which}]"
                 found.append((bad, "malformed"))
-            found += [("", None)] * (drawn.blanks.count(number) if self.kind != "json" else 0)
+            blank = '# "' if self.comments else ""
+            found += [(blank, None)] * (drawn.blanks.count(number) if self.kind != "json" else 0)
             if number < len(drawn.rows):
                 row = drawn.rows[number]
                 texts = [row.get(name) for name in names]
-                found.append((self._csv(texts) if csv_text else _object(row, names), row["n"]))
+                indent = 1 if self.concatenated else None
+                text = self._csv(texts) if csv_text else _object(row, names, indent)
+                found.append((text, row["n"]))
         return found
 
     def lines(self, drawn: Drawn) -> dict[str, int]:
         """Where each row begins, by its `n`: its line, or its number in JSON arrays and Parquet."""
         if self.kind == "parquet":
             return {str(row["n"]): number for number, row in enumerate(drawn.rows, start=1)}
-        found, line = {}, 1
+        found, line = {}, 1 + self.above
         for text, n in self.records(drawn):
             if n is not None:
                 found[n] = line
-            line += 1 if self.kind == "json" else 1 + text.count("\n")
+            line += 1 if self.kind == "json" else text.count("\n") + (not self.concatenated)
         return found
 
     def _csv(self, fields: Sequence[str | None]) -> str:
@@ -330,7 +348,9 @@ def dialects(draw: st.DrawFn, drawn: Drawn) -> Dialect:
         return Dialect(kind, names)
     packed = draw(st.sampled_from(["no", "no", "by its key", "by the contract"]))
     if kind != "csv":
-        return Dialect(kind, names, packed=packed)
+        odd = draw(st.booleans())
+        within, concatenated = odd and kind == "json", odd and kind == "jsonl"
+        return Dialect(kind, names, packed=packed, within=within, concatenated=concatenated)
     return Dialect(
         kind,
         names,
@@ -340,12 +360,14 @@ def dialects(draw: st.DrawFn, drawn: Drawn) -> Dialect:
         spare=draw(st.booleans()),
         ends=draw(st.sampled_from([("\n",), ("\r\n",), ("\n", "\r\n", "\n")])),
         packed=packed,
+        above=draw(st.sampled_from([0, 0, 1, 3])),
+        comments=draw(st.booleans()),
     )
 
 
-def _object(row: Values, names: Sequence[str]) -> str:
+def _object(row: Values, names: Sequence[str], indent: int | None) -> str:
     present = {name: row[name] for name in names if row.get(name) is not None}
-    return json.dumps(present, ensure_ascii=False)
+    return json.dumps(present, ensure_ascii=False, indent=indent)
 
 
 def _parquet(rows: list[Values], names: list[str]) -> bytes:

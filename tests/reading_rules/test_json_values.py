@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reading_rules.json_reasons import why_no_object
-from reading_rules.json_values import concatenated_values, enveloped_items
+from reading_rules.json_values import array_items, concatenated_values, enveloped_items
 from reading_rules.text_error import TextError
 
 
@@ -65,6 +65,25 @@ def test_items_are_found_within_their_envelope(size: int) -> None:
 def test_an_envelope_without_its_array_is_refused(text: str, reason: str) -> None:
     with pytest.raises(TextError, match=reason):
         list(enveloped_items(blocks(text, 4), ["Records"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ('{"a":1}\n{"a":2}\n', "instead of '[' (JSON lines need a contract of format jsonl)"),
+        ('\n{"Records": [{"a":1}]}', "needs format.records, such as $.Records)"),
+        ('{"Records": [' + "1, " * 600_000 + "1]}", "needs format.records, such as $.Records)"),
+        ("id,n", "it begins with 'i' instead of '['"),
+    ],
+    ids=["lines", "envelope", "large envelope", "CSV"],
+)
+def test_an_object_where_an_array_is_due_says_which_format_it_may_be(
+    text: str, advice: str
+) -> None:
+    with pytest.raises(TextError) as refused:
+        list(array_items(blocks(text, 100_000)))
+    assert str(refused.value).startswith(f"line {1 + text.startswith(chr(10))}, item 0: ")
+    assert str(refused.value).endswith(advice)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,31 @@ def test_numbers_of_json_keep_their_digits_whatever_the_case_of_their_keys(cloud
     ]
 
 
+def test_a_lookup_without_its_header_names_the_line(cloud: Any) -> None:
+    lookup = {
+        **{"name": "names", "key": "lookups/names.csv", "columns": [{"name": "code"}]},
+        "format": {"skipLines": 1, "comment": "#"},
+    }
+    cloud.put("lookups/names.csv", b"names\n#\ntitle\n")
+    etag = cloud.client("s3").head_object(Bucket="data-bucket", Key="lookups/names.csv")["ETag"]
+    frozen_lookup = FrozenLookup(
+        name="names", url="s3://data-bucket/lookups/names.csv", etag=etag.strip('"'), size=14
+    )
+    run = DataRun(
+        cloud,
+        dataset(
+            columns=[{"name": "id"}],
+            lookups=[lookup],
+            transform="SELECT id FROM valid JOIN names ON names.code = valid.id",
+        ),
+        output_columns=(("id", "string"),),
+        lookups=(frozen_lookup,),
+    ).lay_out("id\nAT\n")
+    run.validate()
+    with pytest.raises(InvalidData, match="line 3: the header lacks code"):
+        run.transform(rows_in=1)
+
+
 def test_a_lookup_is_read_as_its_format_says(cloud: Any) -> None:
     lookup = {
         "name": "countries",

@@ -169,6 +169,7 @@ def clean(
     rows = counts.written + counts.filtered + bad - len(unreadable)
     check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
+    file.lines.close()
     return {
         "rowsIn": counts.written + counts.filtered + bad,
         "rowsOut": counts.written,

@@ -114,7 +114,7 @@ class CsvFormat(_Format):
 
     @field_validator("comment")
     @classmethod
-    def _is_told_from_values(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _differs_from_what_separates(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and (value == info.data.get("quote") or value in info.data.get("delimiter", "")):
             raise PydanticCustomError(
                 "comment", "must be another character than the quote and those of the delimiter"

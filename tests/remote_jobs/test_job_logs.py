@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from emr_fakes import CLUSTER
 from job_world import World
+from memory_ledger import MemoryLedger
 
 from contracts import layout
 from contracts.job import Engine, JobKey, JobState
@@ -202,6 +203,7 @@ class TestALogThatComesLater:
 
     @pytest.fixture
     def world(self, cloud, clients) -> World:
+        cloud.ledger = MemoryLedger()  # a table of moto's is slow with many jobs
         return World(cloud, clients)
 
     @pytest.fixture

@@ -63,6 +63,7 @@ def split_dirty(source: Path, dirt: str, megabytes: int) -> dict[str, int]:
 
 # Each half of which fills every buffer: below that, memory still grows to its level.
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # for a busy machine: it takes half a minute of processor time
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has the peak")
 @pytest.mark.parametrize(("dirt", "megabytes"), [("short", 8), ("type", 32), ("encoding", 64)])
 def test_a_text_of_dirty_rows_needs_no_more_memory_than_half_of_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from job_fakes import Killed
 from job_world import RUN_ID, World
+from memory_ledger import MemoryLedger
 
 from contracts import layout
 from contracts.job import Engine, JobState
@@ -23,6 +24,7 @@ HEARTBEAT_SECONDS = 180
 
 @pytest.fixture
 def world(cloud, clients) -> World:
+    cloud.ledger = MemoryLedger()  # in a table of moto's so many jobs take ten seconds of each test
     return World(cloud, clients)
 
 

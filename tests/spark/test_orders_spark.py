@@ -18,6 +18,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from local.local_cloud.jobs.spark_submit import java_options
 from tabular.workspace import connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -285,6 +286,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ("AWS_DEFAULT_REGION", "us-east-1"),
         ("SPARK_LOCAL_IP", "127.0.0.1"),
         ("PYSPARK_SUBMIT_ARGS", "--master local[1] --conf spark.ui.enabled=false pyspark-shell"),
+        ("SPARK_SUBMIT_OPTS", java_options()),
     ):
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")

@@ -2406,20 +2406,25 @@ def keys_query(records: str) -> str:
     return f"SELECT DISTINCT unnest(json_keys({JSON_LINE})) FROM ({objects})"
 
 
-def near_keys(names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+def near_keys(
+    names: Mapping[str, str], keys: Iterable[str], *, ignores_case: bool = False
+) -> dict[str, str]:
     """For columns none of whose names is among the keys: the key that is nearly the same.
 
     Case, spaces and punctuation are passed over.
 
     Args:
         names: what each column is called in the file, by its own name.
+        ignores_case: whether keys in another case are read anyway.
     """
     there = set(keys)
+    small = {key.lower() for key in there} if ignores_case else set()
     by_likeness = {_likeness(key): key for key in sorted(there, reverse=True)}
-    found = {}
+    found: dict[str, str] = {}
     for name, wanted in names.items():
         near = by_likeness.get(_likeness(wanted)) or by_likeness.get(_likeness(name))
         taken = there & {name, wanted} or near in names.values() or near in names
+        taken = taken or {name.lower(), wanted.lower()} & small
         if near is not None and not taken:
             found[name] = near
     return found
@@ -3170,18 +3175,20 @@ def write_rows(
 def refuse_missing_keys(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
-    columns: Sequence[Mapping[str, Any]],
+    dataset: Mapping[str, Any],
     url: str,
 ) -> None:
     """Look for columns that no record has, where records have a key that is nearly the same."""
+    columns = [column for column in dataset["columns"] if not column.get("from")]
     names = {column["name"]: column.get("source") or column["name"] for column in columns}
+    ignores_case = bool(format_of(dataset).get("caseInsensitive"))
     required = {
         column["name"]
         for column in columns
         if column.get("required") and column.get("severity") != "warn"
     }
     keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
-    for name, near in near_keys(names, keys).items():
+    for name, near in near_keys(names, keys, ignores_case=ignores_case).items():
         query = has_key_query(source.again, name, names[name])
         if connection.execute(query).fetchone() is None:
             problem = missing_key(names[name], near)
@@ -3238,7 +3245,7 @@ def clean(
         counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
     if form["type"] in ("json", "jsonl"):
-        refuse_missing_keys(connection, source, dataset["columns"], url)
+        refuse_missing_keys(connection, source, dataset, url)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(
         connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding

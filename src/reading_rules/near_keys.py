@@ -28,20 +28,25 @@ def keys_query(records: str) -> str:
     return f"SELECT DISTINCT unnest(json_keys({JSON_LINE})) FROM ({objects})"
 
 
-def near_keys(names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+def near_keys(
+    names: Mapping[str, str], keys: Iterable[str], *, ignores_case: bool = False
+) -> dict[str, str]:
     """For columns none of whose names is among the keys: the key that is nearly the same.
 
     Case, spaces and punctuation are passed over.
 
     Args:
         names: what each column is called in the file, by its own name.
+        ignores_case: whether keys in another case are read anyway.
     """
     there = set(keys)
+    small = {key.lower() for key in there} if ignores_case else set()
     by_likeness = {_likeness(key): key for key in sorted(there, reverse=True)}
-    found = {}
+    found: dict[str, str] = {}
     for name, wanted in names.items():
         near = by_likeness.get(_likeness(wanted)) or by_likeness.get(_likeness(name))
         taken = there & {name, wanted} or near in names.values() or near in names
+        taken = taken or {name.lower(), wanted.lower()} & small
         if near is not None and not taken:
             found[name] = near
     return found

@@ -29,7 +29,8 @@ def find_missing_keys(
     if not empty:
         return {}
     keys = _rows(space, keys_query(reader.relation(read[0].chunk)))
-    near = near_keys(names, [str(key) for (key,) in keys])
+    ignores_case = dataset.format.case_insensitive is True
+    near = near_keys(names, [str(key) for (key,) in keys], ignores_case=ignores_case)
     return {
         name: key
         for name, key in near.items()

@@ -117,3 +117,21 @@ def test_a_key_of_another_column_is_not_taken_for_a_near_one(cloud: Any) -> None
     columns = [*NOTE, {"name": "big", "source": "no te"}]
     run = run_of(cloud, columns, {"orderId": "1", "no te": "a"})
     assert run.validate().findings_url is None
+
+
+def test_a_key_that_is_read_in_another_case_is_no_finding(cloud: Any) -> None:
+    form = {"type": "jsonl", "caseInsensitive": True}
+    run = DataRun(cloud, dataset(format=form, columns=COLUMNS, targets=TARGETS))
+    validated = run.lay_out('{"ID": "1", "X": null}\n', "a.jsonl").validate()
+    assert (validated.valid, validated.findings_url) == (1, None)
+
+
+def test_what_is_no_object_is_known_beside_columns_from_the_key(cloud: Any) -> None:
+    columns = [*COLUMNS, {"name": "file", "from": "key"}]
+    limits = {"rejectedPercentage": 50}
+    contract = dataset(format={"type": "jsonl"}, columns=columns, targets=TARGETS, limits=limits)
+    run = DataRun(cloud, contract)
+    validated = run.lay_out('{"id": "1"}\n5\n{"id": "2"}\n', "a.jsonl").validate()
+    assert (validated.valid, validated.rejected) == (2, 1)
+    assert [(reject["line"], reject["raw"]) for reject in run.rejects()] == [(2, "5")]
+    assert run.rejects()[0]["reason"].startswith("not a JSON object")

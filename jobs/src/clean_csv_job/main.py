@@ -93,18 +93,20 @@ def write_rows(
 def refuse_missing_keys(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
-    columns: Sequence[Mapping[str, Any]],
+    dataset: Mapping[str, Any],
     url: str,
 ) -> None:
     """Look for columns that no record has, where records have a key that is nearly the same."""
+    columns = [column for column in dataset["columns"] if not column.get("from")]
     names = {column["name"]: column.get("source") or column["name"] for column in columns}
+    ignores_case = bool(format_of(dataset).get("caseInsensitive"))
     required = {
         column["name"]
         for column in columns
         if column.get("required") and column.get("severity") != "warn"
     }
     keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
-    for name, near in near_keys(names, keys).items():
+    for name, near in near_keys(names, keys, ignores_case=ignores_case).items():
         query = has_key_query(source.again, name, names[name])
         if connection.execute(query).fetchone() is None:
             problem = missing_key(names[name], near)
@@ -161,7 +163,7 @@ def clean(
         counts = write_rows(connection, data, source, forms, query)
     unreadable = unreadable_records(connection, file)
     if form["type"] in ("json", "jsonl"):
-        refuse_missing_keys(connection, source, dataset["columns"], url)
+        refuse_missing_keys(connection, source, dataset, url)
     rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
     bad = write_rejects(
         connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding

@@ -54,8 +54,8 @@ class Candidate(NamedTuple):
     @property
     def shown(self) -> str:
         """What distinguishes it, for a remark."""
-        told = {name: value for name, value in self.fields.items() if name != "type"}
-        return ", ".join(f'{name}: "{value}"' for name, value in told.items())
+        said = {name: value for name, value in self.fields.items() if name != "type"}
+        return ", ".join(f'{name}: "{value}"' for name, value in said.items())
 
 
 def by_name(name: str, texts: Sequence[str]) -> Iterator[Candidate]:

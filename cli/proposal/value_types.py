@@ -123,7 +123,7 @@ def _fitting(
     fitting = []
     for candidate in candidates:
         kind = candidate.fields["type"]
-        reading = {name: told for name, told in candidate.fields.items() if name != "type"}
+        reading = {name: said for name, said in candidate.fields.items() if name != "type"}
         reading |= nulls
         form = value_form({"name": "it", "type": kind, **reading})
         misread = f"{form.text} IS NOT NULL AND ({value_of(form)}) IS NULL"

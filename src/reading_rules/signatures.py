@@ -182,7 +182,7 @@ def _advice(head: bytes, packed: str) -> str:
         return "save it as CSV"
     if packed in _READ:
         return f"set format.compression: {packed}"
-    return f"unpack it, or compress it as {' or '.join(sorted(_READ))}"
+    return f"unpack it, or compress it as {', '.join(sorted(_READ))}"
 
 
 def _beginning(head: bytes) -> str:

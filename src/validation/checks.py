@@ -85,10 +85,10 @@ def cast_column(column: TypedColumn) -> str:
     return value_of(form_of(column))
 
 
-def a_value_of(kind: str) -> str:
+def a_value_of(kind: str, *, in_its_own_form: bool = True) -> str:
     """The type with its article and the form that is due, for messages: `a date (YYYY-MM-DD)`."""
     named = f"an {kind}" if kind == "integer" else f"a {kind}"
-    return named + _FORMS.get(kind, "")
+    return named + (_FORMS.get(kind, "") if in_its_own_form else "")
 
 
 def checks_of(dataset: Dataset) -> list[Check]:
@@ -141,7 +141,8 @@ def _column_checks(column: Column) -> Iterator[Check]:
 def _type_checks(column: Column, form: ValueForm) -> Iterator[Check]:
     # Without a value of its type the row cannot be stored.
     at_least = Severity.QUARANTINE if column.severity is Severity.WARN else column.severity
-    for fault in faults(form, a_value_of(column.type)) if column.type != "string" else ():
+    due = a_value_of(column.type, in_its_own_form=form.is_plain)
+    for fault in faults(form, due) if column.type != "string" else ():
         yield Check(fault.broken, fault.rule, fault.reason, column.name, at_least)
 
 

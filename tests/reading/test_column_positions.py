@@ -124,7 +124,7 @@ def test_a_record_with_both_names_of_a_column_is_rejected_by_itself(cloud: Any) 
     assert (both["line"], both["rule"], both["column"]) == (2, "malformed", "order_id")
     assert both["reason"].startswith('the record has both "Order ID" and order_id, and either')
     assert json.loads(both["raw"]) == lines[1]
-    assert (number["line"], number["reason"]) == (4, "not a JSON object")
+    assert (number["line"], number["reason"]) == (4, "not a JSON object, but a number")
 
 
 def test_a_missing_column_is_reported_by_both_names(cloud: Any) -> None:

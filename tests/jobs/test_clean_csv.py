@@ -507,6 +507,54 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
     assert [line for line, _ in rejects] == [2, 4]
 
 
+@pytest.mark.parametrize(
+    ("key", "form", "body", "reason"),
+    [
+        ("in/a.csv", {}, gzip.compress(b"id\n1\n", mtime=0), "is gzip, not text: set format.compr"),
+        (
+            "in/a.gz",
+            {},
+            b"id\n1\n",
+            "is not gzip, but text (it begins with 'id'): set format.compr",
+        ),
+        (
+            "in/a.zst",
+            {},
+            b"id\n1\n",
+            "is not zstd, but text (it begins with 'id'): set format.compr",
+        ),
+        ("in/a.csv", {}, "id\n1\n".encode("utf-16"), "is UTF-16, not UTF-8 (it has its byte order"),
+        ("in/a", {"type": "parquet"}, b"", "is empty, and so no Parquet file"),
+        ("in/a.crc", {"type": "parquet"}, b"crc\x00", 'source.exclude: ["*.crc"]'),
+        (
+            "in/a",
+            {"type": "jsonl"},
+            b'{"ID": "1"}\n{"ID": "2"}\n',
+            'the key "id", but there is "ID"',
+        ),
+        ("in/a", {"type": "json"}, b'[{"ID": "1"}]', 'the key "id", but there is "ID"'),
+    ],
+    ids=["gzip", "no gzip", "no zstd", "utf-16", "empty", "crc", "keys", "keys of an array"],
+)
+def test_what_is_read_wrongly_fails_with_what_to_do(
+    job: Any, s3: Any, key: str, form: dict[str, Any], body: bytes, reason: str
+) -> None:
+    columns = [{"name": "id", "required": True}]
+    put(s3, body, key, dataset(format=form, columns=columns))
+    failure = job.main(arguments(key))
+    assert failure.startswith(f"clean_csv: InvalidData: s3://{BUCKET}/{key}")
+    assert reason in failure
+
+
+def test_a_record_of_a_hundred_megabytes_fails_the_job_by_its_line(job: Any, s3: Any) -> None:
+    body = b"id,amount,seen_at,note\na,1,,\nb" + b"x" * 100_000_000
+    put(s3, body, "in/a.csv", dataset())
+    failure = job.main(arguments("in/a.csv"))
+    assert failure.startswith(
+        f"clean_csv: InvalidData: s3://{BUCKET}/in/a.csv, line 3: longer than 2,000,000 bytes"
+    )
+
+
 def reported(rows: unit_split.SplitResult) -> Iterator[tuple[int, str]]:
     """Line and reason of what validate could not read."""
     for path in rows.rejects:

@@ -80,9 +80,7 @@ def moment(day: int, nanoseconds: int) -> str:
     micros, rest = divmod(nanoseconds, 1000)
     at = datetime(1970, 1, 1) + timedelta(days=day, microseconds=micros)  # noqa: DTZ001
     shown = f"{at.year:04}-{at:%m-%d %H:%M:%S}"
-    if rest:
-        return f"{shown}.{at:%f}{rest:03}"
-    return f"{shown}.{at:%f}".rstrip("0") if at.microsecond else shown
+    return f"{shown}.{at:%f}{rest:03}".rstrip("0").rstrip(".")
 
 
 def test_an_int96_that_is_no_time_is_a_fault() -> None:

@@ -61,13 +61,13 @@ class TestOperationsLeft:
     def test_units_that_an_execution_does_not_begin_another_one_does(
         self, deployment: Deployment, world: World
     ) -> None:
-        world.objects = world.units_per_shard = 30
-        fail_often(world, 30, 4)  # each unit costs twice as much as planned
+        world.objects = world.units_per_shard = 20
+        fail_often(world, 20, 4)  # each unit costs twice as much as planned
 
         execution = deployment.run(PARALLEL, app.handle_run)
 
         assert execution.response["status"] == "SUCCEEDED"
-        assert world.unit_status() == {"STORED": 30}
+        assert world.unit_status() == {"STORED": 20}
         begun = began_in(world)
         assert len(begun) >= 2
         assert Counter(unit for units in begun.values() for unit in units) == Counter(
@@ -81,12 +81,12 @@ class TestOperationsLeft:
         self, deployment: Deployment, world: World
     ) -> None:
         """Every unit uses what it may: the worst there is."""
-        world.objects = world.units_per_shard = 25
-        fail_often(world, 25, 30, "transform")
+        world.objects = world.units_per_shard = 12
+        fail_often(world, 12, 30, "transform")
 
         deployment.run({**PARALLEL, "toleratedFailurePercentage": 100}, app.handle_run)
 
-        assert world.unit_status() == {"FAILED": 25}  # none is left running
+        assert world.unit_status() == {"FAILED": 12}  # none is left running
         errors = {unit["failure"]["errorType"] for unit in world.units.values()}
         assert errors == {"TransientFailure"}
         assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
@@ -296,3 +296,12 @@ def test_a_shard_is_no_larger_than_what_begins() -> None:
     )
     assert operations_per_unit(least) >= limits.ASKING
     assert limits.PLANNED + limits.EXTRA + limits.ENDING <= limits.OPERATIONS - 100
+
+
+def test_what_is_not_for_units_is_kept_free() -> None:
+    """Too little, and an execution that needs it all exceeds what the service allows."""
+    outside = limits.reserved(used_outside=40, may_ask=0, further_runs=0)
+    assert outside == 40 + limits.ENDING
+    assert limits.reserved(40, may_ask=7, further_runs=0) == outside + 7 * limits.ASKING
+    further = limits.reserved(40, may_ask=0, further_runs=2)
+    assert further == outside + 2 * limits.ENDING_OF_A_FURTHER_RUN

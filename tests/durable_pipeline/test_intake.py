@@ -271,6 +271,20 @@ def test_all_problems_are_listed_at_once() -> None:
     assert "whole number" in found["maxConcurrency"]
 
 
+@pytest.mark.parametrize(("unknown", "further"), [(49, None), (50, 1), (300, 251)])
+def test_of_hundreds_of_problems_the_first_fifty_are_listed_and_the_others_counted(
+    unknown: int, further: int | None
+) -> None:
+    """The last problem is a bucket that cannot be."""
+    fields = {f"field{number}": 1 for number in range(unknown)}
+    found = problems({"datasetName": "orders", "inputUrl": "s3://a..b/x.csv", **fields})
+
+    listed = {name for name in found if name != "message"}
+    others = {"inputUrl"} if further is None else set()
+    assert listed == {f"field{number}" for number in range(min(unknown, 50))} | others
+    assert found.get("message") == (further and f"message: and {further} more problems")
+
+
 def test_an_end_before_its_start_is_refused_even_beside_other_problems() -> None:
     reversed_range = {"startDateTime": "2026-11-02", "endDateTime": "2026-11-01"}
 

@@ -6,33 +6,14 @@ from typing import Any
 
 import pytest
 from job_fakes import Killed
-from job_world import GLUE_JOB, RUN_ID, World
+from job_world import RUN_ID, World
+from one_place import POOL, message, submit
 
 from contracts import layout
 from contracts.errors import EngineFull, PipelineError, TransientFailure
-from contracts.job import Engine, JobState, JobStatus
-from contracts.messages import SubmitJob
+from contracts.job import Engine, JobState
 from remote_jobs.pools.dispatcher import UNUSED_SECONDS
 from remote_jobs.starting import SUBMISSION_SECONDS
-
-POOL = f"glue/{GLUE_JOB}"
-
-
-@pytest.fixture
-def world(cloud: Any, clients: Any) -> World:
-    world = World(cloud, clients)
-    world.places = 1
-    return world
-
-
-def message(world: World, position: int, **more: Any) -> SubmitJob:
-    unit = layout.unit_id(0, position)
-    options = {"callback": f"callback{position}", "queue_seconds": 3600, **more}
-    return world.message(unit=unit, **options)
-
-
-def submit(world: World, position: int, **more: Any) -> JobStatus:
-    return world.submit(message(world, position, **more))
 
 
 def units_at_glue(world: World) -> list[str]:

@@ -8,36 +8,16 @@ import pytest
 from aws_cloud import LEDGER_TABLE
 from job_fakes import service_error
 from job_world import GLUE_JOB, World
+from one_place import POOL, message, submit
 from queue_edges import in_use_by_all
 
-from contracts import layout
 from contracts.errors import TransientFailure
-from contracts.job import Engine, JobState, JobStatus
-from contracts.messages import SubmitJob
+from contracts.job import Engine, JobState
 from ledger.table import Ledger
 from remote_jobs.engines.emr_steps import SUBMISSIONS
 from remote_jobs.pools import turns
 from remote_jobs.quota import RequestBudget
 from remote_jobs.starting import SUBMISSION_SECONDS
-
-POOL = f"glue/{GLUE_JOB}"
-
-
-@pytest.fixture
-def world(cloud: Any, clients: Any) -> World:
-    world = World(cloud, clients)
-    world.places = 1
-    return world
-
-
-def message(world: World, position: int, **more: Any) -> SubmitJob:
-    unit = layout.unit_id(0, position)
-    options = {"callback": f"callback{position}", "queue_seconds": 3600, **more}
-    return world.message(unit=unit, **options)
-
-
-def submit(world: World, position: int, **more: Any) -> JobStatus:
-    return world.submit(message(world, position, **more))
 
 
 class TestTwoCallsOfOneJob:

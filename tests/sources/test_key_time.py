@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.dataset import Dataset, DatasetSnapshot, Source
@@ -90,20 +89,20 @@ HARMLESS = [
     rf"\bx{{2,}}(?P<second>\d\d)?-?{DATE}\Z",
     rf"(?:x+y)*{DATE}",
 ]
-KEYS = st.text(alphabet="abcdxyEV_/-.2016\n", max_size=12)
-STAMPS = st.sampled_from(["20261101", "2026110106", "", "x20261101", "EVENTS__20261101"])
+LETTERS = "abcdxyEV_/-.2016\n"
+STAMPS = ["20261101", "2026110106", "", "x20261101", "EVENTS__20261101"]
 
 
 @pytest.mark.parametrize("pattern", HARMLESS)
-@settings(max_examples=60, deadline=None)
-@given(before=KEYS, stamp=STAMPS, after=KEYS)
-def test_a_pattern_finds_what_it_always_found(
-    pattern: str, before: str, stamp: str, after: str
-) -> None:
-    key = before + stamp + after
-    match = re.search(pattern, key)
+def test_a_pattern_finds_what_it_always_found(pattern: str) -> None:
+    dice = random.Random(pattern)  # noqa: S311 -- keys, the same ones each time
+    linear = LinearPattern(pattern)
+    for _ in range(200):
+        before, after = ("".join(dice.choices(LETTERS, k=dice.randint(0, 12))) for _ in "ab")
+        key = before + dice.choice(STAMPS) + after
+        match = re.search(pattern, key)
 
-    assert LinearPattern(pattern).search(key) == (match and match.groupdict())
+        assert linear.search(key) == (match and match.groupdict()), key
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import moto.core.models
 import moto.core.responses
 import moto.s3.models
 import moto.sns.models
+import quick_expressions  # noqa: F401
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.base_backend import BaseBackend
 from moto.core.models import MockAWS, responses_mock

@@ -369,7 +369,7 @@ def any_of(conditions: Iterable[str]) -> str:
     return " OR ".join(f"({condition})" for condition in conditions) or "false"
 
 
-# -- reading_rules.json_records --------------------------------------------------------------------
+# -- reading_rules.json.records --------------------------------------------------------------------
 
 
 JSON_LINE: Final = '"json-line"'  # hyphens keep our columns apart from every contract column
@@ -840,7 +840,7 @@ def _refuse_odd(members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-# -- reading_rules.csv_rules -----------------------------------------------------------------------
+# -- reading_rules.csv.rules -----------------------------------------------------------------------
 
 
 CSV_CHANGES: Final = ("skipLines", "footerLines", "comment", "escape")
@@ -888,7 +888,7 @@ def plain_nulls(form: Mapping[str, Any]) -> list[str]:
     return [text for text in form.get("nulls") or () if text not in early]
 
 
-# -- reading_rules.csv_escapes ---------------------------------------------------------------------
+# -- reading_rules.csv.escapes ---------------------------------------------------------------------
 
 
 LINE_ENDS: Final = (b"\n", b"\r")
@@ -1159,7 +1159,7 @@ class SourceLines:
         return found
 
 
-# -- reading_rules.csv_text ------------------------------------------------------------------------
+# -- reading_rules.csv.text ------------------------------------------------------------------------
 
 
 _FOOTER_BYTES: Final = 16 * 1024 * 1024
@@ -1277,7 +1277,7 @@ class _Plain:
         return self._records.rest() if self._records else b""
 
 
-# -- reading_rules.json_values ---------------------------------------------------------------------
+# -- reading_rules.json.values ---------------------------------------------------------------------
 
 
 ITEM_CHARACTERS: Final = 1024 * 1024  # DynamoDB takes 400 KB, and a line of JSON has to be read
@@ -1950,7 +1950,7 @@ def readable_columns(
     }
 
 
-# -- reading_rules.file_columns --------------------------------------------------------------------
+# -- reading_rules.values.file_columns -------------------------------------------------------------
 
 
 # Rows that are sent again carry all columns: their object has another key than the one they had.
@@ -2202,7 +2202,7 @@ def _parquet(
     return Source(relation, relation, ignored=ignored)
 
 
-# -- reading_rules.json_reasons --------------------------------------------------------------------
+# -- reading_rules.json.reasons --------------------------------------------------------------------
 
 
 _SPACES: Final = re.compile(r"\s*")
@@ -2389,7 +2389,7 @@ def _no_objects(
             yield Rejected(number + between, column, reason, raw)
 
 
-# -- reading_rules.near_keys -----------------------------------------------------------------------
+# -- reading_rules.json.near_keys ------------------------------------------------------------------
 
 
 RECORDS_LOOKED_AT: Final = 10_000
@@ -2474,7 +2474,7 @@ def advice_for(key: str) -> str:
     )
 
 
-# -- reading_rules.time_forms ----------------------------------------------------------------------
+# -- reading_rules.values.times --------------------------------------------------------------------
 
 
 EPOCHS: Final = {"epoch-seconds": 6, "epoch-millis": 3}  # how many digits make microseconds
@@ -2656,7 +2656,7 @@ def _begins_with_digit(part: str) -> bool:
     return _letter(part) in _NUMBERS if _letter(part) else part[0].isdigit()
 
 
-# -- reading_rules.casts ---------------------------------------------------------------------------
+# -- reading_rules.values.casts --------------------------------------------------------------------
 
 
 DUCKDB_TYPES: Final = {
@@ -2755,7 +2755,7 @@ def _decimal_shape(kind: str) -> str:
     return rf"[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)"
 
 
-# -- reading_rules.number_forms --------------------------------------------------------------------
+# -- reading_rules.values.numbers ------------------------------------------------------------------
 
 
 SPACES: Final = " \u00a0\u202f"  # all of them are a space on paper
@@ -2817,7 +2817,7 @@ def _alike(separator: str) -> str:
     return SPACES if separator in SPACES else separator
 
 
-# -- reading_rules.zones ---------------------------------------------------------------------------
+# -- reading_rules.values.zones --------------------------------------------------------------------
 
 
 # A day before and after, the zone's offset is what it is on either side of a change of its clocks.
@@ -2852,7 +2852,7 @@ def _clock_ahead(zone: str, instant: str) -> str:
     return f"{_clock(zone, instant)} - ({instant})"
 
 
-# -- reading_rules.value_forms ---------------------------------------------------------------------
+# -- reading_rules.values.forms --------------------------------------------------------------------
 
 
 # What Unicode calls white space (White_Space, PropList.txt).

@@ -25,7 +25,7 @@ from contracts.dataset import (
     JsonLinesFormat,
     ParquetFormat,
 )
-from reading_rules.csv_rules import plain_nulls
+from reading_rules.csv.rules import plain_nulls
 from reading_rules.plain_text import keys_of
 from sources import zstd
 

@@ -22,7 +22,7 @@ from cli.proposal.table import Loaded, load, number_of, row_of
 from cli.proposal.value_types import ValueType, dirt, type_of
 from contracts.dataset import COLUMNS_AT_MOST
 from reading_rules.sql import text_column
-from reading_rules.value_forms import value_form, value_of, with_readings
+from reading_rules.values.forms import value_form, value_of, with_readings
 from tabular.workspace import connect
 
 _SCRATCH_FILE: Final = r'(file )?"?{}/[^\s"\']+"?'

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from reading_rules.time_forms import time_form
+from reading_rules.values.times import time_form
 
 # Texts that programs write for a missing value. In a column of texts they may be values: NA is
 # Namibia's code.

@@ -17,7 +17,7 @@ from cli.proposal.sample import SampleObject
 from reading.parquet_schema import columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
 from reading_rules.header import field_names
-from reading_rules.json_records import json_pointer
+from reading_rules.json.records import json_pointer
 from reading_rules.plain_text import plain_text
 from reading_rules.scans import csv_scan
 from reading_rules.source_lines import SourceLines

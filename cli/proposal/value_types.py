@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from cli.proposal.readings import NULL_TOKENS, Candidate, by_name, by_shape
-from reading_rules.casts import cast_text
 from reading_rules.sql import text_column
-from reading_rules.value_forms import ValueForm, value_form, value_of, with_readings
+from reading_rules.values.casts import cast_text
+from reading_rules.values.forms import ValueForm, value_form, value_of, with_readings
 from tabular.sql import sql_literal
 
 _DIRT: Final = 0.02  # of the values may be of another type, and of a key's be absent

@@ -21,9 +21,9 @@ from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
-from reading_rules.csv_rules import plain_nulls
+from reading_rules.csv.rules import plain_nulls
 from reading_rules.header import in_contract_names
-from reading_rules.json_records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
+from reading_rules.json.records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
 from reading_rules.malformed import first_line
 from reading_rules.scans import (
     csv_scan,

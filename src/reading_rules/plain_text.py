@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from reading_rules.csv_rules import CSV_CHANGES, CsvRules
-from reading_rules.csv_text import plain_csv
-from reading_rules.json_values import array_items, concatenated_values, enveloped_items
+from reading_rules.csv.rules import CSV_CHANGES, CsvRules
+from reading_rules.csv.text import plain_csv
+from reading_rules.json.values import array_items, concatenated_values, enveloped_items
 from reading_rules.source_lines import SourceLines
 
 # What of a format this does; an array that is a whole text may be read otherwise.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from reading_rules.json_records import JSON_LINE
+from reading_rules.json.records import JSON_LINE
 from reading_rules.sql import any_of, sql_literal
 
 LONGEST_RECORD: Final = 2_000_000  # bytes; DuckDB's own default

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from contracts.errors import InvalidData
-from reading_rules.json_values import array_items as items_of
-from reading_rules.json_values import enveloped_items
+from reading_rules.json.values import array_items as items_of
+from reading_rules.json.values import enveloped_items
 from reading_rules.plain_text import keys_of
 from reading_rules.text_error import TextError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from reading_rules.casts import DUCKDB_TYPES, column_type
 from reading_rules.sql import any_of, sql_identifier, sql_literal
+from reading_rules.values.casts import DUCKDB_TYPES, column_type
 
 __all__ = [
     "PASSED_ON",

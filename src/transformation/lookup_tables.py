@@ -14,9 +14,9 @@ from contracts.dataset import CsvFormat, DatasetSnapshot, FrozenLookup, Lookup
 from contracts.errors import InvalidData, InvalidDataset, Problem
 from reading.header import positions_of
 from reading.parquet_source import FAULT, select_columns
-from reading_rules.csv_rules import plain_nulls
+from reading_rules.csv.rules import plain_nulls
 from reading_rules.header import fields_of
-from reading_rules.json_records import parted_fault
+from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line
 from reading_rules.source_lines import SourceLines
 from reading_rules.sql import or_null, text_column

@@ -7,8 +7,8 @@ from typing import Final
 
 from contracts.dataset import Dataset
 from reading_rules.sql import sql_literal
-from reading_rules.time_forms import EPOCHS, reading, time_form
-from reading_rules.value_forms import ValueForm
+from reading_rules.values.forms import ValueForm
+from reading_rules.values.times import EPOCHS, reading, time_form
 from validation.checks import form_of
 
 _ISO: Final = sql_literal("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.columns import TypedColumn
 from contracts.dataset import Column, Dataset, Severity
-from reading_rules.value_forms import ValueForm, faults, value_form, value_of
+from reading_rules.values.forms import ValueForm, faults, value_form, value_of
 from tabular.sql import column_type, sql_identifier, sql_literal
 
 _FORMS: Final = {

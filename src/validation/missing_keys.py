@@ -8,7 +8,7 @@ from contracts.columns import source_names
 from contracts.dataset import Dataset, JsonFormat, JsonLinesFormat
 from reading import malformed
 from reading.reader import Reader
-from reading_rules.near_keys import has_key_query, keys_query, near_keys
+from reading_rules.json.near_keys import has_key_query, keys_query, near_keys
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
 from validation.scanner import Scanned

@@ -10,7 +10,7 @@ from typing import Final
 from contracts.dataset import Dataset, Severity
 from contracts.manifest import ManifestEntry
 from contracts.run_request import parse_timestamp
-from reading_rules.near_keys import missing_key
+from reading_rules.json.near_keys import missing_key
 from tabular.sql import sql_identifier, sql_literal
 from tabular.workspace import Workspace
 from validation.violations import BrokenRules

@@ -14,7 +14,7 @@ from typing import Final
 from contracts.dataset import Column
 from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
-from reading_rules.value_forms import filtered_out, with_readings
+from reading_rules.values.forms import filtered_out, with_readings
 from tabular.sql import any_of, sql_identifier
 from validation.checks import RowChecks, cast_column, form_of
 

@@ -24,8 +24,8 @@ from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts, as_text
 from reading.malformed import Malformed
 from reading.reader import Reader, has_bytes_for_texts
-from reading_rules.json_reasons import why_no_object
-from reading_rules.json_records import parted_fault
+from reading_rules.json.reasons import why_no_object
+from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from reading_rules.source_lines import SourceLines
 from tabular.failures import failed

@@ -13,7 +13,7 @@ from scratch_duckdb import connect
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidDataset
 from dataset_loading.check import CheckedDataset, check_dataset
-from reading_rules.value_forms import value_form, value_of, with_readings
+from reading_rules.values.forms import value_form, value_of, with_readings
 
 
 def checked(*columns: dict[str, Any]) -> CheckedDataset:

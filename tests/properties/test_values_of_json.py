@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scratch_duckdb import connect
 
-from reading_rules.json_records import JSON_LINE, json_values
+from reading_rules.json.records import JSON_LINE, json_values
 
 DIGITS = st.text(string.digits, min_size=1, max_size=25).map(lambda text: text.lstrip("0") or "0")
 NUMBERS = st.builds(

@@ -45,7 +45,7 @@ def run_of(cloud: Any, body: bytes, name: str, **form: Any) -> DataRun:
         ),
         ({"type": "jsonl"}, "a.bz2", bz2.compress(TEXT), "is bzip2, not text: "),
         ({"encoding": "latin-1"}, "a.csv", bz2.compress(TEXT), "is bzip2, not text: "),
-        ({}, "a.xz", lzma.compress(TEXT), "is xz, not text: unpack it, or compress it as bzip2, gzip,"),
+        ({}, "a.xz", lzma.compress(TEXT), "is xz, not text: unpack it, or compress"),
         ({}, "a.zip", zipped(), "is a zip archive, not text: "),
         ({}, "a.csv", zipped("xl/a.xml"), "is an Excel workbook (.xlsx), not text: save it as CSV"),
         (

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from reading_rules import csv_escapes
-from reading_rules.csv_rules import CsvRules, plain_nulls
-from reading_rules.csv_text import plain_csv
+from reading_rules.csv import escapes as csv_escapes
+from reading_rules.csv.rules import CsvRules, plain_nulls
+from reading_rules.csv.text import plain_csv
 from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from reading_rules.json_reasons import why_no_object
-from reading_rules.json_values import array_items, concatenated_values, enveloped_items
+from reading_rules.json.reasons import why_no_object
+from reading_rules.json.values import array_items, concatenated_values, enveloped_items
 from reading_rules.text_error import TextError
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scratch_duckdb import connect
 
 from reading_rules.sql import sql_literal
-from reading_rules.time_forms import time_form
-from reading_rules.value_forms import faults, value_form, value_of, with_readings
+from reading_rules.values.forms import faults, value_form, value_of, with_readings
+from reading_rules.values.times import time_form
 
 Read = tuple[str | None, str | None]
 

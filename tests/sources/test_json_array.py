@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import InvalidData
-from reading_rules import json_values
+from reading_rules.json import values as json_values
 from sources.json_array import array_items
 
 ITEMS: list[Any] = [

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scratch_duckdb import connect
 
-from reading_rules.casts import column_type
-from reading_rules.value_forms import value_form, value_of, with_readings
+from reading_rules.values.casts import column_type
+from reading_rules.values.forms import value_form, value_of, with_readings
 from transformation.row_texts import text_of
 
 DAYS = st.dates(date(1970, 1, 1), date(2068, 12, 31))

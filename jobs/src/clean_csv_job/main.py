@@ -26,11 +26,11 @@ from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
 from clean_csv_job.options import InvalidData, JobError, arguments, log, split_url
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.sources import Source, blame, format_of, open_source
+from reading_rules.json.near_keys import has_key_query, keys_query, missing_key, near_keys
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
-from reading_rules.near_keys import has_key_query, keys_query, missing_key, near_keys
 from reading_rules.no_data import advice_for
 from reading_rules.sql import sql_identifier, sql_literal, text_column
-from reading_rules.value_forms import (
+from reading_rules.values.forms import (
     ValueForm,
     filtered_out,
     value_form,

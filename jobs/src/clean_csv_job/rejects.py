@@ -11,8 +11,8 @@ import duckdb
 from clean_csv_job.fetching import Fetched
 from clean_csv_job.options import JobError
 from clean_csv_job.sources import Source
-from reading_rules.json_reasons import why_no_object
-from reading_rules.json_records import JSON_LINE, parted_fault
+from reading_rules.json.reasons import why_no_object
+from reading_rules.json.records import JSON_LINE, parted_fault
 from reading_rules.malformed import (
     REJECTED_RECORDS,
     REJECTS_EXIST,

@@ -10,8 +10,7 @@ import duckdb
 from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
-from reading_rules.csv_rules import plain_nulls
-from reading_rules.file_columns import columns_of_key
+from reading_rules.csv.rules import plain_nulls
 from reading_rules.header import (
     HeaderError,
     field_names,
@@ -20,7 +19,7 @@ from reading_rules.header import (
     in_contract_names,
     positions_of,
 )
-from reading_rules.json_records import (
+from reading_rules.json.records import (
     IS_BLANK,
     IS_NO_OBJECT,
     JSON_LINE,
@@ -37,6 +36,7 @@ from reading_rules.scans import (
     store_rejects,
 )
 from reading_rules.sql import or_null, sql_identifier, sql_literal, text_column
+from reading_rules.values.file_columns import columns_of_key
 
 CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
 # duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict, JsonValue
 from pydantic_core import PydanticCustomError
 
 from contracts.source.strict import StrictContract, Truth
-from reading_rules.time_forms import EPOCHS, refuse_form, time_form
+from reading_rules.values.times import EPOCHS, refuse_form, time_form
 
 FORMS_AT_MOST: Final = 10
 _ZONE_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_+\-]*(/[A-Za-z0-9_+\-]+)*$"

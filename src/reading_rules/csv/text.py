@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from reading_rules.csv_escapes import LINE_ENDS, EscapedRecords, OpenValues
-from reading_rules.csv_rules import CsvRules
+from reading_rules.csv.escapes import LINE_ENDS, EscapedRecords, OpenValues
+from reading_rules.csv.rules import CsvRules
 from reading_rules.scans import LONGEST_RECORD
 from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError

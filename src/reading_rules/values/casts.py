@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from reading_rules.sql import sql_literal
-from reading_rules.time_forms import FIRST_INSTANT, LAST_INSTANT
+from reading_rules.values.times import FIRST_INSTANT, LAST_INSTANT
 
 DUCKDB_TYPES: Final = {
     "string": "VARCHAR",

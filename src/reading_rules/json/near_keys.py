@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from reading_rules.json_records import IS_OBJECT, JSON_LINE, json_pointer
+from reading_rules.json.records import IS_OBJECT, JSON_LINE, json_pointer
 from reading_rules.sql import any_of, sql_literal
 from reading_rules.visible import visible
 

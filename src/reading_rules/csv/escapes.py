@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from reading_rules.csv_rules import CsvRules
+from reading_rules.csv.rules import CsvRules
 from reading_rules.scans import LONGEST_RECORD
 from reading_rules.text_error import TextError
 

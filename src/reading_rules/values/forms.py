@@ -2,7 +2,7 @@
 
 The texts of the source stay as they are, for evidence. Beside them come texts without what means
 nothing (`trim`, `nulls`), then what they are read as, then their values. A column of which the
-contract says nothing needs none of these layers, and its SQL is that of `casts`.
+contract says nothing needs none of these layers, and its SQL is that of `values.casts`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from reading_rules.casts import cast_text
-from reading_rules.number_forms import NumberForm, number_example, plain_number
 from reading_rules.sql import sql_identifier, sql_literal, text_column
-from reading_rules.time_forms import EPOCHS, OFFSET, reading, shown_forms, time_form
-from reading_rules.zones import instants_in
+from reading_rules.values.casts import cast_text
+from reading_rules.values.numbers import NumberForm, number_example, plain_number
+from reading_rules.values.times import EPOCHS, OFFSET, reading, shown_forms, time_form
+from reading_rules.values.zones import instants_in
 
 # What Unicode calls white space (White_Space, PropList.txt).
 _WHITE_SPACE: Final = (

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from reading_rules.json_records import NO_OBJECT
+from reading_rules.json.records import NO_OBJECT
 
 _SPACES: Final = re.compile(r"\s*")
 _KINDS: Final = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}

@@ -1,0 +1,1 @@
+"""CSV: what a format says of its lines and fields."""

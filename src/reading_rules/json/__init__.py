@@ -1,0 +1,1 @@
+"""JSON: records, and why a text is none."""

@@ -1,0 +1,1 @@
+"""Texts as values of the contract's types."""

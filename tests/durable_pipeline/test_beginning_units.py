@@ -298,7 +298,7 @@ def test_a_shard_is_no_larger_than_what_begins() -> None:
     assert limits.PLANNED + limits.EXTRA + limits.ENDING <= limits.OPERATIONS - 100
 
 
-def test_what_is_not_for_units_is_kept_free() -> None:
+def test_what_is_not_for_units_is_reserved() -> None:
     """Too little, and an execution that needs it all exceeds what the service allows."""
     outside = limits.reserved(used_outside=40, may_ask=0, further_runs=0)
     assert outside == 40 + limits.ENDING

@@ -61,16 +61,16 @@ class OnePlace:
 def test_a_job_costs_two_operations_whatever_the_contention(
     deployment: Deployment, world: World, seed: int
 ) -> None:
-    world.objects = 30
+    world.objects = 18
     pool = OnePlace(world, deployment, seed)
 
     execution = deployment.run(sqs_event({**RUN, "maxConcurrency": SIDE_BY_SIDE}))
 
     operations = execution.operations()
-    assert (operations["await-job"], operations["submit-job"]) == (30, 30)
+    assert (operations["await-job"], operations["submit-job"]) == (18, 18)
     assert not {"check-job", "cancel-job", "job-backoff"} & operations.keys()
-    assert (world.count("submit-job"), world.unit_status()) == (30, {"STORED": 30})
-    assert len(pool.waited) == 30
+    assert (world.count("submit-job"), world.unit_status()) == (18, {"STORED": 18})
+    assert len(pool.waited) == 18
 
 
 def test_a_job_says_its_pool_how_long_it_may_wait_and_its_runs_priority(

@@ -63,7 +63,7 @@ def test_five_runs_share_two_places_while_dispatchers_are_killed(contended: Runn
     """
     units = int(os.environ.get("CONTENDED_UNITS", "4"))  # of each run
     messages = put_work(contended, RUNS, units)
-    with Killer(contended, seed=units, seconds=max(3, units / 4)) as killer:
+    with Killer(contended, seed=units, seconds=max(6, units / 4)) as killer:
         for message in messages:
             contended.send(message)
         for message in messages:

@@ -35,7 +35,7 @@ _OFFICE: Final = {
 _HTML: Final = re.compile(r"\s*(<!doctype html|<html|<head|<body|<table)", re.IGNORECASE)
 _XML: Final = re.compile(r"\s*<(\?xml|[A-Za-z][\w:.-]*[\s/>])")
 _TAR_AT: Final = 257
-_CONTROL: Final = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+_CONTROL: Final = re.compile("[\0\x02-\x08\x0e-\x1a\x1c\x1d\ufffd]")  # not separators
 _CONTROLS_IN_TEXT: Final = 0.05  # more of its characters, and it is no text
 
 

@@ -13,7 +13,8 @@ from typing import Final
 _LINES: Final = 200  # of the beginning are examined
 _CHARACTERS: Final = 1024 * 1024  # at most
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
-_DELIMITERS: Final = ",;\t|"
+_DELIMITERS: Final = (",", ";", "\t", "|", "\x01")
+_LONG_DELIMITERS: Final = ("||", "|~|", "~|~", "::", "~~", ";;")
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _COMMENT: Final = "#"
 _NUMBER: Final = re.compile(r"[+-]?[\d.,]+")
@@ -31,7 +32,7 @@ class Preamble:
     Attributes:
         lines: how many to skip.
         comment: the mark of lines that are comments, if there are any.
-        delimiter: that a line `sep=` names.
+        delimiter: where it is known: a line `sep=` names it, or it is an unusual one.
         notes: what a person should look at.
     """
 
@@ -72,6 +73,7 @@ def preamble_of(text: str) -> Preamble:
     skipped = _skipped(lines, delimiter, comment)
     if comment and all(_is_comment(line, comment) for line in lines[:skipped]):
         skipped = 0
+    known = _long_delimiter(lines[skipped:]) or (delimiter if delimiter == "\x01" else None)
     notes = []
     if skipped:
         shown = ", ".join(_shown(line) for line in lines[:skipped] if line.strip(delimiter + " "))
@@ -80,7 +82,7 @@ def preamble_of(text: str) -> Preamble:
         notes.append("lines that begin with # are taken for comments")
     if total := _total(text, delimiter):
         notes.append(f"the last line may be no row but a total: {_shown(total)}; footerLines: 1")
-    return Preamble(skipped, comment, notes=tuple(notes))
+    return Preamble(skipped, comment, known, tuple(notes))
 
 
 def _has_comments(lines: Sequence[str]) -> bool:
@@ -118,6 +120,18 @@ def _delimiter(lines: Sequence[str]) -> str:
         return (0 if usual < 2 else counts.count(usual)), usual
 
     return max(_DELIMITERS, key=agreement)
+
+
+def _long_delimiter(lines: Sequence[str]) -> str | None:
+    """One of several characters, which every line has as often, and its characters nowhere else."""
+    rows = [line for line in lines if line]
+    for delimiter in _LONG_DELIMITERS if len(rows) > 1 else ():
+        counts = {line.count(delimiter) for line in rows}
+        alone = any(mark in line.replace(delimiter, "") for line in rows for mark in delimiter)
+        # An empty value between two delimiters of one character looks the same: not everywhere.
+        if len(counts) == 1 and counts != {0} and not alone:
+            return delimiter
+    return None
 
 
 def _count(line: str, delimiter: str) -> int:

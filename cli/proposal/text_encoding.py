@@ -19,6 +19,7 @@ _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CONTROLS: Final = re.compile(rb"[\x80-\x9f]")
 _UNDEFINED: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _NO_TEXT: Final = re.compile("[\udc80-\udcff]")
+_NOT_PRINTED: Final = re.compile("[\0-\x08\x0e-\x1f\ufffd]")
 _UTF16_SHARE: Final = 0.3  # of one of the two bytes, NUL: a text with that many ASCII characters
 
 
@@ -83,6 +84,8 @@ def _utf16_without_mark(data: bytes) -> str | None:
     if not pairs or b"\0" not in head:
         return None
     high, low = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
-    if low > _UTF16_SHARE * pairs and high < low / 8:
-        return "utf-16-le"
-    return "utf-16-be" if high > _UTF16_SHARE * pairs and low < high / 8 else None
+    for name, zeros, others in (("utf-16-le", low, high), ("utf-16-be", high, low)):
+        if zeros > _UTF16_SHARE * pairs and others < zeros / 8:
+            text = head[: 2 * pairs].decode(name, errors="replace")
+            return name if len(_NOT_PRINTED.findall(text)) <= len(text) // 20 else None
+    return None

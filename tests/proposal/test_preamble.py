@@ -79,3 +79,18 @@ def test_a_total_is_pointed_at_and_stays() -> None:
 def test_numbers_with_a_space_between_are_columns() -> None:
     assert preamble_of("Chins Situps Jumps\n5 162 60\n2 110 60\n").delimiter == " "
     assert preamble_of("first words here\nof any text\nthat is prose\n").delimiter is None
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("id||note||n\n1||a;b||5\n2||||6\n", "||"),
+        ("id~|~n\n1~|~2\n", "~|~"),
+        ("id\x01n\n1\x012\n", "\x01"),
+        ("id|note|n\n1||5\n2|b|6\n", None),
+        ("a;;b\n1;2;3\n", None),
+        ("at\n10::20\n", None),
+    ],
+)
+def test_unusual_delimiters_are_recognised(text: str, delimiter: str | None) -> None:
+    assert preamble_of(text).delimiter == delimiter

@@ -17,21 +17,21 @@ def layout_of(text: str) -> dict[str, Any]:
     text = text.lstrip()
     if text.startswith("["):
         return {"type": "json"}
-    line = text.partition("\n")[0]
+    line, line_end, _ = text.partition("\n")
     found = _first_value(line)
-    begun = line
-    if found is None:
-        found, begun = _first_value(text), text
+    is_in_one_line = found is not None
+    if found is None and line_end:
+        found = _first_value(text)
     if found is None or not isinstance(found[0], dict):
         return {"type": "jsonl"}
     value, end = found
-    rest = (text[end:] if begun is text else line[end:]).strip()
-    is_alone = not text[end:].strip()
-    records = list(_arrays(value)) if is_alone else []
-    if len(records) == 1 and re.fullmatch(RECORDS_PATTERN, records[0]):
-        return {"type": "json", "records": records[0]}
-    is_concatenated = begun is text or rest.startswith("{")
-    return {"type": "jsonl", **({"concatenated": True} if is_concatenated else {})}
+    if not text[end:].strip():  # alone
+        records = list(_arrays(value))
+        if len(records) == 1 and re.fullmatch(RECORDS_PATTERN, records[0]):
+            return {"type": "json", "records": records[0]}
+    if is_in_one_line and not line[end:].strip().startswith("{"):
+        return {"type": "jsonl"}
+    return {"type": "jsonl", "concatenated": True}
 
 
 def _first_value(text: str) -> tuple[Any, int] | None:

@@ -100,6 +100,9 @@ def _numbers(texts: Sequence[str]) -> Iterator[Candidate]:
         texts
     )
     for decimal, thousands in ((".", None), *_SEPARATORS) if is_percent else _SEPARATORS:
+        separators = (decimal if decimal != "." else "", thousands or "", "%" * is_percent)
+        if not any(separator in text for separator in filter(None, separators) for text in texts):
+            continue
         bare = [_bare(text, decimal, thousands) for text in texts]
         numbers = [found for found in bare if found is not None]
         if len(numbers) < max(1, _NUMBERS_AT_LEAST * len(texts)):
@@ -126,7 +129,9 @@ def _bare(text: str, decimal: str, thousands: str | None) -> tuple[str, str] | N
             return None
         whole = whole.replace(thousands, "")
     is_number = (whole or fraction) and f"{whole}{fraction}".isdecimal()
-    return (whole, fraction) if is_number else None
+    # With a needless zero it is a code.
+    is_code = len(whole) > 1 and whole.startswith("0")
+    return (whole, fraction) if is_number and not is_code else None
 
 
 def _number_type(scale: int, digits: int) -> str:

@@ -37,13 +37,14 @@ def too_much(
     if number is not None:
         return InvalidData(too_long(f"{url}, {unit} {chunk.first_line - 1 + number:,}"))
     last = chunk.first_line + chunk.lines - 1
-    return failed(
-        error,
+    reason = (
         f"{url}, {unit}s {chunk.first_line:,} to {last:,}: records of these take more memory than"
         f" there is. A record may have {LONGEST_RECORD:,} bytes, but {_VECTOR_ROWS:,} of them are"
         " read at a time: make long values shorter, store them as objects of their own, or give the"
-        " dataset a Spark job (docs/jobs.md)",
+        " dataset a Spark job (docs/jobs.md)"
     )
+    # Of a text little is read at a time; of Parquet that many rows, which will not become less.
+    return failed(error, reason) if reader.is_text else InvalidData(reason)
 
 
 def _too_long_row(

@@ -135,7 +135,7 @@ def test_only_the_ending_of_a_name_is_one(tmp_path: Path, name: str, ending: str
         ("blank.csv.gz", "is empty"),
         ("lines.csv", "a name in its header continues on the next line"),
         ("fields.csv", "none of the sample's rows has as many fields as its header (1: name)"),
-        ("object.json", "holds no JSON object: write one on each line"),
+        ("words.json", "holds no JSON object: write one on each line"),
         ("wide.csv", "has 1001 columns; a contract may have 1000"),
     ],
 )
@@ -151,7 +151,7 @@ def test_what_is_no_sample_is_refused_with_the_reason(
     (tmp_path / "blank.csv.gz").write_bytes(gzip.compress(b"\n \n"))
     (tmp_path / "lines.csv").write_text('"a\nb",c\n1,2\n3,4\n')
     (tmp_path / "fields.csv").write_text("name\nMeier, Anna\nHuber, Jan\n")
-    (tmp_path / "object.json").write_text('{\n  "id": 1\n}\n')
+    (tmp_path / "words.json").write_text("{not\n{json\n")
     wide = [str(number) for number in range(1001)]
     (tmp_path / "wide.csv").write_text(f"c{',c'.join(wide)}\n{','.join(wide)}\n")
 

@@ -45,7 +45,7 @@ def by_contract(cloud: Any, folder: Path, name: str, body: bytes) -> tuple[DataR
         ("readings.csv", READINGS.encode("latin-1"), 0),
         ("items.jsonl", b'{"id": 1, "w": 0.5}\n{"id": 2, "w": -1e-3}\n{"id": 3}\n', 0),
         ("mixed.jsonl", b'{"id": 1}\n5\n{"id": 2}\n', 1),
-        ("quotes.csv", b'a,b\n"x \\" y",1\n"z",2\n', 1),
+        ("quotes.csv", b'a,b\n"x \\" y",1\n"z",2\n', 0),
     ],
     ids=["orders", "readings", "items", "mixed", "quotes"],
 )

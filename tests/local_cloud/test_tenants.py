@@ -12,7 +12,7 @@ from lambda_cloud import FIXTURES, LambdaCloud, eventually, plain
 
 from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.lambdas.functions import HostSettings
-from local.local_cloud.lambdas.pool import FunctionHost
+from local.local_cloud.lambdas.pool import IDLE_SECONDS, FunctionHost
 
 pytestmark = pytest.mark.cloud
 
@@ -137,7 +137,7 @@ def test_pools_of_tenants_that_are_gone_are_forgotten(tmp_path: Path):
             host.invoke("add", "1", b'{"left": 1, "right": 1}', tenant_id=str(number))
         host.end_idle()
         assert len(host._pools) == 3
-        now[0] += 61
+        now[0] += IDLE_SECONDS + 1
         host.end_idle()
         assert host._pools == {}
         outcome = host.invoke("add", "1", b'{"left": 1, "right": 1}', tenant_id="0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dataset_loading.check import CheckedDataset
 
 SAMPLE_MEGABYTES_AT_MOST: Final = 1024
+LARGE_SAMPLE: Final = 8 * 1024 * 1024  # bytes; takes more than a second or two
 dataset_app = typer.Typer(cls=PipelineGroup, no_args_is_help=True)
 
 
@@ -230,7 +231,21 @@ def _proposal(
         else:
             file, origin = Path(sample), Origin(Path(sample).name)
         called = name or dataset_name(origin)
-        return called, propose(called, origin, file, scratch, files=target is NewTarget.FILES)
+        files = target is NewTarget.FILES
+        report = _reporter(file)
+        return called, propose(called, origin, file, scratch, files=files, report=report)
+
+
+def _reporter(sample: Path) -> Callable[[str], None]:
+    """Shows what is being done with a large sample; of a small one it is done at once."""
+    size = sample.stat().st_size if sample.exists() else 0
+    console = make_console(stderr=True)
+
+    def report(doing: str) -> None:
+        if size > LARGE_SAMPLE:
+            console.print(f"{sample.name} ({size / 1024 / 1024:.0f} MB): {doing}", soft_wrap=True)
+
+    return report
 
 
 def _fetched(

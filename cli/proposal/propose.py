@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,10 +28,19 @@ class _Proposal:
     trial: Trial
 
 
-def propose(name: str, origin: Origin, file: Path, scratch: Path, *, files: bool) -> str:
+def propose(
+    name: str,
+    origin: Origin,
+    file: Path,
+    scratch: Path,
+    *,
+    files: bool,
+    report: Callable[[str], None] = lambda _: None,
+) -> str:
     """The YAML of a contract that takes the sample.
 
     Args:
+        report: gets what is being done, as a large sample takes a while.
         scratch: a directory for readable copies.
         files: results go into files of the sample's kind, not into DynamoDB.
 
@@ -40,12 +49,14 @@ def propose(name: str, origin: Origin, file: Path, scratch: Path, *, files: bool
     """
     sample = look_at(file, scratch)
     best: _Proposal | None = None
+    report("looking at its columns")
     for found in _readings(sample):
         text = proposed_contract(name, origin, sample, found, files=files)
         try:
             checked = check_dataset(text, name)
         except InvalidDataset as error:
             raise CommandFailed(f"no contract can be proposed: {error}", REFUSED) from None
+        report("trying the proposal on it")
         trial = try_out(checked.dataset, file, SAMPLE_BYTES)
         if best is None or trial.lost < best.trial.lost:
             best = _Proposal(found, text, trial)

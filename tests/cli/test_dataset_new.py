@@ -234,6 +234,20 @@ def test_one_bad_row_of_a_few_is_allowed_and_said(tmp_path: Path) -> None:
     assert "one of the sample's few rows is rejected" in text
 
 
+def test_of_a_large_sample_it_is_shown_what_is_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("id,n\n1,2\n2,3\n")
+    assert pipeline("dataset", "new", str(path)).stderr == ""
+
+    monkeypatch.setattr("cli.commands.dataset.LARGE_SAMPLE", 1)
+
+    shown = pipeline("dataset", "new", str(path)).stderr
+    assert "large.csv (0 MB): looking at its columns" in shown
+    assert "large.csv (0 MB): trying the proposal on it" in shown
+
+
 def test_quotes_that_quote_nothing_are_read_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "pipes.tsv"
     path.write_text(

@@ -18,6 +18,7 @@ from typing import Any, Final
 from data_run import DataRun
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline_run import fewer
 
 from cli.exit_codes import CommandFailed
 from cli.proposal.contract import Origin
@@ -118,6 +119,7 @@ def _as_csv(draw: st.DrawFn, columns: list[str], rows: list[list[str | None]]) -
     return Sample(name, gzip.compress(body, mtime=0) if packed else body, rows, columns)
 
 
+@fewer(2)
 @given(sample=samples())
 def test_a_contract_takes_its_own_sample_or_there_is_none(cloud: Any, sample: Sample) -> None:
     with tempfile.TemporaryDirectory() as folder:

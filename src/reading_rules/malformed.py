@@ -103,7 +103,10 @@ def reason_of(kind: str, message: str, encoding: str) -> str:
     if kind == "INVALID ENCODING":
         return f"not {encoding.upper()}"
     if kind == "LINE SIZE OVER MAXIMUM":
-        return f"longer than {LONGEST_RECORD:,} bytes; is a quote not closed?"
+        return (
+            f"longer than {LONGEST_RECORD:,} bytes, the most that a record may have; of CSV, is a"
+            " quote not closed?"
+        )
     return message
 
 

@@ -52,7 +52,12 @@ def test_the_field_that_is_wrong_is_named_if_the_header_has_it(
         ("X", "Expected Number of Columns: 4 Found: 2", "2 columns instead of 4"),
         ("UNQUOTED VALUE", "", "a quote is not closed, or text follows a closing quote"),
         ("INVALID ENCODING", "", "not WINDOWS-1252"),
-        ("LINE SIZE OVER MAXIMUM", "", "longer than 2,000,000 bytes; is a quote not closed?"),
+        (
+            "LINE SIZE OVER MAXIMUM",
+            "",
+            "longer than 2,000,000 bytes, the most that a record may have; of CSV, is a quote not"
+            " closed?",
+        ),
         ("OTHER", "as DuckDB says", "as DuckDB says"),
     ],
 )

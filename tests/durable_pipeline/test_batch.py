@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.messages.operations import reserved
 from durable_pipeline.batch import _cut
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -34,6 +35,23 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
 
     assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert world.unit_status() == {"STORED": 3}
+
+
+def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def noting(used_outside: int, may_ask: int, further_runs: int) -> int:
+        asked.append(further_runs)
+        return reserved(used_outside, may_ask, further_runs)
+
+    monkeypatch.setattr("durable_pipeline.shards.reserved", noting)
+
+    deployment.run(sqs_event(RUN, {**RUN, "runId": "r-2"}, {**RUN, "runId": "r-3"}))
+
+    # Replays ask again, in the same words.
+    assert list(dict.fromkeys(asked)) == [2, 1, 0]
 
 
 REDELIVERED = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}

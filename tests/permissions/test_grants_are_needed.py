@@ -49,9 +49,6 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
         "the stopped jobs of the suite are on Glue and EMR; adapters' tests stop the others"
     ),
     ("JobsStopPolicy", "emr-serverless:CancelJobRun"): "as CancelCommand",
-    ("LongRunInvokesItselfPolicy", "lambda:InvokeFunction"): (
-        "shards of a large run; the recorded long runs are not that large"
-    ),
     ("QuarantineWritePolicy", "s3:AbortMultipartUpload"): (
         "an upload in parts that fails half-way; none does"
     ),

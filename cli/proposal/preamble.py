@@ -67,10 +67,11 @@ def preamble_of(text: str) -> Preamble:
     if separator:
         note = "the first line names the delimiter, for spreadsheets"
         return Preamble(1, delimiter=separator[1], notes=(note,))
-    comment = _COMMENT if _has_comments(lines) else None
+    marked = _marked_at_the_top(lines)
+    comment = _COMMENT if marked and not _has_marked_rows(text, lines, marked) else None
     # What is skipped is counted in lines of the file, comments among them.
-    delimiter = _delimiter([line for line in lines if line and not _is_comment(line, comment)])
-    skipped = _skipped(lines, delimiter, comment)
+    delimiter = _delimiter([line for line in lines[marked:] if not _is_comment(line, comment)])
+    skipped = max(_skipped(lines, delimiter, comment), 0 if comment else marked)
     if comment and all(_is_comment(line, comment) for line in lines[:skipped]):
         skipped = 0
     known = _long_delimiter(lines[skipped:]) or (delimiter if delimiter == "\x01" else None)
@@ -85,17 +86,34 @@ def preamble_of(text: str) -> Preamble:
     return Preamble(skipped, comment, known, tuple(notes))
 
 
-def _has_comments(lines: Sequence[str]) -> bool:
-    """Lines begin with the mark, and those at the top are no header with a name like `#id`."""
-    marked = [line for line in lines if line.startswith(_COMMENT)]
-    if not marked or len(marked) == len(lines):
-        return False
-    others = [line for line in lines if line and not line.startswith(_COMMENT)]
-    if not lines[0].startswith(_COMMENT):
-        return False  # a value may begin with it
-    delimiter = _delimiter(others)
-    fields = _usual([_count(line, delimiter) for line in others])
-    return len(marked) > 1 or fields == 1 or _count(marked[0], delimiter) != fields
+def _marked_at_the_top(lines: Sequence[str]) -> int:
+    """How many lines begin with the mark before the header, which may begin with it, too."""
+    marked = list(itertools.takewhile(lambda line: line.startswith(_COMMENT), lines))
+    others = lines[len(marked) :]
+    if not marked or not others:
+        return 0
+    delimiter, fields = _shape(others)
+    return len(marked) - (fields > 1 and _count(marked[-1], delimiter) == fields)
+
+
+def _has_marked_rows(text: str, lines: Sequence[str], marked: int) -> bool:
+    """Below the top, lines that begin with the mark look like rows: a comment would lose them."""
+    delimiter, fields = _shape(lines[marked:])
+    below = (
+        line[0].rstrip("\r\n") for line in itertools.islice(_LINE.finditer(text), marked, None)
+    )
+    return any(
+        fields == 1 or _count(line, delimiter) == fields
+        for line in below
+        if line.startswith(_COMMENT)
+    )
+
+
+def _shape(lines: Sequence[str]) -> tuple[str, int]:
+    """The delimiter, and how many fields lines have as a rule."""
+    rows = [line for line in lines if line]
+    delimiter = _delimiter(rows)
+    return delimiter, _usual([_count(line, delimiter) for line in rows])
 
 
 def _is_in_columns(lines: Sequence[str]) -> bool:

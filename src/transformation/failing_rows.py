@@ -155,7 +155,7 @@ def refuse_too_many(
         return
     before = f", with the {rejected} that validation has rejected" if rejected else ""
     raise InvalidData(
-        f"{where}: the transform fails on at least {len(failing)} rows{before}"
+        f"{where}: the transform fails on at least {len(failing)} rows{before},"
         f" {together * 100 / max(1, rows_in):.1f} % of {rows_in} rows (the contract allows"
         f" {limit:g} %); the first one: {failing[0].reason}; they are in {url}"
     )

@@ -69,6 +69,24 @@ def test_a_title_above_a_comment_is_counted_with_it() -> None:
     assert preamble_of(text).fields == {"skipLines": 2, "comment": "#"}
 
 
+@pytest.mark.parametrize(
+    ("text", "skipped", "begins"),
+    [
+        ("# exported\nid,note\n#1,a\n2,b\n", 1, "id,note"),
+        ("# exported\nid,note\n" + "1,a\n" * 300 + "#2,b\n", 1, "id,note"),
+        ("# exported\n#id,note\n1,a\n2,b\n", 1, "#id,note"),
+        ("# a\n# b\ntag\n#x\ny\n", 2, "tag"),
+    ],
+)
+def test_rows_and_headers_that_begin_with_the_mark_are_no_comments(
+    text: str, skipped: int, begins: str
+) -> None:
+    found = preamble_of(text)
+
+    assert found.fields == {"skipLines": skipped}
+    assert found.without(text).startswith(f"{begins}\n")
+
+
 def test_a_total_is_pointed_at_and_stays() -> None:
     found = preamble_of(f"{TABLE}Total;;570\n")
 

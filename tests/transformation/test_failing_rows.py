@@ -117,7 +117,7 @@ def test_each_item_of_an_array_knows_its_row(cloud: Any) -> None:
 
 def test_more_than_the_contract_allows_fail_the_unit_and_are_shown(cloud: Any) -> None:
     run = run_over(cloud, ["1", "x", "y", "z"], limits={"rejectedPercentage": 25})
-    with pytest.raises(InvalidData, match=r"fails on at least 2 rows .*50\.0 % of 4 rows.* 25 %"):
+    with pytest.raises(InvalidData, match=r"fails on at least 2 rows, 50\.0 % of 4 rows.* 25 %"):
         run.transform()
     assert len(run.set_aside()) == 2
     assert not run.output_keys()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.ledger import LedgerView, Run
-from cli.exit_codes import NOT_FOUND, CommandFailed
+from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 
 StackOption = Annotated[
     str | None,
@@ -36,6 +37,18 @@ TimeoutOption = Annotated[
 RunIdArgument = Annotated[
     str, typer.Argument(help="Id of the run: its message's runId, else the SQS message id.")
 ]
+
+
+def confirm(question: str, *, json_output: bool) -> None:
+    """Ask before something that cannot be undone.
+
+    Raises:
+        CommandFailed: the answer was no, or nobody can be asked.
+    """
+    if json_output or not sys.stdin.isatty():
+        raise CommandFailed("nothing was done: nobody can be asked here", REFUSED, "add --yes")
+    if not typer.confirm(question):
+        raise CommandFailed("nothing was done", REFUSED)
 
 
 def ledger_of(deployment: Deployment) -> LedgerView:

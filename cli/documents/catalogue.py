@@ -26,7 +26,9 @@ from cli.documents.rejected import RejectedDocument
 from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
 from cli.documents.runs import (
+    DeadLetterDocument,
     DeadLettersDocument,
+    DeletedLettersDocument,
     ReplayDocument,
     ResentDocument,
     ResumeDocument,
@@ -52,7 +54,10 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "upload": UploadDocument,
     "verify": VerificationDocument,
     "dead-letters": DeadLettersDocument,
+    "dead-letters ls": DeadLettersDocument,
+    "dead-letters show": DeadLetterDocument,
     "dead-letters replay": ReplayDocument,
+    "dead-letters delete": DeletedLettersDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
 })  # fmt: skip

@@ -128,10 +128,28 @@ class DeadLetterDocument(Document):
 
 
 class DeadLettersDocument(Document):
-    """`pipeline dead-letters --json`: messages on the dead-letter queue, oldest first."""
+    """`pipeline dead-letters --json`: messages on the dead-letter queue, oldest first.
+
+    Attributes:
+        approximate_count: how many there are, as SQS counts them; of hundreds, some may be missing
+            among the messages.
+    """
 
     queue_url: str
+    approximate_count: int
     messages: tuple[DeadLetterDocument, ...]
+
+
+class DeletedLettersDocument(Document):
+    """`pipeline dead-letters delete --json`: messages that were deleted, each as it was.
+
+    Attributes:
+        not_found: ids that were asked for and are of no letter on the queue.
+    """
+
+    queue_url: str
+    deleted: tuple[DeadLetterDocument, ...]
+    not_found: tuple[str, ...] = ()
 
 
 class ReplayedLetter(Document):

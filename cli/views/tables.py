@@ -12,7 +12,6 @@ from rich.text import Text
 
 from cli.client.history import Execution
 from cli.client.ledger import JobRow, UnitRow
-from cli.client.messages import DeadLetter
 from cli.documents.ledger import RunDocument
 from cli.views.details import describe
 from contracts.run import RowCounts, UnitOutcome, UnitState
@@ -146,18 +145,6 @@ def jobs_table(jobs: Iterable[JobRow]) -> Table:
             job.service_id or "",
             job.error or "",
         )
-    return table
-
-
-def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
-    """Messages on the dead-letter queue with their reasons."""
-    table = _table("message id")
-    table.add_column("reason", overflow="fold", ratio=2)
-    table.add_column("body", overflow="fold", ratio=1)
-    for letter in letters:
-        reason = letter.reason or "delivered too often without success; the ledger has no run of it"
-        body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
-        table.add_row(letter.message_id, Text(reason), Text(body))
     return table
 
 

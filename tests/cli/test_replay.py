@@ -9,7 +9,7 @@ import pytest
 from cli_world import World, pipeline
 from json_documents import document
 
-from cli.client.replay import HIDDEN_SECONDS
+from cli.client.dead_letters import HIDDEN_SECONDS
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 
 REQUEST = {"datasetName": "orders", "startDateTime": "2026-11-01T00:00:00Z"}

@@ -14,6 +14,7 @@ from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.pools import pools
+from cli.commands.put import put
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
@@ -106,6 +107,11 @@ _add(
     upload,
     "pipeline upload --stack durable-pipeline",
     "pipeline upload --sample",
+)
+_add(
+    put,
+    "pipeline put orders.csv --dataset orders --day 2026-11-01",
+    "pipeline put part-*.parquet --dataset events --ready --stack durable-pipeline",
 )
 _add(
     verify,

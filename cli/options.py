@@ -43,7 +43,7 @@ def confirm(question: str, *, json_output: bool) -> None:
     """Ask before something that cannot be undone.
 
     Raises:
-        CommandFailed: the answer was no, or nobody can be asked.
+        CommandFailed: it was declined, or nobody can be asked.
     """
     if json_output or not sys.stdin.isatty():
         raise CommandFailed("nothing was done: nobody can be asked here", REFUSED, "add --yes")

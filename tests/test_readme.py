@@ -107,6 +107,7 @@ MADE_BY = {
         "datasets/visits.yaml",
         "2026-11-01/visits.csv",
         "lookups/countries.csv",
+        "message.json",
         "result.json",
         "started.json",
         "test.csv",

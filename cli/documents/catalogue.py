@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from cli.docstrings import describe
 from cli.documents.base import Document
-from cli.documents.datasets import CheckedContract, ProposedContract, UploadDocument
+from cli.documents.datasets import CheckedContract, ProposedContract, PutDocument, UploadDocument
 from cli.documents.errors import ErrorDocument
 from cli.documents.history import HistoryDocument
 from cli.documents.ledger import JobsDocument, UnitsDocument
@@ -52,6 +52,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "stop": StopDocument,
     "resume": ResumeDocument,
     "upload": UploadDocument,
+    "put": PutDocument,
     "verify": VerificationDocument,
     "dead-letters": DeadLettersDocument,
     "dead-letters ls": DeadLettersDocument,

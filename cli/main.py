@@ -11,6 +11,7 @@ from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
+from cli.commands.doctor import doctor
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.pools import pools
@@ -112,6 +113,11 @@ _add(
     put,
     "pipeline put orders.csv --dataset orders --day 2026-11-01",
     "pipeline put part-*.parquet --dataset events --ready --stack durable-pipeline",
+)
+_add(
+    doctor,
+    "pipeline doctor",
+    "pipeline doctor --stack durable-pipeline --json",
 )
 _add(
     verify,

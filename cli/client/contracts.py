@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +14,8 @@ from contracts.dataset import Dataset
 from contracts.errors import InvalidDataset
 from dataset_loading.file import parse_dataset
 
-_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+# The operator may list names of contracts only, so S3 does not say to him that others are missing.
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound", "AccessDenied"})
 
 
 def read_contract(deployment: Deployment, name: str) -> Dataset:
@@ -47,6 +49,8 @@ def contract_text(deployment: Deployment, name: str) -> str:
         if error.response["Error"]["Code"] not in _MISSING:
             raise
         known = dataset_names(deployment)
+        if name in known:  # and may not be read
+            raise
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "pipeline upload brings contracts there"
         raise CommandFailed(

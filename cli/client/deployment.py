@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.exit_codes import NOT_FOUND, CommandFailed
+from contracts.run_request import parse_timestamp
 
 CLOUD_FILE: Final = Path(".local") / "cloud.json"
 LOCAL_REGION: Final = "us-east-1"
@@ -34,6 +36,7 @@ class Deployment:
         region: None: as the environment says.
         stack: its name on AWS.
         stack_name: what its resources are named after, on AWS or locally; None: not known.
+        deployed_at: when it was deployed or updated last; None: not known.
     """
 
     outputs: Mapping[str, str]
@@ -42,6 +45,7 @@ class Deployment:
     region: str | None = None
     stack: str | None = None
     stack_name: str | None = None
+    deployed_at: datetime | None = None
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -129,6 +133,7 @@ def _stack(name: str, region: str | None) -> Deployment:
         region=region,
         stack=name,
         stack_name=found["StackName"],
+        deployed_at=found.get("LastUpdatedTime") or found.get("CreationTime"),
     )
 
 
@@ -160,6 +165,7 @@ def _local_cloud(directory: Path) -> Deployment:
         endpoint_url=endpoint_url,
         region=cloud.get("region", LOCAL_REGION),
         stack_name=cloud.get("stackName"),
+        deployed_at=parse_timestamp(cloud["startedAt"]) if cloud.get("startedAt") else None,
     )
 
 

@@ -19,6 +19,7 @@ from cli.docstrings import describe
 from cli.documents.base import Document
 from cli.documents.datasets import CheckedContract, ProposedContract, PutDocument, UploadDocument
 from cli.documents.errors import ErrorDocument
+from cli.documents.health import DoctorDocument
 from cli.documents.history import HistoryDocument
 from cli.documents.ledger import JobsDocument, UnitsDocument
 from cli.documents.pools import PoolsDocument
@@ -54,6 +55,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "upload": UploadDocument,
     "put": PutDocument,
     "verify": VerificationDocument,
+    "doctor": DoctorDocument,
     "dead-letters": DeadLettersDocument,
     "dead-letters ls": DeadLettersDocument,
     "dead-letters show": DeadLetterDocument,

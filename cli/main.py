@@ -25,6 +25,7 @@ from cli.commands.status import status
 from cli.commands.stop import stop
 from cli.commands.units import units
 from cli.commands.upload import upload
+from cli.commands.where import where
 from cli.exit_codes import EXIT_STATUS
 from cli.verify.command import verify
 
@@ -113,6 +114,11 @@ _add(
     put,
     "pipeline put orders.csv --dataset orders --day 2026-11-01",
     "pipeline put part-*.parquet --dataset events --ready --stack durable-pipeline",
+)
+_add(
+    where,
+    "pipeline where ORD-00000017 --dataset orders",
+    "pipeline where sensor-1 2026-11-01T06:30:00Z --dataset readings --json",
 )
 _add(
     doctor,

@@ -28,12 +28,17 @@ def read_contract(deployment: Deployment, name: str) -> Dataset:
     try:
         return parse_dataset(contract_text(deployment, name), file)[0]
     except InvalidDataset as error:
-        lines = "\n".join(f"  {problem}" for problem in error.problems)
-        raise CommandFailed(
-            f"the contract {file} is not valid:\n{lines}",
-            REFUSED,
-            f"correct it, check it (pipeline dataset check {file}), then: pipeline upload",
-        ) from None
+        raise refuse_broken(file, error) from None
+
+
+def refuse_broken(file: str, error: InvalidDataset) -> CommandFailed:
+    """The error for a contract that is broken, with every problem."""
+    lines = "\n".join(f"  {problem}" for problem in error.problems)
+    return CommandFailed(
+        f"the contract {file} is not valid:\n{lines}",
+        REFUSED,
+        f"correct it, check it (pipeline dataset check {file}), then: pipeline upload",
+    )
 
 
 def contract_text(deployment: Deployment, name: str) -> str:

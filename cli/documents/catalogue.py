@@ -38,6 +38,7 @@ from cli.documents.runs import (
     StopDocument,
 )
 from cli.documents.verification import VerificationDocument
+from cli.documents.where import WhereDocument
 
 DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "demo": ReportDocument,
@@ -55,6 +56,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "upload": UploadDocument,
     "put": PutDocument,
     "verify": VerificationDocument,
+    "where": WhereDocument,
     "doctor": DoctorDocument,
     "dead-letters": DeadLettersDocument,
     "dead-letters ls": DeadLettersDocument,

@@ -158,8 +158,8 @@ def test_several_lines_with_one_key(local: World) -> None:
 def test_rows_of_parquet_have_numbers(local: World, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     duckdb.sql(
-        "SELECT chr(96 + i::INTEGER) AS id, TIMESTAMP '2026-11-01 06:00:00' AS taken, 1.5::DECIMAL(6,2) AS"
-        " value FROM range(1, 4) t(i)"
+        "SELECT chr(96 + i::INTEGER) AS id, TIMESTAMP '2026-11-01 06:00:00' AS taken,"
+        " 1.5::DECIMAL(6,2) AS value FROM range(1, 4) t(i)"
     ).write_parquet(str(path))
     Stored(local, form="{type: parquet}").put(path.read_bytes(), PK)
     found = where(*A)

@@ -148,8 +148,8 @@ def _local_cloud(directory: Path) -> Deployment:
         raise CommandFailed(
             f"no local cloud: there is no {CLOUD_FILE} here or above{asked}", NOT_FOUND, _HOW
         )
-    cloud = json.loads(path.read_text(encoding="utf-8"))
-    endpoint_url = cloud["endpointUrl"]
+    deployment = _described(path)
+    endpoint_url = deployment.endpoint_url or ""
     if wanted and wanted.rstrip("/") != endpoint_url.rstrip("/"):
         raise CommandFailed(
             f"AWS_ENDPOINT_URL is {wanted}, but the local cloud described by {path} listens on"
@@ -159,10 +159,24 @@ def _local_cloud(directory: Path) -> Deployment:
         )
     if not _listens(endpoint_url):
         raise CommandFailed(f"the local cloud of {path} no longer runs", NOT_FOUND, _HOW)
+    return deployment
+
+
+def running_cloud(state_dir: Path) -> Deployment | None:
+    """The local cloud that uses this directory now; None: none does."""
+    path = state_dir / CLOUD_FILE.name
+    if not path.is_file():
+        return None
+    deployment = _described(path)
+    return deployment if _listens(deployment.endpoint_url or "") else None
+
+
+def _described(path: Path) -> Deployment:
+    cloud = json.loads(path.read_text(encoding="utf-8"))
     return Deployment(
         outputs=cloud["outputs"],
         parameters=cloud["parameters"],
-        endpoint_url=endpoint_url,
+        endpoint_url=cloud["endpointUrl"],
         region=cloud.get("region", LOCAL_REGION),
         stack_name=cloud.get("stackName"),
         deployed_at=parse_timestamp(cloud["startedAt"]) if cloud.get("startedAt") else None,

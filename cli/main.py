@@ -15,6 +15,7 @@ from cli.commands.doctor import doctor
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.pools import pools
+from cli.commands.purge import purge
 from cli.commands.put import put
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
@@ -104,6 +105,11 @@ _add(
 _add(
     resume,
     "pipeline resume november-1 --wait",
+)
+_add(
+    purge,
+    "pipeline purge november-1 --dry-run",
+    "pipeline purge november-1 --stack durable-pipeline",
 )
 _add(
     upload,

@@ -28,6 +28,7 @@ SERVICES = (
 OTHER_NAMES = {
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
+    "s3:DeleteObjects": {"s3:DeleteObject"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
 }
 OF_BOTO3 = {
@@ -105,8 +106,8 @@ def services_named() -> set[str]:
     }
 
 
-def statements() -> list[dict[str, Any]]:
-    document = resources("AWS::IAM::ManagedPolicy")["OperatorPolicy"]["PolicyDocument"]
+def statements(policy: str = "OperatorPolicy") -> list[dict[str, Any]]:
+    document = resources("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"]
     return [
         statement["Fn::If"][1] if "Fn::If" in statement else statement
         for statement in document["Statement"]
@@ -114,8 +115,17 @@ def statements() -> list[dict[str, Any]]:
 
 
 def test_the_operator_may_do_what_the_command_calls_and_no_more() -> None:
-    granted = {action for each in statements() for action in as_list(each["Action"])}
+    both = [*statements(), *statements("PurgePolicy")]
+    granted = {action for each in both for action in as_list(each["Action"])}
     assert granted == needed()
+
+
+def test_purging_needs_a_policy_of_its_own() -> None:
+    removes = {action for each in statements("PurgePolicy") for action in as_list(each["Action"])}
+    assert removes == {"dynamodb:BatchWriteItem", "s3:DeleteObject"}
+    (files,) = (each["Resource"] for each in statements("PurgePolicy") if "s3" in each["Action"])
+    assert [one["Fn::Sub"][0].rpartition("}/")[2] for one in files] == ["runs/*", "quarantine/*"]
+    assert "dynamodb:BatchWriteItem" not in json.dumps(statements())
 
 
 def test_every_service_that_the_command_asks_is_known_here() -> None:

@@ -93,6 +93,22 @@ class ResumeDocument(Document):
     report: ReportDocument | None = None
 
 
+class PurgeDocument(Document):
+    """`pipeline purge --json`: what was removed of a run.
+
+    Attributes:
+        removed: false with --dry-run: it would be.
+        objects: in the data bucket: the run's files and its rejected rows.
+        records: items of the ledger.
+    """
+
+    run_id: str
+    removed: bool
+    objects: int
+    object_bytes: int
+    records: int
+
+
 class ResentDocument(Document):
     """`pipeline resend --json`: corrected rows that were sent.
 

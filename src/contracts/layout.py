@@ -55,6 +55,11 @@ def dataset_source_key(dataset_name: str) -> str:
     return f"datasets/{dataset_name}.yaml"
 
 
+def run_prefix(run_id: str) -> str:
+    """Of all files of a run, but for its rejected rows."""
+    return f"runs/{run_id}/"
+
+
 def dataset_snapshot_key(run_id: str) -> str:
     return f"runs/{run_id}/dataset.json"
 

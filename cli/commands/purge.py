@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -40,15 +41,8 @@ def purge(
     if not dry_run:
         if not yes:
             confirm(f"Remove {_said(held)} of run {run.run_id}?", json_output=json_output)
-        console = make_console(stderr=True)
-        every = len(held.keys) + len(held.items)
         try:
-            remove(
-                deployment,
-                run,
-                held,
-                lambda gone: console.print(f"{gone:,} of {every:,} removed", end="\r"),
-            )
+            remove(deployment, run, held, _progress(len(held.keys) + len(held.items)))
         except NotRemoved as error:
             raise CommandFailed(
                 f"not all was removed: {error}", FAILED, "repeat the command to go on"
@@ -66,6 +60,16 @@ def purge(
     else:
         done = "would be removed" if dry_run else "are removed"
         make_console().print(f"{_said(held)} of run {run.run_id} {done}", soft_wrap=True)
+
+
+def _progress(every: int) -> Callable[[int], None]:
+    console = make_console(stderr=True)
+
+    def show(gone: int) -> None:
+        if console.is_terminal:
+            console.print(f"{gone:,} of {every:,} removed", end="\n" if gone >= every else "\r")
+
+    return show
 
 
 def _refuse_unless_ended(run: Run) -> None:

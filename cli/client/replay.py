@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -114,6 +115,10 @@ class Replayer:
         except CannotReplay as error:
             return Replayed(letter, letter.run_id, ReplayOutcome.REFUSED, str(error))
         run_id, text = request.run_id, request.canonical()
+        if request.is_relative and request.as_of is None and self._ledger.run(run_id) is None:
+            # Its range is that of its own time, not of the replay's.
+            sent_at = datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC)
+            text = request.model_copy(update={"as_of": sent_at}).canonical()
         try:
             needless = self._needless(run_id, text)
         except CannotReplay as error:

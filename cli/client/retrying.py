@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts.run_request import parse_timestamp
 
 # What belongs to one run, not to what it processes.
-_ITS_OWN: Final = ("runId", "retryOf", "detached")
+_ITS_OWN: Final = ("runId", "retryOf", "detached", "asOf")
 _RANGE: Final = ("startDateTime", "endDateTime")
 _OBJECT: Final = ("inputUrl", "itemsPerBatch")
 
@@ -19,14 +18,14 @@ _OBJECT: Final = ("inputUrl", "itemsPerBatch")
 def fields_of_retry(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the message: what was given, else what the run had.
 
-    The end of its range is the one that its claim has frozen. An object that is given takes the
+    Its range is the one that its claim has frozen. An object that is given takes the
     place of its range, and a start that of its object.
 
     Args:
         given: by their names in the message; None: not given.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    held: dict[str, Any] = json.loads(run.item.request or "{}")
+    held: dict[str, Any] = run.item.requested.to_json() if run.item.request else {}
     end = run.item.end_date_time
     if (
         end

@@ -24,8 +24,8 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
               quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
               published/<range>/<generation>/<run_id>         empty: a run that published files
-output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output_files
-              <prefix>/_runs/<run_id>.json                    see contracts.output_manifest
+output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output.files
+              <prefix>/_runs/<run_id>.json                    see contracts.output.manifest
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql   pools.yaml
 """
 
@@ -123,7 +123,7 @@ def files_records_prefix(run_id: str) -> str:
 
 
 def files_record_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.output_files.UnitFiles`."""
+    """Of a `contracts.output.files.UnitFiles`."""
     return f"{files_records_prefix(run_id)}{unit}.json"
 
 
@@ -161,7 +161,7 @@ def item_result_key(run_id: str, index: int) -> str:
 
 
 def output_manifest_key(prefix: str, run_id: str) -> str:
-    """Of a `contracts.output_manifest.OutputManifest`, in the output bucket.
+    """Of a `contracts.output.manifest.OutputManifest`, in the output bucket.
 
     Args:
         prefix: of the target; ends with `/`.

@@ -24,7 +24,7 @@ from spark_stand_in import no_spark
 from typed_commands import Terminal, commands_of, commands_of_designs
 
 from contracts import layout
-from contracts.output_manifest import OutputManifest, current_files
+from contracts.output.manifest import OutputManifest, current_files
 from local import sample_data
 from tabular.workspace import connect
 

@@ -22,6 +22,7 @@ from cli.commands.resend import resend
 from cli.commands.results import results
 from cli.commands.resume import resume
 from cli.commands.run import run
+from cli.commands.schedules import schedules_app
 from cli.commands.status import status
 from cli.commands.stop import stop
 from cli.commands.units import units
@@ -136,6 +137,7 @@ _add(
     "pipeline verify --stack durable-pipeline --json",
 )
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(schedules_app, name="schedules")
 app.add_typer(dataset_app, name="dataset")
 
 if __name__ == "__main__":

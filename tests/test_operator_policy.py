@@ -21,6 +21,7 @@ SERVICES = (
     "logs",
     "redshift-data",
     "s3",
+    "scheduler",
     "sqs",
 )
 # Operations that need an action of another name (Service Authorization Reference, Amazon S3), and
@@ -39,9 +40,10 @@ OF_BOTO3 = {
 }
 # Methods that two of the services have, of which the command means one.
 MEANT = {"execute_statement": "redshift-data"}
+# A schedule's role is passed to EventBridge Scheduler (User Guide, "Identity-based policies").
 # ExecuteStatement with a secret reads it as its caller (Amazon Redshift Management Guide,
 # "Authorizing access to the Amazon Redshift Data API").
-INDIRECT = {"secretsmanager:GetSecretValue"}
+INDIRECT = {"secretsmanager:GetSecretValue", "iam:PassRole"}
 
 
 def modules() -> Iterator[Path]:
@@ -115,9 +117,19 @@ def statements(policy: str = "OperatorPolicy") -> list[dict[str, Any]]:
 
 
 def test_the_operator_may_do_what_the_command_calls_and_no_more() -> None:
-    both = [*statements(), *statements("PurgePolicy")]
-    granted = {action for each in both for action in as_list(each["Action"])}
+    policies = ("OperatorPolicy", "PurgePolicy", "SchedulePolicy")
+    every = [statement for policy in policies for statement in statements(policy)]
+    granted = {action for each in every for action in as_list(each["Action"])}
     assert granted == needed()
+
+
+def test_schedules_need_a_policy_of_their_own() -> None:
+    found = {each["Sid"]: each for each in statements("SchedulePolicy")}
+    assert {each for each in found if found[each]["Resource"] == "*"} == {"ListSchedules"}
+    assert found["ChangeSchedules"]["Resource"]["Fn::Sub"].endswith("schedule/${ScheduleGroup}/*")
+    passed = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    assert found["PassRole"]["Condition"] == passed
+    assert "scheduler:" not in json.dumps(statements())
 
 
 def test_purging_needs_a_policy_of_its_own() -> None:

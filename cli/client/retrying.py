@@ -10,7 +10,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts.run_request import parse_timestamp
 
 # What belongs to one run, not to what it processes.
-_ITS_OWN: Final = ("runId", "retryOf", "detached", "asOf")
+_ITS_OWN: Final = ("runId", "retryOf", "detached", "asOf", "schedule")
 _RANGE: Final = ("startDateTime", "endDateTime")
 _OBJECT: Final = ("inputUrl", "itemsPerBatch")
 

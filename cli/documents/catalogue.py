@@ -38,6 +38,7 @@ from cli.documents.runs import (
     StatusDocument,
     StopDocument,
 )
+from cli.documents.schedules import SchedulesDocument
 from cli.documents.verification import VerificationDocument
 from cli.documents.where import WhereDocument
 
@@ -65,6 +66,10 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "dead-letters show": DeadLetterDocument,
     "dead-letters replay": ReplayDocument,
     "dead-letters delete": DeletedLettersDocument,
+    "schedules apply": SchedulesDocument,
+    "schedules ls": SchedulesDocument,
+    "schedules pause": SchedulesDocument,
+    "schedules resume": SchedulesDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
 })  # fmt: skip

@@ -26,7 +26,8 @@ from pydantic_core import PydanticCustomError
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
 from contracts.job import Priority
-from contracts.relative_time import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.schedule import SCHEDULE_NAME_PATTERN
 
 MAX_QUERY_CHARACTERS: Final = 4096
 MAX_CONCURRENCY: Final = 10
@@ -137,12 +138,13 @@ class RunRequest(Contract):
     Attributes:
         dataset_name: the contract `datasets/<name>.yaml`.
         start_date_time: objects from this instant on (inclusive). Not needed with `input_url`. May
-            be relative (`contracts.relative_time`) until the run is claimed.
+            be relative (`contracts.times.relative`) until the run is claimed.
         end_date_time: objects before this instant (exclusive), likewise; absent: the moment of the
             claim, or `as_of`, if that is there or the start is relative.
         zone: where relative instants are reckoned; absent: UTC.
         as_of: what relative instants are relative to; absent: when the queue first got the message,
             or the moment of a direct start.
+        schedule: the contract's schedule that sent it, due at `as_of`.
         input_url: one S3 object to process instead of a listing, as it was sent: a full URL or a
             key (see `contracts.input_url`); of a JSON array, each item is a unit of the run (see
             `contracts.items`).
@@ -170,6 +172,7 @@ class RunRequest(Contract):
     end_date_time: Instant | None = None
     zone: StrictStr | None = Field(default=None, min_length=1, max_length=64)
     as_of: Timestamp | None = None
+    schedule: StrictStr | None = Field(default=None, pattern=SCHEDULE_NAME_PATTERN)
     input_url: InputUrl | None = None
     query: StrictStr | None = Field(default=None, min_length=1, max_length=MAX_QUERY_CHARACTERS)
     index: StrictStr | None = Field(default=None, pattern=INDEX_PATTERN)
@@ -191,6 +194,10 @@ class RunRequest(Contract):
         if self.items_per_batch is not None and self.input_url is None:
             raise PydanticCustomError(
                 "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
+            )
+        if self.schedule is not None and self.as_of is None:
+            raise PydanticCustomError(
+                "schedule", "schedule goes with asOf, the time at which it was due"
             )
         if self.zone is not None:
             if not self.is_relative:
@@ -263,7 +270,7 @@ class RunRequest(Contract):
         if not self.is_relative:
             return self
         last = end if self.end_date_time is not None else None
-        fixed = dict(start_date_time=start, end_date_time=last, zone=None, as_of=None)
+        fixed = dict(start_date_time=start, end_date_time=last, zone=None)
         return self.model_copy(update=fixed)
 
     @property

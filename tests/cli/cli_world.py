@@ -145,6 +145,9 @@ def make_deployment(functions: FakeLambda) -> Deployment:
         "ProcessedDataTable": "results",
         "DataBucketName": "data",
         "CodeBucketName": "code",
+        "ScheduleGroupName": "stack",
+        "ScheduleRoleArn": "role-arn",
+        "DataProcessingQueueArn": "queue-arn",
     }
     clients["lambda"] = functions
     return Deployment(outputs=outputs, region="us-east-1", _clients=clients)

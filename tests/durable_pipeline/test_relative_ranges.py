@@ -11,9 +11,9 @@ from world import Deployment, World, sqs_event
 
 from contracts.errors import InvalidRequest
 from contracts.ledger_items import RunItem
-from contracts.relative_time import RelativeInstant, zone_named
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
+from contracts.times.relative import RelativeInstant, zone_named
 from durable_pipeline.batch import Record
 from durable_pipeline.intake import parse_message
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.relative_time import RelativeInstant, zone_named
+from contracts.times.relative import RelativeInstant, zone_named
 
 ZONES = ["UTC", "Europe/Berlin", "America/Santiago", "Asia/Kathmandu", "Australia/Lord_Howe"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Key, LedgerItem
-from contracts.relative_time import RelativeInstant
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -23,6 +22,7 @@ from contracts.run_request import (
     format_timestamp,
     parse_timestamp,
 )
+from contracts.times.relative import RelativeInstant
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 UNANNOUNCED: Final = "marked"  # `reaped` of a run whose end the reaper has still to announce

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import reused_duckdb  # noqa: F401
 from logging_on import turn_on
 from spark_here import missing
 
@@ -47,6 +49,7 @@ NOT_FAST: Final = re.compile(
 # moto gives every test a new default session, and every session parses the descriptions of its
 # services anew. They never change: once per process will do.
 share_service_descriptions()
+atexit.register(gc.unfreeze)  # the interpreter collects it; what pytest collects before is slow
 
 
 @functools.cache
@@ -105,10 +108,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     yield
     if left := turn_on():
         pytest.fail(f"{item.nodeid} left the log off: {left}", pytrace=False)
-
-
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()  # what the interpreter collects in the end
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -41,10 +41,10 @@ run-spark: setup-spark ## a chain of a Python and a Spark job on sample data, on
 local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeline`
 	@$(VENV)/python -m local.local_cloud $(ARGS)
 
-# Three workers keep two processors busy: the one with the end-to-end tests mostly waits. The order
-# is that of tests/conftest.py; by default xdist takes files with few tests last, however long.
+# Four workers keep two processors busy: those with the end-to-end tests mostly wait. The order is
+# that of tests/conftest.py; by default xdist takes files with few tests last, however long.
 test: setup-test check ## check the code and run all tests
-	$(VENV)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup-test ## the tests that need no local cloud, in about a minute
 	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" \

@@ -23,7 +23,8 @@ from cli.documents.runs import (
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import dead_letters_table, make_console
+from cli.views.printing import make_console
+from cli.views.tables import dead_letters_table
 from contracts.run_request import format_timestamp
 
 dead_letters_app = typer.Typer(

@@ -10,7 +10,7 @@ from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.documents.base import print_document
 from cli.documents.run_list import LedgerIndexDocument
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 
 ledger_app = typer.Typer(cls=PipelineGroup, no_args_is_help=True)
 

@@ -24,7 +24,7 @@ from cli.options import (
     ledger_of,
     no_such_run,
 )
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.messages import ResumedRun, ResumeOutcome, ResumeRun
 
 # What steps.reaper takes for a request to resume a run.

@@ -14,6 +14,7 @@ from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.ledger import ledger_app
+from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
@@ -57,6 +58,12 @@ _add(
     "pipeline run events/run.json --stack durable-pipeline",
     "pipeline run --dataset orders --input-url s3://my-bucket/landing/orders/orders.csv",
     "pipeline run --retry-of november-1",
+)
+_add(
+    ls,
+    "pipeline ls",
+    "pipeline ls --since 7d --status FAILED",
+    "pipeline ls --running --dataset orders --json",
 )
 _add(
     status,

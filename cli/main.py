@@ -21,6 +21,7 @@ from cli.commands.resend import resend
 from cli.commands.results import results
 from cli.commands.resume import resume
 from cli.commands.run import run
+from cli.commands.show import show, watch
 from cli.commands.status import status
 from cli.commands.stop import stop
 from cli.commands.units import units
@@ -64,6 +65,16 @@ _add(
     "pipeline ls",
     "pipeline ls --since 7d --status FAILED",
     "pipeline ls --running --dataset orders --json",
+)
+_add(
+    show,
+    "pipeline show november-1",
+    "pipeline show @last",
+)
+_add(
+    watch,
+    "pipeline watch november-1",
+    "pipeline watch @last --timeout 600",
 )
 _add(
     status,

@@ -35,12 +35,15 @@ from cli.documents.runs import (
     StatusDocument,
     StopDocument,
 )
+from cli.documents.show import ShowDocument
 from cli.documents.verification import VerificationDocument
 
 DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "demo": ReportDocument,
     "run": SentDocument,
     "ls": RunsDocument,
+    "show": ShowDocument,
+    "watch": StatusDocument,
     "status": StatusDocument,
     "results": ResultsDocument,
     "history": HistoryDocument,

@@ -31,7 +31,7 @@ _COLUMNS: Final = (
     Column("stages", exact=False, drop=5),
     Column("now"),
     Column("for", right=True),
-    Column("job", exact=False, drop=4),
+    Column("job", exact=False, drop=1),
     Column("status"),
     *(
         Column(title, right=True, drop=2 if title in ("stored", "rejected") else 6)

@@ -201,11 +201,11 @@ def test_the_terminal_shows_what_a_unit_waits_for_and_for_how_long() -> None:
     (now,) = units_now(seen)
     assert now.queue == QueuePlace("glue/clean", 2, 2, 0, 1)
     assert now.deadline == datetime(2026, 11, 20, 8, 16, tzinfo=UTC)
-    console = Console(width=140, file=io.StringIO(), record=True)
+    console = Console(width=220, file=io.StringIO(), record=True)
     console.print(live_view(seen, NOW, passed=7.5))
     text = " ".join(console.export_text().split())
     assert "9 s run r RUNNING" in text  # the view goes on between two looks
-    assert "clean 3 min" in text
+    assert "clean │ 3 min" in text
     assert "glue j-1 SUBMITTED, place 2 of 2" in text
 
 

@@ -23,8 +23,11 @@ from cli.exit_codes import (
     USAGE,
     CommandFailed,
 )
+from cli.views.printing import printable
 
 _JSON: Final = "--json"
+# What people also try.
+_OTHER_NAMES: Final = {"runs": "ls"}
 _AWS_HINT: Final = (
     "check your credentials and region; the policy of the output OperatorPolicyArn allows all that"
     " the commands call"
@@ -72,6 +75,7 @@ class PipelineGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names."""
+        args = [_OTHER_NAMES.get(args[0], args[0]), *args[1:]]
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:
@@ -90,7 +94,7 @@ def _print_usage_error(error: TyperException, hint: str) -> None:
 
 
 def _print_error(failed: CommandFailed, *, json_output: bool) -> None:
-    typer.secho(failed.reason, err=True, fg="red")
+    typer.secho(printable(failed.reason), err=True, fg="red")
     if json_output:
         code = ERROR_CODES[failed.exit_code]
         details = ErrorDetails(code=code, message=failed.message, hint=failed.hint)

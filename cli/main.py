@@ -14,6 +14,8 @@ from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.history import history
 from cli.commands.jobs import jobs
+from cli.commands.ledger import ledger_app
+from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.purge import purge
 from cli.commands.put import put
@@ -23,6 +25,7 @@ from cli.commands.results import results
 from cli.commands.resume import resume
 from cli.commands.run import run
 from cli.commands.schedules import schedules_app
+from cli.commands.show import show, watch
 from cli.commands.status import status
 from cli.commands.stop import stop
 from cli.commands.units import units
@@ -61,6 +64,22 @@ _add(
     "pipeline run events/run.json --stack durable-pipeline",
     "pipeline run --dataset orders --input-url s3://my-bucket/landing/orders/orders.csv",
     "pipeline run --retry-of november-1",
+)
+_add(
+    ls,
+    "pipeline ls",
+    "pipeline ls --since 7d --status FAILED",
+    "pipeline ls --running --dataset orders --json",
+)
+_add(
+    show,
+    "pipeline show november-1",
+    "pipeline show @last",
+)
+_add(
+    watch,
+    "pipeline watch november-1",
+    "pipeline watch @last --timeout 600",
 )
 _add(
     status,
@@ -139,6 +158,7 @@ _add(
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(schedules_app, name="schedules")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(ledger_app, name="ledger")
 
 if __name__ == "__main__":
     app(prog_name="pipeline")

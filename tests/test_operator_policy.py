@@ -1,4 +1,4 @@
-"""`OperatorPolicy` allows what `pipeline` calls, and nothing else."""
+"""The operator's policies allow what `pipeline` calls, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from deployed_code import ROOT
 from deployed_template import as_list, resources, template
+
+from contracts.ledger_items import IndexingItem, Key, RunIndex
 
 SERVICES = (
     "cloudformation",
@@ -108,7 +111,15 @@ def services_named() -> set[str]:
     }
 
 
-def statements(policy: str = "OperatorPolicy") -> list[dict[str, Any]]:
+POLICIES = ("OperatorPolicy", "OperatorUpkeepPolicy", "PurgePolicy", "SchedulePolicy")
+
+
+def statements(*policies: str) -> list[dict[str, Any]]:
+    """Of these policies; by default of all."""
+    return [one for policy in policies or POLICIES for one in statements_of(policy)]
+
+
+def statements_of(policy: str) -> list[dict[str, Any]]:
     document = resources("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"]
     return [
         statement["Fn::If"][1] if "Fn::If" in statement else statement
@@ -117,9 +128,7 @@ def statements(policy: str = "OperatorPolicy") -> list[dict[str, Any]]:
 
 
 def test_the_operator_may_do_what_the_command_calls_and_no_more() -> None:
-    policies = ("OperatorPolicy", "PurgePolicy", "SchedulePolicy")
-    every = [statement for policy in policies for statement in statements(policy)]
-    granted = {action for each in every for action in as_list(each["Action"])}
+    granted = {action for each in statements() for action in as_list(each["Action"])}
     assert granted == needed()
 
 
@@ -129,7 +138,7 @@ def test_schedules_need_a_policy_of_their_own() -> None:
     assert found["ChangeSchedules"]["Resource"]["Fn::Sub"].endswith("schedule/${ScheduleGroup}/*")
     passed = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
     assert found["PassRole"]["Condition"] == passed
-    assert "scheduler:" not in json.dumps(statements())
+    assert "scheduler:" not in json.dumps(statements("OperatorPolicy"))
 
 
 def test_purging_needs_a_policy_of_its_own() -> None:
@@ -137,7 +146,7 @@ def test_purging_needs_a_policy_of_its_own() -> None:
     assert removes == {"dynamodb:BatchWriteItem", "s3:DeleteObject"}
     (files,) = (each["Resource"] for each in statements("PurgePolicy") if "s3" in each["Action"])
     assert [one["Fn::Sub"][0].rpartition("}/")[2] for one in files] == ["runs/*", "quarantine/*"]
-    assert "dynamodb:BatchWriteItem" not in json.dumps(statements())
+    assert "dynamodb:BatchWriteItem" not in json.dumps(statements("OperatorPolicy"))
 
 
 def test_every_service_that_the_command_asks_is_known_here() -> None:
@@ -147,7 +156,7 @@ def test_every_service_that_the_command_asks_is_known_here() -> None:
 def test_only_what_cannot_be_named_is_granted_on_everything() -> None:
     everywhere = {
         action
-        for each in statements()
+        for each in statements("OperatorPolicy", "OperatorUpkeepPolicy")
         if each["Resource"] == "*"
         for action in as_list(each["Action"])
     }
@@ -160,7 +169,9 @@ def test_only_what_cannot_be_named_is_granted_on_everything() -> None:
 
 
 def test_what_is_removed_is_only_dead_letters_and_what_verify_has_made() -> None:
-    removing = [each for each in statements() if "Delete" in json.dumps(each["Action"])]
+    removing = [
+        each for each in statements("OperatorPolicy") if "Delete" in json.dumps(each["Action"])
+    ]
     of_verify = {"RemoveRowsOfVerify", "RemoveFilesOfVerify"}
     assert {each["Sid"] for each in removing} == {*of_verify, "ReplayDeadLetters"}
     for each in removing:
@@ -175,8 +186,16 @@ def test_what_is_removed_is_only_dead_letters_and_what_verify_has_made() -> None
             assert all(target.endswith(prefixes) for target in targets), targets
 
 
-def test_the_policy_is_an_output() -> None:
-    assert template()["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": "OperatorPolicy"}
+def test_the_ledger_is_changed_only_where_the_index_of_runs_needs_it() -> None:
+    (changing,) = (each for each in statements() if "dynamodb:UpdateItem" in each["Action"])
+    attributes = changing["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    of_the_index = {RunIndex.HASH, RunIndex.RANGE, "claimed_at"}
+    assert set(attributes) == of_the_index | IndexingItem.attributes() | set(Key._fields)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_is_an_output(policy: str) -> None:
+    assert template()["Outputs"][f"{policy}Arn"]["Value"] == {"Ref": policy}
 
 
 def resolved(value: Any) -> Any:
@@ -197,7 +216,8 @@ def resolved(value: Any) -> Any:
     return {name: resolved(one) for name, one in value.items()}
 
 
-def test_the_policy_fits_into_a_managed_one() -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_fits_into_a_managed_one(policy: str) -> None:
     """At most 6,144 characters without white space (IAM User Guide, "IAM and AWS STS quotas")."""
-    text = json.dumps({"Version": "2012-10-17", "Statement": resolved(statements())})
+    text = json.dumps({"Version": "2012-10-17", "Statement": resolved(statements(policy))})
     assert len(re.sub(r"\s", "", text)) < 6_144

@@ -158,6 +158,8 @@ class JobRow:
     target: str | None = None
     deadline: int | None = None
     timeout_seconds: int | None = None
+    pool: str | None = None
+    queue_until: int | None = None
     input_url: str | None = None
     output_url: str | None = None
     cancelling: str | None = None

@@ -27,7 +27,7 @@ from reading_rules.source_lines import SourceLines
 from sources import fetch
 from stores.dynamodb.items import partition_key
 from tabular.sql import column_type, sql_identifier, sql_literal
-from tabular.workspace import Workspace, workspace
+from tabular.workspace import Workspace, connect, workspace
 from validation.row_classes import RowClassifier
 from validation.unit_input import texts_given
 from validation.unit_split import SplitResult, split_parquet, split_text
@@ -148,7 +148,7 @@ def _typed(text: str, kind: str, column: str) -> Any:
     try:
         if kind == "timestamp":
             return parse_timestamp(text).astimezone(UTC).replace(tzinfo=None)
-        with duckdb.connect() as connection:
+        with connect() as connection:
             cast = f"SELECT CAST(? AS {column_type(kind)})"
             return connection.execute(cast, [text]).fetchall()[0][0]
     except (ValueError, duckdb.Error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,7 +26,9 @@ def fields_of_retry(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
         given: by their names in the message; None: not given.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    held: dict[str, Any] = run.item.requested.to_json() if run.item.request else {}
+    held: dict[str, Any] = json.loads(run.item.request or "{}")
+    if run.item.as_of is not None:  # its range was relative
+        held = run.item.requested.to_json()
     end = run.item.end_date_time
     if (
         end

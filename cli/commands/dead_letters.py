@@ -27,7 +27,7 @@ from cli.documents.runs import (
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, confirm, ledger_of
 from cli.views.dead_letters import dead_letters_table, print_letter
-from cli.views.tables import make_console
+from cli.views.printing import make_console, printable
 from contracts.run_request import format_timestamp
 
 LettersArgument = Annotated[
@@ -129,7 +129,8 @@ def show(
     deployment = find_deployment(stack, region)
     letter = _find_letter(deployment, letter_id)
     if body:
-        sys.stdout.write(letter.body)
+        exact = not sys.stdout.isatty()  # a terminal would obey what is in it
+        sys.stdout.write(letter.body if exact else printable(letter.body))
     elif json_output:
         print_document(_document(letter))
     else:

@@ -16,7 +16,7 @@ from cli.exit_codes import FAILED
 from cli.health import contract_checks, run_checks, service_checks
 from cli.health.diagnosis import Check, Diagnosis, Health
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 
 CHECKS: Final[Mapping[str, Check]] = {
     "requests": service_checks.queue,

@@ -13,7 +13,7 @@ from cli.documents.base import print_document
 from cli.documents.runs import PurgeDocument
 from cli.exit_codes import FAILED, REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, confirm, find_run
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 
 _MEGABYTE = 1024 * 1024
 

@@ -16,7 +16,7 @@ from cli.documents.base import print_document
 from cli.documents.datasets import PutDocument, PutObject
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts import layout
 from contracts.dataset import Dataset
 from contracts.run_request import parse_timestamp

@@ -23,7 +23,8 @@ from cli.options import (
     find_run,
     ledger_of,
 )
-from cli.views.tables import make_console, records_table
+from cli.views.printing import make_console
+from cli.views.tables import records_table
 from contracts.dataset import DatasetSnapshot
 
 _SHOWN: Final = 80  # characters of a value or a raw row in the table
@@ -52,7 +53,8 @@ def rejected(
     """
     if out is not None and out.exists():
         raise CommandFailed(f"--out {out} exists already", REFUSED, "give another name")
-    deployment, _ = find_run(stack, region, run_id)
+    deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     found = _Found(read_snapshot(deployment, run_id), rule)
     rows = rejected_rows(deployment, found.snapshot, unit)
     if out is None:

@@ -18,7 +18,7 @@ from cli.documents.runs import ResentDocument
 from cli.exit_codes import REFUSED, SUCCEEDED, CommandFailed
 from cli.following import follow_run, show_followed
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption, find_run, ledger_of
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 
@@ -44,7 +44,8 @@ def resend(
     The new run has the query and the index of the first. Its id is derived from the rows, so the
     same file sent twice starts nothing new.
     """
-    deployment, _ = find_run(stack, region, run)
+    deployment, rejecting = find_run(stack, region, run)
+    run = rejecting.run_id
     snapshot = read_snapshot(deployment, run)
     corrected = _corrected(file, snapshot)
     run_id = corrected.run_id(run)

@@ -11,6 +11,7 @@ from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
 from cli.client.ledger import Run
 from cli.client.messages import send_message
+from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.runs import ResumeDocument
 from cli.exit_codes import REFUSED, SUCCEEDED
@@ -24,7 +25,7 @@ from cli.options import (
     ledger_of,
     no_such_run,
 )
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.messages import ResumedRun, ResumeOutcome, ResumeRun
 
 # What steps.reaper takes for a request to resume a run.
@@ -49,6 +50,7 @@ def resume(
     command goes on.
     """
     deployment = find_deployment(stack, region)
+    run_id = full_run_id(deployment, run_id)
     resumed = request_resume(deployment, run_id)
     if resumed.outcome is ResumeOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)

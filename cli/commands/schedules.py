@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from cli.client.deployment import find_deployment
 from cli.client.scheduling import Change, Planned, Scheduling
@@ -14,7 +13,8 @@ from cli.documents.base import print_document
 from cli.documents.schedules import ScheduleDocument, SchedulesDocument
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
+from cli.views.records import Column, Records, prose
 
 schedules_app = typer.Typer(
     cls=PipelineCommandGroup,
@@ -75,13 +75,8 @@ def ls(
     if not planned:
         console.print("no contract has schedules")
         return
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for title in ("schedule", "cron", "zone", "range", "state"):
-        table.add_column(title, overflow="fold")
-    for each in planned:
-        document = _document(each)
-        span = f"{document.start_date_time} to {document.end_date_time}" if document.cron else ""
-        table.add_row(each.name, document.cron or "", document.zone or "", span, _state(document))
+    columns = (Column("schedule"), prose("cron"), Column("zone", drop=1), prose("range"))
+    table = Records.of((*columns, prose("state")), map(_row, planned))
     console.print(table)
     if any(each.change is not Change.UNCHANGED for each in planned):
         console.print("to make them what the contracts say: pipeline schedules apply")
@@ -153,6 +148,12 @@ def _set(
     for each in after:
         done = state if each.name in changed else f"was {state} before"
         make_console().print(f"{each.name}: {done}", soft_wrap=True)
+
+
+def _row(planned: Planned) -> tuple[str, ...]:
+    document = _document(planned)
+    span = f"{document.start_date_time} to {document.end_date_time}" if document.cron else ""
+    return planned.name, document.cron or "", document.zone or "", span, _state(document)
 
 
 def _state(document: ScheduleDocument) -> str:

@@ -20,7 +20,8 @@ from cli.options import (
     find_run,
 )
 from cli.views.outcome import evidence_of_run, print_sections
-from cli.views.tables import make_console, records_table, run_rows
+from cli.views.printing import make_console
+from cli.views.tables import records_table, run_rows
 
 
 def status(
@@ -42,6 +43,7 @@ def status(
     broken rules, the failed units and what to do next.
     """
     deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     if follow:
         follower = Follower(deployment, run_id)
         followed = follow_run(deployment, follower, timeout, json_output=json_output)

@@ -9,6 +9,7 @@ import typer
 from cli.client.decisions import ask_reaper
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
+from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.report import ReportDocument
 from cli.documents.runs import CancellingJob, EndedJob, StopDocument
@@ -22,7 +23,7 @@ from cli.options import (
     TimeoutOption,
     no_such_run,
 )
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.messages import STOP_REASON_CHARACTERS, StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
@@ -57,6 +58,7 @@ def stop(
             "shorten it",
         )
     deployment = find_deployment(stack, region)
+    run_id = full_run_id(deployment, run_id)
     stopped = request_stop(deployment, StopRun(run_id=run_id, reason=reason))
     if stopped.outcome is StopOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)

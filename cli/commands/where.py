@@ -13,7 +13,7 @@ from cli.documents.base import print_document
 from cli.documents.where import WhereDocument
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts import layout
 from contracts.errors import InvalidDataset
 from dataset_loading.check import CheckedDataset, check_dataset

@@ -26,6 +26,7 @@ from cli.documents.pools import PoolsDocument
 from cli.documents.rejected import RejectedDocument
 from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
+from cli.documents.run_list import LedgerIndexDocument, RunsDocument
 from cli.documents.runs import (
     DeadLetterDocument,
     DeadLettersDocument,
@@ -39,12 +40,16 @@ from cli.documents.runs import (
     StopDocument,
 )
 from cli.documents.schedules import SchedulesDocument
+from cli.documents.show import ShowDocument
 from cli.documents.verification import VerificationDocument
 from cli.documents.where import WhereDocument
 
 DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "demo": ReportDocument,
     "run": SentDocument,
+    "ls": RunsDocument,
+    "show": ShowDocument,
+    "watch": StatusDocument,
     "status": StatusDocument,
     "results": ResultsDocument,
     "history": HistoryDocument,
@@ -72,6 +77,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "schedules resume": SchedulesDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
+    "ledger index": LedgerIndexDocument,
 })  # fmt: skip
 ERROR: Final = "error"  # the schema's name of what any command prints when it fails
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "json"

@@ -8,34 +8,31 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cli.client.messages import DeadLetter
 from cli.views.ages import age_text
+from cli.views.records import Column, Records, prose
 from contracts.run_request import format_timestamp
 
 _BODY_SHOWN: Final = 200
 _NO_REASON: Final = "delivered too often without success; the ledger has no run of it"
 
 
-def dead_letters_table(letters: Iterable[DeadLetter], now: float) -> Table:
+def dead_letters_table(letters: Iterable[DeadLetter], now: float) -> Records:
     """Messages on the dead-letter queue with their ages and reasons.
 
     Args:
         now: epoch seconds.
     """
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    table.add_column("message id", no_wrap=True)
-    table.add_column("age", no_wrap=True, justify="right")
-    table.add_column("reason", overflow="fold", ratio=2)
-    table.add_column("body", overflow="fold", ratio=1)
-    for letter in letters:
-        cut = len(letter.body) > _BODY_SHOWN
-        body = letter.body[:_BODY_SHOWN] + "…" if cut else letter.body
-        age = age_text(now - letter.sent_at_ms / 1000)
-        table.add_row(letter.message_id, age, Text(letter.reason or _NO_REASON), Text(body))
-    return table
+    columns = (Column("message id"), Column("age", right=True), prose("reason"), prose("body"))
+    return Records.of(columns, (_row(letter, now) for letter in letters))
+
+
+def _row(letter: DeadLetter, now: float) -> tuple[str, str, str, str]:
+    cut = len(letter.body) > _BODY_SHOWN
+    body = letter.body[:_BODY_SHOWN] + "…" if cut else letter.body
+    age = age_text(now - letter.sent_at_ms / 1000)
+    return letter.message_id, age, letter.reason or _NO_REASON, body
 
 
 def print_letter(console: Console, letter: DeadLetter, now: float, stack: str | None) -> None:

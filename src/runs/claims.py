@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import ConditionBase
 from pydantic_core import PydanticCustomError
 
 from contracts.errors import Conflict, InvalidRequest, Problem, RunConflict, TransientFailure
-from contracts.ledger_items import ACTIVE_RUN, RunItem
+from contracts.ledger_items import ACTIVE_RUN, RunItem, place_in_list
 from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
@@ -85,6 +85,7 @@ def _new_run(message: ClaimRun, now: datetime) -> RunItem:
         updated_at=format_timestamp(now),
         active=ACTIVE_RUN,
         submitted_at=format_timestamp(now),
+        **place_in_list(format_timestamp(now), message.request.run_id),
     )
 
 

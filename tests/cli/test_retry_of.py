@@ -186,7 +186,7 @@ class TestASupersededRun:
 
 def test_a_relative_range_is_the_one_that_it_came_to(local: World) -> None:
     request = {**RANGE, "startDateTime": "yesterday", "zone": "Europe/Berlin"}
-    put(local, request, start_date_time="2026-11-18T23:00:00Z")
+    put(local, request, start_date_time="2026-11-18T23:00:00Z", as_of="2026-11-19T12:00:00Z")
 
     sent = sent_by(local)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from cli_world import World, pipeline
 from json_documents import document
@@ -17,6 +16,7 @@ from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from dataset_loading.check import CheckedDataset, check_dataset
+from tabular.workspace import connect
 
 CONTRACT = """
 name: readings
@@ -157,7 +157,7 @@ def test_several_lines_with_one_key(local: World) -> None:
 
 def test_rows_of_parquet_have_numbers(local: World, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    duckdb.sql(
+    connect().sql(
         "SELECT chr(96 + i::INTEGER) AS id, TIMESTAMP '2026-11-01 06:00:00' AS taken,"
         " 1.5::DECIMAL(6,2) AS value FROM range(1, 4) t(i)"
     ).write_parquet(str(path))

@@ -23,6 +23,7 @@ from cli.exit_codes import (
     USAGE,
     CommandFailed,
 )
+from cli.views.printing import printable
 
 _JSON: Final = "--json"
 _AWS_HINT: Final = (
@@ -90,7 +91,7 @@ def _print_usage_error(error: TyperException, hint: str) -> None:
 
 
 def _print_error(failed: CommandFailed, *, json_output: bool) -> None:
-    typer.secho(failed.reason, err=True, fg="red")
+    typer.secho(printable(failed.reason), err=True, fg="red")
     if json_output:
         code = ERROR_CODES[failed.exit_code]
         details = ErrorDetails(code=code, message=failed.message, hint=failed.hint)

@@ -8,9 +8,10 @@ from cli.client.deployment import Deployment
 from cli.client.follow import Follower, Snapshot
 from cli.documents.report import ReportDocument
 from cli.exit_codes import INTERRUPTED, CommandFailed
+from cli.views.printing import make_console
 from cli.views.progress import show_progress
 from cli.views.report import Report, make_report, print_evidence, print_outcome, report_document
-from cli.views.tables import make_console, units_table
+from cli.views.tables import units_table
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
+from cli.commands.ledger import ledger_app
 from cli.commands.pools import pools
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
@@ -113,6 +114,7 @@ _add(
 )
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(ledger_app, name="ledger")
 
 if __name__ == "__main__":
     app(prog_name="pipeline")

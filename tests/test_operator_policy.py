@@ -1,4 +1,4 @@
-"""`OperatorPolicy` allows what `pipeline` calls, and nothing else."""
+"""The operator's policies allow what `pipeline` calls, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from deployed_code import ROOT
 from deployed_template import as_list, resources, template
+
+from contracts.ledger_items import IndexingItem, Key, RunIndex
 
 SERVICES = (
     "cloudformation",
@@ -105,8 +108,16 @@ def services_named() -> set[str]:
     }
 
 
-def statements() -> list[dict[str, Any]]:
-    document = resources("AWS::IAM::ManagedPolicy")["OperatorPolicy"]["PolicyDocument"]
+POLICIES = ("OperatorPolicy", "OperatorUpkeepPolicy")
+
+
+def statements(*policies: str) -> list[dict[str, Any]]:
+    """Of these policies; by default of both."""
+    return [one for policy in policies or POLICIES for one in statements_of(policy)]
+
+
+def statements_of(policy: str) -> list[dict[str, Any]]:
+    document = resources("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"]
     return [
         statement["Fn::If"][1] if "Fn::If" in statement else statement
         for statement in document["Statement"]
@@ -153,8 +164,16 @@ def test_what_is_removed_is_only_dead_letters_and_what_verify_has_made() -> None
             assert all(target.endswith(prefixes) for target in targets), targets
 
 
-def test_the_policy_is_an_output() -> None:
-    assert template()["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": "OperatorPolicy"}
+def test_the_ledger_is_changed_only_where_the_index_of_runs_needs_it() -> None:
+    (changing,) = (each for each in statements() if "dynamodb:UpdateItem" in each["Action"])
+    attributes = changing["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    of_the_index = {RunIndex.HASH, RunIndex.RANGE, "claimed_at"}
+    assert set(attributes) == of_the_index | IndexingItem.attributes() | set(Key._fields)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_is_an_output(policy: str) -> None:
+    assert template()["Outputs"][f"{policy}Arn"]["Value"] == {"Ref": policy}
 
 
 def resolved(value: Any) -> Any:
@@ -175,7 +194,8 @@ def resolved(value: Any) -> Any:
     return {name: resolved(one) for name, one in value.items()}
 
 
-def test_the_policy_fits_into_a_managed_one() -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_fits_into_a_managed_one(policy: str) -> None:
     """At most 6,144 characters without white space (IAM User Guide, "IAM and AWS STS quotas")."""
-    text = json.dumps({"Version": "2012-10-17", "Statement": resolved(statements())})
+    text = json.dumps({"Version": "2012-10-17", "Statement": resolved(statements(policy))})
     assert len(re.sub(r"\s", "", text)) < 6_144

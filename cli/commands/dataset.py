@@ -25,7 +25,8 @@ from cli.documents.datasets import (
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.pools_schema import pools_schema_text
-from cli.views.tables import make_console, records_table
+from cli.views.printing import make_console
+from cli.views.tables import records_table
 from contracts import layout
 from contracts.errors import InvalidDataset, InvalidInput
 from remote_jobs.pools.pools_file import parse_pools, version_of

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cli.client.deployment import find_deployment
 from cli.client.ledger import LedgerView
-from cli.client.messages import DeadLetter, peek_dead_letters
+from cli.client.messages import peek_dead_letters
 from cli.client.replay import Replayed, Replayer, ReplayOutcome
 from cli.client.run_reasons import with_run_reasons
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.base import print_document
 from cli.documents.runs import (
-    DeadLetterDocument,
     DeadLettersDocument,
     ReplayDocument,
     ReplayedLetter,
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import dead_letters_table, make_console
-from contracts.run_request import format_timestamp
+from cli.views.printing import make_console
+from cli.views.tables import dead_letters_table
 
 dead_letters_app = typer.Typer(
     cls=PipelineCommandGroup,
@@ -54,7 +52,7 @@ def dead_letters(
     ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
     letters = with_run_reasons(peek_dead_letters(deployment.client("sqs"), queue_url), ledger)
     if json_output:
-        messages = tuple(_document(letter) for letter in letters)
+        messages = tuple(dead_letter_document(letter) for letter in letters)
         print_document(DeadLettersDocument(queue_url=queue_url, messages=messages))
     elif letters:
         make_console().print(dead_letters_table(letters))
@@ -151,14 +149,4 @@ def _replayed(replayed: Replayed) -> ReplayedLetter:
         outcome=replayed.outcome,
         detail=replayed.detail,
         sent_message_id=replayed.sent_message_id,
-    )
-
-
-def _document(letter: DeadLetter) -> DeadLetterDocument:
-    return DeadLetterDocument(
-        message_id=letter.message_id,
-        sent_at=format_timestamp(datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC)),
-        reason=letter.reason,
-        run_id=letter.run_id,
-        body=letter.body,
     )

@@ -22,9 +22,9 @@ from cli.commands.upload import upload_code, upload_sample
 from cli.documents.base import print_document
 from cli.exit_codes import FAILED, INTERRUPTED, NOT_FOUND, SUCCEEDED, CommandFailed
 from cli.options import JsonOption
+from cli.views.printing import make_console
 from cli.views.progress import show_progress
 from cli.views.report import Report, make_report, print_report, report_document
-from cli.views.tables import make_console
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"

@@ -12,7 +12,8 @@ from cli.documents.base import print_document
 from cli.documents.history import history_document
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, find_run
-from cli.views.tables import history_table, make_console
+from cli.views.printing import make_console
+from cli.views.tables import history_table
 
 
 def history(

@@ -13,7 +13,8 @@ from cli.options import (
     ledger_of,
 )
 from cli.views.outcome import print_failed_jobs
-from cli.views.tables import jobs_table, make_console
+from cli.views.printing import make_console
+from cli.views.tables import jobs_table
 
 
 def jobs(

@@ -9,7 +9,7 @@ from cli.documents.base import print_document
 from cli.documents.pools import pools_document
 from cli.options import JsonOption, RegionOption, StackOption, ledger_of
 from cli.views.pools import print_pools
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 
 
 def pools(

@@ -23,7 +23,8 @@ from cli.options import (
     find_run,
     ledger_of,
 )
-from cli.views.tables import make_console, records_table
+from cli.views.printing import make_console
+from cli.views.tables import records_table
 from contracts.dataset import DatasetSnapshot
 
 _SHOWN: Final = 80  # characters of a value or a raw row in the table

@@ -16,7 +16,7 @@ from cli.documents.runs import ResentDocument
 from cli.exit_codes import REFUSED, SUCCEEDED, CommandFailed
 from cli.following import follow_run, show_followed
 from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption, find_run
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.dataset import DatasetSnapshot
 
 

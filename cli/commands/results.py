@@ -15,7 +15,8 @@ from cli.documents.results import ResultsDocument, StoredResults
 from cli.exit_codes import NOT_FOUND, STILL_RUNNING, CommandFailed
 from cli.options import JsonOption, RegionOption, RunIdArgument, StackOption, find_run
 from cli.views.outcome import print_headline, print_sections, result_of
-from cli.views.tables import make_console, outcomes_table
+from cli.views.printing import make_console
+from cli.views.tables import outcomes_table
 from contracts import layout
 from contracts.run import RunResult, UnitOutcome, UnitState
 from runs.outcome_text import evidence, next_steps

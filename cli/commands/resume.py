@@ -22,7 +22,7 @@ from cli.options import (
     TimeoutOption,
     no_such_run,
 )
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.messages import ResumedRun, ResumeOutcome
 
 _GOES_ON: Final = (ResumeOutcome.RESUMED, ResumeOutcome.RUNNING)

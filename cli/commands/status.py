@@ -20,7 +20,8 @@ from cli.options import (
     find_run,
 )
 from cli.views.outcome import evidence_of_run, print_sections
-from cli.views.tables import make_console, records_table, run_rows
+from cli.views.printing import make_console
+from cli.views.tables import records_table, run_rows
 
 
 def status(

@@ -22,7 +22,7 @@ from cli.options import (
     TimeoutOption,
     no_such_run,
 )
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts.messages import STOP_REASON_CHARACTERS, StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp

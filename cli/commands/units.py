@@ -13,7 +13,8 @@ from cli.options import (
     ledger_of,
 )
 from cli.views.outcome import failed_units, print_failures
-from cli.views.tables import make_console, units_table
+from cli.views.printing import make_console
+from cli.views.tables import units_table
 
 
 def units(

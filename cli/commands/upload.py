@@ -13,7 +13,7 @@ from cli.documents.base import print_document
 from cli.documents.datasets import UploadDocument
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.tables import make_console
+from cli.views.printing import make_console
 from contracts import layout
 from contracts.errors import InvalidInput
 from remote_jobs.pools.pools_file import parse_pools_bytes

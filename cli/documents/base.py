@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from pydantic import ConfigDict
 
+from cli.views.printing import escaped_json
 from contracts.base import Contract
 
 
@@ -21,5 +22,8 @@ class Document(Contract):
 
 
 def print_document(document: Document) -> None:
-    """The document on standard output, unwrapped and uncoloured."""
-    typer.echo(document.model_dump_json(by_alias=True, indent=2, fallback=repr))
+    """The document on standard output, unwrapped and uncoloured.
+
+    Values are exact; what a terminal might obey in them is written as JSON's escapes.
+    """
+    typer.echo(escaped_json(document.model_dump_json(by_alias=True, indent=2, fallback=repr)))

@@ -25,6 +25,7 @@ from cli.documents.pools import PoolsDocument
 from cli.documents.rejected import RejectedDocument
 from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
+from cli.documents.run_list import LedgerIndexDocument
 from cli.documents.runs import (
     DeadLettersDocument,
     ReplayDocument,
@@ -55,6 +56,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "dead-letters replay": ReplayDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
+    "ledger index": LedgerIndexDocument,
 })  # fmt: skip
 ERROR: Final = "error"  # the schema's name of what any command prints when it fails
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "json"

@@ -26,6 +26,7 @@ from cli.verify.claims import CLAIMS, Finding, Verdict
 from cli.verify.probes import probes
 from cli.verify.runs import follow, removed_afterwards, send_probe, upload_probe
 from cli.verify.session import ProbeRun, Progress, Session
+from cli.views.printing import printable
 
 _DEFAULT_TIMEOUT = 1800.0
 _DEFAULT_PATIENCE = 300.0
@@ -51,7 +52,7 @@ def verify(
     deployment = find_deployment(stack, region)
 
     def report(line: str) -> None:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
 
     try:
         session, findings = verify_deployment(deployment, report, timeout, patience)
@@ -137,7 +138,7 @@ def _claim(claim: str, finding: Finding) -> ClaimDocument:
 def _print(session: Session, findings: Mapping[str, Finding]) -> None:
     for claim, finding in findings.items():
         typer.echo(f"{finding.verdict.value.upper():<22}{claim}: {CLAIMS[claim]}")
-        typer.echo(f"{'':<22}{finding.evidence}")
+        typer.echo(printable(f"{'':<22}{finding.evidence}"))
     typer.echo("\nWhat stays:")
     for line in session.left:
-        typer.echo(f"  {line}")
+        typer.echo(printable(f"  {line}"))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.client.history import Execution
@@ -15,6 +12,7 @@ from cli.client.ledger import JobRow, UnitRow
 from cli.client.messages import DeadLetter
 from cli.documents.ledger import RunDocument
 from cli.views.details import describe
+from cli.views.records import Column, Records, number, prose
 from contracts.run import RowCounts, UnitOutcome, UnitState
 from runs.outcome_text import failure_text
 
@@ -33,86 +31,77 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
     "STARTED": "cyan",
     "RETRYING": "yellow",
 }
-_COUNTS: Final = ("rows in", "filtered", "rejected", "removed", "stored", "warned")
-_WIDTH_WITHOUT_TERMINAL: Final = 160
+_COUNTS: Final = tuple(
+    map(number, ("rows in", "filtered", "rejected", "removed", "stored", "warned"))
+)
+_SHORT: Final = 24  # a column of such texts only is not broken
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """A console whose lines are not cut to 80 columns where the output is a file or a pipe.
-
-    Markup is off: messages and errors may hold brackets.
-    """
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH_WITHOUT_TERMINAL
-    return console
-
-
-def history_table(execution: Execution) -> Table:
+def history_table(execution: Execution) -> Records:
     """The operations of an execution, indented by their context."""
-    table = _table("operation", "status")
-    for title in ("attempts", "seconds"):
-        table.add_column(title, justify="right")
-    table.add_column("detail", overflow="fold")
-    for operation in execution.operations:
-        table.add_row(
+    columns = (
+        Column("operation"),
+        Column("status"),
+        number("attempts"),
+        number("seconds"),
+        prose("detail"),
+    )
+    rows = (
+        (
             "  " * operation.depth + operation.name,
             _status(operation.status),
             str(operation.attempts),
             _seconds(operation.seconds),
             describe(operation, execution.operations),
         )
-    table.caption = (
+        for operation in execution.operations
+    )
+    caption = (
         f"{len(execution.operations)} operations in {execution.invocations} invocations,"
         f" {_seconds(execution.seconds) or '?'} s"
     )
-    return table
+    return Records.of(columns, rows, caption=caption)
 
 
-def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Table:
+def units_table(units: Iterable[UnitRow], total: RowCounts | None = None) -> Records:
     """Row counts per unit and in total, and whether each line adds up."""
-    table = _table("unit", "object", "status")
-    for title in _COUNTS:
-        table.add_column(title, justify="right")
-    table.add_column("adds up")
-    table.add_column("why", overflow="fold")
-    for unit in units:
-        why = failure_text(unit.failure) if unit.failure else ""
-        stored = unit.status is UnitState.STORED
-        adds_up = _adds_up(unit.rows) if stored else Text("")
-        table.add_row(
+    ends = (Column("adds up"), prose("why"))
+    columns = (Column("unit"), prose("object"), Column("status"), *_COUNTS, *ends)
+    rows = (
+        (
             unit.unit_id,
             unit.short_source,
             _status(unit.status),
             *plain_rows(unit.rows),
-            adds_up,
-            why,
+            _adds_up(unit.rows) if unit.status is UnitState.STORED else "",
+            failure_text(unit.failure) if unit.failure else "",
         )
-    if total is not None:
-        table.add_section()
-        table.add_row("total", "", "", *plain_rows(total), _adds_up(total), "", style="bold")
-    return table
+        for unit in units
+    )
+    if total is None:
+        return Records.of(columns, rows)
+    return Records.of(columns, rows, ("total", "", "", *plain_rows(total), _adds_up(total), ""))
 
 
-def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Table:
+def outcomes_table(outcomes: Iterable[UnitOutcome]) -> Records:
     """Units of a run that has ended, as its results document has them."""
-    table = _table("unit", "status")
-    for name in (*_COUNTS, "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("failure, or where its rows lie", overflow="fold")
-    for outcome in outcomes:
-        why, outputs = outcome.failure, outcome.outputs
-        places = (outputs.output_url, outputs.quarantine_url, outputs.set_aside_url)
-        urls = [url for url in places if url]
-        urls += [table for table in outputs.tables if table.startswith("files:")]
-        table.add_row(
-            outcome.unit_id,
-            _status(outcome.status),
-            *plain_rows(outcome.rows),
-            _seconds(outcome.seconds),
-            "\n".join([failure_text(why)] if why else urls),
-        )
-    return table
+    last = prose("failure, or where its rows lie")
+    columns = (Column("unit"), Column("status"), *_COUNTS, number("seconds"), last)
+    return Records.of(columns, map(_outcome_row, outcomes))
+
+
+def _outcome_row(outcome: UnitOutcome) -> tuple[str | Text, ...]:
+    why, outputs = outcome.failure, outcome.outputs
+    places = (outputs.output_url, outputs.quarantine_url, outputs.set_aside_url)
+    urls = [url for url in places if url]
+    urls += [table for table in outputs.tables if table.startswith("files:")]
+    return (
+        outcome.unit_id,
+        _status(outcome.status),
+        *plain_rows(outcome.rows),
+        _seconds(outcome.seconds),
+        "\n".join([failure_text(why)] if why else urls),
+    )
 
 
 def plain_rows(rows: RowCounts) -> tuple[str, ...]:
@@ -124,17 +113,12 @@ def plain_rows(rows: RowCounts) -> tuple[str, ...]:
     return (*(f"{count:,}" for count in left), stored, f"{rows.warned:,}")
 
 
-def jobs_table(jobs: Iterable[JobRow]) -> Table:
+def jobs_table(jobs: Iterable[JobRow]) -> Records:
     """The jobs of a run."""
-    table = _table()
-    table.add_column("job id", no_wrap=True)
-    for title in ("unit", "stage", "attempt", "engine", "state", "submitted"):
-        table.add_column(title)
-    table.add_column("seconds", justify="right")
-    for title in ("id at the service", "error"):
-        table.add_column(title, overflow="fold")
-    for job in jobs:
-        table.add_row(
+    names = ("job id", "unit", "stage", "attempt", "engine", "state", "submitted")
+    columns = (*map(Column, names), number("seconds"), Column("id at the service"), prose("error"))
+    rows = (
+        (
             job.job_id,
             job.unit_id,
             job.stage,
@@ -146,19 +130,21 @@ def jobs_table(jobs: Iterable[JobRow]) -> Table:
             job.service_id or "",
             job.error or "",
         )
-    return table
+        for job in jobs
+    )
+    return Records.of(columns, rows)
 
 
-def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
+def dead_letters_table(letters: Iterable[DeadLetter]) -> Records:
     """Messages on the dead-letter queue with their reasons."""
-    table = _table("message id")
-    table.add_column("reason", overflow="fold", ratio=2)
-    table.add_column("body", overflow="fold", ratio=1)
-    for letter in letters:
-        reason = letter.reason or "delivered too often without success; the ledger has no run of it"
-        body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
-        table.add_row(letter.message_id, Text(reason), Text(body))
-    return table
+    columns = (Column("message id"), prose("reason"), prose("body"))
+    return Records.of(columns, map(_letter_row, letters))
+
+
+def _letter_row(letter: DeadLetter) -> tuple[str, str, str]:
+    reason = letter.reason or "delivered too often without success; the ledger has no run of it"
+    body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
+    return letter.message_id, reason, body
 
 
 def run_rows(document: RunDocument) -> list[tuple[str, str]]:
@@ -173,20 +159,14 @@ def run_rows(document: RunDocument) -> list[tuple[str, str]]:
     return rows
 
 
-def records_table(columns: Sequence[str], records: Iterable[Sequence[Any]]) -> Table:
+def records_table(titles: Sequence[str], records: Iterable[Sequence[Any]]) -> Records:
     """Rows of any kind: items of a table, a query's result."""
-    table = _table()
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for record in records:
-        table.add_row(*(Text("" if value is None else str(value)) for value in record))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    return Table(
-        *columns, header_style="bold", show_edge=False, pad_edge=False, caption_justify="left"
-    )
+    rows = [["" if value is None else str(value) for value in record] for record in records]
+    columns = [
+        Column(title, exact=all(len(row[at]) <= _SHORT for row in rows))
+        for at, title in enumerate(titles)
+    ]
+    return Records.of(columns, rows)
 
 
 def _adds_up(rows: RowCounts) -> Text:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from boto3.dynamodb.conditions import ConditionBase
 
 from contracts.errors import Conflict, Problem, RunConflict, TransientFailure
-from contracts.ledger_items import ACTIVE_RUN, RunItem
+from contracts.ledger_items import ACTIVE_RUN, RunItem, place_in_list
 from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
 from contracts.run_request import (
@@ -79,6 +79,7 @@ def _new_run(message: ClaimRun, now: datetime) -> RunItem:
         updated_at=format_timestamp(now),
         active=ACTIVE_RUN,
         submitted_at=format_timestamp(now),
+        **place_in_list(format_timestamp(now), message.request.run_id),
     )
 
 

@@ -132,7 +132,7 @@ class World:
 def make_deployment(functions: FakeLambda) -> Deployment:
     clients: dict[str, Any] = {name: _client(name) for name in ("sqs", "dynamodb", "s3")}
     queues = {name: clients["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
-    make_table("ledger", ("run_id", "item"))
+    make_table("ledger", ("run_id", "item"), {"by-claim-day": ("claim_day", "claimed")})
     make_table("results", ("pk",))
     make_bucket("data")
     outputs = {

@@ -22,8 +22,8 @@ pytestmark = [
 def test_an_operator_may_do_what_every_command_does(
     cloud: RunningCloud, signed: Any, tmp_path: Path
 ) -> None:
-    policy = cloud.outputs["OperatorPolicyArn"]
-    pipeline = signed(cloud.cloud.permissions.credentials_for("operator", attached=[policy]))
+    policies = [cloud.outputs[f"Operator{what}PolicyArn"] for what in ("", "Upkeep")]
+    pipeline = signed(cloud.cloud.permissions.credentials_for("operator", attached=policies))
     file = tmp_path / "message.json"
     file.write_text(json.dumps(run_request("e2e-operator")))
     rejected = str(tmp_path / "rejected.jsonl")
@@ -37,6 +37,7 @@ def test_an_operator_may_do_what_every_command_does(
         ("rejected", "e2e-operator", "--out", rejected),
         ("resend", rejected, "--run", "e2e-operator"),
         ("dead-letters",),
+        ("ledger", "index"),
         ("upload", "--sample"),
     )
     results = {command: pipeline(*command) for command in commands}

@@ -279,6 +279,9 @@ def test_a_list_carries_its_prefix_and_a_passed_role_its_service(wire: Wire) -> 
     assert wire.calls[0].context == {"s3:prefix": ("a/",)}
     asked(wire, "dynamodb", "delete_item", TableName="t", Key=KEY)
     assert wire.calls[0].context == {"dynamodb:leadingkeys": ("1",)}
+    change = dict(UpdateExpression="SET #a = #b", ExpressionAttributeNames={"#a": "x", "#b": "y"})
+    asked(wire, "dynamodb", "update_item", TableName="t", Key=KEY, **change)
+    assert wire.calls[0].context["dynamodb:attributes"] == (*KEY, "x", "y")
     entries = [{"Put": {"TableName": "t", "Item": KEY}}, {"Delete": {"TableName": "t", "Key": KEY}}]
     asked(wire, "dynamodb", "transact_write_items", TransactItems=entries)
     enclosing = {"dynamodb:enclosingoperation": ("TransactWriteItems",)}

@@ -59,6 +59,8 @@ def test_a_new_run_is_claimed_and_its_end_frozen_to_the_millisecond(cloud: Any) 
     run = cloud.ledger.get_item("r1", "RUN")
     assert run["request"] == request().canonical()
     assert run["dataset_name"] == "orders"
+    assert run["claim_day"] == run["claimed_at"][:10] == NOW.date().isoformat()
+    assert run["claimed"] == f"{run['claimed_at']}#r1"
 
 
 def test_the_requests_own_end_is_stored(cloud: Any) -> None:

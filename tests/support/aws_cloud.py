@@ -32,7 +32,7 @@ DATA_BUCKET = "data-bucket"
 CODE_BUCKET = "code-bucket"
 OUTPUT_BUCKET = "output-bucket"
 QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{DEFAULT_ACCOUNT_ID}/{{}}"
-PROJECTIONS = {"active-jobs": "ALL", "by-holder": "KEYS_ONLY"}
+PROJECTIONS = {"active-jobs": "ALL", "by-holder": "KEYS_ONLY", "by-claim-day": "ALL"}
 _NOT_USED = (
     "throughput",
     "streams",
@@ -251,7 +251,11 @@ def _make_tables() -> None:
     make_table(
         LEDGER_TABLE,
         ("run_id", "item"),
-        {"active-jobs": ("active", "submitted_at"), "by-holder": ("holder", "run_id")},
+        {
+            "active-jobs": ("active", "submitted_at"),
+            "by-holder": ("holder", "run_id"),
+            "by-claim-day": ("claim_day", "claimed"),
+        },
     )
     make_table(PROCESSED_DATA_TABLE, ("pk",))
 

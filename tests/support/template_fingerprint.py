@@ -130,7 +130,8 @@ def _deployed(given: Mapping[str, str]) -> Stack:
     outputs = deploy(template, stack)
     # Attached to no role: that of whoever runs `pipeline`.
     operator = Role("operator", "Operator", attached=[outputs["OperatorPolicyArn"]])
-    stack.grants.roles[operator.arn] = operator
+    upkeep = Role("upkeep", "Upkeep", attached=[outputs["OperatorUpkeepPolicyArn"]])
+    stack.grants.roles |= {role.arn: role for role in (operator, upkeep)}
     return stack
 
 

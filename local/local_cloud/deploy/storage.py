@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from local.local_cloud.deploy.properties import Properties
@@ -116,6 +117,7 @@ def table(props: Properties, stack: Stack) -> Created:
     props.finish()
     known = stack.earlier_one(props.owner)
     if known is not None:
+        _add_indexes(dynamodb, known.ref, request)
         return known
     response = dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **request)
     if expiry is not None:
@@ -130,3 +132,16 @@ def table(props: Properties, stack: Stack) -> Created:
     attributes = {"Arn": arn("dynamodb", f"table/{name}")}
     stream = response["TableDescription"].get("LatestStreamArn")
     return Created(name, attributes | ({"StreamArn": stream} if stream else {}))
+
+
+def _add_indexes(dynamodb: Any, name: str, request: Mapping[str, Any]) -> None:
+    """Make the indexes that the template has and the table has not: one at a time, as AWS does."""
+    there = dynamodb.describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", [])
+    names = {index["IndexName"] for index in there}
+    for index in request.get("GlobalSecondaryIndexes", []):
+        if index["IndexName"] not in names:
+            dynamodb.update_table(
+                TableName=name,
+                AttributeDefinitions=request["AttributeDefinitions"],
+                GlobalSecondaryIndexUpdates=[{"Create": index}],
+            )

@@ -15,8 +15,8 @@ _MANAGED: Final = Path(__file__).with_name("managed")
 _BY_AWS: Final = "arn:aws:iam::aws:policy/"
 # Condition keys of services that calls carry (requests.py).
 CALL_KEYS: Final = frozenset({
-    "cloudwatch:namespace", "dynamodb:leadingkeys", "iam:passedtoservice", "s3:prefix",
-    "s3:delimiter", "s3:max-keys",
+    "cloudwatch:namespace", "dynamodb:attributes", "dynamodb:leadingkeys", "iam:passedtoservice",
+    "s3:prefix", "s3:delimiter", "s3:max-keys",
 })  # fmt: skip
 
 

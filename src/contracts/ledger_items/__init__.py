@@ -17,6 +17,7 @@ from contracts.ledger_items.notes import (
     QUOTAS,
     DrawnItem,
     EventItem,
+    IndexingItem,
     QuotaItem,
     RejectedItem,
 )
@@ -25,8 +26,11 @@ from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
+    RUN_INDEX,
     UNANNOUNCED,
+    RunIndex,
     RunItem,
+    place_in_list,
     stopped_because,
 )
 from contracts.ledger_items.unit import UnitItem
@@ -43,6 +47,7 @@ __all__ = [
     "Changes",
     "DrawnItem",
     "EventItem",
+    "IndexingItem",
     "JobItem",
     "Key",
     "LedgerItem",
@@ -52,9 +57,12 @@ __all__ = [
     "PoolItem",
     "PoolsFileItem",
     "QuotaItem",
+    "RUN_INDEX",
     "RejectedItem",
+    "RunIndex",
     "RunItem",
     "Ticket",
     "UnitItem",
+    "place_in_list",
     "stopped_because",
 ]

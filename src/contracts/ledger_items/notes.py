@@ -10,6 +10,7 @@ from contracts.ledger_items.base import Key, LedgerItem, after
 
 NO_RUN: Final = "rejected"  # the partition of rejected messages that name no usable run id
 QUOTAS: Final = "#quota"  # the partition of quotas; no run can be called so
+LEDGER: Final = "#ledger"  # that of what concerns the ledger itself; likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +117,24 @@ class QuotaItem(LedgerItem):
 
     def _key(self) -> Key:
         return self.key_of(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexingItem(LedgerItem):
+    """`#ledger`/`index-runs`: how far runs of earlier releases were put into the index of runs.
+
+    Attributes:
+        scanned_to: the key after which to go on; empty: at the beginning of the table.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset[str]()
+    SORT: ClassVar = "index-runs"
+
+    scanned_to: tuple[str, ...] = ()
+
+    @classmethod
+    def key_of(cls) -> Key:
+        return Key(LEDGER, cls.SORT)
+
+    def _key(self) -> Key:
+        return self.key_of()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Key, LedgerItem
 from contracts.run import (
@@ -16,9 +17,10 @@ from contracts.run import (
     RunStatus,
     UnitTotals,
 )
-from contracts.run_request import RunRequest
+from contracts.run_request import RunRequest, parse_timestamp
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
+RUN_INDEX: Final = "by-claim-day"  # the index of runs
 UNANNOUNCED: Final = "marked"  # `reaped` of a run whose end the reaper has still to announce
 ANNOUNCED: Final = "announced"
 
@@ -33,6 +35,9 @@ class RunItem(LedgerItem):
         stack_named_attempt: the attempt whose execution, if it is handed over, has the stack in its
             name. Attempts that an earlier release claimed, and may have handed over, do not.
         updated_at: of the last change of its holder or status.
+        claim_day, claimed: where the index of runs has it: the day (UTC) of its first claim, and
+            its instant with the run id (`place_in_list`). Later attempts leave them as they are;
+            runs of earlier releases have none until `pipeline ledger index`.
         submitted_at: since when the run is active, which the index sorts by.
         active: ACTIVE_RUN until the run's end is announced.
         waits_until, waiting_units: when the units that failed for what may pass run again in the
@@ -82,6 +87,8 @@ class RunItem(LedgerItem):
     dataset_version: str | None = None
     end_date_time: str | None = None
     claimed_at: str | None = None
+    claim_day: str | None = None
+    claimed: str | None = None
     updated_at: str | None = None
     ended_at: str | None = None
     submitted_at: str | None = None
@@ -147,6 +154,34 @@ class RunItem(LedgerItem):
 
     def _key(self) -> Key:
         return self.key_of(self.run_id)
+
+
+class RunIndex:
+    """The keys of the index of runs: the day of a run's first claim, then its instant and its id.
+
+    Instants in it have six digits for the fraction of a second, so that their texts are in the
+    order of time.
+    """
+
+    HASH: ClassVar = "claim_day"
+    RANGE: ClassVar = "claimed"
+
+    @staticmethod
+    def day(at: datetime) -> str:
+        """The day in UTC: `2026-11-30`."""
+        return at.astimezone(UTC).date().isoformat()
+
+    @staticmethod
+    def instant(at: datetime) -> str:
+        """What the places of runs that are claimed then begin with, and no earlier ones'."""
+        return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def place_in_list(claimed_at: str, run_id: str) -> dict[str, Any]:
+    """Where the index of runs has a run that was first claimed then, by attribute."""
+    at = parse_timestamp(claimed_at)
+    place = f"{RunIndex.instant(at)}#{run_id}"
+    return {RunIndex.HASH: RunIndex.day(at), RunIndex.RANGE: place}
 
 
 def stopped_because(reason: str | None) -> str:

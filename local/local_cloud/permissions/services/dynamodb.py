@@ -43,7 +43,7 @@ def table_calls(operation: str, body: Body) -> list[Call] | None:
     arn = _table_arn(str(body["TableName"]))
     index = body.get("IndexName")
     target = f"{arn}/index/{index}" if index else arn
-    return [Call(f"dynamodb:{operation}", target, _leading_keys(body))]
+    return [Call(f"dynamodb:{operation}", target, {**_leading_keys(body), **_attributes(body)})]
 
 
 def _leading_keys(body: Body) -> dict[str, tuple[str, ...]]:
@@ -57,6 +57,17 @@ def _leading_keys(body: Body) -> dict[str, tuple[str, ...]]:
         return {}
     (typed,) = key.values()
     return {"dynamodb:leadingkeys": tuple(str(value) for value in typed.values())}
+
+
+def _attributes(body: Body) -> dict[str, tuple[str, ...]]:
+    """The attributes that an update names, where all of its expressions use placeholders.
+
+    As in the page above, "Specifying conditions: using condition keys".
+    """
+    names = body.get("ExpressionAttributeNames")
+    if "UpdateExpression" not in body or not isinstance(names, Mapping):
+        return {}
+    return {"dynamodb:attributes": (*(body.get("Key") or {}), *map(str, names.values()))}
 
 
 def _table_arn(name: str) -> str:

@@ -1,0 +1,21 @@
+"""`pipeline ls` and `pipeline ledger index`: the list of runs."""
+
+from __future__ import annotations
+
+from cli.documents.base import Document
+
+
+class LedgerIndexDocument(Document):
+    """What one call of `pipeline ledger index` did; it has reached the end of the ledger.
+
+    Attributes:
+        ledger_table: name of the table.
+        examined: items that were read.
+        indexed: runs that were put into the index.
+        resumed: whether an earlier call had been interrupted, and this one went on with it.
+    """
+
+    ledger_table: str
+    examined: int
+    indexed: int
+    resumed: bool

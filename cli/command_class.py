@@ -26,6 +26,8 @@ from cli.exit_codes import (
 from cli.views.printing import printable
 
 _JSON: Final = "--json"
+# What people also try.
+_OTHER_NAMES: Final = {"runs": "ls"}
 _AWS_HINT: Final = (
     "check your credentials and region; the policy of the output OperatorPolicyArn allows all that"
     " the commands call"
@@ -73,6 +75,7 @@ class PipelineGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names."""
+        args = [_OTHER_NAMES.get(args[0], args[0]), *args[1:]]
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:

@@ -8,12 +8,14 @@ from typing import Any
 import typer
 
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
+from cli.commands.console import console
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.ledger import ledger_app
+from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
@@ -59,6 +61,12 @@ _add(
     "pipeline run --retry-of november-1",
 )
 _add(
+    ls,
+    "pipeline ls",
+    "pipeline ls --since 7d --status FAILED",
+    "pipeline ls --running --dataset orders --json",
+)
+_add(
     status,
     "pipeline status november-1",
     "pipeline status --follow november-1",
@@ -102,6 +110,11 @@ _add(
 _add(
     resume,
     "pipeline resume november-1 --wait",
+)
+_add(
+    console,
+    "pipeline console --open",
+    "pipeline console --stack durable-pipeline",
 )
 _add(
     upload,

@@ -8,6 +8,7 @@ import typer
 
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.ledger import LedgerView, Run
+from cli.client.run_names import full_run_id
 from cli.exit_codes import NOT_FOUND, CommandFailed
 
 StackOption = Annotated[
@@ -34,7 +35,12 @@ TimeoutOption = Annotated[
     ),
 ]
 RunIdArgument = Annotated[
-    str, typer.Argument(help="Id of the run: its message's runId, else the SQS message id.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Id of the run (its message's runId, else the SQS message id), a beginning of it that"
+        " no other run of the last 30 days has, or @last.",
+    ),
 ]
 
 
@@ -51,7 +57,7 @@ def find_run(stack: str | None, region: str | None, run_id: str) -> tuple[Deploy
     """
     deployment = find_deployment(stack, region)
     ledger = ledger_of(deployment)
-    run = ledger.run(run_id)
+    run = ledger.run(run_id) or ledger.run(full_run_id(deployment, run_id))
     if run is None and (drawn := ledger.drawn_run_id(run_id)):
         raise CommandFailed(
             f"{run_id} is the id of a message; its run has the id {drawn}",
@@ -68,6 +74,7 @@ def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
     return CommandFailed(
         f"there is no run {run_id} in the ledger {deployment.output('LedgerTable')}",
         NOT_FOUND,
-        "if its message was sent just now, try again in a moment; pipeline dead-letters lists"
+        "if its message was sent just now, try again in a moment; pipeline ls lists the runs (the"
+        " beginning of an id is enough for those of the last 30 days), pipeline dead-letters the"
         " messages that were refused",
     )

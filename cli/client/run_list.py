@@ -26,6 +26,10 @@ _RUN_ID: Final = Key._fields[0]
 STATUSES: Final = frozenset({*RunStatus, *RunOutcome})
 
 
+class NoIndex(CommandFailed):
+    """The ledger of a stack of an earlier release, which has no index of its runs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which runs of the time asked for; all that is said must be true of a run.
@@ -171,11 +175,15 @@ class RunList:
         )
         try:
             for page in pages:
-                yield from (item for item in page["Items"] if _claimed_of(item) != cursor)
+                yield from (
+                    item
+                    for item in page["Items"]
+                    if cursor is None or item[RunIndex.RANGE]["S"] != cursor
+                )
         except ClientError as error:
             if RUN_INDEX not in str(error) and "backfilling" not in str(error):
                 raise
-            raise CommandFailed(
+            raise NoIndex(
                 f"the ledger {self._table} cannot list its runs: {error}",
                 FAILED,
                 "deploy this version's template.yaml; an index that was just made takes a while",
@@ -211,10 +219,6 @@ def _days(since: datetime, until: datetime) -> Iterator[date]:
     while day >= first:
         yield day
         day -= timedelta(days=1)
-
-
-def _claimed_of(item: Item) -> str | None:
-    return str(item[RunIndex.RANGE]["S"]) if RunIndex.RANGE in item else None
 
 
 def _instant_of(cursor: str) -> datetime:

@@ -18,6 +18,7 @@ from cli.documents.runs import (
     DeadLettersDocument,
     ReplayDocument,
     ReplayedLetter,
+    dead_letter_document,
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption

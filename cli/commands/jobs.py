@@ -28,7 +28,8 @@ def jobs(
     Loads into the warehouse are jobs, too. Of jobs that failed it shows the error, links to the
     log and the console, and the log's last lines.
     """
-    deployment, _ = find_run(stack, region, run_id)
+    deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     found = ledger_of(deployment).jobs(run_id)
     if json_output:
         print_document(jobs_document(run_id, found))

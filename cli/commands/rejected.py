@@ -53,7 +53,8 @@ def rejected(
     """
     if out is not None and out.exists():
         raise CommandFailed(f"--out {out} exists already", REFUSED, "give another name")
-    deployment, _ = find_run(stack, region, run_id)
+    deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     found = _Found(read_snapshot(deployment, run_id), rule)
     rows = rejected_rows(deployment, found.snapshot, unit)
     if out is None:

@@ -41,7 +41,8 @@ def resend(
     The new run has the query and the index of the first. Its id is derived from the rows, so the
     same file sent twice starts nothing new.
     """
-    deployment, _ = find_run(stack, region, run)
+    deployment, rejecting = find_run(stack, region, run)
+    run = rejecting.run_id
     snapshot = read_snapshot(deployment, run)
     resent = send_corrected(deployment, _corrected(file, snapshot), snapshot, run)
     report: ReportDocument | None = None

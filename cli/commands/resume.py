@@ -10,6 +10,7 @@ from cli.client.decisions import resume_run
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
 from cli.client.ledger import Run
+from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.runs import ResumeDocument
 from cli.exit_codes import REFUSED, SUCCEEDED
@@ -45,6 +46,7 @@ def resume(
     command goes on.
     """
     deployment = find_deployment(stack, region)
+    run_id = full_run_id(deployment, run_id)
     resumed, message_id, before = resume_run(deployment, run_id)
     if resumed.outcome is ResumeOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)

@@ -9,6 +9,7 @@ import typer
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.messages import check_message, message_of, read_message
 from cli.client.retrying import fields_of_retry, refuse_what_the_pipeline_would
+from cli.client.run_names import full_run_id
 from cli.client.sending import Sent, send
 from cli.documents.base import print_document
 from cli.documents.runs import SentDocument
@@ -22,6 +23,7 @@ from cli.options import (
     ledger_of,
     no_such_run,
 )
+from cli.views.printing import make_console
 from contracts.job import Priority
 
 _CLAIM_SECONDS: Final = 60.0  # for a message to be delivered, where its run's id is generated
@@ -145,7 +147,9 @@ def run(
         "priority": priority,
     }
     if retry_of is not None and message_file is None:
-        fields = _of_retry(find_deployment(stack, region), retry_of, fields, unchecked=unchecked)
+        deployment = find_deployment(stack, region)
+        fields["retryOf"] = full_run_id(deployment, retry_of)
+        fields = _of_retry(deployment, fields, unchecked=unchecked)
     body = _body(message_file, fields)
     if not unchecked:
         check_message(body)
@@ -186,20 +190,21 @@ def _show_sent(sent: Sent, timeout: float | None, *, json_output: bool) -> None:
     if json_output:
         print_document(SentDocument(message_id=sent.message_id, run_id=sent.run_id))
     elif sent.run_id is None:
-        typer.echo(
+        make_console().print(
             f"sent as message {sent.message_id}; its run has no id yet, as it has not been claimed."
-            f" Ask for it later: pipeline status {sent.message_id}"
+            f" Ask for it later: pipeline show {sent.message_id}",
+            soft_wrap=True,
         )
     else:
-        typer.echo(
-            f"sent as message {sent.message_id}; follow it: pipeline status --follow {sent.run_id}"
+        make_console().print(
+            f"sent as message {sent.message_id}; follow it: pipeline watch {sent.run_id}",
+            soft_wrap=True,
         )
 
 
-def _of_retry(
-    deployment: Deployment, retry_of: str, fields: dict[str, Any], *, unchecked: bool
-) -> dict[str, Any]:
+def _of_retry(deployment: Deployment, fields: dict[str, Any], *, unchecked: bool) -> dict[str, Any]:
     """The fields, completed by those of the run that is retried."""
+    retry_of = fields["retryOf"]
     run = ledger_of(deployment).run(retry_of)
     if run is None and unchecked:
         return fields

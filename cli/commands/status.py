@@ -43,6 +43,7 @@ def status(
     broken rules, the failed units and what to do next.
     """
     deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     if follow:
         follower = Follower(deployment, run_id)
         followed = follow_run(deployment, follower, timeout, json_output=json_output)

@@ -9,6 +9,7 @@ import typer
 from cli.client.decisions import request_stop
 from cli.client.deployment import find_deployment
 from cli.client.follow import Follower
+from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.report import ReportDocument
 from cli.documents.runs import CancellingJob, EndedJob, StopDocument
@@ -54,6 +55,7 @@ def stop(
             "shorten it",
         )
     deployment = find_deployment(stack, region)
+    run_id = full_run_id(deployment, run_id)
     stopped = request_stop(deployment, StopRun(run_id=run_id, reason=reason))
     if stopped.outcome is StopOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)

@@ -28,7 +28,8 @@ def units(
     A unit is one source object, or one batch of an array's items. The counts come
     from the ledger, also while the run is active. pipeline jobs lists the jobs of the units.
     """
-    deployment, _ = find_run(stack, region, run_id)
+    deployment, run = find_run(stack, region, run_id)
+    run_id = run.run_id
     found = ledger_of(deployment).units(run_id)
     document = units_document(run_id, found)
     if json_output:

@@ -25,7 +25,7 @@ from cli.documents.pools import PoolsDocument
 from cli.documents.rejected import RejectedDocument
 from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
-from cli.documents.run_list import LedgerIndexDocument
+from cli.documents.run_list import LedgerIndexDocument, RunsDocument
 from cli.documents.runs import (
     DeadLettersDocument,
     ReplayDocument,
@@ -40,6 +40,7 @@ from cli.documents.verification import VerificationDocument
 DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "demo": ReportDocument,
     "run": SentDocument,
+    "ls": RunsDocument,
     "status": StatusDocument,
     "results": ResultsDocument,
     "history": HistoryDocument,

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from cli.documents.base import Document
+from cli.documents.ledger import RunDocument
+
+
+class RunsDocument(Document):
+    """The runs that were claimed since then, newest first.
+
+    Attributes:
+        more: whether there are more of them than `--limit`.
+    """
+
+    since: str
+    runs: tuple[RunDocument, ...]
+    more: bool
 
 
 class LedgerIndexDocument(Document):

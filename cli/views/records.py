@@ -5,7 +5,7 @@ Numbers, states and ids are never cut or broken, at whatever width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,11 +29,14 @@ class Column:
     Attributes:
         exact: of numbers, states and ids, which must not be broken; else of prose, which may.
         right: aligned to the right.
+        drop: where there is no room the columns with the highest number are left out first; those
+            with 0 never are.
     """
 
     title: str
     exact: bool = True
     right: bool = False
+    drop: int = 0
 
 
 def prose(title: str) -> Column:
@@ -76,19 +79,21 @@ class Records:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """A table, or blocks."""
-        for chosen in (self._positions(all_of_them=True), self._positions(all_of_them=False)):
+        for chosen in self._choices():
             if self._needed(chosen) <= options.max_width:
                 yield self._table(chosen)
                 return
         yield from self._blocks()
 
-    def _positions(self, *, all_of_them: bool) -> list[int]:
-        """Of the columns to show: all, or those that say something."""
-        return [
-            at
-            for at in range(len(self.columns))
-            if all_of_them or not {row[at].plain for row in self._all} <= _NOTHING
-        ]
+    def _choices(self) -> Iterator[list[int]]:
+        """Columns to show: all, those that say something, and fewer and fewer of these."""
+        chosen = list(range(len(self.columns)))
+        yield chosen
+        chosen = [at for at in chosen if not {row[at].plain for row in self._all} <= _NOTHING]
+        yield chosen
+        for least in sorted({column.drop for column in self.columns} - {0}, reverse=True):
+            chosen = [at for at in chosen if self.columns[at].drop < least]
+            yield chosen
 
     def _needed(self, chosen: Sequence[int]) -> int:
         return sum(map(self._least, chosen)) + _BETWEEN * max(len(chosen) - 1, 0)

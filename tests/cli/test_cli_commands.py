@@ -156,7 +156,7 @@ def test_run_prints_the_id_that_was_drawn() -> None:
     text, document = pipeline(*AUTO), pipeline(*AUTO, "--json")
 
     assert text.exit_code == 0, text.output
-    assert "pipeline status --follow 20261120T081500Z-1" in text.output
+    assert "pipeline watch 20261120T081500Z-1" in text.output
     assert json.loads(document.output)["runId"] == "20261120T081500Z-1"
 
 
@@ -164,7 +164,7 @@ def test_run_says_how_to_find_an_id_that_is_not_drawn_yet(local: World) -> None:
     result = pipeline(*AUTO, "--timeout", "0")
 
     assert result.exit_code == 0, result.output
-    (message_id,) = re.findall(r"pipeline status (\S+)", result.output)
+    (message_id,) = re.findall(r"pipeline show (\S+)", result.output)
     local.put({"run_id": message_id, "item": "DRAWN", "drawn_run_id": "20261120T081500Z-1"})
     found = pipeline("status", message_id)
     assert found.exit_code == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,11 +11,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cli_world import World, pipeline
-from json_documents import document
+from json_documents import document, error_of
+from typer.testing import CliRunner
 
 from cli.client import run_index, run_list
 from cli.client.run_list import RunList, Wanted
 from cli.exit_codes import CommandFailed
+from cli.main import app
 from contracts.ledger_items import place_in_list
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -191,3 +195,114 @@ def test_a_run_that_is_gone_meanwhile_is_not_made_anew(world: World) -> None:
 def test_other_errors_of_the_service_are_not_taken_for_a_missing_index(world: World) -> None:
     with pytest.raises(ClientError, match="ResourceNotFound"):
         list(RunList(world.deployment.client("dynamodb"), "no-table").runs(NOON, TOMORROW))
+
+
+HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
+REQUEST = json.dumps({"datasetName": "orders", "startDateTime": "2026-11-01T00:00:00Z"})
+ROWS = {"rows_in": 123_456, "rejected": 1_500, "stored": 121_956}
+
+
+def test_ls_shows_the_last_day_and_says_if_there_is_more(local: World) -> None:
+    for number in range(3):
+        put(local, f"run-{number}", HOUR_AGO + timedelta(minutes=number), reason="[red]no\x1b[2J")
+    put(local, "older", HOUR_AGO - timedelta(days=2), status="FAILED", reason="[red]no\x1b[2J")
+
+    shown = pipeline("ls", "--limit", "2")
+    assert shown.exit_code == 0
+    assert shown.output.index("run-2") < shown.output.index("run-1")
+    assert "run-0" not in shown.output
+    assert "the newest 2 are shown, there are more" in shown.output
+    assert "older" not in pipeline("runs").output
+    assert r"[red]no\x1b[2J" in pipeline("ls", "--since", "3d", "--status", "failed").output
+    found = document("ls", pipeline("ls", "--since", "3d", "--json").stdout)
+    assert [run["runId"] for run in found["runs"]] == ["run-2", "run-1", "run-0", "older"]
+    assert found["runs"][-1]["reason"] == "[red]no\x1b[2J"
+    assert "look further back" in pipeline("ls", "--dataset", "none").output
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "120", "200"])
+def test_ls_never_cuts_a_number_a_state_or_an_id(local: World, columns: str) -> None:
+    run_id = "0b6f8f4c-57d4-4cbb-9a2e-0d6f1c2b3a4d"
+    ended = dict(
+        status="SUCCEEDED",
+        outcome="SUCCEEDED_WITH_LOSSES",
+        ended_at=text(HOUR_AGO + timedelta(minutes=2)),
+        units={"total": 1_200, "stored": 1_200},
+        rows=ROWS,
+    )
+    put(local, run_id, HOUR_AGO, **ended)
+    result = CliRunner().invoke(app, ["ls"], env={"COLUMNS": columns})
+    for exact in (run_id, "SUCCEEDED_WITH_LOSSES", "1,200/1,200", "121,956", "1,500"):
+        assert exact in result.output
+    assert max(map(len, result.output.splitlines())) <= max(int(columns), 46)
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize(
+    ("since", "why"),
+    [
+        ("yesterday", "is no time"),
+        ("2999-01-01", "is in the future"),
+        ("1900-01-01", "more than 1830 days ago"),
+        ("999999w", "more than 1830 days ago"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(since: str, why: str) -> None:
+    result = pipeline("ls", "--since", since, "--json")
+    assert (result.exit_code, why in error_of(result.stdout)["message"]) == (2, True)
+
+
+@pytest.mark.usefixtures("local")
+def test_a_status_that_no_run_has_is_refused_with_those_that_are() -> None:
+    error = error_of(pipeline("ls", "--status", "DONE", "--json").stdout)
+    assert "DONE is no status" in error["message"]
+    assert "SUPERSEDED" in error["hint"]
+
+
+def test_a_beginning_names_the_run_if_no_other_one_begins_so(local: World) -> None:
+    put(local, "november-1", HOUR_AGO)
+    put(local, "november-10", HOUR_AGO + timedelta(minutes=1))
+    put(local, "december", HOUR_AGO + timedelta(minutes=2))
+
+    def shown(name: str) -> str:
+        return str(document("status", pipeline("status", name, "--json").stdout)["runId"])
+
+    assert shown("dec") == "december"
+    assert shown("november-1") == "november-1"  # also the beginning of another one
+    assert shown("@last") == "december"
+    several = error_of(pipeline("units", "nov", "--json").stdout)
+    assert "november-1 and november-10" in several["message"].replace(
+        "november-10 and november-1", "november-1 and november-10"
+    )
+    assert "30 days" in several["message"]
+    none = error_of(pipeline("jobs", "oct", "--json").stdout)
+    assert none["code"] == "NOT_FOUND"
+    assert "30 days" in none["hint"]
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize(
+    "command", ["units", "jobs", "rejected", "history", "results", "stop", "resume"]
+)
+def test_every_command_takes_the_newest_run(command: str) -> None:
+    error = error_of(pipeline(command, "@last", "--json").stdout)
+    assert "no run of the last 30 days" in error["message"]
+
+
+def test_a_retry_names_the_whole_run(local: World) -> None:
+    put(local, "failed-run", HOUR_AGO, status="FAILED", request=REQUEST)
+    result = pipeline("run", "--retry-of", "fail", "--unchecked")
+    assert result.exit_code == 0, result.output
+    assert '"retryOf": "failed-run"' in local.sent()[0]
+
+
+def test_a_stack_without_the_index_takes_full_ids(
+    local: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_arguments: Any) -> Iterator[str]:
+        raise run_list.NoIndex("no index", 1)
+
+    put(local, "november-1", HOUR_AGO)
+    monkeypatch.setattr(RunList, "run_ids", refused)
+    assert pipeline("status", "november-1").exit_code == 0
+    assert "there is no run nov " in pipeline("status", "nov").output

@@ -80,7 +80,7 @@ def test_a_document_says_the_same_when_it_is_escaped(text: str) -> None:
     ),
     st.integers(60, 200),
 )
-def test_numbers_and_ids_stand_in_one_piece_at_any_width(
+def test_numbers_and_ids_are_whole_at_any_width(
     rows: list[tuple[str, str, str]], width: int
 ) -> None:
     shown = printed(Records.of([Column("rows"), Column("id"), prose("why")], rows), width=width)

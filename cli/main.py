@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
+from cli.commands.console import console
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
@@ -130,6 +131,11 @@ _add(
     purge,
     "pipeline purge november-1 --dry-run",
     "pipeline purge november-1 --stack durable-pipeline",
+)
+_add(
+    console,
+    "pipeline console --open",
+    "pipeline console --stack durable-pipeline",
 )
 _add(
     upload,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,17 +17,16 @@ from cli.client.run_reasons import with_run_reasons
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.base import print_document
 from cli.documents.runs import (
-    DeadLetterDocument,
     DeadLettersDocument,
     DeletedLettersDocument,
     ReplayDocument,
     ReplayedLetter,
+    dead_letter_document,
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, confirm, ledger_of
 from cli.views.dead_letters import dead_letters_table, print_letter
 from cli.views.printing import make_console, printable
-from contracts.run_request import format_timestamp
 
 LettersArgument = Annotated[
     list[str] | None,
@@ -81,7 +79,7 @@ def _list(stack: str | None, region: str | None, *, json_output: bool) -> None:
     letters = with_run_reasons(queue.peek(), ledger_of(deployment))
     count = max(queue.count(), len(letters))
     if json_output:
-        messages = tuple(_document(letter) for letter in letters)
+        messages = tuple(dead_letter_document(letter) for letter in letters)
         print_document(
             DeadLettersDocument(queue_url=queue.url, approximate_count=count, messages=messages)
         )
@@ -132,7 +130,7 @@ def show(
         exact = not sys.stdout.isatty()  # a terminal would obey what is in it
         sys.stdout.write(letter.body if exact else printable(letter.body))
     elif json_output:
-        print_document(_document(letter))
+        print_document(dead_letter_document(letter))
     else:
         print_letter(make_console(), letter, time.time(), deployment.stack)
 
@@ -191,7 +189,7 @@ def delete(
 
     missing = queue.visit(None if everything else ids, remember)
     if json_output:
-        letters = tuple(_document(letter) for letter in deleted)
+        letters = tuple(dead_letter_document(letter) for letter in deleted)
         print_document(
             DeletedLettersDocument(queue_url=queue.url, deleted=letters, not_found=tuple(missing))
         )
@@ -296,14 +294,4 @@ def _replayed(replayed: Replayed) -> ReplayedLetter:
         outcome=replayed.outcome,
         detail=replayed.detail,
         sent_message_id=replayed.sent_message_id,
-    )
-
-
-def _document(letter: DeadLetter) -> DeadLetterDocument:
-    return DeadLetterDocument(
-        message_id=letter.message_id,
-        sent_at=format_timestamp(datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC)),
-        reason=letter.reason,
-        run_id=letter.run_id,
-        body=letter.body,
     )

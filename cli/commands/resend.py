@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from cli.client.corrected_rows import CorrectedObject, UnusableRows, corrected_object
-from cli.client.ledger import Run
-from cli.client.messages import message_of
 from cli.client.quarantine import read_snapshot
-from cli.client.sending import send
+from cli.client.resending import Resent, send_corrected
 from cli.documents.base import print_document
 from cli.documents.report import ReportDocument
 from cli.documents.runs import ResentDocument
 from cli.exit_codes import REFUSED, SUCCEEDED, CommandFailed
 from cli.following import follow_run, show_followed
-from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption, find_run, ledger_of
+from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption, find_run
 from cli.views.printing import make_console
-from contracts import layout
 from contracts.dataset import DatasetSnapshot
 
 
@@ -47,48 +44,28 @@ def resend(
     deployment, rejecting = find_run(stack, region, run)
     run = rejecting.run_id
     snapshot = read_snapshot(deployment, run)
-    corrected = _corrected(file, snapshot)
-    run_id = corrected.run_id(run)
-    before = ledger_of(deployment).run(run_id)
-    sent = before is None or before.may_be_taken_over
-    bucket = deployment.output("DataBucketName")
-    key = layout.resent_key(snapshot.run_id, corrected.digest[:12], corrected.ending)
-    url, message_id = layout.s3_url(bucket, key), None
+    resent = send_corrected(deployment, _corrected(file, snapshot), snapshot, run)
     report: ReportDocument | None = None
     code = SUCCEEDED
-    if sent:
-        # The key is derived from the content: writing it again changes nothing.
-        deployment.client("s3").put_object(Bucket=bucket, Key=key, Body=corrected.body)
-        sending = send(deployment, _message(url, run_id, snapshot), checked=True)
-        message_id = sending.message_id
-        if wait:
-            followed = follow_run(deployment, sending.follower, timeout, json_output=json_output)
-            report, code = followed.report, followed.exit_code
-            if not json_output:
-                show_followed(followed, deployment.stack)
-                raise typer.Exit(code)
+    if resent.sent and wait:
+        followed = follow_run(deployment, resent.sent.follower, timeout, json_output=json_output)
+        report, code = followed.report, followed.exit_code
+        if not json_output:
+            show_followed(followed, deployment.stack)
+            raise typer.Exit(code)
     if json_output:
         document = ResentDocument(
-            rows=corrected.rows, url=url, run_id=run_id, message_id=message_id, report=report
+            rows=resent.rows,
+            url=resent.url,
+            run_id=resent.run_id,
+            message_id=resent.sent.message_id if resent.sent else None,
+            report=report,
         )
         print_document(document)
     else:
-        lines = _lines(corrected, url, run_id, before, sent=sent)
-        make_console().print("\n".join(lines), soft_wrap=True)
+        make_console().print("\n".join(_lines(resent)), soft_wrap=True)
     if code:
         raise typer.Exit(code)
-
-
-def _message(url: str, run_id: str, snapshot: DatasetSnapshot) -> str:
-    request = {
-        "datasetName": snapshot.dataset.name,
-        "inputUrl": url,
-        "query": snapshot.query,
-        "index": snapshot.index if snapshot.index != snapshot.dataset.name else None,
-        "runId": run_id,
-        "itemsPerBatch": snapshot.array.items_per_batch if snapshot.array else None,
-    }
-    return message_of(request)
 
 
 def _corrected(file: Path, snapshot: DatasetSnapshot) -> CorrectedObject:
@@ -104,11 +81,9 @@ def _corrected(file: Path, snapshot: DatasetSnapshot) -> CorrectedObject:
         ) from None
 
 
-def _lines(
-    corrected: CorrectedObject, url: str, run_id: str, before: Run | None, *, sent: bool
-) -> list[str]:
-    lines = [f"{corrected.rows} rows: {url}"]
-    if not sent and before is not None:
+def _lines(resent: Resent) -> list[str]:
+    lines, before, run_id = [f"{resent.rows} rows: {resent.url}"], resent.before, resent.run_id
+    if resent.sent is None and before is not None:
         ended = "which has ended" if before.status.ended else "which is still active"
         lines.append(
             f"nothing was sent: these rows were sent before, as run {run_id}, {ended}:"

@@ -6,11 +6,10 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.client.decisions import ask_reaper
+from cli.client.decisions import resume_run
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.follow import Follower
 from cli.client.ledger import Run
-from cli.client.messages import send_message
 from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.runs import ResumeDocument
@@ -22,14 +21,11 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
-    ledger_of,
     no_such_run,
 )
 from cli.views.printing import make_console
-from contracts.messages import ResumedRun, ResumeOutcome, ResumeRun
+from contracts.messages import ResumedRun, ResumeOutcome
 
-# What steps.reaper takes for a request to resume a run.
-_REQUEST: Final = "Resume Run"
 _GOES_ON: Final = (ResumeOutcome.RESUMED, ResumeOutcome.RUNNING)
 
 
@@ -51,14 +47,9 @@ def resume(
     """
     deployment = find_deployment(stack, region)
     run_id = full_run_id(deployment, run_id)
-    resumed = request_resume(deployment, run_id)
+    resumed, message_id, before = resume_run(deployment, run_id)
     if resumed.outcome is ResumeOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)
-    message_id, before = None, None
-    if resumed.outcome is ResumeOutcome.RESUMED and resumed.request is not None:
-        before = ledger_of(deployment).run(run_id)
-        queue_url = deployment.output("DataProcessingQueueUrl")
-        message_id = send_message(deployment.client("sqs"), queue_url, resumed.request)
     if not json_output:
         make_console().print(_text(resumed, message_id), soft_wrap=True, markup=False)
     code = SUCCEEDED if resumed.outcome in _GOES_ON else REFUSED
@@ -81,22 +72,6 @@ def resume(
         show_followed(followed, deployment.stack)
     if code:
         raise typer.Exit(code)
-
-
-def request_resume(deployment: Deployment, run_id: str) -> ResumedRun:
-    """Have the deployment take back the decision to stop the run.
-
-    Raises:
-        CommandFailed: it could not, or is of a release that has no way to.
-    """
-    payload = ask_reaper(
-        deployment,
-        _REQUEST,
-        ResumeRun(run_id=run_id).to_json(),
-        doing=f"run {run_id} is being resumed",
-        instead=f"process the rest in a new run: pipeline run --retry-of {run_id}",
-    )
-    return ResumedRun.from_json(payload)
 
 
 def _follow(

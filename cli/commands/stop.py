@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from cli.client.decisions import ask_reaper
-from cli.client.deployment import Deployment, find_deployment
+from cli.client.decisions import request_stop
+from cli.client.deployment import find_deployment
 from cli.client.follow import Follower
 from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
@@ -27,9 +27,6 @@ from cli.views.printing import make_console
 from contracts.messages import STOP_REASON_CHARACTERS, StopOutcome, StoppedRun, StopRun
 from contracts.run import RunStatus
 from contracts.run_request import format_timestamp
-
-# What steps.reaper takes for a request to stop a run.
-_REQUEST: Final = "Stop Run"
 
 
 def stop(
@@ -85,22 +82,6 @@ def _exit_code(followed: Followed) -> int:
     if run is None or not run.status.ended:
         return followed.exit_code
     return SUCCEEDED if run.status is RunStatus.STOPPED else REFUSED
-
-
-def request_stop(deployment: Deployment, message: StopRun) -> StoppedRun:
-    """Have the deployment stop the run.
-
-    Raises:
-        CommandFailed: it could not, or is of a release that has no way to.
-    """
-    payload = ask_reaper(
-        deployment,
-        _REQUEST,
-        message.to_json(),
-        doing=f"run {message.run_id} is being stopped",
-        instead="stop the run's execution (docs/operations.md, Stop)",
-    )
-    return StoppedRun.from_json(payload)
 
 
 def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocument:

@@ -64,11 +64,12 @@ def history_document(execution_arn: str, execution: Execution) -> HistoryDocumen
         seconds=execution.seconds,
         invocations=execution.invocations,
         error=execution.error,
-        operations=tuple(_operation(operation, execution) for operation in operations),
+        operations=tuple(operation_document(operation, execution) for operation in operations),
     )
 
 
-def _operation(operation: Operation, execution: Execution) -> OperationDocument:
+def operation_document(operation: Operation, execution: Execution) -> OperationDocument:
+    """One operation, described by those around it."""
     return OperationDocument(
         id=operation.id,
         name=operation.name,

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from cli.client.messages import DeadLetter
 from cli.client.replay import ReplayOutcome
 from cli.documents.base import Document
 from cli.documents.ledger import RunDocument
@@ -12,6 +15,7 @@ from cli.documents.report import ReportDocument
 from contracts.job import JobState
 from contracts.messages import ResumeOutcome, StopOutcome
 from contracts.run import RunStatus
+from contracts.run_request import format_timestamp
 
 
 class SentDocument(Document):
@@ -197,3 +201,14 @@ class ReplayDocument(Document):
     queue_url: str
     letters: tuple[ReplayedLetter, ...]
     not_found: tuple[str, ...] = ()
+
+
+def dead_letter_document(letter: DeadLetter) -> DeadLetterDocument:
+    """The document of one message."""
+    return DeadLetterDocument(
+        message_id=letter.message_id,
+        sent_at=format_timestamp(datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC)),
+        reason=letter.reason,
+        run_id=letter.run_id,
+        body=letter.body,
+    )

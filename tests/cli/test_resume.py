@@ -11,6 +11,7 @@ import pytest
 from cli_world import World, pipeline
 from json_documents import document
 
+from cli.client import decisions
 from cli.commands import resume as resume_command
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, STILL_RUNNING, SUCCEEDED
 
@@ -103,7 +104,7 @@ def test_killed_before_the_message_was_sent_a_repeat_sends_it(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resume_command, "send_message", killed)
+    monkeypatch.setattr(decisions, "send_message", killed)
     assert pipeline("resume", "run-1").exit_code == 130
     assert world.sent() == []
     monkeypatch.undo()

@@ -9,8 +9,8 @@ from running_cloud import RunningCloud, wait_until
 from test_stopping import announced, job_of
 from test_whole_pipeline import run_request
 
+from cli.client.decisions import request_stop
 from cli.client.deployment import Deployment
-from cli.commands import stop as stop_command
 from contracts.messages import StopOutcome, StoppedRun, StopRun
 
 pytestmark = [
@@ -23,7 +23,7 @@ pytestmark = [
 def stop(cloud: RunningCloud, run_id: str) -> StoppedRun:
     deployment = Deployment(outputs=cloud.outputs, endpoint_url=cloud.cloud.endpoint_url)
     try:
-        return stop_command.request_stop(deployment, StopRun(run_id=run_id, reason="wrong input"))
+        return request_stop(deployment, StopRun(run_id=run_id, reason="wrong input"))
     finally:
         deployment.close()
 

@@ -1,0 +1,177 @@
+"""The page's API: documents below `/api/`, the same ones live, and what changes something."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from cli.client.run_list import STATUSES, Wanted
+from cli.documents.base import Document
+from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
+from cli.page import actions
+from cli.page.live import EVENTS, Look, follow
+from cli.page.problems import problem_of
+from cli.page.source import Source
+from contracts.run import UnitState
+
+HOURS: Final = 24.0
+_MOST_HOURS: Final = 24.0 * 366
+_BODY_BYTES: Final = 4_000_000
+_WORDS: Final = ("RUNNING", "WAITING")  # chips that are no status of the ledger's
+Query = Mapping[str, str]
+Read = Callable[[Source, tuple[str, ...], Query], Document | dict[str, Any]]
+
+
+def _runs(source: Source, _names: tuple[str, ...], query: Query) -> Document:
+    status = query.get("status") or None
+    if status is not None and status not in (*STATUSES, *_WORDS):
+        raise CommandFailed(f"there is no status {status[:80]!r}", REFUSED)
+    wanted = Wanted(
+        statuses=frozenset({status}) if status and status not in _WORDS else frozenset(),
+        running=status == "RUNNING",
+        waiting=status == "WAITING",
+        dataset=query.get("dataset") or None,
+        text=query.get("text") or None,
+        with_losses=query.get("losses") == "1",
+    )
+    return source.runs(_hours(query), wanted, query.get("cursor") or None)
+
+
+def _hours(query: Query) -> float:
+    try:
+        hours = float(query.get("hours") or HOURS)
+    except ValueError:
+        hours = 0
+    if not 0 < hours <= _MOST_HOURS:
+        raise CommandFailed(f"`hours` is a number up to {_MOST_HOURS:.0f}", REFUSED)
+    return hours
+
+
+def _units(source: Source, names: tuple[str, ...], query: Query) -> Document:
+    state = query.get("state") or None
+    if state is not None and state not in set(UnitState):
+        raise CommandFailed(f"there is no state {state[:80]!r} of a unit", REFUSED)
+    return source.units(names[0], query.get("after") or None, UnitState(state) if state else None)
+
+
+def _timeline(source: Source, names: tuple[str, ...], query: Query) -> Document:
+    offset = query.get("offset") or "0"
+    if not offset.isdecimal():
+        raise CommandFailed("`offset` is a number", REFUSED)
+    return source.timeline(names[0], int(offset))
+
+
+RESOURCES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = tuple(
+    (re.compile(f"/api/{path}"), read)
+    for path, read in (
+        ("about", lambda source, _names, _query: source.about()),
+        ("runs", _runs),
+        ("runs/([^/]+)", lambda source, names, _query: source.run(*names)),
+        ("runs/([^/]+)/progress", lambda source, names, _query: source.progress(*names)),
+        ("runs/([^/]+)/units", _units),
+        ("runs/([^/]+)/units/([^/]+)", lambda source, names, _query: source.unit(*names)),
+        ("runs/([^/]+)/timeline", _timeline),
+        ("runs/([^/]+)/operations/([^/]+)", lambda s, names, _query: s.operation(*names)),
+        ("runs/([^/]+)/history", lambda source, names, _query: source.history(*names)),
+        ("runs/([^/]+)/rejected", lambda s, names, query: s.rejected(*names, query.get("rule"))),
+        ("dead-letters", lambda source, _names, _query: source.dead_letters()),
+        ("pools", lambda source, _names, _query: source.pools()),
+    )
+)
+ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = {
+    "stop": actions.stop,
+    "resume": actions.resume,
+    "retry": actions.retry,
+    "resend": actions.resend,
+}
+
+
+def read(source: Source, path: str, query: Query) -> dict[str, Any]:
+    """The document at a path.
+
+    Raises:
+        CommandFailed: there is none, or it cannot be had.
+    """
+    for pattern, of in RESOURCES:
+        if found := pattern.fullmatch(path):
+            return as_json(of(source, found.groups(), query))
+    raise CommandFailed(f"there is nothing at {path[:200]}", NOT_FOUND)
+
+
+def as_json(document: Document | dict[str, Any]) -> dict[str, Any]:
+    """A document as it is sent."""
+    return document.to_json() if isinstance(document, Document) else document
+
+
+def routes(source: Source) -> list[BaseRoute]:
+    """The routes below `/api/`."""
+
+    def get(request: Request) -> Response:
+        return JSONResponse(read(source, request.url.path, request.query_params))
+
+    def live(request: Request) -> Response:
+        looks = [_look(source, on) for on in request.query_params.getlist("on")]
+        return StreamingResponse(follow(request, looks, source), media_type=EVENTS)
+
+    async def act(request: Request) -> Response:
+        body = await _body(request)
+        run_id, name = request.path_params["run_id"], request.path_params["action"]
+        if name not in ACTIONS:
+            raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
+        done = await run_in_threadpool(ACTIONS[name], source, run_id, body)
+        return JSONResponse(done.to_json())
+
+    async def replay(request: Request) -> Response:
+        done = await run_in_threadpool(actions.replay, source, "", await _body(request))
+        return JSONResponse(done.to_json())
+
+    return [
+        Route("/api/live", live, methods=["GET"]),
+        Route("/api/dead-letters/replay", replay, methods=["POST"]),
+        Route("/api/runs/{run_id}/{action}", act, methods=["POST"]),
+        Route("/api/{path:path}", get, methods=["GET"]),
+    ]
+
+
+def _look(source: Source, on: str) -> Look:
+    path, _, query = on.partition("?")
+    return Look(on, lambda: read(source, path, dict(parse_qsl(query))))
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    received = b""
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _BODY_BYTES:
+            raise CommandFailed(f"at most {_BODY_BYTES:,} bytes can be sent", REFUSED)
+    try:
+        body = json.loads(received or b"{}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise CommandFailed("the request is no JSON object", REFUSED)
+    return body
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem.is_lost_deployment:
+        request.app.state.source.lose()
+    return JSONResponse(problem.document.to_json(), status_code=problem.status)
+
+
+ERROR_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Response]]] = {
+    CommandFailed: _failed,
+    ClientError: _failed,
+    BotoCoreError: _failed,
+    Exception: _failed,  # the server goes on to print it to the terminal
+}

@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions \
 	record-permissions record-template \
-	record-before record-histories json-schemas lock clean
+	record-before record-histories reference json-schemas lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -114,6 +114,9 @@ bench-data: setup-bench ## read, clean, write: this project beside DuckDB and ot
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 TESTED := --constraint requirements/test.txt
+
+reference: setup-test ## the reference of commands: docs/commands.md
+	$(VENV)/python -m cli.documents.reference
 
 json-schemas: setup-test ## the schemas of what commands print with --json: docs/json/
 	$(VENV)/python -m cli.documents.catalogue

@@ -138,8 +138,8 @@ def run(
 ) -> None:
     """Start a run: send a message to the processing queue, made from options or a file.
 
-    The message is checked first as the pipeline will check it; README.md describes its fields. To
-    follow the run later: pipeline status --follow RUN_ID.
+    The message is checked first as the pipeline will check it; docs/message.md describes its
+    fields. To follow the run later: pipeline status --follow RUN_ID.
     """
     fields = {
         "datasetName": dataset,

@@ -1,7 +1,7 @@
-"""Five designs that people bring along, each by the commands in README.md.
+"""Five designs that people bring along, each by the commands in docs/designs.md.
 
-On the clouds of conftest.py, permissions enforced. A design's commands are taken out of the
-README (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
+On the clouds of conftest.py, permissions enforced. A design's commands are taken out of
+that page (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,17 @@ CHECKS: Final = re.compile(r"_?(check|expect|assert)(_\w+)?|raises|warns|fail")
 
 def without_check(tree: ast.AST) -> list[str]:
     """The tests of a module that assert nothing and call no helper that does."""
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    tests = [function for function in functions if function.name.startswith("test_")]
+    tests = [function for function in _functions(tree) if function.name.startswith("test_")]
     return [test.name for test in tests if not any(_is_check(node) for node in ast.walk(test))]
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    """But for those within others, which are no tests."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef):
+            yield child
+        elif isinstance(child, ast.stmt):
+            yield from _functions(child)
 
 
 def _is_check(node: ast.AST) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
@@ -18,6 +19,8 @@ OPENED_IN = [
     "src/dataset_loading/constants_process.py",
     "src/tabular/workspace.py",
 ]
+OPENING = ("connect", "sql", "query", "execute", "default_connection")
+OPENS = re.compile(rf"\bduckdb\s*\.\s*(?:{'|'.join(OPENING)})\b")
 # DuckDB's setting is on where the main module has no file, as here.
 SHOWN = """
 import os, sys
@@ -46,6 +49,7 @@ bar(DuckdbWay(None, "", 512, Path(sys.argv[1]))._connection)
 }
 
 
+@pytest.mark.slow
 def test_no_connection_of_ours_draws_a_progress_bar(tmp_path: object) -> None:
     script = SHOWN + "".join(
         f"print({name!r}, end=': ')\n{CONNECTIONS[name]}\n" for name in CONNECTIONS
@@ -68,6 +72,7 @@ def show(connection):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("opened", "is_drawn"),
     [
@@ -101,7 +106,7 @@ def test_databases_are_opened_in_few_places() -> None:
     for folder in ("src", "cli", "local", "jobs", "scripts", "benchmarks", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
-            if "duckdb" not in text:
+            if not OPENS.search(text):
                 continue  # without parsing it: most files
             opens = [
                 node
@@ -109,7 +114,7 @@ def test_databases_are_opened_in_few_places() -> None:
                 if isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
                 and node.value.id == "duckdb"
-                and node.attr in ("connect", "sql", "query", "execute", "default_connection")
+                and node.attr in OPENING
             ]
             found += [str(path.relative_to(ROOT))] * len(opens)
 

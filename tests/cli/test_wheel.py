@@ -77,6 +77,7 @@ def stored(s3: Any) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_pip_fetches_the_pinned_wheel_and_it_is_uploaded_once(
     s3: Any, index: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_file_with_another_hash_is_refused(s3: Any, tmp_path: Path) -> None:
     assert stored(s3) == {}
 
 
+@pytest.mark.slow
 def test_pip_refuses_a_file_of_the_index_with_another_hash(
     s3: Any, index: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_wheel_of_another_platform_is_refused_whatever_its_name(s3: Any, tmp_p
     assert stored(s3) == {}
 
 
+@pytest.mark.slow
 def test_where_no_index_has_it_the_error_names_the_wheel_and_the_option(
     s3: Any, index: Path, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ FROM_KEYS = [
 ]
 
 
+@pytest.mark.slow
 @given(st.text("ab=%/_-0123456789é", max_size=40))
 def test_any_key_gives_a_text_or_none(key: str) -> None:
     found = texts_of_key(FROM_KEYS, key, WRITTEN)

@@ -118,6 +118,7 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(RIGHT), max_size=4))
 def test_what_makes_sense_is_taken_and_survives_its_snapshot(columns: list[dict[str, Any]]) -> None:

@@ -57,6 +57,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestOperationsLeft:
+    @pytest.mark.slow
     @pytest.mark.usefixtures("few")
     def test_units_that_an_execution_does_not_begin_another_one_does(
         self, deployment: Deployment, world: World
@@ -76,6 +77,7 @@ class TestOperationsLeft:
         assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
         assert [each["event"] for each in world.payloads("notify")] == ["run-started", "run-ended"]
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("few")
     def test_those_that_have_begun_come_to_their_end(
         self, deployment: Deployment, world: World
@@ -91,6 +93,7 @@ class TestOperationsLeft:
         assert errors == {"TransientFailure"}
         assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
 
+    @pytest.mark.slow
     def test_repeats_of_a_recorded_end_are_operations_too(
         self, deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -108,6 +111,7 @@ class TestOperationsLeft:
         assert len(executions(deployment)) > 1
         assert all(operations(each) <= limits.OPERATIONS for each in executions(deployment))
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("few")
     def test_the_queues_function_hands_over_what_it_does_not_begin(
         self, deployment: Deployment, world: World

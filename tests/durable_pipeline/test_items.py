@@ -28,6 +28,7 @@ def test_every_batch_of_items_has_its_results_written_before_its_end(
     assert [unit["items"] for unit in over_items.units.values()] == [items] * 3
 
 
+@pytest.mark.slow
 def test_batches_of_items_run_side_by_side_unless_asked_otherwise(
     deployment: Deployment, over_items: World
 ) -> None:

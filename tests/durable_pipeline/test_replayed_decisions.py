@@ -117,6 +117,7 @@ def started_in(unit: str, updates: list[OperationUpdate]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_whole_history_is_replayed_in_any_order_without_a_new_operation(
     history: History,
 ) -> None:

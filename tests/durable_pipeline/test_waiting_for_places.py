@@ -57,7 +57,7 @@ class OnePlace:
             self._end_one()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_job_costs_two_operations_whatever_the_contention(
     deployment: Deployment, world: World, seed: int
 ) -> None:

@@ -162,6 +162,7 @@ def asks_for(shape: str, values: Sequence[str | None]) -> str:
     return f"(CAST(({shape}\n) AS VARCHAR) IS NOT DISTINCT FROM {expected})"
 
 
+@pytest.mark.slow
 def test_every_typical_shape_passes_the_check() -> None:
     assert refusals(SHAPES) == {}
 

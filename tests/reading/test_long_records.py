@@ -60,6 +60,7 @@ def test_a_record_of_some_megabytes_is_rejected_by_itself(form: str) -> None:
     assert (found.valid, found.malformed) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_text_with_carriage_returns_only_has_records_too() -> None:
     lines = b"id,note\r" + b"".join(b"%d,%s\r" % (n, b"y" * 1_000_000) for n in range(70))
     with workspace.workspace(1024) as space:

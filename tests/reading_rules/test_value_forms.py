@@ -291,6 +291,7 @@ EPOCH = datetime.fromisoformat("1970-01-01")
 FIRST, LAST = datetime.fromisoformat("1972-01-01"), datetime.fromisoformat("2037-12-31")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(moments=st.lists(st.datetimes(FIRST, LAST), min_size=1, max_size=20))
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
@@ -313,6 +314,7 @@ def test_a_zone_knows_what_python_knows_of_it(zone: str, moments: list[datetime]
 MICROS: Final = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(
     st.lists(MICROS, min_size=1, max_size=20),
@@ -328,6 +330,7 @@ def test_an_epoch_is_exact_to_the_microsecond(times: list[int], form: tuple[str,
         assert datetime.fromisoformat(value) == EPOCH + timedelta(microseconds=micros)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(st.lists(st.decimals(-(10**15), 10**15, places=4), min_size=1, max_size=20))
 def test_a_percentage_loses_no_digit(numbers: list[Decimal]) -> None:

@@ -132,6 +132,7 @@ class TestAnyEngine:
         assert world.watch().done[Done.REPORTED] == 1
 
 
+@pytest.mark.slow
 def test_in_whatever_order_they_come_each_job_is_completed_once(world, deliver):
     units = [layout.unit_id(0, position) for position in range(3)]
     orders = list(itertools.permutations(units))

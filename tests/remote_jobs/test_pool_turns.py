@@ -189,6 +189,7 @@ class TestPlaces:
         assert (pool.held, pool.waiting) == ({}, {})
 
 
+@pytest.mark.slow
 def test_a_record_with_all_it_may_hold_fits_into_an_item() -> None:
     """400 KB, names of attributes included (Amazon DynamoDB Developer Guide)."""
     pool = pool_of(turns.MOST_PLACES)

@@ -130,6 +130,7 @@ class TestALostRecord:
         check(world)
 
 
+@pytest.mark.slow
 def test_a_pool_in_use_by_too_many_at_once_keeps_nobody_out(cloud: Any) -> None:
     """Forty submissions of one pool at the same moment, each a compare-and-set."""
     world = QueueWorld(cloud.put, 3, {ENGINE_POOL: 40})

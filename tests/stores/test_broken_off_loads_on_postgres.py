@@ -27,6 +27,7 @@ def run(cloud: Any, postgres: PostgresWarehouse) -> Any:
     return WarehouseRun(cloud, postgres)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_load_broken_off_behind_any_statement_changes_nothing_and_is_repeated(
     run: Any, postgres: PostgresWarehouse
 ) -> None:

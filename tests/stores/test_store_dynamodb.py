@@ -306,6 +306,7 @@ def test_a_unit_goes_on_in_slices_before_the_time_is_up(cloud: Any) -> None:
     assert run.item_count() == 1200
 
 
+@pytest.mark.slow
 def test_the_function_asks_its_context_how_much_time_is_left(
     cloud: Any, lambda_context: Any
 ) -> None:

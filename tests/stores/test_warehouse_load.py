@@ -235,6 +235,7 @@ def test_a_second_load_of_a_unit_that_breaks_off_leaves_the_first_one(
         assert run.stored()[:-1] == before[0][:-1]
 
 
+@pytest.mark.slow
 def test_a_load_that_breaks_off_anywhere_leaves_nothing_and_may_come_again(
     run: WarehouseRun, warehouse: LocalWarehouse
 ) -> None:

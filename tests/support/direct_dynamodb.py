@@ -60,6 +60,21 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"{type(value)} in a result of DynamoDB")
 
 
+def _of_items(response: dict[str, Any], model: Any) -> dict[str, Any] | None:
+    """A response that botocore would decode to just what is sent; None of any other."""
+    body = response["body"]
+    if model.name not in _OF_ITEMS or response["status_code"] >= 300 or b'"B' in body:
+        return None  # a binary value, perhaps
+    sent = json.loads(body)
+    parsed = {name: sent[name] for name in model.output_shape.members if name in sent}
+    parsed["ResponseMetadata"] = {
+        "HTTPStatusCode": response["status_code"],
+        "HTTPHeaders": {name.lower(): value for name, value in response["headers"].items()},
+        "RequestId": response["headers"].get("x-amzn-requestid", ""),
+    }
+    return parsed
+
+
 def respond(client: Any, model: Any, request: dict[str, Any]) -> tuple[SimpleNamespace, Any]:
     """The operation's status and its decoded response, as `BaseClient._make_request` returns."""
     credentials = client._request_signer._credentials
@@ -71,7 +86,7 @@ def respond(client: Any, model: Any, request: dict[str, Any]) -> tuple[SimpleNam
         "body": body.encode() if isinstance(body, str) else body,
         "context": {"operation_name": model.name},
     }
-    parsed = _parser.parse(response, model.output_shape)
+    parsed = _of_items(response, model) or _parser.parse(response, model.output_shape)
     if response["status_code"] >= 300:
         client._endpoint._add_modeled_error_fields(response, parsed, model, _parser)
     parsed["ResponseMetadata"]["RetryAttempts"] = 0

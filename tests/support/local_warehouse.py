@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from job_fakes import FakeService, service_error
+from reused_redshift import reused
 
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.redshift.data import RedshiftDataService
@@ -56,6 +57,7 @@ class LocalWarehouse(FakeService):
         self.loads: dict[str, list[str]] = {}
         clients: Any = _Clients(client)
         self._service = RedshiftDataService("", directory, lambda _event: None, clients=clients)
+        self._service._runner.open_database = reused
         self._service.start()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -38,6 +39,7 @@ class StatementRunner:
         self._on_event = on_event
         self._opening = threading.Lock()
         self._databases: dict[Target, Database] = {}
+        self.open_database: Callable[[Path], Database] = Database  # tests use one again
         self._workers: ThreadPoolExecutor | None = None
 
     @property
@@ -76,7 +78,7 @@ class StatementRunner:
         """The database of a target, opened (and made) when first asked for."""
         with self._opening:
             if target not in self._databases:
-                self._databases[target] = Database(self._work_dir / target.file)
+                self._databases[target] = self.open_database(self._work_dir / target.file)
             return self._databases[target]
 
     def _work(self, submitted: Submitted) -> None:

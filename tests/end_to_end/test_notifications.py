@@ -56,6 +56,13 @@ def subscriber(cloud: RunningCloud) -> Iterator[Subscriber]:
     sns.unsubscribe(SubscriptionArn=subscription)
 
 
+@pytest.fixture(scope="module")
+def losses(cloud: RunningCloud, subscriber: Subscriber) -> Item:
+    """A run of all objects, some rows of each of which are rejected; the envelope of its end."""
+    cloud.send(run_request("e2e-losses", endDateTime="2026-11-04"))
+    return subscriber.end_of("e2e-losses")
+
+
 def outcome_of(envelope: Item) -> str:
     """As the attribute and the message have it, which must agree."""
     reported: str = json.loads(envelope["Message"])["outcome"]
@@ -90,26 +97,21 @@ def test_failures_beyond_the_tolerance_reach_the_notification_queue(
 
 
 def test_losses_are_reported_with_what_was_lost_and_how_to_send_it_again(
-    cloud: RunningCloud, subscriber: Subscriber
+    cloud: RunningCloud, losses: Item
 ) -> None:
-    cloud.send(run_request("e2e-losses", endDateTime="2026-11-04"))
     run = cloud.await_run("e2e-losses", "SUCCEEDED", "FAILED")
+    text = json.loads(losses["Message"])["text"]
 
-    envelope = subscriber.end_of("e2e-losses")
-    text = json.loads(envelope["Message"])["text"]
-
-    assert outcome_of(envelope) == run["outcome"]["S"] == "SUCCEEDED_WITH_LOSSES"
+    assert outcome_of(losses) == run["outcome"]["S"] == "SUCCEEDED_WITH_LOSSES"
     assert f"{cloud.sample.rejected} rejected" in text.splitlines()[0]
     assert "Rules that rows broke:" in text
     assert "pipeline rejected e2e-losses --out rejected-e2e-losses.jsonl" in text
     assert "--stack" not in text  # the CLI finds a local cloud by itself
 
 
+@pytest.mark.usefixtures("losses")
 def test_every_unit_is_in_the_results_document_with_its_outputs(cloud: RunningCloud) -> None:
-    cloud.send(run_request("e2e-outputs", endDateTime="2026-11-03"))
-    cloud.await_run("e2e-outputs", "SUCCEEDED")
-
-    document = cloud.results("e2e-outputs")
+    document = cloud.results("e2e-losses")
     s3 = cloud.cloud.client("s3")
 
     assert document["rowsAddUp"] is True

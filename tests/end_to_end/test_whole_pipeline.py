@@ -37,21 +37,24 @@ def test_a_message_in_and_stored_rows_out(cloud: RunningCloud) -> None:
     assert cloud.query(in_warehouse) == [[cloud.sample.valid]]
 
 
+@pytest.fixture(scope="module")
+def execution(cloud: RunningCloud) -> str:
+    """The ended durable execution of the run `e2e-one-day`."""
+    cloud.send(run_request("e2e-one-day"))
+    arn: str = cloud.await_run("e2e-one-day", "SUCCEEDED")["holder"]["S"]
+    cloud.await_end(arn)  # its row in the warehouse, and for the first run its table, come last
+    return arn
+
+
+@pytest.mark.usefixtures("execution")
 def test_the_run_has_its_own_row_in_the_warehouse(cloud: RunningCloud) -> None:
-    cloud.send(run_request("e2e-row-of-run"))
-    execution = cloud.await_run("e2e-row-of-run", "SUCCEEDED")["holder"]["S"]
-    cloud.await_end(execution)  # the row, and for the first run its table, come last
-
-    sql = "SELECT status, rows_stored FROM public.pipeline_runs WHERE run_id = 'e2e-row-of-run'"
-    assert cloud.query(sql) == [["SUCCEEDED", len(cloud.stored("e2e-row-of-run"))]]
+    sql = "SELECT status, rows_stored FROM public.pipeline_runs WHERE run_id = 'e2e-one-day'"
+    assert cloud.query(sql) == [["SUCCEEDED", len(cloud.stored("e2e-one-day"))]]
 
 
-def test_the_history_is_read_by_the_ordinary_api(cloud: RunningCloud) -> None:
-    cloud.send(run_request("e2e-history"))
-    arn = cloud.await_run("e2e-history", "SUCCEEDED")["holder"]["S"]
-
+def test_the_history_is_read_by_the_ordinary_api(cloud: RunningCloud, execution: str) -> None:
     pages = cloud.cloud.client("lambda").get_paginator("get_durable_execution_history")
-    events = [e for page in pages.paginate(DurableExecutionArn=arn) for e in page["Events"]]
+    events = [e for page in pages.paginate(DurableExecutionArn=execution) for e in page["Events"]]
 
     named = {event.get("Name") for event in events}
     assert {"claim-run", "load-dataset", "list-urls", "submit-job", "await-job"} <= named
@@ -95,13 +98,12 @@ def test_a_bad_message_does_not_take_its_neighbour_along(cloud: RunningCloud) ->
     assert cloud.dead_letter("e2e-neighbour is bad")
 
 
+@pytest.mark.usefixtures("execution")
 def test_a_redelivered_message_starts_nothing_new(cloud: RunningCloud) -> None:
-    request = run_request("e2e-twice")
-    cloud.send(request)
-    first = cloud.await_run("e2e-twice", "SUCCEEDED")
+    first = cloud.run("e2e-one-day")
     executions = len(cloud.executions("PipelineFunction"))
 
-    cloud.send(request)
+    cloud.send(run_request("e2e-one-day"))
     deadline = time.monotonic() + 60
     while len(cloud.executions("PipelineFunction")) == executions:
         assert time.monotonic() < deadline
@@ -109,8 +111,9 @@ def test_a_redelivered_message_starts_nothing_new(cloud: RunningCloud) -> None:
     while cloud.executions("PipelineFunction")[0]["Status"] == "RUNNING":
         time.sleep(0.1)
 
-    assert cloud.run("e2e-twice") == first
-    assert len(cloud.ledger("e2e-twice", "JOB#00000-000#clean")) == 1
+    assert first is not None
+    assert cloud.run("e2e-one-day") == first
+    assert len(cloud.ledger("e2e-one-day", "JOB#00000-000#clean")) == 1
 
 
 def test_a_failed_run_is_taken_over_by_its_redelivered_message(cloud: RunningCloud) -> None:

@@ -14,6 +14,7 @@ from cli.commands.demo import demo
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.ledger import ledger_app
+from cli.commands.logs import logs
 from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.rejected import rejected
@@ -98,6 +99,11 @@ _add(
 _add(
     jobs,
     "pipeline jobs november-1",
+)
+_add(
+    logs,
+    "pipeline logs november-1",
+    "pipeline logs @last --unit 00000-003 --follow",
 )
 _add(
     pools,

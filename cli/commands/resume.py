@@ -22,6 +22,7 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
+    how_it_ended,
     ledger_of,
     no_such_run,
 )
@@ -60,7 +61,10 @@ def resume(
         queue_url = deployment.output("DataProcessingQueueUrl")
         message_id = send_message(deployment.client("sqs"), queue_url, resumed.request)
     if not json_output:
-        make_console().print(_text(resumed, message_id), soft_wrap=True, markup=False)
+        lines = [_text(resumed, message_id)]
+        if resumed.outcome in (ResumeOutcome.ENDED, ResumeOutcome.SUPERSEDED):
+            lines.append(how_it_ended(deployment, run_id))
+        make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code = SUCCEEDED if resumed.outcome in _GOES_ON else REFUSED
     followed = None
     if wait and code == SUCCEEDED:

@@ -40,8 +40,8 @@ def test_an_operator_may_do_what_every_command_does(
         ("ledger", "index"),
         ("ls",),
         ("show", "@last"),
-        ("watch", "e2e-oper"),
-        ("logs", "e2e-oper"),
+        ("watch", "e2e-operator"),
+        ("logs", "e2e-operator"),
         ("upload", "--sample"),
     )
     results = {command: pipeline(*command) for command in commands}

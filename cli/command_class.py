@@ -6,6 +6,7 @@ With `--json` standard output holds exactly one document, whatever happens: the 
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import typer
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from cli.client.deployment import STATE_DIR
 from cli.documents.base import print_document
 from cli.documents.errors import ErrorDetails, ErrorDocument
 from cli.exit_codes import (
@@ -26,6 +28,7 @@ from cli.exit_codes import (
 from cli.views.printing import printable
 
 _JSON: Final = "--json"
+_STATE_DIR: Final = "--state-dir"
 # What people also try.
 _OTHER_NAMES: Final = {"runs": "ls"}
 _AWS_HINT: Final = (
@@ -40,6 +43,7 @@ class _OneDocument:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; wrong usage with `--json` is an error document, too."""
         wants_json = _JSON in args
+        args = self._without_state_dir(ctx, args)
         try:
             parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
             return parsed
@@ -47,6 +51,28 @@ class _OneDocument:
             if wants_json:
                 _print_usage_error(error, f"{ctx.command_path} --help lists its options")
             raise
+
+    def _without_state_dir(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments but `--state-dir DIR`, which every command takes that has none of its own.
+
+        It is put where the environment may name it, too.
+        """
+        own = [name for option in self.get_params(ctx) for name in option.opts]  # type: ignore[attr-defined]
+        if _STATE_DIR in own:
+            return args
+        left: list[str] = []
+        words = iter(args)
+        for word in words:
+            name, equals, value = word.partition("=")
+            if word == "--":
+                return [*left, word, *words]
+            if name != _STATE_DIR:
+                left.append(word)
+            elif value := value if equals else next(words, ""):
+                os.environ[STATE_DIR] = value
+            else:
+                left.append(word)  # refused as an option that needs a value
+        return left
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.

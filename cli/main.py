@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from cli.commands.doctor import doctor
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.ledger import ledger_app
+from cli.commands.logs import logs
 from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.purge import purge
@@ -34,19 +35,39 @@ from cli.commands.upload import upload
 from cli.commands.where import where
 from cli.exit_codes import EXIT_STATUS
 from cli.verify.command import verify
+from cli.version import version
 
 app = typer.Typer(
     name="pipeline",
     cls=PipelineGroup,
     help="Start runs of the data pipeline, follow them, and show their results.\n\n"
     "Commands work on the local cloud that runs on this machine (make local), or with --stack NAME"
-    " (or PIPELINE_STACK) on a stack on AWS. With --json each prints one JSON document:"
-    " docs/json.md.",
+    " (or PIPELINE_STACK) on a stack on AWS. A local cloud of another directory is found by"
+    " --state-dir DIR after the command (or PIPELINE_STATE_DIR), or by AWS_ENDPOINT_URL alone. With"
+    " --json each prints one JSON document: docs/json.md.",
     epilog=EXIT_STATUS,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pipeline {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself; its help is above."""
 
 
 def _add(command: Callable[..., Any], *examples: str) -> None:
@@ -104,6 +125,11 @@ _add(
 _add(
     jobs,
     "pipeline jobs november-1",
+)
+_add(
+    logs,
+    "pipeline logs november-1",
+    "pipeline logs @last --unit 00000-003 --follow",
 )
 _add(
     pools,

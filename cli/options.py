@@ -11,6 +11,8 @@ from cli.client.deployment import Deployment, find_deployment
 from cli.client.ledger import LedgerView, Run
 from cli.client.run_names import full_run_id
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
+from cli.views.outcome import result_of
+from runs.outcome_text import headline
 
 StackOption = Annotated[
     str | None,
@@ -91,3 +93,15 @@ def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
         " beginning of an id is enough for those of the last 30 days), pipeline dead-letters the"
         " messages that were refused",
     )
+
+
+def how_it_ended(deployment: Deployment, run_id: str) -> str:
+    """When and how a run ended: `it ended at 2026-11-20T08:15:00Z: Run r1 of orders SUCCEEDED …`.
+
+    Empty where it has not, or nothing is known of it.
+    """
+    run = ledger_of(deployment).run(run_id)
+    if run is None or not run.status.ended:
+        return ""
+    at = f" at {run.item.ended_at}" if run.item.ended_at else ""
+    return f"it ended{at}: {headline(result_of(run))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from cli.exit_codes import NOT_FOUND, CommandFailed
 from contracts.run_request import parse_timestamp
 
 CLOUD_FILE: Final = Path(".local") / "cloud.json"
+STATE_DIR: Final = "PIPELINE_STATE_DIR"  # of a local cloud: what --state-dir sets
 LOCAL_REGION: Final = "us-east-1"
 LOCAL_KEY: Final = "test"
 _HOW: Final = "start a local cloud (make local), or name a stack on AWS (--stack NAME)"
@@ -139,25 +141,16 @@ def _stack(name: str, region: str | None) -> Deployment:
 
 def _local_cloud(directory: Path) -> Deployment:
     wanted = os.environ.get("AWS_ENDPOINT_URL")
-    for parent in (directory, *directory.parents):
-        path = parent / CLOUD_FILE
-        if path.is_file():
-            break
-    else:
-        asked = f" (AWS_ENDPOINT_URL is {wanted}, but its outputs are not known)" if wanted else ""
+    path = _cloud_file(directory)
+    cloud = None if path is None else json.loads(path.read_text(encoding="utf-8"))
+    if wanted and (cloud is None or wanted.rstrip("/") != cloud["endpointUrl"].rstrip("/")):
+        path, cloud = None, _described_by(wanted)
+    if cloud is None:
         raise CommandFailed(
-            f"no local cloud: there is no {CLOUD_FILE} here or above{asked}", NOT_FOUND, _HOW
+            f"no local cloud: there is no {CLOUD_FILE} here or above", NOT_FOUND, _HOW
         )
-    deployment = _described(path)
-    endpoint_url = deployment.endpoint_url or ""
-    if wanted and wanted.rstrip("/") != endpoint_url.rstrip("/"):
-        raise CommandFailed(
-            f"AWS_ENDPOINT_URL is {wanted}, but the local cloud described by {path} listens on"
-            f" {endpoint_url}",
-            NOT_FOUND,
-            "unset the variable, or set it to that URL",
-        )
-    if not _listens(endpoint_url):
+    deployment = _of_cloud(cloud)
+    if path is not None and not _listens(deployment.endpoint_url or ""):
         raise CommandFailed(f"the local cloud of {path} no longer runs", NOT_FOUND, _HOW)
     return deployment
 
@@ -167,12 +160,11 @@ def running_cloud(state_dir: Path) -> Deployment | None:
     path = state_dir / CLOUD_FILE.name
     if not path.is_file():
         return None
-    deployment = _described(path)
+    deployment = _of_cloud(json.loads(path.read_text(encoding="utf-8")))
     return deployment if _listens(deployment.endpoint_url or "") else None
 
 
-def _described(path: Path) -> Deployment:
-    cloud = json.loads(path.read_text(encoding="utf-8"))
+def _of_cloud(cloud: Mapping[str, Any]) -> Deployment:
     return Deployment(
         outputs=cloud["outputs"],
         parameters=cloud["parameters"],
@@ -181,6 +173,42 @@ def _described(path: Path) -> Deployment:
         stack_name=cloud.get("stackName"),
         deployed_at=parse_timestamp(cloud["startedAt"]) if cloud.get("startedAt") else None,
     )
+
+
+def _cloud_file(directory: Path) -> Path | None:
+    """The description of a local cloud: in the state directory that was named, else here or above.
+
+    Raises:
+        CommandFailed: the named directory has none.
+    """
+    if named := os.environ.get(STATE_DIR):
+        path = Path(named) / CLOUD_FILE.name
+        if not path.is_file():
+            raise CommandFailed(f"no local cloud runs with state in {named}", NOT_FOUND, _HOW)
+        return path
+    found = (parent / CLOUD_FILE for parent in (directory, *directory.parents))
+    return next((path for path in found if path.is_file()), None)
+
+
+def _described_by(endpoint_url: str) -> dict[str, Any]:
+    """What a local cloud says of itself.
+
+    Raises:
+        CommandFailed: there is none at that address.
+    """
+    url = f"{endpoint_url.rstrip('/')}/_local/cloud.json"
+    try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("it is no http URL")
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - checked above
+            described = json.loads(response.read())
+        return {**described, "outputs": described["outputs"], "endpointUrl": endpoint_url}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandFailed(
+            f"AWS_ENDPOINT_URL is {endpoint_url}, where no local cloud of the pipeline is: {error}",
+            NOT_FOUND,
+            f"unset the variable, or set it to the URL that make local prints; or {_HOW}",
+        ) from None
 
 
 def _listens(endpoint_url: str) -> bool:

@@ -21,6 +21,7 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
+    how_it_ended,
     no_such_run,
 )
 from cli.views.printing import make_console
@@ -51,7 +52,10 @@ def resume(
     if resumed.outcome is ResumeOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)
     if not json_output:
-        make_console().print(_text(resumed, message_id), soft_wrap=True, markup=False)
+        lines = [_text(resumed, message_id)]
+        if resumed.outcome in (ResumeOutcome.ENDED, ResumeOutcome.SUPERSEDED):
+            lines.append(how_it_ended(deployment, run_id))
+        make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code = SUCCEEDED if resumed.outcome in _GOES_ON else REFUSED
     followed = None
     if wait and code == SUCCEEDED:

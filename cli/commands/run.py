@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from cli.client.contract_check import check_against_contract
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.messages import check_message, message_of, read_message
 from cli.client.retrying import fields_of_retry, refuse_what_the_pipeline_would
@@ -138,8 +139,9 @@ def run(
 ) -> None:
     """Start a run: send a message to the processing queue, made from options or a file.
 
-    The message is checked first as the pipeline will check it; docs/message.md describes its
-    fields. To follow the run later: pipeline status --follow RUN_ID.
+    The message is checked first as the pipeline will check it, the dataset and the query by the
+    deployed contract; docs/message.md describes its fields. To follow the run later: pipeline watch
+    RUN_ID.
     """
     fields = {
         "datasetName": dataset,
@@ -164,9 +166,10 @@ def run(
         fields["retryOf"] = full_run_id(deployment, retry_of)
         fields = _of_retry(deployment, fields, unchecked=unchecked)
     body = _body(message_file, fields)
-    if not unchecked:
-        check_message(body)
+    request = None if unchecked else check_message(body)
     deployment = find_deployment(stack, region)
+    if request is not None:
+        check_against_contract(deployment, request)
     sent = send(deployment, body, checked=not unchecked)
     if not wait:
         _show_sent(sent, timeout, json_output=json_output)

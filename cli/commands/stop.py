@@ -21,6 +21,7 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
+    how_it_ended,
     no_such_run,
 )
 from cli.views.printing import make_console
@@ -60,7 +61,10 @@ def stop(
     if stopped.outcome is StopOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)
     if not json_output:
-        make_console().print(_text(stopped), soft_wrap=True, markup=False)
+        lines = [_text(stopped)]
+        if stopped.outcome is StopOutcome.ENDED:
+            lines.append(how_it_ended(deployment, run_id))
+        make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code, followed = SUCCEEDED, None
     if stopped.outcome is StopOutcome.ENDED:
         code = REFUSED

@@ -27,3 +27,8 @@ def print_document(document: Document) -> None:
     Values are exact; what a terminal might obey in them is written as JSON's escapes.
     """
     typer.echo(escaped_json(document.model_dump_json(by_alias=True, indent=2, fallback=repr)))
+
+
+def print_line(document: Document) -> None:
+    """The document on one line, where a command prints a stream of them."""
+    typer.echo(escaped_json(document.model_dump_json(by_alias=True, fallback=repr)))

@@ -22,6 +22,7 @@ from cli.documents.errors import ErrorDocument
 from cli.documents.health import DoctorDocument
 from cli.documents.history import HistoryDocument
 from cli.documents.ledger import JobsDocument, UnitsDocument
+from cli.documents.logs import LogLineDocument
 from cli.documents.pools import PoolsDocument
 from cli.documents.rejected import RejectedDocument
 from cli.documents.report import ReportDocument
@@ -55,6 +56,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "history": HistoryDocument,
     "units": UnitsDocument,
     "jobs": JobsDocument,
+    "logs": LogLineDocument,
     "pools": PoolsDocument,
     "rejected": RejectedDocument,
     "resend": ResentDocument,

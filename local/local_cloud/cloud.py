@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -230,6 +231,7 @@ class LocalCloud:
             "warnings": self.warnings,
         }
         self._running.enter_context(described_by(self._state_dir, content))
+        _known(self._front).description = json.dumps(content).encode()
 
 
 def _known(part: Part | None) -> Part:

@@ -43,6 +43,7 @@ def local(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
     (tmp_path / ".local").mkdir()
     description = {
         "endpointUrl": "http://127.0.0.1:1",
+        "stackName": "durable-pipeline",
         "outputs": dict(world.deployment.outputs),
         "parameters": {"RedshiftWorkgroupName": "local", "RedshiftDatabase": "dev"},
     }

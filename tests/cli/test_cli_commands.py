@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -445,3 +446,14 @@ def test_an_unchecked_conflict_is_followed_to_its_refusal(local: World) -> None:
 
     assert result.exit_code == 5  # nothing responds here; but the earlier success is not reported
     assert "SUCCEEDED" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["ls", "-h"], ["dead-letters", "replay", "-h"]])
+def test_help_has_a_short_name(arguments: list[str]) -> None:
+    result = pipeline(*arguments)
+    assert (result.exit_code, "Usage: pipeline" in result.output) == (0, True)
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert pipeline("--version").output == f"pipeline {project['version']}\n"

@@ -128,3 +128,13 @@ def test_a_reason_that_is_too_long_is_refused_before_anything_is_asked(deployed:
     assert result.exit_code == REFUSED
     assert "at most 500" in result.output
     assert reaper.asked == []
+
+
+def test_a_run_that_has_ended_is_said_to_and_when_and_how(deployed: Any, world: World) -> None:
+    deployed({"runId": "run-1", "outcome": "ENDED", "status": "SUCCEEDED"})
+    ended = {"ended_at": "2026-11-20T08:15:00Z", "outcome": "SUCCEEDED_WITH_LOSSES"}
+    rows = {"rows_in": 3, "stored": 2, "rejected": 1}
+    world.put_run(status="SUCCEEDED", units={"total": 2, "stored": 2}, rows=rows, **ended)
+    text = pipeline("stop", "run-1").output
+    assert "it ended at 2026-11-20T08:15:00Z: Run run-1 of orders SUCCEEDED" in text
+    assert "2 of 2 units, 2 rows stored, 1 rejected" in text

@@ -38,6 +38,10 @@ def test_an_operator_may_do_what_every_command_does(
         ("resend", rejected, "--run", "e2e-operator"),
         ("dead-letters",),
         ("ledger", "index"),
+        ("ls",),
+        ("show", "@last"),
+        ("watch", "e2e-operator"),
+        ("logs", "e2e-operator"),
         ("upload", "--sample"),
     )
     results = {command: pipeline(*command) for command in commands}

@@ -13,6 +13,7 @@ from accepting_clients import AcceptingClients
 from local.local_cloud.cloud import LocalCloud
 from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
+from local.local_cloud.deploy.storage import only_adds_indexes
 from local.local_cloud.template.intrinsics import TemplateError
 from local.local_cloud.template.loader import load_template
 
@@ -165,3 +166,19 @@ def deployed(path: Path, earlier: Stack | None = None) -> Stack:
 
 def no_jobs(_name: str, _properties: object) -> list[str]:
     return []
+
+
+def test_a_table_may_get_further_indexes_and_nothing_else() -> None:
+    def table(*indexes: str, **more: Any) -> tuple[str, dict[str, Any]]:
+        keys = [{"AttributeName": name, "AttributeType": "S"} for name in ("id", *indexes)]
+        made = [{"IndexName": name, "KeySchema": [name]} for name in indexes]
+        return "AWS::DynamoDB::Table", {
+            "AttributeDefinitions": keys,
+            "GlobalSecondaryIndexes": made,
+            **more,
+        }
+
+    assert only_adds_indexes(table("a"), table("a", "b"))
+    assert not only_adds_indexes(table("a", "b"), table("a"))
+    assert not only_adds_indexes(table("a"), table("a", "b", KeySchema=["other"]))
+    assert not only_adds_indexes(table("a"), ("AWS::S3::Bucket", {}))

@@ -246,3 +246,5 @@ def test_todays_command_line_reads_ledger_and_results(
     assert stored in outcome
     assert "SUCCEEDED" in pipeline(upgraded, tmp_path, "jobs", run_id)
     assert "validate" in pipeline(upgraded, tmp_path, "history", run_id)
+    pipeline(upgraded, tmp_path, "ledger", "index")  # of the release before: not in the list yet
+    assert run_id in pipeline(upgraded, tmp_path, "ls")

@@ -129,7 +129,8 @@ def _create(resource: TemplateResource, scope: _StackScope, stack: Stack) -> Cre
     values = resolve(resource.properties, scope, resource.logical_id)
     declared = (resource.type, copy.deepcopy(values))
     before = stack.earlier.values.get(resource.logical_id) if stack.earlier else None
-    if before is not None and resource.type in FIXED and before != declared:
+    same = before is None or before == declared or storage.only_adds_indexes(before, declared)
+    if resource.type in FIXED and not same:
         where = f"{resource.logical_id} ({resource.type})"
         raise TemplateError(f"{where}: a change by an update is not emulated")
     stack.values[resource.logical_id] = declared

@@ -11,6 +11,7 @@ from local.local_cloud.http.services import ACCOUNT_ID, REGION
 
 _ENCRYPTION: Final = "nothing is encrypted locally"
 _ACCESS: Final = "access is not restricted locally"
+Declared = tuple[str, Mapping[str, Any]]  # type and properties of a resource
 _TAGS: Final = "tags are not stored"
 _DELIVERIES: Final = {"Queue": "sqs:SendMessage", "Topic": "sns:Publish"}
 _TABLE_PARTS: Final = (
@@ -132,6 +133,19 @@ def table(props: Properties, stack: Stack) -> Created:
     attributes = {"Arn": arn("dynamodb", f"table/{name}")}
     stream = response["TableDescription"].get("LatestStreamArn")
     return Created(name, attributes | ({"StreamArn": stream} if stream else {}))
+
+
+def only_adds_indexes(before: Declared, after: Declared) -> bool:
+    """Whether all that an update changes of a table is that it gets further indexes."""
+    (kind, old), (other_kind, new) = before, after
+    if kind != other_kind or kind != "AWS::DynamoDB::Table":
+        return False
+    indexes, attributes = "GlobalSecondaryIndexes", "AttributeDefinitions"
+    grown = {indexes, attributes}
+    remain = all(each in new.get(name, []) for name in grown for each in old.get(name, []))
+    return remain and {n: v for n, v in old.items() if n not in grown} == {
+        n: v for n, v in new.items() if n not in grown
+    }
 
 
 def _add_indexes(dynamodb: Any, name: str, request: Mapping[str, Any]) -> None:

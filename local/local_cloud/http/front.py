@@ -34,6 +34,7 @@ from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.guard import Guard, reads_body
 
 LOGGER: Final = logging.getLogger(__name__)
+DESCRIPTION_PATH: Final = "/_local/cloud.json"
 
 
 class FrontError(Exception):
@@ -64,6 +65,7 @@ class Front:
 
     Attributes:
         guard: what requests have to pass; None: everybody may do everything.
+        description: what `GET /_local/cloud.json` returns: where everything is, no secrets.
     """
 
     def __init__(self, port: int, substrate_port: int) -> None:
@@ -80,6 +82,7 @@ class Front:
         self._rest_services: dict[str, RestService] = {}
         self.substrate_port = substrate_port
         self.guard: Guard | None = None
+        self.description: bytes | None = None
         try:
             self._server = _Server(self, port)
         except OSError as error:
@@ -211,7 +214,15 @@ class _Handler(BaseHTTPRequestHandler):
             failure = ServiceError("InternalFailure", f"local cloud: {error!r}", 500)
             self._refuse(failure, where, headers, body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
+    def do_GET(self) -> None:  # noqa: N802 - as http.server names it
+        """Besides requests of AWS: the description. No bucket can be called `_local`."""
+        description = self.server.front.description
+        if self.path == DESCRIPTION_PATH and description is not None:
+            self._write(Response(200, {"Content-Type": "application/json"}, description))
+        else:
+            self._serve()
+
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
 
     def _call(
         self, service: JsonService | RestService, where: Route, headers: Headers, body: bytes

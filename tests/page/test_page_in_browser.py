@@ -80,7 +80,7 @@ class Page:
             time.sleep(0.05)
         raise AssertionError(f"not seen: {what}; the page has: {self.text[:1500]}")
 
-    def see(self, *texts: str) -> None:
+    def expect(self, *texts: str) -> None:
         for text in texts:
             self.until(lambda text=text: text in self.text, text)  # type: ignore[misc]
 
@@ -167,17 +167,17 @@ def test_the_list_filters_pages_and_is_live(page: Page) -> None:
     for number in range(60):
         page.world.put_run(f"older-{number:02d}", claimed_at=ago(60 * (60 + number)))
     page.open("/")
-    page.see("failed-run", "going-on", "older-10")
+    page.expect("failed-run", "going-on", "older-10")
     assert "older-55" not in page.text
     page.click("Older")
-    page.see("older-55")
+    page.expect("older-55")
     page.open("/?status=FAILED")
-    page.see("failed-run")
+    page.expect("failed-run")
     assert "going-on" not in page.text
     page.open("/?text=going")
-    page.see("going-on", "Running")
+    page.expect("going-on", "Running")
     page.world.put_run("going-live", "FAILED")
-    page.see("going-live")
+    page.expect("going-live")
     page.world.put_run("going-on", "SUCCEEDED")
     page.until(lambda: "Running" not in page.text, "that the run has ended")
 
@@ -185,9 +185,9 @@ def test_the_list_filters_pages_and_is_live(page: Page) -> None:
 def test_a_failed_run_opens_with_its_failure_and_foreign_text_stays_text(page: Page) -> None:
     fill(page.world)
     page.open("/runs/failed-run")
-    page.see("The same error in 3 units", "Traceback: bad row", "3 of 5 units failed")
-    page.see("20 in = 2 filtered + 4 rejected + 0 removed + 14 stored", "pipeline resend")
-    page.see(HOSTILE)
+    page.expect("The same error in 3 units", "Traceback: bad row", "3 of 5 units failed")
+    page.expect("20 in = 2 filtered + 4 rejected + 0 removed + 14 stored", "pipeline resend")
+    page.expect(HOSTILE)
     assert page.run("return document.images.length") == 0
     assert page.run("return document.scripts.length") == 1
     assert "owned" not in page.browser.title
@@ -198,7 +198,7 @@ def test_the_timeline_shows_input_and_result_and_a_running_bar_grows(page: Page)
     page.open("/runs/going-on")
     bar = "//button[starts-with(@aria-label, 'validate')]"
     page.until(lambda: page.browser.find_element(By.XPATH, bar).click() or True, "validate")
-    page.see('"input of": "3"', '"result of": "3"')
+    page.expect('"input of": "3"', '"result of": "3"')
     width = "return document.querySelector('.track .open').getAttribute('aria-label')"
     before = page.run(width)
     page.until(lambda: page.run(width) != before, "a bar that grows", 5)
@@ -212,16 +212,16 @@ def test_stop_resume_and_retry_ask_first(page: Page) -> None:
     }
     page.open("/runs/going-on")
     page.click("Stop")
-    page.see("its jobs are cancelled", "pipeline stop going-on")
+    page.expect("its jobs are cancelled", "pipeline stop going-on")
     assert page.world.functions.asked == []
     page.browser.find_element(By.ID, "reason").send_keys("wrong input")
     page.confirm("Stop")
-    page.see("Run going-on is being stopped")
+    page.expect("Run going-on is being stopped")
     assert page.world.functions.asked[0]["detail"]["reason"] == "wrong input"
     page.open("/runs/stopped")
     page.click("Resume")
     page.confirm("Resume")
-    page.see("Run stopped is resumed")
+    page.expect("Run stopped is resumed")
     assert page.world.queues.sent == ["{}"]
     page.open("/runs/failed-run")
     page.click("Retry in a new run")
@@ -229,7 +229,7 @@ def test_stop_resume_and_retry_ask_first(page: Page) -> None:
     assert len(page.world.queues.sent) == 1
     page.click("Retry in a new run")
     page.confirm("Retry in a new run")
-    page.see("retries run failed-run")
+    page.expect("retries run failed-run")
     assert '"retryOf": "failed-run"' in page.world.queues.sent[1]
 
 
@@ -241,13 +241,13 @@ def test_a_stop_that_comes_too_late_says_when_the_run_ended(page: Page) -> None:
     page.click("Stop")
     page.world.put_run("going-on", "SUCCEEDED")
     page.confirm("Stop")
-    page.see("Nothing to stop: run going-on has ended at 20")
+    page.expect("Nothing to stop: run going-on has ended at 20")
 
 
 def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
     fill(page.world)
     page.open("/runs/failed-run?tab=rejected")
-    page.see("type", "malformed", "2 of 2 rejected rows", HOSTILE)
+    page.expect("type", "malformed", "2 of 2 rejected rows", HOSTILE)
     assert page.run("return document.querySelector('mark').textContent") == "many"
     page.click("Correct")
     field = page.browser.find_element(By.CSS_SELECTOR, ".broken input")
@@ -255,7 +255,7 @@ def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
     field.send_keys("12")
     page.click("Send 1 corrected row")
     page.confirm("Send")
-    page.see("1 rows are sent as run failed-run-mend-")
+    page.expect("1 rows are sent as run failed-run-mend-")
     sent = [body for key, body in page.world.objects.objects.items() if "resent" in key]
     assert b"12" in sent[0]
     assert len(page.world.queues.sent) == 1
@@ -265,10 +265,10 @@ def test_a_dead_letter_is_replayed(page: Page) -> None:
     body = '{"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r9"}'
     page.world.queues.put_letter("letter-2", body, HOSTILE)
     page.open("/dead-letters")
-    page.see("letter-2", HOSTILE)
+    page.expect("letter-2", HOSTILE)
     page.click("Replay")
     page.confirm("Replay")
-    page.see("Sent as run r9")
+    page.expect("Sent as run r9")
     assert (len(page.world.queues.sent), page.world.queues.letters) == (1, {})
 
 
@@ -277,20 +277,20 @@ def test_a_hundred_thousand_units_are_paged(page: Page) -> None:
     page.world.put_run("large", "FAILED", units=units)
     page.world.put_units("large", 100_000, failed=10, **FAILURE)
     page.open("/runs/large?tab=units")
-    page.see("00000-000", "100,000")
+    page.expect("00000-000", "100,000")
     assert page.run("return document.querySelectorAll('tbody tr').length") == 100
     assert page.run("return document.querySelectorAll('*').length") < 5000
     page.click("Next 100")
-    page.see("00000-100")
+    page.expect("00000-100")
     page.open("/runs/large?tab=units&state=FAILED")
-    page.see("00099-999")
+    page.expect("00099-999")
     assert page.run("return document.querySelectorAll('tbody tr').length") == 10
 
 
 def test_the_keyboard_moves_searches_and_helps(page: Page) -> None:
     fill(page.world)
     page.open("/")
-    page.see("failed-run")
+    page.expect("failed-run")
     focused = "return document.activeElement.textContent"
     rows = page.run("return [...document.querySelectorAll('[data-row]')].map(e => e.textContent)")
     page.press("j")
@@ -302,7 +302,7 @@ def test_the_keyboard_moves_searches_and_helps(page: Page) -> None:
     assert page.run("return document.activeElement.id") == "search"
     page.press("\ue00c")  # escape
     page.press("?")
-    page.see("Keyboard", "next row")
+    page.expect("Keyboard", "next row")
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_lost_cloud_is_said_and_its_return_noticed(page: Page) -> None:
     fill(page.world)
     page.world.table.fails_with = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
     page.open("/")
-    page.see("start a local cloud (make local)")
+    page.expect("start a local cloud (make local)")
     page.world.table.fails_with = None
-    page.see("failed-run")
+    page.expect("failed-run")
     page.until(lambda: "make local" not in page.text, "that the message goes")

@@ -39,22 +39,22 @@ def missing() -> str | None:
     return f"no {' and no '.join(lacking)}: apt-get install chromium chromium-driver"
 
 
-def start(profile: Path, width: int = 1280, height: int = 900) -> Chrome:
+def start(profile: Path, width: int = 1280, lines: int = 900) -> Chrome:
     """A browser with an empty profile."""
     binary, driver = _found(BINARIES), _found(DRIVERS)
     assert binary, "there is no chromium"
     assert driver, "there is no chromedriver"
     options = ChromeOptions()
     options.binary_location = binary
-    for option in (*_OPTIONS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
+    for option in (*_OPTIONS, f"--window-size={width},{lines}", f"--user-data-dir={profile}"):
         options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return Chrome(options=options, service=Service(driver))
 
 
-def resize(browser: Chrome, width: int, height: int, *, dark: bool = False) -> None:
-    """Set the width of the view itself, as a phone has it, and the scheme of colours."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+def resize(browser: Chrome, width: int, lines: int, *, dark: bool = False) -> None:
+    """Set the size of the view itself, as a phone has it, and the scheme of colours."""
+    sides = dict(zip(browser.get_window_size(), (width, lines), strict=True))
+    metrics = {**sides, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})

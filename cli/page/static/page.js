@@ -42,7 +42,7 @@
     SUCCEEDED: "good", STORED: "good", SUCCEEDED_WITH_LOSSES: "warn", FAILED: "bad", TIMED_OUT: "bad",
     RUNNING: "busy", CLAIMED: "busy", SUBMITTED: "busy", STARTED: "busy", RETRYING: "warn", WAITING: "warn",
   };
-  const WORDS = { SUCCEEDED_WITH_LOSSES: "Succeeded with losses", NOT_STARTED: "Not started" };
+  const WORDS = { SUCCEEDED_WITH_LOSSES: "With losses", NOT_STARTED: "Not started" };
   const word = (state) => WORDS[state] || state.charAt(0) + state.slice(1).toLowerCase().replaceAll("_", " ");
   const stateBadge = (state) => make("span", { class: `state ${KINDS[state] || ""}` }, word(state));
 
@@ -184,8 +184,8 @@
       cell("Status", {}, stateBadge(waiting ? "WAITING" : shown)),
       cell("Run", { class: "whole" }, link(address, run.runId, { class: "row-link", "data-row": true, "data-key": run.runId })),
       cell("Dataset", {}, run.datasetName || "–"),
-      cell("Range", { class: "small" }, rangeOf(run)),
-      cell("Started (UTC)", { class: "small" }, moment(run.startedAt)),
+      cell("Range", { class: "small line" }, rangeOf(run)),
+      cell("Started (UTC)", { class: "small line", title: run.startedAt }, moment(run.startedAt).slice(0, 16)),
       cell("Took", { class: "num" }, span(since(run.startedAt, run.endedAt))),
       cell("Units", {}, bar(unitParts(counted, run.units.total), run.units.total), make("span", { class: "small dim" }, `${count(counted.STORED || 0)} of ${count(run.units.total)}`)),
       cell("Rows in", { class: "num" }, ended ? count(run.rows.rowsIn) : "–"),
@@ -256,7 +256,7 @@
       run.request && run.request.retryOf && make("div", {}, fact("Retries", link(`/runs/${encodeURIComponent(run.request.retryOf)}`, run.request.retryOf))),
     ];
     fill(head, 
-      make("div", { class: "split" }, make("div", {}, stateBadge(view.shown), make("h1", {}, view.headline)), make("div", { class: "split push" }, view.actions.map(act))),
+      make("div", { class: "head" }, make("div", {}, stateBadge(view.shown), make("h1", {}, view.headline)), make("div", {}, view.actions.map(act))),
       run.reason && view.shown !== "SUCCEEDED" ? make("p", { class: "error" }, run.reason) : null,
       make("dl", { class: "facts card" }, facts));
     document.title = `${word(view.shown)}: ${run.runId}`;

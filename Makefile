@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions \
 	record-permissions record-template \
-	record-before record-histories json-schemas lock clean
+	record-before record-histories reference json-schemas lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -41,10 +41,10 @@ run-spark: setup-spark ## a chain of a Python and a Spark job on sample data, on
 local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeline`
 	@$(VENV)/python -m local.local_cloud $(ARGS)
 
-# Three workers keep two processors busy: the one with the end-to-end tests mostly waits. The order
-# is that of tests/conftest.py; by default xdist takes files with few tests last, however long.
+# Four workers keep two processors busy: those with the end-to-end tests mostly wait. The order is
+# that of tests/conftest.py; by default xdist takes files with few tests last, however long.
 test: setup-test check ## check the code and run all tests
-	$(VENV)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup-test ## the tests that need no local cloud, in about a minute
 	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" \
@@ -114,6 +114,9 @@ bench-data: setup-bench ## read, clean, write: this project beside DuckDB and ot
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 TESTED := --constraint requirements/test.txt
+
+reference: setup-test ## the reference of commands: docs/commands.md
+	$(VENV)/python -m cli.documents.reference
 
 json-schemas: setup-test ## the schemas of what commands print with --json: docs/json/
 	$(VENV)/python -m cli.documents.catalogue

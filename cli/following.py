@@ -49,7 +49,7 @@ def follow_run(
         raise CommandFailed(
             "interrupted: the run is no longer followed, but continues",
             INTERRUPTED,
-            f"follow it again: pipeline status --follow {follower.run_id or 'RUN_ID'}",
+            f"follow it again: pipeline watch {follower.run_id or 'RUN_ID'}",
         ) from None
     if not json_output:
         return Followed(snapshot)

@@ -12,20 +12,26 @@ from cli.commands.console import console
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
+from cli.commands.doctor import doctor
 from cli.commands.history import history
 from cli.commands.jobs import jobs
 from cli.commands.ledger import ledger_app
 from cli.commands.ls import ls
 from cli.commands.pools import pools
+from cli.commands.purge import purge
+from cli.commands.put import put
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
 from cli.commands.resume import resume
 from cli.commands.run import run
+from cli.commands.schedules import schedules_app
+from cli.commands.show import show, watch
 from cli.commands.status import status
 from cli.commands.stop import stop
 from cli.commands.units import units
 from cli.commands.upload import upload
+from cli.commands.where import where
 from cli.exit_codes import EXIT_STATUS
 from cli.verify.command import verify
 
@@ -65,6 +71,16 @@ _add(
     "pipeline ls",
     "pipeline ls --since 7d --status FAILED",
     "pipeline ls --running --dataset orders --json",
+)
+_add(
+    show,
+    "pipeline show november-1",
+    "pipeline show @last",
+)
+_add(
+    watch,
+    "pipeline watch november-1",
+    "pipeline watch @last --timeout 600",
 )
 _add(
     status,
@@ -112,6 +128,11 @@ _add(
     "pipeline resume november-1 --wait",
 )
 _add(
+    purge,
+    "pipeline purge november-1 --dry-run",
+    "pipeline purge november-1 --stack durable-pipeline",
+)
+_add(
     console,
     "pipeline console --open",
     "pipeline console --stack durable-pipeline",
@@ -122,10 +143,26 @@ _add(
     "pipeline upload --sample",
 )
 _add(
+    put,
+    "pipeline put orders.csv --dataset orders --day 2026-11-01",
+    "pipeline put part-*.parquet --dataset events --ready --stack durable-pipeline",
+)
+_add(
+    where,
+    "pipeline where ORD-00000017 --dataset orders",
+    "pipeline where sensor-1 2026-11-01T06:30:00Z --dataset readings --json",
+)
+_add(
+    doctor,
+    "pipeline doctor",
+    "pipeline doctor --stack durable-pipeline --json",
+)
+_add(
     verify,
     "pipeline verify --stack durable-pipeline --json",
 )
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(schedules_app, name="schedules")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(ledger_app, name="ledger")
 

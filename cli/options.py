@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.ledger import LedgerView, Run
 from cli.client.run_names import full_run_id
-from cli.exit_codes import NOT_FOUND, CommandFailed
+from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 
 StackOption = Annotated[
     str | None,
@@ -42,6 +43,18 @@ RunIdArgument = Annotated[
         " no other run of the last 30 days has, or @last.",
     ),
 ]
+
+
+def confirm(question: str, *, json_output: bool) -> None:
+    """Ask before something that cannot be undone.
+
+    Raises:
+        CommandFailed: it was declined, or nobody can be asked.
+    """
+    if json_output or not sys.stdin.isatty():
+        raise CommandFailed("nothing was done: nobody can be asked here", REFUSED, "add --yes")
+    if not typer.confirm(question):
+        raise CommandFailed("nothing was done", REFUSED)
 
 
 def ledger_of(deployment: Deployment) -> LedgerView:

@@ -104,11 +104,12 @@ class Sample:
         return sum(file.valid for file in self.files)
 
 
-def make(*, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
+def make(*, seed: int = 1, days: int = 3, rows: int = 500, dirt: int = 1) -> Sample:
     """Make one file a day from 2026-11-01 on, and a second one for the second day.
 
     Args:
         rows: in each file, dirty ones included.
+        dirt: how many times as much of it as usual; so few rows have some of each kind, too.
     """
     order_numbers = iter(range(10_000_001, 100_000_000))
     files = []
@@ -118,7 +119,7 @@ def make(*, seed: int = 1, days: int = 3, rows: int = 500) -> Sample:
             # The generator of a file depends on nothing but the seed and its place.
             chance = random.Random(f"{seed}/{day}/{part}")  # noqa: S311 -- not for secrets
             key = f"landing/orders/dt={date:%Y-%m-%d}/orders-{part + 1}.csv"
-            files.append(_file(key, date, rows, order_numbers, chance))
+            files.append(_file(key, date, rows, order_numbers, chance, dirt))
     return Sample(tuple(files))
 
 
@@ -159,15 +160,17 @@ def upload(
     *,
     seed: int = 1,
     rows: int = 500,
+    dirt: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Sample:
     """Put sample files into the data bucket; contracts, scripts and tables into the code bucket.
 
     Args:
         s3: a boto3 client.
+        rows, dirt: as of `make`.
         progress: called with each URL when it is there.
     """
-    sample = make(seed=seed, rows=rows)
+    sample = make(seed=seed, rows=rows, dirt=dirt)
     uploads = [(data_bucket, file.key, file.body) for file in sample.files]
     uploads += [(data_bucket, file.key, file.body) for file in _all_exports(seed)]
     uploads += [(data_bucket, "landing/standard/readings.csv", of_sensors := readings(seed))]
@@ -190,9 +193,14 @@ def _all_exports(seed: int) -> Iterator[SampleFile]:
 
 
 def _file(
-    key: str, date: datetime, rows: int, order_numbers: Iterator[int], chance: random.Random
+    key: str,
+    date: datetime,
+    rows: int,
+    order_numbers: Iterator[int],
+    chance: random.Random,
+    dirt: int,
 ) -> SampleFile:
-    kinds = _kinds(rows, chance)
+    kinds = _kinds(rows, chance, dirt)
     lines = [_line(COLUMNS)]
     for kind in kinds:
         lines.append(_dirty(_order(next(order_numbers), date, chance), kind))
@@ -237,9 +245,13 @@ def _export(
     )
 
 
-def _kinds(rows: int, chance: random.Random) -> list[str]:
+def _kinds(rows: int, chance: random.Random, dirt: int = 1) -> list[str]:
     """What each row is, in random order; the numbers of each kind are fixed by the row count."""
-    kinds = [kind for kind, every in {**MALFORMED, **INVALID}.items() for _ in range(rows // every)]
+    kinds = [
+        kind
+        for kind, every in {**MALFORMED, **INVALID}.items()
+        for _ in range(rows * dirt // every)
+    ]
     kinds += ["clean"] * (rows - len(kinds))
     chance.shuffle(kinds)
     return kinds

@@ -31,6 +31,7 @@ ENVIRONMENTS = {  # which locks, one installed on top of the other, make up what
     "bench": {".venv": ["run", "bench"]},
     "glue": {".venv-glue": ["glue-python-shell"]},
 }
+SILENT_SECONDS = 5  # at most, while there is something to say
 COMMAND = """#!{python}
 from cli.main import app
 
@@ -107,16 +108,26 @@ class Environment:
 
 
 def _follow(lines: IO[str], count: int) -> list[str]:
-    """pip's output; on a terminal, one line of progress is updated in place."""
+    """pip's output; shows how far it is: on a terminal in one line, else a line now and then."""
     output: list[str] = []
-    done = 0
+    done, shown_at = 0, time.monotonic()
+    terminal = sys.stdout.isatty()
     for line in lines:
         output.append(line.rstrip())
-        done += line.startswith("Collecting ")
-        if sys.stdout.isatty():
-            print(f"\r  {min(done, count)} of {count} ", end="", flush=True)
-    if sys.stdout.isatty():
-        print("\r", end="")
+        if line.startswith("Collecting "):
+            done += 1
+            what = f"  {min(done, count)} of {count}: {line.split()[1].partition('=')[0]}"
+        elif line.startswith("Installing collected packages"):
+            what = f"  all {count} are here; unpacking them"
+        else:
+            continue
+        if terminal:
+            print(f"\r{what:<60}", end="", flush=True)
+        elif time.monotonic() - shown_at > SILENT_SECONDS:
+            print(what, flush=True)
+            shown_at = time.monotonic()
+    if terminal:
+        print("\r" + " " * 60 + "\r", end="")
     return output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import reused_duckdb  # noqa: F401
 from logging_on import turn_on
 from spark_here import missing
 
@@ -18,23 +20,34 @@ from local.local_cloud.lambdas.sandbox_process import share_service_descriptions
 HERE: Final = Path(__file__).parent
 # What waits most comes first: others compute meanwhile. Files that share a cloud are one unit of
 # work, because its 21 functions start cold in every worker that makes one. All of end_to_end in one
-# worker would take longer than all else in the others: those that use both clouds of its
-# conftest.py are one unit, those that use one are another, and what makes its own is by itself.
+# worker would take longer than all else in the others, so that there are three such units; what
+# makes its own cloud is by itself.
 CLOUDS: Final = "end_to_end"
-BOTH_CLOUDS: Final = ("test_arrivals.py", "test_five_designs.py")
-OWN_CLOUD: Final = ("test_contention.py",)
+BOTH_CLOUDS: Final = ("test_arrivals.py", "test_five_designs.py")  # of its conftest.py
+DECIDED: Final = (
+    *("test_decisions.py", "test_stopping.py", "test_stopping_one_run.py", "test_operator.py"),
+    *("test_verify.py", "test_sending_corrected_rows.py", "test_permanent_failures.py"),
+)
+OWN_CLOUD: Final = ("test_contention.py", "test_pools.py")
 # Longest first, so that no worker ends alone on a long file. What is not named comes after.
 SLOW_FIRST: Final = (
     CLOUDS,
     *(f"{CLOUDS}/{name}" for name in BOTH_CLOUDS),
+    *(f"{CLOUDS}/{name}" for name in DECIDED),
+    "spark/test_verify_engines.py",
     "spark",
     *(f"{CLOUDS}/{name}" for name in OWN_CLOUD),
     "cli/test_demo.py",
+    "benchmarks/test_dirt_memory.py",
+    "jobs/test_functions_agree.py",
     "upgrade",
     "benchmarks",
+    "extending",
     "permissions",
     "integration",
     "properties",
+    "reading/test_chunks.py",
+    "durable_pipeline/test_beginning_units.py",
     "local_cloud",
 )
 
@@ -47,6 +60,7 @@ NOT_FAST: Final = re.compile(
 # moto gives every test a new default session, and every session parses the descriptions of its
 # services anew. They never change: once per process will do.
 share_service_descriptions()
+atexit.register(gc.unfreeze)  # the interpreter collects it; what pytest collects before is slow
 
 
 @functools.cache
@@ -107,10 +121,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         pytest.fail(f"{item.nodeid} left the log off: {left}", pytrace=False)
 
 
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()  # what the interpreter collects in the end
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Of workers of xdist: report a test once, not three times and that it begins.
 
@@ -146,6 +156,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             folder, _, name = file.rpartition("/")
             if folder != f"{HERE.name}/{CLOUDS}" or name in OWN_CLOUD:
                 return file
-            return f"{folder} {name in BOTH_CLOUDS}"
+            units = [unit for unit in (BOTH_CLOUDS, DECIDED) if name in unit]
+            return f"{folder} {units[0][0] if units else 'others'}"
 
     return OneUnitPerCloud(config, log)

@@ -24,6 +24,7 @@ SERVICES = (
     "logs",
     "redshift-data",
     "s3",
+    "scheduler",
     "sqs",
 )
 # Operations that need an action of another name (Service Authorization Reference, Amazon S3), and
@@ -31,6 +32,7 @@ SERVICES = (
 OTHER_NAMES = {
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:HeadObject": {"s3:GetObject"},
+    "s3:DeleteObjects": {"s3:DeleteObject"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
 }
 OF_BOTO3 = {
@@ -41,9 +43,10 @@ OF_BOTO3 = {
 }
 # Methods that two of the services have, of which the command means one.
 MEANT = {"execute_statement": "redshift-data"}
+# A schedule's role is passed to EventBridge Scheduler (User Guide, "Identity-based policies").
 # ExecuteStatement with a secret reads it as its caller (Amazon Redshift Management Guide,
 # "Authorizing access to the Amazon Redshift Data API").
-INDIRECT = {"secretsmanager:GetSecretValue"}
+INDIRECT = {"secretsmanager:GetSecretValue", "iam:PassRole"}
 
 
 def modules() -> Iterator[Path]:
@@ -108,11 +111,11 @@ def services_named() -> set[str]:
     }
 
 
-POLICIES = ("OperatorPolicy", "OperatorUpkeepPolicy")
+POLICIES = ("OperatorPolicy", "OperatorUpkeepPolicy", "PurgePolicy", "SchedulePolicy")
 
 
 def statements(*policies: str) -> list[dict[str, Any]]:
-    """Of these policies; by default of both."""
+    """Of these policies; by default of all."""
     return [one for policy in policies or POLICIES for one in statements_of(policy)]
 
 
@@ -129,6 +132,23 @@ def test_the_operator_may_do_what_the_command_calls_and_no_more() -> None:
     assert granted == needed()
 
 
+def test_schedules_need_a_policy_of_their_own() -> None:
+    found = {each["Sid"]: each for each in statements("SchedulePolicy")}
+    assert {each for each in found if found[each]["Resource"] == "*"} == {"ListSchedules"}
+    assert found["ChangeSchedules"]["Resource"]["Fn::Sub"].endswith("schedule/${ScheduleGroup}/*")
+    passed = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    assert found["PassRole"]["Condition"] == passed
+    assert "scheduler:" not in json.dumps(statements("OperatorPolicy"))
+
+
+def test_purging_needs_a_policy_of_its_own() -> None:
+    removes = {action for each in statements("PurgePolicy") for action in as_list(each["Action"])}
+    assert removes == {"dynamodb:BatchWriteItem", "s3:DeleteObject"}
+    (files,) = (each["Resource"] for each in statements("PurgePolicy") if "s3" in each["Action"])
+    assert [one["Fn::Sub"][0].rpartition("}/")[2] for one in files] == ["runs/*", "quarantine/*"]
+    assert "dynamodb:BatchWriteItem" not in json.dumps(statements("OperatorPolicy"))
+
+
 def test_every_service_that_the_command_asks_is_known_here() -> None:
     assert services_named() == set(SERVICES)
 
@@ -136,7 +156,7 @@ def test_every_service_that_the_command_asks_is_known_here() -> None:
 def test_only_what_cannot_be_named_is_granted_on_everything() -> None:
     everywhere = {
         action
-        for each in statements()
+        for each in statements("OperatorPolicy", "OperatorUpkeepPolicy")
         if each["Resource"] == "*"
         for action in as_list(each["Action"])
     }
@@ -149,7 +169,9 @@ def test_only_what_cannot_be_named_is_granted_on_everything() -> None:
 
 
 def test_what_is_removed_is_only_dead_letters_and_what_verify_has_made() -> None:
-    removing = [each for each in statements() if "Delete" in json.dumps(each["Action"])]
+    removing = [
+        each for each in statements("OperatorPolicy") if "Delete" in json.dumps(each["Action"])
+    ]
     of_verify = {"RemoveRowsOfVerify", "RemoveFilesOfVerify"}
     assert {each["Sid"] for each in removing} == {*of_verify, "ReplayDeadLetters"}
     for each in removing:

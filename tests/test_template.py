@@ -397,6 +397,8 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "CodeBucketName",
         "OutputBucketName",
         "OperatorPolicyArn",
+        "PurgePolicyArn",
+        *("SchedulePolicyArn", "ScheduleGroupName", "ScheduleRoleArn", "DataProcessingQueueArn"),
         "OperatorUpkeepPolicyArn",
     }
     # Those that people invoke, and those that `pipeline stop` and `pipeline verify` ask for.

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.exit_codes import NOT_FOUND, CommandFailed
+from contracts.run_request import parse_timestamp
 
 CLOUD_FILE: Final = Path(".local") / "cloud.json"
 LOCAL_REGION: Final = "us-east-1"
@@ -34,6 +36,7 @@ class Deployment:
         region: None: as the environment says.
         stack: its name on AWS.
         stack_name: what its resources are named after, on AWS or locally; None: not known.
+        deployed_at: when it was deployed or updated last; None: not known.
     """
 
     outputs: Mapping[str, str]
@@ -42,6 +45,7 @@ class Deployment:
     region: str | None = None
     stack: str | None = None
     stack_name: str | None = None
+    deployed_at: datetime | None = None
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -129,6 +133,7 @@ def _stack(name: str, region: str | None) -> Deployment:
         region=region,
         stack=name,
         stack_name=found["StackName"],
+        deployed_at=found.get("LastUpdatedTime") or found.get("CreationTime"),
     )
 
 
@@ -143,8 +148,8 @@ def _local_cloud(directory: Path) -> Deployment:
         raise CommandFailed(
             f"no local cloud: there is no {CLOUD_FILE} here or above{asked}", NOT_FOUND, _HOW
         )
-    cloud = json.loads(path.read_text(encoding="utf-8"))
-    endpoint_url = cloud["endpointUrl"]
+    deployment = _described(path)
+    endpoint_url = deployment.endpoint_url or ""
     if wanted and wanted.rstrip("/") != endpoint_url.rstrip("/"):
         raise CommandFailed(
             f"AWS_ENDPOINT_URL is {wanted}, but the local cloud described by {path} listens on"
@@ -154,12 +159,27 @@ def _local_cloud(directory: Path) -> Deployment:
         )
     if not _listens(endpoint_url):
         raise CommandFailed(f"the local cloud of {path} no longer runs", NOT_FOUND, _HOW)
+    return deployment
+
+
+def running_cloud(state_dir: Path) -> Deployment | None:
+    """The local cloud that uses this directory now; None: none does."""
+    path = state_dir / CLOUD_FILE.name
+    if not path.is_file():
+        return None
+    deployment = _described(path)
+    return deployment if _listens(deployment.endpoint_url or "") else None
+
+
+def _described(path: Path) -> Deployment:
+    cloud = json.loads(path.read_text(encoding="utf-8"))
     return Deployment(
         outputs=cloud["outputs"],
         parameters=cloud["parameters"],
-        endpoint_url=endpoint_url,
+        endpoint_url=cloud["endpointUrl"],
         region=cloud.get("region", LOCAL_REGION),
         stack_name=cloud.get("stackName"),
+        deployed_at=parse_timestamp(cloud["startedAt"]) if cloud.get("startedAt") else None,
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 from cli.client.deployment import Deployment
 from cli.client.executions import fetch_execution
 from cli.client.history import Execution
-from cli.client.ledger import LedgerView, Run, UnitRow
+from cli.client.ledger import JobRow, LedgerView, Run, UnitRow
 from cli.exit_codes import FAILED, REFUSED, SKIPPED, STILL_RUNNING, SUCCEEDED
+from contracts.ledger_items import PoolItem
 from contracts.run import RunStatus
 from contracts.steps import Steps
 
@@ -36,6 +37,8 @@ class Snapshot:
         run: its RUN item; None before it is claimed.
         units: its UNIT items so far.
         execution: the durable execution that holds it.
+        jobs: its JOB items, and the pools while one of them waits for its turn; of a run that has
+            ended neither.
         refusal: why its message was refused.
         stood_before: the run had ended before the message was sent, which starts nothing new.
         over: nothing more will come.
@@ -46,6 +49,8 @@ class Snapshot:
     run: Run | None = None
     units: tuple[UnitRow, ...] = ()
     execution: Execution | None = None
+    jobs: tuple[JobRow, ...] = ()
+    pools: tuple[PoolItem, ...] = ()
     refusal: str | None = None
     stood_before: bool = False
     over: bool = False
@@ -72,6 +77,11 @@ class Snapshot:
         if self.run and self.run.status in _CODES:
             return _CODES[self.run.status]
         return FAILED if self.over else STILL_RUNNING
+
+
+def look_at(deployment: Deployment, run_id: str) -> Snapshot:
+    """What is known of a run now."""
+    return next(Follower(deployment, run_id).watch(timeout=0))
 
 
 class Follower:
@@ -147,12 +157,16 @@ class Follower:
         if run is None:
             return Snapshot(self._run_id, seconds, refusal=refusal, over=refusal is not None)
         execution = fetch_execution(self._lambda, run.holder) if run.holder else None
+        jobs = () if run.status.ended else tuple(self._ledger.jobs(self._run_id))
+        waits = any(job.pool and not job.service_id and not job.ended_at for job in jobs)
         return Snapshot(
             self._run_id,
             seconds,
             run,
             units=tuple(self._ledger.units(self._run_id)),
             execution=execution,
+            jobs=jobs,
+            pools=tuple(self._ledger.pools()) if waits else (),
             refusal=refusal,
             over=refusal is not None or self._is_over(run, execution, seconds),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -9,7 +10,9 @@ from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from contracts.job import Engine
 from contracts.ledger_items import (
+    ACTIVE_RUN,
     NO_RUN,
     POOLS,
     DrawnItem,
@@ -33,6 +36,7 @@ from contracts.run import (
     UnitTotals,
 )
 from contracts.run_request import parse_timestamp
+from ledger.table import ACTIVE_INDEX
 
 _DESERIALIZER: Final = TypeDeserializer()
 Item = dict[str, Any]
@@ -154,6 +158,8 @@ class JobRow:
     target: str | None = None
     deadline: int | None = None
     timeout_seconds: int | None = None
+    pool: str | None = None
+    queue_until: int | None = None
     input_url: str | None = None
     output_url: str | None = None
     cancelling: str | None = None
@@ -205,6 +211,16 @@ class LedgerView:
         noted = self._items(run_id, EventItem.PREFIX)
         return [EventItem.from_item(item).event_id for item in noted]
 
+    def active_runs(self, limit: int) -> Iterator[Run]:
+        """Runs whose ends are not announced yet, the longest active first (an index)."""
+        active = self._active(ACTIVE_RUN)
+        return (Run.from_item(item) for item in itertools.islice(active, limit))
+
+    def active_jobs(self, engine: Engine) -> Iterator[tuple[str, JobRow]]:
+        """Run id and job of an engine's jobs whose ends are not reported yet (likewise)."""
+        for item in self._active(engine.value):
+            yield str(item[Key._fields[0]]), JobRow.from_item(item)
+
     def pools(self) -> list[PoolItem]:
         """The pools that jobs have taken places of, by name."""
         return [PoolItem.from_item(item) for item in self._items(POOLS, PoolItem.PREFIX)]
@@ -220,6 +236,16 @@ class LedgerView:
             if item:
                 return RejectedItem.from_item(item).reason
         return None
+
+    def _active(self, what: str) -> Iterator[Item]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=ACTIVE_INDEX,
+            KeyConditionExpression="active = :what",
+            ExpressionAttributeValues={":what": {"S": what}},
+        )
+        for page in pages:
+            yield from (plain_item(item) for item in page["Items"])
 
     def _item(self, key: Key) -> Item | None:
         response = self._dynamodb.get_item(

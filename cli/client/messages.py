@@ -75,7 +75,7 @@ def check_message(body: str) -> RunRequest:
         raise CommandFailed(
             f"not sent: the pipeline would refuse this message\n{lines}",
             REFUSED,
-            "README.md lists the fields; --unchecked sends the message anyway",
+            "docs/message.md lists the fields; --unchecked sends the message anyway",
         ) from None
     if request is None:
         raise CommandFailed(f"not sent: it would start nothing ({NOTHING_ASKED})", REFUSED)

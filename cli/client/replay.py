@@ -5,28 +5,21 @@ The run's id makes that safe to break off: a request that was sent twice starts 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from botocore.exceptions import ClientError
-
+from cli.client.dead_letters import DeadLetterQueue
 from cli.client.deployment import Deployment
 from cli.client.ledger import LedgerView
-from cli.client.messages import DeadLetter, dead_letter_of, send_message
+from cli.client.messages import DeadLetter, send_message
 from cli.client.sending import conflicting_fields
 from contracts.errors import InvalidRequest
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import NOTHING_ASKED, parse_message
-
-# Long enough to send ten requests. After a kill a letter is hidden for as long.
-HIDDEN_SECONDS: Final = 30
-_ROUNDS_WITHOUT_NEWS: Final = 3
-_NOT_HIDDEN: Final = frozenset(
-    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
-)
 
 
 class ReplayOutcome(StrEnum):
@@ -93,7 +86,7 @@ class Replayer:
 
     def __init__(self, deployment: Deployment) -> None:
         self._sqs: Any = deployment.client("sqs")
-        self._dead_letters = deployment.output("DeadLetterQueueUrl")
+        self._dead_letters = DeadLetterQueue(deployment)
         self._requests = deployment.output("DataProcessingQueueUrl")
         self._ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
         self._sent: dict[str, str] = {}
@@ -108,25 +101,12 @@ class Replayer:
             What became of each, oldest first, and the ids that are of no letter.
         """
         done: list[Replayed] = []
-        found: set[str] = set()
-        staying: dict[str, str] = {}
-        try:
-            for message in self._messages():
-                staying[message["MessageId"]] = message["ReceiptHandle"]
-                letter = dead_letter_of(message)
-                ids = {letter.message_id, letter.run_id or letter.message_id}
-                if wanted is not None and not ids & set(wanted):
-                    continue
-                found |= ids
-                replayed = self._replay(letter)
-                if replayed.outcome is not ReplayOutcome.REFUSED:
-                    self._delete(message["ReceiptHandle"])
-                    del staying[message["MessageId"]]
-                done.append(replayed)
-        finally:
-            for handle in staying.values():
-                self._show_again(handle)
-        missing = [each for each in wanted or () if each not in found]
+
+        def is_done(letter: DeadLetter) -> bool:
+            done.append(self._replay(letter))
+            return done[-1].outcome is not ReplayOutcome.REFUSED
+
+        missing = self._dead_letters.visit(wanted, is_done)
         return sorted(done, key=lambda each: each.letter.sent_at_ms), missing
 
     def _replay(self, letter: DeadLetter) -> Replayed:
@@ -135,6 +115,10 @@ class Replayer:
         except CannotReplay as error:
             return Replayed(letter, letter.run_id, ReplayOutcome.REFUSED, str(error))
         run_id, text = request.run_id, request.canonical()
+        if request.is_relative and request.as_of is None and self._ledger.run(run_id) is None:
+            # Its range is that of its own time, not of the replay's.
+            sent_at = datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC)
+            text = request.model_copy(update={"as_of": sent_at}).canonical()
         try:
             needless = self._needless(run_id, text)
         except CannotReplay as error:
@@ -169,36 +153,3 @@ class Replayer:
         if run.status.ended and not run.may_be_taken_over:
             return f"run {run_id} has ended, {run.status}"
         return None
-
-    def _messages(self) -> Iterator[dict[str, Any]]:
-        """Every message of the queue once, hidden from others for a while."""
-        seen: set[str] = set()
-        without_news = 0
-        while without_news < _ROUNDS_WITHOUT_NEWS:
-            response = self._sqs.receive_message(
-                QueueUrl=self._dead_letters,
-                MaxNumberOfMessages=10,
-                VisibilityTimeout=HIDDEN_SECONDS,
-                WaitTimeSeconds=1,
-                MessageAttributeNames=["All"],
-                AttributeNames=["SentTimestamp"],
-            )
-            messages = response.get("Messages", [])
-            if not messages:
-                return
-            new = [message for message in messages if message["MessageId"] not in seen]
-            seen.update(message["MessageId"] for message in new)
-            without_news = 0 if new else without_news + 1
-            yield from new
-
-    def _delete(self, handle: str) -> None:
-        self._sqs.delete_message(QueueUrl=self._dead_letters, ReceiptHandle=handle)
-
-    def _show_again(self, handle: str) -> None:
-        try:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._dead_letters, ReceiptHandle=handle, VisibilityTimeout=0
-            )
-        except ClientError as error:  # its time was over before
-            if error.response.get("Error", {}).get("Code") not in _NOT_HIDDEN:
-                raise

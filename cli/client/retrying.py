@@ -11,7 +11,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts.run_request import parse_timestamp
 
 # What belongs to one run, not to what it processes.
-_ITS_OWN: Final = ("runId", "retryOf", "detached")
+_ITS_OWN: Final = ("runId", "retryOf", "detached", "asOf", "schedule")
 _RANGE: Final = ("startDateTime", "endDateTime")
 _OBJECT: Final = ("inputUrl", "itemsPerBatch")
 
@@ -19,7 +19,7 @@ _OBJECT: Final = ("inputUrl", "itemsPerBatch")
 def fields_of_retry(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the message: what was given, else what the run had.
 
-    The end of its range is the one that its claim has frozen. An object that is given takes the
+    Its range is the one that its claim has frozen. An object that is given takes the
     place of its range, and a start that of its object.
 
     Args:
@@ -27,6 +27,8 @@ def fields_of_retry(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     said = {name: value for name, value in given.items() if value is not None}
     held: dict[str, Any] = json.loads(run.item.request or "{}")
+    if run.item.as_of is not None:  # its range was relative
+        held = run.item.requested.to_json()
     end = run.item.end_date_time
     if (
         end

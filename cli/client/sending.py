@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from cli.client.deployment import Deployment
@@ -11,7 +10,6 @@ from cli.client.ledger import LedgerView, Run
 from cli.client.messages import id_is_drawn, run_id_of, send_message, with_bucket
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts.errors import InvalidRequest
-from contracts.run_request import WHEN_NOT_SAID
 from durable_pipeline.intake import parse_message
 
 
@@ -65,10 +63,8 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
 
 def conflicting_fields(body: str, run: Run) -> list[str]:
     """The fields in which a message differs from the request of a run, by name."""
-    held = WHEN_NOT_SAID | json.loads(run.item.request or "{}")
     try:
         request = parse_message(body, default_run_id=run.run_id)
     except InvalidRequest:
         return ["message"]
-    asked = WHEN_NOT_SAID | (request.to_json() if request else {})
-    return [name for name in sorted(held.keys() | asked) if held.get(name) != asked.get(name)]
+    return ["message"] if request is None else list(run.item.differences(request))

@@ -1,29 +1,37 @@
-"""`pipeline dead-letters`: refused messages and their reasons, and replaying them."""
+"""`pipeline dead-letters`: refused messages, their reasons, and what can be done with them."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from cli.client.deployment import find_deployment
-from cli.client.ledger import LedgerView
-from cli.client.messages import peek_dead_letters
+from cli.client.dead_letters import DeadLetterQueue
+from cli.client.deployment import Deployment, find_deployment
+from cli.client.messages import DeadLetter
 from cli.client.replay import Replayed, Replayer, ReplayOutcome
 from cli.client.run_reasons import with_run_reasons
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.base import print_document
 from cli.documents.runs import (
     DeadLettersDocument,
+    DeletedLettersDocument,
     ReplayDocument,
     ReplayedLetter,
     dead_letter_document,
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
-from cli.options import JsonOption, RegionOption, StackOption
-from cli.views.printing import make_console
-from cli.views.tables import dead_letters_table
+from cli.options import JsonOption, RegionOption, StackOption, confirm, ledger_of
+from cli.views.dead_letters import dead_letters_table, print_letter
+from cli.views.printing import make_console, printable
+
+LettersArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids of messages, as pipeline dead-letters lists them, or of their runs."),
+]
 
 dead_letters_app = typer.Typer(
     cls=PipelineCommandGroup,
@@ -41,24 +49,157 @@ def dead_letters(
 ) -> None:
     """List the messages on the dead-letter queue with the reason why each was refused.
 
-    A message that was delivered too often has the reason why its run failed, from the ledger.
-    They stay on the queue. Once the cause is fixed: pipeline dead-letters replay. A message that is
-    wrong itself has to be sent again as it should be: pipeline run.
+    The same as pipeline dead-letters ls. They stay on the queue. To see one whole: pipeline
+    dead-letters show. Once the cause is fixed: pipeline dead-letters replay. A message that is
+    wrong itself has to be sent as it should be (pipeline run), and can then be deleted: pipeline
+    dead-letters delete.
     """
     if context.invoked_subcommand is not None:
         _refuse_misplaced_options(context)
         return
+    _list(stack, region, json_output=json_output)
+
+
+@dead_letters_app.command(cls=PipelineCommand, epilog=epilog("pipeline dead-letters ls --json"))
+def ls(
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """List the messages, oldest first, with their ages and reasons.
+
+    A message that was delivered too often has the reason why its run failed, from the ledger.
+    """
+    _list(stack, region, json_output=json_output)
+
+
+def _list(stack: str | None, region: str | None, *, json_output: bool) -> None:
     deployment = find_deployment(stack, region)
-    queue_url = deployment.output("DeadLetterQueueUrl")
-    ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
-    letters = with_run_reasons(peek_dead_letters(deployment.client("sqs"), queue_url), ledger)
+    queue = DeadLetterQueue(deployment)
+    letters = with_run_reasons(queue.peek(), ledger_of(deployment))
+    count = max(queue.count(), len(letters))
     if json_output:
         messages = tuple(dead_letter_document(letter) for letter in letters)
-        print_document(DeadLettersDocument(queue_url=queue_url, messages=messages))
-    elif letters:
-        make_console().print(dead_letters_table(letters))
+        print_document(
+            DeadLettersDocument(queue_url=queue.url, approximate_count=count, messages=messages)
+        )
+        return
+    console = make_console()
+    if not letters:
+        console.print(
+            f"of about {count} letters none was returned: they are being replayed or looked at;"
+            " try again in half a minute"
+            if count
+            else "the dead-letter queue is empty"
+        )
+        return
+    console.print(dead_letters_table(letters, time.time()))
+    if count > len(letters):
+        console.print(f"{len(letters)} of about {count} letters")
+
+
+@dead_letters_app.command(
+    cls=PipelineCommand,
+    epilog=epilog(
+        "pipeline dead-letters show november-1",
+        "pipeline dead-letters show november-1 --body > message.json",
+    ),
+)
+def show(
+    letter_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of the message, or of its run.")
+    ],
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Print the message's body alone, as it was received."),
+    ] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Show a dead letter whole: when it was sent, its reason, its body, and what to do.
+
+    It stays on the queue. To correct it: --body writes the message to a file, pipeline run FILE
+    sends it, and pipeline dead-letters delete takes the old one off the queue.
+    """
+    if body and json_output:
+        raise CommandFailed("--body and --json were given", REFUSED, "leave one of them out")
+    deployment = find_deployment(stack, region)
+    letter = _find_letter(deployment, letter_id)
+    if body:
+        exact = not sys.stdout.isatty()  # a terminal would obey what is in it
+        sys.stdout.write(letter.body if exact else printable(letter.body))
+    elif json_output:
+        print_document(dead_letter_document(letter))
     else:
-        make_console().print("the dead-letter queue is empty")
+        print_letter(make_console(), letter, time.time(), deployment.stack)
+
+
+def _find_letter(deployment: Deployment, letter_id: str) -> DeadLetter:
+    queue = DeadLetterQueue(deployment)
+    found: list[DeadLetter] = []
+
+    def look(letter: DeadLetter) -> bool:
+        found.append(letter)
+        return False
+
+    if queue.visit([letter_id], look):
+        raise CommandFailed(
+            f"there is no letter {letter_id} on the dead-letter queue",
+            NOT_FOUND,
+            "pipeline dead-letters ls lists those that are there",
+        )
+    oldest = min(found, key=lambda each: each.sent_at_ms)
+    return with_run_reasons([oldest], ledger_of(deployment))[0]
+
+
+@dead_letters_app.command(
+    cls=PipelineCommand,
+    epilog=epilog(
+        "pipeline dead-letters delete 6d3a0ad5-6a4c-4f44-9a8b-7d6b3f5f3a01",
+        "pipeline dead-letters delete --all --yes",
+    ),
+)
+def delete(
+    ids: LettersArgument = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Delete all messages on the dead-letter queue.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Delete dead letters for good, without sending them again.
+
+    What they asked for is not done, unless it was sent otherwise. Rows that their runs have stored
+    stay stored, and the ledger's records of these runs stay, too.
+    """
+    _refuse_none_or_both(ids, everything=everything)
+    deployment = find_deployment(stack, region)
+    queue = DeadLetterQueue(deployment)
+    what = "all messages on the dead-letter queue" if everything else ", ".join(ids or ())
+    if not yes:
+        confirm(f"Delete {what}? They cannot be brought back.", json_output=json_output)
+    deleted: list[DeadLetter] = []
+
+    def remember(letter: DeadLetter) -> bool:
+        deleted.append(letter)
+        return True
+
+    missing = queue.visit(None if everything else ids, remember)
+    if json_output:
+        letters = tuple(dead_letter_document(letter) for letter in deleted)
+        print_document(
+            DeletedLettersDocument(queue_url=queue.url, deleted=letters, not_found=tuple(missing))
+        )
+    else:
+        lines = [f"{letter.message_id}: deleted" for letter in deleted]
+        lines += [_no_such_letter(each) for each in missing]
+        text = "\n".join(lines) or "the dead-letter queue is empty"
+        make_console().print(text, soft_wrap=True, markup=False)
+    if missing:
+        raise typer.Exit(NOT_FOUND)
 
 
 @dead_letters_app.command(
@@ -69,12 +210,7 @@ def dead_letters(
     ),
 )
 def replay(
-    ids: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Ids of messages, as pipeline dead-letters lists them, or of their runs."
-        ),
-    ] = None,
+    ids: LettersArgument = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Replay all messages on the dead-letter queue.")
     ] = False,
@@ -88,12 +224,7 @@ def replay(
     letter that the pipeline would refuse again stays on the queue. If the command is broken off,
     repeat it: no run is started twice.
     """
-    if bool(ids) == everything:
-        raise CommandFailed(
-            "no ids were given" if not ids else "ids and --all were given",
-            REFUSED,
-            "give the ids of messages or runs, or --all",
-        )
+    _refuse_none_or_both(ids, everything=everything)
     deployment = find_deployment(stack, region)
     replayed, missing = Replayer(deployment).replay(None if everything else ids)
     if json_output:
@@ -105,6 +236,15 @@ def replay(
         make_console().print(_text(replayed, missing), soft_wrap=True, markup=False)
     if code := _exit_code(replayed, missing):
         raise typer.Exit(code)
+
+
+def _refuse_none_or_both(ids: list[str] | None, *, everything: bool) -> None:
+    if bool(ids) == everything:
+        raise CommandFailed(
+            "no ids were given" if not ids else "ids and --all were given",
+            REFUSED,
+            "give the ids of messages or runs, or --all",
+        )
 
 
 def _refuse_misplaced_options(context: typer.Context) -> None:
@@ -129,8 +269,12 @@ def _exit_code(replayed: Sequence[Replayed], missing: Sequence[str]) -> int:
 
 def _text(replayed: Sequence[Replayed], missing: Sequence[str]) -> str:
     lines = [_line(each) for each in replayed]
-    lines += [f"{each}: there is no such letter on the dead-letter queue" for each in missing]
+    lines += [_no_such_letter(each) for each in missing]
     return "\n".join(lines) or "the dead-letter queue is empty"
+
+
+def _no_such_letter(letter_id: str) -> str:
+    return f"{letter_id}: there is no such letter on the dead-letter queue"
 
 
 def _line(replayed: Replayed) -> str:

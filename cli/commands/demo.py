@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from cli.client.deployment import Deployment
+from cli.client.deployment import Deployment, running_cloud
 from cli.client.messages import read_message
 from cli.client.sending import send
 from cli.client.spark import check_spark
@@ -29,6 +29,13 @@ from cli.views.report import Report, make_report, print_report, report_document
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_MESSAGE: Final = ROOT / "events" / "run.json"
 _DEFAULT_TIMEOUT: Final = 600.0
+_ENDS: Final = (
+    "it ends with the report; to try the commands that this prints, keep it: make run ARGS=--keep"
+)
+_HAS_ENDED: Final = (
+    "The local cloud has ended. To keep one running: make local, or make run ARGS=--keep"
+)
+_KEEPS: Final = "The local cloud that was used keeps running."
 
 
 class Permissions(Enum):
@@ -74,13 +81,17 @@ def demo(
     Starts a local cloud from template.yaml, uploads sample data, sends one message, follows its run
     and shows the history, the counts, stored items, the warehouse and rejected rows. To try
     commands on that local cloud, keep it running: --keep, then type them in another terminal.
+    Where one runs already (make local), that one is used, and keeps running.
     """
     body = read_message(message_file or str(DEFAULT_MESSAGE))
     check_spark(body)
     signal.signal(signal.SIGTERM, _as_interrupt)
     talk = make_console(stderr=json_output)
     try:
-        with _local_cloud(state_dir, port, permissions.value, talk) as deployment:
+        running = running_cloud(state_dir)
+        with _cloud(running, state_dir, port, permissions.value, talk) as deployment:
+            if not running and not keep:
+                talk.print(_ENDS, soft_wrap=True)
             upload_code(deployment.client("s3"), deployment.output("CodeBucketName"))
             upload_stand_in(deployment.client("s3"), deployment.output("CodeBucketName"))
             upload_sample(deployment, seed)
@@ -92,17 +103,32 @@ def demo(
                 soft_wrap=True,
             )
             snapshot = show_progress(talk, sent.follower.watch(timeout))
-            report = make_report(deployment, snapshot)
+            stays = keep or running is not None
+            report = make_report(deployment, snapshot, ends=not stays)
             if json_output:
                 print_document(report_document(report))
             else:
                 print_report(talk, report)
-            if keep:
+            if keep and not running:
                 _keep(deployment, talk)
-        talk.print("The local cloud has ended. To keep one running: make local, or --keep.")
+        talk.print(_KEEPS if running else _HAS_ENDED, soft_wrap=True)
     except KeyboardInterrupt:
         raise CommandFailed("interrupted; the local cloud is stopped", INTERRUPTED) from None
     raise typer.Exit(_exit_code(report))
+
+
+@contextlib.contextmanager
+def _cloud(
+    running: Deployment | None, state_dir: Path, port: int, permissions: str, talk: Console
+) -> Iterator[Deployment]:
+    """The local cloud that runs already, else one for the length of the block."""
+    if running is None:
+        with _local_cloud(state_dir, port, permissions, talk) as deployment:
+            yield deployment
+        return
+    talk.print(f"using the local cloud that runs already, on {running.endpoint_url}")
+    with contextlib.closing(running):
+        yield running
 
 
 @contextlib.contextmanager

@@ -39,11 +39,22 @@ def run(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="startDateTime: objects from this time on (UTC), such as 2026-11-01."),
+        typer.Option(
+            help="startDateTime: objects from this time on (UTC), such as 2026-11-01, or relative:"
+            " yesterday, today-1d, now-6h, -P1D."
+        ),
     ] = None,
     end: Annotated[
         str | None,
         typer.Option(help="endDateTime: objects before this time (UTC). Default: now."),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="zone: where relative times are reckoned. Default: UTC."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="asOf: what relative times are relative to. Default: now."),
     ] = None,
     input_url: Annotated[
         str | None,
@@ -127,13 +138,15 @@ def run(
 ) -> None:
     """Start a run: send a message to the processing queue, made from options or a file.
 
-    The message is checked first as the pipeline will check it; README.md describes its fields. To
-    follow the run later: pipeline status --follow RUN_ID.
+    The message is checked first as the pipeline will check it; docs/message.md describes its
+    fields. To follow the run later: pipeline status --follow RUN_ID.
     """
     fields = {
         "datasetName": dataset,
         "startDateTime": start,
         "endDateTime": end,
+        "zone": zone,
+        "asOf": as_of,
         "inputUrl": input_url,
         "query": query,
         "index": index,

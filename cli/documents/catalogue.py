@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from cli.docstrings import describe
 from cli.documents.base import Document
-from cli.documents.datasets import CheckedContract, ProposedContract, UploadDocument
+from cli.documents.datasets import CheckedContract, ProposedContract, PutDocument, UploadDocument
 from cli.documents.errors import ErrorDocument
+from cli.documents.health import DoctorDocument
 from cli.documents.history import HistoryDocument
 from cli.documents.ledger import JobsDocument, UnitsDocument
 from cli.documents.pools import PoolsDocument
@@ -27,7 +28,10 @@ from cli.documents.report import ReportDocument
 from cli.documents.results import ResultsDocument
 from cli.documents.run_list import LedgerIndexDocument, RunsDocument
 from cli.documents.runs import (
+    DeadLetterDocument,
     DeadLettersDocument,
+    DeletedLettersDocument,
+    PurgeDocument,
     ReplayDocument,
     ResentDocument,
     ResumeDocument,
@@ -35,12 +39,17 @@ from cli.documents.runs import (
     StatusDocument,
     StopDocument,
 )
+from cli.documents.schedules import SchedulesDocument
+from cli.documents.show import ShowDocument
 from cli.documents.verification import VerificationDocument
+from cli.documents.where import WhereDocument
 
 DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "demo": ReportDocument,
     "run": SentDocument,
     "ls": RunsDocument,
+    "show": ShowDocument,
+    "watch": StatusDocument,
     "status": StatusDocument,
     "results": ResultsDocument,
     "history": HistoryDocument,
@@ -51,10 +60,21 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "resend": ResentDocument,
     "stop": StopDocument,
     "resume": ResumeDocument,
+    "purge": PurgeDocument,
     "upload": UploadDocument,
+    "put": PutDocument,
     "verify": VerificationDocument,
+    "where": WhereDocument,
+    "doctor": DoctorDocument,
     "dead-letters": DeadLettersDocument,
+    "dead-letters ls": DeadLettersDocument,
+    "dead-letters show": DeadLetterDocument,
     "dead-letters replay": ReplayDocument,
+    "dead-letters delete": DeletedLettersDocument,
+    "schedules apply": SchedulesDocument,
+    "schedules ls": SchedulesDocument,
+    "schedules pause": SchedulesDocument,
+    "schedules resume": SchedulesDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
     "ledger index": LedgerIndexDocument,

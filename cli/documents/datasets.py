@@ -55,6 +55,32 @@ class ProposedContract(Document):
     out: str | None = None
 
 
+class PutObject(Document):
+    """A file that was uploaded.
+
+    Attributes:
+        day: in which runs look for it (UTC); null: the day on which it was written.
+    """
+
+    file: str
+    url: str
+    day: str | None = None
+
+
+class PutDocument(Document):
+    """`pipeline put --json`.
+
+    Attributes:
+        marker_urls: markers of partitions, put behind the objects (`--ready`).
+        command: what starts a run over them.
+    """
+
+    dataset: str
+    objects: tuple[PutObject, ...]
+    marker_urls: tuple[str, ...] = ()
+    command: str
+
+
 class UploadDocument(Document):
     """`pipeline upload --json`.
 

@@ -43,7 +43,9 @@ class RunDocument(Document):
             its own one runs failed units again.
         execution_arn: the durable execution that holds it.
         dataset_version: content hash of the contract that it read.
+        start_date_time: where a relative range begins; null of any other (`request` has it).
         end_date_time: the end of its range, frozen at the first claim.
+        as_of: what a relative range is relative to.
         stop_requested_at, stop_reason: a person's decision to stop it.
         waits_until, waiting_units: when units that failed for what may pass run again, and how many
             they are; without a number: when the attempt begins, as the execution before it died;
@@ -66,7 +68,9 @@ class RunDocument(Document):
     execution_arn: str
     request: RequestDocument | None = None
     dataset_version: str | None = None
+    start_date_time: str | None = None
     end_date_time: str | None = None
+    as_of: str | None = None
     started_at: str | None = None
     updated_at: str | None = None
     ended_at: str | None = None

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,

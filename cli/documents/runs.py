@@ -97,6 +97,22 @@ class ResumeDocument(Document):
     report: ReportDocument | None = None
 
 
+class PurgeDocument(Document):
+    """`pipeline purge --json`: what was removed of a run.
+
+    Attributes:
+        removed: false with --dry-run: it would be.
+        objects: in the data bucket: the run's files and its rejected rows.
+        records: items of the ledger.
+    """
+
+    run_id: str
+    removed: bool
+    objects: int
+    object_bytes: int
+    records: int
+
+
 class ResentDocument(Document):
     """`pipeline resend --json`: corrected rows that were sent.
 
@@ -132,10 +148,28 @@ class DeadLetterDocument(Document):
 
 
 class DeadLettersDocument(Document):
-    """`pipeline dead-letters --json`: messages on the dead-letter queue, oldest first."""
+    """`pipeline dead-letters --json`: messages on the dead-letter queue, oldest first.
+
+    Attributes:
+        approximate_count: how many there are, as SQS counts them; of hundreds, some may be missing
+            among the messages.
+    """
 
     queue_url: str
+    approximate_count: int
     messages: tuple[DeadLetterDocument, ...]
+
+
+class DeletedLettersDocument(Document):
+    """`pipeline dead-letters delete --json`: messages that were deleted, each as it was.
+
+    Attributes:
+        not_found: ids that were asked for and are of no letter on the queue.
+    """
+
+    queue_url: str
+    deleted: tuple[DeadLetterDocument, ...]
+    not_found: tuple[str, ...] = ()
 
 
 class ReplayedLetter(Document):

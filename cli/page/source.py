@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+from cli.client.dead_letters import DeadLetterQueue
 from cli.client.deployment import Deployment
 from cli.client.executions import fetch_events, fetch_execution
 from cli.client.history import Execution
 from cli.client.ledger import LedgerView, Run
-from cli.client.messages import peek_dead_letters
 from cli.client.quarantine import RowValues, read_snapshot, rejected_rows
 from cli.client.run_list import RunList, Wanted, is_waiting, shown_status
 from cli.client.run_reasons import with_run_reasons
@@ -257,11 +257,11 @@ class Source:
 
     def dead_letters(self) -> DeadLettersDocument:
         """The messages on the dead-letter queue, as `pipeline dead-letters` lists them."""
-        deployment = self.deployment
-        queue_url = deployment.output("DeadLetterQueueUrl")
-        letters = peek_dead_letters(deployment.client("sqs"), queue_url)
+        queue = DeadLetterQueue(self.deployment)
+        letters = queue.peek()
         return DeadLettersDocument(
-            queue_url=queue_url,
+            queue_url=queue.url,
+            approximate_count=max(queue.count(), len(letters)),
             messages=tuple(map(dead_letter_document, with_run_reasons(letters, self.ledger))),
         )
 

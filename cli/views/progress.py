@@ -1,36 +1,56 @@
-"""Live progress of a run: a table that moves on a terminal, appended lines elsewhere."""
+"""Live progress of a run: a view that moves on a terminal, appended lines elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from cli.client.follow import Snapshot
 from cli.client.history import Operation
 from cli.client.ledger import UnitRow
+from cli.client.run_now import UnitNow, units_done, units_now
 from cli.views.details import describe
+from cli.views.now import bar, doing, job_text, since_text
+from cli.views.records import Column, Records
 from cli.views.tables import STATUS_STYLES, plain_rows
 from contracts.ledger_items import RunItem
 from contracts.run import UnitState
 from runs.outcome_text import failure_text, rows_sum
 
 UNITS_SHOWN: Final = 20
+SILENT_SECONDS: Final = 60.0  # where lines are appended: then one says what is under way
+_COLUMNS: Final = (
+    Column("unit"),
+    Column("object", exact=False, drop=3),
+    Column("stages", exact=False, drop=5),
+    Column("now"),
+    Column("for", right=True),
+    Column("job", exact=False, drop=1),
+    Column("status"),
+    *(
+        Column(title, right=True, drop=2 if title in ("stored", "rejected") else 6)
+        for title in ("in", "filtered", "rejected", "removed", "stored", "warned")
+    ),
+)
 
 
 def show_progress(console: Console, snapshots: Iterable[Snapshot]) -> Snapshot:
     """Show each snapshot as it comes; returns the last one."""
     last: Snapshot | None = None
     if console.is_terminal:
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
+        shown = _Shown()
+        with Live(
+            get_renderable=shown.view, console=console, refresh_per_second=1, transient=True
+        ) as live:
             for last in snapshots:
-                live.update(live_view(last))
+                shown.take(last)
+                live.refresh()
     else:
         lines = Lines()
         for last in snapshots:
@@ -41,15 +61,42 @@ def show_progress(console: Console, snapshots: Iterable[Snapshot]) -> Snapshot:
     return last
 
 
+class _Shown:
+    """The latest snapshot, whose times go on between two looks."""
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._taken = datetime.now(UTC)
+
+    def take(self, snapshot: Snapshot) -> None:
+        self._snapshot, self._taken = snapshot, datetime.now(UTC)
+
+    def view(self) -> Group:
+        now = datetime.now(UTC)
+        if self._snapshot is None:
+            return Group(Text("looking at the run", style="dim"))
+        return live_view(self._snapshot, now, (now - self._taken).total_seconds())
+
+
 class Lines:
     """What changed since the snapshot before, one line each."""
 
     def __init__(self) -> None:
         self._printed: set[tuple[str, str]] = set()
         self._holder: str | None = None
+        self._said_at = 0.0
 
     def news(self, snapshot: Snapshot) -> Iterator[str]:
-        """Lines for what this snapshot knows and no earlier one did."""
+        """Lines for what this snapshot knows and no earlier one did; after a while without any,
+        what is under way."""
+        for line in self._new(snapshot):
+            self._said_at = snapshot.seconds
+            yield line
+        if not snapshot.over and snapshot.seconds - self._said_at >= SILENT_SECONDS:
+            self._said_at = snapshot.seconds
+            yield _line(snapshot, "", "under way", doing(snapshot, datetime.now(UTC)))
+
+    def _new(self, snapshot: Snapshot) -> Iterator[str]:
         if snapshot.run is None:
             if self._is_new("run", "waiting") and snapshot.refusal is None:
                 yield _line(snapshot, "", "waiting for the queue to deliver the message", "")
@@ -118,9 +165,11 @@ class UnitLine:
     status: str
     rows: tuple[str, ...]
     trail: str
+    elapsed: str = ""
+    job: str = ""
 
 
-def unit_lines(snapshot: Snapshot) -> list[UnitLine]:
+def unit_lines(snapshot: Snapshot, now: datetime | None = None) -> list[UnitLine]:
     """The units worth showing: all of a small run, else those that run or failed and the latest."""
     stages: dict[str, list[Operation]] = {}
     for operation in snapshot.execution.operations if snapshot.execution else ():
@@ -132,13 +181,21 @@ def unit_lines(snapshot: Snapshot) -> list[UnitLine]:
         stored = [unit for unit in units if unit.status is UnitState.STORED]
         shown = running[:UNITS_SHOWN]
         units = shown + (stored[-(UNITS_SHOWN - len(shown)) :] if len(shown) < UNITS_SHOWN else [])
-    return [_unit_line(unit, stages.get(unit.unit_id, [])) for unit in units]
+    running_now = {each.unit.unit_id: each for each in units_now(snapshot)}
+    at = now or datetime.now(UTC)
+    return [
+        _unit_line(unit, running_now.get(unit.unit_id), stages.get(unit.unit_id, []), at)
+        for unit in units
+    ]
 
 
-def _unit_line(unit: UnitRow, operations: list[Operation]) -> UnitLine:
-    now = next((op for op in operations if not op.ended), operations[-1] if operations else None)
+def _unit_line(
+    unit: UnitRow, running: UnitNow | None, operations: list[Operation], now: datetime
+) -> UnitLine:
     ended = unit.status is not UnitState.RUNNING
-    stage = unit.failure.stage if unit.failure else ("" if ended or now is None else now.name)
+    stage = unit.failure.stage if unit.failure else ""
+    if running is not None:
+        stage = running.stage or (operations[-1].name if operations else "")
     return UnitLine(
         unit_id=unit.unit_id,
         source=unit.short_source,
@@ -146,15 +203,24 @@ def _unit_line(unit: UnitRow, operations: list[Operation]) -> UnitLine:
         status=unit.status,
         rows=plain_rows(unit.rows) if ended else ("",) * 6,
         trail="".join(_MARKS.get(op.status, "✗") for op in operations),
+        elapsed=since_text(running.since, now) if running else "",
+        job=job_text(running) if running else "",
     )
 
 
 _MARKS: Final = {"SUCCEEDED": "✓", "STARTED": "…", "RETRYING": "↻"}
 
 
-def live_view(snapshot: Snapshot) -> Group:
-    """What the terminal shows of one snapshot."""
-    heading = Text(f"{snapshot.seconds:5.1f} s  run {snapshot.run_id}  ", style="bold")
+def live_view(snapshot: Snapshot, now: datetime | None = None, passed: float = 0.0) -> Group:
+    """What the terminal shows of one snapshot.
+
+    Args:
+        now: the time of the view; absent: the present.
+        passed: seconds since the snapshot was taken.
+    """
+    at = now or datetime.now(UTC)
+    seconds = snapshot.seconds + passed
+    heading = Text(f"{seconds:5.0f} s  run {snapshot.run_id}  ", style="bold")
     if snapshot.run is None:
         return Group(heading, Text("waiting for the queue to deliver the message", style="dim"))
     status = snapshot.run.status
@@ -164,13 +230,22 @@ def live_view(snapshot: Snapshot) -> Group:
         if operation.unit_id is None and operation.kind != "Context":
             style = "green" if operation.status == "SUCCEEDED" else "yellow"
             stages.append(f"{operation.name} {_MARKS.get(operation.status, '✗')}  ", style=style)
-    table = Table("unit", "object", "stages", "now", "status", box=None, header_style="dim")
-    for title in ("in", "filtered", "rejected", "removed", "stored", "warned"):
-        table.add_column(title, justify="right")
-    for line in unit_lines(snapshot):
-        styled = Text(line.status, style=STATUS_STYLES.get(line.status, ""))
-        table.add_row(line.unit_id, line.source, line.trail, line.stage, styled, *line.rows)
-    ended = sum(unit.status is not UnitState.RUNNING for unit in snapshot.units)
-    total = snapshot.objects
-    count = Text(f"units   {ended} of {'?' if total is None else total}", style="dim")
-    return Group(heading, stages, count, table)
+    rows: Iterator[tuple[str | Text, ...]] = (
+        (
+            line.unit_id,
+            line.source,
+            line.trail,
+            line.stage,
+            line.elapsed,
+            line.job,
+            Text(line.status, style=STATUS_STYLES.get(line.status, "")),
+            *line.rows,
+        )
+        for line in unit_lines(snapshot, at)
+    )
+    parts = [heading, stages, Text(f"units   {bar(snapshot, at)}")]
+    hidden = len(snapshot.units) - UNITS_SHOWN
+    if hidden > 0:
+        failed = f", {units_done(snapshot).failed:,} have failed" if snapshot.units else ""
+        parts.append(Text(f"        {hidden:,} units are not shown{failed}", style="dim"))
+    return Group(*parts, Records.of(_COLUMNS, rows))

@@ -86,8 +86,13 @@ class Records:
         yield from self._blocks()
 
     def _choices(self) -> Iterator[list[int]]:
-        """Columns to show: all, those that say something, and fewer and fewer of these."""
-        chosen = list(range(len(self.columns)))
+        """Columns to show: all but empty ones that may be left out, those that say something, and
+        fewer and fewer of these."""
+        chosen = [
+            at
+            for at, column in enumerate(self.columns)
+            if not column.drop or any(row[at].plain for row in self._all)
+        ]
         yield chosen
         chosen = [at for at in chosen if not {row[at].plain for row in self._all} <= _NOTHING]
         yield chosen

@@ -35,7 +35,12 @@ _URLS_SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class Report:
-    """A run that is over, and what it left behind."""
+    """A run that is over, and what it left behind.
+
+    Attributes:
+        commands: with which to look further.
+        ends: the local cloud ends with the report, so that commands need another one.
+    """
 
     snapshot: Snapshot
     items: tuple[Item, ...] = ()
@@ -43,6 +48,7 @@ class Report:
     warehouse: tuple[QueryOutcome, ...] = ()
     commands: tuple[str, ...] = ()
     stack: str | None = None
+    ends: bool = False
 
     @property
     def total(self) -> RowCounts:
@@ -62,11 +68,11 @@ class Report:
         )
 
 
-def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
+def make_report(deployment: Deployment, snapshot: Snapshot, *, ends: bool = False) -> Report:
     """Gather what a run left behind, as far as it came."""
     run = snapshot.run
     if run is None:
-        return Report(snapshot)
+        return Report(snapshot, ends=ends)
     return Report(
         snapshot=snapshot,
         items=tuple(stored_items(deployment, run.run_id)),
@@ -77,6 +83,7 @@ def make_report(deployment: Deployment, snapshot: Snapshot) -> Report:
             *look_further(deployment, run.run_id, run.dataset_name, run.holder),
         ),
         stack=deployment.stack,
+        ends=ends,
     )
 
 
@@ -90,7 +97,7 @@ def print_report(console: Console, report: Report) -> None:
         _print_warehouse(console, report.warehouse)
         _print_rejected(console, report.rejected)
         print_evidence(console, snapshot, report.stack)
-        _print_commands(console, report.commands)
+        _print_commands(console, report)
     print_outcome(console, snapshot)
 
 
@@ -215,9 +222,11 @@ def _print_rejected(console: Console, rejected: Rejected) -> None:
         console.print(Text("  e.g. " + text[:_EXAMPLE_CHARACTERS], style="dim"), soft_wrap=True)
 
 
-def _print_commands(console: Console, commands: Sequence[str]) -> None:
+def _print_commands(console: Console, report: Report) -> None:
+    if report.ends:  # they would find nothing
+        return
     title(console, "To look further")
-    for command in commands:
+    for command in report.commands:
         console.print(command, soft_wrap=True)
 
 

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from cli.client.history import Execution
 from cli.client.ledger import JobRow, UnitRow
-from cli.client.messages import DeadLetter
 from cli.documents.ledger import RunDocument
 from cli.views.details import describe
 from cli.views.records import Column, Records, number, prose
@@ -133,18 +132,6 @@ def jobs_table(jobs: Iterable[JobRow]) -> Records:
         for job in jobs
     )
     return Records.of(columns, rows)
-
-
-def dead_letters_table(letters: Iterable[DeadLetter]) -> Records:
-    """Messages on the dead-letter queue with their reasons."""
-    columns = (Column("message id"), prose("reason"), prose("body"))
-    return Records.of(columns, map(_letter_row, letters))
-
-
-def _letter_row(letter: DeadLetter) -> tuple[str, str, str]:
-    reason = letter.reason or "delivered too often without success; the ledger has no run of it"
-    body = letter.body if len(letter.body) <= 200 else letter.body[:200] + "…"
-    return letter.message_id, reason, body
 
 
 def run_rows(document: RunDocument) -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""CloudWatch alarms of the template, evaluated when somebody asks: DescribeAlarms.
+"""CloudWatch alarms of the template, evaluated when somebody asks: DescribeAlarms. And
+GetMetricStatistics of what they look at.
 
 An alarm looks at what this cloud knows: invocations and errors of functions, the depth of queues,
 and metrics of our own, which are lines in the functions' logs (embedded metric format). Of a metric
@@ -10,6 +11,7 @@ on the minute.
 from __future__ import annotations
 
 import json
+import math
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ from botocore.exceptions import ClientError
 
 from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.operations import JsonService
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -29,6 +32,7 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+DATAPOINTS_AT_MOST: Final = 1440  # of one call (API Reference, GetMetricStatistics)
 SUM_OF_ALL: Final = "SUM(FILL(METRICS(), 0))"  # the one expression that is evaluated
 _STATISTICS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
     "Sum": sum,
@@ -160,7 +164,7 @@ def _statistic(metric: Metric, values: Sequence[float]) -> float | None:
 
 
 class Alarms(JsonService):
-    """DescribeAlarms of CloudWatch; the rest of it is refused by name."""
+    """DescribeAlarms and GetMetricStatistics of CloudWatch; the rest of it is refused by name."""
 
     service: ClassVar = "monitoring"
     target_prefix: ClassVar = "GraniteServiceVersion20100801"
@@ -177,7 +181,9 @@ class Alarms(JsonService):
             alarms: resolved properties by name.
             clock: epoch seconds.
         """
-        super().__init__({"DescribeAlarms": self._describe})
+        super().__init__(
+            {"DescribeAlarms": self._describe, "GetMetricStatistics": self._statistics}
+        )
         self._alarms = alarms
         self._measurements = measurements
         self._clock = clock
@@ -194,6 +200,34 @@ class Alarms(JsonService):
         if state:
             found = [alarm for alarm in found if alarm["StateValue"] == state]
         return {"MetricAlarms": found, "CompositeAlarms": []}
+
+    def _statistics(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Datapoints by period from the start on; periods without data have none."""
+        period = int(request["Period"])
+        start, end = float(request["StartTime"]), float(request["EndTime"])
+        if (end - start) / period > DATAPOINTS_AT_MOST:
+            raise ServiceError(
+                "InvalidParameterCombination",
+                f"{(end - start) / period:.0f} datapoints were asked for, {DATAPOINTS_AT_MOST} are"
+                " allowed",
+            )
+        points = []
+        for number in range(math.ceil((end - start) / period)):
+            began = start + number * period
+            point: dict[str, Any] = {}
+            for statistic in request.get("Statistics", ()):
+                metric = Metric.of(request, statistic, period)
+                try:
+                    value = self._measurements.value(metric, began, min(began + period, end))
+                except NotMeasured as error:
+                    raise ServiceError(
+                        "InvalidParameterValue", f"the local cloud does not measure {error}"
+                    ) from error
+                if value is not None:
+                    point[statistic] = value
+            if point:
+                points.append({"Timestamp": began, "Unit": "None", **point})
+        return {"Label": request["MetricName"], "Datapoints": points}
 
     def _described(self, name: str, alarm: Mapping[str, Any]) -> dict[str, Any]:
         state, reason = self._state(alarm)

@@ -15,6 +15,7 @@ from local.local_cloud.deploy.deployer import deploy
 from local.local_cloud.deploy.stack import Stack
 from local.local_cloud.events.bus import EventBus
 from local.local_cloud.events.delivery import S3EventBridge, TargetDelivery
+from local.local_cloud.events.scheduler import SchedulerService
 from local.local_cloud.events.sources import Invoker, SqsMapping, SqsPoller
 from local.local_cloud.function_logs import FunctionLogs
 from local.local_cloud.http.clients import ServiceClients, polling_client
@@ -79,6 +80,7 @@ class Deployment:
         self._logs: FunctionLogs | None = None
         self._iam: IamService | None = None
         self._bus: EventBus | None = None
+        self._scheduler: SchedulerService | None = None
         self._sqs: Any = None
         self._pollers: dict[str, tuple[SqsMapping, SqsPoller]] = {}
         self._ended_pollers: list[SqsPoller] = []
@@ -194,7 +196,8 @@ class Deployment:
         return functions
 
     def _take_events(self, stack: Stack) -> None:
-        """Rules are replaced as a whole, and schedules restart; polling of queues continues."""
+        """Rules are replaced as a whole, and their schedules restart; those that were made by
+        calls stay, and polling of queues continues."""
         deliver = TargetDelivery(self.functions, stack.clients, stack.queue_base_url)
         before = self._bus
         bus = EventBus(stack.rules, deliver, self._permissions.may_deliver)
@@ -202,6 +205,12 @@ class Deployment:
         self._machine.running.callback(bus.stop)
         self._machine.front.add_json(bus)
         self._bus = bus
+        if self._scheduler is None:
+            self._scheduler = SchedulerService(deliver, self._permissions.may_deliver)
+            self._scheduler.start()
+            self._machine.running.callback(self._scheduler.stop)
+            self._machine.front.add_rest("scheduler", self._scheduler)
+        self._scheduler.use(deliver, stack.schedule_groups)
         if before is not None:
             before.stop()
         wanted: dict[str, tuple[SqsMapping, Invoker]] = {

@@ -41,6 +41,7 @@ from contracts.source import (
     csv_unless_named,
 )
 from contracts.targets import DynamodbTarget, FilesTarget, RedshiftTarget, Targets
+from contracts.times.schedule import SCHEDULE_NAME_CHARACTERS, Schedule, schedule_name
 
 __all__ = [
     "COLUMN_NAME_PATTERN",
@@ -181,6 +182,7 @@ class Dataset(StrictContract):
         rows: how many rows an object may have.
         freshness: how old an object's rows may be.
         lookups: small objects that the transform joins.
+        schedules: when runs are started by themselves (`pipeline schedules apply`).
     """
 
     name: str = Field(pattern=DATASET_NAME_PATTERN)
@@ -197,6 +199,7 @@ class Dataset(StrictContract):
     targets: Targets
     on_transform_error: Literal["reject", "fail"] = "reject"
     limits: Limits = Limits()
+    schedules: tuple[Schedule, ...] | None = Field(default=None, min_length=1, max_length=20)
 
     @model_validator(mode="before")
     @classmethod
@@ -210,7 +213,15 @@ class Dataset(StrictContract):
             ("rules", [rule.name for rule in self.rules]),
             ("lookups", [lookup.name for lookup in self.lookups]),
             ("jobs", [job.stage for job in self.jobs]),
+            ("schedules", [schedule.name for schedule in self.schedules or ()]),
         )
+        for schedule in self.schedules or ():
+            if len(schedule_name(self.name, schedule.name)) > SCHEDULE_NAME_CHARACTERS:
+                raise PydanticCustomError(
+                    "schedules",
+                    "{name}: dataset and schedule together have at most {most} characters",
+                    {"name": schedule.name, "most": SCHEDULE_NAME_CHARACTERS - 1},
+                )
         refuse_one_source_for_two(self.columns)
         if all(column.from_ for column in self.columns):
             raise PydanticCustomError("columns", "needs a column that is in the objects themselves")

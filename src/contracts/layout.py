@@ -24,8 +24,8 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
               quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
               published/<range>/<generation>/<run_id>         empty: a run that published files
-output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output_files
-              <prefix>/_runs/<run_id>.json                    see contracts.output_manifest
+output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output.files
+              <prefix>/_runs/<run_id>.json                    see contracts.output.manifest
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql   pools.yaml
 """
 
@@ -53,6 +53,11 @@ def split_unit_id(unit: str) -> tuple[int, int]:
 
 def dataset_source_key(dataset_name: str) -> str:
     return f"datasets/{dataset_name}.yaml"
+
+
+def run_prefix(run_id: str) -> str:
+    """Of all files of a run, but for its rejected rows."""
+    return f"runs/{run_id}/"
 
 
 def dataset_snapshot_key(run_id: str) -> str:
@@ -118,7 +123,7 @@ def files_records_prefix(run_id: str) -> str:
 
 
 def files_record_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.output_files.UnitFiles`."""
+    """Of a `contracts.output.files.UnitFiles`."""
     return f"{files_records_prefix(run_id)}{unit}.json"
 
 
@@ -156,7 +161,7 @@ def item_result_key(run_id: str, index: int) -> str:
 
 
 def output_manifest_key(prefix: str, run_id: str) -> str:
-    """Of a `contracts.output_manifest.OutputManifest`, in the output bucket.
+    """Of a `contracts.output.manifest.OutputManifest`, in the output bucket.
 
     Args:
         prefix: of the target; ends with `/`.

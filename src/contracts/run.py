@@ -8,7 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run_request import parse_timestamp
 from contracts.source.ready import NotReady
 

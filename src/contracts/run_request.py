@@ -13,10 +13,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -24,6 +26,8 @@ from pydantic_core import PydanticCustomError
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
 from contracts.job import Priority
+from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.schedule import SCHEDULE_NAME_PATTERN
 
 MAX_QUERY_CHARACTERS: Final = 4096
 MAX_CONCURRENCY: Final = 10
@@ -71,6 +75,33 @@ Timestamp = Annotated[
 ]
 
 
+def parse_instant(value: Any) -> datetime | RelativeInstant:
+    """An instant as `parse_timestamp` reads it, or the text of a relative one.
+
+    Raises:
+        PydanticCustomError: neither.
+    """
+    relative = RelativeInstant.parse(value)
+    if relative is not None:
+        return relative
+    try:
+        return parse_timestamp(value)
+    except PydanticCustomError as error:
+        raise PydanticCustomError(
+            "timestamp", "{why}; or a relative one: " + EXAMPLES, {"why": error.message()}
+        ) from None
+
+
+def _written(value: datetime | RelativeInstant) -> str:
+    return format_timestamp(value) if isinstance(value, datetime) else str(value)
+
+
+Instant = Annotated[
+    datetime | RelativeInstant,
+    PlainValidator(parse_instant),
+    PlainSerializer(_written, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
 InputUrl = Annotated[StrictStr, Field(max_length=1100), AfterValidator(check_input_url)]
 
 
@@ -106,8 +137,14 @@ class RunRequest(Contract):
 
     Attributes:
         dataset_name: the contract `datasets/<name>.yaml`.
-        start_date_time: objects from this instant on (inclusive). Not needed with `input_url`.
-        end_date_time: objects before this instant (exclusive); absent: the moment of the claim.
+        start_date_time: objects from this instant on (inclusive). Not needed with `input_url`. May
+            be relative (`contracts.times.relative`) until the run is claimed.
+        end_date_time: objects before this instant (exclusive), likewise; absent: the moment of the
+            claim, or `as_of`, if that is there or the start is relative.
+        zone: where relative instants are reckoned; absent: UTC.
+        as_of: what relative instants are relative to; absent: when the queue first got the message,
+            or the moment of a direct start.
+        schedule: the contract's schedule that sent it, due at `as_of`.
         input_url: one S3 object to process instead of a listing, as it was sent: a full URL or a
             key (see `contracts.input_url`); of a JSON array, each item is a unit of the run (see
             `contracts.items`).
@@ -131,8 +168,11 @@ class RunRequest(Contract):
     model_config = ConfigDict(extra="forbid")
 
     dataset_name: StrictStr = Field(pattern=DATASET_NAME_PATTERN)
-    start_date_time: Timestamp | None = None
-    end_date_time: Timestamp | None = None
+    start_date_time: Instant | None = None
+    end_date_time: Instant | None = None
+    zone: StrictStr | None = Field(default=None, min_length=1, max_length=64)
+    as_of: Timestamp | None = None
+    schedule: StrictStr | None = Field(default=None, pattern=SCHEDULE_NAME_PATTERN)
     input_url: InputUrl | None = None
     query: StrictStr | None = Field(default=None, min_length=1, max_length=MAX_QUERY_CHARACTERS)
     index: StrictStr | None = Field(default=None, pattern=INDEX_PATTERN)
@@ -155,20 +195,83 @@ class RunRequest(Contract):
             raise PydanticCustomError(
                 "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
             )
-        if (
-            self.start_date_time is not None
-            and self.end_date_time is not None
-            and self.end_date_time <= self.start_date_time
-        ):
+        if self.schedule is not None and self.as_of is None:
+            raise PydanticCustomError(
+                "schedule", "schedule goes with asOf, the time at which it was due"
+            )
+        if self.zone is not None:
+            if not self.is_relative:
+                raise PydanticCustomError(
+                    "zone",
+                    "zone goes with relative instants; write the offset into an instant of its own,"
+                    " such as 2026-11-01T00:00:00+01:00",
+                )
+            try:
+                zone_named(self.zone)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "zone", "zone {why}; write it as Europe/Berlin", {"why": str(error)}
+                ) from None
+        if self.as_of is not None or not self.is_relative:
+            self.range_at(self.as_of)
+        return self
+
+    @property
+    def fixed_start(self) -> datetime | None:
+        """Where the range begins, of a request whose run is claimed.
+
+        Raises:
+            TypeError: it is still relative.
+        """
+        if isinstance(self.start_date_time, RelativeInstant):
+            raise TypeError(f"{self.start_date_time} is relative, and was not fixed by a claim")
+        return self.start_date_time
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether its range depends on `as_of`."""
+        ends = (self.start_date_time, self.end_date_time)
+        return any(isinstance(end, RelativeInstant) for end in ends)
+
+    def range_at(self, as_of: datetime | None) -> tuple[datetime | None, datetime | None]:
+        """The range that is asked for; None where an end is open.
+
+        Args:
+            as_of: what relative instants are relative to; needed where there are any.
+
+        Raises:
+            PydanticCustomError: it holds no time.
+        """
+        zone = zone_named(self.zone)
+
+        def fixed(instant: datetime | RelativeInstant | None) -> datetime | None:
+            if not isinstance(instant, RelativeInstant):
+                return instant
+            if as_of is None:
+                raise TypeError(f"{instant} is relative, and to nothing")
+            try:
+                return instant.at(as_of, zone)
+            except ValueError as error:
+                raise PydanticCustomError("range", "{why}", {"why": str(error)}) from None
+
+        start, end = fixed(self.start_date_time), fixed(self.end_date_time)
+        if end is None and (self.is_relative or self.as_of is not None):
+            end = as_of if start is not None else None
+        if start is not None and end is not None and end <= start:
             raise PydanticCustomError(
                 "range",
                 "endDateTime must be after startDateTime: {end} is not after {start}",
-                {
-                    "end": format_timestamp(self.end_date_time),
-                    "start": format_timestamp(self.start_date_time),
-                },
+                {"end": format_timestamp(end), "start": format_timestamp(start)},
             )
-        return self
+        return start, end
+
+    def with_range(self, start: datetime | None, end: datetime | None) -> RunRequest:
+        """The same request over a range that is fixed; ends that it does not name stay open."""
+        if not self.is_relative:
+            return self
+        last = end if self.end_date_time is not None else None
+        fixed = dict(start_date_time=start, end_date_time=last, zone=None)
+        return self.model_copy(update=fixed)
 
     @property
     def id_is_drawn(self) -> bool:

@@ -287,11 +287,11 @@ def binder(
 
 def _setup(tables: Mapping[str, Columns]) -> Iterator[str]:
     yield "SET TimeZone = 'UTC'"
+    # What is computed from other relations' constants is a matter of runs, not of the check.
+    yield "PRAGMA disable_optimizer"
+    yield "SET lock_configuration = true"
     for table, columns in tables.items():
         definitions = ", ".join(
             f"{sql_identifier(name)} {column_type(kind)}" for name, kind in columns.items()
         )
         yield f"CREATE TABLE {sql_identifier(table)} ({definitions})"
-    # What is computed from other relations' constants is a matter of runs, not of the check.
-    yield "PRAGMA disable_optimizer"
-    yield "SET lock_configuration = true"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
@@ -22,18 +23,29 @@ from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 STORED_BODY_BYTES: Final = 900 * 1024
 STORED_REASON_BYTES: Final = 8 * 1024
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One message of the batch."""
+    """One message of the batch.
+
+    Attributes:
+        sent_at: when the queue got it; absent from events that do not say so.
+    """
 
     message_id: str
     body: str
+    sent_at: datetime | None = None
 
     @classmethod
     def from_event(cls, record: dict[str, Any]) -> Record:
-        return cls(message_id=record["messageId"], body=record["body"])
+        sent = record.get("attributes", {}).get("SentTimestamp")  # epoch milliseconds, as text
+        return cls(
+            message_id=record["messageId"],
+            body=record["body"],
+            sent_at=_EPOCH + timedelta(milliseconds=int(sent)) if sent else None,
+        )
 
 
 class Batch:
@@ -102,7 +114,9 @@ class Batch:
                 self.context,
                 "prepare-run",
                 Prepared,
-                lambda child: self._pipeline(child).prepare(request, message_id=record.message_id),
+                lambda child: self._pipeline(child).prepare(
+                    request, message_id=record.message_id, sent_at=record.sent_at
+                ),
             )
         except ChildContextError as error:
             self._failed(record, request.run_id, error)

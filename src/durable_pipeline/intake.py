@@ -23,6 +23,7 @@ from contracts.run_request import (
     RunRequest,
     parse_timestamp,
 )
+from contracts.times.schedule import SCHEDULE_NAME_PATTERN, scheduled_run_id
 
 NOTHING_ASKED: Final = "a test message of S3, a folder, or an object that was removed"
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -77,13 +78,25 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     fields = _normalised(message)
     if _is_upload(message) and _is_folder(message, fields["inputUrl"]):
         return None
-    return _validated({"runId": default_run_id, **fields}, message)
+    return _validated({"runId": default_run_id, **_scheduled(fields), **fields}, message)
+
+
+def _scheduled(fields: dict[str, Any]) -> dict[str, str]:
+    """The run id that a schedule's firing has, where its fields are right."""
+    names = [fields.get(name) for name in ("datasetName", "schedule", "asOf")]
+    dataset, schedule, due = (name if isinstance(name, str) else "" for name in names)
+    known = re.search(DATASET_NAME_PATTERN, dataset) and re.search(SCHEDULE_NAME_PATTERN, schedule)
+    try:
+        return {"runId": scheduled_run_id(dataset, schedule, parse_timestamp(due))} if known else {}
+    except PydanticCustomError:
+        return {}
 
 
 def claimed_run_id(body: str) -> str | None:
     """The run id that a message names, even where the rest of it is broken; None for `auto`."""
     try:
-        run_id = _normalised(_unwrapped(_json_object(body))).get("runId")
+        fields = _normalised(_unwrapped(_json_object(body)))
+        run_id = {**_scheduled(fields), **fields}.get("runId")
     except InvalidRequest:
         return None
     named = isinstance(run_id, str) and run_id and run_id != AUTO_RUN_ID

@@ -11,6 +11,7 @@ Pure orchestration: no clock, no random, no environment, no AWS calls. Effects l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import Duration
@@ -61,6 +62,7 @@ class Pipeline:
         request: RunRequest,
         handed_over_by: str | None = None,
         message_id: str | None = None,
+        sent_at: datetime | None = None,
     ) -> Prepared:
         """Claim the run, load its contract, freeze its manifest.
 
@@ -69,6 +71,7 @@ class Pipeline:
 
         Args:
             message_id: of the SQS message that asks for it; absent for a direct start.
+            sent_at: when the queue got that message.
 
         Raises:
             StageFailed: the run could not be claimed, or its outcome could not be recorded.
@@ -80,12 +83,13 @@ class Pipeline:
                 execution_arn=self.execution_arn,
                 handed_over_by=handed_over_by,
                 drawn_for=drawn_for if request.id_is_drawn else None,
+                sent_at=sent_at if request.is_relative else None,
             )
         except StageFailed as failed:
             if failed.error_type in REFUSED:
                 return Prepared(refused=failed.message)
             raise
-        request = _with_drawn_id(request, claim)
+        request = _as_claimed(request, claim)
         prepared = self._prepare_claimed(request, claim, handed_over_by)
         return prepared.model_copy(update={"run_id": claim.run_id})
 
@@ -265,8 +269,11 @@ class Pipeline:
             )
 
 
-def _with_drawn_id(request: RunRequest, claim: Claim) -> RunRequest:
-    return request.model_copy(update={"run_id": claim.run_id}) if claim.run_id else request
+def _as_claimed(request: RunRequest, claim: Claim) -> RunRequest:
+    """The request with the run id that was drawn, and the range that its own came to."""
+    if claim.run_id:
+        request = request.model_copy(update={"run_id": claim.run_id})
+    return request.with_range(claim.start_date_time, claim.end_date_time)
 
 
 def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str:
@@ -274,5 +281,5 @@ def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str
         return f"run {request.retry_of} has stored all it had"
     if request.input_url:
         return dataset.input_url or request.input_url
-    start, end = request.start_date_time, format_timestamp(claim.end_date_time)
+    start, end = request.fixed_start, format_timestamp(claim.end_date_time)
     return f"dataset {request.dataset_name} from {start and format_timestamp(start)} to {end}"

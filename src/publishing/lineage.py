@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound
-from contracts.output_manifest import range_id
+from contracts.output.manifest import range_id
 from contracts.run_request import RunRequest
 from ledger.runs import find_run
 from ledger.table import Ledger

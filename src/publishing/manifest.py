@@ -15,8 +15,8 @@ from contracts import layout
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestSummary
 from contracts.messages import PublishProgress
-from contracts.output_files import UnitFiles, partition_path
-from contracts.output_manifest import OutputManifest, PublishedFile
+from contracts.output.files import UnitFiles, partition_path
+from contracts.output.manifest import OutputManifest, PublishedFile
 from contracts.run import ItemTotals, UnitOutcome, UnitState, UnitTotals
 from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.table import Ledger

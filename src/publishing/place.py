@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from contracts import layout
 from contracts.errors import NotFound
-from contracts.output_files import partition_path
-from contracts.output_manifest import OutputManifest
+from contracts.output.files import partition_path
+from contracts.output.manifest import OutputManifest
 from runtime import clients
 from stores.files.bucket import writable
 

@@ -1,6 +1,6 @@
 """Names a run's files in its output manifest, once all of its units have ended.
 
-Files count for readers from then on (`contracts.output_manifest`, docs/stores.md). The manifest is
+Files count for readers from then on (`contracts.output.manifest`, docs/stores.md). The manifest is
 written last, after the files, and before the run is recorded. What it replaces is removed after it.
 Every effect repeats to the same end. A run of many units takes several calls.
 """
@@ -14,8 +14,8 @@ from typing import Final
 
 from contracts.errors import Conflict, NotConfigured, OwnershipLost
 from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
-from contracts.output_files import FilesTotals
-from contracts.output_manifest import OutputManifest
+from contracts.output.files import FilesTotals
+from contracts.output.manifest import OutputManifest
 from ledger.runs import find_run, owned_run
 from ledger.table import Ledger
 from publishing.lineage import PublishedRun, lineage_of

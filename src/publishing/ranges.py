@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts import layout
-from contracts.output_manifest import OutputManifest
+from contracts.output.manifest import OutputManifest
 from publishing.place import OutputPlace
 from runtime import clients
 

@@ -8,7 +8,7 @@ from typing import Final
 from contracts import layout
 from contracts.errors import InvalidData
 from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
-from contracts.run_request import RunRequest, format_timestamp
+from contracts.run_request import RunRequest
 from runs.units import OUTCOME_MISSING
 
 
@@ -151,10 +151,13 @@ def _publish(request: RunRequest, result: RunResult) -> NextStep:
 
 def run_command(request: RunRequest, retry_of: str | None = None) -> str:
     """The command that asks for the same again, as a run of its own."""
+    asked = request.to_json()
     options = {
         "dataset": request.dataset_name,
-        "start": request.start_date_time and format_timestamp(request.start_date_time),
-        "end": request.end_date_time and format_timestamp(request.end_date_time),
+        "start": asked.get("startDateTime"),
+        "end": asked.get("endDateTime"),
+        "zone": request.zone,
+        "as-of": asked.get("asOf"),
         "input-url": request.input_url,
         "query": request.query,
         "index": request.index,

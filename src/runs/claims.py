@@ -11,17 +11,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from boto3.dynamodb.conditions import ConditionBase
+from pydantic_core import PydanticCustomError
 
-from contracts.errors import Conflict, Problem, RunConflict, TransientFailure
+from contracts.errors import Conflict, InvalidRequest, Problem, RunConflict, TransientFailure
 from contracts.ledger_items import ACTIVE_RUN, RunItem, place_in_list
 from contracts.messages import START_FLOW, UNIT_FLOW, Claim, ClaimOutcome, ClaimRun
 from contracts.run import RunStatus
-from contracts.run_request import (
-    WHEN_NOT_SAID,
-    RunRequest,
-    format_timestamp,
-    parse_timestamp,
-)
+from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
 from ledger.conditions import RUN
 from ledger.runs import change_run, find_run, held_as, stop_unchanged
 from ledger.table import Ledger, Write
@@ -40,7 +36,8 @@ def claim_run(message: ClaimRun, ledger: Ledger, now: datetime) -> Claim:
         TransientFailure: the run changed hands a moment ago, and its holder is not known yet; or
             its execution was stopped, and the reaper has not ended the run yet.
         RunConflict: the run id belongs to a run with other content; names every difference.
-        InvalidRequest: `retryOf` names no run that could be retried, which stays as it was.
+        InvalidRequest: `retryOf` names no run that could be retried, which stays as it was; or the
+            relative range holds no time.
         Conflict: another execution changed the run meanwhile; the same call decides anew.
     """
     message, drawn = _with_drawn_id(message, ledger, now)
@@ -65,16 +62,25 @@ def _with_drawn_id(message: ClaimRun, ledger: Ledger, now: datetime) -> tuple[Cl
 
 
 def _new_run(message: ClaimRun, now: datetime) -> RunItem:
-    end = message.request.end_date_time or now.replace(microsecond=now.microsecond // 1000 * 1000)
+    request = message.request
+    to_the_millisecond = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    as_of = request.as_of or message.sent_at or to_the_millisecond
+    try:
+        start, end = request.range_at(as_of)
+    except PydanticCustomError as error:
+        problem = Problem("startDateTime", f"{error.message()} (as of {format_timestamp(as_of)})")
+        raise InvalidRequest(f"run {request.run_id}", [problem]) from None
     return RunItem(
-        run_id=message.request.run_id,
+        run_id=request.run_id,
         status=RunStatus.CLAIMED,
         run_attempt=1,
         stack_named_attempt=1,
         holder=message.execution_arn,
-        request=message.request.canonical(),
-        dataset_name=message.request.dataset_name,
-        end_date_time=format_timestamp(end),
+        request=request.canonical(),
+        dataset_name=request.dataset_name,
+        start_date_time=format_timestamp(start) if request.is_relative and start else None,
+        end_date_time=format_timestamp(end or to_the_millisecond),
+        as_of=format_timestamp(as_of) if request.is_relative else None,
         claimed_at=format_timestamp(now),
         updated_at=format_timestamp(now),
         active=ACTIVE_RUN,
@@ -188,6 +194,7 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
     return Claim(
         outcome=outcome,
         run_attempt=run.run_attempt,
+        start_date_time=parse_timestamp(run.start_date_time) if run.start_date_time else None,
         end_date_time=parse_timestamp(run.end_date_time),
         holder=run.holder,
         status=run.status,
@@ -199,16 +206,9 @@ def _claim(outcome: ClaimOutcome, run: RunItem) -> Claim:
 
 
 def _refuse_other_content(request: RunRequest, run: RunItem) -> None:
-    """Compares values, not text: 0, 0.0 and no percentage at all ask for the same."""
-    sent, held = WHEN_NOT_SAID | request.to_json(), WHEN_NOT_SAID | json.loads(run.request)
     problems = [
-        Problem(
-            field,
-            f"the run with this id has {_shown(held.get(field))}; take another runId",
-            _shown(sent.get(field)),
-        )
-        for field in sorted(sent.keys() | held.keys())
-        if sent.get(field) != held.get(field)
+        Problem(field, f"the run with this id has {_shown(held)}; take another runId", _shown(sent))
+        for field, (sent, held) in run.differences(request).items()
     ]
     if problems:
         raise RunConflict(f"run {request.run_id}", problems)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.manifest import left_out
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,

@@ -114,15 +114,18 @@ def text_of(
         yield from _text(blocks, file_format, url, room, lines or SourceLines())
 
 
-def text_in(file: BinaryIO, name: str, file_format: Format) -> Iterator[bytes]:
-    """The same of a file that is here, for `dataset new`.
+def text_in(
+    file: BinaryIO, name: str, file_format: Format, lines: SourceLines | None = None
+) -> Iterator[bytes]:
+    """The same of a file that is here, for the command line.
 
     Args:
         name: of the file, by which its compression goes, and in messages.
+        lines: as of `text_of`.
     """
     with _named_by(name):
         blocks = _blocks_of(file, compression_of(file_format, name), name, lambda: file)
-        yield from _text(blocks, file_format, name, None, SourceLines())
+        yield from _text(blocks, file_format, name, None, lines or SourceLines())
 
 
 def _text(

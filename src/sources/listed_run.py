@@ -81,7 +81,7 @@ def list_run(
 def _left_out(message: ListUrls, source: Source, listing: Listing) -> NotReady | None:
     if source.ready is None or not listing.unready:
         return None
-    names, start = listing.unready, message.request.start_date_time
+    names, start = listing.unready, message.request.fixed_start
     if source.partition and start is not None:
         names = tuple(partitions(source.partition, start, message.end_date_time))
     return not_ready(source.ready, names, listing.unready)

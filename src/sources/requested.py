@@ -68,10 +68,10 @@ def find_entries(
 
 def _list_range(message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str) -> Listing:
     request, source = message.request, snapshot.dataset.source
-    if request.start_date_time is None:
+    start, end = request.fixed_start, message.end_date_time
+    if start is None:
         raise InvalidData("neither startDateTime nor inputUrl: there is nothing to list")
     bucket, limit = source.bucket or data_bucket, snapshot.dataset.limits.objects
-    start, end = request.start_date_time, message.end_date_time
     unready: tuple[str, ...] = ()
     if source.ready is not None:
         names = partitions(source.partition or "", start, end)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from contracts.dataset import DatasetSnapshot, FilesTarget
 from contracts.messages import Transform
-from contracts.output_files import KEY_BYTES_AT_MOST, NULL_PARTITION, escaped, file_key, unkeyable
+from contracts.output.files import KEY_BYTES_AT_MOST, NULL_PARTITION, escaped, file_key, unkeyable
 from stores.dynamodb.items import ItemMaker, Unstorable
 from stores.dynamodb.provenance import provenance_of
 from stores.redshift.sql import LONGEST_TEXT

@@ -56,13 +56,13 @@ def row_scope_of(sql: str, tables: Mapping[str, Mapping[str, str]]) -> RowScope:
     """
     with connect(config=_SEALED) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # Optimized, a LIMIT can hide within a scan, and empty tables need no joins.
+        connection.execute("PRAGMA disable_optimizer")
         for table, columns in tables.items():
             kinds = (
                 f"{sql_identifier(name)} {column_type(kind)}" for name, kind in columns.items()
             )
             connection.execute(f"CREATE TABLE {sql_identifier(table)} ({', '.join(kinds)})")
-        # Optimized, a LIMIT can hide within a scan, and empty tables need no joins.
-        connection.execute("PRAGMA disable_optimizer")
         row = connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchone()
     operators = list(_operators(json.loads(row[1]) if row else []))
     names = {str(operator["name"]).strip() for operator in operators}

@@ -6,10 +6,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contracts.dataset import Dataset, ParquetFormat
+from contracts import layout
+from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate
+from contracts.run_request import parse_timestamp
+from contracts.source.key_columns import texts_of_key
 from reading_rules.source_lines import SourceLines
 from sources import fetch
 from tabular import workspace
@@ -79,3 +82,15 @@ def open_input(
     lines = SourceLines(space.path("source-lines"))
     text = fetch.text_of(entry.bucket, entry.key, form, etag=entry.etag, room=room, lines=lines)
     return UnitInput(entry.url, dataset, text, lines=lines)
+
+
+def texts_given(
+    snapshot: DatasetSnapshot, entry: ManifestEntry, data_bucket: str
+) -> dict[str, str | None]:
+    """The texts of the columns that come from the object's key, or the array's of a batch."""
+    batched = snapshot.array is not None and snapshot.input_url is not None
+    url = str(snapshot.input_url) if batched else entry.url
+    if layout.resent_from(data_bucket, url):
+        return {}  # rows that are sent again carry them
+    key = layout.split_s3_url(url)[1]
+    return texts_of_key(snapshot.dataset.columns, key, parse_timestamp(entry.last_modified))

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
-from contracts.run_request import parse_timestamp
-from contracts.source.key_columns import texts_of_key
 from reading_rules.no_data import advice_for
 from sources import frozen
 from tabular import workspace
@@ -22,7 +19,7 @@ from tabular.capacity import Capacity
 from tabular.workspace import Workspace
 from validation import job_output
 from validation.row_classes import RowClassifier
-from validation.unit_input import UnitInput, open_input, refuse_too_large
+from validation.unit_input import UnitInput, open_input, refuse_too_large, texts_given
 from validation.unit_outputs import write_outputs
 from validation.unit_split import SplitResult, split_parquet, split_text
 
@@ -56,7 +53,7 @@ def _validated(
     with workspace.workspace(capacity.memory) as space:
         found = open_input(space, message, entry, snapshot.dataset, capacity.disk)
         query = None if message.input_url else snapshot.query
-        classifier = RowClassifier(found.dataset, query, _given(snapshot, entry, data_bucket))
+        classifier = RowClassifier(found.dataset, query, texts_given(snapshot, entry, data_bucket))
         rows = _split(space, found, classifier, workspace.processors(capacity.memory))
         if found.job and message.input_url:
             job_output.reconcile_with_report(
@@ -64,18 +61,6 @@ def _validated(
             )
             job_output.refuse_lost_items(found.job.report, message.input_url, entry.items)
         return write_outputs(space, message, data_bucket, snapshot, entry, found, rows)
-
-
-def _given(
-    snapshot: DatasetSnapshot, entry: ManifestEntry, data_bucket: str
-) -> dict[str, str | None]:
-    """The texts of the columns that come from the object's key, or the array's of a batch."""
-    batched = snapshot.array is not None and snapshot.input_url is not None
-    url = str(snapshot.input_url) if batched else entry.url
-    if layout.resent_from(data_bucket, url):
-        return {}  # rows that are sent again carry them
-    key = layout.split_s3_url(url)[1]
-    return texts_of_key(snapshot.dataset.columns, key, parse_timestamp(entry.last_modified))
 
 
 def _split(

@@ -78,11 +78,14 @@ class FakeLambda:
         IncludeExecutionData: bool,  # noqa: ARG002, N803
         MaxItems: int,  # noqa: ARG002, N803
         Marker: str = "0",  # noqa: N803
+        ReverseOrder: bool = False,  # noqa: FBT001, FBT002, N803
     ) -> dict[str, Any]:
         if DurableExecutionArn not in self.histories:
             error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no such execution"}}
             raise ClientError(error, "GetDurableExecutionHistory")
         events = self.histories[DurableExecutionArn].events
+        if ReverseOrder:
+            events = events[::-1]
         end = int(Marker) + self.page_size
         more = {"NextMarker": str(end)} if end < len(events) else {}
         return {"Events": events[int(Marker) : end], **more}
@@ -142,6 +145,9 @@ def make_deployment(functions: FakeLambda) -> Deployment:
         "ProcessedDataTable": "results",
         "DataBucketName": "data",
         "CodeBucketName": "code",
+        "ScheduleGroupName": "stack",
+        "ScheduleRoleArn": "role-arn",
+        "DataProcessingQueueArn": "queue-arn",
     }
     clients["lambda"] = functions
     return Deployment(outputs=outputs, region="us-east-1", _clients=clients)

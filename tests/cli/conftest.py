@@ -11,6 +11,7 @@ import pytest
 import quick_moto  # noqa: F401
 from cli_world import FakeLambda, World, make_deployment
 from moto import mock_aws
+from moto.sqs.models import SQSBackend
 from quarantine_world import Quarantine
 
 from cli.client import deployment as deployment_module
@@ -22,6 +23,15 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    receive = SQSBackend.receive_message
+
+    def receive_at_once(
+        backend: SQSBackend, queue_name: str, count: int, _wait: int, *more: Any
+    ) -> Any:
+        """Nobody sends anything while a command waits for messages."""
+        return receive(backend, queue_name, count, 0, *more)
+
+    monkeypatch.setattr(SQSBackend, "receive_message", receive_at_once)
     with mock_aws():
         functions = FakeLambda()
         yield World(make_deployment(functions), functions)

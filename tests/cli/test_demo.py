@@ -107,24 +107,33 @@ def test_the_whole_pipeline_runs_and_its_counts_add_up(tmp_path: Path) -> None:
     assert job_id in [row["job_id"] for row in unit_rows]
 
 
-def test_a_refused_message_ends_it_with_the_reason(tmp_path: Path) -> None:
-    code, report = demo(tmp_path, str(ROOT / "events" / "bad-wrong-types.json"))
-
-    assert (code, report["status"]) == (2, "REFUSED")
-    for field in ("maxConcurrency", "toleratedFailurePercentage", "detached"):
-        assert field in report["reason"]
-
-
-def test_a_range_without_objects_is_skipped(tmp_path: Path) -> None:
+def test_a_cloud_that_runs_already_is_used_and_stays(tmp_path: Path) -> None:
+    """The one that stays has a range without objects, the one beside it a message of no use."""
     message = tmp_path / "message.json"
     message.write_text(
         '{"datasetName": "orders", "startDateTime": "2020-01-01", "endDateTime": "2020-01-02"}'
     )
+    first = start(tmp_path / "cloud", "--json", "--keep", str(message))
+    assert first.stderr is not None
+    for line in first.stderr:
+        if "keeps running" in line:
+            break
 
-    code, report = demo(tmp_path, str(message))
+    beside = start(tmp_path / "cloud", "--json", str(ROOT / "events" / "bad-wrong-types.json"))
+    output, progress = beside.communicate(timeout=60)
+    refused = document("demo", output)
+    assert (beside.returncode, refused["status"]) == (2, "REFUSED")
+    for field in ("maxConcurrency", "toleratedFailurePercentage", "detached"):
+        assert field in refused["reason"]
+    assert "using the local cloud that runs already" in progress
+    assert "that was used keeps running" in progress
+    assert first.poll() is None
 
-    assert (code, report["status"]) == (3, "SKIPPED")
-    assert "no objects" in report["reason"]
+    first.terminate()
+    output, _ = first.communicate(timeout=60)
+    skipped = document("demo", output)
+    assert (first.returncode, skipped["status"]) == (3, "SKIPPED")
+    assert "no objects" in skipped["reason"]
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])

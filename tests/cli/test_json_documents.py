@@ -22,7 +22,7 @@ from cli.main import app
 from cli.views.report import make_report, report_document
 from contracts import layout
 from contracts.ledger_items import PoolItem
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import (
     Finding,
     ItemTotals,

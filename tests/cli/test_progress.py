@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from cli_world import EXECUTION_ARN, History
@@ -11,9 +13,13 @@ from rich.console import Console
 
 from cli.client.follow import Snapshot
 from cli.client.history import read_history
-from cli.client.ledger import Run, UnitRow
+from cli.client.ledger import JobRow, Run, UnitRow
+from cli.client.run_now import QueuePlace, units_now
+from cli.views.now import bar
 from cli.views.progress import UNITS_SHOWN, Lines, live_view, show_progress, unit_lines
+from contracts.ledger_items import PoolItem, Ticket
 
+KEY = "r/00000-001/clean/1"
 RUN = Run.from_item(
     {"run_id": "r", "item": "RUN", "status": "RUNNING", "holder": EXECUTION_ARN, "run_attempt": 1}
 )
@@ -168,3 +174,69 @@ def test_a_run_whose_execution_died_says_when_its_next_attempt_begins() -> None:
     run = Run.from_item({**RUN.item.to_item(), **waits})
     said = [line for line in news(Lines(), Snapshot("r", 1.0, run)) if "waits" in line]
     assert said == ["1.0 s waits until 2026-11-20T08:16:00Z, then attempt 2 begins"]
+
+
+def job(**more: object) -> JobRow:
+    item = {"run_id": "r", "item": "JOB#00000-001#clean#0001", "job_id": "j-1", "engine": "glue"}
+    return JobRow.from_item({**item, "state": "RUNNING", "submitted_at": BEGAN, **more})
+
+
+BEGAN = "2026-11-20T08:00:00Z"
+NOW = datetime(2026, 11, 20, 8, 3, tzinfo=UTC)
+
+
+def test_a_bar_says_how_much_is_done_and_how_long_the_rest_takes() -> None:
+    units = [unit(0, started_at=BEGAN), unit(1, "RUNNING", started_at=BEGAN)]
+    assert bar(snapshot(*units), NOW) == "[##########----------] 1 of 2, 50%, about 3 min left"
+    assert bar(snapshot(units[1]), NOW) == "[--------------------] 0 of 2, 0%"
+    assert bar(Snapshot("r", run=RUN, units=tuple(units)), NOW) == "1 of ?"
+
+
+def test_the_terminal_shows_what_a_unit_waits_for_and_for_how_long() -> None:
+    waiting = {"j-0": Ticket(number=1, key="q/00000-000/clean/1"), "j-1": Ticket(number=2, key=KEY)}
+    pool = PoolItem(name="glue/clean", waiting=waiting, limit=1)
+    queued = job(state="SUBMITTED", pool="glue/clean", queue_until=1_795_162_560)
+    seen = replace(snapshot(unit(1, "RUNNING")), jobs=(queued,), pools=(pool,))
+
+    (now,) = units_now(seen)
+    assert now.queue == QueuePlace("glue/clean", 2, 2, 0, 1)
+    assert now.deadline == datetime(2026, 11, 20, 8, 16, tzinfo=UTC)
+    console = Console(width=220, file=io.StringIO(), record=True)
+    console.print(live_view(seen, NOW, passed=7.5))
+    text = " ".join(console.export_text().split())
+    assert "9 s run r RUNNING" in text  # the view goes on between two looks
+    assert "clean │ 3 min" in text
+    assert "glue j-1 SUBMITTED, place 2 of 2" in text
+
+
+def test_a_job_that_runs_has_no_place_in_a_queue() -> None:
+    running = job(pool="glue/clean", service_id="jr_1", deadline=1_795_162_560)
+    (now,) = units_now(replace(snapshot(unit(1, "RUNNING")), jobs=(running,)))
+    assert (now.queue, now.stage) == (None, "clean")
+    assert now.deadline == datetime(2026, 11, 20, 8, 16, tzinfo=UTC)
+    ended = job(ended_at=BEGAN)
+    (now,) = units_now(replace(snapshot(unit(1, "RUNNING")), jobs=(ended,)))
+    assert (now.job, now.stage) == (None, None)
+
+
+def test_a_minute_without_news_says_what_is_under_way() -> None:
+    lines = Lines()
+    seen = snapshot(unit(0), unit(1, "RUNNING"))
+    news(lines, seen)
+    assert news(lines, replace(seen, seconds=61.0)) == []
+    (line,) = news(lines, replace(seen, seconds=62.0, jobs=(job(),)))
+    assert line.startswith("62.0 s under way units [##########----------] 1 of 2, 50%")
+    assert "00000-001 clean (glue j-1 RUNNING) for" in line
+    assert news(lines, replace(seen, seconds=63.0)) == []
+    assert news(lines, replace(seen, seconds=200.0, over=True)) == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_units_and_their_stage_are_never_cut(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), record=True)
+    units = [unit(0, "RUNNING"), unit(1, rows={"rows_in": 1_234_567, "stored": 1_234_567})]
+    console.print(live_view(snapshot(*units), NOW))
+    text = console.export_text()
+    for exact in ("00000-000", "00000-001", "validate", "RUNNING", "STORED"):
+        assert exact in text
+    assert "…" not in text.replace("validate …", "").replace("│ …", "").replace("list-urls", "")

@@ -9,7 +9,7 @@ import pytest
 from cli_world import World, pipeline
 from json_documents import document
 
-from cli.client.replay import HIDDEN_SECONDS
+from cli.client.dead_letters import HIDDEN_SECONDS
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 
 REQUEST = {"datasetName": "orders", "startDateTime": "2026-11-01T00:00:00Z"}
@@ -172,7 +172,7 @@ class TestWhatStaysOnTheQueue:
         return str(letter["detail"])
 
     def test_a_message_that_is_wrong_itself(self, local: World) -> None:
-        detail = self.refused(local, {**NAMED, "startDateTime": "tomorrow"})
+        detail = self.refused(local, {**NAMED, "startDateTime": "soon"})
         assert "startDateTime: must be an ISO 8601 date" in detail
         assert "correct it" in detail
 
@@ -305,3 +305,24 @@ def test_people_read_what_became_of_each(local: World) -> None:
     assert "one: sent as run run-1; follow it: pipeline status --follow run-1" in lines
     assert "two: deleted, as run run-2 has ended, SUCCEEDED" in lines
     assert any(line.startswith("three: not sent, and still on the queue: ") for line in lines)
+
+
+def test_a_relative_range_stays_that_of_the_letter(local: World) -> None:
+    """Not that of the day on which it is replayed; a run that was claimed has it fixed."""
+    put(local, {**NAMED, "startDateTime": "yesterday"}, MessageId=FIRST_ID)
+    sent_at = document("dead-letters", listed())["messages"][0]["sentAt"]
+
+    replay("--all")
+
+    (sent,) = map(json.loads, local.sent())
+    assert sent == {**NAMED, "startDateTime": "yesterday", "asOf": sent_at}
+
+
+def test_a_relative_range_that_was_claimed_is_sent_as_it_was(local: World) -> None:
+    request = {**NAMED, "startDateTime": "yesterday"}
+    local.put_run(status="FAILED", request=json.dumps(request), as_of="2026-11-20T08:00:00Z")
+    put(local, request, MessageId=FIRST_ID)
+
+    replay("--all")
+
+    assert [json.loads(body) for body in local.sent()] == [request]

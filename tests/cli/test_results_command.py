@@ -9,7 +9,7 @@ import boto3
 from cli_world import World, pipeline
 
 from contracts import layout
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,

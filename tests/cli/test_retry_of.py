@@ -182,3 +182,28 @@ class TestASupersededRun:
 
         assert "started nothing new" in result.output
         assert len(local.sent()) == 1
+
+
+def test_a_relative_range_is_the_one_that_it_came_to(local: World) -> None:
+    request = {**RANGE, "startDateTime": "yesterday", "zone": "Europe/Berlin"}
+    put(local, request, start_date_time="2026-11-18T23:00:00Z", as_of="2026-11-19T12:00:00Z")
+
+    sent = sent_by(local)
+
+    assert (sent["startDateTime"], sent["endDateTime"]) == ("2026-11-18T23:00:00Z", END)
+    assert not sent.keys() & {"zone", "asOf"}
+
+
+def test_a_message_with_a_relative_range_from_options(local: World) -> None:
+    words = ("--dataset", "orders", "--start", "today-1d", "--zone", "Europe/Berlin")
+    assert pipeline("run", *words, "--as-of", "2026-11-20").exit_code == SUCCEEDED
+    (sent,) = map(json.loads, local.sent())
+    assert sent == {
+        "datasetName": "orders",
+        "startDateTime": "today-1d",
+        "zone": "Europe/Berlin",
+        "asOf": "2026-11-20",
+    }
+    refused = pipeline("run", "--dataset", "orders", "--start", "yesterdy")
+    assert refused.exit_code == REFUSED
+    assert "or a relative one: yesterday" in refused.output

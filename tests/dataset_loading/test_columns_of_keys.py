@@ -54,14 +54,16 @@ def test_the_text_of_a_key(column: dict[str, Any], text: str | None) -> None:
     assert texts_of_key(checked(column).dataset.columns, KEY, WRITTEN) == {"x": text}
 
 
+FROM_KEYS = [
+    Column.from_json({"name": "a", "from": "partition"}),
+    Column.from_json({"name": "b", "from": "key", "keyPattern": "(?P<value>[0-9]+)"}),
+    Column.from_json({"name": "c", "type": "date", "from": "key", "keyPattern": "%Y%m%d"}),
+]
+
+
 @given(st.text("ab=%/_-0123456789é", max_size=40))
 def test_any_key_gives_a_text_or_none(key: str) -> None:
-    columns = [
-        Column.from_json({"name": "a", "from": "partition"}),
-        Column.from_json({"name": "b", "from": "key", "keyPattern": "(?P<value>[0-9]+)"}),
-        Column.from_json({"name": "c", "type": "date", "from": "key", "keyPattern": "%Y%m%d"}),
-    ]
-    found = texts_of_key(columns, key, WRITTEN)
+    found = texts_of_key(FROM_KEYS, key, WRITTEN)
     assert list(found) == ["a", "b", "c"]
     assert "" not in found.values()
 

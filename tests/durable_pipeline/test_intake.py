@@ -248,7 +248,7 @@ def test_all_problems_are_listed_at_once() -> None:
     found = problems(
         {
             "datasetName": "Orders!",
-            "endDateTime": "yesterday",
+            "endDateTime": "yesterdays",
             "maxConcurrency": "3",
             "toleratedFailurePercentage": 101,
             "detached": "no",
@@ -267,7 +267,7 @@ def test_all_problems_are_listed_at_once() -> None:
     }
     assert "did you mean datasetName?" in found["datasetname"]
     assert "2026-11-01T06:30:00Z" in found["endDateTime"]
-    assert "'yesterday'" in found["endDateTime"]
+    assert "'yesterdays'" in found["endDateTime"]
     assert "whole number" in found["maxConcurrency"]
 
 

@@ -1,7 +1,7 @@
-"""Five designs that people bring along, each by the commands in README.md.
+"""Five designs that people bring along, each by the commands in docs/designs.md.
 
-On the clouds of conftest.py, permissions enforced. A design's commands are taken out of the
-README (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
+On the clouds of conftest.py, permissions enforced. A design's commands are taken out of
+that page (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from spark_stand_in import no_spark
 from typed_commands import Terminal, commands_of, commands_of_designs
 
 from contracts import layout
-from contracts.output_manifest import OutputManifest, current_files
+from contracts.output.manifest import OutputManifest, current_files
 from local import sample_data
 from tabular.workspace import connect
 

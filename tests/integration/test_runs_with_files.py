@@ -12,7 +12,7 @@ from deployed_steps import ROOT, DeployedSteps
 from world import error_named, sqs_event
 
 from contracts import layout
-from contracts.output_manifest import OutputManifest, current_files
+from contracts.output.manifest import OutputManifest, current_files
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 ITEMS: dict[str, Any] = {

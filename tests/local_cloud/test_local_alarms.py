@@ -11,6 +11,7 @@ import pytest
 
 from local.local_cloud.alarms import Alarms, Measurements
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 
 NOW = 1_800_000_000.0
@@ -177,3 +178,38 @@ def test_counts_are_forgotten_after_an_hour(world: World) -> None:
     world.now += 3602
     world.ran("f", False)
     assert world.counts.within("f", 0, world.now + 1) == (1, 0)
+
+
+def statistics(world: World, name: str, **more: Any) -> list[dict[str, Any]]:
+    measured = Measurements(world.counts, world.logs, world.clients)
+    alarms = Alarms({}, measured, clock=lambda: world.now)
+    request = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": name,
+        "Dimensions": [{"Name": "FunctionName", "Value": "f"}],
+        "StartTime": NOW - 180,
+        "EndTime": NOW + 60,
+        "Period": 60,
+        "Statistics": ["Sum"],
+        **more,
+    }
+    points: list[dict[str, Any]] = alarms.call("GetMetricStatistics", request)["Datapoints"]
+    return points
+
+
+def test_statistics_by_period_and_none_of_periods_without_data(world: World) -> None:
+    world.now = NOW - 150
+    world.ran("f", False, False)
+    world.now = NOW + 10
+    world.ran("f", True)
+
+    points = statistics(world, "Invocations")
+
+    assert [(point["Timestamp"], point["Sum"]) for point in points] == [(NOW - 180, 2), (NOW, 1)]
+
+
+def test_statistics_that_are_not_measured_are_refused(world: World) -> None:
+    with pytest.raises(ServiceError, match="does not measure AWS/Lambda Duration"):
+        statistics(world, "Duration")
+    with pytest.raises(ServiceError, match="1440 are allowed"):
+        statistics(world, "Invocations", StartTime=NOW - 1441 * 60, EndTime=NOW)

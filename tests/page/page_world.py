@@ -149,6 +149,9 @@ class MemoryQueues:
     def receive_message(self, **_: Any) -> Item:
         return {"Messages": list(self.letters.values())}
 
+    def get_queue_attributes(self, **_: Any) -> Item:
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.letters))}}
+
     def send_message(self, MessageBody: str, **_: Any) -> Item:  # noqa: N803
         self.sent.append(MessageBody)
         return {"MessageId": f"sent-{len(self.sent)}"}

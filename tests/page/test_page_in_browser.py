@@ -261,6 +261,18 @@ def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
     assert len(page.world.queues.sent) == 1
 
 
+def test_a_dead_letter_is_deleted_once_that_is_confirmed(page: Page) -> None:
+    page.world.queues.put_letter("letter-3", "no JSON", "odd")
+    page.open("/dead-letters")
+    page.click("Delete")
+    page.confirm("Cancel")
+    assert set(page.world.queues.letters) == {"letter-3"}
+    page.click("Delete")
+    page.confirm("Delete")
+    page.expect("Message letter-3 is deleted", "The dead-letter queue is empty")
+    assert page.world.queues.letters == {}
+
+
 def test_a_dead_letter_is_replayed(page: Page) -> None:
     body = '{"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r9"}'
     page.world.queues.put_letter("letter-2", body, HOSTILE)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pipeline_run import fewer
 
-from contracts.output_files import escaped
+from contracts.output.files import escaped
 from contracts.targets import FilesTarget
 from stores.files.formats import FileFormat
 from tabular import workspace

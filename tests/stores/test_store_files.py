@@ -16,7 +16,7 @@ from data_run import UNIT, DataRun, dataset
 from contracts import layout
 from contracts.errors import Conflict, InvalidData, NotConfigured, OwnershipLost, TransientFailure
 from contracts.messages import StoredFiles, StoreFiles
-from contracts.output_files import NULL_PARTITION, UnitFiles
+from contracts.output.files import NULL_PARTITION, UnitFiles
 from sources.zstd import ZstdDecompressor
 from stores.files.records import FileRecords
 from stores.files.writer import store_unit

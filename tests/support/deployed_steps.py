@@ -152,7 +152,7 @@ class DeployedSteps:
         ):
             clients.use(service, client)
         self.sample = sample_data.upload(
-            cloud.client("s3"), cloud.data_bucket, cloud.code_bucket, rows=125
+            cloud.client("s3"), cloud.data_bucket, cloud.code_bucket, rows=42, dirt=3
         )
         settings = settings_from_environment(EngineSettings)
         self._watcher = Watcher(

@@ -7,13 +7,15 @@ request, and the search for a service, a bucket and a key by the URL.
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.httpchecksum import AwsChunkedWrapper
-from botocore.parsers import create_parser
+from botocore.parsers import ResponseParserFactory
 from botocore.response import StreamingBody
+from botocore.utils import parse_timestamp
 from moto.core.botocore_stubber import MockRawResponse
 from moto.iam.models import get_account_id_from
 from moto.s3.responses import S3Response
@@ -24,7 +26,9 @@ OPERATIONS: Final = frozenset(
     {"PutObject", "GetObject", "HeadObject", "DeleteObject", "ListObjectsV2"}
 )
 _CHUNKED: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-_parser: Final = create_parser("rest-xml")
+_parsers: Final = ResponseParserFactory()
+_parsers.set_parser_defaults(timestamp_parser=functools.lru_cache(parse_timestamp))
+_parser: Final = _parsers.create_parser("rest-xml")
 
 
 class _Handler(S3Response):

@@ -15,8 +15,8 @@ from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot
 from contracts.manifest import ManifestSummary
 from contracts.messages import PublishedFiles, PublishFiles, PublishProgress
-from contracts.output_files import FileRecord, UnitFiles, file_key
-from contracts.output_manifest import OutputManifest, PublishedFile, current_files
+from contracts.output.files import FileRecord, UnitFiles, file_key
+from contracts.output.manifest import OutputManifest, PublishedFile, current_files
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
 from publishing.publisher import publish_run
 from sources import frozen

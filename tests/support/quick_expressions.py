@@ -15,8 +15,10 @@ from typing import Any, Final
 import moto.core.responses
 from moto.dynamodb.models import dynamo_type
 from moto.dynamodb.parsing import ast_nodes, validators
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
 _numbers: Final = itertools.count(1)
+_cast: Final = dynamo_type.DynamoType.cast_value.fget
 
 
 @functools.cache
@@ -84,6 +86,11 @@ def _attribute_copied(value: Any, _memo: Any = None) -> Any:
     return made
 
 
+def _cast_quickly(value: Any) -> Any:
+    """A text is its own value; moto asks first whether it is of any other type."""
+    return value.value if value.type == "S" else _cast(value)
+
+
 def _is_value(each: Any) -> bool:
     return isinstance(each, dynamo_type.DynamoType)
 
@@ -99,5 +106,8 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
 ast_nodes.Node.find_clauses = _find_clauses
 ast_nodes.DepthFirstTraverser.traverse_node_recursively = _traverse
 vars(validators)["deepcopy"] = _copied
+# An update is parsed once to find its names, and once more to be validated, as a copy.
+UpdateExpressionParser.make = staticmethod(functools.lru_cache(UpdateExpressionParser.make))
+dynamo_type.DynamoType.cast_value = property(_cast_quickly)
 dynamo_type.DynamoType.__deepcopy__ = _attribute_copied
 vars(moto.core.responses)["gen_amzn_requestid_long"] = _request_id

@@ -17,6 +17,8 @@ import moto.core.responses
 import moto.s3.models
 import moto.sns.models
 import quick_expressions  # noqa: F401
+from botocore.regions import EndpointRulesetResolver
+from botocore.useragent import UserAgentString
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.base_backend import BaseBackend
 from moto.core.models import MockAWS, responses_mock
@@ -25,9 +27,37 @@ from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 _urls_of: Final = BaseBackend.urls.fget
 _keys_of: Final = XFormedAttributePicker.get_possible_keys
 _enable: Final = MockAWS._enable_patching
+_params_of: Final = EndpointRulesetResolver._get_provider_params
+_agent_of: Final = UserAgentString.to_string
+_IN_BUCKETS: Final = frozenset({"Key", "Prefix", "CopySource"})
 _urls: Final[dict[type, dict[str, Any]]] = {}
 _responses: Final[list[Any]] = []
 _keys: Final[dict[tuple[Any, ...], tuple[str, ...]]] = {}
+
+
+def _params_once(
+    resolver: EndpointRulesetResolver, model: Any, arguments: Any, context: Any
+) -> dict[str, Any]:
+    """What an endpoint is found by: of S3's parameters, no rule looks at what is in a bucket."""
+    if model.operation_context_parameters:
+        return _params_of(resolver, model, arguments, context)
+    named = resolver._get_dynamic_context_params(model).values()
+    values = [(arguments or {}).get(name) for name in named if name not in _IN_BUCKETS]
+    known = vars(resolver).setdefault("_known_params", {})
+    about = (model.name, *values)
+    if about not in known:
+        found = _params_of(resolver, model, arguments, context)
+        known[about] = {name: found[name] for name in found if name not in _IN_BUCKETS}
+    params: dict[str, Any] = known[about]
+    return params
+
+
+def _agent_once(agent: UserAgentString) -> str:
+    """It differs by which features requests have used, which is for AWS's statistics."""
+    if "_known_text" not in vars(agent):
+        vars(agent)["_known_text"] = _agent_of(agent)
+    text: str = vars(agent)["_known_text"]
+    return text
 
 
 def _urls_once(backend: BaseBackend) -> dict[str, Any]:
@@ -74,6 +104,8 @@ for _module, _name in (
 ):
     vars(_module)[_name] = functools.cache(vars(_module)[_name])
 vars(moto.s3.models)["reload"] = lambda module: module  # of its URLs, at every request
+EndpointRulesetResolver._get_provider_params = _params_once
+UserAgentString.to_string = _agent_once
 MockAWS._enable_patching = _enable_quickly
 BaseBackend.urls = property(_urls_once)
 XFormedAttributePicker.get_possible_keys = _keys_once

@@ -1,4 +1,4 @@
-"""The commands that README.md has its readers type, and a terminal that types them."""
+"""The commands that docs/designs.md has its readers type, and a terminal that types them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from running_cloud import ROOT, RunningCloud
 
 BY_BOTO3 = Path(__file__).parent / "aws_by_boto3.py"
-README = (ROOT / "README.md").read_text("utf-8")
-DESIGNS = README.split("## You know … → type …")[1].split("\n## ")[0]
+PAGE = (ROOT / "docs" / "designs.md").read_text("utf-8")
+DESIGNS = PAGE.split("# You know … → type …")[1].split("\n## ")[0]
 # `make run`, but for its port, which may be in use, and for what it installs.
 MAKE = """import os, subprocess, sys
 assert sys.argv[1] == "run", sys.argv
@@ -25,7 +25,7 @@ sys.exit(subprocess.run([*words, "--state-dir", os.environ["STATE_DIR"]]).return
 
 
 def commands_of_designs() -> dict[str, list[str]]:
-    """The commands in README's table of designs, in the order to type them, by the design."""
+    """The commands in the table of designs, in the order to type them, by the design."""
     rows = re.findall(r"^\| (?!you know|---)(.+?) \| (.+) \|$", DESIGNS, re.MULTILINE)
     return {design: re.findall(r"`([^`]+)`", typed) for design, typed in rows}
 
@@ -39,7 +39,7 @@ def commands_of(part: str) -> list[str]:
 class Terminal:
     """A shell beside a running local cloud, which finds `pipeline`, `aws`, `make` and `output`.
 
-    The last is the function that the README gives its readers.
+    The last is the function that the page gives its readers.
     """
 
     def __init__(self, cloud: RunningCloud, directory: Path) -> None:

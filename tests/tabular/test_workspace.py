@@ -6,9 +6,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from reused_duckdb import new_databases
 
 from tabular import workspace
 from tabular.sql import sql_literal
+
+__all__ = ["new_databases"]
+pytestmark = pytest.mark.usefixtures("new_databases")
 
 
 def test_a_workspace_leaves_nothing_behind() -> None:

@@ -167,6 +167,7 @@ def test_a_row_can_be_sent_again_as_its_columns_say(cloud: Any) -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -27,6 +27,10 @@ CHANGED: dict[str, str] = {
         ),
         "has more values; only contracts written for this release have them, and old code says so",
     ),
+    **dict.fromkeys(
+        ("RunRequest.startDateTime", "RunRequest.endDateTime"),
+        "may be relative in messages, which old orchestrators refuse; after its claim it never is",
+    ),
     "UnitOutcome.status": "may be NOT_STARTED, too; no function sends it to another",
 }
 

@@ -45,7 +45,11 @@ def test_rows_that_break_checks_of_sets_are_reported_with_their_lines_in_the_obj
     [
         ({"skipLines": 2}, "x\ny\nid\na\n", "a.csv, line 3: the header lacks n"),
         ({"comment": "#"}, '#\nid,n\na,1\n#\nb,"2\nc,3\n', "perhaps at line 5"),
-        ({"escape": "\\"}, '\nid,n\na,"\\"' + "x\n" * 1_000_001, "line 3: the record is longer"),
+        (
+            {"escape": "\\"},
+            '\nid,n\na,"\\"' + f"{'x' * 99}\n" * 20_001,
+            "line 3: the record is longer",
+        ),
         ({"encoding": "utf-16-le"}, "\ufeffid,n\n".encode("utf-16-be"), "mark of utf-16-be"),
         ({"compression": "bzip2"}, bz2.compress(b"id,n\n")[:-5], "stream is cut off"),
         ({"compression": "zip"}, archive("a", "b", body=b"id,n\n"), "has 2 members"),
@@ -83,7 +87,7 @@ def test_what_grows_beyond_its_room_is_refused_while_it_is_read(
 
 
 def test_comments_that_never_end_take_no_more_than_the_room(cloud: Any) -> None:
-    cloud.put("landing/a", bz2.compress(b"#\n" * 2 * workspace.MEGABYTE))
+    cloud.put("landing/a", bz2.compress(b"#\n" * workspace.MEGABYTE))
     form = CsvFormat(compression="bzip2", comment="#")
     with pytest.raises(InvalidData, match="takes more than 1 MB"):
         list(fetch.text_of("data-bucket", "landing/a", form, room=workspace.MEGABYTE))

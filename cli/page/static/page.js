@@ -423,9 +423,11 @@
   const lettersView = () => {
     const list = make("div", {}, make("p", { class: "empty" }, "Reading the queue…"));
     fill(main, make("h1", {}, "Dead letters"), make("p", { class: "dim" }, "Messages that were refused, or delivered too often. They stay on the queue while they are looked at."), list);
+    const button = (letter, name, label, title, does, danger) => make("button", { type: "button", "data-row": true, "data-key": `${name}-${letter.messageId}`, onclick: () => ask(title, does, { label, danger, command: `pipeline dead-letters ${name} ${letter.messageId}`, act: (body) => post(`/api/dead-letters/${name}`, { ...body, messageId: letter.messageId }) }) }, label);
     const entry = (letter) => make("section", { class: "card", "data-letter": letter.messageId },
       make("div", { class: "split" }, make("b", { class: "mono wrap" }, letter.messageId), make("span", { class: "dim small" }, `sent ${moment(letter.sentAt)} UTC, ${span(since(letter.sentAt))} ago`), letter.runId && link(`/runs/${encodeURIComponent(letter.runId)}`, `run ${letter.runId}`),
-        make("button", { type: "button", class: "push", "data-row": true, "data-key": `replay-${letter.messageId}`, onclick: () => ask("Replay this message?", "Its request is sent again under the id of its run, then the letter is deleted. A message that would be refused again stays where it is.", { label: "Replay", command: `pipeline dead-letters replay ${letter.messageId}`, act: (body) => post("/api/dead-letters/replay", { ...body, messageId: letter.messageId }) }) }, "Replay")),
+        make("span", { class: "push" }, button(letter, "replay", "Replay", "Replay this message?", "Its request is sent again under the id of its run, then the letter is deleted. A message that would be refused again stays where it is.", false), " ",
+          button(letter, "delete", "Delete", "Delete this message?", "It is removed for good. What it asked for is not done, unless it was sent otherwise; rows that its run has stored stay stored.", true))),
       make("p", { class: "error" }, letter.reason || "No reason is known."), make("pre", { tabindex: 0, "aria-label": `Body of message ${letter.messageId}` }, letter.body));
     follow(["/api/dead-letters", (view) => fill(list, ...(view.messages.length ? view.messages.map(entry) : [make("p", { class: "empty" }, "The dead-letter queue is empty.")]))]);
   };

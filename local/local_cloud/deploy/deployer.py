@@ -46,6 +46,7 @@ RESOURCE_TYPES: Final[Mapping[str, Create]] = {
     "AWS::SQS::Queue": messaging.queue,
     "AWS::SQS::QueuePolicy": messaging.queue_policy,
     "AWS::Scheduler::Schedule": events.schedule,
+    "AWS::Scheduler::ScheduleGroup": events.schedule_group,
     "AWS::SecretsManager::Secret": identity.secret,
 }
 # Made once: an update that changes or removes one is refused, because here nothing would happen.

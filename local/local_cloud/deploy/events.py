@@ -156,6 +156,15 @@ def schedule(props: Properties, stack: Stack) -> Created:
     return Created(name, {"Arn": schedule_arn})
 
 
+def schedule_group(props: Properties, stack: Stack) -> Created:
+    """AWS::Scheduler::ScheduleGroup, for schedules that are made by API calls."""
+    name = props.text("Name", stack.name_of(props.owner))
+    props.without_effect("tags are not stored", "Tags")
+    props.finish()
+    stack.schedule_groups.append(name)
+    return Created(name, {"Arn": arn("scheduler", f"schedule-group/{name}")})
+
+
 def _checked(props: Properties, name: str, parse: Callable[[Any], Any], value: Any) -> Any:
     try:
         return parse(value)

@@ -64,6 +64,7 @@ class Stack:
         queue_base_url: what a queue's URL begins with, `/` at the end.
         define_job: passes a Glue job to its service; returns what has no effect.
         functions, mappings, rules: what the template says about functions and events.
+        schedule_groups: names of the groups of schedules.
         log_groups: the group that each function logs into.
         alarms: the properties of each alarm.
         bridged_buckets: buckets whose events go to EventBridge.
@@ -88,6 +89,7 @@ class Stack:
     layers: dict[str, Path] = field(default_factory=dict)
     mappings: list[SqsMapping] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    schedule_groups: list[str] = field(default_factory=list)
     bridged_buckets: list[str] = field(default_factory=list)
     grants: Grants = field(default_factory=Grants)
     deliveries: list[Delivery] = field(default_factory=list)

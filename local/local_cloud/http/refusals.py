@@ -14,7 +14,7 @@ NOT_EMULATED: Final = "NotEmulated"
 NOT_EMULATED_STATUS: Final = 501
 _SERVER_ERROR: Final = 500  # from here on
 _XML_SERVICES: Final = frozenset({"s3", "s3-outposts", "cloudfront", "route53"})
-_REST_JSON_SERVICES: Final = frozenset({"lambda", "emr-serverless"})
+_REST_JSON_SERVICES: Final = frozenset({"lambda", "emr-serverless", "scheduler"})
 
 
 def not_emulated(what: str) -> ServiceError:

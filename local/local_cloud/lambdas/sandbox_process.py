@@ -4,7 +4,8 @@ Run as a script, never imported by the local cloud. Importing boto3, the durable
 Powertools and DuckDB costs about 0.7 s of CPU; the launcher does it once and forks, so that a new
 sandbox is ready in milliseconds and still has its own process, environment, `sys.path` and log.
 Functions see every package installed beside the local cloud, and the preloaded ones before a
-layer's: that a bundle is complete has to be checked elsewhere.
+layer's: that a bundle is complete has to be checked elsewhere. Of the functions' own code the
+launcher imports what they share (`SHARED_CODE`), once for all functions of the same directories.
 
 The launcher reads one JSON line per order from its control socket (file descriptor in argv):
 `{"start": {...}}`, with the sandbox's Runtime API socket and log file passed along; the response is
@@ -44,6 +45,14 @@ PRELOADED = (
 )
 # Whose descriptions most functions need: tens of milliseconds of CPU each, in every sandbox.
 DESCRIBED = ("dynamodb", "s3")
+# Of deployed code: what nearly every function imports and what is the same in each, as importing it
+# reads no environment and has no effect. It is three quarters of what a cold start costs: 0.16 s.
+SHARED_CODE = (
+    "contracts.dataset",
+    "contracts.ledger_items",
+    "contracts.messages",
+    "contracts.steps",
+)
 RUNTIME = "/2018-06-01/runtime"
 STOP_POLL_SECONDS = 0.005
 PR_SET_PDEATHSIG = 1
@@ -97,12 +106,56 @@ def share_service_descriptions() -> None:
     vars(session)["create_loader"] = create_loader
 
 
+class SharedCode:
+    """What functions of the same directories share, imported; in `sys.modules` after a fork only.
+
+    So functions of other directories, which may hold modules of the same names, have their own.
+    """
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+        self.modules: dict[str, Any] = {}
+        self.states: dict[str, tuple[int, int] | None] = {}
+
+    def load(self) -> None:
+        """Import it, again if a file has changed since; a function reports what cannot be."""
+        if self.modules and all(file_state(name) == is_ for name, is_ in self.states.items()):
+            return
+        others = set(sys.modules)
+        importlib.invalidate_caches()
+        sys.path[:0] = self.path
+        try:
+            for name in SHARED_CODE:
+                with contextlib.suppress(Exception):
+                    importlib.import_module(name)
+        finally:
+            del sys.path[: len(self.path)]
+        files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules}
+        inside = tuple(os.path.join(directory, "") for directory in self.path)
+        own = {
+            name: file
+            for name, file in files.items()
+            if name not in others and file and file.startswith(inside)
+        }
+        self.modules = {name: sys.modules.pop(name) for name in own}
+        self.states = {file: file_state(file) for file in own.values()}
+        gc.freeze()
+
+
+def file_state(file: str) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        found = os.stat(file)
+        return found.st_mtime_ns, found.st_size
+    return None
+
+
 class Launcher:
     """Forks sandboxes on demand, one order at a time."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.pids: set[int] = set()
+        self.code: dict[tuple[str, ...], SharedCode] = {}
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
@@ -135,8 +188,12 @@ class Launcher:
             if order["kill"] in self.pids:
                 kill_group(order["kill"])
             return
+        path = order["start"]["path"]
+        code = self.code.setdefault(tuple(path), SharedCode(path))
+        code.load()
         pid = os.fork()
         if pid == 0:
+            sys.modules.update(code.modules)
             self.become_sandbox(order["start"], *descriptors)
         self.pids.add(pid)
         for descriptor in descriptors:

@@ -21,6 +21,7 @@ _ERRORS: Final[Mapping[str, tuple[str, int]]] = {
     "sns": ("AuthorizationError", 403),
     "lambda": ("AccessDeniedException", 403),
     "emr-serverless": ("AccessDeniedException", 403),
+    "scheduler": ("AccessDeniedException", 403),
 }
 _OTHERS: Final = ("AccessDeniedException", 400)
 

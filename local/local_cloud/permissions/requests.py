@@ -13,7 +13,7 @@ from local.local_cloud.http.services import Headers, ServiceError
 from local.local_cloud.permissions.calls import Call
 from local.local_cloud.permissions.guard import Unmapped
 from local.local_cloud.permissions.json_calls import RULES
-from local.local_cloud.permissions.rest_calls import lambda_calls, serverless_calls
+from local.local_cloud.permissions.rest_calls import lambda_calls, scheduler_calls, serverless_calls
 from local.local_cloud.permissions.s3_calls import s3_calls
 
 
@@ -36,6 +36,8 @@ def calls_of(where: Route, method: str, path: str, headers: Headers, body: bytes
         calls = lambda_calls(method, path, headers, body)
     elif where.service == "emr-serverless":
         calls = serverless_calls(method, path, body)
+    elif where.service == "scheduler":
+        calls = scheduler_calls(method, path, headers, body)
     elif (rule := RULES.get(where.service)) is not None and where.operation:
         calls = rule(where.operation, _parameters(path, headers, body))
     if calls is None:

@@ -1,6 +1,6 @@
-"""What requests of the Lambda and EMR Serverless APIs ask IAM for.
+"""What requests of the Lambda, EMR Serverless and EventBridge Scheduler APIs ask IAM for.
 
-Service Authorization Reference, "AWS Lambda" and "Amazon EMR Serverless"; AWS Lambda Developer
+Service Authorization Reference, pages of the same names; AWS Lambda Developer
 Guide, "Security and permissions for Lambda durable functions": operations on an execution are
 checked against its own ARN, which extends that of the function's version.
 """
@@ -31,6 +31,7 @@ _OF_FUNCTIONS: Final[Mapping[str, str]] = {
     "ListDurableExecutionsByFunction": "ListDurableExecutionsByFunction",
 }
 _SERVERLESS: Final = re.compile(r"/applications(?:/([^/]+))?(/jobruns)?(?:/([^/]+))?")
+_SCHEDULE_ARN: Final = f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule"
 _SERVERLESS_ARN: Final = f"arn:aws:emr-serverless:{REGION}:{ACCOUNT_ID}:/applications"
 
 
@@ -104,4 +105,29 @@ def serverless_calls(method: str, path: str, body: bytes) -> list[Call] | None:
         request: Any = json.loads(body or b"{}")
         service = {"iam:passedtoservice": ("emr-serverless.amazonaws.com",)}
         calls.append(Call("iam:PassRole", str(request.get("executionRoleArn", "")), service))
+    return calls
+
+
+def scheduler_calls(
+    method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> list[Call] | None:
+    """The calls of a request of EventBridge Scheduler; None: no rule says.
+
+    Raises:
+        ServiceError: it is no request of that API.
+    """
+    location, _, text = path.partition("?")
+    query = parse_qs(text, keep_blank_values=True)
+    request = decode("scheduler", method, location, query, headers, body)
+    if request.operation == "ListSchedules":
+        return [Call("scheduler:ListSchedules", "*")]
+    name = request.uri.get("Name")
+    if name is None or not request.operation.endswith("Schedule"):
+        return None
+    asked: Any = json.loads(body or b"{}")
+    group = asked.get("GroupName") or request.query_value("groupName") or "default"
+    calls = [Call(f"scheduler:{request.operation}", f"{_SCHEDULE_ARN}/{group}/{name}")]
+    if role := asked.get("Target", {}).get("RoleArn"):
+        service = {"iam:passedtoservice": ("scheduler.amazonaws.com",)}
+        calls.append(Call("iam:PassRole", str(role), service))
     return calls

@@ -17,7 +17,13 @@ from contracts.run import (
     RunStatus,
     UnitTotals,
 )
-from contracts.run_request import RunRequest, parse_timestamp
+from contracts.run_request import (
+    WHEN_NOT_SAID,
+    RunRequest,
+    format_timestamp,
+    parse_timestamp,
+)
+from contracts.times.relative import RelativeInstant
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 RUN_INDEX: Final = "by-claim-day"  # the index of runs
@@ -32,6 +38,8 @@ class RunItem(LedgerItem):
     Attributes:
         holder: ARN of the durable execution that holds the run.
         request: its canonical JSON.
+        start_date_time, as_of: of a request with a relative range, where that begins, and what it
+            was relative to; frozen at the first claim, as `end_date_time` is of all.
         stack_named_attempt: the attempt whose execution, if it is handed over, has the stack in its
             name. Attempts that an earlier release claimed, and may have handed over, do not.
         updated_at: of the last change of its holder or status.
@@ -85,7 +93,9 @@ class RunItem(LedgerItem):
     request: str = ""
     dataset_name: str = ""
     dataset_version: str | None = None
+    start_date_time: str | None = None
     end_date_time: str | None = None
+    as_of: str | None = None
     claimed_at: str | None = None
     claim_day: str | None = None
     claimed: str | None = None
@@ -145,12 +155,38 @@ class RunItem(LedgerItem):
 
     @property
     def requested(self) -> RunRequest:
-        """The request, parsed.
+        """The request, parsed; a relative range as it was frozen.
 
         Raises:
             ValueError: the item has none.
         """
-        return RunRequest.from_json(json.loads(self.request))
+        request = RunRequest.from_json(json.loads(self.request))
+        start, end = self.start_date_time, self.end_date_time
+        return request.with_range(
+            parse_timestamp(start) if start else None, parse_timestamp(end) if end else None
+        )
+
+    def differences(self, request: RunRequest) -> dict[str, tuple[Any, Any]]:
+        """The fields, by name, in which a request with this id asks for something else: what it
+        says, and what the run's own said.
+
+        Values are compared, not texts: 0, 0.0 and no percentage at all ask for the same. So do the
+        same relative range at another time, and the range that it came to.
+        """
+        sent, held = request.to_json(), json.loads(self.request or "{}")
+        if any(RelativeInstant.parse(held.get(name)) for name in ("startDateTime", "endDateTime")):
+            if not request.is_relative:
+                held = self.requested.to_json()
+            elif request.as_of is not None and self.as_of is not None:
+                held["asOf"] = format_timestamp(parse_timestamp(self.as_of))
+            else:
+                held.pop("asOf", None)
+        sent, held = WHEN_NOT_SAID | sent, WHEN_NOT_SAID | held
+        return {
+            name: (sent.get(name), held.get(name))
+            for name in sorted(sent.keys() | held.keys())
+            if sent.get(name) != held.get(name)
+        }
 
     def _key(self) -> Key:
         return self.key_of(self.run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import ItemTotals
 from contracts.run_request import RunRequest
 

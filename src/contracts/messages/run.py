@@ -7,7 +7,7 @@ from typing import Final
 
 from contracts.base import Contract
 from contracts.job import Engine
-from contracts.output_files import FilesTotals
+from contracts.output.files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
 
@@ -41,12 +41,14 @@ class ClaimRun(Contract):
         drawn_for: what a run id that is to be drawn (`runId: auto`) is drawn for, and found again
             by: the SQS message id, or the execution's ARN for a direct start. Absent from earlier
             orchestrators, to which such a run id means itself.
+        sent_at: when the queue got the message; said where the request's range is relative to it.
     """
 
     request: RunRequest
     execution_arn: str
     handed_over_by: str | None = None
     drawn_for: str | None = None
+    sent_at: Timestamp | None = None
 
 
 class ClaimOutcome(StrEnum):
@@ -75,6 +77,7 @@ class Claim(Contract):
 
     Attributes:
         run_attempt: 1 for a first claim, one more at each taking-over.
+        start_date_time: where a relative range begins, frozen; absent of any other.
         end_date_time: the request's, or the moment of the first claim, frozen.
         holder: the execution that holds the run.
         status: the run's status in the ledger.
@@ -88,6 +91,7 @@ class Claim(Contract):
 
     outcome: ClaimOutcome
     run_attempt: int
+    start_date_time: Timestamp | None = None
     end_date_time: Timestamp
     holder: str
     status: RunStatus

@@ -13,7 +13,7 @@ from typing import Final
 
 from contracts.dataset import FilesTarget
 from contracts.errors import InvalidData
-from contracts.output_files import (
+from contracts.output.files import (
     KEY_BYTES_AT_MOST,
     PARTITIONS_PER_UNIT,
     FileRecord,

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from contracts import layout
 from contracts.base import Contract
 from contracts.errors import Conflict, NotFound, OwnershipLost
-from contracts.output_files import UnitFiles
+from contracts.output.files import UnitFiles
 from runtime import clients
 
 _TRIES: Final = 5

@@ -1,7 +1,7 @@
 """A unit's rows as files in the output bucket, below the prefix of targets.files.
 
 Keys follow from run, unit and rows, so a repeat overwrites its own files. Each appears when it is
-whole. Once all are there the unit records them in the data bucket (`contracts.output_files`), and
+whole. Once all are there the unit records them in the data bucket (`contracts.output.files`), and
 files of an earlier try that it has no more are removed.
 """
 
@@ -18,7 +18,7 @@ import duckdb
 from contracts.dataset import DatasetSnapshot, FilesTarget
 from contracts.errors import InvalidData, NotConfigured
 from contracts.messages import StoredFiles, StoreFiles
-from contracts.output_files import FileRecord, UnitFiles
+from contracts.output.files import FileRecord, UnitFiles
 from reading_rules.malformed import first_line
 from runtime.handler import logger
 from sources import frozen

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from contracts.base import Contract, canonical_json
-from contracts.output_files import FileRecord, partition_path
+from contracts.output.files import FileRecord, partition_path
 from contracts.run import UnitTotals
 from contracts.run_request import RunRequest
 

@@ -61,7 +61,7 @@ class FilesTotals(Contract):
     """What a run has published in the output bucket (targets.files).
 
     Attributes:
-        manifest_url: names each file (`contracts.output_manifest.OutputManifest`).
+        manifest_url: names each file (`contracts.output.manifest.OutputManifest`).
         superseded_by: a newer run over the same range, whose files count instead.
         removed: older files of partitions that this run has replaced.
     """

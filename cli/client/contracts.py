@@ -1,0 +1,81 @@
+"""Contracts as the deployment has them, in its code bucket."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from cli.client.deployment import Deployment
+from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
+from contracts import layout
+from contracts.dataset import Dataset
+from contracts.errors import InvalidDataset
+from dataset_loading.file import parse_dataset
+
+# The operator may list names of contracts only, so S3 does not say to him that others are missing.
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound", "AccessDenied"})
+
+
+def read_contract(deployment: Deployment, name: str) -> Dataset:
+    """The contract of a dataset, its file parsed; its SQL is not looked at.
+
+    Raises:
+        CommandFailed: there is none of this name, or its file is broken.
+    """
+    file = layout.dataset_source_key(name)
+    try:
+        return parse_dataset(contract_text(deployment, name), file)[0]
+    except InvalidDataset as error:
+        raise refuse_broken(file, error) from None
+
+
+def refuse_broken(file: str, error: InvalidDataset) -> CommandFailed:
+    """The error for a contract that is broken, with every problem."""
+    lines = "\n".join(f"  {problem}" for problem in error.problems)
+    return CommandFailed(
+        f"the contract {file} is not valid:\n{lines}",
+        REFUSED,
+        f"correct it, check it (pipeline dataset check {file}), then: pipeline upload",
+    )
+
+
+def contract_text(deployment: Deployment, name: str) -> str:
+    """The text of a contract's file.
+
+    Raises:
+        CommandFailed: there is none of this name; names those that there are.
+    """
+    bucket, key = deployment.output("CodeBucketName"), layout.dataset_source_key(name)
+    try:
+        response = deployment.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        known = dataset_names(deployment)
+        if name in known:  # and may not be read
+            raise
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "pipeline upload brings contracts there"
+        raise CommandFailed(
+            f"there is no dataset {name} in {layout.s3_url(bucket, 'datasets/')}; there are"
+            f" {', '.join(known) or 'none'}",
+            NOT_FOUND,
+            hint,
+        ) from None
+    return str(response["Body"].read().decode(errors="replace"))
+
+
+def dataset_names(deployment: Deployment) -> list[str]:
+    """The datasets that the deployment has contracts of, by name."""
+    prefix, suffix = layout.dataset_source_key("*").split("*")
+    pages = (
+        deployment.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=deployment.output("CodeBucketName"), Prefix=prefix)
+    )
+    keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    return sorted(
+        key.removeprefix(prefix).removesuffix(suffix) for key in keys if key.endswith(suffix)
+    )

@@ -1,0 +1,121 @@
+"""`pipeline where`: the run, the object and the line that a stored row comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from cli.client.contracts import contract_text, refuse_broken
+from cli.client.deployment import Deployment, find_deployment
+from cli.client.origin import ObjectState, Origin, find_origin, key_values
+from cli.documents.base import print_document
+from cli.documents.where import WhereDocument
+from cli.exit_codes import NOT_FOUND, CommandFailed
+from cli.options import JsonOption, RegionOption, StackOption
+from cli.views.printing import make_console
+from contracts import layout
+from contracts.errors import InvalidDataset
+from dataset_loading.check import CheckedDataset, check_dataset
+
+_SAID_OF: Final[dict[ObjectState, str]] = {
+    ObjectState.SAME: "as the run read it",
+    ObjectState.CHANGED: "CHANGED since the run read it; its lines are those of now",
+    ObjectState.GONE: "not there any more",
+    ObjectState.UNKNOWN: "cannot be compared, as the run's files have expired",
+}
+
+
+def where(
+    key: Annotated[
+        list[str],
+        typer.Argument(help="The row's natural key: a value for each of its columns, in order."),
+    ],
+    dataset: Annotated[str, typer.Option(help="The dataset that the row is of.")],
+    index: Annotated[
+        str | None,
+        typer.Option(help="The collection it is stored under. Default: the dataset's name."),
+    ] = None,
+    line: Annotated[
+        bool,
+        typer.Option("--line/--no-line", help="Read the object again to find the row's line."),
+    ] = True,
+    stack: StackOption = None,
+    region: RegionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Find where a stored row comes from: its run, unit, job and object, and its line there.
+
+    Reads the item in the result table by its key. The line is found by reading the object again,
+    as the run's contract says; if the object has changed since, it says so.
+    """
+    deployment = find_deployment(stack, region)
+    checked = _contract(deployment, dataset)
+    values = key_values(checked, key)
+    origin = find_origin(deployment, index or dataset, values, with_line=line)
+    if origin is None:
+        raise CommandFailed(
+            f"no row of {dataset} with the key {', '.join(key)} is stored under the index"
+            f" {index or dataset}",
+            NOT_FOUND,
+            "if its run rejected it, pipeline rejected RUN_ID shows it with the reason",
+        )
+    if json_output:
+        print_document(_document(origin))
+    else:
+        console = make_console()
+        for name, value in _rows(origin, deployment):
+            console.print(f"{name:<9}  {value}", soft_wrap=True)
+
+
+def _contract(deployment: Deployment, dataset: str) -> CheckedDataset:
+    try:
+        return check_dataset(contract_text(deployment, dataset), dataset)
+    except InvalidDataset as error:
+        raise refuse_broken(layout.dataset_source_key(dataset), error) from None
+
+
+def _rows(origin: Origin, deployment: Deployment) -> list[tuple[str, str]]:
+    item = origin.item
+    where_ = f" --stack {deployment.stack}" if deployment.stack else ""
+    rows = [
+        ("key", origin.key),
+        ("run", str(item["run_id"])),
+        ("unit", str(item["unit_id"])),
+        ("job", str(item.get("job_id") or "none")),
+        ("stored", str(item.get("stored_at") or "not recorded")),
+        ("object", origin.url or str(item.get("source_key") or "not recorded")),
+        ("", _SAID_OF[origin.state]),
+    ]
+    if origin.lines.numbers:
+        rows.append(("line", _numbers(origin.lines.numbers, origin.lines.note)))
+    elif origin.lines.note:
+        rows.append(("line", f"not found: {origin.lines.note}"))
+    rows.append(("next", f"pipeline results {item['run_id']}{where_}"))
+    return rows
+
+
+def _numbers(numbers: tuple[int, ...], what: str | None) -> str:
+    shown = ", ".join(f"{number:,}" for number in numbers[:10])
+    more = f" and {len(numbers) - 10:,} more" if len(numbers) > 10 else ""
+    which = f" ({what})" if what else ""
+    several = "; one of them is stored" if len(numbers) > 1 else ""
+    return shown + more + which + several
+
+
+def _document(origin: Origin) -> WhereDocument:
+    item = origin.item
+    return WhereDocument(
+        key=origin.key,
+        run_id=item["run_id"],
+        unit_id=item["unit_id"],
+        job_id=item.get("job_id"),
+        execution_arn=item.get("execution_id"),
+        processed_at=item.get("processed_at"),
+        stored_at=item.get("stored_at"),
+        source_url=origin.url,
+        object_state=origin.state,
+        lines=origin.lines.numbers,
+        note=origin.lines.note,
+        attributes=item,
+    )

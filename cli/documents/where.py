@@ -1,0 +1,35 @@
+"""`pipeline where`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli.client.origin import ObjectState
+from cli.documents.base import Document
+
+
+class WhereDocument(Document):
+    """`pipeline where --json`: where a stored row comes from.
+
+    Attributes:
+        key: `pk` of its item in the result table.
+        job_id: of the last job that worked on its object; null: none did.
+        source_url: of its object; null: the run's list of objects has expired.
+        object_state: SAME as the run read it; CHANGED since; GONE; UNKNOWN: cannot be compared.
+        lines: lines of the object with this key, from 1; of Parquet rows, of arrays items.
+        note: why there are none, or what they number.
+        attributes: the item as it is stored.
+    """
+
+    key: str
+    run_id: str
+    unit_id: str
+    job_id: str | None = None
+    execution_arn: str | None = None
+    processed_at: str | None = None
+    stored_at: str | None = None
+    source_url: str | None = None
+    object_state: ObjectState
+    lines: tuple[int, ...] = ()
+    note: str | None = None
+    attributes: dict[str, Any]

@@ -1,0 +1,1 @@
+"""Files in the output bucket, and the manifests that name them."""

@@ -1,0 +1,1 @@
+"""Times that are relative, and schedules, which are made of them."""

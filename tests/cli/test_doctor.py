@@ -1,0 +1,253 @@
+"""`pipeline doctor`: what it finds, and that what it cannot see does not stop it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cloud import make_table
+from botocore.exceptions import ClientError
+from cli_world import EXECUTION_ARN, History, World, pipeline
+from json_documents import document
+
+from cli.client.deployment import Deployment
+from cli.commands import doctor as doctor_command
+from cli.exit_codes import FAILED, SUCCEEDED
+from cli.health import contract_checks, run_checks, service_checks
+from cli.health.alarm_advice import ALARM_ADVICE
+from cli.health.diagnosis import Health
+from cli.verify.account_checks import alarms_of_template
+from contracts.ledger_items import PoolsFileItem
+
+ROOT = Path(__file__).resolve().parents[2]
+WATCHER = "arn:aws:lambda:us-east-1:000000000000:function:s-JobWatcherFunction"
+CONTRACT = (ROOT / "datasets" / "standard.yaml").read_bytes()
+NOW = datetime.now(UTC)
+
+
+@dataclass
+class FakeCloudWatch:
+    """Alarms with their states, and how old the latest datapoint of each metric is, in seconds."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    ages: dict[str, float] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    refuses: bool = False
+
+    def get_paginator(self, _operation: str) -> FakeCloudWatch:
+        return self
+
+    def paginate(self, AlarmNamePrefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        alarms = [
+            {
+                "AlarmName": f"s-{name}-1A2B3C",
+                "StateValue": state,
+                "AlarmDescription": f"{name} is on.",
+                "StateReason": "",
+                "StateUpdatedTimestamp": NOW - timedelta(minutes=12),
+            }
+            for name, state in self.states.items()
+        ]
+        return [{"MetricAlarms": [a for a in alarms if a["AlarmName"].startswith(AlarmNamePrefix)]}]
+
+    def get_metric_statistics(self, **asked: Any) -> dict[str, Any]:
+        name, (statistic,) = asked["MetricName"], asked["Statistics"]
+        if self.refuses:
+            error = {"Error": {"Code": "InvalidParameterValue", "Message": "not measured"}}
+            raise ClientError(error, "GetMetricStatistics")
+        if name not in self.ages:
+            return {"Datapoints": []}
+        at = datetime.now(UTC) - timedelta(seconds=self.ages[name])
+        return {"Datapoints": [{"Timestamp": at, statistic: self.values.get(name, 1.0)}]}
+
+
+@pytest.fixture
+def watch() -> FakeCloudWatch:
+    return FakeCloudWatch({"DeadLettersAlarm": "OK"}, {"Invocations": 60})
+
+
+@pytest.fixture
+def healthy(local: World, watch: FakeCloudWatch) -> Deployment:
+    """A deployment without problems."""
+    deployment = local.deployment
+    deployment._clients["cloudwatch"] = watch  # noqa: SLF001 - as `client` would make it
+    s3 = deployment.client("s3")
+    s3.create_bucket(Bucket="code")
+    s3.put_object(Bucket="code", Key="datasets/standard.yaml", Body=CONTRACT)
+    outputs = {**deployment.outputs, "JobWatcherFunctionArn": WATCHER}
+    deployment.client("dynamodb").delete_table(TableName="ledger")
+    make_table("ledger", ("run_id", "item"), {"active-jobs": ("active", "submitted_at")})
+    return replace(deployment, outputs=outputs, stack="s", stack_name="s")
+
+
+def ended_history(event_type: str, seconds_ago: float) -> History:
+    history = History()
+    history.add("ExecutionStarted")
+    history.add(event_type)
+    for event in history.events:
+        event["EventTimestamp"] = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    return history
+
+
+def put_active_run(local: World, run_id: str = "run-1", **more: Any) -> None:
+    local.put_run(run_id, active="run", submitted_at="2026-11-30T00:00:00Z", **more)
+
+
+def test_a_healthy_deployment(healthy: Deployment) -> None:
+    found = doctor_command.diagnose(healthy)
+    assert {one.health for one in found} == {Health.OK}
+    assert len(found) == len(doctor_command.CHECKS)
+
+
+def test_the_command_prints_findings_with_advice_and_fails_by_problems(
+    healthy: Deployment, monkeypatch: pytest.MonkeyPatch, watch: FakeCloudWatch
+) -> None:
+    monkeypatch.setattr(doctor_command, "find_deployment", lambda *_: healthy)
+    result = pipeline("doctor")
+    assert result.exit_code == SUCCEEDED
+    assert "PROBLEM" not in result.stdout
+
+    watch.states["PoolsFileBrokenAlarm"] = "ALARM"
+    result = pipeline("doctor")
+    assert result.exit_code == FAILED
+    assert "on for 12 min: PoolsFileBrokenAlarm is on." in result.stdout
+    assert "→ pipeline pools says what is wrong" in result.stdout
+
+    found = document("doctor", pipeline("doctor", "--json").stdout)
+    assert not found["healthy"]
+    assert [one["about"] for one in found["findings"] if one["health"] == "PROBLEM"] == [
+        "alarm PoolsFileBrokenAlarm"
+    ]
+
+
+def test_what_cannot_be_seen_does_not_stop_the_others(healthy: Deployment) -> None:
+    healthy.client("sqs").delete_queue(QueueUrl=healthy.output("DeadLetterQueueUrl"))
+    found = {one.about: one for one in doctor_command.diagnose(healthy)}
+    assert found["dead letters"].health is Health.UNKNOWN
+    assert found["jobs"].health is Health.OK
+
+
+@pytest.mark.parametrize(
+    ("age", "health"), [(60, Health.OK), (900, Health.PROBLEM), (None, Health.PROBLEM)]
+)
+def test_the_watchers_last_wake(
+    healthy: Deployment, watch: FakeCloudWatch, age: float | None, health: Health
+) -> None:
+    watch.ages = {} if age is None else {"Invocations": age}
+    (found,) = service_checks.watcher(healthy)
+    assert found.health is health
+
+
+def test_a_watcher_of_a_new_deployment_is_not_silent_yet(
+    healthy: Deployment, watch: FakeCloudWatch
+) -> None:
+    watch.ages, watch.states = {}, {"SilentWatcherAlarm": "ALARM", "DeadLettersAlarm": "OK"}
+    new = replace(healthy, deployed_at=datetime.now(UTC) - timedelta(seconds=30))
+    assert service_checks.watcher(new)[0].health is Health.UNKNOWN
+    assert service_checks.alarms(new)[0].health is Health.OK
+    assert service_checks.alarms(healthy)[0].about == "alarm SilentWatcherAlarm"
+
+
+def test_metrics_that_the_local_cloud_lacks(healthy: Deployment, watch: FakeCloudWatch) -> None:
+    watch.refuses = True
+    here = replace(healthy, endpoint_url="http://127.0.0.1:1")
+    assert service_checks.watcher(here)[0].health is Health.UNKNOWN
+    with pytest.raises(ClientError):
+        service_checks.watcher(healthy)
+
+
+def test_requests_that_wait(healthy: Deployment, watch: FakeCloudWatch) -> None:
+    queue = healthy.output("DataProcessingQueueUrl")
+    healthy.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    assert service_checks.queue(healthy)[0].found == "1 waiting, 0 being processed"
+    watch.ages["ApproximateAgeOfOldestMessage"] = 30
+    watch.values["ApproximateAgeOfOldestMessage"] = 7200.0
+    (found,) = service_checks.queue(healthy)
+    assert found.health is Health.ATTENTION
+    assert "the oldest has waited 2 h" in found.found
+
+
+def test_every_alarm_has_its_advice_and_its_row_in_the_manual() -> None:
+    assert ALARM_ADVICE.keys() == set(alarms_of_template())
+    manual = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([A-Z][A-Za-z, ]+) \| .+ \| .+ \|$", manual, re.MULTILINE)
+    named = {f"{name}Alarm" for row in rows for name in row.split(", ")}
+    assert ALARM_ADVICE.keys() <= named
+
+
+def test_contracts_that_are_broken_or_not_there(healthy: Deployment) -> None:
+    s3 = healthy.client("s3")
+    s3.put_object(Bucket="code", Key="datasets/bad.yaml", Body=b"name: bad\nformat: {}\n")
+    (found,) = contract_checks.contracts(healthy)
+    assert (found.about, found.health) == ("dataset bad", Health.PROBLEM)
+    assert "source" in found.found
+    assert found.advice == "correct datasets/bad.yaml, then: pipeline upload --stack s"
+    for key in ("bad", "standard"):
+        s3.delete_object(Bucket="code", Key=f"datasets/{key}.yaml")
+    assert contract_checks.contracts(healthy)[0].found == "there are none"
+
+
+def test_a_broken_pools_file(healthy: Deployment, local: World) -> None:
+    assert contract_checks.pools(healthy)[0].health is Health.OK
+    key = PoolsFileItem.key_of()
+    local.put(
+        {**key._asdict(), "problem": "glue: must be a number", "problem_at": "2026-11-30T00:00:00Z"}
+    )
+    (found,) = contract_checks.pools(healthy)
+    assert (found.health, found.found) == (Health.PROBLEM, "glue: must be a number")
+
+
+@pytest.mark.parametrize(
+    ("last", "seconds", "health"),
+    [
+        ("ChainedInvokeStarted", 60, Health.OK),
+        ("ChainedInvokeStarted", 2 * 3600, Health.ATTENTION),
+        ("ExecutionFailed", 60, Health.OK),  # the reaper's turn
+        ("ExecutionFailed", 3600, Health.PROBLEM),
+    ],
+)
+def test_active_runs_by_their_executions_last_event(
+    healthy: Deployment, local: World, last: str, seconds: float, health: Health
+) -> None:
+    local.functions.histories[EXECUTION_ARN] = ended_history(last, seconds)
+    put_active_run(local)
+    (found,) = run_checks.runs(healthy)
+    assert found.health is health
+    assert (found.about == "run run-1") == (health is not Health.OK)
+
+
+def test_a_run_whose_execution_is_gone(healthy: Deployment, local: World) -> None:
+    put_active_run(local, updated_at="2026-11-20T00:00:00Z")
+    (found,) = run_checks.runs(healthy)
+    assert found.health is Health.PROBLEM
+    assert "not there any more" in found.found
+
+
+def test_runs_that_wait_are_not_stuck(healthy: Deployment, local: World) -> None:
+    put_active_run(local, waits_until="2026-11-30T12:00:00Z", updated_at="2026-11-20T00:00:00Z")
+    assert run_checks.runs(healthy)[0].health is Health.OK
+
+
+@pytest.mark.parametrize(("late", "health"), [(60, Health.OK), (7200, Health.PROBLEM)])
+def test_overdue_jobs(healthy: Deployment, local: World, late: int, health: Health) -> None:
+    job = {
+        "run_id": "run-1",
+        "item": "JOB#00000-000#clean#0001",
+        "job_id": "run-1-0-clean-1",
+        "engine": "glue",
+        "active": "glue",
+        "submitted_at": "2026-11-30T00:00:00Z",
+        "state": "RUNNING",
+        "deadline": int(time.time()) - late,
+    }
+    local.put(job)
+    (found,) = run_checks.jobs(healthy)
+    assert found.health is health
+    if health is Health.PROBLEM:
+        assert found.found == "glue job of unit 00000-000 is 2 h past its deadline"
+        assert found.advice == "pipeline jobs run-1 --stack s"

@@ -1,0 +1,117 @@
+"""`pipeline show`: one run on one screen; `pipeline watch` follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cli_world import EXECUTION_ARN, History, World, pipeline
+from json_documents import document
+
+ROWS = {"rows_in": 1_509, "filtered": 1, "rejected": 2, "removed": 1, "stored": 1_505}
+BEGAN = {"claimed_at": "2026-11-20T08:00:00Z"}
+
+
+def put_unit(world: World, position: int, status: str, **more: Any) -> None:
+    item = {
+        "run_id": "run-1",
+        "item": f"UNIT#00000-{position:03d}",
+        "status": status,
+        "source_url": f"s3://data/orders/part-{position}.csv",
+        "started_at": "2026-11-20T08:00:10Z",
+        **more,
+    }
+    world.put(item)
+
+
+@pytest.fixture
+def running(local: World) -> World:
+    """A run with a unit of each kind."""
+    history = History()
+    history.add("ExecutionStarted", "execution", details={})
+    listed = '{"manifestUrl": "s3://b/k", "objects": 4, "totalBytes": 1, "shardSizes": [4]}'
+    history.invoke("list", "list-urls", listed)
+    history.add("ContextStarted", "u1", Name="unit-00000-001", details={})
+    history.add("ChainedInvokeStarted", "v", Name="validate", ParentId="u1", details={})
+    local.functions.histories[EXECUTION_ARN] = history
+    local.put_run(**BEGAN)
+    put_unit(local, 0, "STORED", rows=ROWS)
+    put_unit(local, 1, "RUNNING")
+    failure = {"stage": "validate", "error_type": "InvalidData", "message": "40% \x1b[31mrejected"}
+    put_unit(local, 2, "FAILED", failure=failure)
+    return local
+
+
+@pytest.mark.usefixtures("running")
+def test_a_run_that_goes_on_is_one_screen() -> None:
+    result = pipeline("show", "run-1")
+
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert "Run run-1 of orders is RUNNING" in text
+    assert "] 2 of 4, 50%, about" in text
+    assert "Units: 4 = 1 to begin + 1 running + 1 failed + 1 stored" in text
+    assert "1,509 in = 1 filtered + 2 rejected + 1 removed + 1,505 stored: they add up" in text
+    assert "00000-001 │ orders/part-1.csv │ validate" in text
+    assert r"00000-002 at validate: InvalidData: 40% \x1b[31mrejected" in text
+    assert "pipeline watch run-1" in text
+    assert len(result.output.splitlines()) <= 24
+
+
+@pytest.mark.usefixtures("running")
+def test_what_runs_now_is_a_document() -> None:
+    found = document("show", pipeline("show", "run-1", "--json").stdout)
+
+    assert found["done"] == {"stored": 1, "failed": 1, "running": 1, "total": 4}
+    (now,) = found["now"]
+    assert (now["unitId"], now["stage"]) == ("00000-001", "validate")
+    assert now["seconds"] > 0
+    assert found["secondsLeft"] > 0
+    assert found["addsUp"] is True
+
+
+def test_a_run_that_ended_shows_its_outcome_and_what_to_do(local: World) -> None:
+    steps = [{"why": "Look:", "command": "pipeline units run-1", "of_stack": True}]
+    local.put_run(
+        **BEGAN,
+        status="FAILED",
+        outcome="FAILED",
+        reason="too many units failed",
+        units={"total": 2, "stored": 1, "failed": 1},
+        rows={**ROWS, "stored": 1_504},
+        ended_at="2026-11-20T08:01:00Z",
+        next_steps=steps,
+    )
+    put_unit(local, 0, "STORED", rows=ROWS)
+
+    text = pipeline("show", "run-1").output
+    assert text.startswith("Run run-1 of orders FAILED: 1 of 2 units")
+    assert "Reason: too many units failed" in text
+    assert "they do NOT add up" in text
+    assert "pipeline units run-1" in text
+    assert document("show", pipeline("show", "run-1", "--json").stdout)["now"] == []
+
+
+@pytest.mark.parametrize(
+    ("waits", "said"),
+    [
+        (
+            dict(waiting_for="s3://b/_OK", waiting_since="a", waiting_until="b"),
+            "Waits since a for s3://b/_OK",
+        ),
+        (dict(waits_until="2999-01-01T00:00:00Z", waiting_units=3), "then 3 units run again"),
+        (dict(stop_requested_at="c", stop_reason="wrong"), "Being stopped since c: wrong"),
+    ],
+)
+def test_a_run_that_waits_says_for_what(local: World, waits: dict[str, Any], said: str) -> None:
+    local.put_run(**BEGAN, **waits)
+    assert said in pipeline("show", "run-1").output
+
+
+def test_watch_ends_with_the_outcome_and_exit_status_of_the_run(local: World) -> None:
+    local.put_run(**BEGAN, status="FAILED", reason="no units", holder="")
+    result = pipeline("watch", "run-1")
+    assert result.exit_code == 1
+    assert "Run run-1 of orders FAILED: no units" in result.output
+    found = document("watch", pipeline("watch", "run-1", "--json").stdout)
+    assert found["report"]["runId"] == "run-1"

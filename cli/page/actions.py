@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cli.client.corrected_rows import UnusableRows, corrected_object
+from cli.client.dead_letters import DeadLetterQueue
 from cli.client.decisions import request_stop, resume_run
 from cli.client.messages import check_message, message_of
 from cli.client.quarantine import VALUES, read_snapshot
@@ -92,17 +93,34 @@ def resend(source: Source, run_id: str, body: Body) -> Done:
     return Done(text=f"{resent.rows} rows are sent as run {resent.run_id}", run_id=resent.run_id)
 
 
-def replay(source: Source, _run_id: str, body: Body) -> Done:
+def replay(source: Source, body: Body) -> Done:
     """`pipeline dead-letters replay ID`."""
-    message_id = body.get("messageId")
-    if not isinstance(message_id, str) or not message_id:
-        raise CommandFailed("`messageId` is the id of a message", REFUSED)
+    message_id = _message_id(body)
     replayed, missing = Replayer(source.deployment).replay([message_id])
     if missing or not replayed:
-        raise CommandFailed(f"{message_id}: there is no such letter on the queue", NOT_FOUND)
+        raise _no_such_letter(message_id)
     letter = replayed[0]
     if letter.outcome is ReplayOutcome.REPLAYED:
         return Done(text=f"Sent as run {letter.run_id}", run_id=letter.run_id)
     if letter.outcome is ReplayOutcome.DELETED:
         return Done(text=f"Deleted, as {letter.detail}", run_id=letter.run_id)
     return Done(text=f"Not sent, and still on the queue: {letter.detail}", refused=True)
+
+
+def delete(source: Source, body: Body) -> Done:
+    """`pipeline dead-letters delete ID`."""
+    message_id = _message_id(body)
+    if DeadLetterQueue(source.deployment).visit([message_id], lambda _letter: True):
+        raise _no_such_letter(message_id)
+    return Done(text=f"Message {message_id} is deleted")
+
+
+def _message_id(body: Body) -> str:
+    message_id = body.get("messageId")
+    if not isinstance(message_id, str) or not message_id:
+        raise CommandFailed("`messageId` is the id of a message", REFUSED)
+    return message_id
+
+
+def _no_such_letter(message_id: str) -> CommandFailed:
+    return CommandFailed(f"{message_id}: there is no such letter on the queue", NOT_FOUND)

@@ -93,6 +93,10 @@ ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = 
     "retry": actions.retry,
     "resend": actions.resend,
 }
+LETTER_ACTIONS: Final[Mapping[str, Callable[[Source, actions.Body], Document]]] = {
+    "replay": actions.replay,
+    "delete": actions.delete,
+}
 
 
 def read(source: Source, path: str, query: Query) -> dict[str, Any]:
@@ -130,13 +134,16 @@ def routes(source: Source) -> list[BaseRoute]:
         done = await run_in_threadpool(ACTIONS[name], source, run_id, body)
         return JSONResponse(done.to_json())
 
-    async def replay(request: Request) -> Response:
-        done = await run_in_threadpool(actions.replay, source, "", await _body(request))
+    async def act_on_letter(request: Request) -> Response:
+        body, name = await _body(request), request.path_params["action"]
+        if name not in LETTER_ACTIONS:
+            raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
+        done = await run_in_threadpool(LETTER_ACTIONS[name], source, body)
         return JSONResponse(done.to_json())
 
     return [
         Route("/api/live", live, methods=["GET"]),
-        Route("/api/dead-letters/replay", replay, methods=["POST"]),
+        Route("/api/dead-letters/{action}", act_on_letter, methods=["POST"]),
         Route("/api/runs/{run_id}/{action}", act, methods=["POST"]),
         Route("/api/{path:path}", get, methods=["GET"]),
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from cli.documents.errors import ErrorDetails, ErrorDocument
 from cli.exit_codes import ERROR_CODES, FAILED, NOT_FOUND, REFUSED, CommandFailed
@@ -15,7 +16,9 @@ _CREDENTIALS: Final = (
     "check your credentials and region; the policy of the output OperatorPolicyArn allows all that"
     " the page calls"
 )
-_NO_CLOUD: Final = "start a local cloud (make local); the page goes on by itself then"
+_NO_CLOUD: Final = (
+    "start a local cloud (make local), or check the network; the page goes on by itself then"
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def problem_of(error: Exception) -> PageProblem:
     """What to send for an error."""
     if isinstance(error, CommandFailed):
         return _problem(error.exit_code, error.message, error.hint)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | NotConnected):
         lost = _problem(FAILED, f"the deployment does not respond: {error}", _NO_CLOUD)
         return replace(lost, is_lost_deployment=True)
     if isinstance(error, ClientError | BotoCoreError):

@@ -80,6 +80,16 @@ class PageServer:
         """Serve until a signal (in the main thread) or `stop` ends it."""
         self._server.run(sockets=[self._socket])
 
+    @property
+    def bound_to(self) -> tuple[str, int]:
+        """The address and port that it listens on."""
+        host, port = self._socket.getsockname()
+        return host, port
+
+    def close(self) -> None:
+        """Give up the port; for a server that has not served, or no longer does."""
+        self._socket.close()
+
     def stop(self) -> None:
         """Have `serve` return, from another thread."""
         self._server.should_exit = True
@@ -90,6 +100,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((ADDRESS, port))
+        listener.listen(100)  # without it, another could take the same port
     except OSError as error:
         listener.close()
         raise CommandFailed(

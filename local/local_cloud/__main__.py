@@ -45,6 +45,9 @@ def run(
             " off: check nothing."
         ),
     ] = Mode.ENFORCE,
+    page_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print endpoint, outputs and warnings as one JSON line.")
     ] = False,
@@ -67,7 +70,11 @@ def run(
     _end_by_signals()
     try:
         with cloud:
-            print(_as_json(cloud) if as_json else _guide(cloud, state_dir), flush=True)
+            if as_json:
+                print(_as_json(cloud), flush=True)
+            else:
+                page = _start_page(cloud, page_port)
+                print(_guide(cloud, state_dir, page), flush=True)
             while True:
                 signal.pause()
     except _Ended:
@@ -76,6 +83,25 @@ def run(
     except (CloudError, FrontError, SubstrateError, TemplateError) as error:
         print(f"the local cloud cannot start: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def _start_page(cloud: LocalCloud, port: int) -> str:
+    """Serve the page of `pipeline console` beside the cloud; where it is, or why it is not."""
+    # Only here: a cloud that a program starts (--json) does without a page.
+    from cli.client.deployment import Deployment
+    from cli.exit_codes import CommandFailed
+    from cli.page.server import PageServer
+    from cli.page.source import Source
+
+    deployment = Deployment(
+        outputs=cloud.outputs, parameters=cloud.parameters, endpoint_url=cloud.endpoint_url
+    )
+    try:
+        server = PageServer(Source(lambda: deployment), port)
+    except CommandFailed as error:
+        return f"there is none: {error}"
+    threading.Thread(target=server.serve, name="page", daemon=True).start()
+    return server.address
 
 
 def _show_denial(denial: Denial) -> None:
@@ -123,13 +149,17 @@ def _as_json(cloud: LocalCloud) -> str:
     )
 
 
-def _guide(cloud: LocalCloud, state_dir: Path) -> str:
+def _guide(cloud: LocalCloud, state_dir: Path, page: str) -> str:
     exports = "\n".join(f"  export {name}={value}" for name, value in cloud.environment().items())
     width = max((len(name) for name in cloud.outputs), default=0)
     outputs = "\n".join(f"  {name:<{width}}  {value}" for name, value in cloud.outputs.items())
     warnings = "\n".join(f"  - {warning}" for warning in cloud.warnings)
     return f"""\
-The local cloud is running at {cloud.endpoint_url}. In another terminal:
+The local cloud is running at {cloud.endpoint_url}.
+
+The page: {page}
+
+In another terminal:
 
 {exports}
 

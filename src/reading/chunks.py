@@ -10,11 +10,12 @@ open quote, `validation.scanner` notices, and the text is read again as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
+from reading.line_index import LineIndex
 from reading_rules.line_ends import LineEnds
 from reading_rules.scans import LONGEST_HELD
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
@@ -52,6 +53,7 @@ class Chunk:
         is_mixed: whether CR LF, CR and LF all or partly occur, be it in values.
         is_last: whether the source ends with it.
         first_row: of Parquet, where it begins in the file, from 0.
+        index: of a text, places where lines can be looked for.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Chunk:
     is_mixed: bool = False
     is_last: bool = True
     first_row: int = 0
+    index: LineIndex = field(default_factory=LineIndex, compare=False, repr=False)
 
 
 class Cutter:
@@ -131,6 +134,7 @@ class Cutter:
         self._file: BinaryIO = self._path.open("wb")
         self._size = self._quotes = self._missing = 0
         self._line_ends = LineEnds()
+        self._index = LineIndex()
         self._tail = b""
         self._returns: bool | None = None
 
@@ -138,11 +142,12 @@ class Cutter:
         self._file.write(block)
         if self._returns is None:
             self._returns = self._line_end(block)
+        line_feeds = self._index.add(block, self._size, self._line_ends.line_feeds)
         self._size += len(block)
-        self._line_ends.add(block)
+        self._line_ends.add(block, line_feeds)
         if self._line_ends.unended > LONGEST_HELD:
             raise TooLongRecord(f"{self._line + self._line_ends.line_feeds:,}")
-        if self._quote:
+        if self._quote and self._quote in block:  # looking for one is faster than counting
             self._quotes += block.count(self._quote)
         self._missing += self._lacking(block)
         self._tail = block[-1:] or self._tail
@@ -193,6 +198,7 @@ class Cutter:
             returns=self._returns is True,
             is_mixed=self._line_ends.are_mixed,
             is_last=is_last,
+            index=self._index,
         )
         self._line += self._line_ends.line_feeds
         self.made.append(chunk)

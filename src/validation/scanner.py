@@ -140,13 +140,16 @@ class Scanner:
         found.valid = self._write_valid(chunk, path)
         flagged = self._flagged.read()
         header = self._reader.header if self._is_csv else ()
-        unreadable_records = malformed.collect(self._connection, chunk.path, header, self._encoding)
+        unreadable_records = malformed.collect(self._connection, chunk, header, self._encoding)
         found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
         found.filtered = sum(row.state == FILTERED for row in flagged)
         found.lines = self._line_numbers(found, flagged, unreadable_records)
         if flagged or unreadable_records:
             self._record(found, flagged, unreadable_records)
-        return found if self._classifier.checks.looks_at_sets else found.without_numbers()
+        if self._classifier.checks.looks_at_sets:
+            return found
+        chunk.index.forget()
+        return found.without_numbers()
 
     def _write_valid(self, chunk: Chunk, path: Path) -> int:
         malformed.forget(self._connection)

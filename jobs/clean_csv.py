@@ -688,11 +688,16 @@ def with_lines(
         yield record._replace(line=line)
 
 
+def columns_instead_of(found: int, expected: int) -> str:
+    """That a record has too few or too many columns."""
+    return f"{found} columns instead of {expected}"
+
+
 def reason_of(kind: str, message: str, encoding: str) -> str:
     """What is wrong with a record, for people."""
     count = _COLUMN_COUNT.search(message)
     if count:
-        return f"{count[2]} columns instead of {count[1]}"
+        return columns_instead_of(int(count[2]), int(count[1]))
     if kind == "UNQUOTED VALUE":
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":
@@ -1150,6 +1155,14 @@ class SourceLines:
                 return line
             first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
             return source_line + (line - first) * step
+
+    def lines_of(self, before: int, lines: Iterable[int]) -> Iterator[int]:
+        """The object's lines of many of the text's, each `before` lines further on."""
+        with self._lock:
+            are_equal = not self._last and self._file is None
+        if are_equal:
+            return (before + line for line in lines)
+        return (self.line_of(before + line) for line in lines)
 
     def close(self) -> None:
         if self._file is not None:

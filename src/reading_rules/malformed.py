@@ -107,11 +107,16 @@ def with_lines(
         yield record._replace(line=line)
 
 
+def columns_instead_of(found: int, expected: int) -> str:
+    """That a record has too few or too many columns."""
+    return f"{found} columns instead of {expected}"
+
+
 def reason_of(kind: str, message: str, encoding: str) -> str:
     """What is wrong with a record, for people."""
     count = _COLUMN_COUNT.search(message)
     if count:
-        return f"{count[2]} columns instead of {count[1]}"
+        return columns_instead_of(int(count[2]), int(count[1]))
     if kind == "UNQUOTED VALUE":
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":

@@ -1,9 +1,9 @@
 """Rows of CSV that lack columns, taken out of a chunk before DuckDB reads it.
 
-DuckDB stores a record's text again for each field that it lacks: far slower than reading.
-So where many fields are missing, what is certain without it is decided here: a line before which no
-quote stands, and without one, is a record, and its delimiters say how many fields it has. An empty
-line stays in its place, which DuckDB passes over, so that no line's number changes.
+DuckDB stores a record's text again for each field that it lacks: far slower than reading. So where
+many fields are missing, what is certain without it is decided here: behind whole records, a line
+without a quote is a record, and its delimiters say how many fields it has. An empty line stays in
+its place, which DuckDB passes over, so that no line's number changes.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def without_short_rows(chunk: Chunk, form: Format, columns: int) -> ShortRows:
     if form.pad_short_rows or len(form.delimiter) != 1:
         return ShortRows(chunk)
     rows: list[ShortRow] = []
+    whole = _whole_record(form.delimiter.encode(), quote)
     path = chunk.path.with_name(f"long-{chunk.path.name}")
     with chunk.path.open("rb") as source, path.open("wb") as rest:
         number = 1
@@ -69,31 +70,52 @@ def without_short_rows(chunk: Chunk, form: Format, columns: int) -> ShortRows:
             rest.write(source.readline())
             number = 2
         while lines := source.readlines(_BATCH_BYTES):
+            left: list[bytes] = []
+            if quote and any(quote in line for line in lines):
+                end = _first_open(lines, whole, quote)
+                lines, left = lines[:end], lines[end:]
             block = b"".join(lines)
-            if quote and quote in block:
-                rest.write(block)  # from here on it takes a parser to know where rows begin
-                shutil.copyfileobj(source, rest, BLOCK_BYTES)
-                break
             try:
                 texts = block.decode().split("\n")
             except UnicodeDecodeError:
                 texts = [line.decode("utf-8", "surrogateescape").rstrip("\n") for line in lines]
-            rest.write(_split(texts[: len(lines)], number, form.delimiter, columns, rows))
+            if lines:
+                texts = texts[: len(lines)]
+                rest.write(_split(texts, number, form.delimiter, form.quote, columns, rows))
             number += len(lines)
+            if left:  # from here on it takes a parser to know where rows begin
+                rest.writelines(left)
+                shutil.copyfileobj(source, rest, BLOCK_BYTES)
+                break
     if not rows:
         path.unlink()
         return ShortRows(chunk)
     return ShortRows(replace(chunk, path=path, index=LineIndex()), rows)
 
 
+def _whole_record(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
+    """What a line is that is one record, and whose quotes are all right."""
+    q, d = re.escape(quote), re.escape(delimiter)
+    value = rb"(?:%b(?:[^%b\r\n]|%b%b)*+%b|[^%b%b\r\n]*+)" % (q, q, q, q, q, q, d)
+    return re.compile(rb"%b(?:%b%b)*+\r?\n?" % (value, d, value))
+
+
+def _first_open(lines: list[bytes], whole: re.Pattern[bytes], quote: bytes) -> int:
+    """The number of lines before one with quotes that is no record for certain."""
+    wrong = (n for n, line in enumerate(lines) if quote in line and not whole.fullmatch(line))
+    return next(wrong, len(lines))
+
+
 def _split(
-    lines: list[str], number: int, delimiter: str, columns: int, rows: list[ShortRow]
+    lines: list[str], number: int, delimiter: str, quote: str, columns: int, rows: list[ShortRow]
 ) -> bytes:
     """Add the short ones of some lines to the rows; returns the others in their places."""
     short = [
         (n, line.count(delimiter) + 1, line.rstrip("\r"))
         for n, line in enumerate(lines, number)
-        if line.count(delimiter) + 1 < columns and _is_certain(line)
+        if line.count(delimiter) + 1 < columns
+        and not (quote and quote in line)
+        and _is_certain(line)
     ]
     rows += short
     for n, _, raw in short:

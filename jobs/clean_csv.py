@@ -180,8 +180,13 @@ class LineEnds:
         self._returns = self._pairs = 0
         self._last = b""
 
-    def add(self, block: bytes) -> None:
-        self.line_feeds += block.count(b"\n")
+    def add(self, block: bytes, line_feeds: int | None = None) -> None:
+        """Count those of the next block.
+
+        Args:
+            line_feeds: how many it has, where that is known.
+        """
+        self.line_feeds += block.count(b"\n") if line_feeds is None else line_feeds
         if b"\r" in block or self._last == b"\r":
             self._returns += block.count(b"\r")
             self._pairs += (self._last + block).count(b"\r\n")
@@ -649,17 +654,31 @@ class RejectedRecord(NamedTuple):
         return header[number - 1] if number and number <= len(header) else None
 
 
-def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
+def _the_beginning(_position: int) -> tuple[int, int]:
+    return 0, 0
+
+
+def with_lines(
+    records: Iterable[Sequence[Any]],
+    file: BinaryIO,
+    place_before: Callable[[int], tuple[int, int]] = _the_beginning,
+) -> Iterator[RejectedRecord]:
     """The records with the lines at which they begin in the text, from 1.
 
     DuckDB's own numbers are those of records.
 
     Args:
         records: rows of `REJECTED_RECORDS`.
+        place_before: of a byte of the text, a place to count from: the byte of it, and how many
+            lines end before that.
     """
     at, line = 0, 1
     for row in records:
         record = RejectedRecord(*row)
+        place, ended = place_before(record.position)
+        if place > at:
+            file.seek(place)
+            at, line = place, ended + 1
         while at < record.position:
             block = file.read(min(_BLOCK_BYTES, record.position - at))
             if not block:
@@ -669,11 +688,16 @@ def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[Rej
         yield record._replace(line=line)
 
 
+def columns_instead_of(found: int, expected: int) -> str:
+    """That a record has too few or too many columns."""
+    return f"{found} columns instead of {expected}"
+
+
 def reason_of(kind: str, message: str, encoding: str) -> str:
     """What is wrong with a record, for people."""
     count = _COLUMN_COUNT.search(message)
     if count:
-        return f"{count[2]} columns instead of {count[1]}"
+        return columns_instead_of(int(count[2]), int(count[1]))
     if kind == "UNQUOTED VALUE":
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":
@@ -1131,6 +1155,14 @@ class SourceLines:
                 return line
             first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
             return source_line + (line - first) * step
+
+    def lines_of(self, before: int, lines: Iterable[int]) -> Iterator[int]:
+        """The object's lines of many of the text's, each `before` lines further on."""
+        with self._lock:
+            are_equal = not self._last and self._file is None
+        if are_equal:
+            return (before + line for line in lines)
+        return (self.line_of(before + line) for line in lines)
 
     def close(self) -> None:
         if self._file is not None:

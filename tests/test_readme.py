@@ -108,6 +108,7 @@ MADE_BY = {
         "datasets/visits.yaml",
         "2026-11-01/visits.csv",
         "visits.csv",
+        "orders.csv",
         "lookups/countries.csv",
         "message.json",
         "result.json",

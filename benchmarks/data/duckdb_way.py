@@ -62,6 +62,8 @@ class DuckdbWay:
         )
 
     def clean(self) -> None:
+        if not self._source.endswith(".csv"):
+            return self._clean_texts()
         source = self._store.fetch(self._source, self._scratch / "source.csv")
         rows = self._reader(source, "store_rejects = true, rejects_limit = 0")
         self._write(f"SELECT * FROM {rows} WHERE ({_BROKEN}) IS NULL", "valid/part-0.parquet")
@@ -75,6 +77,30 @@ class DuckdbWay:
             f"SELECT * FROM (SELECT {_BROKEN} AS rule, * FROM {again}) WHERE rule IS NOT NULL",
             "rejected/broken.json",
         )
+        source.unlink()
+        return None
+
+    def _clean_texts(self) -> None:
+        """Parquet or JSON lines, whose values are texts."""
+        source = self._store.fetch(self._source, self._scratch / "source")
+        names = ", ".join(f"'{name}': 'VARCHAR'" for name in _TYPES)
+        rows = (
+            f"read_parquet('{source}')"
+            if self._source.endswith(".parquet")
+            else f"read_json('{source}', format = 'newline_delimited', columns = {{{names}}})"
+        )
+        values = ", ".join(f"TRY_CAST({name} AS {kind}) AS {name}" for name, kind in _TYPES.items())
+        none = " OR ".join(
+            f"({name} IS NOT NULL AND TRY_CAST({name} AS {kind}) IS NULL)"
+            for name, kind in _TYPES.items()
+            if kind != "VARCHAR"
+        )
+        typed = f"(SELECT {none} AS none, {values} FROM {rows})"
+        broken = f"CASE WHEN none THEN 'type' ELSE {_BROKEN} END"
+        valid = f"SELECT * EXCLUDE (none) FROM {typed} WHERE ({broken}) IS NULL"
+        self._write(valid, "valid/part-0.parquet")
+        rejected = f"SELECT {broken} AS rule, * FROM {typed} WHERE ({broken}) IS NOT NULL"
+        self._write(rejected, "rejected/broken.json")
         source.unlink()
 
     def transform(self) -> None:

@@ -99,6 +99,32 @@ def write(path: Path, megabytes: float, seed: int = 1) -> int:
     return rows
 
 
+def convert(source: Path, target: Path) -> int:
+    """The rows of such a file as Parquet or JSON lines, by the target's suffix; all values texts.
+
+    Rows with too few or too many columns are left out. Returns the number of rows.
+    """
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in COLUMNS)
+    rows = (
+        f"read_csv('{source}', auto_detect = false, header = true, delim = ',', quote = '\"',"
+        f" escape = '\"', columns = {{{columns}}}, ignore_errors = true)"
+    )
+    form = "parquet" if target.suffix == ".parquet" else "json"
+    with connect() as connection:
+        found = connection.execute(f"COPY (FROM {rows}) TO '{target}' (FORMAT {form})").fetchone()
+    return int(found[0]) if found else 0
+
+
+def shorten(source: Path, target: Path) -> int:
+    """The same rows, but of each ten all but one have only their first three columns."""
+    count = 0
+    with source.open("rb") as lines, target.open("wb") as file:
+        file.write(next(lines))
+        for count, line in enumerate(lines, 1):
+            file.write(line if count % 10 == 0 else b",".join(line.split(b",", 3)[:3]) + b"\n")
+    return count
+
+
 def _write_block(
     connection: duckdb.DuckDBPyConnection, path: Path, first: int, last: int, seed: int
 ) -> None:

@@ -23,6 +23,7 @@ RUN: Final = "bench"
 EPHEMERAL_MEGABYTES: Final = 10240
 UNIT: Final = layout.unit_id(0, 0)
 _CONTRACT: Final = Path(__file__).resolve().parents[2] / "datasets" / "orders.yaml"
+_LIMITS: Final = {"objectMegabytes": 1_000_000, "rejectedPercentage": 100}
 _OUTPUT: Final = (
     *(("order_id", "string"), ("customer_id", "string"), ("ordered_at", "timestamp")),
     *(("order_date", "date"), ("shipped_on", "date"), ("status", "string")),
@@ -52,7 +53,11 @@ class PipelineWay:
 
 def _run_documents(source_key: str, size: int) -> dict[str, object]:
     contract = yaml.safe_load(_CONTRACT.read_text())
-    contract = {**contract, "jobs": [], "limits": {"objectMegabytes": 1_000_000}}
+    contract = {**contract, "jobs": [], "limits": _LIMITS}
+    suffix = source_key.rpartition(".")[2]
+    if suffix != "csv":
+        contract["format"] = {"type": suffix}
+        contract["source"] = {**contract["source"], "suffix": f".{suffix}"}
     snapshot = DatasetSnapshot(
         dataset=Dataset.from_json(contract),
         version="0123456789ab",

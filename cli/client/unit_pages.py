@@ -79,11 +79,10 @@ class UnitPages:
         total = RowCounts()
         wanted = {"ProjectionExpression": "#status, not_started, #rows", "#rows": "rows"}
         for item in self._query(run_id, UnitItem.PREFIX, None, _PAGE, wanted, "#status"):
-            not_started = bool(item.get("not_started"))
-            state = UnitState.NOT_STARTED if not_started else UnitState(item["status"])
+            state, rows = UnitItem.counted(item)
             states[state] += 1
-            if state is UnitState.STORED and item.get("rows"):
-                total += RowCounts.from_json(item["rows"])
+            if state is UnitState.STORED and rows is not None:
+                total += rows
         return UnitProgress(dict(states), total)
 
     def jobs(self, run_id: str, unit_id: str) -> list[JobRow]:

@@ -41,7 +41,7 @@ def _runs(source: Source, _names: tuple[str, ...], query: Query) -> Document:
         waiting=status == "WAITING",
         dataset=query.get("dataset") or None,
         text=query.get("text") or None,
-        with_losses=query.get("losses") == "1",
+        with_losses=query.get("withLosses") == "1",
     )
     return source.runs(_hours(query), wanted, query.get("cursor") or None)
 

@@ -10,11 +10,12 @@ open quote, `validation.scanner` notices, and the text is read again as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
+from reading.line_index import LineIndex
 from reading_rules.line_ends import LineEnds
 from reading_rules.scans import LONGEST_HELD
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
@@ -24,6 +25,8 @@ PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
 # DuckDB stores a record's text again for each field that it lacks: about a kilobyte each.
 MISSING_FIELDS: Final = 50_000  # of a chunk
+# Of plain text, ASCII without quotes, such rows are taken out before (`reading.short_rows`).
+SHORT_ROWS: Final = 50_000  # of a chunk
 # What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
 WHOLE_BYTES: Final = 128 * MEGABYTE
 MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
@@ -51,7 +54,9 @@ class Chunk:
         returns: whether its lines end in CR LF, by the first one that does not end in a value.
         is_mixed: whether CR LF, CR and LF all or partly occur, be it in values.
         is_last: whether the source ends with it.
+        missing: of CSV, about how many fields its rows lack.
         first_row: of Parquet, where it begins in the file, from 0.
+        index: of a text, places where lines can be looked for.
     """
 
     number: int
@@ -62,7 +67,9 @@ class Chunk:
     returns: bool = False
     is_mixed: bool = False
     is_last: bool = True
+    missing: int = 0
     first_row: int = 0
+    index: LineIndex = field(default_factory=LineIndex, compare=False, repr=False)
 
 
 class Cutter:
@@ -131,6 +138,8 @@ class Cutter:
         self._file: BinaryIO = self._path.open("wb")
         self._size = self._quotes = self._missing = 0
         self._line_ends = LineEnds()
+        self._index = LineIndex()
+        self._is_plain = True
         self._tail = b""
         self._returns: bool | None = None
 
@@ -138,13 +147,15 @@ class Cutter:
         self._file.write(block)
         if self._returns is None:
             self._returns = self._line_end(block)
+        line_feeds = self._index.add(block, self._size, self._line_ends.line_feeds)
         self._size += len(block)
-        self._line_ends.add(block)
+        self._line_ends.add(block, line_feeds)
         if self._line_ends.unended > LONGEST_HELD:
             raise TooLongRecord(f"{self._line + self._line_ends.line_feeds:,}")
-        if self._quote:
+        if self._quote and self._quote in block:  # looking for one is faster than counting
             self._quotes += block.count(self._quote)
         self._missing += self._lacking(block)
+        self._is_plain = self._is_plain and self._plain(block)
         self._tail = block[-1:] or self._tail
 
     def _line_end(self, block: bytes) -> bool | None:
@@ -161,7 +172,7 @@ class Cutter:
         """Where in this block the chunk should end: at a line feed, or nowhere (-1)."""
         if self._limit is None:
             return -1
-        if self._size + len(block) < self._limit and self._missing < MISSING_FIELDS:
+        if self._size + len(block) < self._limit and not self._lacks_too_much(block):
             return -1
         end = block.rfind(b"\n")
         if not self._quote or end < 0:
@@ -180,6 +191,15 @@ class Cutter:
             end = before
         return paired
 
+    def _lacks_too_much(self, block: bytes) -> bool:
+        """Whether the chunk should end with this block for what its rows lack."""
+        if self._is_plain and self._plain(block) and len(self._delimiter) == 1:
+            return min(self._missing, self._line_ends.line_feeds) >= SHORT_ROWS
+        return self._missing >= MISSING_FIELDS
+
+    def _plain(self, block: bytes) -> bool:
+        return block.isascii() and not (self._quote and self._quote in block)
+
     def _finish(self, *, is_last: bool) -> Chunk:
         self._file.close()
         if self._limit is None and self._missing > MISSING_AS_A_WHOLE:
@@ -193,6 +213,8 @@ class Cutter:
             returns=self._returns is True,
             is_mixed=self._line_ends.are_mixed,
             is_last=is_last,
+            missing=self._missing,
+            index=self._index,
         )
         self._line += self._line_ends.line_feeds
         self.made.append(chunk)

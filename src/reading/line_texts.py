@@ -12,11 +12,13 @@ from reading.chunks import Chunk
 
 
 class LineTexts:
-    """Walks over a chunk once, from the first asked line to the last; lines are the source's."""
+    """Goes over a chunk once, from the first asked line to the last; lines are the source's."""
 
     def __init__(self, chunk: Chunk) -> None:
         self._file = chunk.path.open("rb")
         self._line = chunk.first_line
+        self._before = chunk.first_line - 1
+        self._index = chunk.index
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +37,10 @@ class LineTexts:
         Args:
             line: in the source, from 1; behind all that were taken before.
         """
+        place, ended = self._index.before_line(line - self._before)
+        if self._before + ended + 1 > self._line:  # ahead: what is left of a line begins there
+            self._file.seek(place)
+            self._line = self._before + ended + 1
         first = line - self._line
         found = b"".join(islice(self._file, first, first + line_count))
         self._line = line + line_count

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
+from reading.chunks import Chunk
 from reading_rules.malformed import (
     FORGET_REJECTS,
     REJECTED_RECORDS,
@@ -35,9 +35,9 @@ class Malformed:
 
 
 def collect(
-    connection: duckdb.DuckDBPyConnection, path: Path, header: Sequence[str], encoding: str
+    connection: duckdb.DuckDBPyConnection, chunk: Chunk, header: Sequence[str], encoding: str
 ) -> list[Malformed]:
-    """The records that a scan of this file has left, in its order.
+    """The records that a scan of this chunk has left, in its order.
 
     Of a record's errors the most specific one is used.
 
@@ -47,7 +47,7 @@ def collect(
     if connection.execute(REJECTS_EXIST).fetchone() != (1,):
         return []
     rows = connection.execute(REJECTED_RECORDS).fetchall()
-    with path.open("rb") as file:
+    with chunk.path.open("rb") as file:
         return [
             Malformed(
                 record.line,
@@ -56,7 +56,7 @@ def collect(
                 record.column(header),
                 record.may_have_open_quote,
             )
-            for record in with_lines(rows, file)
+            for record in with_lines(rows, file, chunk.index.before_byte)
         ]
 
 

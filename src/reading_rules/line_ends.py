@@ -19,8 +19,13 @@ class LineEnds:
         self._returns = self._pairs = 0
         self._last = b""
 
-    def add(self, block: bytes) -> None:
-        self.line_feeds += block.count(b"\n")
+    def add(self, block: bytes, line_feeds: int | None = None) -> None:
+        """Count those of the next block.
+
+        Args:
+            line_feeds: how many it has, where that is known.
+        """
+        self.line_feeds += block.count(b"\n") if line_feeds is None else line_feeds
         if b"\r" in block or self._last == b"\r":
             self._returns += block.count(b"\r")
             self._pairs += (self._last + block).count(b"\r\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from reading_rules.scans import LONGEST_RECORD, REJECTS
@@ -73,17 +73,31 @@ class RejectedRecord(NamedTuple):
         return header[number - 1] if number and number <= len(header) else None
 
 
-def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[RejectedRecord]:
+def _the_beginning(_position: int) -> tuple[int, int]:
+    return 0, 0
+
+
+def with_lines(
+    records: Iterable[Sequence[Any]],
+    file: BinaryIO,
+    place_before: Callable[[int], tuple[int, int]] = _the_beginning,
+) -> Iterator[RejectedRecord]:
     """The records with the lines at which they begin in the text, from 1.
 
     DuckDB's own numbers are those of records.
 
     Args:
         records: rows of `REJECTED_RECORDS`.
+        place_before: of a byte of the text, a place to count from: the byte of it, and how many
+            lines end before that.
     """
     at, line = 0, 1
     for row in records:
         record = RejectedRecord(*row)
+        place, ended = place_before(record.position)
+        if place > at:
+            file.seek(place)
+            at, line = place, ended + 1
         while at < record.position:
             block = file.read(min(_BLOCK_BYTES, record.position - at))
             if not block:
@@ -93,11 +107,16 @@ def with_lines(records: Iterable[Sequence[Any]], file: BinaryIO) -> Iterator[Rej
         yield record._replace(line=line)
 
 
+def columns_instead_of(found: int, expected: int) -> str:
+    """That a record has too few or too many columns."""
+    return f"{found} columns instead of {expected}"
+
+
 def reason_of(kind: str, message: str, encoding: str) -> str:
     """What is wrong with a record, for people."""
     count = _COLUMN_COUNT.search(message)
     if count:
-        return f"{count[2]} columns instead of {count[1]}"
+        return columns_instead_of(int(count[2]), int(count[1]))
     if kind == "UNQUOTED VALUE":
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":

@@ -19,10 +19,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from reading.line_texts import as_text
+from reading.short_rows import ShortRow
+from reading_rules.malformed import columns_instead_of
 from reading_rules.source_lines import SourceLines
 from validation.checks import Check
 from validation.violations import EXAMPLES, MALFORMED, VALUE_CHARACTERS, BrokenRule, BrokenRules
@@ -78,6 +81,32 @@ class Quarantine:
             about["column"] = column
         about |= {"reason": reason, "raw": shown}
         self._write(about if exact is None else {**about, "rawBase64": exact})
+
+    def take_short(self, rows: Sequence[ShortRow], before: int, columns: int) -> None:
+        """Rows of too few columns, many at a time, as there may be millions.
+
+        Args:
+            before: how many lines come before those that the rows count.
+            columns: how many a row should have.
+        """
+        found = self._rules.malformed()
+        found.rows += len(rows)
+        for line, _, raw in rows[:EXAMPLES]:
+            found.add_example(self._lines.line_of(before + line), raw)
+        text_of = encode_basestring
+        source = f'{{"source": {text_of(self._url)}, "line": '
+        why = {
+            count: f', "rule": "{MALFORMED}", "reason": {text_of(reason)}, "raw": '
+            for count in range(1, columns)
+            for reason in [columns_instead_of(count, columns)]
+        }
+        self._file.writelines(
+            f"{source}{line}{why[count]}{text_of(raw)}}}\n"
+            for line, (_, count, raw) in zip(
+                self._lines.lines_of(before, (row[0] for row in rows)), rows, strict=True
+            )
+        )
+        self.count += len(rows)
 
     def take_faulty(
         self, line: int, column: str, reason: str, fields: Sequence[str | None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts, as_text
 from reading.malformed import Malformed
 from reading.reader import Reader, has_bytes_for_texts
+from reading.short_rows import ShortRows, without_short_rows
 from reading_rules.json.reasons import why_no_object
 from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
@@ -135,18 +137,25 @@ class Scanner:
             raise InvalidData(str(lines)) from lines
 
     def _scan(self, chunk: Chunk, directory: Path) -> Scanned:
+        shorts = without_short_rows(
+            chunk, self._classifier.dataset.format, len(self._reader.header)
+        )
         path = directory / f"valid-{chunk.number:05d}.parquet"
+        chunk = shorts.chunk
         found = Scanned(chunk, path, directory / f"rejected-{chunk.number:05d}.jsonl")
         found.valid = self._write_valid(chunk, path)
         flagged = self._flagged.read()
         header = self._reader.header if self._is_csv else ()
-        unreadable_records = malformed.collect(self._connection, chunk.path, header, self._encoding)
+        unreadable_records = malformed.collect(self._connection, chunk, header, self._encoding)
         found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
         found.filtered = sum(row.state == FILTERED for row in flagged)
-        found.lines = self._line_numbers(found, flagged, unreadable_records)
-        if flagged or unreadable_records:
-            self._record(found, flagged, unreadable_records)
-        return found if self._classifier.checks.looks_at_sets else found.without_numbers()
+        found.lines = self._line_numbers(found, flagged, unreadable_records, shorts)
+        if flagged or unreadable_records or shorts.rows:
+            self._record(found, flagged, unreadable_records, shorts)
+        if self._classifier.checks.looks_at_sets:
+            return found
+        chunk.index.forget()
+        return found.without_numbers()
 
     def _write_valid(self, chunk: Chunk, path: Path) -> int:
         malformed.forget(self._connection)
@@ -175,7 +184,11 @@ class Scanner:
         return int(row[0]) if row else 0
 
     def _line_numbers(
-        self, found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
+        self,
+        found: Scanned,
+        flagged: list[FlaggedRow],
+        unreadable_records: list[Malformed],
+        shorts: ShortRows,
     ) -> LineNumbers:
         """The lines of the rows.
 
@@ -188,11 +201,11 @@ class Scanner:
         heads = min(reader.heads, chunk.lines) if chunk.number == 0 else 0
         multiline = [(row.number, row.breaks) for row in flagged if row.breaks]
         gaps = [(record.line, record.line_count) for record in unreadable_records]
-        lines = line_numbers(heads, multiline, gaps)
+        lines = line_numbers(heads, multiline, heapq.merge(gaps, shorts.gaps()))
         # Empty lines can be distinguished from those within values only if all breaks are known.
         knows_breaks = self._logs_breaks or not chunk.quotes
         if rows + lines.extra != chunk.lines and reader.passes_empty_lines and knows_breaks:
-            lines = line_numbers(heads, multiline, gaps, chunk.path)
+            lines = line_numbers(heads, multiline, gaps, chunk.path)  # short rows' lines are empty
         lost = chunk.lines - rows - lines.extra
         if not lost:
             self._refuse_open_end(chunk, unreadable_records)
@@ -213,7 +226,11 @@ class Scanner:
             )
 
     def _record(
-        self, found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
+        self,
+        found: Scanned,
+        flagged: list[FlaggedRow],
+        unreadable_records: list[Malformed],
+        shorts: ShortRows,
     ) -> None:
         """Write the rejected rows in the chunk's order, and count what is broken."""
         with ExitStack() as stack:
@@ -228,7 +245,12 @@ class Scanner:
                 found.rules,
                 self._source_lines,
             )
+            before, taken = found.chunk.first_line - 1, 0
             for line, entry in _in_order(found, flagged, unreadable_records):
+                upto = bisect_left(shorts.rows, (line - before,), taken)
+                if upto > taken:
+                    quarantine.take_short(shorts.rows[taken:upto], before, len(self._reader.header))
+                    taken = upto
                 if isinstance(entry, Malformed):
                     raw = texts.take(line, entry.line_count) if texts else None
                     quarantine.take_malformed(line, entry.reason, entry.column, raw)
@@ -244,6 +266,8 @@ class Scanner:
                     quarantine.note_warned(line, entry.codes, entry.fields)
                     found.warned += 1
                     found.warned_numbers.append(entry.number)
+            quarantine.take_short(shorts.rows[taken:], before, len(self._reader.header))
+            found.malformed += len(shorts.rows)
             found.rejected = quarantine.count
 
     def _near(

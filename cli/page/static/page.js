@@ -200,8 +200,8 @@
     const search = make("input", { type: "search", id: "search", value: query.get("text") || "", placeholder: "run or dataset  ( / )", "aria-label": "Text in run id or dataset" });
     const dataset = make("input", { id: "dataset", value: query.get("dataset") || "", placeholder: "dataset", "aria-label": "Dataset" });
     const time = make("select", { id: "hours", "aria-label": "Started in the", onchange: () => submit() }, TIMES.map(([hours, text]) => make("option", { value: hours, selected: hours === (query.get("hours") || "24") }, text)));
-    const losses = make("input", { type: "checkbox", id: "losses", checked: query.get("losses") === "1", onchange: () => submit() });
-    const submit = () => navigate(listAddress(query, { text: search.value.trim(), dataset: dataset.value.trim(), hours: time.value === "24" ? "" : time.value, losses: losses.checked ? "1" : "" }));
+    const losses = make("input", { type: "checkbox", id: "losses", checked: query.get("withLosses") === "1", onchange: () => submit() });
+    const submit = () => navigate(listAddress(query, { text: search.value.trim(), dataset: dataset.value.trim(), hours: time.value === "24" ? "" : time.value, withLosses: losses.checked ? "1" : "" }));
     fill(main, make("h1", { class: "skip" }, "Runs"),
       make("form", { class: "filters", role: "search", onsubmit: (event) => { event.preventDefault(); submit(); } }, search, dataset, time, make("label", {}, losses, " with losses"), make("button", {}, "Filter")),
       chips, table);

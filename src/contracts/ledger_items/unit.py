@@ -51,6 +51,13 @@ class UnitItem(LedgerItem):
         """Its status, or NOT_STARTED."""
         return UnitState.NOT_STARTED if self.not_started else UnitState(self.status)
 
+    @staticmethod
+    def counted(item: Mapping[str, Any]) -> tuple[UnitState, RowCounts | None]:
+        """Outcome and rows of an item, of which nothing else is read: there may be 100,000."""
+        not_started = bool(item.get("not_started"))
+        state = UnitState.NOT_STARTED if not_started else UnitState(item["status"])
+        return state, RowCounts.from_json(item["rows"]) if item.get("rows") else None
+
     @classmethod
     def key_of(cls, run_id: str, unit_id: str) -> Key:
         return Key(run_id, f"{cls.PREFIX}{unit_id}")

@@ -36,7 +36,7 @@ class KeyColumn(StrictContract):
             not fit gives no value.
     """
 
-    from_: Literal["key", "partition", "last-modified"] | None = Field(default=None, alias="from")
+    from_: Literal["partition", "key", "last-modified"] | None = Field(default=None, alias="from")
     key_pattern: str | None = Field(
         default=None, min_length=1, max_length=500, validate_default=True
     )

@@ -28,7 +28,8 @@ from contracts.run_request import RunRequest, format_timestamp
 
 
 class RequestDocument(RunRequest):
-    """What was asked for, as the ledger keeps it; fields that the request left open are null."""
+    """What was asked for, as the ledger keeps it; fields that the request left open are null. All
+    of it is null where a later release wrote what this one cannot read."""
 
     # A later release's request may have fields that this one does not know.
     model_config = ConfigDict(extra="ignore")
@@ -237,7 +238,11 @@ def _same(document: type[Document], known: object) -> dict[str, Any]:
 
 
 def _request(text: str | None) -> RequestDocument | None:
-    return RequestDocument.from_json(json.loads(text)) if text else None
+    """What was asked for; None where this release cannot read it, so that lists show the run."""
+    try:
+        return RequestDocument.from_json(json.loads(text)) if text else None
+    except ValueError:
+        return None
 
 
 def _instant(epoch_seconds: int | None) -> str | None:

@@ -103,12 +103,16 @@ class Measurements:
         return _statistic(metric, values)
 
     def _of_function(self, metric: Metric, start: float, end: float) -> float | None:
-        if metric.name not in ("Invocations", "Errors") or metric.statistic != "Sum":
+        known = metric.name in ("Invocations", "Errors")
+        if not known or metric.statistic not in ("Sum", "SampleCount"):
             raise NotMeasured(f"{metric.namespace} {metric.name} {metric.statistic}")
         counted = self._counts.within(metric.dimensions["FunctionName"], start, end)
         if counted is None:
             return None
-        return float(counted[0] if metric.name == "Invocations" else counted[1])
+        # Of both, each invocation is one sample: 1, or of errors 0 or 1.
+        if metric.name == "Invocations" or metric.statistic == "SampleCount":
+            return float(counted[0])
+        return float(counted[1])
 
     def _depth(self, queue: str) -> float:
         """As it is now."""

@@ -89,6 +89,8 @@ class Quarantine:
             before: how many lines come before those that the rows count.
             columns: how many a row should have.
         """
+        if not rows:
+            return
         found = self._rules.malformed()
         found.rows += len(rows)
         for line, _, raw in rows[:EXAMPLES]:

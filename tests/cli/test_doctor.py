@@ -27,7 +27,6 @@ from contracts.ledger_items import PoolsFileItem
 ROOT = Path(__file__).resolve().parents[2]
 WATCHER = "arn:aws:lambda:us-east-1:000000000000:function:s-JobWatcherFunction"
 CONTRACT = (ROOT / "datasets" / "standard.yaml").read_bytes()
-NOW = datetime.now(UTC)
 
 
 @dataclass
@@ -49,7 +48,7 @@ class FakeCloudWatch:
                 "StateValue": state,
                 "AlarmDescription": f"{name} is on.",
                 "StateReason": "",
-                "StateUpdatedTimestamp": NOW - timedelta(minutes=12),
+                "StateUpdatedTimestamp": datetime.now(UTC) - timedelta(minutes=12, seconds=5),
             }
             for name, state in self.states.items()
         ]

@@ -235,6 +235,8 @@ def test_status(stored: World) -> None:
     later = json.dumps({**REQUEST, "ofALaterRelease": True})
     stored.put_run("later", request=later)
     assert printed("status", "later")["request"] == status["request"]
+    stored.put_run("unreadable", request=json.dumps({**REQUEST, "runId": "not an id"}))
+    assert printed("status", "unreadable")["request"] is None
     stored.put_run("bare")  # what an earlier release wrote, or an attempt that has just begun
     assert printed("status", "bare")["request"] is None
 

@@ -12,8 +12,8 @@ from test_stopping import job_of
 from test_whole_pipeline import run_request
 from typer.testing import Result
 
-from cli.client import replay as replay_module
-from cli.commands import resume as resume_command
+from cli.client import decisions
+from cli.client.dead_letters import DeadLetterQueue
 from cli.exit_codes import INTERRUPTED, REFUSED, SUCCEEDED
 
 pytestmark = [
@@ -98,7 +98,7 @@ def test_killed_before_it_sends_the_message_a_repeat_resumes_the_run_once(
         pipeline("stop", run_id)
         cloud.await_run(run_id, "STOPPED")
     with monkeypatch.context() as patch:
-        patch.setattr(resume_command, "send_message", interrupted)
+        patch.setattr(decisions, "send_message", interrupted)
         assert pipeline("resume", run_id).exit_code == INTERRUPTED
     waiting = cloud.run(run_id) or {}
     assert (waiting["status"]["S"], waiting["resumed_attempt"]["N"]) == ("FAILED", "1")
@@ -202,7 +202,7 @@ def test_a_replay_that_is_killed_before_it_deletes_the_letter_starts_one_run(
         failed = cloud.await_run(run_id, "FAILED")
         until_acknowledged(cloud)
     with monkeypatch.context() as patch:
-        patch.setattr(replay_module.Replayer, "_delete", interrupted)
+        patch.setattr(DeadLetterQueue, "_delete", interrupted)
         assert pipeline("dead-letters", "replay", run_id).exit_code == INTERRUPTED
     assert letter_of(pipeline, run_id)
 

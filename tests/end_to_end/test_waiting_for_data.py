@@ -74,7 +74,7 @@ def test_a_run_reads_a_partition_whose_marker_comes_later(cloud: RunningCloud) -
     assert run["waiting_for"]["S"] == f"the partition's marker {marker} is not there"
     assert run["status"]["S"] == "CLAIMED"
     assert ids(cloud, name) == []
-    assert cloud.queue_is_empty()
+    wait_until(cloud.queue_is_empty, "the message to be acknowledged")
 
     other = {"datasetName": "orders", "runId": "beside-one-that-waits"}
     cloud.send({**other, "startDateTime": "2026-11-01", "endDateTime": "2026-11-02"})

@@ -206,6 +206,8 @@ def test_statistics_by_period_and_none_of_periods_without_data(world: World) -> 
     points = statistics(world, "Invocations")
 
     assert [(point["Timestamp"], point["Sum"]) for point in points] == [(NOW - 180, 2), (NOW, 1)]
+    errors = statistics(world, "Errors", Statistics=["Sum", "SampleCount"])
+    assert [(point["Sum"], point["SampleCount"]) for point in errors] == [(0, 2), (1, 1)]
 
 
 def test_statistics_that_are_not_measured_are_refused(world: World) -> None:

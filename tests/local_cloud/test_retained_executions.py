@@ -86,7 +86,7 @@ def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeyp
     before = settled_sizes()
     assert before["service._engine.store._store"] == RETAINED
     run_many(cloud, 12)
-    assert growing(before, settled_sizes()) == {}
+    eventually(lambda: not growing(before, settled_sizes()))  # the last ones are forgotten late
 
 
 @pytest.mark.cloud

@@ -52,6 +52,9 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("QuarantineWritePolicy", "s3:AbortMultipartUpload"): (
         "an upload in parts that fails half-way; none does"
     ),
+    ("ScheduleRole SendRequests", "sqs:SendMessage"): (
+        "a person applies schedules, which are due a minute later at the earliest"
+    ),
     ("SourceReadPolicy", "s3:ListBucket"): (
         "covered by RunFilesPolicy, which its roles have as well; it says what sources need"
     ),
@@ -108,7 +111,8 @@ def test_every_recorded_call_is_granted() -> None:
 
 
 def test_every_role_of_the_template_has_recorded_calls() -> None:
-    assert set(recorded()) == {role.logical_id for role in grants().roles.values()}
+    exercised = {role.logical_id for role in grants().roles.values()} - {"ScheduleRole"}
+    assert set(recorded()) == exercised
 
 
 def test_without_any_one_granted_action_a_recorded_call_is_denied() -> None:

@@ -83,7 +83,11 @@ def _state(snapshot: Snapshot, run: Run, now: datetime) -> Iterator[str]:
 def _print_adds_up(console: Console, snapshot: Snapshot) -> None:
     if not units_done(snapshot).stored:
         return
-    rows = f"Rows of stored units: {rows_sum(rows_stored(snapshot.units))}"
+    run = snapshot.run
+    if run is not None and run.status.ended:  # whose rows stand above
+        rows = "The rows of its units"
+    else:
+        rows = f"Rows of stored units: {rows_sum(rows_stored(snapshot.units))}"
     if adds_up(snapshot):
         console.print(Text(f"{rows}: they add up", style="green"), soft_wrap=True)
     else:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from cli.client.contracts import dataset_names, find_contract
 from cli.client.deployment import Deployment
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
@@ -14,7 +15,6 @@ from contracts.run_request import RunRequest
 from dataset_loading.check import check_query
 from dataset_loading.file import parse_dataset
 
-_MISSING: Final = frozenset({"NoSuchKey", "404"})
 _ANYWAY: Final = "--unchecked sends the message anyway"
 
 
@@ -26,19 +26,21 @@ def check_against_contract(deployment: Deployment, request: RunRequest) -> None:
     Raises:
         CommandFailed: the pipeline would refuse the message.
     """
-    name, bucket = request.dataset_name, deployment.output("CodeBucketName")
-    s3 = deployment.client("s3")
-    key = layout.dataset_source_key(name)
+    name, key = request.dataset_name, layout.dataset_source_key(request.dataset_name)
     try:
-        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8")
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
-            raise CommandFailed(
-                f"not sent: there is no dataset {name}: {bucket} has no {key}{_others(s3, bucket)}",
-                REFUSED,
-                f"pipeline upload brings contracts; {_ANYWAY}",
-            ) from None
+        found = find_contract(deployment, name)
+        known = dataset_names(deployment) if found is None else []
+    except ClientError:
         return  # not ours to read
+    if found is None:
+        raise CommandFailed(
+            f"not sent: there is no dataset {name}: {deployment.output('CodeBucketName')} has no"
+            f" {key}; there are {', '.join(known) or 'none'}",
+            REFUSED,
+            f"pipeline upload brings contracts; {_ANYWAY}",
+        )
+    try:
+        text = found.decode()
     except UnicodeDecodeError:
         return  # the pipeline reports it
     if request.query is None:
@@ -56,14 +58,3 @@ def _refused(what: str, problems: Any) -> CommandFailed:
     found: tuple[Problem, ...] = tuple(problems)
     lines = "\n".join(f"  {problem}" for problem in found)
     return CommandFailed(f"not sent: {what}\n{lines}", REFUSED, _ANYWAY)
-
-
-def _others(s3: Any, bucket: str) -> str:
-    """The datasets that there are, as far as they may be listed."""
-    try:
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=layout.dataset_source_key("")[:-5])
-    except ClientError:
-        return ""
-    names = [each["Key"].split("/")[-1] for each in listed.get("Contents", [])]
-    found = sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
-    return f"; there are {', '.join(found)}" if found else ""

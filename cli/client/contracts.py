@@ -14,8 +14,7 @@ from contracts.dataset import Dataset
 from contracts.errors import InvalidDataset
 from dataset_loading.file import parse_dataset
 
-# The operator may list names of contracts only, so S3 does not say to him that others are missing.
-_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound", "AccessDenied"})
+_MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
 def read_contract(deployment: Deployment, name: str) -> Dataset:
@@ -47,24 +46,31 @@ def contract_text(deployment: Deployment, name: str) -> str:
     Raises:
         CommandFailed: there is none of this name; names those that there are.
     """
+    text = find_contract(deployment, name)
+    if text is not None:
+        return text.decode(errors="replace")
+    known = dataset_names(deployment)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "pipeline upload brings contracts there"
+    folder = layout.s3_url(deployment.output("CodeBucketName"), "datasets/")
+    raise CommandFailed(
+        f"there is no dataset {name} in {folder}; there are {', '.join(known) or 'none'}",
+        NOT_FOUND,
+        hint,
+    )
+
+
+def find_contract(deployment: Deployment, name: str) -> bytes | None:
+    """A contract's file; None: there is none of this name."""
     bucket, key = deployment.output("CodeBucketName"), layout.dataset_source_key(name)
     try:
         response = deployment.client("s3").get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
-            raise
-        known = dataset_names(deployment)
-        if name in known:  # and may not be read
-            raise
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "pipeline upload brings contracts there"
-        raise CommandFailed(
-            f"there is no dataset {name} in {layout.s3_url(bucket, 'datasets/')}; there are"
-            f" {', '.join(known) or 'none'}",
-            NOT_FOUND,
-            hint,
-        ) from None
-    return str(response["Body"].read().decode(errors="replace"))
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
+        raise
+    content: bytes = response["Body"].read()
+    return content
 
 
 def dataset_names(deployment: Deployment) -> list[str]:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cli.client.deployment import Deployment
 from cli.client.ledger import LedgerView, Run
 from cli.health.diagnosis import Diagnosis, Health, with_stack
-from cli.views.ages import age_text
+from cli.views.ages import age
 from contracts.job import Engine
 from contracts.run_request import parse_timestamp
 
@@ -45,9 +45,7 @@ def jobs(deployment: Deployment) -> list[Diagnosis]:
             count += 1
             late = now - job.deadline if job.deadline else 0
             if late > _OVERDUE_SECONDS:
-                found = (
-                    f"{job.engine} job of unit {job.unit_id} is {age_text(late)} past its deadline"
-                )
+                found = f"{job.engine} job of unit {job.unit_id} is {age(late)} past its deadline"
                 advice = with_stack(f"pipeline jobs {run_id}", deployment)
                 overdue.append(Diagnosis(f"job {job.job_id}", Health.PROBLEM, found, advice))
     return overdue or [Diagnosis("jobs", Health.OK, f"{count} active, none overdue")]
@@ -65,17 +63,17 @@ def _stuck(deployment: Deployment, run: Run) -> Diagnosis | None:
         last = None
     advice = with_stack(f"pipeline history {run.run_id}", deployment)
     if last is None:
-        age = _age(item.updated_at or item.claimed_at)
-        if age is None or age < _SWEEP_SECONDS:
+        changed = _seconds_since(item.updated_at or item.claimed_at)
+        if changed is None or changed < _SWEEP_SECONDS:
             return None
         found = f"{run.status}, but its execution is not there any more"
         return Diagnosis(f"run {run.run_id}", Health.PROBLEM, found, _REAPED)
-    age = time.time() - last["EventTimestamp"].timestamp()
-    if last["EventType"] in _ENDS and age > _SWEEP_SECONDS:
-        found = f"{run.status}, but its execution ended {age_text(age)} ago ({last['EventType']})"
+    quiet = time.time() - last["EventTimestamp"].timestamp()
+    if last["EventType"] in _ENDS and quiet > _SWEEP_SECONDS:
+        found = f"{run.status}, but its execution ended {age(quiet)} ago ({last['EventType']})"
         return Diagnosis(f"run {run.run_id}", Health.PROBLEM, found, _REAPED)
-    if age > _SILENT_SECONDS:
-        found = f"{run.status}; its last operation was {age_text(age)} ago ({last['EventType']})"
+    if quiet > _SILENT_SECONDS:
+        found = f"{run.status}; its last operation was {age(quiet)} ago ({last['EventType']})"
         return Diagnosis(f"run {run.run_id}", Health.ATTENTION, found, advice)
     return None
 
@@ -94,7 +92,7 @@ def _last_event(deployment: Deployment, arn: str) -> dict[str, Any] | None:
     return events[0] if events else None
 
 
-def _age(instant: str | None) -> float | None:
+def _seconds_since(instant: str | None) -> float | None:
     if instant is None:
         return None
     return (datetime.now(UTC) - parse_timestamp(instant)).total_seconds()

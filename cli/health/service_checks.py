@@ -12,7 +12,7 @@ from cli.client.dead_letters import DeadLetterQueue
 from cli.client.deployment import Deployment
 from cli.health.alarm_advice import ALARM_ADVICE
 from cli.health.diagnosis import Diagnosis, Health, with_stack
-from cli.views.ages import age_text
+from cli.views.ages import age
 
 _WAITING: Final = "ApproximateNumberOfMessages"
 _IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
@@ -34,7 +34,7 @@ def queue(deployment: Deployment) -> list[Diagnosis]:
     oldest = _oldest_seconds(deployment, url.rpartition("/")[2]) if waiting else None
     if oldest is None:
         return [Diagnosis("requests", Health.OK, said)]
-    said += f"; the oldest has waited {age_text(oldest)}"
+    said += f"; the oldest has waited {age(oldest)}"
     if oldest < 3600:
         return [Diagnosis("requests", Health.OK, said)]
     advice = ALARM_ADVICE["OldestMessageAlarm"]
@@ -87,11 +87,11 @@ def watcher(deployment: Deployment) -> list[Diagnosis]:
     if not awake and _is_new(deployment):
         return [Diagnosis("job watcher", Health.UNKNOWN, "deployed just now, and not woken yet")]
     if not awake:
-        found = f"not woken for {age_text(_LOOK_BACK.total_seconds())}"
+        found = f"not woken for {age(_LOOK_BACK.total_seconds())}"
         return [Diagnosis("job watcher", Health.PROBLEM, found, advice)]
     seconds = max((now - max(awake)).total_seconds() - 60, 0.0)  # within the minute that began then
     if seconds > _LATE_SECONDS:
-        found = f"last woken {age_text(seconds)} ago"
+        found = f"last woken {age(seconds)} ago"
         return [Diagnosis("job watcher", Health.PROBLEM, found, advice)]
     return [Diagnosis("job watcher", Health.OK, f"woken within the last {_LATE_SECONDS // 60} min")]
 
@@ -105,7 +105,7 @@ def _of_alarm(alarm: dict[str, Any], prefix: str) -> Diagnosis:
     name = str(alarm["AlarmName"]).removeprefix(prefix)
     ids = [each for each in ALARM_ADVICE if name == each or name.startswith(f"{each}-")]
     since = time.time() - alarm["StateUpdatedTimestamp"].timestamp()
-    said = f"on for {age_text(since)}: {alarm.get('AlarmDescription') or alarm['StateReason']}"
+    said = f"on for {age(since)}: {alarm.get('AlarmDescription') or alarm['StateReason']}"
     advice = ALARM_ADVICE[ids[0]] if ids else "docs/operations.md, Watch"
     return Diagnosis(f"alarm {ids[0] if ids else name}", Health.PROBLEM, said, advice)
 

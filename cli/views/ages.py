@@ -1,15 +1,14 @@
-"""How long ago something was, in one unit: `42 s`, `7 min`, `3 h`, `12 d`."""
+"""How long something has taken, or ago it was."""
 
 from __future__ import annotations
 
-from typing import Final
 
-_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def age_text(seconds: float) -> str:
-    """The age, rounded down to its largest unit; of days, only from two on."""
-    for size, unit in _UNITS:
-        if seconds >= size * (2 if unit == "d" else 1):
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(int(seconds), 0)} s"
+def age(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`; nothing is younger than `0 s`."""
+    whole = max(int(seconds), 0)  # two clocks may differ
+    minutes, hours = whole // 60, whole // 3600
+    if hours >= 24:
+        return f"{hours // 24} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{whole} s"

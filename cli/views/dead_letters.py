@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from cli.client.messages import DeadLetter
-from cli.views.ages import age_text
+from cli.views.ages import age
 from cli.views.records import Column, Records, prose
 from contracts.run_request import format_timestamp
 
@@ -31,8 +31,8 @@ def dead_letters_table(letters: Iterable[DeadLetter], now: float) -> Records:
 def _row(letter: DeadLetter, now: float) -> tuple[str, str, str, str]:
     cut = len(letter.body) > _BODY_SHOWN
     body = letter.body[:_BODY_SHOWN] + "…" if cut else letter.body
-    age = age_text(now - letter.sent_at_ms / 1000)
-    return letter.message_id, age, letter.reason or _NO_REASON, body
+    old = age(now - letter.sent_at_ms / 1000)
+    return letter.message_id, old, letter.reason or _NO_REASON, body
 
 
 def print_letter(console: Console, letter: DeadLetter, now: float, stack: str | None) -> None:
@@ -42,7 +42,7 @@ def print_letter(console: Console, letter: DeadLetter, now: float, stack: str | 
     lines = [
         f"message  {letter.message_id}",
         f"run      {letter.run_id or 'none that it names'}",
-        f"sent     {sent} ({age_text(now - letter.sent_at_ms / 1000)} ago)",
+        f"sent     {sent} ({age(now - letter.sent_at_ms / 1000)} ago)",
         f"reason   {letter.reason or _NO_REASON}",
         "",
         _readable(letter.body),

@@ -16,7 +16,7 @@ from cli.client.run_now import (
     units_done,
     units_now,
 )
-from cli.views.pools import age
+from cli.views.ages import age
 from cli.views.records import Column, Records
 from contracts.run_request import format_timestamp
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from cli.documents.pools import PoolDocument, PoolsDocument
+from cli.views.ages import age
 from cli.views.tables import records_table
 
 _COLUMNS = ("pool", "limit", "from", "running", "waiting", "of runs", "oldest", "note")
@@ -38,13 +39,3 @@ def _row(pool: PoolDocument) -> tuple[object, ...]:
         None if pool.oldest_seconds is None else age(pool.oldest_seconds),
         pool.refused_until and f"the engine refuses jobs; next try after {pool.refused_until}",
     )
-
-
-def age(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
-    minutes, hours = int(seconds) // 60, int(seconds) // 3600
-    if hours >= 24:
-        return f"{hours // 24} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli.client.ledger import Run
 from cli.client.run_list import is_waiting, shown_status
-from cli.views.pools import age
+from cli.views.ages import age
 from cli.views.records import Column, Records, number
 from cli.views.tables import STATUS_STYLES
 from contracts.run import seconds_between

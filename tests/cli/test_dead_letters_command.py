@@ -11,7 +11,6 @@ from json_documents import document
 
 from cli.client.dead_letters import DeadLetterQueue
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED
-from cli.views.ages import age_text
 
 BODY = '{"datasetName": "orders", "startDateTime": "2026-11-31"}'
 REASON = "startDateTime: there is no such day"
@@ -116,11 +115,3 @@ def test_nothing_is_deleted_unasked(local: World, words: tuple[str, ...]) -> Non
 
     assert result.exit_code == REFUSED
     assert len(listed()) == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (7199, "1 h"), (90_000, "25 h"), (172_800, "2 d")],
-)
-def test_ages(seconds: float, text: str) -> None:
-    assert age_text(seconds) == text

@@ -248,5 +248,5 @@ def test_overdue_jobs(healthy: Deployment, local: World, late: int, health: Heal
     (found,) = run_checks.jobs(healthy)
     assert found.health is health
     if health is Health.PROBLEM:
-        assert found.found == "glue job of unit 00000-000 is 2 h past its deadline"
+        assert found.found == "glue job of unit 00000-000 is 2 h 0 min past its deadline"
         assert found.advice == "pipeline jobs run-1 --stack s"

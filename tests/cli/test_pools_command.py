@@ -16,7 +16,7 @@ from cli.client import local_pools
 from cli.commands import upload as upload_command
 from cli.documents.pools import pools_document
 from cli.pools_schema import SCHEMA_FILE, pools_schema, pools_schema_text
-from cli.views.pools import age
+from cli.views.ages import age
 from contracts.job import JobKey, Priority
 from contracts.ledger_items import LedgerItem, PoolItem, PoolsFileItem
 from remote_jobs.pools import turns
@@ -114,7 +114,14 @@ class TestPools:
 
     @pytest.mark.parametrize(
         ("seconds", "text"),
-        [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3_720, "1 h 2 min"), (187_200, "2 d 4 h")],
+        [
+            (-3, "0 s"),
+            (0, "0 s"),
+            (59.9, "59 s"),
+            (60, "1 min"),
+            (3_720, "1 h 2 min"),
+            (187_200, "2 d 4 h"),
+        ],
     )
     def test_ages_are_for_people(self, seconds: float, text: str) -> None:
         assert age(seconds) == text

@@ -90,7 +90,8 @@ def resend(source: Source, run_id: str, body: Body) -> Done:
     if resent.sent is None:
         text = f"Nothing was sent: these rows were sent before, as run {resent.run_id}"
         return Done(text=text, run_id=resent.run_id, refused=True)
-    return Done(text=f"{resent.rows} rows are sent as run {resent.run_id}", run_id=resent.run_id)
+    count = "1 row is" if resent.rows == 1 else f"{resent.rows:,} rows are"
+    return Done(text=f"{count} sent as run {resent.run_id}", run_id=resent.run_id)
 
 
 def replay(source: Source, body: Body) -> Done:

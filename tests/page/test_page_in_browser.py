@@ -255,7 +255,7 @@ def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
     field.send_keys("12")
     page.click("Send 1 corrected row")
     page.confirm("Send")
-    page.expect("1 rows are sent as run failed-run-mend-")
+    page.expect("1 row is sent as run failed-run-mend-")
     sent = [body for key, body in page.world.objects.objects.items() if "resent" in key]
     assert b"12" in sent[0]
     assert len(page.world.queues.sent) == 1

@@ -1,27 +1,23 @@
-"""Make moto's conditional writes atomic, as DynamoDB's are.
+"""Carry out one request to moto's DynamoDB at a time, as if it were atomic, which DynamoDB's are.
 
-moto reads the item, compares, and writes: of two threads with the same condition both can win.
+moto reads the item, compares, and writes: of two threads with the same condition both can win. Its
+reads walk through dictionaries that a write of another thread may change meanwhile (RuntimeError).
 """
 
 from __future__ import annotations
 
-import functools
 import threading
 from typing import Any, Final
 
-from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.responses import DynamoHandler
 
-_ONE_AT_A_TIME: Final = threading.RLock()  # a transaction writes by the other methods
-
-
-def _atomic(method: Any) -> Any:
-    @functools.wraps(method)
-    def alone(*args: Any, **kwargs: Any) -> Any:
-        with _ONE_AT_A_TIME:
-            return method(*args, **kwargs)
-
-    return alone
+_ONE_AT_A_TIME: Final = threading.RLock()
+_call_action: Final = DynamoHandler.call_action
 
 
-for _name in ("put_item", "update_item", "delete_item", "transact_write_items"):
-    setattr(DynamoDBBackend, _name, _atomic(getattr(DynamoDBBackend, _name)))
+def _alone(handler: DynamoHandler) -> Any:
+    with _ONE_AT_A_TIME:
+        return _call_action(handler)
+
+
+DynamoHandler.call_action = _alone  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 from local.local_cloud.http.refusals import error_response
-from local.local_cloud.http.services import ServiceError
+from local.local_cloud.http.services import HttpRequest, ServiceError
 from local.local_cloud.lambdas.functions import DurableSpec, FunctionSpec
 from local.local_cloud.lambdas.service import LambdaService
 
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             response = self.server.service.handle(
-                self.command, url.path, parse_qs(url.query), dict(self.headers), body
+                HttpRequest(self.command, url.path, parse_qs(url.query), dict(self.headers), body)
             )
         except ServiceError as error:
             response = error_response(error, "lambda", self.headers)

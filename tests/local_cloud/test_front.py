@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from local.local_cloud.http.front import Front, FrontError
 from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.routing import route
-from local.local_cloud.http.services import Headers, Response, ServiceError
+from local.local_cloud.http.services import Headers, HttpRequest, Response, ServiceError
 
 
 class Greeter(JsonService):
@@ -41,15 +41,9 @@ class Greeter(JsonService):
 class Echo:
     """Stands for the Lambda API: returns the request that it got."""
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
-        words = f"{method} {path} {query} {headers['X-Test']} {body.decode()}"
+    def handle(self, request: HttpRequest) -> Response:
+        where = f"{request.method} {request.path} {request.query}"
+        words = f"{where} {request.headers['X-Test']} {request.body.decode()}"
         return Response(200, {"Content-Type": "text/plain"}, words.encode())
 
 

@@ -14,7 +14,7 @@ from botocore.parsers import create_parser
 
 from local.local_cloud.http.operations import JsonService
 from local.local_cloud.http.refusals import error_response
-from local.local_cloud.http.services import Response, ServiceError
+from local.local_cloud.http.services import HttpRequest, Response, ServiceError
 from local.local_cloud.jobs.emr_serverless import EmrServerlessService
 from local.local_cloud.message_moves import MessageMoves
 from local.local_cloud.permissions.grants import Grants
@@ -52,20 +52,20 @@ def test_an_error_is_one_of_the_services_protocol(service: str, status: int) -> 
 
 def refusal_of(service: Any, *request: Any) -> ServiceError:
     with pytest.raises(ServiceError) as refusal:
-        service.handle(*request) if len(request) > 2 else service.call(*request)
+        service.handle(*request) if len(request) == 1 else service.call(*request)
     return refusal.value
 
 
 def test_whatever_the_protocol_an_unknown_operation_is_refused_alike(tmp_path: Path) -> None:
     grants = Grants()
-    form = ("POST", "/", {}, {}, b"Action=GetUser")
+    form = HttpRequest("POST", "/", body=b"Action=GetUser")
     refused = [
         refusal_of(RedshiftDataService("http://127.0.0.1:1", tmp_path, print), "ListSessions", {}),
-        refusal_of(StsService(Principals(), grants.roles), *form),
-        refusal_of(IamService(grants, print, 1), *form),
+        refusal_of(StsService(Principals(), grants.roles), form),
+        refusal_of(IamService(grants, print, 1), form),
         refusal_of(
             EmrServerlessService("http://127.0.0.1:1", tmp_path, print, {}),
-            *("DELETE", "/applications/a", {}, {}, b""),
+            HttpRequest("DELETE", "/applications/a"),
         ),
         refusal_of(MessageMoves(None), "ListQueues", {}),  # type: ignore[arg-type]
     ]

@@ -19,7 +19,7 @@ from local.local_cloud.events.bus import Rule, Target
 from local.local_cloud.events.scheduler import SchedulerService, next_due
 from local.local_cloud.events.schedules import parse_schedule
 from local.local_cloud.http.refusals import error_response
-from local.local_cloud.http.services import ServiceError
+from local.local_cloud.http.services import HttpRequest, ServiceError
 from local.local_cloud.permissions.rest_calls import scheduler_calls
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -54,8 +54,9 @@ class World:
         parts = urlsplit(request.url)
         body = request.body or b""
         try:
+            query = parse_qs(parts.query)
             response = self.service.handle(
-                request.method, parts.path, parse_qs(parts.query), request.headers, body
+                HttpRequest(request.method, parts.path, query, request.headers, body)
             )
         except ServiceError as error:
             response = error_response(error, "scheduler", dict(request.headers))

@@ -22,7 +22,7 @@ from local.local_cloud.events.schedules import NextTime, ScheduleError, parse_sc
 from local.local_cloud.http.operations import served_by
 from local.local_cloud.http.paging import page
 from local.local_cloud.http.rest_routes import Request, decode
-from local.local_cloud.http.services import ACCOUNT_ID, REGION, Response, ServiceError
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, HttpRequest, Response, ServiceError
 
 LOGGER: Final = logging.getLogger(__name__)
 _SERVICE: Final = "scheduler"
@@ -125,23 +125,16 @@ class SchedulerService:
             self._stopping = True
             self._changed.notify()
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
+    def handle(self, request: HttpRequest) -> Response:
         """The response to a request of the REST API.
 
         Raises:
             ServiceError: for the client.
         """
-        request = decode(_SERVICE, method, path, query, headers, body)
-        call = served_by(self._calls, _SERVICE, request.operation)
+        asked = decode(_SERVICE, request)
+        call = served_by(self._calls, _SERVICE, asked.operation)
         with self._changed:
-            document = call(request)
+            document = call(asked)
             self._changed.notify()
         return Response(200, {"Content-Type": "application/json"}, json.dumps(document).encode())
 

@@ -9,7 +9,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
@@ -29,7 +29,7 @@ from local.local_cloud.http.proxy import (
 )
 from local.local_cloud.http.refusals import emulator_is_gone, error_response
 from local.local_cloud.http.routing import Route, route
-from local.local_cloud.http.services import Headers, Response, ServiceError
+from local.local_cloud.http.services import Headers, HttpRequest, Response, ServiceError
 from local.local_cloud.permissions.evaluate import Identity
 from local.local_cloud.permissions.guard import Guard, reads_body
 
@@ -44,15 +44,8 @@ class FrontError(Exception):
 class RestService(Protocol):
     """A service that takes whole HTTP requests (the Lambda API)."""
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
-        """The response to a request; `path` is percent-encoded and without the query.
+    def handle(self, request: HttpRequest) -> Response:
+        """The response to a request.
 
         Raises:
             ServiceError: for the client.
@@ -230,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(service, JsonService):
             path, _, query = self.path.partition("?")
             parameters = parse_qs(query, keep_blank_values=True)
-            return service.handle(self.command, path, parameters, headers, body)
+            return service.handle(HttpRequest(self.command, path, parameters, headers, body))
         try:
             request = json.loads(body or b"{}")
         except ValueError as error:

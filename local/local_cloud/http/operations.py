@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs
 
 from local.local_cloud.http.refusals import not_emulated
-from local.local_cloud.http.services import Response
+from local.local_cloud.http.services import HttpRequest, Response
 
 Found = TypeVar("Found")
 Call = Callable[[dict[str, Any]], dict[str, Any]]
@@ -88,16 +88,12 @@ class FormRequest:
     Attributes:
         operation: its `Action`.
         given: its parameters, each by its first value.
-        query: parameters behind the question mark.
+        http: as it came.
     """
 
     operation: str
     given: Mapping[str, str]
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    body: bytes
+    http: HttpRequest
 
 
 class FormService:
@@ -112,21 +108,14 @@ class FormService:
     def __init__(self, calls: Mapping[str, Callable[[FormRequest], Response]]) -> None:
         self._calls = dict(calls)
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
+    def handle(self, request: HttpRequest) -> Response:
         """The response to one request.
 
         Raises:
             ServiceError: for the client; the operation is not one of ours, among others.
         """
-        form = {**query, **parse_qs(body.decode("utf-8", "replace"))}
+        form = {**request.query, **parse_qs(request.body.decode("utf-8", "replace"))}
         given = {name: values[0] for name, values in form.items()}
         operation = given.get("Action", "")
-        request = FormRequest(operation, given, method, path, query, headers, body)
-        return served_by(self._calls, self.service, operation)(request)
+        call = served_by(self._calls, self.service, operation)
+        return call(FormRequest(operation, given, request))

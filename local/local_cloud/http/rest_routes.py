@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from botocore.loaders import Loader
 
 from local.local_cloud.http.refusals import not_emulated
-from local.local_cloud.http.services import ServiceError
+from local.local_cloud.http.services import HttpRequest, ServiceError
 
 
 @dataclass(frozen=True)
@@ -55,30 +55,22 @@ class Request:
         return int(text) or default
 
 
-def decode(
-    service: str,
-    method: str,
-    path: str,
-    query: Mapping[str, Sequence[str]],
-    headers: Mapping[str, str],
-    body: bytes,
-) -> Request:
+def decode(service: str, request: HttpRequest) -> Request:
     """Find the operation of a request.
 
     Args:
         service: boto's name of it, such as `lambda`.
-        path: percent-encoded.
 
     Raises:
         ServiceError: no operation of the service has this method and path.
     """
     for operation, operation_method, pattern in _routes(service):
-        match = pattern.fullmatch(path) if method == operation_method else None
+        match = pattern.fullmatch(request.path) if request.method == operation_method else None
         if match is not None:
             uri = {name: unquote(value) for name, value in match.groupdict().items()}
-            lower = {name.lower(): value for name, value in headers.items()}
-            return Request(operation, uri, query, lower, body)
-    raise not_emulated(f"{service} {method} {path}")
+            lower = {name.lower(): value for name, value in request.headers.items()}
+            return Request(operation, uri, request.query, lower, request.body)
+    raise not_emulated(f"{service} {request.method} {request.path}")
 
 
 @functools.cache

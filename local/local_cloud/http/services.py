@@ -1,8 +1,8 @@
-"""What the parts of the local cloud agree on: responses, headers and errors."""
+"""What the parts of the local cloud agree on: requests, responses, headers and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +10,24 @@ REGION: Final = "us-east-1"
 ACCOUNT_ID: Final = "000000000000"
 ACCESS_KEY: Final = "test"
 SECRET_KEY: Final = "test"  # noqa: S105  (any value does: nothing checks it)
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        path: percent-encoded, without the query.
+        query: parameters behind the question mark.
+        headers: names in any case.
+        body: the whole body.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)

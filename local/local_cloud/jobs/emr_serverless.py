@@ -14,7 +14,7 @@ from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.operations import served_by
 from local.local_cloud.http.paging import page
 from local.local_cloud.http.rest_routes import Request, decode
-from local.local_cloud.http.services import Response, ServiceError
+from local.local_cloud.http.services import HttpRequest, Response, ServiceError
 from local.local_cloud.jobs.emr_serverless_runs import (
     BAD_INPUT,
     Application,
@@ -119,21 +119,14 @@ class EmrServerlessService:
         application = Application(application_id, name, max_concurrent_runs, queue)
         self._applications[application_id] = application
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, list[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
+    def handle(self, request: HttpRequest) -> Response:
         """The response to a request of the REST API.
 
         Raises:
             ServiceError: for the client.
         """
-        request = decode(_SERVICE, method, path, query, headers, body)
-        document = served_by(self._calls, _SERVICE, request.operation)(request)
+        asked = decode(_SERVICE, request)
+        document = served_by(self._calls, _SERVICE, asked.operation)(asked)
         return Response(200, {"Content-Type": "application/json"}, json.dumps(document).encode())
 
     # Operations

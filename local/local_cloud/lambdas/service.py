@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,7 @@ from local.local_cloud.durable.store import ENDED_EXECUTIONS, StatusListener
 from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.operations import served_by
 from local.local_cloud.http.rest_routes import decode
-from local.local_cloud.http.services import Response, ServiceError
+from local.local_cloud.http.services import HttpRequest, Response, ServiceError
 from local.local_cloud.lambdas.created_functions import CreatedFunctions, OnCreated
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
@@ -107,26 +107,16 @@ class LambdaService:
         self._engine.stop()
         self._engine = self._invoke = self._durable = None
 
-    def handle(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, Sequence[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
+    def handle(self, request: HttpRequest) -> Response:
         """Handle one HTTP request.
 
         Blocks as long as a function runs: the caller needs a thread per request.
-
-        Args:
-            path: percent-encoded.
 
         Raises:
             ServiceError: for the client.
         """
         try:
-            return self._route(method, path, query, headers, body)
+            return self._route(request)
         except AwsApiException as error:
             code = type(error).__name__
             if code == "IllegalStateException":
@@ -172,15 +162,8 @@ class LambdaService:
             raise RuntimeError("the Lambda service has not been started")
         return self._invoke
 
-    def _route(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, Sequence[str]],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Response:
-        request = decode("lambda", method, path, query, headers, body)
+    def _route(self, http_request: HttpRequest) -> Response:
+        request = decode("lambda", http_request)
         if request.operation == "Invoke":
             return self._started().response(request)
         operations = {**self._created.operations, **self._describe.operations}

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
 from local.local_cloud.http.rest_routes import Request, decode
-from local.local_cloud.http.services import ACCOUNT_ID, REGION, ServiceError
+from local.local_cloud.http.services import ACCOUNT_ID, REGION, HttpRequest, ServiceError
 from local.local_cloud.permissions.calls import Call
 
 _FUNCTION: Final = re.compile(
@@ -45,7 +45,7 @@ def lambda_calls(
     """
     location, _, text = path.partition("?")
     query = parse_qs(text, keep_blank_values=True)
-    request = decode("lambda", method, location, query, headers, body)
+    request = decode("lambda", HttpRequest(method, location, query, headers, body))
     operation = request.operation
     if operation == "ListFunctions":
         return [Call("lambda:ListFunctions", "*")]
@@ -118,7 +118,7 @@ def scheduler_calls(
     """
     location, _, text = path.partition("?")
     query = parse_qs(text, keep_blank_values=True)
-    request = decode("scheduler", method, location, query, headers, body)
+    request = decode("scheduler", HttpRequest(method, location, query, headers, body))
     if request.operation == "ListSchedules":
         return [Call("scheduler:ListSchedules", "*")]
     name = request.uri.get("Name")

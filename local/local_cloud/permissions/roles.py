@@ -121,12 +121,13 @@ class IamService(FormService):
         self._made[name] = made
 
     def _forwarded(self, request: FormRequest) -> Response:
-        query = urlencode(request.query, doseq=True)
-        path = f"{request.path}?{query}" if query else request.path
+        sent = request.http
+        query = urlencode(sent.query, doseq=True)
+        path = f"{sent.path}?{query}" if query else sent.path
         connection = SubstrateConnection("127.0.0.1", self._port)
         try:
-            body = iter([request.body] if request.body else [])
-            response = connection.send(request.method, path, request.headers.items(), body)
+            body = iter([sent.body] if sent.body else [])
+            response = connection.send(sent.method, path, sent.headers.items(), body)
             passed_on = {k: v for k, v in response_headers(response) if k.lower() not in _LENGTHS}
             return Response(response.status, passed_on, response.read())
         except (OSError, http.client.HTTPException) as error:

@@ -35,7 +35,7 @@ class StsService(FormService):
         self._roles = roles
 
     def _caller(self, request: FormRequest) -> Response:
-        key = access_key_of(request.path, request.headers)
+        key = access_key_of(request.http.path, request.http.headers)
         identity = (self._principals.identity_of(key) if key else None) or _OPERATOR
         user = identity.context["aws:userid"][0] if identity.role_arn else ACCOUNT_ID
         inner = _elements({"Arn": identity.arn, "UserId": user, "Account": ACCOUNT_ID})

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
 
 from cli.client.deployment import Deployment
 from cli.client.follow import Follower, Snapshot
+from cli.client.ledger import Run
+from cli.documents.base import print_document
+from cli.documents.ledger import run_fields
 from cli.documents.report import ReportDocument
+from cli.documents.runs import StatusDocument
 from cli.exit_codes import INTERRUPTED, CommandFailed
 from cli.views.printing import make_console
 from cli.views.progress import show_progress
@@ -63,3 +70,22 @@ def show_followed(followed: Followed, stack: str | None) -> None:
         console.print(units_table(snapshot.units, Report(snapshot).total))
     print_evidence(console, snapshot, stack)
     print_outcome(console, snapshot)
+
+
+def follow_to_its_end(
+    deployment: Deployment, run: Run, timeout: float | None, *, json_output: bool
+) -> NoReturn:
+    """Follow a run, say how it stands then, and exit with its status.
+
+    Raises:
+        typer.Exit: with the run's exit status.
+        CommandFailed: interrupted; the run continues.
+    """
+    follower = Follower(deployment, run.run_id)
+    followed = follow_run(deployment, follower, timeout, json_output=json_output)
+    if json_output:
+        latest = followed.snapshot.run or run
+        print_document(StatusDocument(**run_fields(latest), report=followed.report))
+    else:
+        show_followed(followed, deployment.stack)
+    raise typer.Exit(followed.exit_code)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import typer
-
-from cli.client.follow import Follower, look_at
+from cli.client.follow import look_at
 from cli.documents.base import print_document
-from cli.documents.ledger import run_fields
-from cli.documents.runs import StatusDocument
 from cli.documents.show import show_document
-from cli.following import follow_run, show_followed
+from cli.following import follow_to_its_end
 from cli.options import (
     JsonOption,
     RegionOption,
@@ -57,11 +53,4 @@ def watch(
     is new, and after a minute without news what is under way.
     """
     deployment, run = find_run(stack, region, run_id)
-    follower = Follower(deployment, run.run_id)
-    followed = follow_run(deployment, follower, timeout, json_output=json_output)
-    if json_output:
-        latest = followed.snapshot.run or run
-        print_document(StatusDocument(**run_fields(latest), report=followed.report))
-    else:
-        show_followed(followed, deployment.stack)
-    raise typer.Exit(followed.exit_code)
+    follow_to_its_end(deployment, run, timeout, json_output=json_output)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.client.follow import Follower
 from cli.documents.base import print_document
 from cli.documents.ledger import run_document, run_fields
 from cli.documents.runs import StatusDocument
-from cli.following import follow_run, show_followed
+from cli.following import follow_to_its_end
 from cli.options import (
     JsonOption,
     RegionOption,
@@ -43,16 +42,8 @@ def status(
     broken rules, the failed units and what to do next.
     """
     deployment, run = find_run(stack, region, run_id)
-    run_id = run.run_id
     if follow:
-        follower = Follower(deployment, run_id)
-        followed = follow_run(deployment, follower, timeout, json_output=json_output)
-        if json_output:
-            latest = followed.snapshot.run or run
-            print_document(StatusDocument(**run_fields(latest), report=followed.report))
-        else:
-            show_followed(followed, deployment.stack)
-        raise typer.Exit(followed.exit_code)
+        follow_to_its_end(deployment, run, timeout, json_output=json_output)
     if json_output:
         print_document(StatusDocument(**run_fields(run)))
         return

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from cli.client.contracts import read_contract
 from cli.client.deployment import Deployment, find_deployment
+from cli.client.new_objects import ObjectExists, put_object
 from cli.client.placing import CannotPlace, Place, place_of, range_of
 from cli.documents.base import print_document
 from cli.documents.datasets import PutDocument, PutObject
@@ -61,13 +62,23 @@ def put(
     if not replace:
         _refuse_existing(deployment, bucket, places)
     console = make_console(stderr=json_output)
-    for file, place in zip(files, places, strict=True):
-        console.print(f"{file} → {layout.s3_url(bucket, place.key)}", soft_wrap=True)
-        deployment.client("s3").upload_file(str(file), bucket, place.key)
+    s3 = deployment.client("s3")
+    for count, (file, place) in enumerate(zip(files, places, strict=True)):
+        url = layout.s3_url(bucket, place.key)
+        console.print(f"{file} → {url}", soft_wrap=True)
+        try:
+            put_object(s3, file, bucket, place.key, replace=replace)
+        except ObjectExists:
+            raise CommandFailed(
+                f"{url} was put there by another just now; it was left as it is, and {count} of"
+                f" {len(files)} files were uploaded",
+                REFUSED,
+                "look at it, then put the rest; or --replace",
+            ) from None
     markers = sorted({place.marker for place in places if place.marker}) if ready else []
     for marker in markers:
         console.print(f"marker → {layout.s3_url(bucket, marker)}", soft_wrap=True)
-        deployment.client("s3").put_object(Bucket=bucket, Key=marker, Body=b"")
+        s3.put_object(Bucket=bucket, Key=marker, Body=b"")
     command = _command(deployment, dataset, places)
     if json_output:
         print_document(_document(dataset, bucket, files, places, markers, command))

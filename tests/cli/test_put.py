@@ -12,6 +12,7 @@ from cli_world import World, pipeline
 from json_documents import document
 
 from cli.client.placing import CannotPlace, Place, place_of, range_of
+from cli.commands import put
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED
 from contracts.dataset import Dataset
 
@@ -141,6 +142,31 @@ def test_files_are_put_and_the_run_over_them_is_named(contract: World, tmp_path:
     assert stored(contract)["landing/readings/dt=2026-11-01/a.csv"] == b"id\nnew\n"
     assert replaced["command"] == command
     assert replaced["objects"][0]["day"] == "2026-11-01"
+
+
+@pytest.mark.parametrize("size", [10, 9_000_000], ids=["at once", "in parts"])
+def test_an_object_that_another_puts_meanwhile_is_left(
+    contract: World, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "a.csv").write_text("id\n")
+    (tmp_path / "b.csv").write_text("id\n" + "1" * size + "\n")
+    looked = put._refuse_existing
+
+    def look_and_lose(deployment: Any, bucket: str, places: list[Place]) -> None:
+        looked(deployment, bucket, places)
+        s3 = deployment.client("s3")
+        s3.put_object(Bucket=bucket, Key=places[1].key, Body=b"another's")
+
+    words = ("a.csv", "b.csv", "--dataset", "readings", "--day", "2026-11-01", "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(put, "_refuse_existing", look_and_lose)
+        result = pipeline("put", *words)
+
+    assert result.exit_code == REFUSED
+    assert "1 of 2 files were uploaded" in json.loads(result.stdout)["error"]["message"]
+    assert stored(contract)["landing/readings/dt=2026-11-01/b.csv"] == b"another's"
+    assert pipeline("put", "b.csv", *words[2:], "--replace").exit_code == SUCCEEDED
+    assert len(stored(contract)["landing/readings/dt=2026-11-01/b.csv"]) > size
 
 
 def test_every_problem_at_once_and_nothing_is_uploaded(contract: World, tmp_path: Path) -> None:

@@ -95,13 +95,18 @@ def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
     )
 
 
-def how_it_ended(deployment: Deployment, run_id: str) -> str:
+def ended_run(deployment: Deployment, run_id: str) -> Run | None:
+    """The run, if it is known and has ended."""
+    run = ledger_of(deployment).run(run_id)
+    return run if run is not None and run.status.ended else None
+
+
+def how_it_ended(run: Run | None) -> str:
     """When and how a run ended: `it ended at 2026-11-20T08:15:00Z: Run r1 of orders SUCCEEDED …`.
 
-    Empty where it has not, or nothing is known of it.
+    Empty of none.
     """
-    run = ledger_of(deployment).run(run_id)
-    if run is None or not run.status.ended:
+    if run is None:
         return ""
     at = f" at {run.item.ended_at}" if run.item.ended_at else ""
     return f"it ended{at}: {headline(result_of(run))}"

@@ -99,9 +99,14 @@ class RunList:
         self._dynamodb = dynamodb
         self._table = table
 
-    def runs(self, since: datetime, until: datetime, wanted: Wanted = ALL) -> Iterator[Run]:
-        """All wanted runs that were claimed in `[since, until)`, as they are asked for."""
-        cursor: str | None = None
+    def runs(
+        self, since: datetime, until: datetime, wanted: Wanted = ALL, cursor: str | None = None
+    ) -> Iterator[Run]:
+        """All wanted runs that were claimed in `[since, until)`, as they are asked for.
+
+        Args:
+            cursor: of the run after which they begin; absent: the newest is the first.
+        """
         while True:
             page = self.page(since, until, wanted, cursor=cursor)
             yield from page.runs

@@ -46,6 +46,10 @@ def ls(
         bool, typer.Option("--with-losses", help="Only runs that SUCCEEDED_WITH_LOSSES.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    cursor: Annotated[
+        str | None,
+        typer.Option(help="Go on where a list before ended: the cursor of its --json."),
+    ] = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
@@ -67,12 +71,15 @@ def ls(
     deployment = find_deployment(stack, region)
     runs = RunList(deployment.client("dynamodb"), deployment.output("LedgerTable"))
     # A clock of another machine may be ahead.
-    found = runs.runs(after, now + timedelta(days=1), wanted)
+    found = runs.runs(after, now + timedelta(days=1), wanted, cursor)
     shown = list(itertools.islice(found, limit))
     more = next(found, None) is not None
     if json_output:
         document = RunsDocument(
-            since=format_timestamp(after), runs=tuple(map(run_document, shown)), more=more
+            since=format_timestamp(after),
+            runs=tuple(map(run_document, shown)),
+            more=more,
+            cursor=shown[-1].item.claimed if more else None,
         )
         print_document(document)
         return
@@ -87,7 +94,9 @@ def ls(
             soft_wrap=True,
         )
     if more:
-        console.print(f"the newest {limit:,} are shown, there are more: --limit", style="dim")
+        console.print(
+            f"the newest {limit:,} are shown, there are more: --limit, --cursor", style="dim"
+        )
 
 
 def _statuses(texts: list[str]) -> frozenset[str]:

@@ -21,6 +21,7 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
+    ended_run,
     how_it_ended,
     no_such_run,
 )
@@ -51,10 +52,10 @@ def resume(
     resumed, message_id, before = resume_run(deployment, run_id)
     if resumed.outcome is ResumeOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)
+    had_ended = resumed.outcome in (ResumeOutcome.ENDED, ResumeOutcome.SUPERSEDED)
+    ended = ended_run(deployment, run_id) if had_ended else None
     if not json_output:
-        lines = [_text(resumed, message_id)]
-        if resumed.outcome in (ResumeOutcome.ENDED, ResumeOutcome.SUPERSEDED):
-            lines.append(how_it_ended(deployment, run_id))
+        lines = [_text(resumed, message_id), how_it_ended(ended)]
         make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code = SUCCEEDED if resumed.outcome in _GOES_ON else REFUSED
     followed = None
@@ -68,6 +69,7 @@ def resume(
             status=resumed.status,
             run_attempt=resumed.run_attempt,
             superseded_by=resumed.superseded_by,
+            ended_at=ended.item.ended_at if ended else None,
             message_id=message_id,
             report=followed.report if followed else None,
         )

@@ -9,6 +9,7 @@ import typer
 from cli.client.decisions import request_stop
 from cli.client.deployment import find_deployment
 from cli.client.follow import Follower
+from cli.client.ledger import Run
 from cli.client.run_names import full_run_id
 from cli.documents.base import print_document
 from cli.documents.report import ReportDocument
@@ -21,6 +22,7 @@ from cli.options import (
     RunIdArgument,
     StackOption,
     TimeoutOption,
+    ended_run,
     how_it_ended,
     no_such_run,
 )
@@ -60,20 +62,21 @@ def stop(
     stopped = request_stop(deployment, StopRun(run_id=run_id, reason=reason))
     if stopped.outcome is StopOutcome.UNKNOWN:
         raise no_such_run(deployment, run_id)
+    had_ended = stopped.outcome is StopOutcome.ENDED
+    ended = None if stopped.outcome is StopOutcome.STOPPING else ended_run(deployment, run_id)
     if not json_output:
-        lines = [_text(stopped)]
-        if stopped.outcome is StopOutcome.ENDED:
-            lines.append(how_it_ended(deployment, run_id))
+        lines = [_text(stopped), how_it_ended(ended) if had_ended else ""]
         make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code, followed = SUCCEEDED, None
-    if stopped.outcome is StopOutcome.ENDED:
+    if had_ended:
         code = REFUSED
     elif wait and stopped.outcome is StopOutcome.STOPPING:
         follower = Follower(deployment, run_id)
         followed = follow_run(deployment, follower, timeout, json_output=json_output)
         code = _exit_code(followed)
     if json_output:
-        print_document(_document(stopped, followed.report if followed else None))
+        ended = followed.snapshot.run if followed else ended
+        print_document(_document(stopped, ended, followed.report if followed else None))
     elif followed:
         show_followed(followed, deployment.stack)
     if code:
@@ -88,7 +91,7 @@ def _exit_code(followed: Followed) -> int:
     return SUCCEEDED if run.status is RunStatus.STOPPED else REFUSED
 
 
-def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocument:
+def _document(stopped: StoppedRun, run: Run | None, report: ReportDocument | None) -> StopDocument:
     ended = stopped.jobs_ended_before.items()
     return StopDocument(
         run_id=stopped.run_id,
@@ -96,6 +99,7 @@ def _document(stopped: StoppedRun, report: ReportDocument | None) -> StopDocumen
         status=stopped.status,
         requested_at=format_timestamp(stopped.requested_at) if stopped.requested_at else None,
         reason=stopped.reason,
+        ended_at=run.item.ended_at if run else None,
         jobs_cancelled=stopped.jobs_cancelled,
         jobs_ended_before=tuple(EndedJob(job_id=job, state=state) for job, state in ended),
         jobs_being_cancelled=tuple(

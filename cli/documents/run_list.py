@@ -11,11 +11,13 @@ class RunsDocument(Document):
 
     Attributes:
         more: whether there are more of them than `--limit`.
+        cursor: where the next ones begin, for `--cursor`; null where there are no more.
     """
 
     since: str
     runs: tuple[RunDocument, ...]
     more: bool
+    cursor: str | None = None
 
 
 class LedgerIndexDocument(Document):

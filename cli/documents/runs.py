@@ -62,6 +62,7 @@ class StopDocument(Document):
             succeeded, or was skipped or superseded before, and nothing was changed (the exit
             status is 2).
         requested_at, reason: of the decision that was recorded first.
+        ended_at: when the run ended; null where it has not.
         jobs_cancelled: ids of jobs that have ended because of it.
     """
 
@@ -70,6 +71,7 @@ class StopDocument(Document):
     status: RunStatus | None = None
     requested_at: str | None = None
     reason: str | None = None
+    ended_at: str | None = None
     jobs_cancelled: tuple[str, ...] = ()
     jobs_ended_before: tuple[EndedJob, ...] = ()
     jobs_being_cancelled: tuple[CancellingJob, ...] = ()
@@ -85,6 +87,7 @@ class ResumeDocument(Document):
             ENDED: it was not stopped; SUPERSEDED: another run took its place.
         run_attempt: its latest; RESUMED: the next one is to come.
         superseded_by: the run that took its place.
+        ended_at: when the run ended, if nothing was changed because it had.
         message_id: null where nothing was sent.
     """
 
@@ -93,6 +96,7 @@ class ResumeDocument(Document):
     status: RunStatus | None = None
     run_attempt: int | None = None
     superseded_by: str | None = None
+    ended_at: str | None = None
     message_id: str | None = None
     report: ReportDocument | None = None
 

@@ -93,6 +93,7 @@ def test_json_is_the_response(deployed: Any) -> None:
     assert document == {
         **response,
         "requestedAt": None,
+        "endedAt": None,
         "jobsCancelled": [],
         "jobsEndedBefore": [],
         "jobsBeingCancelled": [],
@@ -135,6 +136,8 @@ def test_a_run_that_has_ended_is_said_to_and_when_and_how(deployed: Any, world: 
     ended = {"ended_at": "2026-11-20T08:15:00Z", "outcome": "SUCCEEDED_WITH_LOSSES"}
     rows = {"rows_in": 3, "stored": 2, "rejected": 1}
     world.put_run(status="SUCCEEDED", units={"total": 2, "stored": 2}, rows=rows, **ended)
+    document = json.loads(pipeline("stop", "run-1", "--json").output)
+    assert document["endedAt"] == "2026-11-20T08:15:00Z"
     text = pipeline("stop", "run-1").output
     assert "it ended at 2026-11-20T08:15:00Z: Run run-1 of orders SUCCEEDED" in text
     assert "2 of 2 units, 2 rows stored, 1 rejected" in text

@@ -126,9 +126,17 @@ def test_json_is_the_document(world: World, deployed: Any) -> None:
         "status": "FAILED",
         "runAttempt": 1,
         "supersededBy": None,
+        "endedAt": None,
         "report": None,
     }
     assert len(world.sent()) == 1
+
+
+def test_json_of_a_run_that_has_ended_says_when(world: World, deployed: Any) -> None:
+    deployed({"outcome": "ENDED", "status": "SUCCEEDED"})
+    world.put_run(status="SUCCEEDED", ended_at="2026-11-20T08:15:00Z")
+    document = json.loads(pipeline("resume", "run-1", "--json").output)
+    assert document["endedAt"] == "2026-11-20T08:15:00Z"
 
 
 def test_waiting_follows_the_attempt_that_is_to_come(world: World, deployed: Any) -> None:

@@ -217,6 +217,17 @@ def test_ls_shows_the_last_day_and_says_if_there_is_more(local: World) -> None:
     found = document("ls", pipeline("ls", "--since", "3d", "--json").stdout)
     assert [run["runId"] for run in found["runs"]] == ["run-2", "run-1", "run-0", "older"]
     assert found["runs"][-1]["reason"] == "[red]no\x1b[2J"
+    assert found["cursor"] is None
+    pages, cursor = [], None
+    while cursor is not None or not pages:
+        words = ("--since", "3d", "--limit", "3", "--json")
+        page = document(
+            "ls", pipeline("ls", *words, *(("--cursor", cursor) if cursor else ())).stdout
+        )
+        pages.append([run["runId"] for run in page["runs"]])
+        cursor = page["cursor"]
+        assert page["more"] is (cursor is not None)
+    assert pages == [["run-2", "run-1", "run-0"], ["older"]]
     assert "look further back" in pipeline("ls", "--dataset", "none").output
 
 

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions \
+	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-orchestration bench-permissions \
 	record-permissions record-template \
 	record-before record-histories reference json-schemas lock clean
 
@@ -78,6 +78,9 @@ bench-replay: setup-test ## what the orchestrator's invocations load, per unit o
 bench-queue: setup-test ## how long jobs wait for a place, beside a perfect scheduler (half a minute)
 	$(VENV)/python -m benchmarks.queue $(ARGS)
 
+bench-orchestration: setup-bench ## what a stage costs an orchestration, beside DBOS (a minute)
+	$(VENV)/python -m benchmarks.orchestration $(ARGS)
+
 bench-permissions: setup-test ## what checking permissions costs a run (some minutes)
 	$(VENV)/python -m benchmarks.permissions $(ARGS)
 
@@ -103,7 +106,7 @@ record-before: record-template ## what upgrades begin with, from the present com
 pictures: ## draw docs/pictures/*.svg from their text sources; needs d2
 	@python=$$(scripts/find-python) && "$$python" scripts/draw_pictures.py
 
-setup-bench: ## what the benchmark of data compares with: Polars, pandas and pyarrow
+setup-bench: ## what benchmarks compare with: Polars, pandas, pyarrow and DBOS
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
 
 bench-data: setup-bench ## read, clean, write: this project beside DuckDB and others (a few minutes)

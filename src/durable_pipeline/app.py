@@ -7,6 +7,7 @@ shard of a large run, or a single run request.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
@@ -19,6 +20,7 @@ from contracts.messages import START_FLOW, HandedOver
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.batch import Batch, Record
+from durable_pipeline.fast_suspend import suspend_fast
 from durable_pipeline.intake import NOTHING_ASKED, parse_message
 from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
@@ -38,6 +40,8 @@ def settings() -> Settings:
     global _settings
     if _settings is None:
         _settings = Settings.from_environment()
+        if _settings.fast_suspend and (why := suspend_fast()):
+            logging.getLogger(__name__).warning(why)
     return _settings
 
 

@@ -55,6 +55,7 @@ SHARED_CODE = (
 )
 RUNTIME = "/2018-06-01/runtime"
 STOP_POLL_SECONDS = 0.005
+STOP_POLL_VARIABLE = "LOCAL_CLOUD_STOP_POLL_SECONDS"  # of a function: as on AWS, for benchmarks
 PR_SET_PDEATHSIG = 1
 
 
@@ -261,8 +262,9 @@ def run_sandbox(order: dict[str, Any], runtime: socket.socket) -> None:
     os.chdir(order["path"][0])
     if order["durable"]:
         # The SDK's checkpoint thread notices "stop" at its next poll: 100 ms per invocation.
+        seconds = float(os.environ.get(STOP_POLL_VARIABLE, STOP_POLL_SECONDS))
         state = importlib.import_module("aws_durable_execution_sdk_python.state")
-        vars(state)["_STOP_SIGNAL_POLL_SECONDS"] = STOP_POLL_SECONDS
+        vars(state)["_STOP_SIGNAL_POLL_SECONDS"] = seconds
     # Not preloaded: this module reads the function's log format when it is imported.
     bootstrap = importlib.import_module("awslambdaric.bootstrap")
     bootstrap.run(order["handler"], runtime_client(runtime))

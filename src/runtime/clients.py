@@ -22,6 +22,7 @@ from contracts.errors import (
     Throttled,
     TransientFailure,
 )
+from runtime import object_listing
 from runtime.service_time import keep_time_by
 
 THROTTLED: Final = frozenset(
@@ -130,6 +131,8 @@ def client(service: str) -> Any:
         raise NotConfigured(f"making a client of {service}: {error}") from error
     if service == "dynamodb":  # every function uses it, and its responses are quick
         keep_time_by(made)
+    if service == "s3":
+        object_listing.read_pages_of(made)
     return made
 
 

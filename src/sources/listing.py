@@ -9,11 +9,13 @@ is.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from contracts.dataset import Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
@@ -193,19 +195,28 @@ def span(
 def _walk(
     bucket: str, prefix: str, suffix: str, belongs: Belongs, start_after: str | None = None
 ) -> Iterator[ManifestEntry]:
-    arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "EncodingType": "url"}
     if start_after:
         arguments["StartAfter"] = start_after
     while True:
         page = _page(bucket, prefix, arguments)
+        encoded = page.get("EncodingType") == "url"  # asked for, as XML cannot hold every key
         for found in page.get("Contents", ()):
-            key = found["Key"]
+            key = found["Key"] = _decoded(found["Key"]) if encoded else found["Key"]
             folder = key.endswith("/") and found["Size"] == 0
             if key.endswith(suffix) and not folder and belongs(key, found["LastModified"]):
                 yield _entry(bucket, found)
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _decoded(key: str) -> str:
+    folder, slash, name = key.rpartition("/")
+    return _decoded_folder(folder) + slash + unquote_plus(name)
+
+
+_decoded_folder: Final = functools.lru_cache(1000)(unquote_plus)
 
 
 def first_key(bucket: str, prefix: str) -> str | None:

@@ -187,11 +187,10 @@ class Source(StrictContract):
         """Whether the object of this key is left out as hidden; keys elsewhere never are."""
         if self.hidden == "read" or not key.startswith(self.prefix):
             return False
-        return any(
-            part[:1] in ("_", ".") and "=" not in part
-            for part in key[len(self.prefix) :].split("/")
-            if part
-        )
+        below = f"/{key[len(self.prefix) :]}"
+        if "/_" not in below and "/." not in below:
+            return False
+        return any(part[:1] in ("_", ".") and "=" not in part for part in below.split("/") if part)
 
     def excludes(self, key: str) -> bool:
         """Whether the object of this key is left out by `exclude`; keys elsewhere never are.

@@ -1,0 +1,1 @@
+"""What a key costs to list, beside boto3's paginator: `make bench-listing`."""

@@ -9,6 +9,7 @@ import typer
 
 from cli.client.deployment import Deployment, find_deployment
 from cli.client.ledger import LedgerView, Run
+from cli.client.results_document import results_document
 from cli.client.run_names import full_run_id
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.views.outcome import result_of
@@ -85,7 +86,15 @@ def find_run(stack: str | None, region: str | None, run_id: str) -> tuple[Deploy
 
 
 def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
-    """The error for a run that the ledger does not know."""
+    """The error for a run that the ledger does not know, or does not hold any more."""
+    document = results_document(deployment, run_id)
+    if document is not None:
+        return CommandFailed(
+            f"run {run_id} has expired from the ledger; results document at {document}",
+            NOT_FOUND,
+            f"read it: aws s3 cp {document} -; such a run cannot be retried or resumed: send its"
+            " range as a new request",
+        )
     return CommandFailed(
         f"there is no run {run_id} in the ledger {deployment.output('LedgerTable')}",
         NOT_FOUND,

@@ -192,8 +192,15 @@ class LedgerView:
         self._table = table
 
     def run(self, run_id: str) -> Run | None:
+        """The run; None: there is none, or its records are leaving the ledger."""
         item = self._item(RunItem.key_of(run_id))
-        return Run.from_item(item) if item else None
+        run = Run.from_item(item) if item else None
+        return run if run is not None and run.item.expired_at is None else None
+
+    def is_expiring(self, run_id: str) -> bool:
+        """Whether the run's records are leaving the ledger, and some of them are still there."""
+        item = self._item(RunItem.key_of(run_id))
+        return item is not None and RunItem.from_item(item).expired_at is not None
 
     def drawn_run_id(self, message_id: str) -> str | None:
         """The run id that was drawn for a message with `runId: auto`; None if it was not (yet)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from enum import StrEnum
 from typing import Any, Final
@@ -14,8 +14,9 @@ import duckdb
 from botocore.exceptions import ClientError
 
 from cli.client.deployment import Deployment
-from cli.client.ledger import Item, plain_item
+from cli.client.ledger import Item, LedgerView, plain_item
 from cli.client.quarantine import read_snapshot
+from cli.client.results_document import results_document
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Rule
@@ -76,6 +77,8 @@ class Origin:
     Attributes:
         item: as it is stored.
         url: of the object, or of the JSON array whose item it was; None: not known any more.
+        run_expired: the ledger holds nothing of its run any more.
+        results_url: of that run's results document, if it is still there.
     """
 
     key: str
@@ -83,6 +86,8 @@ class Origin:
     url: str | None
     state: ObjectState
     lines: Lines
+    run_expired: bool = False
+    results_url: str | None = None
 
 
 def key_values(checked: CheckedDataset, texts: Sequence[str]) -> dict[str, Any]:
@@ -127,6 +132,18 @@ def find_origin(
     if "Item" not in response:
         return None
     item = plain_item(response["Item"])
+    origin = _origin(deployment, key, item, values, with_line=with_line)
+    ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    if ledger.run(item["run_id"]) is not None:
+        return origin
+    document = results_document(deployment, item["run_id"])
+    return replace(origin, run_expired=True, results_url=document)
+
+
+def _origin(
+    deployment: Deployment, key: str, item: Item, values: Mapping[str, Any], *, with_line: bool
+) -> Origin:
+    """The same by the run's files, whatever the ledger holds."""
     entry = _entry(deployment, item["run_id"], item["unit_id"])
     if entry is None:
         note = "the run's list of objects has expired"

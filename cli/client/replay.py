@@ -137,6 +137,11 @@ class Replayer:
             CannotReplay: the run is another's, or starts by other means only.
         """
         run = self._ledger.run(run_id)
+        if run is None and self._ledger.is_expiring(run_id):
+            raise CannotReplay(
+                f"run {run_id} has expired from the ledger; send it with another run id: pipeline"
+                " run"
+            )
         if run is None:
             return None
         if conflicts := conflicting_fields(request, run):

@@ -53,7 +53,8 @@ class Wanted:
     def includes(self, run: Run) -> bool:
         """Whether the run is one of them."""
         return (
-            (not self.statuses or bool(self.statuses & statuses_of(run)))
+            run.item.expired_at is None
+            and (not self.statuses or bool(self.statuses & statuses_of(run)))
             and (self.dataset is None or run.dataset_name == self.dataset)
             and (not self.running or not run.status.ended)
             and (not self.waiting or is_waiting(run))

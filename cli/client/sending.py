@@ -32,7 +32,7 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
 
     Args:
         checked: refuse to send what the ledger says will be refused: the id of a run with other
-            content.
+            content, or of one that has expired.
 
     Raises:
         CommandFailed: it would be refused.
@@ -40,6 +40,12 @@ def send(deployment: Deployment, body: str, *, checked: bool) -> Sent:
     body = with_bucket(body, deployment.output("DataBucketName"))
     ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
     named = run_id_of(body, "")
+    if checked and named and ledger.is_expiring(named):
+        raise CommandFailed(
+            f"not sent: run {named} has expired from the ledger, so its id starts nothing",
+            REFUSED,
+            "give another run id",
+        )
     before = ledger.run(named) if named else None
     conflicts = conflicting_fields(body, before) if before else []
     if conflicts and checked:

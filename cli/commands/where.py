@@ -87,11 +87,15 @@ def _rows(origin: Origin, deployment: Deployment) -> list[tuple[str, str]]:
         ("object", origin.url or str(item.get("source_key") or "not recorded")),
         ("", _SAID_OF[origin.state]),
     ]
+    if origin.run_expired:
+        document = f"; results document at {origin.results_url}" if origin.results_url else ""
+        rows.insert(2, ("", f"expired from the ledger{document}"))
     if origin.lines.numbers:
         rows.append(("line", _numbers(origin.lines.numbers, origin.lines.note)))
     elif origin.lines.note:
         rows.append(("line", f"not found: {origin.lines.note}"))
-    rows.append(("next", f"pipeline results {item['run_id']}{where_}"))
+    if not origin.run_expired:
+        rows.append(("next", f"pipeline results {item['run_id']}{where_}"))
     return rows
 
 
@@ -117,5 +121,7 @@ def _document(origin: Origin) -> WhereDocument:
         object_state=origin.state,
         lines=origin.lines.numbers,
         note=origin.lines.note,
+        run_expired=origin.run_expired,
+        results_url=origin.results_url,
         attributes=item,
     )

@@ -18,6 +18,9 @@ class WhereDocument(Document):
         object_state: SAME as the run read it; CHANGED since; GONE; UNKNOWN: cannot be compared.
         lines: lines of the object with this key, from 1; of Parquet rows, of arrays items.
         note: why there are none, or what they number.
+        run_expired: the ledger holds nothing of its run any more.
+        results_url: of that run's results document; null unless the run has expired, or where the
+            document is gone, too.
         attributes: the item as it is stored.
     """
 
@@ -32,4 +35,6 @@ class WhereDocument(Document):
     object_state: ObjectState
     lines: tuple[int, ...] = ()
     note: str | None = None
+    run_expired: bool = False
+    results_url: str | None = None
     attributes: dict[str, Any]

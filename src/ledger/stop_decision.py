@@ -61,7 +61,7 @@ def record_decision(
     """
     run = find_run(ledger, message.run_id)
     for _ in range(TRIES):
-        if run is None:
+        if run is None or run.expired_at is not None:
             return StopOutcome.UNKNOWN, None
         if run.status is RunStatus.STOPPED:
             return StopOutcome.STOPPED, run
@@ -70,6 +70,7 @@ def record_decision(
         if run.stopping and not run.status.ended:
             return StopOutcome.STOPPING, run
         as_read = RUN.status.eq(run.status) & RUN.run_attempt.eq(run.run_attempt)
+        as_read &= RUN.expired_at.not_exists()
         changes = {**_decision(message, now), **(_end(message, now) if run.status.ended else {})}
         _, run = change_run(ledger, message.run_id, as_read & stop_unchanged(run), **changes)
     raise Conflict(
@@ -93,7 +94,7 @@ def take_back_decision(
     """
     run = find_run(ledger, run_id)
     for _ in range(TRIES):
-        if run is None:
+        if run is None or run.expired_at is not None:
             return ResumeOutcome.UNKNOWN, None
         if run.superseded_by is not None:
             return ResumeOutcome.SUPERSEDED, run
@@ -108,6 +109,7 @@ def take_back_decision(
             held_as(run)
             & RUN.status.eq(run.status)
             & RUN.superseded_by.not_exists()
+            & RUN.expired_at.not_exists()
             & stop_unchanged(run)
         )
         over: dict[str, Any] = dict.fromkeys((*RunItem.OF_AN_END, *RunItem.OF_A_DECISION))

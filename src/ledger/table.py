@@ -30,6 +30,7 @@ _NOT_MADE: Final = {
 ACTIVE_INDEX: Final = "active-jobs"
 HOLDER_INDEX: Final = "by-holder"
 PARTITION, SORT = Key._fields
+IS_THERE: Final = Attr(PARTITION).exists()  # condition: the item has not been removed
 Item = dict[str, Any]
 
 
@@ -103,6 +104,17 @@ class Ledger:
             KeyConditionExpression=f"{PARTITION} = :run AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#item": SORT},
             ExpressionAttributeValues=to_wire({":run": run_id, ":prefix": prefix}),
+            ConsistentRead=True,
+            **start,
+        )
+
+    def all_of(self, partition: str, after: str | None = None) -> Iterator[Item]:
+        """All items of a partition, in the order of their sort keys (likewise)."""
+        start = {} if after is None else {"ExclusiveStartKey": _key(partition, after)}
+        yield from self._query(
+            f"{partition}/* in the ledger",
+            KeyConditionExpression=f"{PARTITION} = :run",
+            ExpressionAttributeValues=to_wire({":run": partition}),
             ConsistentRead=True,
             **start,
         )

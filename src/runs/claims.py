@@ -23,7 +23,7 @@ from ledger.runs import change_run, find_run, held_as, stop_unchanged
 from ledger.table import Ledger, Write
 from runs.executions import ALIVE, execution_status, is_settling
 from runs.ids import drawn_run_id
-from runs.superseding import retried_run, superseded
+from runs.superseding import retried_again, retried_run, superseded
 from runtime.handler import logger
 
 STOPPED: Final = "STOPPED"
@@ -111,6 +111,8 @@ def _claim_existing(message: ClaimRun, run: RunItem, ledger: Ledger, now: dateti
     failed = run.status.may_be_taken_over
     if run.superseded_by is not None:  # also for the execution that it was handed over to
         return _claim(ClaimOutcome.ENDED, run)
+    if run.expired_at is not None:
+        return _claim(ClaimOutcome.ENDED, run)
     if run.status.ended and (run.stopping or not failed):
         return _claim(ClaimOutcome.ENDED, run)
     if run.holder == message.execution_arn and not failed:
@@ -156,7 +158,7 @@ def _take_over(
     )
     # If the run is to stop, the execution that it is handed over to ends it.
     as_read = held_as(run) & stop_unchanged(run)
-    retried = retried_run(message.request, ledger, now)
+    retried = retried_again(message.request, ledger, now)
     if retried is not None and retried.superseded_by is None:  # released, or an earlier release's
         mark = superseded(retried, run.run_id, now)
         claim = _change_hands(message, run, ledger, as_read, mark, **changes)
@@ -174,8 +176,9 @@ def _change_hands(
         also: writes that are made together with it.
         to: further attributes of the run, by name.
     """
-    # It may just have succeeded, or been superseded.
+    # It may just have succeeded, or been superseded, or expired.
     as_read &= RUN.status.eq(run.status) & RUN.superseded_by.not_exists()
+    as_read &= RUN.expired_at.not_exists()
     holder = message.execution_arn
     changes = RunItem.changes(holder=holder, **to)
     if also:

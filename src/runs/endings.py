@@ -37,6 +37,7 @@ class RunEndings:
         publish: sends a notification.
         reject: puts a long run that failed on the dead-letter queue; nothing for any other run.
         stack: for the commands in it.
+        ledger_retention_days: see `runs.recording.Recording`.
     """
 
     ledger: Ledger
@@ -45,6 +46,7 @@ class RunEndings:
     reject: Callable[[RunItem], None]
     clock: Clock
     stack: str | None = None
+    ledger_retention_days: str = "0"
 
     def mark(self, run: RunItem, ended: Ended) -> None:
         """End the run in the ledger, if it is still as it was read."""
@@ -106,7 +108,9 @@ class RunEndings:
             status=run.status,
             reason=run.reason,
         )
-        recording = Recording(data_bucket=self.data_bucket)
+        recording = Recording(
+            data_bucket=self.data_bucket, ledger_retention_days=self.ledger_retention_days
+        )
         now = self.clock()
         try:
             recorded = record_run(message, recording, self.ledger, now)

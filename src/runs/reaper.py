@@ -79,6 +79,7 @@ class Reaper:
         begin_next_attempt: begins that of a long run whose execution died; false: it has none.
         reject: puts a long run that failed on the dead-letter queue; nothing for any other run.
         stack: for the commands in it.
+        ledger_retention_days: see `runs.recording.Recording`.
     """
 
     ledger: Ledger
@@ -93,12 +94,19 @@ class Reaper:
     clock: Clock = utc_now
     engines: Sequence[Engine] = tuple(Engine)
     stack: str | None = None
+    ledger_retention_days: str = "0"
 
     @property
     def endings(self) -> RunEndings:
         """How runs are ended."""
         return RunEndings(
-            self.ledger, self.data_bucket, self.publish, self.reject, self.clock, self.stack
+            self.ledger,
+            self.data_bucket,
+            self.publish,
+            self.reject,
+            self.clock,
+            self.stack,
+            self.ledger_retention_days,
         )
 
     def stop_run(self, message: StopRun) -> StoppedRun:

@@ -26,6 +26,7 @@ from ledger.units import units_of
 from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
+from runs.retention import note_due
 from runs.superseding import release
 from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import s3
@@ -41,17 +42,20 @@ class Recording:
 
     Attributes:
         warehouse: whether the deployment has one, as text.
+        ledger_retention_days: after which the ledger's records of it go, as text; 0: never.
     """
 
     data_bucket: str
     warehouse: str = "false"
     redshift_copy_role_arn: str = ""
+    ledger_retention_days: str = "0"
 
 
 def record_run(
     message: RecordRun, settings: Recording, ledger: Ledger, now: datetime
 ) -> RecordedRun:
-    """Record the run's result. The document comes first, so that every ended run has one.
+    """Record the run's result. The document comes first, so that every ended run has one (of runs
+    without units only where the ledger's records do not stay).
 
     Raises:
         OwnershipLost: another execution or a later attempt holds the run.
@@ -59,6 +63,7 @@ def record_run(
         Conflict: somebody has decided to stop the run meanwhile; the same call records that.
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
+    days = int(settings.ledger_retention_days)
     run = owned_run(ledger, run_id, message.run_attempt, message.execution_arn)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
@@ -73,7 +78,7 @@ def record_run(
             result = as_stopped(result, run.why_stopped)
         key = layout.results_key(run_id)
         written: dict[str, Any] = dict(started_at=run.claimed_at, ended_at=ended_at)
-        if records.count:
+        if records.count or days:
             written.update(results_url=layout.s3_url(bucket, key))
         if result.items is not None:
             prefix = layout.item_results_prefix(run_id)
@@ -86,8 +91,9 @@ def record_run(
             )
         result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
-        if records.count:
+        if records.count or days:
             _write_document(bucket, key, _head(message, run, result), records)
+    note_due(ledger, run_id, ended_at, days)
     _write(message, run, result, ledger, ended_at)
     if message.refused:
         release(message.request, ledger)

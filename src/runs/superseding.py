@@ -22,14 +22,21 @@ def retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> RunItem |
     """The run that the request is to retry, and supersedes; None if it retries none.
 
     Raises:
-        InvalidRequest: there is no such run of the dataset, it is not over, or another run has
-            superseded it.
+        InvalidRequest: there is no such run of the dataset, it is not over, it has expired, or
+            another run has superseded it.
     """
     if request.retry_of is None:
         return None
     retried = find_run(ledger, request.retry_of)
     if retried is None:
-        problem = "names no run in the ledger"
+        problem = (
+            "names no run in the ledger; nothing is known of one that has expired or was purged"
+        )
+    elif retried.expired_at is not None:
+        problem = (
+            f"names a run that has expired from the ledger ({retried.expired_at}): which of its"
+            " units are stored is not known any more; send its range or object as a new request"
+        )
     elif retried.dataset_name != request.dataset_name:
         problem = f"names a run of another dataset, {retried.dataset_name}"
     elif retried.superseded_by not in (None, request.run_id):
@@ -44,9 +51,22 @@ def retried_run(request: RunRequest, ledger: Ledger, now: datetime) -> RunItem |
     )
 
 
+def retried_again(request: RunRequest, ledger: Ledger, now: datetime) -> RunItem | None:
+    """The same for a later attempt of the run that retries it: None if it has expired since.
+
+    It cannot expire before the run that superseded it has ended.
+    """
+    if request.retry_of is not None:
+        retried = find_run(ledger, request.retry_of)
+        if retried is None or retried.expired_at is not None:
+            return None
+    return retried_run(request, ledger, now)
+
+
 def superseded(retried: RunItem, by: str, now: datetime) -> Write:
     """The write that marks the retried run, if it is as it was read."""
     condition = held_as(retried) & RUN.status.eq(retried.status) & RUN.superseded_by.not_exists()
+    condition &= RUN.expired_at.not_exists()
     changes = RunItem.changes(superseded_by=by, superseded_at=now)
     return Write(RunItem.key_of(retried.run_id), changes, condition)
 

@@ -10,6 +10,7 @@ from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry
 from contracts.messages import ListUrls
+from ledger.runs import find_run
 from ledger.table import Ledger
 from ledger.units import stored_positions
 from sources import frozen
@@ -126,6 +127,10 @@ def _unstored_entries(
     summary = read_summary(data_bucket, run_id)
     if summary is None:
         return None
+    retried = find_run(ledger, run_id)
+    if retried is None or retried.expired_at is not None:  # all of it would seem not to be stored
+        problem = "names a run that has expired from the ledger; send its range as a new request"
+        raise InvalidRequest("run request", [Problem("retryOf", problem, run_id)])
     if (summary.items is None) != (snapshot.array is None):
         kind = "objects" if summary.items is None else "the items of an array"
         problem = f"names a run over {kind}; its inputUrl has to be this run's, too"

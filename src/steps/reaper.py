@@ -1,8 +1,9 @@
 """reaper: end what is left of an execution that was stopped, failed or ran out of time
 (`runs.reaper`).
 
-Woken by the status event of an execution, by a schedule, which sweeps for what no event reported,
-and by `pipeline stop` and `pipeline resume`, for one run.
+Woken by the status event of an execution, by a schedule, which sweeps for what no event reported
+and for runs that the ledger has held for long enough, and by `pipeline stop` and `pipeline resume`,
+for one run.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
 from runs.long.stopping import LongRuns
 from runs.reaper import Reaper
+from runs.retention import Retention
 from runs.topic import publish
 from runtime.handler import flush_metrics, logger, settings_from_environment, utc_now
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
 RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
+RESERVE_MILLISECONDS: Final = 30_000  # of its time; as many records as are begun take a few seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +46,14 @@ class Settings(EngineSettings, StackSettings):
     stack_name: str = ""
     dead_letter_queue_url: str = ""
     max_receive_count: str = "3"
+    ledger_retention_days: str = "0"
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
     woken_by = event.get("detail-type", "a direct call")
     with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
-        reaper = _reaper(settings_from_environment(Settings))
+        settings = settings_from_environment(Settings)
+        reaper = _reaper(settings)
         try:
             if woken_by == STATUS_CHANGE:
                 detail = event["detail"]
@@ -58,10 +63,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
             elif woken_by == RESUME_RUN:
                 return reaper.resume_run(ResumeRun.from_json(event["detail"])).to_json()
             else:
-                reaper.sweep()
+                try:
+                    reaper.sweep()
+                finally:  # what the sweep leaves undone concerns other runs
+                    _retention(settings, context).expire_due()
         finally:
             flush_metrics()
     return None
+
+
+def _retention(settings: Settings, context: LambdaContext) -> Retention:
+    return Retention(
+        ledger=Ledger(settings.ledger_table),
+        days=int(settings.ledger_retention_days),
+        clock=utc_now,
+        may_go_on=lambda: context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS,
+    )
 
 
 def _reaper(settings: Settings) -> Reaper:
@@ -89,4 +106,5 @@ def _reaper(settings: Settings) -> Reaper:
         begin_next_attempt=attempts.begin,
         reject=dead_letters.reject,
         stack=settings.stack,
+        ledger_retention_days=settings.ledger_retention_days,
     )

@@ -212,3 +212,18 @@ def test_what_is_not_there(local: World, words: tuple[str, ...], code: int, said
 def test_a_number_is_found_however_it_is_written(local: World) -> None:
     Stored(local, key="[value]").put(BODY.encode(), "readings#2.50")
     assert where("2.5")["lines"] == [5]
+
+
+def test_a_row_of_a_run_that_has_expired_from_the_ledger(local: World) -> None:
+    Stored(local).put(BODY.encode(), PK)
+    local.put_run("r1", status="SUCCEEDED")
+    assert where(*A)["runExpired"] is False
+
+    local.put_run("r1", status="SUCCEEDED", expired_at="2026-11-20T08:00:00Z")
+    document = "s3://data/runs/r1/results.json"
+    assert (where(*A)["runExpired"], where(*A)["resultsUrl"]) == (True, None)
+    local.deployment.client("s3").put_object(Bucket="data", Key="runs/r1/results.json", Body=b"{}")
+    assert where(*A)["resultsUrl"] == document
+    text = pipeline("where", *A, "--dataset", "readings").stdout
+    assert f"expired from the ledger; results document at {document}" in text.replace("\n", " ")
+    assert "pipeline results" not in text

@@ -23,6 +23,7 @@ from contracts.ledger_items.notes import (
 )
 from contracts.ledger_items.pool import POOLS, Place, PoolItem, Ticket
 from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
+from contracts.ledger_items.retention import RETENTION, DueItem, expiring
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
@@ -46,6 +47,7 @@ __all__ = [
     "AdoptedItem",
     "Changes",
     "DrawnItem",
+    "DueItem",
     "EventItem",
     "IndexingItem",
     "JobItem",
@@ -57,12 +59,14 @@ __all__ = [
     "PoolItem",
     "PoolsFileItem",
     "QuotaItem",
+    "RETENTION",
     "RUN_INDEX",
     "RejectedItem",
     "RunIndex",
     "RunItem",
     "Ticket",
     "UnitItem",
+    "expiring",
     "place_in_list",
     "stopped_because",
 ]

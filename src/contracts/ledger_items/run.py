@@ -62,6 +62,8 @@ class RunItem(LedgerItem):
             status, which an earlier release has to be able to read.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
+        expired_at: since when its records are leaving the ledger; nothing reads them any more, and
+            nobody takes the run over.
     """
 
     SORT: ClassVar = "RUN"
@@ -119,6 +121,7 @@ class RunItem(LedgerItem):
     superseded_at: str | None = None
     reaped: str | None = None
     reaped_for: str | None = None
+    expired_at: str | None = None
     reason: str | None = None
     results_url: str | None = None
     warehouse_error: str | None = None

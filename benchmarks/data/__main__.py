@@ -27,6 +27,7 @@ FORMATS: Final = {
     "parquet": (orders_file.convert, ".parquet"),
     "jsonl": (orders_file.convert, ".jsonl"),
     "short": (orders_file.shorten, "-short.csv"),
+    "warned": (orders_file.repeat, "-warned.csv"),
 }
 LABELS: Final = {
     "pipeline": "**this project**",
@@ -207,7 +208,8 @@ def _arguments() -> argparse.Namespace:
         "--format",
         default="csv",
         choices=FORMATS,
-        help="of the file; short: CSV, most rows lack most columns",
+        help="of the file; short: CSV, most rows lack most columns; warned: CSV, and the contract"
+        " warns of every row",
     )
     parser.add_argument("--repeat", type=int, default=5, help="the median of so many tries counts")
     parser.add_argument(

@@ -23,6 +23,12 @@ RUN: Final = "bench"
 EPHEMERAL_MEGABYTES: Final = 10240
 UNIT: Final = layout.unit_id(0, 0)
 _CONTRACT: Final = Path(__file__).resolve().parents[2] / "datasets" / "orders.yaml"
+# Of sources whose name says so: every row breaks the first, about half of them the others, too.
+_WARNINGS: Final = (
+    {"name": "large-order", "check": "items > 500", "severity": "warn"},
+    {"name": "even", "check": "items % 2 = 0", "severity": "warn"},
+    {"name": "has-a-note", "check": "note IS NOT NULL AND length(note) > 20", "severity": "warn"},
+)
 _LIMITS: Final = {"objectMegabytes": 1_000_000, "rejectedPercentage": 100}
 _OUTPUT: Final = (
     *(("order_id", "string"), ("customer_id", "string"), ("ordered_at", "timestamp")),
@@ -54,6 +60,8 @@ class PipelineWay:
 def _run_documents(source_key: str, size: int) -> dict[str, object]:
     contract = yaml.safe_load(_CONTRACT.read_text())
     contract = {**contract, "jobs": [], "limits": _LIMITS}
+    if "-warned." in source_key:
+        contract["rules"] = [*contract["rules"], *_WARNINGS]
     suffix = source_key.rpartition(".")[2]
     if suffix != "csv":
         contract["format"] = {"type": suffix}

@@ -148,13 +148,17 @@ class Quarantine:
         about = {"source": self._url, "line": line}
         self._write({**about, **_why(broken, row), "raw": shown, "row": row})
 
-    def note_warned(self, line: int, codes: Sequence[int], fields: Sequence[str | None]) -> None:
-        """Count the rules that a valid row breaks, without writing it."""
+    def count_warned(self, broken: Mapping[int, int]) -> None:
+        """Add so many valid rows to the rules that they break, by their checks' codes."""
+        for code, rows in broken.items():
+            self._rule(code).rows += rows
+
+    def show_warned(self, line: int, codes: Sequence[int], fields: Sequence[str | None]) -> None:
+        """Take a valid row for an example of the rules that it breaks, without counting it."""
         line = self._lines.line_of(line)
         for code in codes:
             column = self._every[code].column
             found = self._rule(code)
-            found.rows += 1
             if len(found.examples) < EXAMPLES:
                 found.add_example(line, fields[self._columns[column]] if column else None)
 

@@ -73,7 +73,6 @@ class Scanned:
         rejected: rows in the file `rejects`, malformed ones included; it is there if there are any.
         rules: what rejected and warned rows break.
         invalid: the numbers of the rows that are not valid.
-        warned_numbers: the numbers of valid rows that a rule warns of.
         lines: at which line each row begins.
     """
 
@@ -87,12 +86,11 @@ class Scanned:
     warned: int = 0
     rules: BrokenRules = field(default_factory=BrokenRules)
     invalid: array[int] = field(default_factory=lambda: array("q"))
-    warned_numbers: array[int] = field(default_factory=lambda: array("q"))
     lines: LineNumbers = field(default_factory=LineNumbers)
 
     def without_numbers(self) -> Scanned:
         """Drop the row numbers, which only checks of sets need: a dirty source has too many."""
-        return replace(self, invalid=array("q"), warned_numbers=array("q"), lines=LineNumbers())
+        return replace(self, invalid=array("q"), lines=LineNumbers())
 
 
 class Scanner:
@@ -263,9 +261,10 @@ class Scanner:
                     else:
                         quarantine.take_rejected(line, entry.codes, entry.fields, raw)
                 else:
-                    quarantine.note_warned(line, entry.codes, entry.fields)
-                    found.warned += 1
-                    found.warned_numbers.append(entry.number)
+                    quarantine.show_warned(line, entry.codes, entry.fields)
+            warned = self._flagged.warned()
+            quarantine.count_warned(warned.broken)
+            found.warned = warned.rows
             quarantine.take_short(shorts.rows[taken:], before, len(self._reader.header))
             found.malformed += len(shorts.rows)
             found.rejected = quarantine.count

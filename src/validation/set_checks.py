@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -24,9 +24,10 @@ from reading.reader import NUMBER, Reader
 from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_identifier, sql_literal
 from tabular.workspace import Workspace
+from validation.checks import RowChecks
 from validation.quarantine import Quarantine
 from validation.row_classes import RowClassifier
-from validation.scan_sql import typed_rows
+from validation.scan_sql import typed_rows, warned_of
 from validation.scanner import Scanned
 from validation.violations import BrokenRules
 
@@ -85,7 +86,7 @@ def check(
     return found
 
 
-def _each(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int, list[int]]]:
+def _each(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while batch := rows.fetchmany(1000):
         yield from batch
 
@@ -157,21 +158,21 @@ def _take(
 ) -> None:
     """Report a chunk's rows, and take those that are rejected out of its file."""
     numbers = _numbers(scan.invalid, [row for row, _ in broken])
-    warned = set(scan.warned_numbers)
     rejected: list[int] = []
     with ExitStack() as stack:
         texts = stack.enter_context(LineTexts(scan.chunk)) if reader.is_text else None
-        reread = _read_again(space, reader, scan, numbers)
-        for (row, codes), (number, fields, breaks) in zip(broken, reread, strict=True):
+        reread = _read_again(space, reader, classifier.checks, scan, numbers)
+        for (row, codes), (number, fields, breaks, warned) in zip(broken, reread, strict=True):
             line = scan.chunk.first_line - 1 + scan.lines.line_of(number)
             if any(classifier.checks.every[code].rejects for code in codes):
                 raw = texts.take(line, 1 + breaks) if texts else None
                 quarantine.take_rejected(line, codes, fields, raw)
                 rejected.append(row)
-                found.warned -= number in warned
+                found.warned -= warned
             else:
-                quarantine.note_warned(line, codes, fields)
-                found.warned += number not in warned
+                quarantine.show_warned(line, codes, fields)
+                quarantine.count_warned(dict.fromkeys(codes, 1))
+                found.warned += not warned
     if rejected:
         _rewrite(space, classifier, scan, rejected)
 
@@ -188,17 +189,20 @@ def _numbers(invalid: array[int], rows: Iterable[int]) -> list[int]:
 
 
 def _read_again(
-    space: Workspace, reader: Reader, scan: Scanned, numbers: Sequence[int]
-) -> Iterator[tuple[int, list[str | None], int]]:
-    """Number, fields and line breaks of some rows of a chunk."""
+    space: Workspace, reader: Reader, checks: RowChecks, scan: Scanned, numbers: Sequence[int]
+) -> Iterator[tuple[int, list[str | None], int, bool]]:
+    """Number, fields and line breaks of some rows of a chunk, and whether a rule warns of them."""
     malformed.forget(space.connection)
     _keep(space, "wanted", numbers)
-    rows = space.connection.execute(
-        f"SELECT {NUMBER}, {reader.fields}, coalesce({reader.breaks or '0'}, 0)"
-        f" FROM {reader.relation(scan.chunk)} WHERE {NUMBER} IN (FROM wanted)"
-        f" ORDER BY {NUMBER}"
+    rows, warned = reader.relation(scan.chunk), "false"
+    if checks.warns:
+        rows, warned = typed_rows(rows, checks.columns), f"coalesce({warned_of(checks)}, false)"
+    yield from _each(
+        space.connection.execute(
+            f"SELECT {NUMBER}, {reader.fields}, coalesce({reader.breaks or '0'}, 0), {warned}"
+            f" FROM {rows} WHERE {NUMBER} IN (FROM wanted) ORDER BY {NUMBER}"
+        )
     )
-    return iter(rows.fetchall())
 
 
 def _rewrite(

@@ -1,4 +1,4 @@
-"""Validation's memory follows its chunks: neither the object's size nor its dirt."""
+"""Validation's memory follows its chunks: neither the object's size nor its dirt or warnings."""
 
 from __future__ import annotations
 
@@ -26,8 +26,14 @@ from validation.unit_split import split_text
 
 source, dirt, megabytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 contract = yaml.safe_load(Path("datasets/orders.yaml").read_text())
+if dirt == "warned":
+    names = ("small", "smaller", "smallest")
+    rules = [{"name": name, "check": "items < 0", "severity": "warn"} for name in names]
+    contract["rules"] += rules
 
 def spoiled(line):
+    if dirt in ("warned", "none"):
+        return line
     fields = line.split(b",")
     if dirt == "short":
         return b",".join(fields[:7])
@@ -47,7 +53,8 @@ with workspace.workspace(2048) as space:
     rows = split_text(space, blocks(), split, "a.csv", 2)
 status = Path("/proc/self/status").read_text()
 peak = int(status.partition("VmHWM:")[2].split()[0]) // 1024
-print(json.dumps({"valid": rows.valid, "rejected": rows.rejected, "peak": peak}))
+found = {"valid": rows.valid, "rejected": rows.rejected, "warned": rows.warned, "peak": peak}
+print(json.dumps(found))
 """
 
 
@@ -76,3 +83,18 @@ def test_a_text_of_dirty_rows_needs_no_more_memory_than_half_of_it(
     assert (small["valid"], large["valid"]) == (0, 0)
     assert large["rejected"] >= 1.9 * small["rejected"] > 10_000
     assert large["peak"] < min(1.25 * small["peak"], 900)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has the peak")
+def test_a_text_of_warned_rows_needs_no_more_memory_than_one_without_warnings(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "orders.csv"
+    orders_file.write(source, 1)
+    plain = split_dirty(source, "none", 64)
+    warned = split_dirty(source, "warned", 64)
+    assert (plain["warned"], warned["warned"]) == (0, plain["valid"])
+    assert warned["valid"] == plain["valid"] > 500_000
+    assert warned["peak"] < 1.15 * plain["peak"]

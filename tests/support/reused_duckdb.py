@@ -1,9 +1,10 @@
 """Let a DuckDB be used again by the next who opens one with the same settings.
 
 To open a database costs 17 ms of processor time, most of it to register some thousand functions,
-and the tests open two thousand. A used one differs from a new one by its tables and views, which
-are dropped, and its log, which is emptied; after any statement that may leave more it is closed.
-The directory that a sealed one may use is one for all of this process: nothing else lies there.
+and the tests open two thousand. A used one differs from a new one by its tables, views and
+sequences, which are dropped, and its log, which is emptied; after any statement that may leave more
+it is closed. The directory that a sealed one may use is one for all of this process: nothing else
+lies there.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ _SETTING: Final = re.compile(r"(?:SET|PRAGMA|CALL enable_logging)\b")
 _LOCK: Final = "SET lock_configuration = true"
 _LEAVES_NO_MORE: Final = re.compile(
     r"\s*(?:SELECT|WITH|FROM|COPY|DESCRIBE|EXPLAIN|INSERT|UPDATE|DELETE|CALL truncate_duckdb_logs"
-    r"|(?:CREATE|CREATE OR REPLACE)(?: TEMP)? (?:TABLE|VIEW)|DROP (?:TABLE|VIEW))\b"
+    r"|(?:CREATE|CREATE OR REPLACE)(?: TEMP)? (?:TABLE|VIEW|SEQUENCE)|DROP (?:TABLE|VIEW))\b"
 )
 _OBJECTS: Final = """
     SELECT 'VIEW', database_name, view_name FROM duckdb_views() WHERE NOT internal
-    UNION ALL SELECT 'TABLE', database_name, table_name FROM duckdb_tables()"""
+    UNION ALL SELECT 'TABLE', database_name, table_name FROM duckdb_tables()
+    UNION ALL SELECT 'SEQUENCE', database_name, sequence_name FROM duckdb_sequences()"""
 
 _open: Final = workspace.connect
 _root: Final = tempfile.TemporaryDirectory(prefix="duckdbs-")

@@ -96,8 +96,10 @@ def test_the_sql_selects_valid_rows_and_logs_the_others(
         workspace.workspace(512) as space,
         workspace.parallel_connections(space, 1) as (connection,),
     ):
+        flagged = FlaggedRows(connection, RowChecks.of(contract(form)))
+        flagged.forget()
         rows = connection.execute(scan_of(space.directory, contract(form), query)).fetchall()
-        logged = FlaggedRows(connection, RowChecks.of(contract(form))).read()
+        logged = flagged.read()
     assert rows == ([] if query else [("a", 1, "AT")])
     assert [row.state for row in logged] == state
 

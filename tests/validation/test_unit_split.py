@@ -14,6 +14,7 @@ from scratch_duckdb import connect
 from contracts.errors import InvalidData
 from tabular import workspace
 from tabular.workspace import Workspace
+from validation.flagged_rows import FlaggedRow, FlaggedRows
 from validation.row_classes import RowClassifier
 from validation.unit_split import PARQUET_ROWS, SplitResult, split_parquet, split_text
 
@@ -108,6 +109,44 @@ class TestTexts:
         rules = {"rules": [{"name": "small", "check": "n < 2", "severity": "warn"}]}
         rows = split(space, "n\n1\n2\n3\n", N, contract=rules)
         assert counts(rows) == (3, 3, 0, 0, 0, 2)
+
+    def test_of_warned_rows_all_are_counted_but_only_examples_leave_the_database(
+        self, space: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        logged: list[FlaggedRow] = []
+        original = FlaggedRows.read
+
+        def read(flagged: FlaggedRows) -> list[FlaggedRow]:
+            found = original(flagged)
+            logged.extend(found)
+            return found
+
+        monkeypatch.setattr(FlaggedRows, "read", read)
+        rules = [
+            {"name": "small", "check": "n < 2", "severity": "warn"},
+            {"name": "odd", "check": "n % 2 = 1 OR n < 9000", "severity": "warn"},
+        ]
+        body = "n\n1\n" + "".join(f"{n}\n" for n in range(2, 9_999)) + "x\n9999\n"
+        rows = split(space, body, N, contract={"rules": rules}, chunk_bytes=None)
+        assert counts(rows) == (10_000, 9_999, 1, 0, 0, 9_998)
+        found = {rule.name: rule for rule in rows.rules.most_frequent()}
+        assert (found["small"].rows, found["odd"].rows) == (9_998, 500)
+        assert [one["line"] for one in found["small"].examples] == [3, 4, 5]
+        assert [one["line"] for one in found["odd"].examples] == [9_001, 9_003, 9_005]
+        assert len(logged) == 3 + 3 + 1
+
+    @pytest.mark.parametrize("chunk_bytes", [None, 40])
+    def test_warned_rows_may_take_several_lines(
+        self, space: Workspace, chunk_bytes: int | None
+    ) -> None:
+        rules = {"rules": [{"name": "small", "check": "n < 2", "severity": "warn"}]}
+        body = "id,n\n" + '"a\nb",2\n' * 9 + "c,x\n" + '"d\ne",3\nf,x\n'
+        columns = [{"name": "id"}, {"name": "n", "type": "integer"}]
+        rows = split(space, body, columns, contract=rules, chunk_bytes=chunk_bytes)
+        assert counts(rows) == (12, 10, 2, 0, 0, 10)
+        assert lines(rows) == [20, 23]
+        (small,) = [rule for rule in rows.rules.most_frequent() if rule.name == "small"]
+        assert [one["line"] for one in small.examples] == [2, 4, 6]
 
     def test_mixed_line_ends_are_made_equal_and_lines_stay(self, space: Workspace) -> None:
         rows = split(space, "n\n1\r\n2\nx\r\n3\n")

@@ -21,17 +21,16 @@ FROM (
   )
 )
 WHERE CASE
-  -- flagged: it is logged, and valid only if it is no more than warned of
+  -- rejected, or no row: logged
   WHEN (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)
     OR ((strlen("field-3") < 0))
     OR ("text-id" IS NULL)
     OR ("text-n" IS NOT NULL AND "n" IS NULL)
     OR ("n" < CAST('0' AS BIGINT))
-    OR ("text-country" NOT IN ('AT', 'DE'))
     OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
 ), true)), true))
-  THEN CASE WHEN write_log(CAST(to_json(list_concat(
+  THEN write_log(CAST(to_json(list_concat(
     [CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR),
     CASE
       WHEN NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
@@ -46,14 +45,23 @@ WHERE CASE
     END],
     CASE WHEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN ["field-0", "field-1", "field-2", "field-3"] END
+  )) AS VARCHAR), log_type := 'flagged') IS NOT NULL
+  -- valid, but warned of: counted, and the first of each rule are logged
+  WHEN ("text-country" NOT IN ('AT', 'DE'))
+  THEN CASE
+  WHEN least(
+    nextval('warned'),
+    CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN nextval('warned_4') END
+  ) <= 3
+  THEN write_log(CAST(to_json(list_concat(
+    [CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR),
+    concat_ws(',', NULL,
+        CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN '4' END)],
+    ["field-0", "field-1", "field-2", "field-3"]
   )) AS VARCHAR), log_type := 'flagged') IS NULL
-  THEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
-) IS NOT TRUE)
-    OR ("text-id" IS NULL)
-    OR ("text-n" IS NOT NULL AND "n" IS NULL)
-    OR ("n" < CAST('0' AS BIGINT))
-    OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
-), true)), true))) IS NOT TRUE END
+  WHEN (CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END) IS NOT NULL
+  THEN write_log(CAST(to_json([CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR), NULL]) AS VARCHAR), log_type := 'flagged') IS NULL
+  ELSE true END
   -- valid, and takes more than one line
   WHEN (CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END) IS NOT NULL
   THEN write_log(CAST(to_json([CAST("row-number" AS VARCHAR), CAST(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3"), chr(10), '')) END AS VARCHAR), NULL]) AS VARCHAR), log_type := 'flagged') IS NULL

@@ -24,7 +24,7 @@ FROM (
   )
 )
 WHERE CASE
-  -- flagged: it is logged, and valid only if it is no more than warned of
+  -- rejected, or no row: logged
   WHEN ("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = ''))
     OR (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) IS NOT TRUE AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
     OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
@@ -32,10 +32,9 @@ WHERE CASE
     OR ("text-id" IS NULL)
     OR ("text-n" IS NOT NULL AND "n" IS NULL)
     OR ("n" < CAST('0' AS BIGINT))
-    OR ("text-country" NOT IN ('AT', 'DE'))
     OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
 ), true)), true))
-  THEN CASE WHEN write_log(CAST(to_json(list_concat(
+  THEN write_log(CAST(to_json(list_concat(
     [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
     CASE
       WHEN "json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '') THEN 'blank'
@@ -52,15 +51,20 @@ WHERE CASE
     END],
     CASE WHEN (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN "json-values" END
+  )) AS VARCHAR), log_type := 'flagged') IS NOT NULL
+  -- valid, but warned of: counted, and the first of each rule are logged
+  WHEN ("text-country" NOT IN ('AT', 'DE'))
+  THEN CASE
+  WHEN least(
+    nextval('warned'),
+    CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN nextval('warned_4') END
+  ) <= 3
+  THEN write_log(CAST(to_json(list_concat(
+    [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
+    concat_ws(',', NULL,
+        CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN '4' END)],
+    "json-values"
   )) AS VARCHAR), log_type := 'flagged') IS NULL
-  THEN (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = ''))
-    OR (("json-line" IS NULL OR ("json-line" < '!' AND trim("json-line", concat(' ', chr(9))) = '')) IS NOT TRUE AND ((CASE WHEN json_valid("json-line") THEN json_type("json-line") END) = 'OBJECT') IS NOT TRUE)
-    OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
-) IS NOT TRUE)
-    OR ("text-id" IS NULL)
-    OR ("text-n" IS NOT NULL AND "n" IS NULL)
-    OR ("n" < CAST('0' AS BIGINT))
-    OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
-), true)), true))) IS NOT TRUE END
+  ELSE true END
   ELSE true
 END

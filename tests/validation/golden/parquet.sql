@@ -20,17 +20,16 @@ FROM (
   )
 )
 WHERE CASE
-  -- flagged: it is logged, and valid only if it is no more than warned of
+  -- rejected, or no row: logged
   WHEN ("row-fault" IS NOT NULL)
     OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)
     OR ("text-id" IS NULL)
     OR ("text-n" IS NOT NULL AND "n" IS NULL)
     OR ("n" < CAST('0' AS BIGINT))
-    OR ("text-country" NOT IN ('AT', 'DE'))
     OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
 ), true)), true))
-  THEN CASE WHEN write_log(CAST(to_json(list_concat(
+  THEN write_log(CAST(to_json(list_concat(
     [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
     CASE
       WHEN "row-fault" IS NOT NULL THEN 'malformed'
@@ -46,14 +45,20 @@ WHERE CASE
     END],
     CASE WHEN ((NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
 ) IS NOT TRUE)) IS NOT TRUE THEN ["text-id", "text-n", "text-country", "row-fault"] END
+  )) AS VARCHAR), log_type := 'flagged') IS NOT NULL
+  -- valid, but warned of: counted, and the first of each rule are logged
+  WHEN ("text-country" NOT IN ('AT', 'DE'))
+  THEN CASE
+  WHEN least(
+    nextval('warned'),
+    CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN nextval('warned_4') END
+  ) <= 3
+  THEN write_log(CAST(to_json(list_concat(
+    [CAST("row-number" AS VARCHAR), CAST(NULL AS VARCHAR),
+    concat_ws(',', NULL,
+        CASE WHEN "text-country" NOT IN ('AT', 'DE') THEN '4' END)],
+    ["text-id", "text-n", "text-country", "row-fault"]
   )) AS VARCHAR), log_type := 'flagged') IS NULL
-  THEN (("row-fault" IS NOT NULL)
-    OR (NOT ("text-n" IS NOT NULL AND "n" IS NULL) AND (n > 10
-) IS NOT TRUE)
-    OR ("text-id" IS NULL)
-    OR ("text-n" IS NOT NULL AND "n" IS NULL)
-    OR ("n" < CAST('0' AS BIGINT))
-    OR (coalesce(TRY(NOT coalesce((n < 1000 OR country = 'AT'
-), true)), true))) IS NOT TRUE END
+  ELSE true END
   ELSE true
 END

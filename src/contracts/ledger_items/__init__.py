@@ -18,6 +18,7 @@ from contracts.ledger_items.notes import (
     DrawnItem,
     EventItem,
     IndexingItem,
+    NewObjectsItem,
     QuotaItem,
     RejectedItem,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Key",
     "LedgerItem",
     "LossesItem",
+    "NewObjectsItem",
     "OperationsItem",
     "Place",
     "PoolItem",

@@ -191,7 +191,7 @@ class RunRequest(Contract):
     retry_of: StrictStr | None = Field(default=None, pattern=RUN_ID_PATTERN)
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
     priority: Priority | None = None
-    only_new: OnlyNew = None
+    only_new: OnlyNew | None = None
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:

@@ -64,7 +64,7 @@ def _written(value: NewObjects | None) -> Any:
 
 
 OnlyNew = Annotated[
-    NewObjects | None,
+    NewObjects,
     PlainValidator(_parsed),
     PlainSerializer(_written),
     WithJsonSchema(_JSON_SCHEMA),

@@ -78,7 +78,7 @@ class Schedule(StrictContract):
     index: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     priority: Priority | None = None
     max_concurrency: Integer | None = Field(default=None, ge=1, le=10)
-    only_new: OnlyNew = None
+    only_new: OnlyNew | None = None
 
     @field_validator("cron")
     @classmethod

@@ -21,6 +21,7 @@ from cli.commands.ls import ls
 from cli.commands.pools import pools
 from cli.commands.purge import purge
 from cli.commands.put import put
+from cli.commands.rebuild_stored import rebuild_stored
 from cli.commands.rejected import rejected
 from cli.commands.resend import resend
 from cli.commands.results import results
@@ -189,6 +190,14 @@ _add(
 )
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(schedules_app, name="schedules")
+dataset_app.command(
+    "rebuild-stored",
+    cls=PipelineCommand,
+    epilog=epilog(
+        "pipeline dataset rebuild-stored orders",
+        "pipeline dataset rebuild-stored orders --since 2025-01-01 --stack durable-pipeline",
+    ),
+)(rebuild_stored)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(ledger_app, name="ledger")
 

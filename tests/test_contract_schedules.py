@@ -85,6 +85,17 @@ def test_a_schedule_sends_a_request_that_is_taken() -> None:
     assert claimed_run_id(json.dumps(message)) == request.run_id
 
 
+@pytest.mark.parametrize("only_new", [True, {"perVersion": True}])
+def test_a_schedule_may_take_new_objects_only(only_new: Any) -> None:
+    message = schedule(onlyNew=only_new).message("orders", "2026-11-01T02:15:00Z")
+
+    assert message["onlyNew"] == only_new
+    request = parse_message(json.dumps(message), "message-id")
+    assert request is not None
+    assert request.to_json()["onlyNew"] == only_new
+    assert "onlyNew" not in schedule(onlyNew=False).message("orders", "2026-11-01T02:15:00Z")
+
+
 def test_a_run_id_that_is_given_stays() -> None:
     message = {**schedule().message("orders", "2026-11-01T02:15:00Z"), "runId": "mine"}
     request = parse_message(json.dumps(message), "message-id")

@@ -36,7 +36,7 @@ def fields_of_retry(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
         and parse_timestamp(end) > parse_timestamp(start)
     ):
         held.setdefault("endDateTime", end)
-    left = {*_ITS_OWN, *(_RANGE if "inputUrl" in said else ())}
+    left = {*_ITS_OWN, *((*_RANGE, "onlyNew") if "inputUrl" in said else ())}
     left |= {*(_OBJECT if {"startDateTime", "inputUrl"} & said.keys() else ())}
     return {**{name: value for name, value in held.items() if name not in left}, **said}
 

@@ -122,6 +122,21 @@ def run(
             " options do not say is as in that run, which the new one supersedes."
         ),
     ] = None,
+    only_new: Annotated[
+        bool,
+        typer.Option(
+            "--only-new",
+            help="onlyNew: of the range's objects those that no unit has stored yet under this"
+            " dataset, index and query.",
+        ),
+    ] = False,
+    only_new_per_version: Annotated[
+        bool,
+        typer.Option(
+            "--only-new-per-version",
+            help="The same; what was stored by another version of the contract is new, too.",
+        ),
+    ] = False,
     wait: Annotated[
         bool,
         typer.Option(
@@ -160,6 +175,7 @@ def run(
         "retryOf": retry_of,
         "itemsPerBatch": items_per_batch,
         "priority": priority,
+        "onlyNew": {"perVersion": True} if only_new_per_version else only_new or None,
     }
     if retry_of is not None and message_file is None:
         deployment = find_deployment(stack, region)

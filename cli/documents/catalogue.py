@@ -17,7 +17,13 @@ from pydantic import BaseModel
 
 from cli.docstrings import describe
 from cli.documents.base import Document
-from cli.documents.datasets import CheckedContract, ProposedContract, PutDocument, UploadDocument
+from cli.documents.datasets import (
+    CheckedContract,
+    ProposedContract,
+    PutDocument,
+    RebuiltDocument,
+    UploadDocument,
+)
 from cli.documents.errors import ErrorDocument
 from cli.documents.health import DoctorDocument
 from cli.documents.history import HistoryDocument
@@ -79,6 +85,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "schedules resume": SchedulesDocument,
     "dataset check": CheckedContract,
     "dataset new": ProposedContract,
+    "dataset rebuild-stored": RebuiltDocument,
     "ledger index": LedgerIndexDocument,
 })  # fmt: skip
 ERROR: Final = "error"  # the schema's name of what any command prints when it fails

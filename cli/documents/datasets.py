@@ -81,6 +81,28 @@ class PutDocument(Document):
     command: str
 
 
+class RebuiltDocument(Document):
+    """`pipeline dataset rebuild-stored --json`: what one call did; it has come to the end.
+
+    Attributes:
+        since: runs that were first claimed on this day and later were read.
+        resumed: whether an earlier call had been interrupted, and this one went on with it.
+        runs: whose files were written.
+        objects: that they have stored; one that several runs have stored counts for each.
+        unknown: units that are stored, but of whose object no longer enough is known: it is new to
+            a run that takes new objects only.
+        left_out: keys of files that were broken or missing.
+    """
+
+    dataset_name: str
+    since: str
+    resumed: bool
+    runs: int
+    objects: int
+    unknown: int
+    left_out: tuple[str, ...] = ()
+
+
 class UploadDocument(Document):
     """`pipeline upload --json`.
 

@@ -56,6 +56,8 @@ class RunDocument(Document):
         resumed_attempt: the attempt that was stopped and then resumed.
         superseded_by, superseded_at: the run that retries it and took its place.
         units, rows, items: totals; until the run has ended only the numbers of units and items.
+        already_stored: objects of the range that were left out as already stored; null: the run
+            takes all (`onlyNew`), or its objects are not listed yet.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
     """
@@ -88,6 +90,7 @@ class RunDocument(Document):
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None
+    already_stored: int | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
     results_url: str | None = None

@@ -48,6 +48,8 @@ class ResultsDocument(Document):
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by the contract's `exclude`.
         not_ready: partitions that were left out as their marker is not there; null: none.
+        already_stored: objects of the range that were left out as already stored (`onlyNew`); null:
+            the run takes all.
         files, files_error: what was published in the output bucket, or why it could not be.
         permanent: of a run that FAILED: whether processing the same again would fail in the same
             way; null where that is not recorded.
@@ -80,6 +82,7 @@ class ResultsDocument(Document):
     hidden_objects: int = 0
     excluded_objects: int = 0
     not_ready: NotReady | None = None
+    already_stored: int | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None

@@ -42,6 +42,7 @@ def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
         ended_at=run.item.ended_at,
         results_url=run.results_url,
         warehouse_error=run.warehouse_error,
+        already_stored=run.item.already_stored,
     )
 
 

@@ -25,6 +25,7 @@ from cli.views.outcome import (
     title,
 )
 from cli.views.tables import STATUS_STYLES
+from contracts.manifest import left_out
 from contracts.run_request import parse_timestamp
 from runs.outcome_text import FAILURES_SHOWN, facts, rows_sum, unit_failure_text
 
@@ -70,6 +71,8 @@ def _state(snapshot: Snapshot, run: Run, now: datetime) -> Iterator[str]:
         yield f"Gives up at {item.waiting_until}"
     elif is_waiting(run):
         yield f"Waits until {item.waits_until}, then {item.waiting_units or 'its'} units run again"
+    if item.already_stored:
+        yield f"Objects: {left_out(0, already_stored=item.already_stored)}"
     done = units_done(snapshot)
     yield f"Progress: {bar(snapshot, now)}"
     if done.total is not None:

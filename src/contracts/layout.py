@@ -24,6 +24,10 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               quarantine/<dataset>/<run_id>/<unit>.jsonl      rejected rows with their reasons
               quarantine/<dataset>/<run_id>/<unit>-transform.jsonl   rows that no store takes
               published/<range>/<generation>/<run_id>         empty: a run that published files
+              stored-objects/<dataset>/<scope>/runs/<run_id>-<attempt>-<digest>   of one run
+              stored-objects/<dataset>/<scope>/merged/<digest>   of many runs
+              stored-objects/<dataset>/<scope>/index.json     which of those count
+              stored-objects/<dataset>/rebuilding.json        how far a rebuild got
 output bucket <prefix>/<column=value>/…/<run_id>-<unit>-00000.csv   see contracts.output.files
               <prefix>/_runs/<run_id>.json                    see contracts.output.manifest
 code bucket   datasets/<name>.yaml   jobs/<script>.py   sql/<table>.sql   pools.yaml
@@ -181,6 +185,16 @@ def published_prefix(range_id: str) -> str:
 
 def published_key(range_id: str, generation: str, run_id: str) -> str:
     return f"{published_prefix(range_id)}{generation}/{run_id}"
+
+
+def stored_objects_prefix(dataset_name: str) -> str:
+    """Prefix of what says which objects are stored (`sources.stored_objects`)."""
+    return f"stored-objects/{dataset_name}/"
+
+
+def stored_objects_progress_key(dataset_name: str) -> str:
+    """How far `pipeline dataset rebuild-stored` got that was interrupted."""
+    return f"{stored_objects_prefix(dataset_name)}rebuilding.json"
 
 
 def resent_key(run_id: str, digest: str, ending: str) -> str:

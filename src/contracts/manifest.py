@@ -78,6 +78,9 @@ class ManifestSummary(Contract):
         reason: why an uploaded object is not to be processed, where neither count says it.
         looked_at: bucket and prefix that were listed, and which of their keys; absent: no listing.
         not_ready: partitions that were left out by `source.ready`; absent: none.
+        already_stored: of a run that takes only new objects: those of the range that were left out,
+            as a unit has stored them before; absent: of any other run.
+        skipped: nothing is listed and nothing frozen, as the run is not to take place, and why.
         waiting: nothing is listed and nothing frozen yet, as the run has to wait; the rest of the
             summary says nothing then.
     """
@@ -96,6 +99,8 @@ class ManifestSummary(Contract):
     reason: str | None = None
     looked_at: str | None = None
     not_ready: NotReady | None = None
+    already_stored: int | None = None
+    skipped: str | None = None
     waiting: Waiting | None = None
 
     def pending_positions(self) -> list[int]:
@@ -123,9 +128,18 @@ def units_per_shard(operations_per_unit: int) -> int:
     return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
 
 
-def left_out(hidden: int, excluded: int = 0, not_ready: NotReady | None = None) -> str:
-    """The sentence about what was left out: hidden or excluded objects, partitions not ready."""
+def left_out(
+    hidden: int,
+    excluded: int = 0,
+    not_ready: NotReady | None = None,
+    already_stored: int | None = None,
+) -> str:
+    """The sentence about what was left out: objects that are hidden, excluded or stored already,
+    partitions that are not ready."""
     said = []
+    if already_stored:
+        objects = "1 object was" if already_stored == 1 else f"{already_stored:,} objects were"
+        said.append(f"{objects} left out as already stored (onlyNew)")
     if hidden:
         objects = "1 hidden object was" if hidden == 1 else f"{hidden} hidden objects were"
         said.append(

@@ -305,6 +305,8 @@ class RunResult(Contract):
         hidden_objects: objects of the range that were left out as hidden.
         excluded_objects: objects of the range that were left out by `source.exclude`.
         not_ready: partitions of the range that were left out by `source.ready`; absent: none.
+        already_stored: objects of the range that were left out as already stored (`onlyNew`);
+            absent: the run takes all.
         files, files_error: what was published in the output bucket, or why that was not possible.
         permanent: it FAILED, and processing the same again would fail in the same way; absent from
             steps of an earlier release.
@@ -328,6 +330,7 @@ class RunResult(Contract):
     hidden_objects: int = 0
     excluded_objects: int = 0
     not_ready: NotReady | None = None
+    already_stored: int | None = None
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None

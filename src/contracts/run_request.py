@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
 from contracts.job import Priority
+from contracts.source.only_new import OnlyNew, Scope
 from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
 
@@ -38,6 +39,10 @@ RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"
 UPLOAD_RUN_ID: Final = "upload-"
 AUTO_RUN_ID: Final = "auto"  # a run id to be drawn when the run is claimed
 INDEX_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+ONLY_NEW_LISTS: Final = (
+    "onlyNew goes with a range of time (startDateTime), whose objects it chooses from; inputUrl"
+    " names its one object, new or not: leave one of them out"
+)
 _DATE_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -163,6 +168,8 @@ class RunRequest(Contract):
         items_per_batch: items of the array that go through the steps together; absent: 25.
         priority: how often the run's jobs get a turn where they wait with those of other runs;
             absent: `normal`, see `effective_priority`.
+        only_new: of the objects that are listed, those that no unit has stored yet under this
+            dataset, index and query; absent: all.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -184,6 +191,7 @@ class RunRequest(Contract):
     retry_of: StrictStr | None = Field(default=None, pattern=RUN_ID_PATTERN)
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
     priority: Priority | None = None
+    only_new: OnlyNew | None = None
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
@@ -195,6 +203,8 @@ class RunRequest(Contract):
             raise PydanticCustomError(
                 "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
             )
+        if self.only_new is not None and self.input_url is not None:
+            raise PydanticCustomError("only_new", ONLY_NEW_LISTS)
         if self.schedule is not None and self.as_of is None:
             raise PydanticCustomError(
                 "schedule", "schedule goes with asOf, the time at which it was due"
@@ -288,6 +298,11 @@ class RunRequest(Contract):
     def collection(self) -> str:
         """The index, or its default."""
         return self.index or self.dataset_name
+
+    @property
+    def scope(self) -> Scope:
+        """What its objects are stored under."""
+        return Scope(dataset_name=self.dataset_name, index=self.collection, query=self.query)
 
     def concurrency(self, *, of_items: bool = False) -> int:
         """Units side by side, as asked for or by default."""

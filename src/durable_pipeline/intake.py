@@ -19,6 +19,7 @@ from contracts.layout import LANDING_PREFIX
 from contracts.run_request import (
     AUTO_RUN_ID,
     DATASET_NAME_PATTERN,
+    ONLY_NEW_LISTS,
     UPLOAD_RUN_ID,
     RunRequest,
     parse_timestamp,
@@ -270,6 +271,8 @@ def _problems_between_fields(fields: dict[str, Any]) -> list[Problem]:
     """Checks between fields, which the model skips when single fields are wrong."""
     if "startDateTime" not in fields and "inputUrl" not in fields:
         return [Problem("startDateTime", "is required (or inputUrl, to name one object)")]
+    if fields.get("onlyNew") and "inputUrl" in fields:
+        return [Problem("onlyNew", ONLY_NEW_LISTS, _shown(fields["onlyNew"]))]
     try:
         start, end = (
             parse_timestamp(fields["startDateTime"]),

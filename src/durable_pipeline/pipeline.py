@@ -117,16 +117,14 @@ class Pipeline:
             result = self.finish(request, claim, RunStatus.FAILED, failed.message, refused=refused)
             refused = refused and result.status is RunStatus.FAILED
             return Prepared(result=result, refused=failed.message if refused else None)
+        if manifest.skipped:
+            status, why = RunStatus.SKIPPED, manifest.skipped
+            return Prepared(result=self.finish(request, claim, status, why, refused=True))
         if manifest.objects == 0 and not manifest.waiting:
             what = "items" if dataset.of_items else "objects"
+            what = what if manifest.already_stored is None else "new objects"
             reason = f"no {what} to process: {_asked_for(request, claim, dataset)}"
-            looked = f"looked at {manifest.looked_at}" if manifest.looked_at else None
-            why = (
-                looked,
-                left_out(manifest.hidden, manifest.excluded, manifest.not_ready),
-                manifest.reason,
-            )
-            reason = "; ".join((reason, *filter(None, why)))
+            reason = "; ".join((reason, *filter(None, _why_nothing(manifest))))
             retried, status = dataset if request.retry_of else None, RunStatus.SKIPPED
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
@@ -191,7 +189,8 @@ class Pipeline:
         Args:
             retried: the dataset, for a retry that has no units to run: the files of the run it
                 retries may still be unpublished.
-            refused: its message can never run.
+            refused: its message can never run, or it is not to take place: a run that it was to
+                retry is no longer superseded.
         """
         record = RecordRun(
             request=request,
@@ -274,6 +273,17 @@ def _as_claimed(request: RunRequest, claim: Claim) -> RunRequest:
     if claim.run_id:
         request = request.model_copy(update={"run_id": claim.run_id})
     return request.with_range(claim.start_date_time, claim.end_date_time)
+
+
+def _why_nothing(manifest: ManifestSummary) -> tuple[str | None, ...]:
+    """What an empty manifest says about where was looked, and what was left out."""
+    stored = manifest.already_stored
+    return (
+        None if stored is None else f"{stored:,} listed, {stored:,} already stored",
+        f"looked at {manifest.looked_at}" if manifest.looked_at else None,
+        left_out(manifest.hidden, manifest.excluded, manifest.not_ready),
+        manifest.reason,
+    )
 
 
 def _asked_for(request: RunRequest, claim: Claim, dataset: LoadedDataset) -> str:

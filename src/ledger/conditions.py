@@ -13,6 +13,7 @@ from contracts.ledger_items import (
     JobItem,
     LedgerItem,
     LossesItem,
+    NewObjectsItem,
     OperationsItem,
     PoolItem,
     PoolsFileItem,
@@ -42,3 +43,4 @@ POOLS_FILE: Final = Attributes(PoolsFileItem)
 QUOTA: Final = Attributes(QuotaItem)
 OPERATIONS: Final = Attributes(OperationsItem)
 LOSSES: Final = Attributes(LossesItem)
+NEW_OBJECTS: Final = Attributes(NewObjectsItem)

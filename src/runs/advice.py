@@ -10,6 +10,7 @@ from contracts.errors import InvalidData
 from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
 from contracts.run_request import RunRequest
 from runs.units import OUTCOME_MISSING
+from sources.stored_objects.choosing import TAKEN_ELSEWHERE
 
 
 def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
@@ -21,13 +22,7 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
                 command=_pipeline("results", result.run_id),
             ),
         ),
-        RunOutcome.SKIPPED: (
-            NextStep(
-                why="There was nothing to process. Have the objects arrived, and where the contract"
-                " looks for them? Once they have, ask again:",
-                command=run_command(request),
-            ),
-        ),
+        RunOutcome.SKIPPED: (NextStep(why=_why_skipped(result), command=run_command(request)),),
         RunOutcome.STOPPED: (
             NextStep(
                 why="Look at what was under way when it was stopped:",
@@ -45,6 +40,17 @@ def advise(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
         ),
     }
     return (*_warehouse(result), *(steps.get(result.outcome) or _correct(request, result)))
+
+
+def _why_skipped(result: RunResult) -> str:
+    if result.already_stored:
+        return "Every object of the range is stored already. Once there are new ones, ask again:"
+    if result.reason and TAKEN_ELSEWHERE in result.reason:
+        return "Once that run has ended, ask again:"
+    return (
+        "There was nothing to process. Have the objects arrived, and where the contract looks for"
+        " them? Once they have, ask again:"
+    )
 
 
 def _warehouse(result: RunResult) -> tuple[NextStep, ...]:
@@ -175,6 +181,8 @@ def run_command(request: RunRequest, retry_of: str | None = None) -> str:
     ]
     if request.fail_fast is not None:
         words.append("--fail-fast" if request.fail_fast else "--no-fail-fast")
+    if request.only_new is not None:
+        words.append("--only-new-per-version" if request.only_new.per_version else "--only-new")
     return _pipeline("run", *words)
 
 

@@ -125,7 +125,9 @@ def _facts(result: RunResult) -> Iterator[str]:
         yield f"Rows of stored units: {rows_sum(result.rows)}"
     if result.items is not None:
         yield f"Items: {items_sum(result.items)}"
-    left = left_out(result.hidden_objects, result.excluded_objects, result.not_ready)
+    left = left_out(
+        result.hidden_objects, result.excluded_objects, result.not_ready, result.already_stored
+    )
     if left and units.total:
         yield f"Objects: {left}"
     if result.files:

@@ -15,11 +15,11 @@ from typing import Any
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
-from contracts.errors import Conflict, NotFound
+from contracts.errors import Conflict, NotFound, PipelineError
 from contracts.ledger_items import RunItem
 from contracts.messages import RecordedRun, RecordRun
 from contracts.run import RunResult, seconds_between
-from contracts.run_request import format_timestamp
+from contracts.run_request import RunRequest, format_timestamp
 from ledger.runs import change_run, held_as, owned_run, refuse_other_holder, stop_unchanged
 from ledger.table import Ledger
 from ledger.units import units_of
@@ -29,10 +29,14 @@ from runs.outcome import as_stopped, decide
 from runs.retention import note_due
 from runs.superseding import release
 from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
-from runtime import s3
+from runtime import clients, s3
 from runtime.handler import logger, metrics
 from sources import frozen
 from sources.manifest import read_summary
+from sources.stored_objects import hold
+from sources.stored_objects.files import StoredFiles
+from sources.stored_objects.merging import merge_runs
+from sources.stored_objects.recording import StoredByRun
 from stores.redshift.run_rows import run_statements
 
 
@@ -55,7 +59,7 @@ def record_run(
     message: RecordRun, settings: Recording, ledger: Ledger, now: datetime
 ) -> RecordedRun:
     """Record the run's result. The document comes first, so that every ended run has one (of runs
-    without units only where the ledger's records do not stay).
+    without units only where the ledger's records do not stay), and so does what its units stored.
 
     Raises:
         OwnershipLost: another execution or a later attempt holds the run.
@@ -67,12 +71,14 @@ def record_run(
     run = owned_run(ledger, run_id, message.run_attempt, message.execution_arn)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
+    stored = StoredByRun()
     units = units_of(ledger, run_id) if manifest and manifest.objects else iter(())
     places = OutputLocations.of(
         bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
     )
     why_stopped = run.why_stopped if run.stopping else None
-    with UnitRecords(unit_outcomes(manifest, units, places, why_stopped)) as records:
+    noted = stored.passing(units)
+    with UnitRecords(unit_outcomes(manifest, noted, places, why_stopped)) as records:
         result = decide(message, records, manifest.items if manifest else None)
         if run.stopping:
             result = as_stopped(result, run.why_stopped)
@@ -88,13 +94,17 @@ def record_run(
                 hidden_objects=manifest.hidden,
                 excluded_objects=manifest.excluded,
                 not_ready=manifest.not_ready,
+                already_stored=manifest.already_stored,
             )
         result = result.model_copy(update=written)
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count or days:
             _write_document(bucket, key, _head(message, run, result), records)
     note_due(ledger, run_id, ended_at, days)
+    stored.write(bucket, message.request, message.run_attempt)  # before others may take new ones
     _write(message, run, result, ledger, ended_at)
+    if message.request.only_new is not None:
+        hold.release(ledger, message.request.scope, run_id)
     if message.refused:
         release(message.request, ledger)
     if not run.status.ended:
@@ -103,6 +113,19 @@ def record_run(
         result=result,
         statements_url=_warehouse_rows(settings, run, result, ledger, ended_at),
     )
+
+
+def merge_stored_objects(request: RunRequest, data_bucket: str) -> None:
+    """Merge the files of stored objects, where there are many. The run has ended in any case: what
+    fails is merged by the next one."""
+    try:
+        files = merge_runs(StoredFiles.of(clients.client("s3"), data_bucket, request.scope))
+    except PipelineError as error:
+        logger.warning("stored objects not merged", extra={"error": repr(error)})
+        metrics.add_metric(name="StoredObjectsNotMerged", unit="Count", value=1)
+    else:
+        if files:
+            logger.info("stored objects merged", extra={"files": files})
 
 
 def _end_of(run: RunItem, now: datetime) -> str:
@@ -168,6 +191,7 @@ def _write(
         results_url=result.results_url,
         warehouse_error=result.warehouse_error,
         items=result.items,
+        already_stored=result.already_stored,
         waits_until=None,
         waiting_units=None,
     )

@@ -24,6 +24,7 @@ from sources.manifest import freeze, read_summary
 from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running
+from sources.stored_objects.choosing import choose_new, refuse_beside_another, skipped_summary
 from sources.waiting import waiting_summary
 
 
@@ -32,7 +33,8 @@ def list_run(
 ) -> ManifestSummary:
     """The run's manifest, which the first call freezes, and the pending units of one shard.
 
-    Or nothing yet, where the run has to wait for its data (`waiting`).
+    Or nothing yet, where the run has to wait for its data (`waiting`), and nothing at all, where it
+    is not to take place (`skipped`).
 
     Args:
         redeliver: what failed for good before is pending, too.
@@ -42,6 +44,7 @@ def list_run(
         NotFound: the bucket, the one object that was asked for, or what says that a partition is
             ready, is not there.
         OwnershipLost: a later attempt holds the run.
+        Conflict: an earlier attempt chose new objects, and another run is taking such now.
         RunStopped: the run is to stop. A further shard of it has nothing pending then.
     """
     run_id = message.request.run_id
@@ -51,6 +54,8 @@ def list_run(
     source = snapshot.dataset.source
     ready = source.ready
     manifest = read_summary(data_bucket, run_id)
+    if manifest is not None and message.shard == 0:
+        refuse_beside_another(message.request, ledger, now)
     if manifest is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
         if listing.unready and ready is not None and ready.otherwise == "wait":
@@ -59,8 +64,11 @@ def list_run(
             return waiting_summary(message, what, seconds, data_bucket, ledger, now)
         check_limits(listing.entries, snapshot.dataset.limits)
         check_ownership(message, ledger)
+        chosen = choose_new(message.request, listing.entries, snapshot, data_bucket, ledger, now)
+        if isinstance(chosen, str):
+            return skipped_summary(data_bucket, run_id, chosen)
         manifest = freeze(
-            listing.entries,
+            chosen.entries,
             run_id,
             message.units_per_shard,
             data_bucket,
@@ -71,8 +79,9 @@ def list_run(
             reason=listing.reason,
             looked_at=listing.looked_at,
             not_ready=_left_out(message, source, listing),
+            already_stored=chosen.already_stored,
         )
-        names = {"objects", "hidden", "excluded", "reason"}
+        names = {"objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
     return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)

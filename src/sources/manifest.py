@@ -27,6 +27,7 @@ def freeze(
     reason: str | None = None,
     looked_at: str | None = None,
     not_ready: NotReady | None = None,
+    already_stored: int | None = None,
 ) -> ManifestSummary:
     """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
 
@@ -35,7 +36,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
-        hidden, excluded, reason, looked_at, not_ready: see `ManifestSummary`.
+        hidden, excluded, reason, looked_at, not_ready, already_stored: see `ManifestSummary`.
     """
     parts = [
         ManifestPart(
@@ -66,6 +67,7 @@ def freeze(
         reason=reason,
         looked_at=looked_at,
         not_ready=not_ready,
+        already_stored=already_stored,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary

@@ -35,6 +35,7 @@ def mark_running(
         status=RunStatus.RUNNING,
         dataset_version=snapshot.version,
         units={"total": manifest.objects},
+        already_stored=manifest.already_stored,
         updated_at=now,
         **dict.fromkeys(RunItem.OF_WAITING),
         **items,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from contracts.messages import RecordedRun, RecordRun
 from ledger.table import Ledger
-from runs.recording import Recording, record_run
+from runs.recording import Recording, merge_stored_objects, record_run
 from runtime.handler import settings_from_environment, step_handler, utc_now
 
 
@@ -18,4 +18,6 @@ class Settings(Recording):
 @step_handler(RecordRun)
 def handler(message: RecordRun) -> RecordedRun:
     settings = settings_from_environment(Settings)
-    return record_run(message, settings, Ledger(settings.ledger_table), utc_now())
+    recorded = record_run(message, settings, Ledger(settings.ledger_table), utc_now())
+    merge_stored_objects(message.request, settings.data_bucket)
+    return recorded

@@ -21,6 +21,7 @@ RANGE = {
     "toleratedFailurePercentage": 10,
     "failFast": True,
     "priority": "high",
+    "onlyNew": True,
 }
 OBJECT = {"datasetName": "orders", "inputUrl": "s3://data/a.json", "itemsPerBatch": 5}
 END = "2026-11-20T08:00:00Z"
@@ -91,7 +92,7 @@ def test_an_object_takes_the_place_of_the_range(local: World) -> None:
     sent = sent_by(local, "--input-url", "s3://data/b.csv")
 
     assert sent["inputUrl"] == "s3://data/b.csv"
-    assert not {"startDateTime", "endDateTime"} & sent.keys()
+    assert not {"startDateTime", "endDateTime", "onlyNew"} & sent.keys()
 
 
 def test_a_range_takes_the_place_of_the_object(local: World) -> None:

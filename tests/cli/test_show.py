@@ -58,6 +58,20 @@ def test_a_run_that_goes_on_is_one_screen() -> None:
     assert len(result.output.splitlines()) <= 24
 
 
+def test_objects_that_are_stored_already_are_counted(local: World) -> None:
+    local.put_run(**BEGAN, units={"total": 1}, already_stored=1_200)
+
+    text = " ".join(pipeline("show", "run-1").output.split())
+    assert "Objects: 1,200 objects were left out as already stored (onlyNew)" in text
+    assert document("show", pipeline("show", "run-1", "--json").stdout)["alreadyStored"] == 1200
+
+    local.put_run(
+        **BEGAN, status="SUCCEEDED", units={"total": 1, "stored": 1}, rows=ROWS, already_stored=1
+    )
+    text = " ".join(pipeline("show", "run-1").output.split())
+    assert "Objects: 1 object was left out as already stored (onlyNew)" in text
+
+
 @pytest.mark.usefixtures("running")
 def test_what_runs_now_is_a_document() -> None:
     found = document("show", pipeline("show", "run-1", "--json").stdout)

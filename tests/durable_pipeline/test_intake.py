@@ -86,6 +86,36 @@ def test_a_priority_is_one_of_three(priority: str) -> None:
     assert "'high', 'normal' or 'low'" in wrong
 
 
+def test_only_new_is_one_field_with_one_spelling() -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01"}
+    for sent, spelt in ((True, True), ({"perVersion": False}, True), ({"perVersion": True},) * 2):
+        request = parse({**asked, "onlyNew": sent})
+        assert request.only_new is not None
+        assert request.to_json()["onlyNew"] == spelt
+        assert RunRequest.from_json(request.to_json()) == request
+    nothing = parse({**asked, "onlyNew": False})
+    assert nothing == parse(asked)
+    assert "onlyNew" not in nothing.canonical()
+
+
+@pytest.mark.parametrize("wrong", ["true", 1, {}, {"perVersion": "yes"}, {"perversion": True}, []])
+def test_only_new_is_nothing_else(wrong: Any) -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01", "onlyNew": wrong}
+
+    assert problems({**asked, "maxConcurrency": 0})["onlyNew"].startswith(
+        'onlyNew: must be true, false or {"perVersion": true} (found '
+    )
+
+
+def test_only_new_chooses_from_a_range_not_from_one_object() -> None:
+    asked = {"datasetName": "orders", "inputUrl": "a.csv", "onlyNew": True}
+
+    assert "leave one of them out" in problems(asked)["message"]
+    both = problems({**asked, "maxConcurrency": 0})
+    assert "leave one of them out" in both["onlyNew"]
+    assert "maxConcurrency" in both
+
+
 def test_equal_requests_have_equal_canonical_bytes() -> None:
     one = parse('{"datasetName":"orders","startDateTime":"2026-11-01","maxConcurrency":2}')
     other = parse(

@@ -380,6 +380,33 @@ def test_an_empty_listing_names_the_bucket_and_prefix_that_were_looked_at(
     assert recorded["reason"].endswith("; looked at s3://data/landing/orders/ (suffix .csv)")
 
 
+def test_a_run_without_new_objects_is_skipped_with_the_counts(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.already_stored = 0, 1500
+
+    deployment.run(sqs_event({**RUN, "onlyNew": True}))
+
+    (recorded,) = world.payloads("record-run")
+    assert recorded["status"] == "SKIPPED"
+    assert recorded["reason"].startswith("no new objects to process: dataset orders from")
+    assert "; 1,500 listed, 1,500 already stored" in recorded["reason"]
+
+
+def test_a_run_beside_another_that_takes_new_objects_is_skipped_and_supersedes_nothing(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.skipped = 0, "run r0 takes the new objects of orders"
+
+    execution = deployment.run(sqs_event({**RUN, "onlyNew": True, "retryOf": "r-failed"}))
+
+    assert execution.response == {"batchItemFailures": []}
+    (recorded,) = world.payloads("record-run")
+    assert (recorded["status"], recorded["reason"]) == ("SKIPPED", world.skipped)
+    assert recorded["refused"], "the retried run is to be as it was"
+    assert world.payloads("reject-message") == []
+
+
 def test_a_run_over_objects_that_were_left_out_says_why_each_was(
     deployment: Deployment, world: World
 ) -> None:

@@ -16,6 +16,7 @@ from contracts.ledger_items import (
     JobItem,
     Key,
     LossesItem,
+    NewObjectsItem,
     OperationsItem,
     PoolItem,
     PoolsFileItem,
@@ -38,6 +39,7 @@ CLASSES: Final = (
     QuotaItem,
     OperationsItem,
     LossesItem,
+    NewObjectsItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -52,10 +54,12 @@ PREFIXES: Final = (
     "#pools",
     "#pool",
     "POOL#",
+    "#new-objects",
 )
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
+        "already_stored",
         "ended_at",
         "engine",
         "error",

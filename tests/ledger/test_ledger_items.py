@@ -113,6 +113,7 @@ def test_a_job_of_the_first_release_is_read() -> None:
             {"run_id": "rejected", "item": "REJECTED#m1", "reason": "no", "sent": False},
         ),
         (DrawnItem, {"run_id": "m1", "item": "DRAWN", "drawn_run_id": "r1", "expires_at": 1}),
+        (RunItem, {**FIRST_RUN, "already_stored": 3}),
         (EventItem, {"run_id": "r1", "item": "EVENT#e1", "message_id": "m1"}),
         (
             QuotaItem,

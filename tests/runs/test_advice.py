@@ -105,6 +105,10 @@ SITUATIONS = {
         result(RunStatus.SKIPPED, reason="no objects"),
         ["pipeline run --dataset orders --start 2026-11-01T00:00:00Z"],
     ),
+    "nothing new": (
+        result(RunStatus.SKIPPED, reason="no new objects", already_stored=3),
+        ["pipeline run --dataset orders --start 2026-11-01T00:00:00Z"],
+    ),
     "stopped": (
         result(RunStatus.STOPPED, units=ONE_FAILED, reason="its execution was stopped"),
         ["pipeline jobs r1", "pipeline resume r1", RETRY],
@@ -117,6 +121,21 @@ def test_every_outcome_has_its_commands(situation: str) -> None:
     ended, expected = SITUATIONS[situation]
 
     assert commands(advise(request(), ended)) == expected
+
+
+def test_a_run_that_took_new_objects_only_does_so_again() -> None:
+    ended = result(RunStatus.SKIPPED, reason="no new objects", already_stored=3)
+    beside = result(RunStatus.SKIPPED, reason="run r0 takes the new objects of orders")
+
+    for only_new, option in (
+        (True, "--only-new"),
+        ({"perVersion": True}, "--only-new-per-version"),
+    ):
+        (step,) = advise(request(onlyNew=only_new), ended)
+        assert step.command is not None
+        assert step.command.endswith(f" {option}")
+    assert "stored already" in step.why
+    assert "Once that run has ended" in advise(request(onlyNew=True), beside)[0].why
 
 
 def test_rows_of_failed_units_are_not_to_be_sent_twice() -> None:

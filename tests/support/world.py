@@ -100,6 +100,8 @@ class World:
         self.excluded = 0
         self.reason: str | None = None
         self.looked_at: str | None = None
+        self.already_stored: int | None = None
+        self.skipped: str | None = None
         self.waits: dict[str, list[Waiting]] = {}  # by run: responses before its manifest is there
         self.not_ready: dict[str, Any] | None = None
         self.drawn: dict[str, str] = {}
@@ -226,6 +228,8 @@ class World:
             **({"reason": self.reason} if self.reason else {}),
             **({"notReady": self.not_ready} if self.not_ready else {}),
             **({"lookedAt": self.looked_at} if self.looked_at else {}),
+            **({} if self.already_stored is None else {"alreadyStored": self.already_stored}),
+            **({"skipped": self.skipped} if self.skipped else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
             **({"items": 10 * self.objects} if self.of_items else {}),

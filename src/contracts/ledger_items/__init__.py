@@ -18,6 +18,7 @@ from contracts.ledger_items.notes import (
     DrawnItem,
     EventItem,
     IndexingItem,
+    NewObjectsItem,
     QuotaItem,
     RejectedItem,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Key",
     "LedgerItem",
     "LossesItem",
+    "NewObjectsItem",
     "OperationsItem",
     "Place",
     "PoolItem",

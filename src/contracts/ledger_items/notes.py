@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Key, LedgerItem, after
+from contracts.source.only_new import Scope
 
 NO_RUN: Final = "rejected"  # the partition of rejected messages that name no usable run id
 QUOTAS: Final = "#quota"  # the partition of quotas; no run can be called so
 LEDGER: Final = "#ledger"  # that of what concerns the ledger itself; likewise
+NEW_OBJECTS_OF: Final = "#new-objects"  # that of NewObjectsItem; likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +140,22 @@ class IndexingItem(LedgerItem):
 
     def _key(self) -> Key:
         return self.key_of()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewObjectsItem(LedgerItem):
+    """`#new-objects`/`<dataset>#<scope>`: which run takes the new objects (`onlyNew`).
+
+    Attributes:
+        taken_by: the run, until it has ended; absent: none does.
+        taken_at: since when.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset[str]()
+
+    taken_by: str | None = None
+    taken_at: str | None = None
+
+    @classmethod
+    def key_of(cls, scope: Scope) -> Key:
+        return Key(NEW_OBJECTS_OF, f"{scope.dataset_name}#{scope.name}")

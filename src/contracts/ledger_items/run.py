@@ -60,6 +60,7 @@ class RunItem(LedgerItem):
         resumed_attempt: the attempt that was stopped and then resumed, most recently.
         superseded_by, superseded_at: the run that retries this one and took its place. Beside the
             status, which an earlier release has to be able to read.
+        already_stored: objects of the range that were left out as already stored (`onlyNew`).
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
         expired_at: since when its records are leaving the ledger; nothing reads them any more, and
@@ -128,6 +129,7 @@ class RunItem(LedgerItem):
     outcome: RunOutcome | None = None
     units: UnitTotals | None = None
     rows: RowCounts | None = None
+    already_stored: int | None = None
     items: ItemTotals | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()

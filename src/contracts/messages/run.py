@@ -253,8 +253,8 @@ class RecordRun(Contract):
             recorded once more to say so.
         files: what was published in the output bucket.
         files_error: why that was not possible, which fails the run.
-        refused: the run ended before its units, as its message can never run: the run that it was
-            to retry is no longer superseded by it.
+        refused: the run ended before its units, as its message can never run, or as another run
+            takes the new objects: the run that it was to retry is no longer superseded by it.
     """
 
     request: RunRequest

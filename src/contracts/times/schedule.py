@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.job import Priority
+from contracts.source.only_new import OnlyNew
 from contracts.source.strict import Integer, StrictContract
 from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 
@@ -65,7 +66,7 @@ class Schedule(StrictContract):
         cron: five fields, as crontab has them: minute, hour, day of month, month, day of week.
         zone: in which cron and the range are reckoned, by its IANA name; absent: UTC.
         start_date_time, end_date_time: the range, relative to the time that a run is due.
-        query, index, priority, max_concurrency: as in a run request.
+        query, index, priority, max_concurrency, only_new: as in a run request.
     """
 
     name: str = Field(pattern=SCHEDULE_NAME_PATTERN)
@@ -77,6 +78,7 @@ class Schedule(StrictContract):
     index: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     priority: Priority | None = None
     max_concurrency: Integer | None = Field(default=None, ge=1, le=10)
+    only_new: OnlyNew | None = None
 
     @field_validator("cron")
     @classmethod

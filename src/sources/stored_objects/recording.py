@@ -1,0 +1,41 @@
+"""Records what a run has stored, when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from contracts.ledger_items import UnitItem
+from contracts.run import UnitStatus
+from contracts.run_request import RunRequest
+from runtime import clients
+from sources.stored_objects.files import StoredFiles
+from sources.stored_objects.records import StoredDigests
+
+
+@dataclass(frozen=True)
+class StoredByRun:
+    """The objects that units of a run have stored, as its units go by.
+
+    Attributes:
+        digests: 22 bytes for each.
+    """
+
+    digests: StoredDigests = field(default_factory=StoredDigests)
+
+    def passing(self, units: Iterable[UnitItem]) -> Iterator[UnitItem]:
+        """The same units; those that are stored are noted.
+
+        Batches of an array's items are no objects: no listing finds them. Units of the releases
+        that wrote no ETag are left out: `rebuild-stored` reads it in the manifest.
+        """
+        for unit in units:
+            stored = unit.status is UnitStatus.STORED and unit.items is None
+            if stored and unit.source_url and unit.source_etag:
+                self.digests.add(unit.source_url, unit.source_etag, unit.dataset_version)
+            yield unit
+
+    def write(self, data_bucket: str, request: RunRequest, run_attempt: int) -> None:
+        """Write the run's file: the same again, however often the run is recorded."""
+        files = StoredFiles.of(clients.client("s3"), data_bucket, request.scope)
+        files.add(request.run_id, run_attempt, self.digests.packed())

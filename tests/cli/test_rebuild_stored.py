@@ -1,0 +1,208 @@
+"""`pipeline dataset rebuild-stored`: which objects are stored, anew from the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cli_world import World, pipeline
+from json_documents import document, error_of
+
+from cli.exit_codes import FAILED, REFUSED
+from contracts import layout
+from contracts.errors import Throttled
+from contracts.ledger_items import place_in_list
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.source.only_new import Scope
+from sources.stored_objects.files import StoredFiles
+from sources.stored_objects.records import packed, record, unpacked
+
+VERSION = "0123456789ab"
+URL = "s3://data/landing/orders/{}.csv"
+OLD = "2026-11-01T08:00:00Z"
+NEWER = "2026-11-03T08:00:00Z"
+
+
+def files(local: World, index: str = "orders") -> StoredFiles:
+    scope = Scope(dataset_name="orders", index=index)
+    return StoredFiles.of(local.deployment.client("s3"), "data", scope)
+
+
+def known(local: World, index: str = "orders") -> set[bytes]:
+    return {one for chunk in files(local, index).records() for one in unpacked(chunk)}
+
+
+def put_run(local: World, run_id: str, claimed_at: str = OLD, **request: Any) -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": run_id, **request}
+    local.put_run(
+        run_id,
+        request=json.dumps(asked),
+        claimed_at=claimed_at,
+        status="SUCCEEDED",
+        dataset_version=VERSION,
+        **place_in_list(claimed_at, run_id),
+    )
+
+
+def put_unit(local: World, run_id: str, position: int, status: str = "STORED", **more: Any) -> None:
+    known_of = {
+        "source_url": URL.format(position),
+        "source_etag": f"etag{position}",
+        "dataset_version": VERSION,
+        **more,
+    }
+    item = {"run_id": run_id, "item": f"UNIT#00000-{position:03d}", "status": status, **known_of}
+    local.put({name: value for name, value in item.items() if value is not None})
+
+
+def put_manifest(local: World, run_id: str, *positions: int) -> None:
+    entries = tuple(
+        ManifestEntry(
+            bucket="data",
+            key=URL.format(position).removeprefix("s3://data/"),
+            size=1,
+            etag=f"etag{position}",
+            last_modified="2026-11-01T00:00:00Z",
+        )
+        for position in positions
+    )
+    part = ManifestPart(run_id=run_id, shard=0, entries=entries)
+    summary = ManifestSummary(
+        manifest_url="s3://data/x", objects=1, total_bytes=1, shard_sizes=(1,), pending=()
+    )
+    s3 = local.deployment.client("s3")
+    for key, value in (
+        (layout.manifest_summary_key(run_id), summary),
+        (layout.manifest_part_key(run_id, 0), part),
+    ):
+        s3.put_object(Bucket="data", Key=key, Body=json.dumps(value.to_json()).encode())
+
+
+def stored(*positions: int) -> set[bytes]:
+    return {record(URL.format(each), f"etag{each}", VERSION) for each in positions}
+
+
+def rebuild(*words: str) -> dict[str, Any]:
+    result = pipeline("dataset", "rebuild-stored", "orders", *words, "--json")
+    assert result.exit_code == 0, result.output
+    return document("dataset rebuild-stored", result.stdout)
+
+
+def test_what_units_have_stored_is_known_again(local: World) -> None:
+    put_run(local, "r1")
+    put_unit(local, "r1", 0)
+    put_unit(local, "r1", 1, "FAILED")
+    put_run(local, "r2", NEWER)
+    put_unit(local, "r2", 2)
+    put_run(local, "r3", NEWER, index="late")
+    put_unit(local, "r3", 3)
+    put_run(local, "other", NEWER, datasetName="visits")
+    local.put_run("other", dataset_name="visits", **place_in_list(NEWER, "other"))
+    put_unit(local, "other", 4)
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert (found["runs"], found["objects"], found["unknown"]) == (3, 3, 0)
+    assert known(local) == stored(0, 2)
+    assert known(local, "late") == stored(3)
+    assert files(local).runs() == [], "they are merged"
+    assert rebuild("--since", "2026-10-30")["resumed"] is False
+    assert known(local) == stored(0, 2)
+
+
+def test_earlier_releases_wrote_etags_into_manifests_only(local: World) -> None:
+    put_run(local, "r1")
+    put_unit(local, "r1", 0, source_etag=None, dataset_version=None)
+    put_manifest(local, "r1", 0)
+    put_run(local, "r2")
+    put_unit(local, "r2", 1, source_etag=None)
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert known(local) == stored(0)
+    assert found["unknown"] == 1
+    text = pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30").output
+    assert "1 stored units have neither an ETag in the ledger nor a manifest" in text
+
+
+def test_items_of_an_array_are_no_objects(local: World) -> None:
+    put_run(local, "r1")
+    put_unit(local, "r1", 0, items={"total": 1, "stored": 1})
+
+    assert rebuild("--since", "2026-10-30")["objects"] == 0
+
+
+def test_what_was_known_stays_and_what_is_broken_is_named(local: World) -> None:
+    """Of a run that was purged, say."""
+    files(local).add("purged", 1, packed(stored(7)))
+    local.deployment.client("s3").put_object(
+        Bucket="data", Key=f"{files(local).prefix}runs/r8-1-0", Body=b"broken"
+    )
+    put_run(local, "r1")
+    put_unit(local, "r1", 0)
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert found["leftOut"] == [f"{files(local).prefix}runs/r8-1-0"]
+    assert known(local) == stored(0, 7)
+
+
+def test_interrupted_it_goes_on_where_it_was(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for run_id, position, at in (("r1", 0, OLD), ("r2", 1, NEWER)):
+        put_run(local, run_id, at)
+        put_unit(local, run_id, position)
+    real = StoredFiles.add
+
+    def broken_off(self: StoredFiles, run_id: str, *rest: Any) -> Any:
+        if run_id == "r2":
+            raise KeyboardInterrupt
+        return real(self, run_id, *rest)
+
+    monkeypatch.setattr(StoredFiles, "add", broken_off)
+    pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30")
+    monkeypatch.setattr(StoredFiles, "add", real)
+    assert known(local) == stored(0)
+    noted = local.deployment.client("s3").get_object(
+        Bucket="data", Key=layout.stored_objects_progress_key("orders")
+    )
+    assert json.loads(noted["Body"].read()) == {"since": "2026-10-30", "done": "2026-11-01"}
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert (found["resumed"], found["runs"]) == (True, 1)
+    assert known(local) == stored(0, 1)
+    assert rebuild("--since", "2026-10-30")["resumed"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("datasets/orders.yaml",), "is no name of a dataset"),
+        (("orders", "--since", "soon"), "--since soon is no day"),
+        (("orders", "--since", "2999-01-01"), "lies in the future"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(local: World, words: tuple[str, ...], why: str) -> None:
+    assert local
+    result = pipeline("dataset", "rebuild-stored", *words, "--json")
+
+    assert result.exit_code == REFUSED
+    assert why in error_of(result.stdout)["message"]
+
+
+def test_a_refusal_of_the_service_ends_it_with_what_to_do(
+    local: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_run(local, "r1")
+    put_unit(local, "r1", 0)
+
+    def refused(*_: Any) -> None:
+        raise Throttled("writing: slow down")
+
+    monkeypatch.setattr(StoredFiles, "add", refused)
+
+    result = pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30")
+
+    assert result.exit_code == FAILED
+    assert "goes on where it was" in result.output

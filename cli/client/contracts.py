@@ -12,6 +12,7 @@ from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from contracts import layout
 from contracts.dataset import Dataset
 from contracts.errors import InvalidDataset
+from dataset_loading.check import CheckedDataset, check_dataset
 from dataset_loading.file import parse_dataset
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
@@ -28,6 +29,18 @@ def read_contract(deployment: Deployment, name: str) -> Dataset:
         return parse_dataset(contract_text(deployment, name), file)[0]
     except InvalidDataset as error:
         raise refuse_broken(file, error) from None
+
+
+def checked_contract(deployment: Deployment, name: str) -> CheckedDataset:
+    """The contract of a dataset, its SQL checked and its result's columns known.
+
+    Raises:
+        CommandFailed: there is none of this name, or it is broken.
+    """
+    try:
+        return check_dataset(contract_text(deployment, name), name)
+    except InvalidDataset as error:
+        raise refuse_broken(layout.dataset_source_key(name), error) from None
 
 
 def refuse_broken(file: str, error: InvalidDataset) -> CommandFailed:

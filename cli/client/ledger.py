@@ -211,7 +211,11 @@ class LedgerView:
         return [UnitRow.from_item(item) for item in self._items(run_id, UnitItem.PREFIX)]
 
     def jobs(self, run_id: str) -> list[JobRow]:
-        return [JobRow.from_item(item) for item in self._items(run_id, JobItem.PREFIX)]
+        return list(self.each_job(run_id))
+
+    def each_job(self, run_id: str) -> Iterator[JobRow]:
+        """The same one by one: only as many are read as are taken, but for the rest of a page."""
+        return (JobRow.from_item(item) for item in self._items(run_id, JobItem.PREFIX))
 
     def noted_events(self, run_id: str) -> list[str]:
         """Names of the run's notifications that their consumer noted."""

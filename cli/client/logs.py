@@ -1,99 +1,110 @@
 """What the steps and jobs of a run have logged, in one stream: CloudWatch Logs, here as on AWS.
 
-The steps' lines are JSON and carry the run's id. A Glue job's output is read from its streams; of
-other engines' jobs the ledger has the last lines, where they failed, and where the log is.
+A run of 100,000 units logs more than anybody reads: lines are read backwards, a page at a time, or
+forward as they come. Whichever it is, no more than a page and what may still arrive late is held.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
-
-from botocore.exceptions import ClientError
+from itertools import islice
+from typing import Final
 
 from cli.client.deployment import Deployment
+from cli.client.job_logs import JobLogs
 from cli.client.ledger import JobRow, LedgerView, Run
+from cli.client.log_lines import Chosen, LogLine, ended_at, instant_of, place_of, step_line
+from cli.client.unit_pages import UnitPages
 from contracts.run_request import parse_timestamp
 
-# Where AWS Glue logs Python shell and Spark jobs, by run (AWS Glue User Guide, "Logging").
-GLUE_GROUPS: Final = tuple(
-    f"/aws-glue/{kind}/{what}" for kind in ("python-jobs", "jobs") for what in ("output", "error")
-)
 SECONDS_BETWEEN_READS: Final = {True: 1.0, False: 3.0}  # locally; on AWS
 # An event may come so much later than it says: it is looked for again, and shown once.
 LATE_MILLISECONDS: Final = 20_000
+JOBS_LATE_MILLISECONDS: Final = 300_000  # Glue sends its jobs' output in batches
+JOBS_AT_MOST: Final = 100  # whose output is among the lines of a whole run
 _EARLY: Final = 60_000  # the first claim is logged before its instant is in the ledger
-_FUNCTION: Final = re.compile(r"([A-Za-z]+)Function")
-# Said of every line, or shown in a place of its own.
-_NOT_SHOWN: Final = frozenset(
-    ("level", "location", "message", "timestamp", "service", "run_id", "unit_id", "request_id")
-)
+_AFTER: Final = 15 * 60_000  # what is logged about a run that has ended
+_WINDOW: Final = 60_000  # of the first look backwards
+_WIDER: Final = 4
 
 
 @dataclass(frozen=True)
-class LogLine:
-    """One line of a log.
+class LogPage:
+    """Some lines, in the order of time.
 
     Attributes:
-        at: epoch milliseconds; None: not known.
-        source: the step, `validate`, or `job JOB_ID`.
-        fields: what a step logged beside its message.
-        more: further lines that belong to it, such as a traceback.
+        more: there are earlier ones.
     """
 
-    at: int | None
-    source: str
-    message: str
-    level: str | None = None
-    unit_id: str | None = None
-    job_id: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    more: str | None = None
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which lines are wanted: of one unit, of one job; None: of all."""
-
-    unit: str | None = None
-    job: str | None = None
-
-    def includes(self, line: LogLine) -> bool:
-        """Whether the line is one of them."""
-        return (self.unit is None or line.unit_id == self.unit) and (
-            self.job is None or line.job_id == self.job
-        )
+    lines: tuple[LogLine, ...]
+    more: bool
 
 
 class RunLogs:
-    """The logs of one run."""
+    """The logs of one run.
 
-    def __init__(self, deployment: Deployment, run: Run, chosen: Chosen) -> None:
-        self._logs: Any = deployment.client("logs")
-        self._ledger = LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    Args:
+        jobs_at_most: of how many jobs the output is read where no unit is chosen; None: of all.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        run: Run,
+        chosen: Chosen,
+        jobs_at_most: int | None = None,
+    ) -> None:
+        dynamodb, table = deployment.client("dynamodb"), deployment.output("LedgerTable")
+        self._ledger = LedgerView(dynamodb, table)
+        self._units = UnitPages(dynamodb, table)
+        self._jobs = JobLogs(deployment)
         self._groups = [
             f"/aws/lambda/{deployment.stack_name}/{what}" for what in ("steps", "orchestrator")
         ]
         self._pause = SECONDS_BETWEEN_READS[deployment.local]
-        self._run, self._chosen = run, chosen
+        self._run, self._chosen, self._jobs_at_most = run, chosen, jobs_at_most
         claimed = run.item.claimed_at
-        self._from = int(parse_timestamp(claimed).timestamp() * 1000) - _EARLY if claimed else 0
-        self._seen: set[str] = set()
-        self._latest = self._from
+        self._first = _milliseconds(claimed) - _EARLY if claimed else 0
+        self._latest = self._first
+        self._seen: dict[str, int] = {}
+        self._reported: set[str] = set()
+        self._floor = ""
+
+    def before(self, place: str | None, limit: int) -> LogPage:
+        """The last lines before a place.
+
+        Args:
+            place: of a line; None: the last lines that there are.
+
+        Raises:
+            ValueError: it is no place.
+        """
+        end = self._end() if place is None else instant_of(place) + 1
+        width, found = _WINDOW, list[LogLine]()
+        while True:
+            start = max(end - width, self._first)
+            lines = (line for line in self._between(start, end) if not place or line.place < place)
+            found = _last(lines, limit + 1 - len(found)) + found
+            if len(found) > limit or start <= self._first:
+                return LogPage(tuple(found[-limit:]), len(found) > limit)
+            end, width = start, width * _WIDER
 
     def lines(self) -> list[LogLine]:
         """All lines that were not returned before, in the order of time."""
-        found = [line for group in self._groups for line in self._of_steps(group)]
-        for job in self._ledger.jobs(self._run.run_id):
-            found += self._of_job(job)
-        self._latest = max([self._latest, *(line.at for line in found if line.at is not None)])
-        wanted = [line for line in found if self._chosen.includes(line)]
-        return sorted(wanted, key=lambda line: line.at or 0)
+        found = sorted(self._new(), key=lambda line: line.place)
+        return [line for line in found if self._chosen.includes(line)]
+
+    def go_on_after(self, lines: Iterable[LogLine]) -> None:
+        """Take these lines, in order, as returned before, and whatever is earlier than they are."""
+        for line in lines:
+            self._floor = self._floor or line.place
+            self._note(line)
+        jobs = self._jobs_of_interest()
+        self._reported |= {job.job_id for job in jobs if 0 < ended_at(job) <= self._latest}
 
     def follow(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[LogLine]:
         """Lines as they come, until the run has ended and its last ones are read."""
@@ -106,96 +117,90 @@ class RunLogs:
                 return
             sleep(self._pause)
 
-    def _of_steps(self, group: str) -> Iterator[LogLine]:
-        run_id = self._run.run_id
-        events = self._events(
-            logGroupName=group,
-            filterPattern=f'"{run_id}"',
-            startTime=max(self._from, self._latest - LATE_MILLISECONDS),
-        )
-        for event in events:
-            line = _step_line(event)
-            said = line.fields.get("run_id", run_id)
-            if said == run_id:
+    def _end(self) -> int:
+        """Up to when to look, epoch milliseconds."""
+        item = self._run.item
+        now = int(datetime.now(UTC).timestamp() * 1000) + _EARLY
+        ended = item.ended_at or item.updated_at
+        if not self._run.status.ended or ended is None:
+            return now
+        return min(now, _milliseconds(ended) + _AFTER)
+
+    def _between(self, start: int, end: int) -> Iterator[LogLine]:
+        """The chosen lines of a time, in no order."""
+        for line in self._all_between(start, end):
+            if self._chosen.includes(line):
                 yield line
 
-    def _of_job(self, job: JobRow) -> Iterator[LogLine]:
-        lines = 0
-        if job.engine == "glue" and job.service_id:
-            for group in GLUE_GROUPS:
-                for event in self._events(logGroupName=group, logStreamNamePrefix=job.service_id):
-                    # asked again, as not every emulation of the service minds the prefix
-                    if event["logStreamName"].startswith(job.service_id):
-                        lines += 1
-                        yield _job_line(job, event["message"].rstrip("\n"), event["timestamp"])
-        if job.ended_at is not None and self._is_new(f"end of {job.job_id}"):
-            yield from _end_of(job, with_tail=not lines)
+    def _all_between(self, start: int, end: int) -> Iterator[LogLine]:
+        yield from self._steps(start, end)
+        for job in self._jobs_of_interest():
+            own = 0
+            for line in self._jobs.between(job, start, end):
+                own += 1
+                yield line
+            for line in self._jobs.ends(job, with_tail=not own):
+                if line.at is not None and start <= line.at < end:
+                    yield line
 
-    def _events(self, **request: Any) -> Iterator[dict[str, Any]]:
-        """Events that were not returned before; none of a group that does not exist."""
-        try:
-            for page in self._logs.get_paginator("filter_log_events").paginate(**request):
-                for event in page["events"]:
-                    stream = event.get("logStreamName", "")
-                    if self._is_new(f"{request['logGroupName']} {stream} {event['eventId']}"):
-                        yield event
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
+    def _new(self) -> Iterator[LogLine]:
+        now = int(datetime.now(UTC).timestamp() * 1000) + _EARLY
+        end = max(now, self._latest + _AFTER)
+        start = max(self._first, self._latest - LATE_MILLISECONDS)
+        of_jobs = max(self._first, self._latest - JOBS_LATE_MILLISECONDS)
+        horizon = self._latest - JOBS_LATE_MILLISECONDS
+        for line in self._steps(start, end):
+            if self._note(line):
+                yield line
+        for job in self._jobs_of_interest():
+            # The end of a job may be in the ledger long after it: then all is read once more.
+            ended = job.ended_at is not None and job.job_id not in self._reported
+            begin = self._first if ended else of_jobs
+            own = 0
+            for line in self._jobs.between(job, begin, end):
+                own += 1
+                if self._note(line):
+                    yield line
+            if ended:
+                self._reported.add(job.job_id)
+                yield from (
+                    line for line in self._jobs.ends(job, with_tail=not own) if self._note(line)
+                )
+        self._seen = {place: at for place, at in self._seen.items() if at >= horizon}
 
-    def _is_new(self, what: str) -> bool:
-        new = what not in self._seen
-        self._seen.add(what)
-        return new
+    def _note(self, line: LogLine) -> bool:
+        """Whether it is new."""
+        if line.place in self._seen or line.place < self._floor:
+            return False
+        self._seen[line.place] = line.at or 0
+        self._latest = max(self._latest, line.at or 0)
+        return True
 
+    def _steps(self, start: int, end: int) -> Iterator[LogLine]:
+        run_id = self._run.run_id
+        for group in self._groups:
+            for event in self._jobs.events(group, start, end, filterPattern=f'"{run_id}"'):
+                where = f"{group} {event.get('logStreamName', '')}"
+                line = step_line(event, place_of(event["timestamp"], where, event["eventId"]))
+                if line.fields.get("run_id", run_id) == run_id:
+                    yield line
 
-def _step_line(event: Mapping[str, Any]) -> LogLine:
-    text, at = str(event["message"]).rstrip("\n"), int(event["timestamp"])
-    source = _source(str(event.get("logStreamName", "")))
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        return LogLine(at, source, text)
-    more = said.get("stack_trace") or said.get("exception")
-    fields = {
-        name: value
-        for name, value in said.items()
-        if name not in _NOT_SHOWN and name not in ("exception", "stack_trace")
-    }
-    return LogLine(
-        at,
-        source,
-        message=str(said.get("message", text)),
-        level=said.get("level"),
-        unit_id=said.get("unit_id"),
-        job_id=said.get("job_id"),
-        fields={**({"run_id": said["run_id"]} if "run_id" in said else {}), **fields},
-        more=more if isinstance(more, str) else None,
-    )
-
-
-def _source(stream: str) -> str:
-    """`2026/11/30/[1]pipeline-SubmitJobFunction-1X/…` is of `submit-job`."""
-    match = _FUNCTION.search(stream)
-    if match is None:
-        return stream or "?"
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", match[1]).lower()
+    def _jobs_of_interest(self) -> Iterable[JobRow]:
+        if self._chosen.unit is not None:
+            jobs: Iterable[JobRow] = self._units.jobs(self._run.run_id, self._chosen.unit)
+        else:
+            jobs = islice(self._ledger.each_job(self._run.run_id), self._jobs_at_most)
+        return [job for job in jobs if self._chosen.job in (None, job.job_id)]
 
 
-def _job_line(job: JobRow, message: str, at: int | None, level: str | None = None) -> LogLine:
-    return LogLine(
-        at, f"job {job.stage}", message, level=level, unit_id=job.unit_id, job_id=job.job_id
-    )
+def _last(lines: Iterable[LogLine], count: int) -> list[LogLine]:
+    """The last of many lines, in order; no more than these are held."""
+    return sorted(heapq.nlargest(count, lines, key=_place), key=_place)
 
 
-def _end_of(job: JobRow, *, with_tail: bool) -> Iterable[LogLine]:
-    ended = parse_timestamp(job.ended_at) if job.ended_at else datetime.now(UTC)
-    at = int(ended.timestamp() * 1000)
-    if with_tail and job.log_tail:
-        yield from (_job_line(job, line, at) for line in job.log_tail.splitlines())
-    error = f": {job.error}" if job.error else ""
-    where = f"; its log: {job.log_url}" if job.log_url else ""
-    level = "INFO" if job.error is None else "ERROR"
-    yield _job_line(job, f"{job.engine} {job.state}{error}{where}", at, level)
+def _place(line: LogLine) -> str:
+    return line.place
+
+
+def _milliseconds(instant: str) -> int:
+    return int(parse_timestamp(instant).timestamp() * 1000)

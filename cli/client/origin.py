@@ -56,6 +56,19 @@ class ObjectState(StrEnum):
     GONE = "GONE"
     UNKNOWN = "UNKNOWN"
 
+    @property
+    def said(self) -> str:
+        """In words."""
+        return _SAID_OF[self]
+
+
+_SAID_OF: Final[dict[ObjectState, str]] = {
+    ObjectState.SAME: "as the run read it",
+    ObjectState.CHANGED: "CHANGED since the run read it; its lines are those of now",
+    ObjectState.GONE: "not there any more",
+    ObjectState.UNKNOWN: "cannot be compared, as the run's files have expired",
+}
+
 
 @dataclass(frozen=True)
 class Lines:

@@ -6,7 +6,7 @@ The run's id makes that safe to break off: a request that was sent twice starts 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -19,7 +19,7 @@ from cli.client.sending import conflicting_fields
 from contracts.errors import InvalidRequest
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
-from durable_pipeline.intake import NOTHING_ASKED, parse_message
+from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 
 
 class ReplayOutcome(StrEnum):
@@ -108,6 +108,28 @@ class Replayer:
 
         missing = self._dead_letters.visit(wanted, is_done)
         return sorted(done, key=lambda each: each.letter.sent_at_ms), missing
+
+    def correct(self, message_id: str, body: str) -> Replayed | None:
+        """Send a letter's request as it should have been, then delete the letter.
+
+        Of a body that names no run it is the run that the letter asked for: breaking off and
+        sending once more starts one run.
+
+        Args:
+            body: in place of the letter's own.
+
+        Returns:
+            What became of it; None: there is no such letter.
+        """
+        done: list[Replayed] = []
+
+        def is_done(letter: DeadLetter) -> bool:
+            corrected = replace(letter, body=body, body_changed=False, run_id=claimed_run_id(body))
+            done.append(self._replay(corrected))
+            return done[-1].outcome is not ReplayOutcome.REFUSED
+
+        self._dead_letters.visit([message_id], is_done)
+        return done[0] if done else None
 
     def _replay(self, letter: DeadLetter) -> Replayed:
         try:

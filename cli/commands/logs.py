@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from cli.client.logs import Chosen, LogLine, RunLogs
+from cli.client.log_lines import Chosen, LogLine
+from cli.client.logs import LogPage, RunLogs
 from cli.documents.base import print_line
 from cli.documents.logs import log_line_document
 from cli.exit_codes import INTERRUPTED, NOT_FOUND, CommandFailed
@@ -46,8 +46,9 @@ def logs(
 ) -> None:
     """Print what the steps and jobs of a run have logged, in the order of time.
 
-    Lines of steps are those of the stack's log groups that name the run. The output of Glue jobs is
-    among them; of other engines' jobs the last lines, where they failed, and where their log is.
+    Lines of steps are those of the stack's log groups that name the run. The output of jobs is
+    among them: of Glue and of Lambda functions as it comes, of EMR and EMR Serverless once it is on
+    S3. Redshift writes no log of a load. A log that your credentials may not read says so.
     """
     deployment, run = find_run(stack, region, run_id)
     if job is not None:
@@ -65,14 +66,12 @@ def logs(
         except KeyboardInterrupt:
             raise CommandFailed("interrupted: the run continues", INTERRUPTED) from None
         return
-    lines = found.lines()
-    shown = deque(lines, maxlen=limit or None)
-    if len(shown) < len(lines):
-        make_console(stderr=True).print(
-            f"the last {len(shown):,} of {len(lines):,} lines; all: --limit 0", style="dim"
-        )
-    _print(shown, json_output=json_output)
-    if not lines and not json_output:
+    page = found.before(None, limit) if limit else LogPage(tuple(found.lines()), more=False)
+    if page.more:
+        last = "last line" if limit == 1 else f"last {limit:,} lines"
+        make_console(stderr=True).print(f"the {last}; all: --limit 0", style="dim")
+    _print(page.lines, json_output=json_output)
+    if not page.lines and not json_output:
         make_console(stderr=True).print(
             "no line is left or there yet: logs are stored for the stack's LogRetentionDays",
             soft_wrap=True,

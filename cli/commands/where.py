@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from cli.client.contracts import contract_text, refuse_broken
+from cli.client.contracts import checked_contract
 from cli.client.deployment import Deployment, find_deployment
-from cli.client.origin import ObjectState, Origin, find_origin, key_values
+from cli.client.origin import Origin, find_origin, key_values
 from cli.documents.base import print_document
-from cli.documents.where import WhereDocument
+from cli.documents.where import where_document
 from cli.exit_codes import NOT_FOUND, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.views.printing import make_console
-from contracts import layout
-from contracts.errors import InvalidDataset
-from dataset_loading.check import CheckedDataset, check_dataset
-
-_SAID_OF: Final[dict[ObjectState, str]] = {
-    ObjectState.SAME: "as the run read it",
-    ObjectState.CHANGED: "CHANGED since the run read it; its lines are those of now",
-    ObjectState.GONE: "not there any more",
-    ObjectState.UNKNOWN: "cannot be compared, as the run's files have expired",
-}
 
 
 def where(
@@ -50,7 +40,7 @@ def where(
     as the run's contract says; if the object has changed since, it says so.
     """
     deployment = find_deployment(stack, region)
-    checked = _contract(deployment, dataset)
+    checked = checked_contract(deployment, dataset)
     values = key_values(checked, key)
     origin = find_origin(deployment, index or dataset, values, with_line=line)
     if origin is None:
@@ -61,18 +51,11 @@ def where(
             "if its run rejected it, pipeline rejected RUN_ID shows it with the reason",
         )
     if json_output:
-        print_document(_document(origin))
+        print_document(where_document(origin))
     else:
         console = make_console()
         for name, value in _rows(origin, deployment):
             console.print(f"{name:<9}  {value}", soft_wrap=True)
-
-
-def _contract(deployment: Deployment, dataset: str) -> CheckedDataset:
-    try:
-        return check_dataset(contract_text(deployment, dataset), dataset)
-    except InvalidDataset as error:
-        raise refuse_broken(layout.dataset_source_key(dataset), error) from None
 
 
 def _rows(origin: Origin, deployment: Deployment) -> list[tuple[str, str]]:
@@ -85,7 +68,7 @@ def _rows(origin: Origin, deployment: Deployment) -> list[tuple[str, str]]:
         ("job", str(item.get("job_id") or "none")),
         ("stored", str(item.get("stored_at") or "not recorded")),
         ("object", origin.url or str(item.get("source_key") or "not recorded")),
-        ("", _SAID_OF[origin.state]),
+        ("", origin.state.said),
     ]
     if origin.run_expired:
         document = f"; results document at {origin.results_url}" if origin.results_url else ""
@@ -105,23 +88,3 @@ def _numbers(numbers: tuple[int, ...], what: str | None) -> str:
     which = f" ({what})" if what else ""
     several = "; one of them is stored" if len(numbers) > 1 else ""
     return shown + more + which + several
-
-
-def _document(origin: Origin) -> WhereDocument:
-    item = origin.item
-    return WhereDocument(
-        key=origin.key,
-        run_id=item["run_id"],
-        unit_id=item["unit_id"],
-        job_id=item.get("job_id"),
-        execution_arn=item.get("execution_id"),
-        processed_at=item.get("processed_at"),
-        stored_at=item.get("stored_at"),
-        source_url=origin.url,
-        object_state=origin.state,
-        lines=origin.lines.numbers,
-        note=origin.lines.note,
-        run_expired=origin.run_expired,
-        results_url=origin.results_url,
-        attributes=item,
-    )

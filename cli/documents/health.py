@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.documents.base import Document
-from cli.health.diagnosis import Health
+from cli.health.diagnosis import Diagnosis, Health
 
 
 class DiagnosisDocument(Document):
@@ -31,3 +31,8 @@ class DoctorDocument(Document):
 
     healthy: bool
     findings: tuple[DiagnosisDocument, ...]
+
+
+def diagnosis_document(one: Diagnosis) -> DiagnosisDocument:
+    """The document of a finding."""
+    return DiagnosisDocument(about=one.about, health=one.health, found=one.found, advice=one.advice)

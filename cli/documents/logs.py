@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.client.logs import LogLine
+from cli.client.log_lines import LogLine
 from cli.documents.base import Document
 from contracts.run_request import format_timestamp
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.client.origin import ObjectState
+from cli.client.origin import ObjectState, Origin
 from cli.documents.base import Document
 
 
@@ -38,3 +38,24 @@ class WhereDocument(Document):
     run_expired: bool = False
     results_url: str | None = None
     attributes: dict[str, Any]
+
+
+def where_document(origin: Origin) -> WhereDocument:
+    """The document of what was found."""
+    item = origin.item
+    return WhereDocument(
+        key=origin.key,
+        run_id=item["run_id"],
+        unit_id=item["unit_id"],
+        job_id=item.get("job_id"),
+        execution_arn=item.get("execution_id"),
+        processed_at=item.get("processed_at"),
+        stored_at=item.get("stored_at"),
+        source_url=origin.url,
+        object_state=origin.state,
+        lines=origin.lines.numbers,
+        note=origin.lines.note,
+        run_expired=origin.run_expired,
+        results_url=origin.results_url,
+        attributes=item,
+    )

@@ -1,4 +1,4 @@
-"""Queues, alarms and the job watcher."""
+"""Queues, alarms, the job watcher and the reaper."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from cli.views.ages import age
 _WAITING: Final = "ApproximateNumberOfMessages"
 _IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
 _WATCHER: Final = "JobWatcherFunctionArn"
+_REAPER: Final = "ReaperFunctionArn"
 # It is woken every minute, and metrics come a minute or two late.
 _LATE_SECONDS: Final = 5 * 60
+_SWEEP_SECONDS: Final = 20 * 60  # the reaper's, likewise
 _SILENCE: Final = "SilentWatcherAlarm"  # on in the first minutes, too, when nothing was yet
 _LOOK_BACK: Final = timedelta(hours=1)
 
@@ -75,30 +77,44 @@ def alarms(deployment: Deployment) -> list[Diagnosis]:
 
 def watcher(deployment: Deployment) -> list[Diagnosis]:
     """When the job watcher was last woken; it should be every minute."""
-    function = deployment.output(_WATCHER).split(":")[6]
+    advice = ALARM_ADVICE["SilentWatcherAlarm"]
+    return [_woken(deployment, "job watcher", _WATCHER, _LATE_SECONDS, advice)]
+
+
+def reaper(deployment: Deployment) -> list[Diagnosis]:
+    """When the reaper last ran; it sweeps every quarter of an hour."""
+    advice = ALARM_ADVICE["ReaperFailedAlarm"]
+    return [_woken(deployment, "reaper", _REAPER, _SWEEP_SECONDS, advice)]
+
+
+def _woken(deployment: Deployment, about: str, output: str, late: float, advice: str) -> Diagnosis:
+    """When a function that a schedule wakes was last woken.
+
+    Args:
+        late: seconds after which it is late.
+    """
+    function = deployment.output(output).split(":")[6]
     now = datetime.now(UTC)
     points = _metric(
         deployment, "AWS/Lambda", "Invocations", {"FunctionName": function}, now - _LOOK_BACK, "Sum"
     )
     if points is None:
-        return [Diagnosis("job watcher", Health.UNKNOWN, "its invocations are not measured here")]
-    advice = ALARM_ADVICE["SilentWatcherAlarm"]
+        return Diagnosis(about, Health.UNKNOWN, "its invocations are not measured here")
     awake = [point["Timestamp"] for point in points if point["Sum"] > 0]
-    if not awake and _is_new(deployment):
-        return [Diagnosis("job watcher", Health.UNKNOWN, "deployed just now, and not woken yet")]
+    if not awake and _is_new(deployment, late):
+        return Diagnosis(about, Health.UNKNOWN, "deployed just now, and not woken yet")
     if not awake:
         found = f"not woken for {age(_LOOK_BACK.total_seconds())}"
-        return [Diagnosis("job watcher", Health.PROBLEM, found, advice)]
+        return Diagnosis(about, Health.PROBLEM, found, advice)
     seconds = max((now - max(awake)).total_seconds() - 60, 0.0)  # within the minute that began then
-    if seconds > _LATE_SECONDS:
-        found = f"last woken {age(seconds)} ago"
-        return [Diagnosis("job watcher", Health.PROBLEM, found, advice)]
-    return [Diagnosis("job watcher", Health.OK, f"woken within the last {_LATE_SECONDS // 60} min")]
+    if seconds > late:
+        return Diagnosis(about, Health.PROBLEM, f"last woken {age(seconds)} ago", advice)
+    return Diagnosis(about, Health.OK, f"woken within the last {late // 60:.0f} min")
 
 
-def _is_new(deployment: Deployment) -> bool:
+def _is_new(deployment: Deployment, seconds: float = _LATE_SECONDS) -> bool:
     deployed = deployment.deployed_at
-    return deployed is not None and (datetime.now(UTC) - deployed).total_seconds() < _LATE_SECONDS
+    return deployed is not None and (datetime.now(UTC) - deployed).total_seconds() < seconds
 
 
 def _of_alarm(alarm: dict[str, Any], prefix: str) -> Diagnosis:

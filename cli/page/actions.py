@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cli.client.contract_check import check_against_contract
 from cli.client.corrected_rows import UnusableRows, corrected_object
 from cli.client.dead_letters import DeadLetterQueue
 from cli.client.decisions import request_stop, resume_run
 from cli.client.messages import check_message, message_of
 from cli.client.quarantine import VALUES, read_snapshot
-from cli.client.replay import Replayer, ReplayOutcome
+from cli.client.replay import Replayed, Replayer, ReplayOutcome
 from cli.client.resending import send_corrected
 from cli.client.retrying import fields_of_retry, refuse_what_the_pipeline_would
 from cli.client.sending import send
@@ -19,7 +20,9 @@ from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.options import no_such_run
 from cli.page.documents import Done
 from cli.page.source import Source
+from contracts.errors import InvalidRequest
 from contracts.messages import STOP_REASON_CHARACTERS, ResumeOutcome, StopOutcome, StopRun
+from durable_pipeline.intake import NOTHING_ASKED, parse_message
 
 ROWS_AT_MOST: Final = 1000
 Body = Mapping[str, Any]
@@ -100,7 +103,36 @@ def replay(source: Source, body: Body) -> Done:
     replayed, missing = Replayer(source.deployment).replay([message_id])
     if missing or not replayed:
         raise _no_such_letter(message_id)
-    letter = replayed[0]
+    return _of_letter(replayed[0])
+
+
+def correct(source: Source, body: Body) -> Done:
+    """A dead letter's request as it should have been; every problem of it is said at once."""
+    message_id, text = _message_id(body), body.get("body")
+    if not isinstance(text, str):
+        raise CommandFailed("`body` is the text of a message", REFUSED)
+    _refuse_what_the_intake_would(source, text, message_id)
+    letter = Replayer(source.deployment).correct(message_id, text)
+    if letter is None:
+        raise _no_such_letter(message_id)
+    return _of_letter(letter)
+
+
+def _refuse_what_the_intake_would(source: Source, text: str, message_id: str) -> None:
+    try:
+        request = parse_message(text, default_run_id=message_id)
+    except InvalidRequest as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise CommandFailed(f"not sent: the pipeline would refuse it\n{lines}", REFUSED) from None
+    if request is None:
+        raise CommandFailed(f"not sent: it would start nothing ({NOTHING_ASKED})", REFUSED)
+    try:
+        check_against_contract(source.deployment, request)
+    except CommandFailed as error:  # whose hint is about an option of the command
+        raise CommandFailed(error.message, error.exit_code) from None
+
+
+def _of_letter(letter: Replayed) -> Done:
     if letter.outcome is ReplayOutcome.REPLAYED:
         return Done(text=f"Sent as run {letter.run_id}", run_id=letter.run_id)
     if letter.outcome is ReplayOutcome.DELETED:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.concurrency import run_in_threadpool
@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Route
 from cli.client.run_list import STATUSES, Wanted
 from cli.documents.base import Document
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
-from cli.page import actions
+from cli.page import actions, of_dataset, of_health, of_logs
 from cli.page.live import EVENTS, Look, follow
 from cli.page.problems import problem_of
+from cli.page.run_days import run_days
 from cli.page.source import Source
 from contracts.run import UnitState
 
@@ -27,6 +28,7 @@ HOURS: Final = 24.0
 _MOST_HOURS: Final = 24.0 * 366
 _BODY_BYTES: Final = 4_000_000
 _WORDS: Final = ("RUNNING", "WAITING")  # chips that are no status of the ledger's
+_LOG: Final = re.compile(r"/api/runs/([^/]+)/logs")
 Query = Mapping[str, str]
 Read = Callable[[Source, tuple[str, ...], Query], Document | dict[str, Any]]
 
@@ -83,6 +85,14 @@ RESOURCES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = tuple(
         ("runs/([^/]+)/operations/([^/]+)", lambda s, names, _query: s.operation(*names)),
         ("runs/([^/]+)/history", lambda source, names, _query: source.history(*names)),
         ("runs/([^/]+)/rejected", lambda s, names, query: s.rejected(*names, query.get("rule"))),
+        ("runs/([^/]+)/logs", of_logs.logs),
+        ("datasets", of_dataset.datasets),
+        ("datasets/([^/]+)", of_dataset.dataset),
+        ("datasets/([^/]+)/days", of_dataset.days),
+        ("datasets/([^/]+)/versions", of_dataset.versions),
+        ("datasets/([^/]+)/difference", of_dataset.difference_of),
+        ("lookup", of_dataset.lookup),
+        ("health", of_health.health),
         ("dead-letters", lambda source, _names, _query: source.dead_letters()),
         ("pools", lambda source, _names, _query: source.pools()),
     )
@@ -95,6 +105,7 @@ ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = 
 }
 LETTER_ACTIONS: Final[Mapping[str, Callable[[Source, actions.Body], Document]]] = {
     "replay": actions.replay,
+    "correct": actions.correct,
     "delete": actions.delete,
 }
 
@@ -134,6 +145,11 @@ def routes(source: Source) -> list[BaseRoute]:
         done = await run_in_threadpool(ACTIONS[name], source, run_id, body)
         return JSONResponse(done.to_json())
 
+    async def act_on_dataset(request: Request) -> Response:
+        body, name = await _body(request), request.path_params["name"]
+        done = await run_in_threadpool(run_days, source, name, body)
+        return JSONResponse(done.to_json())
+
     async def act_on_letter(request: Request) -> Response:
         body, name = await _body(request), request.path_params["action"]
         if name not in LETTER_ACTIONS:
@@ -144,14 +160,19 @@ def routes(source: Source) -> list[BaseRoute]:
     return [
         Route("/api/live", live, methods=["GET"]),
         Route("/api/dead-letters/{action}", act_on_letter, methods=["POST"]),
+        Route("/api/datasets/{name}/run", act_on_dataset, methods=["POST"]),
         Route("/api/runs/{run_id}/{action}", act, methods=["POST"]),
         Route("/api/{path:path}", get, methods=["GET"]),
     ]
 
 
 def _look(source: Source, on: str) -> Look:
-    path, _, query = on.partition("?")
-    return Look(on, lambda: read(source, path, dict(parse_qsl(query))))
+    path, _, text = on.partition("?")
+    path = unquote(path)
+    query = dict(parse_qsl(text))
+    if (found := _LOG.fullmatch(path)) and "before" not in query:
+        return Look(on, of_logs.FollowedLog(source, found[1], query).read)
+    return Look(on, lambda: read(source, path, query))
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,7 +70,9 @@ def _event(look: Look, source: Source) -> str | None:
     """What has changed; a failure is an event, too, as the next look may succeed."""
     try:
         found = {"document": look.read()}
-    except (CommandFailed, ClientError, BotoCoreError) as error:
+    except Exception as error:  # whatever it is, the page says so and looks again
+        if not isinstance(error, CommandFailed | ClientError | BotoCoreError):
+            traceback.print_exception(error)  # in the terminal, and nowhere else
         problem = problem_of(error)
         if problem.is_lost_deployment:
             source.lose()

@@ -21,7 +21,8 @@ from cli.page.source import Source
 
 ADDRESS: Final = "127.0.0.1"
 STATIC: Final = Path(__file__).parent / "static"
-FILES: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES: Final = {path.name: KINDS[path.suffix] for path in STATIC.iterdir() if path.suffix in KINDS}
 
 
 def make_app(source: Source, *, port: int, token: str) -> Guard:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cli.client.dead_letters import DeadLetterQueue
 from cli.client.deployment import Deployment
@@ -41,6 +40,7 @@ from cli.page.documents import (
     UnitsView,
     UnitView,
 )
+from cli.page.memory import Memory
 from contracts.run import UnitState
 
 RUNS: Final = 50  # a page of the list
@@ -49,9 +49,7 @@ UNITS: Final = 100
 FAILED_LOOKED_AT: Final = 500
 REJECTED_READ: Final = 5000
 REJECTED_SHOWN: Final = 100
-_REMEMBERED: Final = 64
-_SERVICES: Final = ("dynamodb", "s3", "sqs", "lambda")
-Found = TypeVar("Found")
+_SERVICES: Final = ("dynamodb", "s3", "sqs", "lambda", "logs", "cloudwatch")
 
 
 class Source:
@@ -65,7 +63,7 @@ class Source:
         self._find = find
         self._lock = threading.Lock()
         self._deployment: Deployment | None = None
-        self._remembered: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self.memory = Memory()
 
     @property
     def deployment(self) -> Deployment:
@@ -86,7 +84,7 @@ class Source:
         """Look for the deployment again: a local cloud that is started anew is another."""
         with self._lock:
             self._deployment = None
-            self._remembered.clear()
+        self.memory.clear()
 
     @property
     def pause(self) -> float:
@@ -162,7 +160,7 @@ class Source:
 
     def progress_of(self, run: Run) -> ProgressView:
         """The same of a run that was read; of one that has ended it is read once."""
-        return self._once(("progress", *_version(run)), run, lambda: self._progress(run))
+        return self.memory.once(("progress",), run, lambda: self._progress(run))
 
     def _progress(self, run: Run) -> ProgressView:
         pages = self.unit_pages
@@ -230,7 +228,7 @@ class Source:
                 )
             return execution
 
-        return self._once(("execution", *_version(run)), run, fetch)
+        return self.memory.once(("execution",), run, fetch)
 
     def rejected(self, run_id: str, rule: str | None) -> RejectedView:
         """Rejected rows of a run, the first of those that a rule rejected."""
@@ -269,30 +267,3 @@ class Source:
         """Where jobs wait for places."""
         ledger = self.ledger
         return pools_document(ledger.pools(), ledger.pools_file(), datetime.now(UTC))
-
-    def _once(self, key: tuple[str, ...], run: Run, read: Callable[[], Found]) -> Found:
-        """What was read of a run that has ended, which changes no more."""
-        with self._lock:
-            if key in self._remembered:
-                self._remembered.move_to_end(key)
-                found: Found = self._remembered[key]
-                return found
-        read_now = read()
-        if run.status.ended and not _just_ended(run):
-            with self._lock:
-                self._remembered[key] = read_now
-                while len(self._remembered) > _REMEMBERED:
-                    self._remembered.popitem(last=False)
-        return read_now
-
-
-def _version(run: Run) -> tuple[str, ...]:
-    return run.run_id, str(run.run_attempt), run.status, str(run.item.updated_at)
-
-
-def _just_ended(run: Run) -> bool:
-    """Its execution may still announce the end."""
-    ended = run.item.ended_at
-    if ended is None:
-        return True
-    return time.time() - datetime.fromisoformat(ended).timestamp() < 60

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cli.client.logs import LogLine
+from cli.client.log_lines import LogLine
 from cli.documents.logs import instant
 
 _STYLES: Final = {"ERROR": "bold red", "CRITICAL": "bold red", "WARNING": "yellow"}

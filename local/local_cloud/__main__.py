@@ -73,7 +73,7 @@ def run(
             if as_json:
                 print(_as_json(cloud), flush=True)
             else:
-                page = _start_page(cloud, page_port)
+                page = _start_page(state_dir, page_port)
                 print(_guide(cloud, state_dir, page), flush=True)
             while True:
                 signal.pause()
@@ -85,19 +85,23 @@ def run(
         raise typer.Exit(1) from error
 
 
-def _start_page(cloud: LocalCloud, port: int) -> str:
+def _start_page(state_dir: Path, port: int) -> str:
     """Serve the page of `pipeline console` beside the cloud; where it is, or why it is not."""
     # Only here: a cloud that a program starts (--json) does without a page.
-    from cli.client.deployment import Deployment
-    from cli.exit_codes import CommandFailed
+    from cli.client.deployment import Deployment, running_cloud
+    from cli.exit_codes import NOT_FOUND, CommandFailed
     from cli.page.server import PageServer
     from cli.page.source import Source
 
-    deployment = Deployment(
-        outputs=cloud.outputs, parameters=cloud.parameters, endpoint_url=cloud.endpoint_url
-    )
+    def find() -> Deployment:
+        """As its own description has it, which an update of the template writes anew."""
+        deployment = running_cloud(state_dir)
+        if deployment is None:
+            raise CommandFailed(f"the local cloud of {state_dir} is not there", NOT_FOUND)
+        return deployment
+
     try:
-        server = PageServer(Source(lambda: deployment), port)
+        server = PageServer(Source(find), port)
     except CommandFailed as error:
         return f"there is none: {error}"
     threading.Thread(target=server.serve, name="page", daemon=True).start()

@@ -20,6 +20,7 @@ from cli.commands import doctor as doctor_command
 from cli.exit_codes import FAILED, SUCCEEDED
 from cli.health import contract_checks, run_checks, service_checks
 from cli.health.alarm_advice import ALARM_ADVICE
+from cli.health.checks import CHECKS, diagnose
 from cli.health.diagnosis import Health
 from cli.verify.account_checks import alarms_of_template
 from contracts.ledger_items import PoolsFileItem
@@ -78,7 +79,11 @@ def healthy(local: World, watch: FakeCloudWatch) -> Deployment:
     s3 = deployment.client("s3")
     s3.create_bucket(Bucket="code")
     s3.put_object(Bucket="code", Key="datasets/standard.yaml", Body=CONTRACT)
-    outputs = {**deployment.outputs, "JobWatcherFunctionArn": WATCHER}
+    outputs = {
+        **deployment.outputs,
+        "JobWatcherFunctionArn": WATCHER,
+        "ReaperFunctionArn": WATCHER.replace("JobWatcher", "Reaper"),
+    }
     deployment.client("dynamodb").delete_table(TableName="ledger")
     make_table("ledger", ("run_id", "item"), {"active-jobs": ("active", "submitted_at")})
     return replace(deployment, outputs=outputs, stack="s", stack_name="s")
@@ -98,9 +103,9 @@ def put_active_run(local: World, run_id: str = "run-1", **more: Any) -> None:
 
 
 def test_a_healthy_deployment(healthy: Deployment) -> None:
-    found = doctor_command.diagnose(healthy)
+    found = diagnose(healthy)
     assert {one.health for one in found} == {Health.OK}
-    assert len(found) == len(doctor_command.CHECKS)
+    assert len(found) == len(CHECKS)
 
 
 def test_the_command_prints_findings_with_advice_and_fails_by_problems(
@@ -126,7 +131,7 @@ def test_the_command_prints_findings_with_advice_and_fails_by_problems(
 
 def test_what_cannot_be_seen_does_not_stop_the_others(healthy: Deployment) -> None:
     healthy.client("sqs").delete_queue(QueueUrl=healthy.output("DeadLetterQueueUrl"))
-    found = {one.about: one for one in doctor_command.diagnose(healthy)}
+    found = {one.about: one for one in diagnose(healthy)}
     assert found["dead letters"].health is Health.UNKNOWN
     assert found["jobs"].health is Health.OK
 

@@ -13,7 +13,8 @@ from cli_world import World, pipeline
 from json_documents import document, error_of
 
 from cli.client.ledger import LedgerView
-from cli.client.logs import Chosen, LogLine, RunLogs
+from cli.client.log_lines import Chosen, LogLine
+from cli.client.logs import RunLogs
 from cli.views.logs import log_text
 
 STEPS = "/aws/lambda/durable-pipeline/steps"
@@ -127,7 +128,7 @@ def test_each_line_is_a_document() -> None:
 def test_the_last_lines_say_how_many_there_are() -> None:
     result = pipeline("logs", "run-1", "--limit", "1")
     assert len([line for line in result.stdout.splitlines() if "2026" in line]) == 1
-    assert "the last 1 of 8 lines" in result.output
+    assert "the last line; all: --limit 0" in result.output
 
 
 def test_following_shows_each_line_once_and_ends_with_the_run(logged: World) -> None:

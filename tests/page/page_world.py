@@ -12,6 +12,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
+from page_services import MemoryLogs, MemoryMetrics
 
 from cli.client.deployment import Deployment
 from contracts import layout
@@ -20,6 +21,7 @@ from contracts.ledger_items import RunIndex, place_in_list
 from contracts.run_request import format_timestamp
 
 HOLDER = "arn:aws:lambda:us-east-1:000000000000:function:pipeline:1/durable-execution/one/0001"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 NOW = datetime.now(UTC)
 _serialize = TypeSerializer().serialize
@@ -47,6 +49,8 @@ class MemoryTable:
 
     def get_item(self, Key: Item, **_: Any) -> Item:  # noqa: N803
         self._fail()
+        if "pk" in Key:  # of the result table, where nothing is stored
+            return {}
         found = self.partitions.get(Key["run_id"]["S"], {}).get(Key["item"]["S"])
         return {"Item": _wire(found)} if found else {}
 
@@ -117,8 +121,13 @@ class MemoryObjects:
     def get_paginator(self, _operation: str) -> MemoryObjects:
         return self
 
-    def paginate(self, Prefix: str, **_: Any) -> Iterator[Item]:  # noqa: N803
-        yield {"Contents": [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]}
+    def list_objects_v2(self, Prefix: str, **_: Any) -> Item:  # noqa: N803
+        return {
+            "Contents": [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
+        }
+
+    def paginate(self, **asked: Any) -> Iterator[Item]:
+        yield self.list_objects_v2(**asked)
 
 
 class _Body(io.BytesIO):
@@ -149,8 +158,10 @@ class MemoryQueues:
     def receive_message(self, **_: Any) -> Item:
         return {"Messages": list(self.letters.values())}
 
-    def get_queue_attributes(self, **_: Any) -> Item:
-        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.letters))}}
+    def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Item:  # noqa: N803
+        count = len(self.letters) if QueueUrl.endswith("dead") else 0
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        return {"Attributes": dict(zip(names, (str(count), "0"), strict=True))}
 
     def send_message(self, MessageBody: str, **_: Any) -> Item:  # noqa: N803
         self.sent.append(MessageBody)
@@ -213,21 +224,28 @@ class PageWorld:
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
     functions: MemoryFunctions = field(default_factory=MemoryFunctions)
+    logs: MemoryLogs = field(default_factory=MemoryLogs)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
 
     @property
     def deployment(self) -> Deployment:
         outputs = {
             "LedgerTable": "ledger",
+            "ProcessedDataTable": "results",
+            "CodeBucketName": "code",
             "DataBucketName": "data",
             "DataProcessingQueueUrl": "https://sqs/work",
             "DeadLetterQueueUrl": "https://sqs/dead",
-            "ReaperFunctionArn": "reaper",
+            "JobWatcherFunctionArn": f"{FUNCTION}watcher",
+            "ReaperFunctionArn": f"{FUNCTION}reaper",
         }
         clients = {
             "dynamodb": self.table,
             "s3": self.objects,
             "sqs": self.queues,
             "lambda": self.functions,
+            "logs": self.logs,
+            "cloudwatch": self.metrics,
         }
         # As a local cloud: the page looks at it every second.
         return Deployment(

@@ -3,21 +3,14 @@ schemes of colours, with foreign text, and with 100,000 units."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import chromium
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from page_world import HOSTILE, PageWorld, ago
-from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
-
-from cli.page.server import PageServer
-from cli.page.source import Source
+from world_page import WorldPage
 
 LACKING: Final = chromium.missing()
 pytestmark = [
@@ -37,100 +30,6 @@ FAILURE: Final = {
     "message": f"exit status 1 {HOSTILE}",
     "log_tail": f"reading\nTraceback: bad row {HOSTILE}",
 }
-
-
-class Page:
-    """The browser at the page of one world at a time."""
-
-    def __init__(self, browser: Chrome) -> None:
-        self.browser = browser
-        self.world = PageWorld()
-        self._source = Source(lambda: self.world.deployment)
-        self.server = PageServer(self._source)
-        self._thread = threading.Thread(target=self.server.serve, daemon=True)
-        self._thread.start()
-        self.browser.get(self.server.address)
-
-    def close(self) -> None:
-        self.browser.get("about:blank")  # its stream ends
-        self.server.stop()
-        self._thread.join(10)
-
-    def begin(self) -> None:
-        """An empty world, of which nothing is remembered."""
-        self.browser.get("about:blank")
-        self.world = PageWorld()
-        self._source.lose()
-
-    def open(self, path: str) -> None:
-        self.browser.get(self.server.address.partition("/?")[0] + path)
-
-    @property
-    def text(self) -> str:
-        return self.browser.find_element(By.TAG_NAME, "body").text
-
-    def until(self, holds: Callable[[], Any], what: str, seconds: float = 20) -> Any:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if found := holds():
-                    return found
-            except Exception as error:  # noqa: BLE001 - drawn anew between two commands
-                what = f"{what} ({type(error).__name__})"[:200]
-            time.sleep(0.05)
-        raise AssertionError(f"not seen: {what}; the page has: {self.text[:1500]}")
-
-    def expect(self, *texts: str) -> None:
-        for text in texts:
-            self.until(lambda text=text: text in self.text, text)  # type: ignore[misc]
-
-    def click(self, text: str) -> None:
-        wanted = f"//*[self::a or self::button][normalize-space(.)={text!r}]"
-        self.until(lambda: self.browser.find_element(By.XPATH, wanted).click() or True, text)
-
-    def confirm(self, label: str) -> None:
-        dialog = f"//dialog//button[normalize-space(.)={label!r}]"
-        self.until(lambda: self.browser.find_element(By.XPATH, dialog).click() or True, label)
-
-    def press(self, key: str) -> None:
-        ActionChains(self.browser).send_keys(key).perform()
-
-    def run(self, script: str) -> Any:
-        return self.browser.execute_script(script)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    started = chromium.start(tmp_path_factory.mktemp("chromium"))
-    yield started
-    started.quit()
-
-
-@pytest.fixture(scope="module")
-def served(browser: Chrome) -> Iterator[Page]:
-    page = Page(browser)
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def page(served: Page) -> Page:
-    served.begin()
-    chromium.resize(served.browser, 1280, 900)
-    return served
-
-
-def axe_violations(page: Page) -> list[str]:
-    script = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-    page.run(script)
-    found = page.browser.execute_async_script(
-        "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
-    )
-    return [
-        f"{each['id']}: {node['html'][:160]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
 
 
 def fill(world: PageWorld) -> None:
@@ -162,7 +61,7 @@ def fill(world: PageWorld) -> None:
     functions.add("CallbackStarted", 20, "4", "await-job", parent="2", CallbackId="c1")
 
 
-def test_the_list_filters_pages_and_is_live(page: Page) -> None:
+def test_the_list_filters_pages_and_is_live(page: WorldPage) -> None:
     fill(page.world)
     for number in range(60):
         page.world.put_run(f"older-{number:02d}", claimed_at=ago(60 * (60 + number)))
@@ -182,7 +81,7 @@ def test_the_list_filters_pages_and_is_live(page: Page) -> None:
     page.until(lambda: "Running" not in page.text, "that the run has ended")
 
 
-def test_a_failed_run_opens_with_its_failure_and_foreign_text_stays_text(page: Page) -> None:
+def test_a_failed_run_opens_with_its_failure_and_foreign_text_stays_text(page: WorldPage) -> None:
     fill(page.world)
     page.open("/runs/failed-run")
     page.expect("The same error in 3 units", "Traceback: bad row", "3 of 5 units failed")
@@ -193,7 +92,7 @@ def test_a_failed_run_opens_with_its_failure_and_foreign_text_stays_text(page: P
     assert "owned" not in page.browser.title
 
 
-def test_the_timeline_shows_input_and_result_and_a_running_bar_grows(page: Page) -> None:
+def test_the_timeline_shows_input_and_result_and_a_running_bar_grows(page: WorldPage) -> None:
     fill(page.world)
     page.open("/runs/going-on")
     bar = "//button[starts-with(@aria-label, 'validate')]"
@@ -204,7 +103,7 @@ def test_the_timeline_shows_input_and_result_and_a_running_bar_grows(page: Page)
     page.until(lambda: page.run(width) != before, "a bar that grows", 5)
 
 
-def test_stop_resume_and_retry_ask_first(page: Page) -> None:
+def test_stop_resume_and_retry_ask_first(page: WorldPage) -> None:
     fill(page.world)
     page.world.functions.responses = {
         "Stop Run": {"runId": "going-on", "outcome": "STOPPING", "status": "RUNNING"},
@@ -233,7 +132,7 @@ def test_stop_resume_and_retry_ask_first(page: Page) -> None:
     assert '"retryOf": "failed-run"' in page.world.queues.sent[1]
 
 
-def test_a_stop_that_comes_too_late_says_when_the_run_ended(page: Page) -> None:
+def test_a_stop_that_comes_too_late_says_when_the_run_ended(page: WorldPage) -> None:
     fill(page.world)
     ended = {"runId": "going-on", "outcome": "ENDED", "status": "SUCCEEDED"}
     page.world.functions.responses = {"Stop Run": ended}
@@ -244,7 +143,7 @@ def test_a_stop_that_comes_too_late_says_when_the_run_ended(page: Page) -> None:
     page.expect("Nothing to stop: run going-on has ended at 20")
 
 
-def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
+def test_rejected_rows_are_corrected_in_place_and_sent(page: WorldPage) -> None:
     fill(page.world)
     page.open("/runs/failed-run?tab=rejected")
     page.expect("type", "malformed", "2 of 2 rejected rows", HOSTILE)
@@ -261,7 +160,7 @@ def test_rejected_rows_are_corrected_in_place_and_sent(page: Page) -> None:
     assert len(page.world.queues.sent) == 1
 
 
-def test_a_dead_letter_is_deleted_once_that_is_confirmed(page: Page) -> None:
+def test_a_dead_letter_is_deleted_once_that_is_confirmed(page: WorldPage) -> None:
     page.world.queues.put_letter("letter-3", "no JSON", "odd")
     page.open("/dead-letters")
     page.click("Delete")
@@ -273,7 +172,7 @@ def test_a_dead_letter_is_deleted_once_that_is_confirmed(page: Page) -> None:
     assert page.world.queues.letters == {}
 
 
-def test_a_dead_letter_is_replayed(page: Page) -> None:
+def test_a_dead_letter_is_replayed(page: WorldPage) -> None:
     body = '{"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r9"}'
     page.world.queues.put_letter("letter-2", body, HOSTILE)
     page.open("/dead-letters")
@@ -284,7 +183,7 @@ def test_a_dead_letter_is_replayed(page: Page) -> None:
     assert (len(page.world.queues.sent), page.world.queues.letters) == (1, {})
 
 
-def test_a_hundred_thousand_units_are_paged(page: Page) -> None:
+def test_a_hundred_thousand_units_are_paged(page: WorldPage) -> None:
     units = {"total": 100_000, "stored": 99_990, "failed": 10, "notStarted": 0}
     page.world.put_run("large", "FAILED", units=units)
     page.world.put_units("large", 100_000, failed=10, **FAILURE)
@@ -299,7 +198,7 @@ def test_a_hundred_thousand_units_are_paged(page: Page) -> None:
     assert page.run("return document.querySelectorAll('tbody tr').length") == 10
 
 
-def test_the_keyboard_moves_searches_and_helps(page: Page) -> None:
+def test_the_keyboard_moves_searches_and_helps(page: WorldPage) -> None:
     fill(page.world)
     page.open("/")
     page.expect("failed-run")
@@ -322,17 +221,17 @@ def test_the_keyboard_moves_searches_and_helps(page: Page) -> None:
     ["/", "/runs/failed-run", "/runs/failed-run?tab=units", "/runs/failed-run?tab=rejected"]
     + ["/dead-letters", "/pools"],
 )
-def test_axe_finds_nothing_and_a_phone_need_not_scroll_sideways(page: Page, path: str) -> None:
+def test_axe_finds_nothing_and_a_phone_need_not_scroll_sideways(page: WorldPage, path: str) -> None:
     fill(page.world)
     page.open(path)
     page.until(lambda: page.run("return !document.body.innerText.includes('Reading')"), path)
-    assert axe_violations(page) == []
+    assert page.violations() == []
     chromium.resize(page.browser, PHONE, 844, dark=True)
-    assert axe_violations(page) == []
+    assert page.violations() == []
     assert page.run("return document.documentElement.scrollWidth") <= PHONE
 
 
-def test_a_lost_cloud_is_said_and_its_return_noticed(page: Page) -> None:
+def test_a_lost_cloud_is_said_and_its_return_noticed(page: WorldPage) -> None:
     fill(page.world)
     page.world.table.fails_with = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
     page.open("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -200,10 +201,8 @@ def _cut(text: str, limit: int) -> str:
     """Shorten a text so that it takes at most `limit` bytes as JSON."""
     if len(json.dumps(text)) <= limit:
         return text
-    fitting, size = 0, len(json.dumps("…"))
-    for character in text:
-        size += len(json.dumps(character)) - 2
-        if size > limit:
-            break
-        fitting += 1
-    return text[:fitting] + "…"
+    ellipsis = len(json.dumps("…")) - len(json.dumps(""))
+    # By halves: the text may have a million characters, and every replay comes by here.
+    lengths = range(len(text))
+    beginning = bisect_right(lengths, limit, key=lambda n: len(json.dumps(text[:n])) + ellipsis)
+    return text[: max(beginning - 1, 0)] + "…"

@@ -111,7 +111,7 @@ class World:
         self.put(item)
 
     def put(self, item: dict[str, Any]) -> None:
-        boto3.resource("dynamodb", region_name="us-east-1").Table("ledger").put_item(Item=item)
+        _ledger().put_item(Item=item)
 
     def put_dead_letter(self, body: str, **attributes: str) -> None:
         self.deployment.client("sqs").send_message(
@@ -157,6 +157,11 @@ def make_deployment(functions: FakeLambda) -> Deployment:
 def _client(service: str) -> Any:
     """To make one costs more than what most tests do with it."""
     return boto3.client(service)
+
+
+@functools.cache
+def _ledger() -> Any:
+    return boto3.resource("dynamodb", region_name="us-east-1").Table("ledger")
 
 
 def pipeline(*arguments: str) -> Result:

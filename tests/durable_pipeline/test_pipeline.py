@@ -699,7 +699,7 @@ def test_news_that_cannot_be_sent_do_not_change_the_outcome(
     [
         json.dumps({**RUN, "startDateTime": "0001-01-01T00:00:00+05:00"}),
         json.dumps({**RUN, **{f"field{number}": 1 for number in range(300)}}),
-        pytest.param("€" * 300_000, marks=pytest.mark.slow),
+        "€" * 300_000,
     ],
     ids=["a time out of range", "hundreds of problems", "a long text"],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
-        client = boto3.client("s3")
+        client = _client()
         client.create_bucket(Bucket=BUCKET)
         yield client
+
+
+@functools.cache
+def _client() -> Any:
+    """To make one costs more than what most tests do with it."""
+    return boto3.client("s3")

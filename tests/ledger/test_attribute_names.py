@@ -11,6 +11,7 @@ from deployed_code import ROOT
 
 from contracts.ledger_items import (
     AdoptedItem,
+    BackfillItem,
     DrawnItem,
     EventItem,
     JobItem,
@@ -23,6 +24,7 @@ from contracts.ledger_items import (
     RejectedItem,
     RunItem,
     UnitItem,
+    WindowsItem,
 )
 
 CLASSES: Final = (
@@ -38,6 +40,8 @@ CLASSES: Final = (
     QuotaItem,
     OperationsItem,
     LossesItem,
+    BackfillItem,
+    WindowsItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -52,6 +56,9 @@ PREFIXES: Final = (
     "#pools",
     "#pool",
     "POOL#",
+    "#backfills",
+    "BACKFILL#",
+    "WINDOWS#",
 )
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
@@ -62,6 +69,7 @@ COMMON: Final = frozenset(
         "execution",
         "expires_at",
         "failure",
+        "generation",
         "input_url",
         "item",
         "items",

@@ -13,8 +13,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from contracts.job import Engine
 from contracts.ledger_items import (
     ACTIVE_RUN,
+    BACKFILLS,
     NO_RUN,
     POOLS,
+    BackfillItem,
     DrawnItem,
     EventItem,
     JobItem,
@@ -24,6 +26,7 @@ from contracts.ledger_items import (
     RejectedItem,
     RunItem,
     UnitItem,
+    WindowsItem,
 )
 from contracts.run import (
     Finding,
@@ -36,6 +39,7 @@ from contracts.run import (
     UnitTotals,
 )
 from contracts.run_request import parse_timestamp
+from contracts.times.windows import Window
 from ledger.table import ACTIVE_INDEX
 
 _DESERIALIZER: Final = TypeDeserializer()
@@ -239,6 +243,20 @@ class LedgerView:
     def pools_file(self) -> PoolsFileItem:
         """What the pipeline has read of `pools.yaml`."""
         return PoolsFileItem.from_item(self._item(PoolsFileItem.key_of()) or {})
+
+    def backfills(self) -> list[BackfillItem]:
+        """All backfills, the newest first."""
+        found = map(BackfillItem.from_item, self._items(BACKFILLS, BackfillItem.PREFIX))
+        return sorted(found, key=lambda each: each.created_at or "", reverse=True)
+
+    def backfill(self, backfill_id: str) -> BackfillItem | None:
+        item = self._item(BackfillItem.key_of(backfill_id))
+        return BackfillItem.from_item(item) if item else None
+
+    def windows(self, backfill_id: str) -> list[Window]:
+        """The windows of a backfill as they were recorded, in order of time."""
+        items = self._items(BACKFILLS, WindowsItem.prefix_of(backfill_id))
+        return [window for item in items for window in WindowsItem.from_item(item).windows]
 
     def refusal(self, message_id: str, run_id: str) -> str | None:
         """Why a message was refused; None if it was not (yet)."""

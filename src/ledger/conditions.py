@@ -10,6 +10,7 @@ from typing import Final
 from boto3.dynamodb.conditions import Attr
 
 from contracts.ledger_items import (
+    BackfillItem,
     JobItem,
     LedgerItem,
     LossesItem,
@@ -36,6 +37,7 @@ class Attributes:
 
 
 RUN: Final = Attributes(RunItem)
+BACKFILL: Final = Attributes(BackfillItem)
 UNIT: Final = Attributes(UnitItem)
 JOB: Final = Attributes(JobItem)
 POOL: Final = Attributes(PoolItem)

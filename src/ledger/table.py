@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from contracts.errors import Conflict, PipelineError, Throttled
-from contracts.ledger_items import Changes, Key
+from contracts.ledger_items import RUN_INDEX, Changes, Key, RunIndex
 from ledger.encoding import from_wire, to_wire
 from ledger.expressions import update_expressions
 from runtime import clients
@@ -138,6 +139,24 @@ class Ledger:
             ExpressionAttributeValues=to_wire({":holder": execution_arn}),
         )
         yield from (item[PARTITION] for item in items)
+
+    def runs_claimed(self, day: str, since: datetime, *, dataset: str) -> Iterator[Item]:
+        """RUN items of a dataset that were first claimed on this day, and not before that instant
+        (an index: eventually consistent).
+
+        Args:
+            day: as `RunIndex.day` has it.
+        """
+        yield from self._query(
+            f"runs of {dataset} claimed on {day} in the ledger",
+            IndexName=RUN_INDEX,
+            KeyConditionExpression=f"{RunIndex.HASH} = :day AND {RunIndex.RANGE} >= :since",
+            FilterExpression="#dataset = :dataset",
+            ExpressionAttributeNames={"#dataset": RunIndex.DATASET},
+            ExpressionAttributeValues=to_wire(
+                {":day": day, ":since": RunIndex.instant(since), ":dataset": dataset}
+            ),
+        )
 
     def put_if_absent(self, item: Mapping[str, Any]) -> Written:
         """Write a new item; not done, and nothing changed, if there is one under its keys.

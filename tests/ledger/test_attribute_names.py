@@ -11,6 +11,7 @@ from deployed_code import ROOT
 
 from contracts.ledger_items import (
     AdoptedItem,
+    BackfillItem,
     DrawnItem,
     EventItem,
     JobItem,
@@ -24,6 +25,7 @@ from contracts.ledger_items import (
     RejectedItem,
     RunItem,
     UnitItem,
+    WindowsItem,
 )
 
 CLASSES: Final = (
@@ -40,6 +42,8 @@ CLASSES: Final = (
     OperationsItem,
     LossesItem,
     NewObjectsItem,
+    BackfillItem,
+    WindowsItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -55,6 +59,9 @@ PREFIXES: Final = (
     "#pool",
     "POOL#",
     "#new-objects",
+    "#backfills",
+    "BACKFILL#",
+    "WINDOWS#",
 )
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
@@ -66,6 +73,7 @@ COMMON: Final = frozenset(
         "execution",
         "expires_at",
         "failure",
+        "generation",
         "input_url",
         "item",
         "items",

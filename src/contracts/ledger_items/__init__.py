@@ -9,6 +9,13 @@ not write have a default, so both may meet in one table.
 
 from __future__ import annotations
 
+from contracts.ledger_items.backfill import (
+    ACTIVE_BACKFILL,
+    BACKFILLS,
+    BackfillItem,
+    Lane,
+    WindowsItem,
+)
 from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
@@ -38,14 +45,17 @@ from contracts.ledger_items.run import (
 from contracts.ledger_items.unit import UnitItem
 
 __all__ = [
+    "ACTIVE_BACKFILL",
     "ACTIVE_RUN",
     "ANNOUNCED",
+    "BACKFILLS",
     "NO_RUN",
     "POOLS",
     "POOLS_FILES",
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
+    "BackfillItem",
     "Changes",
     "DrawnItem",
     "DueItem",
@@ -53,6 +63,7 @@ __all__ = [
     "IndexingItem",
     "JobItem",
     "Key",
+    "Lane",
     "LedgerItem",
     "LossesItem",
     "NewObjectsItem",
@@ -68,6 +79,7 @@ __all__ = [
     "RunItem",
     "Ticket",
     "UnitItem",
+    "WindowsItem",
     "expiring",
     "place_in_list",
     "stopped_because",

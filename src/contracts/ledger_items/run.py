@@ -206,6 +206,7 @@ class RunIndex:
 
     HASH: ClassVar = "claim_day"
     RANGE: ClassVar = "claimed"
+    DATASET: ClassVar = "dataset_name"  # by which its runs may be filtered
 
     @staticmethod
     def day(at: datetime) -> str:

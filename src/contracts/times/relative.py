@@ -62,6 +62,22 @@ class RelativeInstant(str):
             raise ValueError(f"{self} lies outside the years 1 to 9999") from error
 
 
+def later(instant: datetime, number: int, unit: str, zone: tzinfo) -> datetime:
+    """The instant so many units after another one (UTC), by the calendar of the zone.
+
+    Args:
+        unit: `min`, `h`, `d`, `w`, `mo` or `y`.
+
+    Raises:
+        ValueError: it lies outside the years 1 to 9999.
+    """
+    try:
+        local = instant.astimezone(zone).replace(tzinfo=None)
+        return _moved(local, instant, [(unit, number)], zone)
+    except (OverflowError, ValueError) as error:
+        raise ValueError("lies outside the years 1 to 9999") from error
+
+
 def zone_named(name: str | None) -> tzinfo:
     """A zone of the IANA time zone database; UTC where none is named.
 

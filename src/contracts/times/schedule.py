@@ -6,7 +6,6 @@ run request with its own name and the time that it was due.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from contracts.ids import dated_run_id
 from contracts.job import Priority
 from contracts.source.only_new import OnlyNew
 from contracts.source.strict import Integer, StrictContract
@@ -117,15 +117,7 @@ def schedule_name(dataset_name: str, schedule: str) -> str:
 
 def scheduled_run_id(dataset_name: str, schedule: str, due: datetime) -> str:
     """The id of the run that a schedule starts at a time: the same however often it fires."""
-    name = f"{dataset_name}-{schedule}"
-    if len(name) > _NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-        name = f"{name[: _NAME - _DIGEST - 1]}-{digest}"
-    return f"{name}-{due:%Y%m%dT%H%M%SZ}"
-
-
-_NAME: Final = 40 - len("-20261101T021500Z")
-_DIGEST: Final = 8
+    return dated_run_id(f"{dataset_name}-{schedule}", due)
 
 
 def aws_cron(text: str) -> str:

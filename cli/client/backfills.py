@@ -1,0 +1,293 @@
+"""Backfills as people ask for them: the request that is meant, and what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, tzinfo
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from cli.client.contracts import read_contract
+from cli.client.deployment import Deployment
+from cli.client.ledger import LedgerView
+from cli.client.run_list import RunList, Wanted
+from cli.client.window_objects import Objects, objects_by_window, shared_partitions
+from cli.exit_codes import REFUSED, CommandFailed
+from contracts.dataset import Dataset
+from contracts.errors import InvalidRequest, Problem
+from contracts.ledger_items import BackfillItem, RunItem
+from contracts.run_request import parse_timestamp
+from contracts.times.backfill import BackfillRequest, Only, WindowState, derived_id
+from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.windows import WINDOW_EXAMPLES, Window
+from dataset_loading.check import check_query
+from runs.backfills.coverage import Coverage, claimed_since
+
+_READERS: Final = 8
+_NO_ID: Final = "unnamed"  # until the rest of a request is known to be right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A backfill as a person asks for it; the names are those of the options.
+
+    Attributes:
+        dataset: the name of its contract.
+        start, end: instants, dates, or relative ones such as `today-30d`; without an offset, in
+            `zone`. Relative ones are resolved by `request_of`.
+        window: the length of a window, such as `1d`.
+        name: the backfill's id; absent: derived from all the rest.
+        at_once, max_failures, query, index, priority, max_concurrency: see BackfillRequest.
+    """
+
+    dataset: str
+    start: str
+    end: str
+    window: str
+    zone: str | None = None
+    only: str = Only.MISSING
+    at_once: int = 1
+    newest_first: bool = False
+    max_failures: int | None = None
+    query: str | None = None
+    index: str | None = None
+    priority: str | None = None
+    max_concurrency: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedWindow:
+    """A window, and what a backfill would do with it.
+
+    Attributes:
+        state: LEFT: it would be run; STORED_BEFORE, NOT_CHOSEN: it would be passed over.
+        objects: that its run would find now; None: the source may not be listed from here.
+    """
+
+    number: int
+    window: Window
+    state: WindowState
+    run_id: str
+    objects: Objects | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a backfill would do now.
+
+    Attributes:
+        existing: the backfill of this id, which has been started before.
+        unlisted: why nothing is known of objects.
+    """
+
+    request: BackfillRequest
+    windows: tuple[PlannedWindow, ...]
+    existing: BackfillItem | None = None
+    unlisted: str | None = None
+
+    @property
+    def chosen(self) -> list[PlannedWindow]:
+        """The windows that would be run."""
+        return [each for each in self.windows if each.state is WindowState.LEFT]
+
+
+def request_of(deployment: Deployment, asked: Asked, now: datetime) -> BackfillRequest:
+    """The request for what is asked; relative instants are resolved.
+
+    Raises:
+        CommandFailed: it would be refused, or its dataset has no contract; with every problem.
+    """
+    request, problems = _parsed(asked, now)
+    try:
+        contract = read_contract(deployment, asked.dataset)
+    except CommandFailed as error:
+        if not problems:
+            raise
+        problems.append(Problem("DATASET", error.message))
+    else:
+        if asked.query is not None:
+            problems += _problems_of_query(asked.query, contract)
+        if request is not None:
+            problems += shared_partitions(contract.source, request.windows())
+    if request is None or problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise CommandFailed(f"the backfill is refused; nothing was started:\n{lines}", REFUSED)
+    return request
+
+
+def plan(
+    deployment: Deployment, asked: Asked, now: datetime | None = None, *, objects: bool = True
+) -> Plan:
+    """What the backfill would do now; nothing is changed.
+
+    Args:
+        objects: whether the source is listed, which takes a while for many.
+
+    Raises:
+        CommandFailed: as `request_of` does.
+    """
+    now = now or datetime.now(UTC)
+    request = request_of(deployment, asked, now)
+    windows = request.windows()
+    coverage = Coverage()
+    if request.only is not Only.ALL:
+        coverage = Coverage.of(_claimed_runs(deployment, request, now), request)
+    found: list[Objects] | None = None
+    unlisted = None
+    if objects:
+        found, unlisted = _listed(deployment, read_contract(deployment, asked.dataset), windows)
+    return Plan(
+        request=request,
+        windows=tuple(
+            PlannedWindow(
+                number,
+                window,
+                coverage.state_of(window, request.only),
+                request.run_id(window),
+                found[number] if found else None,
+            )
+            for number, window in enumerate(windows)
+        ),
+        existing=ledger_of(deployment).backfill(request.backfill_id),
+        unlisted=unlisted,
+    )
+
+
+def ledger_of(deployment: Deployment) -> LedgerView:
+    """The ledger of the deployment."""
+    return LedgerView(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+
+
+# -- from words to a request
+
+
+def _parsed(asked: Asked, now: datetime) -> tuple[BackfillRequest | None, list[Problem]]:
+    problems: list[Problem] = []
+    zone: tzinfo = UTC
+    try:
+        zone = zone_named(asked.zone)
+    except ValueError as error:
+        problems.append(Problem("--zone", f"{error}; write it as Europe/Berlin", repr(asked.zone)))
+    instants: dict[str, datetime] = {}
+    for option, text in (("--from", asked.start), ("--to", asked.end)):
+        try:
+            instants[option] = instant_of(text, zone, now)
+        except ValueError as error:
+            problems.append(Problem(option, str(error), repr(text)))
+    known = {field.name for field in fields(Asked)} & BackfillRequest.model_fields.keys()
+    values: dict[str, Any] = {name: getattr(asked, name) for name in known}
+    values |= dict(
+        backfill_id=asked.name or _NO_ID,
+        dataset_name=asked.dataset,
+        start_date_time=instants.get("--from", now),
+        end_date_time=instants.get("--to", now),
+        zone=None if asked.zone in (None, "UTC") else asked.zone,
+    )
+    try:
+        request = BackfillRequest.model_validate(
+            {name: value for name, value in values.items() if value is not None}
+        )
+    except ValidationError as error:
+        seen = {problem.path for problem in problems}
+        problems += [each for each in _problems(error) if not seen & _meant(each.path)]
+        return None, problems
+    if problems:
+        return None, problems
+    if asked.name is None:
+        request = request.model_copy(update={"backfill_id": derived_id(request)})
+    return request, []
+
+
+_OF_THE_RANGE: Final = "--from, --to, --window"
+_OPTIONS: Final = dict(backfill_id="--name", dataset_name="DATASET")
+_RIGHT: Final = {
+    "--window": f"must be a length such as {WINDOW_EXAMPLES}",
+    "--name": "must be 1 to 40 of a-z, 0-9, - and _, and begin with a letter",
+}
+
+
+def _meant(path: str) -> set[str]:
+    """Options whose own problem says what one of the whole request would say again."""
+    return {path, *path.split(", ")} | ({"--zone"} if path == _OF_THE_RANGE else set())
+
+
+def _problems(error: ValidationError) -> Iterable[Problem]:
+    for found in error.errors():
+        name = ".".join(map(str, found["loc"]))
+        option = _OPTIONS.get(name, f"--{name.replace('_', '-')}") if name else _OF_THE_RANGE
+        value = repr(found["input"]) if name else None
+        yield Problem(option, _RIGHT.get(option, found["msg"]), value)
+
+
+def instant_of(text: str, zone: tzinfo, now: datetime) -> datetime:
+    """An instant as a person writes it: relative to now, or a date or time, in the zone unless it
+    says its offset.
+
+    Raises:
+        ValueError: it is none.
+    """
+    relative = RelativeInstant.parse(text)
+    if relative is not None:
+        # Whole seconds, so that the same command a moment later is the same where it can be.
+        return relative.at(now.replace(microsecond=0), zone)
+    try:
+        read = parse_timestamp(text)
+        local = _without_offset(text)
+    except (PydanticCustomError, ValueError):
+        raise ValueError(
+            "must be a date or a time, such as 2026-11-01 or 2026-11-01T06:30:00Z, or a relative"
+            f" one: {EXAMPLES}"
+        ) from None
+    read = read if local is None else local.replace(tzinfo=zone).astimezone(UTC)
+    if read.microsecond:
+        raise ValueError("must be a whole second")
+    return read
+
+
+def _without_offset(text: str) -> datetime | None:
+    """The local time that a text says; None: it says its offset, too."""
+    if len(text) == len("2026-11-01"):
+        return datetime.combine(date.fromisoformat(text), time())
+    local = datetime.fromisoformat(text)
+    return local if local.tzinfo is None else None
+
+
+def _problems_of_query(query: str, contract: Dataset) -> list[Problem]:
+    try:
+        check_query(query, contract)
+    except InvalidRequest as error:
+        return [Problem("--query", problem.message, problem.value) for problem in error.problems]
+    return []
+
+
+# -- what is there
+
+
+def _claimed_runs(
+    deployment: Deployment, request: BackfillRequest, now: datetime
+) -> Iterable[RunItem]:
+    """Runs of the dataset that may have stored its windows: days side by side."""
+    runs = RunList(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    since = claimed_since(request, now)
+    step = (now - since) / _READERS
+    spans = [(since + step * number, since + step * (number + 1)) for number in range(_READERS)]
+    wanted = Wanted(dataset=request.dataset_name)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(lambda span: list(runs.runs(span[0], span[1], wanted)), spans)
+        return [run.item for part in found for run in part]
+
+
+def _listed(
+    deployment: Deployment, contract: Dataset, windows: list[Window]
+) -> tuple[list[Objects] | None, str | None]:
+    bucket = contract.source.bucket or deployment.output("DataBucketName")
+    try:
+        return objects_by_window(deployment.client("s3"), bucket, contract.source, windows), None
+    except ClientError as error:
+        return None, f"s3://{bucket}/{contract.source.prefix} cannot be listed: {error}"

@@ -1,0 +1,1 @@
+"""Backfills: which windows are run, in which order, by which execution, until when."""

@@ -115,6 +115,11 @@ class MemoryObjects:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no key"}}, "GetObject")
         return {"Body": _Body(self.objects[Key])}
 
+    def head_object(self, Key: str, **_: Any) -> Item:  # noqa: N803
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+        return {"ContentLength": len(self.objects[Key])}
+
     def put_object(self, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
         self.objects[Key] = Body
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from cli.client.ledger import Item, JobRow, UnitRow, plain_item
+from cli.client.ledger import Item, JobRow, Run, UnitRow, plain_item
 from contracts.ledger_items import JobItem, Key, UnitItem
-from contracts.run import RowCounts, UnitState, UnitStatus
+from contracts.run import RowCounts, UnitState, UnitStatus, UnitTotals
 
 _PAGE: Final = 1000
+_COUNTED_RUNS: Final = 20
 # How the ledger has a state: NOT_STARTED is FAILED there, with a mark.
 _CONDITIONS: Final = {
     UnitState.RUNNING: "#status = :status",
@@ -45,6 +46,30 @@ class UnitProgress:
 
     states: dict[str, int]
     rows: RowCounts
+
+
+def with_progress(runs: Iterable[Run], pages: UnitPages) -> list[Run]:
+    """The same runs, with the counts so far of those that have not ended, which their records lack.
+
+    All units of a run are read for that, so of the first 20 only.
+    """
+    counted: list[Run] = []
+    left = _COUNTED_RUNS
+    for run in runs:
+        if not run.status.ended and run.units.total and left:
+            left -= 1
+            progress = pages.progress(run.run_id)
+            states = Counter(progress.states)
+            units = UnitTotals(
+                total=run.units.total,
+                stored=states[UnitState.STORED],
+                failed=states[UnitState.FAILED],
+                not_started=states[UnitState.NOT_STARTED],
+            )
+            counted.append(replace(run, units=units, rows=progress.rows))
+        else:
+            counted.append(run)
+    return counted
 
 
 class UnitPages:

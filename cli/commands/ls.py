@@ -11,6 +11,7 @@ import typer
 from cli.client.deployment import find_deployment
 from cli.client.run_list import STATUSES, RunList, Wanted
 from cli.client.times import since as since_instant
+from cli.client.unit_pages import UnitPages, with_progress
 from cli.documents.base import print_document
 from cli.documents.ledger import run_document
 from cli.documents.run_list import RunsDocument
@@ -56,8 +57,9 @@ def ls(
 ) -> None:
     """List the runs, newest first, with their counts; also those that failed before any unit.
 
-    A run stands where its first claim put it, whatever came later. Messages that were refused have
-    no run: pipeline dead-letters. More of one run: pipeline show RUN.
+    A run stands where its first claim put it, whatever came later. Of the newest 20 that have not
+    ended, what is stored so far is counted. Messages that were refused have no run: pipeline
+    dead-letters. More of one run: pipeline show RUN.
     """
     now = datetime.now(UTC)
     after = since_instant(since, now)
@@ -69,11 +71,13 @@ def ls(
         with_losses=with_losses,
     )
     deployment = find_deployment(stack, region)
-    runs = RunList(deployment.client("dynamodb"), deployment.output("LedgerTable"))
+    ledger = deployment.client("dynamodb"), deployment.output("LedgerTable")
+    runs = RunList(*ledger)
     # A clock of another machine may be ahead.
     found = runs.runs(after, now + timedelta(days=1), wanted, cursor)
     shown = list(itertools.islice(found, limit))
     more = next(found, None) is not None
+    shown = with_progress(shown, UnitPages(*ledger))
     if json_output:
         document = RunsDocument(
             since=format_timestamp(after),

@@ -55,7 +55,8 @@ class RunDocument(Document):
         waiting_since, waiting_until: when it first looked, and when it gives up.
         resumed_attempt: the attempt that was stopped and then resumed.
         superseded_by, superseded_at: the run that retries it and took its place.
-        units, rows, items: totals; until the run has ended only the numbers of units and items.
+        units, rows, items: totals; until the run has ended only the numbers of units and items,
+            but with `pipeline ls` what is stored so far of the newest 20.
         already_stored: objects of the range that were left out as already stored; null: the run
             takes all (`onlyNew`), or its objects are not listed yet.
         findings: the rules that most rows broke.

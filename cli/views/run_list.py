@@ -12,7 +12,7 @@ from cli.client.run_list import is_waiting, shown_status
 from cli.views.ages import age
 from cli.views.records import Column, Records, number
 from cli.views.tables import STATUS_STYLES
-from contracts.run import seconds_between
+from contracts.run import RowCounts, seconds_between
 from contracts.run_request import format_timestamp, parse_timestamp
 
 _COLUMNS = (
@@ -41,8 +41,8 @@ def _row(run: Run, now: datetime) -> tuple[str | Text, ...]:
     until = item.ended_at or format_timestamp(now)
     seconds = seconds_between(item.claimed_at, until)
     units = f"{run.units.stored:,}/{run.units.total:,}" if run.units.total else ""
-    counted = run.status.ended and run.units.total
     rows = run.rows
+    counted = run.units.total and (run.status.ended or rows != RowCounts())
     counts = [f"{each:,}" if counted else "" for each in (rows.rows_in, rows.stored, rows.rejected)]
     return (
         run.run_id,

@@ -231,6 +231,21 @@ def test_ls_shows_the_last_day_and_says_if_there_is_more(local: World) -> None:
     assert "look further back" in pipeline("ls", "--dataset", "none").output
 
 
+def test_ls_counts_what_runs_that_have_not_ended_have_stored(local: World) -> None:
+    units = {"total": 3, "stored": 0, "failed": 0, "not_started": 0}
+    for number in range(21):
+        at = HOUR_AGO + timedelta(minutes=number)
+        put(local, f"run-{number:02d}", at, status="RUNNING", units=units)
+        stored = {"rows_in": 5, "stored": 4, "rejected": 1}
+        key = {"run_id": f"run-{number:02d}", "item": "UNIT#00000-000"}
+        local.put({**key, "status": "STORED", "rows": stored})
+    runs = document("ls", pipeline("ls", "--json").stdout)["runs"]
+    assert [run["units"]["stored"] for run in runs] == [1] * 20 + [0], "of the newest only"
+    assert runs[0]["units"]["total"] == 3
+    assert runs[0]["rows"]["stored"] == 4
+    assert "1/3" in pipeline("ls", "--limit", "1").output
+
+
 @pytest.mark.parametrize("columns", ["40", "80", "120", "200"])
 def test_ls_never_cuts_a_number_a_state_or_an_id(local: World, columns: str) -> None:
     run_id = "0b6f8f4c-57d4-4cbb-9a2e-0d6f1c2b3a4d"

@@ -400,6 +400,7 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "PurgePolicyArn",
         *("SchedulePolicyArn", "ScheduleGroupName", "ScheduleRoleArn", "DataProcessingQueueArn"),
         "OperatorUpkeepPolicyArn",
+        "OperatorKeyPolicyArn",
     }
     # Those that people invoke, and those that `pipeline stop` and `pipeline verify` ask for.
     named = {f"{name}Arn" for name in (*DURABLE, "ReaperFunction", "JobWatcherFunction")}

@@ -183,6 +183,8 @@ class Dataset(StrictContract):
         freshness: how old an object's rows may be.
         lookups: small objects that the transform joins.
         schedules: when runs are started by themselves (`pipeline schedules apply`).
+        examples: whether values of rows may be quoted where the rows themselves are not: in
+            findings, errors, logs, notifications.
     """
 
     name: str = Field(pattern=DATASET_NAME_PATTERN)
@@ -200,6 +202,7 @@ class Dataset(StrictContract):
     on_transform_error: Literal["reject", "fail"] = "reject"
     limits: Limits = Limits()
     schedules: tuple[Schedule, ...] | None = Field(default=None, min_length=1, max_length=20)
+    examples: bool = True
 
     @model_validator(mode="before")
     @classmethod

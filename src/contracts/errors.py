@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,18 @@ class Problem:
 
 
 class PipelineError(Exception):
-    """Base of every error the pipeline raises on purpose."""
+    """Base of every error the pipeline raises on purpose.
+
+    Attributes:
+        has_no_values: its text quotes no row, so it may be seen by whoever sees logs.
+    """
+
+    has_no_values = False
+
+    def without_values(self) -> Self:
+        """The error, declared to have no value of a row in its text."""
+        self.has_no_values = True
+        return self
 
 
 class InvalidInput(PipelineError):

@@ -8,6 +8,8 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
               runs/<run_id>/units/<unit>/findings-transform.json   likewise, of unstorable rows
+              runs/<run_id>/units/<unit>/error-<stage>.json   why a stage failed, of a contract
+                                                              with `examples: false`
               runs/<run_id>/units/<unit>/valid/part-<file>.parquet
               runs/<run_id>/units/<unit>/output/part-00000.parquet
               runs/<run_id>/units/<unit>/load-<digest>.json   statements of the load of these rows
@@ -89,6 +91,10 @@ def job_prefix(run_id: str, unit: str, stage: str, attempt: int) -> str:
 
 def findings_key(run_id: str, unit: str) -> str:
     return f"{unit_prefix(run_id, unit)}findings.json"
+
+
+def error_key(run_id: str, unit: str, stage: str) -> str:
+    return f"{unit_prefix(run_id, unit)}error-{stage}.json"
 
 
 def valid_prefix(run_id: str, unit: str) -> str:

@@ -49,7 +49,7 @@ def record_ends(jobs: JobLedger, ends: Iterable[JobEnd], now: datetime) -> None:
             ended_at=now,
         )
         jobs.end(ended, reported=True)
-        about = {"job_id": record.job_id, "state": end.state, "error": end.error}
+        about = {"job_id": record.job_id, "state": end.state, "error": ended.as_shown().error}
         logger.info("invoked job ended", extra=about)
 
 

@@ -189,7 +189,7 @@ class JobLedger:
 
     def store_log(self, record: JobRecord) -> None:
         """Add the end of the log of a job that has ended."""
-        log = _present(log_tail=record.log_tail, log_url=record.log_url)
+        log = _present(log_tail=record.as_shown().log_tail, log_url=record.log_url)
         self._change(record, JOB.job_id.eq(record.job_id), **log)
 
     def end(self, ended: JobRecord, *, reported: bool) -> JobRecord:
@@ -248,8 +248,10 @@ def _submission_as_seen(record: JobRecord) -> ConditionBase:
 
 
 def _end_of(ended: JobRecord) -> dict[str, Any]:
+    ended = ended.as_shown()
     optional = _present(
         error=ended.error,
+        said_code=ended.said_code,
         log_url=ended.log_url,
         console_url=ended.console_url,
         log_tail=ended.log_tail,

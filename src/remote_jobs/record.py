@@ -13,6 +13,10 @@ from contracts.warehouse_errors import error_code
 from remote_jobs.engines.base import EngineStatus, RemoteJob, Response
 
 ERROR_CHARACTERS: Final = 2000
+WITHHELD: Final = (
+    "the job failed; the contract says examples: false, so what it said, which may quote rows, is"
+    " only in its own log and at its engine"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class JobRecord(JobItem):
         return self.service_id is None and until is not None and now.timestamp() >= until
 
     def status(self, now: datetime) -> JobStatus:
-        overdue = self.overdue(now)
+        overdue, shown = self.overdue(now), self.as_shown()
         return JobStatus(
             job_id=self.job_id,
             stage=self.key.stage,
@@ -62,11 +66,11 @@ class JobRecord(JobItem):
             state=self.state,
             output_url=self.output_url,
             service_id=self.service_id,
-            error=self.error,
-            error_code=self._error_code,
+            error=shown.error,
+            error_code=shown._error_code,
             log_url=self.log_url,
             console_url=self.console_url,
-            log_tail=self.log_tail,
+            log_tail=shown.log_tail,
             overdue=overdue,
             lateness=self.lateness if overdue else None,
         )
@@ -74,11 +78,24 @@ class JobRecord(JobItem):
     @property
     def _error_code(self) -> ErrorCode | None:
         """Only of a job that FAILED."""
-        if self.state is not JobState.FAILED:
-            return None
+        if self.state is not JobState.FAILED or self.said_code is not None:
+            return self.said_code
         if self.engine is Engine.REDSHIFT:
             return error_code(self.error or "")
         return code_of_failure(self.error, self.log_tail)
+
+    def as_shown(self) -> JobRecord:
+        """As it is recorded and reported: without what it said of its end, if that is withheld.
+
+        What says that it was late or cancelled is of our own words, and so is why it could not be
+        submitted.
+        """
+        if not self.withholds_text:
+            return self
+        ran = self.service_id is not None or self.engine.invoked
+        if self.state is not JobState.FAILED or not ran:
+            return replace(self, log_tail=None)
+        return replace(self, error=WITHHELD, said_code=self._error_code, log_tail=None)
 
     def ended(self, status: EngineStatus, now: datetime) -> JobRecord:
         """The record of a job that has ended so.

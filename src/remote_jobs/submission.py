@@ -204,4 +204,5 @@ class Submitter:
             priority=message.priority,
             queue_until=None if waits is None else begun + waits,
             chained=message.input_url is not None,
+            withholds_text=spec.private,
         )

@@ -26,6 +26,7 @@ class JobSpec:
         input_url: the object or prefix it reads; for a load, its statements document.
         arguments, script, spark_arguments, statements: as in JobRequest, without what names the
             job.
+        private: its contract says `examples: false`.
     """
 
     input_url: str
@@ -34,6 +35,7 @@ class JobSpec:
     script: str | None = None
     spark_arguments: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
+    private: bool = False
 
 
 def job_spec_of(job: SubmitJob | JobRecord, data_bucket: str) -> JobSpec:
@@ -75,7 +77,11 @@ def request_of(record: JobRecord, spec: JobSpec) -> JobRequest:
 def _load(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
     url = input_url or layout.s3_url(data_bucket, layout.load_key(key.run_id, key.unit_id))
     document = s3.read_json(*layout.split_s3_url(url))
-    return JobSpec(input_url=url, statements=tuple(document["statements"]))
+    return JobSpec(
+        input_url=url,
+        statements=tuple(document["statements"]),
+        private=bool(document.get("private")),
+    )
 
 
 def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
@@ -95,6 +101,7 @@ def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> 
         arguments=arguments,
         script=step.script,
         spark_arguments=step.spark_arguments,
+        private=not snapshot.dataset.examples,
     )
 
 

@@ -66,7 +66,7 @@ def refuse_what_cannot_fit(
             f"{source} has {size / MEGABYTE:.0f} MB ({compression} compression), which needs about"
             f" {needed:.0f} MB of disk; this function has {ephemeral_megabytes} MB, enough for"
             f" {at_most:.0f} MB. {_ADVICE}"
-        )
+        ).without_values()
 
 
 def megabytes_that_fit(key: str, file_format: Format, ephemeral_megabytes: int) -> int:
@@ -183,7 +183,7 @@ def _response(bucket: str, key: str, etag: str | None, url: str) -> Mapping[str,
         if clients.error_code(error) in ("PreconditionFailed", "412"):
             raise InvalidData(
                 f"{url} has changed since the run listed it; start a new run for it"
-            ) from error
+            ).without_values() from error
         if clients.error_code(error) == "NoSuchKey":
             raise NotFound(
                 f"there is no object {url} any more; upload it again, and start a new run for it"
@@ -258,7 +258,7 @@ def _within(
             raise InvalidData(
                 f"{url} takes more than {room / MEGABYTE:.0f} MB and does not fit this function's"
                 f" disk with what comes of it. {_ADVICE}"
-            )
+            ).without_values()
         yield block
 
 

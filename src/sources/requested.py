@@ -26,6 +26,7 @@ from sources.listing import (
 )
 from sources.manifest import read_summary
 from sources.named import left_out, partition
+from sources.private_errors import withheld
 from sources.readiness import refuse_unready, unready_partitions
 from sources.run_state import check_ownership
 
@@ -63,7 +64,8 @@ def find_entries(
             return Listing([entry])
         check_ownership(message, ledger)
         check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
-        return Listing(split_array(entry, snapshot, data_bucket))
+        with withheld(data_bucket, request.run_id, layout.RUN_UNIT, "list-urls", write=True):
+            return Listing(split_array(entry, snapshot, data_bucket))
     return _list_range(message, snapshot, data_bucket)
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from contracts.messages import RecordItems
 from contracts.run import ItemTotals
+from contracts.steps import Steps
 from ledger.table import Ledger
 from runs.item_results import record_items
 from runtime.handler import settings_from_environment, step_handler
+from sources.private_errors import withheld
 
 
 @dataclass(frozen=True)
@@ -20,4 +22,7 @@ class Settings:
 @step_handler(RecordItems)
 def handler(message: RecordItems) -> ItemTotals:
     settings = settings_from_environment(Settings)
-    return record_items(message, settings.data_bucket, Ledger(settings.ledger_table))
+    with withheld(
+        settings.data_bucket, message.run_id, message.unit_id, Steps.record_items.name, write=True
+    ):
+        return record_items(message, settings.data_bucket, Ledger(settings.ledger_table))

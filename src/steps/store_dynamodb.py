@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.messages import StoredRows, StoreDynamodb
+from contracts.steps import Steps
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from runtime.handler import RemainingTime, metrics, settings_from_environment, timed_step_handler
+from sources.private_errors import withheld
 from stores.dynamodb.provenance import with_execution
 from stores.dynamodb.slices import store_slice
 
@@ -26,12 +28,19 @@ def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
     settings = settings_from_environment(Settings)
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
-    stored = store_slice(
-        with_execution(message, ledger),
+    with withheld(
         settings.data_bucket,
-        settings.processed_data_table,
-        int(settings.aws_lambda_function_memory_size),
-        remaining,
-    )
+        message.run_id,
+        message.unit_id,
+        Steps.store_dynamodb.name,
+        write=False,
+    ):
+        stored = store_slice(
+            with_execution(message, ledger),
+            settings.data_bucket,
+            settings.processed_data_table,
+            int(settings.aws_lambda_function_memory_size),
+            remaining,
+        )
     metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=stored.rows)
     return stored

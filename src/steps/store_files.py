@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.messages import StoredFiles, StoreFiles
+from contracts.steps import Steps
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from runtime.handler import settings_from_environment, step_handler
+from sources.private_errors import withheld
 from stores.files.writer import store_unit
 from tabular.capacity import Capacity
 
@@ -28,4 +30,7 @@ def handler(message: StoreFiles) -> StoredFiles:
     capacity = Capacity(
         memory=int(settings.aws_lambda_function_memory_size), disk=int(settings.ephemeral_megabytes)
     )
-    return store_unit(message, settings.data_bucket, settings.output_bucket, capacity)
+    with withheld(
+        settings.data_bucket, message.run_id, message.unit_id, Steps.store_files.name, write=True
+    ):
+        return store_unit(message, settings.data_bucket, settings.output_bucket, capacity)

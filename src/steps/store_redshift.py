@@ -65,6 +65,10 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
     url = s3.write_json(
         bucket,
         layout.load_key(run_id, unit_id, digest),
-        {"statements": warehouse.load_statements(load), "load_id": load.id},
+        {
+            "statements": warehouse.load_statements(load),
+            "load_id": load.id,
+            **({} if snapshot.dataset.examples else {"private": True}),
+        },
     )
     return PreparedLoad(statements_url=url, rows=message.rows)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from aws_lambda_powertools.metrics import MetricUnit
 
 from contracts.messages import Transform, Transformed
+from contracts.steps import Steps
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
 from runtime.handler import metrics, settings_from_environment, step_handler
+from sources.private_errors import withheld
 from stores.dynamodb.provenance import with_execution
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
@@ -30,7 +32,12 @@ def handler(message: Transform) -> Transformed:
     capacity = Capacity(
         memory=int(settings.aws_lambda_function_memory_size), disk=int(settings.ephemeral_megabytes)
     )
-    transformed = transform_unit(with_execution(message, ledger), settings.data_bucket, capacity)
+    with withheld(
+        settings.data_bucket, message.run_id, message.unit_id, Steps.transform.name, write=True
+    ):
+        transformed = transform_unit(
+            with_execution(message, ledger), settings.data_bucket, capacity
+        )
     for name, value in (
         ("RowsTransformed", transformed.rows),
         ("RowsSetAside", transformed.rejected),

@@ -153,7 +153,7 @@ def download(bucket: str, key: str, path: Path, *, etag: str | None = None) -> N
             if clients.error_code(error) in ("PreconditionFailed", "412"):
                 raise InvalidData(
                     f"{url} has changed since the run listed it; start a new run for it"
-                ) from error
+                ).without_values() from error
             raise
         with path.open("wb") as file:
             shutil.copyfileobj(body, file, MEGABYTE)

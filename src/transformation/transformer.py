@@ -224,6 +224,8 @@ def _quarantine(
     key = layout.transform_quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
     rejected_url = workspace.upload(path, bucket, key)
     findings = layout.transform_findings_key(message.run_id, message.unit_id)
+    if not snapshot.dataset.examples:
+        rules = rules.without_values()
     findings_url = s3.write_json(bucket, findings, rules.to_json())
     limit, rows_in = snapshot.dataset.limits.rejected_percentage, unit.rows_in(given.valid)
     if failing:
@@ -253,4 +255,4 @@ def _check_disk(valid: Rows, factor: float, unit: _Unit) -> None:
         raise InvalidData(
             f"the transform of {unit.where} needs about {size * factor:.0f} MB of disk for"
             f" {size:.0f} MB of valid rows; the function has {there} MB: {ADVICE}"
-        )
+        ).without_values()

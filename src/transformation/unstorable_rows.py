@@ -169,4 +169,4 @@ def refuse_too_many(
         f" {limit:g} %): {top}; they are in {url}. If a key is there more than once on purpose, let"
         " the transform keep one row of each: QUALIFY row_number() OVER (PARTITION BY key ORDER BY"
         " …) = 1"
-    )
+    ).without_values()

@@ -55,6 +55,8 @@ def write_outputs(
     if quarantined:
         key = layout.quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
         rejected_url = workspace.upload(rejects, bucket, key)
+    if not snapshot.dataset.examples:
+        rules = rules.without_values()
     if rules:
         key = layout.findings_key(message.run_id, message.unit_id)
         findings_url = s3.write_json(bucket, key, rules.to_json())
@@ -112,7 +114,9 @@ def _refuse_too_many(
             for rule in fatal
         )
         where = f"; the rejected rows are in {url}" if url else ""
-        raise InvalidData(f"{source} breaks rules of severity fail: {broken}{where}")
+        raise InvalidData(
+            f"{source} breaks rules of severity fail: {broken}{where}"
+        ).without_values()
     limit = dataset.limits.rejected_percentage
     if rejected * 100 > limit * rows_in:
         most = [rule for rule in rules.most_frequent() if rule.severity is Severity.QUARANTINE]
@@ -121,7 +125,7 @@ def _refuse_too_many(
             f"{source}: {rejected} of {rows_in} rows are rejected"
             f" ({rejected * 100 / rows_in:.1f} %, the contract allows {limit:g} %); most of"
             f" them by: {top}; they are in {url}"
-        )
+        ).without_values()
 
 
 def _check_balance(validated: Validated, source: str) -> None:

@@ -7,7 +7,7 @@ the rules with the most rows first. Of a rule about the whole object (`row-count
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from contracts.dataset import Severity
@@ -16,6 +16,11 @@ from validation.checks import Check
 VALUE_CHARACTERS: Final = 500
 EXAMPLES: Final = 3
 MALFORMED: Final = "malformed"
+# Reasons that name values or keys of the object, by rule, and what they are without them.
+QUOTING: Final = {
+    "freshness": "the newest value is older than the contract allows, or later than now",
+    "missing-key": "no record has the key; another one is nearly alike",
+}
 
 
 @dataclass
@@ -76,6 +81,15 @@ class BrokenRules:
 
     def of_severity(self, severity: Severity) -> list[BrokenRule]:
         return [found for found in self.most_frequent() if found.severity is severity]
+
+    def without_values(self) -> BrokenRules:
+        """The same without what objects and rows hold: of examples only the lines are left."""
+        bare = BrokenRules()
+        for key, found in self._found.items():
+            examples = [{"line": example["line"], "value": None} for example in found.examples]
+            reason = QUOTING.get(found.rule, found.reason)
+            bare._found[key] = replace(found, reason=reason, examples=examples)
+        return bare
 
     def to_json(self) -> dict[str, Any]:
         return {

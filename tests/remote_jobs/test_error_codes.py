@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.job import Engine, ErrorCode, JobKey, JobState
-from remote_jobs.record import JobRecord
+from remote_jobs.record import WITHHELD, JobRecord
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 FAILED = JobRecord(
@@ -72,3 +72,31 @@ def test_it_may_say_so_in_the_last_line_of_its_log() -> None:
 )
 def test_any_other_failure_of_a_job_may_pass(error: str | None) -> None:
     assert replace(FAILED, engine=Engine.GLUE, error=error).status(NOW).error_code is None
+
+
+class TestPrivateJobs:
+    """Of a contract with `examples: false`."""
+
+    ran = replace(FAILED, engine=Engine.GLUE, service_id="jr_1", withholds_text=True)
+
+    def test_what_it_said_is_not_recorded_but_what_it_meant(self) -> None:
+        said = replace(self.ran, error="InvalidData: DE 4711", log_tail="DE 4711")
+
+        shown = said.as_shown()
+
+        assert (shown.error, shown.log_tail) == (WITHHELD, None)
+        assert shown.status(NOW).error_code == ErrorCode.INVALID_DATA
+        assert shown.as_shown() == shown
+        read = JobRecord.from_item(shown.to_item())
+        assert read.status(NOW).error_code == ErrorCode.INVALID_DATA
+
+    def test_our_own_words_stay(self) -> None:
+        late = replace(self.ran, state=JobState.TIMED_OUT, error="too late")
+        unsent = replace(self.ran, service_id=None, error="could not be submitted")
+        for record in (late, unsent):
+            shown = replace(record, log_tail="DE 4711").as_shown()
+            assert (shown.error, shown.log_tail) == (record.error, None)
+
+    def test_any_other_job_is_shown_as_it_is(self) -> None:
+        said = replace(FAILED, error="DE 4711", log_tail="DE 4711")
+        assert said.as_shown() is said

@@ -5,7 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from control_fakes import LOST_RESPONSE, NOW, arn, claimed, client_error
+from control_fakes import (
+    DATASET,
+    LOST_RESPONSE,
+    NOW,
+    arn,
+    claimed,
+    client_error,
+    freeze_dataset,
+)
 from manifests import put_manifest
 
 from contracts import layout
@@ -18,6 +26,7 @@ from contracts.errors import (
     Throttled,
     TransientFailure,
 )
+from contracts.job import JobEnd, JobKey, JobState
 from contracts.manifest import ManifestEntry
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
@@ -359,3 +368,27 @@ def test_a_unit_is_recorded_with_what_it_was_processed_by(run: Any, lambda_conte
     send(start(), lambda_context)
 
     assert (unit(run)["source_etag"], unit(run)["dataset_version"]) == ("e", "0123456789ab")
+
+
+@pytest.mark.parametrize("examples", [True, False])
+def test_what_an_invoked_job_said_is_recorded_only_where_rows_may_be_quoted(
+    run: Any, lambda_context: Any, examples: bool
+) -> None:
+    freeze_dataset(run.data_bucket, text=f"examples: {str(examples).lower()}\n{DATASET}")
+    failure = StageFailure(
+        stage="enrich",
+        error_type="JobFailed",
+        message="job j1: ValueError: DE 4711",
+        job_id="j1",
+        log_tail="DE 4711",
+    )
+    key = JobKey(run_id="r1", unit_id=UNIT, stage="enrich", attempt=1)
+    ended = JobEnd(key=key, state=JobState.FAILED, error="ValueError: DE 4711")
+
+    send(end(UnitStatus.FAILED, failure=failure, ended_jobs=(ended,)), lambda_context)
+
+    item = run.ledger.get_item("r1", f"UNIT#{UNIT}")
+    (news,) = run.published()
+    for text in (json.dumps(item), json.dumps(news)):
+        assert ("DE 4711" in text) is examples
+        assert ("examples: false" in text) is not examples

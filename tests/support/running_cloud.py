@@ -186,25 +186,26 @@ class RunningCloud:
     @contextmanager
     def job_failing_for(self, input_part: str) -> Iterator[None]:
         """For a while the Glue script fails for inputs whose URL has this part."""
-        with self._job_doing("sys.exit('no such luck')", input_part):
+        with self.job_doing("sys.exit('no such luck')", input_part):
             yield
 
     @contextmanager
     def job_hanging_for(self, input_part: str) -> Iterator[None]:
         """For a while the Glue script does not come to an end for inputs with this part."""
-        with self._job_doing("import time; time.sleep(600)", input_part):
+        with self.job_doing("import time; time.sleep(600)", input_part):
             yield
 
     @contextmanager
     def job_waiting_for(self, file: Path) -> Iterator[None]:
         """For a while the Glue script waits for this file to be there, whatever its input."""
-        with self._job_doing(
+        with self.job_doing(
             f"import os, time\n    while not os.path.exists({str(file)!r}): time.sleep(0.1)", ""
         ):
             yield
 
     @contextmanager
-    def _job_doing(self, what: str, input_part: str) -> Iterator[None]:
+    def job_doing(self, what: str, input_part: str) -> Iterator[None]:
+        """For a while the Glue script does this for inputs whose URL has this part."""
         s3, bucket = self.cloud.client("s3"), self.outputs["CodeBucketName"]
         key, imports = "jobs/clean_csv.py", "import argparse\n"
         real = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()

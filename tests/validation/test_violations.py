@@ -68,3 +68,15 @@ def test_rules_of_the_whole_object_count_all_its_rows() -> None:
 
     assert rules
     assert (only(rules)["rows"], only(rules)["examples"]) == (2, [])
+
+
+def test_without_values_only_the_lines_of_rows_are_left() -> None:
+    rules = of_lines(NEGATIVE, 2, 3, value="-1")
+    rules.of_object("freshness", Severity.FAIL, "its newest d, 2011-11-11T11:11:11Z, is old", 9)
+
+    bare = rules.without_values().to_json()["rules"]
+
+    assert [rule["rows"] for rule in bare] == [9, 2]
+    assert bare[1]["examples"] == [{"line": 2, "value": None}, {"line": 3, "value": None}]
+    assert "2011" not in bare[0]["reason"]
+    assert rules.to_json()["rules"][1]["examples"][0]["value"] == "-1", "the others stay"

@@ -102,6 +102,7 @@ def _durable(props: Properties) -> DurableSpec | None:
     part = props.part("DurableConfig")
     if part is None:
         return None
+    part.without_effect("nothing is encrypted locally", "KMSKeyArn")
     durable = DurableSpec(
         part.integer("ExecutionTimeout"), part.integer("RetentionPeriodInDays", _RETENTION_DAYS)
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from contracts.job import Engine, JobKey, JobState, Priority
+from contracts.job import Engine, ErrorCode, JobKey, JobState, Priority
 from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
 
@@ -31,6 +31,9 @@ class JobItem(LedgerItem):
         queue_until: epoch seconds by which it has to run; until then it may wait in its pool and
             at its engine. None: the intent is of before, `deadline` bounds both.
         chained: it reads the output of the job before it in the chain.
+        withholds_text: what it says of its end may quote rows, and its contract says
+            `examples: false`.
+        said_code: of such a job, as its own text said; of others it is read from `error`.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"key"})
@@ -56,6 +59,8 @@ class JobItem(LedgerItem):
     priority: Priority = Priority.NORMAL
     queue_until: int | None = None
     chained: bool = False
+    withholds_text: bool = False
+    said_code: ErrorCode | None = None
     error: str | None = None
     log_url: str | None = None
     console_url: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from contracts.errors import InvalidData, OwnershipLost
+from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
@@ -13,10 +13,12 @@ from contracts.run_request import format_timestamp
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written
+from remote_jobs.record import WITHHELD
 from runs.findings import findings_of
 from runs.topic import Event, EventName
 from runs.unit.counts import count_losses
 from runtime.handler import logger, metrics
+from sources import frozen
 
 FAILURE_CHARACTERS: Final = 2000
 
@@ -31,7 +33,8 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     if message.status is UnitStatus.STORED and not message.rows.balanced:
         raise InvalidData(f"unit {message.unit_id}: its rows do not add up: {message.rows!r}")
     run = owned_run(ledger, message.run_id, message.run_attempt)
-    failure, findings = _shortened(message.failure), findings_of(message, data_bucket)
+    failure = _shortened(_withheld(message, data_bucket))
+    findings = findings_of(message, data_bucket)
     changes = _of_the_end(message, failure, findings, now)
     allowed = UNIT.run_attempt.not_exists() | UNIT.run_attempt.lte(message.run_attempt)
     written = ledger.change(UnitItem.key_of(message.run_id, message.unit_id), changes, allowed)
@@ -72,6 +75,23 @@ def _of_the_end(
         set_aside=message.set_aside or None,
         not_started=None,
     )
+
+
+def _withheld(message: EndUnit, bucket: str) -> StageFailure | None:
+    """The failure without what a job said of its end, if the contract says `examples: false`.
+
+    The jobs' own records say that already, but for those that the orchestrator invokes itself.
+    """
+    failure = message.failure
+    invoked = {end.key.stage for end in message.ended_jobs}
+    if failure is None or failure.job_id is None or failure.stage not in invoked:
+        return failure
+    try:
+        if frozen.read_snapshot(bucket, message.run_id).dataset.examples:
+            return failure
+    except NotFound:
+        return failure
+    return failure.model_copy(update={"message": WITHHELD, "log_tail": None})
 
 
 def _shortened(failure: StageFailure | None) -> StageFailure | None:

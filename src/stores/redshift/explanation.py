@@ -42,6 +42,8 @@ def explain_load(
     snapshot = frozen.read_snapshot(bucket, run_id)
     if snapshot.dataset.targets.redshift is None:
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target redshift")
+    if not snapshot.dataset.examples:  # an explanation is the value
+        return LoadExplanation(message=message.error)
     prefix = layout.s3_url(bucket, layout.output_prefix(run_id, unit_id))
     errors, lengths = ask_warehouse(client, snapshot, prefix)
     parts = output_parts(bucket, run_id, unit_id, message.files)

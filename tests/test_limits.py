@@ -1,0 +1,123 @@
+"""The table of docs/limits.md says what the code holds to, and what happens at each limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from deployed_code import ROOT
+from deployed_template import functions, template
+
+from contracts.dataset import LOOKUP_MEGABYTES_AT_MOST, Limits
+from contracts.job_step import JobStep
+from contracts.manifest import UNITS_PER_SHARD_AT_MOST
+from contracts.messages.operations import EXTRA, OPERATIONS, PLANNED
+from contracts.output.files import KEY_BYTES_AT_MOST, PARTITIONS_PER_UNIT
+from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS
+from contracts.targets import FilesTarget
+from dataset_loading import constants
+from dataset_loading.check import RULES_AT_MOST
+from dataset_loading.sql import COLUMNS_AT_MOST
+from durable_pipeline.intake import MAX_MESSAGE_BYTES
+from durable_pipeline.policies import LONGEST_RETRY_DELAY_SECONDS
+from reading_rules.json.values import ITEM_CHARACTERS
+from remote_jobs.pools.turns import MOST_PLACES, MOST_TICKETS
+from runtime.contract_file import VALUES_AT_MOST
+from stores.dynamodb.items import ITEM_BYTES, KEY_BYTES
+from stores.redshift.sql import LONGEST_TEXT, STATEMENT_BYTES
+
+DAY = 24 * 3600
+PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+
+
+def rows() -> dict[str, list[str]]:
+    lines = PAGE.split("| what | value | what happens at it | why |\n|---|---|---|---|\n")[1]
+    cells = [line.strip("|").split("|") for line in lines.split("\n\n")[0].splitlines()]
+    return {first.strip(): [one.strip() for one in others] for first, *others in cells}
+
+
+def bound(model: Any, field: str, name: str = "le") -> int:
+    """Of a field of a contract: `le`, or `max_length`."""
+    (found,) = (
+        getattr(limit, name) for limit in model.model_fields[field].metadata if hasattr(limit, name)
+    )
+    return int(found)
+
+
+def parameter(name: str, what: str) -> int:
+    return int(template()["Parameters"][name][what])
+
+
+def amount(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+# What the row has to say, of those whose limit is a constant.
+SAID = {
+    "message": [f"{MAX_MESSAGE_BYTES // 1024} KB"],
+    "query": [f"{amount(MAX_QUERY_CHARACTERS)} characters"],
+    "values of a contract file": [amount(VALUES_AT_MOST)],
+    "rules of a contract": [amount(RULES_AT_MOST)],
+    "columns of a transform's result": [amount(COLUMNS_AT_MOST)],
+    "constants in the SQL of a contract or a query": [
+        f"{constants.CPU_SECONDS} seconds",
+        f"{constants.MEGABYTES} MB",
+    ],
+    "units of a run": [
+        f"{amount(bound(Limits, 'objects'))} objects",
+        f"default is {amount(Limits().objects)}",
+        f"up to {UNITS_PER_SHARD_AT_MOST} units",
+    ],
+    "items of an array": [
+        f"{amount(bound(Limits, 'objects'))} batches",
+        f"{amount(ITEM_CHARACTERS)} characters",
+    ],
+    "units in parallel": [str(MAX_CONCURRENCY)],
+    "operations of one execution": [amount(OPERATIONS), amount(PLANNED), f"{EXTRA} for"],
+    "operations of one unit": [f"{EXTRA} divided"],
+    "SQS-triggered execution": [f"{parameter('PipelineTimeoutSeconds', 'MaxValue') // 60} minutes"],
+    "long run": [f"{parameter('LongRunTimeoutSeconds', 'MaxValue') // DAY} days"],
+    "one object": [f"({amount(Limits().object_megabytes)})", "10 GB of disk"],
+    "files of a unit": [
+        f"{amount(PARTITIONS_PER_UNIT)} partitions",
+        f"{amount(KEY_BYTES_AT_MOST)} bytes",
+        f"prefix of {bound(FilesTarget, 'prefix', 'max_length')}",
+    ],
+    "item": [f"{ITEM_BYTES // 1024} KB", f"{amount(KEY_BYTES)} bytes"],
+    "lookup": [f"{LOOKUP_MEGABYTES_AT_MOST} MB"],
+    "one statement of a load": [f"{amount(STATEMENT_BYTES)} bytes"],
+    "text in the warehouse": [f"{amount(LONGEST_TEXT)} bytes"],
+    "job": [f"{bound(JobStep, 'timeout_seconds') // DAY} days at most"],
+    "jobs side by side": [f"{MOST_PLACES} at most", f"{amount(MOST_TICKETS)} wait with a ticket"],
+    "attempts of a job": [str(bound(JobStep, "attempts"))],
+    "history": [f"{parameter('HistoryRetentionDays', 'MaxValue')} at most"],
+}
+# Measured, or of a service's own.
+NOT_CONSTANTS = {
+    "a transform that is not computed row by row",
+    "one validate, transform or slice of a store",
+    "manifest of a run's files",
+}
+
+
+def test_every_limit_is_held_to_the_code_or_measured() -> None:
+    assert set(rows()) == SAID.keys() | NOT_CONSTANTS
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_the_page_says_what_the_code_holds_to(what: str) -> None:
+    row = " ".join(rows()[what])
+    for said in SAID[what]:
+        assert said in row, what
+
+
+@pytest.mark.parametrize("what", rows())
+def test_every_limit_says_what_happens_at_it(what: str) -> None:
+    _, happens, _ = rows()[what]
+    assert happens
+
+
+def test_what_the_template_gives_is_what_the_page_says() -> None:
+    disk = {one.get("EphemeralStorage", {}).get("Size") for one in functions().values()}
+    assert max(size for size in disk if size) == 10_240
+    assert LONGEST_RETRY_DELAY_SECONDS == 3600, "an hour apart at most"

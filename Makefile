@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions \
+	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-permissions bench-page \
 	record-permissions record-template \
 	record-before record-histories reference json-schemas lock clean
 
@@ -77,6 +77,9 @@ bench-replay: setup-test ## what the orchestrator's invocations load, per unit o
 
 bench-queue: setup-test ## how long jobs wait for a place, beside a perfect scheduler (half a minute)
 	$(VENV)/python -m benchmarks.queue $(ARGS)
+
+bench-page: setup-test ## what the page costs the browser, by how many units a run has (needs Chromium; a minute)
+	$(VENV)/python -m benchmarks.page $(ARGS)
 
 bench-permissions: setup-test ## what checking permissions costs a run (some minutes)
 	$(VENV)/python -m benchmarks.permissions $(ARGS)

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions \
+	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions bench-page \
 	record-permissions record-template \
 	record-before record-histories reference json-schemas lock clean
 
@@ -83,6 +83,9 @@ bench-orchestration: setup-bench ## what a stage costs an orchestration, beside 
 
 bench-listing: setup-test ## what a key costs to list, beside boto3's paginator (a minute)
 	$(VENV)/python -m benchmarks.listing $(ARGS)
+
+bench-page: setup-test ## what the page costs the browser, by how many units a run has (needs Chromium; a minute)
+	$(VENV)/python -m benchmarks.page $(ARGS)
 
 bench-permissions: setup-test ## what checking permissions costs a run (some minutes)
 	$(VENV)/python -m benchmarks.permissions $(ARGS)

@@ -1,0 +1,1 @@
+"""What the page costs the browser, by how many units a run has."""

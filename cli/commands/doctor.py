@@ -13,7 +13,7 @@ from cli.client.deployment import Deployment, find_deployment
 from cli.documents.base import print_document
 from cli.documents.health import DiagnosisDocument, DoctorDocument
 from cli.exit_codes import FAILED
-from cli.health import contract_checks, run_checks, service_checks
+from cli.health import contract_checks, expectation_checks, run_checks, service_checks
 from cli.health.diagnosis import Check, Diagnosis, Health
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.views.printing import make_console
@@ -25,6 +25,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "job watcher": service_checks.watcher,
     "contracts": contract_checks.contracts,
     "pools": contract_checks.pools,
+    "expected days": expectation_checks.expectations,
     "runs": run_checks.runs,
     "jobs": run_checks.jobs,
 }
@@ -44,8 +45,9 @@ def doctor(
     """Look at everything that may be wrong with the deployment: it only reads.
 
     Queues, dead letters, alarms, the job watcher's last wake, every contract, limits of pools,
-    active runs without progress, and overdue jobs; with what to do about each. The exit status is
-    1 if there is a problem. Whether all works on AWS as it does here: pipeline verify.
+    days that contracts expect and that are not stored, active runs without progress, and overdue
+    jobs; with what to do about each. The exit status is 1 if there is a problem. Whether all works
+    on AWS as it does here: pipeline verify.
     """
     deployment = find_deployment(stack, region)
     found = diagnose(deployment)

@@ -10,6 +10,7 @@ from typing import Final
 from boto3.dynamodb.conditions import Attr
 
 from contracts.ledger_items import (
+    ExpectedDayItem,
     JobItem,
     LedgerItem,
     LossesItem,
@@ -44,3 +45,4 @@ QUOTA: Final = Attributes(QuotaItem)
 OPERATIONS: Final = Attributes(OperationsItem)
 LOSSES: Final = Attributes(LossesItem)
 NEW_OBJECTS: Final = Attributes(NewObjectsItem)
+EXPECTED_DAY: Final = Attributes(ExpectedDayItem)

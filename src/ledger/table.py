@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from contracts.errors import Conflict, PipelineError, Throttled
-from contracts.ledger_items import Changes, Key
+from contracts.ledger_items import RUN_INDEX, Changes, Key, RunIndex
 from ledger.encoding import from_wire, to_wire
 from ledger.expressions import update_expressions
 from runtime import clients
@@ -126,6 +126,16 @@ class Ledger:
             ExpressionAttributeValues=to_wire({":holder": execution_arn}),
         )
         yield from (item[PARTITION] for item in items)
+
+    def runs_claimed_on(self, day: str) -> Iterator[Item]:
+        """Runs whose first claim was on this day (UTC), oldest first (an index: eventually
+        consistent)."""
+        yield from self._query(
+            f"runs claimed on {day} in the ledger",
+            IndexName=RUN_INDEX,
+            KeyConditionExpression=f"{RunIndex.HASH} = :day",
+            ExpressionAttributeValues=to_wire({":day": day}),
+        )
 
     def put_if_absent(self, item: Mapping[str, Any]) -> Written:
         """Write a new item; not done, and nothing changed, if there is one under its keys.

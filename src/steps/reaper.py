@@ -2,7 +2,8 @@
 (`runs.reaper`).
 
 Woken by the status event of an execution, by a schedule, which sweeps for what no event reported,
-and by `pipeline stop` and `pipeline resume`, for one run.
+and by `pipeline stop` and `pipeline resume`, for one run. The schedule also looks whether what
+contracts expect is stored by now (`runs.expectations`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
 from runs.dead_letters import LongRunLetters
 from runs.executions import execution
+from runs.expectations.contracts import expecting_datasets
+from runs.expectations.watching import ExpectationWatch, count_overdue
 from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
 from runs.long.stopping import LongRuns
@@ -37,6 +40,7 @@ RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
 class Settings(EngineSettings, StackSettings):
     ledger_table: str
     data_bucket: str
+    code_bucket: str
     topic_arn: str
     long_run_function: str = ""
     environment: str = ""
@@ -48,7 +52,8 @@ class Settings(EngineSettings, StackSettings):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
     woken_by = event.get("detail-type", "a direct call")
     with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
-        reaper = _reaper(settings_from_environment(Settings))
+        settings = settings_from_environment(Settings)
+        reaper = _reaper(settings)
         try:
             if woken_by == STATUS_CHANGE:
                 detail = event["detail"]
@@ -58,10 +63,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
             elif woken_by == RESUME_RUN:
                 return reaper.resume_run(ResumeRun.from_json(event["detail"])).to_json()
             else:
-                reaper.sweep()
+                try:
+                    reaper.sweep()
+                finally:
+                    _look_at_expectations(settings, context.function_name)
         finally:
             flush_metrics()
     return None
+
+
+def _look_at_expectations(settings: Settings, function: str) -> None:
+    watch = ExpectationWatch(
+        Ledger(settings.ledger_table),
+        publish=lambda news: publish(settings.topic_arn, news),
+        count=lambda: count_overdue(function),
+        stack=settings.stack,
+    )
+    watch.look(expecting_datasets(settings.code_bucket), utc_now())
 
 
 def _reaper(settings: Settings) -> Reaper:

@@ -13,6 +13,7 @@ from contracts.ledger_items import (
     AdoptedItem,
     DrawnItem,
     EventItem,
+    ExpectedDayItem,
     JobItem,
     Key,
     LossesItem,
@@ -40,6 +41,7 @@ CLASSES: Final = (
     OperationsItem,
     LossesItem,
     NewObjectsItem,
+    ExpectedDayItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -55,11 +57,13 @@ PREFIXES: Final = (
     "#pool",
     "POOL#",
     "#new-objects",
+    "#expected",
 )
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
         "already_stored",
+        "due",
         "ended_at",
         "engine",
         "error",

@@ -13,10 +13,12 @@ from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
 from contracts.ledger_items.notes import (
+    EXPECTED,
     NO_RUN,
     QUOTAS,
     DrawnItem,
     EventItem,
+    ExpectedDayItem,
     IndexingItem,
     NewObjectsItem,
     QuotaItem,
@@ -39,6 +41,7 @@ from contracts.ledger_items.unit import UnitItem
 __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
+    "EXPECTED",
     "NO_RUN",
     "POOLS",
     "POOLS_FILES",
@@ -48,6 +51,7 @@ __all__ = [
     "Changes",
     "DrawnItem",
     "EventItem",
+    "ExpectedDayItem",
     "IndexingItem",
     "JobItem",
     "Key",

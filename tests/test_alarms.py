@@ -20,6 +20,7 @@ from deployed_template import functions, referred, resources, variables
 
 from remote_jobs.pools.limits import count_broken_file
 from runs.executions import ENDED_BADLY, count_end
+from runs.expectations.watching import count_overdue
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 EXECUTION = "arn:aws:lambda:us-east-1:123456789012:function:long-run-XYZ:7/durable-execution/a/b"
@@ -183,8 +184,9 @@ def test_every_metric_of_an_alarm_is_emitted_by_us_or_documented(
     for status in ENDED_BADLY:
         count_end(EXECUTION, status)
     count_broken_file("job-watcher-XYZ")
+    count_overdue("reaper-XYZ")
     ours = emitted(capsys)
-    assert len(ours) == len(ENDED_BADLY) + 1
+    assert len(ours) == len(ENDED_BADLY) + 2
 
     assert used_by_alarms() - ours == set(DOCUMENTED)
 

@@ -20,7 +20,7 @@ from contracts.dataset import Source
 from contracts.run import RunOutcome, RunStatus
 from contracts.run_request import parse_timestamp
 from contracts.source.key_time import KeyTime
-from sources.listing import partitions
+from sources.partitions import partitions
 
 DAYS_AT_MOST: Final = 366
 _THREADS: Final = 8  # within the client's connection pool

@@ -13,7 +13,8 @@ from contracts.dataset import Source
 from contracts.errors import Problem
 from contracts.source.key_time import KeyTime
 from contracts.times.windows import Window
-from sources.listing import PREFIXES_AT_MOST, key_instant, partitions
+from sources.listing import PREFIXES_AT_MOST, key_instant
+from sources.partitions import partitions
 
 _THREADS: Final = 8
 

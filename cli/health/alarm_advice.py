@@ -21,6 +21,8 @@ ALARM_ADVICE: Final[Mapping[str, str]] = {
     "StepErrorsAlarm": "the steps' log group: errors of the steps of units",
     "WatcherErrorsAlarm": "the steps' log group: errors of watcher, reaper and consumer",
     "PoolsFileBrokenAlarm": "pipeline pools says what is wrong; correct it, then: pipeline upload",
+    "DaysOverdueAlarm": "see below which days of which datasets are not stored; have their objects"
+    " arrived, and what became of their runs (pipeline ls)?",
     "ReaperFailedAlarm": "the reaper's log names the runs and jobs",
     "SilentWatcherAlarm": "look at the schedule of the job watcher and at its log; meanwhile runs"
     " poll their jobs themselves",

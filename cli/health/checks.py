@@ -8,7 +8,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.client.deployment import Deployment
-from cli.health import contract_checks, run_checks, service_checks
+from cli.health import contract_checks, expectation_checks, run_checks, service_checks
 from cli.health.diagnosis import Check, Diagnosis, Health
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -19,6 +19,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "reaper": service_checks.reaper,
     "contracts": contract_checks.contracts,
     "pools": contract_checks.pools,
+    "expected days": expectation_checks.expectations,
     "runs": run_checks.runs,
     "jobs": run_checks.jobs,
 }

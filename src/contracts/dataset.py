@@ -41,6 +41,7 @@ from contracts.source import (
     csv_unless_named,
 )
 from contracts.targets import DynamodbTarget, FilesTarget, RedshiftTarget, Targets
+from contracts.times.expectation import Expectation
 from contracts.times.schedule import SCHEDULE_NAME_CHARACTERS, Schedule, schedule_name
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Dataset",
     "DatasetSnapshot",
     "DynamodbTarget",
+    "Expectation",
     "FilesTarget",
     "Format",
     "Freshness",
@@ -185,6 +187,7 @@ class Dataset(StrictContract):
         schedules: when runs are started by themselves (`pipeline schedules apply`).
         examples: whether values of rows may be quoted where the rows themselves are not: in
             findings, errors, logs, notifications.
+        expect: by when a day's data has to be stored.
     """
 
     name: str = Field(pattern=DATASET_NAME_PATTERN)
@@ -203,6 +206,7 @@ class Dataset(StrictContract):
     limits: Limits = Limits()
     schedules: tuple[Schedule, ...] | None = Field(default=None, min_length=1, max_length=20)
     examples: bool = True
+    expect: Expectation | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -226,6 +230,8 @@ class Dataset(StrictContract):
                     {"name": schedule.name, "most": SCHEDULE_NAME_CHARACTERS - 1},
                 )
         refuse_one_source_for_two(self.columns)
+        if self.expect is not None and self.source.effective_time_from == "partition":
+            self.expect.refuse_before_its_day(in_utc=True)
         if all(column.from_ for column in self.columns):
             raise PydanticCustomError("columns", "needs a column that is in the objects themselves")
         return self

@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr
 
 from contracts.ledger_items import (
     BackfillItem,
+    ExpectedDayItem,
     JobItem,
     LedgerItem,
     LossesItem,
@@ -46,3 +47,4 @@ QUOTA: Final = Attributes(QuotaItem)
 OPERATIONS: Final = Attributes(OperationsItem)
 LOSSES: Final = Attributes(LossesItem)
 NEW_OBJECTS: Final = Attributes(NewObjectsItem)
+EXPECTED_DAY: Final = Attributes(ExpectedDayItem)

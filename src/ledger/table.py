@@ -140,22 +140,33 @@ class Ledger:
         )
         yield from (item[PARTITION] for item in items)
 
-    def runs_claimed(self, day: str, since: datetime, *, dataset: str) -> Iterator[Item]:
-        """RUN items of a dataset that were first claimed on this day, and not before that instant
-        (an index: eventually consistent).
+    def runs_claimed(
+        self, day: str, *, since: datetime | None = None, dataset: str | None = None
+    ) -> Iterator[Item]:
+        """Runs whose first claim was on this day (UTC), oldest first (an index: eventually
+        consistent).
 
         Args:
             day: as `RunIndex.day` has it.
+            since: only those that were claimed from then on.
+            dataset: only those of this one.
         """
+        first = RunIndex.instant(since) if since else day
+        of_one = (
+            {}
+            if dataset is None
+            else {
+                "FilterExpression": "#dataset = :dataset",
+                "ExpressionAttributeNames": {"#dataset": RunIndex.DATASET},
+            }
+        )
+        values = {":day": day, ":first": first} | ({":dataset": dataset} if dataset else {})
         yield from self._query(
-            f"runs of {dataset} claimed on {day} in the ledger",
+            f"runs claimed on {day} in the ledger",
             IndexName=RUN_INDEX,
-            KeyConditionExpression=f"{RunIndex.HASH} = :day AND {RunIndex.RANGE} >= :since",
-            FilterExpression="#dataset = :dataset",
-            ExpressionAttributeNames={"#dataset": RunIndex.DATASET},
-            ExpressionAttributeValues=to_wire(
-                {":day": day, ":since": RunIndex.instant(since), ":dataset": dataset}
-            ),
+            KeyConditionExpression=f"{RunIndex.HASH} = :day AND {RunIndex.RANGE} >= :first",
+            ExpressionAttributeValues=to_wire(values),
+            **of_one,
         )
 
     def put_if_absent(self, item: Mapping[str, Any]) -> Written:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from contracts.run_request import format_timestamp
 from runtime import clients
@@ -21,11 +21,30 @@ class EventName(StrEnum):
     RUN_ENDED = "run-ended"
     UNIT_STARTED = "unit-started"
     UNIT_ENDED = "unit-ended"
+    DAY_OVERDUE = "day-overdue"
+
+
+class Notification(Protocol):
+    """What is published."""
+
+    @property
+    def name(self) -> EventName: ...
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def dataset_name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def outcome(self) -> str | None: ...
+    @property
+    def text(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
 class Event:
-    """One notification.
+    """A notification about a run or a unit.
 
     Attributes:
         status: the unit's or run's; also a message attribute, to filter subscriptions by.
@@ -69,7 +88,7 @@ class Event:
         }
 
 
-def publish(topic_arn: str, event: Event) -> None:
+def publish(topic_arn: str, event: Notification) -> None:
     """Publish the event to the topic: as JSON, but to mail addresses as the text alone.
 
     Raises:

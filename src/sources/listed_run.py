@@ -19,8 +19,9 @@ from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
-from sources.listing import Listing, partitions
+from sources.listing import Listing
 from sources.manifest import freeze, read_summary
+from sources.partitions import partitions
 from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
 from sources.run_state import check_ownership, mark_running

@@ -13,22 +13,22 @@ import functools
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from contracts.dataset import Source
-from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
+from contracts.errors import InvalidData, NotFound
 from contracts.manifest import ManifestEntry
 from contracts.source.key_time import KeyTime
 from runtime import clients
 from runtime.handler import logger
+from sources.partitions import partitions
 
 THREADS: Final = 16  # within the client's connection pool
 PREFIXES_AT_MOST: Final = (
     1000  # more partitions are found by walking the keys between first and last
 )
-PARTITIONS_AT_MOST: Final = 1_000_000
 Belongs = Callable[[str, datetime], bool]
 
 
@@ -91,25 +91,6 @@ def list_source(
             return _joined(pool.map(visit, names), limit)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def partitions(pattern: str, start: datetime, end: datetime) -> list[str]:
-    """The names of the partitions that begin in the range, in order of time.
-
-    Raises:
-        InvalidRequest: more than a million.
-    """
-    if "%M" in pattern:
-        step, first = timedelta(minutes=1), start.replace(second=0, microsecond=0)
-    elif "%H" in pattern:
-        step, first = timedelta(hours=1), start.replace(minute=0, second=0, microsecond=0)
-    else:
-        step, first = timedelta(days=1), start.replace(hour=0, minute=0, second=0, microsecond=0)
-    count = -((first - end) // step)
-    if count > PARTITIONS_AT_MOST:
-        problem = f"the range holds {count} partitions, at most {PARTITIONS_AT_MOST}"
-        raise InvalidRequest("range", [Problem("startDateTime", problem, start.isoformat())])
-    return list(dict.fromkeys((first + step * n).strftime(pattern) for n in range(count)))
 
 
 def describe(url: str, bucket: str, key: str) -> ManifestEntry:

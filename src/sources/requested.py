@@ -21,11 +21,11 @@ from sources.listing import (
     describe,
     describe_all,
     list_source,
-    partitions,
     where_listed,
 )
 from sources.manifest import read_summary
 from sources.named import left_out, partition
+from sources.partitions import partitions
 from sources.private_errors import withheld
 from sources.readiness import refuse_unready, unready_partitions
 from sources.run_state import check_ownership

@@ -20,13 +20,15 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.errors import InvalidInput, Problem
-from contracts.ledger_items import EventItem
+from contracts.ledger_items import EXPECTED, EventItem
 from contracts.run_request import format_timestamp
 from ledger.table import Ledger
+from runs.expectations.overdue import OVERDUE
+from runs.topic import EventName
 from runtime.handler import logger, metrics, settings_from_environment, utc_now
 
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
-FIELDS: Final = ("eventId", "event", "runId", "status")
+FIELDS: Final = ("eventId", "event", "status", "runId")
 ALARMING: Final = ("FAILED", "STOPPED")
 
 
@@ -61,7 +63,7 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
         logger.info("an alarm, not a notification of a run", extra={"message_id": message_id})
         return False
     event = EventItem(
-        run_id=notification["runId"],
+        run_id=notification.get("runId", EXPECTED),
         event_id=notification["eventId"],
         message_id=message_id,
         seen_at=format_timestamp(now),
@@ -71,8 +73,9 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
     if there is not None and EventItem.from_item(there).message_id != message_id:
         logger.info("repeated notification", extra={"event_id": event.event_id})
         return False
-    log = logger.warning if notification.get("outcome") in ALARMING else logger.info
-    log("notification", extra={"run_id": notification["runId"], "notification": notification})
+    alarming = notification.get("outcome") in ALARMING or notification["status"] == OVERDUE
+    log = logger.warning if alarming else logger.info
+    log("notification", extra={"run_id": notification.get("runId"), "notification": notification})
     _count(notification)
     return True
 
@@ -90,7 +93,8 @@ def unwrap(body: str) -> dict[str, Any] | None:
         value = _object(value["Message"])
     if "AlarmName" in value:
         return None
-    missing = [name for name in FIELDS if not isinstance(value.get(name), str) or not value[name]]
+    needed = FIELDS[:-1] if value.get("event") == EventName.DAY_OVERDUE else FIELDS  # it has no run
+    missing = [name for name in needed if not isinstance(value.get(name), str) or not value[name]]
     if missing:
         raise InvalidInput("notification", [Problem(name, "is missing") for name in missing])
     return value

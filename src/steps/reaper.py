@@ -3,12 +3,14 @@
 
 Woken by the status event of an execution, by a schedule, which sweeps for what no event reported
 and for runs that the ledger has held for long enough, and by `pipeline stop` and `pipeline resume`,
-for one run.
+for one run. The schedule also looks whether what contracts expect is stored by now
+(`runs.expectations`).
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +24,8 @@ from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
 from runs.dead_letters import LongRunLetters
 from runs.executions import execution
+from runs.expectations.contracts import expecting_datasets
+from runs.expectations.watching import ExpectationWatch, count_overdue
 from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
 from runs.long.stopping import LongRuns
@@ -40,6 +44,7 @@ RESERVE_MILLISECONDS: Final = 30_000  # of its time; as many records as are begu
 class Settings(EngineSettings, StackSettings):
     ledger_table: str
     data_bucket: str
+    code_bucket: str
     topic_arn: str
     long_run_function: str = ""
     environment: str = ""
@@ -63,10 +68,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
             elif woken_by == RESUME_RUN:
                 return reaper.resume_run(ResumeRun.from_json(event["detail"])).to_json()
             else:
-                try:
+                with ExitStack() as then:  # what one leaves undone does not concern the next
+                    then.callback(_look_at_expectations, settings, context.function_name)
+                    then.callback(_retention(settings, context).expire_due)
                     reaper.sweep()
-                finally:  # what the sweep leaves undone concerns other runs
-                    _retention(settings, context).expire_due()
         finally:
             flush_metrics()
     return None
@@ -79,6 +84,16 @@ def _retention(settings: Settings, context: LambdaContext) -> Retention:
         clock=utc_now,
         may_go_on=lambda: context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS,
     )
+
+
+def _look_at_expectations(settings: Settings, function: str) -> None:
+    watch = ExpectationWatch(
+        Ledger(settings.ledger_table),
+        publish=lambda news: publish(settings.topic_arn, news),
+        count=lambda: count_overdue(function),
+        stack=settings.stack,
+    )
+    watch.look(expecting_datasets(settings.code_bucket), utc_now())
 
 
 def _reaper(settings: Settings) -> Reaper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import dataclass, field, replace
@@ -18,16 +19,28 @@ from json_documents import document
 from cli.client.deployment import Deployment
 from cli.commands import doctor as doctor_command
 from cli.exit_codes import FAILED, SUCCEEDED
-from cli.health import contract_checks, run_checks, service_checks
+from cli.health import contract_checks, expectation_checks, run_checks, service_checks
 from cli.health.alarm_advice import ALARM_ADVICE
 from cli.health.checks import CHECKS, diagnose
 from cli.health.diagnosis import Health
 from cli.verify.account_checks import alarms_of_template
-from contracts.ledger_items import PoolsFileItem
+from contracts.ledger_items import PoolsFileItem, place_in_list
+from contracts.run_request import format_timestamp
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHER = "arn:aws:lambda:us-east-1:000000000000:function:s-JobWatcherFunction"
 CONTRACT = (ROOT / "datasets" / "standard.yaml").read_bytes()
+INDEXES = {
+    "active-jobs": ("active", "submitted_at"),
+    "by-claim-day": ("claim_day", "claimed"),
+}
+EXPECTING = """\
+name: visits
+source: {prefix: landing/visits/, partition: dt=%Y-%m-%d/}
+columns: [{name: id}]
+targets: {dynamodb: {key: [id]}}
+expect: {by: "00:00"}
+"""
 
 
 @dataclass
@@ -85,7 +98,7 @@ def healthy(local: World, watch: FakeCloudWatch) -> Deployment:
         "ReaperFunctionArn": WATCHER.replace("JobWatcher", "Reaper"),
     }
     deployment.client("dynamodb").delete_table(TableName="ledger")
-    make_table("ledger", ("run_id", "item"), {"active-jobs": ("active", "submitted_at")})
+    make_table("ledger", ("run_id", "item"), INDEXES)
     return replace(deployment, outputs=outputs, stack="s", stack_name="s")
 
 
@@ -194,6 +207,54 @@ def test_contracts_that_are_broken_or_not_there(healthy: Deployment) -> None:
     for key in ("bad", "standard"):
         s3.delete_object(Bucket="code", Key=f"datasets/{key}.yaml")
     assert contract_checks.contracts(healthy)[0].found == "there are none"
+
+
+def test_a_day_that_is_expected_and_not_stored(healthy: Deployment, local: World) -> None:
+    (found,) = expectation_checks.expectations(healthy)
+    assert (found.health, found.found) == (Health.OK, "no contract expects any")
+    s3 = healthy.client("s3")
+    s3.put_object(Bucket="code", Key="datasets/bad.yaml", Body=b"expect: {by: 7}\n")
+    text = EXPECTING.encode()
+    s3.put_object(Bucket="code", Key="datasets/visits.yaml", Body=text)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+
+    (found,) = expectation_checks.expectations(healthy)
+
+    assert (found.about, found.health) == ("dataset visits", Health.PROBLEM)
+    assert found.found.startswith(
+        f"The data of {yesterday} of visits is not stored by 00:00 UTC: no run of it was claimed"
+    )
+    assert found.advice is not None
+    assert found.advice.startswith(f"pipeline run --dataset visits --start {yesterday} --end ")
+    assert found.advice.endswith(" --wait --stack s")
+
+    claimed_at = format_timestamp(datetime.now(UTC))
+    asked = {"datasetName": "visits", "runId": "r1", "startDateTime": yesterday.isoformat()}
+    local.put_run(
+        "r1",
+        dataset_name="visits",
+        status="SUCCEEDED",
+        request=json.dumps(asked),
+        end_date_time=claimed_at,
+        claimed_at=claimed_at,
+        units={"total": 1, "stored": 1},
+        **place_in_list(claimed_at, "r1"),
+    )
+    stored = f"s3://data/landing/visits/dt={yesterday}/a.csv"
+    local.put({"run_id": "r1", "item": "UNIT#00000-000", "status": "STORED", "source_url": stored})
+    (found,) = expectation_checks.expectations(healthy)
+    assert (found.health, found.found) == (Health.OK, "1 dataset, all stored")
+
+
+def test_a_ledger_of_an_earlier_release_has_no_list_of_runs(healthy: Deployment) -> None:
+    healthy.client("s3").put_object(
+        Bucket="code", Key="datasets/visits.yaml", Body=EXPECTING.encode()
+    )
+    healthy.client("dynamodb").delete_table(TableName="ledger")
+    make_table("ledger", ("run_id", "item"), {"active-jobs": ("active", "submitted_at")})
+
+    (found,) = expectation_checks.expectations(healthy)
+    assert found.health is Health.UNKNOWN
 
 
 def test_a_broken_pools_file(healthy: Deployment, local: World) -> None:

@@ -14,6 +14,7 @@ from contracts.ledger_items import (
     BackfillItem,
     DrawnItem,
     EventItem,
+    ExpectedDayItem,
     JobItem,
     Key,
     LossesItem,
@@ -44,6 +45,7 @@ CLASSES: Final = (
     NewObjectsItem,
     BackfillItem,
     WindowsItem,
+    ExpectedDayItem,
 )
 NAMES: Final = frozenset().union(*(each.attributes() for each in CLASSES), Key._fields)
 PREFIXES: Final = (
@@ -62,11 +64,13 @@ PREFIXES: Final = (
     "#backfills",
     "BACKFILL#",
     "WINDOWS#",
+    "#expected",
 )
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
         "already_stored",
+        "due",
         "ended_at",
         "engine",
         "error",

@@ -19,7 +19,7 @@ from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.listed_run import list_run
-from sources.listing import partitions
+from sources.partitions import partitions
 from sources.requested import find_entries
 from steps.list_urls import handler
 

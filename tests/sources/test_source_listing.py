@@ -9,7 +9,8 @@ from control_fakes import client_error
 from contracts.dataset import Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Throttled
 from sources import listing
-from sources.listing import list_source, partitions
+from sources.listing import list_source
+from sources.partitions import partitions
 
 
 def at(text: str) -> datetime:

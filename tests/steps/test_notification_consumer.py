@@ -132,7 +132,7 @@ def test_a_batch_of_bad_records_is_returned_record_by_record(lambda_context: Any
         ("[1]", "not a JSON object"),
         (json.dumps({"Type": "Notification", "Message": 5}), "not JSON|not a JSON object"),
         (json.dumps({**EVENT, "eventId": ""}), "eventId"),
-        ("{}", "eventId.*event.*runId.*status"),
+        ("{}", "eventId.*event.*status.*runId"),
     ],
 )
 def test_what_is_no_notification_is_refused(body: str, complaint: str) -> None:

@@ -20,10 +20,12 @@ from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
 from contracts.ledger_items.notes import (
+    EXPECTED,
     NO_RUN,
     QUOTAS,
     DrawnItem,
     EventItem,
+    ExpectedDayItem,
     IndexingItem,
     NewObjectsItem,
     QuotaItem,
@@ -49,6 +51,7 @@ __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
     "BACKFILLS",
+    "EXPECTED",
     "NO_RUN",
     "POOLS",
     "POOLS_FILES",
@@ -60,6 +63,7 @@ __all__ = [
     "DrawnItem",
     "DueItem",
     "EventItem",
+    "ExpectedDayItem",
     "IndexingItem",
     "JobItem",
     "Key",

@@ -12,6 +12,7 @@ from contracts.source.only_new import Scope
 NO_RUN: Final = "rejected"  # the partition of rejected messages that name no usable run id
 QUOTAS: Final = "#quota"  # the partition of quotas; no run can be called so
 LEDGER: Final = "#ledger"  # that of what concerns the ledger itself; likewise
+EXPECTED: Final = "#expected"  # that of ExpectedDayItem, and of events about such days
 NEW_OBJECTS_OF: Final = "#new-objects"  # that of NewObjectsItem; likewise
 
 
@@ -159,3 +160,37 @@ class NewObjectsItem(LedgerItem):
     @classmethod
     def key_of(cls, scope: Scope) -> Key:
         return Key(NEW_OBJECTS_OF, f"{scope.dataset_name}#{scope.name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedDayItem(LedgerItem):
+    """`#expected`/`<dataset>#<day>`: what was found when a day's data had to be stored (`expect`).
+
+    Attributes:
+        due: when it had to be.
+        stored_by: a run that had stored it; absent: it was not stored.
+        reason: if it was not: one sentence about the runs.
+        announced_at: when that was announced.
+    """
+
+    KEY_FIELDS: ClassVar = frozenset({"dataset_name", "day"})
+
+    dataset_name: str
+    day: str
+    due: str = ""
+    stored_by: str | None = None
+    reason: str | None = None
+    announced_at: str | None = None
+    expires_at: int | None = None
+
+    @classmethod
+    def key_of(cls, dataset_name: str, day: str) -> Key:
+        return Key(EXPECTED, f"{dataset_name}#{day}")
+
+    @classmethod
+    def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        name, _, day = after("", item).rpartition("#")
+        return {"dataset_name": name, "day": day}
+
+    def _key(self) -> Key:
+        return self.key_of(self.dataset_name, self.day)

@@ -19,15 +19,25 @@ def partition_of(pattern: str, below: str) -> str | None:
     Raises:
         ValueError: the pattern has directives other than the numbers of a time.
     """
+    found = _found(pattern, below)
+    return found and found[0]
+
+
+def partition_begin(pattern: str, below: str) -> datetime | None:
+    """When the partition begins that a key lies in; arguments and errors as of `partition_of`."""
+    found = _found(pattern, below)
+    return found and found[1]
+
+
+def _found(pattern: str, below: str) -> tuple[str, datetime] | None:
     found = _expression(pattern).match(below)
     if found is None:
         return None
     parts = {name: int(digits) for name, digits in found.groupdict().items()}
     try:
-        datetime(**parts, tzinfo=UTC)
+        return found[0], datetime(**parts, tzinfo=UTC)
     except ValueError:  # the 30th of February
         return None
-    return found[0]
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,58 @@
+"""The contracts that expect something by a time, as the code bucket has them now."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from contracts import layout
+from contracts.dataset import Dataset
+from contracts.errors import InvalidDataset, NotFound
+from dataset_loading.file import parse_dataset
+from runtime import clients, s3
+from runtime.handler import logger, metrics
+
+_FIELD = b"expect"
+
+
+def expecting_datasets(code_bucket: str) -> Iterator[Dataset]:
+    """Those that have `expect`. A broken contract is left out and counted: a run of it is refused
+    with its problems, and `pipeline doctor` names it."""
+    prefix, suffix = layout.dataset_source_key("*").split("*")
+    arguments = {"Bucket": code_bucket, "Prefix": prefix}
+    while True:
+        with clients.translated(f"listing the datasets in s3://{code_bucket}/{prefix}"):
+            page = clients.client("s3").list_objects_v2(**arguments)
+        for found in page.get("Contents", ()):
+            if found["Key"].endswith(suffix):
+                dataset = _read(code_bucket, found["Key"], found["ETag"])
+                if dataset is not None:
+                    yield dataset
+        if not page.get("IsTruncated"):
+            return
+        arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _read(code_bucket: str, key: str, etag: str) -> Dataset | None:
+    try:
+        return _parsed(code_bucket, key, etag)
+    except NotFound:  # removed just now
+        return None
+    except (InvalidDataset, UnicodeDecodeError) as error:
+        logger.warning("a broken contract: what it expects is not looked at", extra={"key": key})
+        logger.debug("why it is broken", extra={"key": key, "error": str(error)})
+        metrics.add_metric("BrokenContracts", MetricUnit.Count, 1)
+        return None
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(code_bucket: str, key: str, etag: str) -> Dataset | None:
+    """None: it expects nothing. Cached for the sandbox's life by what the file is."""
+    del etag
+    content = s3.read_bytes(code_bucket, key)
+    if _FIELD not in content:
+        return None
+    dataset, _ = parse_dataset(content.decode(), key)
+    return dataset if dataset.expect is not None else None

@@ -1,0 +1,186 @@
+"""Judges by the ledger whether a day's data is stored. Pure, but for units that are asked for.
+
+It is, if runs that ended well have together looked at the whole day, and one of them has stored an
+object of that day. A run whose range was empty has looked, too. What a run looks at is its range;
+of partitions, each that begins in it as a whole. A run over one object looks at its partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from contracts import layout
+from contracts.dataset import Dataset, Source
+from contracts.ledger_items import RunItem, UnitItem
+from contracts.run import RunStatus, UnitStatus
+from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
+from contracts.source.key_time import KeyTime
+from contracts.source.partition import partition_begin
+from contracts.times.expectation import Expectation
+from sources.listing import key_instant
+from sources.partitions import whole_partitions
+
+_MOMENT: Final = timedelta(microseconds=1)
+_REASON_CHARACTERS: Final = 300
+Span = tuple[datetime, datetime]
+UnitsOf = Callable[[str], Iterable[UnitItem]]
+
+
+@dataclass(frozen=True)
+class ExpectedDay:
+    """A day whose data had to be stored.
+
+    Attributes:
+        day: its date; of partitions, theirs.
+        due: when it had to be.
+        span: the instants that belong to it.
+    """
+
+    dataset: Dataset
+    expectation: Expectation
+    day: date
+    due: datetime
+    span: Span
+
+    @classmethod
+    def of(cls, dataset: Dataset, expectation: Expectation, day: date) -> ExpectedDay:
+        in_utc = dataset.source.effective_time_from == "partition"
+        span = expectation.span(day, in_utc=in_utc)
+        return cls(dataset, expectation, day, expectation.due(day), span)
+
+    @property
+    def first_claim(self) -> datetime:
+        """No run that was claimed before has stored objects of the day."""
+        return self.span[0]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the ledger says of a day.
+
+    Attributes:
+        stored_by: a run that has stored objects of it; None: it is not stored.
+        why: if it is not, one sentence about the runs.
+    """
+
+    stored_by: str | None
+    why: str
+
+
+def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> Judgement:
+    """Whether the day is stored.
+
+    Args:
+        runs: those that were claimed since the day began, of any dataset.
+        units_of: the units of a run; asked only where the run has looked at more than the day.
+    """
+    ours = [
+        (run, request)
+        for run in runs
+        if run.dataset_name == expected.dataset.name
+        and (request := _requested(run)) is not None
+        and _is_of_it(request, expected.dataset)
+    ]
+    looked = [(run, span) for run, request in ours if (span := _looked_at(run, request, expected))]
+    if _are_whole([span for _, span in looked], expected.span):
+        for run, span in looked:
+            if _has_stored(run, span, expected, units_of):
+                return Judgement(run.run_id, "")
+    newest = max((run for run, _ in ours), key=lambda run: run.claimed or "", default=None)
+    return Judgement(None, _why(newest, expected))
+
+
+def _requested(run: RunItem) -> RunRequest | None:
+    """The request; None: it is of a later release."""
+    try:
+        return run.requested
+    except ValueError:
+        return None
+
+
+def _is_of_it(request: RunRequest, dataset: Dataset) -> bool:
+    """Whether the request's query and index are those of the dataset, or of its schedules."""
+    usual: set[tuple[str | None, str]] = {(None, dataset.name)}
+    usual |= {(each.query, each.index or dataset.name) for each in dataset.schedules or ()}
+    return (request.query, request.collection) in usual
+
+
+def _looked_at(run: RunItem, request: RunRequest, expected: ExpectedDay) -> Span | None:
+    """The range of a run that ended well; None: it has looked at nothing."""
+    empty = run.status is RunStatus.SKIPPED and run.dataset_version is not None
+    if run.status is not RunStatus.SUCCEEDED and not empty:
+        return None
+    source = expected.dataset.source
+    by_partition = source.effective_time_from == "partition"
+    if request.input_url is not None:
+        begin = _begin_of(source, request.input_url) if by_partition and not empty else None
+        if begin is None:
+            return None
+        return whole_partitions(source.partition or "", begin, begin + _MOMENT)
+    start, end = request.fixed_start, run.end_date_time
+    if start is None or end is None or parse_timestamp(end) <= start:
+        return None
+    if by_partition:
+        return whole_partitions(source.partition or "", start, parse_timestamp(end))
+    return start, parse_timestamp(end)
+
+
+def _are_whole(spans: Sequence[Span], day: Span) -> bool:
+    """Whether the spans leave no gap in the day."""
+    reached, end = day
+    for first, last in sorted(spans):
+        if first <= reached:
+            reached = max(reached, last)
+    return reached >= end
+
+
+def _has_stored(run: RunItem, span: Span, expected: ExpectedDay, units_of: UnitsOf) -> bool:
+    if run.status is not RunStatus.SUCCEEDED or run.units is None or not run.units.stored:
+        return False
+    begin, end = expected.span
+    if span[1] <= begin or span[0] >= end:
+        return False
+    if begin <= span[0] and span[1] <= end:
+        return True
+    return any(
+        unit.status is UnitStatus.STORED and _lies_in(unit.source_url, expected)
+        for unit in units_of(run.run_id)
+    )
+
+
+def _lies_in(url: str | None, expected: ExpectedDay) -> bool:
+    """Whether an object is of the day; where its key does not say when it is, it may be."""
+    source = expected.dataset.source
+    if url is None or source.effective_time_from == "last-modified":
+        return url is not None
+    at = _begin_of(source, url) if source.effective_time_from == "partition" else None
+    if source.effective_time_from == "key":
+        pattern = KeyTime.of(source.key_time or "", frozen=True)
+        at = key_instant(pattern, layout.split_s3_url(url)[1])
+    return at is not None and expected.span[0] <= at < expected.span[1]
+
+
+def _begin_of(source: Source, url: str) -> datetime | None:
+    """When the partition of an object begins; None: it lies in none, or that cannot be known."""
+    try:
+        key = layout.split_s3_url(url)[1] if "://" in url else f"{source.prefix}{url}"
+        if source.partition is None or not key.startswith(source.prefix):
+            return None
+        return partition_begin(source.partition, key.removeprefix(source.prefix))
+    except ValueError:
+        return None
+
+
+def _why(newest: RunItem | None, expected: ExpectedDay) -> str:
+    if newest is None:
+        return f"no run of it was claimed since {format_timestamp(expected.first_claim)}"
+    said = f"its newest run, {newest.run_id}, "
+    if newest.status is RunStatus.SUCCEEDED:
+        return f"{said}SUCCEEDED, but not all of that day was looked at and stored"
+    if not newest.status.ended:
+        return f"{said}is {newest.status}"
+    reason = f": {newest.reason[:_REASON_CHARACTERS]}" if newest.reason else ""
+    return f"{said}is {newest.status}{reason}"

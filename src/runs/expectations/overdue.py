@@ -1,0 +1,77 @@
+"""The notification that a day's data was not stored by the time that the contract expects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from contracts.ledger_items import ExpectedDayItem
+from runs.topic import EventName
+
+OVERDUE: Final = "OVERDUE"  # its status
+
+
+@dataclass(frozen=True)
+class DayOverdue:
+    """One notification, the same whenever it is made of the same record.
+
+    Attributes:
+        words: the time of day and its zone, as in the contract.
+        at: when it is published.
+        stack: for the command in its text; None on a local cloud.
+    """
+
+    record: ExpectedDayItem
+    words: str
+    at: str
+    stack: str | None = None
+    name: EventName = EventName.DAY_OVERDUE
+    status: str = OVERDUE
+    outcome: str | None = None
+
+    @property
+    def event_id(self) -> str:
+        """Stable across repeats, so consumers can deduplicate on it."""
+        return f"{self.record.dataset_name}/{self.record.day}/{self.name}"
+
+    @property
+    def dataset_name(self) -> str:
+        return self.record.dataset_name
+
+    @property
+    def text(self) -> str:
+        """For people; its first line stands alone: it is the subject, too."""
+        first = overdue_sentence(self.record.dataset_name, self.record.day, self.words)
+        commands = next_commands(self.record.dataset_name, date.fromisoformat(self.record.day))
+        on = f" --stack {self.stack}" if self.stack else ""
+        lines = [first, f"Due: {self.record.due}", f"Runs: {self.record.reason}"]
+        todo = ["What to do next:", *(f"   {command}{on}" for command in commands)]
+        return "\n".join([*lines, *todo])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "eventId": self.event_id,
+            "event": self.name.value,
+            "datasetName": self.record.dataset_name,
+            "day": self.record.day,
+            "due": self.record.due,
+            "status": self.status,
+            "reason": self.record.reason,
+            "text": self.text,
+            "time": self.at,
+        }
+
+
+def overdue_sentence(dataset_name: str, day: str, words: str) -> str:
+    """`The data of 2026-11-29 of orders is not stored by 06:00 Europe/Berlin`."""
+    return f"The data of {day} of {dataset_name} is not stored by {words}"
+
+
+def next_commands(dataset_name: str, day: date) -> tuple[str, str]:
+    """Look at its runs; run the day."""
+    following = day + timedelta(days=1)
+    return (
+        f"pipeline ls --dataset {dataset_name} --since 48h",
+        f"pipeline run --dataset {dataset_name} --start {day} --end {following} --wait",
+    )

@@ -1,0 +1,402 @@
+"""Whether a day's data is stored when a contract expects it, and what is announced if not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from control_fakes import DATASET, LOST_RESPONSE
+from job_fakes import Fate, Killed
+
+from contracts.dataset import Dataset
+from contracts.errors import TransientFailure
+from contracts.ledger_items import ExpectedDayItem, RunItem, UnitItem, place_in_list
+from contracts.run import RunStatus, UnitStatus, UnitTotals
+from dataset_loading.file import parse_dataset
+from runs import topic
+from runs.expectations.contracts import expecting_datasets
+from runs.expectations.watching import ExpectationsIncomplete, ExpectationWatch
+from runtime.handler import use_clock
+from steps import notification_consumer, reaper
+
+DUE = datetime(2026, 11, 20, 6, tzinfo=UTC)
+DAY = "2026-11-19"
+EXPECT = 'expect: {by: "06:00"}\n'
+RANGE = {"startDateTime": "2026-11-19T00:00:00Z", "endDateTime": "2026-11-20T00:00:00Z"}
+INSIDE = "s3://data-bucket/landing/orders/dt=2026-11-19/a.csv"
+
+
+@dataclass
+class Days:
+    """A look at what contracts expect."""
+
+    cloud: Any
+    text: str = DATASET + EXPECT
+    counted: int = 0
+
+    @property
+    def dataset(self) -> Dataset:
+        return parse_dataset(self.text, "orders.yaml")[0]
+
+    def count(self) -> None:
+        self.counted += 1
+
+    def look(self, now: datetime = DUE) -> None:
+        watch = ExpectationWatch(
+            self.cloud.ledger,
+            publish=lambda news: topic.publish(self.cloud.topic_arn, news),
+            count=self.count,
+        )
+        watch.look([self.dataset], now)
+
+    def found(self, day: str = DAY) -> ExpectedDayItem:
+        item = self.cloud.ledger.get_item(*ExpectedDayItem.key_of("orders", day))
+        assert item is not None
+        return ExpectedDayItem.from_item(item)
+
+    def put_run(
+        self,
+        run_id: str = "r1",
+        status: RunStatus = RunStatus.SUCCEEDED,
+        *units: str,
+        claimed_at: str = "2026-11-20T01:00:00Z",
+        **request: Any,
+    ) -> None:
+        asked = {"datasetName": "orders", "runId": run_id, **(request or RANGE)}
+        stored = len(units) or (1 if status is RunStatus.SUCCEEDED else 0)
+        item = RunItem(
+            run_id=run_id,
+            status=status,
+            holder="arn:execution",
+            dataset_name=asked["datasetName"],
+            request=json.dumps(asked),
+            end_date_time=asked.get("endDateTime", claimed_at),
+            claimed_at=claimed_at,
+            dataset_version="0123456789ab",
+            units=UnitTotals(total=stored, stored=stored),
+            reason="too many failed" if status is RunStatus.FAILED else None,
+            **place_in_list(claimed_at, run_id),
+        )
+        self.cloud.ledger.put_if_absent(item.to_item())
+        for number, url in enumerate(units):
+            unit = UnitItem(
+                run_id=run_id,
+                unit_id=f"00000-{number:03d}",
+                status=UnitStatus.STORED,
+                source_url=url,
+            )
+            self.cloud.ledger.put_if_absent(unit.to_item())
+
+
+@pytest.fixture
+def days(cloud: Any) -> Days:
+    return Days(cloud)
+
+
+class TestWhatIsStored:
+    def test_a_run_over_the_day_has_stored_it(self, days: Days) -> None:
+        days.put_run()
+        days.look()
+
+        assert days.found().stored_by == "r1"
+        assert days.cloud.published() == []
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            {"startDateTime": "2026-11-19T15:00:00Z", "endDateTime": "2026-11-19T16:00:00Z"},
+            {"startDateTime": "2026-11-19T00:00:00Z"},
+            {"startDateTime": "2026-11-19", "endDateTime": "2026-11-20", "onlyNew": True},
+            {"startDateTime": "2026-11-01", "endDateTime": "2026-11-20", "retryOf": "r0"},
+        ],
+    )
+    def test_partitions_are_taken_as_a_whole(self, days: Days, request_: dict[str, Any]) -> None:
+        days.put_run("r1", RunStatus.SUCCEEDED, INSIDE, **request_)
+        days.look()
+
+        assert days.found().stored_by == "r1"
+
+    def test_a_longer_range_has_to_have_stored_an_object_of_the_day(self, days: Days) -> None:
+        week = {"startDateTime": "2026-11-13", "endDateTime": "2026-11-20"}
+        days.put_run("r1", RunStatus.SUCCEEDED, INSIDE.replace("-19", "-18"), **week)
+        days.look()
+
+        assert days.found().stored_by is None
+        assert days.found().reason == (
+            "its newest run, r1, SUCCEEDED, but not all of that day was looked at and stored"
+        )
+
+    def test_an_upload_counts_for_its_partition(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.SUCCEEDED, INSIDE, inputUrl=INSIDE)
+        days.look()
+        assert days.found().stored_by == "r1"
+
+    def test_an_upload_of_another_day_does_not(self, days: Days) -> None:
+        other = INSIDE.replace("-19", "-18")
+        days.put_run("r1", RunStatus.SUCCEEDED, other, inputUrl=other)
+        days.look()
+        assert days.found().stored_by is None
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            {"startDateTime": "2026-11-18", "endDateTime": "2026-11-19"},
+            {"startDateTime": "2026-11-20", "endDateTime": "2026-11-21"},
+            {**RANGE, "query": "amount > 1"},
+            {**RANGE, "index": "other"},
+            {**RANGE, "datasetName": "visits"},
+        ],
+    )
+    def test_runs_over_something_else_do_not_count(
+        self, days: Days, request_: dict[str, Any]
+    ) -> None:
+        days.put_run("r1", RunStatus.SUCCEEDED, INSIDE, **request_)
+        days.look()
+
+        assert days.found().stored_by is None
+
+    def test_query_and_index_of_a_schedule_count(self, days: Days) -> None:
+        days.text += (
+            'schedules: [{name: nightly, cron: "0 1 * * *", query: amount > 1, index: big}]\n'
+        )
+        days.put_run("r1", RunStatus.SUCCEEDED, **RANGE, query="amount > 1", index="big")
+        days.look()
+
+        assert days.found().stored_by == "r1"
+
+    @pytest.mark.parametrize(
+        ("status", "why"),
+        [
+            (RunStatus.FAILED, "its newest run, r1, is FAILED: too many failed"),
+            (RunStatus.RUNNING, "its newest run, r1, is RUNNING"),
+            (RunStatus.SKIPPED, "its newest run, r1, is SKIPPED"),
+            (RunStatus.STOPPED, "its newest run, r1, is STOPPED"),
+        ],
+    )
+    def test_a_run_that_did_not_end_well_has_not(
+        self, days: Days, status: RunStatus, why: str
+    ) -> None:
+        days.put_run("r1", status)
+        days.look()
+
+        assert days.found().stored_by is None
+        assert days.found().reason == why
+
+
+class TestHours:
+    TEXT = DATASET.replace("dt=%Y-%m-%d/", "dt=%Y-%m-%d/hour=%H/") + EXPECT
+
+    def put_hours(self, days: Days, *hours: int, status: RunStatus = RunStatus.SUCCEEDED) -> None:
+        for hour in hours:
+            start = datetime(2026, 11, 19, hour, tzinfo=UTC)
+            end = start + timedelta(hours=1)
+            days.put_run(
+                f"h{hour}",
+                status,
+                claimed_at=end.isoformat().replace("+00:00", "Z"),
+                startDateTime=start.isoformat(),
+                endDateTime=end.isoformat().replace("+00:00", "Z"),
+            )
+
+    def test_runs_over_all_hours_have_stored_the_day(self, cloud: Any) -> None:
+        days = Days(cloud, self.TEXT)
+        self.put_hours(days, *range(24))
+        days.look()
+        assert days.found().stored_by is not None
+
+    def test_a_gap_of_an_hour_is_overdue(self, cloud: Any) -> None:
+        days = Days(cloud, self.TEXT)
+        self.put_hours(days, *range(11), *range(12, 24))
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_an_hour_without_objects_was_looked_at(self, cloud: Any) -> None:
+        days = Days(cloud, self.TEXT)
+        self.put_hours(days, 3, status=RunStatus.SKIPPED)
+        self.put_hours(days, *range(3), *range(4, 24))
+        days.look()
+        assert days.found().stored_by is not None
+
+    def test_hours_without_any_object_are_overdue(self, cloud: Any) -> None:
+        days = Days(cloud, self.TEXT)
+        self.put_hours(days, *range(24), status=RunStatus.SKIPPED)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_today_counts_as_far_as_it_has_passed(self, cloud: Any) -> None:
+        days = Days(cloud, self.TEXT.replace('by: "06:00"', 'by: "06:00", day: today'))
+        self.put_hours(days, *range(6))
+        days.look(datetime(2026, 11, 19, 6, tzinfo=UTC))
+        assert days.found().stored_by is not None
+
+
+class TestOtherTimes:
+    def test_without_partitions_the_day_is_that_of_the_zone(self, cloud: Any) -> None:
+        text = DATASET.replace("  partition: dt=%Y-%m-%d/\n", "")
+        days = Days(cloud, text + 'expect: {by: "06:00", zone: Europe/Berlin}\n')
+        in_berlin = {
+            "startDateTime": "2026-11-18T23:00:00Z",
+            "endDateTime": "2026-11-19T23:00:00Z",
+        }
+        days.put_run("r1", RunStatus.SUCCEEDED, **in_berlin)
+        days.look()
+        assert days.found().stored_by == "r1"
+
+    def test_a_day_in_utc_is_not_that_of_the_zone(self, cloud: Any) -> None:
+        text = DATASET.replace("  partition: dt=%Y-%m-%d/\n", "")
+        days = Days(cloud, text + 'expect: {by: "06:00", zone: Europe/Berlin}\n')
+        days.put_run()
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_times_in_keys_say_whether_an_object_is_of_the_day(self, cloud: Any) -> None:
+        text = DATASET.replace(
+            "  partition: dt=%Y-%m-%d/\n", "  timeFrom: key\n  keyTime: events_%Y%m%d\n"
+        )
+        days = Days(cloud, text + EXPECT)
+        week = {"startDateTime": "2026-11-13", "endDateTime": "2026-11-20"}
+        other = "s3://data-bucket/landing/orders/events_20261118.csv"
+        days.put_run("r1", RunStatus.SUCCEEDED, other, **week)
+        days.put_run("r2", RunStatus.SUCCEEDED, other.replace("18.csv", "19.csv"), **week)
+        days.look()
+        assert days.found().stored_by == "r2"
+
+
+class TestAnnouncing:
+    def test_a_day_that_is_not_stored_is_announced_once(self, days: Days) -> None:
+        days.look()
+        for minutes in (15, 30, 24 * 60 - 1):
+            days.look(DUE + timedelta(minutes=minutes))
+
+        (news,) = days.cloud.published()
+        assert news["eventId"] == "orders/2026-11-19/day-overdue"
+        assert (news["event"], news["status"]) == ("day-overdue", "OVERDUE")
+        assert (news["datasetName"], news["day"]) == ("orders", DAY)
+        assert news["due"] == "2026-11-20T06:00:00Z"
+        lines = news["text"].splitlines()
+        assert lines[0] == "The data of 2026-11-19 of orders is not stored by 06:00 UTC"
+        assert "Runs: no run of it was claimed since 2026-11-19T00:00:00Z" in lines
+        assert (
+            "   pipeline run --dataset orders --start 2026-11-19 --end 2026-11-20 --wait" in lines
+        )
+        assert days.counted == 1
+
+    def test_nothing_is_announced_before_it_is_due_nor_a_day_later(self, days: Days) -> None:
+        early = {"claimed_at": "2026-11-19T01:00:00Z", "startDateTime": "2026-11-18"}
+        days.put_run("r0", RunStatus.SUCCEEDED, INSIDE.replace("-19/", "-18/"), **early)
+        days.look(DUE - timedelta(seconds=1))
+        assert days.found("2026-11-18").stored_by == "r0"
+        assert days.cloud.published() == []
+
+        days.text = days.text.replace('by: "06:00"', 'by: "06:00", weekdays: [thu]')
+        days.look(DUE + timedelta(hours=24))
+        assert days.cloud.published() == []
+
+    def test_what_is_stored_after_it_was_due_but_before_the_look_is_no_alarm(
+        self, days: Days
+    ) -> None:
+        days.put_run(claimed_at="2026-11-20T06:05:00Z")
+        days.look(DUE + timedelta(minutes=14))
+        assert days.cloud.published() == []
+
+    def test_a_day_that_is_stored_later_is_not_announced_again(self, days: Days) -> None:
+        days.look()
+        days.put_run(claimed_at="2026-11-20T06:05:00Z")
+        days.look(DUE + timedelta(minutes=15))
+
+        assert len(days.cloud.published()) == 1
+        assert days.found().announced_at == "2026-11-20T06:00:00Z"
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_killed_at_any_outside_call_it_is_announced_under_one_id(
+        self, days: Days, clients: Any, after: bool
+    ) -> None:
+        for position in range(12):
+            now = DUE + timedelta(days=position)
+            fate = Fate()
+            for service in ("dynamodb", "sns"):
+                clients.use(service, fate.over(days.cloud.client(service)))
+            fate.kill_at(position + 1, after=after)
+            killed = False
+            try:
+                days.look(now)
+            except Killed:
+                killed = True
+            fate.spare()
+            days.look(now + timedelta(minutes=15))
+            days.look(now + timedelta(minutes=30))
+            news = days.cloud.published()
+            day = (now - timedelta(days=1)).date().isoformat()
+            assert {each["eventId"] for each in news} == {f"orders/{day}/day-overdue"}
+            assert len(news) <= 2
+            if not killed:
+                break
+        assert 3 < position < 11
+
+    def test_one_dataset_that_cannot_be_looked_at_is_named_and_others_are(
+        self, days: Days, clients: Any
+    ) -> None:
+        clients.break_once("dynamodb", "get_item", LOST_RESPONSE, after=False)
+        visits = days.dataset.model_copy(update={"name": "visits"})
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
+        with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
+            watch.look([days.dataset, visits], DUE)
+        assert days.counted == 1
+
+
+class TestContracts:
+    def put(self, cloud: Any, name: str, text: str) -> None:
+        cloud.put(f"datasets/{name}.yaml", text, bucket="code-bucket")
+
+    def test_contracts_that_expect_something_are_found(self, cloud: Any) -> None:
+        self.put(cloud, "orders", DATASET + EXPECT)
+        self.put(cloud, "visits", DATASET.replace("name: orders", "name: visits"))
+        self.put(cloud, "broken", "expect: {by: 7}\n")
+        cloud.put("datasets/README.md", "expect", bucket="code-bucket")
+
+        assert [each.name for each in expecting_datasets("code-bucket")] == ["orders"]
+
+    def test_a_contract_is_read_again_when_it_has_changed(self, cloud: Any, clients: Any) -> None:
+        self.put(cloud, "orders", DATASET + EXPECT)
+        reads = clients.watch("s3", "get_object")
+        for _ in range(3):
+            list(expecting_datasets("code-bucket"))
+        assert len(reads) <= 1
+
+        self.put(cloud, "orders", DATASET + EXPECT.replace("06:00", "07:00"))
+        (dataset,) = expecting_datasets("code-bucket")
+        assert dataset.expect is not None
+        assert dataset.expect.by == "07:00"
+
+    def test_the_schedule_of_the_reaper_looks(
+        self, cloud: Any, lambda_context: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.put(cloud, "orders", DATASET + EXPECT)
+        use_clock(lambda: DUE)
+        try:
+            reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        finally:
+            use_clock()
+
+        (news,) = cloud.envelopes()
+        assert "DaysOverdue" in capsys.readouterr().out
+        body = json.dumps(news)
+        assert notification_consumer.consume(body, "m-1", cloud.ledger, DUE)
+        assert not notification_consumer.consume(body, "m-2", cloud.ledger, DUE)
+
+    def test_a_sweep_that_fails_keeps_nobody_from_looking(
+        self, cloud: Any, clients: Any, lambda_context: Any
+    ) -> None:
+        self.put(cloud, "orders", DATASET + EXPECT)
+        clients.break_once("dynamodb", "query", LOST_RESPONSE, after=False)
+        use_clock(lambda: DUE)
+        try:
+            with pytest.raises(TransientFailure):
+                reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        finally:
+            use_clock()
+        assert len(cloud.published()) == 1

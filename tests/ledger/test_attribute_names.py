@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -119,8 +120,10 @@ MODULES: Final = [
 ]
 
 
-def _tree(module: str) -> ast.Module:
-    return ast.parse(Path(ROOT / module).read_text(encoding="utf-8"))
+# What a module has in its text that writes a name or a key, or reads items: to parse takes longer.
+PERHAPS: Final = re.compile(
+    rf"""["'}}](?:{"|".join(sorted(NAMES - COMMON))})["'{{]|{"|".join(PREFIXES)}|\bledger"""
+)
 
 
 def _literals(tree: ast.AST) -> Iterator[str]:
@@ -158,7 +161,10 @@ def test_no_module_but_the_owner_writes_an_attribute_name_or_a_key() -> None:
 
 
 def _written(module: str) -> set[str]:
-    tree = _tree(module)
+    text = Path(ROOT / module).read_text(encoding="utf-8")
+    if not PERHAPS.search(text):
+        return set()
+    tree = ast.parse(text)
     literals = set(_literals(tree))
     own = literals & (NAMES - COMMON) if module not in COLUMNS else set()
     keys = {text for text in literals if text.startswith(PREFIXES)}

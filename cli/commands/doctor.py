@@ -13,7 +13,7 @@ from cli.client.deployment import Deployment, find_deployment
 from cli.documents.base import print_document
 from cli.documents.health import DiagnosisDocument, DoctorDocument
 from cli.exit_codes import FAILED
-from cli.health import contract_checks, run_checks, service_checks
+from cli.health import backfill_checks, contract_checks, run_checks, service_checks
 from cli.health.diagnosis import Check, Diagnosis, Health
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.views.printing import make_console
@@ -27,6 +27,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "pools": contract_checks.pools,
     "runs": run_checks.runs,
     "jobs": run_checks.jobs,
+    "backfills": backfill_checks.backfills,
 }
 _STYLES: Final = {
     Health.OK: "green",
@@ -44,8 +45,9 @@ def doctor(
     """Look at everything that may be wrong with the deployment: it only reads.
 
     Queues, dead letters, alarms, the job watcher's last wake, every contract, limits of pools,
-    active runs without progress, and overdue jobs; with what to do about each. The exit status is
-    1 if there is a problem. Whether all works on AWS as it does here: pipeline verify.
+    active runs without progress, overdue jobs, and backfills that nothing works on; with what to do
+    about each. The exit status is 1 if there is a problem. Whether all works on AWS as it does
+    here: pipeline verify.
     """
     deployment = find_deployment(stack, region)
     found = diagnose(deployment)

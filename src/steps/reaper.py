@@ -2,7 +2,7 @@
 (`runs.reaper`).
 
 Woken by the status event of an execution, by a schedule, which sweeps for what no event reported,
-and by `pipeline stop` and `pipeline resume`, for one run.
+by `pipeline stop` and `pipeline resume`, for one run, and by `pipeline backfill`, for one backfill.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.messages import ResumeRun, StopRun
+from contracts.messages import ControlBackfill, ResumeRun, StopRun
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
+from runs.backfills.executions import BackfillExecutions
+from runs.backfills.upkeep import BackfillUpkeep
 from runs.dead_letters import LongRunLetters
 from runs.executions import execution
 from runs.long.next_attempts import NextAttempts
@@ -31,6 +33,7 @@ from runtime.handler import flush_metrics, logger, settings_from_environment, ut
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
 RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
+CONTROL_BACKFILL: Final = "Control Backfill"  # what `pipeline backfill pause` and others do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ class Settings(EngineSettings, StackSettings):
     data_bucket: str
     topic_arn: str
     long_run_function: str = ""
+    backfill_function: str = ""
     environment: str = ""
     stack_name: str = ""
     dead_letter_queue_url: str = ""
@@ -48,20 +52,35 @@ class Settings(EngineSettings, StackSettings):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
     woken_by = event.get("detail-type", "a direct call")
     with logger.append_context_keys(request_id=context.aws_request_id, woken_by=woken_by):
-        reaper = _reaper(settings_from_environment(Settings))
+        settings = settings_from_environment(Settings)
+        reaper, backfills = _reaper(settings), _backfills(settings)
         try:
             if woken_by == STATUS_CHANGE:
                 detail = event["detail"]
                 reaper.reap(detail["durableExecutionArn"], detail["status"])
+                backfills.reap(detail["durableExecutionArn"], detail["status"])
             elif woken_by == STOP_RUN:
                 return reaper.stop_run(StopRun.from_json(event["detail"])).to_json()
             elif woken_by == RESUME_RUN:
                 return reaper.resume_run(ResumeRun.from_json(event["detail"])).to_json()
+            elif woken_by == CONTROL_BACKFILL:
+                return backfills.control(ControlBackfill.from_json(event["detail"])).to_json()
             else:
-                reaper.sweep()
+                try:
+                    reaper.sweep()
+                finally:
+                    backfills.sweep()
         finally:
             flush_metrics()
     return None
+
+
+def _backfills(settings: Settings) -> BackfillUpkeep:
+    ledger = Ledger(settings.ledger_table)
+    executions = BackfillExecutions(
+        ledger, settings.backfill_function, settings.environment, settings.stack_name, utc_now
+    )
+    return BackfillUpkeep(ledger, executions, execution, int(settings.max_receive_count), utc_now)
 
 
 def _reaper(settings: Settings) -> Reaper:

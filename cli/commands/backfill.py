@@ -12,25 +12,29 @@ from cli.client.backfill_view import find_backfill, look_at
 from cli.client.backfills import Asked, plan
 from cli.client.deployment import find_deployment
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
+from cli.documents.backfill_plans import planned, started_document
 from cli.documents.backfills import (
     BackfillsDocument,
     backfill_document,
     control_document,
-    planned,
-    started_document,
     summary,
 )
 from cli.documents.base import print_document
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, ledger_of
-from cli.views.backfills import backfills_table, counts_text, print_backfill, print_plan
+from cli.views.backfills import (
+    backfills_table,
+    control_text,
+    counts_text,
+    print_backfill,
+    print_plan,
+)
 from cli.views.printing import make_console
 from contracts.job import Priority
 from contracts.messages import (
     STOP_REASON_CHARACTERS,
     BackfillAction,
     ControlBackfill,
-    ControlledBackfill,
     ControlOutcome,
 )
 from contracts.times.backfill import Only
@@ -289,23 +293,6 @@ def _control(
     if json_output:
         print_document(control_document(controlled))
     else:
-        make_console().print(_text(controlled, action), soft_wrap=True, markup=False)
+        make_console().print(control_text(controlled, action), soft_wrap=True, markup=False)
     if controlled.outcome in (ControlOutcome.ENDED, ControlOutcome.NOTHING_LEFT):
         raise typer.Exit(REFUSED)
-
-
-def _text(controlled: ControlledBackfill, action: BackfillAction) -> str:
-    what = f"backfill {controlled.backfill_id}"
-    counts = counts_text(controlled.counts) if controlled.counts else ""
-    if controlled.outcome is ControlOutcome.ENDED:
-        return f"nothing to {action}: {what} has ended, {controlled.status}: {counts}"
-    if controlled.outcome is ControlOutcome.NOTHING_LEFT:
-        hint = "; add --failed to run those that failed again" if "failed" in counts else ""
-        return f"not resumed: no window of {what} is left: {counts}{hint}"
-    before = "already " if controlled.outcome is ControlOutcome.ALREADY else ""
-    if controlled.pausing or controlled.stopping:
-        state = "paused" if controlled.pausing else "stopped"
-        return f"{what} is {before}being {state}; windows that run go on: {counts}"
-    if action is BackfillAction.RESUME:
-        return f"{what} {'goes on' if not before else 'is running already'}: {counts}"
-    return f"{what} is {before}{controlled.status}: {counts}"

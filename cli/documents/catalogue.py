@@ -16,12 +16,8 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 
 from cli.docstrings import describe
-from cli.documents.backfills import (
-    BackfillDocument,
-    BackfillsDocument,
-    ControlDocument,
-    StartBackfillDocument,
-)
+from cli.documents.backfill_plans import StartBackfillDocument
+from cli.documents.backfills import BackfillDocument, BackfillsDocument, ControlDocument
 from cli.documents.base import Document
 from cli.documents.datasets import (
     CheckedContract,

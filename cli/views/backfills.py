@@ -17,12 +17,13 @@ from cli.client.backfill_view import (
     seconds_left,
 )
 from cli.client.backfills import Plan, PlannedWindow
-from cli.documents.backfills import WindowOutcome, total_bytes, total_objects
+from cli.documents.backfill_plans import WindowOutcome, total_bytes, total_objects
 from cli.views.ages import age
 from cli.views.outcome import print_lines, title
 from cli.views.records import Column, Records, number
 from cli.views.tables import STATUS_STYLES
 from contracts.ledger_items import BackfillItem
+from contracts.messages import BackfillAction, ControlledBackfill, ControlOutcome
 from contracts.run_request import format_timestamp, parse_timestamp
 from contracts.times.backfill import BackfillCounts, BackfillRequest
 from contracts.times.windows import Window
@@ -109,6 +110,24 @@ def counts_text(counts: BackfillCounts) -> str:
     said = ((counts.failed, "failed"), (counts.running, "running"), (counts.left, "left"))
     parts += [f"{count:,} {what}" for count, what in said if count]
     return ", ".join(parts)
+
+
+def control_text(controlled: ControlledBackfill, action: BackfillAction) -> str:
+    """What came of pausing, resuming or stopping one."""
+    what = f"backfill {controlled.backfill_id}"
+    counts = counts_text(controlled.counts) if controlled.counts else ""
+    if controlled.outcome is ControlOutcome.ENDED:
+        return f"nothing to {action}: {what} has ended, {controlled.status}: {counts}"
+    if controlled.outcome is ControlOutcome.NOTHING_LEFT:
+        hint = "; add --failed to run those that failed again" if "failed" in counts else ""
+        return f"not resumed: no window of {what} is left: {counts}{hint}"
+    before = "already " if controlled.outcome is ControlOutcome.ALREADY else ""
+    if controlled.pausing or controlled.stopping:
+        state = "paused" if controlled.pausing else "stopped"
+        return f"{what} is {before}being {state}; windows that run go on: {counts}"
+    if action is BackfillAction.RESUME:
+        return f"{what} {'goes on' if not before else 'is running already'}: {counts}"
+    return f"{what} is {before}{controlled.status}: {counts}"
 
 
 def _sentence(view: BackfillView) -> str:

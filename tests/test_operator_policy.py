@@ -20,6 +20,7 @@ SERVICES = (
     "cloudformation",
     "cloudwatch",
     "dynamodb",
+    "emr",
     "lambda",
     "logs",
     "redshift-data",
@@ -34,6 +35,7 @@ OTHER_NAMES = {
     "s3:HeadObject": {"s3:GetObject"},
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
+    "emr:DescribeCluster": {"elasticmapreduce:DescribeCluster"},
 }
 OF_BOTO3 = {
     "download_file": {"s3:GetObject"},

@@ -17,6 +17,7 @@ from typing import Any, Final
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.messages import ResumeRun, StopRun
+from ledger.retention import expire_due
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
@@ -30,14 +31,12 @@ from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
 from runs.long.stopping import LongRuns
 from runs.reaper import Reaper
-from runs.retention import Retention
 from runs.topic import publish
 from runtime.handler import flush_metrics, logger, settings_from_environment, utc_now
 
 STATUS_CHANGE: Final = "Durable Execution Status Change"
 STOP_RUN: Final = "Stop Run"  # what `pipeline stop` calls this with
 RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
-RESERVE_MILLISECONDS: Final = 30_000  # of its time; as many records as are begun take a few seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,20 +69,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
             else:
                 with ExitStack() as then:  # what one leaves undone does not concern the next
                     then.callback(_look_at_expectations, settings, context.function_name)
-                    then.callback(_retention(settings, context).expire_due)
+                    left = context.get_remaining_time_in_millis
+                    days = int(settings.ledger_retention_days)
+                    then.callback(expire_due, Ledger(settings.ledger_table), days, utc_now, left)
                     reaper.sweep()
         finally:
             flush_metrics()
     return None
-
-
-def _retention(settings: Settings, context: LambdaContext) -> Retention:
-    return Retention(
-        ledger=Ledger(settings.ledger_table),
-        days=int(settings.ledger_retention_days),
-        clock=utc_now,
-        may_go_on=lambda: context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS,
-    )
 
 
 def _look_at_expectations(settings: Settings, function: str) -> None:

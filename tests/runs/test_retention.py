@@ -29,11 +29,11 @@ from contracts.messages import (
 )
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
+from ledger import retention
+from ledger.retention import LATER, Retention
 from ledger.stop_decision import record_decision, take_back_decision
-from runs import retention
 from runs.claims import claim_run
 from runs.recording import Recording, record_run
-from runs.retention import LATER, Retention
 from sources.requested import find_entries
 from steps import reaper
 

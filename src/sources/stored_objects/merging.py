@@ -29,10 +29,10 @@ def merge_runs(files: StoredFiles, merge_at: int = MERGE_AT) -> int:
     Raises:
         InvalidData, NotFound: a file is broken or missing; says how to make all anew.
     """
-    leftovers = [found.key for found in files.merged()]  # before the index, see `_replace`
     runs = files.runs()
     if len(runs) < merge_at:
         return 0
+    leftovers = [found.key for found in files.merged()]  # before the index, see `_replace`
     index, etag = files.index()
     chosen = _as_many_as_fit(runs)
     open_files = [file for file in index.merged if file.records < FULL_RECORDS]

@@ -27,6 +27,7 @@ from runtime.handler import Clock, logger
 
 LATER: Final = timedelta(days=1)  # for a run that something may still be done with
 AT_ONCE: Final = 500  # records between two notes of how far it has come
+RESERVE_MILLISECONDS: Final = 30_000  # of a function's time; records that are begun take seconds
 _WRITERS: Final = 8
 
 
@@ -39,6 +40,15 @@ def note_due(ledger: Ledger, run_id: str, ended_at: str, days: int) -> None:
     if days:
         due = DueItem.at(parse_timestamp(ended_at) + timedelta(days=days), run_id)
         ledger.put_if_absent(due.to_item())
+
+
+def expire_due(ledger: Ledger, days: int, clock: Clock, left: Callable[[], int]) -> int:
+    """Expire what is due, as far as there is time (`Retention`).
+
+    Args:
+        left: milliseconds of the function's time.
+    """
+    return Retention(ledger, days, clock, lambda: left() > RESERVE_MILLISECONDS).expire_due()
 
 
 @dataclass(frozen=True)

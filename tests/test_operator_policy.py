@@ -115,6 +115,7 @@ def services_named() -> set[str]:
 
 POLICIES = (
     "BackfillPolicy",
+    "EmrLogsPolicy",
     "OperatorPolicy",
     "OperatorUpkeepPolicy",
     "PurgePolicy",

@@ -20,6 +20,7 @@ SERVICES = (
     "cloudformation",
     "cloudwatch",
     "dynamodb",
+    "emr",
     "lambda",
     "logs",
     "redshift-data",
@@ -47,6 +48,11 @@ MEANT = {"execute_statement": "redshift-data"}
 # ExecuteStatement with a secret reads it as its caller (Amazon Redshift Management Guide,
 # "Authorizing access to the Amazon Redshift Data API").
 INDIRECT = {"secretsmanager:GetSecretValue", "iam:PassRole"}
+
+
+# Where the logs of a cluster are, which is not the stack's: its owner grants it, and their bucket.
+# Without it `pipeline logs` says what is missing.
+OF_ANOTHER_OWNER = {"emr:DescribeCluster"}
 
 
 def modules() -> Iterator[Path]:
@@ -94,7 +100,7 @@ def needed() -> set[str]:
         for name in names_called(ast.parse(path.read_text(encoding="utf-8")))
         if name in known
     }
-    return {action for name in calls for action in known[name]} | INDIRECT
+    return {action for name in calls for action in known[name]} - OF_ANOTHER_OWNER | INDIRECT
 
 
 def services_named() -> set[str]:

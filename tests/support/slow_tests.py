@@ -19,7 +19,7 @@ import pytest
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 LIST: Final = TESTS / "slow_tests.txt"
-SECONDS: Final = 0.07  # of processor time, of an average case, on an idle machine
+SECONDS: Final = 0.06  # of processor time, of an average case, on an idle machine
 # Fast whatever they take: what any change of the tree may break, and what alone fails among the
 # fast tests when a line is changed (of those lines that were changed to find out).
 ALWAYS_FAST: Final = (

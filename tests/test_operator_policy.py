@@ -51,11 +51,6 @@ MEANT = {"execute_statement": "redshift-data"}
 INDIRECT = {"secretsmanager:GetSecretValue", "iam:PassRole"}
 
 
-# Where the logs of a cluster are, which is not the stack's: its owner grants it, and their bucket.
-# Without it `pipeline logs` says what is missing.
-OF_ANOTHER_OWNER = {"emr:DescribeCluster"}
-
-
 def modules() -> Iterator[Path]:
     yield from sorted((ROOT / "cli").rglob("*.py"))
     yield ROOT / "local" / "sample_data.py"  # of `pipeline upload --sample`
@@ -101,7 +96,7 @@ def needed() -> set[str]:
         for name in names_called(ast.parse(path.read_text(encoding="utf-8")))
         if name in known
     }
-    return {action for name in calls for action in known[name]} - OF_ANOTHER_OWNER | INDIRECT
+    return {action for name in calls for action in known[name]} | INDIRECT
 
 
 def services_named() -> set[str]:
@@ -120,6 +115,7 @@ def services_named() -> set[str]:
 
 POLICIES = (
     "BackfillPolicy",
+    "EmrLogsPolicy",
     "OperatorPolicy",
     "OperatorUpkeepPolicy",
     "PurgePolicy",

@@ -421,6 +421,7 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "CodeBucketName",
         "OutputBucketName",
         "BackfillPolicyArn",
+        "EmrLogsPolicyArn",
         "OperatorPolicyArn",
         "PurgePolicyArn",
         *("SchedulePolicyArn", "ScheduleGroupName", "ScheduleRoleArn", "DataProcessingQueueArn"),

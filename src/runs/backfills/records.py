@@ -106,6 +106,7 @@ def runs_claimed(
     """Runs of the dataset that were first claimed between these instants."""
     day = since
     while RunIndex.day(day) <= RunIndex.day(now):
-        for item in ledger.runs_claimed(RunIndex.day(day), since=since, dataset=request.dataset_name):
+        of_day = ledger.runs_claimed(RunIndex.day(day), since=since, dataset=request.dataset_name)
+        for item in of_day:
             yield RunItem.from_item(item)
         day += timedelta(days=1)

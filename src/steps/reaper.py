@@ -17,7 +17,7 @@ from typing import Any, Final
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.messages import ResumeRun, StopRun
-from ledger.retention import expire_due
+from ledger.retention import RetentionSettings, expire_due
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
@@ -40,7 +40,7 @@ RESUME_RUN: Final = "Resume Run"  # what `pipeline resume` does
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(EngineSettings, StackSettings):
+class Settings(EngineSettings, StackSettings, RetentionSettings):
     ledger_table: str
     data_bucket: str
     code_bucket: str
@@ -50,7 +50,6 @@ class Settings(EngineSettings, StackSettings):
     stack_name: str = ""
     dead_letter_queue_url: str = ""
     max_receive_count: str = "3"
-    ledger_retention_days: str = "0"
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
@@ -70,8 +69,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
                 with ExitStack() as then:  # what one leaves undone does not concern the next
                     then.callback(_look_at_expectations, settings, context.function_name)
                     left = context.get_remaining_time_in_millis
-                    days = int(settings.ledger_retention_days)
-                    then.callback(expire_due, Ledger(settings.ledger_table), days, utc_now, left)
+                    ledger = Ledger(settings.ledger_table)
+                    then.callback(expire_due, ledger, settings, utc_now, left)
                     reaper.sweep()
         finally:
             flush_metrics()

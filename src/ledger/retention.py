@@ -22,6 +22,7 @@ from typing import Final
 
 from boto3.dynamodb.conditions import ConditionBase
 
+from contracts.errors import PipelineError
 from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, Key, RunItem, expiring
 from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.conditions import RUN
@@ -73,6 +74,10 @@ def expire_due(
     ).expire_due()
 
 
+class RetentionIncomplete(PipelineError):
+    """Some runs that are due could not be expired; the next sweep tries them again."""
+
+
 @dataclass(frozen=True)
 class Retention:
     """The records of runs, and when they go.
@@ -90,18 +95,29 @@ class Retention:
     may_go_on: Callable[[], bool]
 
     def expire_due(self) -> int:
-        """Expire the runs that are due; how many of them are done."""
-        done = 0
+        """Expire the runs that are due; how many of them are done.
+
+        Raises:
+            RetentionIncomplete: some could not be expired; the others are.
+        """
+        done, problems = 0, list[str]()
         for item in self.ledger.all_of(RETENTION) if self.days else ():
-            due = DueItem.from_item(item)
-            if due.expires_at is not None:
-                continue
-            if parse_timestamp(due.due) > self.clock() or not self.may_go_on():
-                break
-            with logger.append_context_keys(run_id=due.of_run):
-                done += self._expire(due)
+            try:
+                due = DueItem.from_item(item)
+                if due.expires_at is not None:
+                    continue
+                if parse_timestamp(due.due) > self.clock() or not self.may_go_on():
+                    break
+                with logger.append_context_keys(run_id=due.of_run):
+                    done += self._expire(due)
+            except Exception as error:  # those that are due after it must still be expired
+                note = f"{RETENTION}/{item[SORT]}"
+                logger.warning("run not expired", extra={"note": note, "error": repr(error)})
+                problems.append(f"{note}: {error!r}")
         if done:
             logger.info("runs expired from the ledger", extra={"runs": done})
+        if problems:
+            raise RetentionIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
         return done
 
     def _expire(self, due: DueItem) -> bool:

@@ -16,7 +16,7 @@ from manifests import put_manifest
 
 from contracts import layout
 from contracts.errors import InvalidRequest, RunConflict
-from contracts.ledger_items import RETENTION, UNANNOUNCED, RunItem
+from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, RunItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import (
     ClaimOutcome,
@@ -30,7 +30,7 @@ from contracts.messages import (
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from ledger import retention
-from ledger.retention import LATER, MARGIN, MESSAGES, Retention
+from ledger.retention import LATER, MARGIN, MESSAGES, Retention, RetentionIncomplete
 from ledger.stop_decision import record_decision, take_back_decision
 from runs.claims import claim_run
 from runs.recording import Recording, record_run
@@ -190,6 +190,25 @@ def test_two_notes_of_one_run_expire_it_once(cloud: Any) -> None:
 
     assert records(cloud) == expected(late, late + (FORGOTTEN - DUE))
     assert due_notes(cloud) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"run_id": RETENTION, "item": "2026-11-01T00:00:00.000000Z#r0", "expires_at": "soon"},
+        {"run_id": RETENTION, "item": "1#r0"},
+        {"run_id": "r0", "item": "RUN", "status": "UNHEARD-OF"},
+    ],
+)
+def test_one_that_cannot_be_expired_holds_up_no_other(cloud: Any, broken: dict[str, Any]) -> None:
+    cloud.ledger.put_if_absent(broken)
+    cloud.ledger.put_if_absent(DueItem.at(NOW, "r0").to_item())
+    ended(cloud)
+
+    with pytest.raises(RetentionIncomplete, match=r"1 left: #retention/\S+#r0: "):
+        expire(cloud)
+
+    assert records(cloud) == expected()
 
 
 class TestNeverARunThatIsNotOver:

@@ -23,7 +23,15 @@ from typing import Final
 from boto3.dynamodb.conditions import ConditionBase
 
 from contracts.errors import PipelineError
-from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, Key, RunItem, expiring
+from contracts.ledger_items import (
+    RETENTION,
+    UNANNOUNCED,
+    DueItem,
+    Key,
+    RunItem,
+    expiring,
+    tombstone_stays,
+)
 from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.conditions import RUN
 from ledger.runs import change_run, find_run, held_as, stop_unchanged
@@ -31,8 +39,6 @@ from ledger.table import IS_THERE, SORT, Ledger
 from runtime.handler import Clock, logger
 
 LATER: Final = timedelta(days=1)  # for a run that something may still be done with
-MESSAGES: Final = timedelta(days=14)  # what SQS holds a message at most, also a dead letter
-MARGIN: Final = timedelta(days=7)  # expired items and objects are removed "within a few days"
 AT_ONCE: Final = 500  # records between two notes of how far it has come
 RESERVE_MILLISECONDS: Final = 30_000  # of a function's time; records that are begun take seconds
 _WRITERS: Final = 8
@@ -130,14 +136,10 @@ class Retention:
             return False
         if not self._records_are_marked(due):
             return False
-        tombstone = RunItem.tombstone(self.clock() + self._taken())
+        tombstone = RunItem.tombstone(self.clock() + tombstone_stays(self.files_days))
         self.ledger.change(RunItem.key_of(run.run_id), tombstone, RUN.expired_at.exists())
         self._done(due)
         return True
-
-    def _taken(self) -> timedelta:
-        """For how long an expired run's id stays taken."""
-        return max(MESSAGES, timedelta(days=self.files_days)) + MARGIN
 
     def _done(self, due: DueItem) -> None:
         self.ledger.change(due.key, expiring(self.clock()), IS_THERE)

@@ -17,6 +17,7 @@ from manifests import put_manifest
 from contracts import layout
 from contracts.errors import InvalidRequest, RunConflict
 from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, RunItem
+from contracts.ledger_items.retention import MARGIN, MESSAGES
 from contracts.manifest import ManifestEntry
 from contracts.messages import (
     ClaimOutcome,
@@ -30,7 +31,7 @@ from contracts.messages import (
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from ledger import retention
-from ledger.retention import LATER, MARGIN, MESSAGES, Retention, RetentionIncomplete
+from ledger.retention import LATER, Retention, RetentionIncomplete
 from ledger.stop_decision import record_decision, take_back_decision
 from runs.claims import claim_run
 from runs.recording import Recording, record_run

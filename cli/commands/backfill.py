@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 
 from cli.client.backfill_actions import StartOutcome, control, start
 from cli.client.backfill_view import find_backfill, look_at
 from cli.client.backfills import Asked, plan
 from cli.client.deployment import find_deployment
+from cli.client.known_runs import known_from, warning_of
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.backfill_plans import planned, started_document
 from cli.documents.backfills import (
@@ -29,6 +31,7 @@ from cli.views.backfills import (
     print_backfill,
     print_plan,
 )
+from cli.views.outcome import print_lines
 from cli.views.printing import make_console
 from contracts.job import Priority
 from contracts.messages import (
@@ -171,24 +174,33 @@ def start_backfill(
     console = make_console()
     if dry_run:
         found = plan(deployment, asked)
+        known = known_from(deployment, found.request, datetime.now(UTC))
         if json_output:
-            print_document(planned(found))
+            print_document(planned(found, known))
         else:
             print_plan(console, found)
+            _warn(console, known, only)
         return
     started = start(deployment, asked)
+    known = known_from(deployment, started.request, datetime.now(UTC))
     if json_output:
-        print_document(started_document(started))
+        print_document(started_document(started, known))
         return
     backfill_id, existing = started.request.backfill_id, started.existing
     if started.outcome is StartOutcome.STARTED:
         console.print(f"backfill {backfill_id} is started", soft_wrap=True)
+        _warn(console, known, only)
     elif existing is not None:
         counts = counts_text(existing.counts)
         text = f"backfill {backfill_id} was started before, and is {existing.status}: {counts}"
         console.print(text, soft_wrap=True)
     on = f" --stack {deployment.stack}" if deployment.stack else ""
     console.print(f"look at it: pipeline backfill show {backfill_id}{on}", soft_wrap=True)
+
+
+def _warn(console: Console, known: datetime | None, only: Only) -> None:
+    if known is not None:
+        print_lines(console, [f"warning: {warning_of(known, only)}"])
 
 
 @backfill_app.command(cls=PipelineCommand, epilog=epilog("pipeline backfill ls --json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -125,6 +126,8 @@ class StartBackfillDocument(Document):
         status, counts: of the backfill that was started before; else null.
         execution_arn: of the execution that was started; else null.
         plan: with --dry-run; else null.
+        known_from: runs that ended before it may not be known, so that windows they stored look
+            missing; null: the range has none such.
     """
 
     outcome: str
@@ -134,9 +137,10 @@ class StartBackfillDocument(Document):
     counts: CountsDocument | None = None
     execution_arn: str | None = None
     plan: PlanDocument | None = None
+    known_from: str | None = None
 
 
-def planned(plan: Plan) -> StartBackfillDocument:
+def planned(plan: Plan, known: datetime | None) -> StartBackfillDocument:
     """Of a dry run."""
     existing = plan.existing
     chosen = plan.chosen
@@ -157,10 +161,11 @@ def planned(plan: Plan) -> StartBackfillDocument:
             unlisted=plan.unlisted,
             windows=tuple(map(_planned_window, plan.windows)),
         ),
+        known_from=format_timestamp(known) if known else None,
     )
 
 
-def started_document(started: Started) -> StartBackfillDocument:
+def started_document(started: Started, known: datetime | None) -> StartBackfillDocument:
     """Of a start."""
     existing = started.existing
     return StartBackfillDocument(
@@ -170,6 +175,7 @@ def started_document(started: Started) -> StartBackfillDocument:
         status=existing.status if existing else None,
         counts=counts_document(existing.counts) if existing else None,
         execution_arn=started.execution_arn,
+        known_from=format_timestamp(known) if known else None,
     )
 
 

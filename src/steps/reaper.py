@@ -45,9 +45,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
             else:
                 with ExitStack() as then:  # what one leaves undone does not concern the next
                     now, left = utc_now(), context.get_remaining_time_in_millis
-                    days = int(settings.ledger_retention_days)
+                    ledger = Ledger(settings.ledger_table)
                     then.callback(look_at_expectations, settings, context.function_name, now)
-                    then.callback(expire_due, Ledger(settings.ledger_table), days, utc_now, left)
+                    then.callback(expire_due, ledger, settings, utc_now, left)
                     then.callback(backfills.sweep)
                     reaper.sweep()
         finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ from cli_world import FakeLambda, World, pipeline
 from json_documents import document, error_of
 
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED
-from contracts.ledger_items import BackfillItem, WindowsItem
+from contracts.ledger_items import BackfillItem, WindowsItem, place_in_list
 from contracts.messages import ControlBackfill, ControlledBackfill, ControlOutcome
+from contracts.run_request import parse_timestamp
 from contracts.times.backfill import BackfillRequest, BackfillStatus
 from ledger.encoding import to_wire
 
@@ -127,6 +130,73 @@ def test_the_same_command_says_that_it_runs_already(local: World, functions: Fun
     found = document("backfill start", pipeline("backfill", *RANGE, "--json").stdout)
     assert (found["outcome"], found["counts"]["done"]) == ("EXISTS", 1)
     assert functions.started == {}
+
+
+@pytest.mark.usefixtures("functions")
+class TestWhereRunsExpire:
+    """A deployment that knows runs for a day, and that they succeeded for three weeks more."""
+
+    LONG_AGO = ("orders", "--from", "today-60d", "--to", "today-58d", "--name", "old")
+    LATELY = ("orders", "--from", "today-3d", "--to", "today-1d", "--name", "new")
+
+    @pytest.fixture(autouse=True)
+    def parameters(self, request: pytest.FixtureRequest) -> None:
+        request.getfixturevalue("local")
+        self.deployed_with(LedgerRetentionDays="1", RunFilesRetentionDays="2")
+
+    @staticmethod
+    def deployed_with(**parameters: str) -> None:
+        file = Path(".local", "cloud.json")
+        described = json.loads(file.read_text())
+        described["parameters"].update(parameters)
+        file.write_text(json.dumps(described))
+
+    @pytest.mark.parametrize(
+        ("only", "effect"),
+        [("missing", "look missing, and are run again"), ("failed", "are passed over")],
+    )
+    def test_a_range_before_that_is_warned_of(self, only: str, effect: str) -> None:
+        for more in (("--dry-run",), ()):
+            words = ("backfill", *self.LONG_AGO, "--only", only, *more)
+            found = document("backfill start", pipeline(*words, "--json").stdout)
+            ended = parse_timestamp(found["knownFrom"])
+            assert datetime.now(UTC) - ended > timedelta(days=22)
+            assert datetime.now(UTC) - ended < timedelta(days=22, minutes=5)
+        text = pipeline("backfill", *self.LONG_AGO, "--only", only, "--dry-run").stdout
+        assert "warning: runs that ended before " in text
+        assert effect in text
+
+    def test_no_other_is(self) -> None:
+        asked: list[tuple[str, ...]] = [self.LATELY, (*self.LONG_AGO, "--only", "all")]
+        for words in asked:
+            assert "warning" not in pipeline("backfill", *words, "--dry-run").stdout
+        self.deployed_with(LedgerRetentionDays="0")
+        assert "warning" not in pipeline("backfill", *self.LONG_AGO, "--dry-run").stdout
+
+    def test_the_start_says_so_too(self) -> None:
+        text = pipeline("backfill", *self.LONG_AGO).stdout
+        assert "is started" in text
+        assert "warning: runs that ended before " in text
+
+    def test_a_window_of_an_expired_run_counts_as_stored(self, local: World) -> None:
+        request = {
+            "runId": "r1",
+            "datasetName": "orders",
+            "startDateTime": "2026-11-01T00:00:00Z",
+            "endDateTime": "2026-11-03T00:00:00Z",
+        }
+        local.put_run(
+            "r1",
+            status="SUCCEEDED",
+            request=json.dumps(request),
+            end_date_time="2026-11-03T00:00:00Z",
+            expired_at="2026-11-20T08:00:00Z",
+            **place_in_list("2026-11-03T08:00:00Z", "r1"),
+        )
+        printed = pipeline("backfill", *RANGE, "--dry-run", "--json").stdout
+        plan = document("backfill start", printed)["plan"]
+        outcomes = [each["outcome"] for each in plan["windows"]]
+        assert outcomes == ["STORED_BEFORE"] * 2 + ["LEFT"] * 2
 
 
 @pytest.mark.parametrize("known", [True, False])

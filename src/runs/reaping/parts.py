@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from ledger.retention import RetentionSettings
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
@@ -26,7 +27,7 @@ from runtime.handler import Clock
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(EngineSettings, StackSettings):
+class Settings(EngineSettings, StackSettings, RetentionSettings):
     ledger_table: str
     data_bucket: str
     code_bucket: str
@@ -37,7 +38,6 @@ class Settings(EngineSettings, StackSettings):
     stack_name: str = ""
     dead_letter_queue_url: str = ""
     max_receive_count: str = "3"
-    ledger_retention_days: str = "0"
 
 
 def backfills_of(settings: Settings, clock: Clock) -> BackfillUpkeep:

@@ -10,7 +10,7 @@ from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_data
 from job_fakes import Fate, Killed
 
 from contracts.errors import Conflict, NotFound, TransientFailure
-from contracts.ledger_items import NewObjectsItem, RunItem, UnitItem
+from contracts.ledger_items import UNANNOUNCED, NewObjectsItem, RunItem, UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls, RecordedRun, RecordRun
 from contracts.run import RowCounts, RunStatus, UnitStatus
@@ -55,7 +55,9 @@ def listed(cloud: Any, asked: RunRequest, attempt: int = 1, **more: Any) -> Mani
     return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
-def ended(cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1) -> RecordedRun:
+def ended(
+    cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1, **fields: Any
+) -> RecordedRun:
     """All of the run's units are stored but those at the positions."""
     run_id = asked.run_id
     summary = frozen.read_manifest_summary(cloud.data_bucket, run_id)
@@ -74,7 +76,7 @@ def ended(cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1) -> Record
             dataset_version=snapshot.version,
         )
         cloud.ledger.change(UnitItem.key_of(run_id, unit), UnitItem.changes(**_attributes(item)))
-    return record(cloud, asked, attempt)
+    return record(cloud, asked, attempt, **fields)
 
 
 def _attributes(item: UnitItem) -> dict[str, Any]:
@@ -222,6 +224,18 @@ class TestOneAtATime:
         orders.ledger.change(RunItem.key_of("r1"), RunItem.changes(status=RunStatus(status)))
 
         assert listed(orders, begin(orders, "r2", **NEW)).objects == 3
+
+    def test_a_run_that_the_reaper_has_only_marked_still_holds_them(self, orders: Any) -> None:
+        """What it has stored is written down by the announcement, which comes later."""
+        first = begin(orders, "r1", **NEW)
+        listed(orders, first)
+        marked = dict(status=RunStatus.FAILED, reaped=UNANNOUNCED)
+        orders.ledger.change(RunItem.key_of("r1"), RunItem.changes(**marked))
+
+        assert listed(orders, begin(orders, "r2", **NEW)).skipped
+        ended(orders, first, 0, status=RunStatus.FAILED)
+
+        assert run_all(orders, "r3", **NEW) == ["a"]
 
     def test_a_run_that_was_purged_holds_nothing(self, orders: Any) -> None:
         begin(orders, "r1")

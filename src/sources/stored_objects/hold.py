@@ -2,7 +2,8 @@
 
 Two at once would both take what neither has stored yet. An item of the ledger names the run that
 does; it changes by conditional writes. A run whose end is in the ledger holds nothing, whoever
-recorded it: record-run, or the reaper for an execution that died.
+recorded it: record-run, or the reaper for an execution that died. But one that the reaper has only
+marked still does: what it has stored is written down when its end is announced.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from contracts.errors import Conflict
-from contracts.ledger_items import NewObjectsItem
+from contracts.ledger_items import UNANNOUNCED, NewObjectsItem, RunItem
 from contracts.run_request import format_timestamp
 from contracts.source.only_new import Scope
 from ledger.conditions import NEW_OBJECTS
@@ -32,7 +33,7 @@ def take(ledger: Ledger, scope: Scope, run_id: str, now: datetime) -> NewObjects
     held = NewObjectsItem.from_item(there) if there else NewObjectsItem()
     if held.taken_by == run_id:
         return None
-    if held.taken_by is not None and not _has_ended(ledger, held.taken_by):
+    if held.taken_by is not None and not has_ended(find_run(ledger, held.taken_by)):
         return held
     as_read = (
         NEW_OBJECTS.taken_by.not_exists()
@@ -53,6 +54,6 @@ def release(ledger: Ledger, scope: Scope, run_id: str) -> None:
     ledger.change(NewObjectsItem.key_of(scope), released, NEW_OBJECTS.taken_by.eq(run_id))
 
 
-def _has_ended(ledger: Ledger, run_id: str) -> bool:
-    run = find_run(ledger, run_id)
-    return run is None or run.status.ended
+def has_ended(run: RunItem | None) -> bool:
+    """Whether what the run has stored is written down, or it is not in the ledger any more."""
+    return run is None or (run.status.ended and run.reaped != UNANNOUNCED)

@@ -104,7 +104,7 @@ def record_run(
     stored.write(bucket, message.request, message.run_attempt)  # before others may take new ones
     _write(message, run, result, ledger, ended_at)
     if message.request.only_new is not None:
-        hold.release(ledger, message.request.scope, run_id)
+        hold.release(ledger, message.request.scope, run_id, message.run_attempt)
     if message.refused:
         release(message.request, ledger)
     if not run.status.ended:

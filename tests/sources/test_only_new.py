@@ -9,7 +9,7 @@ import pytest
 from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
 from job_fakes import Fate, Killed
 
-from contracts.errors import Conflict, NotFound, TransientFailure
+from contracts.errors import Conflict, NotFound, OwnershipLost, TransientFailure
 from contracts.ledger_items import UNANNOUNCED, NewObjectsItem, RunItem, UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls, RecordedRun, RecordRun
@@ -239,7 +239,7 @@ class TestOneAtATime:
 
     def test_a_run_that_was_purged_holds_nothing(self, orders: Any) -> None:
         begin(orders, "r1")
-        assert hold.take(orders.ledger, SCOPE, "purged", NOW) is None
+        assert hold.take(orders.ledger, SCOPE, "purged", 1, NOW) is None
 
         assert listed(orders, begin(orders, "r2", **NEW)).objects == 3
 
@@ -277,21 +277,57 @@ class TestOneAtATime:
         clients.meanwhile(
             "dynamodb",
             "get_item",
-            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", NOW)),
+            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", 1, NOW)),
         )
 
-        other = hold.take(orders.ledger, SCOPE, "r2", NOW)
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
 
         assert taken == [None]
         assert other is not None
         assert other.taken_by == "r1"
 
+    def test_a_later_attempt_is_not_overlooked_by_who_saw_the_earlier_one_end(
+        self, orders: Any, clients: Any
+    ) -> None:
+        """r2 reads that r1 has ended; r1's message comes again before r2 writes itself down."""
+        begin(orders, "r1", **NEW)
+        assert hold.take(orders.ledger, SCOPE, "r1", 1, NOW) is None
+        failed = RunItem.changes(status=RunStatus.FAILED)
+        orders.ledger.change(RunItem.key_of("r1"), failed)
+        taken: list[Any] = []
+        clients.meanwhile(
+            "dynamodb",
+            "update_item",
+            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", 2, NOW)),
+        )
+
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
+
+        assert taken == [None]
+        assert other is not None
+        assert (other.taken_by, other.run_attempt) == ("r1", 2)
+
+    def test_an_attempt_that_was_replaced_neither_takes_nor_releases(self, orders: Any) -> None:
+        begin(orders, "r1", **NEW)
+        hold.take(orders.ledger, SCOPE, "r1", 2, NOW)
+
+        hold.release(orders.ledger, SCOPE, "r1", 1)
+        with pytest.raises(OwnershipLost, match="at attempt 2, not 1"):
+            hold.take(orders.ledger, SCOPE, "r1", 1, NOW)
+
+        begin(orders, "r2")
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
+        assert other is not None
+        assert other.run_attempt == 2
+        hold.release(orders.ledger, SCOPE, "r1", 2)
+        assert hold.take(orders.ledger, SCOPE, "r2", 1, NOW) is None
+
     def test_a_lost_response_of_the_taking_is_no_other_run(self, orders: Any, clients: Any) -> None:
         clients.break_once("dynamodb", "update_item", LOST_RESPONSE, after=True)
         with pytest.raises(TransientFailure):
-            hold.take(orders.ledger, SCOPE, "r1", NOW)
+            hold.take(orders.ledger, SCOPE, "r1", 1, NOW)
 
-        assert hold.take(orders.ledger, SCOPE, "r1", NOW) is None
+        assert hold.take(orders.ledger, SCOPE, "r1", 1, NOW) is None
 
 
 class TestRecording:

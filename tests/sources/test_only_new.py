@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
+from control_fakes import (
+    DATASET,
+    LOST_RESPONSE,
+    NOW,
+    Executions,
+    arn,
+    claimed,
+    freeze_dataset,
+    request,
+)
 from job_fakes import Fate, Killed
 
 from contracts.errors import Conflict, NotFound, OwnershipLost, TransientFailure
@@ -59,24 +68,27 @@ def ended(
     cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1, **fields: Any
 ) -> RecordedRun:
     """All of the run's units are stored but those at the positions."""
-    run_id = asked.run_id
-    summary = frozen.read_manifest_summary(cloud.data_bucket, run_id)
-    snapshot = frozen.read_snapshot(cloud.data_bucket, run_id)
+    summary = frozen.read_manifest_summary(cloud.data_bucket, asked.run_id)
     for position in range(summary.objects):
-        unit = f"00000-{position:03d}"
-        entry = frozen.read_unit(cloud.data_bucket, run_id, unit)
         status = UnitStatus.FAILED if position in lost else UnitStatus.STORED
-        item = UnitItem(
-            run_id=run_id,
-            unit_id=unit,
-            status=status,
-            rows=ROWS if status is UnitStatus.STORED else None,
-            source_url=entry.url,
-            source_etag=entry.etag,
-            dataset_version=snapshot.version,
-        )
-        cloud.ledger.change(UnitItem.key_of(run_id, unit), UnitItem.changes(**_attributes(item)))
+        store(cloud, asked.run_id, position, status)
     return record(cloud, asked, attempt, **fields)
+
+
+def store(cloud: Any, run_id: str, position: int, status: UnitStatus = UnitStatus.STORED) -> None:
+    """A unit's outcome, as record-unit writes it."""
+    unit = f"00000-{position:03d}"
+    entry = frozen.read_unit(cloud.data_bucket, run_id, unit)
+    item = UnitItem(
+        run_id=run_id,
+        unit_id=unit,
+        status=status,
+        rows=ROWS if status is UnitStatus.STORED else None,
+        source_url=entry.url,
+        source_etag=entry.etag,
+        dataset_version=frozen.read_snapshot(cloud.data_bucket, run_id).version,
+    )
+    cloud.ledger.change(UnitItem.key_of(run_id, unit), UnitItem.changes(**_attributes(item)))
 
 
 def _attributes(item: UnitItem) -> dict[str, Any]:
@@ -236,6 +248,26 @@ class TestOneAtATime:
         ended(orders, first, 0, status=RunStatus.FAILED)
 
         assert run_all(orders, "r3", **NEW) == ["a"]
+
+    def test_a_retry_takes_over_from_a_run_whose_execution_died(
+        self, orders: Any, clients: Any
+    ) -> None:
+        """The reaper comes later; until then the ledger says that the retried run is RUNNING."""
+        first = begin(orders, "r1", **NEW)
+        listed(orders, first)
+        store(orders, "r1", 1)
+        assert listed(orders, begin(orders, "beside", **NEW)).skipped
+        executions = Executions()
+        executions.status[arn("r1")] = "FAILED"
+        clients.use("lambda", executions)
+        asked = begin(orders, "r2", retryOf="r1", **NEW)
+
+        summary = listed(orders, asked)
+
+        assert (summary.skipped, keys(orders, "r2")) == (None, ["a", "c"])
+        assert listed(orders, begin(orders, "r3", **NEW)).skipped
+        ended(orders, asked, 0)
+        assert run_all(orders, "r4", **NEW) == ["a"], "what r1 has stored is written down, too"
 
     def test_a_run_that_was_purged_holds_nothing(self, orders: Any) -> None:
         begin(orders, "r1")

@@ -3,7 +3,8 @@
 Two at once would both take what neither has stored yet. An item of the ledger names the run that
 does; it changes by conditional writes. A run whose end is in the ledger holds nothing, whoever
 recorded it: record-run, or the reaper for an execution that died. But one that the reaper has only
-marked still does: what it has stored is written down when its end is announced.
+marked still does: what it has stored is written down when its end is announced. A retry of it takes
+over before that: it knows from the ledger's units what is stored, and writes it down itself.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def take(
             return None
         if held.run_attempt is not None and held.run_attempt > run_attempt:
             raise OwnershipLost(f"run {run_id} is at attempt {held.run_attempt}, not {run_attempt}")
-    elif held.taken_by is not None and not has_ended(find_run(ledger, held.taken_by)):
-        return held
+    elif held.taken_by is not None:
+        holder = find_run(ledger, held.taken_by)
+        if not has_ended(holder) and not _is_superseded(holder, run_id):
+            return held
     taken = NewObjectsItem.changes(
         taken_by=run_id, run_attempt=run_attempt, taken_at=format_timestamp(now)
     )
@@ -76,3 +79,11 @@ def _is(attribute: Attr, value: str | int | None) -> ConditionBase:
 def has_ended(run: RunItem | None) -> bool:
     """Whether what the run has stored is written down, or it is not in the ledger any more."""
     return run is None or (run.status.ended and run.reaped != UNANNOUNCED)
+
+
+def _is_superseded(run: RunItem | None, by: str) -> bool:
+    """Whether `by` retries the run, whose execution has died and which the reaper has still to end.
+
+    Claiming the retry has checked that (`runs.superseding`).
+    """
+    return run is not None and run.superseded_by == by

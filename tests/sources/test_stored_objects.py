@@ -234,6 +234,48 @@ def test_a_broken_index_is_an_error_until_it_is_made_anew(
     assert files.index()[0].merged[0].records == 1
 
 
+def test_a_lost_index_is_an_error_until_it_is_made_anew(files: StoredFiles) -> None:
+    """Not taken for an empty one: the next merge would remove the merged files."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    add(files, 2, 2)
+    files.remove(f"{PREFIX}index.json")
+
+    with pytest.raises(NotFound, match="index.json is missing.*rebuild-stored orders"):
+        known(files)
+    with pytest.raises(NotFound, match="rebuild-stored orders"):
+        merge_runs(files, merge_at=1)
+    assert len(files.merged()) == 1
+
+    assert leave_out_unreadable(files) == []
+    assert known(files) == {stored(1), stored(2)}
+    assert merge_runs(files, merge_at=1) == 1
+    assert known(files) == {stored(1), stored(2)}
+
+
+def test_an_index_that_names_nothing_may_be_lost_too(files: StoredFiles) -> None:
+    files.write(f"{PREFIX}merged/stray", stored(1))
+    assert leave_out_unreadable(files) == []
+    assert known(files) == {stored(1)}
+
+
+def test_a_broken_index_is_replaced_only_as_it_was_read(cloud: Any, files: StoredFiles) -> None:
+    """Another rebuild has made it anew meanwhile, and more was merged since."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    cloud.put(f"{PREFIX}index.json", b"{")
+
+    def other() -> None:
+        leave_out_unreadable(files)
+        add(files, 2, 2)
+        merge_runs(files, merge_at=1)
+
+    busy = Meanwhile(cloud.client("s3"), "get_object", other)
+    leave_out_unreadable(StoredFiles.of(busy, "data-bucket", SCOPE))
+    assert busy.acted
+    assert known(files) == {stored(1), stored(2)}
+
+
 def test_a_broken_file_is_an_error_until_it_is_left_out(cloud: Any, files: StoredFiles) -> None:
     add(files, 1, 1)
     cloud.put(f"{PREFIX}runs/r2-1-0", b"x" * 23)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from job_fakes import Fate, Killed
 
-from contracts.errors import InvalidData, NotFound
+from contracts.errors import InvalidData, NotFound, TransientFailure
 from contracts.source.only_new import Scope
 from sources.stored_objects import merging
 from sources.stored_objects.files import Index, StoredFiles
@@ -153,6 +153,53 @@ def test_a_reader_misses_nothing_while_another_merges(
 
     assert known(StoredFiles.of(busy, "data-bucket", SCOPE)) == set(map(stored, range(6)))
     assert busy.acted
+
+
+class Merging:
+    """A client of S3 under which a run ends, and all is merged, after each look at the index."""
+
+    def __init__(self, client: Any, files: StoredFiles, times: int) -> None:
+        self._client, self._files, self._left = client, files, times
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_object(self, **request: Any) -> Any:
+        response = self._client.get_object(**request)
+        self.read.append(request["Key"].removeprefix(PREFIX))
+        if self.read[-1] == "index.json" and self._left:
+            add(self._files, 100 + self._left, 100 + self._left)
+            merge_runs(self._files, merge_at=1)
+            self._left -= 1
+        return response
+
+
+def test_a_reader_overtakes_those_who_merge_and_reads_no_file_twice(
+    cloud: Any, files: StoredFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "FULL_RECORDS", 3)
+    add(files, 1, 1, 2, 3)
+    merge_runs(files, merge_at=1)
+    add(files, 2, 4)
+    busy = Merging(cloud.client("s3"), files, times=12)
+
+    found = known(StoredFiles.of(busy, "data-bucket", SCOPE))
+
+    assert set(map(stored, (1, 2, 3, 4))) <= found
+    others = [key for key in busy.read if key != "index.json"]
+    assert len(others) == len(set(others))
+    assert busy.read.count("index.json") > 5
+
+
+def test_a_reader_who_is_always_late_may_come_again(cloud: Any, files: StoredFiles) -> None:
+    """It is nothing permanent, and nothing has to be made anew."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    busy = Merging(cloud.client("s3"), files, times=60)
+
+    with pytest.raises(TransientFailure, match="are merged again and again"):
+        known(StoredFiles.of(busy, "data-bucket", SCOPE))
 
 
 @pytest.mark.parametrize("operation", ["list_objects_v2", "get_object", "put_object"])

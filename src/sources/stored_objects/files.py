@@ -23,12 +23,12 @@ from botocore.exceptions import ClientError
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.errors import InvalidData, NotFound
+from contracts.errors import InvalidData, NotFound, TransientFailure
 from contracts.source.only_new import Scope
 from runtime import clients
 from sources.stored_objects.records import RECORD_BYTES
 
-_TRIES: Final = 5
+_TRIES: Final = 20
 _CHUNK: Final = RECORD_BYTES * 48 * 1024  # bytes, about 1 MB
 _DIGEST: Final = 16
 REBUILD: Final = "pipeline dataset rebuild-stored"
@@ -109,21 +109,31 @@ class StoredFiles:
     def records(self) -> Iterator[bytes]:
         """All files that count, in chunks of whole records. Records may come repeatedly.
 
+        A file that was merged between the look at the index and the reading is gone, and the next
+        look finds what it was merged into. No file is read twice: none ever changes.
+
         Raises:
-            NotFound: one is missing that the index names; says how to make it anew.
+            NotFound: one is missing that the index still names; says how to make it anew.
             InvalidData: one is broken; likewise.
+            TransientFailure: others keep merging; the same call may succeed.
         """
-        for left in reversed(range(_TRIES)):
+        read: set[str] = set()
+        for _ in range(_TRIES):
             runs = self.runs()  # before the index: what is merged meanwhile is in it
-            keys = [file.key for file in self.index()[0].merged] + [file.key for file in runs]
-            try:
-                for key in keys:
+            index, etag = self.index()
+            for key in [*(file.key for file in index.merged), *(file.key for file in runs)]:
+                if key in read:
+                    continue
+                try:
                     yield from self._chunks(key)
-            except NotFound as error:
-                if not left:
-                    raise NotFound(f"{error}; {self.advice}") from error
+                except NotFound as error:
+                    if key in index.keys and self.index()[1] == etag:
+                        raise NotFound(f"{error}; {self.advice}") from error
+                    break  # merged
+                read.add(key)
             else:
                 return
+        raise TransientFailure(f"the files below {self.prefix} are merged again and again")
 
     @property
     def advice(self) -> str:

@@ -11,7 +11,7 @@ from reading.reader import Reader
 from reading_rules.json.near_keys import has_key_query, keys_query, near_keys
 from tabular.sql import sql_literal
 from tabular.workspace import Workspace
-from validation.scanner import Scanned
+from validation.scanned import Scanned
 
 
 def find_missing_keys(

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -22,22 +18,20 @@ from contracts.errors import InvalidData
 from reading import malformed, short_rows
 from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
-from reading.line_texts import LineTexts, as_text
+from reading.line_texts import LineTexts
 from reading.malformed import Malformed
 from reading.reader import Reader, has_bytes_for_texts
 from reading.short_rows import ShortRows
-from reading_rules.json.reasons import why_no_object
-from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
 from reading_rules.source_lines import SourceLines
 from tabular.failures import failed
 from tabular.sql import PASSED_ON, sql_literal
+from validation.chunk_report import ChunkReport
 from validation.flagged_rows import FlaggedRow, FlaggedRows
-from validation.quarantine import Quarantine
 from validation.record_size import too_much
 from validation.row_classes import RowClassifier
-from validation.scan_sql import BLANK, FILTERED, MALFORMED, ScanSource, scan_query
-from validation.violations import BrokenRules
+from validation.scan_sql import FILTERED, ScanSource, scan_query
+from validation.scanned import Scanned
 
 
 class MixedLineEnds(Exception):
@@ -64,35 +58,6 @@ class _Unaccounted(Exception):
         self.near = near
 
 
-@dataclass
-class Scanned:
-    """The result of one chunk.
-
-    Attributes:
-        valid: rows in the file `path`.
-        rejected: rows in the file `rejects`, malformed ones included; it is there if there are any.
-        rules: what rejected and warned rows break.
-        invalid: the numbers of the rows that are not valid.
-        lines: at which line each row begins.
-    """
-
-    chunk: Chunk
-    path: Path
-    rejects: Path
-    valid: int = 0
-    malformed: int = 0
-    rejected: int = 0
-    filtered: int = 0
-    warned: int = 0
-    rules: BrokenRules = field(default_factory=BrokenRules)
-    invalid: array[int] = field(default_factory=lambda: array("q"))
-    lines: LineNumbers = field(default_factory=LineNumbers)
-
-    def without_numbers(self) -> Scanned:
-        """Drop the row numbers, which only checks of sets need: a dirty source has too many."""
-        return replace(self, invalid=array("q"), lines=LineNumbers())
-
-
 class Scanner:
     """Splits chunks, one at a time, with a connection of its own."""
 
@@ -116,6 +81,7 @@ class Scanner:
         self._logs_breaks = False  # of valid rows; costly, as every value is examined
         self._surplus = 0  # see `Chunk.surplus`; it grows
         self._flagged = FlaggedRows(connection, classifier.checks)
+        self._report = ChunkReport(reader, classifier, url, source_lines)
 
     def scan(self, chunk: Chunk, directory: Path) -> Scanned:
         """Split a chunk; its files go into the directory.
@@ -149,7 +115,8 @@ class Scanner:
         found.filtered = sum(row.state == FILTERED for row in flagged)
         found.lines, shorts = self._line_numbers(found, flagged, unreadable_records, shorts)
         if flagged or unreadable_records or shorts:
-            self._record(found, flagged, unreadable_records, shorts)
+            warned = self._flagged.warned()
+            self._report.write(found, flagged, unreadable_records, shorts, warned)
         if self._classifier.checks.looks_at_sets:
             return found
         chunk.index.forget()
@@ -257,66 +224,6 @@ class Scanner:
                 f"{self._url}: a quote is not closed{self._near(chunk, unreadable_records, None)}"
             )
 
-    def _record(
-        self,
-        found: Scanned,
-        flagged: list[FlaggedRow],
-        unreadable_records: list[Malformed],
-        shorts: ShortRows,
-    ) -> None:
-        """Write the rejected rows in the chunk's order, and count what is broken."""
-        with ExitStack() as stack:
-            file = stack.enter_context(found.rejects.open("w", encoding="utf-8"))
-            texts = stack.enter_context(LineTexts(found.chunk)) if self._reader.is_text else None
-            columns = self._reader.columns
-            quarantine = Quarantine(
-                file,
-                self._url,
-                self._classifier.checks.every,
-                columns,
-                found.rules,
-                self._source_lines,
-            )
-            before, taken = found.chunk.first_line - 1, 0
-            places = array("q", found.lines.lines_of(shorts.numbers))
-            for line, entry in _in_order(found, flagged, unreadable_records):
-                upto = bisect_left(places, line - before, taken)
-                if upto > taken:
-                    lines = [before + place for place in places[taken:upto]]
-                    self._record_short(quarantine, texts, lines, shorts.part(taken, upto))
-                    taken = upto
-                if isinstance(entry, Malformed):
-                    raw = texts.take(line, entry.line_count) if texts else None
-                    quarantine.take_malformed(line, entry.reason, entry.column, raw)
-                    found.malformed += 1
-                elif entry.is_invalid:
-                    raw = texts.take(line, 1 + entry.breaks) if texts else None
-                    if entry.state == MALFORMED:
-                        _take_malformed(quarantine, line, entry.fields, raw)
-                        found.malformed += 1
-                    else:
-                        quarantine.take_rejected(line, entry.codes, entry.fields, raw)
-                else:
-                    quarantine.show_warned(line, entry.codes, entry.fields)
-            warned = self._flagged.warned()
-            quarantine.count_warned(warned.broken)
-            found.warned = warned.rows
-            lines = [before + place for place in places[taken:]]
-            self._record_short(quarantine, texts, lines, shorts.part(taken, len(shorts)))
-            found.malformed += len(shorts)
-            found.rejected = quarantine.count
-
-    def _record_short(
-        self,
-        quarantine: Quarantine,
-        texts: LineTexts | None,
-        lines: Sequence[int],
-        rows: ShortRows,
-    ) -> None:
-        if rows and texts:
-            raws = [texts.take(n, 1 + more) for n, more in zip(lines, rows.breaks, strict=True)]
-            quarantine.take_short(rows, lines, raws, len(self._reader.header))
-
     def _near(
         self, chunk: Chunk, unreadable_records: list[Malformed], dataset: Dataset | None
     ) -> str:
@@ -345,31 +252,3 @@ def _ends_too_long(chunk: Chunk, unreadable_records: list[Malformed]) -> bool:
     """Whether a record that is too long goes on to the end of the chunk."""
     last = unreadable_records[-1] if unreadable_records else None
     return bool(last and last.is_too_long and last.line + last.line_count > chunk.lines)
-
-
-def _take_malformed(
-    quarantine: Quarantine, line: int, fields: Sequence[str | None], raw: bytes | None
-) -> None:
-    """Report a malformed row by what its last field says, see `Reader.fields`."""
-    if not fields:
-        quarantine.take_malformed(line, why_no_object(as_text(raw or b"")[0]), None, raw)
-        return
-    column, reason = parted_fault(fields[-1] or "")
-    if raw is None:
-        quarantine.take_faulty(line, column, reason, fields)
-    else:
-        quarantine.take_malformed(line, reason, column, raw)
-
-
-def _in_order(
-    found: Scanned, flagged: list[FlaggedRow], unreadable_records: list[Malformed]
-) -> Iterator[tuple[int, Malformed | FlaggedRow]]:
-    """The records and rows to report, each with its line in the source."""
-    before = found.chunk.first_line - 1
-    records = ((before + record.line, record) for record in unreadable_records)
-    rows = (
-        (before + found.lines.line_of(row.number), row)
-        for row in flagged
-        if row.state not in (None, BLANK, FILTERED)
-    )
-    return heapq.merge(records, rows, key=itemgetter(0))

@@ -29,7 +29,7 @@ from validation.checks import RowChecks
 from validation.quarantine import Quarantine
 from validation.row_classes import RowClassifier
 from validation.scan_sql import typed_rows, warned_of
-from validation.scanner import Scanned
+from validation.scanned import Scanned
 from validation.violations import BrokenRules
 
 _BREACHES: Final = "breaches"  # the table: part, row (from 0), code

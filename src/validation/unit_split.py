@@ -38,7 +38,8 @@ from tabular.workspace import Workspace
 from validation import set_checks
 from validation.missing_keys import find_missing_keys
 from validation.row_classes import RowClassifier
-from validation.scanner import BytesForTexts, CutWithin, MixedLineEnds, Scanned, Scanner
+from validation.scanned import Scanned
+from validation.scanner import BytesForTexts, CutWithin, MixedLineEnds, Scanner
 from validation.violations import BrokenRules
 
 PARQUET_ROWS: Final = 245_760  # of a chunk; two of DuckDB's row groups

@@ -20,6 +20,7 @@ from dataset_loading.check import RULES_AT_MOST
 from dataset_loading.sql import COLUMNS_AT_MOST
 from durable_pipeline.intake import MAX_MESSAGE_BYTES
 from durable_pipeline.policies import LONGEST_RETRY_DELAY_SECONDS
+from ledger.retention import RESERVE_MILLISECONDS
 from reading_rules.json.values import ITEM_CHARACTERS
 from remote_jobs.pools.turns import MOST_PLACES, MOST_TICKETS
 from runtime.contract_file import VALUES_AT_MOST
@@ -27,6 +28,7 @@ from stores.dynamodb.items import ITEM_BYTES, KEY_BYTES
 from stores.redshift.sql import LONGEST_TEXT, STATEMENT_BYTES
 
 DAY = 24 * 3600
+SWEEP_SECONDS = functions()["ReaperFunction"]["Timeout"] - RESERVE_MILLISECONDS // 1000
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 
 
@@ -90,6 +92,10 @@ SAID = {
     "job": [f"{bound(JobStep, 'timeout_seconds') // DAY} days at most"],
     "jobs side by side": [f"{MOST_PLACES} at most", f"{amount(MOST_TICKETS)} wait with a ticket"],
     "attempts of a job": [str(bound(JobStep, "attempts"))],
+    "records of expired runs, with `LedgerRetentionDays`": [
+        f"up to {SWEEP_SECONDS} seconds",
+        f"{70 * SWEEP_SECONDS * 96 / 1e6:.1f} million a day: an assumed 70 a second",
+    ],
     "history": [f"{parameter('HistoryRetentionDays', 'MaxValue')} at most"],
 }
 # Measured, or of a service's own.

@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions bench-page \
-	record-permissions record-slow record-template \
+	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
 help: ## show this list
@@ -107,6 +107,9 @@ record-template: setup-test ## what an upgrade must not replace: tests/template/
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
 	git diff --stat tests/durable_pipeline/recorded
+
+record-tutorial: setup-test ## type the commands of docs/tutorial.md, and write what they print into it
+	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/tutorial.py
 
 # For a release, after its commit: from here on this tree is the one that is out there.
 record-before: record-template ## what upgrades begin with, from the present commit (tests/upgrade)

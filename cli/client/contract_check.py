@@ -12,6 +12,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
 from contracts.errors import InvalidDataset, InvalidRequest, Problem
 from contracts.run_request import RunRequest
+from dataset_loading import only_new
 from dataset_loading.check import check_query
 from dataset_loading.file import parse_dataset
 
@@ -19,7 +20,7 @@ _ANYWAY: Final = "--unchecked sends the message anyway"
 
 
 def check_against_contract(deployment: Deployment, request: RunRequest) -> None:
-    """Raise if the dataset has no contract, or the query does not fit it.
+    """Raise if the dataset has no contract, or query or onlyNew do not fit it.
 
     Nothing is said where the contract cannot be read: the pipeline checks it again.
 
@@ -43,11 +44,14 @@ def check_against_contract(deployment: Deployment, request: RunRequest) -> None:
         text = found.decode()
     except UnicodeDecodeError:
         return  # the pipeline reports it
-    if request.query is None:
+    if request.query is None and request.only_new is None:
         return
     try:
         dataset, _ = parse_dataset(text, key)
-        check_query(request.query, dataset)
+        if problems := only_new.problems_of(request, dataset):
+            raise _refused(f"the message does not fit the dataset {name}", problems)
+        if request.query is not None:
+            check_query(request.query, dataset)
     except InvalidDataset as error:
         raise _refused(f"the contract {key} is not valid", error.problems) from None
     except InvalidRequest as error:

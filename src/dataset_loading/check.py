@@ -17,6 +17,7 @@ from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from contracts.job import Engine
+from dataset_loading import only_new
 from dataset_loading.file import parse_dataset, refusal
 from dataset_loading.job_formats import unknown_to_jobs
 from dataset_loading.parsing import SqlError, parsed
@@ -64,6 +65,7 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
         check.freshness()
         output = check.output(bound)
     check.files_prefix()
+    check.schedules()
     check.jobs()
     if output is not None:
         check.keys(output)
@@ -235,6 +237,14 @@ class _Check:
         why = target.overlap(source.prefix) if target and source.bucket is None else None
         if target and why:
             self.add(("targets", "files", "prefix"), why, target.prefix)
+
+    def schedules(self) -> None:
+        """None takes new objects only where its runs would take others' files away."""
+        for index, schedule in enumerate(self._dataset.schedules or ()):
+            why = only_new.mismatch(schedule.only_new, self._dataset)
+            if why and schedule.only_new:
+                place: Place = ("schedules", index, only_new.FIELD)
+                self.add(place, why, only_new.shown(schedule.only_new))
 
     def partitions(self, output: OutputColumns) -> None:
         """Folders are made of values that have one short text each, and leave columns to write."""

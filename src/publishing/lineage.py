@@ -23,6 +23,7 @@ class PublishedRun:
     """One run whose manifest is to be written.
 
     Attributes:
+        adds: its generation takes new objects only, and so adds to others of the range.
         whole: its units and those of the runs before it are all that was asked for.
     """
 
@@ -31,6 +32,7 @@ class PublishedRun:
     snapshot: DatasetSnapshot
     generation: str
     range: str
+    adds: bool = False
     whole: bool = True
 
     @property
@@ -95,7 +97,7 @@ def lineage_of(
     unpublished = [(0, _Recorded(request, run_attempt, snapshot))]
     requests = [request]
     earlier: list[str] = []
-    known: tuple[str, str] | None = None  # generation and range
+    known: tuple[str, str, bool] | None = None  # generation, range, whether it adds
     whole = True
     for ancestor in _ancestors(request, place, data_bucket, ledger):
         run, head = ancestor.recorded, ancestor.head
@@ -107,12 +109,13 @@ def lineage_of(
         if known is None and run is not None and _is_behind(head, run):
             unpublished.append((len(requests), run))
         if known is None and head is not None:
-            known = head.generation, head.range
+            known = head.generation, head.range, head.adds
         requests += [run.request] if run is not None else []
     first = unpublished[-1][1]
-    generation, range_ = known or (
+    generation, range_, adds = known or (
         run_version(first.snapshot),
         range_id(place.bucket, place.prefix, first.request),
+        first.request.only_new is not None,
     )
     own, *before = [
         PublishedRun(
@@ -121,6 +124,7 @@ def lineage_of(
             run.snapshot,
             generation,
             range_,
+            adds=adds,
             whole=whole and not any(_corrects(each, data_bucket) for each in requests[number:]),
         )
         for number, run in unpublished

@@ -173,6 +173,8 @@ def manifest_of(
     of_items = summary.items is not None
     tolerated = run.request.tolerance(of_items=of_items)
     complete = is_tolerated(units, _items(summary, progress), tolerated)
+    # A retry that left out what other runs have stored does not replace these either.
+    partial = run.adds or bool(summary.already_stored)
     return OutputManifest(
         run_id=run.request.run_id,
         dataset_name=run.snapshot.dataset.name,
@@ -185,7 +187,11 @@ def manifest_of(
         adds_to=run.adds_to,
         range=run.range,
         asked=run.request.to_json(),
-        complete=run.whole and complete and not (stopped and units.stored < units.total),
+        complete=run.whole
+        and complete
+        and not partial
+        and not (stopped and units.stored < units.total),
+        adds=run.adds,
         replace=target.replace if target else "none",
         units=units,
         file_count=progress.files,

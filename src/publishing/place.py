@@ -33,6 +33,7 @@ class Head:
     scope: str
     complete: bool
     replace: str
+    adds: bool = False
 
 
 def scope_of(manifest: OutputManifest) -> str:
@@ -68,6 +69,7 @@ class OutputPlace:
             scope=known["scope"],
             complete=known["complete"] == "true",
             replace=known["replace"],
+            adds=known.get("adds") == "true",
         )
 
     def write(self, manifest: OutputManifest, file: IO[bytes], etag: str | None) -> bool:
@@ -142,6 +144,7 @@ def manifest_chunks(manifest: OutputManifest, lines: Iterator[bytes]) -> Iterato
 
 
 def _metadata(manifest: OutputManifest) -> dict[str, str]:
+    adds = {"adds": "true"} if manifest.adds else {}
     return {
         "run-attempt": str(manifest.run_attempt),
         "version": manifest.version,
@@ -150,4 +153,5 @@ def _metadata(manifest: OutputManifest) -> dict[str, str]:
         "scope": scope_of(manifest),
         "complete": "true" if manifest.complete else "false",
         "replace": manifest.replace,
+        **adds,
     }

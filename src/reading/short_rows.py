@@ -106,11 +106,15 @@ def logged_short(number: str, columns: int, chunk: Chunk) -> str:
 def read_short(connection: duckdb.DuckDBPyConnection) -> ShortRows:
     """The short rows that the last scan has logged, in order, that of our own included."""
     row = connection.execute(
-        f"SELECT string_agg(message, ' ' ORDER BY CAST(split_part(message, ' ', 1) AS BIGINT))"
-        f" FROM duckdb_logs WHERE type = '{LOG}'"
+        f"SELECT string_agg(message, ' ') FROM duckdb_logs WHERE type = '{LOG}'"
     ).fetchone()
     numbers = array("q", map(int, row[0].split() if row and row[0] else ()))
-    return ShortRows(numbers[::3], numbers[1::3], numbers[2::3])
+    rows = ShortRows(numbers[::3], numbers[1::3], numbers[2::3])
+    order = sorted(range(len(rows)), key=rows.numbers.__getitem__)
+    if order == list(range(len(rows))):  # they are logged in order, but nothing promises it
+        return rows
+    parts = (rows.numbers, rows.fields, rows.breaks)
+    return ShortRows(*(array("q", (part[n] for n in order)) for part in parts))
 
 
 def surplus_of(connection: duckdb.DuckDBPyConnection, form: CsvFormat, columns: int) -> int:

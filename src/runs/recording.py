@@ -37,7 +37,7 @@ from sources.manifest import read_summary
 from sources.stored_objects import hold
 from sources.stored_objects.files import StoredFiles
 from sources.stored_objects.merging import merge_runs
-from sources.stored_objects.recording import StoredByRun
+from sources.stored_objects.recording import StoredByRun, write_of_retried
 from stores.redshift.run_rows import run_statements
 
 
@@ -103,9 +103,11 @@ def record_run(
             _write_document(bucket, key, _head(message, run, result), records)
     note_due(ledger, run_id, ended_at, days)
     stored.write(bucket, message.request, message.run_attempt)  # before others may take new ones
+    if message.request.only_new is not None:
+        write_of_retried(bucket, message.request, ledger)
     _write(message, run, result, ledger, ended_at)
     if message.request.only_new is not None:
-        hold.release(ledger, message.request.scope, run_id)
+        hold.release(ledger, message.request.scope, run_id, message.run_attempt)
     if message.refused:
         release(message.request, ledger)
     if not run.status.ended:

@@ -56,7 +56,7 @@ def list_run(
     ready = source.ready
     manifest = read_summary(data_bucket, run_id)
     if manifest is not None and message.shard == 0:
-        refuse_beside_another(message.request, ledger, now)
+        refuse_beside_another(message.request, ledger, now, message.run_attempt)
     if manifest is None:
         listing = find_entries(message, snapshot, data_bucket, ledger)
         if listing.unready and ready is not None and ready.otherwise == "wait":
@@ -65,7 +65,15 @@ def list_run(
             return waiting_summary(message, what, seconds, data_bucket, ledger, now)
         check_limits(listing.entries, snapshot.dataset.limits)
         check_ownership(message, ledger)
-        chosen = choose_new(message.request, listing.entries, snapshot, data_bucket, ledger, now)
+        chosen = choose_new(
+            message.request,
+            listing.entries,
+            snapshot,
+            data_bucket,
+            ledger,
+            now,
+            message.run_attempt,
+        )
         if isinstance(chosen, str):
             return skipped_summary(data_bucket, run_id, chosen)
         manifest = freeze(

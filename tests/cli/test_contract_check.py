@@ -52,6 +52,21 @@ def test_what_fits_is_sent(contracts: World, more: list[str]) -> None:
     assert len(contracts.sent()) == 1
 
 
+def test_new_objects_only_are_not_asked_for_where_partitions_are_replaced(
+    contracts: World,
+) -> None:
+    files = b"\n  files: {prefix: out/, partitionBy: [country], replace: partition}"
+    assert CONTRACT.count(b"\ntargets:") == 1
+    put("datasets/orders.yaml", CONTRACT.replace(b"\ntargets:", b"\ntargets:" + files))
+    result = pipeline(*ORDERS, "--only-new")
+    assert result.exit_code == 2
+    assert "onlyNew: does not go with targets.files.replace: partition" in " ".join(
+        result.output.split()
+    )
+    assert contracts.sent() == []
+    assert pipeline(*ORDERS).exit_code == 0
+
+
 def test_unchecked_sends_whatever_it_is(contracts: World) -> None:
     assert pipeline(*ORDERS, "--query", "price > 3", "--unchecked").exit_code == 0
     assert len(contracts.sent()) == 1

@@ -270,6 +270,21 @@ def test_every_mistake_of_a_files_target_is_reported_at_once() -> None:
     ]
 
 
+def test_a_schedule_of_new_objects_only_does_not_replace_partitions() -> None:
+    text = with_files(partitionBy="[country]", replace="partition") + (
+        "schedules:\n"
+        "  - {name: daily, cron: '0 2 * * *'}\n"
+        "  - {name: late, cron: '5 * * * *', onlyNew: true}\n"
+    )
+    with pytest.raises(InvalidDataset) as caught:
+        check_dataset(text, "orders")
+    (problem,) = caught.value.problems
+    assert problem.path.startswith("schedules[1].onlyNew (line ")
+    assert problem.value == "true"
+    assert "take replace: none" in problem.message
+    assert check_dataset(text.replace("replace: partition", "replace: none"), "orders")
+
+
 NAMED = DATASET.replace("name: country,", "name: country, source: Land des Käufers,")
 
 

@@ -342,6 +342,31 @@ def test_files_do_not_go_where_objects_come_from_in_the_output_bucket(deployed: 
     assert not deployed.keys("runs/")
 
 
+@pytest.mark.parametrize(
+    ("only_new", "value"), [(True, "true"), ({"perVersion": True}, '{"perVersion":true}')]
+)
+def test_new_objects_only_do_not_replace_partitions(
+    deployed: Any, only_new: Any, value: str
+) -> None:
+    """The files of what is left out would go, and nothing would bring them back."""
+    partitions = FILES.replace("/}", "/, partitionBy: [country], replace: partition}")
+    text = WITH_JOBS.replace("targets:\n", partitions)
+    deployed.put("datasets/orders.yaml", text, deployed.code_bucket)
+    settings = replace(SETTINGS, output_bucket="output-bucket")
+
+    with pytest.raises(InvalidRequest) as caught:
+        load(settings, onlyNew=only_new)
+
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.value) == ("onlyNew", value)
+    assert "targets.files.replace: partition of dataset orders" in problem.message
+    assert not deployed.keys("runs/")
+    assert load(settings).name == "orders"
+    none = text.replace("replace: partition", "replace: none")
+    deployed.put("datasets/orders.yaml", none, deployed.code_bucket)
+    assert load(settings, runId="r2", onlyNew=only_new).name == "orders"
+
+
 ENRICH = "arn:aws:lambda:us-east-1:123456789012:function:enrich"
 FUNCTION_JOBS = """\
 jobs:

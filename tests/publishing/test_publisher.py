@@ -335,6 +335,93 @@ class TestReplacing:
         monkeypatch.undo()
 
 
+NEW = {"onlyNew": True}
+
+
+class TestNewObjectsOnly:
+    """A run with `onlyNew` adds to what counts of its range."""
+
+    def test_what_earlier_runs_have_stored_still_counts(self, world):
+        run(world, "run-1", 0, {"1": ["a1"]}, **NEW)
+        world.publish("run-1")
+        world.begin("run-2", 1, units=1, already_stored=1, **NEW)
+        world.store("run-2", 0, B, {"1": ["b1"]})
+        response = world.publish("run-2")
+        assert world.read() == Counter(["a1", "b1"])
+        assert (response.totals.supersedes, response.totals.superseded_by) == (0, None)
+        assert (world.manifest("run-2").adds, world.manifest("run-2").complete) == (True, False)
+
+    def test_of_an_object_that_was_replaced_the_newer_content_counts(self, world):
+        world.begin("run-1", 0, units=2)
+        world.store("run-1", 0, A, {"1": ["a1"]})
+        world.store("run-1", 1, B, {"1": ["b1"]})
+        world.publish("run-1")
+        run(world, "run-2", 1, {"1": ["a2"]}, **NEW)
+        world.publish("run-2")
+        run(world, "run-3", 2, {"1": ["a3"]}, **NEW)
+        world.publish("run-3")
+        assert world.read() == Counter(["a3", "b1"])
+
+    def test_a_later_run_that_reads_the_whole_range_replaces_them(self, world):
+        run(world, "run-1", 0, {"1": ["a1"]})
+        world.publish("run-1")
+        run(world, "run-2", 1, {"2": ["a2"]}, **NEW)
+        world.publish("run-2")
+        run(world, "run-3", 2, {"1": ["a3"]})
+        assert world.publish("run-3").totals.supersedes == 2
+        assert world.read() == Counter(["a3"])
+
+    def test_an_older_run_that_ends_later_replaces_them_not(self, world):
+        """It listed its objects before theirs were there."""
+        run(world, "run-0", 0, {"1": ["a0"]})
+        world.publish("run-0")
+        run(world, "run-1", 1, {"1": ["a1"]})
+        world.begin("run-2", 2, units=1, already_stored=1, **NEW)
+        world.store("run-2", 0, B, {"1": ["b2"]})
+        world.publish("run-2")
+        world.publish("run-1")
+        assert world.read() == Counter(["a1", "b2"])
+
+    def test_a_later_run_that_failed_takes_nothing_from_them(self, world):
+        run(world, "run-1", 0, {"1": ["a1"]}, **NEW)
+        world.publish("run-1")
+        world.begin("run-2", 1, units=2)
+        world.store("run-2", 0, B, {"1": ["b2"]})
+        world.fail("run-2", 1, A)
+        world.publish("run-2")
+        assert world.read() == Counter(["a1", "b2"])
+
+    def test_one_that_failed_counts_and_its_retry_adds_the_rest(self, world):
+        run(world, "run-0", 0, {"1": ["a0"]})
+        world.publish("run-0")
+        world.begin("run-1", 1, units=2, **NEW)
+        world.store("run-1", 0, B, {"1": ["b1"]})
+        world.fail("run-1", 1, f"{B}2")
+        world.publish("run-1")
+        assert world.read() == Counter(["a0", "b1"])
+        world.begin("run-2", 2, units=1, retryOf="run-1")
+        world.store("run-2", 0, f"{B}2", {"1": ["b2"]})
+        world.publish("run-2")
+        assert world.manifest("run-2").adds
+        assert world.read() == Counter(["a0", "b1", "b2"])
+
+    @pytest.mark.parametrize(("left_out", "complete"), [(0, True), (1, False)])
+    def test_a_retry_that_leaves_out_what_others_have_stored_does_not_replace_it(
+        self, world, left_out, complete
+    ):
+        run(world, "run-0", 0, {"1": ["a0"]})
+        world.publish("run-0")
+        world.begin("run-1", 1, units=2)
+        world.fail("run-1", 0, A)
+        world.fail("run-1", 1, B)
+        world.publish("run-1")
+        world.begin("run-2", 2, units=1, already_stored=left_out, retryOf="run-1", **NEW)
+        world.store("run-2", 0, B, {"1": ["b2"]})
+        world.publish("run-2")
+        assert world.manifest("run-2").complete is complete
+        assert world.read() == Counter(["b2"] if complete else ["a0"])
+
+
 class TestRunsThatBelongTogether:
     def test_a_run_that_ended_unpublished_is_published_by_its_retry(self, world):
         world.begin("run-1", 0, units=2)

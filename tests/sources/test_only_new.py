@@ -6,11 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
+from control_fakes import (
+    DATASET,
+    LOST_RESPONSE,
+    NOW,
+    Executions,
+    arn,
+    claimed,
+    freeze_dataset,
+    request,
+)
 from job_fakes import Fate, Killed
 
-from contracts.errors import Conflict, NotFound, TransientFailure
-from contracts.ledger_items import NewObjectsItem, RunItem, UnitItem
+from contracts.errors import Conflict, NotFound, OwnershipLost, TransientFailure
+from contracts.ledger_items import UNANNOUNCED, NewObjectsItem, RunItem, UnitItem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls, RecordedRun, RecordRun
 from contracts.run import RowCounts, RunStatus, UnitStatus
@@ -55,26 +64,31 @@ def listed(cloud: Any, asked: RunRequest, attempt: int = 1, **more: Any) -> Mani
     return list_run(message, cloud.data_bucket, cloud.ledger, NOW)
 
 
-def ended(cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1) -> RecordedRun:
+def ended(
+    cloud: Any, asked: RunRequest, *lost: int, attempt: int = 1, **fields: Any
+) -> RecordedRun:
     """All of the run's units are stored but those at the positions."""
-    run_id = asked.run_id
-    summary = frozen.read_manifest_summary(cloud.data_bucket, run_id)
-    snapshot = frozen.read_snapshot(cloud.data_bucket, run_id)
+    summary = frozen.read_manifest_summary(cloud.data_bucket, asked.run_id)
     for position in range(summary.objects):
-        unit = f"00000-{position:03d}"
-        entry = frozen.read_unit(cloud.data_bucket, run_id, unit)
         status = UnitStatus.FAILED if position in lost else UnitStatus.STORED
-        item = UnitItem(
-            run_id=run_id,
-            unit_id=unit,
-            status=status,
-            rows=ROWS if status is UnitStatus.STORED else None,
-            source_url=entry.url,
-            source_etag=entry.etag,
-            dataset_version=snapshot.version,
-        )
-        cloud.ledger.change(UnitItem.key_of(run_id, unit), UnitItem.changes(**_attributes(item)))
-    return record(cloud, asked, attempt)
+        store(cloud, asked.run_id, position, status)
+    return record(cloud, asked, attempt, **fields)
+
+
+def store(cloud: Any, run_id: str, position: int, status: UnitStatus = UnitStatus.STORED) -> None:
+    """A unit's outcome, as record-unit writes it."""
+    unit = f"00000-{position:03d}"
+    entry = frozen.read_unit(cloud.data_bucket, run_id, unit)
+    item = UnitItem(
+        run_id=run_id,
+        unit_id=unit,
+        status=status,
+        rows=ROWS if status is UnitStatus.STORED else None,
+        source_url=entry.url,
+        source_etag=entry.etag,
+        dataset_version=frozen.read_snapshot(cloud.data_bucket, run_id).version,
+    )
+    cloud.ledger.change(UnitItem.key_of(run_id, unit), UnitItem.changes(**_attributes(item)))
 
 
 def _attributes(item: UnitItem) -> dict[str, Any]:
@@ -223,9 +237,41 @@ class TestOneAtATime:
 
         assert listed(orders, begin(orders, "r2", **NEW)).objects == 3
 
+    def test_a_run_that_the_reaper_has_only_marked_still_holds_them(self, orders: Any) -> None:
+        """What it has stored is written down by the announcement, which comes later."""
+        first = begin(orders, "r1", **NEW)
+        listed(orders, first)
+        marked = dict(status=RunStatus.FAILED, reaped=UNANNOUNCED)
+        orders.ledger.change(RunItem.key_of("r1"), RunItem.changes(**marked))
+
+        assert listed(orders, begin(orders, "r2", **NEW)).skipped
+        ended(orders, first, 0, status=RunStatus.FAILED)
+
+        assert run_all(orders, "r3", **NEW) == ["a"]
+
+    def test_a_retry_takes_over_from_a_run_whose_execution_died(
+        self, orders: Any, clients: Any
+    ) -> None:
+        """The reaper comes later; until then the ledger says that the retried run is RUNNING."""
+        first = begin(orders, "r1", **NEW)
+        listed(orders, first)
+        store(orders, "r1", 1)
+        assert listed(orders, begin(orders, "beside", **NEW)).skipped
+        executions = Executions()
+        executions.status[arn("r1")] = "FAILED"
+        clients.use("lambda", executions)
+        asked = begin(orders, "r2", retryOf="r1", **NEW)
+
+        summary = listed(orders, asked)
+
+        assert (summary.skipped, keys(orders, "r2")) == (None, ["a", "c"])
+        assert listed(orders, begin(orders, "r3", **NEW)).skipped
+        ended(orders, asked, 0)
+        assert run_all(orders, "r4", **NEW) == ["a"], "what r1 has stored is written down, too"
+
     def test_a_run_that_was_purged_holds_nothing(self, orders: Any) -> None:
         begin(orders, "r1")
-        assert hold.take(orders.ledger, SCOPE, "purged", NOW) is None
+        assert hold.take(orders.ledger, SCOPE, "purged", 1, NOW) is None
 
         assert listed(orders, begin(orders, "r2", **NEW)).objects == 3
 
@@ -263,21 +309,57 @@ class TestOneAtATime:
         clients.meanwhile(
             "dynamodb",
             "get_item",
-            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", NOW)),
+            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", 1, NOW)),
         )
 
-        other = hold.take(orders.ledger, SCOPE, "r2", NOW)
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
 
         assert taken == [None]
         assert other is not None
         assert other.taken_by == "r1"
 
+    def test_a_later_attempt_is_not_overlooked_by_who_saw_the_earlier_one_end(
+        self, orders: Any, clients: Any
+    ) -> None:
+        """r2 reads that r1 has ended; r1's message comes again before r2 writes itself down."""
+        begin(orders, "r1", **NEW)
+        assert hold.take(orders.ledger, SCOPE, "r1", 1, NOW) is None
+        failed = RunItem.changes(status=RunStatus.FAILED)
+        orders.ledger.change(RunItem.key_of("r1"), failed)
+        taken: list[Any] = []
+        clients.meanwhile(
+            "dynamodb",
+            "update_item",
+            lambda: taken.append(hold.take(orders.ledger, SCOPE, "r1", 2, NOW)),
+        )
+
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
+
+        assert taken == [None]
+        assert other is not None
+        assert (other.taken_by, other.run_attempt) == ("r1", 2)
+
+    def test_an_attempt_that_was_replaced_neither_takes_nor_releases(self, orders: Any) -> None:
+        begin(orders, "r1", **NEW)
+        hold.take(orders.ledger, SCOPE, "r1", 2, NOW)
+
+        hold.release(orders.ledger, SCOPE, "r1", 1)
+        with pytest.raises(OwnershipLost, match="at attempt 2, not 1"):
+            hold.take(orders.ledger, SCOPE, "r1", 1, NOW)
+
+        begin(orders, "r2")
+        other = hold.take(orders.ledger, SCOPE, "r2", 1, NOW)
+        assert other is not None
+        assert other.run_attempt == 2
+        hold.release(orders.ledger, SCOPE, "r1", 2)
+        assert hold.take(orders.ledger, SCOPE, "r2", 1, NOW) is None
+
     def test_a_lost_response_of_the_taking_is_no_other_run(self, orders: Any, clients: Any) -> None:
         clients.break_once("dynamodb", "update_item", LOST_RESPONSE, after=True)
         with pytest.raises(TransientFailure):
-            hold.take(orders.ledger, SCOPE, "r1", NOW)
+            hold.take(orders.ledger, SCOPE, "r1", 1, NOW)
 
-        assert hold.take(orders.ledger, SCOPE, "r1", NOW) is None
+        assert hold.take(orders.ledger, SCOPE, "r1", 1, NOW) is None
 
 
 class TestRecording:

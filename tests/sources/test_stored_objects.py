@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from job_fakes import Fate, Killed
 
-from contracts.errors import InvalidData, NotFound
+from contracts.errors import InvalidData, NotFound, TransientFailure
 from contracts.source.only_new import Scope
 from sources.stored_objects import merging
 from sources.stored_objects.files import Index, StoredFiles
@@ -155,6 +155,53 @@ def test_a_reader_misses_nothing_while_another_merges(
     assert busy.acted
 
 
+class Merging:
+    """A client of S3 under which a run ends, and all is merged, after each look at the index."""
+
+    def __init__(self, client: Any, files: StoredFiles, times: int) -> None:
+        self._client, self._files, self._left = client, files, times
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_object(self, **request: Any) -> Any:
+        response = self._client.get_object(**request)
+        self.read.append(request["Key"].removeprefix(PREFIX))
+        if self.read[-1] == "index.json" and self._left:
+            add(self._files, 100 + self._left, 100 + self._left)
+            merge_runs(self._files, merge_at=1)
+            self._left -= 1
+        return response
+
+
+def test_a_reader_overtakes_those_who_merge_and_reads_no_file_twice(
+    cloud: Any, files: StoredFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "FULL_RECORDS", 3)
+    add(files, 1, 1, 2, 3)
+    merge_runs(files, merge_at=1)
+    add(files, 2, 4)
+    busy = Merging(cloud.client("s3"), files, times=12)
+
+    found = known(StoredFiles.of(busy, "data-bucket", SCOPE))
+
+    assert set(map(stored, (1, 2, 3, 4))) <= found
+    others = [key for key in busy.read if key != "index.json"]
+    assert len(others) == len(set(others))
+    assert busy.read.count("index.json") > 5
+
+
+def test_a_reader_who_is_always_late_may_come_again(cloud: Any, files: StoredFiles) -> None:
+    """It is nothing permanent, and nothing has to be made anew."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    busy = Merging(cloud.client("s3"), files, times=60)
+
+    with pytest.raises(TransientFailure, match="are merged again and again"):
+        known(StoredFiles.of(busy, "data-bucket", SCOPE))
+
+
 @pytest.mark.parametrize("operation", ["list_objects_v2", "get_object", "put_object"])
 def test_of_two_that_merge_at_once_one_does_and_nothing_is_lost(
     cloud: Any, files: StoredFiles, operation: str
@@ -232,6 +279,48 @@ def test_a_broken_index_is_an_error_until_it_is_made_anew(
     leave_out_unreadable(files)
     assert known(files) == {stored(1)}
     assert files.index()[0].merged[0].records == 1
+
+
+def test_a_lost_index_is_an_error_until_it_is_made_anew(files: StoredFiles) -> None:
+    """Not taken for an empty one: the next merge would remove the merged files."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    add(files, 2, 2)
+    files.remove(f"{PREFIX}index.json")
+
+    with pytest.raises(NotFound, match="index.json is missing.*rebuild-stored orders"):
+        known(files)
+    with pytest.raises(NotFound, match="rebuild-stored orders"):
+        merge_runs(files, merge_at=1)
+    assert len(files.merged()) == 1
+
+    assert leave_out_unreadable(files) == []
+    assert known(files) == {stored(1), stored(2)}
+    assert merge_runs(files, merge_at=1) == 1
+    assert known(files) == {stored(1), stored(2)}
+
+
+def test_an_index_that_names_nothing_may_be_lost_too(files: StoredFiles) -> None:
+    files.write(f"{PREFIX}merged/stray", stored(1))
+    assert leave_out_unreadable(files) == []
+    assert known(files) == {stored(1)}
+
+
+def test_a_broken_index_is_replaced_only_as_it_was_read(cloud: Any, files: StoredFiles) -> None:
+    """Another rebuild has made it anew meanwhile, and more was merged since."""
+    add(files, 1, 1)
+    merge_runs(files, merge_at=1)
+    cloud.put(f"{PREFIX}index.json", b"{")
+
+    def other() -> None:
+        leave_out_unreadable(files)
+        add(files, 2, 2)
+        merge_runs(files, merge_at=1)
+
+    busy = Meanwhile(cloud.client("s3"), "get_object", other)
+    leave_out_unreadable(StoredFiles.of(busy, "data-bucket", SCOPE))
+    assert busy.acted
+    assert known(files) == {stored(1), stored(2)}
 
 
 def test_a_broken_file_is_an_error_until_it_is_left_out(cloud: Any, files: StoredFiles) -> None:

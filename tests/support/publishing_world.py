@@ -67,11 +67,20 @@ class PublishingWorld:
             }
         )
 
-    def begin(self, run_id: str, second: int, units: int, attempt: int = 1, **asked: Any) -> None:
+    def begin(
+        self,
+        run_id: str,
+        second: int,
+        units: int,
+        attempt: int = 1,
+        already_stored: int | None = None,
+        **asked: Any,
+    ) -> None:
         """Claim a run and freeze its contract and manifest.
 
         Args:
             second: of its start.
+            already_stored: objects that it left out.
             asked: fields of its request.
         """
         request = {"datasetName": "orders", "runId": run_id, **asked}
@@ -97,6 +106,7 @@ class PublishingWorld:
                 total_bytes=1,
                 shard_sizes=(units,) if units else (),
                 pending=(),
+                already_stored=already_stored,
             )
             self.s3.put(DATA, layout.manifest_summary_key(run_id), json.dumps(summary.to_json()))
 

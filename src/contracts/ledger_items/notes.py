@@ -149,12 +149,14 @@ class NewObjectsItem(LedgerItem):
 
     Attributes:
         taken_by: the run, until it has ended; absent: none does.
+        run_attempt: of that run.
         taken_at: since when.
     """
 
     KEY_FIELDS: ClassVar = frozenset[str]()
 
     taken_by: str | None = None
+    run_attempt: int | None = None
     taken_at: str | None = None
 
     @classmethod

@@ -8,6 +8,8 @@ take `current_files` of all of them together.
   corrected rows. Its text sorts by the start of the first of them.
 * A generation is **complete** once one of its manifests is: no more units failed than were
   tolerated. Only a complete one replaces another.
+* A run that took new objects only **adds** to what counts of its range: it replaces nothing, and
+  counts until a complete generation that began later has read the range anew.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class OutputManifest(Contract):
         range: the same for runs that replace each other (`range_id`).
         asked: the run's request.
         complete: it has stored what was asked for, so its generation replaces older ones.
+        adds: its generation began with a run that took new objects only (`onlyNew`).
         replace: of the contract's target.
         units: of the run, by outcome; only those that are stored have files here.
         file_count, rows, bytes: of all files together.
@@ -68,6 +71,7 @@ class OutputManifest(Contract):
     range: str
     asked: dict[str, Any] = {}
     complete: bool
+    adds: bool = False
     replace: str = "none"
     units: UnitTotals
     file_count: int
@@ -93,8 +97,9 @@ def range_id(bucket: str, prefix: str, request: RunRequest) -> str:
 def current_files(manifests: Iterable[OutputManifest]) -> list[PublishedFile]:
     """The files that count, of all manifests below one prefix; no row is in two of them.
 
-    1. Of each range, the newest complete generation counts; where none is complete, the newest.
-    2. Within a generation, a source counts in the newest of the runs that name it.
+    1. Of each range, the newest complete generation counts; where none is complete, the newest; and
+       with it those that add to the range and are newer than the newest complete one.
+    2. Of one range, a source counts in the newest of these runs that name it.
     3. With `replace: partition`, a partition counts as the newest complete generation of the same
        dataset and index has written it: neither older files (which may be gone) nor those of a
        newer generation that is not complete.
@@ -102,18 +107,18 @@ def current_files(manifests: Iterable[OutputManifest]) -> list[PublishedFile]:
     found = list(manifests)
     complete = {manifest.generation for manifest in found if manifest.complete}
     chosen = _chosen(found, complete)
-    counting = [each for each in found if each.generation == chosen[each.range]]
+    counting = [each for each in found if _counts(each, chosen.get(each.range, ""), complete)]
     newest: dict[tuple[str, str], str] = {}
     for manifest in counting:
         for source in {file.source for file in manifest.files}:
-            key = (manifest.generation, source)
+            key = (manifest.range, source)
             newest[key] = max(newest.get(key, ""), manifest.version)
     replaced = _replaced(found, complete)
     return [
         file
         for manifest in counting
         for file in manifest.files
-        if newest[manifest.generation, file.source] == manifest.version
+        if newest[manifest.range, file.source] == manifest.version
         and _stands(manifest, replaced.get(_place(manifest, file.partition)), complete)
     ]
 
@@ -126,10 +131,18 @@ def _stands(manifest: OutputManifest, replaced_by: str | None, complete: set[str
     return newer and (manifest.replace != "partition" or manifest.generation in complete)
 
 
+def _counts(manifest: OutputManifest, chosen: str, complete: set[str]) -> bool:
+    if manifest.adds:
+        return chosen not in complete or manifest.generation > chosen
+    return manifest.generation == chosen
+
+
 def _chosen(manifests: Sequence[OutputManifest], complete: set[str]) -> dict[str, str]:
-    """The generation of each range that counts."""
+    """The generation of each range that replaces the others."""
     chosen: dict[str, str] = {}
     for manifest in manifests:
+        if manifest.adds:
+            continue
         known = chosen.get(manifest.range, "")
         rank = (manifest.generation in complete, manifest.generation)
         if rank > (known in complete, known):

@@ -42,15 +42,18 @@ def choose_new(
     data_bucket: str,
     ledger: Ledger,
     now: datetime,
+    run_attempt: int,
 ) -> Chosen | str:
     """Of the objects those that the request takes; or why the run is not to take place.
 
     Raises:
         NotFound, InvalidData: files of stored objects are missing or broken.
+        Conflict: who takes them changed just now.
+        OwnershipLost: a later attempt of the run takes them.
     """
     if request.only_new is None:
         return Chosen(entries)
-    other = take(ledger, request.scope, request.run_id, now)
+    other = take(ledger, request.scope, request.run_id, run_attempt, now)
     if other is not None:
         return f"{_beside(request, other)}; what it does not store is new to the next run"
     files = StoredFiles.of(clients.client("s3"), data_bucket, request.scope)
@@ -58,7 +61,9 @@ def choose_new(
     return Chosen(new, already_stored=len(entries) - len(new))
 
 
-def refuse_beside_another(request: RunRequest, ledger: Ledger, now: datetime) -> None:
+def refuse_beside_another(
+    request: RunRequest, ledger: Ledger, now: datetime, run_attempt: int
+) -> None:
     """Raise while another run takes new objects, for an attempt whose manifest is frozen.
 
     Its run has failed and begins anew, and has objects left that the other may have taken, too. It
@@ -69,7 +74,7 @@ def refuse_beside_another(request: RunRequest, ledger: Ledger, now: datetime) ->
     """
     other = None
     if request.only_new is not None:
-        other = take(ledger, request.scope, request.run_id, now)
+        other = take(ledger, request.scope, request.run_id, run_attempt, now)
     if other is not None:
         raise Conflict(f"{_beside(request, other)}; this run goes on when that has ended")
 

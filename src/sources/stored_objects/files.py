@@ -4,6 +4,9 @@
     <prefix>merged/<digest>                 of many; counts if the index names it
     <prefix>index.json                      replaced by conditional writes only
 
+The index is there, if empty, before the first merged file: merged files without one are lost, and
+neither read nor merged until they are made anew.
+
 What is listed and read in the order of `read` misses nothing, whoever merges meanwhile: a run's
 file is removed only after an index that names the merged one is there.
 """
@@ -20,12 +23,12 @@ from botocore.exceptions import ClientError
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.errors import InvalidData, NotFound
+from contracts.errors import InvalidData, NotFound, TransientFailure
 from contracts.source.only_new import Scope
 from runtime import clients
 from sources.stored_objects.records import RECORD_BYTES
 
-_TRIES: Final = 5
+_TRIES: Final = 20
 _CHUNK: Final = RECORD_BYTES * 48 * 1024  # bytes, about 1 MB
 _DIGEST: Final = 16
 REBUILD: Final = "pipeline dataset rebuild-stored"
@@ -46,6 +49,18 @@ class Index(Contract):
     @property
     def keys(self) -> frozenset[str]:
         return frozenset(file.key for file in self.merged)
+
+
+class BrokenIndex(InvalidData):
+    """The index cannot be read.
+
+    Attributes:
+        etag: of what is there, to be replaced.
+    """
+
+    def __init__(self, message: str, etag: str) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 @dataclass(frozen=True)
@@ -94,21 +109,31 @@ class StoredFiles:
     def records(self) -> Iterator[bytes]:
         """All files that count, in chunks of whole records. Records may come repeatedly.
 
+        A file that was merged between the look at the index and the reading is gone, and the next
+        look finds what it was merged into. No file is read twice: none ever changes.
+
         Raises:
-            NotFound: one is missing that the index names; says how to make it anew.
+            NotFound: one is missing that the index still names; says how to make it anew.
             InvalidData: one is broken; likewise.
+            TransientFailure: others keep merging; the same call may succeed.
         """
-        for left in reversed(range(_TRIES)):
+        read: set[str] = set()
+        for _ in range(_TRIES):
             runs = self.runs()  # before the index: what is merged meanwhile is in it
-            keys = [file.key for file in self.index()[0].merged] + [file.key for file in runs]
-            try:
-                for key in keys:
+            index, etag = self.index()
+            for key in [*(file.key for file in index.merged), *(file.key for file in runs)]:
+                if key in read:
+                    continue
+                try:
                     yield from self._chunks(key)
-            except NotFound as error:
-                if not left:
-                    raise NotFound(f"{error}; {self.advice}") from error
+                except NotFound as error:
+                    if key in index.keys and self.index()[1] == etag:
+                        raise NotFound(f"{error}; {self.advice}") from error
+                    break  # merged
+                read.add(key)
             else:
                 return
+        raise TransientFailure(f"the files below {self.prefix} are merged again and again")
 
     @property
     def advice(self) -> str:
@@ -124,18 +149,33 @@ class StoredFiles:
         return self._listed("merged/")
 
     def index(self) -> tuple[Index, str | None]:
-        """The index, and its ETag; None: there is none."""
+        """The index, and its ETag; None: there is none yet, nor any merged file.
+
+        Raises:
+            NotFound: there is none, but merged files are there.
+            BrokenIndex: it cannot be read.
+        """
+        url = layout.s3_url(self.bucket, self._index_key)
+        found = self._read_index()
+        if found is None and self.merged():
+            found = self._read_index()  # the first merge of all may have come between
+            if found is None:
+                raise NotFound(f"{url} is missing, and merged files are there; {self.advice}")
+        if found is None:
+            return Index(), None
+        content, etag = found
+        try:
+            return Index.from_json(json.loads(content)), etag
+        except ValueError as error:
+            raise BrokenIndex(f"{url} is broken ({error}); {self.advice}", etag) from error
+
+    def _read_index(self) -> tuple[bytes, str] | None:
         try:
             with self._doing("reading", self._index_key):
                 found = self.s3.get_object(Bucket=self.bucket, Key=self._index_key)
-                content = found["Body"].read()
+                return found["Body"].read(), str(found["ETag"])
         except NotFound:
-            return Index(), None
-        try:
-            return Index.from_json(json.loads(content)), str(found["ETag"])
-        except ValueError as error:
-            url = layout.s3_url(self.bucket, self._index_key)
-            raise InvalidData(f"{url} is broken ({error}); {self.advice}") from error
+            return None
 
     def replace_index(self, index: Index, etag: str | None) -> bool:
         """Write the index if it is still as its ETag says; False: it has changed.
@@ -149,10 +189,6 @@ class StoredFiles:
         except PreconditionFailed:
             return False
         return True
-
-    def remove_index(self) -> None:
-        """Of an index that cannot be read."""
-        self.remove(self._index_key)
 
     def write(self, key: str, content: bytes, **condition: str) -> None:
         """Put a file.

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from contracts.errors import Conflict, InvalidData
-from sources.stored_objects.files import Found, Index, MergedFile, StoredFiles
+from contracts.errors import Conflict, NotFound
+from sources.stored_objects.files import BrokenIndex, Found, Index, MergedFile, StoredFiles
 from sources.stored_objects.records import RECORD_BYTES, merged
 
 MERGE_AT: Final = 32  # files of runs
@@ -34,6 +34,9 @@ def merge_runs(files: StoredFiles, merge_at: int = MERGE_AT) -> int:
         return 0
     leftovers = [found.key for found in files.merged()]  # before the index, see `_replace`
     index, etag = files.index()
+    if etag is None:
+        files.replace_index(index, None)  # whoever is first
+        index, etag = files.index()
     chosen = _as_many_as_fit(runs)
     open_files = [file for file in index.merged if file.records < FULL_RECORDS]
     contents = [files.read(key) for key in (*chosen, *(file.key for file in open_files))]
@@ -49,8 +52,8 @@ def merge_runs(files: StoredFiles, merge_at: int = MERGE_AT) -> int:
 def leave_out_unreadable(files: StoredFiles) -> list[str]:
     """Take what is broken or missing out of the files that count; returns its keys.
 
-    For a rebuild, which writes the files of all runs anew. Where the index is broken, every merged
-    file that can be read counts: all of them hold what was stored.
+    For a rebuild, which writes the files of all runs anew. Where the index is broken or missing,
+    every merged file that can be read counts: all of them hold what was stored.
 
     Raises:
         Conflict: others keep merging meanwhile; call it again.
@@ -60,18 +63,22 @@ def leave_out_unreadable(files: StoredFiles) -> list[str]:
         for key in broken:
             files.remove(key)
         sizes = {found.key: found.size for found in files.merged()}
+        lost = False
         try:
             index, etag = files.index()
-        except InvalidData:
-            files.remove_index()
-            index, etag = Index(merged=tuple(MergedFile(key=key, records=0) for key in sizes)), None
+        except (BrokenIndex, NotFound) as error:
+            index = Index(merged=tuple(MergedFile(key=key, records=0) for key in sizes))
+            etag = error.etag if isinstance(error, BrokenIndex) else None
+            lost = True
         good = tuple(
             MergedFile(key=file.key, records=sizes[file.key] // RECORD_BYTES)
             for file in index.merged
             if file.key in sizes and not sizes[file.key] % RECORD_BYTES
         )
         broken += sorted(index.keys - {file.key for file in good})
-        if good == index.merged or files.replace_index(Index(merged=good), etag):
+        if good == index.merged and not lost:
+            return broken
+        if files.replace_index(Index(merged=good), etag):
             return broken
     raise Conflict(f"the files below {files.prefix} change again and again")
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from contracts.ledger_items import UnitItem
 from contracts.run import UnitStatus
 from contracts.run_request import RunRequest
+from ledger.runs import find_run
+from ledger.table import Ledger
+from ledger.units import units_of
 from runtime import clients
 from sources.stored_objects.files import StoredFiles
+from sources.stored_objects.hold import has_ended
 from sources.stored_objects.records import StoredDigests
 
 
@@ -39,3 +43,21 @@ class StoredByRun:
         """Write the run's file: the same again, however often the run is recorded."""
         files = StoredFiles.of(clients.client("s3"), data_bucket, request.scope)
         files.add(request.run_id, run_attempt, self.digests.packed())
+
+
+def write_of_retried(data_bucket: str, request: RunRequest, ledger: Ledger) -> None:
+    """Write the files of the runs that this one retries and whose ends nobody has recorded yet.
+
+    They are the same that the reaper writes when it comes for them. Others may take new objects
+    before that, once this run has ended.
+    """
+    retried = request.retry_of
+    while retried is not None:
+        run = find_run(ledger, retried)
+        if run is None or has_ended(run):
+            return
+        stored = StoredByRun()
+        for _ in stored.passing(units_of(ledger, retried)):
+            continue
+        stored.write(data_bucket, run.requested, run.run_attempt)
+        retried = run.requested.retry_of

@@ -15,6 +15,8 @@ from contracts.messages.operations import EXTRA, OPERATIONS, PLANNED
 from contracts.output.files import KEY_BYTES_AT_MOST, PARTITIONS_PER_UNIT
 from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS
 from contracts.targets import FilesTarget
+from contracts.times.backfill import AT_ONCE_AT_MOST
+from contracts.times.windows import WINDOWS_AT_MOST
 from dataset_loading import constants
 from dataset_loading.check import RULES_AT_MOST
 from dataset_loading.sql import COLUMNS_AT_MOST
@@ -74,6 +76,7 @@ SAID = {
         f"{amount(bound(Limits, 'objects'))} batches",
         f"{amount(ITEM_CHARACTERS)} characters",
     ],
+    "windows of a backfill": [amount(WINDOWS_AT_MOST), f"{AT_ONCE_AT_MOST} side by side"],
     "units in parallel": [str(MAX_CONCURRENCY)],
     "operations of one execution": [amount(OPERATIONS), amount(PLANNED), f"{EXTRA} for"],
     "operations of one unit": [f"{EXTRA} divided"],

@@ -15,11 +15,14 @@ from contracts.messages.operations import EXTRA, OPERATIONS, PLANNED
 from contracts.output.files import KEY_BYTES_AT_MOST, PARTITIONS_PER_UNIT
 from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS
 from contracts.targets import FilesTarget
+from contracts.times.backfill import AT_ONCE_AT_MOST
+from contracts.times.windows import WINDOWS_AT_MOST
 from dataset_loading import constants
 from dataset_loading.check import RULES_AT_MOST
 from dataset_loading.sql import COLUMNS_AT_MOST
 from durable_pipeline.intake import MAX_MESSAGE_BYTES
 from durable_pipeline.policies import LONGEST_RETRY_DELAY_SECONDS
+from ledger.retention import RESERVE_MILLISECONDS
 from reading_rules.json.values import ITEM_CHARACTERS
 from remote_jobs.pools.turns import MOST_PLACES, MOST_TICKETS
 from runtime.contract_file import VALUES_AT_MOST
@@ -27,6 +30,7 @@ from stores.dynamodb.items import ITEM_BYTES, KEY_BYTES
 from stores.redshift.sql import LONGEST_TEXT, STATEMENT_BYTES
 
 DAY = 24 * 3600
+SWEEP_SECONDS = functions()["ReaperFunction"]["Timeout"] - RESERVE_MILLISECONDS // 1000
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 
 
@@ -72,6 +76,7 @@ SAID = {
         f"{amount(bound(Limits, 'objects'))} batches",
         f"{amount(ITEM_CHARACTERS)} characters",
     ],
+    "windows of a backfill": [amount(WINDOWS_AT_MOST), f"{AT_ONCE_AT_MOST} side by side"],
     "units in parallel": [str(MAX_CONCURRENCY)],
     "operations of one execution": [amount(OPERATIONS), amount(PLANNED), f"{EXTRA} for"],
     "operations of one unit": [f"{EXTRA} divided"],
@@ -90,6 +95,10 @@ SAID = {
     "job": [f"{bound(JobStep, 'timeout_seconds') // DAY} days at most"],
     "jobs side by side": [f"{MOST_PLACES} at most", f"{amount(MOST_TICKETS)} wait with a ticket"],
     "attempts of a job": [str(bound(JobStep, "attempts"))],
+    "records of expired runs, with `LedgerRetentionDays`": [
+        f"up to {SWEEP_SECONDS} seconds",
+        f"{70 * SWEEP_SECONDS * 96 / 1e6:.1f} million a day: an assumed 70 a second",
+    ],
     "history": [f"{parameter('HistoryRetentionDays', 'MaxValue')} at most"],
 }
 # Measured, or of a service's own.

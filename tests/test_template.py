@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 from typing import Any
 
 import deployed_code
@@ -21,6 +22,7 @@ from deployed_template import (
     variables,
 )
 
+from contracts.base import whole_number
 from contracts.steps import function_resource, function_variable, step_functions
 from ledger.table import ACTIVE_INDEX, HOLDER_INDEX
 from runs import executions
@@ -197,6 +199,37 @@ def test_a_message_stays_hidden_for_longer_than_its_execution_may_take() -> None
     waiting = parameter("BatchWindowSeconds")["MaxValue"]
     assert parameter("VisibilityTimeoutSeconds")["MinValue"] > longest + waiting
     assert parameter("ShortRunSeconds")["MaxValue"] < longest
+
+
+def read_numbers() -> set[str]:
+    """Variables of functions that are parameters of type Number, which may be fractions."""
+    return {
+        variable
+        for function in functions()
+        for variable, value in variables(function).items()
+        if isinstance(value, dict)
+        and template()["Parameters"].get(value.get("Ref"), {}).get("Type") == "Number"
+    }
+
+
+def test_no_function_reads_a_number_as_if_it_could_only_be_whole() -> None:
+    numbers = read_numbers()
+    assert {"LEDGER_RETENTION_DAYS", "HEARTBEAT_SECONDS"} <= numbers
+    code = {path: path.read_text(encoding="utf-8") for path in deployed_code.modules().values()}
+    for number in sorted(numbers):
+        names = f"(?:{number}|{number.lower()})"
+        whole = re.compile(rf"\bwhole_number\([^\n]*?\b{names}\b")
+        assert any(whole.search(text) for text in code.values()), f"nothing reads {number}"
+        other = re.compile(rf"\b(?:int|float)\([^\n]*?\b{names}\b")
+        found = [path.name for path, text in code.items() if other.search(text)]
+        assert found == [], f"use whole_number for {number}"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("0", 0), ("7", 7), ("7.5", 8), ("7.0", 7), ("0.5", 1), ("3650", 3650)]
+)
+def test_a_fraction_is_rounded_up(given: str, read: int) -> None:
+    assert whole_number(given) == read
 
 
 def test_the_queue_feeds_the_alias_and_takes_single_messages_back() -> None:

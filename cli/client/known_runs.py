@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cli.client.deployment import Deployment
+from contracts.base import whole_number
 from contracts.ledger_items import tombstone_stays
 from contracts.run_request import format_timestamp
 from contracts.times.backfill import BackfillRequest, Only
@@ -19,10 +20,10 @@ def known_from(deployment: Deployment, request: BackfillRequest, now: datetime) 
     Returns:
         None: all of them are, or it does not matter to this backfill.
     """
-    days = int(deployment.parameters.get("LedgerRetentionDays") or 0)
+    days = whole_number(deployment.parameters.get("LedgerRetentionDays") or "0")
     if not days or request.only is Only.ALL:
         return None
-    files_days = int(deployment.parameters.get("RunFilesRetentionDays") or _FILES_DAYS)
+    files_days = whole_number(deployment.parameters.get("RunFilesRetentionDays") or _FILES_DAYS)
     known = now.replace(microsecond=0) - timedelta(days=days) - tombstone_stays(files_days)
     return known if request.start_date_time < known else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -37,3 +38,15 @@ class Contract(BaseModel):
 def canonical_json(value: Any) -> str:
     """JSON text that is the same for equal values: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def whole_number(parameter: str) -> int:
+    """The value of a template parameter that counts something; a fraction is rounded up.
+
+    CloudFormation takes fractions for each parameter of type Number, and AllowedPattern is for
+    texts only (CloudFormation User Guide, "Parameters").
+
+    Raises:
+        ValueError: it is no number.
+    """
+    return math.ceil(float(parameter))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contracts.base import whole_number
 from contracts.messages import REDELIVER
 from contracts.steps import (
     BackfillSteps,
@@ -62,11 +63,11 @@ class Settings:
             )
         return cls(
             functions={name: os.environ.get(variable, "") for name, variable in variables.items()},
-            heartbeat_seconds=int(os.environ.get("HEARTBEAT_SECONDS", "180")),
-            short_run_seconds=int(os.environ.get("SHORT_RUN_SECONDS", "600")),
+            heartbeat_seconds=whole_number(os.environ.get("HEARTBEAT_SECONDS", "180")),
+            short_run_seconds=whole_number(os.environ.get("SHORT_RUN_SECONDS", "600")),
             redeliver_permanent=os.environ.get("PERMANENT_FAILURES") == REDELIVER,
             megabytes=_megabytes(),
-            rounds=int(os.environ.get("MAX_RECEIVE_COUNT", "3")),
+            rounds=whole_number(os.environ.get("MAX_RECEIVE_COUNT", "3")),
             fast_suspend=os.environ.get("FAST_SUSPEND") == "true",
         )
 

@@ -22,6 +22,7 @@ from typing import Final
 
 from boto3.dynamodb.conditions import ConditionBase
 
+from contracts.base import whole_number
 from contracts.errors import PipelineError
 from contracts.ledger_items import (
     RETENTION,
@@ -73,8 +74,8 @@ def expire_due(
     """
     return Retention(
         ledger,
-        days=int(settings.ledger_retention_days),
-        files_days=int(settings.run_files_retention_days),
+        days=whole_number(settings.ledger_retention_days),
+        files_days=whole_number(settings.run_files_retention_days),
         clock=clock,
         may_go_on=lambda: left() > RESERVE_MILLISECONDS,
     ).expire_due()

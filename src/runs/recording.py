@@ -14,6 +14,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from contracts import layout
+from contracts.base import whole_number
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import Conflict, NotFound, PipelineError
 from contracts.ledger_items import RunItem
@@ -67,7 +68,7 @@ def record_run(
         Conflict: somebody has decided to stop the run meanwhile; the same call records that.
     """
     run_id, bucket = message.request.run_id, settings.data_bucket
-    days = int(settings.ledger_retention_days)
+    days = whole_number(settings.ledger_retention_days)
     run = owned_run(ledger, run_id, message.run_attempt, message.execution_arn)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)

@@ -115,3 +115,15 @@ def test_the_settings_say_what_becomes_of_permanent_failures(
     monkeypatch.setenv("PERMANENT_FAILURES", value)
 
     assert Settings.from_environment().redeliver_permanent is redeliver
+
+
+def test_the_settings_round_fractions_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in step_functions():
+        monkeypatch.setenv(function_variable(name), name)
+    for name in ("HEARTBEAT_SECONDS", "SHORT_RUN_SECONDS", "MAX_RECEIVE_COUNT"):
+        monkeypatch.setenv(name, "150.5")
+
+    settings = Settings.from_environment()
+
+    read = (settings.heartbeat_seconds, settings.short_run_seconds, settings.rounds)
+    assert read == (151, 151, 151)

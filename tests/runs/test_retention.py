@@ -60,7 +60,7 @@ def end(
     cloud: Any,
     sent: RunRequest | None = None,
     *,
-    days: int = DAYS,
+    days: float = DAYS,
     at: datetime = NOW,
     execution: str = "one",
     **fields: Any,
@@ -155,6 +155,13 @@ def test_a_run_without_units_has_a_results_document_too_before_it_is_noted(cloud
     ended(cloud)
     assert cloud.read_json(layout.results_key("r1"))["status"] == "FAILED"
     assert run_item(cloud)["results_url"] == f"s3://{cloud.data_bucket}/runs/r1/results.json"
+
+
+def test_a_run_ends_whatever_number_the_parameter_is(cloud: Any) -> None:
+    claimed(cloud.ledger)
+    end(cloud, days=7.5)
+    assert run_item(cloud)["status"] == "FAILED"
+    assert due_notes(cloud) == ["2026-11-28T08:15:00.123456Z#r1"]
 
 
 def test_no_document_no_note(cloud: Any, clients: Any) -> None:
@@ -461,7 +468,7 @@ def test_the_sweep_expires_what_is_due(
     claimed(cloud.ledger)
     end(cloud)
     monkeypatch.setenv("LEDGER_RETENTION_DAYS", str(DAYS))
-    monkeypatch.setenv("RUN_FILES_RETENTION_DAYS", "200")
+    monkeypatch.setenv("RUN_FILES_RETENTION_DAYS", "199.5")
     monkeypatch.setattr(reaper, "utc_now", lambda: DUE)
 
     reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)

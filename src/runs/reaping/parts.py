@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.base import whole_number
 from ledger.retention import RetentionSettings
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
@@ -46,7 +47,8 @@ def backfills_of(settings: Settings, clock: Clock) -> BackfillUpkeep:
     executions = BackfillExecutions(
         ledger, settings.backfill_function, settings.environment, settings.stack_name, clock
     )
-    return BackfillUpkeep(ledger, executions, execution, int(settings.max_receive_count), clock)
+    attempts = whole_number(settings.max_receive_count)
+    return BackfillUpkeep(ledger, executions, execution, attempts, clock)
 
 
 def look_at_expectations(settings: Settings, function: str, now: datetime) -> None:
@@ -69,7 +71,7 @@ def reaper_of(settings: Settings, clock: Clock) -> Reaper:
         ledger,
         LongRunStarts(settings.long_run_function, settings.environment, settings.stack_name),
         long_runs.holds,
-        most=int(settings.max_receive_count),
+        most=whole_number(settings.max_receive_count),
         clock=clock,
     )
     dead_letters = LongRunLetters(

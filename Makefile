@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
 	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions bench-page \
-	record-permissions record-template \
+	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
 help: ## show this list
@@ -46,7 +46,7 @@ local: setup ## keep the local cloud running, for the AWS CLI, boto3 and `pipeli
 test: setup-test check ## check the code and run all tests
 	$(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: setup-test ## the tests that need no local cloud, in about a minute
+test-fast: setup-test ## the tests that are quick and need no local cloud, in about a minute
 	$(VENV)/python -m pytest -n 2 -m "not cloud and not slow" \
 		-p no:hypothesispytest --ignore tests/properties $(ARGS)
 
@@ -97,12 +97,19 @@ record-permissions: setup-test ## which role calls what: tests/permissions/recor
 		--basetemp build/recorded $(ARGS)
 	$(VENV)/python scripts/record_permissions.py build/recorded
 
+record-slow: setup-test ## which tests are not fast: tests/slow_tests.txt (on an idle machine)
+	$(VENV)/python -m pytest -n 0 -p slow_tests -m "not cloud" --ignore tests/properties \
+		-p no:hypothesispytest $(ARGS)
+
 record-template: setup-test ## what an upgrade must not replace: tests/template/resources_before.json
 	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/template_fingerprint.py
 
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
 	git diff --stat tests/durable_pipeline/recorded
+
+record-tutorial: setup-test ## type the commands of docs/tutorial.md, and write what they print into it
+	PYTHONPATH=.:src:tests/support $(VENV)/python tests/support/tutorial.py
 
 # For a release, after its commit: from here on this tree is the one that is out there.
 record-before: record-template ## what upgrades begin with, from the present commit (tests/upgrade)

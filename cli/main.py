@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
+from cli.commands.backfill import backfill_app
 from cli.commands.console import console
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
@@ -189,6 +190,7 @@ _add(
     "pipeline verify --stack durable-pipeline --json",
 )
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(backfill_app, name="backfill")
 app.add_typer(schedules_app, name="schedules")
 dataset_app.command(
     "rebuild-stored",

@@ -95,6 +95,14 @@ def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
             f"read it: aws s3 cp {document} -; such a run cannot be retried or resumed: send its"
             " range as a new request",
         )
+    if ledger_of(deployment).is_expiring(run_id):
+        return CommandFailed(
+            f"run {run_id} has expired from the ledger, and its results document is not there"
+            " either, or may not be read",
+            NOT_FOUND,
+            "such a run cannot be retried or resumed: send its range as a new request, under"
+            " another run id",
+        )
     return CommandFailed(
         f"there is no run {run_id} in the ledger {deployment.output('LedgerTable')}",
         NOT_FOUND,

@@ -386,8 +386,10 @@ IS_BLANK: Final = (
 )
 IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
 NO_OBJECT: Final = "not a JSON object"
-# Numbers that a double would change, in value or in spelling.
-_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+# Numbers that a double would change, in value or in spelling: long, with an exponent, small, minus
+# zero, with a zero at the end. By what stands before or behind a number in JSON, as dates and other
+# texts have much that looks like these; a text that still does only costs time.
+_DELICATE: Final = r"[:,\[\s-]([0-9.]{16}|[0-9.]+[eE]|0\.000)|[:,\[\s]-0|\.[0-9]*0([\s,\]}]|$)"
 _TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
 _SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
 _SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'
@@ -529,6 +531,7 @@ def csv_scan(
     quote: str,
     header: bool,
     pads: bool = False,
+    marks_missing: bool = False,
 ) -> str:
     """Records as fields of these names, all of them text; empty and absent are both NULL.
 
@@ -536,14 +539,18 @@ def csv_scan(
         options: further ones, such as `store_rejects`.
         header: whether the first line is one.
         pads: whether a record may lack its last fields.
+        marks_missing: whether these are NULL and empty ones are not, in place of both.
     """
-    if pads:
+    if pads or marks_missing:
         options = f"null_padding = true, {options}"
+    # No value without quotes is or has a line end.
+    nulls = "'\r\n', allow_quoted_nulls = false" if marks_missing else "''"
     columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
     return (
         f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
         f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
-        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
+        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = {nulls},"
+        f" {options})"
     )
 
 
@@ -589,7 +596,8 @@ def line_breaks(fields: Sequence[str]) -> str:
 # -- reading_rules.malformed -----------------------------------------------------------------------
 
 
-UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+TOO_LONG: Final = "LINE SIZE OVER MAXIMUM"
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", TOO_LONG)
 _COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _MIXED_LINE_ENDS: Final = "CSV Parser state machine"
 # A path of ours, which says nothing to those who read the message: it names the object before.
@@ -602,8 +610,8 @@ FORGET_REJECTS: Final = (
     f"DROP TABLE IF EXISTS {REJECTS}_scan",
 )
 # In the order of the text; of a record's several errors the one that says most. The position counts
-# from 1 and may stand on the line break before the record. Of a record with too many columns the
-# last error has the true number; of any other the first error is reported.
+# from 1 and may stand on the line break before the record. The first error is reported; where it is
+# that of too many columns, the last one has the true number.
 REJECTED_RECORDS: Final = (
     "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
     " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
@@ -611,10 +619,10 @@ REJECTED_RECORDS: Final = (
     " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
     "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
     " arg_min(error_type, byte_position) AS kind,"
-    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    " CASE WHEN arg_min(error_type, byte_position) = 'TOO MANY COLUMNS'"
     " THEN arg_max(error_message, byte_position)"
     " ELSE arg_min(error_message, byte_position) END AS message,"
-    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
+    " CASE WHEN NOT arg_min(error_type, byte_position) LIKE '%COLUMNS'"
     " THEN arg_min(column_idx, byte_position) END AS number"
     f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
 )
@@ -702,7 +710,7 @@ def reason_of(kind: str, message: str, encoding: str) -> str:
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":
         return f"not {encoding.upper()}"
-    if kind == "LINE SIZE OVER MAXIMUM":
+    if kind == TOO_LONG:
         return (
             f"longer than {LONGEST_RECORD:,} bytes, the most that a record may have; of CSV, is a"
             " quote not closed?"

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 import reused_duckdb  # noqa: F401
 from logging_on import turn_on
+from slow_tests import function_of, slow_tests
 from spark_here import missing
 
 from local.local_cloud.lambdas.sandbox_process import share_service_descriptions
@@ -92,6 +93,9 @@ def _is_slow(file: Path) -> bool:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs Spark where there is none, and say why; put what takes long first."""
+    for item in items:
+        if function_of(item.nodeid) in slow_tests():
+            item.add_marker(pytest.mark.slow)
     marked = [item for item in items if item.get_closest_marker("spark")]
     lacking = missing() if marked else None
     for item in marked:
@@ -107,6 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection() -> None:
     """Most of what is made from now on stays: modules, classes, tests."""
+    gc.freeze()  # xdist's controller collects no tests, so that this is all that it has
     gc.disable()
 
 

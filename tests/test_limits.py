@@ -97,6 +97,7 @@ NOT_CONSTANTS = {
     "a transform that is not computed row by row",
     "one validate, transform or slice of a store",
     "manifest of a run's files",
+    "stored objects of a dataset, for `onlyNew`",
 }
 
 

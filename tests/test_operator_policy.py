@@ -20,6 +20,7 @@ SERVICES = (
     "cloudformation",
     "cloudwatch",
     "dynamodb",
+    "emr",
     "lambda",
     "logs",
     "redshift-data",
@@ -34,6 +35,7 @@ OTHER_NAMES = {
     "s3:HeadObject": {"s3:GetObject"},
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
+    "emr:DescribeCluster": {"elasticmapreduce:DescribeCluster"},
 }
 OF_BOTO3 = {
     "download_file": {"s3:GetObject"},
@@ -111,7 +113,14 @@ def services_named() -> set[str]:
     }
 
 
-POLICIES = ("OperatorPolicy", "OperatorUpkeepPolicy", "PurgePolicy", "SchedulePolicy")
+POLICIES = (
+    "BackfillPolicy",
+    "EmrLogsPolicy",
+    "OperatorPolicy",
+    "OperatorUpkeepPolicy",
+    "PurgePolicy",
+    "SchedulePolicy",
+)
 
 
 def statements(*policies: str) -> list[dict[str, Any]]:
@@ -191,6 +200,13 @@ def test_the_ledger_is_changed_only_where_the_index_of_runs_needs_it() -> None:
     attributes = changing["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
     of_the_index = {RunIndex.HASH, RunIndex.RANGE, "claimed_at"}
     assert set(attributes) == of_the_index | IndexingItem.attributes() | set(Key._fields)
+
+
+def test_starting_backfills_needs_a_policy_of_its_own() -> None:
+    found = {each["Sid"]: each for each in statements("BackfillPolicy")}
+    assert found["StartBackfills"]["Action"] == "lambda:InvokeFunction"
+    assert found["StartBackfills"]["Resource"] == {"Ref": "BackfillFunctionAliaslive"}
+    assert "BackfillFunction" not in json.dumps(statements("OperatorPolicy"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

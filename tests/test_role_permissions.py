@@ -24,7 +24,7 @@ def allowed_to(function: str) -> dict[str, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", [*DURABLE, "StartRunFunction"])
+@pytest.mark.parametrize("name", [*DURABLE, "BackfillFunction", "StartRunFunction"])
 def test_an_invoke_is_granted_on_the_function_and_on_its_versions(name: str) -> None:
     """As AWS's samples of chained invokes do; no document says which of the two is checked."""
     targets = allowed_to(name)["lambda:InvokeFunction"]

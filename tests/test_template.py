@@ -25,7 +25,8 @@ from contracts.steps import function_resource, function_variable, step_functions
 from ledger.table import ACTIVE_INDEX, HOLDER_INDEX
 from runs import executions
 
-DURABLE = {"PipelineFunction", "LongRunFunction"}
+ORCHESTRATORS = {"PipelineFunction", "LongRunFunction"}  # of runs
+DURABLE = ORCHESTRATORS | {"BackfillFunction"}
 STEPS = sorted(set(functions()) - DURABLE)
 # Set for every function, in Globals.
 COMMON_VARIABLES = set.intersection(*(set(variables(name)) for name in functions()))
@@ -123,7 +124,7 @@ def longest_value(value: Any) -> int:
     return 150 if "Arn" in json.dumps(value) or "Alias" in json.dumps(value) else 64
 
 
-@pytest.mark.parametrize("name", sorted(DURABLE))
+@pytest.mark.parametrize("name", sorted(ORCHESTRATORS))
 def test_each_orchestrator_knows_the_function_behind_every_operation(name: str) -> None:
     given = variables(name)
     for operation in step_functions():
@@ -134,7 +135,7 @@ def test_each_orchestrator_knows_the_function_behind_every_operation(name: str) 
         assert handler_module(function) == f"steps.{module}"
 
 
-@pytest.mark.parametrize("name", sorted(DURABLE))
+@pytest.mark.parametrize("name", sorted(ORCHESTRATORS))
 def test_each_orchestrator_may_invoke_the_functions_it_knows_and_no_others(name: str) -> None:
     known = {referred(value) for value in variables(name).values() if "Function" in str(value)}
     allowed = {
@@ -153,6 +154,26 @@ def _function_of(resource: Any) -> str:
     if "Fn::Split" in resource:
         return "JobFunctionArns"
     return text.partition("${")[2].partition(".")[0] if text else referred(resource)
+
+
+def test_a_backfill_may_invoke_what_it_knows_and_no_other_function() -> None:
+    """Its step, and the long-running function; the step starts its next execution."""
+    allowed = {
+        function: {
+            target
+            for statement in statements(role_of(function))
+            if "lambda:InvokeFunction" in as_list(statement["Action"])
+            for target in map(_function_of, as_list(statement["Resource"]))
+        }
+        for function in ("BackfillFunction", "BackfillWindowsFunction")
+    }
+    assert allowed == {
+        "BackfillFunction": {"BackfillWindowsFunction", "LongRunFunction"},
+        "BackfillWindowsFunction": {"BackfillFunctionAliaslive"},
+    }
+    given = variables("BackfillFunction")
+    assert referred(given["BACKFILL_WINDOWS_FUNCTION"]) == "BackfillWindowsFunction"
+    assert referred(given["LONG_RUN_FUNCTION"]) == "LongRunFunctionAliaslive"
 
 
 def test_the_job_script_that_a_glue_job_names_is_in_the_repository() -> None:
@@ -334,15 +355,18 @@ def test_roles_take_from_aws_only_the_policies_for_logs_and_checkpoints() -> Non
     assert taken == {"AWSLambdaBasicExecutionRole", "AWSLambdaBasicDurableExecutionRolePolicy"}
 
 
-@pytest.mark.parametrize("action", ["GetDurableExecution", "SendDurableExecutionCallbackSuccess"])
-def test_executions_are_named_by_function_and_any_version(action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "named"),
+    [("GetDurableExecution", DURABLE), ("SendDurableExecutionCallbackSuccess", ORCHESTRATORS)],
+)
+def test_executions_are_named_by_function_and_any_version(action: str, named: set[str]) -> None:
     targets = {
         target["Fn::Sub"]
         for _, statement in all_statements()
         if f"lambda:{action}" in as_list(statement["Action"])
         for target in as_list(statement["Resource"])
     }
-    assert targets == {"${LongRunFunction.Arn}:*", "${PipelineFunction.Arn}:*"}
+    assert targets == {f"${{{name}.Arn}}:*" for name in named}
 
 
 # -- storage, logs, alarms
@@ -396,6 +420,8 @@ def test_the_outputs_name_what_a_person_or_program_needs() -> None:
         "DataBucketName",
         "CodeBucketName",
         "OutputBucketName",
+        "BackfillPolicyArn",
+        "EmrLogsPolicyArn",
         "OperatorPolicyArn",
         "PurgePolicyArn",
         *("SchedulePolicyArn", "ScheduleGroupName", "ScheduleRoleArn", "DataProcessingQueueArn"),
@@ -415,7 +441,7 @@ def test_the_python_of_the_functions_is_looked_for_first() -> None:
     assert "\ncandidates=${PYTHON:-$functions " in script
 
 
-@pytest.mark.parametrize("name", sorted(DURABLE))
+@pytest.mark.parametrize("name", sorted(ORCHESTRATORS))
 def test_each_orchestrator_is_given_the_memory_that_each_step_has(name: str) -> None:
     """Both are found in one mapping, so that what a message says of it is what is deployed."""
     pairs = variables(name)["MEGABYTES"]["Fn::Join"][1]

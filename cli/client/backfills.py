@@ -277,7 +277,7 @@ def _claimed_runs(
     since = claimed_since(request, now)
     step = (now - since) / _READERS
     spans = [(since + step * number, since + step * (number + 1)) for number in range(_READERS)]
-    wanted = Wanted(dataset=request.dataset_name)
+    wanted = Wanted(dataset=request.dataset_name, expired=True)
     with ThreadPoolExecutor(_READERS) as pool:
         found = pool.map(lambda span: list(runs.runs(span[0], span[1], wanted)), spans)
         return [run.item for part in found for run in part]

@@ -37,7 +37,8 @@ _NO_LOG: Final = "Redshift writes no log of a load; pipeline jobs has its statem
 _GRANTS: Final[dict[str, str]] = {
     **dict.fromkeys(
         _EMR,
-        "elasticmapreduce:DescribeCluster on the cluster, and s3:GetObject on its log bucket",
+        "elasticmapreduce:DescribeCluster on the cluster, and s3:GetObject on its log bucket:"
+        " the policy of the output EmrLogsPolicyArn grants them for the default bucket",
     ),
     Engine.LAMBDA: "logs:FilterLogEvents on the function's log group",
 }

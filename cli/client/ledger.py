@@ -202,7 +202,7 @@ class LedgerView:
         return run if run is not None and run.item.expired_at is None else None
 
     def is_expiring(self, run_id: str) -> bool:
-        """Whether the run's records are leaving the ledger, and some of them are still there."""
+        """Whether the run's records have left the ledger or are leaving it, and its id is taken."""
         item = self._item(RunItem.key_of(run_id))
         return item is not None and RunItem.from_item(item).expired_at is not None
 

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_READS: Final = {True: 1.0, False: 3.0}  # locally; on AWS
 # An event may come so much later than it says: it is looked for again, and shown once.
 LATE_MILLISECONDS: Final = 20_000
 JOBS_LATE_MILLISECONDS: Final = 300_000  # Glue sends its jobs' output in batches
-JOBS_AT_MOST: Final = 100  # whose output is among the lines of a whole run
+JOBS_AT_MOST: Final = 20  # whose output is among the lines of a whole run: some requests each
 _EARLY: Final = 60_000  # the first claim is logged before its instant is in the ledger
 _AFTER: Final = 15 * 60_000  # what is logged about a run that has ended
 _WINDOW: Final = 60_000  # of the first look backwards
@@ -135,6 +135,8 @@ class RunLogs:
     def _all_between(self, start: int, end: int) -> Iterator[LogLine]:
         yield from self._steps(start, end)
         for job in self._jobs_of_interest():
+            if not _may_log(job, start, end):
+                continue
             own = 0
             for line in self._jobs.between(job, start, end):
                 own += 1
@@ -156,6 +158,8 @@ class RunLogs:
             # The end of a job may be in the ledger long after it: then all is read once more.
             ended = job.ended_at is not None and job.job_id not in self._reported
             begin = self._first if ended else of_jobs
+            if not ended and not _may_log(job, begin, end):
+                continue
             own = 0
             for line in self._jobs.between(job, begin, end):
                 own += 1
@@ -191,6 +195,13 @@ class RunLogs:
         else:
             jobs = islice(self._ledger.each_job(self._run.run_id), self._jobs_at_most)
         return [job for job in jobs if self._chosen.job in (None, job.job_id)]
+
+
+def _may_log(job: JobRow, start: int, end: int) -> bool:
+    """Whether lines of a job can be of this time."""
+    began = _milliseconds(job.submitted_at) if job.submitted_at else 0
+    ended = ended_at(job)
+    return began < end and (not ended or start <= ended + JOBS_LATE_MILLISECONDS)
 
 
 def _last(lines: Iterable[LogLine], count: int) -> list[LogLine]:

@@ -41,6 +41,7 @@ class Wanted:
         waiting: it waits for its partitions to be ready, or before units run again.
         with_losses: it SUCCEEDED_WITH_LOSSES.
         text: within its run id or the name of its dataset.
+        expired: also those that have expired, of which little is known.
     """
 
     statuses: frozenset[str] = frozenset()
@@ -49,11 +50,12 @@ class Wanted:
     waiting: bool = False
     with_losses: bool = False
     text: str | None = None
+    expired: bool = False
 
     def includes(self, run: Run) -> bool:
         """Whether the run is one of them."""
         return (
-            run.item.expired_at is None
+            (self.expired or run.item.expired_at is None)
             and (not self.statuses or bool(self.statuses & statuses_of(run)))
             and (self.dataset is None or run.dataset_name == self.dataset)
             and (not self.running or not run.status.ended)

@@ -32,9 +32,9 @@ def doctor(
     """Look at everything that may be wrong with the deployment: it only reads.
 
     Queues, dead letters, alarms, the last wakes of job watcher and reaper, every contract, limits
-    of pools, days that contracts expect and that are not stored, active runs without progress, and
-    overdue jobs; with what to do about each. The exit status is 1 if there is a problem. Whether
-    all works on AWS as it does here: pipeline verify.
+    of pools, days that contracts expect and that are not stored, active runs without progress,
+    overdue jobs, and backfills that nothing works on; with what to do about each. The exit status
+    is 1 if there is a problem. Whether all works on AWS as it does here: pipeline verify.
     """
     deployment = find_deployment(stack, region)
     found = diagnose(deployment)

@@ -16,6 +16,8 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 
 from cli.docstrings import describe
+from cli.documents.backfill_plans import StartBackfillDocument
+from cli.documents.backfills import BackfillDocument, BackfillsDocument, ControlDocument
 from cli.documents.base import Document
 from cli.documents.datasets import (
     CheckedContract,
@@ -79,6 +81,12 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "dead-letters show": DeadLetterDocument,
     "dead-letters replay": ReplayDocument,
     "dead-letters delete": DeletedLettersDocument,
+    "backfill start": StartBackfillDocument,
+    "backfill ls": BackfillsDocument,
+    "backfill show": BackfillDocument,
+    "backfill pause": ControlDocument,
+    "backfill resume": ControlDocument,
+    "backfill stop": ControlDocument,
     "schedules apply": SchedulesDocument,
     "schedules ls": SchedulesDocument,
     "schedules pause": SchedulesDocument,

@@ -10,6 +10,9 @@ ALARM_ADVICE: Final[Mapping[str, str]] = {
     "PipelineFailedAlarm": "pipeline history of the failed runs; what died begins again by itself",
     "PipelineTimedOutAlarm": "nothing at once: its runs go to the long-running function; raise"
     " unitSeconds in the contract",
+    "BackfillFailedAlarm": "pipeline backfill ls, then pipeline backfill show",
+    "BackfillTimedOutAlarm": "nothing: the next execution goes on",
+    "BackfillWindowsErrorsAlarm": "look at the log of its function",
     "LongRunFailedAlarm": "pipeline history of the run; it is begun again by itself",
     "LongRunTimedOutAlarm": "nothing at once: the next attempt begins; raise LongRunTimeoutSeconds",
     "DeadLettersAlarm": "pipeline dead-letters; once the cause is fixed, pipeline dead-letters"

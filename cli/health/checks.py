@@ -8,7 +8,13 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.client.deployment import Deployment
-from cli.health import contract_checks, expectation_checks, run_checks, service_checks
+from cli.health import (
+    backfill_checks,
+    contract_checks,
+    expectation_checks,
+    run_checks,
+    service_checks,
+)
 from cli.health.diagnosis import Check, Diagnosis, Health
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -22,6 +28,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "expected days": expectation_checks.expectations,
     "runs": run_checks.runs,
     "jobs": run_checks.jobs,
+    "backfills": backfill_checks.backfills,
 }
 # Those of a moment: cheap, and the same for whatever is looked at.
 AT_A_GLANCE: Final = {

@@ -72,5 +72,5 @@ def _overdue(deployment: Deployment, dataset: Dataset, now: datetime) -> Diagnos
         f"dataset {dataset.name}",
         Health.PROBLEM,
         f"{sentence}: {judgement.why}",
-        with_stack(next_commands(dataset.name, day)[1], deployment),
+        with_stack(next_commands(dataset.name, *expected.asked_for)[1], deployment),
     )

@@ -18,9 +18,9 @@ from contracts.run_request import parse_timestamp
 RUNS_AT_MOST: Final = 50
 _SILENT_SECONDS: Final = 3600
 # The reaper ends what its event missed at its next sweep, every quarter of an hour.
-_SWEEP_SECONDS: Final = 20 * 60
+SWEEP_SECONDS: Final = 20 * 60
 _OVERDUE_SECONDS: Final = 20 * 60
-_ENDS: Final = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionStopped")
+ENDS: Final = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionStopped")
 
 
 def runs(deployment: Deployment) -> list[Diagnosis]:
@@ -56,7 +56,7 @@ def _stuck(deployment: Deployment, run: Run) -> Diagnosis | None:
     if item.waiting_until or item.waits_until:  # which both say until when
         return None
     try:
-        last = _last_event(deployment, run.holder)
+        last = last_event(deployment, run.holder)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
@@ -64,12 +64,12 @@ def _stuck(deployment: Deployment, run: Run) -> Diagnosis | None:
     advice = with_stack(f"pipeline history {run.run_id}", deployment)
     if last is None:
         changed = _seconds_since(item.updated_at or item.claimed_at)
-        if changed is None or changed < _SWEEP_SECONDS:
+        if changed is None or changed < SWEEP_SECONDS:
             return None
         found = f"{run.status}, but its execution is not there any more"
         return Diagnosis(f"run {run.run_id}", Health.PROBLEM, found, _REAPED)
     quiet = time.time() - last["EventTimestamp"].timestamp()
-    if last["EventType"] in _ENDS and quiet > _SWEEP_SECONDS:
+    if last["EventType"] in ENDS and quiet > SWEEP_SECONDS:
         found = f"{run.status}, but its execution ended {age(quiet)} ago ({last['EventType']})"
         return Diagnosis(f"run {run.run_id}", Health.PROBLEM, found, _REAPED)
     if quiet > _SILENT_SECONDS:
@@ -84,7 +84,8 @@ _REAPED: Final = (
 )
 
 
-def _last_event(deployment: Deployment, arn: str) -> dict[str, Any] | None:
+def last_event(deployment: Deployment, arn: str) -> dict[str, Any] | None:
+    """The latest event of an execution."""
     page = deployment.client("lambda").get_durable_execution_history(
         DurableExecutionArn=arn, IncludeExecutionData=False, MaxItems=1, ReverseOrder=True
     )

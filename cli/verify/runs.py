@@ -133,6 +133,7 @@ def _remove(session: Session) -> None:
         f"records of {ids} in the ledger and in the warehouse's pipeline_… tables",
         f"their histories until they expire, their files under {_run_files(session)} and"
         " quarantine/ until RunFilesRetentionDays have passed",
+        f"22 bytes for each object that they stored, under {_stored_objects(session)}",
         "delete markers and old versions of the contracts, where the code bucket is versioned",
     ]
 
@@ -140,6 +141,11 @@ def _remove(session: Session) -> None:
 def _run_files(session: Session) -> str:
     bucket = session.deployment.output("DataBucketName")
     return layout.s3_url(bucket, f"runs/verify-{session.probe_id}-*")
+
+
+def _stored_objects(session: Session) -> str:
+    bucket = session.deployment.output("DataBucketName")
+    return layout.s3_url(bucket, layout.stored_objects_prefix("verify_*"))
 
 
 def _drop(session: Session, table: str) -> None:

@@ -225,6 +225,23 @@ class Steps(ABC):
         """Have a step's function take this message."""
 
 
+class BackfillSteps:
+    """The steps of a backfill, which the execution of one calls, and no run."""
+
+    begin_backfill = RunStep(
+        "begin-backfill",
+        messages.BeginBackfill,
+        messages.BegunBackfill,
+        function="backfill-windows",
+    )
+    next_window = RunStep(
+        "next-window", messages.NextWindow, messages.LaneStep, function="backfill-windows"
+    )
+    end_backfill = RunStep(
+        "end-backfill", messages.EndBackfill, messages.EndedBackfill, function="backfill-windows"
+    )
+
+
 def declared() -> tuple[Step[Any, Any], ...]:
     """The steps, in their order."""
     return tuple(value for value in vars(Steps).values() if isinstance(value, Step))

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contracts.messages import REDELIVER
-from contracts.steps import Steps, function_resource, function_variable, step_functions
+from contracts.steps import (
+    BackfillSteps,
+    Steps,
+    function_resource,
+    function_variable,
+    step_functions,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,33 @@ class Settings:
             megabytes=_megabytes(),
             rounds=int(os.environ.get("MAX_RECEIVE_COUNT", "3")),
             fast_suspend=os.environ.get("FAST_SUSPEND") == "true",
+        )
+
+
+@dataclass(frozen=True)
+class BackfillSettings:
+    """Those of the function of backfills.
+
+    Attributes:
+        steps: with the one step function that backfills need.
+        long_run_function: ARN or name, with its alias: a window's run stays on the version that is
+            live when it begins.
+    """
+
+    steps: Settings
+    long_run_function: str
+
+    @classmethod
+    def from_environment(cls) -> BackfillSettings:
+        """Read the environment.
+
+        Raises:
+            KeyError: a function is not named.
+        """
+        function = BackfillSteps.next_window.function
+        return cls(
+            steps=Settings(functions={function: os.environ[function_variable(function)]}),
+            long_run_function=os.environ["LONG_RUN_FUNCTION"],
         )
 
 

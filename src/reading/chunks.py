@@ -23,13 +23,10 @@ from tabular.workspace import BLOCK_BYTES, MEGABYTE
 CHUNK_BYTES: Final = 8 * MEGABYTE
 PORTION_BYTES: Final = 1024  # at least
 SAMPLE_BYTES: Final = 32 * 1024
-# DuckDB stores a record's text again for each field that it lacks: about a kilobyte each.
-MISSING_FIELDS: Final = 50_000  # of a chunk
-# Of plain text, ASCII without quotes, such rows are taken out before (`reading.short_rows`).
-SHORT_ROWS: Final = 50_000  # of a chunk
+SHORT_ROWS: Final = 100_000  # of a chunk, about; of these each is in memory (`reading.short_rows`)
 # What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
 WHOLE_BYTES: Final = 128 * MEGABYTE
-MISSING_AS_A_WHOLE: Final = 5 * MISSING_FIELDS
+SHORT_AS_A_WHOLE: Final = 5 * SHORT_ROWS
 _ODD_BYTES: Final = 2 * CHUNK_BYTES  # with so much behind the last cut, the quotes must be wrong
 
 
@@ -55,6 +52,7 @@ class Chunk:
         is_mixed: whether CR LF, CR and LF all or partly occur, be it in values.
         is_last: whether the source ends with it.
         missing: of CSV, about how many fields its rows lack.
+        surplus: so many empty fields more than columns a row may have (`reading.short_rows`).
         first_row: of Parquet, where it begins in the file, from 0.
         index: of a text, places where lines can be looked for.
     """
@@ -68,6 +66,7 @@ class Chunk:
     is_mixed: bool = False
     is_last: bool = True
     missing: int = 0
+    surplus: int = 0
     first_row: int = 0
     index: LineIndex = field(default_factory=LineIndex, compare=False, repr=False)
 
@@ -118,10 +117,10 @@ class Cutter:
     def _portions(self, block: bytes) -> Iterator[bytes]:
         if self._fields is None and self._delimiter:
             self._fields = block.partition(b"\n")[0].count(self._delimiter)
-        lacking = self._lacking(block)
         size = len(block)
-        if lacking > MISSING_FIELDS:
-            size = max(PORTION_BYTES, size * MISSING_FIELDS // lacking)
+        lacking = self._lacking(block)
+        if lacking > SHORT_ROWS and (lacking := min(lacking, block.count(b"\n"))) > SHORT_ROWS:
+            size = max(PORTION_BYTES, size * SHORT_ROWS // lacking)
         for first in range(0, len(block), size or 1):
             yield block[first : first + size]
 
@@ -139,7 +138,6 @@ class Cutter:
         self._size = self._quotes = self._missing = 0
         self._line_ends = LineEnds()
         self._index = LineIndex()
-        self._is_plain = True
         self._tail = b""
         self._returns: bool | None = None
 
@@ -155,7 +153,6 @@ class Cutter:
         if self._quote and self._quote in block:  # looking for one is faster than counting
             self._quotes += block.count(self._quote)
         self._missing += self._lacking(block)
-        self._is_plain = self._is_plain and self._plain(block)
         self._tail = block[-1:] or self._tail
 
     def _line_end(self, block: bytes) -> bool | None:
@@ -172,7 +169,7 @@ class Cutter:
         """Where in this block the chunk should end: at a line feed, or nowhere (-1)."""
         if self._limit is None:
             return -1
-        if self._size + len(block) < self._limit and not self._lacks_too_much(block):
+        if self._size + len(block) < self._limit and self._short_rows < SHORT_ROWS:
             return -1
         end = block.rfind(b"\n")
         if not self._quote or end < 0:
@@ -191,18 +188,14 @@ class Cutter:
             end = before
         return paired
 
-    def _lacks_too_much(self, block: bytes) -> bool:
-        """Whether the chunk should end with this block for what its rows lack."""
-        if self._is_plain and self._plain(block) and len(self._delimiter) == 1:
-            return min(self._missing, self._line_ends.line_feeds) >= SHORT_ROWS
-        return self._missing >= MISSING_FIELDS
-
-    def _plain(self, block: bytes) -> bool:
-        return block.isascii() and not (self._quote and self._quote in block)
+    @property
+    def _short_rows(self) -> int:
+        """How many of the chunk's rows lack fields, at most."""
+        return min(self._missing, self._line_ends.line_feeds)
 
     def _finish(self, *, is_last: bool) -> Chunk:
         self._file.close()
-        if self._limit is None and self._missing > MISSING_AS_A_WHOLE:
+        if self._limit is None and self._short_rows > SHORT_AS_A_WHOLE:
             raise TooLargeAWhole(f"about {self._missing:,} fields are missing in its rows")
         chunk = Chunk(
             number=len(self.made),

@@ -32,6 +32,15 @@ class LineNumbers:
         found = bisect_right(self._places, number)
         return number + self._totals[found - 1]
 
+    def lines_of(self, numbers: Iterable[int]) -> Iterator[int]:
+        """Those of many rows, whose numbers grow."""
+        places, totals = self._places, self._totals
+        at, end = 0, len(places)
+        for number in numbers:
+            while at < end and places[at] <= number:
+                at += 1
+            yield number + totals[at - 1]
+
     def add_multiline(self, number: int, breaks: int) -> None:
         """A row with so many line breaks in its values."""
         self._add(number + 1, breaks)

@@ -37,6 +37,9 @@ class LineTexts:
         Args:
             line: in the source, from 1; behind all that were taken before.
         """
+        if line == self._line > 1 and line_count == 1:  # the next one
+            self._line += 1
+            return self._file.readline().rstrip(b"\r\n")
         place, ended = self._index.before_line(line - self._before)
         if self._before + ended + 1 > self._line:  # ahead: what is left of a line begins there
             self._file.seek(place)

@@ -12,6 +12,7 @@ from reading_rules.malformed import (
     FORGET_REJECTS,
     REJECTED_RECORDS,
     REJECTS_EXIST,
+    TOO_LONG,
     reason_of,
     with_lines,
 )
@@ -25,6 +26,7 @@ class Malformed:
         line: where it starts in its chunk, from 1.
         line_count: how many lines it takes.
         is_open: whether a quote may not have been closed.
+        is_too_long: whether it is longer than a record may be.
     """
 
     line: int
@@ -32,6 +34,7 @@ class Malformed:
     reason: str
     column: str | None = None
     is_open: bool = False
+    is_too_long: bool = False
 
 
 def collect(
@@ -51,10 +54,11 @@ def collect(
         return [
             Malformed(
                 record.line,
-                record.line_count,
+                min(record.line_count, chunk.lines - record.line + 1),  # it may end behind: `ended`
                 reason_of(record.kind, record.message, encoding),
                 record.column(header),
                 record.may_have_open_quote,
+                record.kind == TOO_LONG,
             )
             for record in with_lines(rows, file, chunk.index.before_byte)
         ]

@@ -21,6 +21,7 @@ from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
+from reading.short_rows import has_many, with_fields_found
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.header import in_contract_names
 from reading_rules.json.records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
@@ -61,6 +62,8 @@ class Reader:
         breaks: SQL, how many line breaks a record holds, NULL for none; absent: never any.
         touched: SQL that is never true but reads the fields that no column needs, so that these
             must be text of the encoding, too.
+        fills_up: whether a chunk's rows of too few columns are among its records, see
+            `reading.short_rows`.
         heads: how many lines come before the first record.
         passes_empty_lines: whether an empty line is no record.
         is_text: whether the source has lines.
@@ -74,6 +77,7 @@ class Reader:
     blank: str | None = None
     breaks: str | None = None
     touched: str | None = None
+    fills_up: Callable[[Chunk], bool] = lambda _chunk: False
     heads: int = 0
     passes_empty_lines: bool = False
     is_text: bool = True
@@ -150,17 +154,26 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, h
         f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
     )
 
+    def fills_up(chunk: Chunk) -> bool:
+        return has_many(chunk, form, len(header))
+
     def relation(chunk: Chunk) -> str:
+        every = field_labels(len(header) + chunk.surplus)
         rows = csv_scan(
             chunk.path,
-            labels,
+            every,
             f"{_LINE_ENDS[chunk.returns]}, {_OPTIONS}",
             delimiter=form.delimiter,
             quote=form.quote,
             header=form.header and chunk.number == 0,
             pads=form.pad_short_rows is True,
+            marks_missing=fills_up(chunk),
         )
-        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {_numbered(rows)}\n  )"
+        rows = _numbered(rows)
+        if fills_up(chunk):
+            surplus = [sql_identifier(label) for label in every[len(header) :]]
+            rows = with_fields_found(rows, fields, surplus)
+        return f"(\n    SELECT\n      *,\n      {texts}\n    FROM {rows}\n  )"
 
     return Reader(
         relation=relation,
@@ -171,6 +184,7 @@ def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, h
         touched=never_but_reads(
             [name for n, name in enumerate(fields) if n not in positions.values()]
         ),
+        fills_up=fills_up,
         heads=int(form.header),
         passes_empty_lines=len(header) > 1,
     )

@@ -1,130 +1,151 @@
-"""Rows of CSV that lack columns, taken out of a chunk before DuckDB reads it.
+"""Rows of CSV that lack columns, where a chunk has many of them.
 
-DuckDB stores a record's text again for each field that it lacks: far slower than reading. So where
-many fields are missing, what is certain without it is decided here: behind whole records, a line
-without a quote is a record, and its delimiters say how many fields it has. An empty line stays in
-its place, which DuckDB passes over, so that no line's number changes.
+For each field that a record lacks DuckDB's reject handling stores the record again, which is far
+slower than reading. So where many fields are missing, such records are read filled up: a field is
+NULL then only if it is missing, and the record is logged (`validation.scan_sql`) by three numbers.
+
+Fields behind the last column do not matter to DuckDB if they are empty, and empty is what NULL
+stands for; here it would reject them. A chunk that has some is read again with so many columns more
+(`Chunk.surplus`), of which only those that are not empty make a record too long.
+
+Filled up is also what a quote opens that is never closed, where without filling up DuckDB passes
+over it, so that its lines are missing. Such a chunk therefore ends with a short row of our own: it
+comes out as the last one, or a quote is open.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
+
+import duckdb
 
 from contracts.dataset import CsvFormat, Format
 from reading.chunks import Chunk
-from reading.line_index import LineIndex
-from reading_rules.scans import LONGEST_RECORD
-from tabular.workspace import BLOCK_BYTES
+from reading_rules.malformed import REJECTS_EXIST
+from reading_rules.scans import REJECTS, field_labels, line_breaks
+from reading_rules.sql import any_of, sql_identifier, sql_literal
 
-WORTHWHILE: Final = 1_000  # missing fields of a chunk; of fewer, DuckDB says it all
-_BATCH_BYTES: Final = 256 * 1024
-_UNDECODED: Final = re.compile("[\udc80-\udcff]")
-
-
-# A row of too few columns: its line in the chunk, from 1, how many it has, and its text.
-ShortRow = tuple[int, int, str]
+WORTHWHILE: Final = 1_000  # missing fields of a chunk; of fewer, DuckDB's reject handling will do
+FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
+SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
+LOG: Final = "short"  # the type of what is logged
 
 
 @dataclass(frozen=True)
 class ShortRows:
-    """The short rows that were found, in order, and the chunk without them."""
+    """Rows of too few columns, or too many, in order.
 
-    chunk: Chunk
-    rows: Sequence[ShortRow] = ()
+    Attributes:
+        numbers: of the rows in their chunk, from 1.
+        fields: how many each has.
+        breaks: line breaks in its values.
+    """
 
-    def gaps(self) -> Iterator[tuple[int, int]]:
-        """Line and number of lines of each run of them."""
-        first = count = 0
-        for line, _, _ in self.rows:
-            if line == first + count:
-                count += 1
-                continue
-            if count:
-                yield first, count
-            first, count = line, 1
-        if count:
-            yield first, count
+    numbers: Sequence[int] = ()
+    fields: Sequence[int] = ()
+    breaks: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, first: int, end: int) -> ShortRows:
+        """Those from one position up to another."""
+        parts = (each[first:end] for each in (self.numbers, self.fields, self.breaks))
+        return ShortRows(*parts)
+
+    def multiline(self) -> list[tuple[int, int]]:
+        """Number and line breaks of those that have some."""
+        return [(number, n) for number, n in zip(self.numbers, self.breaks, strict=True) if n]
 
 
-def without_short_rows(chunk: Chunk, form: Format, columns: int) -> ShortRows:
-    """Take out the rows that certainly lack columns, where that is worthwhile.
+def has_many(chunk: Chunk, form: Format, columns: int) -> bool:
+    """Whether a chunk's short rows are to be read filled up.
 
     Args:
         columns: how many a row has.
     """
-    if not isinstance(form, CsvFormat) or chunk.missing < WORTHWHILE or columns < 2:
-        return ShortRows(chunk)
-    quote = form.quote.encode()
-    if form.pad_short_rows or len(form.delimiter) != 1:
-        return ShortRows(chunk)
-    rows: list[ShortRow] = []
-    whole = _whole_record(form.delimiter.encode(), quote)
-    path = chunk.path.with_name(f"long-{chunk.path.name}")
-    with chunk.path.open("rb") as source, path.open("wb") as rest:
-        number = 1
-        if not chunk.number:  # its first line may be a header, and begin with a byte order mark
-            rest.write(source.readline())
-            number = 2
-        while lines := source.readlines(_BATCH_BYTES):
-            left: list[bytes] = []
-            if quote and any(quote in line for line in lines):
-                end = _first_open(lines, whole, quote)
-                lines, left = lines[:end], lines[end:]
-            block = b"".join(lines)
-            try:
-                texts = block.decode().split("\n")
-            except UnicodeDecodeError:
-                texts = [line.decode("utf-8", "surrogateescape").rstrip("\n") for line in lines]
-            if lines:
-                texts = texts[: len(lines)]
-                rest.write(_split(texts, number, form.delimiter, form.quote, columns, rows))
-            number += len(lines)
-            if left:  # from here on it takes a parser to know where rows begin
-                rest.writelines(left)
-                shutil.copyfileobj(source, rest, BLOCK_BYTES)
-                break
-    if not rows:
-        path.unlink()
-        return ShortRows(chunk)
-    return ShortRows(replace(chunk, path=path, index=LineIndex()), rows)
-
-
-def _whole_record(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
-    """What a line is that is one record, and whose quotes are all right."""
-    q, d = re.escape(quote), re.escape(delimiter)
-    value = rb"(?:%b(?:[^%b\r\n]|%b%b)*+%b|[^%b%b\r\n]*+)" % (q, q, q, q, q, q, d)
-    return re.compile(rb"%b(?:%b%b)*+\r?\n?" % (value, d, value))
-
-
-def _first_open(lines: list[bytes], whole: re.Pattern[bytes], quote: bytes) -> int:
-    """The number of lines before one with quotes that is no record for certain."""
-    wrong = (n for n, line in enumerate(lines) if quote in line and not whole.fullmatch(line))
-    return next(wrong, len(lines))
-
-
-def _split(
-    lines: list[str], number: int, delimiter: str, quote: str, columns: int, rows: list[ShortRow]
-) -> bytes:
-    """Add the short ones of some lines to the rows; returns the others in their places."""
-    short = [
-        (n, line.count(delimiter) + 1, line.rstrip("\r"))
-        for n, line in enumerate(lines, number)
-        if line.count(delimiter) + 1 < columns
-        and not (quote and quote in line)
-        and _is_certain(line)
-    ]
-    rows += short
-    for n, _, raw in short:
-        lines[n - number] = lines[n - number][len(raw) :]
-    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-
-
-def _is_certain(line: str) -> bool:
-    """Whether a line has a text, is valid UTF-8 and not too long for DuckDB."""
-    if len(line) > LONGEST_RECORD // 4 or line in ("", "\r"):
+    if not isinstance(form, CsvFormat) or form.pad_short_rows or columns < 2:
         return False
-    return line.isascii() or not _UNDECODED.search(line)
+    return chunk.missing >= WORTHWHILE
+
+
+def with_fields_found(rows: str, fields: Sequence[str], surplus: Sequence[str]) -> str:
+    """Records that are filled up, with the column `FOUND`, and NULL for what is empty.
+
+    Args:
+        surplus: the fields behind the last column.
+    """
+    texts = ", ".join(f"nullif({name}, '') AS {name}" for name in fields)
+    every = list(enumerate([*fields, *surplus], start=1))
+    count = " ".join(f"WHEN {name} IS NOT NULL THEN {n}" for n, name in reversed(every))
+    is_wrong = any_of([f"{fields[-1]} IS NULL", *(f"{name} <> ''" for name in surplus)])
+    return (
+        f"(\n      SELECT\n        * REPLACE ({texts}),\n"
+        f"        CASE WHEN {is_wrong} THEN CASE {count} ELSE 0 END END AS {FOUND}\n"
+        f"      FROM {rows}\n    )"
+    )
+
+
+def logged_short(number: str, columns: int, chunk: Chunk) -> str:
+    """SQL that logs a short row, and is NULL.
+
+    Args:
+        number: SQL of the row's number.
+        columns: how many a row has.
+    """
+    every = [sql_identifier(label) for label in field_labels(columns + chunk.surplus)]
+    breaks = line_breaks(every) if chunk.quotes else "0"
+    numbers = f"{number}, {FOUND}, coalesce({breaks}, 0)"
+    return f"write_log(concat_ws(' ', {numbers}), log_type := '{LOG}')"
+
+
+def read_short(connection: duckdb.DuckDBPyConnection) -> ShortRows:
+    """The short rows that the last scan has logged, in order, that of our own included."""
+    row = connection.execute(
+        f"SELECT string_agg(message, ' ') FROM duckdb_logs WHERE type = '{LOG}'"
+    ).fetchone()
+    numbers = array("q", map(int, row[0].split() if row and row[0] else ()))
+    rows = ShortRows(numbers[::3], numbers[1::3], numbers[2::3])
+    order = sorted(range(len(rows)), key=rows.numbers.__getitem__)
+    if order == list(range(len(rows))):  # they are logged in order, but nothing promises it
+        return rows
+    parts = (rows.numbers, rows.fields, rows.breaks)
+    return ShortRows(*(array("q", (part[n] for n in order)) for part in parts))
+
+
+def surplus_of(connection: duckdb.DuckDBPyConnection, form: CsvFormat, columns: int) -> int:
+    """How many empty fields more than columns the records have that the last scan rejected.
+
+    Args:
+        columns: how many a row has.
+    """
+    if connection.execute(REJECTS_EXIST).fetchone() != (1,):
+        return 0
+    line = "rtrim(csv_line, chr(10) || chr(13))"
+    ends = any_of(f"ends_with({line}, {sql_literal(e)})" for e in (form.delimiter, 2 * form.quote))
+    row = connection.execute(
+        f"SELECT max(CAST(regexp_extract(error_message, 'Found: ([0-9]+)', 1) AS BIGINT))"
+        f" FROM {REJECTS} WHERE error_type = 'TOO MANY COLUMNS' AND ({ends})"
+    ).fetchone()
+    return min(SURPLUS, int(row[0]) - columns) if row and row[0] else 0
+
+
+@contextmanager
+def ended(chunk: Chunk, form: CsvFormat) -> Iterator[None]:
+    """Let a chunk end with a short row of our own meanwhile."""
+    size = chunk.path.stat().st_size
+    letter = next(one for one in "abcd" if one not in form.delimiter + form.quote)
+    line_end = b"\r\n" if chunk.returns else b"\n"
+    with chunk.path.open("r+b") as file:
+        file.seek(max(0, size - 1))
+        is_ended = file.read(1) == b"\n"
+        file.write((b"" if is_ended else line_end) + letter.encode() + line_end)
+    try:
+        yield
+    finally:
+        with chunk.path.open("r+b") as file:
+            file.truncate(size)

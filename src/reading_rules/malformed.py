@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from reading_rules.scans import LONGEST_RECORD, REJECTS
 
-UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+TOO_LONG: Final = "LINE SIZE OVER MAXIMUM"
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", TOO_LONG)
 _COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _MIXED_LINE_ENDS: Final = "CSV Parser state machine"
 # A path of ours, which says nothing to those who read the message: it names the object before.
@@ -21,8 +22,8 @@ FORGET_REJECTS: Final = (
     f"DROP TABLE IF EXISTS {REJECTS}_scan",
 )
 # In the order of the text; of a record's several errors the one that says most. The position counts
-# from 1 and may stand on the line break before the record. Of a record with too many columns the
-# last error has the true number; of any other the first error is reported.
+# from 1 and may stand on the line break before the record. The first error is reported; where it is
+# that of too many columns, the last one has the true number.
 REJECTED_RECORDS: Final = (
     "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
     " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
@@ -30,10 +31,10 @@ REJECTED_RECORDS: Final = (
     " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
     "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
     " arg_min(error_type, byte_position) AS kind,"
-    " CASE WHEN bool_or(error_type = 'TOO MANY COLUMNS')"
+    " CASE WHEN arg_min(error_type, byte_position) = 'TOO MANY COLUMNS'"
     " THEN arg_max(error_message, byte_position)"
     " ELSE arg_min(error_message, byte_position) END AS message,"
-    " CASE WHEN NOT bool_or(error_type LIKE '%COLUMNS')"
+    " CASE WHEN NOT arg_min(error_type, byte_position) LIKE '%COLUMNS'"
     " THEN arg_min(column_idx, byte_position) END AS number"
     f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
 )
@@ -121,7 +122,7 @@ def reason_of(kind: str, message: str, encoding: str) -> str:
         return "a quote is not closed, or text follows a closing quote"
     if kind == "INVALID ENCODING":
         return f"not {encoding.upper()}"
-    if kind == "LINE SIZE OVER MAXIMUM":
+    if kind == TOO_LONG:
         return (
             f"longer than {LONGEST_RECORD:,} bytes, the most that a record may have; of CSV, is a"
             " quote not closed?"

@@ -32,6 +32,7 @@ def csv_scan(
     quote: str,
     header: bool,
     pads: bool = False,
+    marks_missing: bool = False,
 ) -> str:
     """Records as fields of these names, all of them text; empty and absent are both NULL.
 
@@ -39,14 +40,18 @@ def csv_scan(
         options: further ones, such as `store_rejects`.
         header: whether the first line is one.
         pads: whether a record may lack its last fields.
+        marks_missing: whether these are NULL and empty ones are not, in place of both.
     """
-    if pads:
+    if pads or marks_missing:
         options = f"null_padding = true, {options}"
+    # No value without quotes is or has a line end.
+    nulls = "'\r\n', allow_quoted_nulls = false" if marks_missing else "''"
     columns = ", ".join(f"{sql_literal(label)}: 'VARCHAR'" for label in labels)
     return (
         f"read_csv({sql_literal(path)}, auto_detect = false, header = {str(header).lower()},"
         f" delim = {sql_literal(delimiter)}, quote = {sql_literal(quote)},"
-        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = '', {options})"
+        f" escape = {sql_literal(quote)}, columns = {{{columns}}}, nullstr = {nulls},"
+        f" {options})"
     )
 
 

@@ -122,7 +122,11 @@ def is_settling(run: RunItem, status: str, now: datetime) -> bool:
     Args:
         status: of the execution that holds the run.
     """
-    changed = run.updated_at or run.claimed_at
+    return is_settling_since(run.updated_at or run.claimed_at, status, now)
+
+
+def is_settling_since(changed: str | None, status: str, now: datetime) -> bool:
+    """As `is_settling`, of an execution that was recorded then."""
     return status == GONE and now - parse_timestamp(changed) < SETTLING
 
 

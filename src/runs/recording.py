@@ -20,13 +20,13 @@ from contracts.ledger_items import RunItem
 from contracts.messages import RecordedRun, RecordRun
 from contracts.run import RunResult, seconds_between
 from contracts.run_request import RunRequest, format_timestamp
+from ledger.retention import note_due
 from ledger.runs import change_run, held_as, owned_run, refuse_other_holder, stop_unchanged
 from ledger.table import Ledger
 from ledger.units import units_of
 from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
-from runs.retention import note_due
 from runs.superseding import release
 from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import clients, s3

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from reading.line_texts import as_text
-from reading.short_rows import ShortRow
+from reading.short_rows import ShortRows
 from reading_rules.malformed import columns_instead_of
 from reading_rules.source_lines import SourceLines
 from validation.checks import Check
@@ -82,30 +82,34 @@ class Quarantine:
         about |= {"reason": reason, "raw": shown}
         self._write(about if exact is None else {**about, "rawBase64": exact})
 
-    def take_short(self, rows: Sequence[ShortRow], before: int, columns: int) -> None:
-        """Rows of too few columns, many at a time, as there may be millions.
+    def take_short(
+        self, rows: ShortRows, lines: Sequence[int], raws: Sequence[bytes], columns: int
+    ) -> None:
+        """Rows of too few columns, or too many, many at a time, as there may be millions.
 
         Args:
-            before: how many lines come before those that the rows count.
+            lines: where they begin.
+            raws: their texts.
             columns: how many a row should have.
         """
         if not rows:
             return
+        texts = [as_text(raw)[0] for raw in raws]
         found = self._rules.malformed()
         found.rows += len(rows)
-        for line, _, raw in rows[:EXAMPLES]:
-            found.add_example(self._lines.line_of(before + line), raw)
+        for line, text in zip(lines[:EXAMPLES], texts, strict=False):
+            found.add_example(self._lines.line_of(line), text)
         text_of = encode_basestring
         source = f'{{"source": {text_of(self._url)}, "line": '
         why = {
             count: f', "rule": "{MALFORMED}", "reason": {text_of(reason)}, "raw": '
-            for count in range(1, columns)
+            for count in set(rows.fields)
             for reason in [columns_instead_of(count, columns)]
         }
         self._file.writelines(
-            f"{source}{line}{why[count]}{text_of(raw)}}}\n"
-            for line, (_, count, raw) in zip(
-                self._lines.lines_of(before, (row[0] for row in rows)), rows, strict=True
+            f"{source}{line}{why[fields]}{text_of(text)}}}\n"
+            for line, fields, text in zip(
+                self._lines.lines_of(0, lines), rows.fields, texts, strict=True
             )
         )
         self.count += len(rows)

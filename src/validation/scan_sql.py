@@ -16,6 +16,7 @@ from typing import Final
 from contracts.dataset import Column
 from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
+from reading.short_rows import FOUND, logged_short
 from reading_rules.values.forms import filtered_out, with_readings
 from tabular.sql import any_of, sql_identifier
 from validation.checks import RowChecks, cast_column, form_of
@@ -35,6 +36,7 @@ class ScanSource:
 
     Attributes:
         breaks: absent, too, where values of this chunk cannot hold line breaks.
+        short: SQL that logs a row of too few columns; absent where none are among the records.
         logs_breaks: whether valid rows that hold some are logged; it takes a look at every value.
     """
 
@@ -44,11 +46,13 @@ class ScanSource:
     blank: str | None = None
     breaks: str | None = None
     touched: str | None = None
+    short: str | None = None
     logs_breaks: bool = False
 
     @classmethod
     def of(cls, reader: Reader, chunk: Chunk, *, logs_breaks: bool = False) -> ScanSource:
         """A chunk as its reader reads it."""
+        short = logged_short(NUMBER, len(reader.header), chunk) if reader.fills_up(chunk) else None
         return cls(
             relation=reader.relation(chunk),
             fields=reader.fields,
@@ -56,6 +60,7 @@ class ScanSource:
             blank=reader.blank,
             breaks=reader.breaks if chunk.quotes else None,
             touched=reader.touched,
+            short=short,
             logs_breaks=logs_breaks,
         )
 
@@ -117,7 +122,11 @@ def _is_valid(source: ScanSource, checks: RowChecks, query: str | None) -> str:
     head = _head(source)
     state = _state(no_rows, _broken(checks))
     fields = f"CASE WHEN {has_fields(source, checks, query)} THEN {source.fields} END"
-    cases = "  -- rejected, or no row: logged\n"
+    cases = ""
+    if source.short:
+        cases += f"  -- lacks columns: logged by its numbers\n  WHEN {FOUND} IS NOT NULL\n"
+        cases += f"  THEN {source.short} IS NOT NULL\n"
+    cases += "  -- rejected, or no row: logged\n"
     cases += f"  WHEN {_any([*no_rows.values(), *touched, *rejecting])}\n"
     cases += f"  THEN {_logged_with(head, state, fields)} IS NOT NULL\n"  # false, as it is NULL
     spans_lines = ""

@@ -19,13 +19,13 @@ import duckdb
 
 from contracts.dataset import CsvFormat, Dataset
 from contracts.errors import InvalidData
-from reading import malformed
+from reading import malformed, short_rows
 from reading.chunks import Chunk
 from reading.line_numbers import LineNumbers, line_numbers
 from reading.line_texts import LineTexts, as_text
 from reading.malformed import Malformed
 from reading.reader import Reader, has_bytes_for_texts
-from reading.short_rows import ShortRows, without_short_rows
+from reading.short_rows import ShortRows
 from reading_rules.json.reasons import why_no_object
 from reading_rules.json.records import parted_fault
 from reading_rules.malformed import first_line, has_mixed_line_ends, lines_lost
@@ -114,6 +114,7 @@ class Scanner:
         self._connection, self._reader = connection, reader
         self._classifier, self._url = classifier, url
         self._logs_breaks = False  # of valid rows; costly, as every value is examined
+        self._surplus = 0  # see `Chunk.surplus`; it grows
         self._flagged = FlaggedRows(connection, classifier.checks)
 
     def scan(self, chunk: Chunk, directory: Path) -> Scanned:
@@ -135,27 +136,42 @@ class Scanner:
             raise InvalidData(str(lines)) from lines
 
     def _scan(self, chunk: Chunk, directory: Path) -> Scanned:
-        shorts = without_short_rows(
-            chunk, self._classifier.dataset.format, len(self._reader.header)
-        )
         path = directory / f"valid-{chunk.number:05d}.parquet"
-        chunk = shorts.chunk
         found = Scanned(chunk, path, directory / f"rejected-{chunk.number:05d}.jsonl")
-        found.valid = self._write_valid(chunk, path)
+        shorts = self._write_valid(found)
+        chunk = found.chunk
         flagged = self._flagged.read()
         header = self._reader.header if self._is_csv else ()
         unreadable_records = malformed.collect(self._connection, chunk, header, self._encoding)
         found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
+        if shorts:
+            found.invalid = array("q", heapq.merge(found.invalid, shorts.numbers))
         found.filtered = sum(row.state == FILTERED for row in flagged)
-        found.lines = self._line_numbers(found, flagged, unreadable_records, shorts)
-        if flagged or unreadable_records or shorts.rows:
+        found.lines, shorts = self._line_numbers(found, flagged, unreadable_records, shorts)
+        if flagged or unreadable_records or shorts:
             self._record(found, flagged, unreadable_records, shorts)
         if self._classifier.checks.looks_at_sets:
             return found
         chunk.index.forget()
         return found.without_numbers()
 
-    def _write_valid(self, chunk: Chunk, path: Path) -> int:
+    def _write_valid(self, found: Scanned) -> ShortRows:
+        """Write the valid rows; returns the short ones, where they are filled up."""
+        form = self._classifier.dataset.format
+        if not isinstance(form, CsvFormat) or not self._reader.fills_up(found.chunk):
+            found.valid = self._write(found.chunk, found.path)
+            return ShortRows()
+        with short_rows.ended(found.chunk, form):
+            while True:
+                found.chunk = replace(found.chunk, surplus=self._surplus)
+                found.valid = self._write(found.chunk, found.path)
+                columns = len(self._reader.header)
+                surplus = short_rows.surplus_of(self._connection, form, columns)
+                if surplus <= self._surplus:
+                    return short_rows.read_short(self._connection)
+                self._surplus = surplus
+
+    def _write(self, chunk: Chunk, path: Path) -> int:
         malformed.forget(self._connection)
         self._flagged.forget()
         source = ScanSource.of(self._reader, chunk, logs_breaks=self._logs_breaks)
@@ -187,8 +203,8 @@ class Scanner:
         flagged: list[FlaggedRow],
         unreadable_records: list[Malformed],
         shorts: ShortRows,
-    ) -> LineNumbers:
-        """The lines of the rows.
+    ) -> tuple[LineNumbers, ShortRows]:
+        """The lines of the rows; and the short ones without that of our own.
 
         Raises:
             _Unaccounted: lines of the chunk are missing among the records, or there twice.
@@ -196,20 +212,38 @@ class Scanner:
         """
         chunk, reader = found.chunk, self._reader
         rows = found.valid + len(found.invalid)
+        total = chunk.lines + bool(shorts)  # that of our own included
         heads = min(reader.heads, chunk.lines) if chunk.number == 0 else 0
         multiline = [(row.number, row.breaks) for row in flagged if row.breaks]
+        multiline = list(heapq.merge(multiline, shorts.multiline()))
         gaps = [(record.line, record.line_count) for record in unreadable_records]
-        lines = line_numbers(heads, multiline, heapq.merge(gaps, shorts.gaps()))
+        lines = line_numbers(heads, multiline, gaps)
         # Empty lines can be distinguished from those within values only if all breaks are known.
         knows_breaks = self._logs_breaks or not chunk.quotes
-        if rows + lines.extra != chunk.lines and reader.passes_empty_lines and knows_breaks:
-            lines = line_numbers(heads, multiline, gaps, chunk.path)  # short rows' lines are empty
-        lost = chunk.lines - rows - lines.extra
+        if rows + lines.extra != total and reader.passes_empty_lines and knows_breaks:
+            lines = line_numbers(heads, multiline, gaps, chunk.path)
+        lost = total - rows - lines.extra
+        if shorts and not lost:
+            shorts = shorts.part(0, len(shorts) - 1)
+            found.invalid.pop()
+        elif shorts and lost == 1 and _ends_too_long(chunk, unreadable_records):
+            lost = 0  # ours is part of that record
         if not lost:
             self._refuse_open_end(chunk, unreadable_records)
-            return lines
+            return lines, shorts
         near = self._near(chunk, unreadable_records, self._classifier.dataset)
+        if shorts:  # ours is lost, too, and what is open may be there as a short row
+            last = shorts.part(len(shorts) - 1, len(shorts))
+            is_open = self._has_odd_quotes(chunk, lines.line_of(last.numbers[0]))
+            lost = max(1, lost + (last.breaks[0] if is_open else -1))
         raise _Unaccounted(lines_lost(self._url, chunk.lines, lost, near), near)
+
+    def _has_odd_quotes(self, chunk: Chunk, line: int) -> bool:
+        form = self._classifier.dataset.format
+        quote = form.quote.encode() if isinstance(form, CsvFormat) else b""
+        with LineTexts(chunk) as texts:
+            text = texts.take(chunk.first_line - 1 + line, 1)
+        return bool(quote and text.count(quote) % 2)
 
     def _refuse_open_end(self, chunk: Chunk, unreadable_records: list[Malformed]) -> None:
         """An unreadable record at the end of a chunk may have been cut within.
@@ -244,10 +278,12 @@ class Scanner:
                 self._source_lines,
             )
             before, taken = found.chunk.first_line - 1, 0
+            places = array("q", found.lines.lines_of(shorts.numbers))
             for line, entry in _in_order(found, flagged, unreadable_records):
-                upto = bisect_left(shorts.rows, (line - before,), taken)
+                upto = bisect_left(places, line - before, taken)
                 if upto > taken:
-                    quarantine.take_short(shorts.rows[taken:upto], before, len(self._reader.header))
+                    lines = [before + place for place in places[taken:upto]]
+                    self._record_short(quarantine, texts, lines, shorts.part(taken, upto))
                     taken = upto
                 if isinstance(entry, Malformed):
                     raw = texts.take(line, entry.line_count) if texts else None
@@ -265,9 +301,21 @@ class Scanner:
             warned = self._flagged.warned()
             quarantine.count_warned(warned.broken)
             found.warned = warned.rows
-            quarantine.take_short(shorts.rows[taken:], before, len(self._reader.header))
-            found.malformed += len(shorts.rows)
+            lines = [before + place for place in places[taken:]]
+            self._record_short(quarantine, texts, lines, shorts.part(taken, len(shorts)))
+            found.malformed += len(shorts)
             found.rejected = quarantine.count
+
+    def _record_short(
+        self,
+        quarantine: Quarantine,
+        texts: LineTexts | None,
+        lines: Sequence[int],
+        rows: ShortRows,
+    ) -> None:
+        if rows and texts:
+            raws = [texts.take(n, 1 + more) for n, more in zip(lines, rows.breaks, strict=True)]
+            quarantine.take_short(rows, lines, raws, len(self._reader.header))
 
     def _near(
         self, chunk: Chunk, unreadable_records: list[Malformed], dataset: Dataset | None
@@ -291,6 +339,12 @@ class Scanner:
     def _encoding(self) -> str:
         form = self._classifier.dataset.format
         return form.encoding if isinstance(form, CsvFormat) else "utf-8"
+
+
+def _ends_too_long(chunk: Chunk, unreadable_records: list[Malformed]) -> bool:
+    """Whether a record that is too long goes on to the end of the chunk."""
+    last = unreadable_records[-1] if unreadable_records else None
+    return bool(last and last.is_too_long and last.line + last.line_count > chunk.lines)
 
 
 def _take_malformed(

@@ -21,6 +21,7 @@ import duckdb
 from reading import malformed
 from reading.line_texts import LineTexts
 from reading.reader import NUMBER, Reader
+from reading.short_rows import FOUND
 from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_identifier, sql_literal
 from tabular.workspace import Workspace
@@ -119,6 +120,8 @@ def _note(
             if scan.invalid:
                 rows = typed_rows(reader.relation(scan.chunk), classifier.checks.columns)
                 present = f"SELECT {other} FROM {rows}"
+                if reader.fills_up(scan.chunk):
+                    present += f" WHERE {FOUND} IS NULL"
                 malformed.forget(space.connection)
                 space.connection.execute(f"DELETE FROM flagged_values WHERE value IN ({present})")
     keep = 1 if asked.references is None else 0

@@ -148,6 +148,8 @@ def make_deployment(functions: FakeLambda) -> Deployment:
         "ScheduleGroupName": "stack",
         "ScheduleRoleArn": "role-arn",
         "DataProcessingQueueArn": "queue-arn",
+        "BackfillFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:backfill:live",
+        "ReaperFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:reaper",
     }
     clients["lambda"] = functions
     return Deployment(outputs=outputs, region="us-east-1", _clients=clients)

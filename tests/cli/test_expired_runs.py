@@ -55,6 +55,14 @@ def test_a_run_that_nothing_is_known_of_has_not_expired() -> None:
     assert "there is no run run-1" in result.output
 
 
+def test_a_run_whose_document_has_gone_too_is_reported_as_expired(local: World) -> None:
+    local.put_run("run-1", status="FAILED", expired_at="2026-11-20T08:00:00Z")
+    result = pipeline("show", "run-1")
+    assert result.exit_code == NOT_FOUND
+    said = " ".join(result.output.split())
+    assert "run run-1 has expired from the ledger, and its results document is not there" in said
+
+
 def test_the_list_leaves_it_out(local: World) -> None:
     claimed = format_timestamp(datetime.now(UTC))
     for run_id, more in (("old", {"expired_at": "2026-11-20T08:00:00Z"}), ("new", {})):

@@ -60,7 +60,7 @@ def logs_of(world: World, **chosen: Any) -> RunLogs:
     deployment = replace(world.deployment, stack_name="durable-pipeline", endpoint_url="http://x")
     run = LedgerView(deployment.client("dynamodb"), "ledger").run("run-1")
     assert run is not None
-    return RunLogs(deployment, run, Chosen(**chosen), jobs_at_most=100)
+    return RunLogs(deployment, run, Chosen(**chosen), jobs_at_most=20)
 
 
 def texts(lines: Any) -> list[str]:
@@ -240,6 +240,30 @@ def test_a_jobs_json_is_shown_as_a_steps_is(local: World) -> None:
     assert second.message == "{no JSON"
 
 
+def test_a_job_is_asked_for_the_time_only_in_which_it_may_log(
+    logged: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at a Glue job's output takes four requests."""
+    ran = dict(submitted_at="2026-11-20T12:20:00Z", ended_at="2026-11-20T12:21:00Z")
+    key = {"run_id": "run-1", "item": "JOB#00000-000#clean#0001", "job_id": "j-1"}
+    logged.put({**key, **ran, "engine": "glue", "state": "SUCCEEDED", "service_id": "jr-1"})
+    asked: list[int] = []
+    read_job = JobLogs.between
+
+    def between(logs: JobLogs, job: JobRow, start: int, end: int) -> Any:
+        asked.append(start)
+        return read_job(logs, job, start, end)
+
+    monkeypatch.setattr(JobLogs, "between", between)
+    logs = logs_of(logged)
+
+    logs.go_on_after(logs.before(None, 5).lines)
+    logs.lines()
+    assert asked == []
+    assert len(logs.before(None, 500).lines) == 251
+    assert len(asked) >= 1
+
+
 def test_more_jobs_than_are_read_at_once_leave_the_steps_lines(logged: World) -> None:
     ended = str(NOON + timedelta(seconds=9)).replace("+00:00", "Z").replace(" ", "T")
     for number in range(120):
@@ -254,7 +278,7 @@ def test_more_jobs_than_are_read_at_once_leave_the_steps_lines(logged: World) ->
             }
         )
     found = logs_of(logged).before(None, 500).lines
-    assert len([line for line in found if line.job_id]) == 100
+    assert len([line for line in found if line.job_id]) == 20
     assert len([line for line in found if not line.job_id]) == 250
     of_one = logs_of(logged, unit="00000-119").before(None, 500).lines
     assert [line.job_id for line in of_one] == ["j-119"]

@@ -156,8 +156,15 @@ def replay_operations(
     Returns:
         Its output, and the checkpoints that it made.
     """
-    recorder = Recorder()
     app.use_settings(Settings(functions={name: name for name in step_functions()}))
+    return replay_handler(arn, operations, handler)
+
+
+def replay_handler(
+    arn: str, operations: list[Operation], handler: Callable[[Any, Any], Any]
+) -> tuple[dict[str, Any], Recorder]:
+    """As `replay_operations`, of a handler that has its settings."""
+    recorder = Recorder()
     invocation = DurableExecutionInvocationInputWithClient(
         durable_execution_arn=arn,
         checkpoint_token="token",

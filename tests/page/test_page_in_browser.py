@@ -43,7 +43,7 @@ def fill(world: PageWorld) -> None:
         reason=f"3 of 5 units failed {HOSTILE}",
         units={"total": 5, "stored": 2, "failed": 3, "notStarted": 0},
         rows={"rowsIn": 20, "filtered": 2, "rejected": 4, "stored": 14},
-        next_steps=[{"why": "Send them again:", "command": "pipeline resend"}],
+        next_steps=[{"why": f"Send s3://{'x' * 300} again:", "command": "pipeline resend"}],
     )
     world.put_units("failed-run", 5, failed=3, **FAILURE)
     world.put_units("going-on", 2)

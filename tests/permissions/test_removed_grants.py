@@ -22,7 +22,8 @@ QUARANTINE = "Action: [s3:PutObject, s3:AbortMultipartUpload]"
 INVOKE_CLAIM = """\
                 ${ClaimRunFunction.Arn} ${ClaimRunFunction.Arn}:*
 """
-NOTIFY = "Action: [kms:Decrypt, kms:GenerateDataKey]"
+OF_TOPIC = "\n            Resource: !GetAtt NotificationKey.Arn"
+NOTIFY = f"Action: [kms:Decrypt, kms:GenerateDataKey]{OF_TOPIC}"
 
 
 def template_without(tmp_path: Path, written: str, instead: str) -> Path:
@@ -102,7 +103,7 @@ def test_without_the_right_to_invoke_an_execution_fails(tmp_path: Path) -> None:
 
 
 def test_without_the_key_nothing_is_published(tmp_path: Path) -> None:
-    with cloud_without(tmp_path, NOTIFY, "Action: kms:Decrypt") as cloud:
+    with cloud_without(tmp_path, NOTIFY, f"Action: kms:Decrypt{OF_TOPIC}") as cloud:
         send(cloud, "denied-key")
         denial = first_denial(cloud)
         assert denial.role in ("NotifyFunctionRole", "RecordUnitFunctionRole")

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from data_run import UNIT, DataRun, dataset
+from scratch_duckdb import connect
 
 from contracts import layout
 from contracts.errors import InvalidData
+from reading_rules.json.records import _DELICATE
 
 COLUMNS = [{"name": "id", "required": True}, {"name": "x"}]
 TARGETS = {"dynamodb": {"key": ["id"]}}
@@ -135,3 +137,27 @@ def test_what_is_no_object_is_known_beside_columns_from_the_key(cloud: Any) -> N
     assert (validated.valid, validated.rejected) == (2, 1)
     assert [(reject["line"], reject["raw"]) for reject in run.rejects()] == [(2, "5")]
     assert run.rejects()[0]["reason"].startswith("not a JSON object")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_delicate"),
+    [
+        *((number, True) for number in ("1234567890123456", "-1234567890.123456", "0.50", "-0.0")),
+        *(
+            (number, True)
+            for number in ("1e5", "1.50E+3", "-2e-7", "0.0001", "-0.0001", "-0", "10.0")
+        ),
+        *((number, False) for number in ("1", "-1", "100", "0.5", "-12.25", "true", "null")),
+        *((f'"{text}"', False) for text in ("2026-01-02T03:04:05Z", "1817.30", "12E3", "0.0001")),
+        ('"1234567890123456"', False),
+    ],
+)
+@pytest.mark.parametrize("form", ['{{"a":{}}}', '{{"a": {} }}', '{{"a":[{},1]}}', '{{"a":[1,{}]}}'])
+def test_only_numbers_that_a_double_changes_take_a_second_look(
+    form: str, value: str, *, is_delicate: bool
+) -> None:
+    with connect() as connection:
+        found = connection.execute(
+            "SELECT regexp_matches(?, ?)", [form.format(value), _DELICATE]
+        ).fetchone()
+    assert found == (is_delicate,)

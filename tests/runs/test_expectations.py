@@ -251,6 +251,9 @@ class TestOtherTimes:
         days.put_run()
         days.look()
         assert days.found().stored_by is None
+        (news,) = days.cloud.published()
+        command = "pipeline run --dataset orders --start 2026-11-18T23:00:00Z --end 2026-11-19T23"
+        assert command in news["text"], "it is what would have stored the day"
 
     def test_times_in_keys_say_whether_an_object_is_of_the_day(self, cloud: Any) -> None:
         text = DATASET.replace(

@@ -22,7 +22,7 @@ from runs.claims import claim_run
 from runs.dead_letters import reject_message
 from runs.executions import Ended
 from runs.long.execution_name import execution_name
-from runs.reaper import OVERDUE_GRACE, ReaperIncomplete
+from runs.reaping.reaper import OVERDUE_GRACE, ReaperIncomplete
 
 ALIAS = "long:live"
 DIED = ["FAILED", "TIMED_OUT"]

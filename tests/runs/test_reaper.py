@@ -18,7 +18,7 @@ from contracts.ledger_items import ACTIVE_RUN
 from contracts.manifest import ManifestSummary
 from contracts.run_request import format_timestamp
 from runs.executions import SETTLING, Ended
-from runs.reaper import PATIENCE, ReaperIncomplete
+from runs.reaping.reaper import PATIENCE, ReaperIncomplete
 from steps import reaper
 
 STOPPED = {"STOPPED", "ABORTED", "CANCELLED", "Cancelled"}  # in the words of the engines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,9 @@ from job_fakes import Killed
 from manifests import put_manifest
 
 from contracts import layout
-from contracts.errors import InvalidRequest
-from contracts.ledger_items import RETENTION, UNANNOUNCED, RunItem
+from contracts.errors import InvalidRequest, RunConflict
+from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, RunItem
+from contracts.ledger_items.retention import MARGIN, MESSAGES
 from contracts.manifest import ManifestEntry
 from contracts.messages import (
     ClaimOutcome,
@@ -29,16 +30,18 @@ from contracts.messages import (
 )
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
+from ledger import retention
+from ledger.retention import LATER, Retention, RetentionIncomplete
 from ledger.stop_decision import record_decision, take_back_decision
-from runs import retention
 from runs.claims import claim_run
 from runs.recording import Recording, record_run
-from runs.retention import LATER, Retention
 from sources.requested import find_entries
 from steps import reaper
 
 DAYS = 30
 DUE = NOW + timedelta(days=DAYS)
+FILES_DAYS = 90
+FORGOTTEN = DUE + timedelta(days=FILES_DAYS) + MARGIN
 RECORDS = ("JOB#00000-000#clean#0001", "LOSSES#00001#00000", "UNIT#00000-000", "UNIT#00000-001")
 COUNTED = ("get_item", "put_item", "put_object", "query", "update_item")
 
@@ -84,14 +87,21 @@ def expire(
     at: datetime = DUE,
     *,
     days: int = DAYS,
+    files_days: int = FILES_DAYS,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> int:
-    return Retention(cloud.ledger, days, lambda: at, may_go_on).expire_due()
+    return Retention(cloud.ledger, days, files_days, lambda: at, may_go_on).expire_due()
 
 
 def records(cloud: Any, run_id: str = "r1") -> dict[str, Any]:
     """`expires_at` of a run's records, by sort key."""
     return {item["item"]: item.get("expires_at") for item in cloud.ledger.all_of(run_id)}
+
+
+def expected(of_records: datetime = DUE, of_run: datetime = FORGOTTEN) -> dict[str, int]:
+    """What `records` returns once all of them have expired."""
+    of_all = dict.fromkeys(RECORDS, int(of_records.timestamp()))
+    return of_all | {"RUN": int(of_run.timestamp())}
 
 
 def run_item(cloud: Any, run_id: str = "r1") -> dict[str, Any]:
@@ -110,7 +120,7 @@ def test_all_records_of_a_run_that_is_due_get_the_time_at_which_they_go(cloud: A
 
     assert expire(cloud) == 1
 
-    assert records(cloud) == dict.fromkeys((*RECORDS, "RUN"), int(DUE.timestamp()))
+    assert records(cloud) == expected()
     assert run_item(cloud)["expired_at"] == "2026-12-20T08:15:00.123456Z"
     assert due_notes(cloud) == []
     assert expire(cloud) == 0
@@ -162,6 +172,44 @@ def test_a_longer_retention_holds_for_runs_that_have_ended(cloud: Any) -> None:
     assert set(records(cloud).values()) == {None}
     assert due_notes(cloud) == ["2027-01-19T08:15:00.123456Z#r1"]
     assert expire(cloud, NOW + timedelta(days=60), days=60) == 1
+
+
+def test_its_id_is_taken_for_as_long_as_messages_and_files_of_it_may_be_there(cloud: Any) -> None:
+    ended(cloud)
+    expire(cloud, files_days=3)
+    assert records(cloud) == expected(of_run=DUE + MESSAGES + MARGIN)
+
+
+def test_two_notes_of_one_run_expire_it_once(cloud: Any) -> None:
+    ended(cloud)
+    claim_run(ClaimRun(request=request(), execution_arn=arn("two")), cloud.ledger, NOW)
+    end(cloud, at=NOW + timedelta(hours=1), execution="two", run_attempt=2)
+    assert len(due_notes(cloud)) == 2
+    late = DUE + timedelta(days=3)
+
+    assert expire(cloud, late) == 1
+
+    assert records(cloud) == expected(late, late + (FORGOTTEN - DUE))
+    assert due_notes(cloud) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"run_id": RETENTION, "item": "2026-11-01T00:00:00.000000Z#r0", "expires_at": "soon"},
+        {"run_id": RETENTION, "item": "1#r0"},
+        {"run_id": "r0", "item": "RUN", "status": "UNHEARD-OF"},
+    ],
+)
+def test_one_that_cannot_be_expired_holds_up_no_other(cloud: Any, broken: dict[str, Any]) -> None:
+    cloud.ledger.put_if_absent(broken)
+    cloud.ledger.put_if_absent(DueItem.at(NOW, "r0").to_item())
+    ended(cloud)
+
+    with pytest.raises(RetentionIncomplete, match=r"1 left: #retention/\S+#r0: "):
+        expire(cloud)
+
+    assert records(cloud) == expected()
 
 
 class TestNeverARunThatIsNotOver:
@@ -249,11 +297,38 @@ class TestOnceExpired:
         assert claim_run(message, cloud.ledger, DUE).outcome is ClaimOutcome.ENDED
         assert run_item(cloud)["holder"] == arn("one")
 
+    def test_only_what_recognizes_its_message_stays(self, cloud: Any) -> None:
+        item = run_item(cloud)
+        assert item.keys() - RunItem.OF_A_TOMBSTONE == {"run_id", "item", "expires_at"}
+        held = RunItem.from_item(item)
+        assert held.requested == request()
+        assert held.results_url == f"s3://{cloud.data_bucket}/runs/r1/results.json"
+        assert not {"reason", "outcome", "findings", "next_steps", "units", "rows"} & item.keys()
+
+    def test_its_message_meets_no_leftovers_whatever_goes_first(self, cloud: Any) -> None:
+        """DynamoDB removes what has expired in any order."""
+        later = FORGOTTEN - timedelta(seconds=1)
+        for gone in (("RUN",), RECORDS[2:], RECORDS[:2]):
+            self.removed_by_ttl(cloud, later, only=gone)
+            message = ClaimRun(request=request(), execution_arn=arn("two"))
+            assert claim_run(message, cloud.ledger, later).outcome is ClaimOutcome.ENDED
+        assert records(cloud).keys() == {"RUN"}
+
+        self.removed_by_ttl(cloud, FORGOTTEN)
+        assert records(cloud) == {}
+        claim = claim_run(message, cloud.ledger, FORGOTTEN)
+        assert (claim.outcome, claim.run_attempt) == (ClaimOutcome.CLAIMED, 1)
+
+    def test_another_message_under_its_id_is_refused(self, cloud: Any) -> None:
+        other = request(query="amount > 1")
+        with pytest.raises(RunConflict, match="take another runId"):
+            claim_run(ClaimRun(request=other, execution_arn=arn("two")), cloud.ledger, DUE)
+
     def test_it_cannot_be_retried(self, cloud: Any) -> None:
         retry = ClaimRun(request=request(runId="r2", retryOf="r1"), execution_arn=arn("two"))
         with pytest.raises(InvalidRequest, match="has expired from the ledger"):
             claim_run(retry, cloud.ledger, DUE)
-        self.gone(cloud)
+        self.removed_by_ttl(cloud, FORGOTTEN)
         with pytest.raises(InvalidRequest, match="one that has expired"):
             claim_run(retry, cloud.ledger, DUE)
 
@@ -299,12 +374,12 @@ class TestOnceExpired:
         assert claim_run(again, cloud.ledger, DUE).outcome is ClaimOutcome.TAKEN_OVER
 
     @staticmethod
-    def gone(cloud: Any) -> None:
-        """What DynamoDB does to what has expired."""
+    def removed_by_ttl(cloud: Any, at: datetime, only: Sequence[str] = (*RECORDS, "RUN")) -> None:
+        """What DynamoDB does to what has expired by then."""
         for sort_key, expires_at in records(cloud).items():
-            assert expires_at is not None
-            key = {"run_id": {"S": "r1"}, "item": {"S": sort_key}}
-            cloud.client("dynamodb").delete_item(TableName="ledger", Key=key)
+            if sort_key in only and expires_at is not None and expires_at <= at.timestamp():
+                key = {"run_id": {"S": "r1"}, "item": {"S": sort_key}}
+                cloud.client("dynamodb").delete_item(TableName="ledger", Key=key)
 
 
 class TestBrokenOff:
@@ -340,7 +415,7 @@ class TestBrokenOff:
             except Killed:
                 step()
 
-        assert records(cloud) == dict.fromkeys((*RECORDS, "RUN"), int(DUE.timestamp()))
+        assert records(cloud) == expected()
         assert run_item(cloud)["status"] == "FAILED"
         assert due_notes(cloud) == []
         assert cloud.keys("runs/r1/results") == ["runs/r1/results.json"]
@@ -386,8 +461,9 @@ def test_the_sweep_expires_what_is_due(
     claimed(cloud.ledger)
     end(cloud)
     monkeypatch.setenv("LEDGER_RETENTION_DAYS", str(DAYS))
+    monkeypatch.setenv("RUN_FILES_RETENTION_DAYS", "200")
     monkeypatch.setattr(reaper, "utc_now", lambda: DUE)
 
     reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
 
-    assert records(cloud)["RUN"] == int(DUE.timestamp())
+    assert records(cloud)["RUN"] == int((DUE + timedelta(days=200) + MARGIN).timestamp())

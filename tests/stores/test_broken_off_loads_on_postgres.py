@@ -12,6 +12,8 @@ from warehouse_run import WarehouseRun
 from durable_pipeline.load_failures import load_attempts
 from durable_pipeline.policies import LOAD_AGAIN
 
+pytestmark = pytest.mark.slow  # as starting the server is
+
 _STORED = (
     "SELECT (SELECT COUNT(*) FROM mart.sales) AS stored,"
     " (SELECT COUNT(*) FROM pipeline_loads) AS loads"
@@ -27,7 +29,6 @@ def run(cloud: Any, postgres: PostgresWarehouse) -> Any:
     return WarehouseRun(cloud, postgres)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_a_load_broken_off_behind_any_statement_changes_nothing_and_is_repeated(
     run: Any, postgres: PostgresWarehouse
 ) -> None:

@@ -17,6 +17,8 @@ from contracts.errors import InvalidDataset
 from contracts.run import RunStatus
 from durable_pipeline.load_failures import load_attempts
 
+pytestmark = pytest.mark.slow  # to start the server, and to remove what it wrote, takes seconds
+
 
 @pytest.fixture
 def run(cloud: Any, postgres: PostgresWarehouse) -> Any:

@@ -20,7 +20,7 @@ from runs.executions import GONE, Ended
 from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
 from runs.long.stopping import LongRuns
-from runs.reaper import Reaper
+from runs.reaping.reaper import Reaper
 
 FIRST = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/first/0"
 SECOND = "arn:aws:lambda:us-east-1:123456789012:function:long:1/durable-execution/second/0"

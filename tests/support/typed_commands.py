@@ -60,7 +60,7 @@ class Terminal:
         for name, words in programs.items():
             line = f'exec {shlex.join([sys.executable, *words])} "$@"'
             self._write(f"bin/{name}", f"#!/bin/sh\n{line}\n").chmod(0o755)
-        (self._output,) = re.findall(r"^output\(\) \{.*\}$", DESIGNS, re.MULTILINE)
+        (self.output_function,) = re.findall(r"^output\(\) \{.*\}$", DESIGNS, re.MULTILINE)
         self.environment = {
             **os.environ,
             **cloud.cloud.environment(),
@@ -73,7 +73,7 @@ class Terminal:
     def type(self, command: str, *, status: int = 0) -> str:
         """Run one command; its standard output. Fails if its exit status is another."""
         done = subprocess.run(  # noqa: S603
-            ["/bin/bash", "-c", f"{self._output}\n{command}"],
+            ["/bin/bash", "-c", f"{self.output_function}\n{command}"],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,

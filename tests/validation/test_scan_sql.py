@@ -6,6 +6,7 @@ After a change that is meant, write the files anew with `GOLDEN=write` in pytest
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def first_chunk(directory: Path, dataset: Dataset) -> tuple[Reader, Chunk]:
 def shown(sql: str, directory: Path) -> str:
     """Without the path of the test, and with control characters as people write them."""
     text = sql.replace(str(directory), "/tmp/duck-scratch")
-    for character in "\x01\x02\x03":
+    for character in "\x01\x02\x03\r":
         text = text.replace(character, f"\\x{ord(character):02x}")
     return text + "\n"
 
@@ -82,6 +83,17 @@ def scan_of(
 def test_the_sql_of_each_format_is_the_one_on_record(form: str, tmp_path: Path) -> None:
     sql = shown(scan_of(tmp_path, contract(form), "n > 10", logs_breaks=True), tmp_path)
     golden = GOLDEN / f"{'jsonl' if form == 'json' else form}.sql"
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_text(sql, encoding="utf-8")
+    assert sql == golden.read_text(encoding="utf-8")
+
+
+def test_the_sql_of_a_chunk_of_short_rows_is_the_one_on_record(tmp_path: Path) -> None:
+    dataset = contract("csv", rules=[])
+    reader, chunk = first_chunk(tmp_path, dataset)
+    source = ScanSource.of(reader, replace(chunk, missing=10_000, surplus=1))
+    sql = shown(scan_query(source, RowChecks.of(dataset), None), tmp_path)
+    golden = GOLDEN / "csv-short.sql"
     if os.environ.get("GOLDEN") == "write":
         golden.write_text(sql, encoding="utf-8")
     assert sql == golden.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from data_run import dataset
 from scratch_duckdb import connect
 
 from contracts.errors import InvalidData
-from reading import chunks, short_rows
+from reading import chunks, malformed, short_rows
 from reading.chunks import Cutter
 from tabular import workspace
 from tabular.workspace import Workspace
@@ -70,18 +70,47 @@ def test_it_is_what_the_parser_says_of_them(
     assert found(space, body, chunk_bytes=30) == expected
 
 
-def test_parsers_see_few_of_many_short_rows(
+def test_no_reject_is_stored_of_many_short_rows(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB would hold of each missing field is what took time and memory."""
+    stored: list[Any] = []
+    original = malformed.collect
+
+    def collect(*arguments: Any) -> Any:
+        stored.extend(found := original(*arguments))
+        return found
+
+    monkeypatch.setattr(malformed, "collect", collect)
+    few = b"x,1,2,y\n" + b"x\n" * 300 + b'"x,y"\n' * 400 + b'5",1,y\n' + b'"l\nm",2\n' * 700
+    body = b"a,n,c\nx,1,y\n" + few + b'"open"x,1,1\nx,1,y\n'
+    counts, valid, rejects, _ = found(space, body)
+    assert counts == (1405, 3, 1402, 1402)
+    assert valid == [("x", 1, "y"), ('5"', 1, "y"), ("x", 1, "y")]
+    assert rejects.count("1 columns instead of 3") == 700
+    assert rejects.count("2 columns instead of 3") == 700
+    assert [record.line for record in stored] == [3, 2105]
+
+
+def test_many_short_rows_make_small_chunks(
     space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What they would hold of each missing field is what took time and memory."""
     body = b"a,n,c\n" + b"x\n" * 700 + b"x,1,y\n" + b"x\n" * 700
-    (chunk,) = Cutter(tmp_path, CONTRACT.format, "chunk").cut([body])
-    taken = short_rows.without_short_rows(chunk, CONTRACT.format, 3)
-    assert len(taken.rows) == 1400
-    assert list(taken.gaps()) == [(2, 700), (703, 700)]
-    assert taken.chunk.path.read_bytes() == b"a,n,c\n" + b"\n" * 700 + b"x,1,y\n" + b"\n" * 700
-    counts, valid, rejects, _ = found(space, body)
-    assert (counts, valid) == ((1401, 1, 1400, 1400), [("x", 1, "y")])
-    assert rejects.count("1 columns instead of 3") == 1400
+    whole = found(space, body)
     monkeypatch.setattr(chunks, "SHORT_ROWS", 100)
-    assert len(list(Cutter(tmp_path, CONTRACT.format, "small").cut([body[:800], body[800:]]))) > 1
+    assert len(list(Cutter(tmp_path, CONTRACT.format, "small").cut([body]))) > 1
+    assert found(space, body, chunk_bytes=10_000) == whole
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize(
+    "last", ['x,"open', '"open', 'x,"a\nb', '"a\nb","c', 'x,1,"z', 'x,"ok"', "x"]
+)
+def test_an_open_quote_at_the_end_is_no_short_row(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch, last: str, end: str
+) -> None:
+    body = ("a,n,c\nx,1,y\nz\n" + last).replace("\n", end or "\n").encode() + end.encode()
+    expected = found(space, body)
+    monkeypatch.setattr(short_rows, "WORTHWHILE", 0)
+    assert found(space, body) == expected
+    assert isinstance(expected, str) == (last not in ('x,"ok"', "x"))

@@ -78,7 +78,7 @@ export const logTab = (body, address, query, ofRun) => {
     older.hidden = !more;
     const none = lines.childElementCount === 0;
     const end = view.running ? "The run goes on: lines appear as they come." : "The run has ended.";
-    const hint = view.running ? "" : " Logs are stored for the stack's LogRetentionDays; a whole run shows the output of its first 100 jobs.";
+    const hint = view.running ? "" : " Logs are stored for the stack's LogRetentionDays; a whole run shows the output of its first 20 jobs.";
     fill(status, none ? `No such line${view.running ? " yet" : ""}.${hint}` : end);
   };
   follow(ofRun, [`${address}/logs?${only}`, draw]);

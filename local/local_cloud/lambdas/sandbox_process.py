@@ -96,12 +96,12 @@ def share_service_descriptions() -> None:
     loaders = importlib.import_module("botocore.loaders")
     session = importlib.import_module("botocore.session")
     make = functools.cache(loaders.create_loader)
-    paths_of = functools.cache(lambda data_path: tuple(make(data_path).search_paths))
 
     def create_loader(data_path: str | None = None) -> Any:
-        paths = paths_of(data_path)
         loader = make(data_path)
-        loader.search_paths[:] = paths  # every session of boto3 appends one
+        # Every session of boto3 appends one, where its resources are: the first has to stay, as
+        # older sessions look there, too.
+        loader.search_paths[:] = dict.fromkeys(loader.search_paths)
         return loader
 
     vars(session)["create_loader"] = create_loader

@@ -33,7 +33,7 @@ from contracts.ledger_items.notes import (
 )
 from contracts.ledger_items.pool import POOLS, Place, PoolItem, Ticket
 from contracts.ledger_items.pools_file import POOLS_FILES, PoolsFileItem
-from contracts.ledger_items.retention import RETENTION, DueItem, expiring
+from contracts.ledger_items.retention import RETENTION, DueItem, expiring, tombstone_stays
 from contracts.ledger_items.run import (
     ACTIVE_RUN,
     ANNOUNCED,
@@ -87,4 +87,5 @@ __all__ = [
     "expiring",
     "place_in_list",
     "stopped_because",
+    "tombstone_stays",
 ]

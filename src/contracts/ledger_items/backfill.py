@@ -58,6 +58,8 @@ class BackfillItem(LedgerItem):
         lanes: of this generation, by number.
         begun: windows that this generation has begun.
         judged_from: runs that were claimed from then on may have stored windows meanwhile.
+        again: a character for each window, `0` to `9`: how often it was to be run again after it
+            had failed, each time in a new run; empty: none was.
         reasons: why windows failed that have no run, by number.
         paused_at, stop_requested_at: of a person's decision, while it holds.
         active, submitted_at: there until it has ended, or is paused.
@@ -82,6 +84,7 @@ class BackfillItem(LedgerItem):
     lanes: dict[str, Lane] = field(default_factory=dict)
     begun: int = 0
     judged_from: str | None = None
+    again: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
     created_at: str | None = None
     updated_at: str | None = None
@@ -121,6 +124,10 @@ class BackfillItem(LedgerItem):
     def holding(self) -> bool:
         """Whether somebody has decided that no more windows begin."""
         return self.paused_at is not None or self.stop_requested_at is not None
+
+    def times_again(self, number: int) -> int:
+        """How often the window of this number was to be run again."""
+        return int(self.again[number]) if self.again else 0
 
     def in_state(self, *states: WindowState) -> list[int]:
         """Numbers of the windows in one of these states, in order of time."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.ledger_items.run import RunIndex
 
 RETENTION: Final = "#retention"  # the partition; no run can be called so
+MESSAGES: Final = timedelta(days=14)  # what SQS holds a message at most, also a dead letter
+MARGIN: Final = timedelta(days=7)  # expired items and objects are removed "within a few days"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +59,13 @@ class DueItem(LedgerItem):
 def expiring(at: datetime) -> Changes:
     """What makes DynamoDB remove an item of any kind, within days from then on."""
     return Changes({"expires_at": int(at.timestamp())}, ())
+
+
+def tombstone_stays(files_days: int) -> timedelta:
+    """For how long the RUN item stays that an expired run leaves, and with it what the run was
+    asked for, and whether it succeeded.
+
+    Args:
+        files_days: for which files of runs are in S3.
+    """
+    return max(MESSAGES, timedelta(days=files_days)) + MARGIN

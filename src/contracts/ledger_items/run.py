@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from contracts.ledger_items.base import Key, LedgerItem
+from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -65,6 +65,7 @@ class RunItem(LedgerItem):
         reaped_for: the execution with which the run ended.
         expired_at: since when its records are leaving the ledger; nothing reads them any more, and
             nobody takes the run over.
+        expires_at: epoch seconds; when this item may go, too (`tombstone`).
     """
 
     SORT: ClassVar = "RUN"
@@ -88,6 +89,31 @@ class RunItem(LedgerItem):
     OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
 
     OF_A_DECISION: ClassVar = ("stop_requested_at", "stop_reason")
+
+    # What a tombstone has: by these its message is recognized, and nothing in them is of a row.
+    OF_A_TOMBSTONE: ClassVar = frozenset(
+        {
+            "status",
+            "run_attempt",
+            "holder",
+            "request",
+            "dataset_name",
+            "start_date_time",
+            "end_date_time",
+            "as_of",
+            "claimed_at",
+            "claim_day",
+            "claimed",
+            "updated_at",
+            "ended_at",
+            "superseded_by",
+            "superseded_at",
+            "reaped",
+            "reaped_for",
+            "expired_at",
+            "results_url",
+        }
+    )
 
     run_id: str
     status: RunStatus
@@ -123,6 +149,7 @@ class RunItem(LedgerItem):
     reaped: str | None = None
     reaped_for: str | None = None
     expired_at: str | None = None
+    expires_at: int | None = None
     reason: str | None = None
     results_url: str | None = None
     warehouse_error: str | None = None
@@ -137,6 +164,12 @@ class RunItem(LedgerItem):
     @classmethod
     def key_of(cls, run_id: str) -> Key:
         return Key(run_id, cls.SORT)
+
+    @classmethod
+    def tombstone(cls, until: datetime) -> Changes:
+        """What leaves of an expired run only that its id is taken, until then."""
+        gone: dict[str, Any] = dict.fromkeys(sorted(cls.attributes() - cls.OF_A_TOMBSTONE))
+        return cls.changes(**gone | {"expires_at": int(until.timestamp())})
 
     @property
     def stopping(self) -> bool:

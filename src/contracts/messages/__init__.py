@@ -5,6 +5,7 @@ declares which. Payloads hold ids and URLs only: the dataset snapshot, the manif
 read from S3.
 """
 
+from contracts.messages.backfill import *
 from contracts.messages.decision import *
 from contracts.messages.job import *
 from contracts.messages.long_run import *

@@ -180,17 +180,22 @@ class BackfillRequest(Contract):
         """Its windows, in order of time."""
         return windows_between(self.boundaries())
 
-    def run_id(self, window: Window) -> str:
-        """The id of a window's run."""
-        return dated_run_id(_PREFIX + self.backfill_id, window.start)
+    def run_id(self, window: Window, again: int = 0) -> str:
+        """The id of a window's run.
+
+        Args:
+            again: how often the window was to be run again, after it had failed.
+        """
+        repeated = f"-r{again + 1}" if again else ""
+        return dated_run_id(f"{_PREFIX}{self.backfill_id}{repeated}", window.start)
 
     @property
     def run_id_prefix(self) -> str:
         """What the ids of its runs begin with."""
         return f"{fitting_name(_PREFIX + self.backfill_id)}-"
 
-    def run_request(self, window: Window) -> RunRequest:
-        """The request of a window's run."""
+    def run_request(self, window: Window, again: int = 0) -> RunRequest:
+        """The request of a window's run; see `run_id`."""
         return RunRequest(
             dataset_name=self.dataset_name,
             start_date_time=window.start,
@@ -199,7 +204,7 @@ class BackfillRequest(Contract):
             index=self.index,
             priority=self.priority,
             max_concurrency=self.max_concurrency,
-            run_id=self.run_id(window),
+            run_id=self.run_id(window, again),
         )
 
     def canonical(self) -> str:

@@ -17,8 +17,10 @@ IS_BLANK: Final = (
 )
 IS_NO_OBJECT: Final = f"({IS_BLANK}) IS NOT TRUE AND ({IS_OBJECT}) IS NOT TRUE"
 NO_OBJECT: Final = "not a JSON object"
-# Numbers that a double would change, in value or in spelling.
-_DELICATE: Final = r"[0-9.]{16}|\.[0-9]*0([^0-9]|$)|0\.000|[0-9][eE][-+0-9]|-0"
+# Numbers that a double would change, in value or in spelling: long, with an exponent, small, minus
+# zero, with a zero at the end. By what stands before or behind a number in JSON, as dates and other
+# texts have much that looks like these; a text that still does only costs time.
+_DELICATE: Final = r"[:,\[\s-]([0-9.]{16}|[0-9.]+[eE]|0\.000)|[:,\[\s]-0|\.[0-9]*0([\s,\]}]|$)"
 _TOKENS: Final = r'("(?:[^"\\]|\\.)*")|(-?[0-9][-+0-9.eE]*)'
 _SIGN: Final = "\\u0002"  # as JSON escapes it: stands before the digits of a number made a text
 _SIGNED_NUMBER: Final = r'"\\u0002(-?[0-9][-+0-9.eE]*)"'

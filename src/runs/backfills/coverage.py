@@ -22,6 +22,7 @@ from contracts.times.windows import Window
 
 Range = tuple[datetime, datetime]
 _A_DAY: Final = timedelta(days=1)
+_INDEX_LAG: Final = timedelta(minutes=1)  # the index of claims shows a run a moment later
 # Runs that were claimed longer ago are not looked for: each day of claims is asked for by itself.
 LOOKED_BACK: Final = timedelta(days=5 * 366)
 
@@ -102,3 +103,19 @@ def claimed_since(request: BackfillRequest, now: datetime) -> datetime:
     """From when on runs were claimed that may have stored its windows: data is not stored before it
     is there, but for clocks of its own."""
     return max(request.start_date_time - _A_DAY, now - LOOKED_BACK)
+
+
+def looked_from(runs: Iterable[RunItem], request: BackfillRequest, now: datetime) -> datetime:
+    """From when on runs were claimed that may still store windows, after these were looked at.
+
+    Args:
+        runs: all that were claimed since that was looked at before; of the backfill's own the
+            windows themselves say what becomes of them.
+    """
+    going_on = (
+        parse_timestamp(run.claimed_at)
+        for run in runs
+        if run.dataset_name == request.dataset_name
+        and not (run.status.ended or run.run_id.startswith(request.run_id_prefix))
+    )
+    return min([now - _INDEX_LAG, *going_on])

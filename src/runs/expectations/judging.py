@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from contracts import layout
@@ -20,6 +20,7 @@ from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
 from contracts.source.key_time import KeyTime
 from contracts.source.partition import partition_begin
 from contracts.times.expectation import Expectation
+from contracts.times.relative import zone_named
 from sources.listing import key_instant
 from sources.partitions import whole_partitions
 
@@ -50,6 +51,16 @@ class ExpectedDay:
         in_utc = dataset.source.effective_time_from == "partition"
         span = expectation.span(day, in_utc=in_utc)
         return cls(dataset, expectation, day, expectation.due(day), span)
+
+    @property
+    def asked_for(self) -> tuple[str, str]:
+        """Start and end of a run over the whole day, as a request has them."""
+        following = self.day + timedelta(days=1)
+        if self.dataset.source.effective_time_from == "partition":
+            return self.day.isoformat(), following.isoformat()
+        zone = zone_named(self.expectation.zone)
+        begin, end = (datetime.combine(each, time(), zone) for each in (self.day, following))
+        return format_timestamp(begin), format_timestamp(end)
 
     @property
     def first_claim(self) -> datetime:

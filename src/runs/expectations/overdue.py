@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any, Final
 
 from contracts.ledger_items import ExpectedDayItem
@@ -18,12 +17,14 @@ class DayOverdue:
 
     Attributes:
         words: the time of day and its zone, as in the contract.
+        asked_for: start and end of a run over the day.
         at: when it is published.
         stack: for the command in its text; None on a local cloud.
     """
 
     record: ExpectedDayItem
     words: str
+    asked_for: tuple[str, str]
     at: str
     stack: str | None = None
     name: EventName = EventName.DAY_OVERDUE
@@ -43,7 +44,7 @@ class DayOverdue:
     def text(self) -> str:
         """For people; its first line stands alone: it is the subject, too."""
         first = overdue_sentence(self.record.dataset_name, self.record.day, self.words)
-        commands = next_commands(self.record.dataset_name, date.fromisoformat(self.record.day))
+        commands = next_commands(self.record.dataset_name, *self.asked_for)
         on = f" --stack {self.stack}" if self.stack else ""
         lines = [first, f"Due: {self.record.due}", f"Runs: {self.record.reason}"]
         todo = ["What to do next:", *(f"   {command}{on}" for command in commands)]
@@ -68,10 +69,9 @@ def overdue_sentence(dataset_name: str, day: str, words: str) -> str:
     return f"The data of {day} of {dataset_name} is not stored by {words}"
 
 
-def next_commands(dataset_name: str, day: date) -> tuple[str, str]:
+def next_commands(dataset_name: str, start: str, end: str) -> tuple[str, str]:
     """Look at its runs; run the day."""
-    following = day + timedelta(days=1)
     return (
         f"pipeline ls --dataset {dataset_name} --since 48h",
-        f"pipeline run --dataset {dataset_name} --start {day} --end {following} --wait",
+        f"pipeline run --dataset {dataset_name} --start {start} --end {end} --wait",
     )

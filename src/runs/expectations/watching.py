@@ -79,14 +79,16 @@ class ExpectationWatch:
         day = expectation.last_due(now, WITHIN)
         if day is None:
             return
+        expected = ExpectedDay.of(dataset, expectation, day)
         there = self.ledger.get_item(*ExpectedDayItem.key_of(dataset.name, day.isoformat()))
         if there is None:
-            found = self._found(ExpectedDay.of(dataset, expectation, day), now)
+            found = self._found(expected, now)
             there = self.ledger.put_if_absent(found.to_item()).item or found.to_item()
         item = ExpectedDayItem.from_item(there)
         if item.stored_by is not None or item.announced_at is not None:
             return
-        self.publish(DayOverdue(item, expectation.words, format_timestamp(now), self.stack))
+        at, asked_for = format_timestamp(now), expected.asked_for
+        self.publish(DayOverdue(item, expectation.words, asked_for, at, self.stack))
         self.count()
         logger.warning("a day is overdue", extra={"dataset": dataset.name, "day": item.day})
         announced = ExpectedDayItem.changes(announced_at=now)

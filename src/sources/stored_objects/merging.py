@@ -29,10 +29,10 @@ def merge_runs(files: StoredFiles, merge_at: int = MERGE_AT) -> int:
     Raises:
         InvalidData, NotFound: a file is broken or missing; says how to make all anew.
     """
-    leftovers = [found.key for found in files.merged()]  # before the index, see `_replace`
     runs = files.runs()
     if len(runs) < merge_at:
         return 0
+    leftovers = [found.key for found in files.merged()]  # before the index, see `_replace`
     index, etag = files.index()
     if etag is None:
         files.replace_index(index, None)  # whoever is first

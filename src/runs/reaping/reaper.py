@@ -40,7 +40,6 @@ from ledger.table import PARTITION, Ledger
 from remote_jobs.ledger import JobLedger
 from remote_jobs.record import JobRecord
 from remote_jobs.stopper import JobStopper, Stopped
-from runs.endings import RunEndings
 from runs.executions import (
     ENDED_BADLY,
     GONE,
@@ -50,6 +49,7 @@ from runs.executions import (
     count_end,
     is_settling,
 )
+from runs.reaping.endings import RunEndings
 from runs.topic import Event
 from runtime.handler import (
     Clock,

@@ -3,8 +3,12 @@
 record-run notes when a run is due, after its results document and before its end: a run that ended
 has both, or its end is recorded once more. The reaper's sweep looks at what is due. A run that has
 ended, and not been begun again since, is marked as expired; from that write on nobody takes it
-over. Then its records get the time at which DynamoDB removes them, its own last, so that they can
-be found until then. All of it may be broken off anywhere, and goes on with the next sweep.
+over. Then its records get the time at which DynamoDB removes them. All of it may be broken off
+anywhere, and goes on with the next sweep.
+
+The run's own item stays longer, as a tombstone. DynamoDB removes what has expired within days and
+in no order, and the run's contract and manifest are frozen in S3 for a time of their own: a run
+that began anew under this id would meet what is left of either.
 """
 
 from __future__ import annotations
@@ -18,7 +22,16 @@ from typing import Final
 
 from boto3.dynamodb.conditions import ConditionBase
 
-from contracts.ledger_items import RETENTION, UNANNOUNCED, DueItem, Key, RunItem, expiring
+from contracts.errors import PipelineError
+from contracts.ledger_items import (
+    RETENTION,
+    UNANNOUNCED,
+    DueItem,
+    Key,
+    RunItem,
+    expiring,
+    tombstone_stays,
+)
 from contracts.run_request import format_timestamp, parse_timestamp
 from ledger.conditions import RUN
 from ledger.runs import change_run, find_run, held_as, stop_unchanged
@@ -27,6 +40,7 @@ from runtime.handler import Clock, logger
 
 LATER: Final = timedelta(days=1)  # for a run that something may still be done with
 AT_ONCE: Final = 500  # records between two notes of how far it has come
+RESERVE_MILLISECONDS: Final = 30_000  # of a function's time; records that are begun take seconds
 _WRITERS: Final = 8
 
 
@@ -41,68 +55,109 @@ def note_due(ledger: Ledger, run_id: str, ended_at: str, days: int) -> None:
         ledger.put_if_absent(due.to_item())
 
 
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """The parameters `LedgerRetentionDays` and `RunFilesRetentionDays`, as text."""
+
+    ledger_retention_days: str = "0"
+    run_files_retention_days: str = "90"
+
+
+def expire_due(
+    ledger: Ledger, settings: RetentionSettings, clock: Clock, left: Callable[[], int]
+) -> int:
+    """Expire what is due, as far as there is time (`Retention`).
+
+    Args:
+        left: milliseconds of the function's time.
+    """
+    return Retention(
+        ledger,
+        days=int(settings.ledger_retention_days),
+        files_days=int(settings.run_files_retention_days),
+        clock=clock,
+        may_go_on=lambda: left() > RESERVE_MILLISECONDS,
+    ).expire_due()
+
+
+class RetentionIncomplete(PipelineError):
+    """Some runs that are due could not be expired; the next sweep tries them again."""
+
+
 @dataclass(frozen=True)
 class Retention:
     """The records of runs, and when they go.
 
     Attributes:
         days: after the end of a run; 0: never.
+        files_days: for which files of runs are in S3.
         may_go_on: whether there is time for more.
     """
 
     ledger: Ledger
     days: int
+    files_days: int
     clock: Clock
     may_go_on: Callable[[], bool]
 
     def expire_due(self) -> int:
-        """Expire the runs that are due; how many of them are done."""
-        done = 0
+        """Expire the runs that are due; how many of them are done.
+
+        Raises:
+            RetentionIncomplete: some could not be expired; the others are.
+        """
+        done, problems = 0, list[str]()
         for item in self.ledger.all_of(RETENTION) if self.days else ():
-            due = DueItem.from_item(item)
-            if due.expires_at is not None:
-                continue
-            if parse_timestamp(due.due) > self.clock() or not self.may_go_on():
-                break
-            with logger.append_context_keys(run_id=due.of_run):
-                done += self._expire(due)
+            try:
+                due = DueItem.from_item(item)
+                if due.expires_at is not None:
+                    continue
+                if parse_timestamp(due.due) > self.clock() or not self.may_go_on():
+                    break
+                with logger.append_context_keys(run_id=due.of_run):
+                    done += self._expire(due)
+            except Exception as error:  # those that are due after it must still be expired
+                note = f"{RETENTION}/{item[SORT]}"
+                logger.warning("run not expired", extra={"note": note, "error": repr(error)})
+                problems.append(f"{note}: {error!r}")
         if done:
             logger.info("runs expired from the ledger", extra={"runs": done})
+        if problems:
+            raise RetentionIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
         return done
 
     def _expire(self, due: DueItem) -> bool:
         """Go on with one run; whether all its records are marked."""
         run = find_run(self.ledger, due.of_run)
-        if run is not None and run.expired_at is None:
-            run = self._marked(due, run)
-            if run is None:
-                return False
-        if run is not None and not self._records_are_marked(due):
+        if run is None or run.expires_at is not None:  # by another note of the same run
+            self._done(due)
             return False
-        if run is not None:
-            last = RUN.expired_at.exists()
-            going = expiring(self.clock())
-            self.ledger.change(RunItem.key_of(run.run_id), going, last)
+        if run.expired_at is None and not self._marked(due, run):
+            return False
+        if not self._records_are_marked(due):
+            return False
+        tombstone = RunItem.tombstone(self.clock() + tombstone_stays(self.files_days))
+        self.ledger.change(RunItem.key_of(run.run_id), tombstone, RUN.expired_at.exists())
         self._done(due)
-        return run is not None
+        return True
 
     def _done(self, due: DueItem) -> None:
         self.ledger.change(due.key, expiring(self.clock()), IS_THERE)
 
-    def _marked(self, due: DueItem, run: RunItem) -> RunItem | None:
-        """The run, marked as expired; None: not now, or not by this note."""
+    def _marked(self, due: DueItem, run: RunItem) -> bool:
+        """Mark the run as expired; whether it is. If not: not now, or not by this note."""
         until = self._due_now(run)
         if until is None:  # its next end is noted anew
             self._done(due)
-            return None
+            return False
         if until > self.clock():
             self.ledger.put_if_absent(DueItem.at(until, run.run_id).to_item())
             self._done(due)
-            return None
+            return False
         now = format_timestamp(self.clock())
         marked, current = change_run(self.ledger, run.run_id, _unchanged(run), expired_at=now)
         # Our own write may be what refused it: the client sends a request again.
-        return current if marked or (current and current.expired_at) else None
+        return marked or (current is not None and current.expired_at is not None)
 
     def _due_now(self, run: RunItem) -> datetime | None:
         """When the run is due, by what it is now; None: it has not ended."""

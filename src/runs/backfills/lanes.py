@@ -1,0 +1,166 @@
+"""What a lane of a backfill does next: which window it runs, or that it is done.
+
+A lane asks before each window, with what became of the one before. Pauses, stops, and whether
+another run has stored a window meanwhile, are looked at then, and the response is recorded in the
+history of the execution: no code of the orchestrator decides it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from contracts.errors import Conflict
+from contracts.ledger_items import BackfillItem, Lane, RunItem
+from contracts.messages import (
+    BACKFILL_OPERATIONS,
+    WINDOWS_PER_EXECUTION,
+    EndedWindow,
+    LaneStep,
+    NextWindow,
+)
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
+from contracts.times.backfill import Only, WindowState
+from ledger.runs import find_run
+from ledger.table import Ledger
+from runs.backfills.coverage import Coverage, looked_from
+from runs.backfills.records import Windows, change_backfill, runs_claimed
+
+_REASONS_AT_MOST: Final = 100  # of windows without a run
+_STATES: Final = {
+    RunStatus.SUCCEEDED: WindowState.STORED,
+    RunStatus.SKIPPED: WindowState.EMPTY,
+    RunStatus.FAILED: WindowState.FAILED,
+    RunStatus.STOPPED: WindowState.STOPPED,
+}
+
+
+@dataclass
+class _Deciding:
+    """One decision over a backfill as it was read."""
+
+    item: BackfillItem
+    message: NextWindow
+    ledger: Ledger
+    windows: Windows
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.states = [WindowState(state) for state in self.item.states]
+        self.changes: dict[str, Any] = {}
+
+    @property
+    def current(self) -> bool:
+        """Whether the lane is one of the execution that works on the backfill."""
+        return self.message.generation == self.item.generation
+
+    def decide(self) -> Lane:
+        """What the lane does; `changes` is what that changes of the backfill."""
+        message = self.message
+        lane = Lane(call=message.call, operations=message.operations)
+        elsewhere = message.ended is not None and not self._record_end(message.ended)
+        if self.current and not self.item.holding:
+            if elsewhere and message.ended is not None:
+                lane = replace(lane, window=message.ended.number, look_again=True)
+            elif not self._is_full(lane):
+                lane = replace(lane, window=self._chosen())
+        self.changes.update(states="".join(self.states))
+        if self.current:
+            self.changes.update(lanes={**self.item.lanes, str(message.lane): lane})
+        return lane
+
+    def _record_end(self, ended: EndedWindow) -> bool:
+        """Record what became of a window's run; false: it has not ended."""
+        if self.states[ended.number] not in (WindowState.RUNNING, WindowState.LEFT):
+            return True  # recorded before: by a repeat, or by another execution
+        request = _request_of(self.item, self.windows, ended.number)
+        run = find_run(self.ledger, request.run_id)
+        why = None
+        if run is None:
+            state, why = WindowState.FAILED, ended.error or "its run was not claimed"
+        elif run.differences(request):
+            state, why = WindowState.FAILED, f"{request.run_id} is another run: {ended.error}"
+        elif run.status in _STATES:
+            state = _STATES[run.status]
+        else:
+            return False
+        self.states[ended.number] = state
+        if why is not None and len(self.item.reasons) < _REASONS_AT_MOST:
+            self.changes.update(reasons={**self.item.reasons, str(ended.number): why})
+        return True
+
+    def _is_full(self, lane: Lane) -> bool:
+        """Whether no more windows begin in this execution."""
+        now = replace(self.item, states="".join(self.states))
+        others = (each for name, each in now.lanes.items() if name != str(self.message.lane))
+        operations = lane.operations + sum(each.operations for each in others)
+        return (
+            now.failed_too_often
+            or now.begun >= WINDOWS_PER_EXECUTION
+            or operations > BACKFILL_OPERATIONS
+        )
+
+    def _chosen(self) -> int | None:
+        """The next window that is to be run; those that are stored meanwhile are passed over."""
+        request = self.item.requested
+        left = [at for at, state in enumerate(self.states) if state is WindowState.LEFT]
+        if not left:
+            return None
+        runs = [] if request.only is Only.ALL else self._claimed_meanwhile()
+        coverage = Coverage.of(runs, request)
+        ours = {run.run_id for run in runs if run.status is RunStatus.SUCCEEDED}
+        for number in reversed(left) if request.newest_first else left:
+            if coverage.holds(self.windows[number]):
+                own = _request_of(self.item, self.windows, number).run_id in ours
+                self.states[number] = WindowState.STORED if own else WindowState.STORED_BEFORE
+                continue
+            self.states[number] = WindowState.RUNNING
+            self.changes.update(begun=self.item.begun + 1)
+            return number
+        return None
+
+    def _claimed_meanwhile(self) -> list[RunItem]:
+        """Runs that had not ended, or not begun, when that was looked at last."""
+        request = self.item.requested
+        since = parse_timestamp(self.item.judged_from or self.item.created_at)
+        runs = list(runs_claimed(self.ledger, request, since, self.now))
+        judged_from = max(since, looked_from(runs, request, self.now))
+        self.changes.update(judged_from=format_timestamp(judged_from))
+        return runs
+
+
+def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
+    """The next window of a lane; a repeat gets the same.
+
+    Raises:
+        Conflict: the lane has made a later call; nobody waits for this one.
+        NotFound: there is no such backfill.
+    """
+    windows = Windows(ledger, message.backfill_id)
+    decided: list[Lane] = []
+
+    def decide(item: BackfillItem) -> dict[str, Any] | None:
+        held = item.lanes.get(str(message.lane))
+        decided.clear()
+        if message.generation == item.generation and held and held.call >= message.call:
+            decided.append(held)
+            return None
+        deciding = _Deciding(item, message, ledger, windows, now)
+        decided.append(deciding.decide())
+        return deciding.changes
+
+    item = change_backfill(ledger, message.backfill_id, decide, now)
+    (lane,) = decided
+    if lane.call != message.call:
+        raise Conflict(f"lane {message.lane} has made call {lane.call}, after {message.call}")
+    if lane.window is None:
+        return LaneStep()
+    if lane.look_again:
+        return LaneStep(number=lane.window, look_again=True)
+    return LaneStep(number=lane.window, request=_request_of(item, windows, lane.window))
+
+
+def _request_of(item: BackfillItem, windows: Windows, number: int) -> RunRequest:
+    return item.requested.run_request(windows[number], item.times_again(number))

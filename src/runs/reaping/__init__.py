@@ -1,0 +1,1 @@
+"""What is left of executions that were stopped, failed or ran out of time."""

@@ -1,0 +1,90 @@
+"""The reaper and what its schedule looks at besides, put together from the function's settings."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.retention import RetentionSettings
+from ledger.table import Ledger
+from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.ledger import JobLedger
+from remote_jobs.stopper import JobStopper
+from runs.announcement import StackSettings
+from runs.backfills.executions import BackfillExecutions
+from runs.backfills.upkeep import BackfillUpkeep
+from runs.dead_letters import LongRunLetters
+from runs.executions import execution
+from runs.expectations.contracts import expecting_datasets
+from runs.expectations.watching import ExpectationWatch, count_overdue
+from runs.long.next_attempts import NextAttempts
+from runs.long.starting import LongRunStarts
+from runs.long.stopping import LongRuns
+from runs.reaping.reaper import Reaper
+from runs.topic import publish
+from runtime.handler import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(EngineSettings, StackSettings, RetentionSettings):
+    ledger_table: str
+    data_bucket: str
+    code_bucket: str
+    topic_arn: str
+    long_run_function: str = ""
+    backfill_function: str = ""
+    environment: str = ""
+    stack_name: str = ""
+    dead_letter_queue_url: str = ""
+    max_receive_count: str = "3"
+
+
+def backfills_of(settings: Settings, clock: Clock) -> BackfillUpkeep:
+    """What looks after backfills."""
+    ledger = Ledger(settings.ledger_table)
+    executions = BackfillExecutions(
+        ledger, settings.backfill_function, settings.environment, settings.stack_name, clock
+    )
+    return BackfillUpkeep(ledger, executions, execution, int(settings.max_receive_count), clock)
+
+
+def look_at_expectations(settings: Settings, function: str, now: datetime) -> None:
+    """Announce the days that contracts expect by now and nobody has stored."""
+    watch = ExpectationWatch(
+        Ledger(settings.ledger_table),
+        publish=lambda news: publish(settings.topic_arn, news),
+        count=lambda: count_overdue(function),
+        stack=settings.stack,
+    )
+    watch.look(expecting_datasets(settings.code_bucket), now)
+
+
+def reaper_of(settings: Settings, clock: Clock) -> Reaper:
+    """What ends what executions have left."""
+    ledger = Ledger(settings.ledger_table)
+    jobs = JobLedger(ledger)
+    long_runs = LongRuns(ledger, settings.data_bucket, settings.long_run_function, execution)
+    attempts = NextAttempts(
+        ledger,
+        LongRunStarts(settings.long_run_function, settings.environment, settings.stack_name),
+        long_runs.holds,
+        most=int(settings.max_receive_count),
+        clock=clock,
+    )
+    dead_letters = LongRunLetters(
+        ledger, settings.dead_letter_queue_url, long_runs.holds, clock=clock
+    )
+    return Reaper(
+        ledger=ledger,
+        jobs=jobs,
+        stopper=JobStopper(jobs, lambda engine: adapter_for(engine, settings), time.sleep),
+        executions=execution,
+        data_bucket=settings.data_bucket,
+        publish=lambda news: publish(settings.topic_arn, news),
+        stop_long_run=long_runs.stop,
+        begin_next_attempt=attempts.begin,
+        reject=dead_letters.reject,
+        stack=settings.stack,
+        ledger_retention_days=settings.ledger_retention_days,
+    )

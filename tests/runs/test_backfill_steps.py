@@ -1,0 +1,313 @@
+"""What the execution of a backfill asks: it begins, its lanes get windows, it ends."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from backfill_world import NOW, BackfillWorld, Killing, backfill, execution_of, limits
+from control_fakes import Executions
+
+from contracts.errors import Conflict, NotFound, RunConflict
+from contracts.messages import BackfillAction
+from contracts.run import RunStatus
+from contracts.run_request import RunRequest
+from contracts.times.backfill import BackfillStatus
+from runs.backfills.ending import NONE_BEGAN
+from runs.backfills.records import Windows
+
+
+@pytest.fixture
+def world(cloud: Any, clients: Any) -> BackfillWorld:
+    lambdas = Executions()
+    clients.use("lambda", lambdas)
+    return BackfillWorld(cloud, lambdas)
+
+
+def other_run(run_id: str, start: str, end: str) -> RunRequest:
+    return RunRequest.from_json(
+        {"datasetName": "orders", "runId": run_id, "startDateTime": start, "endDateTime": end}
+    )
+
+
+def first_of_three(world: BackfillWorld, **fields: Any) -> None:
+    """A backfill whose first window has been given to its lane, and run."""
+    world.begin(backfill(**fields))
+    step = world.next(1)
+    assert step.request is not None
+    world.run(step.request)
+
+
+# -- windows in turn
+
+
+def test_windows_are_run_in_order_and_each_once(world: BackfillWorld) -> None:
+    ended = world.drive(backfill())
+    days = [run_id.rpartition("-")[2][:8] for run_id in world.executed]
+    assert days == ["20261101", "20261102", "20261103"]
+    assert (ended.status, world.states) == (BackfillStatus.SUCCEEDED, "sss")
+    assert (ended.counts.total, ended.counts.done) == (3, 3)
+    assert world.item.active is None
+
+
+def test_newest_first(world: BackfillWorld) -> None:
+    world.drive(backfill(newestFirst=True))
+    assert world.executed == sorted(world.executed, reverse=True)
+
+
+def test_a_window_is_one_run_request(world: BackfillWorld) -> None:
+    world.begin(backfill(query="a = 1", index="x", priority="low", maxConcurrency=3))
+    request = world.next(1).request
+    assert request is not None
+    assert request.to_json() == {
+        "datasetName": "orders",
+        "startDateTime": "2026-11-01T00:00:00Z",
+        "endDateTime": "2026-11-02T00:00:00Z",
+        "query": "a = 1",
+        "index": "x",
+        "priority": "low",
+        "maxConcurrency": 3,
+        "runId": "bf-november-20261101T000000Z",
+    }
+
+
+def test_lanes_share_the_windows(world: BackfillWorld) -> None:
+    assert world.begin(backfill(atOnce=2)) == 2
+    numbers = [world.next(1, lane=lane).number for lane in (0, 1)]
+    assert numbers == [0, 1]
+    assert world.states == "rr."
+    assert world.next(1, lane=1).number == 1  # a repeat
+    with pytest.raises(Conflict):
+        world.next(0, lane=1)
+
+
+def test_no_more_lanes_than_windows(world: BackfillWorld) -> None:
+    assert world.begin(backfill(atOnce=10)) == 3
+
+
+def test_windows_stay_as_they_were_recorded(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin(backfill(zone="Europe/Berlin"))
+    recorded = Windows(world.cloud.ledger, "november").all()
+    monkeypatch.setattr("contracts.times.backfill.zone_named", lambda _name: NOW.tzinfo)
+    world.begin(backfill(zone="Europe/Berlin"))
+    assert Windows(world.cloud.ledger, "november").all() == recorded
+    assert Windows(world.cloud.ledger, "november")[2] == recorded[2]
+
+
+def test_thousands_of_windows_lie_in_several_items(world: BackfillWorld) -> None:
+    request = backfill(startDateTime="2026-01-01", endDateTime="2026-11-01", window="3h")
+    world.begin(request)
+    assert len(world.states) == 2432
+    assert Windows(world.cloud.ledger, "november").all() == request.windows()
+    assert Windows(world.cloud.ledger, "november")[1000] == request.windows()[1000]
+
+
+# -- what a run came to
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("SUCCEEDED", "s"), ("SKIPPED", "e"), ("FAILED", "f"), ("STOPPED", "x")],
+)
+def test_a_window_is_what_its_run_is_in_the_ledger(
+    world: BackfillWorld, status: str, state: str
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus(status)
+    first_of_three(world)
+    assert world.next(2, 0, error="Runtime.ExitError: the response was lost").number == 1
+    assert world.states == f"{state}r."
+
+
+def test_a_run_that_goes_on_elsewhere_is_looked_at_again(world: BackfillWorld) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.RUNNING
+    first_of_three(world)
+    for call in (2, 3):
+        step = world.next(call, 0, error="Runtime.ExitError: died")
+        assert (step.number, step.look_again, step.request) == (0, True, None)
+        assert world.next(call, 0) == step
+    request = world.item.requested.run_request(Windows(world.cloud.ledger, "november")[0])
+    world.put_run(request, RunStatus.SUCCEEDED)
+    assert world.next(4, 0).number == 1
+    assert world.states == "sr."
+
+
+def test_a_window_without_a_run_has_failed_with_the_reason(world: BackfillWorld) -> None:
+    world.begin(backfill())
+    world.next(1)
+    assert world.next(2, 0, error="InvalidRequest: no such column").number == 1
+    assert world.states == "fr."
+    assert world.item.reasons == {"0": "InvalidRequest: no such column"}
+
+
+def test_a_run_id_that_another_run_has_is_a_failure(world: BackfillWorld) -> None:
+    world.begin(backfill())
+    step = world.next(1)
+    assert step.request is not None
+    other = step.request.model_copy(update={"query": "other = 1"})
+    world.put_run(other, RunStatus.SUCCEEDED)
+    world.next(2, 0, error="RunConflict: run bf-november: query")
+    assert world.states[0] == "f"
+    assert "is another run: RunConflict" in world.item.reasons["0"]
+
+
+def test_failures_are_recorded_and_it_goes_on(world: BackfillWorld) -> None:
+    world.outcomes["2026-11-02"] = RunStatus.FAILED
+    ended = world.drive(backfill())
+    assert world.states == "sfs"
+    assert (ended.status, ended.reason) == (BackfillStatus.FAILED, "1 of 3 windows failed")
+
+
+def test_no_more_windows_begin_once_more_have_failed_than_tolerated(world: BackfillWorld) -> None:
+    world.outcomes = dict.fromkeys(("2026-11-01", "2026-11-02"), RunStatus.FAILED)
+    ended = world.drive(backfill(maxFailures=1, endDateTime="2026-11-06"))
+    assert world.states == "ff..."
+    assert ended.status is BackfillStatus.FAILED
+    assert ended.reason == "2 windows failed, more than 1; no more begin"
+
+
+# -- which windows
+
+
+@pytest.mark.parametrize(
+    ("only", "states"), [("missing", "b.."), ("failed", "b.-"), ("all", "...")]
+)
+def test_what_is_stored_is_judged_at_the_beginning(
+    world: BackfillWorld, only: str, states: str
+) -> None:
+    world.put_run(other_run("a", "2026-11-01", "2026-11-02"), RunStatus.SUCCEEDED)
+    world.put_run(other_run("b", "2026-11-02", "2026-11-02T06:00:00Z"), RunStatus.STOPPED)
+    world.begin(backfill(only=only))
+    assert world.states == states
+
+
+def test_what_another_run_stores_meanwhile_is_passed_over(world: BackfillWorld) -> None:
+    """Also by a run that was claimed long before, and was still running."""
+    slow = other_run("slow", "2026-11-02", "2026-11-03")
+    world.put_run(slow, RunStatus.RUNNING)
+    world.now = NOW.replace(hour=9)
+    first_of_three(world)
+    world.now = NOW.replace(hour=10)
+    world.put_run(slow, RunStatus.SUCCEEDED, claimed_at=NOW)
+    assert world.next(2, 0).number == 2
+    assert world.states == "sbr"
+
+
+def test_all_windows_are_run_again_if_that_is_asked_for(world: BackfillWorld) -> None:
+    world.put_run(other_run("a", "2026-11-01", "2026-11-04"), RunStatus.SUCCEEDED)
+    world.drive(backfill(only="all"))
+    assert world.states == "sss"
+
+
+def test_nothing_is_run_where_all_is_stored(world: BackfillWorld) -> None:
+    world.put_run(other_run("a", "2026-11-01", "2026-11-04"), RunStatus.SUCCEEDED)
+    ended = world.drive(backfill())
+    assert (world.executed, world.states, ended.status) == ([], "bbb", BackfillStatus.SUCCEEDED)
+
+
+# -- the next execution
+
+
+def test_the_next_execution_goes_on_after_so_many_windows(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with limits(monkeypatch, WINDOWS_PER_EXECUTION=2):
+        ended = world.drive(backfill(endDateTime="2026-11-06"))
+    assert (ended.status, world.states, world.item.generation) == ("SUCCEEDED", "sssss", 3)
+    names = [execution_of(generation).rpartition("/")[0] for generation in (2, 3)]
+    assert len(world.lambdas.started) == len(set(names)) == 2
+    payload = json.loads(list(world.lambdas.started.values())[0])
+    assert payload == {"request": backfill(endDateTime="2026-11-06").to_json(), "generation": 2}
+
+
+def test_the_next_execution_goes_on_before_operations_are_used_up(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with limits(monkeypatch, BACKFILL_OPERATIONS=4):
+        world.begin(backfill(atOnce=2))
+        assert world.next(1, lane=0).number == 0  # 2 operations
+        assert world.next(1, lane=1).number == 1  # 4 together
+        assert world.next(2, lane=1).number is None
+    assert world.item.generation == 1
+
+
+def test_an_execution_in_which_no_window_begins_is_the_last(world: BackfillWorld) -> None:
+    world.begin(backfill())
+    ended = world.end()
+    assert (ended.status, ended.reason) == (BackfillStatus.FAILED, NONE_BEGAN)
+    assert world.lambdas.started == {}
+
+
+def test_an_execution_that_another_one_has_followed_gets_no_windows(world: BackfillWorld) -> None:
+    first_of_three(world)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    assert world.item.generation == 2
+    assert world.next(2, 0).number is None  # what became of its window is recorded all the same
+    assert world.states == "s.."
+    assert world.begin(backfill(), 2) == 1
+    assert world.begin(backfill(), 1) == 0
+    assert world.end(1).next_execution == execution_of(2)
+    assert world.item.status is BackfillStatus.RUNNING
+
+
+def test_a_window_under_way_is_found_by_the_next_execution(world: BackfillWorld) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.RUNNING
+    first_of_three(world)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    world.begin(backfill(), 2)
+    step = world.next(1, generation=2)
+    assert step.request is not None
+    assert step.request.run_id == world.executed[0]
+    assert world.next(2, 0, generation=2).look_again
+
+
+@pytest.mark.parametrize("other", [{"window": "2d"}, {"atOnce": 2}, {"only": "all"}])
+def test_another_backfill_of_the_same_name_is_refused(
+    world: BackfillWorld, other: dict[str, Any]
+) -> None:
+    world.begin(backfill())
+    with pytest.raises(RunConflict, match="asks for something else"):
+        world.begin(backfill(**other))
+
+
+def test_a_later_execution_of_a_backfill_that_is_gone_is_refused(world: BackfillWorld) -> None:
+    with pytest.raises(NotFound):
+        world.begin(backfill(), 2)
+
+
+# -- killed
+
+
+def test_killed_at_any_outside_call_it_comes_to_the_same_end(
+    cloud: Any, clients: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after each call of every step, with two lanes and two executions."""
+    lambdas = Executions()
+    killing = Killing(clients, lambdas)
+
+    def drive() -> tuple[Any, ...]:
+        world = BackfillWorld(cloud, lambdas, outcomes={"2026-11-02": RunStatus.FAILED})
+        world.forget()
+        lambdas.started.clear()
+        ended = world.drive(backfill(atOnce=2))
+        executed = Counter(world.executed)
+        killing.at = None
+        return ended.status, world.states, executed, sorted(lambdas.started)
+
+    with limits(monkeypatch, WINDOWS_PER_EXECUTION=2):
+        whole = drive()
+        seen = Counter(killing.calls)
+        for call in range(1, seen.total() + 1):
+            for after in (False, True):
+                killing.arm(call, after=after)
+                assert drive() == whole, (call, after)
+    status, states, executed, started = whole
+    assert (status, states) == (BackfillStatus.FAILED, "sfs")
+    assert set(executed.values()) == {1}
+    assert len(started) == 1
+    assert set(seen) == {"get_item", "put_item", "update_item", "query", "invoke"}

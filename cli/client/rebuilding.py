@@ -1,7 +1,8 @@
 """Makes the files of stored objects anew, from the ledger's units and the runs' manifests.
 
 Nothing that was stored becomes new by it: files that can be read stay, and each run's own is added
-to them. It goes day by day; how far it got stands in S3, so that the next call goes on there.
+to them. It goes day by day; how far it got stands in S3, so that the next call goes on there. If a
+file was lost meanwhile, or the note is of the day before yesterday, it begins anew.
 """
 
 from __future__ import annotations
@@ -66,25 +67,32 @@ class Rebuild:
 
     def days(self, today: date) -> Iterator[RebuildProgress]:
         """Do it; yields after each day that had runs, and at the end."""
-        done = self._done()
+        done = self._done(today)
+        # Gone while files are left out: broken off there, the next call finds nothing broken any
+        # more, and has to make all days anew nevertheless.
+        self._forget()
+        left_out = tuple(self._left_out())
+        if left_out:
+            done = None
+        if done is not None:
+            self._note(done, today)
         day = self.since if done is None else done + _DAY
-        progress = RebuildProgress(day=done, resumed=done is not None)
-        if done is None:
-            progress = replace(progress, left_out=tuple(self._left_out()))
+        progress = RebuildProgress(day=done, left_out=left_out, resumed=done is not None)
         while day <= today:
             had_runs = False
             for run in self._runs_of(day):
                 progress = self._with_run(progress, run)
                 had_runs = True
             if had_runs:
-                self._note(day)
+                if day < today:  # whose runs may still be under way
+                    self._note(day, today)
                 progress = replace(progress, day=day)
                 yield progress
             day += _DAY
         for files in self._all_files():
             while merge_runs(files, merge_at=2):
                 continue
-        self.s3.delete_object(Bucket=self.bucket, Key=self._progress_key)
+        self._forget()
         yield replace(progress, day=today)
 
     def _runs_of(self, day: date) -> Iterator[Run]:
@@ -165,17 +173,23 @@ class Rebuild:
     def _progress_key(self) -> str:
         return layout.stored_objects_progress_key(self.dataset_name)
 
-    def _done(self) -> date | None:
-        """The day up to which an interrupted call with the same beginning got."""
+    def _done(self, today: date) -> date | None:
+        """The day up to which an interrupted call with the same beginning got, if not long ago."""
         try:
             noted = self._json(self._progress_key)
         except NotFound:
             return None
         same = noted.get("since") == self.since.isoformat()
-        return date.fromisoformat(noted["done"]) if same else None
+        recent = noted.get("on", "") >= (today - _DAY).isoformat()
+        return date.fromisoformat(noted["done"]) if same and recent else None
 
-    def _note(self, day: date) -> None:
-        noted = json.dumps({"since": self.since.isoformat(), "done": day.isoformat()})
+    def _forget(self) -> None:
+        with clients.translated(f"removing s3://{self.bucket}/{self._progress_key}"):
+            self.s3.delete_object(Bucket=self.bucket, Key=self._progress_key)
+
+    def _note(self, day: date, today: date) -> None:
+        days = {"since": self.since, "done": day, "on": today}
+        noted = json.dumps({name: each.isoformat() for name, each in days.items()})
         with clients.translated(f"writing s3://{self.bucket}/{self._progress_key}"):
             self.s3.put_object(Bucket=self.bucket, Key=self._progress_key, Body=noted.encode())
 

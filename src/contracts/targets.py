@@ -22,7 +22,7 @@ from contracts.source import SEPARATORS, Integer, StrictContract, Truth, Whole
 # The pipeline's own tables, in whatever schema, and those of the warehouse's catalog.
 _NOT_OURS: Final = r"(^|\.)pipeline_|^pg_|^information_schema(\.|$)"
 # The output bucket may be the data bucket, where these hold the pipeline's own files, and uploads.
-_NOT_FOR_OUTPUT: Final = r"^(runs|quarantine|published|landing)/"
+_NOT_FOR_OUTPUT: Final = r"^(runs|quarantine|published|stored-objects|landing)/"
 _DOTS: Final = r"(^|/)\.{1,2}/"  # which many tools take for a way through folders
 _COMPRESSIONS: Final = {
     "csv": ("none", "gzip", "zstd"),
@@ -143,9 +143,9 @@ class FilesTarget(StrictContract):
         if re.match(_NOT_FOR_OUTPUT, value):
             raise PydanticCustomError(
                 "prefix",
-                "is where the pipeline keeps its own files (runs/, quarantine/, published/) or"
-                " takes uploads (landing/), should the output bucket be the data bucket; take"
-                " another prefix, such as results/orders/",
+                "is where the pipeline keeps its own files (runs/, quarantine/, published/,"
+                " stored-objects/) or takes uploads (landing/), should the output bucket be the"
+                " data bucket; take another prefix, such as results/orders/",
             )
         if re.search(_DOTS, value):
             raise PydanticCustomError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from cli_world import World, pipeline
 from json_documents import document, error_of
 
+from cli.client.rebuilding import Rebuild
 from cli.exit_codes import FAILED, REFUSED
 from contracts import layout
 from contracts.errors import Throttled
@@ -148,7 +150,9 @@ def test_what_was_known_stays_and_what_is_broken_is_named(local: World) -> None:
     assert known(local) == stored(0, 7)
 
 
-def test_interrupted_it_goes_on_where_it_was(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interrupted(local: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A call of today that was broken off at r2; r1's day is done."""
     for run_id, position, at in (("r1", 0, OLD), ("r2", 1, NEWER)):
         put_run(local, run_id, at)
         put_unit(local, run_id, position)
@@ -163,16 +167,96 @@ def test_interrupted_it_goes_on_where_it_was(local: World, monkeypatch: pytest.M
     pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30")
     monkeypatch.setattr(StoredFiles, "add", real)
     assert known(local) == stored(0)
-    noted = local.deployment.client("s3").get_object(
+    assert note(local) == {"since": "2026-10-30", "done": "2026-11-01", "on": today()}
+    return local
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def note(local: World) -> dict[str, str]:
+    found = local.deployment.client("s3").get_object(
         Bucket="data", Key=layout.stored_objects_progress_key("orders")
     )
-    assert json.loads(noted["Body"].read()) == {"since": "2026-10-30", "done": "2026-11-01"}
+    noted: dict[str, str] = json.loads(found["Body"].read())
+    return noted
 
+
+def test_interrupted_it_goes_on_where_it_was(interrupted: World) -> None:
     found = rebuild("--since", "2026-10-30")
 
     assert (found["resumed"], found["runs"]) == (True, 1)
-    assert known(local) == stored(0, 1)
+    assert known(interrupted) == stored(0, 1)
     assert rebuild("--since", "2026-10-30")["resumed"] is False
+
+
+def break_file_of_r1(local: World) -> str:
+    (file,) = files(local).runs()
+    local.deployment.client("s3").put_object(Bucket="data", Key=file.key, Body=b"broken")
+    return file.key
+
+
+def test_interrupted_it_begins_anew_if_a_file_was_broken_since(interrupted: World) -> None:
+    broken = break_file_of_r1(interrupted)
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert (found["resumed"], found["runs"], found["leftOut"]) == (False, 2, [broken])
+    assert known(interrupted) == stored(0, 1)
+
+
+def test_broken_off_after_it_left_files_out_it_does_not_go_on_behind_them(
+    interrupted: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_file_of_r1(interrupted)
+    real = Rebuild._runs_of
+
+    def broken_off(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Rebuild, "_runs_of", broken_off)
+    pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30")
+    monkeypatch.setattr(Rebuild, "_runs_of", real)
+    assert known(interrupted) == set()
+
+    assert rebuild("--since", "2026-10-30")["runs"] == 2
+    assert known(interrupted) == stored(0, 1)
+
+
+@pytest.mark.parametrize("on", [{}, {"on": "2026-11-05"}])
+def test_a_note_of_long_ago_skips_no_days(local: World, on: dict[str, str]) -> None:
+    put_run(local, "r1")
+    put_unit(local, "r1", 0)
+    noted = {"since": "2026-10-30", "done": "2026-11-02", **on}
+    local.deployment.client("s3").put_object(
+        Bucket="data",
+        Key=layout.stored_objects_progress_key("orders"),
+        Body=json.dumps(noted).encode(),
+    )
+
+    assert rebuild("--since", "2026-10-30")["resumed"] is False
+    assert known(local) == stored(0)
+
+
+def test_today_is_never_done(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runs may still be under way."""
+    at = f"{today()}T00:00:01Z"
+    put_run(local, "r1", at)
+    put_unit(local, "r1", 0)
+    monkeypatch.setattr("cli.client.rebuilding.merge_runs", interrupt)
+    pipeline("dataset", "rebuild-stored", "orders", "--since", "2026-10-30")
+
+    assert (
+        local.deployment.client("s3").list_objects_v2(
+            Bucket="data", Prefix=layout.stored_objects_progress_key("orders")
+        )["KeyCount"]
+        == 0
+    )
+
+
+def interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,14 @@ def test_a_run_does_not_feed_on_its_own_files(prefix: str, source: str, how: str
     assert check_dataset(elsewhere, "orders").dataset.targets.files
 
 
+@pytest.mark.parametrize("prefix", ["runs", "quarantine", "published", "stored-objects", "landing"])
+def test_files_do_not_go_where_the_pipeline_has_its_own(prefix: str) -> None:
+    with pytest.raises(InvalidDataset, match=f"keeps its own files.*{prefix}/") as caught:
+        check_dataset(with_files(prefix=f"{prefix}/orders/"), "orders")
+    (problem,) = caught.value.problems
+    assert problem.path.startswith("targets.files.prefix (line ")
+
+
 def test_every_mistake_of_a_files_target_is_reported_at_once() -> None:
     text = with_files(
         prefix="landing/out/", format="parquet", compression="bzip2", header="true", delimiter=";"

@@ -20,7 +20,7 @@ from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.page import actions, of_dataset, of_health, of_logs
 from cli.page.live import EVENTS, Look, follow
 from cli.page.problems import problem_of
-from cli.page.run_days import run_days
+from cli.page.run_days import backfill_days, run_days
 from cli.page.source import Source
 from contracts.run import UnitState
 
@@ -103,6 +103,10 @@ ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = 
     "retry": actions.retry,
     "resend": actions.resend,
 }
+DATASET_ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = {
+    "run": run_days,
+    "backfill": backfill_days,
+}
 LETTER_ACTIONS: Final[Mapping[str, Callable[[Source, actions.Body], Document]]] = {
     "replay": actions.replay,
     "correct": actions.correct,
@@ -146,8 +150,11 @@ def routes(source: Source) -> list[BaseRoute]:
         return JSONResponse(done.to_json())
 
     async def act_on_dataset(request: Request) -> Response:
-        body, name = await _body(request), request.path_params["name"]
-        done = await run_in_threadpool(run_days, source, name, body)
+        body, name = await _body(request), request.path_params["action"]
+        if name not in DATASET_ACTIONS:
+            raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
+        dataset = request.path_params["name"]
+        done = await run_in_threadpool(DATASET_ACTIONS[name], source, dataset, body)
         return JSONResponse(done.to_json())
 
     async def act_on_letter(request: Request) -> Response:
@@ -160,7 +167,7 @@ def routes(source: Source) -> list[BaseRoute]:
     return [
         Route("/api/live", live, methods=["GET"]),
         Route("/api/dead-letters/{action}", act_on_letter, methods=["POST"]),
-        Route("/api/datasets/{name}/run", act_on_dataset, methods=["POST"]),
+        Route("/api/datasets/{name}/{action}", act_on_dataset, methods=["POST"]),
         Route("/api/runs/{run_id}/{action}", act, methods=["POST"]),
         Route("/api/{path:path}", get, methods=["GET"]),
     ]

@@ -190,9 +190,11 @@ class MemoryFunctions:
     def get_durable_execution_history(self, **_: Any) -> Item:
         return {"Events": list(self.events)}
 
-    def invoke(self, Payload: bytes, **_: Any) -> Item:  # noqa: N803
+    def invoke(self, Payload: bytes, **more: Any) -> Item:  # noqa: N803
         event = json.loads(Payload)
         self.asked.append(event)
+        if name := more.get("DurableExecutionName"):
+            return {"DurableExecutionArn": f"{FUNCTION}backfill:1/durable-execution/{name}/1"}
         response = self.responses[event["detail-type"]]
         return {"Payload": io.BytesIO(json.dumps(response).encode())}
 
@@ -242,6 +244,7 @@ class PageWorld:
             "DataProcessingQueueUrl": "https://sqs/work",
             "DeadLetterQueueUrl": "https://sqs/dead",
             "JobWatcherFunctionArn": f"{FUNCTION}watcher",
+            "BackfillFunctionArn": f"{FUNCTION}backfill",
             "ReaperFunctionArn": f"{FUNCTION}reaper",
         }
         clients = {

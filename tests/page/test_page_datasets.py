@@ -15,9 +15,12 @@ from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
 from cli.page import actions
 from cli.page.api import read
 from cli.page.of_logs import LINES, FollowedLog
-from cli.page.run_days import run_days
+from cli.page.run_days import backfill_days, run_days
 from cli.page.source import Source
 from contracts import layout
+from contracts.base import canonical_json
+from contracts.ledger_items import BackfillItem
+from contracts.times.backfill import BackfillStatus
 
 DAYS = "/api/datasets/orders/days"
 NOVEMBER = {"from": "2026-11-01", "to": "2026-11-30"}
@@ -187,9 +190,32 @@ def test_chosen_days_are_sent_as_runs(world: PageWorld, source: Source) -> None:
 def test_nothing_is_sent_unless_every_range_is_right(
     world: PageWorld, source: Source, ranges: Any
 ) -> None:
-    with pytest.raises(CommandFailed):
-        run_days(source, "orders", {"ranges": ranges})
-    assert world.queues.sent == []
+    for act in (run_days, backfill_days):
+        with pytest.raises(CommandFailed):
+            act(source, "orders", {"ranges": ranges})
+    assert (world.queues.sent, world.functions.asked) == ([], [])
+
+
+def test_chosen_days_are_backfilled_once(world: PageWorld, source: Source) -> None:
+    body = {"ranges": [{"start": "2026-11-01", "end": "2026-11-04"}]}
+
+    done = backfill_days(source, "orders", body)
+
+    (asked,) = world.functions.asked
+    request = asked["request"]
+    assert (request["datasetName"], request["window"]) == ("orders", "1d")
+    assert request["backfillId"] in done.text
+    noted = BackfillItem(
+        backfill_id=request["backfillId"],
+        status=BackfillStatus.RUNNING,
+        request=canonical_json(request),
+        states="...",
+        dataset_name="orders",
+    )
+    world.table.put(noted.to_item())
+    again = backfill_days(source, "orders", body)
+    assert (again.refused, len(world.functions.asked)) == (True, 1)
+    assert "was started before" in again.text
 
 
 # -- a letter as it should have been

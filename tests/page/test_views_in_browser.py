@@ -88,6 +88,13 @@ def test_a_calendar_shows_days_and_those_chosen_are_processed(page: WorldPage) -
         wanted = f"[data-key='day-{day}']"
         page.until(lambda css=wanted: page.find(css).click() or True, str(day))  # type: ignore[misc]
     page.expect(f"pipeline run --dataset orders --start {first} --end {TODAY} --wait", "newer")
+    page.expect(f"pipeline backfill start orders --from {first} --to {TODAY} --window 1d")
+    page.click("Backfill what is missing")
+    page.expect("each by a run of its own")
+    assert page.world.functions.asked == []
+    page.confirm("Backfill")
+    page.expect("Started: orders-")
+    assert len(page.world.functions.asked) == 1
     page.click("Process 2 days")
     page.expect("A new run processes all objects of these days")
     assert page.world.queues.sent == []

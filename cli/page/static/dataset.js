@@ -80,11 +80,18 @@ const drawChoice = (box, name, days, current, clear) => {
     make("span", { class: "wrap small" }, runs.length ? ["Runs: ", runs.flatMap((each) => [each, " "])] : "No run has processed it."));
   if (!days.length) { fill(box, card(null, about)); return; }
   const found = ranges(days.map((day) => day.day));
-  const commands = found.map(([first, last]) => `pipeline run --dataset ${name} --start ${first} --end ${next(last)} --wait`);
+  const byRuns = found.map(([first, last]) => `pipeline run --dataset ${name} --start ${first} --end ${next(last)} --wait`);
+  const backfills = found.map(([first, last]) => `pipeline backfill start ${name} --from ${first} --to ${next(last)} --window 1d`);
+  const commands = days.length > 1 ? [...byRuns, ...backfills] : byRuns;
+  const listed = found.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ");
+  const act = (action) => () => post(`${address(name)}/${action}`, { ranges: found.map(([first, last]) => ({ start: first, end: next(last) })) });
   const go = make("button", { type: "button", class: "main", onclick: () => ask(`Process ${plural(days.length, "day")} of ${name}?`,
-    `${found.length === 1 ? "A new run processes" : `${found.length} new runs process`} all objects of these days: ${found.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ")}. A row that is stored already is stored again under the same key.`,
-    { label: "Process", act: () => post(`${address(name)}/run`, { ranges: found.map(([first, last]) => ({ start: first, end: next(last) })) }) }) }, `Process ${plural(days.length, "day")}`);
-  fill(box, card(null, about, make("div", { class: "split" }, go, make("button", { type: "button", onclick: clear }, "Choose none")), make("p", { class: "small dim" }, "The same by:"), commands.slice(0, 5).map(copyable), commands.length > 5 && make("p", { class: "dim small" }, `and ${commands.length - 5} more`)));
+    `${found.length === 1 ? "A new run processes" : `${found.length} new runs process`} all objects of these days: ${listed}. A row that is stored already is stored again under the same key.`,
+    { label: "Process", act: act("run") }) }, `Process ${plural(days.length, "day")}`);
+  const backfill = days.length > 1 && make("button", { type: "button", onclick: () => ask(`Backfill ${plural(days.length, "day")} of ${name}?`,
+    `Those of them that are not stored are processed one after the other, each by a run of its own: ${listed}. The same days twice start nothing new. It can be paused, resumed and stopped: pipeline backfill.`,
+    { label: "Backfill", act: act("backfill") }) }, "Backfill what is missing");
+  fill(box, card(null, about, make("div", { class: "split" }, go, backfill, make("button", { type: "button", onclick: clear }, "Choose none")), make("p", { class: "small dim" }, "The same by:"), commands.slice(0, 6).map(copyable), commands.length > 6 && make("p", { class: "dim small" }, `and ${commands.length - 6} more`)));
 };
 
 // ---- contract ---------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from contracts.messages import (
     StopOutcome,
     StopRun,
 )
-from contracts.run import RunStatus
+from contracts.run import RunStatus, UnitTotals
 from contracts.run_request import RunRequest
 from ledger import retention
 from ledger.retention import LATER, Retention, RetentionIncomplete
@@ -310,7 +310,8 @@ class TestOnceExpired:
         held = RunItem.from_item(item)
         assert held.requested == request()
         assert held.results_url == f"s3://{cloud.data_bucket}/runs/r1/results.json"
-        assert not {"reason", "outcome", "findings", "next_steps", "units", "rows"} & item.keys()
+        assert not {"reason", "outcome", "findings", "next_steps", "rows"} & item.keys()
+        assert held.units == UnitTotals()  # by which an expected day is found to be stored
 
     def test_its_message_meets_no_leftovers_whatever_goes_first(self, cloud: Any) -> None:
         """DynamoDB removes what has expired in any order."""

@@ -90,7 +90,8 @@ class RunItem(LedgerItem):
 
     OF_A_DECISION: ClassVar = ("stop_requested_at", "stop_reason")
 
-    # What a tombstone has: by these its message is recognized, and nothing in them is of a row.
+    # What a tombstone has: by these its message is recognized, and what it has stored counts for
+    # backfills and expected days. Nothing in them is of a row.
     OF_A_TOMBSTONE: ClassVar = frozenset(
         {
             "status",
@@ -112,6 +113,7 @@ class RunItem(LedgerItem):
             "reaped_for",
             "expired_at",
             "results_url",
+            "units",
         }
     )
 

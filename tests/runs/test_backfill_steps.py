@@ -107,6 +107,18 @@ def test_thousands_of_windows_lie_in_several_items(world: BackfillWorld) -> None
     assert Windows(world.cloud.ledger, "november")[1000] == request.windows()[1000]
 
 
+def test_windows_of_an_execution_that_died_before_there_was_a_backfill_are_replaced(
+    world: BackfillWorld,
+) -> None:
+    Windows(world.cloud.ledger, "november").record(
+        backfill(startDateTime="2026-01-01", window="3h").boundaries()
+    )
+    world.begin(backfill())
+    assert world.states == "..."
+    recorded = Windows(world.cloud.ledger, "november")
+    assert [recorded[number] for number in range(3)] == backfill().windows()
+
+
 # -- what a run came to
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from cli.client.backfills import Asked, ledger_of, request_of
 from cli.client.decisions import ask_reaper
 from cli.client.deployment import Deployment
+from cli.client.executions import fetch_execution
 from cli.exit_codes import FAILED, REFUSED, CommandFailed
 from contracts.base import canonical_json
 from contracts.ledger_items import BackfillItem
@@ -21,11 +22,12 @@ from runs.backfills.names import backfill_execution_name
 
 _CONTROL: Final = "Control Backfill"  # what steps.reaper takes for it
 _TAKEN: Final = "DurableExecutionAlreadyStartedException"
+_STARTS_AT_MOST: Final = 20
 
 
 class StartOutcome(StrEnum):
-    """STARTED: its first execution is started, or was a moment ago. EXISTS: it was started before,
-    and is in the ledger; nothing was started now."""
+    """STARTED: its first execution is started, or was before and has not begun yet. EXISTS: it has
+    begun, and is in the ledger; nothing was started now."""
 
     STARTED = "STARTED"
     EXISTS = "EXISTS"
@@ -38,31 +40,60 @@ class Started:
     Attributes:
         existing: as the ledger has it, where it EXISTS.
         execution_arn: of its first execution, where it is STARTED.
+        died_before: why the execution that was started for it before never began with it, as one
+            clause; None: there was none such.
     """
 
     outcome: StartOutcome
     request: BackfillRequest
     existing: BackfillItem | None = None
     execution_arn: str | None = None
+    died_before: str | None = None
 
 
 def start(deployment: Deployment, asked: Asked, now: datetime | None = None) -> Started:
     """Start the backfill, unless it was started before.
 
+    An execution that died before the backfill was in the ledger is followed by one of another name:
+    nothing else does that, as the reaper finds backfills there.
+
     Raises:
-        CommandFailed: it is refused (see `request_of`), or another backfill has its name.
+        CommandFailed: it is refused (see `request_of`), another backfill has its name, or all its
+            executions died.
     """
     function = deployment.output("BackfillFunctionArn")
     request = request_of(deployment, asked, now or datetime.now(UTC))
-    existing = ledger_of(deployment).backfill(request.backfill_id)
-    if existing is not None:
-        if existing.request != request.canonical():
-            raise _taken(request)
-        return Started(StartOutcome.EXISTS, request, existing=existing)
+    died_before = None
+    for number in range(1, _STARTS_AT_MOST + 1):
+        existing = ledger_of(deployment).backfill(request.backfill_id)
+        if existing is not None:
+            if existing.request != request.canonical():
+                raise _taken(request)
+            return Started(StartOutcome.EXISTS, request, existing=existing)
+        arn = _started(deployment, function, request, number)
+        execution = fetch_execution(deployment.client("lambda"), arn)
+        if execution is None or execution.status == "RUNNING":  # None: not readable yet
+            return Started(
+                StartOutcome.STARTED, request, execution_arn=arn, died_before=died_before
+            )
+        died_before = f"{arn} {execution.status}: {execution.error or 'no error is known'}"
+    raise CommandFailed(
+        f"{_STARTS_AT_MOST} executions of backfill {request.backfill_id} ended before it began; the"
+        f" last one: {died_before}",
+        FAILED,
+        "see to the cause, then take another --name",
+    )
+
+
+def _started(deployment: Deployment, function: str, request: BackfillRequest, number: int) -> str:
+    """The first execution, of the so many-th start: started, or found started; its ARN."""
     environment = deployment.parameters.get("Environment", "")
-    name = backfill_execution_name(environment, deployment.stack_name or "", request.backfill_id, 1)
+    name = backfill_execution_name(
+        environment, deployment.stack_name or "", request.backfill_id, 1, number
+    )
+    lambda_client: Any = deployment.client("lambda")
     try:
-        response = deployment.client("lambda").invoke(
+        response = lambda_client.invoke(
             FunctionName=function,
             InvocationType="Event",
             DurableExecutionName=name,
@@ -79,7 +110,7 @@ def start(deployment: Deployment, asked: Asked, now: datetime | None = None) -> 
             FAILED,
             "deploy this version's template.yaml",
         )
-    return Started(StartOutcome.STARTED, request, execution_arn=str(arn))
+    return str(arn)
 
 
 def control(deployment: Deployment, message: ControlBackfill) -> ControlledBackfill:

@@ -189,6 +189,9 @@ def start_backfill(
     backfill_id, existing = started.request.backfill_id, started.existing
     if started.outcome is StartOutcome.STARTED:
         console.print(f"backfill {backfill_id} is started", soft_wrap=True)
+        if started.died_before is not None:
+            why = "an execution that was started for it before ended before it began"
+            print_lines(console, [f"warning: {why}: {started.died_before}"])
         _warn(console, known, only)
     elif existing is not None:
         counts = counts_text(existing.counts)

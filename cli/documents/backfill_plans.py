@@ -125,6 +125,8 @@ class StartBackfillDocument(Document):
         outcome: STARTED; EXISTS: it was started before, nothing was done; PLANNED: --dry-run.
         status, counts: of the backfill that was started before; else null.
         execution_arn: of the execution that was started; else null.
+        died_before: how the execution ended that was started for it before and never began with
+            it; null: there was none such.
         plan: with --dry-run; else null.
         known_from: runs that ended before it may not be known, so that windows they stored look
             missing; null: the range has none such.
@@ -138,6 +140,7 @@ class StartBackfillDocument(Document):
     execution_arn: str | None = None
     plan: PlanDocument | None = None
     known_from: str | None = None
+    died_before: str | None = None
 
 
 def planned(plan: Plan, known: datetime | None) -> StartBackfillDocument:
@@ -175,6 +178,7 @@ def started_document(started: Started, known: datetime | None) -> StartBackfillD
         status=existing.status if existing else None,
         counts=counts_document(existing.counts) if existing else None,
         execution_arn=started.execution_arn,
+        died_before=started.died_before,
         known_from=format_timestamp(known) if known else None,
     )
 

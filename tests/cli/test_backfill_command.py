@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cli_world import FakeLambda, World, pipeline
+from cli_world import FakeLambda, History, World, pipeline
 from json_documents import document, error_of
 
-from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED
+from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
 from contracts.ledger_items import BackfillItem, WindowsItem, place_in_list
 from contracts.messages import ControlBackfill, ControlledBackfill, ControlOutcome
 from contracts.run_request import parse_timestamp
@@ -121,6 +121,45 @@ def test_it_is_started_by_name_once(functions: Functions) -> None:
     assert again.exit_code == SUCCEEDED
     assert "pipeline backfill show november" in again.stdout
     assert len(functions.started) == 1
+
+
+def test_an_execution_that_died_before_it_began_is_followed_by_another(
+    functions: Functions,
+) -> None:
+    first = json.loads(pipeline("backfill", *RANGE, "--json").stdout)["executionArn"]
+    functions.histories[first] = died = History()
+    died.add("ExecutionStarted")
+    assert (
+        document("backfill start", pipeline("backfill", *RANGE, "--json").stdout)["executionArn"]
+        == first
+    )
+    error = {"ErrorType": "Throttled", "ErrorMessage": "slow\x1b down"}
+    died.add("ExecutionFailed", details={"Error": {"Payload": error, "Truncated": False}})
+
+    found = document("backfill start", pipeline("backfill", *RANGE, "--json").stdout)
+    assert (found["outcome"], len(functions.started)) == ("STARTED", 2)
+    assert found["executionArn"] == f"arn:{list(functions.started)[1]}" != first
+    assert found["diedBefore"] == f"{first} FAILED: Throttled: slow\x1b down"
+    assert len(set(functions.started.values())) == 1
+    text = pipeline("backfill", *RANGE).stdout
+    assert "is started" in text
+    assert "ended before it began: arn:" in text
+    assert "\x1b" not in text
+    assert len(functions.started) == 2
+
+
+def test_where_all_executions_die_it_is_not_said_to_be_started(functions: Functions) -> None:
+    class Dying(dict[str, History]):
+        def __contains__(self, arn: object) -> bool:
+            died = self.setdefault(str(arn), History())
+            died.add("ExecutionTimedOut")
+            return True
+
+    functions.histories = Dying()
+    result = pipeline("backfill", *RANGE)
+    assert result.exit_code == FAILED
+    assert "ended before it began" in result.stderr
+    assert "TIMED_OUT" in result.stderr
 
 
 def test_the_same_command_says_that_it_runs_already(local: World, functions: Functions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,18 @@ def test_thousands_of_windows_lie_in_several_items(world: BackfillWorld) -> None
     assert Windows(world.cloud.ledger, "november")[1000] == request.windows()[1000]
 
 
+def test_windows_of_an_execution_that_died_before_there_was_a_backfill_are_replaced(
+    world: BackfillWorld,
+) -> None:
+    Windows(world.cloud.ledger, "november").record(
+        backfill(startDateTime="2026-01-01", window="3h").boundaries()
+    )
+    world.begin(backfill())
+    assert world.states == "..."
+    recorded = Windows(world.cloud.ledger, "november")
+    assert [recorded[number] for number in range(3)] == backfill().windows()
+
+
 # -- what a run came to
 
 
@@ -194,6 +207,27 @@ def test_what_another_run_stores_meanwhile_is_passed_over(world: BackfillWorld) 
     world.put_run(slow, RunStatus.SUCCEEDED, claimed_at=NOW)
     assert world.next(2, 0).number == 2
     assert world.states == "sbr"
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_later_window_that_another_run_stores_meanwhile_is_not_run(
+    world: BackfillWorld, newest_first: bool
+) -> None:
+    """Though others are run before its turn comes."""
+    world.begin(backfill(endDateTime="2026-11-06", newestFirst=newest_first))
+    other = ("2026-11-02", "2026-11-03") if newest_first else ("2026-11-04", "2026-11-05")
+    order = []
+    step = world.next(1)
+    world.put_run(other_run("other", *other), RunStatus.SUCCEEDED)
+    for call in range(2, 10):
+        if step.request is None:
+            break
+        order.append(step.number)
+        world.run(step.request)
+        world.now += timedelta(hours=1)
+        step = world.next(call, step.number)
+    assert order == ([4, 3, 2, 0] if newest_first else [0, 1, 2, 4])
+    assert world.states == ("sbsss" if newest_first else "sssbs")
 
 
 def test_all_windows_are_run_again_if_that_is_asked_for(world: BackfillWorld) -> None:

@@ -58,8 +58,9 @@ def _lanes(item: BackfillItem, message: BeginBackfill) -> int:
 def _recorded(message: BeginBackfill, ledger: Ledger, now: datetime) -> BackfillItem:
     """The new backfill; its windows are written down before it."""
     request = message.request
-    windows = Windows(ledger, request.backfill_id)
-    windows.record(request.boundaries())
+    windows, boundaries = Windows(ledger, request.backfill_id), request.boundaries()
+    windows.record(boundaries)
+    recorded = windows.all()[: len(boundaries) - 1]
     runs: list[RunItem] = []
     if request.only is not Only.ALL:
         runs = list(runs_claimed(ledger, request, claimed_since(request, now), now))
@@ -69,7 +70,7 @@ def _recorded(message: BeginBackfill, ledger: Ledger, now: datetime) -> Backfill
         backfill_id=request.backfill_id,
         status=BackfillStatus.RUNNING,
         request=request.canonical(),
-        states="".join(coverage.state_of(window, request.only) for window in windows.all()),
+        states="".join(coverage.state_of(window, request.only) for window in recorded),
         dataset_name=request.dataset_name,
         execution_arn=message.execution_arn,
         judged_from=format_timestamp(looked_from(runs, request, now)),

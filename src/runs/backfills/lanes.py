@@ -111,15 +111,18 @@ class _Deciding:
         runs = [] if request.only is Only.ALL else self._claimed_meanwhile()
         coverage = Coverage.of(runs, request)
         ours = {run.run_id for run in runs if run.status is RunStatus.SUCCEEDED}
-        for number in reversed(left) if request.newest_first else left:
+        # All of them now: these runs are looked at only once.
+        for number in left:
             if coverage.holds(self.windows[number]):
                 own = _request_of(self.item, self.windows, number).run_id in ours
                 self.states[number] = WindowState.STORED if own else WindowState.STORED_BEFORE
-                continue
-            self.states[number] = WindowState.RUNNING
-            self.changes.update(begun=self.item.begun + 1)
-            return number
-        return None
+        left = [at for at in left if self.states[at] is WindowState.LEFT]
+        if not left:
+            return None
+        number = left[-1 if request.newest_first else 0]
+        self.states[number] = WindowState.RUNNING
+        self.changes.update(begun=self.item.begun + 1)
+        return number
 
     def _claimed_meanwhile(self) -> list[RunItem]:
         """Runs that had not ended, or not begun, when that was looked at last."""

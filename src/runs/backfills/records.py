@@ -81,12 +81,18 @@ class Windows:
         self._chunks: dict[int, list[Window]] = {}
 
     def record(self, boundaries: list[datetime]) -> None:
-        """Write them down, unless that was done before."""
-        for item in WindowsItem.all_of(self._backfill_id, boundaries):
-            self._ledger.put_if_absent(item.to_item())
+        """Write them down, over what an execution left that died before there was a backfill.
+
+        As there is none yet, nobody has read that.
+        """
+        firsts = range(0, len(boundaries), WindowsItem.PER_ITEM)
+        items = WindowsItem.all_of(self._backfill_id, boundaries)
+        for first, item in zip(firsts, items, strict=False):
+            key = WindowsItem.key_of(self._backfill_id, first)
+            self._ledger.change(key, WindowsItem.changes(boundaries=item.boundaries))
 
     def all(self) -> list[Window]:
-        """All of them, in order of time."""
+        """All of them, in order of time; behind them there may be windows that were left so."""
         items = self._ledger.query(BACKFILLS, WindowsItem.prefix_of(self._backfill_id))
         return [window for item in items for window in WindowsItem.from_item(item).windows]
 

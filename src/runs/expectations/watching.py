@@ -20,6 +20,7 @@ from contracts.times.expectation import Expectation
 from ledger.conditions import EXPECTED_DAY
 from ledger.table import Ledger
 from ledger.units import units_of
+from runs.expectations.contracts import DeployedContract
 from runs.expectations.judging import ExpectedDay, judge
 from runs.expectations.overdue import DayOverdue
 from runtime.handler import count_of_function, logger
@@ -57,21 +58,21 @@ class ExpectationWatch:
     stack: str | None = None
     _runs: dict[date, list[RunItem]] = field(default_factory=dict)
 
-    def look(self, datasets: Iterable[Dataset], now: datetime) -> None:
-        """Look at every dataset that expects something.
+    def look(self, contracts: Iterable[DeployedContract], now: datetime) -> None:
+        """Look at the dataset of every contract that expects something.
 
         Raises:
             ExpectationsIncomplete: some could not be looked at; names them.
         """
         problems: list[str] = []
-        for dataset in datasets:
-            if dataset.expect is None:
-                continue
+        for contract in contracts:
             try:
-                self._look_at(dataset, dataset.expect, now)
-            except PipelineError as error:  # the others are looked at all the same
-                logger.warning("not looked at", extra={"dataset": dataset.name, "why": repr(error)})
-                problems.append(f"{dataset.name}: {error}")
+                dataset = contract.expecting()
+                if dataset is not None and dataset.expect is not None:
+                    self._look_at(dataset, dataset.expect, now)
+            except Exception as error:  # the others must still be looked at
+                logger.warning("not looked at", extra={"key": contract.name, "why": repr(error)})
+                problems.append(f"{contract.name}: {error!r}")
         if problems:
             raise ExpectationsIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,10 +19,10 @@ from contracts.errors import PipelineError, TransientFailure
 from contracts.ledger_items import ExpectedDayItem, RunItem, UnitItem, place_in_list
 from contracts.run import RunStatus, UnitStatus, UnitTotals
 from dataset_loading.file import parse_dataset
+from ledger.table import IS_THERE, Ledger
 from runs import topic
-from runs.expectations import judging, watching
 from runs.expectations.contracts import DeployedContract, deployed_contracts
-from runs.expectations.judging import ExpectedDay, Judgement
+from runs.expectations.judging import Judgement, Judging
 from runs.expectations.watching import ExpectationsIncomplete, ExpectationWatch
 from runtime.handler import use_clock
 from steps import notification_consumer, reaper
@@ -382,17 +384,76 @@ class TestAnnouncing:
     def test_a_fault_in_one_dataset_ends_no_other(
         self, days: Days, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def judge(expected: ExpectedDay, *others: Any) -> Judgement:
-            if expected.dataset.name == "orders":
+        def judgement(self: Judging, *others: Any) -> Judgement:
+            if self.expected.dataset.name == "orders":
                 raise KeyError("a fault of ours")
-            return judging.judge(expected, *others)
+            return judge(self, *others)
 
-        monkeypatch.setattr(watching, "judge", judge)
+        judge = Judging.judgement
+        monkeypatch.setattr(Judging, "judgement", judgement)
         visits = days.dataset.model_copy(update={"name": "visits"})
         watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
 
         with pytest.raises(ExpectationsIncomplete, match="a fault of ours"):
             watch.look([contract_of(days.dataset), contract_of(visits)], DUE)
+        assert days.counted == 1
+
+
+class TestManyRuns:
+    def test_runs_are_not_held_in_memory(self, days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
+        days.put_run()
+        (one,) = days.cloud.ledger.runs_claimed("2026-11-20")
+        in_all = 0
+
+        def runs_claimed(*_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+            nonlocal in_all
+            for number in range(1000):
+                reason = f"{number:05d}" * 2000
+                in_all += len(reason)
+                name = ("orders", "visits")[number % 2]
+                failed = {"status": "FAILED", "run_id": f"r{number}", "reason": reason}
+                yield {**one, **failed, "dataset_name": name}
+
+        monkeypatch.setattr(Ledger, "runs_claimed", runs_claimed)
+        tracemalloc.start()
+        try:
+            days.look()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert days.found().stored_by is None
+        assert peak < in_all / 4
+
+    def test_they_are_read_once_for_all_datasets(self, days: Days, clients: Any) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        reads = clients.watch("dynamodb", "query")
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+
+        assert len(reads) == 2, "of two days"
+        assert days.counted == 0
+
+    def test_one_that_cannot_be_read_ends_no_other_dataset(self, days: Days) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        days.cloud.ledger.change(
+            RunItem.key_of("r1"), RunItem.changes(units="of a later release"), IS_THERE
+        )
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
+        with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
+            watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+        found = days.cloud.ledger.get_item(*ExpectedDayItem.key_of("visits", DAY))
+        assert ExpectedDayItem.from_item(found).stored_by == "v1"
+
+    def test_a_ledger_that_cannot_be_read_leaves_all(self, days: Days, clients: Any) -> None:
+        clients.break_once("dynamodb", "query", LOST_RESPONSE, after=False)
+        with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
+            days.look()
+        days.look()
         assert days.counted == 1
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from control_fakes import DATASET, LOST_RESPONSE
 from job_fakes import Fate, Killed
 
 from contracts.dataset import Dataset
-from contracts.errors import TransientFailure
+from contracts.errors import PipelineError, TransientFailure
 from contracts.ledger_items import ExpectedDayItem, RunItem, UnitItem, place_in_list
 from contracts.run import RunStatus, UnitStatus, UnitTotals
 from dataset_loading.file import parse_dataset
+from ledger.table import IS_THERE, Ledger
 from runs import topic
-from runs.expectations.contracts import expecting_datasets
+from runs.expectations.contracts import DeployedContract, deployed_contracts
+from runs.expectations.judging import Judgement, Judging
 from runs.expectations.watching import ExpectationsIncomplete, ExpectationWatch
 from runtime.handler import use_clock
 from steps import notification_consumer, reaper
@@ -27,6 +32,15 @@ DAY = "2026-11-19"
 EXPECT = 'expect: {by: "06:00"}\n'
 RANGE = {"startDateTime": "2026-11-19T00:00:00Z", "endDateTime": "2026-11-20T00:00:00Z"}
 INSIDE = "s3://data-bucket/landing/orders/dt=2026-11-19/a.csv"
+
+
+def contract_of(dataset: Dataset) -> DeployedContract:
+    return DeployedContract(f"datasets/{dataset.name}.yaml", lambda: dataset)
+
+
+def expecting_datasets() -> list[Dataset]:
+    read = [contract.expecting() for contract in deployed_contracts("code-bucket")]
+    return [dataset for dataset in read if dataset is not None]
 
 
 @dataclass
@@ -50,7 +64,7 @@ class Days:
             publish=lambda news: topic.publish(self.cloud.topic_arn, news),
             count=self.count,
         )
-        watch.look([self.dataset], now)
+        watch.look([contract_of(self.dataset)], now)
 
     def found(self, day: str = DAY) -> ExpectedDayItem:
         item = self.cloud.ledger.get_item(*ExpectedDayItem.key_of("orders", day))
@@ -346,8 +360,100 @@ class TestAnnouncing:
         visits = days.dataset.model_copy(update={"name": "visits"})
         watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
 
+        with pytest.raises(ExpectationsIncomplete, match=r"1 left: datasets/orders.yaml: "):
+            watch.look([contract_of(days.dataset), contract_of(visits)], DUE)
+        assert days.counted == 1
+
+    @pytest.mark.parametrize(
+        "error", [PipelineError("AccessDenied"), ValueError("a fault of ours")]
+    )
+    def test_a_contract_that_cannot_be_read_is_named_and_others_are_looked_at(
+        self, days: Days, error: Exception
+    ) -> None:
+        def unreadable() -> Dataset:
+            raise error
+
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        contracts = [DeployedContract("datasets/a.yaml", unreadable), contract_of(days.dataset)]
+
+        with pytest.raises(ExpectationsIncomplete, match=r"1 left: datasets/a.yaml: ") as caught:
+            watch.look(contracts, DUE)
+        assert str(error) in str(caught.value)
+        assert days.counted == 1
+
+    def test_a_fault_in_one_dataset_ends_no_other(
+        self, days: Days, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def judgement(self: Judging, *others: Any) -> Judgement:
+            if self.expected.dataset.name == "orders":
+                raise KeyError("a fault of ours")
+            return judge(self, *others)
+
+        judge = Judging.judgement
+        monkeypatch.setattr(Judging, "judgement", judgement)
+        visits = days.dataset.model_copy(update={"name": "visits"})
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
+        with pytest.raises(ExpectationsIncomplete, match="a fault of ours"):
+            watch.look([contract_of(days.dataset), contract_of(visits)], DUE)
+        assert days.counted == 1
+
+
+class TestManyRuns:
+    def test_runs_are_not_held_in_memory(self, days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
+        days.put_run()
+        (one,) = days.cloud.ledger.runs_claimed("2026-11-20")
+        in_all = 0
+
+        def runs_claimed(*_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+            nonlocal in_all
+            for number in range(1000):
+                reason = f"{number:05d}" * 2000
+                in_all += len(reason)
+                name = ("orders", "visits")[number % 2]
+                failed = {"status": "FAILED", "run_id": f"r{number}", "reason": reason}
+                yield {**one, **failed, "dataset_name": name}
+
+        monkeypatch.setattr(Ledger, "runs_claimed", runs_claimed)
+        tracemalloc.start()
+        try:
+            days.look()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert days.found().stored_by is None
+        assert peak < in_all / 4
+
+    def test_they_are_read_once_for_all_datasets(self, days: Days, clients: Any) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        reads = clients.watch("dynamodb", "query")
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+
+        assert len(reads) == 2, "of two days"
+        assert days.counted == 0
+
+    def test_one_that_cannot_be_read_ends_no_other_dataset(self, days: Days) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        days.cloud.ledger.change(
+            RunItem.key_of("r1"), RunItem.changes(units="of a later release"), IS_THERE
+        )
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
         with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
-            watch.look([days.dataset, visits], DUE)
+            watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+        found = days.cloud.ledger.get_item(*ExpectedDayItem.key_of("visits", DAY))
+        assert ExpectedDayItem.from_item(found).stored_by == "v1"
+
+    def test_a_ledger_that_cannot_be_read_leaves_all(self, days: Days, clients: Any) -> None:
+        clients.break_once("dynamodb", "query", LOST_RESPONSE, after=False)
+        with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
+            days.look()
+        days.look()
         assert days.counted == 1
 
 
@@ -361,19 +467,44 @@ class TestContracts:
         self.put(cloud, "broken", "expect: {by: 7}\n")
         cloud.put("datasets/README.md", "expect", bucket="code-bucket")
 
-        assert [each.name for each in expecting_datasets("code-bucket")] == ["orders"]
+        assert [each.name for each in expecting_datasets()] == ["orders"]
 
     def test_a_contract_is_read_again_when_it_has_changed(self, cloud: Any, clients: Any) -> None:
         self.put(cloud, "orders", DATASET + EXPECT)
         reads = clients.watch("s3", "get_object")
         for _ in range(3):
-            list(expecting_datasets("code-bucket"))
+            expecting_datasets()
         assert len(reads) <= 1
 
         self.put(cloud, "orders", DATASET + EXPECT.replace("06:00", "07:00"))
-        (dataset,) = expecting_datasets("code-bucket")
+        (dataset,) = expecting_datasets()
         assert dataset.expect is not None
         assert dataset.expect.by == "07:00"
+
+    @pytest.mark.parametrize("broken", ['name: "\\U00110000"\n', "name: \xff\n".encode("latin-1")])
+    def test_what_yaml_or_unicode_refuses_is_a_broken_contract(
+        self, cloud: Any, broken: str | bytes
+    ) -> None:
+        content = broken.encode() if isinstance(broken, str) else broken
+        cloud.put("datasets/a.yaml", content + EXPECT.encode(), bucket="code-bucket")
+        self.put(cloud, "orders", DATASET + EXPECT)
+
+        assert [each.name for each in expecting_datasets()] == ["orders"]
+
+    def test_an_object_that_may_not_be_read_ends_no_other_look(
+        self, cloud: Any, clients: Any, lambda_context: Any
+    ) -> None:
+        self.put(cloud, "a", DATASET + EXPECT)
+        self.put(cloud, "orders", DATASET + EXPECT)
+        denied = {"Error": {"Code": "AccessDenied", "Message": "kms:Decrypt"}}
+        clients.break_once("s3", "get_object", ClientError(denied, "GetObject"), after=False)
+        use_clock(lambda: DUE)
+        try:
+            with pytest.raises(ExpectationsIncomplete, match=r"datasets/a\.yaml.*kms:Decrypt"):
+                reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        finally:
+            use_clock()
+        assert [news["datasetName"] for news in cloud.published()] == ["orders"]
 
     def test_the_schedule_of_the_reaper_looks(
         self, cloud: Any, lambda_context: Any, capsys: pytest.CaptureFixture[str]

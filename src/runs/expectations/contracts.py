@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -17,25 +18,39 @@ from runtime.handler import logger, metrics
 _FIELD = b"expect"
 
 
-def expecting_datasets(code_bucket: str) -> Iterator[Dataset]:
-    """Those that have `expect`. A broken contract is left out and counted: a run of it is refused
-    with its problems, and `pipeline doctor` names it."""
+@dataclass(frozen=True)
+class DeployedContract:
+    """A contract's file, read only when its dataset is asked for.
+
+    Attributes:
+        name: of the file, for messages.
+        expecting: reads the dataset; None: it expects nothing, or is broken.
+    """
+
+    name: str
+    expecting: Callable[[], Dataset | None]
+
+
+def deployed_contracts(code_bucket: str) -> Iterator[DeployedContract]:
+    """All of them, expecting something or not: one that cannot be read ends nothing here."""
     prefix, suffix = layout.dataset_source_key("*").split("*")
     arguments = {"Bucket": code_bucket, "Prefix": prefix}
     while True:
         with clients.translated(f"listing the datasets in s3://{code_bucket}/{prefix}"):
             page = clients.client("s3").list_objects_v2(**arguments)
         for found in page.get("Contents", ()):
-            if found["Key"].endswith(suffix):
-                dataset = _read(code_bucket, found["Key"], found["ETag"])
-                if dataset is not None:
-                    yield dataset
+            key = found["Key"]
+            if key.endswith(suffix):
+                read = functools.partial(_read, code_bucket, key, found["ETag"])
+                yield DeployedContract(key, read)
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
 def _read(code_bucket: str, key: str, etag: str) -> Dataset | None:
+    """A broken contract is left out and counted: a run of it is refused with its problems, and
+    `pipeline doctor` names it."""
     try:
         return _parsed(code_bucket, key, etag)
     except NotFound:  # removed just now

@@ -14,7 +14,7 @@ from typing import Final
 
 from contracts import layout
 from contracts.dataset import Dataset, Source
-from contracts.ledger_items import RunItem, UnitItem
+from contracts.ledger_items import RunIndex, RunItem, UnitItem
 from contracts.run import RunStatus, UnitStatus
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
 from contracts.source.key_time import KeyTime
@@ -88,20 +88,57 @@ def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> 
         runs: those that were claimed since the day began, of any dataset.
         units_of: the units of a run; asked only where the run has looked at more than the day.
     """
-    ours = [
-        (run, request)
-        for run in runs
-        if run.dataset_name == expected.dataset.name
-        and (request := _requested(run)) is not None
-        and _is_of_it(request, expected.dataset)
-    ]
-    looked = [(run, span) for run, request in ours if (span := _looked_at(run, request, expected))]
-    if _are_whole([span for _, span in looked], expected.span):
-        for run, span in looked:
-            if _has_stored(run, span, expected, units_of):
-                return Judgement(run.run_id, "")
-    newest = max((run for run, _ in ours), key=lambda run: run.claimed or "", default=None)
-    return Judgement(None, _why(newest, expected))
+    judging = Judging(expected)
+    for run in runs:
+        judging.add(run)
+    return judging.judgement(units_of)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is remembered of a run that has looked at some of the day."""
+
+    run_id: str
+    span: Span
+    stored: int
+
+
+class Judging:
+    """Takes runs one after the other, and remembers of each no more than it has to."""
+
+    def __init__(self, expected: ExpectedDay) -> None:
+        self.expected = expected
+        self._looks: list[_Look] = []
+        self._newest: RunItem | None = None
+
+    def add(self, run: RunItem) -> None:
+        """Take a run of any dataset into account."""
+        expected = self.expected
+        if run.dataset_name != expected.dataset.name or _is_before(run, expected.first_claim):
+            return
+        request = _requested(run)
+        if request is None or not _is_of_it(request, expected.dataset):
+            return
+        if self._newest is None or (run.claimed or "") > (self._newest.claimed or ""):
+            self._newest = run
+        span = _looked_at(run, request, expected)
+        if span is not None and span[0] < expected.span[1] and span[1] > expected.span[0]:
+            succeeded = run.status is RunStatus.SUCCEEDED
+            stored = run.units.stored if succeeded and run.units is not None else 0
+            self._looks.append(_Look(run.run_id, span, stored))
+
+    def judgement(self, units_of: UnitsOf) -> Judgement:
+        """What all of them say (`judge`)."""
+        expected = self.expected
+        if _are_whole([look.span for look in self._looks], expected.span):
+            for look in self._looks:
+                if _has_stored(look, expected, units_of):
+                    return Judgement(look.run_id, "")
+        return Judgement(None, _why(self._newest, expected))
+
+
+def _is_before(run: RunItem, first: datetime) -> bool:
+    return run.claimed is not None and run.claimed < RunIndex.instant(first)
 
 
 def _requested(run: RunItem) -> RunRequest | None:
@@ -148,17 +185,15 @@ def _are_whole(spans: Sequence[Span], day: Span) -> bool:
     return reached >= end
 
 
-def _has_stored(run: RunItem, span: Span, expected: ExpectedDay, units_of: UnitsOf) -> bool:
-    if run.status is not RunStatus.SUCCEEDED or run.units is None or not run.units.stored:
+def _has_stored(look: _Look, expected: ExpectedDay, units_of: UnitsOf) -> bool:
+    if not look.stored:
         return False
     begin, end = expected.span
-    if span[1] <= begin or span[0] >= end:
-        return False
-    if begin <= span[0] and span[1] <= end:
+    if begin <= look.span[0] and look.span[1] <= end:
         return True
     return any(
         unit.status is UnitStatus.STORED and _lies_in(unit.source_url, expected)
-        for unit in units_of(run.run_id)
+        for unit in units_of(look.run_id)
     )
 
 

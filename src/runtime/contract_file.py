@@ -279,7 +279,8 @@ def _message(error: ErrorDetails, place: Place, fields: Callable[[], Iterable[st
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), list(fields()), n=1)
+        name, known = str(place[-1]), list(fields())
+        near = [] if name in known else difflib.get_close_matches(name, known, n=1)
         return "is not a field here" + (f"; did you mean {near[0]}?" if near else "")
     message = _ENUM_MEMBER.sub(r"\1", error["msg"])
     for theirs, ours in (

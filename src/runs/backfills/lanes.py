@@ -7,12 +7,13 @@ history of the execution: no code of the orchestrator decides it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from contracts.errors import Conflict
-from contracts.ledger_items import BackfillItem, Lane, RunItem
+from contracts.ledger_items import BackfillItem, Lane
 from contracts.messages import (
     BACKFILL_OPERATIONS,
     WINDOWS_PER_EXECUTION,
@@ -21,12 +22,13 @@ from contracts.messages import (
     NextWindow,
 )
 from contracts.run import RunStatus
-from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
+from contracts.run_request import RunRequest
 from contracts.times.backfill import Only, WindowState
 from ledger.runs import find_run
 from ledger.table import Ledger
-from runs.backfills.coverage import Coverage, looked_from
-from runs.backfills.records import Windows, change_backfill, runs_claimed
+from runs.backfills.coverage import Look
+from runs.backfills.looking import look_meanwhile, remembered
+from runs.backfills.records import Windows, change_backfill
 
 _REASONS_AT_MOST: Final = 100  # of windows without a run
 _STATES: Final = {
@@ -46,6 +48,7 @@ class _Deciding:
     ledger: Ledger
     windows: Windows
     now: datetime
+    look: Callable[[BackfillItem], Look]
 
     def __post_init__(self) -> None:
         self.states = [WindowState(state) for state in self.item.states]
@@ -108,13 +111,15 @@ class _Deciding:
         left = [at for at, state in enumerate(self.states) if state is WindowState.LEFT]
         if not left:
             return None
-        runs = [] if request.only is Only.ALL else self._claimed_meanwhile()
-        coverage = Coverage.of(runs, request)
-        ours = {run.run_id for run in runs if run.status is RunStatus.SUCCEEDED}
+        look = Look(request)
+        if request.only is not Only.ALL:
+            look = self.look(self.item)
+            self.changes.update(remembered(look, self.now, self.item))
+        coverage = look.coverage()
         # All of them now: these runs are looked at only once.
         for number in left:
             if coverage.holds(self.windows[number]):
-                own = _request_of(self.item, self.windows, number).run_id in ours
+                own = _request_of(self.item, self.windows, number).run_id in look.stored_by
                 self.states[number] = WindowState.STORED if own else WindowState.STORED_BEFORE
         left = [at for at in left if self.states[at] is WindowState.LEFT]
         if not left:
@@ -123,15 +128,6 @@ class _Deciding:
         self.states[number] = WindowState.RUNNING
         self.changes.update(begun=self.item.begun + 1)
         return number
-
-    def _claimed_meanwhile(self) -> list[RunItem]:
-        """Runs that had not ended, or not begun, when that was looked at last."""
-        request = self.item.requested
-        since = parse_timestamp(self.item.judged_from or self.item.created_at)
-        runs = list(runs_claimed(self.ledger, request, since, self.now))
-        judged_from = max(since, looked_from(runs, request, self.now))
-        self.changes.update(judged_from=format_timestamp(judged_from))
-        return runs
 
 
 def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
@@ -143,6 +139,13 @@ def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
     """
     windows = Windows(ledger, message.backfill_id)
     decided: list[Lane] = []
+    looks: list[Look] = []
+
+    def look(item: BackfillItem) -> Look:
+        """Once, however often the decision is taken: it takes the longest."""
+        if not looks:
+            looks.append(look_meanwhile(ledger, item, now))
+        return looks[0]
 
     def decide(item: BackfillItem) -> dict[str, Any] | None:
         held = item.lanes.get(str(message.lane))
@@ -150,7 +153,7 @@ def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
         if message.generation == item.generation and held and held.call >= message.call:
             decided.append(held)
             return None
-        deciding = _Deciding(item, message, ledger, windows, now)
+        deciding = _Deciding(item, message, ledger, windows, now, look)
         decided.append(deciding.decide())
         return deciding.changes
 

@@ -13,7 +13,7 @@ from control_fakes import Executions
 
 from contracts.errors import Conflict, NotFound, RunConflict
 from contracts.ledger_items import BackfillItem, RunItem
-from contracts.messages import BackfillAction
+from contracts.messages import BackfillAction, EndedWindow
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from contracts.times.backfill import BackfillStatus
@@ -357,6 +357,54 @@ def test_an_execution_that_another_one_has_followed_gets_no_windows(world: Backf
     assert world.begin(backfill(), 1) == 0
     assert world.end(1).next_execution == execution_of(2)
     assert world.item.status is BackfillStatus.RUNNING
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_an_older_execution_records_no_failure_of_a_window_without_a_run(
+    world: BackfillWorld, given: bool
+) -> None:
+    """Whether or not the execution that goes on has given it to a lane."""
+    world.begin(backfill())
+    world.next(1)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    world.begin(backfill(), 2)
+    if given:
+        assert world.next(1, generation=2).number == 0
+    assert world.next(2, 0, error="Timeout: no response").number is None
+    assert world.states == ("r.." if given else "...")
+    assert world.item.reasons == {}
+
+
+def test_an_older_execution_does_not_end_a_window_that_a_lane_waits_for(
+    world: BackfillWorld,
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.FAILED
+    first_of_three(world)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    world.begin(backfill(), 2)
+    step = world.next(1, generation=2)  # its run is executed once more
+    world.next(2, 0)
+    assert world.states == "r.."
+    world.outcomes.clear()
+    assert step.request is not None
+    world.run(step.request)
+    world.next(2, 0, generation=2)
+    assert world.states == "sr."
+
+
+def test_the_end_of_a_run_before_does_not_end_a_window_that_is_run_again(
+    world: BackfillWorld,
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.FAILED
+    world.drive(backfill())
+    world.control(BackfillAction.RESUME, failed_too=True)
+    world.begin(backfill(), 2)
+    before = world.executed[0]
+    ended = EndedWindow(number=0, run_id=before, error="Timeout: no response")
+    assert world.next(1, ended, generation=2).number == 0
+    assert (world.states, world.item.reasons) == ("rss", {})
 
 
 def test_a_window_under_way_is_found_by_the_next_execution(world: BackfillWorld) -> None:

@@ -76,10 +76,17 @@ class _Deciding:
 
     def _record_end(self, ended: EndedWindow) -> bool:
         """Record what became of a window's run; false: it has not ended."""
-        if self.states[ended.number] not in (WindowState.RUNNING, WindowState.LEFT):
+        state = self.states[ended.number]
+        if state not in (WindowState.RUNNING, WindowState.LEFT):
             return True  # recorded before: by a repeat, or by another execution
+        if state is WindowState.RUNNING and not self.current:
+            return True  # a lane of the current execution waits for it
         request = _request_of(self.item, self.windows, ended.number)
+        if ended.run_id not in (None, request.run_id):
+            return True  # the window is to be run again, by another run
         run = find_run(self.ledger, request.run_id)
+        if not self.current and (run is None or run.differences(request)):
+            return True  # the current execution has yet to run it
         why = None
         if run is None:
             state, why = WindowState.FAILED, ended.error or "its run was not claimed"

@@ -339,6 +339,25 @@ def test_the_next_execution_goes_on_before_operations_are_used_up(
     assert world.item.generation == 1
 
 
+def test_looks_at_a_run_use_operations_too(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.RUNNING
+    with limits(monkeypatch, BACKFILL_OPERATIONS=4):
+        first_of_three(world)
+        assert world.next(2, 0).look_again
+        step = world.next(3, 0)
+    assert (step.number, step.look_again) == (None, False)
+    assert world.end().next_execution == execution_of(2)
+    assert world.begin(backfill(), 2) == 1
+    assert world.next(1, generation=2).number == 0
+    assert world.next(2, 0, generation=2).look_again
+    world.outcomes.clear()
+    request = world.item.requested.run_request(Windows(world.cloud.ledger, "november")[0])
+    world.put_run(request, RunStatus.SUCCEEDED)
+    assert world.next(3, 0, generation=2).number == 1
+
+
 def test_an_execution_in_which_no_window_begins_is_the_last(world: BackfillWorld) -> None:
     world.begin(backfill())
     ended = world.end()

@@ -65,9 +65,11 @@ class _Deciding:
         lane = Lane(call=message.call, operations=message.operations)
         elsewhere = message.ended is not None and not self._record_end(message.ended)
         if self.current and not self.item.holding:
-            if elsewhere and message.ended is not None:
+            if self._has_used_up(lane):
+                pass  # the next execution looks at a run that goes on elsewhere
+            elif elsewhere and message.ended is not None:
                 lane = replace(lane, window=message.ended.number, look_again=True)
-            elif not self._is_full(lane):
+            elif not self._is_full():
                 lane = replace(lane, window=self._chosen())
         self.changes.update(states="".join(self.states))
         if self.current:
@@ -101,16 +103,15 @@ class _Deciding:
             self.changes.update(reasons={**self.item.reasons, str(ended.number): why})
         return True
 
-    def _is_full(self, lane: Lane) -> bool:
+    def _has_used_up(self, lane: Lane) -> bool:
+        """Whether the execution has made as many operations as it may before its lanes end."""
+        others = (each for name, each in self.item.lanes.items() if name != str(self.message.lane))
+        return lane.operations + sum(each.operations for each in others) > BACKFILL_OPERATIONS
+
+    def _is_full(self) -> bool:
         """Whether no more windows begin in this execution."""
         now = replace(self.item, states="".join(self.states))
-        others = (each for name, each in now.lanes.items() if name != str(self.message.lane))
-        operations = lane.operations + sum(each.operations for each in others)
-        return (
-            now.failed_too_often
-            or now.begun >= WINDOWS_PER_EXECUTION
-            or operations > BACKFILL_OPERATIONS
-        )
+        return now.failed_too_often or now.begun >= WINDOWS_PER_EXECUTION
 
     def _chosen(self) -> int | None:
         """The next window that is to be run; those that are stored meanwhile are passed over."""

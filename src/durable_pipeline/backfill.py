@@ -223,5 +223,5 @@ class Lane:
             with_retry(context, invoke, config, name="run-window")
         except InvokeError as error:
             why = f"{error_name(error.error_type)}: {error.message or 'no message'}"
-            return EndedWindow(number=number, error=why[:FAILURE_CHARACTERS])
-        return EndedWindow(number=number)
+            return EndedWindow(number=number, run_id=request.run_id, error=why[:FAILURE_CHARACTERS])
+        return EndedWindow(number=number, run_id=request.run_id)

@@ -141,7 +141,12 @@ class Ledger:
         yield from (item[PARTITION] for item in items)
 
     def runs_claimed(
-        self, day: str, *, since: datetime | None = None, dataset: str | None = None
+        self,
+        day: str,
+        *,
+        since: datetime | None = None,
+        dataset: str | None = None,
+        attributes: Sequence[str] = (),
     ) -> Iterator[Item]:
         """Runs whose first claim was on this day (UTC), oldest first (an index: eventually
         consistent).
@@ -150,23 +155,25 @@ class Ledger:
             day: as `RunIndex.day` has it.
             since: only those that were claimed from then on.
             dataset: only those of this one.
+            attributes: only these of them; by default all.
         """
         first = RunIndex.instant(since) if since else day
-        of_one = (
-            {}
-            if dataset is None
-            else {
-                "FilterExpression": "#dataset = :dataset",
-                "ExpressionAttributeNames": {"#dataset": RunIndex.DATASET},
-            }
-        )
+        names = {f"#{name}": name for name in attributes}
+        more: dict[str, Any] = {}
+        if attributes:
+            more.update(ProjectionExpression=", ".join(names))
+        if dataset is not None:
+            names["#dataset"] = RunIndex.DATASET
+            more.update(FilterExpression="#dataset = :dataset")
+        if names:
+            more.update(ExpressionAttributeNames=names)
         values = {":day": day, ":first": first} | ({":dataset": dataset} if dataset else {})
         yield from self._query(
             f"runs claimed on {day} in the ledger",
             IndexName=RUN_INDEX,
             KeyConditionExpression=f"{RunIndex.HASH} = :day AND {RunIndex.RANGE} >= :first",
             ExpressionAttributeValues=to_wire(values),
-            **of_one,
+            **more,
         )
 
     def put_if_absent(self, item: Mapping[str, Any]) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,16 @@ from backfill_world import NOW, BackfillWorld, Killing, backfill, execution_of, 
 from control_fakes import Executions
 
 from contracts.errors import Conflict, NotFound, RunConflict
-from contracts.messages import BackfillAction
+from contracts.ledger_items import BackfillItem, RunItem
+from contracts.messages import BackfillAction, EndedWindow
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from contracts.times.backfill import BackfillStatus
+from ledger.table import Ledger
+from runs.backfills.coverage import Look
 from runs.backfills.ending import NONE_BEGAN
-from runs.backfills.records import Windows
+from runs.backfills.looking import GOING_ON_AT_MOST, look_meanwhile
+from runs.backfills.records import Windows, change_backfill
 
 
 @pytest.fixture
@@ -209,6 +213,73 @@ def test_what_another_run_stores_meanwhile_is_passed_over(world: BackfillWorld) 
     assert world.states == "sbr"
 
 
+def test_runs_that_never_end_are_looked_at_by_key(world: BackfillWorld) -> None:
+    """And the others, which were claimed after them, not again at every window."""
+    for number in range(GOING_ON_AT_MOST):
+        slow = other_run(f"slow-{number:02}", "2026-11-03", "2026-11-03T06:00:00Z")
+        world.put_run(slow, RunStatus.RUNNING, claimed_at=NOW.replace(hour=1, minute=number))
+    first_of_three(world)
+    assert world.item.judged_from == "2026-11-20T08:14:00Z"
+    assert len(world.item.going_on) == GOING_ON_AT_MOST
+
+    world.now = NOW.replace(hour=9)
+    late = other_run("late", "2026-11-03", "2026-11-04")
+    world.put_run(late, RunStatus.RUNNING)
+    world.now = NOW.replace(hour=10)
+    step = world.next(2, 0)
+    assert "late" not in world.item.going_on
+    assert world.item.judged_from == "2026-11-20T09:15:00Z"  # there is no more room
+    assert step.request is not None
+    world.run(step.request)
+    world.put_run(slow, RunStatus.FAILED, claimed_at=NOW.replace(hour=1))
+    world.put_run(late, RunStatus.SUCCEEDED, claimed_at=NOW.replace(hour=9))
+    assert world.next(3, 1).number is None
+    assert world.states == "ssb"
+    assert slow.run_id not in world.item.going_on
+    assert world.item.judged_from == "2026-11-20T10:14:00Z"
+
+
+def test_runs_that_cannot_store_a_window_are_not_looked_at_again(world: BackfillWorld) -> None:
+    one = RunRequest.from_json(
+        {"datasetName": "orders", "runId": "one", "inputUrl": "s3://data/landing/orders/a.csv"}
+    ).model_copy(update={"end_date_time": NOW})
+    elsewhere = other_run("elsewhere", "2026-12-01", "2026-12-02")
+    query = other_run("query", "2026-11-01", "2026-11-02").model_copy(
+        update={"query": '"inputUrl": = 1'}
+    )
+    for each in (one, elsewhere, query):
+        world.put_run(each, RunStatus.RUNNING)
+    world.begin(backfill(query=query.query))
+    assert world.item.going_on == ("query",)
+    assert world.item.judged_from == "2026-11-20T08:14:00Z"
+
+
+def test_runs_are_looked_at_once_however_often_the_decision_is_taken(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def look(ledger: Ledger, item: BackfillItem, now: datetime) -> Look:
+        looked.append(item.version)
+        change_backfill(ledger, "november", lambda _item: {"going_on": ("other",)}, now)
+        return look_meanwhile(ledger, item, now)
+
+    world.begin(backfill())
+    monkeypatch.setattr("runs.backfills.lanes.look_meanwhile", look)
+    version = world.item.version
+    assert world.next(1).number == 0
+    assert (looked, world.item.version) == ([version], version + 2)
+    assert world.item.going_on == ("other",)  # which somebody else has found
+
+
+def test_of_a_run_only_what_its_range_is_known_by_is_read(world: BackfillWorld) -> None:
+    world.put_run(other_run("a", "2026-11-01", "2026-11-02"), RunStatus.FAILED, reason="long")
+    (item,) = world.cloud.ledger.runs_claimed(
+        "2026-11-20", dataset="orders", attributes=RunItem.OF_ITS_RANGE
+    )
+    assert set(item) == set(RunItem.OF_ITS_RANGE) - {"start_date_time"}
+
+
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_a_later_window_that_another_run_stores_meanwhile_is_not_run(
     world: BackfillWorld, newest_first: bool
@@ -268,6 +339,25 @@ def test_the_next_execution_goes_on_before_operations_are_used_up(
     assert world.item.generation == 1
 
 
+def test_looks_at_a_run_use_operations_too(
+    world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.RUNNING
+    with limits(monkeypatch, BACKFILL_OPERATIONS=4):
+        first_of_three(world)
+        assert world.next(2, 0).look_again
+        step = world.next(3, 0)
+    assert (step.number, step.look_again) == (None, False)
+    assert world.end().next_execution == execution_of(2)
+    assert world.begin(backfill(), 2) == 1
+    assert world.next(1, generation=2).number == 0
+    assert world.next(2, 0, generation=2).look_again
+    world.outcomes.clear()
+    request = world.item.requested.run_request(Windows(world.cloud.ledger, "november")[0])
+    world.put_run(request, RunStatus.SUCCEEDED)
+    assert world.next(3, 0, generation=2).number == 1
+
+
 def test_an_execution_in_which_no_window_begins_is_the_last(world: BackfillWorld) -> None:
     world.begin(backfill())
     ended = world.end()
@@ -286,6 +376,54 @@ def test_an_execution_that_another_one_has_followed_gets_no_windows(world: Backf
     assert world.begin(backfill(), 1) == 0
     assert world.end(1).next_execution == execution_of(2)
     assert world.item.status is BackfillStatus.RUNNING
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_an_older_execution_records_no_failure_of_a_window_without_a_run(
+    world: BackfillWorld, given: bool
+) -> None:
+    """Whether or not the execution that goes on has given it to a lane."""
+    world.begin(backfill())
+    world.next(1)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    world.begin(backfill(), 2)
+    if given:
+        assert world.next(1, generation=2).number == 0
+    assert world.next(2, 0, error="Timeout: no response").number is None
+    assert world.states == ("r.." if given else "...")
+    assert world.item.reasons == {}
+
+
+def test_an_older_execution_does_not_end_a_window_that_a_lane_waits_for(
+    world: BackfillWorld,
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.FAILED
+    first_of_three(world)
+    world.control(BackfillAction.PAUSE)
+    world.control(BackfillAction.RESUME)
+    world.begin(backfill(), 2)
+    step = world.next(1, generation=2)  # its run is executed once more
+    world.next(2, 0)
+    assert world.states == "r.."
+    world.outcomes.clear()
+    assert step.request is not None
+    world.run(step.request)
+    world.next(2, 0, generation=2)
+    assert world.states == "sr."
+
+
+def test_the_end_of_a_run_before_does_not_end_a_window_that_is_run_again(
+    world: BackfillWorld,
+) -> None:
+    world.outcomes["2026-11-01"] = RunStatus.FAILED
+    world.drive(backfill())
+    world.control(BackfillAction.RESUME, failed_too=True)
+    world.begin(backfill(), 2)
+    before = world.executed[0]
+    ended = EndedWindow(number=0, run_id=before, error="Timeout: no response")
+    assert world.next(1, ended, generation=2).number == 0
+    assert (world.states, world.item.reasons) == ("rss", {})
 
 
 def test_a_window_under_way_is_found_by_the_next_execution(world: BackfillWorld) -> None:

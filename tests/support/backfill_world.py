@@ -117,8 +117,10 @@ class BackfillWorld:
         self.lambdas.status.setdefault(message.execution_arn, "RUNNING")
         return begin_backfill(message, self.cloud.ledger, self.now).lanes
 
-    def next(self, call: int, ended: int | None = None, **fields: Any) -> LaneStep:
+    def next(self, call: int, ended: int | EndedWindow | None = None, **fields: Any) -> LaneStep:
         error = fields.pop("error", None)
+        if isinstance(ended, int):
+            ended = EndedWindow(number=ended, error=error)
         message = NextWindow(
             **{
                 "backfill_id": self.backfill_id,
@@ -126,7 +128,7 @@ class BackfillWorld:
                 "lane": 0,
                 "call": call,
                 "operations": 2 * call,
-                "ended": None if ended is None else EndedWindow(number=ended, error=error),
+                "ended": ended,
                 **fields,
             }
         )

@@ -58,6 +58,7 @@ class BackfillItem(LedgerItem):
         lanes: of this generation, by number.
         begun: windows that this generation has begun.
         judged_from: runs that were claimed from then on may have stored windows meanwhile.
+        going_on: ids of runs that were claimed before, and may as well, as they had not ended.
         again: a character for each window, `0` to `9`: how often it was to be run again after it
             had failed, each time in a new run; empty: none was.
         reasons: why windows failed that have no run, by number.
@@ -84,6 +85,7 @@ class BackfillItem(LedgerItem):
     lanes: dict[str, Lane] = field(default_factory=dict)
     begun: int = 0
     judged_from: str | None = None
+    going_on: tuple[str, ...] = ()
     again: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
     created_at: str | None = None

@@ -117,6 +117,17 @@ class RunItem(LedgerItem):
         }
     )
 
+    # By which it is known what a run over a range has stored.
+    OF_ITS_RANGE: ClassVar = (
+        "run_id",
+        "status",
+        "request",
+        "dataset_name",
+        "start_date_time",
+        "end_date_time",
+        "claimed_at",
+    )
+
     run_id: str
     status: RunStatus
     run_attempt: int = 1

@@ -60,10 +60,12 @@ class EndedWindow(Contract):
 
     Attributes:
         number: its place in order of time, from 0.
+        run_id: of the run; absent: the function is of a release that does not say it.
         error: how the invocation failed, if it did; what became of the run is in the ledger.
     """
 
     number: int
+    run_id: str | None = None
     error: str | None = Field(default=None, max_length=FAILURE_CHARACTERS)
 
 

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from contracts.errors import NotFound, Problem, RunConflict
-from contracts.ledger_items import ACTIVE_BACKFILL, BackfillItem, RunItem
+from contracts.ledger_items import ACTIVE_BACKFILL, BackfillItem
 from contracts.messages import BeginBackfill, BegunBackfill
 from contracts.run_request import format_timestamp
 from contracts.times.backfill import BackfillStatus, Only, WindowState
 from ledger.table import Ledger
-from runs.backfills.coverage import Coverage, claimed_since, looked_from
-from runs.backfills.records import Windows, change_backfill, find_backfill, runs_claimed
+from runs.backfills.coverage import Look
+from runs.backfills.looking import look_first, remembered
+from runs.backfills.records import Windows, change_backfill, find_backfill
 from runtime.handler import logger
 
 
@@ -61,10 +62,10 @@ def _recorded(message: BeginBackfill, ledger: Ledger, now: datetime) -> Backfill
     windows, boundaries = Windows(ledger, request.backfill_id), request.boundaries()
     windows.record(boundaries)
     recorded = windows.all()[: len(boundaries) - 1]
-    runs: list[RunItem] = []
+    look = Look(request)
     if request.only is not Only.ALL:
-        runs = list(runs_claimed(ledger, request, claimed_since(request, now), now))
-    coverage = Coverage.of(runs, request)
+        look = look_first(ledger, request, now)
+    coverage = look.coverage()
     at = format_timestamp(now)
     return BackfillItem(
         backfill_id=request.backfill_id,
@@ -73,9 +74,9 @@ def _recorded(message: BeginBackfill, ledger: Ledger, now: datetime) -> Backfill
         states="".join(coverage.state_of(window, request.only) for window in recorded),
         dataset_name=request.dataset_name,
         execution_arn=message.execution_arn,
-        judged_from=format_timestamp(looked_from(runs, request, now)),
         created_at=at,
         updated_at=at,
         submitted_at=at,
         active=ACTIVE_BACKFILL,
+        **remembered(look, now),
     )

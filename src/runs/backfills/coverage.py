@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,8 +21,10 @@ from contracts.times.backfill import BackfillRequest, Only, WindowState
 from contracts.times.windows import Window
 
 Range = tuple[datetime, datetime]
+# In the canonical text of a request; within a value it would be escaped. Such runs may be by far
+# the most, and need not be parsed.
+_OF_ONE_OBJECT: Final = '"inputUrl":'
 _A_DAY: Final = timedelta(days=1)
-_INDEX_LAG: Final = timedelta(minutes=1)  # the index of claims shows a run a moment later
 # Runs that were claimed longer ago are not looked for: each day of claims is asked for by itself.
 LOOKED_BACK: Final = timedelta(days=5 * 366)
 
@@ -42,16 +44,10 @@ class Coverage:
     @classmethod
     def of(cls, runs: Iterable[RunItem], request: BackfillRequest) -> Coverage:
         """What these runs, of any dataset, have stored of what a backfill asks for."""
-        stored, failed = [], []
+        look = Look(request)
         for run in runs:
-            span = _range_of(run, request)
-            if span is None:
-                continue
-            if run.status is RunStatus.SUCCEEDED:
-                stored.append(span)
-            elif run.status in (RunStatus.FAILED, RunStatus.STOPPED):
-                failed.append(span)
-        return cls(_joined(stored), tuple(failed))
+            look.see(run)
+        return look.coverage()
 
     def holds(self, window: Window) -> bool:
         """Whether the whole window is stored."""
@@ -72,14 +68,58 @@ class Coverage:
         return any(start < window.end and window.start < end for start, end in self.failed)
 
 
+@dataclass
+class Look:
+    """Runs that are looked at one by one; it holds only what matters of them to a backfill.
+
+    Attributes:
+        stored_by: runs that have stored something of its range, by id.
+        ended: these, and those that failed to.
+        going_on: of runs that do, when they were claimed, by id; but for the backfill's own, of
+            which the windows themselves say what becomes of them.
+    """
+
+    request: BackfillRequest
+    stored_by: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    going_on: dict[str, datetime] = field(default_factory=dict)
+    _stored: list[Range] = field(default_factory=list)
+    _failed: list[Range] = field(default_factory=list)
+
+    def see(self, run: RunItem) -> None:
+        """Look at one more; the latest look at a run counts."""
+        span = _range_of(run, self.request)
+        if span is None:
+            return
+        if not run.status.ended:
+            if not run.run_id.startswith(self.request.run_id_prefix):
+                self.going_on[run.run_id] = parse_timestamp(run.claimed_at)
+            return
+        self.going_on.pop(run.run_id, None)
+        self.ended.add(run.run_id)
+        if run.status is RunStatus.SUCCEEDED:
+            self.stored_by.add(run.run_id)
+            self._stored.append(span)
+        elif run.status in (RunStatus.FAILED, RunStatus.STOPPED):
+            self._failed.append(span)
+
+    def coverage(self) -> Coverage:
+        """Of what was looked at so far."""
+        return Coverage(_joined(self._stored), tuple(self._failed))
+
+
 def _range_of(run: RunItem, request: BackfillRequest) -> Range | None:
-    """The range that a run stores, if it stores rows of the same kind in the same place."""
+    """The range that a run stores, if it stores rows of the same kind in the same place, of a time
+    that the backfill is about."""
     if run.dataset_name != request.dataset_name or not run.request or run.end_date_time is None:
+        return None
+    if _OF_ONE_OBJECT in run.request:
         return None
     asked = run.requested
     if asked.input_url is not None or asked.fixed_start is None or not _alike(asked, request):
         return None
-    return asked.fixed_start, parse_timestamp(run.end_date_time)
+    start, end = asked.fixed_start, parse_timestamp(run.end_date_time)
+    return (start, end) if start < request.end_date_time and request.start_date_time < end else None
 
 
 def _alike(asked: RunRequest, request: BackfillRequest) -> bool:
@@ -103,19 +143,3 @@ def claimed_since(request: BackfillRequest, now: datetime) -> datetime:
     """From when on runs were claimed that may have stored its windows: data is not stored before it
     is there, but for clocks of its own."""
     return max(request.start_date_time - _A_DAY, now - LOOKED_BACK)
-
-
-def looked_from(runs: Iterable[RunItem], request: BackfillRequest, now: datetime) -> datetime:
-    """From when on runs were claimed that may still store windows, after these were looked at.
-
-    Args:
-        runs: all that were claimed since that was looked at before; of the backfill's own the
-            windows themselves say what becomes of them.
-    """
-    going_on = (
-        parse_timestamp(run.claimed_at)
-        for run in runs
-        if run.dataset_name == request.dataset_name
-        and not (run.status.ended or run.run_id.startswith(request.run_id_prefix))
-    )
-    return min([now - _INDEX_LAG, *going_on])

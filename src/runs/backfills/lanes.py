@@ -7,12 +7,13 @@ history of the execution: no code of the orchestrator decides it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from contracts.errors import Conflict
-from contracts.ledger_items import BackfillItem, Lane, RunItem
+from contracts.ledger_items import BackfillItem, Lane
 from contracts.messages import (
     BACKFILL_OPERATIONS,
     WINDOWS_PER_EXECUTION,
@@ -21,12 +22,13 @@ from contracts.messages import (
     NextWindow,
 )
 from contracts.run import RunStatus
-from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
+from contracts.run_request import RunRequest
 from contracts.times.backfill import Only, WindowState
 from ledger.runs import find_run
 from ledger.table import Ledger
-from runs.backfills.coverage import Coverage, looked_from
-from runs.backfills.records import Windows, change_backfill, runs_claimed
+from runs.backfills.coverage import Look
+from runs.backfills.looking import look_meanwhile, remembered
+from runs.backfills.records import Windows, change_backfill
 
 _REASONS_AT_MOST: Final = 100  # of windows without a run
 _STATES: Final = {
@@ -46,6 +48,7 @@ class _Deciding:
     ledger: Ledger
     windows: Windows
     now: datetime
+    look: Callable[[BackfillItem], Look]
 
     def __post_init__(self) -> None:
         self.states = [WindowState(state) for state in self.item.states]
@@ -62,9 +65,11 @@ class _Deciding:
         lane = Lane(call=message.call, operations=message.operations)
         elsewhere = message.ended is not None and not self._record_end(message.ended)
         if self.current and not self.item.holding:
-            if elsewhere and message.ended is not None:
+            if self._has_used_up(lane):
+                pass  # the next execution looks at a run that goes on elsewhere
+            elif elsewhere and message.ended is not None:
                 lane = replace(lane, window=message.ended.number, look_again=True)
-            elif not self._is_full(lane):
+            elif not self._is_full():
                 lane = replace(lane, window=self._chosen())
         self.changes.update(states="".join(self.states))
         if self.current:
@@ -73,10 +78,17 @@ class _Deciding:
 
     def _record_end(self, ended: EndedWindow) -> bool:
         """Record what became of a window's run; false: it has not ended."""
-        if self.states[ended.number] not in (WindowState.RUNNING, WindowState.LEFT):
+        state = self.states[ended.number]
+        if state not in (WindowState.RUNNING, WindowState.LEFT):
             return True  # recorded before: by a repeat, or by another execution
+        if state is WindowState.RUNNING and not self.current:
+            return True  # a lane of the current execution waits for it
         request = _request_of(self.item, self.windows, ended.number)
+        if ended.run_id not in (None, request.run_id):
+            return True  # the window is to be run again, by another run
         run = find_run(self.ledger, request.run_id)
+        if not self.current and (run is None or run.differences(request)):
+            return True  # the current execution has yet to run it
         why = None
         if run is None:
             state, why = WindowState.FAILED, ended.error or "its run was not claimed"
@@ -91,16 +103,15 @@ class _Deciding:
             self.changes.update(reasons={**self.item.reasons, str(ended.number): why})
         return True
 
-    def _is_full(self, lane: Lane) -> bool:
+    def _has_used_up(self, lane: Lane) -> bool:
+        """Whether the execution has made as many operations as it may before its lanes end."""
+        others = (each for name, each in self.item.lanes.items() if name != str(self.message.lane))
+        return lane.operations + sum(each.operations for each in others) > BACKFILL_OPERATIONS
+
+    def _is_full(self) -> bool:
         """Whether no more windows begin in this execution."""
         now = replace(self.item, states="".join(self.states))
-        others = (each for name, each in now.lanes.items() if name != str(self.message.lane))
-        operations = lane.operations + sum(each.operations for each in others)
-        return (
-            now.failed_too_often
-            or now.begun >= WINDOWS_PER_EXECUTION
-            or operations > BACKFILL_OPERATIONS
-        )
+        return now.failed_too_often or now.begun >= WINDOWS_PER_EXECUTION
 
     def _chosen(self) -> int | None:
         """The next window that is to be run; those that are stored meanwhile are passed over."""
@@ -108,13 +119,15 @@ class _Deciding:
         left = [at for at, state in enumerate(self.states) if state is WindowState.LEFT]
         if not left:
             return None
-        runs = [] if request.only is Only.ALL else self._claimed_meanwhile()
-        coverage = Coverage.of(runs, request)
-        ours = {run.run_id for run in runs if run.status is RunStatus.SUCCEEDED}
+        look = Look(request)
+        if request.only is not Only.ALL:
+            look = self.look(self.item)
+            self.changes.update(remembered(look, self.now, self.item))
+        coverage = look.coverage()
         # All of them now: these runs are looked at only once.
         for number in left:
             if coverage.holds(self.windows[number]):
-                own = _request_of(self.item, self.windows, number).run_id in ours
+                own = _request_of(self.item, self.windows, number).run_id in look.stored_by
                 self.states[number] = WindowState.STORED if own else WindowState.STORED_BEFORE
         left = [at for at in left if self.states[at] is WindowState.LEFT]
         if not left:
@@ -123,15 +136,6 @@ class _Deciding:
         self.states[number] = WindowState.RUNNING
         self.changes.update(begun=self.item.begun + 1)
         return number
-
-    def _claimed_meanwhile(self) -> list[RunItem]:
-        """Runs that had not ended, or not begun, when that was looked at last."""
-        request = self.item.requested
-        since = parse_timestamp(self.item.judged_from or self.item.created_at)
-        runs = list(runs_claimed(self.ledger, request, since, self.now))
-        judged_from = max(since, looked_from(runs, request, self.now))
-        self.changes.update(judged_from=format_timestamp(judged_from))
-        return runs
 
 
 def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
@@ -143,6 +147,13 @@ def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
     """
     windows = Windows(ledger, message.backfill_id)
     decided: list[Lane] = []
+    looks: list[Look] = []
+
+    def look(item: BackfillItem) -> Look:
+        """Once, however often the decision is taken: it takes the longest."""
+        if not looks:
+            looks.append(look_meanwhile(ledger, item, now))
+        return looks[0]
 
     def decide(item: BackfillItem) -> dict[str, Any] | None:
         held = item.lanes.get(str(message.lane))
@@ -150,7 +161,7 @@ def next_window(message: NextWindow, ledger: Ledger, now: datetime) -> LaneStep:
         if message.generation == item.generation and held and held.call >= message.call:
             decided.append(held)
             return None
-        deciding = _Deciding(item, message, ledger, windows, now)
+        deciding = _Deciding(item, message, ledger, windows, now, look)
         decided.append(deciding.decide())
         return deciding.changes
 

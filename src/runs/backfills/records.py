@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from contracts.errors import Conflict, NotFound
@@ -11,11 +11,8 @@ from contracts.ledger_items import (
     ACTIVE_BACKFILL,
     BACKFILLS,
     BackfillItem,
-    RunIndex,
-    RunItem,
     WindowsItem,
 )
-from contracts.times.backfill import BackfillRequest
 from contracts.times.windows import Window
 from ledger.conditions import BACKFILL
 from ledger.table import Ledger
@@ -104,15 +101,3 @@ class Windows:
                 raise NotFound(f"window {number} of backfill {self._backfill_id} is not recorded")
             self._chunks[chunk] = WindowsItem.from_item(item).windows
         return self._chunks[chunk][position]
-
-
-def runs_claimed(
-    ledger: Ledger, request: BackfillRequest, since: datetime, now: datetime
-) -> Iterator[RunItem]:
-    """Runs of the dataset that were first claimed between these instants."""
-    day = since
-    while RunIndex.day(day) <= RunIndex.day(now):
-        of_day = ledger.runs_claimed(RunIndex.day(day), since=since, dataset=request.dataset_name)
-        for item in of_day:
-            yield RunItem.from_item(item)
-        day += timedelta(days=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -24,10 +25,12 @@ class DeployedContract:
 
     Attributes:
         name: of the file, for messages.
+        changed_at: when it was put there, most recently.
         expecting: reads the dataset; None: it expects nothing, or is broken.
     """
 
     name: str
+    changed_at: datetime
     expecting: Callable[[], Dataset | None]
 
 
@@ -42,7 +45,7 @@ def deployed_contracts(code_bucket: str) -> Iterator[DeployedContract]:
             key = found["Key"]
             if key.endswith(suffix):
                 read = functools.partial(_read, code_bucket, key, found["ETag"])
-                yield DeployedContract(key, read)
+                yield DeployedContract(key, found["LastModified"], read)
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]

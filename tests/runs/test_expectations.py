@@ -203,6 +203,61 @@ class TestWhatIsStored:
         assert days.found().reason == why
 
 
+class TestRunsThatDidNotEndWell:
+    """Of a day that a later run, which found nothing new, has looked at."""
+
+    def change(self, days: Days, run_id: str, **values: Any) -> None:
+        days.cloud.ledger.change(RunItem.key_of(run_id), RunItem.changes(**values), IS_THERE)
+
+    def put_repeat(self, days: Days, status: RunStatus = RunStatus.SKIPPED) -> None:
+        at = "2026-11-20T02:00:00Z"
+        days.put_run("r2", status, claimed_at=at, onlyNew=True, **RANGE)
+
+    @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED])
+    @pytest.mark.parametrize("counted", [True, False])
+    def test_what_one_has_stored_no_repeat_takes(
+        self, days: Days, status: RunStatus, *, counted: bool
+    ) -> None:
+        days.put_run("r1", status, INSIDE)
+        if not counted:
+            self.change(days, "r1", units=None)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by == "r1"
+
+    def test_one_that_has_stored_nothing_has_not(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED)
+        self.change(days, "r1", units=None)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_one_alone_has_not_looked_at_the_whole_day(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_a_repeat_that_did_not_look_makes_no_difference(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        self.put_repeat(days)
+        self.change(days, "r2", dataset_version=None)  # another run was taking the new objects
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_what_it_stored_has_to_be_of_the_day(self, days: Days) -> None:
+        week = {"startDateTime": "2026-11-13", "endDateTime": "2026-11-20"}
+        days.put_run("r1", RunStatus.FAILED, INSIDE.replace("-19", "-18"), **week)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_one_that_ended_well_is_named_before(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        self.put_repeat(days, RunStatus.SUCCEEDED)
+        days.look()
+        assert days.found().stored_by == "r2"
+
+
 class TestHours:
     TEXT = DATASET.replace("dt=%Y-%m-%d/", "dt=%Y-%m-%d/hour=%H/") + EXPECT
 

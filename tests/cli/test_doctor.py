@@ -220,6 +220,23 @@ def test_an_alarm_that_has_just_come_on(
     assert found.found == "came on just now: PoolsFileBrokenAlarm is on."
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"# caf\xe9\n", "is not UTF-8"),
+        (b'description: "\\U00110000"\n', "is no character; the last one is"),
+    ],
+)
+def test_a_contract_that_no_run_can_read(healthy: Deployment, line: bytes, why: str) -> None:
+    body = CONTRACT + b'expect: {by: "00:00"}\n' + line
+    healthy.client("s3").put_object(Bucket="code", Key="datasets/standard.yaml", Body=body)
+    (found,) = contract_checks.contracts(healthy)
+    assert (found.about, found.health) == ("dataset standard", Health.PROBLEM)
+    assert why in found.found
+    (days,) = expectation_checks.expectations(healthy)
+    assert days.found == "no contract expects any"
+
+
 def test_a_day_that_is_expected_and_not_stored(healthy: Deployment, local: World) -> None:
     (found,) = expectation_checks.expectations(healthy)
     assert (found.health, found.found) == (Health.OK, "no contract expects any")

@@ -2,18 +2,19 @@
 
 Of each contract the time that has passed most recently is looked at, once: the ledger then has an
 item with what was found. An item that says the day is overdue is announced, and marked after that;
-a look that was broken off in between is repeated by the next one under the same event id.
+a look that was broken off in between is repeated by the next one under the same event id. The first
+day of a new contract is not announced if it was due before the contract was there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.errors import PipelineError
-from contracts.ledger_items import ExpectedDayItem, Key, RunIndex, RunItem
+from contracts.ledger_items import EXPECTED, ExpectedDayItem, Key, RunIndex, RunItem
 from contracts.run_request import format_timestamp
 from ledger.conditions import EXPECTED_DAY
 from ledger.table import Item, Ledger
@@ -40,6 +41,18 @@ def count_overdue(function: str) -> None:
     count_of_function("DaysOverdue", function)
 
 
+@dataclass(frozen=True)
+class _Undecided:
+    """A day that is due and was not judged yet.
+
+    Attributes:
+        contract_since: when the contract was put there, most recently.
+    """
+
+    judging: Judging
+    contract_since: datetime
+
+
 @dataclass
 class ExpectationWatch:
     """One look.
@@ -62,17 +75,18 @@ class ExpectationWatch:
             ExpectationsIncomplete: some could not be looked at; names them.
         """
         problems: list[str] = []
-        undecided: dict[str, Judging] = {}
+        undecided: dict[str, _Undecided] = {}
         for contract in contracts:
             try:
                 expected = _expected_day(contract, now)
                 if expected is not None and not self._is_known(expected, now):
-                    undecided[expected.dataset.name] = Judging(expected)
+                    judging = Judging(expected)
+                    undecided[expected.dataset.name] = _Undecided(judging, contract.changed_at)
             except Exception as error:  # the others must still be looked at
                 problems.append(_not_looked_at(contract.name, error))
-        for name, judging in self._with_runs(undecided, now, problems).items():
+        for name, each in self._with_runs(undecided, now, problems).items():
             try:
-                self._decide(judging, now)
+                self._decide(each, now)
             except Exception as error:
                 problems.append(_not_looked_at(name, error))
         if problems:
@@ -86,15 +100,15 @@ class ExpectationWatch:
         return there is not None
 
     def _with_runs(
-        self, undecided: dict[str, Judging], now: datetime, problems: list[str]
-    ) -> dict[str, Judging]:
+        self, undecided: dict[str, _Undecided], now: datetime, problems: list[str]
+    ) -> dict[str, _Undecided]:
         """Those whose runs could be read: once for all datasets, and none is held in memory."""
         try:
-            for item in self._claimed_since_first(undecided.values(), now):
+            for item in self._claimed_since_first(list(undecided.values()), now):
                 name = item.get(RunIndex.DATASET, "")
                 try:
                     if name in undecided:
-                        undecided[name].add(RunItem.from_item(item))
+                        undecided[name].judging.add(RunItem.from_item(item))
                 except Exception as error:  # of this one run, so of its dataset
                     del undecided[name]
                     problems.append(_not_looked_at(name, error))
@@ -103,28 +117,40 @@ class ExpectationWatch:
             return {}
         return undecided
 
-    def _claimed_since_first(self, judgings: Iterable[Judging], now: datetime) -> Iterator[Item]:
-        since = min((judging.expected.first_claim for judging in judgings), default=now)
+    def _claimed_since_first(self, of: Sequence[_Undecided], now: datetime) -> Iterator[Item]:
+        if not of:
+            return
+        since = min(each.judging.expected.first_claim for each in of)
         for back in range((now.date() - since.date()).days + 1):
             day = since + timedelta(days=back)
             yield from self.ledger.runs_claimed(RunIndex.day(day), since=since)
 
-    def _decide(self, judging: Judging, now: datetime) -> None:
-        expected = judging.expected
-        judgement = judging.judgement(lambda run_id: units_of(self.ledger, run_id))
+    def _decide(self, undecided: _Undecided, now: datetime) -> None:
+        expected = undecided.judging.expected
+        judgement = undecided.judging.judgement(lambda run_id: units_of(self.ledger, run_id))
+        new = judgement.stored_by is None and self._is_new(expected, undecided.contract_since)
         found = ExpectedDayItem(
             dataset_name=expected.dataset.name,
             day=expected.day.isoformat(),
             due=format_timestamp(expected.due),
             stored_by=judgement.stored_by,
             reason=judgement.why or None,
+            contract_since=format_timestamp(undecided.contract_since) if new else None,
             expires_at=int((now + REMEMBERED).timestamp()),
         ).to_item()
         there = self.ledger.put_if_absent(found).item or found
         self._announce(expected, ExpectedDayItem.from_item(there), now)
 
+    def _is_new(self, expected: ExpectedDay, contract_since: datetime) -> bool:
+        """Whether nobody expected the day when it was due: no day of the dataset was judged yet,
+        and the contract was put there later."""
+        if contract_since <= expected.due:
+            return False
+        judged = self.ledger.query(EXPECTED, ExpectedDayItem.prefix_of(expected.dataset.name))
+        return next(judged, None) is None
+
     def _announce(self, expected: ExpectedDay, item: ExpectedDayItem, now: datetime) -> None:
-        if item.stored_by is not None or item.announced_at is not None:
+        if item.stored_by or item.announced_at or item.contract_since:
             return
         at, asked_for = format_timestamp(now), expected.asked_for
         self.publish(DayOverdue(item, expected.expectation.words, asked_for, at, self.stack))

@@ -7,8 +7,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from cli.proposal.footer import is_sum, total_of
 
 _LINES: Final = 200  # of the beginning are examined
 _CHARACTERS: Final = 1024 * 1024  # at most
@@ -20,9 +22,6 @@ _COMMENT: Final = "#"
 _NUMBER: Final = re.compile(r"[+-]?[\d.,]+")
 _ROWS_IN_COLUMNS: Final = 3
 _SHOWN: Final = 60  # characters of a line in a note
-_TOTAL: Final = re.compile(
-    r"\W*(grand total|sub ?total|total|sum|summe|gesamt|insgesamt|totaal|totale)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Preamble:
         lines: how many to skip.
         comment: the mark of lines that are comments, if there are any.
         delimiter: where it is known: a line `sep=` names it, or it is an unusual one.
+        footer: how many lines stand below the table: a last one that is the sum of its rows.
         notes: what a person should look at.
     """
 
@@ -40,11 +40,16 @@ class Preamble:
     comment: str | None = None
     delimiter: str | None = None
     notes: tuple[str, ...] = ()
+    footer: int = 0
 
     @property
     def fields(self) -> dict[str, object]:
         """Fields of the contract's `format`."""
-        found = {"skipLines": self.lines or None, "comment": self.comment}
+        found = {
+            "skipLines": self.lines or None,
+            "footerLines": self.footer or None,
+            "comment": self.comment,
+        }
         return {name: value for name, value in found.items() if value is not None}
 
     def without(self, text: str) -> str:
@@ -57,8 +62,12 @@ class Preamble:
         return "".join(line for line in lines if not line.startswith(self.comment))
 
 
-def preamble_of(text: str) -> Preamble:
-    """What stands before the table of a text."""
+def preamble_of(text: str, *, whole: bool = True) -> Preamble:
+    """What stands before the table of a text, and below it.
+
+    Args:
+        whole: the text has its last line.
+    """
     beginnings = itertools.islice(_LINE.finditer(text[:_CHARACTERS]), _LINES)
     lines = [line[0].rstrip("\r\n") for line in beginnings]
     separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
@@ -81,9 +90,15 @@ def preamble_of(text: str) -> Preamble:
         notes.append(f"lines before the table are skipped: {shown or 'empty ones'}")
     if comment:
         notes.append("lines that begin with # are taken for comments")
-    if total := _total(text, delimiter):
+    found = Preamble(skipped, comment, known)
+    total = total_of(text, delimiter) if whole else None
+    is_footer = total is not None and is_sum(found.without(text), delimiter)
+    if total is not None and is_footer:
+        notes.append(f"the last line is the total of the rows, so it is left out: {_shown(total)};")
+        notes.append("an object without a total would lose its last row")
+    elif total is not None:
         notes.append(f"the last line may be no row but a total: {_shown(total)}; footerLines: 1")
-    return Preamble(skipped, comment, known, tuple(notes))
+    return replace(found, notes=tuple(notes), footer=int(is_footer))
 
 
 def _marked_at_the_top(lines: Sequence[str]) -> int:
@@ -206,11 +221,6 @@ def _is_header(fields: Sequence[str]) -> bool:
     """Names: none is empty, twice there, or a number."""
     names = [field.strip().lower() for field in fields]
     return all(names) and len(set(names)) == len(names) and not any(map(_NUMBER.fullmatch, names))
-
-
-def _total(text: str, delimiter: str) -> str | None:
-    last = text[-2000:].rstrip().rsplit("\n", 1)[-1]
-    return last if _TOTAL.match(last) and delimiter in last else None
 
 
 def _shown(line: str) -> str:

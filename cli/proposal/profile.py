@@ -92,11 +92,11 @@ class Profile:
     notes: tuple[str, ...] = field(default=())
 
 
-def profile(sample: SampleObject, known: Mapping[str, str] = MappingProxyType({})) -> Profile:
+def profile(sample: SampleObject, known: Mapping[str, Any] = MappingProxyType({})) -> Profile:
     """Read a sample.
 
     Args:
-        known: of CSV: what is known of the format, `quote` and `escape`; else it is guessed.
+        known: of CSV: what is known of the format, as of `load`; else it is guessed.
 
     Raises:
         CommandFailed: it has no rows, or no column that a contract can name.

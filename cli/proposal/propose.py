@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.contract import REJECTED_AT_MOST, Origin, proposed_contract
@@ -18,6 +18,7 @@ from contracts.errors import InvalidDataset
 from dataset_loading.check import check_dataset
 
 _IN_QUOTES: Final = re.compile(r'(?:^|[,;\t|])"[^"\r\n]+"(?=[,;\t|\r]|$)', re.MULTILINE)
+_SHORT_ROWS_AT_LEAST: Final = 2
 _NO_QUOTE: Final = "\x01"  # a contract has a quote: one that no text holds
 
 
@@ -78,7 +79,7 @@ def _readings(sample: SampleObject) -> Iterator[Profile]:
     Raises:
         CommandFailed: it can be read in none.
     """
-    ways: list[dict[str, str]] = [{}]
+    ways: list[dict[str, Any]] = [{}]
     text = sample.path.read_text(encoding="utf-8") if sample.kind == "csv" else ""
     if '\\"' in text:
         ways.append({"quote": '"', "escape": "\\"})  # as Spark and MySQL write
@@ -87,11 +88,33 @@ def _readings(sample: SampleObject) -> Iterator[Profile]:
     failures: list[CommandFailed] = []
     for known in ways:
         try:
-            yield profile(sample, known)
+            found = profile(sample, known)
         except CommandFailed as failed:
             failures.append(failed)
+            continue
+        yield found
+        if not known and (padded := _padded(sample, found)):
+            yield padded
     if len(failures) == len(ways):
         raise failures[0]
+
+
+def _padded(sample: SampleObject, found: Profile) -> Profile | None:
+    """Short rows filled up, where several are and their values have the types of the others.
+
+    A single one is rather a line that is no row, and a value of another type is in a wrong column.
+    """
+    if sample.kind != "csv" or found.unreadable < _SHORT_ROWS_AT_LEAST:
+        return None
+    try:
+        padded = profile(sample, {"padShortRows": True})
+    except CommandFailed:  # the proposal stays the one without
+        return None
+    types = [
+        [(each.name, each.type, each.misfits) for each in one.columns] for one in (found, padded)
+    ]
+    filled = found.unreadable - padded.unreadable
+    return padded if filled >= _SHORT_ROWS_AT_LEAST and types[0] == types[1] else None
 
 
 def _refuse_losses(trial: Trial) -> None:

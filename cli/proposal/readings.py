@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from reading_rules.values.times import time_form
@@ -37,6 +38,7 @@ _WORDS: Final = (
     ("J", "N"), ("Ja", "Nein"), ("ja", "nein"), ("oui", "non"), ("si", "no"), ("sí", "no"),
     ("on", "off"), ("enabled", "disabled"),
 )  # fmt: skip
+_FORMS_AT_MOST: Final = 4  # of a column; more are no habit of a few programs
 _NUMBERS_AT_LEAST: Final = 0.9  # of the texts have such a shape, else it is not tried
 
 
@@ -77,9 +79,13 @@ def by_shape(texts: Sequence[str]) -> Iterator[Candidate]:
     for day in _DAYS:
         if _have(texts, day):
             yield Candidate("day", {"type": "date", "format": day})
-    for day, between, time in itertools.product(_DAYS, _BETWEEN, _TIMES):
-        if _have(texts, form := f"{day}{between}{time}"):
+    times = [f"{day}{gap}{time}" for day, gap, time in itertools.product(_DAYS, _BETWEEN, _TIMES)]
+    for form in times:
+        if _have(texts, form):
             yield Candidate("time", {"type": "timestamp", "format": form})
+    for family, kind, known in (("day", "date", _DAYS), ("time", "timestamp", times)):
+        if mixed := _mixed(texts, known):
+            yield Candidate(family, {"type": kind, "format": mixed})
     yield from _numbers(texts)
     words = {text.strip() for text in texts}
     for true, false in _WORDS:
@@ -93,6 +99,34 @@ def _have(texts: Sequence[str], form: str) -> bool:
     shape = re.compile(time_form(form).shape)
     fits = sum(1 for text in texts if shape.fullmatch(text.strip()))
     return fits >= _NUMBERS_AT_LEAST * len(texts)
+
+
+def _mixed(texts: Sequence[str], known: Iterable[str]) -> list[str]:
+    """All forms that some of the texts have, where each text has one and none has all texts.
+
+    Of two forms that a text may have both are there, so that validation finds it ambiguous.
+    """
+    found: list[str] = []
+    left = set(texts)
+    for form in known:
+        shape = re.compile(time_form(form).shape)
+        shaped = (text for text in texts if shape.fullmatch(text.strip()))
+        read = {text for text in shaped if _is_a_time(text.strip(), form)}
+        if len(read) == len(texts):
+            return []
+        if read:
+            found.append(form)
+            left -= read
+    return found if not left and len(found) <= _FORMS_AT_MOST else []
+
+
+def _is_a_time(text: str, form: str) -> bool:
+    """Whether there is such a day."""
+    try:
+        datetime.strptime(text, form)  # noqa: DTZ007 - no instant is made of it
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(texts: Sequence[str]) -> Iterator[Candidate]:

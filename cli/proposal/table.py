@@ -46,12 +46,13 @@ class Loaded:
 def load(
     connection: duckdb.DuckDBPyConnection,
     sample: SampleObject,
-    known: Mapping[str, str] = MappingProxyType({}),
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> Loaded:
     """Make the table `sample`: texts, with NULL for what is empty.
 
     Args:
-        known: of CSV: what is known of the format, `quote` and `escape`; else it is guessed.
+        known: of CSV: what is known of the format, `quote` and `escape`; else it is guessed. Or
+            `padShortRows`.
 
     Raises:
         CommandFailed: it is CSV that no contract can describe; says what to do.
@@ -111,10 +112,10 @@ def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
 
 
 def _load_csv(
-    connection: duckdb.DuckDBPyConnection, sample: SampleObject, known: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, sample: SampleObject, known: Mapping[str, Any]
 ) -> Loaded:
     text = sample.path.read_text(encoding="utf-8")
-    preamble = preamble_of(text)
+    preamble = preamble_of(text, whole=sample.whole)
     path = sample.path.with_suffix(".table")
     path.write_text(preamble.without(text), encoding="utf-8", newline="")
     notes = list(preamble.notes)
@@ -134,13 +135,16 @@ def _load_csv(
         first = _first_line(path, dialect)
         header = not any(_NO_NAME.match(name) for name in first) and any(first)
         names = first if header else names
+    pads = bool(known.get("padShortRows"))
+    in_order = ", parallel = false" if pads else ""  # DuckDB fills rows up in one thread only
     scan = csv_scan(
         path,
         [f"f{i}" for i in range(len(names))],
-        "store_rejects = true, rejects_limit = 0",
+        f"store_rejects = true, rejects_limit = 0{in_order}",
         delimiter=dialect.delimiter,
         quote=dialect.quote,
         header=header,
+        pads=pads,
     )
     connection.execute(f"CREATE TABLE sample AS SELECT * FROM {scan}")
     if not header:
@@ -158,7 +162,7 @@ class _Dialect:
 
 
 def _dialect(
-    connection: duckdb.DuckDBPyConnection, path: Path, known: Mapping[str, str | None]
+    connection: duckdb.DuckDBPyConnection, path: Path, known: Mapping[str, Any]
 ) -> _Dialect:
     """How a table's lines are written, by DuckDB's guess but for what is known."""
     delimiter, quote = known.get("delimiter"), known.get("quote")

@@ -84,7 +84,23 @@ def type_of(
         without = _plain_type(connection, bare, counted)
         if without.kind != "string" and not without.misfits:
             return replace(without, reading=nulls)
-    return _written(connection, value, texts, nulls) or plain
+    return _written(connection, value, texts, nulls) or _trimmed(connection, bare, nulls) or plain
+
+
+def _trimmed(
+    connection: duckdb.DuckDBPyConnection, value: str, nulls: Mapping[str, Any]
+) -> ValueType | None:
+    """The type that all texts have once white space around them is gone; texts keep theirs."""
+    form = value_form({"name": "it", "type": "string", "trim": True})
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE trimmed AS SELECT {form.text} AS text"
+        f" FROM {_read(value, form)}"
+    )
+    (present,) = _row(connection, "SELECT count(text) FROM trimmed")
+    found = _plain_type(connection, "text", present, "trimmed") if present else ValueType()
+    if found.kind == "string" or found.misfits:
+        return None
+    return replace(found, reading={"trim": True, **nulls})
 
 
 class _Fitting(NamedTuple):
@@ -165,11 +181,13 @@ def _null_tokens(connection: duckdb.DuckDBPyConnection, value: str) -> list[str]
     return [str(token) for (token,) in found]
 
 
-def _plain_type(connection: duckdb.DuckDBPyConnection, value: str, present: int) -> ValueType:
-    shape = _shape(connection, value)
+def _plain_type(
+    connection: duckdb.DuckDBPyConnection, value: str, present: int, table: str = "sample"
+) -> ValueType:
+    shape = _shape(connection, value, table)
     kinds = [kind for kind in _candidates(shape) if kind is not None]
     casts = ", ".join(f"count({_cast(value, kind)})" for kind in kinds)
-    counts = dict(zip(kinds, _row(connection, f"SELECT {casts} FROM sample"), strict=True))
+    counts = dict(zip(kinds, _row(connection, f"SELECT {casts} FROM {table}"), strict=True))
     for least in (present, present - dirt(present)):
         for kind in kinds:
             if counts[kind] >= least:
@@ -215,7 +233,7 @@ class _Shape:
         return "text, as codes such as 12E3 are no numbers" if self.codes else None
 
 
-def _shape(connection: duckdb.DuckDBPyConnection, value: str) -> _Shape:
+def _shape(connection: duckdb.DuckDBPyConnection, value: str, table: str) -> _Shape:
     trimmed = f"trim({value})"
     is_number = f"regexp_full_match({trimmed}, {sql_literal(_NUMBER)})"
     is_code = f"regexp_full_match({trimmed}, {sql_literal(_EXPONENT)})"
@@ -230,7 +248,7 @@ def _shape(connection: duckdb.DuckDBPyConnection, value: str) -> _Shape:
         f" coalesce(max(length(split_part({trimmed}, '.', 2))) FILTER (WHERE {is_number}), 0),"
         f" coalesce(max({whole}) FILTER (WHERE {is_number}), 0),"
         f" count(DISTINCT {truth}) = 2,"
-        f" coalesce(bool_or({_has_time(value)}), false) FROM sample",
+        f" coalesce(bool_or({_has_time(value)}), false) FROM {table}",
     )
     return _Shape(*found)
 

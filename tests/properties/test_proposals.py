@@ -44,6 +44,10 @@ VALUES: Final = {
         lambda at: f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%Y-%m-%d %H:%M:%S}"
     ),
     "german day": st.dates(datetime.date(1990, 1, 1)).map(lambda day: f"{day:%d.%m.%Y}"),
+    "mixed day": st.tuples(
+        st.dates(datetime.date(1990, 1, 1)), st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y"])
+    ).map(lambda drawn: drawn[0].strftime(drawn[1])),
+    "padded": st.integers(0, 999).map(lambda n: f"\t{n}\u00a0"),
     "german price": st.decimals(0, 10**5, places=2).map(lambda n: f"{n}".replace(".", ",")),
     "share": st.integers(0, 100).map(lambda share: f"{share}%"),
     "created at": st.integers(10**9, 2 * 10**9 - 1).map(str),

@@ -88,10 +88,35 @@ def test_rows_and_headers_that_begin_with_the_mark_are_no_comments(
 
 
 def test_a_total_is_pointed_at_and_stays() -> None:
-    found = preamble_of(f"{TABLE}Total;;570\n")
+    found = preamble_of(f"{TABLE}Total;;571\n")
 
     assert found.fields == {}
     assert "footerLines: 1" in found.notes[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"])
+def test_a_total_that_is_the_sum_of_the_rows_is_below_the_table(end: str) -> None:
+    text = f"Report of sales\nid,team,n,x\n7,Reds,1,0.5\n8,Blues,2,\nTotal,,3,0.50{end}"
+    found = preamble_of(text)
+    assert found.fields == {"skipLines": 1, "footerLines": 1}
+    assert "'Total,,3,0.50'" in found.notes[1]
+    assert preamble_of(text, whole=False).fields == {"skipLines": 1}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "7,Reds,1\n8,Blues,2\nTotal,,4\n",
+        "7,Reds,1\n8,Blues,2\nTotal,both,3\n",
+        "7,Reds,1\n8,Blues,2\nTotal,,\n",
+        "7,Reds,3\nTotal,,3\n",
+        "7,Reds,one\n8,Blues,2\nTotal,,3\n",
+        "7,Reds,1\n8,Blues,2\nTotal,,3\n\n",
+        "7,Reds,1\n8,Blues,2\nTotalizator,,3\n",
+    ],
+)
+def test_what_may_be_a_row_stays(rows: str) -> None:
+    assert preamble_of(f"id,team,n\n{rows}").fields == {}
 
 
 def test_numbers_with_a_space_between_are_columns() -> None:

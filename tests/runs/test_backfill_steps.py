@@ -254,6 +254,18 @@ def test_runs_that_cannot_store_a_window_are_not_looked_at_again(world: Backfill
     assert world.item.judged_from == "2026-11-20T08:14:00Z"
 
 
+@pytest.mark.parametrize("request_text", ['{"asksForMore": true}', "no JSON"])
+def test_a_run_of_a_later_release_counts_for_nothing(
+    world: BackfillWorld, request_text: str
+) -> None:
+    world.put_run(other_run("later", "2026-11-01", "2026-11-02"), RunStatus.SUCCEEDED)
+    world.put_run(other_run("a", "2026-11-02", "2026-11-03"), RunStatus.SUCCEEDED)
+    world.cloud.ledger.update("later", "RUN", {"request": request_text})
+    world.begin(backfill())
+    assert world.states == ".b."
+    assert world.next(1).number == 0
+
+
 def test_runs_are_looked_at_once_however_often_the_decision_is_taken(
     world: BackfillWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

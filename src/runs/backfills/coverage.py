@@ -115,8 +115,13 @@ def _range_of(run: RunItem, request: BackfillRequest) -> Range | None:
         return None
     if _OF_ONE_OBJECT in run.request:
         return None
-    asked = run.requested
-    if asked.input_url is not None or asked.fixed_start is None or not _alike(asked, request):
+    asked = run.requested_if_known
+    if (
+        asked is None
+        or asked.input_url is not None
+        or asked.fixed_start is None
+        or not _alike(asked, request)
+    ):
         return None
     start, end = asked.fixed_start, parse_timestamp(run.end_date_time)
     return (start, end) if start < request.end_date_time and request.start_date_time < end else None

@@ -92,7 +92,7 @@ def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> 
         (run, request)
         for run in runs
         if run.dataset_name == expected.dataset.name
-        and (request := _requested(run)) is not None
+        and (request := run.requested_if_known) is not None
         and _is_of_it(request, expected.dataset)
     ]
     looked = [(run, span) for run, request in ours if (span := _looked_at(run, request, expected))]
@@ -102,14 +102,6 @@ def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> 
                 return Judgement(run.run_id, "")
     newest = max((run for run, _ in ours), key=lambda run: run.claimed or "", default=None)
     return Judgement(None, _why(newest, expected))
-
-
-def _requested(run: RunItem) -> RunRequest | None:
-    """The request; None: it is of a later release."""
-    try:
-        return run.requested
-    except ValueError:
-        return None
 
 
 def _is_of_it(request: RunRequest, dataset: Dataset) -> bool:

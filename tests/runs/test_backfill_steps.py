@@ -239,6 +239,18 @@ def test_runs_that_never_end_are_looked_at_by_key(world: BackfillWorld) -> None:
     assert world.item.judged_from == "2026-11-20T10:14:00Z"
 
 
+def test_only_runs_of_its_own_are_left_to_its_lanes(world: BackfillWorld) -> None:
+    """Not those of a backfill whose id begins as its own does."""
+    for name in ("november", "november-r2", "november-r10", "november-x", "november-r11"):
+        run = other_run(f"bf-{name}-20261102T000000Z", "2026-11-02", "2026-11-03")
+        world.put_run(run, RunStatus.RUNNING)
+    world.begin(backfill())
+    assert set(world.item.going_on) == {
+        "bf-november-x-20261102T000000Z",
+        "bf-november-r11-20261102T000000Z",
+    }
+
+
 def test_runs_that_cannot_store_a_window_are_not_looked_at_again(world: BackfillWorld) -> None:
     one = RunRequest.from_json(
         {"datasetName": "orders", "runId": "one", "inputUrl": "s3://data/landing/orders/a.csv"}

@@ -92,7 +92,7 @@ class Look:
         if span is None:
             return
         if not run.status.ended:
-            if not run.run_id.startswith(self.request.run_id_prefix):
+            if not self.request.is_own_run(run.run_id, span[0]):
                 self.going_on[run.run_id] = parse_timestamp(run.claimed_at)
             return
         self.going_on.pop(run.run_id, None)

@@ -72,7 +72,7 @@ def test_buckets_topic_and_histories_are_too() -> None:
     own, ours = {"Ref": "KmsKeyArn"}, {"Ref": "NotificationKey"}
     assert topic["KmsMasterKeyId"] == {"Fn::If": ["HasKey", own, ours]}
     durable = [one["DurableConfig"] for one in functions().values() if "DurableConfig" in one]
-    assert [one["KMSKeyArn"] for one in durable] == [USED_KEY, USED_KEY]
+    assert [one["KMSKeyArn"] for one in durable] == [USED_KEY] * 3
 
 
 def test_without_a_key_nothing_in_the_template_is_of_it() -> None:

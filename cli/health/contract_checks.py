@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cli.client.contracts import contract_text, dataset_names
+from cli.client.contracts import dataset_names, find_contract
 from cli.client.deployment import Deployment
 from cli.client.ledger import LedgerView
 from cli.health.diagnosis import Diagnosis, Health, with_stack
 from contracts import layout
 from contracts.errors import InvalidDataset
 from dataset_loading.check import check_dataset
+from dataset_loading.file import contract_text
 
 
 def contracts(deployment: Deployment) -> list[Diagnosis]:
@@ -33,8 +34,11 @@ def pools(deployment: Deployment) -> list[Diagnosis]:
 
 def _broken(deployment: Deployment, name: str) -> Diagnosis | None:
     file = layout.dataset_source_key(name)
+    content = find_contract(deployment, name)
+    if content is None:  # removed just now
+        return None
     try:
-        check_dataset(contract_text(deployment, name), name)
+        check_dataset(contract_text(content, file), name)
     except InvalidDataset as error:
         problems = "; ".join(str(problem) for problem in error.problems[:3])
         more = f"; and {len(error.problems) - 3} more" if len(error.problems) > 3 else ""

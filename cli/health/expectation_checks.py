@@ -15,7 +15,7 @@ from contracts import layout
 from contracts.dataset import Dataset
 from contracts.errors import InvalidDataset
 from contracts.ledger_items import UnitItem
-from dataset_loading.file import parse_dataset
+from dataset_loading.file import contract_text, parse_dataset
 from runs.expectations.judging import ExpectedDay, judge
 from runs.expectations.overdue import next_commands, overdue_sentence
 
@@ -43,7 +43,7 @@ def _expecting(deployment: Deployment) -> Iterator[Dataset]:
         if b"expect" in text:
             try:
                 file = layout.dataset_source_key(name)
-                dataset, _ = parse_dataset(text.decode(errors="replace"), file)
+                dataset, _ = parse_dataset(contract_text(text, file), file)
             except InvalidDataset:
                 continue
             if dataset.expect is not None:

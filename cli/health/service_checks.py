@@ -121,7 +121,8 @@ def _of_alarm(alarm: dict[str, Any], prefix: str) -> Diagnosis:
     name = str(alarm["AlarmName"]).removeprefix(prefix)
     ids = [each for each in ALARM_ADVICE if name == each or name.startswith(f"{each}-")]
     since = time.time() - alarm["StateUpdatedTimestamp"].timestamp()
-    said = f"on for {age(since)}: {alarm.get('AlarmDescription') or alarm['StateReason']}"
+    on = f"on for {age(since)}" if since >= 1 else "came on just now"
+    said = f"{on}: {alarm.get('AlarmDescription') or alarm['StateReason']}"
     advice = ALARM_ADVICE[ids[0]] if ids else "docs/operations.md, Watch"
     return Diagnosis(f"alarm {ids[0] if ids else name}", Health.PROBLEM, said, advice)
 

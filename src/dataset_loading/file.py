@@ -25,6 +25,18 @@ def parse_dataset(text: str, file: str) -> tuple[Dataset, ContractFile]:
     )
 
 
+def contract_text(content: bytes, file: str) -> str:
+    """The text of a contract file.
+
+    Raises:
+        InvalidDataset: it is none.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidDataset(file, [Problem(f"byte {error.start}", "is not UTF-8")]) from error
+
+
 def refusal(file: str, problems: Sequence[Problem]) -> InvalidDataset:
     """The error with every problem, or the first hundred."""
     return contract_file.refusal(InvalidDataset, file, problems)

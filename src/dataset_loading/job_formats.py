@@ -7,6 +7,8 @@ from typing import Final
 
 from contracts.dataset import CsvFormat, Dataset
 from contracts.job import Engine
+from reading_rules.encodings import effective_compression
+from reading_rules.plain_text import CHANGES
 
 CLEANER: Final = "clean-csv"
 _SINCE: Final = (
@@ -18,15 +20,16 @@ _COMPRESSIONS: Final = ("bzip2", "zip")
 
 
 def unknown_to_jobs(dataset: Dataset) -> Iterator[tuple[str, str, object]]:
-    """Fields that only `clean-csv` heeds, where another job reads the objects: name, why, value.
+    """Fields that the job which reads the objects does not heed: name, why, value.
 
     A job of one's own reads objects by rules of its own (docs/jobs.md), so nothing says that it
-    knows fields that were added after it was written.
+    knows fields that were added after it was written. `clean-csv` knows all of them.
     """
     if not dataset.jobs:
         return
     first = dataset.jobs[0]
     if first.engine is Engine.GLUE and first.glue_job == CLEANER:
+        yield from _changed_behind_zstd(dataset)
         return
     form = dataset.format
     given = {name: getattr(form, name, None) for name in _SINCE}
@@ -43,3 +46,23 @@ def unknown_to_jobs(dataset: Dataset) -> Iterator[tuple[str, str, object]]:
         if value:
             alias = type(form).model_fields[name].alias or name
             yield alias, why, value
+
+
+def _changed_behind_zstd(dataset: Dataset) -> Iterator[tuple[str, str, object]]:
+    """Fields that change a text that only DuckDB sees in `clean-csv`.
+
+    Python 3.9, on which Glue runs it, has no zstd, so DuckDB decompresses as it reads records.
+    """
+    form = dataset.format.to_json()
+    compression = effective_compression(form.get("compression", "none"), dataset.source.suffix)
+    if compression != "zstd":
+        return
+    why = (
+        f"does not go with zstd in the Glue job {CLEANER}, which has no text of such an object"
+        " before it is read; compress with gzip"
+    )
+    for name in CHANGES:
+        if form.get(name):
+            yield name, why, form[name]
+    if form.get("encoding", "utf-8") != "utf-8":
+        yield "encoding", why, form["encoding"]

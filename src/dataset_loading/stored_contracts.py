@@ -6,6 +6,7 @@ import difflib
 
 from contracts import layout
 from contracts.errors import InvalidDataset, NotFound, Problem
+from dataset_loading.file import contract_text
 from runtime import clients, s3
 
 
@@ -18,9 +19,7 @@ def read_contract(code_bucket: str, name: str) -> str:
     """
     key = layout.dataset_source_key(name)
     try:
-        return s3.read_bytes(code_bucket, key).decode()
-    except UnicodeDecodeError as error:
-        raise InvalidDataset(key, [Problem(f"byte {error.start}", "is not UTF-8")]) from error
+        return contract_text(s3.read_bytes(code_bucket, key), key)
     except NotFound as error:
         known = _known_datasets(code_bucket)  # raises when it is the bucket that lacks
         near = difflib.get_close_matches(name, known, n=1)

@@ -62,7 +62,7 @@ def headline(result: RunResult) -> str:
     parts = [f"{result.units.stored:,} of {result.units.total:,} units"]
     if result.items is not None:
         parts.append(f"{result.items.stored:,} of {result.items.total:,} items")
-    parts += [f"{result.rows.stored:,} rows stored", f"{result.rows.rejected:,} rejected"]
+    parts += [f"{_counted(result.rows.stored)} stored", f"{result.rows.rejected:,} rejected"]
     if result.rows.warned:
         parts.append(f"{result.rows.warned:,} warned")
     return f"{head}: {', '.join(parts)}"
@@ -176,7 +176,7 @@ def published(files: FilesTotals) -> str:
     if files.superseded_by:
         notes += f"; superseded by the newer run {files.superseded_by}"
     return (
-        f"Files: {files.files:,} with {files.rows:,} rows ({files.bytes:,} bytes):"
+        f"Files: {files.files:,} with {_counted(files.rows)} ({files.bytes:,} bytes):"
         f" {files.manifest_url}{notes}"
     )
 
@@ -193,8 +193,11 @@ def describe(finding: Finding) -> str:
     """`positive of amount (quarantine): 12 rows, such as unit 00000-001, line 7: -3`."""
     column = f" of {finding.column}" if finding.column else ""
     example = f", such as {finding.example}" if finding.example else ""
-    rows = "1 row" if finding.rows == 1 else f"{finding.rows:,} rows"
-    return f"{finding.rule}{column} ({finding.severity}): {rows}{example}"
+    return f"{finding.rule}{column} ({finding.severity}): {_counted(finding.rows)}{example}"
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def failure_text(failure: StageFailure) -> str:

@@ -197,7 +197,21 @@ def located(place: Place, nodes: ContractFile) -> str:
 
 class _Loader(yaml.SafeLoader):
     """YAML as people mean it: dates stay text (a bound of a date column is written so), so does the
-    country NO, and a field given twice is an error."""
+    country NO, and a field given twice is an error. What yaml raises without a place gets one."""
+
+    def scan_flow_scalar_non_spaces(self, double: bool, start_mark: yaml.Mark) -> list[str]:
+        try:
+            return super().scan_flow_scalar_non_spaces(double, start_mark)
+        except (ValueError, OverflowError) as error:  # of chr(), at the escape's digits
+            problem = f"\\U{self.prefix(8)} is no character; the last one is \\U0010FFFF"
+            raise yaml.scanner.ScannerError(None, None, problem, self.get_mark()) from error
+
+    def scan_yaml_directive_number(self, start_mark: yaml.Mark) -> int:
+        try:
+            return super().scan_yaml_directive_number(start_mark)
+        except ValueError as error:  # of int(): more digits than Python reads
+            problem = "the version has too many digits; leave the line %YAML out"
+            raise yaml.scanner.ScannerError(None, None, problem, self.get_mark()) from error
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -212,7 +226,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():  # it may be tagged
             name = key.value if isinstance(key, yaml.ScalarNode) else None
             if name is not None and name in seen:
                 raise yaml.constructor.ConstructorError(
@@ -265,7 +279,8 @@ def _message(error: ErrorDetails, place: Place, fields: Callable[[], Iterable[st
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), list(fields()), n=1)
+        name, known = str(place[-1]), list(fields())
+        near = [] if name in known else difflib.get_close_matches(name, known, n=1)
         return "is not a field here" + (f"; did you mean {near[0]}?" if near else "")
     message = _ENUM_MEMBER.sub(r"\1", error["msg"])
     for theirs, ours in (

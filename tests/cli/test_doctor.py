@@ -51,6 +51,7 @@ class FakeCloudWatch:
     ages: dict[str, float] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     refuses: bool = False
+    on_for: timedelta = timedelta(minutes=12, seconds=5)
 
     def get_paginator(self, _operation: str) -> FakeCloudWatch:
         return self
@@ -62,7 +63,7 @@ class FakeCloudWatch:
                 "StateValue": state,
                 "AlarmDescription": f"{name} is on.",
                 "StateReason": "",
-                "StateUpdatedTimestamp": datetime.now(UTC) - timedelta(minutes=12, seconds=5),
+                "StateUpdatedTimestamp": datetime.now(UTC) - self.on_for,
             }
             for name, state in self.states.items()
         ]
@@ -207,6 +208,33 @@ def test_contracts_that_are_broken_or_not_there(healthy: Deployment) -> None:
     for key in ("bad", "standard"):
         s3.delete_object(Bucket="code", Key=f"datasets/{key}.yaml")
     assert contract_checks.contracts(healthy)[0].found == "there are none"
+
+
+@pytest.mark.parametrize("seconds", [0, -30])
+def test_an_alarm_that_has_just_come_on(
+    healthy: Deployment, watch: FakeCloudWatch, seconds: int
+) -> None:
+    watch.states["PoolsFileBrokenAlarm"] = "ALARM"
+    watch.on_for = timedelta(seconds=seconds)  # by another clock it is still to come
+    (found,) = service_checks.alarms(healthy)
+    assert found.found == "came on just now: PoolsFileBrokenAlarm is on."
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"# caf\xe9\n", "is not UTF-8"),
+        (b'description: "\\U00110000"\n', "is no character; the last one is"),
+    ],
+)
+def test_a_contract_that_no_run_can_read(healthy: Deployment, line: bytes, why: str) -> None:
+    body = CONTRACT + b'expect: {by: "00:00"}\n' + line
+    healthy.client("s3").put_object(Bucket="code", Key="datasets/standard.yaml", Body=body)
+    (found,) = contract_checks.contracts(healthy)
+    assert (found.about, found.health) == ("dataset standard", Health.PROBLEM)
+    assert why in found.found
+    (days,) = expectation_checks.expectations(healthy)
+    assert days.found == "no contract expects any"
 
 
 def test_a_day_that_is_expected_and_not_stored(healthy: Deployment, local: World) -> None:

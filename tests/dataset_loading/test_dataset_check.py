@@ -80,6 +80,20 @@ def test_without_a_transform_the_columns_are_the_output() -> None:
         ("", "line 1: must be a mapping"),
         ("name: \x00", "is not YAML"),
         ("a: " + "[" * 500, "is not YAML"),
+        (
+            'name: orders\ndescription: "\\U00110000"\n',
+            "2, column 17: is not YAML: \\U00110000 is no character; the last one is \\U0010FFFF",
+        ),
+        ('name: "\\Uffffffff"\n', "line 1, column 10: is not YAML: \\Uffffffff is no character"),
+        (
+            f"%YAML 1.{'1' * 5000}\n---\nname: orders\n",
+            "line 1, column 9: is not YAML: the version",
+        ),
+        (
+            "name: orders\nlimits: !!map [objects]\n",
+            "line 2, column 9: is not YAML: expected a map",
+        ),
+        ("name: orders\nlimits: !!map few\n", "line 2, column 9: is not YAML: expected a map"),
     ],
 )
 def test_what_is_not_yaml_is_reported_with_its_place(text: str, place: str) -> None:

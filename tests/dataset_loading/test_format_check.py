@@ -116,3 +116,31 @@ def test_a_contract_of_before_is_as_it_was() -> None:
         **{"encoding": "utf-8", "compression": "auto"},
     }
     assert checked({"encoding": "utf-16"}, jobs=OWN).jobs[0].stage == "mine"
+
+
+ZSTD = [{"compression": "zstd"}, {"compression": "auto"}]
+
+
+@pytest.mark.parametrize("packed", ZSTD, ids=["by name", "by its keys"])
+def test_what_the_shipped_job_cannot_do_with_zstd_is_said_before_it_runs(
+    packed: dict[str, Any],
+) -> None:
+    source = {"prefix": "landing/sales/", "suffix": ".csv.zst"}
+    form = {**packed, "skipLines": 1, "escape": "\\", "encoding": "utf-16", "nulls": ["NA"]}
+    found = problems(form, jobs=CLEAN, source=source)
+    assert set(found) == {"format.skipLines", "format.escape", "format.encoding"}
+    assert all("compress with gzip" in message for message in found.values())
+    assert checked(form, source=source).format.compression == packed["compression"]
+    assert checked({**packed, "nulls": ["NA"]}, jobs=CLEAN, source=source).jobs
+    assert checked({**form, "compression": "gzip"}, jobs=CLEAN, source=source).jobs
+
+
+def test_columns_of_lookups_are_written_as_types_are() -> None:
+    """docs/datasets.md says what to do instead."""
+    column = {"name": "since", "type": "date", "format": "%d.%m.%Y", "nulls": ["-"], "trim": True}
+    lookup = {"name": "shops", "key": "lookups/shops.csv", "columns": [column]}
+    found = problems({}, lookups=[lookup])
+    assert found == {
+        f"lookups[0].columns[0].{name}": f"is not a field here ({value})"
+        for name, value in (("format", '"%d.%m.%Y"'), ("nulls", None), ("trim", "true"))
+    }

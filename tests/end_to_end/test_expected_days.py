@@ -11,7 +11,8 @@ from test_waiting_for_data import put
 from cli.client.deployment import Deployment
 from cli.health.diagnosis import Health
 from cli.health.expectation_checks import expectations
-from contracts.ledger_items import EXPECTED
+from contracts.ledger_items import EXPECTED, ExpectedDayItem
+from ledger.encoding import to_wire
 
 pytestmark = [
     pytest.mark.cloud,
@@ -28,7 +29,7 @@ targets:
 limits: {{unitSeconds: 5}}
 expect: {{by: "00:00"}}
 """
-STORED, MISSING = "expected_stored", "expected_missing"
+STORED, MISSING, NEW = "expected_stored", "expected_missing", "expected_new"
 
 
 def run_day(cloud: RunningCloud, name: str, day: str, following: str) -> None:
@@ -44,6 +45,13 @@ def expected_day(cloud: RunningCloud, name: str, day: str) -> Item:
     )
     (item,) = cloud.ledger(EXPECTED, f"{name}#{day}")
     return item
+
+
+def know_of_earlier(cloud: RunningCloud, name: str, day: str) -> None:
+    """The contract is no new one: a day of its dataset was judged."""
+    earlier = ExpectedDayItem(dataset_name=name, day=day, stored_by="earlier").to_item()
+    table, dynamodb = cloud.outputs["LedgerTable"], cloud.cloud.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item=to_wire(earlier))
 
 
 def alarms(cloud: RunningCloud) -> str | None:
@@ -67,7 +75,8 @@ def test_a_day_that_is_not_stored_is_announced_alarms_and_is_shown(cloud: Runnin
     today = datetime.now(UTC).date()
     day, following = str(today - timedelta(days=1)), str(today)
     try:
-        for name in (STORED, MISSING):
+        know_of_earlier(cloud, MISSING, str(today - timedelta(days=2)))
+        for name in (STORED, MISSING, NEW):
             body = CONTRACT.format(name=name).encode()
             s3.put_object(Bucket=bucket, Key=f"datasets/{name}.yaml", Body=body)
             if name == STORED:
@@ -75,6 +84,11 @@ def test_a_day_that_is_not_stored_is_announced_alarms_and_is_shown(cloud: Runnin
 
         stored = expected_day(cloud, STORED, day)
         missing = expected_day(cloud, MISSING, day)
+
+        noted = expected_day(cloud, NEW, day)
+        assert "announced_at" not in noted
+        assert "contract_since" in noted
+        s3.delete_object(Bucket=bucket, Key=f"datasets/{NEW}.yaml")
 
         assert stored["stored_by"]["S"] == STORED
         assert "announced_at" not in stored
@@ -89,5 +103,5 @@ def test_a_day_that_is_not_stored_is_announced_alarms_and_is_shown(cloud: Runnin
         assert diagnosed(cloud) == {}
         assert expected_day(cloud, MISSING, day) == missing, "it is announced once"
     finally:
-        for name in (STORED, MISSING):
+        for name in (STORED, MISSING, NEW):
             s3.delete_object(Bucket=bucket, Key=f"datasets/{name}.yaml")

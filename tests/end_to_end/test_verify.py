@@ -78,7 +78,9 @@ def assert_removed(cloud: RunningCloud, probe_id: str) -> None:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=cloud.outputs[bucket])
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         ours = [key for key in keys if probe_id in key]
-        assert all(key.startswith(("runs/", "quarantine/")) for key in ours), ours
+        assert all(key.startswith(("runs/", "quarantine/", "stored-objects/")) for key in ours), (
+            ours
+        )
     for name in ("plain", "glue"):
         assert cloud.stored(f"verify-{probe_id}-{name}") == []
 

@@ -9,126 +9,16 @@ import itertools
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from column_texts import OF_KEY, TEXTS, WRITTEN, written
 from hypothesis import strategies as st
 from scratch_duckdb import connect
 
 Values = dict[str, str | None]
 SEVERITIES: Final = ["warn", "quarantine", "quarantine", "fail"]
-# Texts of each type: right ones first, then what only looks like it.
-TEXTS: Final[dict[str, tuple[list[str], list[str]]]] = {
-    "integer": (
-        ["0", "7", "-3", "+5", " 12", "007", "9223372036854775807"],
-        ["1.5", "1e3", "seven", "9223372036854775808", "1 2", "0x1f", "-", "1_000"],
-    ),
-    "decimal(6,2)": (
-        ["0", "1.5", "-2.25", ".5", "3.", "9999.99", "1.500", "+4.00 ", "1e2", "-2.5E-1"],
-        ["1.505", "10000", "1,5", "1e-3", "1e9", "$3", "nan", "."],
-    ),
-    "double": (
-        ["0", "1.5", "-2e3", ".5", "1E-3", " 7 "],
-        ["nan", "inf", "-Infinity", "1e999", "1,5", "0x10", "e3"],
-    ),
-    "boolean": (
-        ["true", "FALSE", "t", "f", "yes", "No", "1", "0", " y"],
-        ["2", "wahr", "truee", "-1", "ja", "01"],
-    ),
-    "date": (
-        ["2026-11-01", "2024-02-29", "1999-12-31", " 2026-01-01"],
-        ["2026-02-30", "01.11.2026", "2026-11-01T00:00:00Z", "26-11-01", "infinity", "today"],
-    ),
-    "timestamp": (
-        ["2026-11-01T06:30:00Z", "2026-11-01 06:30", "2026-11-01T06:30:00.123+01:00", "2026-11-01"],
-        ["2026-11-01T25:00:00Z", "2026-11-1", "yesterday", "epoch", "2026-11-01T6:30:00Z"],
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a column may say of how its values are written.
-
-    Attributes:
-        right: of texts, the values that they are; None: they mean that there is none.
-        wrong: texts that are no value.
-    """
-
-    fields: dict[str, Any]
-    right: dict[str, Any]
-    wrong: tuple[str, ...]
-
-
-WRITTEN: Final = (
-    Written(
-        {
-            "type": "date",
-            "format": ["%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y"],
-            "nulls": ["-", "00.00.0000"],
-        },
-        {
-            "01.11.2026": "2026-11-01",
-            "1.11.2026": "2026-11-01",
-            "11/30/2026": "2026-11-30",
-            "30/11/2026": "2026-11-30",
-            "02/02/2026": "2026-02-02",
-            "-": None,
-            "00.00.0000": None,
-        },
-        ("01/02/2026", "2026-11-01", "31.11.2026", "01.11.26", " -"),
-    ),
-    Written(
-        {"type": "timestamp", "zone": "Europe/Berlin"},
-        {
-            "2026-07-01 12:00": "2026-07-01T10:00",
-            "2026-07-01T10:00:00Z": "2026-07-01T10:00",
-            "2026-12-31": "2026-12-30T23:00",
-            "2026-10-25T02:30:00+02:00": "2026-10-25T00:30",
-        },
-        ("2026-03-29 02:30", "2026-10-25 02:30", "noon", "2026-07-01 25:00"),
-    ),
-    Written(
-        {"type": "timestamp", "format": "epoch-millis"},
-        {"0": "1970-01-01T00:00", "-1": "1969-12-31T23:59:59.999", "0.0": "1970-01-01T00:00"},
-        ("1e3", "1970-01-01", "999999999999999999", "0.0001"),
-    ),
-    Written(
-        {"type": "decimal(8,2)", "decimal": ",", "thousands": ".", "trim": True},
-        {
-            "1.234,5": Decimal("1234.5"),
-            "1234,50": Decimal("1234.5"),
-            "-0,25\t": Decimal("-0.25"),
-            "\u00a07": Decimal(7),
-            " \t": None,
-        },
-        ("1,234.5", "1.23", "1,005", "12.34,5"),
-    ),
-    Written(
-        {"type": "decimal(8,4)", "percent": True},
-        {"12.5%": Decimal("0.125"), "12.50 %": Decimal("0.125"), "-1%": Decimal("-0.01")},
-        ("12.5", "0.001%", "%", "1,5%"),
-    ),
-    Written(
-        {"type": "boolean", "trueValues": ["J", "1"], "falseValues": ["N"], "nulls": ["?"]},
-        {"J": True, "1": True, " N": False, "?": None},
-        ("true", "j", "0"),
-    ),
-    Written(
-        {"type": "string", "trim": True, "nulls": ["NA"]},
-        {"x": "x", " x": "x", "x\t": "x", "\u00a0NA ": None, "na": "na", "  ": None},
-        (),
-    ),
-)
-
-
-def written(column: dict[str, Any]) -> Written | None:
-    """How a column's values are written, where it says so."""
-    return next((each for each in WRITTEN if each.fields.items() <= column.items()), None)
-
-
 STRINGS: Final = st.sampled_from(
     ["x", "y", "z", "abc", "Zoë", "a,b", 'q"q', "two\nlines", " x", "'"]
 )
@@ -150,6 +40,8 @@ class Drawn:
         rows: by column; None where there is nothing. `n` is unique and always valid.
         malformed: after how many rows records follow that cannot be read.
         blanks: after how many rows empty lines follow, which mean nothing.
+        folders: of the object's key.
+        of_key: the texts of the columns that are not in the object.
     """
 
     columns: list[dict[str, Any]]
@@ -158,11 +50,19 @@ class Drawn:
     malformed: list[int]
     query: str | None
     blanks: tuple[int, ...] = ()
+    folders: str = ""
+    of_key: Values = field(default_factory=dict)
+
+    @property
+    def in_object(self) -> list[str]:
+        """The names of the other columns."""
+        return [column["name"] for column in self.columns if "from" not in column]
 
 
 @st.composite
 def columns(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """`n`, a serial number; `k`, few letters that come again; and up to three of any kind."""
+    """`n`, a serial number; `k`, few letters that come again; up to three of any kind; and up to
+    two that are not in the object."""
     found: list[dict[str, Any]] = [dict(column) for column in SERIAL_AND_LETTER]
     for number in range(draw(st.integers(0, 3))):
         kind = draw(st.sampled_from(["string", *TEXTS]))
@@ -178,7 +78,17 @@ def columns(draw: st.DrawFn) -> list[dict[str, Any]]:
         elif kind in BOUNDS and draw(st.booleans()):
             column["minimum"], column["maximum"] = BOUNDS[kind]
         found.append(column)
+    for number in draw(st.lists(st.integers(0, len(OF_KEY) - 1), max_size=2, unique=True)):
+        column = {"name": f"key{number}", **OF_KEY[number].fields}
+        column["severity"] = draw(st.sampled_from(SEVERITIES))
+        column["required"] = draw(st.booleans())
+        found.append(column)
     return found
+
+
+def _found_in(column: dict[str, Any]) -> dict[str, str | None]:
+    """The folders that hold a text for a column that is not in the object."""
+    return next(each.folders for each in OF_KEY if each.fields.items() <= column.items())
 
 
 @st.composite
@@ -202,20 +112,32 @@ def objects(draw: st.DrawFn, *, clean: bool = False, first: int = 0) -> Drawn:
         query = None
         for each in (*held, *rules):
             each["severity"] = "quarantine"
-    rows = draw(rows_of(held, first))
+    folders, of_key = "", Values()
+    for column in held:
+        if "from" in column:
+            folder, text = draw(st.sampled_from(list(_found_in(column).items())))
+            folders, of_key[column["name"]] = folders + folder, text
+    rows = draw(rows_of(held, first, of_key))
     at = st.lists(st.integers(0, len(rows)), max_size=3).map(sorted)
     malformed = [] if clean else draw(at)
-    return Drawn(held, rules, rows, malformed, query, tuple(draw(at)))
+    return Drawn(held, rules, rows, malformed, query, tuple(draw(at)), folders, of_key)
 
 
 @st.composite
-def rows_of(draw: st.DrawFn, held: list[dict[str, Any]], first: int = 0) -> list[Values]:
+def rows_of(
+    draw: st.DrawFn,
+    held: list[dict[str, Any]],
+    first: int = 0,
+    of_key: Values | None = None,
+) -> list[Values]:
+    """Rows of an object; `of_key` as in `Drawn`."""
     rows: list[Values] = []
     for number in range(draw(st.integers(0, 9))):
         row: Values = {"n": str(first + number), "k": draw(st.sampled_from("abcd"))}
         for column in held[2:]:
-            row[column["name"]] = draw(_text_of(column))
-        rows.append(row)
+            if "from" not in column:
+                row[column["name"]] = draw(_text_of(column))
+        rows.append(row | (of_key or {}))
     return rows
 
 
@@ -238,6 +160,7 @@ class Dialect:
     Attributes:
         names: the columns in the order in which they stand.
         spare: a further column that the contract does not know.
+        shadows: fields by the names of columns that are not in the object: nothing of them counts.
         ends: of lines, in turn.
         packed: by gzip, as the key's ending or the contract says.
         above: lines before a table, and behind it.
@@ -258,6 +181,12 @@ class Dialect:
     comments: bool = False
     within: bool = False
     concatenated: bool = False
+    shadows: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of an object's fields."""
+        return [*self.names, *(["spare"] if self.spare else []), *self.shadows]
 
     @property
     def format(self) -> dict[str, Any]:
@@ -281,7 +210,7 @@ class Dialect:
     def write(self, drawn: Drawn) -> bytes:
         """An object with these rows; Parquet has no malformed ones."""
         if self.kind == "parquet":
-            return _parquet(drawn.rows, self.names)
+            return _parquet([self._shadowed(row) for row in drawn.rows], self.fields)
         texts = [text for text, _ in self.records(drawn)]
         if self.kind == "json":
             text = f"[{', '.join(texts)}]"
@@ -297,7 +226,7 @@ class Dialect:
     def records(self, drawn: Drawn) -> list[tuple[str, str | None]]:
         """The text of each record with the `n` of a row; `malformed`, or None for none at all."""
         csv_text, found = self.kind == "csv", list[tuple[str, str | None]]()
-        names = [*self.names, "spare"] if self.spare else self.names
+        names = self.fields
         if csv_text:
             found.append((self._csv(names), None))
         for number in range(len(drawn.rows) + 1):
@@ -307,7 +236,7 @@ class Dialect:
             blank = '# "' if self.comments else ""
             found += [(blank, None)] * (drawn.blanks.count(number) if self.kind != "json" else 0)
             if number < len(drawn.rows):
-                row = drawn.rows[number]
+                row = self._shadowed(drawn.rows[number])
                 texts = [row.get(name) for name in names]
                 indent = 1 if self.concatenated else None
                 text = self._csv(texts) if csv_text else _object(row, names, indent)
@@ -324,6 +253,10 @@ class Dialect:
                 found[n] = line
             line += 1 if self.kind == "json" else text.count("\n") + (not self.concatenated)
         return found
+
+    def _shadowed(self, row: Values) -> Values:
+        """A row as the object has it."""
+        return row | dict.fromkeys(self.shadows, "?")
 
     def _csv(self, fields: Sequence[str | None]) -> str:
         file = io.StringIO()
@@ -342,15 +275,24 @@ class Dialect:
 @st.composite
 def dialects(draw: st.DrawFn, drawn: Drawn) -> Dialect:
     """Any format, the columns in any order."""
-    names = draw(st.permutations([column["name"] for column in drawn.columns]))
+    names = draw(st.permutations(drawn.in_object))
+    absent = [column for column in drawn.columns if "from" in column]
+    shadows = tuple(c.get("source") or c["name"] for c in absent if draw(st.booleans()))
     kind = draw(st.sampled_from(["csv", "csv", "csv", "jsonl", "json", "parquet"]))
     if kind == "parquet":
-        return Dialect(kind, names)
+        return Dialect(kind, names, shadows=shadows)
     packed = draw(st.sampled_from(["no", "no", "by its key", "by the contract"]))
     if kind != "csv":
         odd = draw(st.booleans())
         within, concatenated = odd and kind == "json", odd and kind == "jsonl"
-        return Dialect(kind, names, packed=packed, within=within, concatenated=concatenated)
+        return Dialect(
+            kind,
+            names,
+            packed=packed,
+            within=within,
+            concatenated=concatenated,
+            shadows=shadows,
+        )
     return Dialect(
         kind,
         names,
@@ -362,6 +304,7 @@ def dialects(draw: st.DrawFn, drawn: Drawn) -> Dialect:
         packed=packed,
         above=draw(st.sampled_from([0, 0, 1, 3])),
         comments=draw(st.booleans()),
+        shadows=shadows,
     )
 
 

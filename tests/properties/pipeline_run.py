@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aws_cloud import DATA_BUCKET, PROCESSED_DATA_TABLE
+from column_texts import LAST_MODIFIED
 from drawn import Dialect, Drawn
 from hypothesis import settings
 from manifests import put_manifest
@@ -74,6 +75,7 @@ class PipelineRun:
 
     Attributes:
         drawn: one for each object; with a `body`, that is the object's instead.
+        resent: whether the object is one of rows that are sent again, by its key.
     """
 
     cloud: Any
@@ -81,6 +83,7 @@ class PipelineRun:
     dialect: Dialect
     drawn: Sequence[Drawn]
     body: bytes | None = None
+    resent: bool = False
     started_at: str = "2026-11-20T08:00:00Z"
     index: str = ""
     run_id: str = field(default_factory=lambda: f"run-{next(_NUMBERS)}")
@@ -89,7 +92,10 @@ class PipelineRun:
         self.index = self.index or self.run_id
         entries = []
         for number, drawn in enumerate(self.drawn):
-            key = f"landing/drawn/{self.run_id}/{number}{self.dialect.ending}"
+            folder = f"landing/drawn/{self.run_id}/{drawn.folders}"
+            key = f"{folder}{number}{self.dialect.ending}"
+            if self.resent:
+                key = layout.resent_key(self.run_id, str(number), self.dialect.ending)
             body = self.dialect.write(drawn) if self.body is None else self.body
             self.cloud.put(key, body)
             etag = self.cloud.client("s3").head_object(Bucket=DATA_BUCKET, Key=key)["ETag"]
@@ -99,7 +105,7 @@ class PipelineRun:
                     "key": key,
                     "size": len(body),
                     "etag": etag.strip('"'),
-                    "lastModified": "2026-11-20T07:00:00Z",
+                    "lastModified": LAST_MODIFIED,
                 }
             )
         frozen = tuple(ManifestEntry.from_json(entry) for entry in entries)

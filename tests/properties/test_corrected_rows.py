@@ -36,7 +36,7 @@ def test_rows_that_are_sent_again_uncorrected_are_what_they_were(
 
     # Of the key's ending only the compression matters, which resent objects have by contract only.
     as_sent = replace(dialect, packed="no") if dialect.packed == "by its key" else dialect
-    second = PipelineRun(cloud, checked, as_sent, [drawn], body=corrected.body)
+    second = PipelineRun(cloud, checked, as_sent, [drawn], body=corrected.body, resent=True)
     accepted = validate(second)
 
     again = {reject["row"]["n"]: reject["row"] for reject in second.rejects()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from drawn import Dialect, Drawn, dialects, objects, rows_of
@@ -16,10 +17,8 @@ EARLY, LATE = "2026-11-20T08:00:00Z", "2026-11-20T08:00:00.5Z"
 def siblings(draw: st.DrawFn) -> tuple[Dialect, list[Drawn]]:
     """Three objects of one contract; their rows share keys."""
     first = draw(objects(clean=True))
-    others = [
-        Drawn(first.columns, first.rules, draw(rows_of(first.columns, 10 * n)), [], first.query)
-        for n in (1, 2)
-    ]
+    found = [draw(rows_of(first.columns, 10 * n, first.of_key)) for n in (1, 2)]
+    others = [replace(first, rows=rows, blanks=()) for rows in found]
     return draw(dialects(first)), [first, *others]
 
 

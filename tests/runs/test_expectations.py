@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from control_fakes import DATASET, LOST_RESPONSE
 from job_fakes import Fate, Killed
 
 from contracts.dataset import Dataset
-from contracts.errors import TransientFailure
-from contracts.ledger_items import ExpectedDayItem, RunItem, UnitItem, place_in_list
+from contracts.errors import PipelineError, TransientFailure
+from contracts.ledger_items import EXPECTED, ExpectedDayItem, RunItem, UnitItem, place_in_list
 from contracts.run import RunStatus, UnitStatus, UnitTotals
+from contracts.run_request import parse_timestamp
 from dataset_loading.file import parse_dataset
+from ledger.table import IS_THERE, Ledger
 from runs import topic
-from runs.expectations.contracts import expecting_datasets
+from runs.expectations.contracts import DeployedContract, deployed_contracts
+from runs.expectations.judging import Judgement, Judging
 from runs.expectations.watching import ExpectationsIncomplete, ExpectationWatch
 from runtime.handler import use_clock
 from steps import notification_consumer, reaper
 
 DUE = datetime(2026, 11, 20, 6, tzinfo=UTC)
 DAY = "2026-11-19"
+BEFORE = DUE - timedelta(days=2)
 EXPECT = 'expect: {by: "06:00"}\n'
 RANGE = {"startDateTime": "2026-11-19T00:00:00Z", "endDateTime": "2026-11-20T00:00:00Z"}
 INSIDE = "s3://data-bucket/landing/orders/dt=2026-11-19/a.csv"
+
+
+def contract_of(dataset: Dataset, since: datetime = BEFORE) -> DeployedContract:
+    return DeployedContract(f"datasets/{dataset.name}.yaml", since, lambda: dataset)
+
+
+def expecting_datasets() -> list[Dataset]:
+    read = [contract.expecting() for contract in deployed_contracts("code-bucket")]
+    return [dataset for dataset in read if dataset is not None]
 
 
 @dataclass
@@ -36,6 +52,7 @@ class Days:
     cloud: Any
     text: str = DATASET + EXPECT
     counted: int = 0
+    since: datetime = BEFORE
 
     @property
     def dataset(self) -> Dataset:
@@ -50,7 +67,7 @@ class Days:
             publish=lambda news: topic.publish(self.cloud.topic_arn, news),
             count=self.count,
         )
-        watch.look([self.dataset], now)
+        watch.look([contract_of(self.dataset, self.since)], now)
 
     def found(self, day: str = DAY) -> ExpectedDayItem:
         item = self.cloud.ledger.get_item(*ExpectedDayItem.key_of("orders", day))
@@ -184,6 +201,61 @@ class TestWhatIsStored:
 
         assert days.found().stored_by is None
         assert days.found().reason == why
+
+
+class TestRunsThatDidNotEndWell:
+    """Of a day that a later run, which found nothing new, has looked at."""
+
+    def change(self, days: Days, run_id: str, **values: Any) -> None:
+        days.cloud.ledger.change(RunItem.key_of(run_id), RunItem.changes(**values), IS_THERE)
+
+    def put_repeat(self, days: Days, status: RunStatus = RunStatus.SKIPPED) -> None:
+        at = "2026-11-20T02:00:00Z"
+        days.put_run("r2", status, claimed_at=at, onlyNew=True, **RANGE)
+
+    @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED])
+    @pytest.mark.parametrize("counted", [True, False])
+    def test_what_one_has_stored_no_repeat_takes(
+        self, days: Days, status: RunStatus, *, counted: bool
+    ) -> None:
+        days.put_run("r1", status, INSIDE)
+        if not counted:
+            self.change(days, "r1", units=None)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by == "r1"
+
+    def test_one_that_has_stored_nothing_has_not(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED)
+        self.change(days, "r1", units=None)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_one_alone_has_not_looked_at_the_whole_day(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_a_repeat_that_did_not_look_makes_no_difference(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        self.put_repeat(days)
+        self.change(days, "r2", dataset_version=None)  # another run was taking the new objects
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_what_it_stored_has_to_be_of_the_day(self, days: Days) -> None:
+        week = {"startDateTime": "2026-11-13", "endDateTime": "2026-11-20"}
+        days.put_run("r1", RunStatus.FAILED, INSIDE.replace("-19", "-18"), **week)
+        self.put_repeat(days)
+        days.look()
+        assert days.found().stored_by is None
+
+    def test_one_that_ended_well_is_named_before(self, days: Days) -> None:
+        days.put_run("r1", RunStatus.FAILED, INSIDE)
+        self.put_repeat(days, RunStatus.SUCCEEDED)
+        days.look()
+        assert days.found().stored_by == "r2"
 
 
 class TestHours:
@@ -346,14 +418,192 @@ class TestAnnouncing:
         visits = days.dataset.model_copy(update={"name": "visits"})
         watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
 
+        with pytest.raises(ExpectationsIncomplete, match=r"1 left: datasets/orders.yaml: "):
+            watch.look([contract_of(days.dataset), contract_of(visits)], DUE)
+        assert days.counted == 1
+
+    @pytest.mark.parametrize(
+        "error", [PipelineError("AccessDenied"), ValueError("a fault of ours")]
+    )
+    def test_a_contract_that_cannot_be_read_is_named_and_others_are_looked_at(
+        self, days: Days, error: Exception
+    ) -> None:
+        def unreadable() -> Dataset:
+            raise error
+
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        contracts = [
+            DeployedContract("datasets/a.yaml", BEFORE, unreadable),
+            contract_of(days.dataset),
+        ]
+
+        with pytest.raises(ExpectationsIncomplete, match=r"1 left: datasets/a.yaml: ") as caught:
+            watch.look(contracts, DUE)
+        assert str(error) in str(caught.value)
+        assert days.counted == 1
+
+    def test_a_fault_in_one_dataset_ends_no_other(
+        self, days: Days, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def judgement(self: Judging, *others: Any) -> Judgement:
+            if self.expected.dataset.name == "orders":
+                raise KeyError("a fault of ours")
+            return judge(self, *others)
+
+        judge = Judging.judgement
+        monkeypatch.setattr(Judging, "judgement", judgement)
+        visits = days.dataset.model_copy(update={"name": "visits"})
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
+        with pytest.raises(ExpectationsIncomplete, match="a fault of ours"):
+            watch.look([contract_of(days.dataset), contract_of(visits)], DUE)
+        assert days.counted == 1
+
+
+class TestNewContracts:
+    def test_a_day_that_was_due_before_is_noted_and_not_announced(self, days: Days) -> None:
+        days.since = DUE + timedelta(minutes=5)
+        for minutes in (10, 25, 40):
+            days.look(DUE + timedelta(minutes=minutes))
+
+        assert days.cloud.published() == []
+        assert days.counted == 0
+        assert days.found().stored_by is None
+        assert days.found().contract_since == "2026-11-20T06:05:00Z"
+
+        days.since = DUE + timedelta(days=1, minutes=1)
+        days.look(DUE + timedelta(days=1, minutes=5))
+        assert days.found("2026-11-20").contract_since is None, "one that is uploaded again"
+        assert [news["day"] for news in days.cloud.published()] == ["2026-11-20"]
+
+    def test_another_datasets_days_make_it_no_older(self, days: Days) -> None:
+        other = days.dataset.model_copy(update={"name": "orders_eu"})
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        watch.look([contract_of(other)], DUE)
+        assert days.counted == 1
+
+        days.since = DUE + timedelta(minutes=5)
+        days.look(DUE + timedelta(minutes=10))
+        assert days.counted == 1
+
+    def test_a_day_that_is_stored_is_stored(self, days: Days) -> None:
+        days.put_run()
+        days.since = DUE + timedelta(minutes=5)
+        days.look(DUE + timedelta(minutes=10))
+        assert (days.found().stored_by, days.found().contract_since) == ("r1", None)
+
+    def test_one_that_was_there_when_the_day_was_due_is_not_new(self, days: Days) -> None:
+        days.since = DUE
+        days.look(DUE + timedelta(minutes=10))
+        assert days.counted == 1
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_killed_at_any_outside_call_it_is_never_announced(
+        self, days: Days, clients: Any, after: bool
+    ) -> None:
+        for position in range(9):
+            days.text = (DATASET + EXPECT).replace("name: orders", f"name: orders_{position}")
+            days.since = DUE + timedelta(minutes=5)
+            fate = Fate()
+            for service in ("dynamodb", "sns"):
+                clients.use(service, fate.over(days.cloud.client(service)))
+            fate.kill_at(position + 1, after=after)
+            killed = False
+            try:
+                days.look(DUE + timedelta(minutes=10))
+            except Killed:
+                killed = True
+            fate.spare()
+            days.look(DUE + timedelta(minutes=25))
+            assert days.cloud.published() == []
+            if not killed:
+                break
+        assert 3 < position < 8
+
+    def test_the_day_of_its_file_counts(self, cloud: Any, lambda_context: Any) -> None:
+        cloud.put("datasets/orders.yaml", DATASET + EXPECT, bucket="code-bucket")
+        (contract,) = deployed_contracts("code-bucket")
+        use_clock(lambda: contract.changed_at + timedelta(minutes=1))
+        try:
+            reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        finally:
+            use_clock()
+        assert cloud.published() == []
+        (noted,) = cloud.ledger.query(EXPECTED, "orders#")
+        since = ExpectedDayItem.from_item(noted).contract_since
+        assert since is not None
+        assert parse_timestamp(since) == contract.changed_at
+
+
+class TestManyRuns:
+    def test_nothing_is_read_where_nothing_is_expected(self, days: Days, clients: Any) -> None:
+        reads = clients.watch("dynamodb", "query")
+        days.text = DATASET
+        days.look()
+        assert reads == []
+
+    def test_runs_are_not_held_in_memory(self, days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
+        days.put_run()
+        (one,) = days.cloud.ledger.runs_claimed("2026-11-20")
+        in_all = 0
+
+        def runs_claimed(*_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+            nonlocal in_all
+            for number in range(1000):
+                reason = f"{number:05d}" * 2000
+                in_all += len(reason)
+                name = ("orders", "visits")[number % 2]
+                failed = {"status": "FAILED", "run_id": f"r{number}", "reason": reason}
+                yield {**one, **failed, "dataset_name": name}
+
+        monkeypatch.setattr(Ledger, "runs_claimed", runs_claimed)
+        tracemalloc.start()
+        try:
+            days.look()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert days.found().stored_by is None
+        assert peak < in_all / 4
+
+    def test_they_are_read_once_for_all_datasets(self, days: Days, clients: Any) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        reads = clients.watch("dynamodb", "query")
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+        watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+
+        assert len(reads) == 2, "of two days"
+        assert days.counted == 0
+
+    def test_one_that_cannot_be_read_ends_no_other_dataset(self, days: Days) -> None:
+        other = days.dataset.model_copy(update={"name": "visits"})
+        days.put_run()
+        days.put_run("v1", datasetName="visits", **RANGE)
+        days.cloud.ledger.change(
+            RunItem.key_of("r1"), RunItem.changes(units="of a later release"), IS_THERE
+        )
+        watch = ExpectationWatch(days.cloud.ledger, lambda _: None, days.count)
+
         with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
-            watch.look([days.dataset, visits], DUE)
+            watch.look([contract_of(days.dataset), contract_of(other)], DUE)
+        found = days.cloud.ledger.get_item(*ExpectedDayItem.key_of("visits", DAY))
+        assert ExpectedDayItem.from_item(found).stored_by == "v1"
+
+    def test_a_ledger_that_cannot_be_read_leaves_all(self, days: Days, clients: Any) -> None:
+        clients.break_once("dynamodb", "query", LOST_RESPONSE, after=False)
+        with pytest.raises(ExpectationsIncomplete, match="1 left: orders: "):
+            days.look()
+        days.look()
         assert days.counted == 1
 
 
 class TestContracts:
     def put(self, cloud: Any, name: str, text: str) -> None:
         cloud.put(f"datasets/{name}.yaml", text, bucket="code-bucket")
+        earlier = ExpectedDayItem(dataset_name="orders", day="2026-11-01", stored_by="r0")
+        cloud.ledger.put_if_absent(earlier.to_item())  # it is no new contract
 
     def test_contracts_that_expect_something_are_found(self, cloud: Any) -> None:
         self.put(cloud, "orders", DATASET + EXPECT)
@@ -361,19 +611,44 @@ class TestContracts:
         self.put(cloud, "broken", "expect: {by: 7}\n")
         cloud.put("datasets/README.md", "expect", bucket="code-bucket")
 
-        assert [each.name for each in expecting_datasets("code-bucket")] == ["orders"]
+        assert [each.name for each in expecting_datasets()] == ["orders"]
 
     def test_a_contract_is_read_again_when_it_has_changed(self, cloud: Any, clients: Any) -> None:
         self.put(cloud, "orders", DATASET + EXPECT)
         reads = clients.watch("s3", "get_object")
         for _ in range(3):
-            list(expecting_datasets("code-bucket"))
+            expecting_datasets()
         assert len(reads) <= 1
 
         self.put(cloud, "orders", DATASET + EXPECT.replace("06:00", "07:00"))
-        (dataset,) = expecting_datasets("code-bucket")
+        (dataset,) = expecting_datasets()
         assert dataset.expect is not None
         assert dataset.expect.by == "07:00"
+
+    @pytest.mark.parametrize("broken", ['name: "\\U00110000"\n', "name: \xff\n".encode("latin-1")])
+    def test_what_yaml_or_unicode_refuses_is_a_broken_contract(
+        self, cloud: Any, broken: str | bytes
+    ) -> None:
+        content = broken.encode() if isinstance(broken, str) else broken
+        cloud.put("datasets/a.yaml", content + EXPECT.encode(), bucket="code-bucket")
+        self.put(cloud, "orders", DATASET + EXPECT)
+
+        assert [each.name for each in expecting_datasets()] == ["orders"]
+
+    def test_an_object_that_may_not_be_read_ends_no_other_look(
+        self, cloud: Any, clients: Any, lambda_context: Any
+    ) -> None:
+        self.put(cloud, "a", DATASET + EXPECT)
+        self.put(cloud, "orders", DATASET + EXPECT)
+        denied = {"Error": {"Code": "AccessDenied", "Message": "kms:Decrypt"}}
+        clients.break_once("s3", "get_object", ClientError(denied, "GetObject"), after=False)
+        use_clock(lambda: DUE)
+        try:
+            with pytest.raises(ExpectationsIncomplete, match=r"datasets/a\.yaml.*kms:Decrypt"):
+                reaper.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        finally:
+            use_clock()
+        assert [news["datasetName"] for news in cloud.published()] == ["orders"]
 
     def test_the_schedule_of_the_reaper_looks(
         self, cloud: Any, lambda_context: Any, capsys: pytest.CaptureFixture[str]

@@ -42,6 +42,20 @@ def test_a_clean_run_says_so_and_adds_up() -> None:
     ]
 
 
+def test_one_row_is_one() -> None:
+    text = end_text(
+        result(
+            units=UnitTotals(total=1, stored=1),
+            rows=RowCounts(rows_in=1, stored=1),
+            files=FilesTotals(manifest_url="s3://output/p/_runs/r1.json", files=1, rows=1, bytes=9),
+        )
+    )
+    assert text.splitlines()[0] == (
+        "Run r1 of orders SUCCEEDED: 1 of 1 units, 1 row stored, 0 rejected"
+    )
+    assert "Files: 1 with 1 row (9 bytes): s3://output/p/_runs/r1.json" in text.splitlines()
+
+
 def test_published_files_are_named_by_their_manifest() -> None:
     files = FilesTotals(
         manifest_url="s3://output/p/_runs/r1.json", files=3, rows=6, bytes=4567, supersedes=2

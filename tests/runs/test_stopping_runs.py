@@ -18,6 +18,7 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from ledger.stop_decision import refuse_stopped
 from runs.executions import Ended
+from runs.reaping import parts
 from runs.recording import Recording, record_run
 from runs.unit.beginning import start_unit
 from sources.listed_run import list_run
@@ -160,8 +161,8 @@ class TestTheDecision:
         assert not world.record(message).state.ended
 
     def test_the_handler_takes_it_and_returns(self, world, monkeypatch, lambda_context):
-        monkeypatch.setattr(reaper, "execution", lambda _arn: Ended("RUNNING"))
-        for name in ("LEDGER_TABLE", "DATA_BUCKET", "TOPIC_ARN"):
+        monkeypatch.setattr(parts, "execution", lambda _arn: Ended("RUNNING"))
+        for name in ("LEDGER_TABLE", "DATA_BUCKET", "CODE_BUCKET", "TOPIC_ARN"):
             values = {"LEDGER_TABLE": "ledger", "DATA_BUCKET": world.cloud.data_bucket}
             monkeypatch.setenv(name, values.get(name, world.cloud.topic_arn))
         event = {"detail-type": "Stop Run", "detail": {"runId": RUN_ID, "reason": "wrong input"}}

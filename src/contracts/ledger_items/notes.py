@@ -173,6 +173,8 @@ class ExpectedDayItem(LedgerItem):
         stored_by: a run that had stored it; absent: it was not stored.
         reason: if it was not: one sentence about the runs.
         announced_at: when that was announced.
+        contract_since: when the contract was put there, where that was after the dataset's first
+            day was due: it is not announced.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"dataset_name", "day"})
@@ -183,11 +185,17 @@ class ExpectedDayItem(LedgerItem):
     stored_by: str | None = None
     reason: str | None = None
     announced_at: str | None = None
+    contract_since: str | None = None
     expires_at: int | None = None
 
     @classmethod
     def key_of(cls, dataset_name: str, day: str) -> Key:
-        return Key(EXPECTED, f"{dataset_name}#{day}")
+        return Key(EXPECTED, f"{cls.prefix_of(dataset_name)}{day}")
+
+    @staticmethod
+    def prefix_of(dataset_name: str) -> str:
+        """What the sort keys of a dataset's days begin with."""
+        return f"{dataset_name}#"
 
     @classmethod
     def _of_key(cls, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Judges by the ledger whether a day's data is stored. Pure, but for units that are asked for.
 
-It is, if runs that ended well have together looked at the whole day, and one of them has stored an
-object of that day. A run whose range was empty has looked, too. What a run looks at is its range;
-of partitions, each that begins in it as a whole. A run over one object looks at its partition.
+It is, if runs that ended well have together looked at the whole day, and a run has stored an object
+of that day: one of them, or one that ended otherwise (a later run with `onlyNew` takes no object
+again that it has stored). A run whose range was empty has looked, too. What a run looks at is its
+range; of partitions, each that begins in it as a whole. A run over one object looks at its
+partition.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Final
 
 from contracts import layout
 from contracts.dataset import Dataset, Source
-from contracts.ledger_items import RunItem, UnitItem
+from contracts.ledger_items import RunIndex, RunItem, UnitItem
 from contracts.run import RunStatus, UnitStatus
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
 from contracts.source.key_time import KeyTime
@@ -26,6 +28,8 @@ from sources.partitions import whole_partitions
 
 _MOMENT: Final = timedelta(microseconds=1)
 _REASON_CHARACTERS: Final = 300
+# Each run writes down what it has stored when it ends, however it ends (`sources.stored_objects`).
+_ENDED_OTHERWISE: Final = (RunStatus.FAILED, RunStatus.STOPPED)
 Span = tuple[datetime, datetime]
 UnitsOf = Callable[[str], Iterable[UnitItem]]
 
@@ -86,22 +90,67 @@ def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> 
 
     Args:
         runs: those that were claimed since the day began, of any dataset.
-        units_of: the units of a run; asked only where the run has looked at more than the day.
+        units_of: the units of a run; asked only where the day was looked at, and the run has looked
+            at more than that or has not counted what it stored.
     """
-    ours = [
-        (run, request)
-        for run in runs
-        if run.dataset_name == expected.dataset.name
-        and (request := run.requested_if_known) is not None
-        and _is_of_it(request, expected.dataset)
-    ]
-    looked = [(run, span) for run, request in ours if (span := _looked_at(run, request, expected))]
-    if _are_whole([span for _, span in looked], expected.span):
-        for run, span in looked:
-            if _has_stored(run, span, expected, units_of):
-                return Judgement(run.run_id, "")
-    newest = max((run for run, _ in ours), key=lambda run: run.claimed or "", default=None)
-    return Judgement(None, _why(newest, expected))
+    judging = Judging(expected)
+    for run in runs:
+        judging.add(run)
+    return judging.judgement(units_of)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is remembered of a run that has ended and whose range holds some of the day.
+
+    Attributes:
+        well: it has looked at all of its range.
+        stored: whether it has stored objects; None: its units say.
+    """
+
+    run_id: str
+    span: Span
+    well: bool
+    stored: bool | None
+
+
+class Judging:
+    """Takes runs one after the other, and remembers of each no more than it has to."""
+
+    def __init__(self, expected: ExpectedDay) -> None:
+        self.expected = expected
+        self._looks: list[_Look] = []
+        self._newest: RunItem | None = None
+
+    def add(self, run: RunItem) -> None:
+        """Take a run of any dataset into account."""
+        expected = self.expected
+        if run.dataset_name != expected.dataset.name or _is_before(run, expected.first_claim):
+            return
+        request = run.requested_if_known
+        if request is None or not _is_of_it(request, expected.dataset):
+            return
+        if self._newest is None or (run.claimed or "") > (self._newest.claimed or ""):
+            self._newest = run
+        well = run.status is RunStatus.SUCCEEDED or _was_empty(run)
+        if not well and run.status not in _ENDED_OTHERWISE:
+            return
+        span = _range_of(run, request, expected)
+        if span is not None and span[0] < expected.span[1] and span[1] > expected.span[0]:
+            self._looks.append(_Look(run.run_id, span, well, _stored(run)))
+
+    def judgement(self, units_of: UnitsOf) -> Judgement:
+        """What all of them say (`judge`)."""
+        expected = self.expected
+        if _are_whole([look.span for look in self._looks if look.well], expected.span):
+            for look in sorted(self._looks, key=lambda look: not look.well):
+                if _has_stored(look, expected, units_of):
+                    return Judgement(look.run_id, "")
+        return Judgement(None, _why(self._newest, expected))
+
+
+def _is_before(run: RunItem, first: datetime) -> bool:
+    return run.claimed is not None and run.claimed < RunIndex.instant(first)
 
 
 def _is_of_it(request: RunRequest, dataset: Dataset) -> bool:
@@ -111,15 +160,24 @@ def _is_of_it(request: RunRequest, dataset: Dataset) -> bool:
     return (request.query, request.collection) in usual
 
 
-def _looked_at(run: RunItem, request: RunRequest, expected: ExpectedDay) -> Span | None:
-    """The range of a run that ended well; None: it has looked at nothing."""
-    empty = run.status is RunStatus.SKIPPED and run.dataset_version is not None
-    if run.status is not RunStatus.SUCCEEDED and not empty:
-        return None
+def _was_empty(run: RunItem) -> bool:
+    """Whether it has looked and found nothing to process."""
+    return run.status is RunStatus.SKIPPED and run.dataset_version is not None
+
+
+def _stored(run: RunItem) -> bool | None:
+    if _was_empty(run):
+        return False
+    return None if run.units is None else run.units.stored > 0
+
+
+def _range_of(run: RunItem, request: RunRequest, expected: ExpectedDay) -> Span | None:
+    """What a run looks at; None: nothing that can be known."""
     source = expected.dataset.source
     by_partition = source.effective_time_from == "partition"
     if request.input_url is not None:
-        begin = _begin_of(source, request.input_url) if by_partition and not empty else None
+        usable = by_partition and not _was_empty(run)
+        begin = _begin_of(source, request.input_url) if usable else None
         if begin is None:
             return None
         return whole_partitions(source.partition or "", begin, begin + _MOMENT)
@@ -140,17 +198,15 @@ def _are_whole(spans: Sequence[Span], day: Span) -> bool:
     return reached >= end
 
 
-def _has_stored(run: RunItem, span: Span, expected: ExpectedDay, units_of: UnitsOf) -> bool:
-    if run.status is not RunStatus.SUCCEEDED or run.units is None or not run.units.stored:
+def _has_stored(look: _Look, expected: ExpectedDay, units_of: UnitsOf) -> bool:
+    if look.stored is False:
         return False
     begin, end = expected.span
-    if span[1] <= begin or span[0] >= end:
-        return False
-    if begin <= span[0] and span[1] <= end:
+    if look.stored and begin <= look.span[0] and look.span[1] <= end:
         return True
     return any(
         unit.status is UnitStatus.STORED and _lies_in(unit.source_url, expected)
-        for unit in units_of(run.run_id)
+        for unit in units_of(look.run_id)
     )
 
 

@@ -17,7 +17,7 @@ from runs.backfills.executions import BackfillExecutions
 from runs.backfills.upkeep import BackfillUpkeep
 from runs.dead_letters import LongRunLetters
 from runs.executions import execution
-from runs.expectations.contracts import expecting_datasets
+from runs.expectations.contracts import deployed_contracts
 from runs.expectations.watching import ExpectationWatch, count_overdue
 from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
@@ -59,7 +59,7 @@ def look_at_expectations(settings: Settings, function: str, now: datetime) -> No
         count=lambda: count_overdue(function),
         stack=settings.stack,
     )
-    watch.look(expecting_datasets(settings.code_bucket), now)
+    watch.look(deployed_contracts(settings.code_bucket), now)
 
 
 def reaper_of(settings: Settings, clock: Clock) -> Reaper:

@@ -22,7 +22,13 @@ from contracts.dataset import Dataset
 from contracts.errors import InvalidRequest, Problem
 from contracts.ledger_items import BackfillItem, RunItem
 from contracts.run_request import parse_timestamp
-from contracts.times.backfill import BackfillRequest, Only, WindowState, derived_id
+from contracts.times.backfill import (
+    REPEATED_ID,
+    BackfillRequest,
+    Only,
+    WindowState,
+    derived_id,
+)
 from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 from contracts.times.windows import WINDOW_EXAMPLES, Window
 from dataset_loading.check import check_query
@@ -180,6 +186,9 @@ def _parsed(asked: Asked, now: datetime) -> tuple[BackfillRequest | None, list[P
             instants[option] = instant_of(text, zone, now)
         except ValueError as error:
             problems.append(Problem(option, str(error), repr(text)))
+    if asked.name is not None and REPEATED_ID.search(asked.name):
+        why = "must not end in -r and a number: ids of runs of windows that are run again have that"
+        problems.append(Problem("--name", why, repr(asked.name)))
     known = {field.name for field in fields(Asked)} & BackfillRequest.model_fields.keys()
     values: dict[str, Any] = {name: getattr(asked, name) for name in known}
     values |= dict(

@@ -18,10 +18,10 @@ def timestamped_id(now: datetime, token: str) -> str:
 
 def dated_run_id(name: str, at: datetime) -> str:
     """The id of the run that somebody of this name starts for an instant: the same at every try."""
-    return f"{fitting_name(name)}-{at:%Y%m%dT%H%M%SZ}"
+    return f"{_fitting(name)}-{at:%Y%m%dT%H%M%SZ}"
 
 
-def fitting_name(name: str) -> str:
+def _fitting(name: str) -> str:
     """What ids of `dated_run_id` begin with: the name, as far as there is room for it."""
     if len(name) <= _NAME:
         return name

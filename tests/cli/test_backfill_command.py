@@ -263,6 +263,18 @@ def test_all_that_is_wrong_is_said_before_anything_starts(functions: Functions) 
     assert both.exit_code == REFUSED
 
 
+@pytest.mark.parametrize(
+    ("name", "refused"), [("orders-r2", True), ("orders-r10", True), ("orders-r", False)]
+)
+def test_a_name_that_repeated_runs_of_another_have_is_refused(
+    functions: Functions, name: str, refused: bool
+) -> None:
+    result = pipeline("backfill", *RANGE[:-1], name)
+    assert result.exit_code == (REFUSED if refused else SUCCEEDED)
+    assert ("--name: must not end in -r and a number" in result.stderr) == refused
+    assert len(functions.started) == (not refused)
+
+
 def test_failing_fast_is_to_tolerate_no_failure(functions: Functions) -> None:
     pipeline("backfill", *RANGE, "--fail-fast")
     (payload,) = functions.started.values()

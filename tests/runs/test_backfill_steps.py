@@ -239,6 +239,18 @@ def test_runs_that_never_end_are_looked_at_by_key(world: BackfillWorld) -> None:
     assert world.item.judged_from == "2026-11-20T10:14:00Z"
 
 
+def test_only_runs_of_its_own_are_left_to_its_lanes(world: BackfillWorld) -> None:
+    """Not those of a backfill whose id begins as its own does."""
+    for name in ("november", "november-r2", "november-r10", "november-x", "november-r11"):
+        run = other_run(f"bf-{name}-20261102T000000Z", "2026-11-02", "2026-11-03")
+        world.put_run(run, RunStatus.RUNNING)
+    world.begin(backfill())
+    assert set(world.item.going_on) == {
+        "bf-november-x-20261102T000000Z",
+        "bf-november-r11-20261102T000000Z",
+    }
+
+
 def test_runs_that_cannot_store_a_window_are_not_looked_at_again(world: BackfillWorld) -> None:
     one = RunRequest.from_json(
         {"datasetName": "orders", "runId": "one", "inputUrl": "s3://data/landing/orders/a.csv"}
@@ -252,6 +264,18 @@ def test_runs_that_cannot_store_a_window_are_not_looked_at_again(world: Backfill
     world.begin(backfill(query=query.query))
     assert world.item.going_on == ("query",)
     assert world.item.judged_from == "2026-11-20T08:14:00Z"
+
+
+@pytest.mark.parametrize("request_text", ['{"asksForMore": true}', "no JSON"])
+def test_a_run_of_a_later_release_counts_for_nothing(
+    world: BackfillWorld, request_text: str
+) -> None:
+    world.put_run(other_run("later", "2026-11-01", "2026-11-02"), RunStatus.SUCCEEDED)
+    world.put_run(other_run("a", "2026-11-02", "2026-11-03"), RunStatus.SUCCEEDED)
+    world.cloud.ledger.update("later", "RUN", {"request": request_text})
+    world.begin(backfill())
+    assert world.states == ".b."
+    assert world.next(1).number == 0
 
 
 def test_runs_are_looked_at_once_however_often_the_decision_is_taken(

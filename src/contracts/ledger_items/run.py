@@ -217,6 +217,14 @@ class RunItem(LedgerItem):
             parse_timestamp(start) if start else None, parse_timestamp(end) if end else None
         )
 
+    @property
+    def requested_if_known(self) -> RunRequest | None:
+        """Likewise; None: it is of a later release, or the item has none."""
+        try:
+            return self.requested
+        except ValueError:
+            return None
+
     def differences(self, request: RunRequest) -> dict[str, tuple[Any, Any]]:
         """The fields, by name, in which a request with this id asks for something else: what it
         says, and what the run's own said.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract, canonical_json
-from contracts.ids import dated_run_id, fitting_name
+from contracts.ids import dated_run_id
 from contracts.job import Priority
 from contracts.run_request import (
     DATASET_NAME_PATTERN,
@@ -37,6 +38,9 @@ from contracts.times.windows import WINDOW_PATTERN, Window, boundaries
 
 AT_ONCE_AT_MOST: Final = 10
 BACKFILL_ID_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,39}$"
+AGAIN_AT_MOST: Final = 9  # times that a window is run again in a new run: one digit in the ledger
+# What no new id may end in: its runs would have the ids of repeated ones of another backfill.
+REPEATED_ID: Final = re.compile(r"-r\d+$")
 _DIGEST: Final = 10
 _ID_CHARACTERS: Final = 40
 _PREFIX: Final = "bf-"  # of the ids of its runs
@@ -186,13 +190,15 @@ class BackfillRequest(Contract):
         Args:
             again: how often the window was to be run again, after it had failed.
         """
-        repeated = f"-r{again + 1}" if again else ""
-        return dated_run_id(f"{_PREFIX}{self.backfill_id}{repeated}", window.start)
+        return self._run_id_at(window.start, again)
 
-    @property
-    def run_id_prefix(self) -> str:
-        """What the ids of its runs begin with."""
-        return f"{fitting_name(_PREFIX + self.backfill_id)}-"
+    def is_own_run(self, run_id: str, start: datetime) -> bool:
+        """Whether it has given this id to a run of the window that begins then."""
+        return any(run_id == self._run_id_at(start, again) for again in range(AGAIN_AT_MOST + 1))
+
+    def _run_id_at(self, start: datetime, again: int) -> str:
+        repeated = f"-r{again + 1}" if again else ""
+        return dated_run_id(f"{_PREFIX}{self.backfill_id}{repeated}", start)
 
     def run_request(self, window: Window, again: int = 0) -> RunRequest:
         """The request of a window's run; see `run_id`."""

@@ -15,7 +15,7 @@ from contracts.messages import (
     ControlOutcome,
 )
 from contracts.run_request import format_timestamp
-from contracts.times.backfill import BackfillStatus, WindowState
+from contracts.times.backfill import AGAIN_AT_MOST, BackfillStatus, WindowState
 from ledger.table import Ledger
 from runs.backfills.ending import held
 from runs.backfills.executions import BackfillExecutions, next_generation
@@ -25,7 +25,6 @@ from runtime.handler import Clock
 
 _Decision = tuple[ControlOutcome, dict[str, Any] | None]
 _LOST = (WindowState.FAILED, WindowState.STOPPED)
-_AGAIN_AT_MOST = 9
 
 
 @dataclass(frozen=True)
@@ -130,4 +129,4 @@ def _once_more(item: BackfillItem, number: int) -> str:
     A new one, as the old one goes by the contract and the objects that it has failed with.
     """
     lost = WindowState(item.states[number]) in _LOST
-    return str(min(item.times_again(number) + lost, _AGAIN_AT_MOST))
+    return str(min(item.times_again(number) + lost, AGAIN_AT_MOST))

@@ -92,7 +92,7 @@ class Look:
         if span is None:
             return
         if not run.status.ended:
-            if not run.run_id.startswith(self.request.run_id_prefix):
+            if not self.request.is_own_run(run.run_id, span[0]):
                 self.going_on[run.run_id] = parse_timestamp(run.claimed_at)
             return
         self.going_on.pop(run.run_id, None)
@@ -115,8 +115,13 @@ def _range_of(run: RunItem, request: BackfillRequest) -> Range | None:
         return None
     if _OF_ONE_OBJECT in run.request:
         return None
-    asked = run.requested
-    if asked.input_url is not None or asked.fixed_start is None or not _alike(asked, request):
+    asked = run.requested_if_known
+    if (
+        asked is None
+        or asked.input_url is not None
+        or asked.fixed_start is None
+        or not _alike(asked, request)
+    ):
         return None
     start, end = asked.fixed_start, parse_timestamp(run.end_date_time)
     return (start, end) if start < request.end_date_time and request.start_date_time < end else None

@@ -127,7 +127,7 @@ class Judging:
         expected = self.expected
         if run.dataset_name != expected.dataset.name or _is_before(run, expected.first_claim):
             return
-        request = _requested(run)
+        request = run.requested_if_known
         if request is None or not _is_of_it(request, expected.dataset):
             return
         if self._newest is None or (run.claimed or "") > (self._newest.claimed or ""):
@@ -151,14 +151,6 @@ class Judging:
 
 def _is_before(run: RunItem, first: datetime) -> bool:
     return run.claimed is not None and run.claimed < RunIndex.instant(first)
-
-
-def _requested(run: RunItem) -> RunRequest | None:
-    """The request; None: it is of a later release."""
-    try:
-        return run.requested
-    except ValueError:
-        return None
 
 
 def _is_of_it(request: RunRequest, dataset: Dataset) -> bool:

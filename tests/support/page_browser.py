@@ -38,7 +38,7 @@ class Page:
     def text(self) -> str:
         return self.browser.find_element(By.TAG_NAME, "body").text
 
-    def until(self, holds: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    def until(self, holds: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from cli.client.deployment import Deployment
-from cli.client.messages import DeadLetter, dead_letter_of, peek_dead_letters
+from cli.client.messages import DeadLetter, dead_letter_of, peek_dead_letters, show_again
 
 # Long enough to send ten requests. After a kill a letter is hidden for as long.
 HIDDEN_SECONDS: Final = 30
 _ROUNDS_WITHOUT_NEWS: Final = 3
-_NOT_HIDDEN: Final = frozenset(
-    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
-)
 _COUNT: Final = "ApproximateNumberOfMessages"
 
 
@@ -62,7 +57,7 @@ class DeadLetterQueue:
                     del staying[message["MessageId"]]
         finally:
             for handle in staying.values():
-                self._show_again(handle)
+                show_again(self._sqs, self.url, handle)
         return [each for each in wanted or () if each not in found]
 
     def _messages(self) -> Iterator[dict[str, Any]]:
@@ -88,12 +83,3 @@ class DeadLetterQueue:
 
     def _delete(self, handle: str) -> None:
         self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
-
-    def _show_again(self, handle: str) -> None:
-        try:
-            self._sqs.change_message_visibility(
-                QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
-            )
-        except ClientError as error:  # its time was over before
-            if error.response.get("Error", {}).get("Code") not in _NOT_HIDDEN:
-                raise

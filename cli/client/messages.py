@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts.errors import InvalidRequest
 from contracts.run_request import RunRequest
@@ -17,6 +19,11 @@ from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 NO_BUCKET: Final = "your-data-bucket"
 ID_TO_COME: Final = "message-id"  # a stand-in for the SQS message id while a message is checked
 _PEEKS_AT_MOST: Final = 50  # of ten messages each
+_NOT_HIDDEN: Final = frozenset(
+    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
+)
+_AT_ONCE: Final = 10  # the most that SQS returns
+_HIDDEN_SECONDS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -108,24 +115,49 @@ def run_id_of(body: str, message_id: str) -> str:
 def peek_dead_letters(sqs: Any, queue_url: str) -> list[DeadLetter]:
     """The messages on the dead-letter queue, oldest first; they stay there.
 
-    A queue has no listing: it is received from without hiding anything, until a round brings
-    nothing new. On a queue with hundreds of messages some may be missing.
+    A queue has no listing: it is received from until a round brings nothing new. Few messages are
+    not hidden meanwhile. More than one round holds would be the same ones again and again, so they
+    are hidden until all were seen, or for some seconds if this is broken off. On a queue with
+    hundreds of messages some may be missing.
     """
     found: dict[str, DeadLetter] = {}
+    hidden: list[str] = []
+    try:
+        _receive_all(sqs, queue_url, found, hidden)
+    finally:
+        for handle in hidden:
+            show_again(sqs, queue_url, handle)
+    return sorted(found.values(), key=lambda letter: letter.sent_at_ms)
+
+
+def show_again(sqs: Any, queue_url: str, handle: str) -> None:
+    """Let others receive a message that is hidden, now rather than later."""
+    try:
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
+    except ClientError as error:  # its time was over before
+        if error.response.get("Error", {}).get("Code") not in _NOT_HIDDEN:
+            raise
+
+
+def _receive_all(sqs: Any, queue_url: str, found: dict[str, DeadLetter], hidden: list[str]) -> None:
+    """Add the messages by their id, and the handles of those that are hidden."""
     for _ in range(_PEEKS_AT_MOST):
+        hides = len(found) >= _AT_ONCE
         response = sqs.receive_message(
             QueueUrl=queue_url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
+            MaxNumberOfMessages=_AT_ONCE,
+            VisibilityTimeout=_HIDDEN_SECONDS if hides else 0,
             WaitTimeSeconds=1,
             MessageAttributeNames=["All"],
             AttributeNames=["SentTimestamp"],
         )
-        new = [item for item in response.get("Messages", []) if item["MessageId"] not in found]
-        if not new:
+        received = response.get("Messages", [])
+        if hides:
+            hidden += [item["ReceiptHandle"] for item in received]
+        new = [item for item in received if item["MessageId"] not in found]
+        if not (received if hides else new):
             break
         found.update({item["MessageId"]: dead_letter_of(item) for item in new})
-    return sorted(found.values(), key=lambda letter: letter.sent_at_ms)
 
 
 def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:

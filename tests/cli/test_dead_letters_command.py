@@ -43,6 +43,19 @@ def test_a_list_that_is_not_whole_says_so(local: World, monkeypatch: pytest.Monk
     assert "1 of about 340 letters" in pipeline("dead-letters").stdout
 
 
+def test_more_letters_than_one_look_brings_are_listed_and_can_be_received_at_once(
+    local: World,
+) -> None:
+    for number in range(25):
+        local.put_dead_letter(json.dumps({"runId": f"run-{number:02d}"}), Reason="wrong")
+    for _ in range(2):
+        found = document("dead-letters ls", pipeline("dead-letters", "ls", "--json").stdout)
+        assert sorted(each["runId"] for each in found["messages"]) == [
+            f"run-{number:02d}" for number in range(25)
+        ]
+        assert found["approximateCount"] == 25
+
+
 def test_letters_that_are_hidden_are_not_said_to_be_none(
     local: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,8 @@ def test_a_run_is_stopped_and_resumed(page: Page, cloud: RunningCloud) -> None:
 
 def test_dead_letters_are_deleted_replayed_and_corrected(page: Page, cloud: RunningCloud) -> None:
     late: dict[str, Any] = {"datasetName": "page_late", **TWO_DAYS, "runId": "page-late"}
+    for number in range(10):  # more than one look at a queue brings
+        cloud.send(f"page crowd {number}")
     cloud.send(json.dumps(late))
     message_id = cloud.send('{"datasetName": "page_visits", "startDate": "2026-11-01"}')
     cloud.send("page letter without JSON")

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from cli.client.backfills import Asked, ledger_of, request_of
+from cli.client.backfill_request import Asked, request_of
+from cli.client.backfills import ledger_of
 from cli.client.decisions import ask_reaper
 from cli.client.deployment import Deployment
 from cli.client.executions import fetch_execution

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from cli.client.backfill_actions import StartOutcome, control, start
+from cli.client.backfill_request import Asked
 from cli.client.backfill_view import find_backfill, look_at
-from cli.client.backfills import Asked, plan
+from cli.client.backfills import plan
 from cli.client.deployment import find_deployment
 from cli.client.known_runs import known_from, warning_of
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cli.client.backfill_actions import StartOutcome
 from cli.client.backfill_actions import start as start_backfill
-from cli.client.backfills import Asked, request_of
+from cli.client.backfill_request import Asked, request_of
 from cli.client.contract_check import check_against_contract
 from cli.client.messages import check_message, message_of
 from cli.client.sending import send

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from cli_world import World
 
-from cli.client.backfills import Asked, Plan, instant_of, plan
+from cli.client.backfill_request import Asked, instant_of
+from cli.client.backfills import Plan, plan
 from cli.exit_codes import REFUSED, CommandFailed
 from contracts.ledger_items import place_in_list
 from contracts.times.backfill import Only, WindowState

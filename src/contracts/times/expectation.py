@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.source.strict import StrictContract
-from contracts.times.relative import zone_named
+from contracts.times.relative import checked_zone, zone_named
 
 _DAY: Final = timedelta(days=1)
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -42,16 +42,7 @@ class Expectation(StrictContract):
             raise PydanticCustomError("by", 'must be a time of day in quotes, such as "16:00"')
         return value
 
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, value: str | None) -> str | None:
-        try:
-            zone_named(value)
-        except ValueError as error:
-            raise PydanticCustomError(
-                "zone", "{why}; write it as Europe/Berlin", {"why": str(error)}
-            ) from None
-        return value
+    _is_a_zone = field_validator("zone")(checked_zone)
 
     @field_validator("weekdays")
     @classmethod

@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pydantic_core import PydanticCustomError
+
 _NAMES: Final = ("now", "today", "yesterday", "tomorrow", "hour", "week", "month", "year")
 _AMOUNT: Final = re.compile(r"([+-])([0-9]{1,5})(min|h|d|w|mo|y)")
 _RELATIVE: Final = re.compile(rf"({'|'.join(_NAMES)})((?:{_AMOUNT.pattern})*)")
@@ -90,6 +92,21 @@ def zone_named(name: str | None) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as error:  # a name of a folder; with a NUL
         raise ValueError(f"{name} is no time zone") from error
+
+
+def checked_zone(value: str | None) -> str | None:
+    """The name of a zone, for fields of contracts.
+
+    Raises:
+        PydanticCustomError: there is no such zone.
+    """
+    try:
+        zone_named(value)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "zone", "{why}; write it as Europe/Berlin", {"why": str(error)}
+        ) from None
+    return value
 
 
 def _begun(name: str, local: datetime) -> datetime:

@@ -19,7 +19,7 @@ from contracts.ids import dated_run_id
 from contracts.job import Priority
 from contracts.source.only_new import OnlyNew
 from contracts.source.strict import Integer, StrictContract
-from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.relative import EXAMPLES, RelativeInstant, checked_zone
 
 SCHEDULE_NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}$"
 SCHEDULE_NAME_CHARACTERS: Final = 64  # of EventBridge Scheduler (API Reference, CreateSchedule)
@@ -89,16 +89,7 @@ class Schedule(StrictContract):
             raise PydanticCustomError("cron", "{why}", {"why": str(error)}) from None
         return value
 
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, value: str | None) -> str | None:
-        try:
-            zone_named(value)
-        except ValueError as error:
-            raise PydanticCustomError(
-                "zone", "{why}; write it as Europe/Berlin", {"why": str(error)}
-            ) from None
-        return value
+    _is_a_zone = field_validator("zone")(checked_zone)
 
     def message(self, dataset_name: str, due: str) -> dict[str, object]:
         """The run request that is sent.

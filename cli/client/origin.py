@@ -21,7 +21,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Rule
 from contracts.errors import InvalidData
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.run_request import parse_timestamp
 from dataset_loading.check import CheckedDataset
 from reading_rules.source_lines import SourceLines
@@ -189,14 +189,14 @@ def _entry(deployment: Deployment, run_id: str, unit_id: str) -> ManifestEntry |
     """The object of a unit, as the run listed it; None where its list is gone."""
     shard, index = layout.split_unit_id(unit_id)
     try:
-        summary = _read_json(deployment, layout.manifest_summary_key(run_id))
-        attempt = ManifestSummary.from_json(summary).run_attempt
-        part = _read_json(deployment, layout.manifest_part_key(run_id, shard, attempt))
+        found = _read_json(deployment, layout.manifest_summary_key(run_id))
+        summary = ManifestSummary.from_json(found)
+        part = summary.part(run_id, shard, lambda key: _read_json(deployment, key))
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return None
         raise
-    return ManifestPart.from_json(part).entries[index]
+    return part.entries[index]
 
 
 def _read_json(deployment: Deployment, key: str) -> Any:

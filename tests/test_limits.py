@@ -10,8 +10,15 @@ from deployed_template import functions, template
 
 from contracts.dataset import LOOKUP_MEGABYTES_AT_MOST, Limits
 from contracts.job_step import JobStep
-from contracts.manifest import UNITS_PER_SHARD_AT_MOST
-from contracts.messages.operations import EXTRA, OPERATIONS, PLANNED
+from contracts.manifest import UNITS_PER_EXECUTION, UNITS_PER_SHARD_AT_MOST
+from contracts.messages.operations import (
+    EXTRA,
+    EXTRA_OF_A_UNIT,
+    OPERATIONS,
+    PLANNED,
+    for_retries,
+    planned_operations,
+)
 from contracts.output.files import KEY_BYTES_AT_MOST, PARTITIONS_PER_UNIT
 from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS
 from contracts.targets import FilesTarget
@@ -21,6 +28,7 @@ from dataset_loading import constants
 from dataset_loading.check import RULES_AT_MOST
 from dataset_loading.sql import COLUMNS_AT_MOST
 from durable_pipeline.intake import MAX_MESSAGE_BYTES
+from durable_pipeline.lanes import SHARDS_PER_EXECUTION
 from durable_pipeline.policies import LONGEST_RETRY_DELAY_SECONDS
 from ledger.retention import RESERVE_MILLISECONDS
 from reading_rules.json.values import ITEM_CHARACTERS
@@ -77,9 +85,20 @@ SAID = {
         f"{amount(ITEM_CHARACTERS)} characters",
     ],
     "windows of a backfill": [amount(WINDOWS_AT_MOST), f"{AT_ONCE_AT_MOST} side by side"],
-    "units in parallel": [str(MAX_CONCURRENCY)],
-    "operations of one execution": [amount(OPERATIONS), amount(PLANNED), f"{EXTRA} for"],
-    "operations of one unit": [f"{EXTRA} divided"],
+    "units in parallel": [
+        amount(MAX_CONCURRENCY),
+        f"allows ({template()['Parameters']['MaxUnitsSideBySide']['Default']})",
+        f"{UNITS_PER_EXECUTION} in one execution",
+    ],
+    "shards that one execution starts": [str(SHARDS_PER_EXECUTION)],
+    "operations of one execution": [
+        amount(OPERATIONS),
+        amount(PLANNED),
+        f"{EXTRA} for",
+        f"({amount(planned_operations(UNITS_PER_EXECUTION))} and"
+        f" {amount(for_retries(UNITS_PER_EXECUTION))} with",
+    ],
+    "operations of one unit": [f"{EXTRA} divided", f"{EXTRA_OF_A_UNIT} at least"],
     "SQS-triggered execution": [f"{parameter('PipelineTimeoutSeconds', 'MaxValue') // 60} minutes"],
     "long run": [f"{parameter('LongRunTimeoutSeconds', 'MaxValue') // DAY} days"],
     "one object": [f"({amount(Limits().object_megabytes)})", "10 GB of disk"],

@@ -24,6 +24,8 @@ NOT_DRAWN: Final = {
     "cancel-job",
     "check-job",
     "explain-load",
+    "freeze-plan",
+    "read-shard",
     "reject-message",
     "start-run",
 }

@@ -113,7 +113,7 @@ def start_backfill(
             " which a run has failed or was stopped; all: every window, again."
         ),
     ] = Only.MISSING,
-    at_once: Annotated[int, typer.Option(help="Windows that run side by side, 1 to 10.")] = 1,
+    at_once: Annotated[int, typer.Option(help="Windows that run side by side, 1 to 1,000.")] = 1,
     newest_first: Annotated[
         bool, typer.Option("--newest-first", help="Begin with the last window.")
     ] = False,
@@ -131,7 +131,7 @@ def start_backfill(
         str | None, typer.Option(help="index of each run. Default: the dataset's name.")
     ] = None,
     max_concurrency: Annotated[
-        int | None, typer.Option(help="maxConcurrency of each run: units side by side, 1 to 10.")
+        int | None, typer.Option(help="maxConcurrency of each run: units side by side, 1 to 1,000.")
     ] = None,
     priority: Annotated[
         Priority | None, typer.Option(help="priority of each run's jobs. Default: normal.")

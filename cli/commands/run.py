@@ -81,7 +81,7 @@ def run(
     ] = None,
     max_concurrency: Annotated[
         int | None,
-        typer.Option(help="maxConcurrency: units processed at the same time, 1 to 10."),
+        typer.Option(help="maxConcurrency: units processed at the same time, 1 to 1,000."),
     ] = None,
     tolerated_failure_percentage: Annotated[
         float | None,

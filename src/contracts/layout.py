@@ -6,6 +6,7 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
                                                               second attempt listed them:
                                                               objects-00000-2.json
               runs/<run_id>/manifest/part-00000.json          of earlier releases: those of a shard
+              runs/<run_id>/plan-<attempt>.json               what the shards of a large run go by
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
               runs/<run_id>/units/<unit>/findings-transform.json   likewise, of unstorable rows
@@ -86,6 +87,11 @@ def manifest_pack_key(run_id: str, pack: int, run_attempt: int = 1) -> str:
     """Each attempt writes its own packs, as with parts."""
     of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
     return f"runs/{run_id}/manifest/objects-{pack:05d}{of_attempt}.json"
+
+
+def plan_key(run_id: str, run_attempt: int) -> str:
+    """The plan of a run of several shards, for their executions."""
+    return f"runs/{run_id}/plan-{run_attempt}.json"
 
 
 def unit_prefix(run_id: str, unit: str) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import Field
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.messages.operations import PLANNED
+from contracts.messages.operations import planned_operations
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
 UNITS_PER_SHARD_AT_MOST: Final = 300
 OBJECTS_AT_MOST: Final = 1_000_000  # of a run
+UNITS_PER_EXECUTION: Final = 40  # side by side; each holds a thread of the invocation
 PACK_OBJECTS: Final = 1000  # as many as a page of S3's listing has: about 200 KB
 
 
@@ -175,9 +176,51 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
     return [position for first, end in ranges for position in range(first, end)]
 
 
-def units_per_shard(operations_per_unit: int) -> int:
+def units_per_shard(operations_per_unit: int, side_by_side: int = 1) -> int:
     """How many units fit into one execution (`contracts.messages.operations`)."""
-    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
+    fitting = planned_operations(side_by_side) // operations_per_unit
+    return max(1, min(UNITS_PER_SHARD_AT_MOST, fitting))
+
+
+def shard_sizes(
+    sizes: Sequence[int], units_per_shard: int, shards_at_once: int = 1
+) -> tuple[int, ...]:
+    """How many units each shard has, in order.
+
+    One after another, shards are as large as they may be. Side by side, there are enough of them
+    for all to be at work, and as each is as quick as its largest part, a shard ends where it has
+    its share of the bytes: so they are at most twice as many.
+
+    Args:
+        sizes: of each unit, in bytes.
+    """
+    units = len(sizes)
+    least = -(-units // units_per_shard)
+    if shards_at_once == 1:
+        whole, rest = divmod(units, units_per_shard)
+        return (units_per_shard,) * whole + ((rest,) if rest else ())
+    shards = max(least, min(shards_at_once, -(-units // UNITS_PER_EXECUTION)))
+    most = min(units_per_shard, -(-2 * units // shards)) if shards else 1
+    share = sum(sizes) / shards if shards else 0
+    found, count, taken = [], 0, 0
+    for size in sizes:
+        if count == most or (count and taken + size / 2 > share):
+            found.append(count)
+            count, taken = 0, 0
+        count += 1
+        taken += size
+    return (*found, count) if count else ()
+
+
+def packed_positions(positions: Iterable[int]) -> str:
+    """Positions as the bits of a hexadecimal number: 75 digits for any of 300."""
+    return f"{sum(1 << position for position in set(positions)):x}"
+
+
+def unpacked_positions(packed: str) -> list[int]:
+    """What `packed_positions` packed, ascending."""
+    bits = int(packed, 16)
+    return [position for position in range(bits.bit_length()) if bits >> position & 1]
 
 
 def left_out(

@@ -31,7 +31,7 @@ from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
 
 MAX_QUERY_CHARACTERS: Final = 4096
-MAX_CONCURRENCY: Final = 10
+MAX_CONCURRENCY: Final = 1000
 MAX_ITEMS_PER_BATCH: Final = 1000
 DATASET_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 RUN_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,40}$"

@@ -179,6 +179,8 @@ class Steps(ABC):
     claim_run = RunStep("claim-run", messages.ClaimRun, messages.Claim)
     load_dataset = RunStep("load-dataset", messages.LoadDataset, messages.LoadedDataset)
     list_urls = RunStep("list-urls", messages.ListUrls, ManifestSummary)
+    freeze_plan = RunStep("freeze-plan", messages.FreezePlan, Nothing, function="list-urls")
+    read_shard = RunStep("read-shard", messages.ReadShard, messages.ShardPlan, function="list-urls")
     prepare_warehouse = RunStep(
         "prepare-warehouse", messages.PrepareWarehouse, messages.PreparedWarehouse
     )

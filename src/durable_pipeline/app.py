@@ -24,8 +24,9 @@ from durable_pipeline.fast_suspend import suspend_fast
 from durable_pipeline.intake import NOTHING_ASKED, parse_message
 from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
-from durable_pipeline.plan import Plan, Shard
+from durable_pipeline.plan import Plan
 from durable_pipeline.settings import Settings
+from durable_pipeline.shard_executions import execute_shards
 
 
 class RunFailed(PipelineError):
@@ -64,12 +65,13 @@ def handle_messages(event: dict[str, Any], context: DurableContext) -> dict[str,
 
 @durable_execution
 def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Run one run, or one shard of one, however long it takes."""
+    """Run one run, or one shard or some shards of one, however long it takes."""
     context = counted(context, Operations())
     execution_arn = context.execution_context.durable_execution_arn
     pipeline = Pipeline(context, settings(), execution_arn, of_long_runs=True)
-    if "shard" in event:
-        return pipeline.execute_shard(Shard.from_json(event["shard"])).to_json()
+    of_shards = execute_shards(event, context, settings(), execution_arn)
+    if of_shards is not None:
+        return of_shards.to_json()
     if "handedOverBy" in event:
         handed_over = HandedOver.from_json(event)
         if handed_over.wait_seconds:
@@ -81,7 +83,8 @@ def handle_run(event: dict[str, Any], context: DurableContext) -> dict[str, Any]
 def _run_directly(event: dict[str, Any], pipeline: Pipeline) -> dict[str, Any]:
     parsed_arn = DurableExecutionArn.from_arn(pipeline.execution_arn)
     name = parsed_arn.execution_name if parsed_arn else pipeline.execution_arn
-    request = parse_message(canonical_json(event), default_run_id=name[-40:])
+    most = pipeline.settings.units_side_by_side
+    request = parse_message(canonical_json(event), default_run_id=name[-40:], units_at_most=most)
     if request is None:
         pipeline.context.logger.info("nothing to start", extra={"why": NOTHING_ASKED})
         return {}

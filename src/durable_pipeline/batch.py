@@ -87,7 +87,8 @@ class Batch:
         seen: set[str] = set()
         for record in records:
             try:
-                request = parse_message(record.body, record.message_id)
+                most = self.settings.units_side_by_side
+                request = parse_message(record.body, record.message_id, units_at_most=most)
             except InvalidRequest as error:
                 self._reject(record, str(error), claimed_run_id(record.body))
                 continue

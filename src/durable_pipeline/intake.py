@@ -19,6 +19,7 @@ from contracts.layout import LANDING_PREFIX
 from contracts.run_request import (
     AUTO_RUN_ID,
     DATASET_NAME_PATTERN,
+    MAX_CONCURRENCY,
     ONLY_NEW_LISTS,
     UPLOAD_RUN_ID,
     RunRequest,
@@ -48,7 +49,9 @@ _WHAT_WOULD_BE_RIGHT: Final = {
 }
 
 
-def parse_message(body: str, default_run_id: str) -> RunRequest | None:
+def parse_message(
+    body: str, default_run_id: str, *, units_at_most: int = MAX_CONCURRENCY
+) -> RunRequest | None:
     """Parse a message body into a run request.
 
     Accepted: a run request; an S3 notification or an EventBridge `Object Created` event of one
@@ -60,6 +63,8 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
         body: the message's text.
         default_run_id: the run id of a message that names none (the SQS message id). An upload that
             S3 identifies names itself: its event may come twice, in messages of two ids.
+
+        units_at_most: units side by side that this deployment allows (`MaxUnitsSideBySide`).
 
     Returns:
         The request, or None for messages without work (`NOTHING_ASKED`): the test message that S3
@@ -79,7 +84,8 @@ def parse_message(body: str, default_run_id: str) -> RunRequest | None:
     fields = _normalised(message)
     if _is_upload(message) and _is_folder(message, fields["inputUrl"]):
         return None
-    return _validated({"runId": default_run_id, **_scheduled(fields), **fields}, message)
+    fields = {"runId": default_run_id, **_scheduled(fields), **fields}
+    return _validated(fields, message, units_at_most)
 
 
 def _scheduled(fields: dict[str, Any]) -> dict[str, str]:
@@ -219,10 +225,11 @@ def _dataset_of(key: str) -> str:
     return DEFAULT_DATASET
 
 
-def _validated(fields: dict[str, Any], message: dict[str, Any]) -> RunRequest:
+def _validated(fields: dict[str, Any], message: dict[str, Any], units_at_most: int) -> RunRequest:
     """The request of these fields; problems are reported under the names that the message has."""
     sent_as = {name: short for short, name in _SHORT_NAMES.items() if short in message}
     impossible = _impossible_bucket(fields.get("inputUrl"), sent_as)
+    impossible += _too_many_units(fields.get("maxConcurrency"), units_at_most)
     try:
         request = RunRequest.model_validate(fields)
     except ValidationError as error:
@@ -241,6 +248,16 @@ def _validated(fields: dict[str, Any], message: dict[str, Any]) -> RunRequest:
 def _impossible_bucket(url: Any, sent_as: dict[str, str]) -> list[Problem]:
     problem = bucket_problem(url) if isinstance(url, str) else None
     return [Problem(sent_as.get("inputUrl", "inputUrl"), problem, _shown(url))] if problem else []
+
+
+def _too_many_units(asked: Any, most: int) -> list[Problem]:
+    if not isinstance(asked, int) or not most < asked <= MAX_CONCURRENCY:
+        return []
+    problem = (
+        f"is above the {most:,} units side by side that this deployment allows: ask for {most:,} at"
+        f" most, or raise its parameter MaxUnitsSideBySide, up to {MAX_CONCURRENCY:,}"
+    )
+    return [Problem("maxConcurrency", problem, _shown(asked))]
 
 
 def _at_most(problems: list[Problem], others: int) -> list[Problem]:

@@ -30,7 +30,8 @@ from contracts.messages import (
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
-from durable_pipeline.plan import Plan, Prepared, Shard, ShardEnd, operations_per_unit
+from durable_pipeline.lanes import Share
+from durable_pipeline.plan import Plan, Prepared, operations_per_unit
 from durable_pipeline.rounds import Rounds
 from durable_pipeline.settings import Settings
 from durable_pipeline.shards import Shards
@@ -150,15 +151,13 @@ class Pipeline:
             return None
         if self.of_long_runs:
             plan, processed = rounds.further(processed)
+        if processed.throttled:
+            about = {"run_id": plan.request.run_id, "throttled": processed.throttled}
+            self.context.logger.info("executions of shards were throttled", extra=about)
         status = RunStatus.FAILED if processed.problem else None
         return self.finish(
             plan.request, plan.claim, status, processed.problem, dataset=plan.dataset
         )
-
-    def execute_shard(self, shard: Shard) -> ShardEnd:
-        """Process the units of one shard, as many in parallel as the request allows."""
-        shards = Shards(self.context, self.settings, self.execution_arn, shard.plan)
-        return shards.execute(shard.shard, shard.positions)
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; returns its execution's ARN.
@@ -241,13 +240,16 @@ class Pipeline:
     def _list_urls(
         self, request: RunRequest, claim: Claim, dataset: LoadedDataset, handed_over: bool
     ) -> ManifestSummary:
+        asked = request.concurrency(of_items=dataset.of_items)
+        share = Share(min(asked, self.settings.units_side_by_side))
         return self.steps.list_urls(
             request=request,
             end_date_time=claim.end_date_time,
-            units_per_shard=units_per_shard(operations_per_unit(dataset)),
+            units_per_shard=units_per_shard(operations_per_unit(dataset), share.of_each),
             run_attempt=claim.run_attempt,
             handed_over=handed_over,
             may_wait=True,
+            shards_at_once=share.lanes,
         )
 
     def _notify(

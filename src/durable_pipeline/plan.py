@@ -6,9 +6,9 @@ import math
 from typing import Final
 
 from contracts.base import Contract
-from contracts.manifest import ManifestSummary, positions_of
+from contracts.manifest import UNITS_PER_EXECUTION, ManifestSummary, positions_of
 from contracts.messages import UNIT_FLOW, Claim, LoadedDataset
-from contracts.messages.operations import PLANNED
+from contracts.messages.operations import planned_operations
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
@@ -57,6 +57,11 @@ class Plan(Contract):
         return len(self.manifest.pending_positions()) * operations_per_unit(self.dataset)
 
     @property
+    def planned_operations(self) -> int:
+        """Durable operations that one execution has for units."""
+        return planned_operations(min(self.concurrency, UNITS_PER_EXECUTION))
+
+    @property
     def units_ask(self) -> bool:
         """Whether units ask whether they begin; see UNIT_FLOW."""
         return self.claim.unit_flow >= UNIT_FLOW
@@ -93,7 +98,7 @@ class Plan(Contract):
             return True
         if self.request.detached is not None:
             return self.request.detached
-        if self.units_ask and operations_taken + self.operations > PLANNED:
+        if self.units_ask and operations_taken + self.operations > self.planned_operations:
             return True
         seconds = seconds_taken + self.seconds + self.retry_seconds
         return self.dataset.pools_full or seconds > short_run_seconds

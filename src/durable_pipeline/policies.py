@@ -147,6 +147,8 @@ PASSING: Final = frozenset(
         "Lambda.TooManyRequestsException",
     }
 )
+# Few tries, as many executions are started by one, and long waits: 210 to 420 seconds in all.
+START: Final = Policy(attempts=4, first_delay=60, longest_delay=900, jitter=JitterStrategy.HALF)
 # A load that FAILED is tried again as a new job: overlapping loads into one table conflict (1023).
 # How often, load_failures says by its error.
 LOAD_AGAIN: Final = Policy(attempts=10, first_delay=5, longest_delay=300)
@@ -233,6 +235,17 @@ def retry_invocation(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
         return _decide(patient(timeout_seconds), attempts_made)
 
     return decide
+
+
+def retry_start(error: Exception, attempts_made: int) -> RetryDecision:
+    """Whether and when an execution is started again, which Lambda throttled.
+
+    What has begun is not started again: it has its own retries.
+    """
+    throttled = (
+        isinstance(error, InvokeError) and error_name(error.error_type) in THROTTLED_BY_LAMBDA
+    )
+    return _decide(START if throttled else PERMANENT, attempts_made)
 
 
 def _decide(policy: Policy, attempts_made: int) -> RetryDecision:

@@ -6,14 +6,16 @@ is what the rounds before have recorded; begin-round makes the attempt that they
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aws_durable_execution_sdk_python.config import Duration
 
-from contracts.manifest import positions_of
+from contracts.manifest import positions_of, ranges, unpacked_positions
 from contracts.messages import seconds_before_attempt
+from durable_pipeline.lanes import Processed
 from durable_pipeline.plan import Plan
-from durable_pipeline.shards import Processed, Shards
+from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps
 
 
@@ -33,12 +35,7 @@ class Rounds:
         if len(plan.manifest.shard_sizes) == 1:
             end = shards.execute(0, further_runs=further_runs)
             return None if end.left and not of_long_runs else shards.start_left(end)
-        processed = Processed()
-        for shard in range(len(plan.manifest.shard_sizes)):
-            processed = processed.and_then(shards.start(shard))
-            if processed.halted:
-                break
-        return processed
+        return _process(shards, dict.fromkeys(range(len(plan.manifest.shard_sizes))))
 
     def further(self, processed: Processed) -> tuple[Plan, Processed]:
         """Process again what failed for what may pass, after a wait, until nothing did.
@@ -70,9 +67,28 @@ class Rounds:
             claim = plan.claim.model_copy(update={"run_attempt": begun.run_attempt})
             plan = plan.model_copy(update={"claim": claim})
             self.shards.context.wait(Duration(seconds=seconds), name="wait-for-round")
-            processed = replace(processed, passing={})
-            for shard, units in passing.items():
-                processed = processed.and_then(replace(self.shards, plan=plan).start(shard, units))
-                if processed.halted:
-                    break
+            before = processed.model_copy(update={"failed_for_now": {}})
+            again = _process(replace(self.shards, plan=plan), {**processed.failed_for_now})
+            processed = before.and_then(again)
         return plan, processed
+
+
+def _process(shards: Shards, wanted: Mapping[int, str | None]) -> Processed:
+    """Have shards processed in executions of their own.
+
+    Args:
+        wanted: see `ShardRuns.process`.
+
+    Raises:
+        StageFailed: their plan could not be written.
+    """
+    if shards.runs is not None:
+        shards.freeze_plan()
+        return shards.runs.process(wanted)
+    processed = Processed()
+    for shard, units in wanted.items():
+        positions = ranges(unpacked_positions(units)) if units else ()
+        processed = processed.and_then(shards.start(shard, positions))
+        if processed.halted:
+            break
+    return processed

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from contracts.base import whole_number
 from contracts.messages import REDELIVER
+from contracts.run_request import MAX_CONCURRENCY
 from contracts.steps import (
     BackfillSteps,
     Steps,
@@ -28,6 +29,7 @@ class Settings:
         redeliver_permanent: a run that would fail again in the same way is delivered again all the
             same, instead of being rejected at once.
         megabytes: of memory, by the name of the step function, as far as it is known.
+        units_side_by_side: of one run at most (`MaxUnitsSideBySide`).
         fast_suspend: invocations end without the SDK's idle tenth of a second (`fast_suspend`).
         rounds: how often the units of a long run are tried in all, if they fail for what may pass.
     """
@@ -39,6 +41,7 @@ class Settings:
     megabytes: Mapping[str, int] = field(default_factory=dict)
     rounds: int = 3
     fast_suspend: bool = False
+    units_side_by_side: int = MAX_CONCURRENCY
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -68,6 +71,7 @@ class Settings:
             redeliver_permanent=os.environ.get("PERMANENT_FAILURES") == REDELIVER,
             megabytes=_megabytes(),
             rounds=whole_number(os.environ.get("MAX_RECEIVE_COUNT", "3")),
+            units_side_by_side=whole_number(os.environ.get("MAX_UNITS_SIDE_BY_SIDE", "1000")),
             fast_suspend=os.environ.get("FAST_SUSPEND") == "true",
         )
 

@@ -7,8 +7,8 @@ execution may have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
@@ -16,10 +16,11 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
-from contracts.manifest import positions_of, ranges, units_per_shard
+from contracts.manifest import UNITS_PER_EXECUTION, positions_of, ranges, units_per_shard
 from contracts.messages.operations import ASKING, allowance, reserved
 from contracts.run import UnitState
 from contracts.steps import UnitRef
+from durable_pipeline.lanes import Processed, ShardRuns
 from durable_pipeline.operations import Operations, counted, operations_of
 from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
@@ -30,40 +31,60 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class Processed:
-    """What became of shards, as far as the rest of the run depends on it.
+class Shards:
+    """The shards of one run, bound to one context of one execution.
 
     Attributes:
-        halted: no more units of the run are to begin.
-        problem: why units are left that nobody begins.
-        passing: by shard, the units that failed for what may pass.
+        side_by_side: units at once, of a shard that was started by its number.
     """
-
-    halted: bool = False
-    problem: str | None = None
-    passing: Mapping[int, Ranges] = field(default_factory=dict)
-
-    def and_then(self, other: Processed) -> Processed:
-        """Both together; of the same shard, the units of both."""
-        passing = {**self.passing}
-        for shard, units in other.passing.items():
-            positions = positions_of(passing.get(shard, ())) + positions_of(units)
-            passing[shard] = ranges(sorted(positions))
-        return Processed(
-            halted=self.halted or other.halted,
-            problem=self.problem or other.problem,
-            passing=passing,
-        )
-
-
-@dataclass(frozen=True)
-class Shards:
-    """The shards of one run, bound to one context of one execution."""
 
     context: DurableContext
     settings: Settings
     execution_arn: str
     plan: Plan
+    side_by_side: int | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Units side by side in one execution."""
+        most = min(self.plan.concurrency, self.settings.units_side_by_side, UNITS_PER_EXECUTION)
+        return most if self.side_by_side is None else self.side_by_side
+
+    @property
+    def runs(self) -> ShardRuns | None:
+        """Executions of the shards by the plan in S3.
+
+        None: an earlier release has frozen the manifest, and its shards get the whole plan.
+        """
+        if self.plan.manifest.pack_objects is None:
+            return None
+        return ShardRuns(
+            self.context,
+            self._same_code,
+            self.plan.request.run_id,
+            self.plan.claim.run_attempt,
+            min(self.plan.concurrency, self.settings.units_side_by_side),
+        )
+
+    @property
+    def _same_code(self) -> str:
+        """This function and version."""
+        return self.execution_arn.partition("/durable-execution/")[0]
+
+    def freeze_plan(self) -> None:
+        """Write the plan to S3, for the executions of the shards.
+
+        Raises:
+            StageFailed: it could not be written.
+        """
+        plan = self.plan
+        small = plan.manifest.model_copy(update={"shard_sizes": (), "pending": ()})
+        BoundSteps(self.context, self.settings).freeze_plan(
+            run_id=plan.request.run_id,
+            run_attempt=plan.claim.run_attempt,
+            plan=plan.model_copy(update={"manifest": small}).to_json(),
+            tolerated_losses=plan.tolerated_losses,
+        )
 
     def start(self, shard: int, positions: Ranges = ()) -> Processed:
         """Process a shard in executions of its own, one after another, until no unit is left.
@@ -71,19 +92,17 @@ class Shards:
         Args:
             positions: see `Shard`.
         """
-        same_code = self.execution_arn.partition("/durable-execution/")[0]  # function and version
         so_far = Processed()
         while True:
             asked = Shard(plan=self.plan, shard=shard, positions=positions)
             try:
                 message = {"shard": asked.to_json()}
-                end = ShardEnd.from_json(
-                    self.context.invoke(same_code, message, name="run-shard") or {"shard": shard}
-                )
+                response: Any = self.context.invoke(self._same_code, message, name="run-shard")
+                end = ShardEnd.from_json(response or {"shard": shard})
             except InvokeError as error:
                 self._unrecorded("shard", f"{shard}: {error}")
                 return so_far
-            so_far = so_far.and_then(_processed(end))
+            so_far = so_far.and_then(Processed.of(end))
             if end.halted or not end.left:
                 return so_far
             if not end.begun:
@@ -96,7 +115,7 @@ class Shards:
 
     def start_left(self, end: ShardEnd) -> Processed:
         """What became of a shard; what its execution has left is processed in further ones."""
-        here = _processed(end)
+        here = Processed.of(end)
         if end.halted or not end.left:
             return here
         return here.and_then(self.start(end.shard, end.left))
@@ -130,7 +149,7 @@ class Shards:
             return of_run.process().to_json()
 
         config: MapConfig[Any] = MapConfig(
-            max_concurrency=self.plan.concurrency,
+            max_concurrency=self.at_once,
             # Every unit runs, even if others fail.
             completion_config=CompletionConfig(tolerated_failure_percentage=100),
             item_namer=lambda unit_id, _index: f"unit-{unit_id}",
@@ -161,10 +180,10 @@ class Shards:
         if not plan.units_ask:
             return None
         # Those behind it, and those before it that have been started but perhaps not asked.
-        may_ask = units - 1 - index + min(index, plan.concurrency - 1)
+        may_ask = units - 1 - index + min(index, self.at_once - 1)
         return Asking(
             execution_arn=self.execution_arn,
-            allowance=allowance(operations_per_unit(plan.dataset), plan.concurrency),
+            allowance=allowance(operations_per_unit(plan.dataset), self.at_once),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
         )
@@ -176,7 +195,7 @@ class Shards:
         manifest = BoundSteps(self.context, self.settings).list_urls(
             request=plan.request,
             end_date_time=plan.claim.end_date_time,
-            units_per_shard=units_per_shard(operations_per_unit(plan.dataset)),
+            units_per_shard=units_per_shard(operations_per_unit(plan.dataset), self.at_once),
             run_attempt=plan.claim.run_attempt,
             shard=shard,
         )
@@ -185,8 +204,3 @@ class Shards:
     def _unrecorded(self, what: str, details: str) -> None:
         extra = {"run_id": self.plan.request.run_id, what: details}
         self.context.logger.error("no outcome recorded", extra=extra)
-
-
-def _processed(end: ShardEnd) -> Processed:
-    passing = {end.shard: end.passing} if end.passing else {}
-    return Processed(halted=end.halted, passing=passing)

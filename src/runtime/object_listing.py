@@ -60,6 +60,11 @@ class Contents(Sequence[dict[str, Any]]):
         if "" in self.keys:
             raise ValueError("an object without a key")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list's
+
     def __len__(self) -> int:
         return len(self._rows)
 

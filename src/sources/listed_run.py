@@ -70,7 +70,7 @@ def list_run(
         names = {"objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
-    return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
+    return with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
 
 
 def _frozen(
@@ -96,6 +96,7 @@ def _frozen(
         message.units_per_shard,
         data_bucket,
         attempt,
+        shards_at_once=message.shards_at_once,
         of_items=snapshot.array is not None,
         not_ready=_left_out(message, snapshot.dataset.source, listing),
         already_stored=chosen.already_stored,
@@ -111,7 +112,7 @@ def _left_out(message: ListUrls, source: Source, listing: Listing) -> NotReady |
     return not_ready(source.ready, names, listing.unready)
 
 
-def _with_pending(
+def with_pending(
     message: ListUrls,
     manifest: ManifestSummary,
     ledger: Ledger,
@@ -120,6 +121,7 @@ def _with_pending(
     *,
     redeliver: bool,
 ) -> ManifestSummary:
+    """The frozen manifest, with what is pending of the shard that the message names."""
     run_id, shard, sizes = message.request.run_id, message.shard, manifest.shard_sizes
     size = sizes[shard] if shard < len(sizes) else 0
     stored: set[int] = set()

@@ -12,7 +12,7 @@ from typing import Final
 
 from contracts import layout
 from contracts.errors import NotFound
-from contracts.manifest import PACK_OBJECTS, ManifestSummary
+from contracts.manifest import PACK_OBJECTS, ManifestSummary, shard_sizes
 from contracts.source.ready import NotReady
 from runtime import s3
 from sources import frozen
@@ -101,6 +101,7 @@ def freeze(
     data_bucket: str,
     run_attempt: int,
     *,
+    shards_at_once: int = 1,
     of_items: bool = False,
     not_ready: NotReady | None = None,
     already_stored: int | None = None,
@@ -109,6 +110,7 @@ def freeze(
 
     Args:
         listing: what it says beside its objects.
+        shards_at_once: how many shards are to be processed side by side.
         of_items: the entries are batches of an array's items.
         not_ready, already_stored: see `ManifestSummary`.
     """
@@ -117,7 +119,7 @@ def freeze(
         manifest_url=layout.s3_url(data_bucket, key),
         objects=packs.objects,
         total_bytes=sum(packs.sizes),
-        shard_sizes=_shard_sizes(packs.objects, units_per_shard),
+        shard_sizes=shard_sizes(packs.sizes, units_per_shard, shards_at_once),
         pending=(),
         items=packs.items if of_items else None,
         run_attempt=run_attempt,
@@ -132,11 +134,6 @@ def freeze(
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary
     return read_summary(data_bucket, run_id) or summary
-
-
-def _shard_sizes(units: int, units_per_shard: int) -> tuple[int, ...]:
-    whole, rest = divmod(units, units_per_shard)
-    return (units_per_shard,) * whole + ((rest,) if rest else ())
 
 
 def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:

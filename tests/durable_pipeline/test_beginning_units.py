@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.manifest import UNITS_PER_EXECUTION, units_per_shard
 from contracts.messages import LoadedDataset
 from contracts.messages import operations as limits
-from durable_pipeline import app, plan
+from durable_pipeline import app
 from durable_pipeline.plan import operations_per_unit
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -119,7 +120,7 @@ class TestOperationsLeft:
         world.objects, world.unit_seconds = 30, 1
         fail_often(world, 30, 4)
 
-        execution = deployment.run(sqs_event(PARALLEL))
+        execution = deployment.run(sqs_event({**PARALLEL, "detached": False}))
 
         assert execution.response == {"batchItemFailures": []}
         (handed_over,) = world.payloads("start-run")
@@ -195,7 +196,7 @@ class TestOperationsLeft:
     def test_a_batch_hands_over_the_run_that_does_not_fit_beside_the_others(
         self, deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plan, "PLANNED", 5 * world.planned_operations)
+        monkeypatch.setattr(limits, "PLANNED", 5 * world.planned_operations)
         deployment.run(sqs_event(RUN, {**RUN, "runId": "r-2"}))
         assert [each["request"]["runId"] for each in world.payloads("start-run")] == ["r-2"]
         assert world.unit_status() == {"STORED": 3}
@@ -300,6 +301,28 @@ def test_a_shard_is_no_larger_than_what_begins() -> None:
     )
     assert operations_per_unit(least) >= limits.ASKING
     assert limits.PLANNED + limits.EXTRA + limits.ENDING <= limits.OPERATIONS - 100
+
+
+@pytest.mark.parametrize("at_once", [1, 10, 25, 26, UNITS_PER_EXECUTION])
+def test_units_have_operations_for_their_end_and_some_retries_however_many_are_at_once(
+    at_once: int,
+) -> None:
+    spent = limits.planned_operations(at_once) + limits.for_retries(at_once)
+    assert spent == limits.PLANNED + limits.EXTRA
+    of_each = limits.allowance(8, at_once) - 8
+    assert of_each * at_once <= limits.for_retries(at_once)
+    assert of_each >= limits.RESERVED_FROM_STAGES + 10
+    assert units_per_shard(8, at_once) * 8 <= limits.planned_operations(at_once)
+
+
+def test_forty_units_at_once_all_begin_where_they_were_to(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects = 60
+    deployment.run({**RUN, "maxConcurrency": UNITS_PER_EXECUTION}, app.handle_run)
+    assert world.unit_status() == {"STORED": 60}
+    assert 10 < world.most_running <= UNITS_PER_EXECUTION
+    assert len(executions(deployment)) == 1
 
 
 def test_what_is_not_for_units_is_reserved() -> None:

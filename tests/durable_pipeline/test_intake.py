@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import InvalidRequest
-from contracts.run_request import RunRequest
+from contracts.run_request import MAX_CONCURRENCY, RunRequest
+from contracts.times.schedule import Schedule
 from durable_pipeline.intake import MAX_MESSAGE_BYTES, claimed_run_id, parse_message
 
 S3_RECORD = {
@@ -50,6 +51,35 @@ def test_a_run_over_items_has_other_defaults_and_what_is_said_wins() -> None:
 
     assert (silent.concurrency(of_items=True), silent.tolerance(of_items=True)) == (10, 50)
     assert (said.concurrency(of_items=True), said.tolerance(of_items=True)) == (1, 0)
+
+
+def test_more_units_side_by_side_than_the_deployment_allows_are_refused_with_the_figure() -> None:
+    asked = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+
+    def refused(units: int, **fields: Any) -> dict[str, str]:
+        body = json.dumps({**asked, "maxConcurrency": units, **fields})
+        with pytest.raises(InvalidRequest) as raised:
+            parse_message(body, "m-1", units_at_most=100)
+        return {problem.path: str(problem) for problem in raised.value.problems}
+
+    assert parse_message(json.dumps({**asked, "maxConcurrency": 100}), "m-1", units_at_most=100)
+    assert (
+        "above the 100 units side by side that this deployment allows: ask for 100 at most, or"
+        " raise its parameter MaxUnitsSideBySide, up to 1,000" in refused(101)["maxConcurrency"]
+    )
+    assert "'101'" in refused(101)["maxConcurrency"]
+    assert refused(101, query=7).keys() == {"maxConcurrency", "query"}
+    assert "less than or equal to 1000" in refused(1001)["maxConcurrency"]
+    assert parse({**asked, "maxConcurrency": MAX_CONCURRENCY}).concurrency() == 1000
+
+
+def test_schedules_may_ask_for_as_many_units_as_messages() -> None:
+    (most,) = [
+        limit.le
+        for limit in Schedule.model_fields["max_concurrency"].metadata
+        if hasattr(limit, "le")
+    ]
+    assert most == MAX_CONCURRENCY
 
 
 def test_items_come_from_one_object() -> None:

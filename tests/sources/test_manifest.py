@@ -7,16 +7,19 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import pytest
 from control_fakes import NOW
+from hypothesis import given
+from hypothesis import strategies as st
 from manifests import put_manifest
 
 from contracts import layout
 from contracts.dataset import Source
 from contracts.errors import InvalidData
-from contracts.manifest import PACK_OBJECTS, ManifestEntry, ManifestPack
+from contracts.manifest import PACK_OBJECTS, ManifestEntry, ManifestPack, shard_sizes
 from sources import frozen
 from sources.listing import list_source
 from sources.manifest import freeze, write_packs
@@ -153,6 +156,37 @@ class TestPartitionsSideBySide:
         assert [next(found) for _ in range(3)] == [0, 1, 2]
         with pytest.raises(KeyError, match="here"):
             next(found)
+
+
+class TestSizesOfShards:
+    def test_one_after_another_they_are_as_large_as_they_may_be(self) -> None:
+        assert shard_sizes([7] * 700, 300) == (300, 300, 100)
+        assert shard_sizes([], 300) == ()
+
+    @pytest.mark.parametrize("objects", [1, 39, 40, 41, 1000, 20_000])
+    @pytest.mark.parametrize("at_once", [2, 3, 25])
+    def test_side_by_side_there_are_enough_of_them(self, objects: int, at_once: int) -> None:
+        sizes = shard_sizes([1000] * objects, 193, at_once)
+        assert sum(sizes) == objects
+        assert max(sizes) <= 193
+        assert len(sizes) >= min(at_once, -(-objects // 40))
+
+    def test_side_by_side_they_are_of_about_as_many_bytes(self) -> None:
+        """Where one of equal numbers had nearly all of the bytes."""
+        objects = [1] * 400 + [1000] * 400
+        sizes = shard_sizes(objects, 200, 4)
+        ends = list(accumulate(sizes))
+        of_each = [sum(objects[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+        assert max(of_each) <= sum(objects) / 4 + 1000
+        assert len(sizes) <= 3 * 4
+
+    @given(st.lists(st.integers(0, 10**6), max_size=100), st.integers(1, 50), st.integers(1, 25))
+    def test_whatever_the_objects_are(self, objects: list[int], most: int, at_once: int) -> None:
+        sizes = shard_sizes(objects, most, at_once)
+        assert sum(sizes) == len(objects)
+        assert all(1 <= size <= most for size in sizes)
+        least = max(-(-len(objects) // most), min(at_once, -(-len(objects) // 40)))
+        assert len(sizes) <= 3 * least + 1
 
 
 def test_texts_are_json() -> None:

@@ -79,6 +79,9 @@ class World:
         self.input_url: str | None = None
         self.slices: list[dict[str, Any]] = []
         self.units_per_shard: int | None = None
+        self.shard_sizes: list[int] = []
+        self.packs = True  # False: an earlier release has frozen the manifest
+        self.plans: dict[tuple[str, int], dict[str, Any]] = {}  # by run and attempt
         self.claim: dict[str, Any] = {"outcome": "CLAIMED", "runAttempt": 1}
         self.job_responses: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.cancelled_as: dict[str, Any] = {}
@@ -206,20 +209,21 @@ class World:
     def _has_warehouse(self) -> bool:
         return self.warehouse or "redshift" in self.targets
 
-    def _list_urls(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def _list_urls(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        if payload.get("kind") == "freeze-plan":
+            self.plans[payload["runId"], payload["runAttempt"]] = payload
+            return None
+        if payload.get("kind") == "read-shard":
+            return self._read_shard(payload)
         size = self.units_per_shard or payload["unitsPerShard"]
         sizes = [min(size, self.objects - first) for first in range(0, self.objects, size)]
+        self.shard_sizes = sizes
         waits = self.waits.get(payload["request"]["runId"])
         if waits:
             waiting = {"waiting": waits.pop(0).to_json()}
             nothing = {"objects": 0, "totalBytes": 0, "shardSizes": [], "pending": []}
             return {"manifestUrl": "s3://data/manifest", **nothing, **waiting}
-        shard = payload.get("shard", 0)
-        pending = [
-            (position, position + 1)
-            for position in range(sizes[shard] if sizes else 0)
-            if f"{shard:05d}-{position:03d}" not in self.stored_before
-        ]
+        pending = self._pending(payload.get("shard", 0))
         return {
             "manifestUrl": "s3://data/manifest",
             "objects": self.objects,
@@ -232,9 +236,25 @@ class World:
             **({"skipped": self.skipped} if self.skipped else {}),
             "totalBytes": 100,
             "shardSizes": sizes,
+            **({"packObjects": 1000} if self.packs else {}),
             **({"items": 10 * self.objects} if self.of_items else {}),
             "pending": pending,
         }
+
+    def _pending(self, shard: int) -> list[tuple[int, int]]:
+        return [
+            (position, position + 1)
+            for position in range(self.shard_sizes[shard] if self.shard_sizes else 0)
+            if f"{shard:05d}-{position:03d}" not in self.stored_before
+        ]
+
+    def _read_shard(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """As `runs.shard_plans` reads it; its tests are with it."""
+        frozen = self.plans[payload["runId"], payload["runAttempt"]]
+        tolerated = frozen.get("toleratedLosses")
+        if self.stopping or (tolerated is not None and self.lost > tolerated):
+            return {"plan": frozen["plan"], "halted": True}
+        return {"plan": frozen["plan"], "pending": self._pending(payload["shard"])}
 
     def _start_run(self, payload: dict[str, Any]) -> dict[str, Any]:
         name = f"test-{payload['request']['runId']}-{payload['runAttempt']}"

@@ -11,5 +11,6 @@ from contracts.messages.job import *
 from contracts.messages.long_run import *
 from contracts.messages.publish import *
 from contracts.messages.run import *
+from contracts.messages.shards import *
 from contracts.messages.stores import *
 from contracts.messages.unit import *

@@ -5,7 +5,8 @@ every unit asks in its first step whether it begins (start-unit), and gets an al
 never exceeds. What it may not begin, another execution does. Of the 3,000:
 
     2,000  planned for units that go well; they decide the size of a shard
-      750  retries of the units under way: `EXTRA`, shared by as many as run side by side
+      750  retries of the units under way: `EXTRA`, shared by as many as run side by side; of more
+           than 25 at once each has 30, which the planned ones are fewer (1,550 of 40 at once)
       150  the end of the run: files, record, notification, handing over, and their retries
       100  its beginning: claim, contract, listing, notification
 
@@ -30,12 +31,23 @@ from typing import Final
 OPERATIONS: Final = 3000  # Lambda Developer Guide, "Durable functions": quotas
 PLANNED: Final = 2000
 EXTRA: Final = 750
+EXTRA_OF_A_UNIT: Final = 30  # at least: those for its end, and five retries
 ENDING: Final = 150
 ENDING_OF_A_FURTHER_RUN: Final = 30  # of the same batch
 ASKING: Final = 6  # of a unit: its context, start-unit, and two retries of it, a wait before each
 # The last operations of a unit's allowance are for its end: by operation, how many must be left.
 RESERVED: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
 RESERVED_FROM_STAGES: Final = 20
+
+
+def for_retries(concurrency: int) -> int:
+    """Operations for retries of the units under way, of so many side by side."""
+    return max(EXTRA, EXTRA_OF_A_UNIT * concurrency)
+
+
+def planned_operations(concurrency: int) -> int:
+    """Operations of one execution that are planned for units, of so many side by side."""
+    return PLANNED + EXTRA - for_retries(concurrency)
 
 
 def allowance(planned: int, concurrency: int) -> int:
@@ -45,7 +57,7 @@ def allowance(planned: int, concurrency: int) -> int:
         planned: of a unit that goes well.
         concurrency: units side by side.
     """
-    return planned + EXTRA // concurrency
+    return planned + for_retries(concurrency) // concurrency
 
 
 def reserved(used_outside: int, may_ask: int, further_runs: int) -> int:

@@ -184,6 +184,8 @@ class ListUrls(Contract):
         run_attempt: above 1, units that the ledger has as stored are not pending.
         handed_over: this attempt has executed units before, in the execution that handed the run
             over; those that have ended are not pending.
+        shards_at_once: how many shards are to be processed side by side; above 1, they are of about
+            as many bytes each.
         may_wait: who asks can wait (`ManifestSummary.waiting`). Earlier orchestrators cannot.
     """
 
@@ -194,6 +196,7 @@ class ListUrls(Contract):
     shard: int = 0
     handed_over: bool = False
     may_wait: bool = False
+    shards_at_once: int = 1
 
 
 class BeginRound(Contract):

@@ -77,7 +77,7 @@ class Schedule(StrictContract):
     query: str | None = Field(default=None, min_length=1, max_length=4096)
     index: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     priority: Priority | None = None
-    max_concurrency: Integer | None = Field(default=None, ge=1, le=10)
+    max_concurrency: Integer | None = Field(default=None, ge=1, le=1000)
     only_new: OnlyNew | None = None
 
     @field_validator("cron")

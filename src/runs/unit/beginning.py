@@ -15,6 +15,7 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
+from contracts.objects import ObjectTotals
 from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from contracts.steps import Steps
@@ -111,7 +112,7 @@ def _not_started(
         error_type=ERROR_TYPES[response.reason],
         message=f"not started: {response.why}",
     )
-    items = _items(entry)
+    items, objects = _items(entry), _objects(entry)
     changes = UnitItem.changes(
         **dict.fromkeys((*UnitItem.OF_AN_END, "started_at"))
         | dict(
@@ -122,6 +123,7 @@ def _not_started(
             source_bytes=entry.size,
             failure=failure,
             items=items,
+            objects=objects,
             ended_at=now,
         )
     )
@@ -136,6 +138,7 @@ def _not_started(
         status=UnitState.NOT_STARTED,
         failure=failure,
         items=items,
+        objects=objects,
         source_url=entry.url,
         ended_at=format_timestamp(now),
     )
@@ -146,6 +149,12 @@ def _items(entry: ManifestEntry) -> ItemTotals | None:
     if entry.items is None:
         return None
     return ItemTotals(total=entry.items, not_started=entry.items)
+
+
+def _objects(entry: ManifestEntry) -> ObjectTotals | None:
+    if entry.objects is None:
+        return None
+    return ObjectTotals(total=entry.objects, not_started=entry.objects)
 
 
 def _not_ended(message: StartUnit) -> ConditionBase:

@@ -8,7 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
-from contracts.objects import FailedObject, ObjectTotals
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run_request import parse_timestamp
 from contracts.source.ready import NotReady
@@ -234,7 +234,7 @@ class UnitOutcome(Contract):
         items: where its object is a batch of a JSON array's items.
         objects: where it holds several objects; `source_url` is then that of their list.
         failed_objects: the first of those that were left out.
-        objects_url: of the document that has all of them (`contracts.object_outcomes`).
+        objects_url: of the document that has all of them (`contracts.objects.outcomes`).
         started_at, ended_at: of the latest attempt.
         seconds: from one to the other.
     """

@@ -15,7 +15,7 @@ from contracts import layout
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestSummary
 from contracts.messages import PublishProgress
-from contracts.objects import ObjectTotals
+from contracts.objects.totals import ObjectTotals
 from contracts.output.files import UnitFiles, partition_path
 from contracts.output.manifest import OutputManifest, PublishedFile
 from contracts.run import ItemTotals, UnitOutcome, UnitState, UnitTotals

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from contracts.messages import RecordRun
-from contracts.objects import FailedObject, ObjectTotals
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     REASON_CHARACTERS,
     FailedUnit,

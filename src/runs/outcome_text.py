@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.manifest import left_out
-from contracts.objects import FailedObject, ObjectTotals
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,

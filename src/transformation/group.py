@@ -18,7 +18,7 @@ from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData, PipelineError
 from contracts.manifest import ManifestEntry
 from contracts.messages import Transform, Transformed
-from contracts.object_outcomes import (
+from contracts.objects.outcomes import (
     ObjectOutcome,
     ObjectOutcomes,
     named_failures,
@@ -114,7 +114,7 @@ class _Results:
         self.outcomes: list[ObjectOutcome] = []
         self._refused: PipelineError | None = None  # the first one
         self._rules = BrokenRules()
-        self._set_aside = space.path("unstorable-of-all.jsonl")
+        self._unstorable = space.path("unstorable-of-all.jsonl")
         self._rejected = 0
         self._parts: list[Path] = []
         self._empty: Path | None = None
@@ -170,8 +170,8 @@ class _Results:
         message, bucket, snapshot = self._message, self._bucket, self._snapshot
         run_id, unit_id = message.run_id, message.unit_id
         rejected_url = findings_url = None
-        if self._set_aside.exists():
-            rejected_url = workspace.upload(self._set_aside, bucket, self._quarantine_key)
+        if self._unstorable.exists():
+            rejected_url = workspace.upload(self._unstorable, bucket, self._quarantine_key)
             said = self._rules if snapshot.dataset.examples else self._rules.without_values()
             findings_url = s3.write_json(bucket, self._findings_key, said.to_json())
         document = ObjectOutcomes(run_id=run_id, unit_id=unit_id, objects=tuple(self.outcomes))
@@ -209,8 +209,8 @@ class _Results:
             )
 
         def keep_evidence(path: Path, rules: BrokenRules) -> tuple[str, str]:
-            with self._set_aside.open("ab") as all_, path.open("rb") as lines:
-                shutil.copyfileobj(lines, all_, MEGABYTE)
+            with self._unstorable.open("ab") as joined_rows, path.open("rb") as lines:
+                shutil.copyfileobj(lines, joined_rows, MEGABYTE)
             self._rules.add_object(rules, entry.url)
             return (
                 layout.s3_url(self._bucket, self._quarantine_key),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Changes, Key, LedgerItem
-from contracts.objects import ObjectTotals
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from contracts.ledger_items.base import Key, LedgerItem, after
-from contracts.objects import FailedObject, ObjectTotals
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
-from contracts.objects import ObjectTotals
+from contracts.objects.totals import ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import ItemTotals
 from contracts.run_request import RunRequest

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from contracts.base import Contract
 from contracts.job import JobEnd
-from contracts.objects import FailedObject, ObjectTotals
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 
 

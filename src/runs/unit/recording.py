@@ -9,7 +9,7 @@ from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
-from contracts.objects import ObjectTotals
+from contracts.objects.totals import ObjectTotals
 from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from ledger.conditions import UNIT

@@ -8,7 +8,7 @@ from itertools import chain
 from contracts import layout
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestEntry
-from contracts.object_outcomes import ObjectOutcome, ObjectOutcomes
+from contracts.objects.outcomes import ObjectOutcome, ObjectOutcomes
 from contracts.run import UnitStatus
 from runtime import s3
 from sources import frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from contracts.base import Contract
-from contracts.objects import (
+from contracts.objects.totals import (
     FAILED_OBJECT_CHARACTERS,
     FAILED_OBJECTS_NAMED,
     FailedObject,

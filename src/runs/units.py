@@ -13,6 +13,7 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, RunStopped
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     RowCounts,
@@ -180,6 +181,7 @@ def unit_outcomes(
 
 def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
     status, rows, failure = unit.status, unit.rows or RowCounts(), unit.failure
+    objects = unit.objects
     if status is UnitStatus.RUNNING:
         failure = _missing(Steps.end_unit.name, "the unit never came to an end")
     elif status is UnitStatus.STORED and not rows.balanced:
@@ -189,6 +191,8 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
             message=f"its rows do not add up: {rows!r}",
         )
     failed_stage = failure.stage if failure else None
+    if objects is not None and failure is not None and not unit.not_started:
+        objects = ObjectTotals(total=objects.total, failed=objects.total)
     return UnitOutcome(
         unit_id=unit.unit_id,
         status=UnitState.FAILED if failure and not unit.not_started else unit.outcome,
@@ -206,7 +210,7 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
         ),
         findings=unit.findings,
         items=unit.items,
-        objects=unit.objects,
+        objects=objects,
         failed_objects=unit.failed_objects or None,
         objects_url=unit.objects_url,
         started_at=unit.started_at,

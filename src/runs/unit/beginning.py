@@ -79,14 +79,17 @@ def _begin(
 ) -> Event | None:
     entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = UnitItem.changes(
-        **dict.fromkeys(UnitItem.OF_AN_END),
-        status=UnitStatus.RUNNING,
-        run_attempt=message.run_attempt,
-        source_url=entry.url,
-        source_bytes=entry.size,
-        source_etag=entry.etag,
-        dataset_version=run.dataset_version,
-        started_at=now,
+        **dict.fromkeys(UnitItem.OF_AN_END)
+        | dict(
+            status=UnitStatus.RUNNING,
+            run_attempt=message.run_attempt,
+            source_url=entry.url,
+            source_bytes=entry.size,
+            source_etag=entry.etag,
+            dataset_version=run.dataset_version,
+            started_at=now,
+            objects=None if entry.objects is None else ObjectTotals(total=entry.objects),
+        )
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)
     written = ledger.change(key, changes, _not_ended(message))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from contracts import layout
 from contracts.ledger_items import UnitItem
@@ -23,6 +22,14 @@ def stored_objects(bucket: str, unit: UnitItem) -> Iterator[ObjectOutcome]:
     if unit.status is not UnitStatus.STORED or unit.objects is None:
         return
     yield from (one for one in read_outcomes(bucket, unit.run_id, unit.unit_id) if not one.failure)
+
+
+def stored_urls(bucket: str, unit: UnitItem) -> list[str]:
+    """The URLs of the objects that a unit has stored, whether it holds several or is one."""
+    if unit.objects is not None:
+        return [one.url for one in stored_objects(bucket, unit)]
+    stored = unit.status is UnitStatus.STORED
+    return [unit.source_url] if stored and unit.source_url else []
 
 
 def read_outcomes(bucket: str, run_id: str, unit_id: str) -> tuple[ObjectOutcome, ...]:
@@ -46,8 +53,3 @@ def objects_not_stored(
         return []
     outcomes = read_outcomes(bucket, run_id, unit_id)
     return [one for one, outcome in zip(entries, outcomes, strict=True) if outcome.failure]
-
-
-def all_objects(entries: tuple[ManifestEntry, ...]) -> Iterator[ManifestEntry]:
-    """The objects of a part of the manifest, whether its units hold several or one."""
-    return chain.from_iterable(map(frozen.objects_of, entries))

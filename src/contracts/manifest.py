@@ -26,6 +26,8 @@ class ManifestEntry(Contract):
         items: of a batch of an array's items: how many it holds. Its key then lies under
             `layout.item_batches_prefix` of the run that split the array, and its `last_modified`
             is the array's.
+        objects: of a group of objects: how many it holds. Its key is then that of an `ObjectGroup`,
+            its `size` theirs together, and its `last_modified` the latest of theirs.
     """
 
     bucket: str
@@ -34,6 +36,7 @@ class ManifestEntry(Contract):
     etag: str
     last_modified: Timestamp
     items: int | None = None
+    objects: int | None = None
 
     @property
     def url(self) -> str:
@@ -48,10 +51,11 @@ class PackedEntry(Contract):
     etag: str
     last_modified: Timestamp
     items: int | None = None
+    objects: int | None = None
 
 
 class ManifestPack(Contract):
-    """As many consecutive objects of a run as its summary says, of all its shards together.
+    """As many consecutive entries of a run as its summary says, of all its shards together.
 
     Attributes:
         pack: its number, from 0.
@@ -61,6 +65,13 @@ class ManifestPack(Contract):
     pack: int
     bucket: str
     entries: tuple[PackedEntry, ...]
+
+
+class ObjectGroup(Contract):
+    """The objects of one unit that holds several, in the listing's order."""
+
+    run_id: str
+    entries: tuple[ManifestEntry, ...]
 
 
 class ManifestPart(Contract):
@@ -101,8 +112,10 @@ class ManifestSummary(Contract):
         failed: units of that shard that failed for good in an earlier attempt: they stay failed.
         items: of a run over a JSON array: how many items its batches hold; absent: the units are
             objects.
+        source_objects: of a run in groups: how many objects its units hold together; absent: each
+            unit is one.
         run_attempt: the attempt of the run that froze the manifest; its packs (or parts) count.
-        pack_objects: how many objects each pack has, but for the last; absent: an earlier release
+        pack_objects: how many entries each pack has, but for the last; absent: an earlier release
             froze a part for each shard.
         hidden: objects of the range that were left out as hidden (`source.hidden`).
         excluded: objects of the range that were left out by `source.exclude`; not counted as
@@ -125,6 +138,7 @@ class ManifestSummary(Contract):
     stored: int = 0
     failed: int = 0
     items: int | None = None
+    source_objects: int | None = None
     run_attempt: int = 1
     pack_objects: int | None = None
     hidden: int = 0

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
-from contracts.dataset import Limits
+from contracts.dataset import Format, Limits, ParquetFormat
 from contracts.errors import InvalidData
 from contracts.manifest import OBJECTS_AT_MOST, ManifestEntry
+from reading_rules.encodings import effective_compression
 from sources.objects.columns import Objects
 
 MEGABYTE: Final = 1024 * 1024
@@ -17,6 +18,26 @@ _ADVICE: Final = (
     " dataset a Spark job (docs/jobs.md) and raise the limit to what that reads"
 )
 NAMED_AT_MOST: Final = 10
+# Most bytes of disk per byte of an object: itself, the valid rows as Parquet and the rejected ones
+# as JSON lines. Compressed text is assumed to have a fifth of its original size, by bzip2 a
+# seventh.
+DISK: Final = {
+    "none": 3.0,
+    **dict.fromkeys(("gzip", "zstd", "zip"), 3.0 * 5),
+    "bzip2": 3.0 * 7,
+}
+
+
+def compression_of(file_format: Format, key: str) -> str:
+    """How the object of this key is compressed, or `none`."""
+    if isinstance(file_format, ParquetFormat):
+        return "none"
+    return effective_compression(file_format.compression, key)
+
+
+def disk_bytes(entry: ManifestEntry, file_format: Format) -> float:
+    """What validating the object takes of a function's disk, at most."""
+    return entry.size * DISK[compression_of(file_format, entry.key)]
 
 
 def check_limits(objects: Iterable[Objects], limits: Limits) -> Iterator[Objects]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from contracts.dataset import DatasetSnapshot, Source
 from contracts.ledger_items import UnitItem
@@ -18,9 +19,10 @@ from ledger.units import units_of_shard
 from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
+from sources.groups.writing import group_entries
 from sources.limits import check_limits
 from sources.manifest import freeze, read_summary, write_packs
-from sources.objects.columns import Listing
+from sources.objects.columns import Listing, Objects
 from sources.partitions import partitions
 from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
@@ -28,9 +30,17 @@ from sources.run_state import check_ownership, mark_running
 from sources.stored_objects.choosing import choose_new, refuse_beside_another, skipped_summary
 from sources.waiting import waiting_summary
 
+VALIDATE_DISK: Final = 10_240  # MB; the most that a function has
+
 
 def list_run(
-    message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime, *, redeliver: bool = False
+    message: ListUrls,
+    data_bucket: str,
+    ledger: Ledger,
+    now: datetime,
+    *,
+    redeliver: bool = False,
+    validate_disk: int = VALIDATE_DISK,
 ) -> ManifestSummary:
     """The run's manifest, which the first call freezes, and the pending units of one shard.
 
@@ -39,9 +49,10 @@ def list_run(
 
     Args:
         redeliver: what failed for good before is pending, too.
+        validate_disk: of the function that validates units, in MB.
 
     Raises:
-        InvalidData: too many objects, or too large ones; names them.
+        InvalidData: too many objects, or too large ones, or groups; names them.
         NotFound: the bucket, the one object that was asked for, or what says that a partition is
             ready, is not there.
         OwnershipLost: a later attempt holds the run.
@@ -64,10 +75,10 @@ def list_run(
             seconds = ready.patience_seconds
             return waiting_summary(message, what, seconds, data_bucket, ledger, now)
         check_ownership(message, ledger)
-        manifest = _frozen(message, snapshot, listing, data_bucket, ledger, now)
+        manifest = _frozen(message, snapshot, listing, data_bucket, ledger, now, validate_disk)
         if manifest.skipped:
             return manifest
-        names = {"objects", "hidden", "excluded", "already_stored", "reason"}
+        names = {"objects", "source_objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
     return with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
@@ -80,6 +91,7 @@ def _frozen(
     data_bucket: str,
     ledger: Ledger,
     now: datetime,
+    validate_disk: int,
 ) -> ManifestSummary:
     """The manifest of a listing, or why the run is not to take place."""
     request, attempt = message.request, message.run_attempt
@@ -87,7 +99,11 @@ def _frozen(
     chosen = choose_new(request, objects, snapshot, data_bucket, ledger, now, attempt)
     if isinstance(chosen, str):
         return skipped_summary(data_bucket, request.run_id, chosen)
-    packs = write_packs(chosen.objects, request.run_id, data_bucket, attempt)
+    units = chosen.objects
+    if snapshot.group is not None:
+        entries = (entry for some in chosen.objects for entry in some.entries())
+        units = Objects.of(group_entries(entries, snapshot, attempt, data_bucket, validate_disk))
+    packs = write_packs(units, request.run_id, data_bucket, attempt)
     check_ownership(message, ledger)
     return freeze(
         packs,
@@ -98,6 +114,7 @@ def _frozen(
         attempt,
         shards_at_once=message.shards_at_once,
         of_items=snapshot.array is not None,
+        of_groups=snapshot.group is not None,
         not_ready=_left_out(message, snapshot.dataset.source, listing),
         already_stored=chosen.already_stored,
     )

@@ -32,6 +32,7 @@ class Packs:
 
     sizes: array[int] = field(default_factory=lambda: array("q"))
     items: int = 0
+    source_objects: int = 0
 
     @property
     def objects(self) -> int:
@@ -46,13 +47,14 @@ def write_packs(
     They count once a summary names them. A repeat that finds none writes all of them anew. They are
     the attempt's own, so those that a former holder is still writing never mix with them.
     """
-    sizes, items = array("q"), 0
+    sizes, items, source_objects = array("q"), 0, 0
 
     def counted() -> Iterator[Objects]:
-        nonlocal items
+        nonlocal items, source_objects
         for some in objects:
             sizes.extend(some.sizes)
             items += sum(count or 0 for count in some.items or ())
+            source_objects += sum(count or 1 for count in some.objects or ())
             yield some
 
     def write(pack: int, body: bytes) -> None:
@@ -69,7 +71,7 @@ def write_packs(
                 written.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    return Packs(sizes, items)
+    return Packs(sizes, items, source_objects)
 
 
 def _packed(objects: Iterable[Objects]) -> Iterator[tuple[str, list[str]]]:
@@ -103,6 +105,7 @@ def freeze(
     *,
     shards_at_once: int = 1,
     of_items: bool = False,
+    of_groups: bool = False,
     not_ready: NotReady | None = None,
     already_stored: int | None = None,
 ) -> ManifestSummary:
@@ -112,6 +115,7 @@ def freeze(
         listing: what it says beside its objects.
         shards_at_once: how many shards are to be processed side by side.
         of_items: the entries are batches of an array's items.
+        of_groups: each stands for several objects.
         not_ready, already_stored: see `ManifestSummary`.
     """
     key = layout.manifest_summary_key(run_id)
@@ -122,6 +126,7 @@ def freeze(
         shard_sizes=shard_sizes(packs.sizes, units_per_shard, shards_at_once),
         pending=(),
         items=packs.items if of_items else None,
+        source_objects=packs.source_objects if of_groups else None,
         run_attempt=run_attempt,
         pack_objects=PACK_OBJECTS,
         hidden=listing.hidden,

@@ -16,6 +16,7 @@ from ledger.runs import find_run
 from ledger.table import Ledger
 from ledger.units import stored_positions
 from runtime import s3
+from sources.groups.stored import objects_not_stored
 from sources.item_batches import split_array
 from sources.limits import check_sizes
 from sources.listing import (
@@ -152,5 +153,5 @@ def _unstored(
         stored = stored_positions(ledger, run_id, shard)
         part = summary.part(run_id, shard, read)
         for position, entry in enumerate(part.entries):
-            if position not in stored:
-                yield entry
+            unit_id, is_stored = layout.unit_id(shard, position), position in stored
+            yield from objects_not_stored(data_bucket, run_id, unit_id, entry, stored=is_stored)

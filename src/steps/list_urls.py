@@ -35,6 +35,7 @@ class Settings:
     ledger_table: str
     data_bucket: str
     permanent_failures: str = ""
+    validate_megabytes: str = "10240"  # disk of the function that reads the objects
 
 
 @step_handler(ListingMessage)
@@ -47,4 +48,11 @@ def handler(event: ListingMessage) -> ManifestSummary | ShardPlan | None:
         return None
     if isinstance(message, ReadShard):
         return read_shard(message, settings.data_bucket, ledger, redeliver=redeliver)
-    return list_run(message, settings.data_bucket, ledger, utc_now(), redeliver=redeliver)
+    return list_run(
+        message,
+        settings.data_bucket,
+        ledger,
+        utc_now(),
+        redeliver=redeliver,
+        validate_disk=int(settings.validate_megabytes),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import compress, groupby
+from itertools import compress, groupby, islice
 from json.encoder import encode_basestring
 from typing import Final, TypeVar
 
@@ -24,7 +24,8 @@ class Objects:
         sizes: in bytes.
         etags: without quotes.
         modified: ISO 8601, with an offset.
-        items: of batches of an array's items, see `ManifestEntry`; absent: of other objects.
+        items, objects: of batches of an array's items, and of groups, see `ManifestEntry`;
+            absent: of other objects.
     """
 
     bucket: str
@@ -33,6 +34,7 @@ class Objects:
     etags: Sequence[str]
     modified: Sequence[str]
     items: Sequence[int | None] | None = None
+    objects: Sequence[int | None] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -41,9 +43,7 @@ class Objects:
     def of(cls, entries: Iterable[ManifestEntry]) -> Iterator[Objects]:
         """The same objects, in chunks of one bucket each."""
         for bucket, found in groupby(entries, key=lambda entry: entry.bucket):
-            same = list(found)
-            for first in range(0, len(same), PER_CHUNK):
-                some = same[first : first + PER_CHUNK]
+            while some := list(islice(found, PER_CHUNK)):
                 yield cls(
                     bucket,
                     [entry.key for entry in some],
@@ -51,13 +51,18 @@ class Objects:
                     [entry.etag for entry in some],
                     [format_timestamp(entry.last_modified) for entry in some],
                     [entry.items for entry in some],
+                    [entry.objects for entry in some],
                 )
 
     def entries(self) -> Iterator[ManifestEntry]:
         """The same objects, one by one."""
-        items = self.items or [None] * len(self)
-        columns = zip(self.keys, self.sizes, self.etags, self.modified, items, strict=True)
-        for key, size, etag, modified, count in columns:
+        none = [None] * len(self)
+        columns = zip(
+            *(self.keys, self.sizes, self.etags, self.modified),
+            *(self.items or none, self.objects or none),
+            strict=True,
+        )
+        for key, size, etag, modified, items, objects in columns:
             yield ManifestEntry.from_json(
                 {
                     "bucket": self.bucket,
@@ -65,7 +70,8 @@ class Objects:
                     "size": size,
                     "etag": etag,
                     "lastModified": modified,
-                    "items": count,
+                    "items": items,
+                    "objects": objects,
                 }
             )
 
@@ -77,16 +83,19 @@ class Objects:
             f'{{"key":{quoted(key)},"size":{size},"etag":{quoted(etag)},"lastModified":"{modified}"'
             for key, size, etag, modified in columns
         ]
-        if self.items is None:
-            return [f"{text}}}" for text in found]
-        counts = ["" if count is None else f',"items":{count}' for count in self.items]
-        return [f"{text}{count}}}" for text, count in zip(found, counts, strict=True)]
+        for name, counts in (("items", self.items), ("objects", self.objects)):
+            if counts is not None:
+                pairs = zip(found, counts, strict=True)
+                found = [
+                    text if count is None else f'{text},"{name}":{count}' for text, count in pairs
+                ]
+        return [f"{text}}}" for text in found]
 
     def only(self, wanted: Sequence[bool]) -> Objects:
         """Those of the objects that are wanted, one flag for each."""
         if all(wanted):
             return self
-        items = self.items
+        items, objects = self.items, self.objects
         return Objects(
             self.bucket,
             _chosen(self.keys, wanted),
@@ -94,6 +103,7 @@ class Objects:
             _chosen(self.etags, wanted),
             _chosen(self.modified, wanted),
             None if items is None else _chosen(items, wanted),
+            None if objects is None else _chosen(objects, wanted),
         )
 
 

@@ -85,12 +85,12 @@ class ExpectationWatch:
                     judging = Judging(expected)
                     undecided[expected.dataset.name] = _Undecided(judging, contract.changed_at)
             except Exception as error:  # the others must still be looked at
-                problems.append(_not_looked_at(contract.name, error))
+                problems.append(not_looked_at(contract.name, error))
         for name, each in self._with_runs(undecided, now, problems).items():
             try:
                 self._decide(each, now)
             except Exception as error:
-                problems.append(_not_looked_at(name, error))
+                problems.append(not_looked_at(name, error))
         if problems:
             raise ExpectationsIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
 
@@ -113,9 +113,9 @@ class ExpectationWatch:
                         undecided[name].judging.add(RunItem.from_item(item))
                 except Exception as error:  # of this one run, so of its dataset
                     del undecided[name]
-                    problems.append(_not_looked_at(name, error))
+                    problems.append(not_looked_at(name, error))
         except Exception as error:
-            problems += [_not_looked_at(name, error) for name in undecided]
+            problems += [not_looked_at(name, error) for name in undecided]
             return {}
         return undecided
 
@@ -177,6 +177,7 @@ def _key(expected: ExpectedDay) -> Key:
     return ExpectedDayItem.key_of(expected.dataset.name, expected.day.isoformat())
 
 
-def _not_looked_at(name: str, error: Exception) -> str:
+def not_looked_at(name: str, error: Exception) -> str:
+    """Log that a dataset could not be looked at; returns the same as one clause."""
     logger.warning("not looked at", extra={"expecting": name, "why": repr(error)})
     return f"{name}: {error!r}"

@@ -28,7 +28,7 @@ from contracts.messages import (
     Validate,
     Validated,
 )
-from contracts.objects.outcomes import ObjectOutcome
+from contracts.source.object_outcomes import ObjectOutcome
 from dataset_loading.check import CheckedDataset, check_dataset
 from sources.groups.stored import read_outcomes
 from sources.groups.writing import grouped_objects

@@ -14,7 +14,7 @@ from contracts import layout
 from contracts.dataset import Group
 from contracts.errors import InvalidData, TransientFailure
 from contracts.manifest import ManifestEntry
-from contracts.objects.outcomes import ObjectOutcome
+from contracts.source.object_outcomes import ObjectOutcome
 from sources import frozen
 from sources.groups.planning import grouped, refuse_over_disk
 from sources.groups.stored import objects_not_stored, read_outcomes

@@ -471,6 +471,7 @@ def line_breaks(fields: Sequence[str]) -> str:
 WORTHWHILE: Final = 1_000  # missing fields of a text; of fewer, DuckDB's reject handling will do
 FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
 SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
+FIELD_BITS: Final = 20  # enough for every number of fields: a row's number stands above them
 SAMPLE_BYTES: Final = 32 * 1024
 
 
@@ -2363,8 +2364,7 @@ def _parquet(
 
 
 _BATCH = 1000  # rows
-_FIELD_BITS = 20  # enough for columns and `SURPLUS`
-_NOT_SHORT = (1 << _FIELD_BITS) - 1
+_NOT_SHORT = (1 << FIELD_BITS) - 1
 _NO_RECORDS = (b"\n", b"\r\n")
 
 
@@ -2436,7 +2436,7 @@ def rejected_lines(
                 gap, gap_line = _next_gap(gaps)
                 continue
             number += 1
-            if number != place >> _FIELD_BITS:
+            if number != place >> FIELD_BITS:
                 continue
             begin = at
             if breaks:
@@ -2485,7 +2485,7 @@ def _marked(
     """
     breaks = source.breaks if source.spans_lines else "NULL"
     found = connection.cursor().execute(
-        f"SELECT number * {1 << _FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
+        f"SELECT number * {1 << FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
         f" FROM (SELECT row_number() OVER () AS number, {FOUND}, {breaks} AS breaks"
         f" FROM {source.again}) WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
     )

@@ -135,7 +135,7 @@ class Scanner:
                 columns = len(self._reader.header)
                 surplus = short_rows.surplus_of(self._connection, form, columns)
                 if surplus <= self._surplus:
-                    return short_rows.read_short(self._connection)
+                    return short_rows.read_short(self._connection, found.chunk)
                 self._surplus = surplus
 
     def _write(self, chunk: Chunk, path: Path) -> int:

@@ -15,12 +15,11 @@ import duckdb
 
 from clean_csv_job.fetching import Fetched
 from clean_csv_job.sources import Source
-from reading_rules.csv.short_rows import FOUND, ended_short, surplus_query
+from reading_rules.csv.short_rows import FIELD_BITS, FOUND, ended_short, surplus_query
 from reading_rules.malformed import REJECTS_EXIST, RejectedRecord, columns_instead_of
 
 _BATCH = 1000  # rows
-_FIELD_BITS = 20  # enough for columns and `SURPLUS`
-_NOT_SHORT = (1 << _FIELD_BITS) - 1
+_NOT_SHORT = (1 << FIELD_BITS) - 1
 _NO_RECORDS = (b"\n", b"\r\n")
 
 
@@ -92,7 +91,7 @@ def rejected_lines(
                 gap, gap_line = _next_gap(gaps)
                 continue
             number += 1
-            if number != place >> _FIELD_BITS:
+            if number != place >> FIELD_BITS:
                 continue
             begin = at
             if breaks:
@@ -141,7 +140,7 @@ def _marked(
     """
     breaks = source.breaks if source.spans_lines else "NULL"
     found = connection.cursor().execute(
-        f"SELECT number * {1 << _FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
+        f"SELECT number * {1 << FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
         f" FROM (SELECT row_number() OVER () AS number, {FOUND}, {breaks} AS breaks"
         f" FROM {source.again}) WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
     )

@@ -111,7 +111,7 @@ class Scanner:
         unreadable_records = malformed.collect(self._connection, chunk, header, self._encoding)
         found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
         if shorts:
-            found.invalid = array("q", heapq.merge(found.invalid, shorts.numbers))
+            found.invalid = array("q", sorted([*found.invalid, *shorts.numbers]))  # two runs: fast
         found.filtered = sum(row.state == FILTERED for row in flagged)
         found.lines, shorts = self._line_numbers(found, flagged, unreadable_records, shorts)
         if flagged or unreadable_records or shorts:

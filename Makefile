@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions bench-page \
+	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-listing bench-orchestration bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -121,6 +121,10 @@ pictures: ## draw docs/pictures/*.svg from their text sources; needs d2
 
 setup-bench: ## what benchmarks compare with: Polars, pandas, pyarrow and DBOS
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
+
+# On an idle machine only: other work moves the ratios. About a quarter of an hour, 10 GB of disk.
+bench-data-published: setup-bench ## the first table of benchmarks/data/README.md, five tries of each
+	$(VENV)/python -m benchmarks.data --ways pipeline duckdb --megabytes 200 2000 --repeat 5 $(ARGS)
 
 bench-data: setup-bench ## read, clean, write: this project beside DuckDB and others (a few minutes)
 	$(VENV)/python -m benchmarks.data $(ARGS)

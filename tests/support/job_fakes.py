@@ -325,10 +325,10 @@ class _Doomed:
         if name in READS or name.startswith(READING) or not callable(real):
             return real
 
-        def call(**request: Any) -> Any:
+        def call(*names: Any, **request: Any) -> Any:
             number = self._fate.next_call(name)
             self._fate.strike(number, after=False)
-            response = real(**request)
+            response = real(*names, **request)
             self._fate.strike(number, after=True)
             return response
 

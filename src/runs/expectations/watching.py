@@ -20,7 +20,7 @@ from ledger.conditions import EXPECTED_DAY
 from ledger.table import Item, Ledger
 from ledger.units import units_of
 from runs.expectations.contracts import DeployedContract
-from runs.expectations.judging import ExpectedDay, Judging
+from runs.expectations.judging import ExpectedDay, Judging, ObjectsOf, own_object
 from runs.expectations.overdue import DayOverdue
 from runtime.handler import count_of_function, logger
 
@@ -61,12 +61,14 @@ class ExpectationWatch:
         publish: sends the notification.
         count: counts a day that is overdue, for the alarm.
         stack: for the command in the notification.
+        objects_of: URLs of the objects that a unit has stored.
     """
 
     ledger: Ledger
     publish: Callable[[DayOverdue], None]
     count: Callable[[], None]
     stack: str | None = None
+    objects_of: ObjectsOf = own_object
 
     def look(self, contracts: Iterable[DeployedContract], now: datetime) -> None:
         """Look at the dataset of every contract that expects something.
@@ -127,7 +129,9 @@ class ExpectationWatch:
 
     def _decide(self, undecided: _Undecided, now: datetime) -> None:
         expected = undecided.judging.expected
-        judgement = undecided.judging.judgement(lambda run_id: units_of(self.ledger, run_id))
+        judgement = undecided.judging.judgement(
+            lambda run_id: units_of(self.ledger, run_id), self.objects_of
+        )
         new = judgement.stored_by is None and self._is_new(expected, undecided.contract_since)
         found = ExpectedDayItem(
             dataset_name=expected.dataset.name,

@@ -28,6 +28,7 @@ from runs.long.stopping import LongRuns
 from runs.reaping.reaper import Reaper
 from runs.topic import publish
 from runtime.handler import Clock
+from sources.groups.stored import stored_urls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ def look_at_expectations(settings: Settings, function: str, now: datetime) -> No
         publish=lambda news: publish(settings.topic_arn, news),
         count=lambda: count_overdue(function),
         stack=settings.stack,
+        objects_of=lambda unit: stored_urls(settings.data_bucket, unit),
     )
     late = LateDays(ledger, lambda news: publish(settings.topic_arn, news), settings.stack)
     with ExitStack() as then:  # what one leaves undone does not concern the other

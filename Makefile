@@ -106,6 +106,7 @@ record-template: setup-test ## what an upgrade must not replace: tests/template/
 
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
+	RECORD_HISTORIES=1 $(VENV)/python -m pytest -q -n 0 tests/durable_pipeline/test_backfill_replays.py
 	git diff --stat tests/durable_pipeline/recorded
 
 record-tutorial: setup-test ## type the commands of docs/tutorial.md, and write what they print into it

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
+from local.local_cloud.lambdas.launcher import SandboxLauncher
 from local.local_cloud.lambdas.outcomes import Outcome, broken, finished
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
     SandboxExited,
-    SandboxLauncher,
     SandboxTimedOut,
     deadline_header,
 )

@@ -35,6 +35,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Any, NoReturn
 
 # Imported before the first fork. What the interpreter lacks is left to the function to miss.
@@ -57,6 +58,7 @@ PRELOADED = (
 )
 # Whose descriptions functions need: tens of milliseconds of CPU each, in every sandbox.
 DESCRIBED = ("dynamodb", "s3", "lambda", "glue", "sns", "sqs", "redshift-data")
+ENDING_SECONDS = 5.0
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -155,8 +157,15 @@ class ForkServer:
             for line in buffer.splitlines():
                 self.obey(json.loads(line), descriptors)
             buffer = b""
+        self.end_children()
+
+    def end_children(self) -> None:
+        """Kill them, and wait for their ends: so what they have used is counted as this one's."""
         for pid in self.pids:
             kill_group(pid)
+        for pid in self.pids:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def is_done(self) -> bool:
         """Whether there is nothing to do any more, although the control socket is open."""
@@ -237,6 +246,17 @@ class Launcher(ForkServer):
         self.runtime.end_with_parent()
         code = self.shared_code(order["template"]["path"])
         Template(socket.socket(fileno=descriptors[0]), self.runtime, code).serve()
+
+    def refusal(self, order: dict[str, Any]) -> str | None:  # noqa: ARG002
+        return "environment"
+
+    def end_children(self) -> None:
+        """Wait for the templates, whose control sockets have closed, too, and kill what hangs."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while self.pids and time.monotonic() < deadline:
+            self.report_exits()
+            time.sleep(0.005)
+        super().end_children()
 
 
 class Template(ForkServer):

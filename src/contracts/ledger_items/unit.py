@@ -18,6 +18,8 @@ class UnitItem(LedgerItem):
         source_etag: of its object as the manifest has it, without quotes.
         dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
+        stored_in: of a unit that failed: the targets that have all of its rows; absent where an
+            earlier release recorded it.
         not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
             earlier releases can read. Use `outcome`.
     """
@@ -25,7 +27,9 @@ class UnitItem(LedgerItem):
     KEY_FIELDS: ClassVar = frozenset({"run_id", "unit_id"})
     PREFIX: ClassVar = "UNIT#"
     # Absent where there is nothing to say.
-    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside", "not_started")
+    OPTIONAL: ClassVar = (
+        *("failure", "findings", "items", "set_aside", "stored_in", "not_started"),
+    )
     OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", *OPTIONAL)
 
     run_id: str = ""
@@ -44,6 +48,7 @@ class UnitItem(LedgerItem):
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
     set_aside: int | None = None
+    stored_in: tuple[str, ...] | None = None
     not_started: bool | None = None
 
     @property

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
 from contracts.job import Priority
+from contracts.source.group import OBJECTS_PER_UNIT_AT_MOST
 from contracts.source.only_new import OnlyNew, Scope
 from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
@@ -170,6 +171,8 @@ class RunRequest(Contract):
             absent: `normal`, see `effective_priority`.
         only_new: of the objects that are listed, those that no unit has stored yet under this
             dataset, index and query; absent: all.
+        objects_per_unit: as many objects of the listing make one unit, within the megabytes of the
+            contract's `source.group`; 1: each is one; absent: as the contract says.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -192,6 +195,7 @@ class RunRequest(Contract):
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
     priority: Priority | None = None
     only_new: OnlyNew | None = None
+    objects_per_unit: StrictInt | None = Field(default=None, ge=1, le=OBJECTS_PER_UNIT_AT_MOST)
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
@@ -202,6 +206,12 @@ class RunRequest(Contract):
         if self.items_per_batch is not None and self.input_url is None:
             raise PydanticCustomError(
                 "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
+            )
+        if self.objects_per_unit is not None and self.input_url is not None:
+            raise PydanticCustomError(
+                "objects_per_unit",
+                "objectsPerUnit goes with a range of time (startDateTime), whose objects it groups;"
+                " inputUrl names one object: leave one of them out",
             )
         if self.only_new is not None and self.input_url is not None:
             raise PydanticCustomError("only_new", ONLY_NEW_LISTS)

@@ -122,6 +122,8 @@ class Unit:
 
     @staticmethod
     def _rows(validated: Validated, transformed: Transformed, superseded: int) -> RowCounts:
+        if transformed.counts is not None:
+            return transformed.counts.model_copy(update={"superseded": superseded})
         return RowCounts(
             rows_in=validated.rows_in,
             filtered=validated.filtered,
@@ -241,7 +243,7 @@ class Unit:
     def _outcome(
         self, status: UnitStatus, rows: RowCounts | None = None, failed: StageFailed | None = None
     ) -> EndUnit:
-        asking, allowance = self.asking, self.beginning.allowance
+        asking, allowance, stored = self.asking, self.beginning.allowance, failed is None
         return EndUnit(
             run_id=self.unit.run_id,
             unit_id=self.unit.unit_id,
@@ -252,6 +254,8 @@ class Unit:
             failure=failed.failure if failed else None,
             set_aside=self.transformed.rejected if self.transformed else 0,
             has_findings=bool(self.validated and self.validated.findings_url) or None,
+            objects=self.transformed.objects if stored and self.transformed else None,
+            failed_objects=self.transformed.failed_objects if stored and self.transformed else None,
             ended_jobs=self.ends.pending,
             stored_in=tuple(self.stored_in) if failed and self.stages_carry else None,
             execution_arn=asking.execution_arn if asking and allowance else None,

@@ -27,7 +27,8 @@ def mark_running(
     now: datetime,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
-    items = {} if manifest.items is None else dict(items={"total": manifest.items})
+    kinds = {"items": manifest.items, "objects": manifest.source_objects}
+    totals = {name: {"total": total} for name, total in kinds.items() if total is not None}
     marked, current = change_run(
         ledger,
         message.request.run_id,
@@ -38,7 +39,7 @@ def mark_running(
         already_stored=manifest.already_stored,
         updated_at=now,
         **dict.fromkeys(RunItem.OF_WAITING),
-        **items,
+        **totals,
     )
     if current is None:
         check_ownership(message, ledger)

@@ -310,10 +310,10 @@ class _Doomed:
         if name in ("meta", "exceptions") or not callable(real):
             return real
 
-        def call(*given: Any, **request: Any) -> Any:
+        def call(*names: Any, **request: Any) -> Any:
             number = self._fate.next_call()
             self._fate.strike(number, after=False)
-            response = real(*given, **request)
+            response = real(*names, **request)
             self._fate.strike(number, after=True)
             return response
 

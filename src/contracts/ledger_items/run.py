@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -60,6 +61,7 @@ class RunItem(LedgerItem):
         resumed_attempt: the attempt that was stopped and then resumed, most recently.
         superseded_by, superseded_at: the run that retries this one and took its place. Beside the
             status, which an earlier release has to be able to read.
+        objects: of a run whose units hold several objects: how many there are by outcome.
         already_stored: objects of the range that were left out as already stored (`onlyNew`).
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
@@ -80,6 +82,7 @@ class RunItem(LedgerItem):
         "findings",
         "next_steps",
         "items",
+        "objects",
         "warehouse_error",
         "waits_until",
         "waiting_units",
@@ -171,6 +174,7 @@ class RunItem(LedgerItem):
     rows: RowCounts | None = None
     already_stored: int | None = None
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
 

@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 
 from boto3.dynamodb.conditions import ConditionBase
 
+from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
+from contracts.objects.totals import ObjectTotals
 from contracts.run import Finding, RowCounts, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from ledger.conditions import UNIT
@@ -47,7 +49,9 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     run = owned_run(ledger, message.run_id, message.run_attempt)
     failure = _shortened(_withheld(message, data_bucket))
     findings = findings_of(message, data_bucket)
-    changes = _of_the_end(message, failure, findings, now)
+    objects = _objects(message, data_bucket)
+    objects_url = _objects_url(message, data_bucket)
+    changes = _of_the_end(message, failure, findings, objects, objects_url, now)
     written = ledger.change(
         UnitItem.key_of(message.run_id, message.unit_id), changes, _not_ended_otherwise(message)
     )
@@ -65,6 +69,9 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         failure=failure,
         findings=findings,
         items=message.items,
+        objects=objects,
+        failed_objects=message.failed_objects,
+        objects_url=objects_url,
         ended_at=format_timestamp(now),
     )
     return Ending(message.status, unit_ended(message, outcome, run.dataset_name, now))
@@ -89,6 +96,9 @@ def _as_stored(message: EndUnit, unit: UnitItem, dataset: str, now: datetime) ->
         job_ids=unit.job_ids,
         findings=unit.findings,
         items=unit.items,
+        objects=unit.objects,
+        failed_objects=unit.failed_objects,
+        objects_url=unit.objects_url,
         ended_at=unit.ended_at,
     )
     return Ending(unit.status, unit_ended(message, outcome, dataset, now))
@@ -98,6 +108,8 @@ def _of_the_end(
     message: EndUnit,
     failure: StageFailure | None,
     findings: tuple[Finding, ...],
+    objects: ObjectTotals | None,
+    objects_url: str | None,
     now: datetime,
 ) -> Changes:
     """Attributes of the UNIT item; optional ones only if they have a value."""
@@ -113,7 +125,28 @@ def _of_the_end(
         set_aside=message.set_aside or None,
         stored_in=message.stored_in,
         not_started=None,
+        objects=objects,
+        failed_objects=message.failed_objects,
+        objects_url=objects_url,
     )
+
+
+def _objects(message: EndUnit, bucket: str) -> ObjectTotals | None:
+    """What came of the objects of a unit that holds several; all failed, if it did."""
+    if message.status is not UnitStatus.FAILED:
+        return message.objects
+    try:
+        objects = frozen.read_unit(bucket, message.run_id, message.unit_id).objects
+    except NotFound:
+        return None
+    return None if objects is None else ObjectTotals(total=objects, failed=objects)
+
+
+def _objects_url(message: EndUnit, bucket: str) -> str | None:
+    """Where the outcomes of single objects are: of a unit that is stored."""
+    if message.objects is None:
+        return None
+    return layout.s3_url(bucket, layout.objects_key(message.run_id, message.unit_id))
 
 
 def _withheld(message: EndUnit, bucket: str) -> StageFailure | None:

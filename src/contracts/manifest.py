@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.messages.operations import PLANNED
+from contracts.messages.operations import PLANNED, planned_for
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
@@ -191,7 +191,7 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
 
 def units_per_shard(operations_per_unit: int) -> int:
     """How many units fit into one execution (`contracts.messages.operations`)."""
-    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
+    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // planned_for(operations_per_unit)))
 
 
 def left_out(

@@ -158,7 +158,7 @@ def _origin(
     deployment: Deployment, key: str, item: Item, values: Mapping[str, Any], *, with_line: bool
 ) -> Origin:
     """The same by the run's files, whatever the ledger holds."""
-    entry = _entry(deployment, item["run_id"], item["unit_id"], place_in(item["version"]))
+    entry = _entry(deployment, item["run_id"], item["unit_id"], place_in(item.get("version", "")))
     if entry is None:
         note = "the run's list of objects has expired"
         return Origin(key, item, None, ObjectState.UNKNOWN, Lines(note=note))
@@ -199,14 +199,14 @@ def _entry(
         found = _read_json(deployment, layout.manifest_summary_key(run_id))
         summary = ManifestSummary.from_json(found)
         part = summary.part(run_id, shard, lambda key: _read_json(deployment, key))
-        entry = part.entries[index]
-        if place is None or entry.objects is None:
-            return entry
-        return ObjectGroup.from_json(_read_json(deployment, entry.key)).entries[place]
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return None
         raise
+    entry = part.entries[index]
+    if place is None or entry.objects is None:
+        return entry
+    return ObjectGroup.from_json(_read_json(deployment, entry.key)).entries[place]
 
 
 def _read_json(deployment: Deployment, key: str) -> Any:

@@ -18,8 +18,8 @@ from cli.client.run_list import RunList, Wanted
 from contracts import layout
 from contracts.errors import NotFound
 from contracts.manifest import ManifestPart, ManifestSummary
-from contracts.objects.outcomes import ObjectOutcomes
 from contracts.run import UnitState
+from contracts.source.object_outcomes import ObjectOutcomes
 from runtime import clients
 from sources.stored_objects.files import StoredFiles
 from sources.stored_objects.merging import leave_out_unreadable, merge_runs

@@ -123,12 +123,12 @@ def error_key(run_id: str, unit: str, stage: str) -> str:
 
 
 def objects_valid_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as validate leaves it."""
+    """Of a `contracts.source.object_outcomes.ObjectOutcomes`, as validate leaves it."""
     return f"{unit_prefix(run_id, unit)}objects-valid.json"
 
 
 def objects_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as transform leaves it."""
+    """Of a `contracts.source.object_outcomes.ObjectOutcomes`, as transform leaves it."""
     return f"{unit_prefix(run_id, unit)}objects.json"
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contracts import layout
 from contracts.base import Contract
-from contracts.messages.operations import planned_operations
+from contracts.messages.operations import planned_for, planned_operations
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
@@ -43,6 +43,13 @@ class ManifestEntry(Contract):
         return f"s3://{self.bucket}/{self.key}"
 
 
+class ObjectGroup(Contract):
+    """The objects of one unit that holds several, in the listing's order."""
+
+    run_id: str
+    entries: tuple[ManifestEntry, ...]
+
+
 class PackedEntry(Contract):
     """A ManifestEntry without its bucket, which its pack has."""
 
@@ -65,13 +72,6 @@ class ManifestPack(Contract):
     pack: int
     bucket: str
     entries: tuple[PackedEntry, ...]
-
-
-class ObjectGroup(Contract):
-    """The objects of one unit that holds several, in the listing's order."""
-
-    run_id: str
-    entries: tuple[ManifestEntry, ...]
 
 
 class ManifestPart(Contract):
@@ -192,7 +192,7 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
 
 def units_per_shard(operations_per_unit: int, side_by_side: int = 1) -> int:
     """How many units fit into one execution (`contracts.messages.operations`)."""
-    fitting = planned_operations(side_by_side) // operations_per_unit
+    fitting = planned_operations(side_by_side) // planned_for(operations_per_unit)
     return max(1, min(UNITS_PER_SHARD_AT_MOST, fitting))
 
 

@@ -26,7 +26,7 @@ from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Plan
 from durable_pipeline.settings import Settings
-from durable_pipeline.shard_executions import execute_shards
+from durable_pipeline.sharding.executions import execute_shards
 
 
 class RunFailed(PipelineError):

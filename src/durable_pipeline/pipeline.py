@@ -30,10 +30,10 @@ from contracts.messages import (
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
-from durable_pipeline.lanes import Share
 from durable_pipeline.plan import Plan, Prepared, operations_per_unit
-from durable_pipeline.rounds import Rounds
 from durable_pipeline.settings import Settings
+from durable_pipeline.sharding.lanes import Share
+from durable_pipeline.sharding.rounds import Rounds
 from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import publish_files, store_run_rows

@@ -20,12 +20,14 @@ from contracts.manifest import UNITS_PER_EXECUTION, positions_of, ranges, units_
 from contracts.messages.operations import ASKING, allowance, reserved
 from contracts.run import UnitState
 from contracts.steps import UnitRef
-from durable_pipeline.lanes import Processed, ShardRuns
+from durable_pipeline.beginning import Asking
+from durable_pipeline.ending import UnitEnd
 from durable_pipeline.operations import Operations, counted, operations_of
 from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
+from durable_pipeline.sharding.lanes import Processed, ShardRuns
 from durable_pipeline.steps import BoundSteps, is_broken_replay
-from durable_pipeline.unit import Asking, Unit, UnitEnd
+from durable_pipeline.unit import Unit
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -186,6 +188,7 @@ class Shards:
             allowance=allowance(operations_per_unit(plan.dataset), self.at_once),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
+            stages_carry=plan.stages_carry,
         )
 
     def _pending(self, shard: int) -> list[int]:

@@ -19,10 +19,10 @@ from ledger.units import units_of_shard
 from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
-from sources.groups.writing import group_entries
+from sources.groups.writing import grouped_objects
 from sources.limits import check_limits
 from sources.manifest import freeze, read_summary, write_packs
-from sources.objects.columns import Listing, Objects
+from sources.objects.columns import Listing
 from sources.partitions import partitions
 from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
@@ -99,10 +99,7 @@ def _frozen(
     chosen = choose_new(request, objects, snapshot, data_bucket, ledger, now, attempt)
     if isinstance(chosen, str):
         return skipped_summary(data_bucket, request.run_id, chosen)
-    units = chosen.objects
-    if snapshot.group is not None:
-        entries = (entry for some in chosen.objects for entry in some.entries())
-        units = Objects.of(group_entries(entries, snapshot, attempt, data_bucket, validate_disk))
+    units = grouped_objects(chosen.objects, snapshot, attempt, data_bucket, validate_disk)
     packs = write_packs(units, request.run_id, data_bucket, attempt)
     check_ownership(message, ledger)
     return freeze(

@@ -28,6 +28,7 @@ class Packs:
 
     Attributes:
         sizes: of each object in order, in bytes; eight bytes of memory each.
+        source_objects: those that its groups hold, see `ManifestEntry`; 0: it has none.
     """
 
     sizes: array[int] = field(default_factory=lambda: array("q"))
@@ -54,7 +55,7 @@ def write_packs(
         for some in objects:
             sizes.extend(some.sizes)
             items += sum(count or 0 for count in some.items or ())
-            source_objects += sum(count or 1 for count in some.objects or ())
+            source_objects += sum(count or 0 for count in some.groups or ())
             yield some
 
     def write(pack: int, body: bytes) -> None:

@@ -26,8 +26,8 @@ from sources.listing import (
     where_listed,
 )
 from sources.manifest import read_summary
-from sources.named import left_out, partition
 from sources.objects.columns import Listing
+from sources.objects.named import left_out, partition
 from sources.partitions import partitions
 from sources.private_errors import withheld
 from sources.readiness import refuse_unready, unready_partitions

@@ -1,5 +1,5 @@
 """list_urls: freeze a run's objects into a manifest, once, and return which are pending; of a large
-run also its plan (`runs.shard_plans`)."""
+run also its plan (`runs.long.shard_plans`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contracts.base import Contract
 from contracts.manifest import ManifestSummary
 from contracts.messages import REDELIVER, FreezePlan, ListUrls, ReadShard, ShardPlan
 from ledger.table import Ledger
-from runs.shard_plans import freeze_plan, read_shard
+from runs.long.shard_plans import freeze_plan, read_shard
 from runtime.handler import settings_from_environment, step_handler, utc_now
 from sources.listed_run import list_run
 

@@ -16,9 +16,10 @@ from world import Deployment, World, error_named, sqs_event
 from contracts.manifest import UNITS_PER_EXECUTION, packed_positions, unpacked_positions
 from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS, RunRequest
 from contracts.steps import function_variable, step_functions
-from durable_pipeline import app, lanes
-from durable_pipeline.lanes import SHARDS_PER_EXECUTION, Processed, Share
+from durable_pipeline import app
 from durable_pipeline.settings import Settings
+from durable_pipeline.sharding import lanes
+from durable_pipeline.sharding.lanes import SHARDS_PER_EXECUTION, Processed, Share
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 MOST_OPERATIONS, MOST_BYTES = 2_500, 50_000_000

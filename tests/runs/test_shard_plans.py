@@ -13,7 +13,7 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import LossesItem, UnitItem
 from contracts.messages import FreezePlan, ListUrls, ReadShard, ShardPlan
 from contracts.run import UnitStatus
-from runs.shard_plans import freeze_plan, read_shard
+from runs.long.shard_plans import freeze_plan, read_shard
 from sources.listed_run import list_run
 from steps.list_urls import handler
 

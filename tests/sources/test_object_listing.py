@@ -164,7 +164,7 @@ def test_errors_are_botocores() -> None:
         assert type(raised.value).__name__ == "NoSuchBucket"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30, derandomize=True, database=None)
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), max_size=4),
     st.booleans(),

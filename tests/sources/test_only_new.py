@@ -380,7 +380,7 @@ class TestRecording:
             fate = Fate()
             for service in ("s3", "dynamodb"):
                 clients.use(service, fate.over(orders.client(service)))
-            fate.kill_at(8 + position, after=after)
+            fate.kill_at(1 + position, after=after)
             killed = False
             try:
                 ended(orders, asked)

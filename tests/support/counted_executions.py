@@ -21,7 +21,7 @@ from contracts.steps import step_functions
 from durable_pipeline.operations import Operations, counted
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.settings import Settings
-from durable_pipeline.shard_executions import execute_shards
+from durable_pipeline.sharding.executions import execute_shards
 
 SETTINGS = Settings(functions={name: name for name in step_functions()})
 

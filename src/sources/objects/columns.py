@@ -24,8 +24,8 @@ class Objects:
         sizes: in bytes.
         etags: without quotes.
         modified: ISO 8601, with an offset.
-        items, objects: of batches of an array's items, and of groups, see `ManifestEntry`;
-            absent: of other objects.
+        items: of batches of an array's items, see `ManifestEntry`; absent: of other objects.
+        groups: of groups of objects, how many each holds; absent: of other objects.
     """
 
     bucket: str
@@ -34,7 +34,7 @@ class Objects:
     etags: Sequence[str]
     modified: Sequence[str]
     items: Sequence[int | None] | None = None
-    objects: Sequence[int | None] | None = None
+    groups: Sequence[int | None] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -50,16 +50,20 @@ class Objects:
                     [entry.size for entry in some],
                     [entry.etag for entry in some],
                     [format_timestamp(entry.last_modified) for entry in some],
-                    [entry.items for entry in some],
-                    [entry.objects for entry in some],
+                    _counts(entry.items for entry in some),
+                    _counts(entry.objects for entry in some),
                 )
 
     def entries(self) -> Iterator[ManifestEntry]:
         """The same objects, one by one."""
         none = [None] * len(self)
         columns = zip(
-            *(self.keys, self.sizes, self.etags, self.modified),
-            *(self.items or none, self.objects or none),
+            self.keys,
+            self.sizes,
+            self.etags,
+            self.modified,
+            self.items or none,
+            self.groups or none,
             strict=True,
         )
         for key, size, etag, modified, items, objects in columns:
@@ -83,19 +87,17 @@ class Objects:
             f'{{"key":{quoted(key)},"size":{size},"etag":{quoted(etag)},"lastModified":"{modified}"'
             for key, size, etag, modified in columns
         ]
-        for name, counts in (("items", self.items), ("objects", self.objects)):
+        for name, counts in (("items", self.items), ("objects", self.groups)):
             if counts is not None:
-                pairs = zip(found, counts, strict=True)
-                found = [
-                    text if count is None else f'{text},"{name}":{count}' for text, count in pairs
-                ]
+                named = ["" if count is None else f',"{name}":{count}' for count in counts]
+                found = [f"{text}{count}" for text, count in zip(found, named, strict=True)]
         return [f"{text}}}" for text in found]
 
     def only(self, wanted: Sequence[bool]) -> Objects:
         """Those of the objects that are wanted, one flag for each."""
         if all(wanted):
             return self
-        items, objects = self.items, self.objects
+        items, groups = self.items, self.groups
         return Objects(
             self.bucket,
             _chosen(self.keys, wanted),
@@ -103,7 +105,7 @@ class Objects:
             _chosen(self.etags, wanted),
             _chosen(self.modified, wanted),
             None if items is None else _chosen(items, wanted),
-            None if objects is None else _chosen(objects, wanted),
+            None if groups is None else _chosen(groups, wanted),
         )
 
 
@@ -159,3 +161,9 @@ class Listing:
 
 def _chosen(column: Sequence[Value], wanted: Sequence[bool]) -> list[Value]:
     return list(compress(column, wanted))
+
+
+def _counts(found: Iterable[int | None]) -> list[int | None] | None:
+    """None where there is none: most objects have no such count."""
+    counts = list(found)
+    return counts if any(count is not None for count in counts) else None

@@ -13,8 +13,8 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from contracts.manifest import positions_of, ranges, unpacked_positions
 from contracts.messages import seconds_before_attempt
-from durable_pipeline.lanes import Processed
 from durable_pipeline.plan import Plan
+from durable_pipeline.sharding.lanes import Processed
 from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps
 

@@ -8,9 +8,9 @@ from aws_durable_execution_sdk_python import DurableContext
 
 from contracts.base import Contract
 from contracts.manifest import ranges, unpacked_positions
-from durable_pipeline.lanes import Processed, ShardOfRun, ShardRuns, ShardsOfRun
 from durable_pipeline.plan import Plan, Shard, ShardEnd
 from durable_pipeline.settings import Settings
+from durable_pipeline.sharding.lanes import Processed, ShardOfRun, ShardRuns, ShardsOfRun
 from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps
 

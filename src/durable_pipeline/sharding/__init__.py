@@ -1,0 +1,1 @@
+"""The shards of a large run, each in an execution of its own."""

@@ -16,7 +16,7 @@ LAYERS: Final = (
     {"reading", "remote_jobs"},
     {"sources"},
     {"tabular", "ledger"},
-    {"runtime"},
+    {"runtime", "costs"},
     {"contracts"},
     {"reading_rules"},  # also part of the Glue job: nothing but the standard library
 )

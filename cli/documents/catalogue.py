@@ -19,6 +19,7 @@ from cli.docstrings import describe
 from cli.documents.backfill_plans import StartBackfillDocument
 from cli.documents.backfills import BackfillDocument, BackfillsDocument, ControlDocument
 from cli.documents.base import Document
+from cli.documents.costs import CostDocument
 from cli.documents.datasets import (
     CheckedContract,
     ProposedContract,
@@ -63,6 +64,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "results": ResultsDocument,
     "history": HistoryDocument,
     "units": UnitsDocument,
+    "cost": CostDocument,
     "jobs": JobsDocument,
     "logs": LogLineDocument,
     "pools": PoolsDocument,

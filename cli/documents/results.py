@@ -21,6 +21,7 @@ from contracts.run import (
     ItemTotals,
     NextStep,
     RowCounts,
+    RunCost,
     RunOutcome,
     RunResult,
     RunStatus,
@@ -54,6 +55,7 @@ class ResultsDocument(Document):
         permanent: of a run that FAILED: whether processing the same again would fail in the same
             way; null where that is not recorded.
         warehouse_error: why the warehouse lacks the rows about the run itself.
+        cost: what it used, at list prices; null: not known, as it is of an earlier release.
         item_results_url: the prefix under which each item has its result.
         outcomes: every unit, in the manifest's order; empty where the run ended before it had any.
     """
@@ -87,6 +89,7 @@ class ResultsDocument(Document):
     files_error: str | None = None
     permanent: bool | None = None
     warehouse_error: str | None = None
+    cost: RunCost | None = None
     results_url: str | None = None
     item_results_url: str | None = None
     outcomes: tuple[UnitOutcome, ...] = ()

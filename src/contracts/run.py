@@ -289,6 +289,34 @@ class NextStep(Contract):
         return f"{self.command} --stack {stack}"
 
 
+class ServiceCost(Contract):
+    """What one service costs."""
+
+    service: str
+    usd: float
+
+
+class RunCost(Contract):
+    """What a run has used of services that bill by use, at list prices (`costs`).
+
+    Attributes:
+        usd: all that has a price; never below what is known.
+        estimated_usd: what it was expected to be; absent: no estimate was made.
+        by_service: the same by service, the dearest first.
+        not_priced: what was used that the table has no price of, such as time of a cluster.
+        unmetered_units: units that have ended, or began, without saying what they used: those of an
+            earlier release, and those whose execution died.
+        prices_of: the date of the table, and its Region.
+    """
+
+    usd: float
+    estimated_usd: float | None = None
+    by_service: tuple[ServiceCost, ...] = ()
+    not_priced: tuple[str, ...] = ()
+    unmetered_units: int = 0
+    prices_of: str = ""
+
+
 class RunResult(Contract):
     """What came of a run; the durable execution's result and the `run-ended` notification hold it.
 
@@ -310,6 +338,7 @@ class RunResult(Contract):
         files, files_error: what was published in the output bucket, or why that was not possible.
         permanent: it FAILED, and processing the same again would fail in the same way; absent from
             steps of an earlier release.
+        cost: absent: not known, as it is a run of an earlier release.
     """
 
     run_id: str
@@ -334,6 +363,7 @@ class RunResult(Contract):
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None
+    cost: RunCost | None = None
 
     @property
     def outcome(self) -> RunOutcome:

@@ -12,6 +12,7 @@ from contracts.messages.operations import PLANNED
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
+from contracts.usage import Amounts
 from durable_pipeline.policies import between_tries
 
 UNIT_CONTEXT_OPERATIONS: Final = 1
@@ -27,12 +28,16 @@ class Plan(Contract):
     """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed.
 
     Or to be handed over, if it has to wait for its data: the manifest is then not frozen yet.
+
+    Attributes:
+        usage: what preparing it has used, where another context executes it.
     """
 
     request: RunRequest
     claim: Claim
     dataset: LoadedDataset
     manifest: ManifestSummary
+    usage: Amounts | None = None
 
     @property
     def seconds(self) -> int:
@@ -125,6 +130,8 @@ class ShardEnd(Contract):
         begun: how many units have.
         passing: half-open ranges of those that failed for what may pass.
         halted: no more units of the run are to begin.
+        usage: what its execution has used beside the units that began; absent: it is not one of its
+            own, or an earlier release ran it.
     """
 
     shard: int
@@ -132,6 +139,7 @@ class ShardEnd(Contract):
     passing: tuple[tuple[int, int], ...] = ()
     begun: int = 0
     halted: bool = False
+    usage: Amounts | None = None
 
     @property
     def left_positions(self) -> list[int]:

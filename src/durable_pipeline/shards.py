@@ -84,6 +84,7 @@ class Shards:
                 self._unrecorded("shard", f"{shard}: {error}")
                 return so_far
             so_far = so_far.and_then(_processed(end))
+            operations_of(self.context).spend_all(end.usage)
             if end.halted or not end.left:
                 return so_far
             if not end.begun:
@@ -144,6 +145,7 @@ class Shards:
         ends = {item.index: UnitEnd.from_json(item.result) for item in batch.succeeded()}
         uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
         operations_of(self.context).used += uncounted
+        operations_of(self.context).write([item.result for item in batch.succeeded()])
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
         passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]
         statuses = [end.status for end in ends.values()]

@@ -20,6 +20,7 @@ from contracts.messages import (
 from contracts.messages.operations import ASKING, RESERVED, RESERVED_FROM_STAGES
 from contracts.run import RowCounts, UnitState, UnitStatus
 from contracts.steps import Steps, UnitRef
+from contracts.usage import Amounts, added
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import operations_of
@@ -91,6 +92,7 @@ class Unit:
         self.holder = holder
         self.priority = priority
         self.job_ids: list[str] = []
+        self.adopted: Amounts = {}
         self.job_output_url: str | None = None
         self.ends = UnrecordedEnds()
         self.validated: Validated | None = None
@@ -155,7 +157,12 @@ class Unit:
         self.steps.call_with(
             Steps.end_unit,
             lambda used: outcome.model_copy(
-                update={"operations": used + 1, "repeats": used - before}
+                update={
+                    "operations": used + 1,
+                    "repeats": used - before,
+                    "usage": self.operations.usage(more=1),
+                    "adopted": self.adopted or None,
+                }
             ),
         )
         return UnitEnd(
@@ -264,6 +271,10 @@ class Unit:
 
     def _job_ended(self, status: JobStatus) -> None:
         self.job_ids.append(status.job_id)
+        if status.run_attempt == self.unit.run_attempt:
+            self.operations.spend_all(status.usage)
+        else:
+            self.adopted = added((self.adopted, status.usage))
 
     @property
     def _last_job_id(self) -> str | None:

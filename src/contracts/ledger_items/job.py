@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from contracts.job import Engine, ErrorCode, JobKey, JobState, Priority
 from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
+from contracts.usage import Amounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class JobItem(LedgerItem):
     console_url: str | None = None
     log_tail: str | None = None
     ended_at: Timestamp | None = None
+    usage: Amounts | None = None
 
     @classmethod
     def key_of(cls, key: JobKey) -> Key:

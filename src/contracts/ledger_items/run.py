@@ -13,6 +13,7 @@ from contracts.run import (
     ItemTotals,
     NextStep,
     RowCounts,
+    RunCost,
     RunOutcome,
     RunStatus,
     UnitTotals,
@@ -24,6 +25,7 @@ from contracts.run_request import (
     parse_timestamp,
 )
 from contracts.times.relative import RelativeInstant
+from contracts.usage import Amounts
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 RUN_INDEX: Final = "by-claim-day"  # the index of runs
@@ -61,6 +63,10 @@ class RunItem(LedgerItem):
         superseded_by, superseded_at: the run that retries this one and took its place. Beside the
             status, which an earlier release has to be able to read.
         already_stored: objects of the range that were left out as already stored (`onlyNew`).
+        usage: what all its attempts have used, as far as it is known; absent: it is of an earlier
+            release, or has not ended.
+        own_usage: of that, what its attempts have used beside their units, by attempt.
+        cost: at the list prices of when it ended.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
         expired_at: since when its records are leaving the ledger; nothing reads them any more, and
@@ -84,6 +90,8 @@ class RunItem(LedgerItem):
         "waits_until",
         "waiting_units",
         "continues",
+        "usage",
+        "cost",
     )
     # While a run waits for its data; goes when it begins, ends, or is taken over.
     OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
@@ -114,6 +122,8 @@ class RunItem(LedgerItem):
             "expired_at",
             "results_url",
             "units",
+            "usage",
+            "cost",
         }
     )
 
@@ -170,6 +180,9 @@ class RunItem(LedgerItem):
     units: UnitTotals | None = None
     rows: RowCounts | None = None
     already_stored: int | None = None
+    usage: Amounts | None = None
+    own_usage: dict[str, Amounts] | None = None
+    cost: RunCost | None = None
     items: ItemTotals | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from contracts.base import Contract
 from contracts.job import JobEnd
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
+from contracts.usage import Amounts
 
 
 class StartUnit(Contract):
@@ -94,6 +95,9 @@ class EndUnit(Contract):
         fail_fast: whether its losses decide if others begin.
         has_findings: whether validate has written findings, be it without rejected rows; absent:
             only if rows are rejected or warned of.
+        usage: what the unit has used in this attempt, its jobs included; absent: an earlier release
+            sends the message, so it is not known.
+        adopted: what jobs have used that an earlier attempt submitted, and this one went on with.
     """
 
     run_id: str
@@ -112,6 +116,8 @@ class EndUnit(Contract):
     allowance: int = 0
     fail_fast: bool = False
     has_findings: bool | None = None
+    usage: Amounts | None = None
+    adopted: Amounts | None = None
     kind: str = "end"
 
 

@@ -18,6 +18,7 @@ from contracts.messages import Began, NotBegun, StartUnit
 from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from contracts.steps import Steps
+from contracts.usage import Amounts
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.stop_decision import refuse_if_stopping
@@ -86,6 +87,7 @@ def _begin(
         source_etag=entry.etag,
         dataset_version=run.dataset_version,
         started_at=now,
+        **_spent(message, ledger),
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)
     written = ledger.change(key, changes, _not_ended(message))
@@ -93,6 +95,18 @@ def _begin(
         refuse_other_attempt(message, written)
         return None
     return unit_started(message, entry.url, run.dataset_name, now)
+
+
+def _spent(message: StartUnit, ledger: Ledger) -> dict[str, Amounts]:
+    """What earlier attempts at the unit have used, as its item is about to be this attempt's."""
+    if message.run_attempt == 1:
+        return {}
+    item = ledger.get_item(*UnitItem.key_of(message.run_id, message.unit_id))
+    if item is None:
+        return {}
+    unit = UnitItem.from_item(item)
+    known = unit.usage is not None and unit.run_attempt < message.run_attempt
+    return {"spent": unit.total_usage} if known else {}
 
 
 def _not_started(

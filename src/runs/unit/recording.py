@@ -10,6 +10,7 @@ from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
+from contracts.usage import added
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written
@@ -18,6 +19,7 @@ from runs.findings import findings_of
 from runs.topic import Event, EventName
 from runs.unit.counts import count_losses
 from runtime.handler import logger, metrics
+from runtime.metering import meter
 from sources import frozen
 
 FAILURE_CHARACTERS: Final = 2000
@@ -74,6 +76,8 @@ def _of_the_end(
         items=message.items,
         set_aside=message.set_aside or None,
         not_started=None,
+        usage=None if message.usage is None else added((message.usage, meter.so_far())),
+        adopted=message.adopted,
     )
 
 

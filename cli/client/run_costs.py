@@ -8,9 +8,9 @@ from pathlib import Path
 from cli.client.ledger import Run, UnitRow
 from cli.documents.costs import CostLine, RunCostDocument, ServiceTotal
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
+from contracts.costs.usage import added
 from contracts.errors import InvalidInput
 from contracts.run import UnitState
-from contracts.usage import added
 from costs.model import cost_of, lines_of
 from costs.prices import Prices, parse_prices, shipped_prices
 

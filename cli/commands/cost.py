@@ -16,10 +16,11 @@ from cli.documents.base import print_document
 from cli.documents.costs import CostDocument, RunCostDocument
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, find_run, ledger_of
-from cli.views.costs import bill, costs_table, money, summary
+from cli.views.costs import bill, costs_table, summary
 from cli.views.printing import make_console
 from contracts.run_request import format_timestamp
 from costs.prices import Prices
+from costs.texts import money
 
 
 def cost(

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
+from contracts.costs.figures import RunCost
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -21,7 +22,6 @@ from contracts.run import (
     ItemTotals,
     NextStep,
     RowCounts,
-    RunCost,
     RunOutcome,
     RunResult,
     RunStatus,

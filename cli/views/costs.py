@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from cli.documents.costs import CostDocument, RunCostDocument
 from cli.views.records import Column, Records, number
+from costs.texts import money
 
 
-def money(usd: float | None) -> str:
-    """Cents with as many digits as say something: `$12.30`, `$0.0042`, `$0.00000086`."""
-    if usd is None:
-        return "not known"
-    if usd == 0 or usd >= 1:
-        return f"${usd:,.2f}"
-    text = f"{usd:.2g}" if usd >= 1e-4 else f"{usd:.8f}".rstrip("0")
-    return f"${text}"
+def money_or_not(usd: float | None) -> str:
+    return "not known" if usd is None else money(usd)
 
 
 def bill(run: RunCostDocument) -> Records:
@@ -51,7 +46,7 @@ def _row(run: RunCostDocument) -> tuple[str, ...]:
         run.dataset_name,
         run.status.value,
         f"{run.units:,}",
-        money(run.usd) + (" so far" if run.so_far and run.usd is not None else ""),
+        money_or_not(run.usd) + (" so far" if run.so_far and run.usd is not None else ""),
         "" if run.estimated_usd is None else money(run.estimated_usd),
         "" if run.usd_per_unit is None else money(run.usd_per_unit),
     )
@@ -62,7 +57,7 @@ def summary(run: RunCostDocument, prices_of: str) -> list[str]:
     if run.usd is None:
         why = "it has not ended a unit yet" if run.so_far else "an earlier release ran it"
         return [f"what run {run.run_id} has used is not known: {why}"]
-    said = [f"run {run.run_id}: {money(run.usd)}{' so far' if run.so_far else ''}"]
+    said = [f"run {run.run_id}: {money_or_not(run.usd)}{' so far' if run.so_far else ''}"]
     if run.usd_per_unit is not None:
         said[0] += f", {money(run.usd_per_unit)} a unit ({run.units:,} units)"
     if run.estimated_usd is not None:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.errors import InvalidData
-from contracts.usage import Amounts
 
 # AWS Lambda Developer Guide, "Lambda quotas": the longest function timeout.
 FUNCTION_SECONDS_AT_MOST: Final = 900

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.figures import RunCost
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
 from contracts.output.files import FilesTotals
@@ -13,6 +14,7 @@ from contracts.run_request import parse_timestamp
 from contracts.source.ready import NotReady
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
+COST_EXCEEDED: Final = "CostExceeded"  # error type of units that do not begin for `maxCost`
 
 
 class RunStatus(StrEnum):
@@ -287,34 +289,6 @@ class NextStep(Contract):
         if self.command is None or stack is None or not self.of_stack:
             return self.command
         return f"{self.command} --stack {stack}"
-
-
-class ServiceCost(Contract):
-    """What one service costs."""
-
-    service: str
-    usd: float
-
-
-class RunCost(Contract):
-    """What a run has used of services that bill by use, at list prices (`costs`).
-
-    Attributes:
-        usd: all that has a price; never below what is known.
-        estimated_usd: what it was expected to be; absent: no estimate was made.
-        by_service: the same by service, the dearest first.
-        not_priced: what was used that the table has no price of, such as time of a cluster.
-        unmetered_units: units that have ended, or began, without saying what they used: those of an
-            earlier release, and those whose execution died.
-        prices_of: the date of the table, and its Region.
-    """
-
-    usd: float
-    estimated_usd: float | None = None
-    by_service: tuple[ServiceCost, ...] = ()
-    not_priced: tuple[str, ...] = ()
-    unmetered_units: int = 0
-    prices_of: str = ""
 
 
 class RunResult(Contract):

@@ -170,6 +170,8 @@ class RunRequest(Contract):
             absent: `normal`, see `effective_priority`.
         only_new: of the objects that are listed, those that no unit has stored yet under this
             dataset, index and query; absent: all.
+        max_cost: US dollars: a run that is estimated to cost more is refused, and once its units
+            have cost more, no more of them begin; absent: any amount.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -192,6 +194,7 @@ class RunRequest(Contract):
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
     priority: Priority | None = None
     only_new: OnlyNew | None = None
+    max_cost: StrictInt | StrictFloat | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from contracts.run import RunCost, ServiceCost
-from contracts.usage import Amounts, Meter, added
+from contracts.costs.figures import RunCost, ServiceCost
+from contracts.costs.usage import Amounts, Meter, added
 from costs.prices import Prices, shipped_prices
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
+from contracts.costs.usage import Meter
 from contracts.errors import InvalidRequest
 from contracts.messages import WOULD_FAIL_AGAIN
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
-from contracts.usage import Meter
 from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 from durable_pipeline.operations import operations_of
 from durable_pipeline.pipeline import Pipeline

@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.messages.operations import RESERVED, RESERVED_FROM_STAGES
-from contracts.usage import Amounts, Meter, added
 
 RetryStrategy = Callable[[Exception, int], RetryDecision]
 OF_A_RETRY: Final = 2  # the wait before it, and the operation

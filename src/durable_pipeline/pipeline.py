@@ -18,6 +18,7 @@ from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import Duration
 
 from contracts import layout
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.errors import REFUSED
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
@@ -31,7 +32,6 @@ from contracts.messages import (
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
-from contracts.usage import Amounts, Meter, added
 from durable_pipeline.operations import operations_of
 from durable_pipeline.plan import Plan, Prepared, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.rounds import Rounds

@@ -6,13 +6,13 @@ import math
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.manifest import ManifestSummary, positions_of
 from contracts.messages import UNIT_FLOW, Claim, LoadedDataset
 from contracts.messages.operations import PLANNED
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
-from contracts.usage import Amounts
 from durable_pipeline.policies import between_tries
 
 UNIT_CONTEXT_OPERATIONS: Final = 1

@@ -169,6 +169,7 @@ class Shards:
             allowance=allowance(operations_per_unit(plan.dataset), plan.concurrency),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
+            max_cost=plan.request.max_cost,
         )
 
     def _pending(self, shard: int) -> list[int]:

@@ -17,11 +17,11 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from pydantic import ValidationError
 
 from contracts.base import Contract
+from contracts.costs.usage import METERED, USAGE, Meter
 from contracts.errors import OutOfMemory
 from contracts.job import JobStatus
 from contracts.run import StageFailure
 from contracts.steps import Step, Steps, function_resource, function_variable
-from contracts.usage import METERED, USAGE, Meter
 from durable_pipeline.memory import ran_out_of_memory, too_small, with_advice
 from durable_pipeline.operations import Operations, counted, operations_of, within_allowance
 from durable_pipeline.policies import error_name, retry_step, retry_submission

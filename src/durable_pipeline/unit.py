@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts, added
 from contracts.job import Engine, JobStatus, Priority
 from contracts.messages import (
     Began,
@@ -20,7 +21,6 @@ from contracts.messages import (
 from contracts.messages.operations import ASKING, RESERVED, RESERVED_FROM_STAGES
 from contracts.run import RowCounts, UnitState, UnitStatus
 from contracts.steps import Steps, UnitRef
-from contracts.usage import Amounts, added
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import operations_of
@@ -28,7 +28,8 @@ from durable_pipeline.policies import between_tries, may_pass, passes_with_time
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
-_FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begins it
+# No execution begins it.
+_FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST, NotBegun.COST)
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Asking:
     Attributes:
         execution_arn: the execution that it is to begin in; of a shard, its own.
         allowance, reserved: durable operations, see `contracts.messages.operations`.
-        tolerated_losses: see StartUnit.
+        tolerated_losses, max_cost: see StartUnit.
     """
 
     execution_arn: str
     allowance: int
     reserved: int
     tolerated_losses: int | None = None
+    max_cost: float | None = None
 
 
 class UnitEnd(Contract):
@@ -135,6 +137,7 @@ class Unit:
             allowance=asking.allowance,
             reserved=asking.reserved,
             tolerated_losses=asking.tolerated_losses,
+            max_cost=asking.max_cost,
         )
         began = self.steps.call(Steps.start_unit, message)
         self.begun = began.begin
@@ -298,4 +301,5 @@ class Unit:
             execution_arn=asking.execution_arn if asking and self.allowance else None,
             allowance=self.allowance or 0,
             fail_fast=asking is not None and asking.tolerated_losses is not None,
+            counts_cost=asking is not None and asking.max_cost is not None,
         )

@@ -22,6 +22,7 @@ from contracts.run import (
     UnitTotals,
     seconds_between,
 )
+from costs.texts import cost_text
 
 LOG_LINES: Final = 10
 FAILURES_SHOWN: Final = 3
@@ -50,6 +51,8 @@ def end_text(result: RunResult, stack: str | None = None) -> str:
     for section in (*evidence(result), *next_steps(result.next_steps, stack)):
         lines += [f"{section.title}:"] if section.title else []
         lines += section.lines
+    if result.cost is not None:
+        lines.append(cost_text(result.cost))
     return "\n".join(lines)
 
 

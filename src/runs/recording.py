@@ -109,6 +109,7 @@ def record_run(
     if message.request.only_new is not None:
         write_of_retried(bucket, message.request, ledger)
     _write(message, run, result, spent, ledger, ended_at)
+    spent.note(ledger, message.request.dataset_name)
     if message.request.only_new is not None:
         hold.release(ledger, message.request.scope, run_id, message.run_attempt)
     if message.refused:

@@ -15,8 +15,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from contracts.base import Contract
+from contracts.costs.usage import METERED, USAGE
 from contracts.errors import InvalidInput, PipelineError, Problem
-from contracts.usage import METERED, USAGE
 from runtime.metering import meter
 from runtime.service_time import service_clock
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from contracts.usage import Amounts, Meter
+from contracts.costs.usage import Amounts, Meter
 
 # Amazon S3 pricing, "Requests & data retrievals": what is not in the first two is priced as GET.
 _S3_WRITES: Final = ("Put", "Copy", "Create", "Complete", "Upload", "List", "Restore")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from contracts.costs.figures import CostEstimate
 from contracts.dataset import DatasetSnapshot
 from contracts.ledger_items import RunItem
 from contracts.manifest import ManifestSummary
@@ -25,9 +26,11 @@ def mark_running(
     manifest: ManifestSummary,
     ledger: Ledger,
     now: datetime,
+    estimate: CostEstimate | None = None,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
     items = {} if manifest.items is None else dict(items={"total": manifest.items})
+    expected = {} if estimate is None else dict(estimate=estimate)
     marked, current = change_run(
         ledger,
         message.request.run_id,
@@ -39,6 +42,7 @@ def mark_running(
         updated_at=now,
         **dict.fromkeys(RunItem.OF_WAITING),
         **items,
+        **expected,
     )
     if current is None:
         check_ownership(message, ledger)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.costs.usage import Meter, added
 from contracts.errors import InvalidInput
-from contracts.usage import Meter, added
 from costs.model import cost_of, lines_of
 from costs.prices import SHIPPED, parse_prices, shipped_prices
 

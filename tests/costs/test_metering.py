@@ -11,7 +11,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from contracts.base import Contract
-from contracts.usage import METERED, USAGE, Meter
+from contracts.costs.usage import METERED, USAGE, Meter
 from ledger.table import Ledger
 from runtime import clients
 from runtime.handler import step_handler

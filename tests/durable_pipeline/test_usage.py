@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from world import Deployment, World, sqs_event
 
+from contracts.costs.usage import METERED, USAGE
 from contracts.errors import Throttled
-from contracts.usage import METERED, USAGE
 from durable_pipeline import app
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -114,3 +114,29 @@ def test_steps_of_an_earlier_release_that_say_nothing_are_counted_without_their_
     usage = world.units["00000-000"]["usage"]
     assert usage["lambda-requests:validate"] == 1
     assert "lambda-mb-ms:validate" not in usage
+
+
+def test_a_limit_of_the_request_goes_to_who_decides_and_who_counts(
+    world: World, deployment: Deployment
+) -> None:
+    deployment.run(sqs_event({**RUN, "maxCost": 2.5}))
+    starts = [each for each in world.payloads("record-unit") if each["kind"] == "start"]
+    assert {each["maxCost"] for each in starts} == {2.5}
+    assert all(unit["countsCost"] for unit in world.units.values())
+
+
+def test_units_that_the_limit_keeps_from_beginning_end_the_run(
+    world: World, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = world._start_unit
+
+    def decide(payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["unitId"] == "00000-000":
+            return begun(payload)
+        return {"begin": False, "reason": "COST", "why": "planned"}
+
+    monkeypatch.setattr(world, "_start_unit", decide)
+    deployment.run(sqs_event({**RUN, "maxCost": 2.5}))
+    assert world.count("validate") == 1
+    assert world.count("start-run") == 0, "no other execution tries to begin them"
+    assert world.count("record-run") == 1

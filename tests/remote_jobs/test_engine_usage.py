@@ -9,8 +9,8 @@ import pytest
 from job_fakes import FakeClock, service_error
 from serverless_fakes import APPLICATION, ROLE_ARN, FakeServerless
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.job import Engine, JobKey, JobState
-from contracts.usage import Amounts, Meter
 from remote_jobs.engines import emr_steps, glue, redshift
 from remote_jobs.engines.base import EngineStatus, JobRequest, RemoteJob
 from remote_jobs.engines.emr_serverless import EmrServerlessJobs

@@ -17,6 +17,7 @@ from contracts.ledger_items.backfill import (
     WindowsItem,
 )
 from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.ledger_items.costs import COSTS, NANODOLLARS, PastCostsItem, SpentItem
 from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
 from contracts.ledger_items.notes import (
@@ -58,6 +59,7 @@ __all__ = [
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
+    "COSTS",
     "BackfillItem",
     "Changes",
     "DrawnItem",
@@ -70,8 +72,10 @@ __all__ = [
     "Lane",
     "LedgerItem",
     "LossesItem",
+    "NANODOLLARS",
     "NewObjectsItem",
     "OperationsItem",
+    "PastCostsItem",
     "Place",
     "PoolItem",
     "PoolsFileItem",
@@ -81,6 +85,7 @@ __all__ = [
     "RejectedItem",
     "RunIndex",
     "RunItem",
+    "SpentItem",
     "Ticket",
     "UnitItem",
     "WindowsItem",

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from contracts.costs.usage import Amounts
 from contracts.job import Engine, ErrorCode, JobKey, JobState, Priority
 from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
-from contracts.usage import Amounts
 
 
 @dataclass(frozen=True, kw_only=True)

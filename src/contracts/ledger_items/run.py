@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
+from contracts.costs.figures import CostEstimate, RunCost
+from contracts.costs.usage import Amounts
 from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.run import (
     Finding,
     ItemTotals,
     NextStep,
     RowCounts,
-    RunCost,
     RunOutcome,
     RunStatus,
     UnitTotals,
@@ -25,7 +26,6 @@ from contracts.run_request import (
     parse_timestamp,
 )
 from contracts.times.relative import RelativeInstant
-from contracts.usage import Amounts
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine
 RUN_INDEX: Final = "by-claim-day"  # the index of runs
@@ -67,6 +67,7 @@ class RunItem(LedgerItem):
             release, or has not ended.
         own_usage: of that, what its attempts have used beside their units, by attempt.
         cost: at the list prices of when it ended.
+        estimate: what it was expected to cost when its objects were listed.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
         expired_at: since when its records are leaving the ledger; nothing reads them any more, and
@@ -183,6 +184,7 @@ class RunItem(LedgerItem):
     usage: Amounts | None = None
     own_usage: dict[str, Amounts] | None = None
     cost: RunCost | None = None
+    estimate: CostEstimate | None = None
     items: ItemTotals | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()

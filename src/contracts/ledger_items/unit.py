@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from contracts.costs.usage import Amounts, added
 from contracts.ledger_items.base import Key, LedgerItem, after
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
-from contracts.usage import Amounts, added
 
 
 @dataclass(frozen=True, kw_only=True)

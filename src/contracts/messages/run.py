@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.job import Engine
 from contracts.output.files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
-from contracts.usage import Amounts
 
 # Value of PERMANENT_FAILURES (template.yaml, PermanentFailures): what failed permanently is
 # delivered, and processed, again.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.job import JobEnd
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
-from contracts.usage import Amounts
 
 
 class StartUnit(Contract):
@@ -21,6 +21,7 @@ class StartUnit(Contract):
         reserved: operations of the execution that must be free for other things.
         tolerated_losses: units (of an array: items) that may fail before no more begin; absent:
             units begin whatever became of others.
+        max_cost: US dollars that units may have cost before no more begin; absent: any amount.
         kind: distinguishes it from EndUnit.
     """
 
@@ -31,6 +32,7 @@ class StartUnit(Contract):
     allowance: int = 0
     reserved: int = 0
     tolerated_losses: int | None = None
+    max_cost: float | None = None
     kind: str = "start"
 
 
@@ -38,12 +40,14 @@ class NotBegun(StrEnum):
     """Why a unit does not begin.
 
     STOPPED: a person has decided to stop the run. FAILED_FAST: more has failed than the request
-    tolerates. In both cases the unit is recorded as NOT_STARTED.
+    tolerates. COST: the units before have cost more than the request allows. In these cases the
+    unit is recorded as NOT_STARTED.
     OPERATIONS: the execution has too few durable operations left; another one begins it.
     """
 
     STOPPED = "STOPPED"
     FAILED_FAST = "FAILED_FAST"
+    COST = "COST"
     OPERATIONS = "OPERATIONS"
 
 
@@ -93,6 +97,7 @@ class EndUnit(Contract):
         repeats: those of them that went into repeating this message.
         allowance: what start-unit has allowed.
         fail_fast: whether its losses decide if others begin.
+        counts_cost: whether what it cost does.
         has_findings: whether validate has written findings, be it without rejected rows; absent:
             only if rows are rejected or warned of.
         usage: what the unit has used in this attempt, its jobs included; absent: an earlier release
@@ -115,6 +120,7 @@ class EndUnit(Contract):
     repeats: int = 0
     allowance: int = 0
     fail_fast: bool = False
+    counts_cost: bool = False
     has_findings: bool | None = None
     usage: Amounts | None = None
     adopted: Amounts | None = None

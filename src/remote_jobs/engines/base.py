@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from botocore.exceptions import ClientError
 
 from contracts import layout
+from contracts.costs.usage import Amounts
 from contracts.errors import (
     EngineFull,
     NotConfigured,
@@ -21,7 +22,6 @@ from contracts.errors import (
     TransientFailure,
 )
 from contracts.job import Engine, JobKey, JobState
-from contracts.usage import Amounts
 from runtime import clients
 from runtime.handler import logger
 

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError
 from contracts.job import Engine, JobState
-from contracts.usage import Amounts, Meter
 from remote_jobs.engines.base import (
     EngineStatus,
     JobRequest,

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import EngineFull, NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
-from contracts.usage import Amounts, Meter
 from remote_jobs.engines.base import (
     EngineStatus,
     JobRequest,

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
-from contracts.usage import Amounts, Meter
 from remote_jobs.engines.base import (
     JOB_KEY_ARGUMENT,
     EngineStatus,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
-from contracts.usage import Amounts, Meter
 from remote_jobs.engines.base import (
     EngineStatus,
     JobRequest,

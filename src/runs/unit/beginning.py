@@ -11,25 +11,36 @@ from typing import NamedTuple
 
 from boto3.dynamodb.conditions import ConditionBase
 
+from contracts.costs.usage import Amounts
 from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
-from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
+from contracts.run import (
+    COST_EXCEEDED,
+    ItemTotals,
+    StageFailure,
+    UnitOutcome,
+    UnitState,
+    UnitStatus,
+)
 from contracts.run_request import format_timestamp
 from contracts.steps import Steps
-from contracts.usage import Amounts
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger
 from runs.topic import Event
-from runs.unit.counts import losses, reserve
+from runs.unit.counts import losses, reserve, spent
 from runs.unit.recording import refuse_other_attempt, unit_ended, unit_started
 from runtime.handler import logger, metrics
 from sources import frozen
 
-ERROR_TYPES = {NotBegun.STOPPED: "RunStopped", NotBegun.FAILED_FAST: "ToleranceExceeded"}
+ERROR_TYPES = {
+    NotBegun.STOPPED: "RunStopped",
+    NotBegun.FAILED_FAST: "ToleranceExceeded",
+    NotBegun.COST: COST_EXCEEDED,
+}
 
 
 class Beginning(NamedTuple):
@@ -63,6 +74,14 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
         if lost > message.tolerated_losses:
             why = f"{lost} have failed by now, {message.tolerated_losses} are tolerated (failFast)"
             response = Began(begin=False, reason=NotBegun.FAILED_FAST, why=why)
+            return Beginning(
+                response, _not_started(message, response, run, ledger, data_bucket, now)
+            )
+    if message.max_cost is not None:
+        usd = spent(ledger, message.run_id)
+        if usd >= message.max_cost:
+            why = f"units have cost ${usd:.4f} by now, maxCost is ${message.max_cost:g}"
+            response = Began(begin=False, reason=NotBegun.COST, why=why)
             return Beginning(
                 response, _not_started(message, response, run, ledger, data_bucket, now)
             )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from contracts.costs.usage import added
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
-from contracts.usage import added
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written
 from remote_jobs.record import WITHHELD
 from runs.findings import findings_of
 from runs.topic import Event, EventName
-from runs.unit.counts import count_losses
+from runs.unit.counts import count_losses, count_spent
 from runtime.handler import logger, metrics
 from runtime.metering import meter
 from sources import frozen
@@ -43,6 +43,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     if not written.done:
         refuse_other_attempt(message, written)
     count_losses(message, ledger, data_bucket)
+    count_spent(message, ledger, changes.values.get("usage"))
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
     logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
     outcome = UnitOutcome(

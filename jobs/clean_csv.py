@@ -34,7 +34,10 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fnmatch import fnmatchcase
+from itertools import chain, islice
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
@@ -87,137 +90,6 @@ def split_url(url: str) -> tuple[str, str]:
 
 def log(message: str, **fields: Any) -> None:
     print(json.dumps({"message": message, **fields}), flush=True)
-
-
-# -- reading_rules.encodings -----------------------------------------------------------------------
-
-
-COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
-_WITHOUT_MARK: Final = ("utf-16-le", "utf-16-be")  # the order is said, and a mark may be there
-_BYTE_ORDER_MARK: Final = "\ufeff"
-_OTHER_ORDER: Final = "\ufffe"
-_HANDLER: Final = "reading-rules.mark"
-_NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its record is rejected
-
-
-def effective_compression(compression: str, key: str) -> str:
-    """How the object of this key is compressed, or `none`; `auto` takes its ending."""
-    if compression != "auto":
-        return compression
-    endings = (name for end, name in COMPRESSION_BY_ENDING.items() if key.endswith(end))
-    return next(endings, "none")
-
-
-def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
-
-    Of several byte order marks at its beginning one is left.
-
-    Raises:
-        UnicodeError: UTF-16 without its byte order mark; or with the other order's.
-    """
-    return _with_one_mark(_decoded(blocks, encoding))
-
-
-def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    if encoding == "utf-8":
-        yield from blocks  # DuckDB checks it, row by row
-        return
-    decoder = codecs.getincrementaldecoder(encoding)(errors=_HANDLER)
-    is_first = encoding in _WITHOUT_MARK
-    for block in blocks:
-        text = decoder.decode(block)
-        if is_first and text:
-            text, is_first = _without_mark(text, encoding), False
-        yield text.encode("utf-8", "surrogateescape")
-    yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
-
-
-def _without_mark(text: str, encoding: str) -> str:
-    """A byte order mark is none of the text; the other one's would be read without a word."""
-    if text.startswith(_OTHER_ORDER):
-        other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
-        raise UnicodeError(f"it begins with the byte order mark of {other}")
-    return text[text.startswith(_BYTE_ORDER_MARK) :]
-
-
-def _with_one_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = iter(blocks)
-    begun = b""
-    for block in rest:
-        begun += block
-        while begun.startswith(2 * codecs.BOM_UTF8):
-            begun = begun[len(codecs.BOM_UTF8) :]
-        if not (2 * codecs.BOM_UTF8).startswith(begun):
-            break
-    if begun:
-        yield begun
-    yield from rest
-
-
-def _mark(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return _NOT_TEXT, error.end
-
-
-codecs.register_error(_HANDLER, _mark)
-
-
-# -- reading_rules.line_ends -----------------------------------------------------------------------
-
-
-class LineEnds:
-    """Counts the ends of a text's lines, block by block, be they in values or not.
-
-    Attributes:
-        line_feeds: how many there are, with or without a CR before them.
-        unended: bytes behind the last end, of whatever kind.
-    """
-
-    def __init__(self) -> None:
-        self.line_feeds = self.unended = 0
-        self._returns = self._pairs = 0
-        self._last = b""
-
-    def add(self, block: bytes, line_feeds: int | None = None) -> None:
-        """Count those of the next block.
-
-        Args:
-            line_feeds: how many it has, where that is known.
-        """
-        self.line_feeds += block.count(b"\n") if line_feeds is None else line_feeds
-        if b"\r" in block or self._last == b"\r":
-            self._returns += block.count(b"\r")
-            self._pairs += (self._last + block).count(b"\r\n")
-        self._last = block[-1:] or self._last
-        end = block.rfind(b"\n")
-        end = end if end >= 0 else block.rfind(b"\r")
-        self.unended = len(block) - end - 1 if end >= 0 else self.unended + len(block)
-
-    @property
-    def are_mixed(self) -> bool:
-        """Whether they are neither all CR LF nor all LF."""
-        return not self._returns == self._pairs in (0, self.line_feeds)
-
-
-def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
-    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
-
-    Args:
-        quote: what stands between two of these stays as it is; none: nothing does.
-    """
-    within = False
-    rest = b""
-    for block in itertools.chain(blocks, [b""]):
-        text, rest = rest + block, b""
-        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
-            text, rest = text[:-1], text[-1:]
-        parts = text.split(quote) if quote else [text]
-        for number in range(within, len(parts), 2):
-            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        within = within != (len(parts) % 2 == 0)
-        yield quote.join(parts)
 
 
 # -- reading_rules.visible -------------------------------------------------------------------------
@@ -591,6 +463,220 @@ def line_breaks(fields: Sequence[str]) -> str:
     all_of_it = f"concat_ws('', {', '.join(fields)})"
     count = f"strlen({all_of_it}) - strlen(replace({all_of_it}, chr(10), ''))"
     return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
+
+
+# -- reading_rules.csv.short_rows ------------------------------------------------------------------
+
+
+WORTHWHILE: Final = 1_000  # missing fields of a text; of fewer, DuckDB's reject handling will do
+FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
+SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
+SAMPLE_BYTES: Final = 32 * 1024
+
+
+class MissingFields:
+    """Estimates how many fields the rows of a text lack, by the beginnings of its blocks."""
+
+    def __init__(self, delimiter: bytes) -> None:
+        self._delimiter = delimiter
+        self._fields: int | None = None  # delimiters of the first line
+
+    def begin(self, block: bytes) -> None:
+        """Take how many a row should have from the text's first line."""
+        if self._fields is None and self._delimiter:
+            self._fields = block.partition(b"\n")[0].count(self._delimiter)
+
+    def of(self, block: bytes) -> int:
+        """About how many are missing in a block; rows with line breaks in values count, too."""
+        if not self._fields:
+            return 0
+        sample = block[:SAMPLE_BYTES]
+        lacking = sample.count(b"\n") * self._fields - sample.count(self._delimiter)
+        return max(0, lacking) * len(block) // max(1, len(sample))
+
+
+def with_fields_found(rows: str, fields: Sequence[str], surplus: Sequence[str]) -> str:
+    """Records that are filled up, with the column `FOUND`, and NULL for what is empty.
+
+    Args:
+        surplus: the fields behind the last column.
+    """
+    texts = ", ".join(f"nullif({name}, '') AS {name}" for name in fields)
+    every = list(enumerate([*fields, *surplus], start=1))
+    count = " ".join(f"WHEN {name} IS NOT NULL THEN {n}" for n, name in reversed(every))
+    is_wrong = any_of([f"{fields[-1]} IS NULL", *(f"{name} <> ''" for name in surplus)])
+    return (
+        f"(\n      SELECT\n        * REPLACE ({texts}),\n"
+        f"        CASE WHEN {is_wrong} THEN CASE {count} ELSE 0 END END AS {FOUND}\n"
+        f"      FROM {rows}\n    )"
+    )
+
+
+def surplus_query(delimiter: str, quote: str, columns: int) -> str:
+    """SQL: how many empty fields more than columns the records have that the last scan rejected.
+
+    Args:
+        columns: how many a row has.
+    """
+    line = "rtrim(csv_line, chr(10) || chr(13))"
+    ends = any_of(f"ends_with({line}, {sql_literal(end)})" for end in (delimiter, 2 * quote))
+    most = "max(CAST(regexp_extract(error_message, 'Found: ([0-9]+)', 1) AS BIGINT))"
+    return (
+        f"SELECT least({SURPLUS}, coalesce({most} - {columns}, 0)) FROM {REJECTS}"
+        f" WHERE error_type = 'TOO MANY COLUMNS' AND ({ends})"
+    )
+
+
+@contextmanager
+def ended_short(path: str, delimiter: str, quote: str, *, returns: bool) -> Iterator[None]:
+    """Let a text end with a short row of our own meanwhile.
+
+    Args:
+        returns: whether its lines end in CR LF.
+    """
+    size = os.stat(path).st_size  # noqa: PTH116 - as a job has it
+    letter = next(one for one in "abcd" if one not in delimiter + quote)
+    line_end = b"\r\n" if returns else b"\n"
+    with open(path, "r+b") as file:  # noqa: PTH123
+        file.seek(max(0, size - 1))
+        is_ended = file.read(1) == b"\n"
+        file.write((b"" if is_ended else line_end) + letter.encode() + line_end)
+    try:
+        yield
+    finally:
+        with open(path, "r+b") as file:  # noqa: PTH123
+            file.truncate(size)
+
+
+# -- reading_rules.encodings -----------------------------------------------------------------------
+
+
+COMPRESSION_BY_ENDING: Final = {".gz": "gzip", ".zst": "zstd"}
+_WITHOUT_MARK: Final = ("utf-16-le", "utf-16-be")  # the order is said, and a mark may be there
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_OTHER_ORDER: Final = "\ufffe"
+_HANDLER: Final = "reading-rules.mark"
+_NOT_TEXT: Final = "\udcff"  # becomes a byte that no UTF-8 has, so its record is rejected
+
+
+def effective_compression(compression: str, key: str) -> str:
+    """How the object of this key is compressed, or `none`; `auto` takes its ending."""
+    if compression != "auto":
+        return compression
+    endings = (name for end, name in COMPRESSION_BY_ENDING.items() if key.endswith(end))
+    return next(endings, "none")
+
+
+def as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Bytes of an encoding as UTF-8; what is no text of it is no UTF-8 either.
+
+    Of several byte order marks at its beginning one is left.
+
+    Raises:
+        UnicodeError: UTF-16 without its byte order mark; or with the other order's.
+    """
+    return _with_one_mark(_decoded(blocks, encoding))
+
+
+def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    if encoding == "utf-8":
+        yield from blocks  # DuckDB checks it, row by row
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors=_HANDLER)
+    is_first = encoding in _WITHOUT_MARK
+    for block in blocks:
+        text = decoder.decode(block)
+        if is_first and text:
+            text, is_first = _without_mark(text, encoding), False
+        yield text.encode("utf-8", "surrogateescape")
+    yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _without_mark(text: str, encoding: str) -> str:
+    """A byte order mark is none of the text; the other one's would be read without a word."""
+    if text.startswith(_OTHER_ORDER):
+        other = _WITHOUT_MARK[1 - _WITHOUT_MARK.index(encoding)]
+        raise UnicodeError(f"it begins with the byte order mark of {other}")
+    return text[text.startswith(_BYTE_ORDER_MARK) :]
+
+
+def _with_one_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = iter(blocks)
+    begun = b""
+    for block in rest:
+        begun += block
+        while begun.startswith(2 * codecs.BOM_UTF8):
+            begun = begun[len(codecs.BOM_UTF8) :]
+        if not (2 * codecs.BOM_UTF8).startswith(begun):
+            break
+    if begun:
+        yield begun
+    yield from rest
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _NOT_TEXT, error.end
+
+
+codecs.register_error(_HANDLER, _mark)
+
+
+# -- reading_rules.line_ends -----------------------------------------------------------------------
+
+
+class LineEnds:
+    """Counts the ends of a text's lines, block by block, be they in values or not.
+
+    Attributes:
+        line_feeds: how many there are, with or without a CR before them.
+        unended: bytes behind the last end, of whatever kind.
+    """
+
+    def __init__(self) -> None:
+        self.line_feeds = self.unended = 0
+        self._returns = self._pairs = 0
+        self._last = b""
+
+    def add(self, block: bytes, line_feeds: int | None = None) -> None:
+        """Count those of the next block.
+
+        Args:
+            line_feeds: how many it has, where that is known.
+        """
+        self.line_feeds += block.count(b"\n") if line_feeds is None else line_feeds
+        if b"\r" in block or self._last == b"\r":
+            self._returns += block.count(b"\r")
+            self._pairs += (self._last + block).count(b"\r\n")
+        self._last = block[-1:] or self._last
+        end = block.rfind(b"\n")
+        end = end if end >= 0 else block.rfind(b"\r")
+        self.unended = len(block) - end - 1 if end >= 0 else self.unended + len(block)
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether they are neither all CR LF nor all LF."""
+        return not self._returns == self._pairs in (0, self.line_feeds)
+
+
+def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterator[bytes]:
+    """The same with LF at every line's end, where CR LF, CR and LF are mixed.
+
+    Args:
+        quote: what stands between two of these stays as it is; none: nothing does.
+    """
+    within = False
+    rest = b""
+    for block in itertools.chain(blocks, [b""]):
+        text, rest = rest + block, b""
+        if block and text.endswith(b"\r"):  # perhaps the first half of a line end
+            text, rest = text[:-1], text[-1:]
+        parts = text.split(quote) if quote else [text]
+        for number in range(within, len(parts), 2):
+            parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        within = within != (len(parts) % 2 == 0)
+        yield quote.join(parts)
 
 
 # -- reading_rules.malformed -----------------------------------------------------------------------
@@ -1819,11 +1905,15 @@ class Fetched(NamedTuple):
     Attributes:
         compression: how it still is: `zstd` or `none`.
         lines: of the object, by those of the file.
+        missing: of CSV, about how many fields its rows lack.
+        surplus: so many empty fields more than columns a row may have.
     """
 
     path: str
     compression: str
     lines: SourceLines
+    missing: int = 0
+    surplus: int = 0
 
 
 def fetch(
@@ -1848,12 +1938,14 @@ def fetch(
         )
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
-    ends = LineEnds()
+    ends, fields, missing = LineEnds(), MissingFields(_counted_delimiter(form)), 0
     try:
         with open(path, "wb") as file:
             for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
+                fields.begin(block)
+                missing += fields.of(block)
                 if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
                     raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
     except TextError as error:
@@ -1864,10 +1956,16 @@ def fetch(
         raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
-    fetched = Fetched(path, "none", lines)
+    fetched = Fetched(path, "none", lines, missing)
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _counted_delimiter(form: Mapping[str, Any]) -> bytes:
+    """What is counted to see whether rows lack fields; nothing where these are filled up anyway."""
+    is_counted = form["type"] == "csv" and not form.get("padShortRows")
+    return str(form["delimiter"]).encode() if is_counted else b""
 
 
 def _plain(
@@ -1893,7 +1991,7 @@ def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
     with open(fetched.path, "rb") as source, open(path, "wb") as file:
         file.writelines(with_equal_line_ends(blocks_of(source), quote))
     os.remove(fetched.path)
-    return Fetched(path, "none", fetched.lines)
+    return fetched._replace(path=path)
 
 
 def _unpacked(body: BinaryIO, compression: str, directory: str) -> Iterator[bytes]:
@@ -2036,6 +2134,10 @@ class Source(NamedTuple):
         malformed: SQL, true for a record that is no row and is rejected.
         fault: SQL, what is wrong with such a record, see `json_fault`; NULL: it is no JSON object.
         breaks: SQL, how many line breaks a record holds.
+        fills_up: whether rows of too few columns are among the records, see
+            `reading_rules.csv.short_rows`.
+        spans_lines: whether a record may take several lines.
+        has_header: whether the first line is no record.
     """
 
     first: str
@@ -2046,6 +2148,9 @@ class Source(NamedTuple):
     malformed: str | None = None
     fault: str = "NULL"
     breaks: str | None = None
+    fills_up: bool = False
+    spans_lines: bool = False
+    has_header: bool = False
 
 
 def open_source(
@@ -2126,34 +2231,43 @@ def _csv(
         header = _header(connection, file, form) or header
     positions = positions_of(header, names)
     header = in_contract_names(header, positions)
-    labels = field_labels(len(header))
-    fields = [sql_identifier(label) for label in labels]
+    fields = [sql_identifier(label) for label in field_labels(len(header))]
     nulls = plain_nulls(form)
     selected = ", ".join(
         f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
     )
-    is_parallel = str(not _may_span_lines(connection, file, form)).lower()
+    spans_lines = _may_span_lines(connection, file, form)
+    fills_up = file.missing >= WORTHWHILE and len(header) > 1
+    every = field_labels(len(header) + file.surplus)
+    surplus = [sql_identifier(label) for label in every[len(header) :]]
 
     def relation(*, is_first: bool) -> str:
-        options = f"parallel = {is_parallel}, {_options(file, is_first=is_first)}"
-        scan = csv_scan(
+        is_parallel = str(not spans_lines).lower()
+        rows = csv_scan(
             file.path,
-            labels,
-            options,
+            every,
+            f"parallel = {is_parallel}, {_options(file, is_first=is_first)}",
             delimiter=form["delimiter"],
             quote=form["quote"],
             header=form["header"],
             pads=bool(form.get("padShortRows")),
+            marks_missing=fills_up,
         )
-        return f"(SELECT *, {selected} FROM {scan})"
+        if fills_up:
+            rows = with_fields_found(rows, fields, surplus)
+        return f"(SELECT *, {selected} FROM {rows})"
 
+    touched = never_but_reads(fields)
     return Source(
         relation(is_first=True),
         relation(is_first=False),
         header,
         ignored=[name for name in header if name not in positions],
-        skipped=never_but_reads(fields),
-        breaks=line_breaks(fields),
+        skipped=f"{FOUND} IS NOT NULL OR {touched}" if fills_up else touched,
+        breaks=line_breaks([*fields, *surplus]),
+        fills_up=fills_up,
+        spans_lines=spans_lines,
+        has_header=bool(form["header"]),
     )
 
 
@@ -2245,6 +2359,145 @@ def _parquet(
     return Source(relation, relation, ignored=ignored)
 
 
+# -- clean_csv_job.short_rows ----------------------------------------------------------------------
+
+
+_BATCH = 1000  # rows
+_NO_RECORDS = (b"\n", b"\r\n")
+
+
+class NotFilledUp(Exception):
+    """The records do not account for every line, so the short ones cannot be read filled up."""
+
+
+class MoreSurplus(Exception):
+    """Records have more empty fields behind the last column; the argument says how many."""
+
+
+class Rejected(NamedTuple):
+    """A record that is no row, with its line in the file."""
+
+    line: int
+    column: str | None
+    reason: str
+    raw: str
+
+
+def ended(file: Fetched, form: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Let a file end with a short row of our own meanwhile."""
+    with open(file.path, "rb") as lines:
+        returns = lines.readline().endswith(b"\r\n")
+    return ended_short(file.path, form["delimiter"], form["quote"], returns=returns)
+
+
+def refuse_more_surplus(
+    connection: duckdb.DuckDBPyConnection, file: Fetched, delimiter: str, quote: str, columns: int
+) -> None:
+    """Raises MoreSurplus where the first scan rejected records for fields that are empty."""
+    if connection.execute(REJECTS_EXIST).fetchone() == (1,):
+        row = connection.execute(surplus_query(delimiter, quote, columns)).fetchone()
+        if row and row[0] > file.surplus:
+            raise MoreSurplus(int(row[0]))
+
+
+def rejected_lines(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    source: Source,
+    unreadable: Sequence[tuple[RejectedRecord, Rejected]],
+    *,
+    heads: int,
+    rows: int,
+) -> Iterator[Rejected]:
+    """Every record that is no row, in the file's order; the one of our own at its end is left out.
+
+    Args:
+        unreadable: what the first scan could not read, and what is written of it.
+        heads: lines before the first record.
+        rows: records that are rows.
+
+    Raises:
+        NotFilledUp: when all were gone through, and lines are missing among them, or there twice.
+    """
+    reasons = _Reasons(len(source.header))
+    gaps, marked = iter(unreadable), _marked(connection, source)
+    gap, mark = next(gaps, None), next(marked, None)
+    gap_line, marked_number = _line_of(gap), _number_of(mark)
+    last: Rejected | None = None
+    at = number = shorts = 0
+    with open(file.path, "rb") as lines:
+        for text in lines:
+            at += 1
+            if at <= heads or text in _NO_RECORDS:
+                continue
+            if at == gap_line and gap is not None:
+                at += sum(1 for _ in islice(lines, gap[0].line_count - 1))
+                if last is not None:
+                    yield last
+                    last = None
+                yield gap[1]
+                gap = next(gaps, None)
+                gap_line = _line_of(gap)
+                continue
+            number += 1
+            if number != marked_number or mark is None:
+                continue
+            begin, (_, fields, breaks) = at, mark
+            if breaks:
+                text += b"".join(islice(lines, breaks))
+                at += breaks
+            if fields is not None:
+                shorts += 1
+                if last is not None:
+                    yield last
+                last = Rejected(begin, None, reasons[fields], _text(text, begin))
+            mark = next(marked, None)
+            marked_number = _number_of(mark)
+    is_ours = last is not None and last.line == at
+    if not is_ours or gap is not None or mark is not None or number != rows + shorts:
+        raise NotFilledUp
+
+
+class _Reasons(dict[int, str]):
+    """Why a row of so many fields is rejected: a few texts for many rows."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self._columns = columns
+
+    def __missing__(self, fields: int) -> str:
+        self[fields] = reason = columns_instead_of(fields, self._columns)
+        return reason
+
+
+def _line_of(gap: tuple[RejectedRecord, Rejected] | None) -> int:
+    return gap[0].line if gap else 0
+
+
+def _number_of(mark: Sequence[int] | None) -> int:
+    return mark[0] if mark else 0
+
+
+def _marked(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Sequence[Any]]:
+    """Records that have too few or too many fields, or take several lines.
+
+    Of each: its number among those that are read, from 1; how many fields it has, None for as many
+    as columns; and how many lines more than one it takes.
+    """
+    breaks = source.breaks if source.spans_lines else "NULL"
+    found = connection.cursor().execute(
+        f"SELECT number, {FOUND}, coalesce(breaks, 0) FROM (SELECT row_number() OVER () AS number,"
+        f" {FOUND}, {breaks} AS breaks FROM {source.again})"
+        f" WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
+    )
+    return chain.from_iterable(iter(lambda: found.fetchmany(_BATCH), []))
+
+
+def _text(raw: bytes, line: int) -> str:
+    text = raw.rstrip(b"\r\n").decode("utf-8", "replace")
+    return text[text.startswith("\ufeff") :] if line == 1 else text
+
+
 # -- reading_rules.json.reasons --------------------------------------------------------------------
 
 
@@ -2303,13 +2556,7 @@ def _refuse_word(name: str) -> object:
 # -- clean_csv_job.rejects -------------------------------------------------------------------------
 
 
-class Rejected(NamedTuple):
-    """A record that is no row, with its line in the file."""
-
-    line: int
-    column: str | None
-    reason: str
-    raw: str
+_BATCH_ROWS = 1000
 
 
 def unreadable_records(
@@ -2332,27 +2579,38 @@ def write_rejects(
     source: Source,
     unreadable: Sequence[RejectedRecord],
     *,
-    lines: SourceLines,
+    read: Fetched,
+    rows: int,
     url: str,
     encoding: str,
 ) -> int:
     """Write the malformed rows with their lines; returns how many.
 
     Args:
-        lines: of the object, by those of the file.
-        url: how the file names the object.
+        read: the file that the rows come from.
+        rows: how many it has that are no malformed ones.
+        url: how the rejects name the object.
         encoding: of the original.
+
+    Raises:
+        NotFilledUp: read the file again without filling up its short rows.
     """
-    count = 0
+    count, text_of = 0, encode_basestring
+
+    def said(column: str | None) -> str:
+        return "" if column is None else f', "column": {text_of(column)}'
+
+    head = f'{{"source": {text_of(url)}, "line": '
     with open(path, "w", encoding="utf-8") as file:
-        for found in _rejected(connection, source, unreadable, encoding):
-            line = lines.line_of(found.line)
-            about: dict[str, Any] = {"source": url, "line": line, "rule": "malformed"}
-            if found.column is not None:
-                about["column"] = found.column
-            about.update(reason=found.reason, raw=found.raw)
-            file.write(json.dumps(about, ensure_ascii=False) + "\n")
-            count += 1
+        every = iter(_rejected(connection, read, source, unreadable, rows, encoding))
+        for batch in iter(lambda: list(islice(every, _BATCH_ROWS)), []):
+            numbers = read.lines.lines_of(0, [found.line for found in batch])
+            file.writelines(
+                f'{head}{line}, "rule": "malformed"{said(column)}'
+                f', "reason": {text_of(reason)}, "raw": {text_of(raw)}}}\n'
+                for line, (_, column, reason, raw) in zip(numbers, batch)
+            )
+            count += len(batch)
     return count
 
 
@@ -2371,8 +2629,8 @@ def check_lines(
     Args:
         rows: every record that is not `unreadable`, rejected or not.
     """
-    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
-        return
+    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl") or source.fills_up:
+        return  # of what is filled up, `rejected_lines` has accounted for every line
     lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
@@ -2399,15 +2657,25 @@ def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
 
 def _rejected(
     connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
     source: Source,
     unreadable: Sequence[RejectedRecord],
+    rows: int,
     encoding: str,
 ) -> Iterator[Rejected]:
-    for record in unreadable:
-        reason = reason_of(record.kind, record.message, encoding)
-        column = record.column(source.header)
-        yield Rejected(record.line, column, reason, record.raw)
+    found = [_unreadable(record, source.header, encoding) for record in unreadable]
+    if source.fills_up:
+        pairs = list(zip(unreadable, found))
+        heads = int(source.has_header)
+        yield from rejected_lines(connection, file, source, pairs, heads=heads, rows=rows)
+        return
+    yield from found
     yield from _no_objects(connection, source, [record.line for record in unreadable])
+
+
+def _unreadable(record: RejectedRecord, header: Sequence[str], encoding: str) -> Rejected:
+    reason = reason_of(record.kind, record.message, encoding)
+    return Rejected(record.line, record.column(header), reason, record.raw)
 
 
 def _no_objects(
@@ -3273,30 +3541,66 @@ def clean(
     Args:
         url: how messages and rejects name the object.
     """
-    form = format_of(dataset)
-    forms = [value_form(column) for column in dataset["columns"]]
     connection = connect(directory)
-    data = os.path.join(directory, "data.csv")
-    source = open_source(connection, file, dataset, url)
-    try:
-        counts = write_rows(connection, data, source, forms, query)
-    except MixedLineEnds:
+    has_equal_ends = False
+    while True:
+        try:
+            found = cleaned(connection, file, dataset, directory, url, query)
+            break
+        except MixedLineEnds:
+            if has_equal_ends:
+                raise
+            file, has_equal_ends = equalized(file), True
+        except MoreSurplus as more:
+            file = file._replace(surplus=more.args[0])
+        except NotFilledUp:
+            file = file._replace(missing=0)
         for statement in FORGET_REJECTS:
             connection.execute(statement)
-        file = equalized(file)
-        source = open_source(connection, file, dataset, url)
-        counts = write_rows(connection, data, source, forms, query)
-    unreadable = unreadable_records(connection, file)
-    if form["type"] in ("json", "jsonl"):
-        refuse_missing_keys(connection, source, dataset, url)
-    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(
-        connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
-    )
-    rows = counts.written + counts.filtered + bad - len(unreadable)
-    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
     file.lines.close()
+    return found
+
+
+def cleaned(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    dataset: Mapping[str, Any],
+    directory: str,
+    url: str,
+    query: str | None,
+) -> dict[str, Any]:
+    """One try of `clean`.
+
+    Raises:
+        MixedLineEnds, MoreSurplus, NotFilledUp: try again, with another file, or read otherwise.
+    """
+    form = format_of(dataset)
+    forms = [value_form(column) for column in dataset["columns"]]
+    data = os.path.join(directory, "data.csv")
+    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
+    source = open_source(connection, file, dataset, url)
+    with ended(file, form) if source.fills_up else nullcontext():
+        counts = write_rows(connection, data, source, forms, query)
+        if source.fills_up:
+            columns = len(source.header)
+            refuse_more_surplus(connection, file, form["delimiter"], form["quote"], columns)
+        unreadable = unreadable_records(connection, file)
+        if form["type"] in ("json", "jsonl"):
+            refuse_missing_keys(connection, source, dataset, url)
+        rows = counts.written + counts.filtered
+        bad = write_rejects(
+            connection,
+            rejected,
+            source,
+            unreadable,
+            read=file,
+            rows=rows,
+            url=url,
+            encoding=encoding,
+        )
+    rows += bad - len(unreadable)
+    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     return {
         "rowsIn": counts.written + counts.filtered + bad,
         "rowsOut": counts.written,

@@ -130,7 +130,11 @@ class UnitRow:
 
     @property
     def short_source(self) -> str:
-        """The end of the URL: objects of equal names differ in their date partition."""
+        """The end of the URL: objects of equal names differ in their date partition. Of a unit
+        that holds several, how many."""
+        if self.item.objects is not None:
+            lost = self.item.objects.failed
+            return f"{self.item.objects.total:,} objects" + (f", {lost:,} failed" if lost else "")
         return "/".join(self.source_url.split("/")[-2:])
 
     @classmethod

@@ -21,12 +21,13 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Rule
 from contracts.errors import InvalidData
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary, ObjectGroup
 from contracts.run_request import parse_timestamp
 from dataset_loading.check import CheckedDataset
 from reading_rules.source_lines import SourceLines
 from sources import fetch
 from stores.dynamodb.items import partition_key
+from stores.versions import place_in
 from tabular.sql import column_type, sql_identifier, sql_literal
 from tabular.workspace import Workspace, connect, workspace
 from validation.row_classes import RowClassifier
@@ -157,7 +158,7 @@ def _origin(
     deployment: Deployment, key: str, item: Item, values: Mapping[str, Any], *, with_line: bool
 ) -> Origin:
     """The same by the run's files, whatever the ledger holds."""
-    entry = _entry(deployment, item["run_id"], item["unit_id"])
+    entry = _entry(deployment, item["run_id"], item["unit_id"], place_in(item["version"]))
     if entry is None:
         note = "the run's list of objects has expired"
         return Origin(key, item, None, ObjectState.UNKNOWN, Lines(note=note))
@@ -185,18 +186,27 @@ def _typed(text: str, kind: str, column: str) -> Any:
         raise CommandFailed(f"{column} is of type {kind}, and {text!r} is not", REFUSED) from None
 
 
-def _entry(deployment: Deployment, run_id: str, unit_id: str) -> ManifestEntry | None:
-    """The object of a unit, as the run listed it; None where its list is gone."""
+def _entry(
+    deployment: Deployment, run_id: str, unit_id: str, place: int | None
+) -> ManifestEntry | None:
+    """The object of a unit, as the run listed it; None where its list is gone.
+
+    Args:
+        place: in a unit that holds several.
+    """
     shard, index = layout.split_unit_id(unit_id)
     try:
         summary = _read_json(deployment, layout.manifest_summary_key(run_id))
         attempt = ManifestSummary.from_json(summary).run_attempt
         part = _read_json(deployment, layout.manifest_part_key(run_id, shard, attempt))
+        entry = ManifestPart.from_json(part).entries[index]
+        if place is None or entry.objects is None:
+            return entry
+        return ObjectGroup.from_json(_read_json(deployment, entry.key)).entries[place]
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return None
         raise
-    return ManifestPart.from_json(part).entries[index]
 
 
 def _read_json(deployment: Deployment, key: str) -> Any:

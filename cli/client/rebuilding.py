@@ -18,6 +18,7 @@ from cli.client.run_list import RunList, Wanted
 from contracts import layout
 from contracts.errors import NotFound
 from contracts.manifest import ManifestPart, ManifestSummary
+from contracts.objects.outcomes import ObjectOutcomes
 from contracts.run import UnitState
 from runtime import clients
 from sources.stored_objects.files import StoredFiles
@@ -110,12 +111,13 @@ class Rebuild:
         for unit in LedgerView(self.dynamodb, self.table).units(run.run_id):
             if unit.status is not UnitState.STORED or unit.item.items is not None:
                 continue
-            url, etag = self._object(run.run_id, unit)
-            if url and etag:
-                stored.add(url, etag, unit.item.dataset_version or run.item.dataset_version)
-                count += 1
-            else:
-                unknown += 1
+            version = unit.item.dataset_version or run.item.dataset_version
+            for url, etag in self._objects(run.run_id, unit):
+                if url and etag:
+                    stored.add(url, etag, version)
+                    count += 1
+                else:
+                    unknown += 1
         files = StoredFiles.of(self.s3, self.bucket, scope)
         written = files.add(run.run_id, run.run_attempt, stored.packed())
         return replace(
@@ -124,6 +126,20 @@ class Rebuild:
             objects=progress.objects + count,
             unknown=progress.unknown + unknown,
         )
+
+    def _objects(self, run_id: str, unit: UnitRow) -> Iterator[tuple[str | None, str | None]]:
+        """URL and ETag of each object that the unit has stored."""
+        if unit.item.objects is None:
+            yield self._object(run_id, unit)
+            return
+        try:
+            document = self._json(layout.objects_key(run_id, unit.unit_id))
+        except NotFound:  # expired
+            yield from [(None, None)] * unit.item.objects.stored
+            return
+        for one in ObjectOutcomes.from_json(document).objects:
+            if one.failure is None:
+                yield one.url, one.etag
 
     def _object(self, run_id: str, unit: UnitRow) -> tuple[str | None, str | None]:
         """URL and ETag of the unit's object; earlier releases wrote the ETag into no unit."""

@@ -28,7 +28,6 @@ from cli.options import JsonOption, RegionOption, StackOption, ledger_of
 from cli.views.backfills import (
     backfills_table,
     control_text,
-    counts_text,
     print_backfill,
     print_plan,
 )
@@ -195,7 +194,7 @@ def start_backfill(
             print_lines(console, [f"warning: {why}: {started.died_before}"])
         _warn(console, known, only)
     elif existing is not None:
-        counts = counts_text(existing.counts)
+        counts = existing.counts.words
         text = f"backfill {backfill_id} was started before, and is {existing.status}: {counts}"
         console.print(text, soft_wrap=True)
     on = f" --stack {deployment.stack}" if deployment.stack else ""

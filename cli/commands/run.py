@@ -101,6 +101,13 @@ def run(
             help="itemsPerBatch: items processed together, if the input URL names a JSON array."
         ),
     ] = None,
+    objects_per_unit: Annotated[
+        int | None,
+        typer.Option(
+            help="objectsPerUnit: objects of the listing that make one unit, within the contract's"
+            " megabytes; 1: each is one. Default: as the contract's source.group says."
+        ),
+    ] = None,
     priority: Annotated[
         Priority | None,
         typer.Option(
@@ -181,6 +188,7 @@ def run(
         "detached": detached,
         "retryOf": retry_of,
         "itemsPerBatch": items_per_batch,
+        "objectsPerUnit": objects_per_unit,
         "priority": priority,
         "maxCost": max_cost,
         "onlyNew": {"perVersion": True} if only_new_per_version else only_new or None,

@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.documents.base import Document
 from contracts.costs.figures import RunCost
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -56,7 +57,7 @@ class RunDocument(Document):
         waiting_since, waiting_until: when it first looked, and when it gives up.
         resumed_attempt: the attempt that was stopped and then resumed.
         superseded_by, superseded_at: the run that retries it and took its place.
-        units, rows, items: totals; until the run has ended only the numbers of units and items,
+        units, rows, items, objects: totals; until the run has ended only how many there are,
             but with `pipeline ls` what is stored so far of the newest 20.
         already_stored: objects of the range that were left out as already stored; null: the run
             takes all (`onlyNew`), or its objects are not listed yet.
@@ -93,6 +94,7 @@ class RunDocument(Document):
     units: UnitTotals
     rows: RowCounts
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
     already_stored: int | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
@@ -102,7 +104,7 @@ class RunDocument(Document):
 
 
 class UnitDocument(Document):
-    """One unit: a source object, or a batch of an array's items.
+    """One unit: a source object, several, or a batch of an array's items.
 
     Attributes:
         run_attempt: the run's attempt that began it last.
@@ -111,6 +113,9 @@ class UnitDocument(Document):
         failure: why it failed.
         findings: the rules that its rows broke.
         items: of a batch, by outcome.
+        objects: where it holds several, by outcome; `source_url` is then that of their list.
+        failed_objects: the first that were left out of it.
+        objects_url: of the document that says what became of each.
         seconds: from its latest start to its end.
     """
 
@@ -124,6 +129,9 @@ class UnitDocument(Document):
     failure: StageFailure | None = None
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] = ()
+    objects_url: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
     seconds: float | None = None

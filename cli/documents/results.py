@@ -15,6 +15,7 @@ from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
 from contracts.costs.figures import RunCost
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -44,6 +45,8 @@ class ResultsDocument(Document):
         execution_arn: the durable execution that recorded the end.
         dataset_version: content hash of the contract; null where the run ended before it read one.
         rows: of the stored units. `rowsIn == filtered + rejected + removed + stored`.
+        objects: where units hold several, by outcome; those are what may fail.
+        failed_objects: the first that were left out of stored units.
         findings: the rules that most rows broke.
         failures: the first failed units; `outcomes` has them all.
         hidden_objects: objects of the range that were left out as hidden.
@@ -78,6 +81,8 @@ class ResultsDocument(Document):
     rows: RowCounts
     rows_add_up: bool
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] | None = None
     findings: tuple[Finding, ...] = ()
     failures: tuple[FailedUnit, ...] = ()
     next_steps: tuple[NextStep, ...] = ()

@@ -8,6 +8,7 @@ from cli.documents.base import Document
 from cli.documents.history import OperationDocument
 from cli.documents.ledger import JobDocument, RunDocument, UnitDocument
 from cli.documents.rejected import BrokenRule, RejectedRow
+from contracts.objects.totals import ObjectTotals
 from contracts.run import RowCounts
 
 
@@ -119,6 +120,7 @@ class ProgressView(Document):
         states: units by state.
         rows: of the stored units together.
         rows_text: the sum that they have to add up to.
+        objects: of a run that has ended and whose units hold several, by outcome.
         failures: those of most units first.
         failures_all: false: more units failed than were looked at.
     """
@@ -128,6 +130,7 @@ class ProgressView(Document):
     rows: RowCounts
     rows_text: str
     adds_up: bool
+    objects: ObjectTotals | None = None
     failures: tuple[FailureGroup, ...] = ()
     failures_all: bool = True
 

@@ -156,6 +156,7 @@ def progress_view(
         rows=rows,
         rows_text=rows_sum(rows),
         adds_up=rows.balanced,
+        objects=run.item.objects if run.status.ended else None,
         failures=failures,
         failures_all=failures_all,
     )

@@ -114,18 +114,10 @@ def window_span(window: Window) -> tuple[str, str]:
     return times[0], times[1]
 
 
-def counts_text(counts: BackfillCounts) -> str:
-    """`3 of 10 windows done, 1 failed, 1 running, 5 left`."""
-    parts = [f"{counts.done:,} of {counts.total:,} windows done"]
-    said = ((counts.failed, "failed"), (counts.running, "running"), (counts.left, "left"))
-    parts += [f"{count:,} {what}" for count, what in said if count]
-    return ", ".join(parts)
-
-
 def control_text(controlled: ControlledBackfill, action: BackfillAction) -> str:
     """What came of pausing, resuming or stopping one."""
     what = f"backfill {controlled.backfill_id}"
-    counts = counts_text(controlled.counts) if controlled.counts else ""
+    counts = controlled.counts.words if controlled.counts else ""
     if controlled.outcome is ControlOutcome.ENDED:
         return f"nothing to {action}: {what} has ended, {controlled.status}: {counts}"
     if controlled.outcome is ControlOutcome.NOTHING_LEFT:

@@ -37,6 +37,7 @@ def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
         failures=tuple(failed_units(units)[:FAILURES_SHOWN]),
         findings=run.findings,
         items=run.item.items,
+        objects=run.item.objects,
         next_steps=run.next_steps,
         started_at=run.item.claimed_at,
         ended_at=run.item.ended_at,

@@ -30,6 +30,7 @@ from contracts.source import (
     Compression,
     CsvFormat,
     Format,
+    Group,
     Integer,
     JsonFormat,
     JsonLinesFormat,
@@ -57,6 +58,7 @@ __all__ = [
     "Format",
     "Freshness",
     "FrozenLookup",
+    "Group",
     "ItemArray",
     "JobStep",
     "JsonFormat",
@@ -279,6 +281,8 @@ class DatasetSnapshot(Contract):
             that applies to a batch of items (`contracts.items`).
         input_url: full URL of the one object that the request names; absent: it names none. Those
             of an earlier release lack it.
+        group: how objects are grouped into units, by the contract or the request; absent: each is a
+            unit.
     """
 
     dataset: Dataset
@@ -291,6 +295,7 @@ class DatasetSnapshot(Contract):
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
     input_url: str | None = None
+    group: Group | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> Self:

@@ -5,11 +5,16 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/manifest/part-00000.json          up to one shard of objects; as the
                                                               run's second attempt listed them:
                                                               part-00000-2.json
+              runs/<run_id>/manifest/groups/0000000.json      the objects of a unit that holds
+                                                              several; 0000000-2.json likewise
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
               runs/<run_id>/units/<unit>/findings-transform.json   likewise, of unstorable rows
               runs/<run_id>/units/<unit>/error-<stage>.json   why a stage failed, of a contract
                                                               with `examples: false`
+              runs/<run_id>/units/<unit>/objects-valid.json   of a unit that holds several objects:
+                                                              what validate made of each
+              runs/<run_id>/units/<unit>/objects.json         likewise transform
               runs/<run_id>/units/<unit>/valid/part-<file>.parquet
               runs/<run_id>/units/<unit>/output/part-00000.parquet
               runs/<run_id>/units/<unit>/load-<digest>.json   statements of the load of these rows
@@ -80,6 +85,12 @@ def manifest_part_key(run_id: str, shard: int, run_attempt: int = 1) -> str:
     return f"runs/{run_id}/manifest/part-{shard:05d}{of_attempt}.json"
 
 
+def group_key(run_id: str, number: int, run_attempt: int = 1) -> str:
+    """Of a `contracts.manifest.ObjectGroup`, numbered over the whole run from 0."""
+    of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
+    return f"runs/{run_id}/manifest/groups/{number:07d}{of_attempt}.json"
+
+
 def unit_prefix(run_id: str, unit: str) -> str:
     return f"runs/{run_id}/units/{unit}/"
 
@@ -95,6 +106,16 @@ def findings_key(run_id: str, unit: str) -> str:
 
 def error_key(run_id: str, unit: str, stage: str) -> str:
     return f"{unit_prefix(run_id, unit)}error-{stage}.json"
+
+
+def objects_valid_key(run_id: str, unit: str) -> str:
+    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as validate leaves it."""
+    return f"{unit_prefix(run_id, unit)}objects-valid.json"
+
+
+def objects_key(run_id: str, unit: str) -> str:
+    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as transform leaves it."""
+    return f"{unit_prefix(run_id, unit)}objects.json"
 
 
 def valid_prefix(run_id: str, unit: str) -> str:

@@ -22,6 +22,8 @@ class ManifestEntry(Contract):
         items: of a batch of an array's items: how many it holds. Its key then lies under
             `layout.item_batches_prefix` of the run that split the array, and its `last_modified`
             is the array's.
+        objects: of a group of objects: how many it holds. Its key is then that of an `ObjectGroup`,
+            its `size` theirs together, and its `last_modified` the latest of theirs.
     """
 
     bucket: str
@@ -30,10 +32,18 @@ class ManifestEntry(Contract):
     etag: str
     last_modified: Timestamp
     items: int | None = None
+    objects: int | None = None
 
     @property
     def url(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+
+class ObjectGroup(Contract):
+    """The objects of one unit that holds several, in the listing's order."""
+
+    run_id: str
+    entries: tuple[ManifestEntry, ...]
 
 
 class ManifestPart(Contract):
@@ -71,6 +81,8 @@ class ManifestSummary(Contract):
         failed: units of that shard that failed for good in an earlier attempt: they stay failed.
         items: of a run over a JSON array: how many items its batches hold; absent: the units are
             objects.
+        source_objects: of a run in groups: how many objects its units hold together; absent: each
+            unit is one.
         run_attempt: the attempt of the run that froze the manifest; its parts count.
         hidden: objects of the range that were left out as hidden (`source.hidden`).
         excluded: objects of the range that were left out by `source.exclude`; not counted as
@@ -93,6 +105,7 @@ class ManifestSummary(Contract):
     stored: int = 0
     failed: int = 0
     items: int | None = None
+    source_objects: int | None = None
     run_attempt: int = 1
     hidden: int = 0
     excluded: int = 0

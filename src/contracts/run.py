@@ -9,6 +9,7 @@ from contracts.base import Contract
 from contracts.costs.figures import RunCost
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run_request import parse_timestamp
 from contracts.source.ready import NotReady
@@ -233,6 +234,9 @@ class UnitOutcome(Contract):
         source_url: its S3 object; absent where the unit was never begun.
         findings: the rules that its rows broke, those with the most rows first.
         items: where its object is a batch of a JSON array's items.
+        objects: where it holds several objects; `source_url` is then that of their list.
+        failed_objects: the first of those that were left out.
+        objects_url: of the document that has all of them (`contracts.objects.outcomes`).
         started_at, ended_at: of the latest attempt.
         seconds: from one to the other.
     """
@@ -246,6 +250,9 @@ class UnitOutcome(Contract):
     outputs: UnitOutputs = UnitOutputs()
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] | None = None
+    objects_url: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
     seconds: float | None = None
@@ -300,6 +307,8 @@ class RunResult(Contract):
         failures: the first units that failed, with what is known of why.
         findings: the rules that most rows broke, those of failed units too.
         items: where the run's object is a JSON array, whose items are what may fail.
+        objects: where units hold several objects, which are what may fail.
+        failed_objects: the first that were left out of stored units.
         item_results_url: the prefix under which each item has its result.
         started_at, ended_at: of the run; a later attempt goes on from the first one's start.
         warehouse_error: why the rows about the run itself, its units and jobs did not reach the
@@ -325,6 +334,8 @@ class RunResult(Contract):
     failures: tuple[FailedUnit, ...] = ()
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] | None = None
     item_results_url: str | None = None
     next_steps: tuple[NextStep, ...] = ()
     started_at: str | None = None
@@ -344,8 +355,8 @@ class RunResult(Contract):
         """Its status, but for losses within the tolerance."""
         if self.status is not RunStatus.SUCCEEDED:
             return RunOutcome(self.status.value)
-        items = self.items or ItemTotals()
-        lost = self.rows.rejected + self.rows.warned + items.lost
+        items, objects = self.items or ItemTotals(), self.objects or ObjectTotals()
+        lost = self.rows.rejected + self.rows.warned + items.lost + objects.failed
         if lost or self.units.failed:
             return RunOutcome.SUCCEEDED_WITH_LOSSES
         return RunOutcome.SUCCEEDED

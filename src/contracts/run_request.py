@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from contracts.base import Contract, canonical_json
 from contracts.input_url import check_input_url
 from contracts.job import Priority
+from contracts.source.group import OBJECTS_PER_UNIT_AT_MOST
 from contracts.source.only_new import OnlyNew, Scope
 from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
@@ -172,6 +173,8 @@ class RunRequest(Contract):
             dataset, index and query; absent: all.
         max_cost: US dollars: a run that is estimated to cost more is refused, and once its units
             have cost more, no more of them begin; absent: any amount.
+        objects_per_unit: as many objects of the listing make one unit, within the megabytes of the
+            contract's `source.group`; 1: each is one; absent: as the contract says.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -195,6 +198,7 @@ class RunRequest(Contract):
     priority: Priority | None = None
     only_new: OnlyNew | None = None
     max_cost: StrictInt | StrictFloat | None = Field(default=None, gt=0, allow_inf_nan=False)
+    objects_per_unit: StrictInt | None = Field(default=None, ge=1, le=OBJECTS_PER_UNIT_AT_MOST)
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
@@ -205,6 +209,12 @@ class RunRequest(Contract):
         if self.items_per_batch is not None and self.input_url is None:
             raise PydanticCustomError(
                 "items_per_batch", "itemsPerBatch goes with inputUrl, which names a JSON array"
+            )
+        if self.objects_per_unit is not None and self.input_url is not None:
+            raise PydanticCustomError(
+                "objects_per_unit",
+                "objectsPerUnit goes with a range of time (startDateTime), whose objects it groups;"
+                " inputUrl names one object: leave one of them out",
             )
         if self.only_new is not None and self.input_url is not None:
             raise PydanticCustomError("only_new", ONLY_NEW_LISTS)

@@ -13,7 +13,7 @@ from contracts.errors import InvalidRequest, NotFound
 from contracts.input_url import resolve
 from contracts.messages import LOAD_FLOW, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
-from dataset_loading import only_new
+from dataset_loading import grouping, only_new
 from dataset_loading.check import CheckedDataset, check_dataset, check_query
 from dataset_loading.deployment import Settings, check_deployment
 from dataset_loading.freeze_lookups import freeze_lookups
@@ -29,8 +29,8 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
 
     Raises:
         InvalidDataset: there is none of this name, or it is broken; names every problem.
-        InvalidRequest: the request's query, its array of items, the key of its object or onlyNew
-            does not fit the contract.
+        InvalidRequest: the request's query, its array of items, the key of its object, onlyNew or
+            objectsPerUnit does not fit the contract.
         NotConfigured: a Glue job, an engine or the warehouse that it asks for is not deployed.
         NotFound: a bucket, a job's script or a lookup is not there.
     """
@@ -41,6 +41,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         )
         problems = items.problems_of(request, checked.dataset)
         problems += only_new.problems_of(request, checked.dataset)
+        problems += grouping.problems_of(request, checked.dataset)
         if problems:
             raise InvalidRequest("run request", problems)
         if request.query is not None:
@@ -74,6 +75,7 @@ def _snapshot(
         lookups=lookups,
         array=items.array_of(request, checked.dataset) if of_items else None,
         input_url=None if named is None else resolve(named, checked.dataset.source, data_bucket),
+        group=grouping.group_of(request, checked.dataset),
     )
 
 

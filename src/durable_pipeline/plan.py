@@ -68,11 +68,13 @@ class Plan(Contract):
 
     @property
     def tolerated_losses(self) -> int | None:
-        """Units (or items) that may fail before no more begin; None: any number."""
+        """Objects (or items) that may fail before no more begin; None: any number."""
         of_items = self.dataset.of_items
         if not self.request.fails_fast(of_items=of_items):
             return None
-        total = (self.manifest.items or 0) if of_items else self.manifest.objects
+        manifest = self.manifest
+        objects = manifest.objects if manifest.source_objects is None else manifest.source_objects
+        total = (manifest.items or 0) if of_items else objects
         # A little more, or 7 percent of 100 would be 7.000000000000001, and 29 percent 28.999…
         return math.floor(total * self.request.tolerance(of_items=of_items) / 100 + 1e-9)
 

@@ -194,7 +194,8 @@ class Unit:
             execution_arn=self.holder,
         )
         superseded = self._store(transformed)
-
+        if transformed.counts is not None:
+            return transformed.counts.model_copy(update={"superseded": superseded})
         return RowCounts(
             rows_in=validated.rows_in,
             filtered=validated.filtered,
@@ -286,7 +287,7 @@ class Unit:
     def _outcome(
         self, status: UnitStatus, rows: RowCounts | None = None, failed: StageFailed | None = None
     ) -> EndUnit:
-        asking = self.asking
+        asking, stored = self.asking, failed is None
         return EndUnit(
             run_id=self.unit.run_id,
             unit_id=self.unit.unit_id,
@@ -297,6 +298,8 @@ class Unit:
             failure=failed.failure if failed else None,
             set_aside=self.transformed.rejected if self.transformed else 0,
             has_findings=bool(self.validated and self.validated.findings_url) or None,
+            objects=self.transformed.objects if stored and self.transformed else None,
+            failed_objects=self.transformed.failed_objects if stored and self.transformed else None,
             ended_jobs=self.ends.pending,
             execution_arn=asking.execution_arn if asking and self.allowance else None,
             allowance=self.allowance or 0,

@@ -15,6 +15,7 @@ from contracts import layout
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestSummary
 from contracts.messages import PublishProgress
+from contracts.objects.totals import ObjectTotals
 from contracts.output.files import UnitFiles, partition_path
 from contracts.output.manifest import OutputManifest, PublishedFile
 from contracts.run import ItemTotals, UnitOutcome, UnitState, UnitTotals
@@ -134,11 +135,13 @@ def _add_files(
 
 
 def _add_units(progress: PublishProgress, batch: Sequence[UnitOutcome]) -> PublishProgress:
-    items = progress.items
+    items, objects = progress.items, progress.objects
     statuses = Counter(outcome.status for outcome in batch)
     for outcome in batch:
         if outcome.items is not None:
             items = (items or ItemTotals()) + outcome.items
+        if outcome.objects is not None:
+            objects = (objects or ObjectTotals()) + outcome.objects
     return progress.model_copy(
         update={
             "after": batch[-1].unit_id,
@@ -146,6 +149,7 @@ def _add_units(progress: PublishProgress, batch: Sequence[UnitOutcome]) -> Publi
             "failed": progress.failed + statuses[UnitState.FAILED],
             "not_started": progress.not_started + statuses[UnitState.NOT_STARTED],
             "items": items,
+            "objects": objects,
         }
     )
 
@@ -172,7 +176,8 @@ def manifest_of(
     target = run.snapshot.dataset.targets.files
     of_items = summary.items is not None
     tolerated = run.request.tolerance(of_items=of_items)
-    complete = is_tolerated(units, _items(summary, progress), tolerated)
+    parts = _items(summary, progress) or _objects(summary, progress)
+    complete = is_tolerated(units, parts, tolerated)
     # A retry that left out what other runs have stored does not replace these either.
     partial = run.adds or bool(summary.already_stored)
     return OutputManifest(
@@ -208,6 +213,15 @@ def _items(summary: ManifestSummary, progress: PublishProgress) -> ItemTotals | 
     known = progress.items or ItemTotals()
     missing = summary.items - known.total
     return known + ItemTotals(total=missing, failed=missing)
+
+
+def _objects(summary: ManifestSummary, progress: PublishProgress) -> ObjectTotals | None:
+    """Likewise objects of units that hold several."""
+    if summary.source_objects is None:
+        return None
+    known = progress.objects or ObjectTotals()
+    missing = summary.source_objects - known.total
+    return known + ObjectTotals(total=missing, failed=missing)
 
 
 def partitions_of(lines: Iterable[bytes]) -> list[dict[str, str | None]]:

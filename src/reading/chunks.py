@@ -16,13 +16,13 @@ from typing import BinaryIO, Final
 
 from contracts.dataset import CsvFormat, Format
 from reading.line_index import LineIndex
+from reading_rules.csv.short_rows import MissingFields
 from reading_rules.line_ends import LineEnds
 from reading_rules.scans import LONGEST_HELD
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
 CHUNK_BYTES: Final = 8 * MEGABYTE
 PORTION_BYTES: Final = 1024  # at least
-SAMPLE_BYTES: Final = 32 * 1024
 SHORT_ROWS: Final = 100_000  # of a chunk, about; of these each is in memory (`reading.short_rows`)
 # What is not cut has to be small: nothing of it but its valid rows leaves memory before its end.
 WHOLE_BYTES: Final = 128 * MEGABYTE
@@ -93,8 +93,8 @@ class Cutter:
         csv = form if isinstance(form, CsvFormat) else None
         self._quote = csv.quote.encode() if csv else b""
         # Where short rows are filled up, nothing is stored of what they lack.
-        self._delimiter = csv.delimiter.encode() if csv and not csv.pad_short_rows else b""
-        self._fields: int | None = None  # delimiters of the first line
+        missing = csv.delimiter.encode() if csv and not csv.pad_short_rows else b""
+        self._missing_fields = MissingFields(missing)
         self._line = 1
         self._start()
 
@@ -115,22 +115,13 @@ class Cutter:
             self._file.close()
 
     def _portions(self, block: bytes) -> Iterator[bytes]:
-        if self._fields is None and self._delimiter:
-            self._fields = block.partition(b"\n")[0].count(self._delimiter)
+        self._missing_fields.begin(block)
         size = len(block)
-        lacking = self._lacking(block)
+        lacking = self._missing_fields.of(block)
         if lacking > SHORT_ROWS and (lacking := min(lacking, block.count(b"\n"))) > SHORT_ROWS:
             size = max(PORTION_BYTES, size * SHORT_ROWS // lacking)
         for first in range(0, len(block), size or 1):
             yield block[first : first + size]
-
-    def _lacking(self, block: bytes) -> int:
-        """About how many fields its rows lack; rows with line breaks in values count, too."""
-        if not self._fields:
-            return 0
-        sample = block[:SAMPLE_BYTES]
-        lacking = sample.count(b"\n") * self._fields - sample.count(self._delimiter)
-        return max(0, lacking) * len(block) // max(1, len(sample))
 
     def _start(self) -> None:
         self._path = self._directory / f"{self._name}-{len(self.made):05d}.txt"
@@ -152,7 +143,7 @@ class Cutter:
             raise TooLongRecord(f"{self._line + self._line_ends.line_feeds:,}")
         if self._quote and self._quote in block:  # looking for one is faster than counting
             self._quotes += block.count(self._quote)
-        self._missing += self._lacking(block)
+        self._missing += self._missing_fields.of(block)
         self._tail = block[-1:] or self._tail
 
     def _line_end(self, block: bytes) -> bool | None:

@@ -21,8 +21,9 @@ from contracts.errors import PipelineError
 from reading.chunks import Chunk
 from reading.header import header_of, positions_of
 from reading.parquet_source import FAULT, ParquetSelect, select_columns
-from reading.short_rows import has_many, with_fields_found
+from reading.short_rows import has_many
 from reading_rules.csv.rules import plain_nulls
+from reading_rules.csv.short_rows import with_fields_found
 from reading_rules.header import in_contract_names
 from reading_rules.json.records import IS_BLANK, IS_NO_OBJECT, json_fault, json_texts
 from reading_rules.malformed import first_line

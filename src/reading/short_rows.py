@@ -1,23 +1,13 @@
-"""Rows of CSV that lack columns, where a chunk has many of them.
+"""Rows of CSV that lack columns, where a chunk has many of them: `reading_rules.csv.short_rows`.
 
-For each field that a record lacks DuckDB's reject handling stores the record again, which is far
-slower than reading. So where many fields are missing, such records are read filled up: a field is
-NULL then only if it is missing, and the record is logged (`validation.scan_sql`) by three numbers.
-
-Fields behind the last column do not matter to DuckDB if they are empty, and empty is what NULL
-stands for; here it would reject them. A chunk that has some is read again with so many columns more
-(`Chunk.surplus`), of which only those that are not empty make a record too long.
-
-Filled up is also what a quote opens that is never closed, where without filling up DuckDB passes
-over it, so that its lines are missing. Such a chunk therefore ends with a short row of our own: it
-comes out as the last one, or a quote is open.
+Such a record is logged by three numbers (`validation.scan_sql`).
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,13 +15,11 @@ import duckdb
 
 from contracts.dataset import CsvFormat, Format
 from reading.chunks import Chunk
+from reading_rules.csv.short_rows import FOUND, WORTHWHILE, ended_short, surplus_query
 from reading_rules.malformed import REJECTS_EXIST
-from reading_rules.scans import REJECTS, field_labels, line_breaks
-from reading_rules.sql import any_of, sql_identifier, sql_literal
+from reading_rules.scans import field_labels, line_breaks
+from reading_rules.sql import sql_identifier
 
-WORTHWHILE: Final = 1_000  # missing fields of a chunk; of fewer, DuckDB's reject handling will do
-FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
-SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
 LOG: Final = "short"  # the type of what is logged
 
 
@@ -73,23 +61,6 @@ def has_many(chunk: Chunk, form: Format, columns: int) -> bool:
     return chunk.missing >= WORTHWHILE
 
 
-def with_fields_found(rows: str, fields: Sequence[str], surplus: Sequence[str]) -> str:
-    """Records that are filled up, with the column `FOUND`, and NULL for what is empty.
-
-    Args:
-        surplus: the fields behind the last column.
-    """
-    texts = ", ".join(f"nullif({name}, '') AS {name}" for name in fields)
-    every = list(enumerate([*fields, *surplus], start=1))
-    count = " ".join(f"WHEN {name} IS NOT NULL THEN {n}" for n, name in reversed(every))
-    is_wrong = any_of([f"{fields[-1]} IS NULL", *(f"{name} <> ''" for name in surplus)])
-    return (
-        f"(\n      SELECT\n        * REPLACE ({texts}),\n"
-        f"        CASE WHEN {is_wrong} THEN CASE {count} ELSE 0 END END AS {FOUND}\n"
-        f"      FROM {rows}\n    )"
-    )
-
-
 def logged_short(number: str, columns: int, chunk: Chunk) -> str:
     """SQL that logs a short row, and is NULL.
 
@@ -125,27 +96,10 @@ def surplus_of(connection: duckdb.DuckDBPyConnection, form: CsvFormat, columns: 
     """
     if connection.execute(REJECTS_EXIST).fetchone() != (1,):
         return 0
-    line = "rtrim(csv_line, chr(10) || chr(13))"
-    ends = any_of(f"ends_with({line}, {sql_literal(e)})" for e in (form.delimiter, 2 * form.quote))
-    row = connection.execute(
-        f"SELECT max(CAST(regexp_extract(error_message, 'Found: ([0-9]+)', 1) AS BIGINT))"
-        f" FROM {REJECTS} WHERE error_type = 'TOO MANY COLUMNS' AND ({ends})"
-    ).fetchone()
-    return min(SURPLUS, int(row[0]) - columns) if row and row[0] else 0
+    row = connection.execute(surplus_query(form.delimiter, form.quote, columns)).fetchone()
+    return int(row[0]) if row else 0
 
 
-@contextmanager
-def ended(chunk: Chunk, form: CsvFormat) -> Iterator[None]:
+def ended(chunk: Chunk, form: CsvFormat) -> AbstractContextManager[None]:
     """Let a chunk end with a short row of our own meanwhile."""
-    size = chunk.path.stat().st_size
-    letter = next(one for one in "abcd" if one not in form.delimiter + form.quote)
-    line_end = b"\r\n" if chunk.returns else b"\n"
-    with chunk.path.open("r+b") as file:
-        file.seek(max(0, size - 1))
-        is_ended = file.read(1) == b"\n"
-        file.write((b"" if is_ended else line_end) + letter.encode() + line_end)
-    try:
-        yield
-    finally:
-        with chunk.path.open("r+b") as file:
-            file.truncate(size)
+    return ended_short(str(chunk.path), form.delimiter, form.quote, returns=chunk.returns)

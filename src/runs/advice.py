@@ -71,6 +71,9 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
         return (*_before_units(result), NextStep(why=_ONCE_CORRECTED, command=run_command(request)))
     for failure in {unit.failure.stage: unit.failure for unit in result.failures[::-1]}.values():
         steps.append(_look_into(result.run_id, failure))
+    if result.failed_objects:
+        why = "Fix the objects that were left out, or the contract; a retry runs those alone:"
+        steps.append(NextStep(why=why, command=_pipeline("results", result.run_id)))
     if result.rows.rejected:
         steps += _rejected(result)
     elif any(finding.severity != "warn" for finding in result.findings):
@@ -83,7 +86,7 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
                 command=_pipeline("results", result.run_id),
             )
         )
-    if result.units.failed or result.units.not_started:
+    if result.units.failed or result.units.not_started or result.failed_objects:
         steps.append(_retry(request, result))
     elif result.files_error is not None:
         steps.append(_publish(request, result))
@@ -123,14 +126,16 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
 def _rejected(result: RunResult) -> list[NextStep]:
     run_id = result.run_id
     file = f"rejected-{run_id}.jsonl"
-    but = " (without those of failed units, which are processed again)"
+    lost = "objects" if result.failed_objects and not result.units.failed else "units"
+    fails = result.units.failed or result.failed_objects
+    but = f" (without those of failed {lost}, which are processed again)" if fails else ""
     return [
         NextStep(
             why="Fetch the rejected rows, each with its reason:",
             command=_pipeline("rejected", run_id, "--out", file),
         ),
         NextStep(
-            why=f"Fix them in that file{but if result.units.failed else ''}, and send them again:",
+            why=f"Fix them in that file{but}, and send them again:",
             command=_pipeline("resend", file, "--run", run_id),
         ),
     ]
@@ -170,6 +175,7 @@ def run_command(request: RunRequest, retry_of: str | None = None) -> str:
         "max-concurrency": request.max_concurrency,
         "tolerated-failure-percentage": request.tolerated_failure_percentage,
         "items-per-batch": request.items_per_batch,
+        "objects-per-unit": request.objects_per_unit,
         "priority": request.priority,
         "retry-of": retry_of or request.retry_of,
     }

@@ -28,7 +28,7 @@ def findings_of(message: EndUnit, bucket: str) -> tuple[Finding, ...]:
     if message.failure is None:
         rows = message.rows
         validate = bool(message.has_findings or rows.rejected - message.set_aside or rows.warned)
-        transform = False
+        transform = bool(message.objects and message.objects.failed)  # perhaps one of them there
     else:
         validate = message.failure.stage in STAGES_WITH_FINDINGS
         transform = (
@@ -65,5 +65,7 @@ def _example(rule: Mapping[str, Any]) -> str | None:
     if rule["rule"] == MALFORMED:
         value = None
     where = "" if line is None else f"line {line}"
+    if source := examples[0].get("source"):  # of a unit that holds several objects
+        where = f"{source} {where}".rstrip()
     what = "" if value is None else str(value)[:VALUE_CHARACTERS]
     return ": ".join(part for part in (where, what) if part) or None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from contracts.messages import RecordRun
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     COST_EXCEEDED,
     REASON_CHARACTERS,
@@ -20,7 +21,7 @@ from contracts.run import (
     UnitState,
     UnitTotals,
 )
-from runs.outcome_text import unit_failure_text
+from runs.outcome_text import failed_object_text, unit_failure_text
 from runs.units import OUTCOME_MISSING
 
 FAILURES_NAMED: Final = 3
@@ -37,6 +38,8 @@ class Tally:
         self.not_started = 0
         self.rows = RowCounts()
         self.items: ItemTotals | None = None
+        self.objects: ObjectTotals | None = None
+        self._failed_objects: list[FailedObject] = []
         self._permanent = 0
         self._may_pass = 0
         self._failures: list[FailedUnit] = []
@@ -52,7 +55,7 @@ class Tally:
             self.rows += outcome.rows
         elif outcome.status is UnitState.NOT_STARTED:
             self.not_started += 1
-            self._not_reached |= outcome.items is None
+            self._not_reached |= outcome.items is None and outcome.objects is None
             by_cost = outcome.failure is not None and outcome.failure.error_type == COST_EXCEEDED
             self._permanent += by_cost  # another attempt would begin none of them either
         elif outcome.failure is not None:
@@ -60,6 +63,10 @@ class Tally:
             self._may_pass += not outcome.failure.is_permanent
         if outcome.items is not None:
             self.items = (self.items or ItemTotals()) + outcome.items
+        if outcome.objects is not None:
+            self.objects = (self.objects or ObjectTotals()) + outcome.objects
+        self._failed_objects += outcome.failed_objects or ()
+        del self._failed_objects[FAILURES_NAMED:]
         if outcome.failure is not None and outcome.status is not UnitState.NOT_STARTED:
             self._note(outcome.unit_id, outcome.failure)
         for finding in outcome.findings:
@@ -76,6 +83,13 @@ class Tally:
         missing = items - known.total
         kind = "not_started" if self._not_reached else "failed"
         self.items = known + ItemTotals(total=missing, **{kind: missing})
+
+    def count_objects_without_result(self, objects: int) -> None:
+        """Likewise the objects of units without an outcome, of a run whose units hold several."""
+        known = self.objects or ObjectTotals()
+        missing = objects - known.total
+        kind = "not_started" if self._not_reached else "failed"
+        self.objects = known + ObjectTotals(total=missing, **{kind: missing})
 
     def _note(self, unit_id: str, failure: StageFailure) -> None:
         """Failures of units without a recorded end explain little, so they come last."""
@@ -105,14 +119,19 @@ class Tally:
 
     @property
     def permanent(self) -> bool:
-        """Whether every failure is permanent; rejected items are, too."""
+        """Whether every failure is permanent; rejected items and objects are, too."""
         rejected = self.items.rejected if self.items else 0
-        return not self._may_pass and bool(self._permanent or rejected)
+        return not self._may_pass and bool(self._permanent or rejected or self._failed_objects)
 
     @property
     def failures(self) -> tuple[FailedUnit, ...]:
         """The first of them."""
         return tuple([*self._failures, *self._without_outcome][:FAILURES_NAMED])
+
+    @property
+    def failed_objects(self) -> tuple[FailedObject, ...] | None:
+        """The first that were left out of stored units; None: none were."""
+        return tuple(self._failed_objects) or None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -124,18 +143,24 @@ class Tally:
 
 
 def decide(
-    message: RecordRun, outcomes: Iterable[UnitOutcome], items: int | None = None
+    message: RecordRun,
+    outcomes: Iterable[UnitOutcome],
+    items: int | None = None,
+    objects: int | None = None,
 ) -> RunResult:
     """The run's result: the status that was given, or the one that its units make.
 
     Args:
         items: how many items the run's JSON array has; absent: its units are objects.
+        objects: how many objects the run has whose units hold several; absent: each is one.
     """
     tally = Tally()
     for outcome in outcomes:
         tally.add(outcome)
     if items is not None:
         tally.count_items_without_result(items)
+    if objects is not None:
+        tally.count_objects_without_result(objects)
     status, reason, permanent = message.status, message.reason, message.refused
     if status is None:
         tolerated = message.request.tolerance(of_items=items is not None)
@@ -152,6 +177,8 @@ def decide(
         failures=tally.failures,
         findings=tally.findings,
         items=tally.items,
+        objects=tally.objects,
+        failed_objects=tally.failed_objects,
         warehouse_error=message.warehouse_error,
         files=message.files,
         files_error=message.files_error,
@@ -172,29 +199,37 @@ def as_stopped(result: RunResult, reason: str) -> RunResult:
     return result.model_copy(update=ended)
 
 
-def is_tolerated(units: UnitTotals, items: ItemTotals | None, tolerated: float) -> bool:
-    """Whether the share of failed units (or items, if the run has any) is tolerated.
+def is_tolerated(
+    units: UnitTotals, parts: ItemTotals | ObjectTotals | None, tolerated: float
+) -> bool:
+    """Whether the share of failed units (or items or objects, if units hold such) is tolerated.
 
     Units that were not to begin are not.
     """
     if units.not_started:
         return False
-    counted = units if items is None else items
+    counted = units if parts is None else parts
     return counted.failed_percentage <= tolerated
 
 
 def _why_failed(tally: Tally, tolerated: float) -> str | None:
-    """None if the run has succeeded. Where there are items, it is their share that is tolerated."""
-    units, items = tally.totals, tally.items
+    """None if the run has succeeded. Where units hold items or objects, it is their share that is
+    tolerated."""
+    units, items, objects = tally.totals, tally.items, tally.objects
     if not units.total:
         return "the run has no manifest: its objects were never listed"
-    if is_tolerated(units, items, tolerated):
+    if is_tolerated(units, items or objects, tolerated):
         return None
     if items is not None:
         reason = (
             f"{items.lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
             f" tolerated {tolerated:g}%): {items.rejected} rejected, {items.failed} of batches that"
             " failed"
+        )
+    elif objects is not None:
+        reason = (
+            f"{objects.failed} of {objects.total} objects failed ({objects.failed_percentage:.4g}%,"
+            f" tolerated {tolerated:g}%), {units.failed} of {units.total} units as a whole"
         )
     else:
         reason = (
@@ -203,6 +238,8 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
         )
     if units.not_started:
         reason += f"; {units.not_started} units were not started"
+    if not tally.failures and tally.failed_objects:
+        return f"{reason}; the first is {failed_object_text(tally.failed_objects[0])}"
     if not tally.failures:
         return reason
     return f"{reason}; the first is {unit_failure_text(tally.failures[0])}"

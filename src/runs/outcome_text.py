@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.manifest import left_out
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -65,6 +66,8 @@ def headline(result: RunResult) -> str:
     parts = [f"{result.units.stored:,} of {result.units.total:,} units"]
     if result.items is not None:
         parts.append(f"{result.items.stored:,} of {result.items.total:,} items")
+    if result.objects is not None:
+        parts.append(f"{result.objects.stored:,} of {result.objects.total:,} objects")
     parts += [f"{_counted(result.rows.stored)} stored", f"{result.rows.rejected:,} rejected"]
     if result.rows.warned:
         parts.append(f"{result.rows.warned:,} warned")
@@ -81,6 +84,7 @@ def evidence(result: RunResult) -> tuple[Section, ...]:
         *facts(result),
         *broken_rules(result.findings),
         *failed_units(result.failures, result.units.failed),
+        *failed_objects(result.failed_objects or ()),
         *([Section(None, tuple(links))] if links else []),
     )
 
@@ -110,6 +114,12 @@ def failed_units(failed: Sequence[FailedUnit], total: int) -> tuple[Section, ...
     return (Section(f"Failed units (the first {len(shown)} of {total:,})", lines),)
 
 
+def failed_objects(failed: Sequence[FailedObject]) -> tuple[Section, ...]:
+    """Why the first objects failed that were left out of stored units."""
+    lines = tuple(f"- {failed_object_text(each)}" for each in failed[:FAILURES_SHOWN])
+    return (Section("Objects left out of their units (the first)", lines),) if lines else ()
+
+
 def next_steps(steps: Iterable[NextStep], stack: str | None) -> tuple[Section, ...]:
     """What to do about the outcome; a command stands on a line of its own."""
     lines: list[str] = []
@@ -128,11 +138,13 @@ def _facts(result: RunResult) -> Iterator[str]:
         yield f"Rows of stored units: {rows_sum(result.rows)}"
     if result.items is not None:
         yield f"Items: {items_sum(result.items)}"
+    if result.objects is not None:
+        yield f"Objects: {objects_sum(result.objects)}"
     left = left_out(
         result.hidden_objects, result.excluded_objects, result.not_ready, result.already_stored
     )
     if left and units.total:
-        yield f"Objects: {left}"
+        yield f"Left out: {left}" if result.objects is not None else f"Objects: {left}"
     if result.files:
         yield published(result.files)
     if result.warehouse_error:
@@ -166,6 +178,12 @@ def items_sum(items: ItemTotals) -> str:
         f"{items.total:,} = {not_started}{items.rejected:,} rejected"
         f" + {items.failed:,} of failed batches + {items.stored:,} stored"
     )
+
+
+def objects_sum(objects: ObjectTotals) -> str:
+    """`400 = 1 failed + 399 stored`, and those that were not to begin."""
+    not_started = f"{objects.not_started:,} not started + " if objects.not_started else ""
+    return f"{objects.total:,} = {not_started}{objects.failed:,} failed + {objects.stored:,} stored"
 
 
 def published(files: FilesTotals) -> str:
@@ -206,6 +224,11 @@ def _counted(rows: int) -> str:
 def failure_text(failure: StageFailure) -> str:
     """`validate: InvalidData: 40% of the rows were rejected`."""
     return f"{failure.stage}: {failure.error_type}: {failure.message}"
+
+
+def failed_object_text(failed: FailedObject) -> str:
+    """`s3://bucket/key at validate: InvalidData: 40% of the rows were rejected`."""
+    return f"{failed.url} at {failed.stage}: {failed.error_type}: {failed.message}"
 
 
 def unit_failure_text(unit: FailedUnit) -> str:

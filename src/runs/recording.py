@@ -73,7 +73,7 @@ def record_run(
     run = owned_run(ledger, run_id, message.run_attempt, message.execution_arn)
     ended_at = _end_of(run, now)
     manifest = read_summary(bucket, run_id)
-    stored = StoredByRun()
+    stored = StoredByRun(bucket)
     units = units_of(ledger, run_id) if manifest and manifest.objects else iter(())
     places = OutputLocations.of(
         bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
@@ -82,7 +82,8 @@ def record_run(
     spending = Spending()
     noted = stored.passing(spending.passing(units))
     with UnitRecords(unit_outcomes(manifest, noted, places, why_stopped)) as records:
-        result = decide(message, records, manifest.items if manifest else None)
+        parts = (manifest.items, manifest.source_objects) if manifest else ()
+        result = decide(message, records, *parts)
         if run.stopping:
             result = as_stopped(result, run.why_stopped)
         key = layout.results_key(run_id)
@@ -105,7 +106,7 @@ def record_run(
         if records.count or days:
             _write_document(bucket, key, _head(message, run, result, spent), records)
     note_due(ledger, run_id, ended_at, days)
-    stored.write(bucket, message.request, message.run_attempt)  # before others may take new ones
+    stored.write(message.request, message.run_attempt)  # before others may take new ones
     if message.request.only_new is not None:
         write_of_retried(bucket, message.request, ledger)
     _write(message, run, result, spent, ledger, ended_at)
@@ -204,6 +205,7 @@ def _write(
         results_url=result.results_url,
         warehouse_error=result.warehouse_error,
         items=result.items,
+        objects=result.objects,
         already_stored=result.already_stored,
         waits_until=None,
         waiting_units=None,

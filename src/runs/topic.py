@@ -22,6 +22,13 @@ class EventName(StrEnum):
     UNIT_STARTED = "unit-started"
     UNIT_ENDED = "unit-ended"
     DAY_OVERDUE = "day-overdue"
+    DAY_STORED = "day-stored"
+    BACKFILL_ENDED = "backfill-ended"
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it is about one run."""
+        return self not in (self.DAY_OVERDUE, self.DAY_STORED, self.BACKFILL_ENDED)
 
 
 class Notification(Protocol):

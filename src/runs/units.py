@@ -13,6 +13,7 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, RunStopped
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     RowCounts,
@@ -72,21 +73,25 @@ class OutputLocations:
         rows: RowCounts,
         findings: tuple[Finding, ...],
         set_aside: int = 0,
+        *,
+        lost_objects: bool = False,
     ) -> UnitOutputs:
         """What a unit has written, up to the stage where it ended.
 
         Args:
             failed_stage: absent: it is stored.
             set_aside: rows that transform found unstorable.
+            lost_objects: it holds several objects, and some were left out: their rejected rows
+                count nowhere.
         """
         after_transform = failed_stage is None or failed_stage in _STORES
         after_validate = failed_stage is None or failed_stage in _AFTER_VALIDATE
         run, url = self.run_id, self._url
         rules = {finding.rule for finding in findings if finding.severity != "warn"}
-        ours = (
-            set(SUMMARIES) & rules if set_aside or failed_stage == Steps.transform.name else set()
-        )
-        rejected = rows.rejected > set_aside or bool(failed_stage and rules - ours)
+        in_transform = set_aside or lost_objects or failed_stage == Steps.transform.name
+        ours = set(SUMMARIES) & rules if in_transform else set()
+        lost = lost_objects or failed_stage is not None
+        rejected = rows.rejected > set_aside or bool(lost and rules - ours)
         quarantine = layout.quarantine_key(self.dataset_name, run, unit_id)
         unstorable = layout.transform_quarantine_key(self.dataset_name, run, unit_id)
         return UnitOutputs(
@@ -176,6 +181,7 @@ def unit_outcomes(
 
 def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
     status, rows, failure = unit.status, unit.rows or RowCounts(), unit.failure
+    objects = unit.objects
     if status is UnitStatus.RUNNING:
         failure = _missing(Steps.end_unit.name, "the unit never came to an end")
     elif status is UnitStatus.STORED and not rows.balanced:
@@ -185,6 +191,8 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
             message=f"its rows do not add up: {rows!r}",
         )
     failed_stage = failure.stage if failure else None
+    if objects is not None and failure is not None and not unit.not_started:
+        objects = ObjectTotals(total=objects.total, failed=objects.total)
     return UnitOutcome(
         unit_id=unit.unit_id,
         status=UnitState.FAILED if failure and not unit.not_started else unit.outcome,
@@ -193,10 +201,18 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
         failure=failure,
         source_url=unit.source_url,
         outputs=places.outputs(
-            unit.unit_id, failed_stage, rows, unit.findings, unit.set_aside or 0
+            unit.unit_id,
+            failed_stage,
+            rows,
+            unit.findings,
+            unit.set_aside or 0,
+            lost_objects=bool(unit.objects and unit.objects.failed),
         ),
         findings=unit.findings,
         items=unit.items,
+        objects=objects,
+        failed_objects=unit.failed_objects or None,
+        objects_url=unit.objects_url,
         started_at=unit.started_at,
         ended_at=unit.ended_at,
         seconds=seconds_between(unit.started_at, unit.ended_at),

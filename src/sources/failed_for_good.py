@@ -42,7 +42,10 @@ def failed_for_good(
 
 
 def _may_stay(unit: UnitItem, entry: ManifestEntry, version: str) -> bool:
-    """Items of an earlier release lack ETag and version: their units run again."""
+    """Items of an earlier release lack ETag and version: their units run again. So do those that
+    hold several objects, any of which may have been provided meanwhile."""
+    if entry.objects is not None:
+        return False
     if unit.status is not UnitStatus.FAILED or unit.failure is None:
         return False
     if (unit.source_etag, unit.dataset_version) != (entry.etag, version):

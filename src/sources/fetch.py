@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from contracts.dataset import CsvFormat, Format, ParquetFormat
 from contracts.errors import InvalidData, NotFound
-from reading_rules.encodings import as_utf8, effective_compression
+from reading_rules.encodings import as_utf8
 from reading_rules.packed import bunzipped, unzipped
 from reading_rules.plain_text import plain_text
 from reading_rules.signatures import (
@@ -32,17 +32,10 @@ from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError
 from runtime import clients
 from sources import zstd
+from sources.limits import DISK, compression_of
 from sources.ranged import RANGE_BYTES, RangedObject
 from tabular.workspace import BLOCK_BYTES, MEGABYTE
 
-# Most bytes of disk per byte of an object: itself, the valid rows as Parquet and the rejected ones
-# as JSON lines. Compressed text is assumed to have a fifth of its original size, by bzip2 a
-# seventh.
-_DISK: Final = {
-    "none": 3.0,
-    **dict.fromkeys(("gzip", "zstd", "zip"), 3.0 * 5),
-    "bzip2": 3.0 * 7,
-}
 _SHARE_OF_SOURCE: Final = 0.4  # of the disk: more than this, and the rest has no place beside it
 
 
@@ -59,9 +52,9 @@ def refuse_what_cannot_fit(
         InvalidData: it would not fit; says how large it may be and what to do instead.
     """
     compression = compression_of(file_format, key)
-    needed = size * _DISK[compression] / MEGABYTE
+    needed = size * DISK[compression] / MEGABYTE
     if needed > ephemeral_megabytes:
-        at_most = ephemeral_megabytes / _DISK[compression]
+        at_most = ephemeral_megabytes / DISK[compression]
         raise InvalidData(
             f"{source} has {size / MEGABYTE:.0f} MB ({compression} compression), which needs about"
             f" {needed:.0f} MB of disk; this function has {ephemeral_megabytes} MB, enough for"
@@ -71,7 +64,7 @@ def refuse_what_cannot_fit(
 
 def megabytes_that_fit(key: str, file_format: Format, ephemeral_megabytes: int) -> int:
     """How large an object may be for `refuse_what_cannot_fit`."""
-    return int(ephemeral_megabytes / _DISK[compression_of(file_format, key)])
+    return int(ephemeral_megabytes / DISK[compression_of(file_format, key)])
 
 
 _ADVICE: Final = (
@@ -164,13 +157,6 @@ def fetch(
             head, whole = peeked(body)
             refuse_no_parquet(head)
             file.writelines(_within(_blocks(whole, url), room, url))
-
-
-def compression_of(file_format: Format, key: str) -> str:
-    """How the object of this key is compressed, or `none`."""
-    if isinstance(file_format, ParquetFormat):
-        return "none"
-    return effective_compression(file_format.compression, key)
 
 
 def _response(bucket: str, key: str, etag: str | None, url: str) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import functools
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary, ObjectGroup
 from runtime import s3
 
 
@@ -37,7 +37,7 @@ def read_manifest_part(data_bucket: str, run_id: str, shard: int) -> ManifestPar
 
 
 def read_unit(data_bucket: str, run_id: str, unit: str) -> ManifestEntry:
-    """The object that a unit stands for.
+    """The object that a unit stands for, or the list of those that it holds (`objects_of`).
 
     Raises:
         NotFound: the unit id points past the end of its manifest part.
@@ -47,3 +47,11 @@ def read_unit(data_bucket: str, run_id: str, unit: str) -> ManifestEntry:
     if index >= len(entries):
         raise NotFound(f"unit {unit} is not in the manifest of run {run_id}")
     return entries[index]
+
+
+@functools.lru_cache(maxsize=8)
+def objects_of(entry: ManifestEntry) -> tuple[ManifestEntry, ...]:
+    """The objects of one unit, in the listing's order: those of its group, or its own one."""
+    if entry.objects is None:
+        return (entry,)
+    return ObjectGroup.from_json(s3.read_json(entry.bucket, entry.key)).entries

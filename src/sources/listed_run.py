@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from contracts.dataset import DatasetSnapshot, Source
 from contracts.ledger_items import UnitItem
@@ -19,6 +20,7 @@ from runtime.handler import logger
 from sources import frozen
 from sources.estimating import estimate_run
 from sources.failed_for_good import failed_for_good
+from sources.groups.writing import group_entries
 from sources.limits import check_limits
 from sources.listing import Listing
 from sources.manifest import freeze, read_summary
@@ -29,9 +31,17 @@ from sources.run_state import check_ownership, mark_running
 from sources.stored_objects.choosing import choose_new, refuse_beside_another, skipped_summary
 from sources.waiting import waiting_summary
 
+VALIDATE_DISK: Final = 10_240  # MB; the most that a function has
+
 
 def list_run(
-    message: ListUrls, data_bucket: str, ledger: Ledger, now: datetime, *, redeliver: bool = False
+    message: ListUrls,
+    data_bucket: str,
+    ledger: Ledger,
+    now: datetime,
+    *,
+    redeliver: bool = False,
+    validate_disk: int = VALIDATE_DISK,
 ) -> ManifestSummary:
     """The run's manifest, which the first call freezes, and the pending units of one shard.
 
@@ -40,9 +50,10 @@ def list_run(
 
     Args:
         redeliver: what failed for good before is pending, too.
+        validate_disk: of the function that validates units, in MB.
 
     Raises:
-        InvalidData: too many objects, or too large ones; names them.
+        InvalidData: too many objects, or too large ones, or groups; names them.
         InvalidInput: the run is estimated to cost more than its request allows.
         NotFound: the bucket, the one object that was asked for, or what says that a partition is
             ready, is not there.
@@ -78,13 +89,17 @@ def list_run(
         )
         if isinstance(chosen, str):
             return skipped_summary(data_bucket, run_id, chosen)
+        units = group_entries(
+            chosen.entries, snapshot, message.run_attempt, data_bucket, validate_disk
+        )
         manifest = freeze(
-            chosen.entries,
+            list(units),
             run_id,
             message.units_per_shard,
             data_bucket,
             message.run_attempt,
             of_items=snapshot.array is not None,
+            of_groups=snapshot.group is not None,
             hidden=listing.hidden,
             excluded=listing.excluded,
             reason=listing.reason,
@@ -92,7 +107,7 @@ def list_run(
             not_ready=_left_out(message, source, listing),
             already_stored=chosen.already_stored,
         )
-        names = {"objects", "hidden", "excluded", "already_stored", "reason"}
+        names = {"objects", "source_objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     estimate = None
     if message.shard == 0 and manifest.objects:

@@ -22,6 +22,7 @@ def freeze(
     run_attempt: int,
     *,
     of_items: bool = False,
+    of_groups: bool = False,
     hidden: int = 0,
     excluded: int = 0,
     reason: str | None = None,
@@ -36,6 +37,7 @@ def freeze(
 
     Args:
         of_items: the entries are batches of an array's items.
+        of_groups: each stands for several objects.
         hidden, excluded, reason, looked_at, not_ready, already_stored: see `ManifestSummary`.
     """
     parts = [
@@ -61,6 +63,7 @@ def freeze(
         shard_sizes=tuple(len(part.entries) for part in parts),
         pending=(),
         items=sum(entry.items or 0 for entry in entries) if of_items else None,
+        source_objects=sum(entry.objects or 1 for entry in entries) if of_groups else None,
         run_attempt=run_attempt,
         hidden=hidden,
         excluded=excluded,

@@ -54,10 +54,29 @@ def withheld(bucket: str, run_id: str, unit_id: str, stage: str, *, write: bool)
         ) from None
 
 
-def _is_withheld(error: Exception, bucket: str, run_id: str) -> bool:
+def shown(error: PipelineError, what: str, *, examples: bool) -> str:
+    """What an error may say where it is recorded, of an object whose unit goes on without it.
+
+    Args:
+        what: names stage and object.
+        examples: the contract's.
+    """
+    if examples or _may_be_seen(error):
+        return str(error)
+    return (
+        f"{what} failed ({type(error).__name__}); the contract says examples: false, so the reason,"
+        " which may quote rows, is not recorded"
+    )
+
+
+def _may_be_seen(error: Exception) -> bool:
     if isinstance(error, _WITHOUT_VALUES):
-        return False
-    if isinstance(error, PipelineError) and error.has_no_values:
+        return True
+    return isinstance(error, PipelineError) and error.has_no_values
+
+
+def _is_withheld(error: Exception, bucket: str, run_id: str) -> bool:
+    if _may_be_seen(error):
         return False
     try:
         return not frozen.read_snapshot(bucket, run_id).dataset.examples

@@ -14,6 +14,7 @@ from ledger.runs import find_run
 from ledger.table import Ledger
 from ledger.units import stored_positions
 from sources import frozen
+from sources.groups.stored import objects_not_stored
 from sources.item_batches import split_array
 from sources.limits import check_sizes
 from sources.listing import (
@@ -141,6 +142,8 @@ def _unstored_entries(
     for shard in range(len(summary.shard_sizes)):
         stored = stored_positions(ledger, run_id, shard)
         entries = frozen.read_manifest_part(data_bucket, run_id, shard).entries
-        unstored += [entry for position, entry in enumerate(entries) if position not in stored]
+        for position, entry in enumerate(entries):
+            unit_id, is_stored = layout.unit_id(shard, position), position in stored
+            unstored += objects_not_stored(data_bucket, run_id, unit_id, entry, stored=is_stored)
     now = describe_all(unstored)
     return unstored if snapshot.array is not None else now  # batches do not change

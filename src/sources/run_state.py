@@ -29,7 +29,8 @@ def mark_running(
     estimate: CostEstimate | None = None,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
-    items = {} if manifest.items is None else dict(items={"total": manifest.items})
+    kinds = {"items": manifest.items, "objects": manifest.source_objects}
+    totals = {name: {"total": total} for name, total in kinds.items() if total is not None}
     expected = {} if estimate is None else dict(estimate=estimate)
     marked, current = change_run(
         ledger,
@@ -41,7 +42,7 @@ def mark_running(
         already_stored=manifest.already_stored,
         updated_at=now,
         **dict.fromkeys(RunItem.OF_WAITING),
-        **items,
+        **totals,
         **expected,
     )
     if current is None:

@@ -16,10 +16,13 @@ from contracts.messages import (
     NextWindow,
 )
 from ledger.table import Ledger
+from runs.announcement import StackSettings
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.beginning import begin_backfill
 from runs.backfills.ending import end_backfill
 from runs.backfills.executions import BackfillExecutions
 from runs.backfills.lanes import next_window
+from runs.topic import publish
 from runtime.handler import settings_from_environment, step_handler, utc_now
 
 _KINDS: Final[dict[Any, type[BeginBackfill | NextWindow | EndBackfill]]] = {
@@ -43,11 +46,11 @@ class BackfillMessage(Contract):
         return cls(message=_KINDS[kind].from_json(value))
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(StackSettings):
     ledger_table: str
     environment: str
-    stack_name: str
+    topic_arn: str
 
 
 @step_handler(BackfillMessage)
@@ -65,7 +68,10 @@ def handler(event: BackfillMessage) -> BegunBackfill | LaneStep | EndedBackfill:
         settings.stack_name,
         utc_now,
     )
-    return end_backfill(message, ledger, executions, utc_now)
+    ends = BackfillEnds(
+        ledger, lambda news: publish(settings.topic_arn, news), utc_now, settings.stack
+    )
+    return end_backfill(message, ledger, executions, ends, utc_now)
 
 
 def alias_of(execution_arn: str) -> str:

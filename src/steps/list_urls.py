@@ -16,6 +16,7 @@ class Settings:
     ledger_table: str
     data_bucket: str
     permanent_failures: str = ""
+    validate_megabytes: str = "10240"  # disk of the function that reads the objects
 
 
 @step_handler(ListUrls)
@@ -27,4 +28,5 @@ def handler(message: ListUrls) -> ManifestSummary:
         Ledger(settings.ledger_table),
         utc_now(),
         redeliver=settings.permanent_failures == REDELIVER,
+        validate_disk=int(settings.validate_megabytes),
     )

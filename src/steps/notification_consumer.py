@@ -5,7 +5,6 @@ A starting point for what a team adds: a chat message, a ticket, the next system
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,16 +18,15 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.errors import InvalidInput, Problem
-from contracts.ledger_items import EXPECTED, EventItem
+from contracts.ledger_items import EventItem
 from contracts.run_request import format_timestamp
 from ledger.table import Ledger
 from runs.expectations.overdue import OVERDUE
+from runs.received import partition_of, unwrap
 from runs.topic import EventName
 from runtime.handler import logger, metrics, settings_from_environment, utc_now
 
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
-FIELDS: Final = ("eventId", "event", "status", "runId")
 ALARMING: Final = ("FAILED", "STOPPED")
 
 
@@ -63,7 +61,7 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
         logger.info("an alarm, not a notification of a run", extra={"message_id": message_id})
         return False
     event = EventItem(
-        run_id=notification.get("runId", EXPECTED),
+        run_id=notification.get("runId") or partition_of(notification),
         event_id=notification["eventId"],
         message_id=message_id,
         seen_at=format_timestamp(now),
@@ -74,40 +72,12 @@ def consume(body: str, message_id: str, ledger: Ledger, now: datetime) -> bool:
         logger.info("repeated notification", extra={"event_id": event.event_id})
         return False
     alarming = notification.get("outcome") in ALARMING or notification["status"] == OVERDUE
+    if notification["event"] == EventName.BACKFILL_ENDED:
+        alarming = notification["status"] in ALARMING
     log = logger.warning if alarming else logger.info
     log("notification", extra={"run_id": notification.get("runId"), "notification": notification})
     _count(notification)
     return True
-
-
-def unwrap(body: str) -> dict[str, Any] | None:
-    """The notification inside an SNS envelope, or bare (raw message delivery).
-
-    None for an alarm: alarms go to the same topic, for the people who subscribe to it.
-
-    Raises:
-        InvalidInput: neither; names what is missing.
-    """
-    value = _object(body)
-    if value.get("Type") == "Notification" and "Message" in value:
-        value = _object(value["Message"])
-    if "AlarmName" in value:
-        return None
-    needed = FIELDS[:-1] if value.get("event") == EventName.DAY_OVERDUE else FIELDS  # it has no run
-    missing = [name for name in needed if not isinstance(value.get(name), str) or not value[name]]
-    if missing:
-        raise InvalidInput("notification", [Problem(name, "is missing") for name in missing])
-    return value
-
-
-def _object(text: Any) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput("notification", [Problem("body", f"is not JSON: {error}")]) from error
-    if not isinstance(value, dict):
-        raise InvalidInput("notification", [Problem("body", "is not a JSON object")])
-    return value
 
 
 def _count(notification: dict[str, Any]) -> None:

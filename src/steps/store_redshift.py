@@ -61,6 +61,7 @@ def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:
         digest,
         message.run_attempt,
         settings.redshift_copy_role_arn,
+        places=snapshot.group is not None,
     )
     url = s3.write_json(
         bucket,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts.dataset import DatasetSnapshot, FilesTarget
+from contracts.manifest import ManifestEntry
 from contracts.messages import Transform
 from contracts.output.files import KEY_BYTES_AT_MOST, NULL_PARTITION, escaped, file_key, unkeyable
 from stores.dynamodb.items import ItemMaker, Unstorable
@@ -96,13 +97,21 @@ class StoreLimits:
 
     Args:
         message: names the job and the execution, which each item repeats.
+        of: of a unit that holds several objects: one of these, and its place.
 
     Attributes:
         keys: every key that must be there, and once.
     """
 
-    def __init__(self, snapshot: DatasetSnapshot, message: Transform, data_bucket: str) -> None:
+    def __init__(
+        self,
+        snapshot: DatasetSnapshot,
+        message: Transform,
+        data_bucket: str,
+        of: tuple[ManifestEntry, int] | None = None,
+    ) -> None:
         targets = snapshot.dataset.targets
+        entry, place = of or (None, None)
         self._columns = snapshot.output_columns
         self._texts = [name for name, kind in snapshot.output_columns if kind == "string"]
         self._in_warehouse = targets.redshift is not None
@@ -112,7 +121,8 @@ class StoreLimits:
                 targets.dynamodb,
                 message.unit_id,
                 message.job_id,
-                provenance=provenance_of(message, data_bucket, snapshot),
+                provenance=provenance_of(message, data_bucket, snapshot, entry),
+                place=place,
             )
             if targets.dynamodb
             else None

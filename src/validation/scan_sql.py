@@ -16,7 +16,8 @@ from typing import Final
 from contracts.dataset import Column
 from reading.chunks import Chunk
 from reading.reader import NUMBER, Reader
-from reading.short_rows import FOUND, logged_short
+from reading.short_rows import logged_short
+from reading_rules.csv.short_rows import FOUND
 from reading_rules.values.forms import filtered_out, with_readings
 from tabular.sql import any_of, sql_identifier
 from validation.checks import RowChecks, cast_column, form_of

@@ -21,7 +21,7 @@ import duckdb
 from reading import malformed
 from reading.line_texts import LineTexts
 from reading.reader import NUMBER, Reader
-from reading.short_rows import FOUND
+from reading_rules.csv.short_rows import FOUND
 from reading_rules.source_lines import SourceLines
 from tabular.sql import PASSED_ON, sql_identifier, sql_literal
 from tabular.workspace import Workspace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from contracts.dataset import Dataset, DatasetSnapshot, Severity
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
+from contracts.run import RowCounts
 from runtime import clients, s3
 from tabular import workspace
 from tabular.parts import part_name
@@ -26,14 +28,74 @@ from validation.violations import BrokenRules
 UPLOADS: Final = 4  # at a time
 
 
-def write_outputs(
+@dataclass(frozen=True)
+class Judged:
+    """What the rows of one object came to; it is still to be decided whether that is too bad.
+
+    Attributes:
+        rejects: file of the rejected rows.
+        counts: `stored` are the valid rows.
+    """
+
+    url: str
+    rejects: Path
+    rules: BrokenRules
+    counts: RowCounts
+    parts: tuple[Path, ...]
+
+    def refuse_bad(self, dataset: Dataset, rejected_url: str | None) -> None:
+        """Hold the object against the contract's limits.
+
+        Args:
+            rejected_url: where the rejected rows are, if there are any.
+
+        Raises:
+            InvalidData: too many rows are rejected, a rule of severity `fail` is broken, or the
+                counts do not agree with the rows that were read.
+        """
+        counts = self.counts
+        rules = self.rules if dataset.examples else self.rules.without_values()
+        _refuse_too_many(rules, counts.rejected, counts.rows_in, dataset, self.url, rejected_url)
+        if not counts.balanced:
+            raise InvalidData(
+                f"{self.url}: {counts.rows_in} rows were read, but {counts.filtered} filtered,"
+                f" {counts.removed} removed, {counts.rejected} rejected and {counts.stored}"
+                " valid ones came of them"
+            )
+
+
+def judge(
     space: Workspace,
-    message: Validate,
-    bucket: str,
     snapshot: DatasetSnapshot,
     entry: ManifestEntry,
     found: UnitInput,
     rows: SplitResult,
+) -> Judged:
+    """Gather the rejected rows of an object, and check it as a whole.
+
+    Args:
+        entry: of the object.
+    """
+    report = found.job.report if found.job else None
+    rows_in = report.rows_in if report else rows.records
+    rejects = space.path("rejected.jsonl")
+    quarantined, rules = _join_rejects(rejects, found, rows)
+    object_checks.check_row_count(snapshot.dataset, rows_in, rules)
+    object_checks.check_freshness(space, snapshot.dataset, rows.parts, entry, rows_in, rules)
+    object_checks.check_keys(found.dataset, rows.near_keys, entry, rows_in, rules)
+    counts = RowCounts(
+        rows_in=rows_in,
+        filtered=rows.filtered + (report.filtered if report else 0),
+        removed=report.removed if report else 0,
+        rejected=quarantined,
+        stored=rows.valid,
+        warned=rows.warned,
+    )
+    return Judged(entry.url, rejects, rules, counts, rows.parts)
+
+
+def write_outputs(
+    message: Validate, bucket: str, snapshot: DatasetSnapshot, judged: Judged
 ) -> Validated:
     """Write the results; the quarantine and the findings come first, as evidence of a failure.
 
@@ -44,15 +106,39 @@ def write_outputs(
         InvalidData: too many rows are rejected, a rule of severity `fail` is broken, or the counts
             do not agree with the rows that were read.
     """
-    report = found.job.report if found.job else None
-    rows_in = report.rows_in if report else rows.records
-    rejects = space.path("rejected.jsonl")
-    quarantined, rules = _join_rejects(rejects, found, rows)
-    object_checks.check_row_count(snapshot.dataset, rows_in, rules)
-    object_checks.check_freshness(space, snapshot.dataset, rows.parts, entry, rows_in, rules)
-    object_checks.check_keys(found.dataset, rows.near_keys, entry, rows_in, rules)
+    counts = judged.counts
+    rejected_url, findings_url = write_evidence(
+        message, bucket, snapshot, judged.rejects, counts.rejected, judged.rules
+    )
+    judged.refuse_bad(snapshot.dataset, rejected_url)
+    prefix = layout.valid_prefix(message.run_id, message.unit_id)
+    validated = Validated(
+        rows_in=counts.rows_in,
+        filtered=counts.filtered,
+        removed=counts.removed,
+        rejected=counts.rejected,
+        valid=counts.stored,
+        warned=counts.warned,
+        valid_url=layout.s3_url(bucket, prefix),
+        files=len(judged.parts),
+        rejected_url=rejected_url,
+        findings_url=findings_url,
+    )
+    _upload_parts(judged.parts, bucket, prefix)
+    return validated
+
+
+def write_evidence(
+    message: Validate,
+    bucket: str,
+    snapshot: DatasetSnapshot,
+    rejects: Path,
+    rejected: int,
+    rules: BrokenRules,
+) -> tuple[str | None, str | None]:
+    """Write the rejected rows of a unit, and its findings; returns their URLs, if there are any."""
     rejected_url = findings_url = None
-    if quarantined:
+    if rejected:
         key = layout.quarantine_key(snapshot.dataset.name, message.run_id, message.unit_id)
         rejected_url = workspace.upload(rejects, bucket, key)
     if not snapshot.dataset.examples:
@@ -60,22 +146,7 @@ def write_outputs(
     if rules:
         key = layout.findings_key(message.run_id, message.unit_id)
         findings_url = s3.write_json(bucket, key, rules.to_json())
-    _refuse_too_many(rules, quarantined, rows_in, snapshot.dataset, entry.url, rejected_url)
-    validated = Validated(
-        rows_in=rows_in,
-        filtered=rows.filtered + (report.filtered if report else 0),
-        removed=report.removed if report else 0,
-        rejected=quarantined,
-        valid=rows.valid,
-        warned=rows.warned,
-        valid_url=layout.s3_url(bucket, layout.valid_prefix(message.run_id, message.unit_id)),
-        files=len(rows.parts),
-        rejected_url=rejected_url,
-        findings_url=findings_url,
-    )
-    _check_balance(validated, entry.url)
-    _upload_parts(rows.parts, bucket, layout.valid_prefix(message.run_id, message.unit_id))
-    return validated
+    return rejected_url, findings_url
 
 
 def _join_rejects(path: Path, found: UnitInput, rows: SplitResult) -> tuple[int, BrokenRules]:
@@ -126,13 +197,3 @@ def _refuse_too_many(
             f" ({rejected * 100 / rows_in:.1f} %, the contract allows {limit:g} %); most of"
             f" them by: {top}; they are in {url}"
         ).without_values()
-
-
-def _check_balance(validated: Validated, source: str) -> None:
-    parts = validated.filtered + validated.removed + validated.rejected + validated.valid
-    if validated.rows_in != parts:
-        raise InvalidData(
-            f"{source}: {validated.rows_in} rows were read, but {validated.filtered} filtered,"
-            f" {validated.removed} removed, {validated.rejected} rejected and {validated.valid}"
-            " valid ones came of them"
-        )

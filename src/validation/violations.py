@@ -2,7 +2,8 @@
 
 `{"rules": [{"rule", "column", "severity", "reason", "rows", "examples": [{"line", "value"}]}]}`,
 the rules with the most rows first. Of a rule about the whole object (`row-count`, `freshness`,
-`missing-key`), `rows` are all of the object's rows.
+`missing-key`), `rows` are all of the object's rows. Examples of a unit that holds several objects
+have the object's URL as `source`, too.
 """
 
 from __future__ import annotations
@@ -76,6 +77,18 @@ class BrokenRules:
             found.rows += other.rows
             found.examples += other.examples[: EXAMPLES - len(found.examples)]
 
+    def add_object(self, others: BrokenRules, url: str) -> None:
+        """Add what the rows of one of a unit's objects broke; examples name the object.
+
+        A rule about the object as a whole has its reason, which is its own, as an example.
+        """
+        for other in others._found.values():
+            found = self._entry(other.rule, other.column, other.severity, other.reason)
+            found.rows += other.rows
+            examples = other.examples or [{"line": None, "value": other.reason}]
+            room = EXAMPLES - len(found.examples)
+            found.examples += [{"source": url, **example} for example in examples[:room]]
+
     def most_frequent(self) -> list[BrokenRule]:
         return sorted(self._found.values(), key=lambda found: (-found.rows, found.name))
 
@@ -86,7 +99,7 @@ class BrokenRules:
         """The same without what objects and rows hold: of examples only the lines are left."""
         bare = BrokenRules()
         for key, found in self._found.items():
-            examples = [{"line": example["line"], "value": None} for example in found.examples]
+            examples = [{**example, "value": None} for example in found.examples]
             reason = QUOTING.get(found.rule, found.reason)
             bare._found[key] = replace(found, reason=reason, examples=examples)
         return bare

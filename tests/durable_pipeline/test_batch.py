@@ -12,6 +12,7 @@ from contracts.messages.operations import reserved
 from durable_pipeline.batch import _cut
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
+REDELIVERED = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
 @pytest.mark.parametrize(("units_per_shard", "handed_over"), [(1, 1), (2, 1), (3, 0)])
@@ -33,8 +34,21 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
 
     execution = deployment.run(sqs_event("no JSON", RUN))
 
-    assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert execution.response == REDELIVERED
     assert world.unit_status() == {"STORED": 3}
+
+
+def test_a_run_that_does_not_fit_beside_the_others_of_its_batch_is_handed_over(
+    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [{**RUN, "runId": f"r-{number}"} for number in (1, 2, 3)]
+    planned = world.objects * world.planned_operations
+    monkeypatch.setattr("durable_pipeline.plan.PLANNED", 3 * planned - 1)
+
+    deployment.run(sqs_event(*runs))
+
+    assert [start["request"]["runId"] for start in world.payloads("start-run")] == ["r-3"]
+    assert world.count("validate") == 2 * world.objects
 
 
 def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(
@@ -52,9 +66,6 @@ def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(
 
     # Replays ask again, in the same words.
     assert list(dict.fromkeys(asked)) == [2, 1, 0]
-
-
-REDELIVERED = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
 def test_a_run_that_would_fail_again_is_rejected_at_once_with_its_reason(
@@ -115,10 +126,12 @@ def test_a_text_is_cut_as_late_as_its_bytes_as_json_allow(character: str) -> Non
 def test_a_run_that_ends_before_its_units_is_recorded_as_refused_or_not(
     deployment: Deployment, world: World, error: str, *, refused: bool
 ) -> None:
-    """The run that a refused one was to retry is released by that."""
+    """The run that a refused one was to retry is released by that; others are delivered again."""
     world.fail("load-dataset", *[error_named(error)] * 10)
 
-    deployment.run(sqs_event({**RUN, "retryOf": "r-0"}))
+    execution = deployment.run(sqs_event({**RUN, "retryOf": "r-0"}))
+
+    assert execution.response == ({"batchItemFailures": []} if refused else REDELIVERED)
 
     (recorded,) = world.payloads("record-run")
     assert (recorded["status"], recorded.get("refused", False)) == ("FAILED", refused)

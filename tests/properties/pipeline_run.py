@@ -18,7 +18,7 @@ from manifests import put_manifest
 from scratch_duckdb import connect
 
 from contracts import layout
-from contracts.dataset import Dataset, DatasetSnapshot
+from contracts.dataset import Dataset, DatasetSnapshot, Group
 from contracts.manifest import ManifestEntry
 from contracts.messages import (
     StoredRows,
@@ -28,7 +28,10 @@ from contracts.messages import (
     Validate,
     Validated,
 )
+from contracts.objects.outcomes import ObjectOutcome
 from dataset_loading.check import CheckedDataset, check_dataset
+from sources.groups.stored import read_outcomes
+from sources.groups.writing import group_entries
 from stores.dynamodb.slices import store_slice
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
@@ -76,6 +79,8 @@ class PipelineRun:
     Attributes:
         drawn: one for each object; with a `body`, that is the object's instead.
         resent: whether the object is one of rows that are sent again, by its key.
+        group: how objects are grouped into units; absent: each is one.
+        units: how many there are.
     """
 
     cloud: Any
@@ -86,6 +91,8 @@ class PipelineRun:
     resent: bool = False
     started_at: str = "2026-11-20T08:00:00Z"
     index: str = ""
+    group: Group | None = None
+    units: int = 0
     run_id: str = field(default_factory=lambda: f"run-{next(_NUMBERS)}")
 
     def __post_init__(self) -> None:
@@ -109,7 +116,6 @@ class PipelineRun:
                 }
             )
         frozen = tuple(ManifestEntry.from_json(entry) for entry in entries)
-        put_manifest(self.cloud.put, self.run_id, frozen)
         snapshot = DatasetSnapshot(
             dataset=self.dataset,
             version=self.checked.version,
@@ -118,7 +124,11 @@ class PipelineRun:
             run_id=self.run_id,
             run_started_at=self.started_at,
             output_columns=self.checked.output_columns,
+            group=self.group,
         )
+        units = tuple(group_entries(frozen, snapshot, 1, DATA_BUCKET, 10240))
+        put_manifest(self.cloud.put, self.run_id, units)
+        self.units = len(units)
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
 
     @property
@@ -168,6 +178,10 @@ class PipelineRun:
     def output(self, unit: int = 0) -> list[dict[str, Any]]:
         prefix = layout.output_prefix(self.run_id, layout.unit_id(0, unit))
         return [row for key in self.cloud.keys(prefix) for row in self._parquet(key)]
+
+    def outcomes(self, unit: int = 0) -> tuple[ObjectOutcome, ...]:
+        """What transform made of each object of a unit that holds several."""
+        return read_outcomes(DATA_BUCKET, self.run_id, layout.unit_id(0, unit))
 
     def rejects(self, unit: int = 0) -> list[dict[str, Any]]:
         key = layout.quarantine_key("drawn", self.run_id, layout.unit_id(0, unit))

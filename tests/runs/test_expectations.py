@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from backfill_world import BackfillWorld
 from botocore.exceptions import ClientError
-from control_fakes import DATASET, LOST_RESPONSE
+from control_fakes import DATASET, LOST_RESPONSE, Executions
 from job_fakes import Fate, Killed
 
 from contracts.dataset import Dataset
@@ -24,6 +25,7 @@ from ledger.table import IS_THERE, Ledger
 from runs import topic
 from runs.expectations.contracts import DeployedContract, deployed_contracts
 from runs.expectations.judging import Judgement, Judging
+from runs.expectations.late import LOOKED_FOR, LateDays
 from runs.expectations.watching import ExpectationsIncomplete, ExpectationWatch
 from runtime.handler import use_clock
 from steps import notification_consumer, reaper
@@ -68,6 +70,12 @@ class Days:
             count=self.count,
         )
         watch.look([contract_of(self.dataset, self.since)], now)
+
+    def look_late(self, now: datetime) -> None:
+        late = LateDays(
+            self.cloud.ledger, publish=lambda news: topic.publish(self.cloud.topic_arn, news)
+        )
+        late.look([contract_of(self.dataset, self.since)], now)
 
     def found(self, day: str = DAY) -> ExpectedDayItem:
         item = self.cloud.ledger.get_item(*ExpectedDayItem.key_of("orders", day))
@@ -411,6 +419,85 @@ class TestAnnouncing:
                 break
         assert 3 < position < 11
 
+
+class TestStoredAfterAll:
+    def test_a_day_that_is_stored_late_is_announced_once(self, days: Days) -> None:
+        days.look()
+        days.look_late(DUE + timedelta(minutes=15))
+        assert [news["event"] for news in days.cloud.published()] == ["day-overdue"]
+
+        days.put_run("late", claimed_at="2026-11-20T07:00:00Z")
+        for hours in (2, 3, 100):
+            days.look_late(DUE + timedelta(hours=hours))
+        (news,) = days.cloud.published()
+        assert news["eventId"] == "orders/2026-11-19/day-stored"
+        assert (news["event"], news["status"]) == ("day-stored", "STORED")
+        assert (news["day"], news["due"]) == (DAY, "2026-11-20T06:00:00Z")
+        assert news["storedBy"] == "late"
+        first, _, run = news["text"].splitlines()
+        assert first == "The data of 2026-11-19 of orders is stored after all"
+        assert run == "Its run: pipeline show late"
+        assert days.counted == 1, "the alarm counts days that are overdue"
+        found = days.found()
+        assert (found.stored_by, found.stored_after_by) == (None, "late")
+
+    def test_a_run_over_a_part_of_the_day_is_not_enough(self, days: Days) -> None:
+        days.look()
+        half = {"startDateTime": "2026-11-18", "endDateTime": "2026-11-19"}
+        days.put_run("other", claimed_at="2026-11-20T07:00:00Z", **half)
+        days.look_late(DUE + timedelta(hours=2))
+        assert [news["event"] for news in days.cloud.published()] == ["day-overdue"]
+
+    def test_a_day_that_was_not_announced_as_overdue_is_not_looked_at(self, days: Days) -> None:
+        days.put_run()
+        days.look()
+        days.look_late(DUE + timedelta(hours=2))
+        assert days.cloud.published() == []
+
+    def test_a_week_later_it_is_looked_at_no_more(self, days: Days) -> None:
+        days.look()
+        days.cloud.published()
+        days.put_run("late", claimed_at="2026-11-27T07:00:00Z")
+        days.look_late(DUE + LOOKED_FOR + timedelta(seconds=1))
+        assert days.cloud.published() == []
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_killed_at_any_outside_call_it_is_announced_under_one_id(
+        self, days: Days, clients: Any, after: bool
+    ) -> None:
+        for position in range(1, 12):
+            BackfillWorld(days.cloud, Executions()).forget()
+            days.look()
+            days.put_run("late", claimed_at="2026-11-20T07:00:00Z")
+            days.cloud.published()
+            fate = Fate()
+            for service in ("dynamodb", "sns"):
+                clients.use(service, fate.over(days.cloud.client(service)))
+            fate.kill_at(position, after=after)
+            killed = False
+            try:
+                days.look_late(DUE + timedelta(hours=2))
+            except (Killed, ExpectationsIncomplete):
+                killed = True
+            fate.spare()
+            days.look_late(DUE + timedelta(hours=3))
+            days.look_late(DUE + timedelta(hours=4))
+            news = days.cloud.published()
+            assert {each["eventId"] for each in news} == {"orders/2026-11-19/day-stored"}
+            assert len(news) <= 2
+            if not killed:
+                break
+        assert 4 < position < 11
+
+    def test_the_consumer_takes_it(self, days: Days) -> None:
+        days.look()
+        days.put_run("late", claimed_at="2026-11-20T07:00:00Z")
+        days.look_late(DUE + timedelta(hours=2))
+        _, news = days.cloud.published()
+        assert notification_consumer.consume(json.dumps(news), "m1", Ledger("ledger"), DUE)
+
+
+class TestOneThatCannotBeLookedAt:
     def test_one_dataset_that_cannot_be_looked_at_is_named_and_others_are(
         self, days: Days, clients: Any
     ) -> None:

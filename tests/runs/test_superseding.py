@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aws_cloud import LEDGER_TABLE
 from control_fakes import LOST_RESPONSE, NOW, Executions, arn, claimed, client_error, request
 
 from contracts.errors import Conflict, InvalidRequest, RunConflict, TransientFailure
@@ -304,6 +305,19 @@ def test_a_retry_that_an_earlier_release_claimed_supersedes_when_it_is_taken_ove
 
     assert claim(cloud, "two").run_attempt == 2
     assert item(cloud)["superseded_by"] == "r1"
+
+
+def test_a_retry_that_was_removed_from_the_ledger_is_claimed_anew(cloud: Any) -> None:
+    """The run that it retries still says which run superseded it."""
+    claim(cloud, "one")
+    cloud.client("dynamodb").delete_item(
+        TableName=LEDGER_TABLE, Key={"run_id": {"S": "r1"}, "item": {"S": "RUN"}}
+    )
+    before = item(cloud)
+
+    assert claim(cloud, "two").outcome is ClaimOutcome.CLAIMED
+    assert item(cloud, "r1")["holder"] == arn("two")
+    assert item(cloud) == before
 
 
 def test_an_execution_that_is_not_known_yet_keeps_its_run_from_being_superseded(

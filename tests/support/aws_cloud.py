@@ -245,6 +245,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
 def _forget() -> None:
     frozen.read_snapshot.cache_clear()
     frozen.read_manifest_part.cache_clear()
+    frozen.objects_of.cache_clear()
 
 
 def _make_tables() -> None:

@@ -31,6 +31,7 @@ from contracts.run import RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.times.backfill import BackfillRequest
 from ledger.encoding import to_wire
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.beginning import begin_backfill
 from runs.backfills.ending import end_backfill
 from runs.backfills.executions import BackfillExecutions
@@ -39,6 +40,7 @@ from runs.backfills.names import backfill_execution_name
 from runs.backfills.records import find_backfill
 from runs.backfills.upkeep import BackfillUpkeep
 from runs.executions import execution
+from runs.topic import publish
 
 NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 Response = TypeVar("Response")
@@ -104,7 +106,15 @@ class BackfillWorld:
 
     @property
     def upkeep(self) -> BackfillUpkeep:
-        return BackfillUpkeep(self.cloud.ledger, self.executions, execution, 3, self.clock)
+        return BackfillUpkeep(
+            self.cloud.ledger, self.executions, self.ends, execution, 3, self.clock
+        )
+
+    @property
+    def ends(self) -> BackfillEnds:
+        return BackfillEnds(
+            self.cloud.ledger, lambda news: publish(self.cloud.topic_arn, news), self.clock
+        )
 
     # -- what an execution does
 
@@ -140,7 +150,7 @@ class BackfillWorld:
             generation=generation,
             execution_arn=execution_of(generation, self.backfill_id),
         )
-        return end_backfill(message, self.cloud.ledger, self.executions, self.clock)
+        return end_backfill(message, self.cloud.ledger, self.executions, self.ends, self.clock)
 
     def control(self, action: BackfillAction, **fields: Any) -> ControlledBackfill:
         message = ControlBackfill(backfill_id=self.backfill_id, action=action, **fields)

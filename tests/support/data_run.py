@@ -111,6 +111,7 @@ class DataRun:
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))
         frozen.read_snapshot.cache_clear()
         frozen.read_manifest_part.cache_clear()
+        frozen.objects_of.cache_clear()
         return self
 
     def validate(self, input_url: str | None = None) -> Validated:

@@ -310,10 +310,10 @@ class _Doomed:
         if name in ("meta", "exceptions") or not callable(real):
             return real
 
-        def call(**request: Any) -> Any:
+        def call(*names: Any, **request: Any) -> Any:
             number = self._fate.next_call()
             self._fate.strike(number, after=False)
-            response = real(**request)
+            response = real(*names, **request)
             self._fate.strike(number, after=True)
             return response
 

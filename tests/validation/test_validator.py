@@ -298,10 +298,11 @@ def test_contract_texts_with_quotes_and_braces_are_taken_as_they_are(cloud: Any)
 
 
 def test_a_job_output_is_held_against_its_report(cloud: Any) -> None:
+    """The job has applied the query to what it read: what it made of a row is not filtered."""
     run = DataRun(cloud, query="country = 'AT'").lay_out("unreadable")
     bad = json.dumps({"source": "s", "line": 3, "rule": "malformed", "reason": "r", "raw": "x"})
     report = {"rowsIn": 6, "rowsOut": 3, "rowsFiltered": 2, "rowsBad": 1, "format": "csv"}
-    url = run.put_job_output(report, HEADER + "a,1,,AT\nb,-1,,AT\nc,2,,AT\n", bad + "\n")
+    url = run.put_job_output(report, HEADER + "a,1,,AT\nb,-1,,AT\nc,2,,DE\n", bad + "\n")
     response = run.validate(url)
     assert (response.rows_in, response.filtered, response.rejected, response.valid) == (6, 2, 2, 2)
     assert [reject["rule"] for reject in run.rejects()] == ["malformed", "minimum"]

@@ -49,7 +49,7 @@ export const drawProgress = (box, view) => {
   const units = unitParts(view.states, view.total);
   const rows = rowParts(view.rows);
   fill(box, make("div", { class: "grid2" },
-    card("Units", bar(units, view.total, { big: true }), keys(units.filter((part) => part.value)), view.total === null ? make("p", { class: "dim small" }, "They are not listed yet.") : make("p", { class: "dim small" }, `${plural(view.total, "unit")} in all`)),
+    card("Units", bar(units, view.total, { big: true }), keys(units.filter((part) => part.value)), view.total === null ? make("p", { class: "dim small" }, "They are not listed yet.") : make("p", { class: "dim small" }, `${plural(view.total, "unit")} in all`), view.objects && make("p", { class: view.objects.failed ? "error" : "dim small" }, `${plural(view.objects.total, "object")}: ${count(view.objects.stored)} stored, ${count(view.objects.failed)} failed`)),
     card("Rows of stored units", bar(rows, view.rows.rowsIn, { big: true }), keys(rows), make("p", { class: view.addsUp ? "dim small" : "error" }, view.rowsText))));
 };
 export const drawFailures = (box, view, runId) => {

@@ -1,11 +1,17 @@
 // Units of a run, a hundred at a time.
-import { bar, card, count, fill, link, make, rowParts, span, stateBadge, word } from "./elements.js";
+import { bar, card, count, fill, link, make, plural, rowParts, span, stateBadge, word } from "./elements.js";
 import { follow, get, notice } from "./server.js";
 
 export const jobBox = (job) => make("div", {}, make("p", { class: "small" }, stateBadge(job.state || "RUNNING"), ` ${job.engine} · ${job.stage} · attempt ${job.attempt} · ${span(job.seconds)} `, make("code", {}, job.jobId), " ", link(`${location.pathname}?${new URLSearchParams({ tab: "log", unit: job.unitId, job: job.jobId })}`, "Its log")),
   job.error && make("p", { class: "error" }, job.error),
   [["log", job.logUrl], ["console", job.consoleUrl]].filter(([, url]) => url).map(([name, url]) => make("p", { class: "small wrap" }, `${name}: `, make("code", {}, url))),
   job.logTail && make("pre", { tabindex: 0, "aria-label": `Last lines of the log of job ${job.jobId}` }, job.logTail));
+// Of a unit that holds several objects: how many, the first that were left out, and where all are.
+const objectLines = (unit) => unit.objects ? [
+  make("p", {}, `${plural(unit.objects.total, "object")}, ${count(unit.objects.failed)} failed`),
+  ...unit.failedObjects.map((each) => make("p", { class: "error wrap" }, `${each.url} at ${each.stage}: ${each.errorType}: ${each.message}`)),
+  unit.objectsUrl && make("p", { class: "small wrap" }, "Each object: ", make("code", {}, unit.objectsUrl)),
+] : [];
 export const unitsTab = (body, address, query, ofRun) => {
   const state = query.get("state") || ""; const after = query.get("after") || "";
   const table = make("section", { class: "card runs scroll", tabindex: 0, "aria-label": "Units" }, make("p", { class: "empty" }, "Reading the units…"));
@@ -15,7 +21,7 @@ export const unitsTab = (body, address, query, ofRun) => {
   const detail = make("div", { "aria-live": "polite" });
   body.append(detail);
   const runId = decodeURIComponent(address.split("/").pop());
-  const pick = async (unit) => { try { const view = await get(`${address}/units/${encodeURIComponent(unit.unitId)}`); fill(detail, card(`Unit ${unit.unitId}`, unit.failure && make("p", { class: "error" }, `${unit.failure.stage}: ${unit.failure.errorType}: ${unit.failure.message}`), make("p", { class: "small wrap" }, make("code", {}, unit.sourceUrl || "–")), view.jobs.length ? view.jobs.map(jobBox) : make("p", { class: "dim" }, "It has no jobs."))); detail.scrollIntoView({ block: "nearest" }); } catch (error) { notice(error.message); } };
+  const pick = async (unit) => { try { const view = await get(`${address}/units/${encodeURIComponent(unit.unitId)}`); fill(detail, card(`Unit ${unit.unitId}`, unit.failure && make("p", { class: "error" }, `${unit.failure.stage}: ${unit.failure.errorType}: ${unit.failure.message}`), make("p", { class: "small wrap" }, make("code", {}, unit.sourceUrl || "–")), ...objectLines(unit), view.jobs.length ? view.jobs.map(jobBox) : make("p", { class: "dim" }, "It has no jobs."))); detail.scrollIntoView({ block: "nearest" }); } catch (error) { notice(error.message); } };
   const row = (unit) => { const cell = (label, props, ...children) => make("td", { "data-label": label, ...props }, ...children); return make("tr", {},
     cell("State", {}, stateBadge(unit.status)), cell("Unit", { class: "mono" }, make("button", { type: "button", class: "quiet", "data-row": true, "data-key": `unit-${unit.unitId}`, onclick: () => pick(unit) }, unit.unitId)),
     cell("Object", { class: "small wrap whole" }, (unit.sourceUrl || "–").split("/").slice(-2).join("/")), cell("Took", { class: "num" }, span(unit.seconds)),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from clean_csv_job.options import InvalidData
+from reading_rules.csv.short_rows import MissingFields
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
 from reading_rules.malformed import too_long
@@ -34,11 +35,15 @@ class Fetched(NamedTuple):
     Attributes:
         compression: how it still is: `zstd` or `none`.
         lines: of the object, by those of the file.
+        missing: of CSV, about how many fields its rows lack.
+        surplus: so many empty fields more than columns a row may have.
     """
 
     path: str
     compression: str
     lines: SourceLines
+    missing: int = 0
+    surplus: int = 0
 
 
 def fetch(
@@ -63,12 +68,14 @@ def fetch(
         )
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
-    ends = LineEnds()
+    ends, fields, missing = LineEnds(), MissingFields(_counted_delimiter(form)), 0
     try:
         with open(path, "wb") as file:
             for block in _plain(body, compression, form, directory, lines):
                 file.write(block)
                 ends.add(block)
+                fields.begin(block)
+                missing += fields.of(block)
                 if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
                     raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
     except TextError as error:
@@ -79,10 +86,16 @@ def fetch(
         raise InvalidData(f"{source} {error}") from error
     if compression == "zstd":
         return Fetched(path, "zstd", lines)  # DuckDB reads it
-    fetched = Fetched(path, "none", lines)
+    fetched = Fetched(path, "none", lines, missing)
     if form["type"] in ("csv", "jsonl") and ends.are_mixed:
         fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
     return fetched
+
+
+def _counted_delimiter(form: Mapping[str, Any]) -> bytes:
+    """What is counted to see whether rows lack fields; nothing where these are filled up anyway."""
+    is_counted = form["type"] == "csv" and not form.get("padShortRows")
+    return str(form["delimiter"]).encode() if is_counted else b""
 
 
 def _plain(
@@ -108,7 +121,7 @@ def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
     with open(fetched.path, "rb") as source, open(path, "wb") as file:
         file.writelines(with_equal_line_ends(blocks_of(source), quote))
     os.remove(fetched.path)
-    return Fetched(path, "none", fetched.lines)
+    return fetched._replace(path=path)
 
 
 def _unpacked(body: BinaryIO, compression: str, directory: str) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import boto3
@@ -25,6 +26,7 @@ import duckdb
 from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
 from clean_csv_job.options import InvalidData, JobError, arguments, log, split_url
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
+from clean_csv_job.short_rows import MoreSurplus, NotFilledUp, ended, refuse_more_surplus
 from clean_csv_job.sources import Source, blame, format_of, open_source
 from reading_rules.json.near_keys import has_key_query, keys_query, missing_key, near_keys
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
@@ -148,30 +150,66 @@ def clean(
     Args:
         url: how messages and rejects name the object.
     """
-    form = format_of(dataset)
-    forms = [value_form(column) for column in dataset["columns"]]
     connection = connect(directory)
-    data = os.path.join(directory, "data.csv")
-    source = open_source(connection, file, dataset, url)
-    try:
-        counts = write_rows(connection, data, source, forms, query)
-    except MixedLineEnds:
+    has_equal_ends = False
+    while True:
+        try:
+            found = cleaned(connection, file, dataset, directory, url, query)
+            break
+        except MixedLineEnds:
+            if has_equal_ends:
+                raise
+            file, has_equal_ends = equalized(file), True
+        except MoreSurplus as more:
+            file = file._replace(surplus=more.args[0])
+        except NotFilledUp:
+            file = file._replace(missing=0)
         for statement in FORGET_REJECTS:
             connection.execute(statement)
-        file = equalized(file)
-        source = open_source(connection, file, dataset, url)
-        counts = write_rows(connection, data, source, forms, query)
-    unreadable = unreadable_records(connection, file)
-    if form["type"] in ("json", "jsonl"):
-        refuse_missing_keys(connection, source, dataset, url)
-    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    bad = write_rejects(
-        connection, rejected, source, unreadable, lines=file.lines, url=url, encoding=encoding
-    )
-    rows = counts.written + counts.filtered + bad - len(unreadable)
-    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     connection.close()
     file.lines.close()
+    return found
+
+
+def cleaned(
+    connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
+    dataset: Mapping[str, Any],
+    directory: str,
+    url: str,
+    query: str | None,
+) -> dict[str, Any]:
+    """One try of `clean`.
+
+    Raises:
+        MixedLineEnds, MoreSurplus, NotFilledUp: try again, with another file, or read otherwise.
+    """
+    form = format_of(dataset)
+    forms = [value_form(column) for column in dataset["columns"]]
+    data = os.path.join(directory, "data.csv")
+    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
+    source = open_source(connection, file, dataset, url)
+    with ended(file, form) if source.fills_up else nullcontext():
+        counts = write_rows(connection, data, source, forms, query)
+        if source.fills_up:
+            columns = len(source.header)
+            refuse_more_surplus(connection, file, form["delimiter"], form["quote"], columns)
+        unreadable = unreadable_records(connection, file)
+        if form["type"] in ("json", "jsonl"):
+            refuse_missing_keys(connection, source, dataset, url)
+        rows = counts.written + counts.filtered
+        bad = write_rejects(
+            connection,
+            rejected,
+            source,
+            unreadable,
+            read=file,
+            rows=rows,
+            url=url,
+            encoding=encoding,
+        )
+    rows += bad - len(unreadable)
+    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
     return {
         "rowsIn": counts.written + counts.filtered + bad,
         "rowsOut": counts.written,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import islice
+from json.encoder import encode_basestring
+from typing import Any
 
 import duckdb
 
 from clean_csv_job.fetching import Fetched
 from clean_csv_job.options import JobError
+from clean_csv_job.short_rows import Rejected, rejected_lines
 from clean_csv_job.sources import Source
 from reading_rules.json.reasons import why_no_object
 from reading_rules.json.records import JSON_LINE, parted_fault
@@ -21,16 +23,8 @@ from reading_rules.malformed import (
     reason_of,
     with_lines,
 )
-from reading_rules.source_lines import SourceLines
 
-
-class Rejected(NamedTuple):
-    """A record that is no row, with its line in the file."""
-
-    line: int
-    column: str | None
-    reason: str
-    raw: str
+_BATCH_ROWS = 1000
 
 
 def unreadable_records(
@@ -53,27 +47,38 @@ def write_rejects(
     source: Source,
     unreadable: Sequence[RejectedRecord],
     *,
-    lines: SourceLines,
+    read: Fetched,
+    rows: int,
     url: str,
     encoding: str,
 ) -> int:
     """Write the malformed rows with their lines; returns how many.
 
     Args:
-        lines: of the object, by those of the file.
-        url: how the file names the object.
+        read: the file that the rows come from.
+        rows: how many it has that are no malformed ones.
+        url: how the rejects name the object.
         encoding: of the original.
+
+    Raises:
+        NotFilledUp: read the file again without filling up its short rows.
     """
-    count = 0
+    count, text_of = 0, encode_basestring
+
+    def said(column: str | None) -> str:
+        return "" if column is None else f', "column": {text_of(column)}'
+
+    head = f'{{"source": {text_of(url)}, "line": '
     with open(path, "w", encoding="utf-8") as file:
-        for found in _rejected(connection, source, unreadable, encoding):
-            line = lines.line_of(found.line)
-            about: dict[str, Any] = {"source": url, "line": line, "rule": "malformed"}
-            if found.column is not None:
-                about["column"] = found.column
-            about.update(reason=found.reason, raw=found.raw)
-            file.write(json.dumps(about, ensure_ascii=False) + "\n")
-            count += 1
+        every = iter(_rejected(connection, read, source, unreadable, rows, encoding))
+        for batch in iter(lambda: list(islice(every, _BATCH_ROWS)), []):
+            numbers = read.lines.lines_of(0, [found.line for found in batch])
+            file.writelines(
+                f'{head}{line}, "rule": "malformed"{said(column)}'
+                f', "reason": {text_of(reason)}, "raw": {text_of(raw)}}}\n'
+                for line, (_, column, reason, raw) in zip(numbers, batch)
+            )
+            count += len(batch)
     return count
 
 
@@ -92,8 +97,8 @@ def check_lines(
     Args:
         rows: every record that is not `unreadable`, rejected or not.
     """
-    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl"):
-        return
+    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl") or source.fills_up:
+        return  # of what is filled up, `rejected_lines` has accounted for every line
     lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
@@ -120,15 +125,25 @@ def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
 
 def _rejected(
     connection: duckdb.DuckDBPyConnection,
+    file: Fetched,
     source: Source,
     unreadable: Sequence[RejectedRecord],
+    rows: int,
     encoding: str,
 ) -> Iterator[Rejected]:
-    for record in unreadable:
-        reason = reason_of(record.kind, record.message, encoding)
-        column = record.column(source.header)
-        yield Rejected(record.line, column, reason, record.raw)
+    found = [_unreadable(record, source.header, encoding) for record in unreadable]
+    if source.fills_up:
+        pairs = list(zip(unreadable, found))
+        heads = int(source.has_header)
+        yield from rejected_lines(connection, file, source, pairs, heads=heads, rows=rows)
+        return
+    yield from found
     yield from _no_objects(connection, source, [record.line for record in unreadable])
+
+
+def _unreadable(record: RejectedRecord, header: Sequence[str], encoding: str) -> Rejected:
+    reason = reason_of(record.kind, record.message, encoding)
+    return Rejected(record.line, record.column(header), reason, record.raw)
 
 
 def _no_objects(

@@ -11,6 +11,7 @@ from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
 from reading_rules.csv.rules import plain_nulls
+from reading_rules.csv.short_rows import FOUND, WORTHWHILE, with_fields_found
 from reading_rules.header import (
     HeaderError,
     field_names,
@@ -60,6 +61,10 @@ class Source(NamedTuple):
         malformed: SQL, true for a record that is no row and is rejected.
         fault: SQL, what is wrong with such a record, see `json_fault`; NULL: it is no JSON object.
         breaks: SQL, how many line breaks a record holds.
+        fills_up: whether rows of too few columns are among the records, see
+            `reading_rules.csv.short_rows`.
+        spans_lines: whether a record may take several lines.
+        has_header: whether the first line is no record.
     """
 
     first: str
@@ -70,6 +75,9 @@ class Source(NamedTuple):
     malformed: str | None = None
     fault: str = "NULL"
     breaks: str | None = None
+    fills_up: bool = False
+    spans_lines: bool = False
+    has_header: bool = False
 
 
 def open_source(
@@ -150,34 +158,43 @@ def _csv(
         header = _header(connection, file, form) or header
     positions = positions_of(header, names)
     header = in_contract_names(header, positions)
-    labels = field_labels(len(header))
-    fields = [sql_identifier(label) for label in labels]
+    fields = [sql_identifier(label) for label in field_labels(len(header))]
     nulls = plain_nulls(form)
     selected = ", ".join(
         f"{or_null(fields[positions[name]], nulls)} AS {text_column(name)}" for name in names
     )
-    is_parallel = str(not _may_span_lines(connection, file, form)).lower()
+    spans_lines = _may_span_lines(connection, file, form)
+    fills_up = file.missing >= WORTHWHILE and len(header) > 1
+    every = field_labels(len(header) + file.surplus)
+    surplus = [sql_identifier(label) for label in every[len(header) :]]
 
     def relation(*, is_first: bool) -> str:
-        options = f"parallel = {is_parallel}, {_options(file, is_first=is_first)}"
-        scan = csv_scan(
+        is_parallel = str(not spans_lines).lower()
+        rows = csv_scan(
             file.path,
-            labels,
-            options,
+            every,
+            f"parallel = {is_parallel}, {_options(file, is_first=is_first)}",
             delimiter=form["delimiter"],
             quote=form["quote"],
             header=form["header"],
             pads=bool(form.get("padShortRows")),
+            marks_missing=fills_up,
         )
-        return f"(SELECT *, {selected} FROM {scan})"
+        if fills_up:
+            rows = with_fields_found(rows, fields, surplus)
+        return f"(SELECT *, {selected} FROM {rows})"
 
+    touched = never_but_reads(fields)
     return Source(
         relation(is_first=True),
         relation(is_first=False),
         header,
         ignored=[name for name in header if name not in positions],
-        skipped=never_but_reads(fields),
-        breaks=line_breaks(fields),
+        skipped=f"{FOUND} IS NOT NULL OR {touched}" if fills_up else touched,
+        breaks=line_breaks([*fields, *surplus]),
+        fills_up=fills_up,
+        spans_lines=spans_lines,
+        has_header=bool(form["header"]),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from contracts.ledger_items.backfill import (
     ACTIVE_BACKFILL,
     BACKFILLS,
+    ENDED_BACKFILL,
     BackfillItem,
     Lane,
     WindowsItem,
@@ -52,6 +53,7 @@ __all__ = [
     "ACTIVE_RUN",
     "ANNOUNCED",
     "BACKFILLS",
+    "ENDED_BACKFILL",
     "EXPECTED",
     "NO_RUN",
     "POOLS",

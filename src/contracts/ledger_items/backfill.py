@@ -22,6 +22,7 @@ from contracts.times.windows import Window
 
 BACKFILLS: Final = "#backfills"  # the partition; no run can be called so
 ACTIVE_BACKFILL: Final = "backfill"  # `active` of those that an execution has to work on
+ENDED_BACKFILL: Final = "backfill-end"  # of those whose end is still to be announced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,9 @@ class BackfillItem(LedgerItem):
             had failed, each time in a new run; empty: none was.
         reasons: why windows failed that have no run, by number.
         paused_at, stop_requested_at: of a person's decision, while it holds.
-        active, submitted_at: there until it has ended, or is paused.
+        active: ACTIVE_BACKFILL until it has ended, or is paused; ENDED_BACKFILL from its end until
+            that is announced.
+        submitted_at: when it was begun or resumed.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"backfill_id"})

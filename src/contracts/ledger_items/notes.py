@@ -173,6 +173,8 @@ class ExpectedDayItem(LedgerItem):
         stored_by: a run that had stored it; absent: it was not stored.
         reason: if it was not: one sentence about the runs.
         announced_at: when that was announced.
+        stored_after_by: a run that has stored it since.
+        stored_after_at: when that was announced.
         contract_since: when the contract was put there, where that was after the dataset's first
             day was due: it is not announced.
     """
@@ -185,6 +187,8 @@ class ExpectedDayItem(LedgerItem):
     stored_by: str | None = None
     reason: str | None = None
     announced_at: str | None = None
+    stored_after_by: str | None = None
+    stored_after_at: str | None = None
     contract_since: str | None = None
     expires_at: int | None = None
 

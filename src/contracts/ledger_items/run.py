@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from contracts.costs.figures import CostEstimate, RunCost
 from contracts.costs.usage import Amounts
 from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -62,6 +63,7 @@ class RunItem(LedgerItem):
         resumed_attempt: the attempt that was stopped and then resumed, most recently.
         superseded_by, superseded_at: the run that retries this one and took its place. Beside the
             status, which an earlier release has to be able to read.
+        objects: of a run whose units hold several objects: how many there are by outcome.
         already_stored: objects of the range that were left out as already stored (`onlyNew`).
         usage: what all its attempts have used, as far as it is known; absent: it is of an earlier
             release, or has not ended.
@@ -87,6 +89,7 @@ class RunItem(LedgerItem):
         "findings",
         "next_steps",
         "items",
+        "objects",
         "warehouse_error",
         "waits_until",
         "waiting_units",
@@ -186,6 +189,7 @@ class RunItem(LedgerItem):
     cost: RunCost | None = None
     estimate: CostEstimate | None = None
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from contracts.costs.usage import Amounts, added
 from contracts.ledger_items.base import Key, LedgerItem, after
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
 
 
@@ -16,6 +17,7 @@ class UnitItem(LedgerItem):
     """`UNIT#<unit>`: the outcome of a unit, or that it is running.
 
     Attributes:
+        source_url: of its object; where it holds several, of their list in the data bucket.
         source_etag: of its object as the manifest has it, without quotes.
         dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
@@ -25,12 +27,24 @@ class UnitItem(LedgerItem):
         adopted: what jobs have used that an earlier attempt submitted, and the latest went on with.
         not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
             earlier releases can read. Use `outcome`.
+        objects: of one that holds several: what came of them.
+        failed_objects: the first of those that were left out.
+        objects_url: of the document that has all of them.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"run_id", "unit_id"})
     PREFIX: ClassVar = "UNIT#"
     # Absent where there is nothing to say.
-    OPTIONAL: ClassVar = ("failure", "findings", "items", "set_aside", "not_started")
+    OPTIONAL: ClassVar = (
+        "failure",
+        "findings",
+        "items",
+        "set_aside",
+        "not_started",
+        "objects",
+        "failed_objects",
+        "objects_url",
+    )
     OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", "usage", "adopted", *OPTIONAL)
 
     run_id: str = ""
@@ -50,6 +64,9 @@ class UnitItem(LedgerItem):
     items: ItemTotals | None = None
     set_aside: int | None = None
     not_started: bool | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] = ()
+    objects_url: str | None = None
     usage: Amounts | None = None
     spent: Amounts | None = None
     adopted: Amounts | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.base import Contract
+from contracts.objects.totals import ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import ItemTotals
 from contracts.run_request import RunRequest
@@ -16,7 +17,7 @@ class PublishProgress(Contract):
         etag: of the run's manifest when its units began to be read; absent: there was none.
         after: the last unit that was read; absent: none yet.
         pages: how many pages of lines were written.
-        files, rows, bytes, stored, failed, items: what was counted so far.
+        files, rows, bytes, stored, failed, items, objects: what was counted so far.
         restarts: how often the manifest had changed meanwhile.
         written: the run's own manifest is there; older files are to be removed.
         folder: the last partition whose older files were removed.
@@ -34,6 +35,7 @@ class PublishProgress(Contract):
     failed: int = 0
     not_started: int = 0
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
     restarts: int = 0
     written: bool = False
     folder: str | None = None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from contracts.base import Contract
 from contracts.costs.usage import Amounts
 from contracts.job import JobEnd
+from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 
 
@@ -91,6 +92,8 @@ class EndUnit(Contract):
     Attributes:
         set_aside: of the rejected rows, those that transform has found unstorable.
         items: of a batch of items: what came of them; absent where that could not be recorded.
+        objects: of a stored unit that holds several objects: what came of them.
+        failed_objects: the first of those that were left out.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
         execution_arn: the execution in which it began; absent: its operations are not counted.
         operations: durable operations that the unit has used, this one included.
@@ -114,6 +117,8 @@ class EndUnit(Contract):
     failure: StageFailure | None = None
     set_aside: int = 0
     items: ItemTotals | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] | None = None
     ended_jobs: tuple[JobEnd, ...] = ()
     execution_arn: str | None = None
     operations: int = 0
@@ -200,6 +205,10 @@ class Transformed(Contract):
             and which therefore go to none.
         rejected_url: where they lie, with their reasons.
         findings_url: how many of them broke which rule, as in `Validated`.
+        counts: of a unit that holds several objects: the rows of those that are to be stored;
+            absent: they follow from these counts and validate's.
+        objects: of such a unit: what came of its objects.
+        failed_objects: the first of those that were left out.
     """
 
     rows: int
@@ -209,3 +218,6 @@ class Transformed(Contract):
     rejected: int = 0
     rejected_url: str | None = None
     findings_url: str | None = None
+    counts: RowCounts | None = None
+    objects: ObjectTotals | None = None
+    failed_objects: tuple[FailedObject, ...] | None = None

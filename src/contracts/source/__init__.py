@@ -10,6 +10,7 @@ from contracts.source.formats import (
     ParquetFormat,
     csv_unless_named,
 )
+from contracts.source.group import Group
 from contracts.source.place import OWN_PREFIXES, OWN_PREFIXES_WHY, Source
 from contracts.source.ready import Ready
 from contracts.source.strict import FROZEN, Integer, Number, StrictContract, Truth, Whole
@@ -22,6 +23,7 @@ __all__ = [
     "Compression",
     "CsvFormat",
     "Format",
+    "Group",
     "Integer",
     "JsonFormat",
     "JsonLinesFormat",

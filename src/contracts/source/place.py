@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from contracts.source.group import Group
 from contracts.source.key_time import KeyTime
 from contracts.source.partition import partition_of
 from contracts.source.ready import Ready
@@ -98,6 +99,7 @@ class Source(StrictContract):
             regular expression with the groups `year`, `month`, `day` and optionally `hour`,
             `minute`, `second`; searched in the key (UTC). See `contracts.source.key_time`.
         ready: when a partition may be read. Absent: always.
+        group: how many objects make one unit. Absent: each is one.
     """
 
     model_config = ConfigDict(json_schema_extra=_SOURCE)
@@ -111,6 +113,7 @@ class Source(StrictContract):
     time_from: Literal["partition", "key", "last-modified"] | None = None
     key_time: str | None = Field(default=None, json_schema_extra=_OF_A_KEY)
     ready: Ready | None = None
+    group: Group | None = None
 
     @field_validator("prefix")
     @classmethod

@@ -124,6 +124,14 @@ class BackfillCounts(Contract):
         """Windows of which nothing more is to be done."""
         return self.total - self.left - self.running
 
+    @property
+    def words(self) -> str:
+        """`3 of 10 windows done, 1 failed, 1 running, 5 left`."""
+        parts = [f"{self.done:,} of {self.total:,} windows done"]
+        said = ((self.failed, "failed"), (self.running, "running"), (self.left, "left"))
+        parts += [f"{count:,} {what}" for count, what in said if count]
+        return ", ".join(parts)
+
 
 def _zone(value: str) -> str:
     try:

@@ -17,6 +17,7 @@ from contracts.messages import (
 from contracts.run_request import format_timestamp
 from contracts.times.backfill import AGAIN_AT_MOST, BackfillStatus, WindowState
 from ledger.table import Ledger
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.ending import held
 from runs.backfills.executions import BackfillExecutions, next_generation
 from runs.backfills.records import change_backfill
@@ -33,11 +34,13 @@ class BackfillControl:
 
     Attributes:
         executions: starts the execution that goes on.
+        ends: announces what ends at once.
         status_of: looks up an execution's status.
     """
 
     ledger: Ledger
     executions: BackfillExecutions
+    ends: BackfillEnds
     status_of: Executions
     clock: Clock
 
@@ -63,6 +66,7 @@ class BackfillControl:
         if message.action is BackfillAction.RESUME and item.starting:
             item = self.executions.start(item)
             outcome = ControlOutcome.DONE
+        self.ends.announce(item)
         running = item.status is BackfillStatus.RUNNING
         return ControlledBackfill(
             backfill_id=item.backfill_id,

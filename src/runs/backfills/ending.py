@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.ledger_items import BackfillItem
+from contracts.ledger_items import ENDED_BACKFILL, BackfillItem
 from contracts.messages import EndBackfill, EndedBackfill
 from contracts.times.backfill import BackfillStatus
 from ledger.table import Ledger
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.executions import BackfillExecutions, next_generation
 from runs.backfills.records import change_backfill
 from runtime.handler import Clock
@@ -16,7 +17,11 @@ NONE_BEGAN = "no window could begin in an execution of its own"
 
 
 def end_backfill(
-    message: EndBackfill, ledger: Ledger, executions: BackfillExecutions, clock: Clock
+    message: EndBackfill,
+    ledger: Ledger,
+    executions: BackfillExecutions,
+    ends: BackfillEnds,
+    clock: Clock,
 ) -> EndedBackfill:
     """End the execution; a repeat goes on where the one before broke off.
 
@@ -33,6 +38,7 @@ def end_backfill(
     item = change_backfill(ledger, message.backfill_id, decide, clock())
     if item.generation == message.generation + 1 and item.starting:
         item = executions.start(item)
+    ends.announce(item)
     following = item.execution_arn if item.generation > message.generation else None
     return EndedBackfill(
         backfill_id=item.backfill_id,
@@ -71,5 +77,5 @@ def held(item: BackfillItem, clock: Clock) -> dict[str, Any]:
 
 
 def ended(status: BackfillStatus, reason: str | None, clock: Clock) -> dict[str, Any]:
-    """What changes of a backfill when it ends."""
-    return dict(status=status, reason=reason, ended_at=clock(), active=None)
+    """What changes of a backfill when it ends; that is still to be announced."""
+    return dict(status=status, reason=reason, ended_at=clock(), active=ENDED_BACKFILL)

@@ -10,6 +10,7 @@ from contracts.errors import Conflict, NotFound
 from contracts.ledger_items import (
     ACTIVE_BACKFILL,
     BACKFILLS,
+    ENDED_BACKFILL,
     BackfillItem,
     WindowsItem,
 )
@@ -30,6 +31,14 @@ def active_backfills(ledger: Ledger) -> Iterator[BackfillItem]:
     """Those that executions have to work on (an index: look again)."""
     for item in ledger.query_active(ACTIVE_BACKFILL):
         yield BackfillItem.from_item(item)
+
+
+def unannounced_backfills(ledger: Ledger) -> Iterator[BackfillItem]:
+    """Those whose end is still to be announced, as the ledger has them now."""
+    for item in ledger.query_active(ENDED_BACKFILL):
+        found = find_backfill(ledger, BackfillItem.from_item(item).backfill_id)
+        if found is not None:
+            yield found
 
 
 def change_backfill(

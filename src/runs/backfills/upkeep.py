@@ -10,10 +10,15 @@ from contracts.ledger_items import BackfillItem
 from contracts.messages import ControlBackfill, ControlledBackfill, seconds_before_attempt
 from contracts.times.backfill import BackfillStatus
 from ledger.table import Ledger
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.control import BackfillControl
 from runs.backfills.ending import ended, held
 from runs.backfills.executions import BackfillExecutions, next_generation
-from runs.backfills.records import active_backfills, change_backfill
+from runs.backfills.records import (
+    active_backfills,
+    change_backfill,
+    unannounced_backfills,
+)
 from runs.executions import ENDED_BADLY, Ended, Executions, is_settling_since
 from runtime.handler import Clock, logger
 
@@ -30,21 +35,24 @@ class BackfillUpkeep:
 
     Attributes:
         executions: starts those that go on.
+        ends: announces those that have ended.
         status_of: looks up an execution's status.
         most: how many executions may die one after another before a window ends.
     """
 
     ledger: Ledger
     executions: BackfillExecutions
+    ends: BackfillEnds
     status_of: Executions
     most: int
     clock: Clock
 
     def control(self, message: ControlBackfill) -> ControlledBackfill:
         """Do what a person has decided."""
-        return BackfillControl(self.ledger, self.executions, self.status_of, self.clock).take(
-            message
+        control = BackfillControl(
+            self.ledger, self.executions, self.ends, self.status_of, self.clock
         )
+        return control.take(message)
 
     def reap(self, arn: str, status: str) -> None:
         """Have the backfill of this execution, if it is one's, go on.
@@ -57,7 +65,8 @@ class BackfillUpkeep:
                 self._go_on(item, replace(self.status_of(arn), status=status))
 
     def sweep(self) -> None:
-        """Have those go on whose execution has ended, whatever event was lost.
+        """Have those go on whose execution has ended, whatever event was lost, and announce ends
+        that were not.
 
         Raises:
             BackfillsIncomplete: some could not be looked at.
@@ -72,6 +81,13 @@ class BackfillUpkeep:
                         self._go_on(item, how)
                 except Exception as error:  # the others must still go on
                     logger.warning("backfill not swept", extra={"error": repr(error)})
+                    problems.append(f"backfill {item.backfill_id}: {error!r}")
+        for item in unannounced_backfills(self.ledger):
+            with logger.append_context_keys(backfill_id=item.backfill_id):
+                try:
+                    self.ends.announce(item)
+                except Exception as error:  # the others must still be announced
+                    logger.warning("end not announced", extra={"error": repr(error)})
                     problems.append(f"backfill {item.backfill_id}: {error!r}")
         if problems:
             raise BackfillsIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
@@ -89,6 +105,7 @@ class BackfillUpkeep:
         if item.starting:
             logger.warning("backfill goes on", extra={"why": how.reason})
             self.executions.start(item)
+        self.ends.announce(item)
 
     def _what_follows(self, item: BackfillItem, how: Ended) -> dict[str, Any]:
         if item.holding:

@@ -32,6 +32,7 @@ _REASON_CHARACTERS: Final = 300
 _ENDED_OTHERWISE: Final = (RunStatus.FAILED, RunStatus.STOPPED)
 Span = tuple[datetime, datetime]
 UnitsOf = Callable[[str], Iterable[UnitItem]]
+ObjectsOf = Callable[[UnitItem], Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Judgement:
 
     stored_by: str | None
     why: str
+
+
+def own_object(unit: UnitItem) -> Iterable[str]:
+    """The URL of the object that a unit is."""
+    return () if unit.source_url is None else (unit.source_url,)
 
 
 def judge(expected: ExpectedDay, runs: Iterable[RunItem], units_of: UnitsOf) -> Judgement:
@@ -139,12 +145,16 @@ class Judging:
         if span is not None and span[0] < expected.span[1] and span[1] > expected.span[0]:
             self._looks.append(_Look(run.run_id, span, well, _stored(run)))
 
-    def judgement(self, units_of: UnitsOf) -> Judgement:
-        """What all of them say (`judge`)."""
+    def judgement(self, units_of: UnitsOf, objects_of: ObjectsOf = own_object) -> Judgement:
+        """What all of them say (`judge`).
+
+        Args:
+            objects_of: URLs of the objects that a unit has stored.
+        """
         expected = self.expected
         if _are_whole([look.span for look in self._looks if look.well], expected.span):
             for look in sorted(self._looks, key=lambda look: not look.well):
-                if _has_stored(look, expected, units_of):
+                if _has_stored(look, expected, units_of, objects_of):
                     return Judgement(look.run_id, "")
         return Judgement(None, _why(self._newest, expected))
 
@@ -198,23 +208,26 @@ def _are_whole(spans: Sequence[Span], day: Span) -> bool:
     return reached >= end
 
 
-def _has_stored(look: _Look, expected: ExpectedDay, units_of: UnitsOf) -> bool:
+def _has_stored(
+    look: _Look, expected: ExpectedDay, units_of: UnitsOf, objects_of: ObjectsOf
+) -> bool:
     if look.stored is False:
         return False
     begin, end = expected.span
     if look.stored and begin <= look.span[0] and look.span[1] <= end:
         return True
     return any(
-        unit.status is UnitStatus.STORED and _lies_in(unit.source_url, expected)
+        unit.status is UnitStatus.STORED
+        and any(_lies_in(url, expected) for url in objects_of(unit))
         for unit in units_of(look.run_id)
     )
 
 
-def _lies_in(url: str | None, expected: ExpectedDay) -> bool:
+def _lies_in(url: str, expected: ExpectedDay) -> bool:
     """Whether an object is of the day; where its key does not say when it is, it may be."""
     source = expected.dataset.source
-    if url is None or source.effective_time_from == "last-modified":
-        return url is not None
+    if source.effective_time_from == "last-modified":
+        return True
     at = _begin_of(source, url) if source.effective_time_from == "partition" else None
     if source.effective_time_from == "key":
         pattern = KeyTime.of(source.key_time or "", frozen=True)

@@ -20,7 +20,7 @@ from ledger.conditions import EXPECTED_DAY
 from ledger.table import Item, Ledger
 from ledger.units import units_of
 from runs.expectations.contracts import DeployedContract
-from runs.expectations.judging import ExpectedDay, Judging
+from runs.expectations.judging import ExpectedDay, Judging, ObjectsOf, own_object
 from runs.expectations.overdue import DayOverdue
 from runtime.handler import count_of_function, logger
 
@@ -61,12 +61,14 @@ class ExpectationWatch:
         publish: sends the notification.
         count: counts a day that is overdue, for the alarm.
         stack: for the command in the notification.
+        objects_of: URLs of the objects that a unit has stored.
     """
 
     ledger: Ledger
     publish: Callable[[DayOverdue], None]
     count: Callable[[], None]
     stack: str | None = None
+    objects_of: ObjectsOf = own_object
 
     def look(self, contracts: Iterable[DeployedContract], now: datetime) -> None:
         """Look at the dataset of every contract that expects something.
@@ -83,12 +85,12 @@ class ExpectationWatch:
                     judging = Judging(expected)
                     undecided[expected.dataset.name] = _Undecided(judging, contract.changed_at)
             except Exception as error:  # the others must still be looked at
-                problems.append(_not_looked_at(contract.name, error))
+                problems.append(not_looked_at(contract.name, error))
         for name, each in self._with_runs(undecided, now, problems).items():
             try:
                 self._decide(each, now)
             except Exception as error:
-                problems.append(_not_looked_at(name, error))
+                problems.append(not_looked_at(name, error))
         if problems:
             raise ExpectationsIncomplete(f"{len(problems)} left: {'; '.join(problems[:5])}")
 
@@ -111,9 +113,9 @@ class ExpectationWatch:
                         undecided[name].judging.add(RunItem.from_item(item))
                 except Exception as error:  # of this one run, so of its dataset
                     del undecided[name]
-                    problems.append(_not_looked_at(name, error))
+                    problems.append(not_looked_at(name, error))
         except Exception as error:
-            problems += [_not_looked_at(name, error) for name in undecided]
+            problems += [not_looked_at(name, error) for name in undecided]
             return {}
         return undecided
 
@@ -127,7 +129,9 @@ class ExpectationWatch:
 
     def _decide(self, undecided: _Undecided, now: datetime) -> None:
         expected = undecided.judging.expected
-        judgement = undecided.judging.judgement(lambda run_id: units_of(self.ledger, run_id))
+        judgement = undecided.judging.judgement(
+            lambda run_id: units_of(self.ledger, run_id), self.objects_of
+        )
         new = judgement.stored_by is None and self._is_new(expected, undecided.contract_since)
         found = ExpectedDayItem(
             dataset_name=expected.dataset.name,
@@ -173,6 +177,7 @@ def _key(expected: ExpectedDay) -> Key:
     return ExpectedDayItem.key_of(expected.dataset.name, expected.day.isoformat())
 
 
-def _not_looked_at(name: str, error: Exception) -> str:
+def not_looked_at(name: str, error: Exception) -> str:
+    """Log that a dataset could not be looked at; returns the same as one clause."""
     logger.warning("not looked at", extra={"expecting": name, "why": repr(error)})
     return f"{name}: {error!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,11 +14,13 @@ from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.ledger import JobLedger
 from remote_jobs.stopper import JobStopper
 from runs.announcement import StackSettings
+from runs.backfills.announcing import BackfillEnds
 from runs.backfills.executions import BackfillExecutions
 from runs.backfills.upkeep import BackfillUpkeep
 from runs.dead_letters import LongRunLetters
 from runs.executions import execution
 from runs.expectations.contracts import deployed_contracts
+from runs.expectations.late import LateDays
 from runs.expectations.watching import ExpectationWatch, count_overdue
 from runs.long.next_attempts import NextAttempts
 from runs.long.starting import LongRunStarts
@@ -25,6 +28,7 @@ from runs.long.stopping import LongRuns
 from runs.reaping.reaper import Reaper
 from runs.topic import publish
 from runtime.handler import Clock
+from sources.groups.stored import stored_urls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +52,29 @@ def backfills_of(settings: Settings, clock: Clock) -> BackfillUpkeep:
         ledger, settings.backfill_function, settings.environment, settings.stack_name, clock
     )
     attempts = whole_number(settings.max_receive_count)
-    return BackfillUpkeep(ledger, executions, execution, attempts, clock)
+    ends = BackfillEnds(
+        ledger, lambda news: publish(settings.topic_arn, news), clock, settings.stack
+    )
+    return BackfillUpkeep(ledger, executions, ends, execution, attempts, clock)
 
 
 def look_at_expectations(settings: Settings, function: str, now: datetime) -> None:
-    """Announce the days that contracts expect by now and nobody has stored."""
+    """Announce the days that contracts expect by now and nobody has stored, and those that were
+    announced so and are stored after all.
+    """
+    contracts = list(deployed_contracts(settings.code_bucket))
+    ledger = Ledger(settings.ledger_table)
     watch = ExpectationWatch(
-        Ledger(settings.ledger_table),
+        ledger,
         publish=lambda news: publish(settings.topic_arn, news),
         count=lambda: count_overdue(function),
         stack=settings.stack,
+        objects_of=lambda unit: stored_urls(settings.data_bucket, unit),
     )
-    watch.look(deployed_contracts(settings.code_bucket), now)
+    late = LateDays(ledger, lambda news: publish(settings.topic_arn, news), settings.stack)
+    with ExitStack() as then:  # what one leaves undone does not concern the other
+        then.callback(late.look, contracts, now)
+        watch.look(contracts, now)
 
 
 def reaper_of(settings: Settings, clock: Clock) -> Reaper:

@@ -16,6 +16,7 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
+from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     COST_EXCEEDED,
     ItemTotals,
@@ -98,15 +99,18 @@ def _begin(
 ) -> Event | None:
     entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
     changes = UnitItem.changes(
-        **dict.fromkeys(UnitItem.OF_AN_END),
-        status=UnitStatus.RUNNING,
-        run_attempt=message.run_attempt,
-        source_url=entry.url,
-        source_bytes=entry.size,
-        source_etag=entry.etag,
-        dataset_version=run.dataset_version,
-        started_at=now,
-        **_spent(message, ledger),
+        **dict.fromkeys(UnitItem.OF_AN_END)
+        | dict(
+            status=UnitStatus.RUNNING,
+            run_attempt=message.run_attempt,
+            source_url=entry.url,
+            source_bytes=entry.size,
+            source_etag=entry.etag,
+            dataset_version=run.dataset_version,
+            started_at=now,
+            objects=None if entry.objects is None else ObjectTotals(total=entry.objects),
+            **_spent(message, ledger),
+        )
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)
     written = ledger.change(key, changes, _not_ended(message))
@@ -144,7 +148,7 @@ def _not_started(
         error_type=ERROR_TYPES[response.reason],
         message=f"not started: {response.why}",
     )
-    items = _items(entry)
+    items, objects = _items(entry), _objects(entry)
     changes = UnitItem.changes(
         **dict.fromkeys((*UnitItem.OF_AN_END, "started_at"))
         | dict(
@@ -155,7 +159,9 @@ def _not_started(
             source_bytes=entry.size,
             failure=failure,
             items=items,
+            objects=objects,
             ended_at=now,
+            **_spent(message, ledger),
         )
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)
@@ -169,6 +175,7 @@ def _not_started(
         status=UnitState.NOT_STARTED,
         failure=failure,
         items=items,
+        objects=objects,
         source_url=entry.url,
         ended_at=format_timestamp(now),
     )
@@ -179,6 +186,12 @@ def _items(entry: ManifestEntry) -> ItemTotals | None:
     if entry.items is None:
         return None
     return ItemTotals(total=entry.items, not_started=entry.items)
+
+
+def _objects(entry: ManifestEntry) -> ObjectTotals | None:
+    if entry.objects is None:
+        return None
+    return ObjectTotals(total=entry.objects, not_started=entry.objects)
 
 
 def _not_ended(message: StartUnit) -> ConditionBase:

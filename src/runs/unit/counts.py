@@ -112,9 +112,10 @@ def count_spent(message: EndUnit, ledger: Ledger, usage: Mapping[str, int] | Non
 
 
 def _lost(message: EndUnit, data_bucket: str) -> int:
-    if message.items is not None:
-        return message.items.lost
+    counted = message.items or message.objects
+    if counted is not None:
+        return counted.lost
     if message.status is not UnitStatus.FAILED:
         return 0
     entry = frozen.read_unit(data_bucket, message.run_id, message.unit_id)
-    return 1 if entry.items is None else entry.items
+    return entry.items or entry.objects or 1

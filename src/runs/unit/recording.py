@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from contracts import layout
 from contracts.costs.usage import added
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
+from contracts.objects.totals import ObjectTotals
 from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from ledger.conditions import UNIT
@@ -37,7 +39,9 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     run = owned_run(ledger, message.run_id, message.run_attempt)
     failure = _shortened(_withheld(message, data_bucket))
     findings = findings_of(message, data_bucket)
-    changes = _of_the_end(message, failure, findings, now)
+    objects = _objects(message, data_bucket)
+    objects_url = _objects_url(message, data_bucket)
+    changes = _of_the_end(message, failure, findings, objects, objects_url, now)
     allowed = UNIT.run_attempt.not_exists() | UNIT.run_attempt.lte(message.run_attempt)
     written = ledger.change(UnitItem.key_of(message.run_id, message.unit_id), changes, allowed)
     if not written.done:
@@ -54,6 +58,9 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         failure=failure,
         findings=findings,
         items=message.items,
+        objects=objects,
+        failed_objects=message.failed_objects,
+        objects_url=objects_url,
         ended_at=format_timestamp(now),
     )
     return unit_ended(message, outcome, run.dataset_name, now)
@@ -63,6 +70,8 @@ def _of_the_end(
     message: EndUnit,
     failure: StageFailure | None,
     findings: tuple[Finding, ...],
+    objects: ObjectTotals | None,
+    objects_url: str | None,
     now: datetime,
 ) -> Changes:
     """Attributes of the UNIT item; optional ones only if they have a value."""
@@ -79,7 +88,28 @@ def _of_the_end(
         not_started=None,
         usage=None if message.usage is None else added((message.usage, meter.so_far())),
         adopted=message.adopted,
+        objects=objects,
+        failed_objects=message.failed_objects,
+        objects_url=objects_url,
     )
+
+
+def _objects(message: EndUnit, bucket: str) -> ObjectTotals | None:
+    """What came of the objects of a unit that holds several; all failed, if it did."""
+    if message.status is not UnitStatus.FAILED:
+        return message.objects
+    try:
+        objects = frozen.read_unit(bucket, message.run_id, message.unit_id).objects
+    except NotFound:
+        return None
+    return None if objects is None else ObjectTotals(total=objects, failed=objects)
+
+
+def _objects_url(message: EndUnit, bucket: str) -> str | None:
+    """Where the outcomes of single objects are: of a unit that is stored."""
+    if message.objects is None:
+        return None
+    return layout.s3_url(bucket, layout.objects_key(message.run_id, message.unit_id))
 
 
 def _withheld(message: EndUnit, bucket: str) -> StageFailure | None:

@@ -44,6 +44,11 @@ class Item:
     dated: bool = False
 
     @property
+    def version(self) -> dict[str, Any]:
+        """Of its row (stores.versions), as the API takes it."""
+        return self.wire["version"]
+
+    @property
     def size(self) -> int:
         """Bytes, as DynamoDB counts them."""
         wire = self.put_at(SOME_TIME)
@@ -89,6 +94,7 @@ class ItemMaker:
         job_id: the last job that made the rows, if there was one.
         run_attempt: the size of an item is the same for all.
         provenance: of the rows; None: their items do not say it.
+        place: of the object, in a unit that holds several.
 
     Attributes:
         version: of the rows (stores.versions).
@@ -102,8 +108,9 @@ class ItemMaker:
         job_id: str | None,
         run_attempt: int = 1,
         provenance: Provenance | None = None,
+        place: int | None = None,
     ) -> None:
-        self.version = row_version(snapshot, unit_id, run_attempt)
+        self.version = row_version(snapshot, unit_id, run_attempt, place)
         self._columns = snapshot.output_columns
         self._names = [name for name, _ in snapshot.output_columns]
         self._key = target.key
@@ -192,6 +199,33 @@ class ItemMaker:
             if value is not None:
                 wire[name] = _attribute(value, name, key)
         return Item(key, wire, self._dated)
+
+
+class PlacedItemMaker:
+    """Makes items of the rows of a unit that holds several objects.
+
+    A row ends with the place of its object (`stores.versions.PLACE`), which decides on its version
+    and provenance.
+
+    Args:
+        makers: one for each object, in their order.
+    """
+
+    def __init__(self, makers: Sequence[ItemMaker]) -> None:
+        self._makers = makers
+
+    def make(self, row: Sequence[Any]) -> Item:
+        """As `ItemMaker.make`."""
+        return self._makers[int(row[-1])].make(row[:-1])
+
+    def problem(self, row: Sequence[Any]) -> Unstorable | None:
+        """As `ItemMaker.problem`."""
+        return self._makers[int(row[-1])].problem(row[:-1])
+
+    def suspicious(self) -> list[str]:
+        """As `ItemMaker.suspicious`, of a row of any object."""
+        # Of how many bytes a text may have, the objects' keys decide: they are in the items.
+        return list(dict.fromkeys(sql for maker in self._makers for sql in maker.suspicious()))
 
 
 def refuse(problems: Iterator[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot
+from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform
 from ledger.runs import find_run
 from ledger.table import Ledger
@@ -52,16 +53,22 @@ class Provenance:
         return replace(self, processed_at=max(written)) if written else self
 
 
-def provenance_of(message: Message, bucket: str, snapshot: DatasetSnapshot) -> Provenance | None:
+def provenance_of(
+    message: Message,
+    bucket: str,
+    snapshot: DatasetSnapshot,
+    entry: ManifestEntry | None = None,
+) -> Provenance | None:
     """Of the items of the message's unit; None where the contract does not want it.
 
     Args:
         bucket: the data bucket.
+        entry: the object, of a unit that holds several.
     """
     target = snapshot.dataset.targets.dynamodb
     if target is None or not target.provenance:
         return None
-    entry = frozen.read_unit(bucket, message.run_id, message.unit_id)
+    entry = entry or frozen.read_unit(bucket, message.run_id, message.unit_id)
     array = snapshot.input_url if entry.items is not None else None
     key = layout.split_s3_url(array)[1] if array else entry.key
     return Provenance(key, message.execution_arn)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.errors import NotConfigured, Throttled
+from contracts.manifest import ManifestEntry
 from contracts.messages import StoredRows, StoreDynamodb
 from runtime.handler import RemainingTime, utc_now
 from sources import frozen
-from stores.dynamodb.items import ItemMaker, refuse
+from stores.dynamodb.items import ItemMaker, PlacedItemMaker, refuse
 from stores.dynamodb.provenance import provenance_of
 from stores.dynamodb.writer import WRITERS, Clock, ItemWriter, Pause, Puts
 from tabular import workspace
@@ -28,6 +29,7 @@ from tabular.sql import any_of, sql_literal
 from tabular.workspace import Workspace
 
 ROWS_AT_A_TIME: Final = 512
+Maker = ItemMaker | PlacedItemMaker
 
 
 def store_slice(
@@ -59,9 +61,16 @@ def store_slice(
         raise NotConfigured(f"dataset {snapshot.dataset.name} has no target dynamodb")
     unit, attempt = message.unit_id, message.run_attempt
     parts = output_parts(data_bucket, message.run_id, unit, message.files)
-    provenance = provenance_of(message, data_bucket, snapshot)
-    provenance = provenance and provenance.processed_as(parts)
-    maker = ItemMaker(snapshot, target, unit, message.job_id, attempt, provenance)
+
+    def maker_of(entry: ManifestEntry | None = None, place: int | None = None) -> ItemMaker:
+        found = provenance_of(message, data_bucket, snapshot, entry)
+        found = found and found.processed_as(parts)
+        return ItemMaker(snapshot, target, unit, message.job_id, attempt, found, place)
+
+    maker: Maker = maker_of()
+    if snapshot.group is not None:
+        objects = frozen.objects_of(frozen.read_unit(data_bucket, message.run_id, unit))
+        maker = PlacedItemMaker([maker_of(entry, place) for place, entry in enumerate(objects)])
     with (
         workspace.workspace(memory) as space,
         ThreadPoolExecutor(WRITERS) as pool,
@@ -69,7 +78,7 @@ def store_slice(
         files = _fetched(space, data_bucket, parts, message.first_row)
         if message.first_row == 0:
             refuse(_problems(space, files, maker))
-        writer = ItemWriter(table, maker.version, pool, remaining, pause, now)
+        writer = ItemWriter(table, pool, remaining, pause, now)
         return _put(_batches(space, files), maker, writer, message.first_row)
 
 
@@ -97,7 +106,7 @@ def _fetched(space: Workspace, bucket: str, parts: Sequence[Part], first_row: in
     return files
 
 
-def _problems(space: Workspace, files: Sequence[_File], maker: ItemMaker) -> Iterator[str]:
+def _problems(space: Workspace, files: Sequence[_File], maker: Maker) -> Iterator[str]:
     """Rows that transform should have quarantined: a last check before anything is written."""
     where = any_of(maker.suspicious())
     for file in files:
@@ -122,7 +131,7 @@ def _batches(space: Workspace, files: Sequence[_File]) -> Iterator[list[tuple[An
 
 
 def _put(
-    batches: Iterator[list[tuple[Any, ...]]], maker: ItemMaker, writer: ItemWriter, first_row: int
+    batches: Iterator[list[tuple[Any, ...]]], maker: Maker, writer: ItemWriter, first_row: int
 ) -> StoredRows:
     """Put batch after batch, at least one, until the rows or the time end."""
     rows, puts = 0, Puts()

@@ -51,7 +51,6 @@ class ItemWriter:
     """Puts items unless the table has newer ones.
 
     Args:
-        version: of the items (stores.versions).
         pause: waits so many seconds.
         now: the clock that dates each put.
     """
@@ -59,13 +58,12 @@ class ItemWriter:
     def __init__(
         self,
         table: str,
-        version: str,
         pool: ThreadPoolExecutor,
         remaining: RemainingTime,
         pause: Pause = time.sleep,
         now: Clock = utc_now,
     ) -> None:
-        self._table, self._version = table, version
+        self._table = table
         self._pool, self._remaining, self._pause, self._now = pool, remaining, pause, now
         self._client = clients.client("dynamodb")  # made here: making clients is not thread-safe
 
@@ -117,13 +115,13 @@ class ItemWriter:
                     Item=item.put_at(self._now()),
                     ConditionExpression="attribute_not_exists(pk) OR #version < :version",
                     ExpressionAttributeNames={"#version": "version"},
-                    ExpressionAttributeValues={":version": {"S": self._version}},
+                    ExpressionAttributeValues={":version": item.version},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
                 code, message = clients.error_code(error), str(error)
                 if code == "ConditionalCheckFailedException":
-                    return self._left_alone(error)
+                    return _left_alone(item, error)
                 if code == "ValidationException" and "size" in message.lower():
                     raise InvalidData(
                         f"the row {item.key} makes an item over DynamoDB's 400 KB"
@@ -131,9 +129,9 @@ class ItemWriter:
                 raise
         return _Put.WRITTEN
 
-    def _left_alone(self, error: ClientError) -> _Put:
-        """What the table holds in the item's place comes with the error (DynamoDB API Reference,
-        "PutItem": ReturnValuesOnConditionCheckFailure)."""
-        there: dict[str, Any] = dict(error.response).get("Item", {})
-        same = there.get("version") == {"S": self._version}
-        return _Put.UNCHANGED if same else _Put.SUPERSEDED
+
+def _left_alone(item: Item, error: ClientError) -> _Put:
+    """What the table holds in the item's place comes with the error (DynamoDB API Reference,
+    "PutItem": ReturnValuesOnConditionCheckFailure)."""
+    there: dict[str, Any] = dict(error.response).get("Item", {})
+    return _Put.UNCHANGED if there.get("version") == item.version else _Put.SUPERSEDED

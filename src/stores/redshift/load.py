@@ -43,7 +43,7 @@ from stores.redshift.sql import (
     quoted_table,
     table_name,
 )
-from stores.versions import row_version
+from stores.versions import PLACE, PLACE_DIGITS, row_version, version_around_place
 from tabular.parts import Part
 
 LOCKED: Final = '"public"."pipeline_tables"'
@@ -59,6 +59,9 @@ TRACE_COLUMNS: Final = (
 )
 
 
+_PLACE: Final = f'"{PLACE}"'  # as a column of the files' table
+
+
 @dataclass(frozen=True)
 class Load:
     """One unit's load.
@@ -70,6 +73,9 @@ class Load:
         digest: of the files: a load of others is not a repeat.
         run_attempt: of the run; an earlier one's load comes too late where a later one's was.
         copy_role_arn: empty: the cluster's default role.
+        places: of a unit that holds several objects: the files say the place of each row's object
+            (`stores.versions.PLACE`), by which the row has its version, and the last one of a key
+            is taken.
     """
 
     snapshot: DatasetSnapshot
@@ -81,6 +87,7 @@ class Load:
     digest: str = ""
     run_attempt: int = 1
     copy_role_arn: str = ""
+    places: bool = False
 
     @property
     def id(self) -> str:
@@ -133,7 +140,7 @@ class _Statements:
         trace = ", ".join(f"{identifier(name)} {kind}" for name, kind in TRACE_COLUMNS)
         return [
             f"LOCK TABLE {LOCKED}",
-            f"CREATE TEMP TABLE {self._files} ({files})",
+            f"CREATE TEMP TABLE {self._files} ({files}{self._place_column()})",
             f"CREATE TEMP TABLE {self._rows} ({files}, {trace})",
             *([self._copy(), self._count()] if self._load.rows else []),
             self._one_row_of_each_key(),
@@ -164,22 +171,34 @@ class _Statements:
     def _one_row_of_each_key(self) -> str:
         names = identifiers([name for name, _ in self._columns])
         key = identifiers(self._load.target.key)
-        of_each = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {key})"
         load = self._load
+        order = f"{_PLACE} DESC" if load.places else key
+        of_each = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order})"
         traced = (
             load.snapshot.index,
             load.snapshot.run_id,
             load.job_id,
             load.unit_id,
-            load.version,
         )
-        values = ", ".join(literal(value) for value in traced)
+        values = ", ".join([*map(literal, traced), self._version()])
         trace = identifiers([name for name, _ in TRACE_COLUMNS])
         return (
             f"INSERT INTO {self._rows} ({names}, {trace}) SELECT {names}, {values}, GETDATE()"
             f" FROM (SELECT *, {of_each} AS nth_of_key FROM {self._files}) AS numbered"
             " WHERE nth_of_key = 1"
         )
+
+    def _place_column(self) -> str:
+        return f", {_PLACE} BIGINT" if self._load.places else ""
+
+    def _version(self) -> str:
+        """SQL of the version of a row of the files."""
+        load = self._load
+        if not load.places:
+            return literal(load.version)
+        before, after = version_around_place(load.snapshot, load.unit_id, load.run_attempt)
+        place = f"LPAD(CAST({_PLACE} AS VARCHAR), {PLACE_DIGITS}, '0')"
+        return f"{literal(before)} || {place} || {literal(after)}"
 
     def _same_key(self, rows: str) -> str:
         return " AND ".join(

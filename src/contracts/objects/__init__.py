@@ -1,0 +1,1 @@
+"""Objects of units that hold several: counts, and what became of each."""

@@ -1,0 +1,1 @@
+"""Units that hold several objects: how a listing is grouped, and what is stored of each."""

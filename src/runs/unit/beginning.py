@@ -129,7 +129,7 @@ def _spent(message: StartUnit, ledger: Ledger) -> dict[str, Amounts]:
         return {}
     unit = UnitItem.from_item(item)
     known = unit.usage is not None and unit.run_attempt < message.run_attempt
-    return {"spent": unit.total_usage} if known else {}
+    return dict(spent=unit.total_usage) if known else {}
 
 
 def _not_started(

@@ -6,7 +6,6 @@ operations of its own repeats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -98,16 +97,16 @@ def spent(ledger: Ledger, run_id: str) -> float:
     return sum(SpentItem.from_item(item).nanodollars for item in found) / NANODOLLARS
 
 
-def count_spent(message: EndUnit, ledger: Ledger, usage: Mapping[str, int] | None) -> None:
+def count_spent(message: EndUnit, ledger: Ledger) -> None:
     """Count what the unit has cost, if that decides whether others begin."""
-    if not message.counts_cost or usage is None:
+    if not message.counts_cost or message.usage is None:
         return
     shard, _ = layout.split_unit_id(message.unit_id)
     ledger.update(
         *SpentItem.key_of(message.run_id, message.run_attempt, shard),
         {},
         condition=~conditions.SPENT.counted.contains(message.unit_id),
-        add=SpentItem.of_unit(cost_of(usage).usd, message.unit_id),
+        add=SpentItem.of_unit(cost_of(message.usage).usd, message.unit_id),
     )
 
 

@@ -37,6 +37,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     if message.status is UnitStatus.STORED and not message.rows.balanced:
         raise InvalidData(f"unit {message.unit_id}: its rows do not add up: {message.rows!r}")
     run = owned_run(ledger, message.run_id, message.run_attempt)
+    message = _with_this_call(message)
     failure = _shortened(_withheld(message, data_bucket))
     findings = findings_of(message, data_bucket)
     objects = _objects(message, data_bucket)
@@ -47,7 +48,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     if not written.done:
         refuse_other_attempt(message, written)
     count_losses(message, ledger, data_bucket)
-    count_spent(message, ledger, changes.values.get("usage"))
+    count_spent(message, ledger)
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
     logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
     outcome = UnitOutcome(
@@ -64,6 +65,13 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         ended_at=format_timestamp(now),
     )
     return unit_ended(message, outcome, run.dataset_name, now)
+
+
+def _with_this_call(message: EndUnit) -> EndUnit:
+    """With what this very call has used by now."""
+    if message.usage is None:
+        return message
+    return message.model_copy(update={"usage": added((message.usage, meter.so_far()))})
 
 
 def _of_the_end(
@@ -86,7 +94,7 @@ def _of_the_end(
         items=message.items,
         set_aside=message.set_aside or None,
         not_started=None,
-        usage=None if message.usage is None else added((message.usage, meter.so_far())),
+        usage=message.usage,
         adopted=message.adopted,
         objects=objects,
         failed_objects=message.failed_objects,

@@ -38,7 +38,7 @@ def cost_of_run(
     """What a run has used.
 
     Args:
-        units: those of a run that has not ended, to count what they have used so far.
+        units: those of a run whose record does not say what it used, to count what they did.
         lines: with the bill.
     """
     item, usage = run.item, run.item.usage
@@ -46,7 +46,7 @@ def cost_of_run(
     if item.cost is not None:
         unmetered = item.cost.unmetered_units
     if usage is None and units is not None:
-        so_far = True
+        so_far = not run.status.ended
         counted = [unit for unit in units if unit.status is not UnitState.RUNNING]
         ended = len(counted)
         unmetered = sum(unit.item.usage is None and not unit.item.not_started for unit in counted)

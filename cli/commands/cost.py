@@ -73,7 +73,8 @@ def cost(
 
 def _of_one(run_id: str, table: Prices, stack: str | None, region: str | None) -> CostDocument:
     deployment, run = find_run(stack, region, run_id)
-    units = None if run.status.ended else ledger_of(deployment).units(run.run_id)
+    # Of a run that has not ended, or whose execution died, only its units have said something.
+    units = ledger_of(deployment).units(run.run_id) if run.item.usage is None else None
     return _document((cost_of_run(run, table, units, lines=True),), table)
 
 

@@ -33,7 +33,8 @@ class RunCostDocument(Document):
     Attributes:
         usd: null: what it used is not known, as it is of an earlier release.
         estimated_usd: what it was expected to cost when it began; null: no estimate was made.
-        so_far: it has not ended, and only units that have ended are counted.
+        so_far: it has not ended, and only units that have ended are counted. So they are of a run
+            that ended as its execution died.
         units: that have ended.
         unmetered_units: those of them that did not say what they used.
         usd_per_unit: null where nothing is known.

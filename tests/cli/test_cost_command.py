@@ -125,3 +125,11 @@ def test_what_cannot_be_is_refused(words: list[str], status: int, said: str) -> 
     result = pipeline("cost", *words)
     assert result.exit_code == status
     assert said in " ".join(result.output.split())
+
+
+def test_of_a_run_whose_execution_died_the_units_say_what_they_used(local: World) -> None:
+    put(local, "run-1", 1, **ended(status="FAILED"))
+    used = {"status": "STORED", "usage": {"operations": 125_000}, "run_attempt": 1}
+    local.put({"run_id": "run-1", "item": "UNIT#00000-000", **used})
+    (run,) = cost("run-1")["runs"]
+    assert (run["usd"], run["soFar"]) == (1, False)

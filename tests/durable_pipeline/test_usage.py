@@ -140,3 +140,12 @@ def test_units_that_the_limit_keeps_from_beginning_end_the_run(
     assert world.count("validate") == 1
     assert world.count("start-run") == 0, "no other execution tries to begin them"
     assert world.count("record-run") == 1
+
+
+def test_functions_that_are_jobs_are_counted_though_nobody_reports_their_time(
+    world: World, deployment: Deployment
+) -> None:
+    world.objects = 1
+    world.jobs[0] |= {"engine": "lambda"}
+    deployment.run(sqs_event(RUN))
+    assert world.units["00000-000"]["usage"]["lambda-jobs"] == 1

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
-from contracts.costs.usage import Meter
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.errors import InvalidRequest
 from contracts.messages import WOULD_FAIL_AGAIN
 from contracts.run import RunResult, RunStatus
@@ -26,6 +26,7 @@ from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 STORED_BODY_BYTES: Final = 900 * 1024
 STORED_REASON_BYTES: Final = 8 * 1024
+REQUESTS_OF_A_MESSAGE: Final = 3  # to SQS: it is sent, received and deleted
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -208,7 +209,8 @@ def _with_usage(prepared: Prepared, context: DurableContext) -> Prepared:
     """A plan says what it took to make, as another context executes it."""
     if prepared.plan is None:
         return prepared
-    usage = operations_of(context).usage(more=1)  # with the context itself
+    of_its_message: Amounts = {Meter.SQS_REQUESTS: REQUESTS_OF_A_MESSAGE}
+    usage = added((operations_of(context).usage(more=1), of_its_message))  # more: the context
     return prepared.model_copy(update={"plan": prepared.plan.model_copy(update={"usage": usage})})
 
 

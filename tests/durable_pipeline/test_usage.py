@@ -91,6 +91,7 @@ def test_the_runs_end_says_what_it_used_beside_its_units(
     assert usage["lambda-requests:record-run"] == 1
     assert usage["lambda-mb-ms:list-urls"] == 100
     assert "lambda-requests:validate" not in usage
+    assert usage["sqs-requests"] == 3, "the message is sent, received and deleted"
     # start, context, claim, notify, load, list; context, map, record
     assert usage["operations"] == 9
 

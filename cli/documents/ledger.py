@@ -13,7 +13,6 @@ from pydantic import ConfigDict
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.documents.base import Document
 from contracts.costs.figures import RunCost
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -27,6 +26,7 @@ from contracts.run import (
     seconds_between,
 )
 from contracts.run_request import RunRequest, format_timestamp
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 class RequestDocument(RunRequest):

@@ -30,11 +30,13 @@ class Operations:
         used: by now.
         allowed: in all; None: as many as it takes.
         amounts: what else was used with the context, by meter.
+        adopted: what jobs have used that an earlier attempt submitted.
     """
 
     used: int = 0
     allowed: int | None = None
     amounts: Amounts = field(default_factory=dict)
+    adopted: Amounts = field(default_factory=dict)
 
     def spend(self, meter: str, amount: int = 1) -> None:
         """Count an amount of something that is billed."""
@@ -47,6 +49,10 @@ class Operations:
     def write(self, payload: Any) -> None:
         """Count the bytes of what an operation records."""
         self.spend(Meter.WRITTEN_BYTES, len(json.dumps(payload, separators=(",", ":"))))
+
+    def of_end(self) -> dict[str, Amounts | None]:
+        """The fields of EndUnit that say what the unit has used, the call that carries it too."""
+        return {"usage": self.usage(more=1), "adopted": self.adopted or None}
 
     def usage(self, more: int = 0) -> Amounts:
         """All of it.

@@ -47,7 +47,6 @@ def test_a_units_end_says_what_its_steps_and_jobs_have_used(
     assert found.pop("orchestrator-invocations") == metered.planned_operations - 2
     requests = {name: amount for name, amount in found.items() if "requests" in name}
     assert requests == {
-        "lambda-requests:record-unit": 2,
         "lambda-requests:submit-job": 1,
         "lambda-requests:validate": 1,
         "lambda-requests:transform": 1,
@@ -121,8 +120,8 @@ def test_a_limit_of_the_request_goes_to_who_decides_and_who_counts(
     world: World, deployment: Deployment
 ) -> None:
     deployment.run(sqs_event({**RUN, "maxCost": 2.5}))
-    starts = [each for each in world.payloads("record-unit") if each["kind"] == "start"]
-    assert {each["maxCost"] for each in starts} == {2.5}
+    starts = [each["start"] for each in world.payloads("submit-job")]
+    assert [each["maxCost"] for each in starts] == [2.5] * 3
     assert all(unit["countsCost"] for unit in world.units.values())
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 from contracts.costs.figures import CostEstimate, RunCost
 from contracts.costs.usage import Amounts
 from contracts.ledger_items.base import Changes, Key, LedgerItem
-from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -26,6 +25,7 @@ from contracts.run_request import (
     format_timestamp,
     parse_timestamp,
 )
+from contracts.source.object_totals import ObjectTotals
 from contracts.times.relative import RelativeInstant
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from contracts.costs.usage import Amounts, added
 from contracts.ledger_items.base import Key, LedgerItem, after
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class UnitItem(LedgerItem):
             began in an earlier release.
         spent: what earlier attempts have used, as far as they have recorded it.
         adopted: what jobs have used that an earlier attempt submitted, and the latest went on with.
+        stored_in: of a unit that failed: the targets that have all of its rows; absent where an
+            earlier release recorded it.
         not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
             earlier releases can read. Use `outcome`.
         objects: of one that holds several: what came of them.
@@ -40,6 +42,7 @@ class UnitItem(LedgerItem):
         "findings",
         "items",
         "set_aside",
+        "stored_in",
         "not_started",
         "objects",
         "failed_objects",
@@ -63,6 +66,7 @@ class UnitItem(LedgerItem):
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
     set_aside: int | None = None
+    stored_in: tuple[str, ...] | None = None
     not_started: bool | None = None
     objects: ObjectTotals | None = None
     failed_objects: tuple[FailedObject, ...] = ()

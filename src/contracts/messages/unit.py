@@ -7,8 +7,8 @@ from enum import StrEnum
 from contracts.base import Contract
 from contracts.costs.usage import Amounts
 from contracts.job import JobEnd
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 class StartUnit(Contract):
@@ -106,6 +106,10 @@ class EndUnit(Contract):
         usage: what the unit has used in this attempt, its jobs included; absent: an earlier release
             sends the message, so it is not known.
         adopted: what jobs have used that an earlier attempt submitted, and this one went on with.
+        stored_in: of a unit that failed: the targets that have all of its rows; absent: an earlier
+            release sends the message, which stores in DynamoDB before Redshift.
+        perhaps_ended: the unit's last stage may have recorded that it is stored, though the
+            orchestrator has not heard of it; then that stands.
     """
 
     run_id: str
@@ -129,7 +133,31 @@ class EndUnit(Contract):
     has_findings: bool | None = None
     usage: Amounts | None = None
     adopted: Amounts | None = None
+    stored_in: tuple[str, ...] | None = None
+    perhaps_ended: bool = False
     kind: str = "end"
+
+
+class EndedUnit(Contract):
+    """Response of end-unit; an earlier release returned nothing.
+
+    Attributes:
+        status: the outcome that the ledger has, where it is another one than the message's.
+    """
+
+    status: UnitStatus | None = None
+
+
+class EndAfterStore(Contract):
+    """How the unit ends if this store, its last one, has all of its rows.
+
+    Attributes:
+        outcome: as end-unit would get it; the store adds the rows that it leaves superseded.
+        rows: how many rows are to be stored by this call, in all parts from its first row on.
+    """
+
+    outcome: EndUnit
+    rows: int
 
 
 class Validate(Contract):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import pytest
@@ -43,10 +42,6 @@ class GroupRun(DataRun):
     def freeze_group(self, entries: list[ManifestEntry]) -> GroupRun:
         put_manifest(self.cloud.put, self.run_id, ())
         self.freeze()
-        key = layout.dataset_snapshot_key(self.run_id)
-        snapshot = self.cloud.read_json(key) | {"group": self.group.to_json()}
-        self.cloud.put(key, json.dumps(snapshot))
-        frozen.read_snapshot.cache_clear()
         read = frozen.read_snapshot(DATA_BUCKET, self.run_id)
         units = tuple(
             entry

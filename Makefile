@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-local-cloud bench-listing bench-orchestration bench-permissions bench-page \
+	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -112,6 +112,7 @@ record-template: setup-test ## what an upgrade must not replace: tests/template/
 
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
+	RECORD_HISTORIES=1 $(VENV)/python -m pytest -q -n 0 tests/durable_pipeline/test_backfill_replays.py
 	git diff --stat tests/durable_pipeline/recorded
 
 record-tutorial: setup-test ## type the commands of docs/tutorial.md, and write what they print into it
@@ -127,6 +128,10 @@ pictures: ## draw docs/pictures/*.svg from their text sources; needs d2
 
 setup-bench: ## what benchmarks compare with: Polars, pandas, pyarrow and DBOS
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
+
+# On an idle machine only: other work moves the ratios. About a quarter of an hour, 10 GB of disk.
+bench-data-published: setup-bench ## the first table of benchmarks/data/README.md, five tries of each
+	$(VENV)/python -m benchmarks.data --ways pipeline duckdb --megabytes 200 2000 --repeat 5 $(ARGS)
 
 bench-data: setup-bench ## read, clean, write: this project beside DuckDB and others (a few minutes)
 	$(VENV)/python -m benchmarks.data $(ARGS)

@@ -12,7 +12,7 @@ from contracts.messages.operations import PLANNED, planned_for
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
-UNITS_PER_SHARD_AT_MOST: Final = 300
+UNITS_PER_SHARD_AT_MOST: Final = 200
 
 
 class ManifestEntry(Contract):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
-from contracts.messages.operations import reserved
+from contracts.messages.operations import planned_for, reserved
 from durable_pipeline.batch import _cut
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -42,7 +42,7 @@ def test_a_run_that_does_not_fit_beside_the_others_of_its_batch_is_handed_over(
     deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [{**RUN, "runId": f"r-{number}"} for number in (1, 2, 3)]
-    planned = world.objects * world.planned_operations
+    planned = world.objects * planned_for(world.planned_operations)
     monkeypatch.setattr("durable_pipeline.plan.PLANNED", 3 * planned - 1)
 
     deployment.run(sqs_event(*runs))

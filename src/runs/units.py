@@ -13,7 +13,6 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, RunStopped
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
-from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     RowCounts,
@@ -24,6 +23,7 @@ from contracts.run import (
     UnitStatus,
     seconds_between,
 )
+from contracts.source.object_totals import ObjectTotals
 from contracts.steps import Steps, from_to
 from contracts.targets import Targets
 from stores.rules import SUMMARIES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
-from contracts.messages.operations import planned_for, reserved
+from contracts.messages.operations import reserved
 from durable_pipeline.batch import _cut
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
@@ -36,19 +36,6 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
 
     assert execution.response == REDELIVERED
     assert world.unit_status() == {"STORED": 3}
-
-
-def test_a_run_that_does_not_fit_beside_the_others_of_its_batch_is_handed_over(
-    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = [{**RUN, "runId": f"r-{number}"} for number in (1, 2, 3)]
-    planned = world.objects * planned_for(world.planned_operations)
-    monkeypatch.setattr("durable_pipeline.plan.PLANNED", 3 * planned - 1)
-
-    deployment.run(sqs_event(*runs))
-
-    assert [start["request"]["runId"] for start in world.payloads("start-run")] == ["r-3"]
-    assert world.count("validate") == 2 * world.objects
 
 
 def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(

@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from backfill_world import BackfillWorld, Killing, backfill, execution_of, repeated
+from backfill_world import BackfillWorld, backfill, doomed, execution_of, repeated
 from control_fakes import Executions
 
-from contracts.messages import BackfillAction, ControlOutcome
+from contracts.messages import BackfillAction, ControlOutcome, LaneStep
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from contracts.times.backfill import BackfillStatus
@@ -91,6 +91,30 @@ def test_stopped_with_a_reason_and_resumed_all_the_same(world: BackfillWorld) ->
     assert outcome(world, PAUSE) == ControlOutcome.ENDED
     assert outcome(world, RESUME) == ControlOutcome.DONE
     assert (world.item.reason, world.item.ended_at, world.item.stop_reason) == (None, None, None)
+
+
+def test_the_end_of_a_run_that_is_being_stopped_with_its_backfill_is_waited_for(
+    world: BackfillWorld,
+) -> None:
+    """Its execution ends a moment before the ledger says that it has."""
+    world.begin(backfill())
+    request = world.next(1).request
+    assert request is not None
+    world.control(STOP)
+    world.put_run(request, RunStatus.RUNNING, stop_requested_at="2026-11-20T08:15:00Z")
+    assert world.next(2, 0).look_again
+    world.put_run(request, RunStatus.STOPPED)
+    assert world.next(3, 0) == LaneStep()
+    assert (world.end().status, world.states) == (BackfillStatus.STOPPED, "x..")
+
+
+def test_a_run_that_goes_on_elsewhere_does_not_hold_up_a_stop(world: BackfillWorld) -> None:
+    world.begin(backfill())
+    request = world.next(1).request
+    assert request is not None
+    world.control(STOP)
+    world.put_run(request, RunStatus.RUNNING)
+    assert world.next(2, 0) == LaneStep()
 
 
 def test_a_paused_one_is_stopped_at_once(world: BackfillWorld) -> None:
@@ -225,7 +249,7 @@ def test_killed_at_any_outside_call_a_repeat_starts_one_execution(
     cloud: Any, clients: Any, what: str
 ) -> None:
     lambdas = Executions()
-    killing = Killing(clients, lambdas)
+    fate = doomed(clients, lambdas)
     world = BackfillWorld(cloud, lambdas)
 
     def act() -> None:
@@ -244,19 +268,19 @@ def test_killed_at_any_outside_call_a_repeat_starts_one_execution(
                 world.next(2, 0)
                 world.end()
             lambdas.status[execution_of(1)] = "FAILED"
-            killing.arm(call, after=after)
+            fate.kill_at(call, after=after)
             try:
                 repeated(act)
             except BackfillsIncomplete:
                 world.upkeep.sweep()
-            met = killing.calls.total() >= call
-            killing.arm(-1, after=False)
+            met = fate.calls >= call
+            fate.spare()
             assert len(lambdas.started) == 1, (call, after)
             item = world.item
             assert (item.generation, item.starting) == (2, False)
             assert item.execution_arn == execution_of(2)
         if not met:
-            assert call > 5
+            assert call > 3
             return
 
 

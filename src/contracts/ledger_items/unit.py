@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from contracts.ledger_items.base import Key, LedgerItem, after
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 @dataclass(frozen=True, kw_only=True)

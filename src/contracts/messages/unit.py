@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from contracts.base import Contract
 from contracts.job import JobEnd
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 class StartUnit(Contract):

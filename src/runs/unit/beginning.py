@@ -15,9 +15,9 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
-from contracts.objects.totals import ObjectTotals
 from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
+from contracts.source.object_totals import ObjectTotals
 from contracts.steps import Steps
 from ledger.conditions import UNIT
 from ledger.runs import owned_run

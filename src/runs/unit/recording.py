@@ -11,9 +11,9 @@ from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
-from contracts.objects.totals import ObjectTotals
 from contracts.run import Finding, RowCounts, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
+from contracts.source.object_totals import ObjectTotals
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written

@@ -178,14 +178,14 @@ class Unit:
                 stores.files(last=last == target)
             elif target == "dynamodb":
                 superseded = stores.dynamodb()
-            else:
+            elif target == "redshift":
                 stores.redshift(self._load(), self._job_ended)
             self.stored_in.append(target)
         return superseded
 
     def _targets(self) -> list[str]:
         """The dataset's targets, in the order in which they are stored in."""
-        order = ("files", "redshift", "dynamodb")
+        order: tuple[str, ...] = ("files", "redshift", "dynamodb")
         if not self.stages_carry:
             order = ("files", "dynamodb", "redshift")
         return [target for target in order if target in self.dataset.targets]

@@ -29,7 +29,9 @@ DECIDED: Final = (
     *("test_decisions.py", "test_stopping.py", "test_stopping_one_run.py", "test_operator.py"),
     *("test_verify.py", "test_sending_corrected_rows.py", "test_permanent_failures.py"),
 )
-OWN_CLOUD: Final = ("test_contention.py", "test_pools.py")
+OWN_CLOUD: Final = (
+    *("test_tutorial.py", "test_contention.py", "test_pools.py", "test_many_messages.py"),
+)
 # Longest first, so that no worker ends alone on a long file. What is not named comes after.
 SLOW_FIRST: Final = (
     CLOUDS,
@@ -43,9 +45,12 @@ SLOW_FIRST: Final = (
     "jobs/test_functions_agree.py",
     "upgrade",
     "benchmarks",
+    "jobs/test_clean_csv.py",
     "extending",
     "permissions",
     "integration",
+    "page/test_views_in_browser.py",
+    "page/test_page_in_browser.py",
     "properties",
     "reading/test_chunks.py",
     "durable_pipeline/test_beginning_units.py",

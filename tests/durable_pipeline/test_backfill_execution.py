@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aws_cloud import _environment, clients, cloud
 from aws_durable_execution_sdk_python.lambda_service import Operation
-from backfill_world import BackfillWorld, backfill
+from backfill_world import BackfillWorld, backfill, limits
 from control_fakes import Executions
 from replays import reopened, replay_handler
 from world import Execution, closing_runner, error_named
@@ -22,6 +22,7 @@ from contracts.run_request import RunRequest
 from contracts.times.backfill import BackfillRequest, BackfillStatus
 from durable_pipeline import backfill as orchestrator
 from durable_pipeline.settings import BackfillSettings, Settings
+from runs.backfills.lanes import WINDOWS_PER_EXECUTION
 from runtime.handler import use_clock
 from steps import backfill_windows
 
@@ -97,19 +98,26 @@ def test_each_window_costs_two_operations(backfills: Backfills) -> None:
     }
 
 
-@pytest.mark.slow
-def test_a_thousand_windows_stay_far_below_what_an_execution_may_have(backfills: Backfills) -> None:
-    """And the next execution goes on with the rest."""
-    request = backfill(endDateTime="2026-12-15", window="1h", atOnce=10, only="all")
-    execution = backfills.run(request)
-    used = sum(execution.operations().values())
-    assert len(backfills.world.executed) == len(set(backfills.world.executed)) == 1000
-    assert 2000 < used < BACKFILL_OPERATIONS < 2500
-    assert execution.response["counts"]["left"] == 56
-    assert len(backfills.world.lambdas.started) == 1
-    backfills.run(request, 2)
+def test_a_thousand_windows_stay_far_below_what_an_execution_may_have(
+    backfills: Backfills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what twenty take, as each takes as many; the next execution goes on with the rest."""
+    windows, lanes = 20, 10
+    request = backfill(endDateTime="2026-11-02", window="1h", atOnce=lanes, only="all")
+    with limits(monkeypatch, WINDOWS_PER_EXECUTION=windows):
+        execution = backfills.run(request)
+        used = sum(execution.operations().values())
+        counted = sum(lane.operations for lane in backfills.world.item.lanes.values())
+        assert len(backfills.world.executed) == len(set(backfills.world.executed)) == windows
+        assert execution.response["counts"]["left"] == 4
+        assert len(backfills.world.lambdas.started) == 1
+        backfills.run(request, 2)
     assert backfills.world.item.status is BackfillStatus.SUCCEEDED
-    assert len(set(backfills.world.executed)) == 1056
+    assert len(set(backfills.world.executed)) == 24
+    outside = 3 * lanes + 5  # a lane's context and its last step; and those of the execution
+    assert 2 * windows < used <= 2 * windows + outside
+    assert counted <= used
+    assert 2 * WINDOWS_PER_EXECUTION + outside < BACKFILL_OPERATIONS < 2500
 
 
 def test_as_many_windows_as_asked_run_side_by_side(backfills: Backfills) -> None:

@@ -38,19 +38,6 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
     assert world.unit_status() == {"STORED": 3}
 
 
-def test_a_run_that_does_not_fit_beside_the_others_of_its_batch_is_handed_over(
-    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = [{**RUN, "runId": f"r-{number}"} for number in (1, 2, 3)]
-    planned = world.objects * world.planned_operations
-    monkeypatch.setattr("durable_pipeline.plan.PLANNED", 3 * planned - 1)
-
-    deployment.run(sqs_event(*runs))
-
-    assert [start["request"]["runId"] for start in world.payloads("start-run")] == ["r-3"]
-    assert world.count("validate") == 2 * world.objects
-
-
 def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,24 @@
-"""A browser for the tests of this folder, at the page of a deployment in memory."""
+"""A browser for the tests of this folder, at the page of a deployment in memory.
+
+Selenium is imported where it is used: half a second, and most tests here need no browser.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import chromium
 import pytest
-from selenium.webdriver import Chrome
-from world_page import WorldPage
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from world_page import WorldPage
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    import chromium
+
     started = chromium.start(tmp_path_factory.mktemp("chromium"))
     yield started
     started.quit()
@@ -19,6 +26,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def served(browser: Chrome) -> Iterator[WorldPage]:
+    from world_page import WorldPage
+
     page = WorldPage(browser)
     yield page
     page.close()
@@ -26,6 +35,8 @@ def served(browser: Chrome) -> Iterator[WorldPage]:
 
 @pytest.fixture
 def page(served: WorldPage) -> WorldPage:
+    import chromium
+
     served.begin()
     chromium.resize(served.browser, 1280, 900)
     return served

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from backfill_world import BackfillWorld, Killing, backfill, execution_of, repeated
+from backfill_world import BackfillWorld, backfill, doomed, execution_of, repeated
 from control_fakes import Executions
 
 from contracts.messages import BackfillAction, ControlOutcome, LaneStep
@@ -249,7 +249,7 @@ def test_killed_at_any_outside_call_a_repeat_starts_one_execution(
     cloud: Any, clients: Any, what: str
 ) -> None:
     lambdas = Executions()
-    killing = Killing(clients, lambdas)
+    fate = doomed(clients, lambdas)
     world = BackfillWorld(cloud, lambdas)
 
     def act() -> None:
@@ -268,19 +268,19 @@ def test_killed_at_any_outside_call_a_repeat_starts_one_execution(
                 world.next(2, 0)
                 world.end()
             lambdas.status[execution_of(1)] = "FAILED"
-            killing.arm(call, after=after)
+            fate.kill_at(call, after=after)
             try:
                 repeated(act)
             except BackfillsIncomplete:
                 world.upkeep.sweep()
-            met = killing.calls.total() >= call
-            killing.arm(-1, after=False)
+            met = fate.calls >= call
+            fate.spare()
             assert len(lambdas.started) == 1, (call, after)
             item = world.item
             assert (item.generation, item.starting) == (2, False)
             assert item.execution_arn == execution_of(2)
         if not met:
-            assert call > 5
+            assert call > 3
             return
 
 

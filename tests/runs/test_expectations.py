@@ -417,7 +417,7 @@ class TestAnnouncing:
             assert len(news) <= 2
             if not killed:
                 break
-        assert 3 < position < 11
+        assert 2 < position < 11
 
 
 class TestStoredAfterAll:
@@ -605,7 +605,7 @@ class TestNewContracts:
             assert days.cloud.published() == []
             if not killed:
                 break
-        assert 3 < position < 8
+        assert 0 < position < 8
 
     def test_the_day_of_its_file_counts(self, cloud: Any, lambda_context: Any) -> None:
         cloud.put("datasets/orders.yaml", DATASET + EXPECT, bucket="code-bucket")

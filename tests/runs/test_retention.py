@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from aws_cloud import Intercepted
 from control_fakes import DATASET, NOW, Executions, arn, claimed, freeze_dataset, request
-from job_fakes import Killed
+from job_fakes import Fate, Killed
 from manifests import put_manifest
 
 from contracts import layout
@@ -406,16 +405,17 @@ class TestBrokenOff:
         assert None not in records(cloud).values()
 
     @pytest.mark.parametrize("after", [False, True])
-    @pytest.mark.parametrize("call", range(1, 15))
+    @pytest.mark.parametrize("call", range(1, 12))
     def test_killed_at_any_outside_call_a_repeat_comes_to_the_same_end(
         self, cloud: Any, clients: Any, call: int, after: bool
     ) -> None:
         claimed(cloud.ledger)
         for record in RECORDS:
             cloud.ledger.update("r1", record, {"status": "STORED"})
-        calls = Dying(call, after=after)
+        fate = Fate()
         for service in ("dynamodb", "s3"):
-            clients.use(service, calls.of(cloud.client(service)))
+            clients.use(service, fate.over(cloud.client(service)))
+        fate.kill_at(call, after=after)
 
         for step in (lambda: end(cloud), lambda: expire(cloud)):
             try:
@@ -427,40 +427,7 @@ class TestBrokenOff:
         assert run_item(cloud)["status"] == "FAILED"
         assert due_notes(cloud) == []
         assert cloud.keys("runs/r1/results") == ["runs/r1/results.json"]
-        assert calls.count >= call, "there are fewer calls than are tried here"
-
-
-class Dying:
-    """Clients whose process ends at the n-th of their calls, before or after it has its effect."""
-
-    def __init__(self, call: int, *, after: bool) -> None:
-        self.count, self._at, self._after = 0, call, after
-        self._lock = threading.Lock()
-
-    def of(self, real: Any) -> Any:
-        return _DyingClient(real, self)
-
-    def call(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        with self._lock:
-            self.count += 1
-            dies = self.count == self._at
-        if dies and not self._after:
-            raise Killed
-        response = operation(**arguments)
-        if dies:
-            raise Killed
-        return response
-
-
-class _DyingClient:
-    def __init__(self, real: Any, calls: Dying) -> None:
-        self._real, self._calls = real, calls
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._real, name)
-        if name not in COUNTED:
-            return found
-        return lambda **arguments: self._calls.call(found, arguments)
+        assert fate.calls >= call, "there are fewer calls than are tried here"
 
 
 def test_the_sweep_expires_what_is_due(

@@ -250,7 +250,7 @@ def test_killed_at_any_outside_call_nothing_is_lost_and_the_next_merge_tidies(
         assert {each.key for each in files.merged()} == files.index()[0].keys
         if not killed:
             break
-    assert 8 < position < 29
+    assert 4 < position < 29
 
 
 def test_a_missing_file_is_an_error_that_says_what_to_do(files: StoredFiles) -> None:

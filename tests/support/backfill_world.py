@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 from aws_cloud import CACHED_CLIENT, LEDGER_TABLE, REGION, Clients, Cloud
 from control_fakes import Executions, arn
+from job_fakes import Fate, Killed
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
@@ -44,10 +44,6 @@ from runs.topic import publish
 
 NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 Response = TypeVar("Response")
-
-
-class Died(Exception):
-    """The process that made the call is gone."""
 
 
 def backfill(**fields: Any) -> BackfillRequest:
@@ -222,49 +218,17 @@ def repeated(call: Callable[[], Response]) -> Response:
     for _ in range(3):
         try:
             return call()
-        except Died:
+        except Killed:
             continue
     raise AssertionError("it died three times")
 
 
-class Killing:
-    """Clients whose process dies at the so many-th call, before or after it took effect."""
-
-    def __init__(self, clients: Clients, lambdas: Executions) -> None:
-        self.calls: Counter[str] = Counter()
-        self.at: int | None = None
-        self.after = False
-        clients.use("dynamodb", _Dying(CACHED_CLIENT("dynamodb"), self))
-        clients.use("lambda", _Dying(lambdas, self))
-
-    def arm(self, call: int, *, after: bool) -> None:
-        self.calls.clear()
-        self.at, self.after = call, after
-
-    def count(self, name: str) -> bool:
-        self.calls[name] += 1
-        return self.calls.total() == self.at
-
-
-class _Dying:
-    def __init__(self, real: Any, killing: Killing) -> None:
-        self._real, self._killing = real, killing
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._real, name)
-        if not callable(real) or name in ("exceptions", "meta"):
-            return real
-
-        def call(**arguments: Any) -> Any:
-            now = self._killing.count(name)
-            if now and not self._killing.after:
-                raise Died(name)
-            response = real(**arguments)
-            if now:
-                raise Died(name)
-            return response
-
-        return call
+def doomed(clients: Clients, lambdas: Executions) -> Fate:
+    """Over all clients of a backfill: each of them may be killed."""
+    fate = Fate()
+    clients.use("dynamodb", fate.over(CACHED_CLIENT("dynamodb")))
+    clients.use("lambda", fate.over(lambdas))
+    return fate
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
 from botocore.exceptions import ClientError
@@ -272,16 +272,31 @@ class FakeDurable(FakeService):
         return callback
 
 
+READS: Final = ("query", "scan")
+READING: Final = ("get_", "batch_get_", "describe_", "list_", "head_")
+
+
 class Fate:
-    """Kills the function at one of its outside calls, before or after the call took effect."""
+    """Kills the function at one of its outside calls, before or after the call took effect.
+
+    Calls that only read do not count: who dies there leaves what who dies before the next effect
+    leaves.
+
+    Attributes:
+        names: of the calls so far.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.decide: Callable[[int, bool], bool] = lambda _call, _after: False
-        self.calls = 0
+        self.names: list[str] = []
+
+    @property
+    def calls(self) -> int:
+        return len(self.names)
 
     def kill_at(self, call: int, *, after: bool) -> None:
-        self.calls = 0
+        self.names.clear()
         self.decide = lambda number, is_after: number == call and is_after is after
 
     def spare(self) -> None:
@@ -295,9 +310,9 @@ class Fate:
         if self.decide(number, after):
             raise Killed
 
-    def next_call(self) -> int:
+    def next_call(self, name: str) -> int:
         with self._lock:
-            self.calls += 1
+            self.names.append(name)
             return self.calls
 
 
@@ -307,11 +322,11 @@ class _Doomed:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
-        if name in ("meta", "exceptions") or not callable(real):
+        if name in READS or name.startswith(READING) or not callable(real):
             return real
 
         def call(*names: Any, **request: Any) -> Any:
-            number = self._fate.next_call()
+            number = self._fate.next_call(name)
             self._fate.strike(number, after=False)
             response = real(*names, **request)
             self._fate.strike(number, after=True)

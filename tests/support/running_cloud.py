@@ -146,17 +146,20 @@ class RunningCloud:
         queue, url = self.cloud.client("sqs"), self.outputs["DeadLetterQueueUrl"]
 
         def found() -> Item | None:
-            batch = queue.receive_message(
-                QueueUrl=url,
-                MaxNumberOfMessages=10,
-                MessageAttributeNames=["All"],
-                VisibilityTimeout=1,
-            )
-            for message in batch.get("Messages", []):
-                if text in message["Body"]:
-                    queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                    letter: Item = message
-                    return letter
+            for _ in range(20):  # there may be more than one batch of others
+                batch = queue.receive_message(
+                    QueueUrl=url,
+                    MaxNumberOfMessages=10,
+                    MessageAttributeNames=["All"],
+                    VisibilityTimeout=1,
+                )
+                if not batch.get("Messages"):
+                    break
+                for message in batch["Messages"]:
+                    if text in message["Body"]:
+                        queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                        letter: Item = message
+                        return letter
             return None
 
         return wait_until(found, f"a dead letter with {text!r}")

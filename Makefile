@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention check format jobs bench-jobs bench-replay bench-queue bench-data bench-listing bench-orchestration bench-permissions bench-page \
+	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-listing bench-orchestration bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -55,6 +55,9 @@ test-upgrade: setup-test ## take over a stack of the release before, with runs u
 
 test-contention: setup-test ## 250 units want two places while dispatchers are killed (about ten minutes)
 	CONTENDED_UNITS=50 $(VENV)/python -m pytest -n 0 tests/end_to_end/test_contention.py $(ARGS)
+
+test-messages: setup-test ## 10,000 messages of five kinds, each accounted for (about half an hour)
+	MESSAGES=10000 $(VENV)/python -m pytest -n 0 tests/end_to_end/test_many_messages.py $(ARGS)
 
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .
@@ -106,6 +109,7 @@ record-template: setup-test ## what an upgrade must not replace: tests/template/
 
 record-histories: setup-test ## record anew the histories that today's code has to replay
 	PYTHONPATH=tests/support $(VENV)/python tests/durable_pipeline/replays.py
+	RECORD_HISTORIES=1 $(VENV)/python -m pytest -q -n 0 tests/durable_pipeline/test_backfill_replays.py
 	git diff --stat tests/durable_pipeline/recorded
 
 record-tutorial: setup-test ## type the commands of docs/tutorial.md, and write what they print into it
@@ -121,6 +125,10 @@ pictures: ## draw docs/pictures/*.svg from their text sources; needs d2
 
 setup-bench: ## what benchmarks compare with: Polars, pandas, pyarrow and DBOS
 	@python=$$(scripts/find-python) && "$$python" scripts/setup.py bench
+
+# On an idle machine only: other work moves the ratios. About a quarter of an hour, 10 GB of disk.
+bench-data-published: setup-bench ## the first table of benchmarks/data/README.md, five tries of each
+	$(VENV)/python -m benchmarks.data --ways pipeline duckdb --megabytes 200 2000 --repeat 5 $(ARGS)
 
 bench-data: setup-bench ## read, clean, write: this project beside DuckDB and others (a few minutes)
 	$(VENV)/python -m benchmarks.data $(ARGS)

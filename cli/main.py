@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
-from cli.commands.backfill import backfill_app
+from cli.commands.backfill_control import backfill_app
 from cli.commands.console import console
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app

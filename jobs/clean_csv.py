@@ -39,7 +39,7 @@ from fnmatch import fnmatchcase
 from itertools import chain, islice
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, cast
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Optional, cast
 
 # -- clean_csv_job.options -------------------------------------------------------------------------
 
@@ -471,6 +471,7 @@ def line_breaks(fields: Sequence[str]) -> str:
 WORTHWHILE: Final = 1_000  # missing fields of a text; of fewer, DuckDB's reject handling will do
 FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
 SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
+FIELD_BITS: Final = 20  # enough for every number of fields: a row's number stands above them
 SAMPLE_BYTES: Final = 32 * 1024
 
 
@@ -2363,6 +2364,7 @@ def _parquet(
 
 
 _BATCH = 1000  # rows
+_NOT_SHORT = (1 << FIELD_BITS) - 1
 _NO_RECORDS = (b"\n", b"\r\n")
 
 
@@ -2374,13 +2376,8 @@ class MoreSurplus(Exception):
     """Records have more empty fields behind the last column; the argument says how many."""
 
 
-class Rejected(NamedTuple):
-    """A record that is no row, with its line in the file."""
-
-    line: int
-    column: str | None
-    reason: str
-    raw: str
+# A record that is no row: its line in the file, the column, the reason, the text.
+Rejected = tuple[int, Optional[str], str, str]
 
 
 def ended(file: Fetched, form: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -2421,8 +2418,8 @@ def rejected_lines(
     """
     reasons = _Reasons(len(source.header))
     gaps, marked = iter(unreadable), _marked(connection, source)
-    gap, mark = next(gaps, None), next(marked, None)
-    gap_line, marked_number = _line_of(gap), _number_of(mark)
+    gap, gap_line = _next_gap(gaps)
+    place, breaks = next(marked)
     last: Rejected | None = None
     at = number = shorts = 0
     with open(file.path, "rb") as lines:
@@ -2436,25 +2433,25 @@ def rejected_lines(
                     yield last
                     last = None
                 yield gap[1]
-                gap = next(gaps, None)
-                gap_line = _line_of(gap)
+                gap, gap_line = _next_gap(gaps)
                 continue
             number += 1
-            if number != marked_number or mark is None:
+            if number != place >> FIELD_BITS:
                 continue
-            begin, (_, fields, breaks) = at, mark
+            begin = at
             if breaks:
                 text += b"".join(islice(lines, breaks))
                 at += breaks
-            if fields is not None:
+            fields = place & _NOT_SHORT
+            if fields != _NOT_SHORT:
                 shorts += 1
                 if last is not None:
                     yield last
-                last = Rejected(begin, None, reasons[fields], _text(text, begin))
-            mark = next(marked, None)
-            marked_number = _number_of(mark)
-    is_ours = last is not None and last.line == at
-    if not is_ours or gap is not None or mark is not None or number != rows + shorts:
+                raw = text.rstrip(b"\r\n").decode("utf-8", "replace")
+                last = (begin, None, reasons[fields], raw if begin > 1 else raw.lstrip("\ufeff"))
+            place, breaks = next(marked)
+    is_ours = last is not None and last[0] == at
+    if not is_ours or gap is not None or place or number != rows + shorts:
         raise NotFilledUp
 
 
@@ -2470,32 +2467,29 @@ class _Reasons(dict[int, str]):
         return reason
 
 
-def _line_of(gap: tuple[RejectedRecord, Rejected] | None) -> int:
-    return gap[0].line if gap else 0
+def _next_gap(
+    gaps: Iterator[tuple[RejectedRecord, Rejected]],
+) -> tuple[tuple[RejectedRecord, Rejected] | None, int]:
+    """The next record that could not be read, if there is one, and its line."""
+    gap = next(gaps, None)
+    return gap, gap[0].line if gap else 0
 
 
-def _number_of(mark: Sequence[int] | None) -> int:
-    return mark[0] if mark else 0
+def _marked(
+    connection: duckdb.DuckDBPyConnection, source: Source
+) -> Iterator[tuple[int, int | None]]:
+    """Records that have too few or too many fields, or take several lines; 0 after the last one.
 
-
-def _marked(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Sequence[Any]]:
-    """Records that have too few or too many fields, or take several lines.
-
-    Of each: its number among those that are read, from 1; how many fields it has, None for as many
-    as columns; and how many lines more than one it takes.
+    Of each: its number among those that are read, from 1, with the number of its fields in the last
+    bits, as of millions each value counts; and how many lines more than one it takes.
     """
     breaks = source.breaks if source.spans_lines else "NULL"
     found = connection.cursor().execute(
-        f"SELECT number, {FOUND}, coalesce(breaks, 0) FROM (SELECT row_number() OVER () AS number,"
-        f" {FOUND}, {breaks} AS breaks FROM {source.again})"
-        f" WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
+        f"SELECT number * {1 << FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
+        f" FROM (SELECT row_number() OVER () AS number, {FOUND}, {breaks} AS breaks"
+        f" FROM {source.again}) WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
     )
-    return chain.from_iterable(iter(lambda: found.fetchmany(_BATCH), []))
-
-
-def _text(raw: bytes, line: int) -> str:
-    text = raw.rstrip(b"\r\n").decode("utf-8", "replace")
-    return text[text.startswith("\ufeff") :] if line == 1 else text
+    return chain(chain.from_iterable(iter(lambda: found.fetchmany(_BATCH), [])), [(0, 0)])
 
 
 # -- reading_rules.json.reasons --------------------------------------------------------------------
@@ -2596,18 +2590,19 @@ def write_rejects(
         NotFilledUp: read the file again without filling up its short rows.
     """
     count, text_of = 0, encode_basestring
-
-    def said(column: str | None) -> str:
-        return "" if column is None else f', "column": {text_of(column)}'
-
     head = f'{{"source": {text_of(url)}, "line": '
+    malformed = ', "rule": "malformed", "reason": '
+
+    def in_column(name: str) -> str:
+        return f', "rule": "malformed", "column": {text_of(name)}, "reason": '
+
     with open(path, "w", encoding="utf-8") as file:
         every = iter(_rejected(connection, read, source, unreadable, rows, encoding))
         for batch in iter(lambda: list(islice(every, _BATCH_ROWS)), []):
-            numbers = read.lines.lines_of(0, [found.line for found in batch])
+            numbers = read.lines.lines_of(0, [found[0] for found in batch])
             file.writelines(
-                f'{head}{line}, "rule": "malformed"{said(column)}'
-                f', "reason": {text_of(reason)}, "raw": {text_of(raw)}}}\n'
+                f"{head}{line}{malformed if column is None else in_column(column)}"
+                f'{text_of(reason)}, "raw": {text_of(raw)}}}\n'
                 for line, (_, column, reason, raw) in zip(numbers, batch)
             )
             count += len(batch)
@@ -2675,7 +2670,7 @@ def _rejected(
 
 def _unreadable(record: RejectedRecord, header: Sequence[str], encoding: str) -> Rejected:
     reason = reason_of(record.kind, record.message, encoding)
-    return Rejected(record.line, record.column(header), reason, record.raw)
+    return record.line, record.column(header), reason, record.raw
 
 
 def _no_objects(
@@ -2697,7 +2692,7 @@ def _no_objects(
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
             column, reason = parted_fault(fault) if fault else (None, why_no_object(raw))
-            yield Rejected(number + between, column, reason, raw)
+            yield number + between, column, reason, raw
 
 
 # -- reading_rules.json.near_keys ------------------------------------------------------------------

@@ -29,7 +29,9 @@ DECIDED: Final = (
     *("test_decisions.py", "test_stopping.py", "test_stopping_one_run.py", "test_operator.py"),
     *("test_verify.py", "test_sending_corrected_rows.py", "test_permanent_failures.py"),
 )
-OWN_CLOUD: Final = ("test_tutorial.py", "test_contention.py", "test_pools.py")
+OWN_CLOUD: Final = (
+    *("test_tutorial.py", "test_contention.py", "test_pools.py", "test_many_messages.py"),
+)
 # Longest first, so that no worker ends alone on a long file. What is not named comes after.
 SLOW_FIRST: Final = (
     CLOUDS,

@@ -14,6 +14,7 @@ from contracts.manifest import UNITS_PER_SHARD_AT_MOST
 from contracts.messages.operations import EXTRA, OPERATIONS, PLANNED
 from contracts.output.files import KEY_BYTES_AT_MOST, PARTITIONS_PER_UNIT
 from contracts.run_request import MAX_CONCURRENCY, MAX_QUERY_CHARACTERS
+from contracts.source.group import OBJECTS_PER_UNIT_AT_MOST
 from contracts.targets import FilesTarget
 from contracts.times.backfill import AT_ONCE_AT_MOST
 from contracts.times.windows import WINDOWS_AT_MOST
@@ -26,6 +27,7 @@ from ledger.retention import RESERVE_MILLISECONDS
 from reading_rules.json.values import ITEM_CHARACTERS
 from remote_jobs.pools.turns import MOST_PLACES, MOST_TICKETS
 from runtime.contract_file import VALUES_AT_MOST
+from sources.limits import DISK
 from stores.dynamodb.items import ITEM_BYTES, KEY_BYTES
 from stores.redshift.sql import LONGEST_TEXT, STATEMENT_BYTES
 
@@ -71,6 +73,11 @@ SAID = {
         f"{amount(bound(Limits, 'objects'))} objects",
         f"default is {amount(Limits().objects)}",
         f"up to {UNITS_PER_SHARD_AT_MOST} units",
+    ],
+    "objects of one unit": [
+        f"{amount(OBJECTS_PER_UNIT_AT_MOST)} at most",
+        f"about {10 * 1024 / DISK['none'] / 1000:.1f} GB of plain text",
+        f"{10 * 1024 / DISK['gzip'] // 10 * 10:.0f} MB of gzip",
     ],
     "items of an array": [
         f"{amount(bound(Limits, 'objects'))} batches",

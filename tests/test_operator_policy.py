@@ -206,6 +206,7 @@ def test_starting_backfills_needs_a_policy_of_its_own() -> None:
     found = {each["Sid"]: each for each in statements("BackfillPolicy")}
     assert found["StartBackfills"]["Action"] == "lambda:InvokeFunction"
     assert found["StartBackfills"]["Resource"] == {"Ref": "BackfillFunctionAliaslive"}
+    assert found["FindBackfillExecutions"]["Action"] == "lambda:ListDurableExecutionsByFunction"
     assert "BackfillFunction" not in json.dumps(statements("OperatorPolicy"))
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-SIZES: Final = (10_000, 100_000)  # a run has at most 150,000 objects
+SIZES: Final = (10_000, 100_000, 1_000_000)
 REFERENCE: Final = "boto3"
-WAYS: Final = (REFERENCE, "pipeline")
+WAYS: Final = (REFERENCE, "listing", "manifest")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cost:
     Attributes:
         microseconds: of processor time, for each key.
         rate: keys a second, by the clock.
-        megabytes: by which the process grew.
+        megabytes: by which the process grew at most (its peak), and `peak`, of the whole process.
     """
 
     way: str

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 
 import boto3
 
-from contracts.dataset import Source
+from contracts.dataset import Limits, Source
+from sources.limits import check_limits
 from sources.listing import list_source
+from sources.manifest import freeze, write_packs
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -29,13 +31,26 @@ def paginator(bucket: str, _keys: int) -> int:
     return len(found)
 
 
-def pipeline(bucket: str, keys: int) -> int:
-    """The listing of a run: entries of its manifest, filtered by the contract's source."""
+def listing(bucket: str, keys: int) -> int:
+    """The listing of a run, filtered by the contract's source."""
     source = Source(prefix="landing/orders/", partition="dt=%Y-%m-%d/", suffix=".csv.gz")
-    return len(list_source(source, bucket, START, END, keys).entries)
+    return sum(len(some) for some in list_source(source, bucket, START, END, keys).objects)
 
 
-WAYS: dict[str, Callable[[str, int], int]] = {"boto3": paginator, "pipeline": pipeline}
+def manifest(bucket: str, keys: int) -> int:
+    """Listed, and frozen into the run's manifest."""
+    source = Source(prefix="landing/orders/", partition="dt=%Y-%m-%d/", suffix=".csv.gz")
+    found = list_source(source, bucket, START, END, keys)
+    objects = check_limits(found.objects, Limits(objects=keys))
+    packs = write_packs(objects, "run-1", "frozen", 1)
+    return freeze(packs, found, "run-1", 181, "frozen", 1).objects
+
+
+WAYS: dict[str, Callable[[str, int], int]] = {
+    "boto3": paginator,
+    "listing": listing,
+    "manifest": manifest,
+}
 
 
 def main(way: str, port: str, keys: int) -> int:

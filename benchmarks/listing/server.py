@@ -1,4 +1,4 @@
-"""A bucket of so many keys that serves ListObjectsV2 and nothing else, as S3 writes its pages."""
+"""A bucket of so many keys, listed in pages as S3 writes them, and one that takes every object."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_PUT(self) -> None:  # noqa: N802 - as http.server names it
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.send_response(200)
+        self.send_header("ETag", '"0"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

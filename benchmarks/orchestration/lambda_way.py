@@ -17,7 +17,7 @@ from botocore.config import Config
 from contracts.steps import function_variable, step_functions
 from local.local_cloud.http.front import Front
 from local.local_cloud.lambdas.functions import DurableSpec, FunctionSpec
-from local.local_cloud.lambdas.sandbox_process import STOP_POLL_VARIABLE
+from local.local_cloud.lambdas.sandbox_runtime import STOP_POLL_VARIABLE
 from local.local_cloud.lambdas.service import LambdaService
 
 ROOT: Final = Path(__file__).resolve().parents[2]

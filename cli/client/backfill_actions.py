@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,19 +13,27 @@ from botocore.exceptions import ClientError
 
 from cli.client.backfill_request import Asked, request_of
 from cli.client.backfills import ledger_of
-from cli.client.decisions import ask_reaper
+from cli.client.decisions import ask_reaper, request_stop
 from cli.client.deployment import Deployment
 from cli.client.executions import fetch_execution
 from cli.exit_codes import FAILED, REFUSED, CommandFailed
 from contracts.base import canonical_json
 from contracts.ledger_items import BackfillItem
-from contracts.messages import ControlBackfill, ControlledBackfill, StartBackfill
-from contracts.times.backfill import BackfillRequest
+from contracts.messages import (
+    ControlBackfill,
+    ControlledBackfill,
+    StartBackfill,
+    StopOutcome,
+    StopRun,
+)
+from contracts.times.backfill import BackfillRequest, WindowState
 from runs.backfills.names import backfill_execution_name
 
 _CONTROL: Final = "Control Backfill"  # what steps.reaper takes for it
 _TAKEN: Final = "DurableExecutionAlreadyStartedException"
 _STARTS_AT_MOST: Final = 20
+_LOOKS_FOR_RUNS: Final = 10
+_SECONDS_BETWEEN: Final = 2.0
 
 
 class StartOutcome(StrEnum):
@@ -72,6 +82,9 @@ def start(deployment: Deployment, asked: Asked, now: datetime | None = None) -> 
                 raise _taken(request)
             return Started(StartOutcome.EXISTS, request, existing=existing)
         arn = _started(deployment, function, request, number)
+        if arn is None:  # of other options, and it has died: none of its name is in the ledger
+            died_before = "an execution that asked for something else"
+            continue
         execution = fetch_execution(deployment.client("lambda"), arn)
         if execution is None or execution.status == "RUNNING":  # None: not readable yet
             return Started(
@@ -86,8 +99,13 @@ def start(deployment: Deployment, asked: Asked, now: datetime | None = None) -> 
     )
 
 
-def _started(deployment: Deployment, function: str, request: BackfillRequest, number: int) -> str:
-    """The first execution, of the so many-th start: started, or found started; its ARN."""
+def _started(
+    deployment: Deployment, function: str, request: BackfillRequest, number: int
+) -> str | None:
+    """The first execution, of the so many-th start: started, or found started; its ARN.
+
+    None: one of this name was started with other options, and has ended.
+    """
     environment = deployment.parameters.get("Environment", "")
     name = backfill_execution_name(
         environment, deployment.stack_name or "", request.backfill_id, 1, number
@@ -101,9 +119,11 @@ def _started(deployment: Deployment, function: str, request: BackfillRequest, nu
             Payload=canonical_json(StartBackfill(request=request).to_json()).encode(),
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == _TAKEN:
+        if error.response.get("Error", {}).get("Code") != _TAKEN:
+            raise
+        if _runs(lambda_client, function, name):
             raise _taken(request) from None
-        raise
+        return None
     arn = response.get("DurableExecutionArn")
     if arn is None:
         raise CommandFailed(
@@ -112,6 +132,15 @@ def _started(deployment: Deployment, function: str, request: BackfillRequest, nu
             "deploy this version's template.yaml",
         )
     return str(arn)
+
+
+def _runs(lambda_client: Any, function: str, name: str) -> bool:
+    """Whether an execution of this name has not ended, or nothing can be known of it."""
+    page = lambda_client.list_durable_executions_by_function(
+        FunctionName=function.rpartition(":")[0], DurableExecutionName=name
+    )
+    found = [each["Status"] for each in page["DurableExecutions"]]
+    return not found or "RUNNING" in found
 
 
 def control(deployment: Deployment, message: ControlBackfill) -> ControlledBackfill:
@@ -129,6 +158,56 @@ def control(deployment: Deployment, message: ControlBackfill) -> ControlledBackf
         instead="start runs one by one",
     )
     return ControlledBackfill.from_json(payload)
+
+
+@dataclass(frozen=True)
+class StoppedWindow:
+    """A window that ran when its backfill was stopped, and what became of its run.
+
+    Attributes:
+        outcome: of stopping the run; UNKNOWN: it had not begun, and may begin yet.
+    """
+
+    run_id: str
+    outcome: StopOutcome
+
+
+def stop_runs(
+    deployment: Deployment,
+    backfill_id: str,
+    reason: str | None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[StoppedWindow]:
+    """Stop the runs of the windows that a backfill which is being stopped still runs.
+
+    A window that was given to its lane just before has no run yet: it is looked at again for a
+    while, since no other window can begin.
+    """
+    stopped: dict[str, StoppedWindow] = {}
+    for _ in range(_LOOKS_FOR_RUNS):
+        waiting = False
+        for run_id in _running(deployment, backfill_id):
+            if run_id in stopped and stopped[run_id].outcome is not StopOutcome.UNKNOWN:
+                continue
+            outcome = request_stop(deployment, StopRun(run_id=run_id, reason=reason)).outcome
+            stopped[run_id] = StoppedWindow(run_id, outcome)
+            waiting = waiting or outcome is StopOutcome.UNKNOWN
+        if not waiting:
+            break
+        sleep(_SECONDS_BETWEEN)
+    return list(stopped.values())
+
+
+def _running(deployment: Deployment, backfill_id: str) -> list[str]:
+    ledger = ledger_of(deployment)
+    item = ledger.backfill(backfill_id)
+    if item is None:
+        return []
+    windows = ledger.windows(backfill_id)
+    return [
+        item.requested.run_id(windows[at], item.times_again(at))
+        for at in item.in_state(WindowState.RUNNING)
+    ]
 
 
 def _taken(request: BackfillRequest) -> CommandFailed:

@@ -21,7 +21,7 @@ from cli.exit_codes import REFUSED, CommandFailed
 from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat, Rule
 from contracts.errors import InvalidData
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary, ObjectGroup
+from contracts.manifest import ManifestEntry, ManifestSummary, ObjectGroup
 from contracts.run_request import parse_timestamp
 from dataset_loading.check import CheckedDataset
 from reading_rules.source_lines import SourceLines
@@ -158,7 +158,7 @@ def _origin(
     deployment: Deployment, key: str, item: Item, values: Mapping[str, Any], *, with_line: bool
 ) -> Origin:
     """The same by the run's files, whatever the ledger holds."""
-    entry = _entry(deployment, item["run_id"], item["unit_id"], place_in(item["version"]))
+    entry = _entry(deployment, item["run_id"], item["unit_id"], place_in(item.get("version", "")))
     if entry is None:
         note = "the run's list of objects has expired"
         return Origin(key, item, None, ObjectState.UNKNOWN, Lines(note=note))
@@ -196,17 +196,17 @@ def _entry(
     """
     shard, index = layout.split_unit_id(unit_id)
     try:
-        summary = _read_json(deployment, layout.manifest_summary_key(run_id))
-        attempt = ManifestSummary.from_json(summary).run_attempt
-        part = _read_json(deployment, layout.manifest_part_key(run_id, shard, attempt))
-        entry = ManifestPart.from_json(part).entries[index]
-        if place is None or entry.objects is None:
-            return entry
-        return ObjectGroup.from_json(_read_json(deployment, entry.key)).entries[place]
+        found = _read_json(deployment, layout.manifest_summary_key(run_id))
+        summary = ManifestSummary.from_json(found)
+        part = summary.part(run_id, shard, lambda key: _read_json(deployment, key))
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return None
         raise
+    entry = part.entries[index]
+    if place is None or entry.objects is None:
+        return entry
+    return ObjectGroup.from_json(_read_json(deployment, entry.key)).entries[place]
 
 
 def _read_json(deployment: Deployment, key: str) -> Any:

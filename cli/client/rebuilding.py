@@ -18,8 +18,8 @@ from cli.client.run_list import RunList, Wanted
 from contracts import layout
 from contracts.errors import NotFound
 from contracts.manifest import ManifestPart, ManifestSummary
-from contracts.objects.outcomes import ObjectOutcomes
 from contracts.run import UnitState
+from contracts.source.object_outcomes import ObjectOutcomes
 from runtime import clients
 from sources.stored_objects.files import StoredFiles
 from sources.stored_objects.merging import leave_out_unreadable, merge_runs
@@ -163,11 +163,8 @@ class Rebuild:
 
     def _read_part(self, run_id: str, shard: int) -> ManifestPart | None:
         try:
-            summary = self._json(layout.manifest_summary_key(run_id))
-            attempt = ManifestSummary.from_json(summary).run_attempt
-            return ManifestPart.from_json(
-                self._json(layout.manifest_part_key(run_id, shard, attempt))
-            )
+            summary = ManifestSummary.from_json(self._json(layout.manifest_summary_key(run_id)))
+            return summary.part(run_id, shard, self._json)
         except NotFound:
             return None
 

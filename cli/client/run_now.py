@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cli.client.follow import Snapshot
 from cli.client.history import Operation
-from cli.client.ledger import JobRow, UnitRow
+from cli.client.ledger import JobRow, Run, UnitRow
 from contracts.ledger_items import PoolItem
 from contracts.run import RowCounts, UnitState, UnitTotals
 from contracts.run_request import parse_timestamp
@@ -84,10 +84,16 @@ def units_done(snapshot: Snapshot) -> Done:
         totals: UnitTotals = run.units
         failed = totals.failed + totals.not_started
         return Done(totals.stored, failed, totals.total - totals.stored - failed, totals.total)
-    states = [unit.status for unit in snapshot.units]
+    states = [unit.status for unit in snapshot.units if not _is_to_begin_again(unit, run)]
     stored, running = states.count(UnitState.STORED), states.count(UnitState.RUNNING)
     total = snapshot.objects
     return Done(stored, len(states) - stored - running, running, total)
+
+
+def _is_to_begin_again(unit: UnitRow, run: Run | None) -> bool:
+    """Whether a unit failed at an earlier attempt of a run that goes on, which runs it again."""
+    failed = unit.status in (UnitState.FAILED, UnitState.NOT_STARTED)
+    return run is not None and failed and unit.item.run_attempt < run.item.run_attempt
 
 
 def rows_stored(units: Iterable[UnitRow]) -> RowCounts:

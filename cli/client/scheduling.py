@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from cli.client.contracts import dataset_names, read_contract
 from cli.client.deployment import Deployment
+from cli.client.next_firing import next_firing
+from cli.exit_codes import NOT_FOUND, CommandFailed
 from contracts.base import canonical_json
 from contracts.times.schedule import Schedule, aws_cron, schedule_name
 
@@ -57,6 +60,13 @@ class Planned:
             return Change.CREATED
         same = all(self.there.get(field) == value for field, value in self.wanted.items())
         return Change.UNCHANGED if same else Change.UPDATED
+
+    def next_firing(self, now: datetime) -> datetime | None:
+        """When it is due next, as it is applied; None: it is not applied, or is paused."""
+        if self.there is None or self.paused:
+            return None
+        zone = self.there.get("ScheduleExpressionTimezone") or "UTC"
+        return next_firing(self.there["ScheduleExpression"], zone, now)
 
     @property
     def paused(self) -> bool:
@@ -108,6 +118,24 @@ class Scheduling:
             Name=planned.name, **same, State="DISABLED" if paused else "ENABLED"
         )
         return True
+
+    def named(self, names: Iterable[str]) -> list[Planned]:
+        """The schedules that there are of these names, or of datasets of these names.
+
+        Raises:
+            CommandFailed: one of the names is of none.
+        """
+        there = [each for each in self.plan() if each.there is not None]
+        asked = set(names)
+        known = {name for each in there for name in (each.name, each.dataset)}
+        if missing := sorted(asked - known):
+            raise CommandFailed(
+                f"there is no schedule {', '.join(missing)}; there are"
+                f" {', '.join(each.name for each in there) or 'none'}",
+                NOT_FOUND,
+                "pipeline schedules apply makes those of the contracts",
+            )
+        return [each for each in there if {each.name, each.dataset} & asked]
 
     def _wanted(self, dataset: str, schedule: Schedule) -> dict[str, Any]:
         return {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
 
-from cli.client.backfill_actions import StartOutcome, control, start
+from cli.client.backfill_actions import StartOutcome, start
+from cli.client.backfill_follow import BackfillFollower, BackfillSnapshot
 from cli.client.backfill_request import Asked
 from cli.client.backfill_view import find_backfill, look_at
 from cli.client.backfills import plan
@@ -19,27 +20,21 @@ from cli.documents.backfill_plans import planned, started_document
 from cli.documents.backfills import (
     BackfillsDocument,
     backfill_document,
-    control_document,
+    progress_document,
     summary,
 )
-from cli.documents.base import print_document
-from cli.exit_codes import REFUSED, CommandFailed
-from cli.options import JsonOption, RegionOption, StackOption, ledger_of
+from cli.documents.base import print_document, print_line
+from cli.exit_codes import INTERRUPTED, REFUSED, STILL_RUNNING, SUCCEEDED, CommandFailed
+from cli.options import JsonOption, RegionOption, StackOption, TimeoutOption, ledger_of
+from cli.views.backfill_progress import show_backfill_progress, worth_saying
 from cli.views.backfills import (
     backfills_table,
-    control_text,
     print_backfill,
     print_plan,
 )
 from cli.views.outcome import print_lines
 from cli.views.printing import make_console
 from contracts.job import Priority
-from contracts.messages import (
-    STOP_REASON_CHARACTERS,
-    BackfillAction,
-    ControlBackfill,
-    ControlOutcome,
-)
 from contracts.times.backfill import Only
 from contracts.times.windows import WINDOW_EXAMPLES
 
@@ -143,6 +138,11 @@ def start_backfill(
         bool,
         typer.Option("--dry-run", help="Only show windows, objects, bytes, and what is stored."),
     ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Follow it to its end; the exit status is then its."),
+    ] = False,
+    timeout: TimeoutOption = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
@@ -183,9 +183,11 @@ def start_backfill(
         return
     started = start(deployment, asked)
     known = known_from(deployment, started.request, datetime.now(UTC))
+    follower = BackfillFollower(deployment, started.request.backfill_id, started.execution_arn)
     if json_output:
-        print_document(started_document(started, known))
-        return
+        last = _follow(follower, timeout, stderr=True) if wait else None
+        print_document(started_document(started, known, last.item if last else None))
+        raise typer.Exit(last.exit_code if last else SUCCEEDED)
     backfill_id, existing = started.request.backfill_id, started.existing
     if started.outcome is StartOutcome.STARTED:
         console.print(f"backfill {backfill_id} is started", soft_wrap=True)
@@ -199,6 +201,8 @@ def start_backfill(
         console.print(text, soft_wrap=True)
     on = f" --stack {deployment.stack}" if deployment.stack else ""
     console.print(f"look at it: pipeline backfill show {backfill_id}{on}", soft_wrap=True)
+    if wait:
+        _show_followed(follower, timeout)
 
 
 def _warn(console: Console, known: datetime | None, only: Only) -> None:
@@ -237,77 +241,58 @@ def show(
         print_backfill(make_console(), view, deployment.stack, now)
 
 
-@backfill_app.command(cls=PipelineCommand, epilog=epilog("pipeline backfill pause @last"))
-def pause(
-    backfill_id: BackfillArgument,
-    stack: StackOption = None,
-    region: RegionOption = None,
-    json_output: JsonOption = False,
-) -> None:
-    """Pause a backfill: no further window begins until it is resumed. Those that run go on."""
-    _control(stack, region, backfill_id, BackfillAction.PAUSE, json_output=json_output)
-
-
 @backfill_app.command(
     cls=PipelineCommand,
-    epilog=epilog("pipeline backfill resume @last", "pipeline backfill resume @last --failed"),
+    epilog=epilog("pipeline backfill watch @last", "pipeline backfill watch november --json"),
 )
-def resume(
+def watch(
     backfill_id: BackfillArgument,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Run windows that have failed again, too.")
-    ] = False,
+    timeout: TimeoutOption = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Have a backfill go on that was paused or stopped, or ended with windows left or failed."""
-    action = BackfillAction.RESUME
-    _control(stack, region, backfill_id, action, json_output=json_output, failed_too=failed)
+    """Follow a backfill until it has ended or is paused; the exit status is then its.
 
-
-@backfill_app.command(
-    cls=PipelineCommand, epilog=epilog('pipeline backfill stop @last --reason "wrong contract"')
-)
-def stop(
-    backfill_id: BackfillArgument,
-    reason: Annotated[
-        str | None, typer.Option(help="Why, in one sentence; it is recorded with the backfill.")
-    ] = None,
-    stack: StackOption = None,
-    region: RegionOption = None,
-    json_output: JsonOption = False,
-) -> None:
-    """Stop a backfill: no further window begins, and it ends once those that run have ended.
-
-    To stop such a run, too: pipeline stop RUN.
+    A terminal shows a bar and the windows that run. Elsewhere lines are appended: what is new, and
+    how it stands after some seconds without news. With --json each is a document on a line.
     """
-    if reason is not None and len(reason) > STOP_REASON_CHARACTERS:
-        raise CommandFailed(
-            f"--reason has {len(reason)} characters, at most {STOP_REASON_CHARACTERS} are allowed",
-            REFUSED,
-            "shorten it",
-        )
-    action = BackfillAction.STOP
-    _control(stack, region, backfill_id, action, json_output=json_output, reason=reason)
-
-
-def _control(
-    stack: str | None,
-    region: str | None,
-    name: str,
-    action: BackfillAction,
-    *,
-    json_output: bool,
-    **more: Any,
-) -> None:
     deployment = find_deployment(stack, region)
-    backfill_id = find_backfill(deployment, name).backfill_id
-    message = ControlBackfill(backfill_id=backfill_id, action=action, **more)
-    controlled = control(deployment, message)
-    if json_output:
-        print_document(control_document(controlled))
-    else:
-        make_console().print(control_text(controlled, action), soft_wrap=True, markup=False)
-    if controlled.outcome in (ControlOutcome.ENDED, ControlOutcome.NOTHING_LEFT):
-        raise typer.Exit(REFUSED)
+    item = find_backfill(deployment, backfill_id)
+    follower = BackfillFollower(deployment, item.backfill_id)
+    if not json_output:
+        _show_followed(follower, timeout)
+    code = STILL_RUNNING
+    try:
+        for snapshot, before in worth_saying(follower.watch(timeout)):
+            print_line(progress_document(snapshot, before, datetime.now(UTC)))
+            code = snapshot.exit_code
+    except KeyboardInterrupt:
+        raise _interrupted(follower) from None
+    raise typer.Exit(code)
+
+
+def _show_followed(follower: BackfillFollower, timeout: float | None) -> NoReturn:
+    """For people: progress, how it stands then, and the exit status of that."""
+    last = _follow(follower, timeout, stderr=False)
+    if last.item is not None:
+        now = datetime.now(UTC)
+        view = look_at(follower.deployment, last.item)
+        print_backfill(make_console(), view, follower.deployment.stack, now)
+    raise typer.Exit(last.exit_code)
+
+
+def _follow(follower: BackfillFollower, timeout: float | None, *, stderr: bool) -> BackfillSnapshot:
+    console = make_console(stderr=stderr)
+    try:
+        return show_backfill_progress(console, follower.watch(timeout))
+    except KeyboardInterrupt:
+        raise _interrupted(follower) from None
+
+
+def _interrupted(follower: BackfillFollower) -> CommandFailed:
+    return CommandFailed(
+        "interrupted: the backfill is no longer followed, but continues",
+        INTERRUPTED,
+        f"follow it again: pipeline backfill watch {follower.backfill_id}",
+    )

@@ -82,8 +82,9 @@ def check(
             print_document(CheckedContract(valid=False, problems=problems))
             raise typer.Exit(REFUSED) from None
         lines = "\n".join(f"  {problem}" for problem in error.problems)
+        count = len(error.problems)
         raise CommandFailed(
-            f"{file} is not valid; {len(error.problems)} problems:\n{lines}",
+            f"{file} is not valid; {count} problem{'s' if count > 1 else ''}:\n{lines}",
             REFUSED,
             "docs/datasets.md describes the fields of contracts, docs/operations.md pools.yaml",
         ) from None

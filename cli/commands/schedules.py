@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,8 +11,8 @@ from cli.client.deployment import find_deployment
 from cli.client.scheduling import Change, Planned, Scheduling
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
 from cli.documents.base import print_document
-from cli.documents.schedules import ScheduleDocument, SchedulesDocument
-from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
+from cli.documents.schedules import ScheduleDocument, SchedulesDocument, schedule_document
+from cli.exit_codes import REFUSED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption
 from cli.views.printing import make_console
 from cli.views.records import Column, Records, prose
@@ -76,7 +77,7 @@ def ls(
         console.print("no contract has schedules")
         return
     columns = (Column("schedule"), prose("cron"), Column("zone", drop=1), prose("range"))
-    table = Records.of((*columns, prose("state")), map(_row, planned))
+    table = Records.of((*columns, prose("state"), Column("next", drop=2)), map(_row, planned))
     console.print(table)
     if any(each.change is not Change.UNCHANGED for each in planned):
         console.print("to make them what the contracts say: pipeline schedules apply")
@@ -129,16 +130,10 @@ def _set(
         )
     deployment = find_deployment(stack, region)
     scheduling = Scheduling(deployment)
-    there = [each for each in scheduling.plan() if each.there is not None]
-    wanted = [each for each in there if everything or {each.name, each.dataset} & set(names or ())]
-    known = {name for each in there for name in (each.name, each.dataset)}
-    if missing := [name for name in names or () if name not in known]:
-        raise CommandFailed(
-            f"there is no schedule {', '.join(missing)}; there are"
-            f" {', '.join(each.name for each in there) or 'none'}",
-            NOT_FOUND,
-            "pipeline schedules apply makes those of the contracts",
-        )
+    if everything:
+        wanted = [each for each in scheduling.plan() if each.there is not None]
+    else:
+        wanted = scheduling.named(names or ())
     changed = [each.name for each in wanted if scheduling.set_paused(each, paused=paused)]
     after = [each for each in scheduling.plan() if each.name in {one.name for one in wanted}]
     if json_output:
@@ -153,7 +148,13 @@ def _set(
 def _row(planned: Planned) -> tuple[str, ...]:
     document = _document(planned)
     span = f"{document.start_date_time} to {document.end_date_time}" if document.cron else ""
-    return planned.name, document.cron or "", document.zone or "", span, _state(document)
+    due = _moment(document.next_at)
+    return planned.name, document.cron or "", document.zone or "", span, _state(document), due
+
+
+def _moment(instant: str | None) -> str:
+    """`2026-12-01 02:15Z`."""
+    return f"{instant[:16].replace('T', ' ')}Z" if instant else ""
 
 
 def _state(document: ScheduleDocument) -> str:
@@ -166,14 +167,4 @@ def _state(document: ScheduleDocument) -> str:
 
 
 def _document(planned: Planned) -> ScheduleDocument:
-    schedule = planned.schedule
-    return ScheduleDocument(
-        name=planned.name,
-        dataset=planned.dataset,
-        change=planned.change,
-        paused=planned.paused,
-        cron=schedule.cron if schedule else None,
-        zone=(schedule.zone or "UTC") if schedule else None,
-        start_date_time=schedule.start_date_time if schedule else None,
-        end_date_time=schedule.end_date_time if schedule else None,
-    )
+    return schedule_document(planned, datetime.now(UTC))

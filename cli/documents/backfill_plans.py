@@ -9,6 +9,7 @@ from typing import Any
 from cli.client.backfill_actions import Started
 from cli.client.backfills import Plan, PlannedWindow
 from cli.documents.base import Document
+from contracts.ledger_items import BackfillItem
 from contracts.run_request import format_timestamp
 from contracts.times.backfill import (
     BackfillCounts,
@@ -123,7 +124,8 @@ class StartBackfillDocument(Document):
 
     Attributes:
         outcome: STARTED; EXISTS: it was started before, nothing was done; PLANNED: --dry-run.
-        status, counts: of the backfill that was started before; else null.
+        status, counts: of the backfill that was started before, or as it stood after --wait; else
+            null.
         execution_arn: of the execution that was started; else null.
         died_before: how the execution ended that was started for it before and never began with
             it; null: there was none such.
@@ -168,9 +170,15 @@ def planned(plan: Plan, known: datetime | None) -> StartBackfillDocument:
     )
 
 
-def started_document(started: Started, known: datetime | None) -> StartBackfillDocument:
-    """Of a start."""
-    existing = started.existing
+def started_document(
+    started: Started, known: datetime | None, followed: BackfillItem | None = None
+) -> StartBackfillDocument:
+    """Of a start.
+
+    Args:
+        followed: with --wait, the backfill as it stood then.
+    """
+    existing = followed or started.existing
     return StartBackfillDocument(
         outcome=started.outcome,
         backfill_id=started.request.backfill_id,

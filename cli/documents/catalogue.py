@@ -17,7 +17,12 @@ from pydantic import BaseModel
 
 from cli.docstrings import describe
 from cli.documents.backfill_plans import StartBackfillDocument
-from cli.documents.backfills import BackfillDocument, BackfillsDocument, ControlDocument
+from cli.documents.backfills import (
+    BackfillDocument,
+    BackfillProgressDocument,
+    BackfillsDocument,
+    ControlDocument,
+)
 from cli.documents.base import Document
 from cli.documents.datasets import (
     CheckedContract,
@@ -84,6 +89,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "backfill start": StartBackfillDocument,
     "backfill ls": BackfillsDocument,
     "backfill show": BackfillDocument,
+    "backfill watch": BackfillProgressDocument,
     "backfill pause": ControlDocument,
     "backfill resume": ControlDocument,
     "backfill stop": ControlDocument,

@@ -12,7 +12,6 @@ from pydantic import ConfigDict
 
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.documents.base import Document
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -26,6 +25,7 @@ from contracts.run import (
     seconds_between,
 )
 from contracts.run_request import RunRequest, format_timestamp
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 class RequestDocument(RunRequest):

@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -29,6 +28,7 @@ from contracts.run import (
     UnitTotals,
     seconds_between,
 )
+from contracts.source.object_totals import FailedObject, ObjectTotals
 from contracts.source.ready import NotReady
 
 _OUTCOMES: Final = b'"outcomes": ['

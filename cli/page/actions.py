@@ -30,12 +30,7 @@ Body = Mapping[str, Any]
 
 def stop(source: Source, run_id: str, body: Body) -> Done:
     """`pipeline stop`."""
-    reason = body.get("reason") or None
-    if reason is not None and (not isinstance(reason, str) or len(reason) > STOP_REASON_CHARACTERS):
-        raise CommandFailed(
-            f"the reason is a text of at most {STOP_REASON_CHARACTERS} characters", REFUSED
-        )
-    stopped = request_stop(source.deployment, StopRun(run_id=run_id, reason=reason))
+    stopped = request_stop(source.deployment, StopRun(run_id=run_id, reason=reason_of(body)))
     if stopped.outcome is StopOutcome.UNKNOWN:
         raise no_such_run(source.deployment, run_id)
     if stopped.outcome is StopOutcome.ENDED:
@@ -45,6 +40,20 @@ def stop(source: Source, run_id: str, body: Body) -> Done:
         return Done(text=text, run_id=run_id, refused=True)
     state = "is STOPPED" if stopped.outcome is StopOutcome.STOPPED else "is being stopped"
     return Done(text=f"Run {run_id} {state}", run_id=run_id)
+
+
+def reason_of(body: Body) -> str | None:
+    """Why something is stopped.
+
+    Raises:
+        CommandFailed: it is no text, or a long one.
+    """
+    reason = body.get("reason") or None
+    if reason is None or (isinstance(reason, str) and len(reason) <= STOP_REASON_CHARACTERS):
+        return reason
+    raise CommandFailed(
+        f"the reason is a text of at most {STOP_REASON_CHARACTERS} characters", REFUSED
+    )
 
 
 def resume(source: Source, run_id: str, _body: Body) -> Done:

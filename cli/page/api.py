@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from cli.client.run_list import STATUSES, Wanted
 from cli.documents.base import Document
 from cli.exit_codes import NOT_FOUND, REFUSED, CommandFailed
-from cli.page import actions, of_dataset, of_health, of_logs
+from cli.page import actions, of_backfills, of_dataset, of_health, of_logs
 from cli.page.live import EVENTS, Look, follow
 from cli.page.problems import problem_of
 from cli.page.run_days import backfill_days, run_days
@@ -92,18 +92,31 @@ RESOURCES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = tuple(
         ("datasets/([^/]+)/versions", of_dataset.versions),
         ("datasets/([^/]+)/difference", of_dataset.difference_of),
         ("lookup", of_dataset.lookup),
+        ("backfills", of_backfills.backfills),
+        ("backfills/([^/]+)", of_backfills.backfill),
+        ("schedules", of_backfills.schedules),
         ("health", of_health.health),
         ("dead-letters", lambda source, _names, _query: source.dead_letters()),
         ("pools", lambda source, _names, _query: source.pools()),
     )
 )
-ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = {
+Acts = Mapping[str, Callable[[Source, str, actions.Body], Document]]
+ACTIONS: Final[Acts] = {
     "stop": actions.stop,
     "resume": actions.resume,
     "retry": actions.retry,
     "resend": actions.resend,
 }
-DATASET_ACTIONS: Final[Mapping[str, Callable[[Source, str, actions.Body], Document]]] = {
+BACKFILL_ACTIONS: Final[Acts] = {
+    "pause": of_backfills.pause_backfill,
+    "resume": of_backfills.resume_backfill,
+    "stop": of_backfills.stop_backfill,
+}
+SCHEDULE_ACTIONS: Final[Acts] = {
+    "pause": of_backfills.pause_schedule,
+    "resume": of_backfills.resume_schedule,
+}
+DATASET_ACTIONS: Final[Acts] = {
     "run": run_days,
     "backfill": backfill_days,
 }
@@ -141,21 +154,15 @@ def routes(source: Source) -> list[BaseRoute]:
         looks = [_look(source, on) for on in request.query_params.getlist("on")]
         return StreamingResponse(follow(request, looks, source), media_type=EVENTS)
 
-    async def act(request: Request) -> Response:
-        body = await _body(request)
-        run_id, name = request.path_params["run_id"], request.path_params["action"]
-        if name not in ACTIONS:
-            raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
-        done = await run_in_threadpool(ACTIONS[name], source, run_id, body)
-        return JSONResponse(done.to_json())
+    def acting(on: Acts) -> Callable[[Request], Awaitable[Response]]:
+        async def act(request: Request) -> Response:
+            body, name = await _body(request), request.path_params["action"]
+            if name not in on:
+                raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
+            done = await run_in_threadpool(on[name], source, request.path_params["name"], body)
+            return JSONResponse(done.to_json())
 
-    async def act_on_dataset(request: Request) -> Response:
-        body, name = await _body(request), request.path_params["action"]
-        if name not in DATASET_ACTIONS:
-            raise CommandFailed(f"there is no action {name[:80]!r}", NOT_FOUND)
-        dataset = request.path_params["name"]
-        done = await run_in_threadpool(DATASET_ACTIONS[name], source, dataset, body)
-        return JSONResponse(done.to_json())
+        return act
 
     async def act_on_letter(request: Request) -> Response:
         body, name = await _body(request), request.path_params["action"]
@@ -167,8 +174,10 @@ def routes(source: Source) -> list[BaseRoute]:
     return [
         Route("/api/live", live, methods=["GET"]),
         Route("/api/dead-letters/{action}", act_on_letter, methods=["POST"]),
-        Route("/api/datasets/{name}/{action}", act_on_dataset, methods=["POST"]),
-        Route("/api/runs/{run_id}/{action}", act, methods=["POST"]),
+        Route("/api/datasets/{name}/{action}", acting(DATASET_ACTIONS), methods=["POST"]),
+        Route("/api/backfills/{name}/{action}", acting(BACKFILL_ACTIONS), methods=["POST"]),
+        Route("/api/schedules/{name}/{action}", acting(SCHEDULE_ACTIONS), methods=["POST"]),
+        Route("/api/runs/{name}/{action}", acting(ACTIONS), methods=["POST"]),
         Route("/api/{path:path}", get, methods=["GET"]),
     ]
 

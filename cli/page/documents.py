@@ -8,8 +8,8 @@ from cli.documents.base import Document
 from cli.documents.history import OperationDocument
 from cli.documents.ledger import JobDocument, RunDocument, UnitDocument
 from cli.documents.rejected import BrokenRule, RejectedRow
-from contracts.objects.totals import ObjectTotals
 from contracts.run import RowCounts
+from contracts.source.object_totals import ObjectTotals
 
 
 class DeploymentView(Document):

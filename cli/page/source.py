@@ -49,7 +49,7 @@ UNITS: Final = 100
 FAILED_LOOKED_AT: Final = 500
 REJECTED_READ: Final = 5000
 REJECTED_SHOWN: Final = 100
-_SERVICES: Final = ("dynamodb", "s3", "sqs", "lambda", "logs", "cloudwatch")
+_SERVICES: Final = ("dynamodb", "s3", "sqs", "lambda", "logs", "cloudwatch", "scheduler")
 
 
 class Source:

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from cli.client.backfill_actions import StoppedWindow
 from cli.client.backfill_view import (
     FAILED_SHOWN,
     BackfillView,
@@ -23,12 +24,17 @@ from cli.views.outcome import print_lines, title
 from cli.views.records import Column, Records, number
 from cli.views.tables import STATUS_STYLES
 from contracts.ledger_items import BackfillItem
-from contracts.messages import BackfillAction, ControlledBackfill, ControlOutcome
+from contracts.messages import BackfillAction, ControlledBackfill, ControlOutcome, StopOutcome
 from contracts.run_request import format_timestamp, parse_timestamp
-from contracts.times.backfill import BackfillCounts, BackfillRequest
+from contracts.times.backfill import BackfillCounts, BackfillRequest, BackfillStatus, Only
 from contracts.times.windows import Window
 
 _WIDTH: Final = 20
+_CHOSEN: Final = {
+    Only.MISSING: "missing windows only",
+    Only.FAILED: "failed windows only",
+    Only.ALL: "all windows",
+}
 _WINDOWS_SHOWN: Final = 50
 _LIST: Final = (
     Column("backfill"),
@@ -60,7 +66,8 @@ def print_backfill(console: Console, view: BackfillView, stack: str | None, now:
     item = view.item
     style = STATUS_STYLES.get(item.status, "")
     console.print(Text(_sentence(view), style=style), soft_wrap=True)
-    print_lines(console, [*_asked(item.requested), _progress(item, now), _sum(item.counts)])
+    progress = f"Progress: {progress_bar(item, now)}"
+    print_lines(console, [*_asked(item.requested), progress, _sum(item.counts)])
     if view.running:
         title(console, f"Running now ({len(view.running):,})")
         console.print(Records.of(_ROWS, map(_row, view.running)))
@@ -104,7 +111,20 @@ def window_span(window: Window) -> tuple[str, str]:
     return times[0], times[1]
 
 
-def control_text(controlled: ControlledBackfill, action: BackfillAction) -> str:
+def progress_bar(item: BackfillItem, now: datetime) -> str:
+    """`[#####---------------] 1 of 4, 25%, about 3 min left`."""
+    counts = item.counts
+    share = counts.ended / counts.total
+    filled = int(share * _WIDTH)
+    text = f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {counts.ended:,} of"
+    text += f" {counts.total:,}, {int(share * 100)}%"
+    left = seconds_left(item, now)
+    return text if left is None else f"{text}, about {age(left)} left"
+
+
+def control_text(
+    controlled: ControlledBackfill, action: BackfillAction, *, runs_too: bool = False
+) -> str:
     """What came of pausing, resuming or stopping one."""
     what = f"backfill {controlled.backfill_id}"
     counts = controlled.counts.words if controlled.counts else ""
@@ -116,10 +136,19 @@ def control_text(controlled: ControlledBackfill, action: BackfillAction) -> str:
     before = "already " if controlled.outcome is ControlOutcome.ALREADY else ""
     if controlled.pausing or controlled.stopping:
         state = "paused" if controlled.pausing else "stopped"
-        return f"{what} is {before}being {state}; windows that run go on: {counts}"
+        going_on = "runs of its windows are stopped" if runs_too else "windows that run go on"
+        return f"{what} is {before}being {state}; {going_on}: {counts}"
     if action is BackfillAction.RESUME:
         return f"{what} {'goes on' if not before else 'is running already'}: {counts}"
     return f"{what} is {before}{controlled.status}: {counts}"
+
+
+def stopped_text(stopped: StoppedWindow) -> str:
+    """What became of the run of a window, whose backfill was stopped with its runs."""
+    if stopped.outcome is StopOutcome.UNKNOWN:
+        return f"run {stopped.run_id} has not begun yet; repeat the command to stop it"
+    said = {StopOutcome.STOPPED: "is STOPPED", StopOutcome.ENDED: "had ended"}
+    return f"run {stopped.run_id} {said.get(stopped.outcome, 'is being stopped')}"
 
 
 def _sentence(view: BackfillView) -> str:
@@ -136,7 +165,7 @@ def _asked(request: BackfillRequest) -> Iterator[str]:
     zone = f", days of {request.zone}" if request.zone else ""
     yield (
         f"{first} to {last} in windows of {request.window}{zone}; {order},"
-        f" {request.at_once} at once; only {request.only}"
+        f" {request.at_once} at once; {_CHOSEN[request.only]}"
     )
     more = {
         "query": request.query,
@@ -147,16 +176,6 @@ def _asked(request: BackfillRequest) -> Iterator[str]:
     }
     if said := [f"{name}: {value}" for name, value in more.items() if value is not None]:
         yield "; ".join(said)
-
-
-def _progress(item: BackfillItem, now: datetime) -> str:
-    counts = item.counts
-    share = counts.ended / counts.total
-    filled = int(share * _WIDTH)
-    text = f"Progress: [{'#' * filled}{'-' * (_WIDTH - filled)}] {counts.ended:,} of"
-    text += f" {counts.total:,}, {int(share * 100)}%"
-    left = seconds_left(item, now)
-    return text if left is None else f"{text}, about {age(left)} left"
 
 
 def _sum(counts: BackfillCounts) -> str:
@@ -172,6 +191,8 @@ def _line(item: BackfillItem, now: datetime) -> tuple[str | Text, ...]:
     counts = item.counts
     began = parse_timestamp(item.created_at) if item.created_at else now
     status = str(item.status)
+    if item.status is BackfillStatus.RUNNING and item.holding:
+        status = "STOPPING" if item.stop_requested_at else "PAUSING"
     return (
         item.backfill_id,
         Text(status, style=STATUS_STYLES.get(status, "")),

@@ -22,6 +22,7 @@ from contracts.messages import (
     StartedRun,
     StoredFiles,
     StoredRows,
+    Submission,
     Transformed,
     Validated,
 )
@@ -55,6 +56,7 @@ def _of_callback(callback: Operation, all_operations: Sequence[Operation]) -> st
         return _of_job(JobStatus.from_json(callback.response))
     for operation in all_operations:
         sent = operation.sent if isinstance(operation.sent, Mapping) else {}
+        sent = sent.get("submit") or sent  # a load is submitted by its store
         if callback.callback_id and sent.get("callbackId") == callback.callback_id:
             return f"{sent.get('key', {}).get('stage', '')} under way".strip()
     return ""
@@ -80,6 +82,22 @@ def _of_job(status: JobStatus) -> str:
     return f"{status.stage} {status.state}, job {status.job_id}"
 
 
+def _of_submission(response: Submission) -> str:
+    """Of a unit's first job also whether the unit begins."""
+    begins = None if response.began is None else _of_beginning(response.began)
+    status = None if response.status is None else _of_job(response.status)
+    return "; ".join(filter(None, (begins, status)))
+
+
+def _of_beginning(began: Began) -> str:
+    return "begins" if began.begin else str(began.why)
+
+
+def _of_load(load: PreparedLoad) -> str:
+    job = f"; {_of_job(load.status)}" if load.status else ""
+    return f"load of {load.rows} rows prepared{job}"
+
+
 def _counts(response: Contract, *names: str) -> str:
     """Those that are not 0, each after a comma: `, 2 rejected`."""
     counts = ((name, getattr(response, name)) for name in names)
@@ -98,7 +116,11 @@ def _of_transformed(response: Transformed) -> str:
 
 def _of_stored(response: StoredRows) -> str:
     there = f", {response.unchanged} were there before" if response.unchanged else ""
-    return f"{response.rows} rows{there}{_counts(response, 'superseded')}"
+    return f"{response.rows} rows{there}{_counts(response, 'superseded')}{_ended(response)}"
+
+
+def _ended(response: StoredRows | StoredFiles) -> str:
+    return "; the unit has ended" if response.ended else ""
 
 
 def _of_manifest(response: ManifestSummary) -> str:
@@ -118,16 +140,17 @@ _WORDS: Final[dict[type[Contract], Callable[[Any], str]]] = {
     LoadedDataset: lambda dataset: f"{dataset.name}, version {dataset.version}",
     ManifestSummary: _of_manifest,
     PreparedWarehouse: _of_tables,
-    Began: lambda began: "begins" if began.begin else str(began.why),
+    Began: _of_beginning,
     StartedRun: lambda started: f"continues in {started.execution_name}",
     JobStatus: _of_job,
+    Submission: _of_submission,
     Validated: _of_validated,
     Transformed: _of_transformed,
     StoredFiles: lambda stored: (
-        f"{stored.rows} rows in {stored.files} files, {stored.bytes:,} bytes"
+        f"{stored.rows} rows in {stored.files} files, {stored.bytes:,} bytes{_ended(stored)}"
     ),
     StoredRows: _of_stored,
-    PreparedLoad: lambda load: f"load of {load.rows} rows prepared",
+    PreparedLoad: _of_load,
     ItemTotals: lambda items: f"{items.stored} items stored{_counts(items, 'rejected', 'failed')}",
     LoadExplanation: lambda explanation: str(explanation.message),
     RecordedRun: lambda recorded: str(recorded.result.outcome.value),

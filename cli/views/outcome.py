@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.client.ledger import JobRow, Run, UnitRow
+from cli.views.printing import printable
 from cli.views.tables import STATUS_STYLES
 from contracts.run import FailedUnit, RunResult
 from runs.outcome_text import (
@@ -101,7 +102,8 @@ def _job_lines(job: JobRow) -> list[str]:
 def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Lines as they are; a command in one of them can be pasted."""
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        # Escaped before: Text itself leaves some control characters out.
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def title(console: Console, text: str) -> None:

@@ -22,6 +22,7 @@ from contracts.columns import (
     refuse_one_source_for_two,
 )
 from contracts.job_step import JobStep
+from contracts.manifest import OBJECTS_AT_MOST
 from contracts.run_request import DATASET_NAME_PATTERN
 from contracts.source import (
     FROZEN,
@@ -100,7 +101,7 @@ class Limits(StrictContract):
     unit_seconds: Integer = Field(default=60, ge=1, le=7 * 24 * 3600)
     rejected_percentage: Number = Field(default=10, ge=0, le=100)
     object_megabytes: Integer = Field(default=2048, ge=1)
-    objects: Integer = Field(default=100_000, ge=1, le=150_000)
+    objects: Integer = Field(default=100_000, ge=1, le=OBJECTS_AT_MOST)
     part_megabytes: Integer = Field(default=128, ge=1, le=4096)
 
 

@@ -1,10 +1,11 @@
 """The S3 keys of everything that a run writes. All are derived, so a repeat overwrites itself.
 
 data bucket   runs/<run_id>/dataset.json                      the contract as this run read it
-              runs/<run_id>/manifest/summary.json             count, bytes, parts
-              runs/<run_id>/manifest/part-00000.json          up to one shard of objects; as the
-                                                              run's second attempt listed them:
-                                                              part-00000-2.json
+              runs/<run_id>/manifest/summary.json             count, bytes, shards
+              runs/<run_id>/manifest/objects-00000.json       a thousand objects; as the run's
+                                                              second attempt listed them:
+                                                              objects-00000-2.json
+              runs/<run_id>/manifest/part-00000.json          of earlier releases: those of a shard
               runs/<run_id>/manifest/groups/0000000.json      the objects of a unit that holds
                                                               several; 0000000-2.json likewise
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
@@ -80,7 +81,8 @@ def manifest_summary_key(run_id: str) -> str:
 
 
 def manifest_part_key(run_id: str, shard: int, run_attempt: int = 1) -> str:
-    """Each attempt writes its own parts; the summary names the attempt whose parts are valid."""
+    """Of earlier releases. Each attempt writes its own parts; the summary names the attempt whose
+    parts are valid."""
     of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
     return f"runs/{run_id}/manifest/part-{shard:05d}{of_attempt}.json"
 
@@ -89,6 +91,12 @@ def group_key(run_id: str, number: int, run_attempt: int = 1) -> str:
     """Of a `contracts.manifest.ObjectGroup`, numbered over the whole run from 0."""
     of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
     return f"runs/{run_id}/manifest/groups/{number:07d}{of_attempt}.json"
+
+
+def manifest_pack_key(run_id: str, pack: int, run_attempt: int = 1) -> str:
+    """Each attempt writes its own packs, as with parts."""
+    of_attempt = f"-{run_attempt}" if run_attempt > 1 else ""
+    return f"runs/{run_id}/manifest/objects-{pack:05d}{of_attempt}.json"
 
 
 def unit_prefix(run_id: str, unit: str) -> str:
@@ -109,12 +117,12 @@ def error_key(run_id: str, unit: str, stage: str) -> str:
 
 
 def objects_valid_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as validate leaves it."""
+    """Of a `contracts.source.object_outcomes.ObjectOutcomes`, as validate leaves it."""
     return f"{unit_prefix(run_id, unit)}objects-valid.json"
 
 
 def objects_key(run_id: str, unit: str) -> str:
-    """Of a `contracts.objects.outcomes.ObjectOutcomes`, as transform leaves it."""
+    """Of a `contracts.source.object_outcomes.ObjectOutcomes`, as transform leaves it."""
     return f"{unit_prefix(run_id, unit)}objects.json"
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from pydantic import Field
 
+from contracts import layout
 from contracts.base import Contract
-from contracts.messages.operations import PLANNED
+from contracts.messages.operations import PLANNED, planned_for
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
 UNITS_PER_SHARD_AT_MOST: Final = 300
+OBJECTS_AT_MOST: Final = 1_000_000  # of a run
+PACK_OBJECTS: Final = 1000  # as many as a page of S3's listing has: about 200 KB
 
 
 class ManifestEntry(Contract):
@@ -46,8 +49,35 @@ class ObjectGroup(Contract):
     entries: tuple[ManifestEntry, ...]
 
 
+class PackedEntry(Contract):
+    """A ManifestEntry without its bucket, which its pack has."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: Timestamp
+    items: int | None = None
+    objects: int | None = None
+
+
+class ManifestPack(Contract):
+    """As many consecutive objects of a run as its summary says, of all its shards together.
+
+    Attributes:
+        pack: its number, from 0.
+    """
+
+    run_id: str
+    pack: int
+    bucket: str
+    entries: tuple[PackedEntry, ...]
+
+
 class ManifestPart(Contract):
-    """The objects of one shard, in order; the entry at position i is unit `unit_id(shard, i)`."""
+    """The objects of one shard, in order; the entry at position i is unit `unit_id(shard, i)`.
+
+    So earlier releases froze them; now they lie in packs (`ManifestSummary.pack_objects`).
+    """
 
     run_id: str
     shard: int
@@ -83,7 +113,9 @@ class ManifestSummary(Contract):
             objects.
         source_objects: of a run in groups: how many objects its units hold together; absent: each
             unit is one.
-        run_attempt: the attempt of the run that froze the manifest; its parts count.
+        run_attempt: the attempt of the run that froze the manifest; its packs (or parts) count.
+        pack_objects: how many objects each pack has, but for the last; absent: an earlier release
+            froze a part for each shard.
         hidden: objects of the range that were left out as hidden (`source.hidden`).
         excluded: objects of the range that were left out by `source.exclude`; not counted as
             hidden.
@@ -107,6 +139,7 @@ class ManifestSummary(Contract):
     items: int | None = None
     source_objects: int | None = None
     run_attempt: int = 1
+    pack_objects: int | None = None
     hidden: int = 0
     excluded: int = 0
     reason: str | None = None
@@ -118,6 +151,26 @@ class ManifestSummary(Contract):
 
     def pending_positions(self) -> list[int]:
         return positions_of(self.pending)
+
+    def part(self, run_id: str, shard: int, read: Callable[[str], Any]) -> ManifestPart:
+        """The objects of one shard.
+
+        Args:
+            read: the JSON document under a key of the data bucket.
+        """
+        if self.pack_objects is None:
+            key = layout.manifest_part_key(run_id, shard, self.run_attempt)
+            return ManifestPart.from_json(read(key))
+        sizes = self.shard_sizes
+        first = sum(sizes[:shard])
+        end = first + (sizes[shard] if shard < len(sizes) else 0)
+        entries: list[ManifestEntry] = []
+        for pack in range(first // self.pack_objects, -(-end // self.pack_objects)):
+            before = pack * self.pack_objects
+            found = read(layout.manifest_pack_key(run_id, pack, self.run_attempt))
+            some = found["entries"][max(first - before, 0) : end - before]
+            entries += [ManifestEntry.from_json({**one, "bucket": found["bucket"]}) for one in some]
+        return ManifestPart(run_id=run_id, shard=shard, entries=tuple(entries))
 
 
 def ranges(positions: Iterable[int]) -> tuple[tuple[int, int], ...]:
@@ -138,7 +191,7 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
 
 def units_per_shard(operations_per_unit: int) -> int:
     """How many units fit into one execution (`contracts.messages.operations`)."""
-    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // operations_per_unit))
+    return max(1, min(UNITS_PER_SHARD_AT_MOST, PLANNED // planned_for(operations_per_unit)))
 
 
 def left_out(

@@ -8,9 +8,9 @@ from typing import Final
 from contracts.base import Contract
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run_request import parse_timestamp
+from contracts.source.object_totals import FailedObject, ObjectTotals
 from contracts.source.ready import NotReady
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
@@ -234,7 +234,7 @@ class UnitOutcome(Contract):
         items: where its object is a batch of a JSON array's items.
         objects: where it holds several objects; `source_url` is then that of their list.
         failed_objects: the first of those that were left out.
-        objects_url: of the document that has all of them (`contracts.objects.outcomes`).
+        objects_url: of the document that has all of them (`contracts.source.object_outcomes`).
         started_at, ended_at: of the latest attempt.
         seconds: from one to the other.
     """

@@ -19,6 +19,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,7 +29,7 @@ from contracts.input_url import check_input_url
 from contracts.job import Priority
 from contracts.source.group import OBJECTS_PER_UNIT_AT_MOST
 from contracts.source.only_new import OnlyNew, Scope
-from contracts.times.relative import EXAMPLES, RelativeInstant, zone_named
+from contracts.times.relative import EXAMPLES, RelativeInstant, checked_zone, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
 
 MAX_QUERY_CHARACTERS: Final = 4096
@@ -197,6 +198,8 @@ class RunRequest(Contract):
     only_new: OnlyNew | None = None
     objects_per_unit: StrictInt | None = Field(default=None, ge=1, le=OBJECTS_PER_UNIT_AT_MOST)
 
+    _is_a_zone = field_validator("zone")(checked_zone)
+
     @model_validator(mode="after")
     def _range_is_a_range(self) -> RunRequest:
         if self.start_date_time is None and self.input_url is None:
@@ -219,19 +222,12 @@ class RunRequest(Contract):
             raise PydanticCustomError(
                 "schedule", "schedule goes with asOf, the time at which it was due"
             )
-        if self.zone is not None:
-            if not self.is_relative:
-                raise PydanticCustomError(
-                    "zone",
-                    "zone goes with relative instants; write the offset into an instant of its own,"
-                    " such as 2026-11-01T00:00:00+01:00",
-                )
-            try:
-                zone_named(self.zone)
-            except ValueError as error:
-                raise PydanticCustomError(
-                    "zone", "zone {why}; write it as Europe/Berlin", {"why": str(error)}
-                ) from None
+        if self.zone is not None and not self.is_relative:
+            raise PydanticCustomError(
+                "zone",
+                "zone goes with relative instants; write the offset into an instant of its own,"
+                " such as 2026-11-01T00:00:00+01:00",
+            )
         if self.as_of is not None or not self.is_relative:
             self.range_at(self.as_of)
         return self

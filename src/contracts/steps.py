@@ -157,15 +157,37 @@ def of_items(dataset: LoadedDataset) -> int:
     return int(dataset.of_items)
 
 
-def into(target: str) -> Planned:
-    """One of every unit whose dataset has the target."""
-    return lambda dataset: int(target in dataset.targets)
+def into(target: str, operations: int = 1) -> Planned:
+    """So many of every unit whose dataset has the target."""
+    return lambda dataset: operations if target in dataset.targets else 0
 
 
 def of_jobs(dataset: LoadedDataset) -> int:
-    """Submitting each job, and its callback or invoke; the warehouse's load is a job, too."""
-    load = 2 if "redshift" in dataset.targets else 0
-    return sum(job.operations for job in dataset.jobs) + load
+    """Submitting each job, and its callback or invoke."""
+    return sum(job.operations for job in dataset.jobs)
+
+
+def without_jobs(dataset: LoadedDataset) -> int:
+    """One of every unit that has no job, whose submission would say whether the unit begins."""
+    return int(not dataset.jobs)
+
+
+def carries_the_end(dataset: LoadedDataset) -> str | None:
+    """The store that records the end of a unit as well, which is its last one; None: none does.
+
+    A load into Redshift has not ended when its store returns, and the items of a batch are recorded
+    after the stores.
+    """
+    if dataset.of_items:
+        return None
+    if "dynamodb" in dataset.targets:
+        return "dynamodb"
+    return "files" if "files" in dataset.targets and "redshift" not in dataset.targets else None
+
+
+def unless_a_store_does(dataset: LoadedDataset) -> int:
+    """One of every unit whose end no store records."""
+    return int(carries_the_end(dataset) is None)
 
 
 class Steps(ABC):
@@ -184,12 +206,16 @@ class Steps(ABC):
     )
     start_run = RunStep("start-run", messages.StartRun, messages.StartedRun)
     start_unit = UnitStep(
-        "start-unit", messages.StartUnit, messages.Began, function="record-unit", per_unit=once
+        "start-unit",
+        messages.StartUnit,
+        messages.Began,
+        function="record-unit",
+        per_unit=without_jobs,
     )
     submit_job = RunStep(
         "submit-job",
         messages.SubmitJob,
-        JobStatus,
+        messages.Submission,
         patience=lambda message: message.seconds_to_start,
         per_unit=of_jobs,
     )
@@ -200,18 +226,25 @@ class Steps(ABC):
     store_files = UnitStep(
         "store-files", messages.StoreFiles, messages.StoredFiles, per_unit=into("files")
     )
+    store_redshift = UnitStep(  # with the callback of the load
+        "store-redshift",
+        messages.StoreRedshift,
+        messages.PreparedLoad,
+        per_unit=into("redshift", operations=2),
+    )
     store_dynamodb = UnitStep(
         "store-dynamodb", messages.StoreDynamodb, messages.StoredRows, per_unit=into("dynamodb")
-    )
-    store_redshift = UnitStep(
-        "store-redshift", messages.StoreRedshift, messages.PreparedLoad, per_unit=into("redshift")
     )
     explain_load = UnitStep(
         "explain-load", messages.ExplainLoad, messages.LoadExplanation, per_unit=after_a_failure
     )
     record_items = UnitStep("record-items", messages.RecordItems, ItemTotals, per_unit=of_items)
     end_unit = UnitStep(
-        "end-unit", messages.EndUnit, Nothing, function="record-unit", per_unit=once
+        "end-unit",
+        messages.EndUnit,
+        messages.EndedUnit,
+        function="record-unit",
+        per_unit=unless_a_store_does,
     )
     begin_round = RunStep(
         "begin-round", messages.BeginRound, messages.Round, function="record-unit"

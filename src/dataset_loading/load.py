@@ -6,6 +6,8 @@ The lookups are frozen with it: which version of each object every unit of the r
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+from typing import Final
 
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup
@@ -23,6 +25,10 @@ from runtime import s3
 from runtime.handler import logger
 from sources import frozen
 
+# Most runs of a sandbox are of contracts that it has checked; the SQL of one takes a tenth of a
+# second. The check is pure, so that the text decides alone; a refusal is not remembered.
+_CONTRACTS_REMEMBERED: Final = 16
+
 
 def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> LoadedDataset:
     """The run's contract: the one that it froze, or the current one, checked and then frozen.
@@ -36,7 +42,7 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
     """
     snapshot = _frozen(settings.data_bucket, request.run_id)
     if snapshot is None:
-        checked = check_dataset(
+        checked = _checked(
             read_contract(settings.code_bucket, request.dataset_name), request.dataset_name
         )
         problems = items.problems_of(request, checked.dataset)
@@ -53,6 +59,11 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         snapshot = _freeze(snapshot, settings.data_bucket)
     logger.info("dataset", extra={"dataset": snapshot.dataset.name, "version": snapshot.version})
     return _loaded(snapshot, settings)
+
+
+@lru_cache(_CONTRACTS_REMEMBERED)
+def _checked(text: str, name: str) -> CheckedDataset:
+    return check_dataset(text, name)
 
 
 def _snapshot(

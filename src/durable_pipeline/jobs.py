@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aws_durable_execution_sdk_python import CallbackTimeoutError
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
@@ -18,6 +18,7 @@ from aws_durable_execution_sdk_python.context import Callback
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, Priority, job_attempt
+from contracts.messages import SubmitJob
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.functions import UnrecordedEnds, invoke_function, may_be_tried_again
 from durable_pipeline.operations import operations_of
@@ -36,6 +37,19 @@ OF_A_CHECK: Final = 2  # operations: the new callback, and check-job
 LONGEST_CALLBACK_SECONDS: Final = 99_999_999
 
 
+class FirstSubmission(Protocol):
+    """Submits the first try of a job by a call that does something else as well.
+
+    Attributes:
+        input_url: what the job reads, where that call says so.
+    """
+
+    input_url: str | None
+
+    def __call__(self, message: SubmitJob) -> JobStatus | None:
+        """Returns None if the job is not submitted yet: submit-job does so."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What to run remotely, and for whom.
@@ -50,6 +64,7 @@ class Job:
         pool: the named pool whose places it takes; absent: its engine's own.
         priority: of the run.
         input_url: the previous job's output; absent: the unit's own object.
+        first: submits the first try by a call that does more than that; absent: submit-job does.
         tries: tries in all by the status of the failed job; at most `attempts`.
         ends: ends of invoked jobs that the next submission records.
     """
@@ -66,6 +81,7 @@ class Job:
     input_url: str | None = None
     tries: Callable[[JobStatus], int] | None = None
     ends: UnrecordedEnds = field(default_factory=UnrecordedEnds)
+    first: FirstSubmission | None = None
 
     @property
     def callback_seconds(self) -> int | None:
@@ -193,7 +209,18 @@ def _submit_and_invoke(steps: BoundSteps, job: Job, retry: int) -> JobStatus:
 
 
 def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobStatus:
-    status = steps.submit_job(
+    message = _message(steps, job, retry, callback_id)
+    status = job.first(message) if job.first and retry == 1 else None
+    if status is None:
+        status = steps.call(Steps.submit_job, _message(steps, job, retry, callback_id)).status
+    if status is None:
+        raise StageFailed(Steps.submit_job.name, "InvalidResponse", "it returned no job")
+    job.ends.recorded()
+    return status
+
+
+def _message(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> SubmitJob:
+    return SubmitJob(
         key=job.key(retry),
         engine=job.engine,
         callback_id=callback_id,
@@ -203,12 +230,10 @@ def _submit(steps: BoundSteps, job: Job, retry: int, callback_id: str) -> JobSta
         queue_seconds=job.queue_seconds,
         pool=job.pool,
         priority=job.priority,
-        input_url=job.input_url,
+        input_url=job.first.input_url if job.first and job.first.input_url else job.input_url,
         execution_arn=steps.context.execution_context.durable_execution_arn,
         ended_jobs=job.ends.pending,
     )
-    job.ends.recorded()
-    return status
 
 
 def _given_up(steps: BoundSteps, key: JobKey, failed: StageFailed) -> JobStatus:

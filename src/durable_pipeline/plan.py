@@ -7,8 +7,8 @@ from typing import Final
 
 from contracts.base import Contract
 from contracts.manifest import ManifestSummary, positions_of
-from contracts.messages import UNIT_FLOW, Claim, LoadedDataset
-from contracts.messages.operations import PLANNED
+from contracts.messages import STAGES_CARRY, UNITS_ASK, Claim, LoadedDataset
+from contracts.messages.operations import PLANNED, planned_for
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
@@ -18,7 +18,7 @@ UNIT_CONTEXT_OPERATIONS: Final = 1
 
 
 def operations_per_unit(dataset: LoadedDataset) -> int:
-    """Durable operations of one unit without retries; decides the size of a shard."""
+    """Durable operations of one unit without retries, of flow 3 (UNIT_FLOW)."""
     steps = sum(step.per_unit(dataset) for step in declared() if step.per_unit)
     return UNIT_CONTEXT_OPERATIONS + steps
 
@@ -54,12 +54,18 @@ class Plan(Contract):
     @property
     def operations(self) -> int:
         """Planned durable operations of the pending units."""
-        return len(self.manifest.pending_positions()) * operations_per_unit(self.dataset)
+        pending = len(self.manifest.pending_positions())
+        return pending * planned_for(operations_per_unit(self.dataset))
 
     @property
     def units_ask(self) -> bool:
         """Whether units ask whether they begin; see UNIT_FLOW."""
-        return self.claim.unit_flow >= UNIT_FLOW
+        return self.claim.unit_flow >= UNITS_ASK
+
+    @property
+    def stages_carry(self) -> bool:
+        """Whether other stages carry a unit's start and end; see UNIT_FLOW."""
+        return self.claim.unit_flow >= STAGES_CARRY
 
     @property
     def tolerated_losses(self) -> int | None:

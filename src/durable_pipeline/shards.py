@@ -20,11 +20,13 @@ from contracts.manifest import positions_of, ranges, units_per_shard
 from contracts.messages.operations import ASKING, allowance, reserved
 from contracts.run import UnitState
 from contracts.steps import UnitRef
+from durable_pipeline.beginning import Asking
+from durable_pipeline.ending import UnitEnd
 from durable_pipeline.operations import Operations, counted, operations_of
 from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, is_broken_replay
-from durable_pipeline.unit import Asking, Unit, UnitEnd
+from durable_pipeline.unit import Unit
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -167,6 +169,7 @@ class Shards:
             allowance=allowance(operations_per_unit(plan.dataset), plan.concurrency),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
+            stages_carry=plan.stages_carry,
         )
 
     def _pending(self, shard: int) -> list[int]:

@@ -6,9 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from contracts.job import Engine, JobStatus, Priority
-from contracts.messages import LOAD_FLOW, LoadedDataset, PublishFiles, RecordRun, Transformed
+from contracts.messages import (
+    LOAD_FLOW,
+    LoadedDataset,
+    PublishFiles,
+    RecordRun,
+    StoredRows,
+    StoreDynamodb,
+    StoreFiles,
+    SubmitJob,
+    Transformed,
+)
 from contracts.run import REASON_CHARACTERS, RunStatus
 from contracts.steps import Steps, UnitRef
+from durable_pipeline.ending import CarriedEnd
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.load_failures import load_attempts, load_attempts_of_flow_1
 from durable_pipeline.policies import LOAD_AGAIN
@@ -89,6 +100,26 @@ def _tries(flow: int) -> Callable[[JobStatus], int]:
     return lambda status: load_attempts(status.error or "", status.error_code)
 
 
+@dataclass
+class _Preparing:
+    """The call of store-redshift, which submits the load as well where its message says so."""
+
+    stores: Stores
+    input_url: str | None = None
+
+    def __call__(self, message: SubmitJob | None) -> JobStatus | None:
+        stores = self.stores
+        prepared = stores.steps.store_redshift(
+            stores.unit,
+            rows=stores.output.rows,
+            job_id=stores.job_id,
+            files=stores.output.files,
+            submit=message,
+        )
+        self.input_url = prepared.statements_url
+        return prepared.status
+
+
 @dataclass(frozen=True)
 class Stores:
     """Stores the output of one unit.
@@ -97,6 +128,8 @@ class Stores:
         job_id: the last job that made the rows, if there was one.
         load_flow: which rule decides on retries of a failed load (LOAD_FLOW).
         holder: the execution that holds the run.
+        stages_carry: flow 3 (UNIT_FLOW): store-redshift submits the load as well.
+        carried: the unit's end, for its last store to record; absent: none does.
     """
 
     steps: BoundSteps
@@ -105,16 +138,35 @@ class Stores:
     output: Transformed
     load_flow: int
     holder: str
+    stages_carry: bool = False
+    carried: CarriedEnd | None = None
 
-    def files(self) -> None:
+    def files(self, *, last: bool = False) -> None:
         """Write every row into files of the output bucket.
+
+        Args:
+            last: no other store comes after it.
 
         Raises:
             StageFailed: not all of them could be written.
         """
-        stored = self.steps.store_files(
-            self.unit, job_id=self.job_id, rows=self.output.rows, files=self.output.files
+        rows, unit, carried = self.output.rows, self.unit, self.carried if last else None
+        if carried is not None:
+            carried.begins()
+        stored = self.steps.call_with(
+            Steps.store_files,
+            lambda used: StoreFiles(
+                run_id=unit.run_id,
+                unit_id=unit.unit_id,
+                run_attempt=unit.run_attempt,
+                job_id=self.job_id,
+                rows=rows,
+                files=self.output.files,
+                end=carried.after(used, rows) if carried else None,
+            ),
         )
+        if carried is not None:
+            carried.recorded = stored.ended
         if stored.rows != self.output.rows:
             why = f"{stored.rows} of {self.output.rows} rows were stored"
             raise StageFailed(Steps.store_files.name, "InvalidData", why)
@@ -130,13 +182,7 @@ class Stores:
         """
         stored = superseded = first = 0
         while True:
-            slice_ = self.steps.store_dynamodb(
-                self.unit,
-                job_id=self.job_id,
-                first_row=first,
-                files=self.output.files,
-                execution_arn=self.holder,
-            )
+            slice_ = self._put(first, stored, superseded)
             stored += slice_.rows
             superseded += slice_.superseded
             if slice_.next_row is None or slice_.next_row <= first:
@@ -147,18 +193,41 @@ class Stores:
             raise StageFailed(Steps.store_dynamodb.name, "InvalidData", why)
         return superseded
 
+    def _put(self, first: int, stored: int, superseded: int) -> StoredRows:
+        """Put the slice from a row on, with how many rows earlier ones have stored and skipped."""
+        unit, carried = self.unit, self.carried
+        if carried is not None:
+            carried.begins()
+        slice_ = self.steps.call_with(
+            Steps.store_dynamodb,
+            lambda used: StoreDynamodb(
+                run_id=unit.run_id,
+                unit_id=unit.unit_id,
+                job_id=self.job_id,
+                run_attempt=unit.run_attempt,
+                first_row=first,
+                files=self.output.files,
+                execution_arn=self.holder,
+                end=carried.after(used, self.output.rows - stored, superseded) if carried else None,
+            ),
+        )
+        if carried is not None:
+            carried.recorded = slice_.ended
+        return slice_
+
     def redshift(self, load: Job, on_ended: Callable[[JobStatus], None]) -> None:
         """Load every row in one transaction, repeated if it fails by a conflict.
 
         Raises:
             StageFailed: it failed for good; the message names the row, if it is known.
         """
-        prepared = self.steps.store_redshift(
-            self.unit, rows=self.output.rows, job_id=self.job_id, files=self.output.files
-        )
+        preparing = _Preparing(self)
+        if not self.stages_carry:
+            preparing(None)
         patient = replace(
             load,
-            input_url=prepared.statements_url,
+            input_url=preparing.input_url,
+            first=preparing if self.stages_carry else None,
             attempts=LOAD_AGAIN.attempts,
             backoff=LOAD_AGAIN,
             tries=_tries(self.load_flow),

@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
-from contracts.base import Contract
 from contracts.job import Engine, JobStatus, Priority
 from contracts.messages import (
-    Began,
     EndUnit,
     LoadedDataset,
     LoadedJob,
     NotBegun,
-    StartUnit,
     Transformed,
     Validated,
 )
-from contracts.messages.operations import ASKING, RESERVED, RESERVED_FROM_STAGES
+from contracts.messages.operations import ASKING, RESERVED
 from contracts.run import RowCounts, UnitState, UnitStatus
-from contracts.steps import Steps, UnitRef
+from contracts.steps import Steps, UnitRef, carries_the_end
+from durable_pipeline.beginning import Asking, Beginning, DoesNotBegin
+from durable_pipeline.ending import CarriedEnd, UnitEnd, end_by_itself, unit_end
 from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import operations_of
-from durable_pipeline.policies import between_tries, may_pass, passes_with_time
+from durable_pipeline.policies import between_tries
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
-_FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begins it
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What a unit says when it asks whether it begins.
-
-    Attributes:
-        execution_arn: the execution that it is to begin in; of a shard, its own.
-        allowance, reserved: durable operations, see `contracts.messages.operations`.
-        tolerated_losses: see StartUnit.
-    """
-
-    execution_arn: str
-    allowance: int
-    reserved: int
-    tolerated_losses: int | None = None
-
-
-class UnitEnd(Contract):
-    """What became of a unit, for the execution that it was to begin in.
-
-    Attributes:
-        status: absent: it has not begun, and another execution may begin it.
-        not_begun: why it has not; absent where it could not even ask.
-        passing: it failed for what may pass, so that it may run again later.
-        uncounted: durable operations of a unit that has not begun: the ledger has no count of them.
-    """
-
-    status: UnitState | None = None
-    not_begun: NotBegun | None = None
-    passing: bool = False
-    uncounted: int = 0
+_FOR_GOOD = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begins it
 
 
 class Unit:
@@ -82,9 +48,9 @@ class Unit:
         asking: Asking | None = None,
     ) -> None:
         self.asking = asking
+        self.stages_carry = asking is not None and asking.stages_carry
+        self.beginning = Beginning(steps, unit, asking)
         self.operations = operations_of(steps.context)
-        self.begun = asking is None
-        self.allowance: int | None = None
         self.steps = steps
         self.dataset = dataset
         self.unit = unit
@@ -95,6 +61,8 @@ class Unit:
         self.ends = UnrecordedEnds()
         self.validated: Validated | None = None
         self.transformed: Transformed | None = None
+        self.stored_in: list[str] = []
+        self.carried: CarriedEnd | None = None
 
     def process(self) -> UnitEnd:
         """Take the unit through its stages, if it begins; a failure is recorded, not raised.
@@ -103,66 +71,33 @@ class Unit:
             StageFailed: the outcome itself could not be recorded.
         """
         try:
-            began = self._ask()
-            if not began.begin:
-                status = UnitState.NOT_STARTED if began.reason in _FOR_GOOD else None
-                used = self.operations.used
-                return UnitEnd(status=status, not_begun=began.reason, uncounted=used)
+            if not (self.stages_carry and self.dataset.jobs):
+                self.beginning.ask()
             rows = self._stages()
+        except DoesNotBegin as none:
+            status = UnitState.NOT_STARTED if none.reason in _FOR_GOOD else None
+            used = self.operations.used
+            return UnitEnd(status=status, not_begun=none.reason, uncounted=used)
         except StageFailed as failed:
             if failed.error_type == "OwnershipLost":
                 raise
-            if self._could_not_ask(failed):
-                return UnitEnd(uncounted=self.operations.used)
             outcome = self._outcome(UnitStatus.FAILED, failed=failed)
         else:
             outcome = self._outcome(UnitStatus.STORED, rows=rows)
         return self._end(outcome)
 
-    def _ask(self) -> Began:
-        """Ask whether the unit begins. Until it does, it uses no more than ASKING operations."""
-        asking, unit = self.asking, self.unit
-        if asking is None:
-            return self.steps.start_unit(unit)
-        self.operations.allowed = ASKING + RESERVED_FROM_STAGES
-        message = StartUnit(
-            run_id=unit.run_id,
-            unit_id=unit.unit_id,
-            run_attempt=unit.run_attempt,
-            execution_arn=asking.execution_arn,
-            allowance=asking.allowance,
-            reserved=asking.reserved,
-            tolerated_losses=asking.tolerated_losses,
-        )
-        began = self.steps.call(Steps.start_unit, message)
-        self.begun = began.begin
-        self.allowance = self.operations.allowed = began.allowance
-        return began
-
-    def _could_not_ask(self, failed: StageFailed) -> bool:
-        """Whether nobody has said that it begins, and asking again may help."""
-        asked = self.asking is not None and failed.stage == Steps.start_unit.name
-        return asked and may_pass(failed.error_type)
-
     def _end(self, outcome: EndUnit) -> UnitEnd:
+        begun = self.beginning.begun
+        if self.carried is not None and self.carried.recorded:
+            return unit_end(outcome, UnitState.STORED)
         if self.dataset.of_items:
-            if not self.begun:
-                self.operations.allowed = ASKING + RESERVED[Steps.record_items.name]
+            if not begun:
+                self.operations.allowed = ASKING - 1 + RESERVED[Steps.record_items.name]
             outcome = self._with_items(outcome)
-        if not self.begun:
+        if not begun:
             self.operations.allowed = ASKING
-        before = self.operations.used
-        self.steps.call_with(
-            Steps.end_unit,
-            lambda used: outcome.model_copy(
-                update={"operations": used + 1, "repeats": used - before}
-            ),
-        )
-        return UnitEnd(
-            status=UnitState(outcome.status),
-            passing=outcome.failure is not None and passes_with_time(outcome.failure.error_type),
-            uncounted=0 if self.begun else self.operations.used,
-        )
+        status = end_by_itself(self.steps, outcome, self.carried)
+        return unit_end(outcome, status, uncounted=0 if begun else self.operations.used)
 
     def _stages(self) -> RowCounts:
         steps, unit = self.steps, self.unit
@@ -183,7 +118,10 @@ class Unit:
             files=validated.files,
             execution_arn=self.holder,
         )
-        superseded = self._store(transformed)
+        return self._rows(validated, transformed, superseded=self._store(transformed))
+
+    @staticmethod
+    def _rows(validated: Validated, transformed: Transformed, superseded: int) -> RowCounts:
         if transformed.counts is not None:
             return transformed.counts.model_copy(update={"superseded": superseded})
         return RowCounts(
@@ -205,6 +143,7 @@ class Unit:
             attempts=of_chain.attempts,
             backoff=between_tries(of_chain),
             input_url=self.job_output_url,
+            first=self.beginning if not self.beginning.begun else None,
         )
         self.job_output_url = run_job(self.steps, job, self._job_ended).output_url
 
@@ -213,25 +152,56 @@ class Unit:
 
         Files come first. A bucket that cannot be written, or a value that cannot be part of a key,
         then fails the unit before anything else is stored. And a repeat overwrites files, while
-        readers may have seen the rows of a table already.
+        readers may have seen the rows of a table already. DynamoDB comes last, as its step, which
+        has all rows stored when it returns, records the end of the unit as well.
 
         Returns:
             How many rows DynamoDB skipped because it holds newer ones.
         """
-        superseded = 0
+        last = carries_the_end(self.dataset) if self.stages_carry else None
+        if last is not None:
+            self.carried = CarriedEnd(self._stored_outcome, self.operations)
         stores = Stores(
-            self.steps, self.unit, self._last_job_id, output, self.dataset.load_flow, self.holder
+            self.steps,
+            self.unit,
+            self._last_job_id,
+            output,
+            self.dataset.load_flow,
+            self.holder,
+            stages_carry=self.stages_carry,
+            carried=self.carried,
         )
-        if "files" in self.dataset.targets:
-            stores.files()
-        if "dynamodb" in self.dataset.targets:
-            superseded = stores.dynamodb()
-        if "redshift" in self.dataset.targets:
-            seconds = self.dataset.warehouse_timeout_seconds
-            load = self._job(Steps.store_redshift.name, Engine.REDSHIFT, seconds)
-            queued = replace(load, queue_seconds=self.dataset.warehouse_queue_seconds)
-            stores.redshift(queued, self._job_ended)
+        superseded = 0
+        for target in self._targets():
+            if target == "files":
+                stores.files(last=last == target)
+            elif target == "dynamodb":
+                superseded = stores.dynamodb()
+            else:
+                stores.redshift(self._load(), self._job_ended)
+            self.stored_in.append(target)
         return superseded
+
+    def _targets(self) -> list[str]:
+        """The dataset's targets, in the order in which they are stored in."""
+        order = ("files", "redshift", "dynamodb")
+        if not self.stages_carry:
+            order = ("files", "dynamodb", "redshift")
+        return [target for target in order if target in self.dataset.targets]
+
+    def _load(self) -> Job:
+        load = self._job(
+            Steps.store_redshift.name, Engine.REDSHIFT, self.dataset.warehouse_timeout_seconds
+        )
+        return replace(load, queue_seconds=self.dataset.warehouse_queue_seconds)
+
+    def _stored_outcome(self, superseded: int) -> EndUnit:
+        """The outcome once the last store has all rows."""
+        validated, transformed = self.validated, self.transformed
+        assert validated is not None  # noqa: S101  (stores come after both)
+        assert transformed is not None  # noqa: S101
+        rows = self._rows(validated, transformed, superseded)
+        return self._outcome(UnitStatus.STORED, rows=rows)
 
     def _with_items(self, outcome: EndUnit) -> EndUnit:
         """Record the result of each item of the batch; if that fails, the unit has failed.
@@ -273,7 +243,7 @@ class Unit:
     def _outcome(
         self, status: UnitStatus, rows: RowCounts | None = None, failed: StageFailed | None = None
     ) -> EndUnit:
-        asking, stored = self.asking, failed is None
+        asking, allowance, stored = self.asking, self.beginning.allowance, failed is None
         return EndUnit(
             run_id=self.unit.run_id,
             unit_id=self.unit.unit_id,
@@ -287,7 +257,8 @@ class Unit:
             objects=self.transformed.objects if stored and self.transformed else None,
             failed_objects=self.transformed.failed_objects if stored and self.transformed else None,
             ended_jobs=self.ends.pending,
-            execution_arn=asking.execution_arn if asking and self.allowance else None,
-            allowance=self.allowance or 0,
+            stored_in=tuple(self.stored_in) if failed and self.stages_carry else None,
+            execution_arn=asking.execution_arn if asking and allowance else None,
+            allowance=allowance or 0,
             fail_fast=asking is not None and asking.tolerated_losses is not None,
         )

@@ -15,11 +15,11 @@ from contracts import layout
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestSummary
 from contracts.messages import PublishProgress
-from contracts.objects.totals import ObjectTotals
 from contracts.output.files import UnitFiles, partition_path
 from contracts.output.manifest import OutputManifest, PublishedFile
 from contracts.run import ItemTotals, UnitOutcome, UnitState, UnitTotals
 from contracts.run_request import format_timestamp, parse_timestamp
+from contracts.source.object_totals import ObjectTotals
 from ledger.table import Ledger
 from ledger.units import units_of
 from publishing.lineage import PublishedRun

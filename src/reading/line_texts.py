@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 from codecs import BOM_UTF8
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from reading.chunks import Chunk
+
+_BATCH: Final = 1000  # lines that are read at once
+_BETWEEN: Final = 4  # where of so many lines one is asked for, all are read
 
 
 class LineTexts:
@@ -48,6 +53,35 @@ class LineTexts:
         found = b"".join(islice(self._file, first, first + line_count))
         self._line = line + line_count
         return (found if line > 1 else found.removeprefix(BOM_UTF8)).rstrip(b"\r\n")
+
+    def take_each(self, lines: Sequence[int], breaks: Sequence[int]) -> list[bytes]:
+        """The same of many, of each with so many lines more.
+
+        Args:
+            lines: in the source, growing.
+        """
+        found: list[bytes] = []
+        for at in range(0, len(lines), _BATCH):
+            found += self._take_near(lines[at : at + _BATCH], breaks[at : at + _BATCH])
+        return found
+
+    def _take_near(self, lines: Sequence[int], breaks: Sequence[int]) -> list[bytes]:
+        """Those of some, with what is between them read, too, where that is little."""
+        if any(breaks) or lines[-1] - lines[0] > _BETWEEN * len(lines):
+            return [self.take(line, 1 + more) for line, more in zip(lines, breaks, strict=True)]
+        found = [self.take(lines[0], 1)]
+        first, self._line = self._line, lines[-1] + 1
+        texts = list(islice(self._file, lines[-1] - lines[0]))
+        return found + [texts[line - first].rstrip(b"\r\n") for line in lines[1:]]
+
+
+def as_texts(raws: Sequence[bytes]) -> list[str]:
+    """`as_text` of many, without what is none."""
+    with suppress(UnicodeDecodeError):
+        texts = b"\n".join(raws).decode().split("\n")
+        if len(texts) == len(raws):  # none has a line break
+            return texts
+    return [as_text(raw)[0] for raw in raws]
 
 
 def as_text(raw: bytes) -> tuple[str, str | None]:

@@ -1,6 +1,6 @@
 """Rows of CSV that lack columns, where a chunk has many of them: `reading_rules.csv.short_rows`.
 
-Such a record is logged by three numbers (`validation.scan_sql`).
+Such a record is logged by numbers (`validation.scan_sql`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ import duckdb
 
 from contracts.dataset import CsvFormat, Format
 from reading.chunks import Chunk
-from reading_rules.csv.short_rows import FOUND, WORTHWHILE, ended_short, surplus_query
+from reading_rules.csv.short_rows import (
+    FIELD_BITS,
+    FOUND,
+    WORTHWHILE,
+    ended_short,
+    surplus_query,
+)
 from reading_rules.malformed import REJECTS_EXIST
 from reading_rules.scans import field_labels, line_breaks
 from reading_rules.sql import sql_identifier
@@ -68,24 +74,30 @@ def logged_short(number: str, columns: int, chunk: Chunk) -> str:
         number: SQL of the row's number.
         columns: how many a row has.
     """
+    packed = f"CAST({number} * {1 << FIELD_BITS} + {FOUND} AS VARCHAR)"
+    if not chunk.quotes:
+        return f"write_log({packed}, log_type := '{LOG}')"
     every = [sql_identifier(label) for label in field_labels(columns + chunk.surplus)]
-    breaks = line_breaks(every) if chunk.quotes else "0"
-    numbers = f"{number}, {FOUND}, coalesce({breaks}, 0)"
+    numbers = f"{packed}, coalesce({line_breaks(every)}, 0)"
     return f"write_log(concat_ws(' ', {numbers}), log_type := '{LOG}')"
 
 
-def read_short(connection: duckdb.DuckDBPyConnection) -> ShortRows:
+def read_short(connection: duckdb.DuckDBPyConnection, chunk: Chunk) -> ShortRows:
     """The short rows that the last scan has logged, in order, that of our own included."""
     row = connection.execute(
         f"SELECT string_agg(message, ' ') FROM duckdb_logs WHERE type = '{LOG}'"
     ).fetchone()
-    numbers = array("q", map(int, row[0].split() if row and row[0] else ()))
-    rows = ShortRows(numbers[::3], numbers[1::3], numbers[2::3])
-    order = sorted(range(len(rows)), key=rows.numbers.__getitem__)
-    if order == list(range(len(rows))):  # they are logged in order, but nothing promises it
-        return rows
-    parts = (rows.numbers, rows.fields, rows.breaks)
-    return ShortRows(*(array("q", (part[n] for n in order)) for part in parts))
+    packed = breaks = array("q", map(int, row[0].split() if row and row[0] else ()))
+    if chunk.quotes:
+        packed, breaks = packed[::2], packed[1::2]
+    else:
+        breaks = array("q", bytes(packed.itemsize * len(packed)))
+    order = sorted(range(len(packed)), key=packed.__getitem__)
+    if order != list(range(len(packed))):  # they are logged in order, but nothing promises it
+        packed, breaks = (array("q", (part[n] for n in order)) for part in (packed, breaks))
+    most = (1 << FIELD_BITS) - 1
+    numbers, fields = [each >> FIELD_BITS for each in packed], [each & most for each in packed]
+    return ShortRows(array("q", numbers), array("q", fields), breaks)
 
 
 def surplus_of(connection: duckdb.DuckDBPyConnection, form: CsvFormat, columns: int) -> int:

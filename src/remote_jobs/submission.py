@@ -27,9 +27,12 @@ from contracts.messages import SubmitJob
 from ledger.runs import find_run, refuse_other_holder
 from ledger.stop_decision import refuse_if_stopping
 from remote_jobs.engines.base import RemoteJobs
+from remote_jobs.engines.registry import EngineSettings, adapter_for
 from remote_jobs.invoked import record_ends, to_be_invoked
 from remote_jobs.ledger import JobLedger
+from remote_jobs.pools.limits import CurrentPoolsFile, Limits
 from remote_jobs.pools.queue import JobQueue
+from remote_jobs.pools.store import Pools
 from remote_jobs.record import JobRecord
 from remote_jobs.starting import Start
 from remote_jobs.work import JobSpec, job_spec_of
@@ -206,3 +209,21 @@ class Submitter:
             chained=message.input_url is not None,
             withholds_text=spec.private,
         )
+
+
+def submitter(
+    engine: Engine, jobs: JobLedger, settings: EngineSettings, data_bucket: str
+) -> Submitter:
+    """The submitter of a deployment's engine.
+
+    Raises:
+        NotConfigured: the deployment does not have the engine.
+    """
+    file = CurrentPoolsFile(jobs.ledger, settings.code_bucket)
+    limits = Limits(file, lambda engine: adapter_for(engine, settings))
+    return Submitter(
+        jobs=jobs,
+        adapter=adapter_for(engine, settings),
+        data_bucket=data_bucket,
+        queue=JobQueue(Pools(jobs.ledger), limits.of),
+    )

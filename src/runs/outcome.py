@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from contracts.messages import RecordRun
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import (
     REASON_CHARACTERS,
     FailedUnit,
@@ -20,6 +19,7 @@ from contracts.run import (
     UnitState,
     UnitTotals,
 )
+from contracts.source.object_totals import FailedObject, ObjectTotals
 from runs.outcome_text import failed_object_text, unit_failure_text
 from runs.units import OUTCOME_MISSING
 

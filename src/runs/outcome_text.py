@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.manifest import left_out
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -23,6 +22,7 @@ from contracts.run import (
     UnitTotals,
     seconds_between,
 )
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 LOG_LINES: Final = 10
 FAILURES_SHOWN: Final = 3

@@ -13,7 +13,6 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, RunStopped
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestSummary
-from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     RowCounts,
@@ -24,6 +23,7 @@ from contracts.run import (
     UnitStatus,
     seconds_between,
 )
+from contracts.source.object_totals import ObjectTotals
 from contracts.steps import Steps, from_to
 from contracts.targets import Targets
 from stores.rules import SUMMARIES
@@ -73,6 +73,7 @@ class OutputLocations:
         rows: RowCounts,
         findings: tuple[Finding, ...],
         set_aside: int = 0,
+        stored_in: tuple[str, ...] | None = None,
         *,
         lost_objects: bool = False,
     ) -> UnitOutputs:
@@ -81,6 +82,8 @@ class OutputLocations:
         Args:
             failed_stage: absent: it is stored.
             set_aside: rows that transform found unstorable.
+            stored_in: targets that have all rows of a unit that failed; absent: those before the
+                store that failed, in the order of an earlier release.
             lost_objects: it holds several objects, and some were left out: their rejected rows
                 count nowhere.
         """
@@ -100,15 +103,19 @@ class OutputLocations:
             quarantine_url=url(quarantine) if rejected else None,
             set_aside_url=url(unstorable) if set_aside or ours else None,
             findings_url=url(layout.findings_key(run, unit_id)) if findings else None,
-            tables=self._tables(failed_stage),
+            tables=self._tables(failed_stage, stored_in),
         )
 
-    def _tables(self, failed_stage: str | None) -> tuple[str, ...]:
-        """Where the rows are: in all targets, or in those before the store that failed."""
+    def _tables(
+        self, failed_stage: str | None, stored_in: tuple[str, ...] | None
+    ) -> tuple[str, ...]:
+        """Where the rows are."""
         if failed_stage is None:
             return self.tables
         failed = _TABLES.get(failed_stage)
-        before = _ORDER[: _ORDER.index(failed)] if failed else ()
+        before = stored_in
+        if before is None:
+            before = _ORDER[: _ORDER.index(failed)] if failed else ()
         return tuple(name for name in self.tables if name.partition(":")[0] in before)
 
     def _url(self, key: str) -> str:
@@ -206,6 +213,7 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
             rows,
             unit.findings,
             unit.set_aside or 0,
+            unit.stored_in,
             lost_objects=bool(unit.objects and unit.objects.failed),
         ),
         findings=unit.findings,

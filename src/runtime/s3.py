@@ -29,12 +29,18 @@ def read_json(bucket: str, key: str) -> Any:
 
 def write_json(bucket: str, key: str, value: Any) -> str:
     """Write (or overwrite) a JSON document; returns its URL."""
-    body = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    write_body(
+        bucket, key, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    )
+    return layout.s3_url(bucket, key)
+
+
+def write_body(bucket: str, key: str, body: bytes) -> None:
+    """Write (or overwrite) a JSON document that is a text already."""
     with clients.translated(f"writing s3://{bucket}/{key}"):
         clients.client("s3").put_object(
             Bucket=bucket, Key=key, Body=body, ContentType="application/json"
         )
-    return layout.s3_url(bucket, key)
 
 
 def write_file(bucket: str, key: str, file: IO[bytes]) -> str:

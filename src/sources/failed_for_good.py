@@ -14,7 +14,8 @@ from contracts.errors import NotFound
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.run import UnitStatus
-from sources.listing import THREADS, describe
+from sources.listing import describe
+from sources.objects.ahead import THREADS
 
 
 def failed_for_good(

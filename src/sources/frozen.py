@@ -31,9 +31,8 @@ def read_manifest_summary(data_bucket: str, run_id: str) -> ManifestSummary:
 @functools.lru_cache(maxsize=64)
 def read_manifest_part(data_bucket: str, run_id: str, shard: int) -> ManifestPart:
     """The objects of a shard, as the attempt listed them that froze the manifest."""
-    attempt = read_manifest_summary(data_bucket, run_id).run_attempt
-    key = layout.manifest_part_key(run_id, shard, attempt)
-    return ManifestPart.from_json(s3.read_json(data_bucket, key))
+    summary = read_manifest_summary(data_bucket, run_id)
+    return summary.part(run_id, shard, lambda key: s3.read_json(data_bucket, key))
 
 
 def read_unit(data_bucket: str, run_id: str, unit: str) -> ManifestEntry:

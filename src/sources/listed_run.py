@@ -19,10 +19,10 @@ from ledger.units import units_of_shard
 from runtime.handler import logger
 from sources import frozen
 from sources.failed_for_good import failed_for_good
-from sources.groups.writing import group_entries
+from sources.groups.writing import grouped_objects
 from sources.limits import check_limits
-from sources.listing import Listing
-from sources.manifest import freeze, read_summary
+from sources.manifest import freeze, read_summary, write_packs
+from sources.objects.columns import Listing
 from sources.partitions import partitions
 from sources.readiness import missing_markers, not_ready
 from sources.requested import find_entries
@@ -74,41 +74,46 @@ def list_run(
             what = missing_markers(source, source.bucket or data_bucket, listing.unready)
             seconds = ready.patience_seconds
             return waiting_summary(message, what, seconds, data_bucket, ledger, now)
-        check_limits(listing.entries, snapshot.dataset.limits)
         check_ownership(message, ledger)
-        chosen = choose_new(
-            message.request,
-            listing.entries,
-            snapshot,
-            data_bucket,
-            ledger,
-            now,
-            message.run_attempt,
-        )
-        if isinstance(chosen, str):
-            return skipped_summary(data_bucket, run_id, chosen)
-        units = group_entries(
-            chosen.entries, snapshot, message.run_attempt, data_bucket, validate_disk
-        )
-        manifest = freeze(
-            list(units),
-            run_id,
-            message.units_per_shard,
-            data_bucket,
-            message.run_attempt,
-            of_items=snapshot.array is not None,
-            of_groups=snapshot.group is not None,
-            hidden=listing.hidden,
-            excluded=listing.excluded,
-            reason=listing.reason,
-            looked_at=listing.looked_at,
-            not_ready=_left_out(message, source, listing),
-            already_stored=chosen.already_stored,
-        )
+        manifest = _frozen(message, snapshot, listing, data_bucket, ledger, now, validate_disk)
+        if manifest.skipped:
+            return manifest
         names = {"objects", "source_objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
     mark_running(message, snapshot, manifest, ledger, now)
     return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
+
+
+def _frozen(
+    message: ListUrls,
+    snapshot: DatasetSnapshot,
+    listing: Listing,
+    data_bucket: str,
+    ledger: Ledger,
+    now: datetime,
+    validate_disk: int,
+) -> ManifestSummary:
+    """The manifest of a listing, or why the run is not to take place."""
+    request, attempt = message.request, message.run_attempt
+    objects = check_limits(listing.objects, snapshot.dataset.limits)
+    chosen = choose_new(request, objects, snapshot, data_bucket, ledger, now, attempt)
+    if isinstance(chosen, str):
+        return skipped_summary(data_bucket, request.run_id, chosen)
+    units = grouped_objects(chosen.objects, snapshot, attempt, data_bucket, validate_disk)
+    packs = write_packs(units, request.run_id, data_bucket, attempt)
+    check_ownership(message, ledger)
+    return freeze(
+        packs,
+        listing,
+        request.run_id,
+        message.units_per_shard,
+        data_bucket,
+        attempt,
+        of_items=snapshot.array is not None,
+        of_groups=snapshot.group is not None,
+        not_ready=_left_out(message, snapshot.dataset.source, listing),
+        already_stored=chosen.already_stored,
+    )
 
 
 def _left_out(message: ListUrls, source: Source, listing: Listing) -> NotReady | None:

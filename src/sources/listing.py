@@ -10,47 +10,30 @@ is.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from contracts.dataset import Source
-from contracts.errors import InvalidData, NotFound
+from contracts.errors import NotFound
 from contracts.manifest import ManifestEntry
 from contracts.source.key_time import KeyTime
 from runtime import clients
 from runtime.handler import logger
+from runtime.object_listing import columns
+from sources.limits import NAMED_AT_MOST, limited
+from sources.objects.ahead import THREADS, in_order
+from sources.objects.columns import LeftOut, Listing, Objects
 from sources.partitions import partitions
 
-THREADS: Final = 16  # within the client's connection pool
 PREFIXES_AT_MOST: Final = (
     1000  # more partitions are found by walking the keys between first and last
 )
+LOOKED_AT_TOGETHER: Final = 1000
 Belongs = Callable[[str, datetime], bool]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The objects of a run, sorted by key, and how many were left out.
-
-    Attributes:
-        hidden: as hidden.
-        excluded: by `source.exclude`.
-        reason: why an uploaded object is not to be processed, where neither count says it.
-        looked_at: what was listed, in words; absent: nothing was.
-        unready: partitions of the range whose marker is not there, in order of time: left out, or
-            to be waited for.
-    """
-
-    entries: list[ManifestEntry]
-    hidden: int = 0
-    excluded: int = 0
-    reason: str | None = None
-    looked_at: str | None = None
-    unready: tuple[str, ...] = ()
 
 
 def list_source(
@@ -64,33 +47,43 @@ def list_source(
     """The source's objects from `start` (inclusive) to `end` (exclusive), sorted by key.
 
     Keys that end with `/` and hold nothing are folders made by a console, and left out; so are
-    partitions' markers, and hidden and excluded keys (see `Source`), which are counted.
+    partitions' markers, and hidden and excluded keys (see `Source`), which are counted. Pages are
+    read as their objects are taken, and some ahead; so the objects raise what S3 says.
 
     Args:
         without: names of partitions that are left out.
 
     Raises:
-        InvalidData: more than `limit` objects.
         InvalidRequest: the range holds more partitions than can be visited.
-        NotFound: no such bucket.
+        InvalidData: more than `limit` objects; raised by the objects.
+        NotFound: no such bucket; likewise.
     """
-    belongs = _belongs(source, start, end)
+    belongs, counted = _belongs(source, start, end), LeftOut()
     if source.partition is None:
-        found = _walk(bucket, source.prefix, source.suffix, belongs)
-        return _collect(source, [found], limit)
-    names = [name for name in partitions(source.partition, start, end) if name not in without]
-    if len(names) > PREFIXES_AT_MOST:
-        return _collect(source, [span(source, bucket, names, belongs)], limit)
+        walks = [functools.partial(_walk, bucket, source.prefix, source.suffix, belongs)]
+    else:
+        names = partitions(source.partition, start, end)
+        names = [name for name in names if name not in without]
+        if len(names) > PREFIXES_AT_MOST:
+            walks = [functools.partial(span, source, bucket, names, belongs)]
+        else:
+            prefixes = [source.prefix + name for name in _sorted(names)]
+            walks = [
+                functools.partial(_walk, bucket, prefix, source.suffix, belongs)
+                for prefix in prefixes
+            ]
+    found = (_shown(source, some, counted) for some in in_order(walks))
+    return Listing(limited(found, limit), counted)
 
-    def visit(name: str) -> Listing:
-        walk = _walk(bucket, source.prefix + name, source.suffix, belongs)
-        return _shown(source, walk, limit + 1)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            return _joined(pool.map(visit, names), limit)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _sorted(names: Sequence[str]) -> list[str]:
+    """The names in the order of keys, but for those that others begin with, whose keys those list
+    as well."""
+    ordered: list[str] = []
+    for name in sorted(names):
+        if not ordered or not name.startswith(ordered[-1]):
+            ordered.append(name)
+    return ordered
 
 
 def describe(url: str, bucket: str, key: str) -> ManifestEntry:
@@ -104,11 +97,11 @@ def describe(url: str, bucket: str, key: str) -> ManifestEntry:
     return _entry(bucket, {**head, "Key": key, "Size": head["ContentLength"]})
 
 
-def describe_all(entries: list[ManifestEntry]) -> list[ManifestEntry]:
-    """The same objects as they are now, in the same order.
+def describe_all(entries: Iterable[ManifestEntry]) -> Iterator[ManifestEntry]:
+    """The same objects as they are now, in the same order; those that are gone are left out.
 
     Raises:
-        NotFound: some are gone; names the first of them.
+        NotFound: some are gone, once all have been looked at; names the first of them.
     """
 
     def look(entry: ManifestEntry) -> ManifestEntry | None:
@@ -117,20 +110,33 @@ def describe_all(entries: list[ManifestEntry]) -> list[ManifestEntry]:
         except NotFound:
             return None
 
+    count, gone = 0, list[str]()
     with ThreadPoolExecutor(THREADS) as pool:
-        now = list(pool.map(look, entries))
-    gone = [entry.url for entry, found in zip(entries, now, strict=True) if found is None]
-    if gone:
-        one = len(gone) == 1
+        for some in _in_lots(entries):
+            for entry, found in zip(some, pool.map(look, some), strict=True):
+                if found is not None:
+                    yield found
+                    continue
+                count += 1
+                if len(gone) < NAMED_AT_MOST:
+                    gone.append(entry.url)
+    if count:
+        one = count == 1
         raise NotFound(
-            f"{len(gone)} {'object is' if one else 'objects are'} not there any more:"
-            f" {', '.join(gone[:10])}; upload {'it' if one else 'them'} again, or send the request"
+            f"{count} {'object is' if one else 'objects are'} not there any more:"
+            f" {', '.join(gone)}; upload {'it' if one else 'them'} again, or send the request"
             " without retryOf, which lists what is there"
         )
-    return [entry for entry in now if entry is not None]
 
 
-def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
+def _in_lots(entries: Iterable[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
+    left = iter(entries)
+    while some := list(islice(left, LOOKED_AT_TOGETHER)):
+        yield some
+
+
+def _belongs(source: Source, start: datetime, end: datetime) -> Belongs | None:
+    """Whether an object belongs to the range; None: all of the visited partitions do."""
     if source.effective_time_from == "last-modified":
         return lambda _key, modified: start <= modified < end
     if source.effective_time_from == "key":
@@ -138,7 +144,7 @@ def _belongs(source: Source, start: datetime, end: datetime) -> Belongs:
         return lambda key, _modified: (
             (instant := key_instant(pattern, key)) is not None and start <= instant < end
         )
-    return lambda _key, _modified: True  # only the range's partitions are visited
+    return None
 
 
 def in_time(source: Source, key: str) -> bool:
@@ -158,35 +164,48 @@ def key_instant(pattern: KeyTime, key: str) -> datetime | None:
 
 
 def span(
-    source: Source, bucket: str, names: list[str], belongs: Belongs
-) -> Iterator[ManifestEntry]:
+    source: Source, bucket: str, names: list[str], belongs: Belongs | None
+) -> Iterator[Objects]:
     """The objects of many partitions by one walk; sortable names bound where it begins and ends."""
     prefix, wanted = source.prefix, set(names)
     lengths = sorted({len(name) for name in names})
     ordered = names == sorted(names)
     start_after = prefix + names[0] if ordered else None
-    for entry in _walk(bucket, prefix, source.suffix, belongs, start_after):
-        rest = entry.key[len(prefix) :]
-        if any(rest[:length] in wanted for length in lengths):
-            yield entry
-        elif ordered and rest > names[-1]:
+    for some in _walk(bucket, prefix, source.suffix, belongs, start_after):
+        below = [key[len(prefix) :] for key in some.keys]
+        flags = [any(rest[:length] in wanted for length in lengths) for rest in below]
+        yield some.only(flags)
+        if ordered and flags and not flags[-1] and below[-1] > names[-1]:
             return
 
 
 def _walk(
-    bucket: str, prefix: str, suffix: str, belongs: Belongs, start_after: str | None = None
-) -> Iterator[ManifestEntry]:
+    bucket: str,
+    prefix: str,
+    suffix: str,
+    belongs: Belongs | None,
+    start_after: str | None = None,
+) -> Iterator[Objects]:
+    """The objects below a prefix, page by page: those of the suffix that belong to the range."""
     arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "EncodingType": "url"}
     if start_after:
         arguments["StartAfter"] = start_after
     while True:
         page = _page(bucket, prefix, arguments)
-        encoded = page.get("EncodingType") == "url"  # asked for, as XML cannot hold every key
-        for found in page.get("Contents", ()):
-            key = found["Key"] = _decoded(found["Key"]) if encoded else found["Key"]
-            folder = key.endswith("/") and found["Size"] == 0
-            if key.endswith(suffix) and not folder and belongs(key, found["LastModified"]):
-                yield _entry(bucket, found)
+        keys, sizes, etags, instants, modified = columns(page.get("Contents", ()))
+        if page.get("EncodingType") == "url":  # asked for, as XML cannot hold every key
+            keys = [_decoded(key) for key in keys]
+        wanted = [
+            key.endswith(suffix) and (size > 0 or key[-1:] != "/")
+            for key, size in zip(keys, sizes, strict=True)
+        ]
+        if belongs is not None:
+            wanted = [
+                is_one and belongs(key, instant)
+                for is_one, key, instant in zip(wanted, keys, instants, strict=True)
+            ]
+        etags = [etag.strip('"') for etag in etags]
+        yield Objects(bucket, keys, sizes, etags, modified).only(wanted)
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]
@@ -194,7 +213,9 @@ def _walk(
 
 def _decoded(key: str) -> str:
     folder, slash, name = key.rpartition("/")
-    return _decoded_folder(folder) + slash + unquote_plus(name)
+    if "%" in name or "+" in name:
+        name = unquote_plus(name)
+    return _decoded_folder(folder) + slash + name
 
 
 _decoded_folder: Final = functools.lru_cache(1000)(unquote_plus)
@@ -235,42 +256,30 @@ def where_listed(source: Source, bucket: str) -> str:
     return f"s3://{bucket}/{source.prefix} ({said})"
 
 
-def _collect(source: Source, parts: Iterable[Iterator[ManifestEntry]], limit: int) -> Listing:
-    return _joined((_shown(source, part, limit + 1) for part in parts), limit)
+def _shown(source: Source, some: Objects, counted: LeftOut) -> Objects:
+    """Those of the objects that are neither markers nor hidden nor excluded."""
+    if not _may_leave_out(source, some):
+        return some
+    wanted = []
+    for key in some.keys:
+        hidden = excluded = False
+        marker = source.is_marker(key)
+        if not marker:
+            hidden = source.hides(key)
+            excluded = not hidden and source.excludes(key)
+        counted.hidden += hidden
+        counted.excluded += excluded
+        wanted.append(not (marker or hidden or excluded))
+    return some.only(wanted)
 
 
-def _shown(source: Source, walk: Iterator[ManifestEntry], most: int) -> Listing:
-    """The first entries of a walk that are neither hidden nor excluded."""
-    entries: list[ManifestEntry] = []
-    hidden = excluded = 0
-    for entry in walk:
-        if source.is_marker(entry.key):
-            continue
-        if source.hides(entry.key):
-            hidden += 1
-            continue
-        if source.excludes(entry.key):
-            excluded += 1
-            continue
-        entries.append(entry)
-        if len(entries) == most:
-            break
-    return Listing(entries, hidden, excluded)
-
-
-def _joined(parts: Iterable[Listing], limit: int) -> Listing:
-    entries: list[ManifestEntry] = []
-    hidden = excluded = 0
-    for part in parts:
-        entries += part.entries
-        hidden += part.hidden
-        excluded += part.excluded
-        if len(entries) > limit:
-            raise InvalidData(
-                f"more than {limit} objects (limits.objects of the dataset), up to"
-                f" {entries[limit].url}: ask for a shorter range"
-            )
-    return Listing(sorted(entries, key=lambda entry: entry.key), hidden, excluded)
+def _may_leave_out(source: Source, some: Objects) -> bool:
+    """False only if none of the objects is left out, at a fraction of what asking for each costs:
+    no part of a key begins with a character that hides it."""
+    if source.ready is not None or source.exclude or source.prefix[-1:] not in ("", "/"):
+        return True
+    keys = "/".join(("", *some.keys))
+    return source.hidden != "read" and ("/_" in keys or "/." in keys)
 
 
 def _entry(bucket: str, found: dict[str, Any]) -> ManifestEntry:

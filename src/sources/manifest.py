@@ -2,20 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from json import dumps
+from typing import Final
 
 from contracts import layout
 from contracts.errors import NotFound
-from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.manifest import PACK_OBJECTS, ManifestSummary
 from contracts.source.ready import NotReady
 from runtime import s3
 from sources import frozen
-from sources.listing import THREADS
+from sources.objects.columns import Listing, Objects
+
+WRITERS: Final = 8
+WAITING_AT_MOST: Final = 2 * WRITERS  # packs in memory
+
+
+@dataclass(frozen=True)
+class Packs:
+    """What was written of a run's objects.
+
+    Attributes:
+        sizes: of each object in order, in bytes; eight bytes of memory each.
+        source_objects: those that its groups hold, see `ManifestEntry`; 0: it has none.
+    """
+
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    items: int = 0
+    source_objects: int = 0
+
+    @property
+    def objects(self) -> int:
+        return len(self.sizes)
+
+
+def write_packs(
+    objects: Iterable[Objects], run_id: str, data_bucket: str, run_attempt: int
+) -> Packs:
+    """Write the packs of a manifest, while its objects are listed.
+
+    They count once a summary names them. A repeat that finds none writes all of them anew. They are
+    the attempt's own, so those that a former holder is still writing never mix with them.
+    """
+    sizes, items, source_objects = array("q"), 0, 0
+
+    def counted() -> Iterator[Objects]:
+        nonlocal items, source_objects
+        for some in objects:
+            sizes.extend(some.sizes)
+            items += sum(count or 0 for count in some.items or ())
+            source_objects += sum(count or 0 for count in some.groups or ())
+            yield some
+
+    def write(pack: int, body: bytes) -> None:
+        s3.write_body(data_bucket, layout.manifest_pack_key(run_id, pack, run_attempt), body)
+
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as pool:
+        try:
+            for pack, (bucket, texts) in enumerate(_packed(counted())):
+                waiting.append(pool.submit(write, pack, _document(run_id, pack, bucket, texts)))
+                if len(waiting) > WAITING_AT_MOST:
+                    waiting.popleft().result()
+            for written in waiting:
+                written.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return Packs(sizes, items, source_objects)
+
+
+def _packed(objects: Iterable[Objects]) -> Iterator[tuple[str, list[str]]]:
+    """The objects' texts in packs, each with its bucket."""
+    bucket, texts = "", list[str]()
+    for some in objects:
+        if texts and some.bucket != bucket:
+            raise ValueError(f"objects of {bucket} and of {some.bucket} in one manifest")
+        bucket = some.bucket
+        texts += some.texts()
+        while len(texts) >= PACK_OBJECTS:
+            yield bucket, texts[:PACK_OBJECTS]
+            del texts[:PACK_OBJECTS]
+    if texts:
+        yield bucket, texts
+
+
+def _document(run_id: str, pack: int, bucket: str, texts: list[str]) -> bytes:
+    """A `ManifestPack`, an object a line."""
+    head = f'{{"runId":{dumps(run_id)},"pack":{pack},"bucket":{dumps(bucket)},"entries":[\n'
+    return "".join((head, ",\n".join(texts), "\n]}\n")).encode()
 
 
 def freeze(
-    entries: Sequence[ManifestEntry],
+    packs: Packs,
+    listing: Listing,
     run_id: str,
     units_per_shard: int,
     data_bucket: str,
@@ -23,58 +106,43 @@ def freeze(
     *,
     of_items: bool = False,
     of_groups: bool = False,
-    hidden: int = 0,
-    excluded: int = 0,
-    reason: str | None = None,
-    looked_at: str | None = None,
     not_ready: NotReady | None = None,
     already_stored: int | None = None,
 ) -> ManifestSummary:
-    """Write the manifest's parts, then its summary, which makes it count; the first summary wins.
-
-    A repeat that finds no summary writes all parts anew. The parts are the attempt's own, so those
-    that a former holder is still writing never mix with them.
+    """Write the manifest's summary, which makes its packs count; the first one wins.
 
     Args:
+        listing: what it says beside its objects.
         of_items: the entries are batches of an array's items.
         of_groups: each stands for several objects.
-        hidden, excluded, reason, looked_at, not_ready, already_stored: see `ManifestSummary`.
+        not_ready, already_stored: see `ManifestSummary`.
     """
-    parts = [
-        ManifestPart(
-            run_id=run_id,
-            shard=shard,
-            entries=tuple(entries[first : first + units_per_shard]),
-        )
-        for shard, first in enumerate(range(0, len(entries), units_per_shard))
-    ]
-
-    def write(part: ManifestPart) -> None:
-        key = layout.manifest_part_key(run_id, part.shard, run_attempt)
-        s3.write_json(data_bucket, key, part.to_json())
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(write, parts))
     key = layout.manifest_summary_key(run_id)
     summary = ManifestSummary(
         manifest_url=layout.s3_url(data_bucket, key),
-        objects=len(entries),
-        total_bytes=sum(entry.size for entry in entries),
-        shard_sizes=tuple(len(part.entries) for part in parts),
+        objects=packs.objects,
+        total_bytes=sum(packs.sizes),
+        shard_sizes=_shard_sizes(packs.objects, units_per_shard),
         pending=(),
-        items=sum(entry.items or 0 for entry in entries) if of_items else None,
-        source_objects=sum(entry.objects or 1 for entry in entries) if of_groups else None,
+        items=packs.items if of_items else None,
+        source_objects=packs.source_objects if of_groups else None,
         run_attempt=run_attempt,
-        hidden=hidden,
-        excluded=excluded,
-        reason=reason,
-        looked_at=looked_at,
+        pack_objects=PACK_OBJECTS,
+        hidden=listing.hidden,
+        excluded=listing.excluded,
+        reason=listing.reason,
+        looked_at=listing.looked_at,
         not_ready=not_ready,
         already_stored=already_stored,
     )
     if s3.write_json_once(data_bucket, key, summary.to_json()):
         return summary
     return read_summary(data_bucket, run_id) or summary
+
+
+def _shard_sizes(units: int, units_per_shard: int) -> tuple[int, ...]:
+    whole, rest = divmod(units, units_per_shard)
+    return (units_per_shard,) * whole + ((rest,) if rest else ())
 
 
 def read_summary(data_bucket: str, run_id: str) -> ManifestSummary | None:

@@ -16,7 +16,8 @@ from contracts.errors import NotFound
 from contracts.source import Ready
 from contracts.source.ready import NotReady
 from runtime import clients
-from sources.listing import PREFIXES_AT_MOST, THREADS, first_key, span
+from sources.listing import PREFIXES_AT_MOST, first_key, span
+from sources.objects.ahead import THREADS
 
 MARKERS_NAMED: Final = 3
 STRETCHES_NAMED: Final = 20
@@ -108,6 +109,6 @@ def _by_one_walk(
     source: Source, ready: Ready, bucket: str, markers: dict[str, str]
 ) -> frozenset[str]:
     of_markers = source.model_copy(update={"suffix": ready.marker})
-    walked = span(of_markers, bucket, list(markers), lambda _key, _modified: True)
+    walked = span(of_markers, bucket, list(markers), None)
     wanted = set(markers.values())
-    return frozenset(entry.key for entry in walked if entry.key in wanted)
+    return frozenset(key for some in walked for key in some.keys if key in wanted)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from dataclasses import replace
 
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
 from contracts.input_url import where_looked
-from contracts.manifest import ManifestEntry
+from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
 from ledger.runs import find_run
 from ledger.table import Ledger
 from ledger.units import stored_positions
-from sources import frozen
+from runtime import s3
 from sources.groups.stored import objects_not_stored
 from sources.item_batches import split_array
 from sources.limits import check_sizes
 from sources.listing import (
-    Listing,
     describe,
     describe_all,
     list_source,
     where_listed,
 )
 from sources.manifest import read_summary
-from sources.named import left_out, partition
+from sources.objects.columns import Listing
+from sources.objects.named import left_out, partition
 from sources.partitions import partitions
 from sources.private_errors import withheld
 from sources.readiness import refuse_unready, unready_partitions
@@ -45,7 +47,7 @@ def find_entries(
     if request.retry_of is not None:
         unstored = _unstored_entries(request.retry_of, snapshot, data_bucket, ledger)
         if unstored is not None:
-            return Listing(unstored)
+            return Listing.of(unstored)
     if request.input_url is not None:
         bucket, key = layout.split_s3_url(snapshot.input_url or request.input_url)
         nothing = left_out(
@@ -62,11 +64,11 @@ def find_entries(
             return nothing
         entry = _described(bucket, key, where_looked(request.input_url, source))
         if snapshot.array is None:
-            return Listing([entry])
+            return Listing.of([entry])
         check_ownership(message, ledger)
         check_sizes([entry], snapshot.array.megabytes, "split it, or raise the limit")
         with withheld(data_bucket, request.run_id, layout.RUN_UNIT, "list-urls", write=True):
-            return Listing(split_array(entry, snapshot, data_bucket))
+            return Listing.of(split_array(entry, snapshot, data_bucket))
     return _list_range(message, snapshot, data_bucket)
 
 
@@ -81,7 +83,7 @@ def _list_range(message: ListUrls, snapshot: DatasetSnapshot, data_bucket: str) 
         names = partitions(source.partition or "", start, end)
         unready = _unready(source, bucket, names)
         if unready and source.ready.otherwise == "wait":
-            return Listing([], unready=unready)
+            return Listing(unready=unready)
     listing = list_source(source, bucket, start, end, limit, without=frozenset(unready))
     return replace(listing, looked_at=where_listed(source, bucket), unready=unready)
 
@@ -95,7 +97,7 @@ def _unready_upload(source: Source, bucket: str, key: str) -> Listing | None:
     if source.ready is None or not name:
         return None
     unready = _unready(source, bucket, [name])
-    return Listing([], unready=unready) if unready else None
+    return Listing(unready=unready) if unready else None
 
 
 def _unready(source: Source, bucket: str, names: list[str]) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def _described(bucket: str, key: str, understood: str | None) -> ManifestEntry:
 
 def _unstored_entries(
     run_id: str, snapshot: DatasetSnapshot, data_bucket: str, ledger: Ledger
-) -> list[ManifestEntry] | None:
+) -> Iterator[ManifestEntry] | None:
     summary = read_summary(data_bucket, run_id)
     if summary is None:
         return None
@@ -138,12 +140,18 @@ def _unstored_entries(
         kind = "objects" if summary.items is None else "the items of an array"
         problem = f"names a run over {kind}; its inputUrl has to be this run's, too"
         raise InvalidRequest("run request", [Problem("retryOf", problem, run_id)])
-    unstored: list[ManifestEntry] = []
+    unstored = _unstored(run_id, summary, data_bucket, ledger)
+    return unstored if snapshot.array is not None else describe_all(unstored)  # batches stay
+
+
+def _unstored(
+    run_id: str, summary: ManifestSummary, data_bucket: str, ledger: Ledger
+) -> Iterator[ManifestEntry]:
+    # A shard's objects lie in two packs at most, of which the next shard has the second.
+    read = functools.lru_cache(maxsize=2)(lambda key: s3.read_json(data_bucket, key))
     for shard in range(len(summary.shard_sizes)):
         stored = stored_positions(ledger, run_id, shard)
-        entries = frozen.read_manifest_part(data_bucket, run_id, shard).entries
-        for position, entry in enumerate(entries):
+        part = summary.part(run_id, shard, read)
+        for position, entry in enumerate(part.entries):
             unit_id, is_stored = layout.unit_id(shard, position), position in stored
-            unstored += objects_not_stored(data_bucket, run_id, unit_id, entry, stored=is_stored)
-    now = describe_all(unstored)
-    return unstored if snapshot.array is not None else now  # batches do not change
+            yield from objects_not_stored(data_bucket, run_id, unit_id, entry, stored=is_stored)

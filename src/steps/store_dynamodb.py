@@ -1,4 +1,5 @@
-"""store_dynamodb: every row of a unit as an item under its natural key, by conditional puts."""
+"""store_dynamodb: every row of a unit as an item under its natural key, by conditional puts; with
+the last one, the unit has ended."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from contracts.messages import StoredRows, StoreDynamodb
 from contracts.steps import Steps
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
+from runs.unit.ending import EndSettings, record_end_after_store
 from runtime.handler import RemainingTime, metrics, settings_from_environment, timed_step_handler
 from sources.private_errors import withheld
 from stores.dynamodb.provenance import with_execution
@@ -43,4 +45,8 @@ def handler(message: StoreDynamodb, remaining: RemainingTime) -> StoredRows:
             remaining,
         )
     metrics.add_metric(name="RowsStored", unit=MetricUnit.Count, value=stored.rows)
-    return stored
+    if message.end is None or stored.next_row is not None:
+        return stored
+    settings_of_end = settings_from_environment(EndSettings)
+    ended = record_end_after_store(message.end, stored.rows, settings_of_end, stored.superseded)
+    return stored.model_copy(update={"ended": ended})

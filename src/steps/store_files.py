@@ -8,6 +8,7 @@ from contracts.messages import StoredFiles, StoreFiles
 from contracts.steps import Steps
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
+from runs.unit.ending import EndSettings, record_end_after_store
 from runtime.handler import settings_from_environment, step_handler
 from sources.private_errors import withheld
 from stores.files.writer import store_unit
@@ -33,4 +34,8 @@ def handler(message: StoreFiles) -> StoredFiles:
     with withheld(
         settings.data_bucket, message.run_id, message.unit_id, Steps.store_files.name, write=True
     ):
-        return store_unit(message, settings.data_bucket, settings.output_bucket, capacity)
+        stored = store_unit(message, settings.data_bucket, settings.output_bucket, capacity)
+    if message.end is None:
+        return stored
+    ended = record_end_after_store(message.end, stored.rows, settings_from_environment(EndSettings))
+    return stored.model_copy(update={"ended": ended})

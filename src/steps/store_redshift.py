@@ -1,16 +1,20 @@
-"""store_redshift: write the transaction that loads a unit; a job then submits it."""
+"""store_redshift: write the transaction that loads a unit, and submit it as a job."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from contracts import layout
-from contracts.errors import NotConfigured
-from contracts.messages import PreparedLoad, StoreRedshift
+from contracts.errors import NotConfigured, OwnershipLost, PipelineError
+from contracts.job import JobStatus
+from contracts.messages import PreparedLoad, StoreRedshift, SubmitJob
 from ledger.stop_decision import refuse_stopped
 from ledger.table import Ledger, LedgerSettings
+from remote_jobs.engines.registry import EngineSettings
+from remote_jobs.ledger import JobLedger
+from remote_jobs.submission import submitter
 from runtime import s3
-from runtime.handler import settings_from_environment, step_handler
+from runtime.handler import logger, settings_from_environment, step_handler
 from sources import frozen
 from stores.redshift import load as warehouse
 from tabular.parts import digest_of, output_parts
@@ -26,7 +30,28 @@ class Settings:
 def handler(message: StoreRedshift) -> PreparedLoad:
     ledger = Ledger(settings_from_environment(LedgerSettings).ledger_table)
     refuse_stopped(ledger, message.run_id)
-    return store_redshift(message, settings_from_environment(Settings))
+    settings = settings_from_environment(Settings)
+    prepared = store_redshift(message, settings)
+    if message.submit is None:
+        return prepared
+    job = message.submit.model_copy(update={"input_url": prepared.statements_url})
+    return prepared.model_copy(update={"status": _submitted(job, ledger, settings.data_bucket)})
+
+
+def _submitted(job: SubmitJob, ledger: Ledger, data_bucket: str) -> JobStatus | None:
+    """The job; None if it could not be submitted: submit-job tries again, longer than a store.
+
+    Raises:
+        OwnershipLost: the run was taken over by a newer attempt, or has ended.
+    """
+    engines = settings_from_environment(EngineSettings)
+    try:
+        return submitter(job.engine, JobLedger(ledger), engines, data_bucket).submit(job)
+    except OwnershipLost:
+        raise
+    except PipelineError as error:
+        logger.warning("load not submitted yet", extra={"error": repr(error)})
+        return None
 
 
 def store_redshift(message: StoreRedshift, settings: Settings) -> PreparedLoad:

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from contracts.base import Contract
-from contracts.job import Engine, JobStatus
-from contracts.messages import SubmitJob, SubmitQueued
+from contracts.errors import OwnershipLost, PipelineError
+from contracts.job import JobStatus
+from contracts.messages import StartUnit, Submission, SubmitJob, SubmitQueued
 from ledger.table import Ledger
-from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.engines.registry import EngineSettings
 from remote_jobs.ledger import JobLedger
-from remote_jobs.pools.limits import CurrentPoolsFile, Limits
-from remote_jobs.pools.queue import JobQueue
-from remote_jobs.pools.store import Pools
-from remote_jobs.submission import Submitter
-from runtime.handler import settings_from_environment, step_handler
+from remote_jobs.submission import submitter
+from runs.unit.beginning import begin_unit
+from runtime.handler import logger, settings_from_environment, step_handler, utc_now
 
 
 class SubmissionMessage(Contract):
@@ -34,24 +33,37 @@ class SubmissionMessage(Contract):
 class Settings(EngineSettings):
     ledger_table: str
     data_bucket: str
+    topic_arn: str
 
 
 @step_handler(SubmissionMessage)
-def handler(event: SubmissionMessage) -> JobStatus:
+def handler(event: SubmissionMessage) -> JobStatus | Submission:
     settings = settings_from_environment(Settings)
     jobs, message = JobLedger(Ledger(settings.ledger_table)), event.message
     if isinstance(message, SubmitQueued):
         engine = jobs.get(message.queued).engine
-        return _submitter(jobs, engine, settings).submit_queued(message.queued)
-    return _submitter(jobs, message.engine, settings).submit(message)
+        queued = submitter(engine, jobs, settings, settings.data_bucket)
+        return queued.submit_queued(message.queued)
+    if message.start is not None:
+        return _begin(message, message.start, jobs, settings)
+    return submitter(message.engine, jobs, settings, settings.data_bucket).submit(message)
 
 
-def _submitter(jobs: JobLedger, engine: Engine, settings: Settings) -> Submitter:
-    file = CurrentPoolsFile(jobs.ledger, settings.code_bucket)
-    limits = Limits(file, lambda engine: adapter_for(engine, settings))
-    return Submitter(
-        jobs=jobs,
-        adapter=adapter_for(engine, settings),
-        data_bucket=settings.data_bucket,
-        queue=JobQueue(Pools(jobs.ledger), limits.of),
-    )
+def _begin(message: SubmitJob, start: StartUnit, jobs: JobLedger, settings: Settings) -> Submission:
+    """Submit the job of a unit that begins.
+
+    An error of the submission is not raised, as the unit has begun, which the orchestrator has to
+    hear of: it calls again without the start, and then gets the error, or the job.
+    """
+    bucket, topic = settings.data_bucket, settings.topic_arn
+    began = begin_unit(start, jobs.ledger, bucket, topic, utc_now())
+    if not began.begin:
+        return Submission(began=began)
+    try:
+        status = submitter(message.engine, jobs, settings, bucket).submit(message)
+    except OwnershipLost:
+        raise
+    except PipelineError as error:
+        logger.warning("job not submitted yet", extra={"error": repr(error)})
+        return Submission(began=began)
+    return Submission(began=began, status=status)

@@ -18,14 +18,14 @@ from contracts.dataset import VALID_RELATION, DatasetSnapshot
 from contracts.errors import InvalidData, PipelineError
 from contracts.manifest import ManifestEntry
 from contracts.messages import Transform, Transformed
-from contracts.objects.outcomes import (
+from contracts.run import RowCounts
+from contracts.source.object_outcomes import (
     ObjectOutcome,
     ObjectOutcomes,
     named_failures,
     rows_of,
     totals_of,
 )
-from contracts.run import RowCounts
 from contracts.steps import Steps
 from runtime import s3
 from sources import frozen

@@ -90,7 +90,7 @@ class ChunkReport:
         rows: ShortRows,
     ) -> None:
         if rows and texts:
-            raws = [texts.take(n, 1 + more) for n, more in zip(lines, rows.breaks, strict=True)]
+            raws = texts.take_each(lines, rows.breaks)
             quarantine.take_short(rows, lines, raws, len(self._reader.header))
 
 

@@ -19,8 +19,8 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, NotFound, PipelineError
 from contracts.manifest import ManifestEntry
 from contracts.messages import Validate, Validated
-from contracts.objects.outcomes import ObjectOutcome, ObjectOutcomes, rows_of
 from contracts.run import StageFailure
+from contracts.source.object_outcomes import ObjectOutcome, ObjectOutcomes, rows_of
 from contracts.steps import Steps
 from reading_rules.no_data import advice_for
 from runtime import s3

@@ -23,7 +23,7 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from reading.line_texts import as_text
+from reading.line_texts import as_text, as_texts
 from reading.short_rows import ShortRows
 from reading_rules.malformed import columns_instead_of
 from reading_rules.source_lines import SourceLines
@@ -94,7 +94,7 @@ class Quarantine:
         """
         if not rows:
             return
-        texts = [as_text(raw)[0] for raw in raws]
+        texts = as_texts(raws)
         found = self._rules.malformed()
         found.rows += len(rows)
         for line, text in zip(lines[:EXAMPLES], texts, strict=False):

@@ -111,7 +111,7 @@ class Scanner:
         unreadable_records = malformed.collect(self._connection, chunk, header, self._encoding)
         found.invalid = array("q", (row.number for row in flagged if row.is_invalid))
         if shorts:
-            found.invalid = array("q", heapq.merge(found.invalid, shorts.numbers))
+            found.invalid = array("q", sorted([*found.invalid, *shorts.numbers]))  # two runs: fast
         found.filtered = sum(row.state == FILTERED for row in flagged)
         found.lines, shorts = self._line_numbers(found, flagged, unreadable_records, shorts)
         if flagged or unreadable_records or shorts:
@@ -135,7 +135,7 @@ class Scanner:
                 columns = len(self._reader.header)
                 surplus = short_rows.surplus_of(self._connection, form, columns)
                 if surplus <= self._surplus:
-                    return short_rows.read_short(self._connection)
+                    return short_rows.read_short(self._connection, found.chunk)
                 self._surplus = surplus
 
     def _write(self, chunk: Chunk, path: Path) -> int:

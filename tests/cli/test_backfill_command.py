@@ -13,9 +13,18 @@ from botocore.exceptions import ClientError
 from cli_world import FakeLambda, History, World, pipeline
 from json_documents import document, error_of
 
+from cli.client.backfill_actions import stop_runs
 from cli.exit_codes import FAILED, NOT_FOUND, REFUSED, SUCCEEDED
+from cli.views.backfills import stopped_text
 from contracts.ledger_items import BackfillItem, WindowsItem, place_in_list
-from contracts.messages import ControlBackfill, ControlledBackfill, ControlOutcome
+from contracts.messages import (
+    ControlBackfill,
+    ControlledBackfill,
+    ControlOutcome,
+    StopOutcome,
+    StoppedRun,
+    StopRun,
+)
 from contracts.run_request import parse_timestamp
 from contracts.times.backfill import BackfillRequest, BackfillStatus
 from ledger.encoding import to_wire
@@ -47,6 +56,16 @@ class Functions(FakeLambda):
         self.started: dict[str, bytes] = {}
         self.asked: list[ControlBackfill] = []
         self.outcome = ControlOutcome.DONE
+        self.stopping = False
+        self.stops: list[StopRun] = []
+        self.begun_after = 0  # requests to stop a run until there is one
+        self.statuses: dict[str, str] = {}
+
+    def list_durable_executions_by_function(self, **call: Any) -> dict[str, Any]:
+        assert call["FunctionName"] == FUNCTION.removesuffix(":live")
+        name = call["DurableExecutionName"]
+        there = [{"Status": self.statuses.get(name, "RUNNING")}] if name in self.started else []
+        return {"DurableExecutions": there}
 
     def invoke(self, **call: Any) -> dict[str, Any]:
         if call["FunctionName"] == FUNCTION:
@@ -56,10 +75,21 @@ class Functions(FakeLambda):
                 raise ClientError({"Error": {"Code": code, "Message": code}}, "Invoke")
             return {"StatusCode": 202, "DurableExecutionArn": f"arn:{name}"}
         event = json.loads(call["Payload"])
+        if event["detail-type"] == "Stop Run":
+            self.stops.append(StopRun.from_json(event["detail"]))
+            begun = len(self.stops) > self.begun_after
+            stopped = StoppedRun(
+                run_id=self.stops[-1].run_id,
+                outcome=StopOutcome.STOPPING if begun else StopOutcome.UNKNOWN,
+            )
+            return {"Payload": io.BytesIO(json.dumps(stopped.to_json()).encode())}
         assert event["detail-type"] == "Control Backfill"
         self.asked.append(ControlBackfill.from_json(event["detail"]))
         response = ControlledBackfill(
-            backfill_id="november", outcome=self.outcome, status=BackfillStatus.RUNNING
+            backfill_id="november",
+            outcome=self.outcome,
+            status=BackfillStatus.RUNNING,
+            stopping=self.stopping,
         )
         return {"Payload": io.BytesIO(json.dumps(response.to_json()).encode())}
 
@@ -386,3 +416,75 @@ def test_a_reason_that_is_too_long_is_refused(local: World, functions: Functions
     put(local)
     assert pipeline("backfill", "stop", "november", "--reason", "x" * 501).exit_code == REFUSED
     assert functions.asked == []
+
+
+class TestStoppingItsRuns:
+    RUN = "bf-november-20261103T000000Z"
+
+    def test_the_runs_of_its_windows_are_stopped_too(
+        self, local: World, functions: Functions
+    ) -> None:
+        put(local, "sfr.")
+        functions.stopping = True
+        text = pipeline("backfill", "stop", "november", "--runs", "--reason", "wrong").stdout
+        assert "is being stopped; runs of its windows are stopped" in text
+        assert f"run {self.RUN} is being stopped" in text
+        assert [each.run_id for each in functions.stops] == [self.RUN]
+        assert functions.stops[0].reason == "wrong"
+        found = document(
+            "backfill stop", pipeline("backfill", "stop", "november", "--runs", "--json").stdout
+        )
+        assert found["runs"] == [{"runId": self.RUN, "outcome": "STOPPING"}]
+
+    def test_without_that_they_go_on(self, local: World, functions: Functions) -> None:
+        put(local, "sfr.")
+        functions.stopping = True
+        assert "windows that run go on" in pipeline("backfill", "stop", "november").stdout
+        assert functions.stops == []
+
+    def test_one_that_had_no_run_yet_is_looked_at_again(
+        self, local: World, functions: Functions
+    ) -> None:
+        put(local, "sfr.")
+        functions.begun_after = 2
+        stopped = stop_runs(local.deployment, "november", None, sleep=lambda _: None)
+        assert [(each.run_id, each.outcome) for each in stopped] == [
+            (self.RUN, StopOutcome.STOPPING)
+        ]
+        assert len(functions.stops) == 3
+
+    def test_one_that_does_not_begin_is_said(self, local: World, functions: Functions) -> None:
+        put(local, "sfr.")
+        functions.begun_after = 1000
+        (stopped,) = stop_runs(local.deployment, "november", None, sleep=lambda _: None)
+        assert stopped.outcome is StopOutcome.UNKNOWN
+        assert "has not begun yet; repeat the command" in stopped_text(stopped)
+
+    def test_one_that_has_ended_has_no_runs_to_stop(
+        self, local: World, functions: Functions
+    ) -> None:
+        put(local, "sfs.", status=BackfillStatus.STOPPED)
+        functions.outcome = ControlOutcome.ENDED
+        result = pipeline("backfill", "stop", "november", "--runs")
+        assert (result.exit_code, functions.stops) == (REFUSED, [])
+
+
+def test_an_execution_of_other_options_that_died_does_not_hold_the_name_for_ever(
+    functions: Functions,
+) -> None:
+    """Nothing of it is in the ledger, so there is nothing to resume."""
+    pipeline("backfill", *RANGE)
+    (first,) = functions.started
+    functions.statuses[first] = "FAILED"
+    found = document(
+        "backfill start", pipeline("backfill", *RANGE, "--at-once", "2", "--json").stdout
+    )
+    assert found["outcome"] == "STARTED"
+    assert found["diedBefore"] == "an execution that asked for something else"
+    first, second = functions.started
+    assert json.loads(functions.started[second])["request"]["atOnce"] == 2
+    again = document(
+        "backfill start", pipeline("backfill", *RANGE, "--at-once", "2", "--json").stdout
+    )
+    assert again["executionArn"] == found["executionArn"]
+    assert len(functions.started) == 2

@@ -12,7 +12,15 @@ from cli.views.details import describe
 from contracts.base import Contract
 from contracts.job import Engine, JobState, JobStatus
 from contracts.manifest import ManifestSummary
-from contracts.messages import StoredRows, Transformed, Validated
+from contracts.messages import (
+    Began,
+    PreparedLoad,
+    StoredFiles,
+    StoredRows,
+    Submission,
+    Transformed,
+    Validated,
+)
 from contracts.run import ItemTotals, RunResult, RunStatus
 from contracts.steps import RunStep, Steps
 
@@ -42,6 +50,21 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
     ("name", "response", "words"),
     [
         ("submit-job", JOB.to_json(), "clean SUBMITTED, job 20261120T081500Z-3f9c2a1b"),
+        (
+            "submit-job",
+            Submission(began=Began(), status=JOB).to_json(),
+            "begins; clean SUBMITTED, job 20261120T081500Z-3f9c2a1b",
+        ),
+        (
+            "submit-job",
+            Submission(began=Began(begin=False, why="the run is to stop")).to_json(),
+            "the run is to stop",
+        ),
+        (
+            "store-redshift",
+            PreparedLoad(statements_url="s3://b/k", rows=6, status=JOB).to_json(),
+            "load of 6 rows prepared; clean SUBMITTED, job 20261120T081500Z-3f9c2a1b",
+        ),
         ("list-urls", MANIFEST.to_json(), "3 objects, 4,096 bytes"),
         (
             "list-urls",
@@ -68,6 +91,12 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
             "store-dynamodb",
             StoredRows(rows=6, unchanged=6).to_json(),
             "6 rows, 6 were there before",
+        ),
+        ("store-dynamodb", StoredRows(rows=6, ended=True).to_json(), "6 rows; the unit has ended"),
+        (
+            "store-files",
+            StoredFiles(rows=6, files=1, bytes=90, ended=True).to_json(),
+            "6 rows in 1 files, 90 bytes; the unit has ended",
         ),
         ("record-run", {"result": RESULT.to_json()}, "SUCCEEDED"),
         ("notify", None, ""),

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from cli.client.follow import Snapshot
 from cli.client.ledger import Run, UnitRow
+from cli.views.outcome import print_lines
+from cli.views.printing import make_console
 from cli.views.report import Report, print_evidence, print_report
 
 TAIL = "\n".join(f"line {number}" for number in range(1, 31))
@@ -137,3 +139,10 @@ def test_units_that_failed_are_shown_with_their_log(local: World) -> None:
 
     assert "job: j1" in output
     assert "| line 30" in output
+
+
+def test_no_control_character_of_a_line_is_lost() -> None:
+    console = make_console()
+    with console.capture() as captured:
+        print_lines(console, ["such as \x1b]0;owned\x07\x08 and \u202e"])
+    assert captured.get() == "such as \\x1b]0;owned\\x07\\x08 and \\u202e\n"

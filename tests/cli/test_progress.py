@@ -14,7 +14,7 @@ from rich.console import Console
 from cli.client.follow import Snapshot
 from cli.client.history import read_history
 from cli.client.ledger import JobRow, Run, UnitRow
-from cli.client.run_now import QueuePlace, units_now
+from cli.client.run_now import QueuePlace, units_done, units_now
 from cli.views.now import bar
 from cli.views.progress import UNITS_SHOWN, Lines, live_view, show_progress, unit_lines
 from contracts.ledger_items import PoolItem, Ticket
@@ -240,3 +240,14 @@ def test_units_and_their_stage_are_never_cut(width: int) -> None:
     for exact in ("00000-000", "00000-001", "validate", "RUNNING", "STORED"):
         assert exact in text
     assert "…" not in text.replace("validate …", "").replace("│ …", "").replace("list-urls", "")
+
+
+def test_units_that_failed_before_a_resume_are_to_begin_again() -> None:
+    before = unit(0, "FAILED", run_attempt=1)
+    now = unit(1, "RUNNING", run_attempt=2, started_at="2026-11-20T08:00:00Z")
+    stored = unit(2, "STORED", run_attempt=1)
+    resumed = replace(RUN, item=replace(RUN.item, run_attempt=2))
+    done = units_done(replace(snapshot(before, now, stored), run=resumed))
+    assert (done.stored, done.failed, done.running) == (1, 0, 1)
+    again = unit(0, "FAILED", run_attempt=2)
+    assert units_done(replace(snapshot(again, now, stored), run=resumed)).failed == 1

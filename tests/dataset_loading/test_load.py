@@ -20,6 +20,8 @@ from contracts.errors import (
 )
 from contracts.job import Engine
 from contracts.messages import LOAD_FLOW, LoadDataset, LoadedDataset, LoadedJob
+from dataset_loading import load as loading
+from dataset_loading.check import CheckedDataset, check_dataset
 from dataset_loading.deployment import Settings
 from dataset_loading.load import load_dataset
 from sources import frozen
@@ -94,6 +96,32 @@ def test_the_orchestrator_is_reported_what_it_needs(deployed: Any) -> None:
         warehouse=True,
         load_flow=LOAD_FLOW,
     )
+
+
+def test_a_warm_function_checks_each_text_of_a_contract_once(
+    deployed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def check(text: str, name: str) -> CheckedDataset:
+        checked.append(text)
+        return check_dataset(text, name)
+
+    monkeypatch.setattr(loading, "check_dataset", check)
+    loading._checked.cache_clear()
+    versions = [load(runId=run).version for run in ("r1", "r2")]
+    changed = WITH_JOBS.replace("attempts: 2", "attempts: 3")
+    deployed.put("datasets/orders.yaml", changed, deployed.code_bucket)
+    versions.append(load(runId="r3").version)
+    assert checked == [WITH_JOBS, changed]
+    assert versions[0] == versions[1] != versions[2]
+
+    broken = WITH_JOBS.replace("attempts: 2", "attempts: many")
+    deployed.put("datasets/orders.yaml", broken, deployed.code_bucket)
+    for run in ("r4", "r5"):
+        with pytest.raises(InvalidDataset, match="attempts"):
+            load(runId=run)
+    assert checked[2:] == [broken, broken]
 
 
 def test_the_contract_is_frozen_with_the_request(deployed: Any) -> None:

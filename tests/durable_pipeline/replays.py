@@ -1,7 +1,8 @@
 """Recorded histories: executions of an earlier release, which today's code must still fit.
 
 `make record-histories` records them anew: only for a change that executions in flight do not meet,
-as they stay on the version that they began on (docs/extending.md).
+as they stay on the version that they began on (docs/extending.md). Those of before such a change
+stay, too: `recorded/unit-flow-2` is from when a unit's start and end were operations of their own.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python import CallbackTimeoutError
 from aws_durable_execution_sdk_python.config import JitterStrategy
 
 from contracts.job import Engine, JobEnd, JobState, JobStatus, Priority
+from contracts.messages import Submission
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.policies import Policy
@@ -68,7 +69,7 @@ class JobSteps(Steps):
         response = planned.pop(0) if planned else status("RUNNING")
         if isinstance(response, Exception):
             raise response
-        return response
+        return Submission(status=response) if step is Steps.submit_job else response
 
 
 def run(steps: Any, **job: Any) -> tuple[JobStatus, list[JobStatus]]:

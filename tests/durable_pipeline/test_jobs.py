@@ -202,7 +202,7 @@ def test_a_load_that_fails_for_reasons_unknown_is_tried_three_times(
 
     deployment.run(sqs_event(RUN))
 
-    loads = [p for p in world.payloads("submit-job") if p["key"]["stage"] == "store-redshift"]
+    loads = [p for p in world.submissions() if p["key"]["stage"] == "store-redshift"]
     assert [load["key"]["attempt"] for load in loads] == [1, 2, 3]
     assert world.unit_status() == {"FAILED": 1}
 
@@ -286,7 +286,7 @@ def test_a_job_that_cannot_be_followed_any_more_is_stopped(
     short_heartbeat: Deployment, world: World, step: str
 ) -> None:
     world.job_responses["clean"] = [running, running]
-    world.fail(step, error_named("PipelineError"))
+    world.fail(step, *[error_named("PipelineError")] * (2 if step == "submit-job" else 1))
 
     short_heartbeat.run(sqs_event(RUN))
 

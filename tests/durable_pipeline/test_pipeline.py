@@ -24,7 +24,7 @@ def test_a_run_takes_every_unit_through_every_stage(deployment: Deployment, worl
         "submit-job", "validate", "transform", "store-dynamodb", "store-redshift",
     ]  # fmt: skip
     assert {stage: world.count(stage) for stage in stages} == {
-        "submit-job": 3 * 2 + 1,  # the chain's job and the load of each unit, and the run's row
+        "submit-job": 3 + 1,  # the chain's job of each unit, and the run's row
         "validate": 3,
         "transform": 3,
         "store-dynamodb": 3,
@@ -61,10 +61,25 @@ def test_a_load_is_submitted_as_it_was_prepared_for_this_attempt(
     world.claim = {"outcome": "TAKEN_OVER", "runAttempt": 2}
     deployment.run(sqs_event(RUN))
 
-    stores = ("store-dynamodb", "store-redshift")
+    stores = ("store-redshift", "store-dynamodb")
     assert [world.payloads(step)[0]["runAttempt"] for step in stores] == [2, 2]
-    of_load = [job for job in world.payloads("submit-job") if job["engine"] == "redshift"]
-    assert of_load[0]["inputUrl"] == "s3://data/load.json"
+    (load, _runs_row) = [job for job in world.submissions() if job["engine"] == "redshift"]
+    assert (load["runAttempt"], load["key"]["attempt"]) == (2, 11)
+    assert world.payloads("store-redshift")[0]["submit"] == load
+
+
+def test_a_load_that_its_store_could_not_submit_is_submitted_by_submit_job(
+    deployment: Deployment, world: World
+) -> None:
+    world.objects, world.targets = 1, ["redshift"]
+    world.fail("submission of load", error_named("Throttled"))
+    execution = deployment.run(sqs_event(RUN))
+    first, second = [job for job in world.submissions() if job["key"]["stage"] == "store-redshift"]
+    assert first["key"] == second["key"]
+    assert first["callbackId"] == second["callbackId"]
+    assert second["inputUrl"] == "s3://data/load.json"
+    assert execution.operations()["store-redshift"] == 1
+    assert world.unit_status() == {"STORED": 1}
 
 
 def test_rows_that_no_store_takes_count_as_rejected(deployment: Deployment, world: World) -> None:
@@ -111,7 +126,7 @@ def test_files_are_written_before_anything_else_is_stored(
     world.targets, world.objects = ["dynamodb", "redshift", "files"], 1
     deployment.run(sqs_event(RUN))
     order = [name for name, _ in world.calls if name.startswith("store-")]
-    assert order == ["store-files", "store-dynamodb", "store-redshift"]
+    assert order == ["store-files", "store-redshift", "store-dynamodb"]
     (sent,) = world.payloads("store-files")
     assert (sent["rows"], sent["files"], sent["runAttempt"]) == (6, 1, 1)
     assert sent["jobId"] == world.payloads("store-dynamodb")[0]["jobId"]
@@ -296,7 +311,7 @@ def test_a_load_that_conflicts_is_submitted_again_as_a_new_job(
 
     loads = [
         payload["key"]["attempt"]
-        for payload in world.payloads("submit-job")
+        for payload in world.submissions()
         if payload["key"]["stage"] == "store-redshift"
     ]
     assert loads == [1, 2, 3]
@@ -644,13 +659,13 @@ def test_an_execution_that_lost_its_run_does_not_decide_its_outcome(
     deployment: Deployment, world: World
 ) -> None:
     world.fail("submit-job", error_named("OwnershipLost"), unit="00000-000")
-    world.fail("record-unit", error_named("OwnershipLost"), unit="00000-001")
+    world.fail("ended", error_named("OwnershipLost"), unit="00000-001")
     world.fail("record-run", error_named("OwnershipLost"))  # as the step fails then
     world.objects = 2
 
     execution = deployment.run(sqs_event(RUN))
 
-    assert world.unit_status() == {"RUNNING": 1}
+    assert world.count("record-unit") == 0
     assert world.events() == ["run-started"]
     assert execution.response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
@@ -660,12 +675,13 @@ def test_a_unit_whose_outcome_cannot_be_recorded_does_not_keep_the_run_from_its_
 ) -> None:
     world.objects = 5
     world.units_per_shard = 2
-    world.fail("record-unit", *[error_named("PipelineError")] * 2, unit="00001-000")
+    world.fail("validate", error_named("InvalidData"), unit="00001-000")
+    world.fail("record-unit", error_named("PipelineError"), unit="00001-000")
 
     execution = deployment.run({**RUN, "toleratedFailurePercentage": 20}, app.handle_run)
 
     assert execution.response["status"] == "SUCCEEDED"
-    assert world.unit_status() == {"STORED": 4}
+    assert world.unit_status() == {"STORED": 4, "RUNNING": 1}
     assert world.count("record-run") == 1
     assert world.events() == ["run-started", "run-ended"]
 

@@ -27,8 +27,8 @@ def test_files_are_published_after_all_units_and_before_the_run_is_recorded(
     execution = deployment.run(sqs_event(RUN))
 
     assert execution.response == {"batchItemFailures": []}
-    assert order(world, "record-unit", "publish-files", "record-run") == [
-        *["record-unit"] * 6,
+    assert order(world, "store-files", "publish-files", "record-run") == [
+        *["store-files"] * 3,
         "publish-files",
         "record-run",
     ]

@@ -48,7 +48,7 @@ class History:
         self.responses = {
             each.parent_id: '"begin": false' not in str(each.chained_invoke_details.result)
             for each in self.operations
-            if each.name == "start-unit" and each.chained_invoke_details
+            if each.name == "submit-job" and each.chained_invoke_details
         }
 
     def killed(self, how: dict[str, str], rng: random.Random) -> list[Operation]:
@@ -63,9 +63,9 @@ class History:
                 continue
             elif each.operation_id == unit:
                 left.append(each if at == "ended" else reopened(each))
-            elif at == "under way":
+            elif at == "under way" or each.name == "await-job":
                 left.append(each)
-            elif at in ("decided", "asking") and each.name == "start-unit":
+            elif at in ("decided", "asking") and each.name == "submit-job":
                 left.append(each if at == "decided" else undecided(each))
         first = next(n for n, each in enumerate(left) if each.name == "units") + 1
         behind = [each for each in left[first:] if each.parent_id in self.map_and_units]
@@ -137,7 +137,7 @@ def test_a_kill_changes_no_decision(history: History, seed: int) -> None:
     reached = list(history.units)[: rng.randint(PARALLEL["maxConcurrency"], len(history.units))]
     how = dict.fromkeys(reached, "ended")
     met = rng.sample(reached, PARALLEL["maxConcurrency"])
-    how |= {unit: rng.choice(("under way", "decided", "asking")) for unit in met}
+    how |= {unit: rng.choice(("under way", "decided", "asking", "about to ask")) for unit in met}
     how[met[0]] = "asking"  # so that the map does not come to its end
 
     output, recorder = replay_operations(history.arn, history.killed(how, rng), app.handle_run)
@@ -151,8 +151,10 @@ def test_a_kill_changes_no_decision(history: History, seed: int) -> None:
             if update.operation_id == unit and update.action is OperationAction.SUCCEED
         ]
         if at == "decided" and history.responses[unit]:
-            assert began[:1] == ["await-job"]  # it goes on with its first stage
+            assert began[:1] == ["validate"]  # it goes on with its first stage
             assert not ended
+        elif at == "about to ask":
+            assert set(began) == {"submit-job"}
         else:
             assert began == []
         if at == "decided" and not history.responses[unit]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from replays import RECORDED, replay
 
-RECORDINGS = sorted(RECORDED.glob("*.json"))
+RECORDINGS = sorted(RECORDED.rglob("*.json"))
 
 
-@pytest.fixture(params=RECORDINGS, ids=lambda path: path.stem)
+@pytest.fixture(params=RECORDINGS, ids=lambda path: path.relative_to(RECORDED).as_posix())
 def recording(request: pytest.FixtureRequest) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(request.param.read_text(encoding="utf-8"))
     return loaded

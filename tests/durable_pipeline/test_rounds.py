@@ -18,11 +18,7 @@ def rounds(world: World) -> list[dict[str, Any]]:
 
 
 def started(world: World) -> list[tuple[str, int]]:
-    return [
-        (each["unitId"], each["runAttempt"])
-        for each in world.payloads("record-unit")
-        if each["kind"] == "start"
-    ]
+    return [(each["unitId"], each["runAttempt"]) for each in world.starts()]
 
 
 def down(world: World, unit: str, rounds: int = 1) -> None:

@@ -13,6 +13,7 @@ import pytest
 from aws_durable_execution_sdk_python import CallbackTimeoutError
 
 from contracts.job import Engine, JobState, JobStatus
+from contracts.messages import Submission
 from contracts.messages.operations import allowance
 from contracts.steps import Step, Steps, UnitRef
 from durable_pipeline.jobs import Job, run_job
@@ -78,7 +79,8 @@ class SilentSteps(Steps):
         self.context.make(step.name)
         if step.name == Steps.cancel_job.name:
             return self.context.status().model_copy(update={"state": JobState.TIMED_OUT})
-        return self.context.status()
+        status = self.context.status()
+        return Submission(status=status) if step is Steps.submit_job else status
 
 
 def await_silently(

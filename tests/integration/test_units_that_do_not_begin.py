@@ -31,9 +31,19 @@ def _no_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_lost_to_the_operations_of_an_execution(
     deployed: DeployedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "OPERATIONS", 255)
-    for name, value in {"OPERATIONS": 255, "EXTRA": 100, "ENDING": 20}.items():
+    monkeypatch.setattr(counts, "OPERATIONS", 340)
+    for name, value in {"OPERATIONS": 340, "EXTRA": 100, "ENDING": 20}.items():
         monkeypatch.setattr(limits, name, value)
+    tries: Counter[str] = Counter()
+
+    def fail_twice(step: str, payload: dict[str, Any]) -> None:
+        """So that each unit uses more than is planned for it."""
+        if step == "validate":
+            tries[payload["unitId"]] += 1
+            if tries[payload["unitId"]] <= 2:
+                raise error_named("TransientFailure", "no response")
+
+    deployed.after_step = fail_twice
 
     # One after another, as moto's updates are not atomic: of two at the same time it loses one.
     execution = deployed.run({**RUN, "maxConcurrency": 1}, app.handle_run)
@@ -43,7 +53,7 @@ def test_nothing_is_lost_to_the_operations_of_an_execution(
     assert len(deployed.stored_rows()) == 90
     histories = deployed.runner._store.list_all()
     assert len(histories) > 1
-    assert all(len(each.operations) - 1 <= 255 for each in histories)
+    assert all(len(each.operations) - 1 <= 340 for each in histories)
     for history in histories:
         key = OperationsItem.key_of(history.durable_execution_arn)
         count = OperationsItem.from_item(deployed.cloud.ledger.get_item(*key))

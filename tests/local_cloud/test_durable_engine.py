@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from lambda_cloud import LambdaCloud, durable, eventually, plain
 
+from local.local_cloud.durable import history
 from local.local_cloud.durable.store import StatusEvents
 
 pytestmark = pytest.mark.cloud
@@ -334,6 +335,29 @@ def test_the_history_comes_in_pages_and_backwards(cloud):
     assert cloud.history(arn, PaginationConfig={"PageSize": 7}) == whole
     backwards = cloud.history(arn, ReverseOrder=True, PaginationConfig={"PageSize": 7})
     assert backwards == whole[::-1]
+
+
+def test_a_long_history_is_made_once_until_its_execution_changes(cloud, monkeypatch):
+    monkeypatch.setattr(history, "PAGE", 3)
+    executor, made = cloud.service._engine.executor, []
+    make = executor.get_execution_history
+
+    def counted(*arguments, **named):
+        made.append(arguments)
+        return make(*arguments, **named)
+
+    arn = cloud.start("long:live", {"seconds": 3000})
+    asleep = {"WaitStarted", "InvocationCompleted"}
+    eventually(lambda: asleep <= {event["EventType"] for event in cloud.history(arn)})
+    cloud.client.stop_durable_execution(DurableExecutionArn=arn)
+    monkeypatch.setattr(executor, "get_execution_history", counted)
+    events = cloud.history(arn, PaginationConfig={"PageSize": 1})
+    assert [event["EventType"] for event in events][-1] == "ExecutionStopped"
+    assert len(events) > 3
+    assert len(made) <= 1, "none where the last look came after all that ended"
+    bare = cloud.history(arn, IncludeExecutionData=False)
+    assert "Payload" not in bare[0]["ExecutionStartedDetails"]["Input"]
+    assert len(made) <= 2
 
 
 def test_executions_are_listed_by_name_status_version_and_time(cloud):

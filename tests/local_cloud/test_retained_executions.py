@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import socket
 from collections.abc import Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +21,8 @@ from botocore.exceptions import ClientError
 from engine_harness import PENDING, EngineHarness
 from lambda_cloud import LambdaCloud, durable, eventually, plain
 
-from local.local_cloud.lambdas import sandbox as sandboxes
+from local.local_cloud.lambdas import fork_server
+from local.local_cloud.lambdas.fork_server import ForkServer
 from local.local_cloud.lambdas.functions import HostSettings
 from local.local_cloud.lambdas.pool import FunctionHost
 
@@ -73,7 +74,7 @@ def run_many(cloud: LambdaCloud, count: int) -> None:
 
 @pytest.mark.slow
 def test_nothing_that_the_service_holds_grows_with_the_executions(cloud, monkeypatch):
-    monkeypatch.setattr(sandboxes, "EXITS_RETAINED", 3)
+    monkeypatch.setattr(fork_server, "EXITS_RETAINED", 3)
     engine = cloud.service._engine
 
     def settled_sizes() -> dict[str, int]:
@@ -165,7 +166,7 @@ def test_an_execution_that_has_ended_leaves_no_timer(how):
 
 @pytest.mark.cloud
 def test_exit_statuses_of_sandboxes_are_stored_for_the_newest(tmp_path, monkeypatch):
-    monkeypatch.setattr(sandboxes, "EXITS_RETAINED", 3)
+    monkeypatch.setattr(fork_server, "EXITS_RETAINED", 3)
     settings = HostSettings("http://127.0.0.1:9", "us-east-1", "000000000000", tmp_path)
     host = FunctionHost([plain("leave")], settings)
     host.start()
@@ -173,22 +174,20 @@ def test_exit_statuses_of_sandboxes_are_stored_for_the_newest(tmp_path, monkeypa
         for status in range(2, 8):
             outcome = host.invoke("leave", "1", b'{"status": %d}' % status)
             assert f"exit status {status}".encode() in outcome.payload
-        assert len(host._launcher._exits) == 3
+        (template,) = (
+            server for servers in host._launcher._templates.values() for server in servers
+        )
+        assert len(template._exits) == 3
     finally:
         host.stop()
 
 
-def test_a_process_id_that_comes_again_has_no_exit_status_yet(tmp_path):
-    settings = HostSettings("http://127.0.0.1:9", "us-east-1", "000000000000", tmp_path)
-    host = FunctionHost([plain("add")], settings)
-    reading, writing = os.pipe()
-
-    class Control:
-        @staticmethod
-        def makefile(_mode):
-            return os.fdopen(reading, "rb")
-
-    with os.fdopen(writing, "wb") as reports:
-        reports.write(b'{"exited": 7, "status": 256, "peak_bytes": 1}\n{"started": 7}\n')
-    host._launcher._read_reports(Control())
-    assert host._launcher.exit_of(7) is None
+def test_a_process_id_that_comes_again_has_no_exit_status_yet():
+    ours, theirs = socket.socketpair()
+    server = ForkServer(ours)
+    with theirs:
+        theirs.sendall(b'{"exited": 7, "status": 256, "peak_bytes": 1}\n{"started": 7}\n')
+    server.start()
+    eventually(lambda: server.ended)
+    assert server.exit_of(7) is None
+    server.close()

@@ -77,3 +77,25 @@ class MemoryMetrics:
             return {"Datapoints": []}
         at = datetime.now(UTC) - timedelta(seconds=ago)
         return {"Datapoints": [{"Timestamp": at, "Sum": 1.0}]}
+
+
+@dataclass
+class MemorySchedules:
+    """EventBridge Scheduler: the schedules of one group, by name."""
+
+    there: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def create_schedule(self, Name: str, **asked: Any) -> None:  # noqa: N803
+        self.there[Name] = {"Name": Name, **asked}
+
+    update_schedule = create_schedule
+
+    def get_schedule(self, Name: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return self.there[Name]
+
+    def get_paginator(self, operation: str) -> MemorySchedules:
+        assert operation == "list_schedules"
+        return self
+
+    def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
+        yield {"Schedules": [{"Name": name} for name in sorted(self.there)]}

@@ -12,7 +12,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
-from page_services import MemoryLogs, MemoryMetrics
+from page_services import MemoryLogs, MemoryMetrics, MemorySchedules
 
 from cli.client.deployment import Deployment
 from contracts import layout
@@ -233,6 +233,7 @@ class PageWorld:
     functions: MemoryFunctions = field(default_factory=MemoryFunctions)
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
+    schedules: MemorySchedules = field(default_factory=MemorySchedules)
 
     @property
     def deployment(self) -> Deployment:
@@ -246,6 +247,9 @@ class PageWorld:
             "JobWatcherFunctionArn": f"{FUNCTION}watcher",
             "BackfillFunctionArn": f"{FUNCTION}backfill",
             "ReaperFunctionArn": f"{FUNCTION}reaper",
+            "DataProcessingQueueArn": "arn:aws:sqs:us-east-1:000000000000:work",
+            "ScheduleGroupName": "group",
+            "ScheduleRoleArn": "arn:aws:iam::000000000000:role/schedules",
         }
         clients = {
             "dynamodb": self.table,
@@ -254,6 +258,7 @@ class PageWorld:
             "lambda": self.functions,
             "logs": self.logs,
             "cloudwatch": self.metrics,
+            "scheduler": self.schedules,
         }
         # As a local cloud: the page looks at it every second.
         return Deployment(

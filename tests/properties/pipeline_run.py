@@ -28,10 +28,11 @@ from contracts.messages import (
     Validate,
     Validated,
 )
-from contracts.objects.outcomes import ObjectOutcome
+from contracts.source.object_outcomes import ObjectOutcome
 from dataset_loading.check import CheckedDataset, check_dataset
 from sources.groups.stored import read_outcomes
-from sources.groups.writing import group_entries
+from sources.groups.writing import grouped_objects
+from sources.objects.columns import Objects
 from stores.dynamodb.slices import store_slice
 from tabular.capacity import Capacity
 from transformation.transformer import transform_unit
@@ -126,7 +127,11 @@ class PipelineRun:
             output_columns=self.checked.output_columns,
             group=self.group,
         )
-        units = tuple(group_entries(frozen, snapshot, 1, DATA_BUCKET, 10240))
+        units = tuple(
+            entry
+            for some in grouped_objects(Objects.of(frozen), snapshot, 1, DATA_BUCKET, 10240)
+            for entry in some.entries()
+        )
         put_manifest(self.cloud.put, self.run_id, units)
         self.units = len(units)
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))

@@ -13,7 +13,7 @@ from pipeline_run import BY_LETTER, PipelineRun, contract, fewer
 
 from contracts.dataset import Group
 from contracts.errors import InvalidData
-from contracts.objects.outcomes import totals_of
+from contracts.source.object_outcomes import totals_of
 from stores.versions import PLACE, place_in
 
 # Rows that look at all rows of an object: each group of objects would have other sums.

@@ -10,7 +10,7 @@ import pytest
 from backfill_world import BackfillWorld, backfill, doomed, execution_of, repeated
 from control_fakes import Executions
 
-from contracts.messages import BackfillAction, ControlOutcome
+from contracts.messages import BackfillAction, ControlOutcome, LaneStep
 from contracts.run import RunStatus
 from contracts.run_request import RunRequest
 from contracts.times.backfill import BackfillStatus
@@ -91,6 +91,30 @@ def test_stopped_with_a_reason_and_resumed_all_the_same(world: BackfillWorld) ->
     assert outcome(world, PAUSE) == ControlOutcome.ENDED
     assert outcome(world, RESUME) == ControlOutcome.DONE
     assert (world.item.reason, world.item.ended_at, world.item.stop_reason) == (None, None, None)
+
+
+def test_the_end_of_a_run_that_is_being_stopped_with_its_backfill_is_waited_for(
+    world: BackfillWorld,
+) -> None:
+    """Its execution ends a moment before the ledger says that it has."""
+    world.begin(backfill())
+    request = world.next(1).request
+    assert request is not None
+    world.control(STOP)
+    world.put_run(request, RunStatus.RUNNING, stop_requested_at="2026-11-20T08:15:00Z")
+    assert world.next(2, 0).look_again
+    world.put_run(request, RunStatus.STOPPED)
+    assert world.next(3, 0) == LaneStep()
+    assert (world.end().status, world.states) == (BackfillStatus.STOPPED, "x..")
+
+
+def test_a_run_that_goes_on_elsewhere_does_not_hold_up_a_stop(world: BackfillWorld) -> None:
+    world.begin(backfill())
+    request = world.next(1).request
+    assert request is not None
+    world.control(STOP)
+    world.put_run(request, RunStatus.RUNNING)
+    assert world.next(2, 0) == LaneStep()
 
 
 def test_a_paused_one_is_stopped_at_once(world: BackfillWorld) -> None:

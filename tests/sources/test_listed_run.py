@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from control_fakes import DATASET, LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, request
+from pydantic import ValidationError
 
 from contracts.dataset import Limits, Source
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
 from contracts.input_url import resolve
 from contracts.ledger_items import UnitItem
-from contracts.manifest import ManifestEntry, ManifestSummary, ranges
+from contracts.manifest import OBJECTS_AT_MOST, ManifestEntry, ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
 from ledger.units import units_of_shard
@@ -19,6 +20,7 @@ from sources import frozen
 from sources.failed_for_good import failed_for_good
 from sources.limits import check_limits
 from sources.listed_run import list_run
+from sources.objects.columns import Objects
 from sources.partitions import partitions
 from sources.requested import find_entries
 from steps.list_urls import handler
@@ -49,7 +51,7 @@ def ask(cloud: Any, attempt: int = 1, shard: int = 0, **fields: Any) -> Manifest
 
 def manifest_keys(cloud: Any, run_id: str = "r1") -> list[str]:
     entries = []
-    for key in cloud.keys(f"runs/{run_id}/manifest/part-"):
+    for key in cloud.keys(f"runs/{run_id}/manifest/objects-"):
         entries += cloud.read_json(key)["entries"]
     return [entry["key"].removeprefix("landing/orders/") for entry in entries]
 
@@ -68,6 +70,7 @@ def test_the_objects_of_the_range_are_frozen_in_order(run: Any) -> None:
         total_bytes=27,
         shard_sizes=(2, 1),
         pending=((0, 2),),
+        pack_objects=1000,
         looked_at="s3://data-bucket/landing/orders/ (partition dt=%Y-%m-%d/, suffix .csv,"
         " timeFrom partition)",
     )
@@ -471,7 +474,7 @@ def test_of_many_large_objects_the_first_are_named() -> None:
     ]
 
     with pytest.raises(InvalidData, match=r"25 objects .* s3://b/k09 \(3\.0 MB\) and 15 more"):
-        check_limits(entries, Limits(object_megabytes=2))
+        list(check_limits(Objects.of(entries), Limits(object_megabytes=2)))
 
 
 def test_too_many_objects_are_refused(cloud: Any) -> None:
@@ -480,8 +483,22 @@ def test_too_many_objects_are_refused(cloud: Any) -> None:
     for name in "abc":
         cloud.put(f"landing/orders/dt=2026-11-01/{name}.csv")
 
-    with pytest.raises(InvalidData, match="more than 2 objects"):
+    refused = "more than 2 objects .*/c.csv: ask for a shorter range, or raise it, up to 1,000,000"
+    with pytest.raises(InvalidData, match=refused):
         ask(cloud)
+    assert cloud.keys("runs/r1/manifest/") == []
+
+
+def test_a_million_and_one_objects_are_refused() -> None:
+    thousand = Objects("b", ["k"] * 1000, [1] * 1000, ["e"] * 1000, [""] * 1000)
+    one = Objects("b", ["last"], [1], ["e"], [""])
+    most = Limits(objects=OBJECTS_AT_MOST)
+
+    assert sum(len(some) for some in check_limits([thousand] * 1000, most)) == OBJECTS_AT_MOST
+    with pytest.raises(InvalidData, match=r"1,000,000 objects .* s3://b/last: ask for a shorter r"):
+        list(check_limits([*[thousand] * 1000, one], most))
+    with pytest.raises(ValidationError, match="less than or equal to 1000000"):
+        Limits(objects=OBJECTS_AT_MOST + 1)
 
 
 def test_positions_become_ranges() -> None:

@@ -31,6 +31,7 @@ from runs.recording import Recording, record_run
 from runtime.clients import client
 from sources import frozen
 from sources.listed_run import list_run
+from sources.objects.columns import Objects
 from sources.stored_objects import hold
 from sources.stored_objects.choosing import new_objects
 from sources.stored_objects.files import StoredFiles
@@ -105,7 +106,7 @@ def record(cloud: Any, asked: RunRequest, attempt: int = 1, **fields: Any) -> Re
 def keys(cloud: Any, run_id: str) -> list[str]:
     found = [
         entry["key"]
-        for part in cloud.keys(f"runs/{run_id}/manifest/part-")
+        for part in cloud.keys(f"runs/{run_id}/manifest/objects-")
         for entry in cloud.read_json(part)["entries"]
     ]
     return [key.rpartition("/")[2].removesuffix(".csv") for key in found]
@@ -417,7 +418,7 @@ def test_digests_of_another_version_count_only_where_versions_do_not_matter() ->
     stored = object_digest(entry.url, entry.etag) + version_bytes("0" * 12)
 
     def left(asked: NewObjects, version: str) -> int:
-        return len(new_objects([entry], [stored], asked, version))
+        return len(new_objects(Objects.of([entry]), [stored], asked, version))
 
     assert left(NewObjects(per_version=False), "f" * 12) == 0
     assert left(NewObjects(per_version=True), "f" * 12) == 1

@@ -60,7 +60,7 @@ def ask(
 
 
 def keys(cloud: Any, run_id: str = "r1") -> list[str]:
-    (part,) = cloud.keys(f"runs/{run_id}/manifest/part-")
+    (part,) = cloud.keys(f"runs/{run_id}/manifest/objects-")
     return [
         entry["key"].removeprefix("landing/orders/") for entry in cloud.read_json(part)["entries"]
     ]

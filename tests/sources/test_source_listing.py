@@ -181,7 +181,7 @@ def test_a_missing_bucket_is_named(partition: str | None) -> None:
 
     missing = "no bucket nowhere, in which s3://nowhere/in/.*correct source.bucket"
     with pytest.raises(NotFound, match=missing):
-        list_source(source, "nowhere", at("2026-11-01"), at("2026-11-03"), 10)
+        list(list_source(source, "nowhere", at("2026-11-01"), at("2026-11-03"), 10).objects)
 
 
 @pytest.mark.usefixtures("cloud")

@@ -20,6 +20,7 @@ from aws_durable_execution_sdk_python_testing import runner as testing_runner
 from aws_durable_execution_sdk_python_testing.invoker import InProcessInvoker
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
+from contracts import errors
 from contracts.errors import PipelineError
 from contracts.manifest import Waiting
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
@@ -31,6 +32,10 @@ from durable_pipeline.settings import Settings
 from local.local_cloud.durable.executor import ResumingExecutor
 from local.local_cloud.durable.state import invocation_input
 
+# What submit-job reports to a unit that begins by no job; the rest it raises.
+_OF_A_SUBMISSION = {name for name, value in vars(errors).items() if isinstance(value, type)} - {
+    "OwnershipLost"
+}
 PIPELINE = "pipeline"
 LONG_RUN = "long-run"
 JOB_FUNCTION = "function-of-a-job"
@@ -87,6 +92,7 @@ class World:
         self.responses: dict[str, dict[str, Any]] = {}  # of steps that have no method here
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.units: dict[str, dict[str, Any]] = {}
+        self.ends: list[dict[str, Any]] = []  # of units, whichever step recorded them
         self.stored_before: set[str] = set()
         self.stopping = False
         self.committed: Counter[str] = Counter()  # by execution; a closed one has no room left
@@ -111,7 +117,11 @@ class World:
     # -- what a test plans and asks
 
     def fail(self, operation: str, *errors: Exception | None, unit: str | None = None) -> None:
-        """The next calls of an operation (for one unit, if named) raise these; None: no error."""
+        """The next calls of an operation (for one unit, if named) raise these; None: no error.
+
+        `start-unit` also fails where submit-job carries it, `ended` where a store has recorded the
+        unit's end, and `submission of load` where store-redshift submits.
+        """
         self._failures[f"{operation}/{unit}" if unit else operation] += errors
 
     def lose_ends(self, unit: str, times: int) -> None:
@@ -123,6 +133,22 @@ class World:
 
     def payloads(self, operation: str) -> list[dict[str, Any]]:
         return [payload for name, payload in self.calls if name == operation]
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Messages that asked whether a unit begins, whichever step carried them."""
+        found = [
+            payload if payload.get("kind") == "start" else payload.get("start")
+            for _, payload in self.calls
+        ]
+        return [each for each in found if each]
+
+    def submissions(self) -> list[dict[str, Any]]:
+        """Messages that submitted a job, whichever step carried them."""
+        found = [
+            payload if name == "submit-job" else payload.get("submit")
+            for name, payload in self.calls
+        ]
+        return [each for each in found if each]
 
     def events(self) -> list[str]:
         return [payload["event"] for payload in self.payloads("notify")]
@@ -146,13 +172,28 @@ class World:
                 self.calls.append((operation, payload))
                 unit = payload.get("unitId") or payload.get("key", {}).get("unitId")
                 unit = unit or payload.get("shard")
-                for name in (f"{operation}/{unit}", operation):
-                    error = self._failures[name].pop(0) if self._failures[name] else None
-                    if error is not None:
-                        raise error
+                error = self._planned_failure(operation, unit)
+                if error is not None and "start" in payload:
+                    return self._begin_with_job(payload, error)
+                if error is not None:
+                    raise error
+                if operation == "record-unit" and payload["kind"] == "start":
+                    self._fail_if_planned("start-unit", unit)
                 return response(payload)
 
         return handle
+
+    def _fail_if_planned(self, operation: str, unit: Any) -> None:
+        error = self._planned_failure(operation, unit)
+        if error is not None:
+            raise error
+
+    def _planned_failure(self, operation: str, unit: Any) -> Exception | None:
+        for name in (f"{operation}/{unit}", operation):
+            error = self._failures[name].pop(0) if self._failures[name] else None
+            if error is not None:
+                return error
+        return None
 
     def _defaults(self, operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if operation in self.responses:
@@ -245,8 +286,15 @@ class World:
             return self._start_unit(payload)
         if payload["kind"] == "round":
             return {} if self.stopping else {"runAttempt": payload["runAttempt"] + 1}
+        return self._end_unit(payload)
+
+    def _end_unit(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        before = self.units.get(payload["unitId"], {}).get("status")
+        if payload.get("perhapsEnded") and before == "STORED":
+            return {"status": "STORED"}
         self.running -= self.units.get(payload["unitId"], {}).get("status") == "RUNNING"
         self.units[payload["unitId"]] = payload
+        self.ends.append(payload)
         self.lost += payload["status"] == "FAILED"
         if execution := payload.get("executionArn"):
             first = (execution, payload["unitId"]) in self.begun
@@ -279,6 +327,25 @@ class World:
         return {"allowance": payload["allowance"]} if execution else {}
 
     def _submit_job(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return self._begin_with_job(payload) if "start" in payload else self._submitted(payload)
+
+    def _begin_with_job(
+        self, payload: dict[str, Any], error: Exception | None = None
+    ) -> dict[str, Any]:
+        """As the step does: an error of ours in the submission leaves the unit begun, with no job.
+
+        Args:
+            error: of the submission.
+        """
+        if error is not None and type(error).__name__ not in _OF_A_SUBMISSION:
+            raise error
+        self._fail_if_planned("start-unit", payload["key"]["unitId"])
+        began = self._start_unit(payload["start"])
+        if error is not None or not began.get("begin", True):
+            return {"began": began}
+        return {"began": began, "status": self._submitted(payload)}
+
+    def _submitted(self, payload: dict[str, Any]) -> dict[str, Any]:
         if payload["engine"] == "lambda" and not self.job_responses[payload["key"]["stage"]]:
             status = self._job_status(payload["key"])
             event = {"JOB_ID": status["jobId"], "OUTPUT_URL": status["outputUrl"]}
@@ -336,13 +403,33 @@ class World:
         return response
 
     def _store_files(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"rows": payload["rows"] - self.unwritten, "files": 1, "bytes": 100}
+        stored = {"rows": payload["rows"] - self.unwritten, "files": 1, "bytes": 100}
+        return self._ended_by(payload, stored)
 
-    def _store_dynamodb(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        return self.slices.pop(0) if self.slices else {"rows": 6 - self.set_aside}
+    def _store_dynamodb(self, payload: dict[str, Any]) -> dict[str, Any]:
+        stored = self.slices.pop(0) if self.slices else {"rows": 6 - self.set_aside}
+        return self._ended_by(payload, stored)
 
-    def _store_redshift(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        return {"statementsUrl": "s3://data/load.json", "rows": 6}
+    def _ended_by(self, payload: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+        """As `runs.unit.ending` decides; its tests are with it."""
+        end = payload.get("end")
+        if end is None or "nextRow" in stored or stored["rows"] != end["rows"]:
+            return stored
+        outcome = end["outcome"]
+        outcome["rows"]["superseded"] += stored.get("superseded", 0)
+        self._end_unit(outcome)
+        self._fail_if_planned("ended", payload["unitId"])
+        return {**stored, "ended": True}
+
+    def _store_redshift(self, payload: dict[str, Any]) -> dict[str, Any]:
+        prepared = {"statementsUrl": "s3://data/load.json", "rows": 6}
+        if "submit" not in payload:
+            return prepared
+        try:
+            self._fail_if_planned("submission of load", payload["unitId"])
+            return {**prepared, "status": self._submitted(payload["submit"])}
+        except PipelineError:
+            return prepared
 
     def _prepare_warehouse(self, _payload: dict[str, Any]) -> dict[str, Any]:
         return {}

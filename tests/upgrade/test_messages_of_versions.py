@@ -31,6 +31,7 @@ CHANGED: dict[str, str] = {
         ("RunRequest.startDateTime", "RunRequest.endDateTime"),
         "may be relative in messages, which old orchestrators refuse; after its claim it never is",
     ),
+    "Limits.objects": "may be more; only contracts written for this release say so",
     "FilesTarget.prefix": "may not begin with stored-objects/, which is the pipeline's own now",
     "UnitOutcome.status": "may be NOT_STARTED, too; no function sends it to another",
 }

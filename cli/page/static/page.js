@@ -1,4 +1,5 @@
 // The page of `pipeline console`: which view an address is, the keyboard, and the strip.
+import { backfillView, backfillsView } from "./backfills.js";
 import { datasetView, datasetsView } from "./dataset.js";
 import { dialog, help } from "./dialogs.js";
 import { byId, fill, link, main, make, since, span } from "./elements.js";
@@ -8,6 +9,7 @@ import { drawnBy, navigate } from "./navigation.js";
 import { poolsView } from "./pools.js";
 import { runView } from "./run.js";
 import { runsView } from "./runs.js";
+import { schedulesView } from "./schedules.js";
 import { follow, followAlways, get, notice, stopFollowing } from "./server.js";
 import { drawStrip, stripFails } from "./strip.js";
 
@@ -16,6 +18,9 @@ const VIEWS = [
   [/^\/runs\/([^/]+)$/, "runs", runView],
   [/^\/datasets$/, "datasets", datasetsView],
   [/^\/datasets\/([^/]+)$/, "datasets", datasetView],
+  [/^\/backfills$/, "backfills", backfillsView],
+  [/^\/backfills\/([^/]+)$/, "backfills", backfillView],
+  [/^\/schedules$/, "schedules", schedulesView],
   [/^\/lookup$/, "lookup", lookupView],
   [/^\/dead-letters$/, "dead-letters", lettersView],
   [/^\/pools$/, "pools", poolsView],

@@ -64,18 +64,19 @@ def write_rejects(
         NotFilledUp: read the file again without filling up its short rows.
     """
     count, text_of = 0, encode_basestring
-
-    def said(column: str | None) -> str:
-        return "" if column is None else f', "column": {text_of(column)}'
-
     head = f'{{"source": {text_of(url)}, "line": '
+    malformed = ', "rule": "malformed", "reason": '
+
+    def in_column(name: str) -> str:
+        return f', "rule": "malformed", "column": {text_of(name)}, "reason": '
+
     with open(path, "w", encoding="utf-8") as file:
         every = iter(_rejected(connection, read, source, unreadable, rows, encoding))
         for batch in iter(lambda: list(islice(every, _BATCH_ROWS)), []):
-            numbers = read.lines.lines_of(0, [found.line for found in batch])
+            numbers = read.lines.lines_of(0, [found[0] for found in batch])
             file.writelines(
-                f'{head}{line}, "rule": "malformed"{said(column)}'
-                f', "reason": {text_of(reason)}, "raw": {text_of(raw)}}}\n'
+                f"{head}{line}{malformed if column is None else in_column(column)}"
+                f'{text_of(reason)}, "raw": {text_of(raw)}}}\n'
                 for line, (_, column, reason, raw) in zip(numbers, batch)
             )
             count += len(batch)
@@ -143,7 +144,7 @@ def _rejected(
 
 def _unreadable(record: RejectedRecord, header: Sequence[str], encoding: str) -> Rejected:
     reason = reason_of(record.kind, record.message, encoding)
-    return Rejected(record.line, record.column(header), reason, record.raw)
+    return record.line, record.column(header), reason, record.raw
 
 
 def _no_objects(
@@ -165,4 +166,4 @@ def _no_objects(
             while between < len(unreadable_lines) and unreadable_lines[between] <= number + between:
                 between += 1
             column, reason = parted_fault(fault) if fault else (None, why_no_object(raw))
-            yield Rejected(number + between, column, reason, raw)
+            yield number + between, column, reason, raw

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, Optional
 
 import duckdb
 
 from clean_csv_job.fetching import Fetched
 from clean_csv_job.sources import Source
-from reading_rules.csv.short_rows import FOUND, ended_short, surplus_query
+from reading_rules.csv.short_rows import FIELD_BITS, FOUND, ended_short, surplus_query
 from reading_rules.malformed import REJECTS_EXIST, RejectedRecord, columns_instead_of
 
 _BATCH = 1000  # rows
+_NOT_SHORT = (1 << FIELD_BITS) - 1
 _NO_RECORDS = (b"\n", b"\r\n")
 
 
@@ -30,13 +31,8 @@ class MoreSurplus(Exception):
     """Records have more empty fields behind the last column; the argument says how many."""
 
 
-class Rejected(NamedTuple):
-    """A record that is no row, with its line in the file."""
-
-    line: int
-    column: str | None
-    reason: str
-    raw: str
+# A record that is no row: its line in the file, the column, the reason, the text.
+Rejected = tuple[int, Optional[str], str, str]
 
 
 def ended(file: Fetched, form: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -77,8 +73,8 @@ def rejected_lines(
     """
     reasons = _Reasons(len(source.header))
     gaps, marked = iter(unreadable), _marked(connection, source)
-    gap, mark = next(gaps, None), next(marked, None)
-    gap_line, marked_number = _line_of(gap), _number_of(mark)
+    gap, gap_line = _next_gap(gaps)
+    place, breaks = next(marked)
     last: Rejected | None = None
     at = number = shorts = 0
     with open(file.path, "rb") as lines:
@@ -92,25 +88,25 @@ def rejected_lines(
                     yield last
                     last = None
                 yield gap[1]
-                gap = next(gaps, None)
-                gap_line = _line_of(gap)
+                gap, gap_line = _next_gap(gaps)
                 continue
             number += 1
-            if number != marked_number or mark is None:
+            if number != place >> FIELD_BITS:
                 continue
-            begin, (_, fields, breaks) = at, mark
+            begin = at
             if breaks:
                 text += b"".join(islice(lines, breaks))
                 at += breaks
-            if fields is not None:
+            fields = place & _NOT_SHORT
+            if fields != _NOT_SHORT:
                 shorts += 1
                 if last is not None:
                     yield last
-                last = Rejected(begin, None, reasons[fields], _text(text, begin))
-            mark = next(marked, None)
-            marked_number = _number_of(mark)
-    is_ours = last is not None and last.line == at
-    if not is_ours or gap is not None or mark is not None or number != rows + shorts:
+                raw = text.rstrip(b"\r\n").decode("utf-8", "replace")
+                last = (begin, None, reasons[fields], raw if begin > 1 else raw.lstrip("\ufeff"))
+            place, breaks = next(marked)
+    is_ours = last is not None and last[0] == at
+    if not is_ours or gap is not None or place or number != rows + shorts:
         raise NotFilledUp
 
 
@@ -126,29 +122,26 @@ class _Reasons(dict[int, str]):
         return reason
 
 
-def _line_of(gap: tuple[RejectedRecord, Rejected] | None) -> int:
-    return gap[0].line if gap else 0
+def _next_gap(
+    gaps: Iterator[tuple[RejectedRecord, Rejected]],
+) -> tuple[tuple[RejectedRecord, Rejected] | None, int]:
+    """The next record that could not be read, if there is one, and its line."""
+    gap = next(gaps, None)
+    return gap, gap[0].line if gap else 0
 
 
-def _number_of(mark: Sequence[int] | None) -> int:
-    return mark[0] if mark else 0
+def _marked(
+    connection: duckdb.DuckDBPyConnection, source: Source
+) -> Iterator[tuple[int, int | None]]:
+    """Records that have too few or too many fields, or take several lines; 0 after the last one.
 
-
-def _marked(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Sequence[Any]]:
-    """Records that have too few or too many fields, or take several lines.
-
-    Of each: its number among those that are read, from 1; how many fields it has, None for as many
-    as columns; and how many lines more than one it takes.
+    Of each: its number among those that are read, from 1, with the number of its fields in the last
+    bits, as of millions each value counts; and how many lines more than one it takes.
     """
     breaks = source.breaks if source.spans_lines else "NULL"
     found = connection.cursor().execute(
-        f"SELECT number, {FOUND}, coalesce(breaks, 0) FROM (SELECT row_number() OVER () AS number,"
-        f" {FOUND}, {breaks} AS breaks FROM {source.again})"
-        f" WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
+        f"SELECT number * {1 << FIELD_BITS} + coalesce({FOUND}, {_NOT_SHORT}), breaks"
+        f" FROM (SELECT row_number() OVER () AS number, {FOUND}, {breaks} AS breaks"
+        f" FROM {source.again}) WHERE {FOUND} IS NOT NULL OR breaks IS NOT NULL"
     )
-    return chain.from_iterable(iter(lambda: found.fetchmany(_BATCH), []))
-
-
-def _text(raw: bytes, line: int) -> str:
-    text = raw.rstrip(b"\r\n").decode("utf-8", "replace")
-    return text[text.startswith("\ufeff") :] if line == 1 else text
+    return chain(chain.from_iterable(iter(lambda: found.fetchmany(_BATCH), [])), [(0, 0)])

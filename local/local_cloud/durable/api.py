@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from aws_durable_execution_sdk_python_testing.model import Execution as Executio
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
 from local.local_cloud.durable.engine import Engine
-from local.local_cloud.durable.history import history
+from local.local_cloud.durable.history import PAGE, Histories
 from local.local_cloud.http.rest_routes import Request
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas.functions import FunctionSpec
@@ -26,7 +26,6 @@ from local.local_cloud.lambdas.pool import FunctionHost
 
 ResponseBody = dict[str, Any]
 MAX_PAGE = 1_000
-PAGE = 100
 
 
 class DurableApi:
@@ -38,6 +37,7 @@ class DurableApi:
         self._engine = engine
         self._host = host
         self._find = find
+        self._histories = Histories(engine.executor)
         self.operations: Mapping[str, Callable[[Request], ResponseBody]] = {
             "CheckpointDurableExecution": self._checkpoint,
             "GetDurableExecutionState": self._state,
@@ -94,14 +94,13 @@ class DurableApi:
 
     def _history(self, request: Request) -> ResponseBody:
         execution = self._execution(request)
-        events = history(
-            self._engine.executor,
+        events = self._histories.of(
             execution,
             self._engine.invoker.failures(execution.durable_execution_arn),
             include_data=request.query_flag("IncludeExecutionData", default=True),
         )
         if request.query_flag("ReverseOrder", default=False):
-            events.reverse()
+            events = events[::-1]
         return _page("Events", events, request)
 
     def _list(self, request: Request) -> ResponseBody:
@@ -234,13 +233,13 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _page(name: str, items: list[ResponseBody], request: Request) -> ResponseBody:
+def _page(name: str, items: Sequence[ResponseBody], request: Request) -> ResponseBody:
     """One page; the marker is the number of items before the next one."""
     marker = request.query_value("Marker") or "0"
     if not marker.isdigit():
         raise ServiceError("InvalidParameterValueException", f"Invalid Marker: {marker!r}")
     start, size = int(marker), request.page_size(PAGE, MAX_PAGE)
-    response: ResponseBody = {name: items[start : start + size]}
+    response: ResponseBody = {name: list(items[start : start + size])}
     if start + size < len(items):
         response["NextMarker"] = str(start + size)
     return response

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import threading
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,8 +19,11 @@ from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_durable_execution_sdk_python_testing.model import executed_version
 
 EVERYTHING: Final = 1_000_000
+HISTORIES: Final = 4  # that are remembered: of those who page through them now
+PAGE: Final = 100
 
 Event = dict[str, Any]
+_State = tuple[object, ...]
 
 
 def history(
@@ -40,6 +44,52 @@ def history(
     )
     completer = _Completer(execution, failures, include_data)
     return [completer.complete(event.to_dict()) for event in response.events]
+
+
+class Histories:
+    """Histories by execution; one that was built is used again until its execution has changed.
+
+    A history is read in pages, and each page takes all of it: a run of 1,000 units has some 10,000
+    events in a hundred pages.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._known: OrderedDict[tuple[str, bool], tuple[_State, tuple[Event, ...]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(
+        self, execution: Execution, failures: Mapping[str, ErrorObject], *, include_data: bool
+    ) -> tuple[Event, ...]:
+        """As `history`; the events are shared, and not to be changed."""
+        key = execution.durable_execution_arn, include_data
+        state = _state(execution, failures)
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and known[0] == state:
+            return known[1]
+        events = tuple(history(self._executor, execution, failures, include_data=include_data))
+        if len(events) <= PAGE:  # asked for once
+            return events
+        with self._lock:
+            self._known[key] = state, events
+            self._known.move_to_end(key)
+            if len(self._known) > HISTORIES:
+                self._known.popitem(last=False)
+        return events
+
+
+def _state(execution: Execution, failures: Mapping[str, ErrorObject]) -> _State:
+    """What grows or changes with every change of an execution that its history shows."""
+    return (
+        execution.seq_counter,
+        len(execution.updates),
+        len(execution.operations),
+        len(execution.invocation_completions),
+        len(failures),
+        execution.current_status(),
+        execution.get_operation_execution_started().end_timestamp,
+    )
 
 
 class _Completer:

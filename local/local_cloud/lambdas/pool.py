@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings, sandbox_environment
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
+from local.local_cloud.lambdas.launcher import SandboxLauncher
 from local.local_cloud.lambdas.outcomes import Outcome, broken, finished
 from local.local_cloud.lambdas.sandbox import (
     RuntimeRequest,
     Sandbox,
     SandboxExited,
-    SandboxLauncher,
     SandboxTimedOut,
     deadline_header,
 )
@@ -29,7 +29,7 @@ INIT_SECONDS: Final = 10.0
 SANDBOXES_PER_FUNCTION: Final = 10
 # Over so many, a new sandbox takes the place of the one that has been idle for longest. Where none
 # is idle, there are more: an invocation that waits for another one must not wait for its place.
-SANDBOXES_AT_MOST: Final = 40
+SANDBOXES_AT_MOST: Final = 70  # of some 22 MB of their own each
 IDLE_SECONDS: Final = 300.0  # then a sandbox ends; a start costs a quarter of a processor second
 SWEEP_SECONDS: Final = 5.0
 

@@ -1,26 +1,34 @@
-"""The other side of a sandbox: a launcher that forks one process per sandbox.
+"""The other side of sandboxes: processes that fork one process per sandbox.
 
 Run as a script, never imported by the local cloud. Importing boto3, the durable SDK, pydantic,
-Powertools and DuckDB costs about 0.7 s of CPU; the launcher does it once and forks, so that a new
-sandbox is ready in milliseconds and still has its own process, environment, `sys.path` and log.
-Functions see every package installed beside the local cloud, and the preloaded ones before a
-layer's: that a bundle is complete has to be checked elsewhere. Of the functions' own code the
-launcher imports what they share (`SHARED_CODE`), once for all functions of the same directories.
+Powertools and DuckDB takes more than a second of CPU: the launcher does it once. From it, a
+*template* is forked for the functions of the same directories, which imports the code that they
+share (`shared_code.py`), and from that their sandboxes. So a new sandbox is ready in milliseconds
+and still has its own process, environment, `sys.path` and log; code of other directories, which may
+hold modules of the same names, never meets in one process. Functions see every package installed
+beside the local cloud, and the preloaded ones before a layer's: that a bundle is complete has to be
+checked elsewhere.
 
-The launcher reads one JSON line per order from its control socket (file descriptor in argv):
-`{"start": {...}}`, with the sandbox's Runtime API socket and log file passed along; the response is
-`{"started": pid}`; `{"kill": pid}`. It reports `{"exited": pid, "status": wait status}`. When the
-control socket closes, because the local cloud stopped or died, it kills its sandboxes and ends.
+Both read one JSON line per order from a control socket:
+* `{"template": {"path": [...]}}`, with the template's control socket passed along, of a launcher;
+* `{"start": {...}}`, with the sandbox's Runtime API socket and log file passed along, of a
+  template; where that cannot serve the function, the response is `{"refused": why}`: `changed`:
+  neither it nor any other function any more, as the code on disk is another; `environment`: its
+  code has read something else of the environment;
+* `{"kill": pid}`, of a template.
+The response is `{"started": pid}`; `{"exited": pid, "status": wait status, "peak_bytes": memory}`
+comes when a process is no more. When its control socket closes, because the local cloud stopped or
+died, each kills its sandboxes and ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import gc
 import http.client
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -33,39 +41,49 @@ from typing import Any, NoReturn
 # Imported before the first fork. What the interpreter lacks is left to the function to miss.
 PRELOADED = (
     "boto3",
+    "boto3.s3.inject",  # of the first client of S3
     "awslambdaric.lambda_runtime_client",
     "aws_durable_execution_sdk_python",
     "aws_lambda_powertools",
     "aws_lambda_powertools.metrics",
+    "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.typing",
     "pydantic",
+    "pydantic.dataclasses",  # of the first validation error, or JSON
     "duckdb",
     "sqlglot",
+    "sqlglot.dialects.duckdb",  # of the first statement: a tenth of a second
     "yaml",
+    "encodings.idna",  # of the first request
 )
-# Whose descriptions most functions need: tens of milliseconds of CPU each, in every sandbox.
-DESCRIBED = ("dynamodb", "s3")
-# Of deployed code: what nearly every function imports and what is the same in each, as importing it
-# reads no environment and has no effect. It is three quarters of what a cold start costs: 0.16 s.
-SHARED_CODE = (
-    "contracts.dataset",
-    "contracts.ledger_items",
-    "contracts.messages",
-    "contracts.steps",
-)
-RUNTIME = "/2018-06-01/runtime"
-STOP_POLL_SECONDS = 0.005
-STOP_POLL_VARIABLE = "LOCAL_CLOUD_STOP_POLL_SECONDS"  # of a function: as on AWS, for benchmarks
-PR_SET_PDEATHSIG = 1
+# Whose descriptions functions need: tens of milliseconds of CPU each, in every sandbox.
+DESCRIBED = ("dynamodb", "s3", "lambda", "glue", "sns", "sqs", "redshift-data")
+ENDING_SECONDS = 5.0
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def beside(name: str) -> Any:
+    """A module of this folder, which is no place that functions may import from."""
+    spec = importlib.util.spec_from_file_location(
+        f"_local_cloud_{name}", os.path.join(HERE, f"{name}.py")
+    )
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     preload()
-    gc.collect()
-    gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
-    Launcher(control).serve()
+    freeze()
+    Launcher(control, beside("sandbox_runtime"), beside("shared_code").SharedCode).serve()
     os._exit(0)  # nothing to tidy up, and DuckDB would complain at interpreter exit
+
+
+def freeze() -> None:
+    """Keep the collector from touching, and so copying, what forks share."""
+    gc.collect()
+    gc.freeze()
 
 
 def preload() -> None:
@@ -107,56 +125,14 @@ def share_service_descriptions() -> None:
     vars(session)["create_loader"] = create_loader
 
 
-class SharedCode:
-    """What functions of the same directories share, imported; in `sys.modules` after a fork only.
+class ForkServer:
+    """Forks processes on demand, one order at a time."""
 
-    So functions of other directories, which may hold modules of the same names, have their own.
-    """
-
-    def __init__(self, path: list[str]) -> None:
-        self.path = path
-        self.modules: dict[str, Any] = {}
-        self.states: dict[str, tuple[int, int] | None] = {}
-
-    def load(self) -> None:
-        """Import it, again if a file has changed since; a function reports what cannot be."""
-        if self.modules and all(file_state(name) == is_ for name, is_ in self.states.items()):
-            return
-        others = set(sys.modules)
-        importlib.invalidate_caches()
-        sys.path[:0] = self.path
-        try:
-            for name in SHARED_CODE:
-                with contextlib.suppress(Exception):
-                    importlib.import_module(name)
-        finally:
-            del sys.path[: len(self.path)]
-        files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules}
-        inside = tuple(os.path.join(directory, "") for directory in self.path)
-        own = {
-            name: file
-            for name, file in files.items()
-            if name not in others and file and file.startswith(inside)
-        }
-        self.modules = {name: sys.modules.pop(name) for name in own}
-        self.states = {file: file_state(file) for file in own.values()}
-        gc.freeze()
-
-
-def file_state(file: str) -> tuple[int, int] | None:
-    with contextlib.suppress(OSError):
-        found = os.stat(file)
-        return found.st_mtime_ns, found.st_size
-    return None
-
-
-class Launcher:
-    """Forks sandboxes on demand, one order at a time."""
-
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, runtime: Any) -> None:
+        """Serve the orders of a control socket; `runtime` is the module `sandbox_runtime`."""
         self.control = control
+        self.runtime = runtime
         self.pids: set[int] = set()
-        self.code: dict[tuple[str, ...], SharedCode] = {}
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
@@ -165,7 +141,7 @@ class Launcher:
 
     def serve(self) -> None:
         buffer = b""
-        while True:
+        while not self.is_done():
             ready, _, _ = select.select([self.control, self.wakeup], [], [])
             if self.wakeup in ready:
                 self.wakeup.recv(4096)
@@ -181,27 +157,41 @@ class Launcher:
             for line in buffer.splitlines():
                 self.obey(json.loads(line), descriptors)
             buffer = b""
+        self.end_children()
+
+    def end_children(self) -> None:
+        """Kill them, and wait for their ends: so what they have used is counted as this one's."""
         for pid in self.pids:
             kill_group(pid)
+        for pid in self.pids:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    def is_done(self) -> bool:
+        """Whether there is nothing to do any more, although the control socket is open."""
+        return False
 
     def obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
         if "kill" in order:
             if order["kill"] in self.pids:
                 kill_group(order["kill"])
             return
-        path = order["start"]["path"]
-        code = self.code.setdefault(tuple(path), SharedCode(path))
-        code.load()
-        pid = os.fork()
-        if pid == 0:
-            sys.modules.update(code.modules)
-            self.become_sandbox(order["start"], *descriptors)
-        self.pids.add(pid)
+        refusal = self.refusal(order["start"]) if "start" in order else None
+        if refusal is None:
+            pid = os.fork()
+            if pid == 0:
+                self.become(order, descriptors)
+            self.pids.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
-        self.report({"started": pid})
+        self.report({"started": pid} if refusal is None else {"refused": refusal})
 
-    def become_sandbox(self, order: dict[str, Any], runtime: int, log: int) -> NoReturn:
+    def refusal(self, order: dict[str, Any]) -> str | None:
+        """Why a sandbox is not forked from this process; None: it is."""
+        raise NotImplementedError
+
+    def become(self, order: dict[str, Any], descriptors: list[int]) -> NoReturn:
+        """In the child, do what was ordered, and end."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -209,10 +199,8 @@ class Launcher:
                 signal.signal(number, signal.SIG_DFL)
             for owned in (self.control, self.wakeup, self.wakeup_writer):
                 owned.close()
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            os.close(log)
-            run_sandbox(order, socket.socket(fileno=runtime))
+            self.be(order, descriptors)
+            status = 0
         except SystemExit as stop:
             status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         except (ConnectionError, http.client.HTTPException):
@@ -224,6 +212,10 @@ class Launcher:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
+
+    def be(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """What a child does."""
+        raise NotImplementedError
 
     def report_exits(self) -> None:
         while True:
@@ -237,85 +229,71 @@ class Launcher:
             peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self.report({"exited": pid, "status": status, "peak_bytes": peak})
 
-    def report(self, message: dict[str, int]) -> None:
+    def report(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             self.control.sendall(json.dumps(message).encode() + b"\n")
 
 
+class Launcher(ForkServer):
+    """The first process: forks templates."""
+
+    def __init__(self, control: socket.socket, runtime: Any, shared_code: Any) -> None:
+        super().__init__(control, runtime)
+        self.shared_code = shared_code
+
+    def be(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        os.setsid()
+        self.runtime.end_with_parent()
+        code = self.shared_code(order["template"]["path"])
+        Template(socket.socket(fileno=descriptors[0]), self.runtime, code).serve()
+
+    def refusal(self, order: dict[str, Any]) -> str | None:  # noqa: ARG002
+        return "environment"
+
+    def end_children(self) -> None:
+        """Wait for the templates, whose control sockets have closed, too, and kill what hangs."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while self.pids and time.monotonic() < deadline:
+            self.report_exits()
+            time.sleep(0.005)
+        super().end_children()
+
+
+class Template(ForkServer):
+    """A process for the functions of some directories: forks their sandboxes."""
+
+    def __init__(self, control: socket.socket, runtime: Any, code: Any) -> None:
+        super().__init__(control, runtime)
+        self.code = code
+        self.is_outdated = False
+
+    def is_done(self) -> bool:
+        return self.is_outdated and not self.pids
+
+    def refusal(self, order: dict[str, Any]) -> str | None:
+        self.is_outdated = self.is_outdated or not self.code.is_current()
+        if self.is_outdated:
+            return "changed"
+        handler, environment = order["handler"], order["environment"]
+        if self.code.is_for(environment) and self.code.load(handler, environment):
+            freeze()
+        return None if self.code.is_for(environment) else "environment"
+
+    def be(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        runtime, log = descriptors
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        connection = socket.socket(fileno=runtime)
+        self.runtime.run_sandbox(order["start"], connection, self.code.root_filters)
+
+
 def kill_group(pid: int) -> None:
-    """Kill a sandbox and whatever it started (a sandbox leads its own session)."""
+    """Kill a process and whatever it started (a sandbox leads its own session)."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def run_sandbox(order: dict[str, Any], runtime: socket.socket) -> None:
-    """Become the function: its environment, path and directory, then AWS's runtime loop."""
-    os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.environ.clear()
-    os.environ.update(order["environment"])
-    time.tzset()
-    sys.path[:0] = order["path"]
-    os.chdir(order["path"][0])
-    if order["durable"]:
-        # The SDK's checkpoint thread notices "stop" at its next poll: 100 ms per invocation.
-        seconds = float(os.environ.get(STOP_POLL_VARIABLE, STOP_POLL_SECONDS))
-        state = importlib.import_module("aws_durable_execution_sdk_python.state")
-        vars(state)["_STOP_SIGNAL_POLL_SECONDS"] = seconds
-    # Not preloaded: this module reads the function's log format when it is imported.
-    bootstrap = importlib.import_module("awslambdaric.bootstrap")
-    bootstrap.run(order["handler"], runtime_client(runtime))
-
-
-def runtime_client(runtime: socket.socket) -> Any:
-    """AWS's runtime client, speaking the Lambda Runtime API over an inherited socket.
-
-    The package's native client needs a TCP port per sandbox and exists on Linux only.
-    """
-    package = importlib.import_module("awslambdaric.lambda_runtime_client")
-    connection = http.client.HTTPConnection("runtime-api")
-    connection.auto_open = 0
-    connection.sock = runtime
-
-    def call(method: str, path: str, body: bytes | None = None, **headers: str) -> Any:
-        connection.request(
-            method, RUNTIME + path, body, {k.replace("_", "-"): v for k, v in headers.items()}
-        )
-        response = connection.getresponse()
-        return response.headers, response.read()
-
-    class SocketRuntimeClient(package.BaseLambdaRuntimeClient):  # type: ignore[name-defined,misc]
-        def wait_next_invocation(self) -> Any:
-            headers, body = call("GET", "/invocation/next")
-            return package.InvocationRequest(
-                invoke_id=headers["Lambda-Runtime-Aws-Request-Id"],
-                x_amzn_trace_id=headers["Lambda-Runtime-Trace-Id"],
-                invoked_function_arn=headers["Lambda-Runtime-Invoked-Function-Arn"],
-                deadline_time_in_ms=int(headers["Lambda-Runtime-Deadline-Ms"]),
-                client_context=headers["Lambda-Runtime-Client-Context"],
-                cognito_identity=None,
-                tenant_id=headers["Lambda-Runtime-Aws-Tenant-Id"],
-                content_type=headers["Content-Type"],
-                event_body=body,
-                invocation_id=None,
-            )
-
-        def post_invocation_result(
-            self, invoke_id: str, result_data: Any, content_type: str = "", *_: Any
-        ) -> None:
-            body = result_data if isinstance(result_data, bytes) else result_data.encode()
-            call("POST", f"/invocation/{invoke_id}/response", body, Content_Type=content_type)
-
-        def post_invocation_error(self, invoke_id: str, error_response_data: str, *_: Any) -> None:
-            call("POST", f"/invocation/{invoke_id}/error", error_response_data.encode())
-
-        def post_init_error(self, error_response_data: dict[str, Any], *_: Any) -> None:
-            call("POST", "/init/error", json.dumps(error_response_data).encode())
-
-    return SocketRuntimeClient("runtime-api")
 
 
 if __name__ == "__main__":

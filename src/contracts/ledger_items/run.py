@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from contracts.ledger_items.base import Changes, Key, LedgerItem
-from contracts.objects.totals import ObjectTotals
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -24,6 +23,7 @@ from contracts.run_request import (
     format_timestamp,
     parse_timestamp,
 )
+from contracts.source.object_totals import ObjectTotals
 from contracts.times.relative import RelativeInstant
 
 ACTIVE_RUN: Final = "run"  # `active` of RUN items; that of JOB items is their engine

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from contracts.ledger_items.base import Key, LedgerItem, after
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,8 @@ class UnitItem(LedgerItem):
         source_etag: of its object as the manifest has it, without quotes.
         dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
+        stored_in: of a unit that failed: the targets that have all of its rows; absent where an
+            earlier release recorded it.
         not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
             earlier releases can read. Use `outcome`.
         objects: of one that holds several: what came of them.
@@ -35,6 +37,7 @@ class UnitItem(LedgerItem):
         "findings",
         "items",
         "set_aside",
+        "stored_in",
         "not_started",
         "objects",
         "failed_objects",
@@ -58,6 +61,7 @@ class UnitItem(LedgerItem):
     findings: tuple[Finding, ...] = ()
     items: ItemTotals | None = None
     set_aside: int | None = None
+    stored_in: tuple[str, ...] | None = None
     not_started: bool | None = None
     objects: ObjectTotals | None = None
     failed_objects: tuple[FailedObject, ...] = ()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from contracts.base import Contract
-from contracts.job import Engine, JobEnd, JobKey, Priority
+from contracts.job import Engine, JobEnd, JobKey, JobStatus, Priority
+from contracts.messages.unit import Began, StartUnit
 
 
 class SubmitJob(Contract):
-    """submit_job: submit the job of this key, once. Returns JobStatus.
+    """submit_job: submit the job of this key, once. Returns JobStatus; with `start`, Submission.
 
     Attributes:
         key: who the job is.
@@ -24,6 +27,8 @@ class SubmitJob(Contract):
         priority: how often its run gets a turn there.
         execution_arn: the durable execution that waits for it; of a shard, its own.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
+        start: of the first job of a unit: whether the unit begins; only then it is submitted.
+            Absent: it has begun, or an earlier release sends the message.
     """
 
     key: JobKey
@@ -38,11 +43,32 @@ class SubmitJob(Contract):
     input_url: str | None = None
     execution_arn: str | None = None
     ended_jobs: tuple[JobEnd, ...] = ()
+    start: StartUnit | None = None
 
     @property
     def seconds_to_start(self) -> int:
         """How long the job may wait until it runs."""
         return self.timeout_seconds if self.queue_seconds is None else self.queue_seconds
+
+
+class Submission(Contract):
+    """Response of submit-job: what became of the unit's start and of its job.
+
+    To a message without `start`, the function returns a bare JobStatus, as it always has.
+
+    Attributes:
+        began: whether the unit begins; absent where the message did not ask.
+        status: of the job; absent: the unit does not begin, or it does, but its job could not be
+            submitted just now: the same message without `start` goes on.
+    """
+
+    began: Began | None = None
+    status: JobStatus | None = None
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        of_job = isinstance(value, dict) and "jobId" in value
+        return cls(status=JobStatus.from_json(value)) if of_job else super().from_json(value)
 
 
 class SubmitQueued(Contract):

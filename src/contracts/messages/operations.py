@@ -1,8 +1,8 @@
 """Durable operations of one execution: how many it may have, and what they are for.
 
 The service allows 3,000 to an execution, and fails it at the next one, whatever it was doing. So
-every unit asks in its first step whether it begins (start-unit), and gets an allowance that it
-never exceeds. What it may not begin, another execution does. Of the 3,000:
+every unit asks in its first step whether it begins, and gets an allowance that it never exceeds.
+What it may not begin, another execution does. Of the 3,000:
 
     2,000  planned for units that go well; they decide the size of a shard
       750  retries of the units under way: `EXTRA`, shared by as many as run side by side
@@ -14,13 +14,14 @@ A unit begins while this holds, each number as of then:
     used by ended units + allowances of running ones + its own allowance
     + used outside of units + the end + ASKING for every unit that may still ask  <=  3,000
 
-What a unit uses for repeating end-unit counts as well, also after its allowance was given back: the
+What a unit uses for repeating its end counts as well, also after its allowance was given back: the
 repeat adds it. Only tries that do not reach their function, after one whose response was lost, are
 not counted if no later one does: at most 14 operations of a unit, taken from those for the end of
 the run.
 
-ASKING is never more than a planned unit (six at least), and ended units give back what they did not
-use. So in the normal case every unit of a shard begins: 2,000 + 750 + 150 + 100.
+A shard has as many units as are planned, each with ASKING operations at least, and ended units give
+back what they did not use. So in the normal case every unit of a shard begins: 2,000 + 750 + 150 +
+100.
 """
 
 from __future__ import annotations
@@ -32,10 +33,20 @@ PLANNED: Final = 2000
 EXTRA: Final = 750
 ENDING: Final = 150
 ENDING_OF_A_FURTHER_RUN: Final = 30  # of the same batch
-ASKING: Final = 6  # of a unit: its context, start-unit, and two retries of it, a wait before each
+# Of a unit until it begins: its context, the callback of its job, submit-job and two retries of it,
+# a wait before each.
+UNTIL_BEGUN: Final = 7
+ASKING: Final = (
+    UNTIL_BEGUN + 3
+)  # if it never does: cancelling its job, recording its items, its end
 # The last operations of a unit's allowance are for its end: by operation, how many must be left.
 RESERVED: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
 RESERVED_FROM_STAGES: Final = 20
+
+
+def planned_for(operations_per_unit: int) -> int:
+    """What a unit takes of those planned for units: never less than it may use to ask."""
+    return max(operations_per_unit, ASKING)
 
 
 def allowance(planned: int, concurrency: int) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contracts.base import Contract
-from contracts.objects.totals import ObjectTotals
 from contracts.output.files import FilesTotals
 from contracts.run import ItemTotals
 from contracts.run_request import RunRequest
+from contracts.source.object_totals import ObjectTotals
 
 
 class PublishProgress(Contract):

@@ -67,9 +67,12 @@ class ClaimOutcome(StrEnum):
 START_FLOW: Final = 2
 
 
-# How units begin. 1: they do, unless start-unit fails; 2: they ask whether they do, and
-# their operations are counted (`contracts.messages.operations`).
-UNIT_FLOW: Final = 2
+# How units begin and end. 1: they begin, unless start-unit fails; 2: they ask whether they do, and
+# their operations are counted (`contracts.messages.operations`); 3: their first job's submission
+# asks that as well, and their last store records their end.
+UNIT_FLOW: Final = 3
+UNITS_ASK: Final = 2
+STAGES_CARRY: Final = 3
 
 
 class Claim(Contract):
@@ -86,7 +89,7 @@ class Claim(Contract):
         superseded_by: the run that retries this one and took its place.
         start_flow: what a direct start does, see START_FLOW. Earlier histories lack it: they are
             replayed as they were recorded.
-        unit_flow: how units begin, see UNIT_FLOW; likewise.
+        unit_flow: how units begin and end, see UNIT_FLOW; likewise.
     """
 
     outcome: ClaimOutcome

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from contracts.base import Contract
+from contracts.job import JobStatus
+from contracts.messages.job import SubmitJob
+from contracts.messages.unit import EndAfterStore
 
 
 class StoreFiles(Contract):
@@ -15,6 +18,7 @@ class StoreFiles(Contract):
         job_id: the last job that made the rows, if there was one.
         rows: how many there must be; absent: as many as there are.
         files: how many parts of rows there are; absent: as many as follow one another.
+        end: of the unit's last store: how the unit ends once they are stored.
     """
 
     run_id: str
@@ -23,14 +27,20 @@ class StoreFiles(Contract):
     job_id: str | None = None
     rows: int | None = None
     files: int | None = None
+    end: EndAfterStore | None = None
 
 
 class StoredFiles(Contract):
-    """Response of store_files: how many rows are in how many files, of so many bytes in all."""
+    """Response of store_files: how many rows are in how many files, of so many bytes in all.
+
+    Attributes:
+        ended: the unit's end is recorded as well.
+    """
 
     rows: int
     files: int
     bytes: int
+    ended: bool = False
 
 
 class StoreDynamodb(Contract):
@@ -42,6 +52,7 @@ class StoreDynamodb(Contract):
         files: how many parts there are; absent: as many as follow one another.
         execution_arn: the execution that holds the run; absent: an earlier release sends the
             message.
+        end: of the unit's last store: how the unit ends once they are stored.
     """
 
     run_id: str
@@ -51,6 +62,7 @@ class StoreDynamodb(Contract):
     first_row: int = 0
     files: int | None = None
     execution_arn: str | None = None
+    end: EndAfterStore | None = None
 
 
 class StoredRows(Contract):
@@ -62,22 +74,26 @@ class StoredRows(Contract):
             that of a later object of this run.
         next_row: the function's time was nearly up: call again with this as `first_row`; absent:
             the unit is stored.
+        ended: the unit's end is recorded as well.
     """
 
     rows: int
     unchanged: int = 0
     superseded: int = 0
     next_row: int | None = None
+    ended: bool = False
 
 
 class StoreRedshift(Contract):
-    """store_redshift: write the load's statements to S3; the load is then submitted as a job.
+    """store_redshift: write the load's statements to S3, and submit the load as a job.
 
     Returns PreparedLoad.
 
     Attributes:
         run_attempt: nothing of a later attempt's load is changed.
         files: how many parts there are; absent: as many as follow one another.
+        submit: the job; its `input_url` is what this call writes. Absent: an earlier release sends
+            the message, which calls submit-job itself.
     """
 
     run_id: str
@@ -86,16 +102,21 @@ class StoreRedshift(Contract):
     run_attempt: int = 1
     job_id: str | None = None
     files: int | None = None
+    submit: SubmitJob | None = None
 
 
 class PreparedLoad(Contract):
     """Response of store_redshift: where the statements lie, and how many rows they load.
 
     The URL is another one for other rows.
+
+    Attributes:
+        status: of the job; absent: it is not submitted yet, submit-job does so.
     """
 
     statements_url: str
     rows: int
+    status: JobStatus | None = None
 
 
 class ExplainLoad(Contract):

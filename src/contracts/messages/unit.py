@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from contracts.base import Contract
 from contracts.job import JobEnd
-from contracts.objects.totals import FailedObject, ObjectTotals
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
+from contracts.source.object_totals import FailedObject, ObjectTotals
 
 
 class StartUnit(Contract):
@@ -97,6 +97,10 @@ class EndUnit(Contract):
         fail_fast: whether its losses decide if others begin.
         has_findings: whether validate has written findings, be it without rejected rows; absent:
             only if rows are rejected or warned of.
+        stored_in: of a unit that failed: the targets that have all of its rows; absent: an earlier
+            release sends the message, which stores in DynamoDB before Redshift.
+        perhaps_ended: the unit's last stage may have recorded that it is stored, though the
+            orchestrator has not heard of it; then that stands.
     """
 
     run_id: str
@@ -117,7 +121,31 @@ class EndUnit(Contract):
     allowance: int = 0
     fail_fast: bool = False
     has_findings: bool | None = None
+    stored_in: tuple[str, ...] | None = None
+    perhaps_ended: bool = False
     kind: str = "end"
+
+
+class EndedUnit(Contract):
+    """Response of end-unit; an earlier release returned nothing.
+
+    Attributes:
+        status: the outcome that the ledger has, where it is another one than the message's.
+    """
+
+    status: UnitStatus | None = None
+
+
+class EndAfterStore(Contract):
+    """How the unit ends if this store, its last one, has all of its rows.
+
+    Attributes:
+        outcome: as end-unit would get it; the store adds the rows that it leaves superseded.
+        rows: how many rows are to be stored by this call, in all parts from its first row on.
+    """
+
+    outcome: EndUnit
+    rows: int
 
 
 class Validate(Contract):

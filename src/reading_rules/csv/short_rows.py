@@ -26,6 +26,7 @@ from reading_rules.sql import any_of, sql_literal
 WORTHWHILE: Final = 1_000  # missing fields of a text; of fewer, DuckDB's reject handling will do
 FOUND: Final = '"fields-found"'  # column: how many fields a short row has; NULL for all others
 SURPLUS: Final = 20_000  # empty fields at most; spreadsheets have up to 16,384 columns
+FIELD_BITS: Final = 20  # enough for every number of fields: a row's number stands above them
 SAMPLE_BYTES: Final = 32 * 1024
 
 

@@ -53,6 +53,7 @@ class _Deciding:
     def __post_init__(self) -> None:
         self.states = [WindowState(state) for state in self.item.states]
         self.changes: dict[str, Any] = {}
+        self.is_stopping = False
 
     @property
     def current(self) -> bool:
@@ -64,7 +65,9 @@ class _Deciding:
         message = self.message
         lane = Lane(call=message.call, operations=message.operations)
         elsewhere = message.ended is not None and not self._record_end(message.ended)
-        if self.current and not self.item.holding:
+        # A run that is being stopped ends in a moment: its window is not left as one that runs.
+        held = self.item.holding and not (elsewhere and self.is_stopping)
+        if self.current and not held:
             if self._has_used_up(lane):
                 pass  # the next execution looks at a run that goes on elsewhere
             elif elsewhere and message.ended is not None:
@@ -97,6 +100,7 @@ class _Deciding:
         elif run.status in _STATES:
             state = _STATES[run.status]
         else:
+            self.is_stopping = run.stop_requested_at is not None
             return False
         self.states[ended.number] = state
         if why is not None and len(self.item.reasons) < _REASONS_AT_MOST:

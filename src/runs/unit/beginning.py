@@ -15,15 +15,15 @@ from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
-from contracts.objects.totals import ObjectTotals
 from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
+from contracts.source.object_totals import ObjectTotals
 from contracts.steps import Steps
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger
-from runs.topic import Event
+from runs.topic import Event, publish
 from runs.unit.counts import losses, reserve
 from runs.unit.recording import refuse_other_attempt, unit_ended, unit_started
 from runtime.handler import logger, metrics
@@ -37,6 +37,19 @@ class Beginning(NamedTuple):
 
     began: Began
     news: Event | None
+
+
+def begin_unit(
+    message: StartUnit, ledger: Ledger, data_bucket: str, topic_arn: str, now: datetime
+) -> Began:
+    """As `start_unit`; what there is to notify is published.
+
+    At every repeat, under the same id: a lost notification is worse than two.
+    """
+    began, news = start_unit(message, ledger, data_bucket, now)
+    if news is not None:
+        publish(topic_arn, news)
+    return began
 
 
 def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Beginning:

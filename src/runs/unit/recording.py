@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
+
+from boto3.dynamodb.conditions import ConditionBase
 
 from contracts import layout
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
-from contracts.objects.totals import ObjectTotals
-from contracts.run import Finding, StageFailure, UnitOutcome, UnitState, UnitStatus
+from contracts.run import Finding, RowCounts, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
+from contracts.source.object_totals import ObjectTotals
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written
@@ -25,8 +27,18 @@ from sources import frozen
 FAILURE_CHARACTERS: Final = 2000
 
 
-def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Event:
+class Ending(NamedTuple):
+    """The unit's outcome in the ledger, and the notification of it."""
+
+    status: UnitStatus
+    news: Event
+
+
+def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) -> Ending:
     """Write the unit's outcome, with the rules that its rows broke.
+
+    A failure is not written over what the unit's last store has recorded, if the orchestrator has
+    not heard of that (`perhaps_ended`): all of its rows are stored.
 
     Raises:
         InvalidData: the rows of a stored unit do not add up.
@@ -40,10 +52,12 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     objects = _objects(message, data_bucket)
     objects_url = _objects_url(message, data_bucket)
     changes = _of_the_end(message, failure, findings, objects, objects_url, now)
-    allowed = UNIT.run_attempt.not_exists() | UNIT.run_attempt.lte(message.run_attempt)
-    written = ledger.change(UnitItem.key_of(message.run_id, message.unit_id), changes, allowed)
+    written = ledger.change(
+        UnitItem.key_of(message.run_id, message.unit_id), changes, _not_ended_otherwise(message)
+    )
     if not written.done:
         refuse_other_attempt(message, written)
+        return _as_stored(message, UnitItem.from_item(written.item or {}), run.dataset_name, now)
     count_losses(message, ledger, data_bucket)
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
     logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
@@ -60,7 +74,34 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         objects_url=objects_url,
         ended_at=format_timestamp(now),
     )
-    return unit_ended(message, outcome, run.dataset_name, now)
+    return Ending(message.status, unit_ended(message, outcome, run.dataset_name, now))
+
+
+def _not_ended_otherwise(message: EndUnit) -> ConditionBase:
+    """Condition: no later attempt has begun the unit, nor has its last store ended it."""
+    earlier = UNIT.run_attempt.not_exists() | UNIT.run_attempt.lt(message.run_attempt)
+    this: ConditionBase = UNIT.run_attempt.eq(message.run_attempt)
+    if message.perhaps_ended and message.status is UnitStatus.FAILED:
+        this &= UNIT.status.ne(UnitStatus.STORED)
+    return earlier | this
+
+
+def _as_stored(message: EndUnit, unit: UnitItem, dataset: str, now: datetime) -> Ending:
+    """What the last store recorded; it may have died before it published that."""
+    logger.warning("unit is stored already", extra={"failure": repr(message.failure)})
+    outcome = UnitOutcome(
+        unit_id=message.unit_id,
+        status=unit.outcome,
+        rows=unit.rows or RowCounts(),
+        job_ids=unit.job_ids,
+        findings=unit.findings,
+        items=unit.items,
+        objects=unit.objects,
+        failed_objects=unit.failed_objects,
+        objects_url=unit.objects_url,
+        ended_at=unit.ended_at,
+    )
+    return Ending(unit.status, unit_ended(message, outcome, dataset, now))
 
 
 def _of_the_end(
@@ -82,6 +123,7 @@ def _of_the_end(
         findings=findings or None,
         items=message.items,
         set_aside=message.set_aside or None,
+        stored_in=message.stored_in,
         not_started=None,
         objects=objects,
         failed_objects=message.failed_objects,

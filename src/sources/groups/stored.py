@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contracts import layout
 from contracts.ledger_items import UnitItem
 from contracts.manifest import ManifestEntry
-from contracts.objects.outcomes import ObjectOutcome, ObjectOutcomes
 from contracts.run import UnitStatus
+from contracts.source.object_outcomes import ObjectOutcome, ObjectOutcomes
 from runtime import s3
 from sources import frozen
 

@@ -1,6 +1,6 @@
 """A stored object as 22 bytes: 16 of a digest of what it is, 6 of the contract's version. Pure.
 
-Of objects, only these bytes are stored; 150,000 objects are 3.3 MB. Files of them are sorted, so
+Of objects, only these bytes are stored; a million objects are 22 MB. Files of them are sorted, so
 that they are merged without being in memory together.
 """
 

@@ -149,5 +149,6 @@ def _put(
 
 
 def _stored(rows: int, puts: Puts, next_row: int | None = None) -> StoredRows:
-    counts = {"unchanged": puts.unchanged, "superseded": puts.superseded}
-    return StoredRows(rows=rows, **counts, next_row=next_row)
+    return StoredRows(
+        rows=rows, unchanged=puts.unchanged, superseded=puts.superseded, next_row=next_row
+    )

@@ -29,7 +29,7 @@ FROM (
 WHERE CASE
   -- lacks columns: logged by its numbers
   WHEN "fields-found" IS NOT NULL
-  THEN write_log(concat_ws(' ', "row-number", "fields-found", coalesce(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10), '')) END, 0)), log_type := 'short') IS NOT NULL
+  THEN write_log(concat_ws(' ', CAST("row-number" * 1048576 + "fields-found" AS VARCHAR), coalesce(CASE WHEN contains(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10)) THEN strlen(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4")) - strlen(replace(concat_ws('', "field-0", "field-1", "field-2", "field-3", "field-4"), chr(10), '')) END, 0)), log_type := 'short') IS NOT NULL
   -- rejected, or no row: logged
   WHEN ((strlen("field-3") < 0))
     OR ("text-id" IS NULL)

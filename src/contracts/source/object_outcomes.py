@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from contracts.base import Contract
-from contracts.objects.totals import (
+from contracts.run import RowCounts, StageFailure
+from contracts.source.object_totals import (
     FAILED_OBJECT_CHARACTERS,
     FAILED_OBJECTS_NAMED,
     FailedObject,
     ObjectTotals,
 )
-from contracts.run import RowCounts, StageFailure
 
 
 class ObjectOutcome(Contract):

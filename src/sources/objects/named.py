@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from contracts.dataset import Source
-from sources.listing import Listing, in_time
+from sources.listing import in_time
+from sources.objects.columns import LeftOut, Listing
 
 
 def left_out(
@@ -24,15 +25,15 @@ def left_out(
     own = source.bucket or data_bucket
     if bucket == own:
         if source.is_marker(key):
-            return Listing([], reason="it is a partition's marker (source.ready), which is no data")
+            return Listing(reason="it is a partition's marker (source.ready), which is no data")
         if source.hides(key):
-            return Listing([], hidden=1)
+            return Listing(counted=LeftOut(hidden=1))
         if source.excludes(key):
-            return Listing([], excluded=1)
+            return Listing(counted=LeftOut(excluded=1))
     why = _not_listed(source, own, bucket, key, array=array) if upload else None
     if why is None:
         return None
-    return Listing([], reason=f"{why}; a message with its inputUrl processes it all the same")
+    return Listing(reason=f"{why}; a message with its inputUrl processes it all the same")
 
 
 def _not_listed(source: Source, own: str, bucket: str, key: str, *, array: bool) -> str | None:

@@ -1,1 +1,0 @@
-"""Objects of units that hold several: counts, and what became of each."""

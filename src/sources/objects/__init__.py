@@ -1,0 +1,1 @@
+"""What a listing finds: its objects as columns, and walks that are read ahead."""

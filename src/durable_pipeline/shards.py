@@ -165,6 +165,7 @@ class Shards:
         ends = {item.index: UnitEnd.from_json(item.result) for item in batch.succeeded()}
         uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
         operations_of(self.context).used += uncounted
+        operations_of(self.context).write([item.result for item in batch.succeeded()])
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
         passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]
         statuses = [end.status for end in ends.values()]
@@ -188,6 +189,7 @@ class Shards:
             allowance=allowance(operations_per_unit(plan.dataset), self.at_once),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
+            max_cost=plan.request.max_cost,
             stages_carry=plan.stages_carry,
         )
 

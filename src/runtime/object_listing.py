@@ -61,12 +61,15 @@ class Contents(Sequence[dict[str, Any]]):
             raise ValueError("an object without a key")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
+        """As the list that botocore returns would compare."""
+        if not isinstance(other, list | Contents):
+            return NotImplemented
+        return list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as a list's
+    __hash__ = None  # type: ignore[assignment]
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def __repr__(self) -> str:
+        return repr(list(self))
 
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...

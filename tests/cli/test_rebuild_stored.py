@@ -16,6 +16,8 @@ from contracts import layout
 from contracts.errors import Throttled
 from contracts.ledger_items import place_in_list
 from contracts.manifest import ManifestEntry, ManifestPart, ManifestSummary
+from contracts.run import StageFailure
+from contracts.source.object_outcomes import ObjectOutcome, ObjectOutcomes
 from contracts.source.only_new import Scope
 from sources.stored_objects.files import StoredFiles
 from sources.stored_objects.records import packed, record, unpacked
@@ -111,6 +113,34 @@ def test_what_units_have_stored_is_known_again(local: World) -> None:
     assert files(local).runs() == [], "they are merged"
     assert rebuild("--since", "2026-10-30")["resumed"] is False
     assert known(local) == stored(0, 2)
+
+
+def test_of_a_unit_of_several_objects_those_count_that_it_has_stored(local: World) -> None:
+    put_run(local, "r1")
+    totals = {"total": 3, "stored": 2, "failed": 1}
+    put_unit(local, "r1", 0, source_url="s3://data/runs/r1/manifest/groups/x", objects=totals)
+    put_unit(local, "r1", 1, objects=totals)  # whose document has expired
+    failure = StageFailure(stage="validate", error_type="InvalidData", message="bad")
+    document = ObjectOutcomes(
+        run_id="r1",
+        unit_id="00000-000",
+        objects=tuple(
+            ObjectOutcome(
+                url=URL.format(each), etag=f"etag{each}", failure=failure if each == 6 else None
+            )
+            for each in (5, 6, 7)
+        ),
+    )
+    local.deployment.client("s3").put_object(
+        Bucket="data",
+        Key=layout.objects_key("r1", "00000-000"),
+        Body=json.dumps(document.to_json()).encode(),
+    )
+
+    found = rebuild("--since", "2026-10-30")
+
+    assert (found["objects"], found["unknown"]) == (2, 2)
+    assert known(local) == stored(5, 7)
 
 
 def test_earlier_releases_wrote_etags_into_manifests_only(local: World) -> None:

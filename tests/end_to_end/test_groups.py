@@ -13,7 +13,7 @@ from cli.exit_codes import SUCCEEDED
 
 pytestmark = [
     pytest.mark.cloud,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
 ]
 NAME: Final = "small_files"
 OBJECTS: Final = 200
@@ -62,7 +62,7 @@ def test_small_objects_share_units_whose_functions_are_killed(
     cloud.send({"datasetName": NAME, "runId": "groups-1", **tolerant, **ASKED})
     cloud.await_run("groups-1", "RUNNING")
     cloud.kill_functions()
-    cloud.await_run("groups-1", "SUCCEEDED")
+    cloud.await_run("groups-1", "SUCCEEDED", patience=200)
 
     results = cloud.results("groups-1")
     assert results["units"] == {"total": 4, "stored": 4, "failed": 0, "notStarted": 0}

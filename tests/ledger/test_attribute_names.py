@@ -21,11 +21,13 @@ from contracts.ledger_items import (
     LossesItem,
     NewObjectsItem,
     OperationsItem,
+    PastCostsItem,
     PoolItem,
     PoolsFileItem,
     QuotaItem,
     RejectedItem,
     RunItem,
+    SpentItem,
     UnitItem,
     WindowsItem,
 )
@@ -43,6 +45,8 @@ CLASSES: Final = (
     QuotaItem,
     OperationsItem,
     LossesItem,
+    SpentItem,
+    PastCostsItem,
     NewObjectsItem,
     BackfillItem,
     WindowsItem,
@@ -57,6 +61,8 @@ PREFIXES: Final = (
     "EVENT#",
     "#quota",
     "LOSSES#",
+    "SPENT#",
+    "#costs",
     "OPERATION-COUNT",
     "#pools",
     "#pool",
@@ -70,11 +76,14 @@ PREFIXES: Final = (
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
+        "adopted",
         "already_stored",
+        "cost",
         "due",
         "ended_at",
         "engine",
         "error",
+        "estimate",
         "execution",
         "expires_at",
         "failure",
@@ -86,6 +95,7 @@ COMMON: Final = frozenset(
         "limit",
         "log_tail",
         "not_started",
+        "objects",
         "outcome",
         "pool",
         "priority",
@@ -95,12 +105,14 @@ COMMON: Final = frozenset(
         "rows",
         "running",
         "run_id",
+        "runs",
         "service_id",
         "set_aside",
         "started_at",
         "state",
         "status",
         "units",
+        "usage",
         "version",
         "waiting",
     }
@@ -109,6 +121,7 @@ COMMON: Final = frozenset(
 COLUMNS: Final = frozenset({"src/stores/redshift/load.py", "src/stores/redshift/run_rows.py"})
 # Not the ledger's items: what these modules take apart has fields of the same names.
 OTHER_DOCUMENTS: Final = {
+    "cli/client/follow.py": "the response of list-urls",
     "src/steps/notification_consumer.py": "a notification",
     "src/steps/reaper.py": "an event of EventBridge",
 }

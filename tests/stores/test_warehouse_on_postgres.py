@@ -13,6 +13,7 @@ from postgres_warehouse import PostgresClient, PostgresWarehouse
 from test_warehouse_rows import RUN, UNITS, statements
 from warehouse_run import COLUMNS, WarehouseRun, sales
 
+from contracts.dataset import Group
 from contracts.errors import InvalidDataset
 from contracts.run import RunStatus
 from durable_pipeline.load_failures import load_attempts
@@ -228,3 +229,26 @@ def test_a_load_error_in_the_warehouses_view_is_reported(
         ]
     )
     assert "it does not fit" in run.explain("ERROR: failed", PostgresClient(postgres))
+
+
+def test_of_a_key_in_several_objects_of_a_unit_the_last_ones_row_is_stored(
+    cloud: Any, postgres: PostgresWarehouse
+) -> None:
+    run = WarehouseRun(cloud, postgres, group=Group())  # type: ignore[arg-type]
+    run.prepare(PostgresClient(postgres))
+    run.output("('a', 1, 'x', 0), ('b', 2, 'x', 0), ('a', 3, 'y', 12)", "('a', 4, 'z', 11)")
+
+    run.load(4)
+    run.load(4)  # a repeat changes nothing
+
+    versions = "SELECT id, amount, version FROM mart.sales ORDER BY id"
+    before = "2026-11-20T08:00:00.000000Z#run-1#00000-000/"
+    assert postgres.rows(versions) == [
+        ["a", Decimal("3.00"), f"{before}0012#0001"],
+        ["b", Decimal("2.00"), f"{before}0000#0001"],
+    ]
+    assert run.ledger() == [["run-1/00000-000", 4, 2, 0, 2]]
+    other = WarehouseRun(cloud, postgres, group=Group())  # type: ignore[arg-type]
+    other.output("('a', 5, 'late', 1)", "('b', 6, 'new', 1)")
+    other.load(2, unit=UNIT, attempt=2)  # what other rows of a later attempt come to
+    assert [row[1] for row in postgres.rows(versions)] == [Decimal("3.00"), Decimal("6.00")]

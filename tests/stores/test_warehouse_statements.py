@@ -12,6 +12,7 @@ from sqlglot import exp
 from test_warehouse_rows import statements
 from warehouse_run import COLUMNS, WarehouseRun, sales
 
+from contracts.dataset import Group
 from local.local_cloud.redshift.functions import KNOWN
 from local.local_cloud.redshift.strict import called
 from stores.redshift.sql import _TYPES, STATEMENTS_AT_MOST, column_type
@@ -52,6 +53,7 @@ FUNCTIONS: Final = {
     "count": "r_COUNT",
     "getdate": "r_GETDATE",
     "left": "r_LEFT",
+    "lpad": "r_LPAD",
     "row_number": "r_WF_ROW_NUMBER",
     "trim": "r_TRIM",
 }
@@ -92,7 +94,7 @@ _NODES_WITHOUT_A_PAGE: Final = {
     *("Alias", "Alter", "Boolean", "Cast", "Column", "ColumnConstraint", "ColumnDef", "Copy"),
     *("CopyParameter", "Create", "CurrentTimestamp", "DataType", "DataTypeParam", "Credentials"),
     *("DefaultColumnConstraint", "Delete", "Drop", "From", "Identifier", "If", "IndexParameters"),
-    *("Insert", "Left"),
+    *("Insert", "Left", "Pad"),
     *("Literal", "Merge", "NotNullColumnConstraint", "Null", "Ordered", "Paren", "PrimaryKey"),
     *("Properties", "RowNumber", "Schema", "Select", "Star", "Table", "TableAlias", "Count"),
     *("TemporaryProperty", "Trim", "Tuple", "Update", "Values", "Var", "When", "Whens"),
@@ -118,12 +120,15 @@ def written(cloud: Any, warehouse: LocalWarehouse) -> list[str]:
     third = WarehouseRun(cloud, warehouse, run_id="run-3", dataset=sales(targets=other))
     third.prepare()
     third.output("('a', 1, 'x')").explain("ERROR: failed")
+    grouped = WarehouseRun(cloud, warehouse, run_id="run-4", group=Group())
+    grouped.output("('a', 1, 'x', 3)")
     asked = [
         sql
         for name, request in warehouse.requests
         for sql in ([request["Sql"]] if name == "ExecuteStatement" else request.get("Sqls", ()))
     ]
-    loads = [third.statements(1), run.statements(0, files=0), statements()]
+    units = [third.statements(1), grouped.statements(1), run.statements(0, files=0)]
+    loads = [*units, statements()]
     assert all(len(load) <= STATEMENTS_AT_MOST for load in loads)
     return [*asked, *(sql for load in loads for sql in load)]
 

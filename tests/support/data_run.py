@@ -13,7 +13,7 @@ from manifests import put_manifest
 from scratch_duckdb import connect
 
 from contracts import layout
-from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, ItemArray
+from contracts.dataset import Dataset, DatasetSnapshot, FrozenLookup, Group, ItemArray
 from contracts.manifest import ManifestEntry
 from contracts.messages import StoreDynamodb, Transform, Transformed, Validate, Validated
 from runtime.handler import utc_now
@@ -70,6 +70,7 @@ class DataRun:
     output_columns: tuple[tuple[str, str], ...] | None = None
     lookups: tuple[FrozenLookup, ...] = ()
     array: ItemArray | None = None
+    group: Group | None = None
     input_url: str | None = None
 
     def lay_out(self, body: bytes | str, name: str = "a.csv", **entry: Any) -> DataRun:
@@ -106,6 +107,7 @@ class DataRun:
             output_columns=columns,
             lookups=self.lookups,
             array=self.array,
+            group=self.group,
             input_url=self.input_url,
         )
         self.cloud.put(layout.dataset_snapshot_key(self.run_id), json.dumps(snapshot.to_json()))

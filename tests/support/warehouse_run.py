@@ -10,6 +10,7 @@ from data_run import UNIT, DataRun, dataset
 from local_warehouse import LocalWarehouse
 
 from contracts import layout
+from contracts.dataset import Group
 from contracts.messages import (
     ExplainLoad,
     PreparedWarehouse,
@@ -21,6 +22,7 @@ from steps import store_redshift
 from stores.redshift.client import WarehouseClient
 from stores.redshift.explanation import explain_load
 from stores.redshift.preparation import own_tables, prepare_tables
+from stores.versions import PLACE
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 COLUMNS: list[dict[str, Any]] = [
@@ -50,23 +52,32 @@ class WarehouseRun:
     run_id: str = "run-1"
     started_at: str = "2026-11-20T08:00:00Z"
     dataset: Any = field(default_factory=sales)
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         for table in SQL.glob("*.sql"):
             key = f"{SQL.name}/{table.name}"
             self.cloud.put(key, table.read_bytes(), bucket=self.cloud.code_bucket)
         self.run = DataRun(
-            self.cloud, self.dataset, run_id=self.run_id, started_at=self.started_at
+            self.cloud,
+            self.dataset,
+            run_id=self.run_id,
+            started_at=self.started_at,
+            group=self.group,
         ).freeze()
         self.columns = tuple((column.name, column.type) for column in self.dataset.columns)
 
     def output(self, *parts: str, unit: str = UNIT) -> WarehouseRun:
-        """What transform would have left: each part holds the rows of a VALUES list."""
+        """What transform would have left: each part holds the rows of a VALUES list.
+
+        Rows of a unit that holds several objects end with the place of theirs.
+        """
+        columns = [*self.columns, *([(f'"{PLACE}"', "BIGINT")] if self.group else [])]
         for number, values in enumerate(parts):
-            names = ", ".join(name for name, _ in self.columns)
+            names = ", ".join(name for name, _ in columns)
             kinds = ", ".join(
                 f"CAST({name} AS {'VARCHAR' if kind == 'string' else kind}) AS {name}"
-                for name, kind in self.columns
+                for name, kind in columns
             )
             query = f"SELECT {kinds} FROM (VALUES {values}) AS v({names})"
             self.run.put_part(query, number, unit)

@@ -8,6 +8,7 @@ from aws_durable_execution_sdk_python import DurableContext
 
 from contracts.base import Contract
 from contracts.manifest import ranges, unpacked_positions
+from durable_pipeline.operations import usage_with_start
 from durable_pipeline.plan import Plan, Shard, ShardEnd
 from durable_pipeline.settings import Settings
 from durable_pipeline.sharding.lanes import Processed, ShardOfRun, ShardRuns, ShardsOfRun
@@ -30,7 +31,7 @@ def execute_shards(
     if "plan" in event["shard"]:  # the manifest was frozen by an earlier release
         shard = Shard.from_json(event["shard"])
         shards = Shards(context, settings, execution_arn, shard.plan)
-        return shards.execute(shard.shard, shard.positions)
+        return _with_usage(shards.execute(shard.shard, shard.positions), context)
     return _one(ShardOfRun.from_json(event["shard"]), context, settings, execution_arn)
 
 
@@ -41,16 +42,21 @@ def _one(
         run_id=asked.run_id, run_attempt=asked.run_attempt, shard=asked.shard
     )
     if found.halted:
-        return ShardEnd(shard=asked.shard, halted=True)
+        return _with_usage(ShardEnd(shard=asked.shard, halted=True), context)
     units = ranges(unpacked_positions(asked.units)) if asked.units else found.pending
     if not units:
-        return ShardEnd(shard=asked.shard)
+        return _with_usage(ShardEnd(shard=asked.shard), context)
     plan = Plan.from_json(found.plan)
     shards = Shards(context, settings, execution_arn, plan, asked.side_by_side)
-    return shards.execute(asked.shard, units)
+    return _with_usage(shards.execute(asked.shard, units), context)
 
 
 def _several(asked: ShardsOfRun, context: DurableContext, execution_arn: str) -> Processed:
     function = execution_arn.partition("/durable-execution/")[0]
     runs = ShardRuns(context, function, asked.run_id, asked.run_attempt, asked.side_by_side)
-    return runs.process(asked.wanted)
+    done = runs.process(asked.wanted)
+    return done.and_then(Processed(usage=usage_with_start(context)))
+
+
+def _with_usage(end: ShardEnd, context: DurableContext) -> ShardEnd:
+    return end.model_copy(update={"usage": usage_with_start(context)})

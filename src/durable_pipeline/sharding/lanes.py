@@ -23,6 +23,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts, added
 from contracts.manifest import (
     UNITS_PER_EXECUTION,
     packed_positions,
@@ -86,12 +87,14 @@ class Processed(Contract):
         problem: why units are left that nobody begins.
         failed_for_now: by shard, the units that failed for what may pass, packed.
         throttled: how often Lambda refused to start an execution, and was asked again.
+        usage: what executions of their own have used beside the units that began.
     """
 
     halted: bool = False
     problem: str | None = None
     failed_for_now: dict[int, str] = {}
     throttled: int = 0
+    usage: Amounts = {}
 
     @property
     def passing(self) -> Mapping[int, tuple[tuple[int, int], ...]]:
@@ -102,7 +105,7 @@ class Processed(Contract):
     @classmethod
     def of(cls, end: ShardEnd) -> Processed:
         failed = {end.shard: packed_positions(positions_of(end.passing))} if end.passing else {}
-        return cls(halted=end.halted, failed_for_now=failed)
+        return cls(halted=end.halted, failed_for_now=failed, usage=end.usage or {})
 
     def and_then(self, other: Processed) -> Processed:
         """Both together; of the same shard, the units of both."""
@@ -115,6 +118,7 @@ class Processed(Contract):
             problem=self.problem or other.problem,
             failed_for_now=dict(sorted(failed.items())),
             throttled=self.throttled + other.throttled,
+            usage=added((self.usage, other.usage)),
         )
 
 
@@ -182,8 +186,9 @@ class ShardRuns:
         """Several at once, begun in their order; one that finds the run halted ends by itself."""
 
         def run(context: DurableContext, shard: int, _index: int, _all: Sequence[int]) -> Any:
-            of_lane = counted(context, Operations(used=1))
-            return self._start(of_lane, shard, wanted[shard]).to_json()
+            operations = Operations(used=1)  # its context
+            ended = self._start(counted(context, operations), shard, wanted[shard])
+            return ended.and_then(Processed(usage=operations.usage())).to_json()
 
         config: MapConfig[Any] = MapConfig(
             max_concurrency=Share(self.side_by_side).lanes,

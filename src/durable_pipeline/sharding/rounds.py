@@ -13,6 +13,7 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from contracts.manifest import positions_of, ranges, unpacked_positions
 from contracts.messages import seconds_before_attempt
+from durable_pipeline.operations import operations_of
 from durable_pipeline.plan import Plan
 from durable_pipeline.sharding.lanes import Processed
 from durable_pipeline.shards import Shards
@@ -34,7 +35,9 @@ class Rounds:
         plan, shards = self.shards.plan, self.shards
         if len(plan.manifest.shard_sizes) == 1:
             end = shards.execute(0, further_runs=further_runs)
-            return None if end.left and not of_long_runs else shards.start_left(end)
+            if end.left and not of_long_runs:
+                return None
+            return _spent(shards, shards.start_left(end))
         return _process(shards, dict.fromkeys(range(len(plan.manifest.shard_sizes))))
 
     def further(self, processed: Processed) -> tuple[Plan, Processed]:
@@ -84,11 +87,17 @@ def _process(shards: Shards, wanted: Mapping[int, str | None]) -> Processed:
     """
     if shards.runs is not None:
         shards.freeze_plan()
-        return shards.runs.process(wanted)
+        return _spent(shards, shards.runs.process(wanted))
     processed = Processed()
     for shard, units in wanted.items():
         positions = ranges(unpacked_positions(units)) if units else ()
         processed = processed.and_then(shards.start(shard, positions))
         if processed.halted:
             break
+    return _spent(shards, processed)
+
+
+def _spent(shards: Shards, processed: Processed) -> Processed:
+    """The same; what other executions have used counts for this one's context."""
+    operations_of(shards.context).spend_all(processed.usage)
     return processed

@@ -17,7 +17,7 @@ from ledger.conditions import EXPECTED_DAY
 from ledger.table import Ledger
 from ledger.units import units_of
 from runs.expectations.contracts import DeployedContract
-from runs.expectations.judging import ExpectedDay, Judging
+from runs.expectations.judging import ExpectedDay, Judging, ObjectsOf, own_object
 from runs.expectations.watching import ExpectationsIncomplete, not_looked_at
 from runs.topic import EventName
 from runtime.handler import logger
@@ -90,11 +90,13 @@ class LateDays:
     Attributes:
         publish: sends the notification.
         stack: for the command in it.
+        objects_of: URLs of the objects that a unit has stored.
     """
 
     ledger: Ledger
     publish: Callable[[DayStored], None]
     stack: str | None = None
+    objects_of: ObjectsOf = own_object
 
     def look(self, contracts: Iterable[DeployedContract], now: datetime) -> None:
         """Look at the days of every contract that expects something.
@@ -143,7 +145,9 @@ class LateDays:
                     yield RunItem.from_item(item)
 
     def _announce_if_stored(self, overdue: _Overdue, now: datetime) -> None:
-        judged = overdue.judging.judgement(lambda run_id: units_of(self.ledger, run_id))
+        judged = overdue.judging.judgement(
+            lambda run_id: units_of(self.ledger, run_id), self.objects_of
+        )
         record = overdue.record
         if judged.stored_by is None:
             return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.base import whole_number
+from contracts.ledger_items import UnitItem
 from ledger.retention import RetentionSettings
 from ledger.table import Ledger
 from remote_jobs.engines.registry import EngineSettings, adapter_for
@@ -64,14 +65,20 @@ def look_at_expectations(settings: Settings, function: str, now: datetime) -> No
     """
     contracts = list(deployed_contracts(settings.code_bucket))
     ledger = Ledger(settings.ledger_table)
+
+    def objects_of(unit: UnitItem) -> list[str]:
+        return stored_urls(settings.data_bucket, unit)
+
     watch = ExpectationWatch(
         ledger,
         publish=lambda news: publish(settings.topic_arn, news),
         count=lambda: count_overdue(function),
         stack=settings.stack,
-        objects_of=lambda unit: stored_urls(settings.data_bucket, unit),
+        objects_of=objects_of,
     )
-    late = LateDays(ledger, lambda news: publish(settings.topic_arn, news), settings.stack)
+    late = LateDays(
+        ledger, lambda news: publish(settings.topic_arn, news), settings.stack, objects_of
+    )
     with ExitStack() as then:  # what one leaves undone does not concern the other
         then.callback(late.look, contracts, now)
         watch.look(contracts, now)

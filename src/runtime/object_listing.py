@@ -60,6 +60,9 @@ class Contents(Sequence[dict[str, Any]]):
         if "" in self.keys:
             raise ValueError("an object without a key")
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def __eq__(self, other: object) -> bool:
         """As the list that botocore returns would compare."""
         if not isinstance(other, list | Contents):

@@ -101,10 +101,11 @@ def test_shards_say_what_they_used_beside_their_units(
     metered.objects, metered.units_per_shard = 4, 2
     deployment.run(RUN, app.handle_run)
     (record,) = metered.payloads("record-run")
-    # claim, notify, load, list, two shards, record, and the start of each of three executions;
-    # in the second shard list-urls, in both the map
-    assert record["usage"]["operations"] == 4 + 2 + 1 + 3 + 1 + 2
-    assert record["usage"]["lambda-requests:list-urls"] == 2
+    # claim, notify, load, list, freeze-plan, two shards, record, and the start of each of three
+    # executions; in both shards read-shard and the map
+    assert record["usage"]["operations"] == 5 + 2 + 1 + 3 + 2 + 2
+    # freeze-plan and read-shard are of the same function
+    assert record["usage"]["lambda-requests:list-urls"] == 1 + 1 + 2
 
 
 def test_steps_of_an_earlier_release_that_say_nothing_are_counted_without_their_time(

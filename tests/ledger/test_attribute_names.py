@@ -123,6 +123,7 @@ COLUMNS: Final = frozenset({"src/stores/redshift/load.py", "src/stores/redshift/
 OTHER_DOCUMENTS: Final = {
     "cli/client/follow.py": "the response of list-urls",
     "src/steps/notification_consumer.py": "a notification",
+    "src/runs/long/shard_plans.py": "a run's plan in S3",
     "src/steps/reaper.py": "an event of EventBridge",
 }
 MODULES: Final = [

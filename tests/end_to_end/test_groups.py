@@ -75,7 +75,9 @@ def test_small_objects_share_units_whose_functions_are_killed(
         f"SELECT COUNT(*), MAX(CASE WHEN id = 'shared' THEN n END) FROM {NAME}"
     )
     assert (int(count), int(newest)) == (len(good) + 1, OBJECTS - 1)
-    shown = json.loads(pipeline("where", NAME, "id-60", "--json").stdout)
+    found = pipeline("where", "id-60", "--dataset", NAME, "--json")
+    assert found.exit_code == SUCCEEDED, found.output
+    shown = json.loads(found.stdout)
     assert (shown["unitId"], shown["objectState"], shown["lines"]) == ("00000-001", "SAME", [3])
     assert shown["sourceUrl"].endswith(name_of(60))
     assert "50 objects, 1 failed" in pipeline("units", "groups-1").output

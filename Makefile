@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-listing bench-orchestration bench-permissions bench-page \
+	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-cost bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -83,6 +83,12 @@ bench-queue: setup-test ## how long jobs wait for a place, beside a perfect sche
 
 bench-orchestration: setup-bench ## what a stage costs an orchestration, beside DBOS (a minute)
 	$(VENV)/python -m benchmarks.orchestration $(ARGS)
+
+bench-cost: setup-bench ## what orchestrating 1,000 objects costs, beside Step Functions (half a minute)
+	$(VENV)/python -m benchmarks.cost $(ARGS)
+
+bench-local-cloud: setup-test ## what sandboxes, messages, units and invokes cost the local cloud (Linux; an hour)
+	$(VENV)/python -m benchmarks.local_cloud $(ARGS)
 
 bench-listing: setup-test ## what a key costs to list, beside boto3's paginator (a minute)
 	$(VENV)/python -m benchmarks.listing $(ARGS)

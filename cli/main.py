@@ -10,6 +10,7 @@ import typer
 from cli.command_class import PipelineCommand, PipelineGroup, epilog
 from cli.commands.backfill_control import backfill_app
 from cli.commands.console import console
+from cli.commands.cost import cost
 from cli.commands.dataset import dataset_app
 from cli.commands.dead_letters import dead_letters_app
 from cli.commands.demo import demo
@@ -123,6 +124,11 @@ _add(
     units,
     "pipeline units november-1",
     "pipeline units november-1 --json",
+)
+_add(
+    cost,
+    "pipeline cost november-1",
+    "pipeline cost --last 30d --dataset orders --stack durable-pipeline",
 )
 _add(
     jobs,

@@ -73,7 +73,7 @@ def measure(units: int) -> Replay:
             "startDateTime": "2026-11-01",
             "maxConcurrency": AT_ONCE,
         }
-        execution = Deployment(world).run(request, app.handle_run)
+        execution = Deployment(world).run(request, app.handle_run, patience=120 + units)
     finally:
         vars(testing_runner)["InProcessInvoker"] = before
     if execution.status != "SUCCEEDED":

@@ -16,6 +16,7 @@ from cli.client.deployment import Deployment
 from cli.client.ledger import LedgerView
 from cli.client.run_list import RunList, Wanted
 from cli.client.window_objects import Objects, objects_by_window
+from contracts.costs.figures import CostEstimate, PastCost
 from contracts.dataset import Dataset
 from contracts.ledger_items import BackfillItem, RunItem
 from contracts.times.backfill import (
@@ -24,6 +25,7 @@ from contracts.times.backfill import (
     WindowState,
 )
 from contracts.times.windows import Window
+from costs.estimate import estimated
 from runs.backfills.coverage import Coverage, claimed_since
 
 _READERS: Final = 8
@@ -52,12 +54,23 @@ class Plan:
     Attributes:
         existing: the backfill of this id, which has been started before.
         unlisted: why nothing is known of objects.
+        past: what the dataset's last runs have cost.
     """
 
     request: BackfillRequest
     windows: tuple[PlannedWindow, ...]
     existing: BackfillItem | None = None
     unlisted: str | None = None
+    past: tuple[PastCost, ...] = ()
+
+    @property
+    def estimate(self) -> CostEstimate | None:
+        """What the chosen windows are going to cost; None where nothing says that."""
+        counts = [each.objects.objects for each in self.chosen if each.objects is not None]
+        if not any(each.units for each in self.past) or len(counts) < len(self.chosen):
+            return None
+        runs = sum(count > 0 for count in counts)
+        return estimated(sum(counts), self.past, 0, runs)
 
     @property
     def chosen(self) -> list[PlannedWindow]:
@@ -100,6 +113,7 @@ def plan(
         ),
         existing=ledger_of(deployment).backfill(request.backfill_id),
         unlisted=unlisted,
+        past=ledger_of(deployment).past_costs(request.dataset_name),
     )
 
 

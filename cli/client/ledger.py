@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from contracts.costs.figures import PastCost
 from contracts.job import Engine
 from contracts.ledger_items import (
     ACTIVE_RUN,
@@ -21,6 +22,7 @@ from contracts.ledger_items import (
     EventItem,
     JobItem,
     Key,
+    PastCostsItem,
     PoolItem,
     PoolsFileItem,
     RejectedItem,
@@ -256,6 +258,11 @@ class LedgerView:
     def backfill(self, backfill_id: str) -> BackfillItem | None:
         item = self._item(BackfillItem.key_of(backfill_id))
         return BackfillItem.from_item(item) if item else None
+
+    def past_costs(self, dataset: str) -> tuple[PastCost, ...]:
+        """What the dataset's last runs have cost, the latest first."""
+        item = self._item(PastCostsItem.key_of(dataset))
+        return PastCostsItem.from_item(item).runs if item else ()
 
     def windows(self, backfill_id: str) -> list[Window]:
         """The windows of a backfill as they were recorded, in order of time."""

@@ -144,6 +144,13 @@ def run(
             help="The same; what was stored by another version of the contract is new, too.",
         ),
     ] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            help="maxCost: US dollars; a run that is estimated to cost more is refused, and once"
+            " its units have cost more, no more begin."
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option(
@@ -183,6 +190,7 @@ def run(
         "itemsPerBatch": items_per_batch,
         "objectsPerUnit": objects_per_unit,
         "priority": priority,
+        "maxCost": max_cost,
         "onlyNew": {"perVersion": True} if only_new_per_version else only_new or None,
     }
     if retry_of is not None and message_file is None:

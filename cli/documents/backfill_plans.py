@@ -107,6 +107,9 @@ class PlanDocument(Document):
         chosen: windows that would be run.
         objects, bytes: of these; null where the source could not be listed, as `unlisted` says.
         stored_objects, stored_bytes: of the windows that would be passed over, likewise.
+        estimated_usd: what the chosen windows are expected to cost, by the dataset's past runs;
+            null where none of them has said what it used, or the objects are not known.
+        estimated_by: how many runs say so.
     """
 
     chosen: int
@@ -116,6 +119,8 @@ class PlanDocument(Document):
     stored_objects: int | None
     stored_bytes: int | None
     unlisted: str | None
+    estimated_usd: float | None = None
+    estimated_by: int = 0
     windows: tuple[PlannedWindowDocument, ...]
 
 
@@ -164,6 +169,8 @@ def planned(plan: Plan, known: datetime | None) -> StartBackfillDocument:
             stored_objects=total_objects(passed),
             stored_bytes=total_bytes(passed),
             unlisted=plan.unlisted,
+            estimated_usd=plan.estimate.usd if plan.estimate else None,
+            estimated_by=plan.estimate.runs if plan.estimate else 0,
             windows=tuple(map(_planned_window, plan.windows)),
         ),
         known_from=format_timestamp(known) if known else None,

@@ -24,6 +24,7 @@ from cli.documents.backfills import (
     ControlDocument,
 )
 from cli.documents.base import Document
+from cli.documents.costs import CostDocument
 from cli.documents.datasets import (
     CheckedContract,
     ProposedContract,
@@ -68,6 +69,7 @@ DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({
     "results": ResultsDocument,
     "history": HistoryDocument,
     "units": UnitsDocument,
+    "cost": CostDocument,
     "jobs": JobsDocument,
     "logs": LogLineDocument,
     "pools": PoolsDocument,

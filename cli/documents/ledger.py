@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.documents.base import Document
+from contracts.costs.figures import RunCost
 from contracts.run import (
     Finding,
     ItemTotals,
@@ -62,6 +63,7 @@ class RunDocument(Document):
             takes all (`onlyNew`), or its objects are not listed yet.
         findings: the rules that most rows broke.
         warehouse_error: why the warehouse lacks the rows about the run itself.
+        cost: what it used, at list prices; null: it has not ended, or is of an earlier release.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class RunDocument(Document):
     next_steps: tuple[NextStep, ...] = ()
     results_url: str | None = None
     warehouse_error: str | None = None
+    cost: RunCost | None = None
 
 
 class UnitDocument(Document):

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from cli.client.ledger import Run, next_steps_of
 from cli.documents.base import Document
 from cli.documents.ledger import RequestDocument, run_fields
+from contracts.costs.figures import RunCost
 from contracts.output.files import FilesTotals
 from contracts.run import (
     FailedUnit,
@@ -57,6 +58,7 @@ class ResultsDocument(Document):
         permanent: of a run that FAILED: whether processing the same again would fail in the same
             way; null where that is not recorded.
         warehouse_error: why the warehouse lacks the rows about the run itself.
+        cost: what it used, at list prices; null: not known, as it is of an earlier release.
         item_results_url: the prefix under which each item has its result.
         outcomes: every unit, in the manifest's order; empty where the run ended before it had any.
     """
@@ -92,6 +94,7 @@ class ResultsDocument(Document):
     files_error: str | None = None
     permanent: bool | None = None
     warehouse_error: str | None = None
+    cost: RunCost | None = None
     results_url: str | None = None
     item_results_url: str | None = None
     outcomes: tuple[UnitOutcome, ...] = ()

@@ -25,6 +25,7 @@ from cli.page.documents import (
 from cli.views.next_steps import environment_commands, look_further
 from cli.views.outcome import result_of
 from contracts.run import RowCounts, RunStatus, StageFailure, UnitState
+from costs.texts import cost_text
 from runs.outcome_text import facts, failure_text, headline, rows_sum
 
 _UNIT_IDS: Final = 20
@@ -36,6 +37,7 @@ def run_view(run: Run, deployment: Deployment) -> RunView:
     """A run by its record alone."""
     result = result_of(run)
     lines = [line for section in facts(result) for line in section.lines]
+    lines += [cost_text(run.item.cost)] if run.item.cost else []
     return RunView(
         run=run_document(run),
         shown=shown_status(run),

@@ -28,6 +28,7 @@ from contracts.messages import BackfillAction, ControlledBackfill, ControlOutcom
 from contracts.run_request import format_timestamp, parse_timestamp
 from contracts.times.backfill import BackfillCounts, BackfillRequest, BackfillStatus, Only
 from contracts.times.windows import Window
+from costs.texts import money
 
 _WIDTH: Final = 20
 _CHOSEN: Final = {
@@ -96,11 +97,20 @@ def print_plan(console: Console, plan: Plan) -> None:
         [
             f"would be run: {_together(chosen)}",
             f"passed over: {_together(passed)}",
+            *_expected_cost(plan),
             *([f"objects are not known: {plan.unlisted}"] if plan.unlisted else []),
             f"backfill {plan.request.backfill_id}"
             + (f" was started before: {plan.existing.status}" if plan.existing else ""),
         ],
     )
+
+
+def _expected_cost(plan: Plan) -> list[str]:
+    estimate = plan.estimate
+    if estimate is None:
+        return []
+    by = f"{estimate.runs} past runs" if estimate.runs > 1 else "one past run"
+    return [f"expected to cost {money(estimate.usd)}, by {by} of the dataset (docs/cost.md)"]
 
 
 def window_span(window: Window) -> tuple[str, str]:

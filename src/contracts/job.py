@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.errors import InvalidData
 
 # AWS Lambda Developer Guide, "Lambda quotas": the longest function timeout.
 FUNCTION_SECONDS_AT_MOST: Final = 900
+RETRIES_AT_MOST: Final = 10  # tries of a job in one attempt at its run
 # A class of exceptions, perhaps with its module, or behind the name of the script.
 _INVALID_DATA: Final = re.compile(rf"(?:[\w.-]+: )?(?:[\w.]+\.)?{InvalidData.__name__}: ")
 
@@ -145,6 +147,7 @@ class JobStatus(Contract):
         overdue: a deadline of it has passed (only while it has not ended).
         lateness: which one, in words, while it is overdue; absent from earlier steps.
         call: of submit-job for the engine `lambda`: the function to invoke now.
+        usage: what it has used, as its engine reports it once it has ended; absent: not known.
     """
 
     job_id: str
@@ -162,6 +165,12 @@ class JobStatus(Contract):
     overdue: bool = False
     lateness: str | None = None
     call: FunctionCall | None = None
+    usage: Amounts | None = None
+
+    @property
+    def run_attempt(self) -> int:
+        """The attempt at its run that submitted it; see `job_attempt`."""
+        return (self.attempt - 1) // RETRIES_AT_MOST + 1
 
 
 def job_attempt(run_attempt: int, retry: int) -> int:
@@ -171,9 +180,9 @@ def job_attempt(run_attempt: int, retry: int) -> int:
         run_attempt: which claim of the run this is, from 1.
         retry: which try within it, from 1 to 10.
     """
-    if not 1 <= retry <= 10:
-        raise ValueError(f"retry must be 1 to 10: {retry}")
-    return (run_attempt - 1) * 10 + retry
+    if not 1 <= retry <= RETRIES_AT_MOST:
+        raise ValueError(f"retry must be 1 to {RETRIES_AT_MOST}: {retry}")
+    return (run_attempt - 1) * RETRIES_AT_MOST + retry
 
 
 def code_of_failure(error: str | None, log_tail: str | None = None) -> ErrorCode | None:

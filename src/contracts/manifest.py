@@ -13,7 +13,7 @@ from contracts.messages.operations import PLANNED, planned_for
 from contracts.run_request import Timestamp
 from contracts.source.ready import NotReady
 
-UNITS_PER_SHARD_AT_MOST: Final = 300
+UNITS_PER_SHARD_AT_MOST: Final = 200
 OBJECTS_AT_MOST: Final = 1_000_000  # of a run
 PACK_OBJECTS: Final = 1000  # as many as a page of S3's listing has: about 200 KB
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.figures import RunCost
 from contracts.errors import REFUSED, InvalidData
 from contracts.job import ErrorCode
 from contracts.output.files import FilesTotals
@@ -14,6 +15,7 @@ from contracts.source.object_totals import FailedObject, ObjectTotals
 from contracts.source.ready import NotReady
 
 REASON_CHARACTERS: Final = 1000  # of a run's reason, at most
+COST_EXCEEDED: Final = "CostExceeded"  # error type of units that do not begin for `maxCost`
 
 
 class RunStatus(StrEnum):
@@ -319,6 +321,7 @@ class RunResult(Contract):
         files, files_error: what was published in the output bucket, or why that was not possible.
         permanent: it FAILED, and processing the same again would fail in the same way; absent from
             steps of an earlier release.
+        cost: absent: not known, as it is a run of an earlier release.
     """
 
     run_id: str
@@ -345,6 +348,7 @@ class RunResult(Contract):
     files: FilesTotals | None = None
     files_error: str | None = None
     permanent: bool | None = None
+    cost: RunCost | None = None
 
     @property
     def outcome(self) -> RunOutcome:

@@ -172,6 +172,8 @@ class RunRequest(Contract):
             absent: `normal`, see `effective_priority`.
         only_new: of the objects that are listed, those that no unit has stored yet under this
             dataset, index and query; absent: all.
+        max_cost: US dollars: a run that is estimated to cost more is refused, and once its units
+            have cost more, no more of them begin; absent: any amount.
         objects_per_unit: as many objects of the listing make one unit, within the megabytes of the
             contract's `source.group`; 1: each is one; absent: as the contract says.
     """
@@ -196,6 +198,7 @@ class RunRequest(Contract):
     items_per_batch: StrictInt | None = Field(default=None, ge=1, le=MAX_ITEMS_PER_BATCH)
     priority: Priority | None = None
     only_new: OnlyNew | None = None
+    max_cost: StrictInt | StrictFloat | None = Field(default=None, gt=0, allow_inf_nan=False)
     objects_per_unit: StrictInt | None = Field(default=None, ge=1, le=OBJECTS_PER_UNIT_AT_MOST)
 
     _is_a_zone = field_validator("zone")(checked_zone)

@@ -175,14 +175,14 @@ def without_jobs(dataset: LoadedDataset) -> int:
 def carries_the_end(dataset: LoadedDataset) -> str | None:
     """The store that records the end of a unit as well, which is its last one; None: none does.
 
-    A load into Redshift has not ended when its store returns, and the items of a batch are recorded
-    after the stores.
+    DynamoDB is always stored in last. A load into Redshift has not ended when its store returns,
+    and the items of a batch are recorded after the stores.
     """
     if dataset.of_items:
         return None
     if "dynamodb" in dataset.targets:
         return "dynamodb"
-    return "files" if "files" in dataset.targets and "redshift" not in dataset.targets else None
+    return "files" if set(dataset.targets) == {"files"} else None
 
 
 def unless_a_store_does(dataset: LoadedDataset) -> int:

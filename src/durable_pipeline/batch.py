@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from aws_durable_execution_sdk_python import ChildContextError, DurableContext
 
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.errors import InvalidRequest
 from contracts.messages import WOULD_FAIL_AGAIN
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest
 from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
+from durable_pipeline.operations import operations_of
 from durable_pipeline.pipeline import Pipeline
 from durable_pipeline.plan import Executed, Plan, Prepared
 from durable_pipeline.settings import Settings
@@ -24,6 +26,7 @@ from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is
 # As JSON, in which a character may take six bytes; a chained invoke carries at most 1 MiB.
 STORED_BODY_BYTES: Final = 900 * 1024
 STORED_REASON_BYTES: Final = 8 * 1024
+REQUESTS_OF_A_MESSAGE: Final = 3  # to SQS: it is sent, received and deleted
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -115,8 +118,11 @@ class Batch:
                 self.context,
                 "prepare-run",
                 Prepared,
-                lambda child: self._pipeline(child).prepare(
-                    request, message_id=record.message_id, sent_at=record.sent_at
+                lambda child: _with_usage(
+                    self._pipeline(child).prepare(
+                        request, message_id=record.message_id, sent_at=record.sent_at
+                    ),
+                    child,
                 ),
             )
         except ChildContextError as error:
@@ -139,6 +145,8 @@ class Batch:
 
     def _execute(self, record: Record, plan: Plan, further_runs: int) -> None:
         def execute(child: DurableContext) -> Executed:
+            operations_of(child).spend_all(plan.usage)
+            operations_of(child).spend(Meter.OPERATIONS)  # this context
             pipeline = self._pipeline(child)
             done = pipeline.execute(plan, further_runs=further_runs)
             return Executed(result=done)
@@ -195,6 +203,15 @@ class Batch:
 
     def _pipeline(self, context: DurableContext) -> Pipeline:
         return Pipeline(context, self.settings, self.execution_arn)
+
+
+def _with_usage(prepared: Prepared, context: DurableContext) -> Prepared:
+    """A plan says what it took to make, as another context executes it."""
+    if prepared.plan is None:
+        return prepared
+    of_its_message: Amounts = {Meter.SQS_REQUESTS: REQUESTS_OF_A_MESSAGE}
+    usage = added((operations_of(context).usage(more=1), of_its_message))  # more: the context
+    return prepared.model_copy(update={"plan": prepared.plan.model_copy(update={"usage": usage})})
 
 
 def _cut(text: str, limit: int) -> str:

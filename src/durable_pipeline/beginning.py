@@ -25,7 +25,7 @@ class Asking:
     Attributes:
         execution_arn: the execution that it is to begin in; of a shard, its own.
         allowance, reserved: durable operations, see `contracts.messages.operations`.
-        tolerated_losses: see StartUnit.
+        tolerated_losses, max_cost: see StartUnit.
         stages_carry: flow 3 (UNIT_FLOW): other stages carry the unit's start and end.
     """
 
@@ -33,6 +33,7 @@ class Asking:
     allowance: int
     reserved: int
     tolerated_losses: int | None = None
+    max_cost: float | None = None
     stages_carry: bool = False
 
 
@@ -121,4 +122,5 @@ class Beginning:
             allowance=asking.allowance,
             reserved=asking.reserved,
             tolerated_losses=asking.tolerated_losses,
+            max_cost=asking.max_cost,
         )

@@ -58,7 +58,8 @@ class CarriedEnd:
             superseded: rows that earlier calls of the store have left so.
         """
         counts = {"operations": used + 1, "repeats": used - (self.began_at or 0)}
-        outcome = self.outcome(superseded).model_copy(update=counts)
+        counted = {**counts, **self.operations.of_end()}
+        outcome = self.outcome(superseded).model_copy(update=counted)
         return EndAfterStore(outcome=outcome, rows=rows)
 
 
@@ -81,6 +82,7 @@ def end_by_itself(steps: BoundSteps, outcome: EndUnit, carried: CarriedEnd | Non
             update={
                 "operations": used + 1,
                 "repeats": used - before,
+                **operations_of(steps.context).of_end(),
                 "perhaps_ended": perhaps,
             }
         ),

@@ -12,6 +12,7 @@ from aws_durable_execution_sdk_python import (
     with_retry,
 )
 
+from contracts.costs.usage import Meter
 from contracts.job import (
     ErrorCode,
     FunctionCall,
@@ -22,7 +23,7 @@ from contracts.job import (
     code_of_failure,
 )
 from durable_pipeline.memory import ran_out_of_memory
-from durable_pipeline.operations import within_allowance
+from durable_pipeline.operations import operations_of, within_allowance
 from durable_pipeline.policies import error_name, retry_invocation
 
 INVOKE_FUNCTION: Final = "invoke-function"
@@ -79,6 +80,7 @@ def invoke_function(
     """
 
     def invoke(retry_context: Any, _attempt: int) -> Any:
+        operations_of(context).spend(Meter.JOB_REQUESTS)
         return retry_context.invoke(call.function, call.event, name=INVOKE_FUNCTION)
 
     config: WithRetryConfig[Any] = WithRetryConfig(

@@ -7,13 +7,15 @@ counts: each invoke, wait, callback, child context and map is one (`contracts.me
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.messages.operations import RESERVED, RESERVED_FROM_STAGES
 
 RetryStrategy = Callable[[Exception, int], RetryDecision]
@@ -27,10 +29,38 @@ class Operations:
     Attributes:
         used: by now.
         allowed: in all; None: as many as it takes.
+        amounts: what else was used with the context, by meter.
+        adopted: what jobs have used that an earlier attempt submitted.
     """
 
     used: int = 0
     allowed: int | None = None
+    amounts: Amounts = field(default_factory=dict)
+    adopted: Amounts = field(default_factory=dict)
+
+    def spend(self, meter: str, amount: int = 1) -> None:
+        """Count an amount of something that is billed."""
+        self.amounts[str(meter)] = self.amounts.get(meter, 0) + amount
+
+    def spend_all(self, amounts: Mapping[str, int] | None) -> None:
+        """Count what a step, or a part of the sequence, says that it has used."""
+        self.amounts = added((self.amounts, amounts))
+
+    def write(self, payload: Any) -> None:
+        """Count the bytes of what an operation records."""
+        self.spend(Meter.WRITTEN_BYTES, len(json.dumps(payload, separators=(",", ":"))))
+
+    def of_end(self) -> dict[str, Amounts | None]:
+        """The fields of EndUnit that say what the unit has used, the call that carries it too."""
+        return {"usage": self.usage(more=1), "adopted": self.adopted or None}
+
+    def usage(self, more: int = 0) -> Amounts:
+        """All of it.
+
+        Args:
+            more: operations that are about to be made.
+        """
+        return added((self.amounts, {Meter.OPERATIONS.value: self.used + more}))
 
     def left_for(self, operation: str) -> int | None:
         """How many may still be made for this step; the last ones are for the unit's end."""
@@ -53,16 +83,22 @@ class CountedContext:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    def invoke(self, *args: Any, **options: Any) -> Any:
+    def invoke(self, function: str, payload: Any, **options: Any) -> Any:
         self.operations.used += 1
-        return self._context.invoke(*args, **options)
+        self.operations.write(payload)
+        self.operations.spend(Meter.INVOCATIONS)
+        response = self._context.invoke(function, payload, **options)
+        self.operations.write(response)
+        return response
 
     def wait(self, *args: Any, **options: Any) -> None:
         self.operations.used += 1
+        self.operations.spend(Meter.INVOCATIONS)
         self._context.wait(*args, **options)
 
     def create_callback(self, *args: Any, **options: Any) -> Any:
         self.operations.used += 1
+        self.operations.spend(Meter.INVOCATIONS)
         return self._context.create_callback(*args, **options)
 
     def run_in_child_context(self, *args: Any, **options: Any) -> Any:

@@ -10,6 +10,7 @@ Pure orchestration: no clock, no random, no environment, no AWS calls. Effects l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import Duration
 
 from contracts import layout
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.errors import REFUSED
 from contracts.manifest import ManifestSummary, left_out, units_per_shard
 from contracts.messages import (
@@ -30,6 +32,7 @@ from contracts.messages import (
 from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
+from durable_pipeline.operations import operations_of
 from durable_pipeline.plan import Plan, Prepared, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.rounds import Rounds
 from durable_pipeline.settings import Settings
@@ -158,7 +161,13 @@ class Pipeline:
     def execute_shard(self, shard: Shard) -> ShardEnd:
         """Process the units of one shard, as many in parallel as the request allows."""
         shards = Shards(self.context, self.settings, self.execution_arn, shard.plan)
-        return shards.execute(shard.shard, shard.positions)
+        end = shards.execute(shard.shard, shard.positions)
+        return end.model_copy(update={"usage": self._usage()})
+
+    def _usage(self) -> Amounts:
+        """What this execution has used so far beside units that began, its own start included."""
+        begun: Amounts = {Meter.INVOCATIONS: 1}
+        return added((operations_of(self.context).usage(more=1), begun))
 
     def hand_over(self, plan: Plan) -> str:
         """Start the long-running function for this run; returns its execution's ARN.
@@ -201,7 +210,7 @@ class Pipeline:
             refused=refused,
         )
         record = publish_files(self.steps, record, dataset or retried)
-        recorded = self.steps.call(Steps.record_run, record)
+        recorded = self.steps.call_with(Steps.record_run, self._with_usage(record))
         result = recorded.result
         if dataset and dataset.warehouse and recorded.statements_url:
             unit = UnitRef(request.run_id, layout.RUN_UNIT, claim.run_attempt)
@@ -213,6 +222,11 @@ class Pipeline:
         if self.of_long_runs and result.status is RunStatus.FAILED:
             self._reject(request, claim, result)
         return result
+
+    def _with_usage(self, record: RecordRun) -> Callable[[int], RecordRun]:
+        """The message of a try, which counts itself."""
+        itself: Amounts = {Meter.OPERATIONS: 1}
+        return lambda _used: record.model_copy(update={"usage": added((self._usage(), itself))})
 
     def _reject(self, request: RunRequest, claim: Claim, result: RunResult) -> None:
         """Put the run's request on the dead-letter queue, with the reason of its failure."""
@@ -230,7 +244,7 @@ class Pipeline:
         why = why[:REASON_CHARACTERS]
         again = record.model_copy(update={"warehouse_error": why})
         try:
-            return self.steps.call(Steps.record_run, again).result
+            return self.steps.call_with(Steps.record_run, self._with_usage(again)).result
         except StageFailed as failed:  # the notification reports it anyway
             self.context.logger.error(
                 "missing warehouse rows not recorded",

@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.manifest import ManifestSummary, positions_of
 from contracts.messages import STAGES_CARRY, UNITS_ASK, Claim, LoadedDataset
 from contracts.messages.operations import PLANNED, planned_for
@@ -27,12 +28,16 @@ class Plan(Contract):
     """A prepared run: claimed, its contract loaded, its manifest frozen; ready to be executed.
 
     Or to be handed over, if it has to wait for its data: the manifest is then not frozen yet.
+
+    Attributes:
+        usage: what preparing it has used, where another context executes it.
     """
 
     request: RunRequest
     claim: Claim
     dataset: LoadedDataset
     manifest: ManifestSummary
+    usage: Amounts | None = None
 
     @property
     def seconds(self) -> int:
@@ -133,6 +138,8 @@ class ShardEnd(Contract):
         begun: how many units have.
         passing: half-open ranges of those that failed for what may pass.
         halted: no more units of the run are to begin.
+        usage: what its execution has used beside the units that began; absent: it is not one of its
+            own, or an earlier release ran it.
     """
 
     shard: int
@@ -140,6 +147,7 @@ class ShardEnd(Contract):
     passing: tuple[tuple[int, int], ...] = ()
     begun: int = 0
     halted: bool = False
+    usage: Amounts | None = None
 
     @property
     def left_positions(self) -> list[int]:

@@ -86,6 +86,7 @@ class Shards:
                 self._unrecorded("shard", f"{shard}: {error}")
                 return so_far
             so_far = so_far.and_then(_processed(end))
+            operations_of(self.context).spend_all(end.usage)
             if end.halted or not end.left:
                 return so_far
             if not end.begun:
@@ -146,6 +147,7 @@ class Shards:
         ends = {item.index: UnitEnd.from_json(item.result) for item in batch.succeeded()}
         uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
         operations_of(self.context).used += uncounted
+        operations_of(self.context).write([item.result for item in batch.succeeded()])
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
         passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]
         statuses = [end.status for end in ends.values()]
@@ -169,6 +171,7 @@ class Shards:
             allowance=allowance(operations_per_unit(plan.dataset), plan.concurrency),
             reserved=reserved(used, may_ask, further_runs),
             tolerated_losses=plan.tolerated_losses,
+            max_cost=plan.request.max_cost,
             stages_carry=plan.stages_carry,
         )
 

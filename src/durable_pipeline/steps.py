@@ -17,6 +17,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from pydantic import ValidationError
 
 from contracts.base import Contract
+from contracts.costs.usage import METERED, USAGE, Meter
 from contracts.errors import OutOfMemory
 from contracts.job import JobStatus
 from contracts.run import StageFailure
@@ -29,7 +30,7 @@ from durable_pipeline.settings import Settings
 LOG_TAIL_CHARACTERS: Final = 1000
 USED_UP: Final = "OperationsUsedUp"
 OF_A_FAILED_CONTEXT: Final = 60  # operations of one whose count is not known: more than it may be
-OPERATIONS: Final = "operations"  # of a child context, beside the fields of its result
+OPERATIONS: Final = "operations"  # of a child context, beside the fields of its result and USAGE
 Response = TypeVar("Response", bound=Contract)
 
 
@@ -102,8 +103,13 @@ class BoundSteps(Steps):
             raise StageFailed(step.name, USED_UP, why)
 
         def invoke(retry_context: Any, _attempt: int) -> Any:
-            payload = message_at(operations.used).to_json()
-            return retry_context.invoke(function, payload, name=step.name)
+            operations.spend(Meter.REQUESTS.of(step.function))
+            payload = {**message_at(operations.used).to_json(), METERED: True}
+            try:
+                return retry_context.invoke(function, payload, name=step.name)
+            except InvokeError:
+                operations.spend(Meter.FAILED.of(step.function))
+                raise
 
         patience = step.patience and step.patience(message_at(operations.used))
         retry = retry_submission(patience) if patience is not None else retry_step
@@ -121,8 +127,10 @@ class BoundSteps(Steps):
             elif name == OutOfMemory.__name__:
                 why = too_small(why, function_resource(step.function), megabytes)
             raise StageFailed(step.name, name, why) from error
+        response = response or {}
+        operations.spend_all(response.get(USAGE))
         try:
-            return step.response.from_json(response or {})
+            return step.response.from_json(response)
         except ValidationError as error:
             why = f"{function} did not return {step.response.__name__}: {error}"
             raise StageFailed(step.name, "InvalidResponse", why) from error
@@ -146,7 +154,7 @@ def in_child_context(
     def encoded(child: DurableContext) -> dict[str, Any]:
         within = Operations()
         result = function(counted(child, within)).to_json()
-        return {**result, OPERATIONS: within.used}
+        return {**result, OPERATIONS: within.used, USAGE: within.amounts}
 
     try:
         result = context.run_in_child_context(encoded, name=name)
@@ -154,6 +162,8 @@ def in_child_context(
         operations.used += OF_A_FAILED_CONTEXT
         raise
     operations.used += result.get(OPERATIONS, 0)
+    operations.spend_all(result.get(USAGE))
+    operations.write(result)
     return response.from_json(result)
 
 

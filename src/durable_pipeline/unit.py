@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.costs.usage import added
 from contracts.job import Engine, JobStatus, Priority
 from contracts.messages import (
     EndUnit,
@@ -25,7 +26,7 @@ from durable_pipeline.policies import between_tries
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
-_FOR_GOOD = (NotBegun.STOPPED, NotBegun.FAILED_FAST)  # no execution begins it
+_FOR_GOOD = (NotBegun.STOPPED, NotBegun.FAILED_FAST, NotBegun.COST)  # no execution begins it
 
 
 class Unit:
@@ -177,14 +178,14 @@ class Unit:
                 stores.files(last=last == target)
             elif target == "dynamodb":
                 superseded = stores.dynamodb()
-            else:
+            elif target == "redshift":
                 stores.redshift(self._load(), self._job_ended)
             self.stored_in.append(target)
         return superseded
 
     def _targets(self) -> list[str]:
         """The dataset's targets, in the order in which they are stored in."""
-        order = ("files", "redshift", "dynamodb")
+        order: tuple[str, ...] = ("files", "redshift", "dynamodb")
         if not self.stages_carry:
             order = ("files", "dynamodb", "redshift")
         return [target for target in order if target in self.dataset.targets]
@@ -235,6 +236,10 @@ class Unit:
 
     def _job_ended(self, status: JobStatus) -> None:
         self.job_ids.append(status.job_id)
+        if status.run_attempt == self.unit.run_attempt:
+            self.operations.spend_all(status.usage)
+        else:
+            self.operations.adopted = added((self.operations.adopted, status.usage))
 
     @property
     def _last_job_id(self) -> str | None:
@@ -261,4 +266,5 @@ class Unit:
             execution_arn=asking.execution_arn if asking and allowance else None,
             allowance=allowance or 0,
             fail_fast=asking is not None and asking.tolerated_losses is not None,
+            counts_cost=asking is not None and asking.max_cost is not None,
         )

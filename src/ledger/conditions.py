@@ -17,10 +17,12 @@ from contracts.ledger_items import (
     LossesItem,
     NewObjectsItem,
     OperationsItem,
+    PastCostsItem,
     PoolItem,
     PoolsFileItem,
     QuotaItem,
     RunItem,
+    SpentItem,
     UnitItem,
 )
 
@@ -46,5 +48,7 @@ POOLS_FILE: Final = Attributes(PoolsFileItem)
 QUOTA: Final = Attributes(QuotaItem)
 OPERATIONS: Final = Attributes(OperationsItem)
 LOSSES: Final = Attributes(LossesItem)
+SPENT: Final = Attributes(SpentItem)
+PAST_COSTS: Final = Attributes(PastCostsItem)
 NEW_OBJECTS: Final = Attributes(NewObjectsItem)
 EXPECTED_DAY: Final = Attributes(ExpectedDayItem)

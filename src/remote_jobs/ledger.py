@@ -255,6 +255,7 @@ def _end_of(ended: JobRecord) -> dict[str, Any]:
         log_url=ended.log_url,
         console_url=ended.console_url,
         log_tail=ended.log_tail,
+        usage=ended.usage,
     )
     return dict(state=ended.state, ended_at=ended.ended_at, **optional)
 

@@ -73,6 +73,7 @@ class JobRecord(JobItem):
             log_tail=shown.log_tail,
             overdue=overdue,
             lateness=self.lateness if overdue else None,
+            usage=self.usage,
         )
 
     @property
@@ -122,6 +123,7 @@ class JobRecord(JobItem):
             console_url=status.console_url or self.console_url,
             log_tail=status.log_tail,
             ended_at=ended_at,
+            usage=status.usage or self.usage,
         )
 
     def given_up(self, reason: str, now: datetime) -> JobRecord:

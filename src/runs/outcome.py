@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.messages import RecordRun
 from contracts.run import (
+    COST_EXCEEDED,
     REASON_CHARACTERS,
     FailedUnit,
     Finding,
@@ -55,6 +56,8 @@ class Tally:
         elif outcome.status is UnitState.NOT_STARTED:
             self.not_started += 1
             self._not_reached |= outcome.items is None and outcome.objects is None
+            by_cost = outcome.failure is not None and outcome.failure.error_type == COST_EXCEEDED
+            self._permanent += by_cost  # another attempt would begin none of them either
         elif outcome.failure is not None:
             self._permanent += outcome.failure.is_permanent
             self._may_pass += not outcome.failure.is_permanent

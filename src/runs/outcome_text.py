@@ -23,6 +23,7 @@ from contracts.run import (
     seconds_between,
 )
 from contracts.source.object_totals import FailedObject, ObjectTotals
+from costs.texts import cost_text
 
 LOG_LINES: Final = 10
 FAILURES_SHOWN: Final = 3
@@ -51,6 +52,8 @@ def end_text(result: RunResult, stack: str | None = None) -> str:
     for section in (*evidence(result), *next_steps(result.next_steps, stack)):
         lines += [f"{section.title}:"] if section.title else []
         lines += section.lines
+    if result.cost is not None:
+        lines.append(cost_text(result.cost))
     return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ from ledger.units import units_of
 from remote_jobs.ledger import JobLedger
 from runs.advice import advise
 from runs.outcome import as_stopped, decide
+from runs.spending import Spending, Spent
 from runs.superseding import release
 from runs.units import IN_MEMORY_BYTES, OutputLocations, UnitRecords, unit_outcomes
 from runtime import clients, s3
@@ -78,7 +79,8 @@ def record_run(
         bucket, run_id, message.request.dataset_name, _snapshot(bucket, run_id)
     )
     why_stopped = run.why_stopped if run.stopping else None
-    noted = stored.passing(units)
+    spending = Spending()
+    noted = stored.passing(spending.passing(units))
     with UnitRecords(unit_outcomes(manifest, noted, places, why_stopped)) as records:
         parts = (manifest.items, manifest.source_objects) if manifest else ()
         result = decide(message, records, *parts)
@@ -98,15 +100,17 @@ def record_run(
                 not_ready=manifest.not_ready,
                 already_stored=manifest.already_stored,
             )
-        result = result.model_copy(update=written)
+        spent = spending.of_run(run, message)
+        result = result.model_copy(update={**written, "cost": spent.cost})
         result = result.model_copy(update={"next_steps": advise(message.request, result)})
         if records.count or days:
-            _write_document(bucket, key, _head(message, run, result), records)
+            _write_document(bucket, key, _head(message, run, result, spent), records)
     note_due(ledger, run_id, ended_at, days)
     stored.write(message.request, message.run_attempt)  # before others may take new ones
     if message.request.only_new is not None:
         write_of_retried(bucket, message.request, ledger)
-    _write(message, run, result, ledger, ended_at)
+    _write(message, run, result, spent, ledger, ended_at)
+    spent.note(ledger, message.request.dataset_name)
     if message.request.only_new is not None:
         hold.release(ledger, message.request.scope, run_id, message.run_attempt)
     if message.refused:
@@ -145,7 +149,7 @@ def _snapshot(bucket: str, run_id: str) -> DatasetSnapshot | None:
         return None
 
 
-def _head(message: RecordRun, run: RunItem, result: RunResult) -> dict[str, Any]:
+def _head(message: RecordRun, run: RunItem, result: RunResult, spent: Spent) -> dict[str, Any]:
     """All of the results document but its outcomes."""
     return {
         **result.to_json(),
@@ -157,6 +161,7 @@ def _head(message: RecordRun, run: RunItem, result: RunResult) -> dict[str, Any]
         "execution": message.execution_arn,
         "endDateTime": run.end_date_time,
         "datasetVersion": run.dataset_version,
+        **({"usage": spent.usage} if spent.usage is not None else {}),
     }
 
 
@@ -179,7 +184,12 @@ def document_chunks(head: dict[str, Any], records: UnitRecords) -> Iterator[byte
 
 
 def _write(
-    message: RecordRun, run: RunItem, result: RunResult, ledger: Ledger, ended_at: str
+    message: RecordRun,
+    run: RunItem,
+    result: RunResult,
+    spent: Spent,
+    ledger: Ledger,
+    ended_at: str,
 ) -> None:
     changes: dict[str, Any] = dict(
         **dict.fromkeys(RunItem.OF_WAITING),
@@ -199,6 +209,9 @@ def _write(
         already_stored=result.already_stored,
         waits_until=None,
         waiting_units=None,
+        usage=spent.usage,
+        own_usage=spent.own_usage,
+        cost=spent.cost,
     )
     if run.reaped is None:  # else the reaper has still to announce it
         changes.update(active=None)

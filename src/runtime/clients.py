@@ -23,6 +23,7 @@ from contracts.errors import (
     TransientFailure,
 )
 from runtime import object_listing
+from runtime.metering import count_requests_of
 from runtime.service_time import keep_time_by
 
 THROTTLED: Final = frozenset(
@@ -129,6 +130,7 @@ def client(service: str) -> Any:
         raise
     except ValueError as error:  # botocore's "Invalid endpoint"
         raise NotConfigured(f"making a client of {service}: {error}") from error
+    count_requests_of(made, service)
     if service == "dynamodb":  # every function uses it, and its responses are quick
         keep_time_by(made)
     if service == "s3":

@@ -15,7 +15,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from contracts.base import Contract
+from contracts.costs.usage import METERED, USAGE
 from contracts.errors import InvalidInput, PipelineError, Problem
+from runtime.metering import meter
 from runtime.service_time import service_clock
 
 logger = Logger()
@@ -80,13 +82,17 @@ def step_handler(
     """Turn a function of one message into a Lambda handler.
 
     The handler parses the event, puts the run id (and the unit and job key where there are any)
-    into every log line, and encodes the response. Errors are logged once and leave as they are: the
-    class name becomes the `error_type` by which the orchestrator decides on retries.
+    into every log line, and encodes the response; a caller who asks (METERED) also learns what the
+    call has used. Errors are logged once and leave as they are: the class name becomes the
+    `error_type` by which the orchestrator decides on retries.
     """
 
     def decorate(function: Callable[[Message], Contract | None]) -> Handler:
+        name = _step_of(function)
+
         @functools.wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+            meter.begin(name, int(getattr(context, "memory_limit_in_mb", 0)))
             trace = {**_trace_keys(event), "request_id": context.aws_request_id}
             with logger.append_context_keys(**trace):
                 try:
@@ -99,6 +105,8 @@ def step_handler(
                     raise
                 finally:
                     flush_metrics()
+            if event.get(METERED):
+                return {**(response.to_json() if response else {}), USAGE: meter.so_far()}
             return None if response is None else response.to_json()
 
         vars(handler)["message_class"] = message_class  # compared with the step's declaration
@@ -118,14 +126,21 @@ def timed_step_handler(
             def left() -> float:
                 return context.get_remaining_time_in_millis() / 1000
 
-            return step_handler(message_class)(lambda message: function(message, left))(
-                event, context
-            )
+            @functools.wraps(function)
+            def in_time(message: Message) -> Contract | None:
+                return function(message, left)
+
+            return step_handler(message_class)(in_time)(event, context)
 
         vars(handler)["message_class"] = message_class
         return handler
 
     return decorate
+
+
+def _step_of(function: Callable[..., Any]) -> str:
+    """The step function's name, which is that of its handler's module."""
+    return function.__module__.rpartition(".")[2].replace("_", "-")
 
 
 def flush_metrics() -> None:

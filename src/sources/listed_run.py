@@ -18,6 +18,7 @@ from ledger.table import Ledger
 from ledger.units import units_of_shard
 from runtime.handler import logger
 from sources import frozen
+from sources.estimating import estimate_run
 from sources.failed_for_good import failed_for_good
 from sources.groups.writing import grouped_objects
 from sources.limits import check_limits
@@ -53,6 +54,7 @@ def list_run(
 
     Raises:
         InvalidData: too many objects, or too large ones, or groups; names them.
+        InvalidInput: the run is estimated to cost more than its request allows.
         NotFound: the bucket, the one object that was asked for, or what says that a partition is
             ready, is not there.
         OwnershipLost: a later attempt holds the run.
@@ -80,7 +82,10 @@ def list_run(
             return manifest
         names = {"objects", "source_objects", "hidden", "excluded", "already_stored", "reason"}
         logger.info("manifest frozen", extra=manifest.model_dump(include=names, exclude_none=True))
-    mark_running(message, snapshot, manifest, ledger, now)
+    estimate = None
+    if message.shard == 0 and manifest.objects:
+        estimate = estimate_run(message, snapshot, manifest, ledger)
+    mark_running(message, snapshot, manifest, ledger, now, estimate)
     return _with_pending(message, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from contracts.costs.figures import CostEstimate
 from contracts.dataset import DatasetSnapshot
 from contracts.ledger_items import RunItem
 from contracts.manifest import ManifestSummary
@@ -25,10 +26,12 @@ def mark_running(
     manifest: ManifestSummary,
     ledger: Ledger,
     now: datetime,
+    estimate: CostEstimate | None = None,
 ) -> None:
     """CLAIMED becomes RUNNING; a run that is at this attempt and further on stays as it is."""
     kinds = {"items": manifest.items, "objects": manifest.source_objects}
     totals = {name: {"total": total} for name, total in kinds.items() if total is not None}
+    expected = {} if estimate is None else dict(estimate=estimate)
     marked, current = change_run(
         ledger,
         message.request.run_id,
@@ -40,6 +43,7 @@ def mark_running(
         updated_at=now,
         **dict.fromkeys(RunItem.OF_WAITING),
         **totals,
+        **expected,
     )
     if current is None:
         check_ownership(message, ledger)

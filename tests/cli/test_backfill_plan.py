@@ -201,3 +201,26 @@ def test_a_source_that_may_not_be_listed_is_said(orders: World) -> None:
     assert "elsewhere" in found.unlisted
     assert [each.objects for each in found.windows] == [None] * 4
     assert {each.state for each in found.windows} == {WindowState.LEFT}
+
+
+class TestCost:
+    def test_what_windows_are_expected_to_cost_by_past_runs(self, orders: World) -> None:
+        put_object(orders, "dt=2026-11-01/a.csv")
+        put_object(orders, "dt=2026-11-01/b.csv")
+        put_object(orders, "dt=2026-11-04/a.csv")
+        past = [
+            {"run_id": "r1", "units": 10, "units_usd": 5, "own_usd": 2},
+            {"run_id": "r2", "units": 10, "units_usd": 7, "own_usd": 0},
+        ]
+        orders.put({"run_id": "#costs", "item": "orders", "revision": 1, "runs": past})
+        found = plan(orders.deployment, asked(), NOW).estimate
+        assert found is not None
+        # Two windows have objects; their runs use one dollar beside their units.
+        assert (found.usd, found.units, found.runs) == (2 * 1 + 3 * 0.6, 3, 2)
+
+    def test_it_is_not_known_without_a_past_or_without_the_objects(self, orders: World) -> None:
+        put_object(orders, "dt=2026-11-01/a.csv")
+        assert plan(orders.deployment, asked(), NOW).estimate is None
+        past = [{"run_id": "r1", "units": 10, "units_usd": 5, "own_usd": 2}]
+        orders.put({"run_id": "#costs", "item": "orders", "revision": 1, "runs": past})
+        assert plan(orders.deployment, asked(), NOW, objects=False).estimate is None

@@ -206,14 +206,14 @@ class TestOperationsLeft:
     ) -> None:
         """Nothing is lost, either: those under way finish, the others begin in the next one."""
         assert limits.OPERATIONS == 3000
-        world.objects = world.units_per_shard = 250
-        fail_often(world, 250, 4)
-        fail_often(world, 250, 2, "transform")
+        world.objects = world.units_per_shard = 200
+        fail_often(world, 200, 5)
+        fail_often(world, 200, 3, "transform")
 
         execution = deployment.run(PARALLEL, app.handle_run)
 
         assert execution.response["status"] == "SUCCEEDED"
-        assert world.unit_status() == {"STORED": 250}
+        assert world.unit_status() == {"STORED": 200}
         counts = [operations(each) for each in executions(deployment)]
         assert len(counts) >= 2
         assert 1500 < max(counts) <= 3000

@@ -24,6 +24,7 @@ RECORD = Path(__file__).with_name("recorded_calls.json")
 AWS_OWN = "written by AWS; ours to attach whole or not at all"
 REDSHIFT = "a job of the Data API is looked for, and stopped, only after a response was lost"
 MERGED = "stored objects of 32 runs of a dataset are merged; the recorded ones are fewer"
+LOADS = "StoreRedshiftFunctionRole StoreRedshiftFunctionRolePolicy2"
 NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("AWSLambdaBasicDurableExecutionRolePolicy", "lambda:GetDurableExecutionState"): AWS_OWN,
     ("AWSLambdaBasicDurableExecutionRolePolicy", "logs:CreateLogGroup"): AWS_OWN,
@@ -64,6 +65,8 @@ NOT_EXERCISED: Mapping[tuple[str, str], str] = {
     ("SourceReadPolicy", "s3:ListBucket"): (
         "covered by RunFilesPolicy, which its roles have as well; it says what sources need"
     ),
+    (LOADS, "redshift-data:CancelStatement"): REDSHIFT,
+    (LOADS, "redshift-data:ListStatements"): REDSHIFT,
     ("UploadsPolicy", "s3:AbortMultipartUpload"): "as in QuarantineWritePolicy",
 }
 

@@ -570,7 +570,9 @@ class Deployment:
         event: Any,
         handler: Callable[[Any, Any], Any] = app.handle_messages,
         execution_name: str = "execution-1",
+        patience: int = 120,
     ) -> Execution:
+        """Run to the end, for which it has so many seconds."""
         settings = Settings(
             functions={name: name for name in step_functions()},
             heartbeat_seconds=self._heartbeat_seconds,
@@ -586,7 +588,7 @@ class Deployment:
             runner.register_durable_function(LONG_RUN, app.handle_run)
             result = runner.run(
                 input=json.dumps(event),
-                execution_timeout=120,
+                execution_timeout=patience,
                 function_name=LONG_RUN if handler is app.handle_run else PIPELINE,
                 execution_name=execution_name,
             )

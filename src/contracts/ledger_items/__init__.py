@@ -18,6 +18,7 @@ from contracts.ledger_items.backfill import (
     WindowsItem,
 )
 from contracts.ledger_items.base import Changes, Key, LedgerItem
+from contracts.ledger_items.costs import COSTS, NANODOLLARS, PastCostsItem, SpentItem
 from contracts.ledger_items.counts import LossesItem, OperationsItem
 from contracts.ledger_items.job import AdoptedItem, JobItem
 from contracts.ledger_items.notes import (
@@ -60,6 +61,7 @@ __all__ = [
     "QUOTAS",
     "UNANNOUNCED",
     "AdoptedItem",
+    "COSTS",
     "BackfillItem",
     "Changes",
     "DrawnItem",
@@ -72,8 +74,10 @@ __all__ = [
     "Lane",
     "LedgerItem",
     "LossesItem",
+    "NANODOLLARS",
     "NewObjectsItem",
     "OperationsItem",
+    "PastCostsItem",
     "Place",
     "PoolItem",
     "PoolsFileItem",
@@ -83,6 +87,7 @@ __all__ = [
     "RejectedItem",
     "RunIndex",
     "RunItem",
+    "SpentItem",
     "Ticket",
     "UnitItem",
     "WindowsItem",

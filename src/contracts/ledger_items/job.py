@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from contracts.costs.usage import Amounts
 from contracts.job import Engine, ErrorCode, JobKey, JobState, Priority
 from contracts.ledger_items.base import Changes, Key, LedgerItem, after
 from contracts.run_request import Timestamp
@@ -66,6 +67,7 @@ class JobItem(LedgerItem):
     console_url: str | None = None
     log_tail: str | None = None
     ended_at: Timestamp | None = None
+    usage: Amounts | None = None
 
     @classmethod
     def key_of(cls, key: JobKey) -> Key:

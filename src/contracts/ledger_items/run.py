@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
+from contracts.costs.figures import CostEstimate, RunCost
+from contracts.costs.usage import Amounts
 from contracts.ledger_items.base import Changes, Key, LedgerItem
 from contracts.run import (
     Finding,
@@ -63,6 +65,11 @@ class RunItem(LedgerItem):
             status, which an earlier release has to be able to read.
         objects: of a run whose units hold several objects: how many there are by outcome.
         already_stored: objects of the range that were left out as already stored (`onlyNew`).
+        usage: what all its attempts have used, as far as it is known; absent: it is of an earlier
+            release, or has not ended.
+        own_usage: of that, what its attempts have used beside their units, by attempt.
+        cost: at the list prices of when it ended.
+        estimate: what it was expected to cost when its objects were listed.
         reaped: UNANNOUNCED or ANNOUNCED, where the reaper ended the run.
         reaped_for: the execution with which the run ended.
         expired_at: since when its records are leaving the ledger; nothing reads them any more, and
@@ -87,6 +94,8 @@ class RunItem(LedgerItem):
         "waits_until",
         "waiting_units",
         "continues",
+        "usage",
+        "cost",
     )
     # While a run waits for its data; goes when it begins, ends, or is taken over.
     OF_WAITING: ClassVar = ("waiting_for", "waiting_since", "waiting_until")
@@ -117,6 +126,8 @@ class RunItem(LedgerItem):
             "expired_at",
             "results_url",
             "units",
+            "usage",
+            "cost",
         }
     )
 
@@ -173,6 +184,10 @@ class RunItem(LedgerItem):
     units: UnitTotals | None = None
     rows: RowCounts | None = None
     already_stored: int | None = None
+    usage: Amounts | None = None
+    own_usage: dict[str, Amounts] | None = None
+    cost: RunCost | None = None
+    estimate: CostEstimate | None = None
     items: ItemTotals | None = None
     objects: ObjectTotals | None = None
     findings: tuple[Finding, ...] = ()

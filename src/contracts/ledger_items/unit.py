@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from contracts.costs.usage import Amounts, added
 from contracts.ledger_items.base import Key, LedgerItem, after
 from contracts.run import Finding, ItemTotals, RowCounts, StageFailure, UnitState, UnitStatus
 from contracts.source.object_totals import FailedObject, ObjectTotals
@@ -20,6 +21,10 @@ class UnitItem(LedgerItem):
         source_etag: of its object as the manifest has it, without quotes.
         dataset_version: of the contract that it is processed by.
         set_aside: rows that transform could not store.
+        usage: what it has used in its latest attempt; absent: not known, as that has not ended, or
+            began in an earlier release.
+        spent: what earlier attempts have used, as far as they have recorded it.
+        adopted: what jobs have used that an earlier attempt submitted, and the latest went on with.
         stored_in: of a unit that failed: the targets that have all of its rows; absent where an
             earlier release recorded it.
         not_started: it was not to begin, and `failure` says why; its `status` is FAILED then, which
@@ -43,7 +48,7 @@ class UnitItem(LedgerItem):
         "failed_objects",
         "objects_url",
     )
-    OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", *OPTIONAL)
+    OF_AN_END: ClassVar = ("ended_at", "rows", "job_ids", "usage", "adopted", *OPTIONAL)
 
     run_id: str = ""
     unit_id: str
@@ -66,6 +71,16 @@ class UnitItem(LedgerItem):
     objects: ObjectTotals | None = None
     failed_objects: tuple[FailedObject, ...] = ()
     objects_url: str | None = None
+    usage: Amounts | None = None
+    spent: Amounts | None = None
+    adopted: Amounts | None = None
+
+    @property
+    def total_usage(self) -> Amounts:
+        """What all its attempts have used, as far as that is known. Jobs that one attempt submitted
+        and another went on with count once: if the first has ended, it has recorded them."""
+        adopted = self.adopted if self.spent is None else None
+        return added((self.usage, self.spent, adopted))
 
     @property
     def outcome(self) -> UnitState:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.job import Engine
 from contracts.output.files import FilesTotals
 from contracts.run import RunResult, RunStatus
@@ -258,6 +259,8 @@ class RecordRun(Contract):
         files_error: why that was not possible, which fails the run.
         refused: the run ended before its units, as its message can never run, or as another run
             takes the new objects: the run that it was to retry is no longer superseded by it.
+        usage: what this attempt has used beside its units; absent: an earlier release sends the
+            message, so it is not known.
     """
 
     request: RunRequest
@@ -269,6 +272,7 @@ class RecordRun(Contract):
     files: FilesTotals | None = None
     files_error: str | None = None
     refused: bool = False
+    usage: Amounts | None = None
 
 
 class RecordedRun(Contract):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.job import JobEnd
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 from contracts.source.object_totals import FailedObject, ObjectTotals
@@ -21,6 +22,7 @@ class StartUnit(Contract):
         reserved: operations of the execution that must be free for other things.
         tolerated_losses: units (of an array: items) that may fail before no more begin; absent:
             units begin whatever became of others.
+        max_cost: US dollars that units may have cost before no more begin; absent: any amount.
         kind: distinguishes it from EndUnit.
     """
 
@@ -31,6 +33,7 @@ class StartUnit(Contract):
     allowance: int = 0
     reserved: int = 0
     tolerated_losses: int | None = None
+    max_cost: float | None = None
     kind: str = "start"
 
 
@@ -38,12 +41,14 @@ class NotBegun(StrEnum):
     """Why a unit does not begin.
 
     STOPPED: a person has decided to stop the run. FAILED_FAST: more has failed than the request
-    tolerates. In both cases the unit is recorded as NOT_STARTED.
+    tolerates. COST: the units before have cost more than the request allows. In these cases the
+    unit is recorded as NOT_STARTED.
     OPERATIONS: the execution has too few durable operations left; another one begins it.
     """
 
     STOPPED = "STOPPED"
     FAILED_FAST = "FAILED_FAST"
+    COST = "COST"
     OPERATIONS = "OPERATIONS"
 
 
@@ -95,8 +100,12 @@ class EndUnit(Contract):
         repeats: those of them that went into repeating this message.
         allowance: what start-unit has allowed.
         fail_fast: whether its losses decide if others begin.
+        counts_cost: whether what it cost does.
         has_findings: whether validate has written findings, be it without rejected rows; absent:
             only if rows are rejected or warned of.
+        usage: what the unit has used in this attempt, its jobs included; absent: an earlier release
+            sends the message, so it is not known.
+        adopted: what jobs have used that an earlier attempt submitted, and this one went on with.
         stored_in: of a unit that failed: the targets that have all of its rows; absent: an earlier
             release sends the message, which stores in DynamoDB before Redshift.
         perhaps_ended: the unit's last stage may have recorded that it is stored, though the
@@ -120,7 +129,10 @@ class EndUnit(Contract):
     repeats: int = 0
     allowance: int = 0
     fail_fast: bool = False
+    counts_cost: bool = False
     has_findings: bool | None = None
+    usage: Amounts | None = None
+    adopted: Amounts | None = None
     stored_in: tuple[str, ...] | None = None
     perhaps_ended: bool = False
     kind: str = "end"

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from botocore.exceptions import ClientError
 
 from contracts import layout
+from contracts.costs.usage import Amounts
 from contracts.errors import (
     EngineFull,
     NotConfigured,
@@ -95,6 +96,7 @@ class EngineStatus:
         started_at: when it began to run, by the engine's clock; absent: the engine does not say.
         ended_at: when it ended, likewise.
         log_pending: its log has not been written yet, but soon will be.
+        usage: what is billed of it, once it has ended; absent: the engine does not say.
     """
 
     state: JobState
@@ -107,6 +109,7 @@ class EngineStatus:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     log_pending: bool = False
+    usage: Amounts | None = None
 
 
 Response = EngineStatus | PipelineError

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
@@ -25,6 +26,7 @@ from remote_jobs.engines.base import (
 )
 from remote_jobs.engines.paging import look_up, pages
 from runtime import clients
+from runtime.handler import logger
 
 STATES: Final[Mapping[str, JobState]] = {
     "SUBMITTED": JobState.SUBMITTED,
@@ -44,6 +46,7 @@ TRANSIENT: Final = frozenset({"ConflictException"})  # the application is just s
 # Of an application that does not say it: the default of one that limits its runs (Amazon EMR
 # Serverless API Reference, "SchedulerConfiguration").
 RUNS_AT_ONCE: Final = 15
+MS_PER_HOUR: Final = 3_600_000
 RUNS_PER_PAGE: Final = 50  # the most ListJobRuns gives
 PAGES_FOR_STATUS: Final = 8  # what is further back is asked for one by one
 
@@ -142,9 +145,24 @@ class EmrServerlessJobs:
             lambda run_id: self._run(wanted[run_id]),
         )
         return {
-            wanted[run_id].job_id: run if isinstance(run, PipelineError) else self._status(run)
+            wanted[run_id].job_id: run
+            if isinstance(run, PipelineError)
+            else self._status(self._with_utilization(wanted[run_id], run))
             for run_id, run in found.items()
         }
+
+    def _with_utilization(self, job: RemoteJob, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An ended run as GetJobRun describes it: lists leave out what it has used."""
+        if (
+            "totalExecutionDurationSeconds" in run
+            or not mapped(self.engine, STATES, run["state"]).ended
+        ):
+            return run
+        try:
+            return self._run(job)
+        except PipelineError as error:  # that it has ended matters more than what it has used
+            logger.warning("usage not known", extra={"job_id": job.job_id, "error": repr(error)})
+            return run
 
     def _pages(self, application: str, jobs: Iterable[RemoteJob]) -> Iterator[list[dict[str, Any]]]:
         """Runs that are not older than the jobs."""
@@ -174,7 +192,23 @@ class EmrServerlessJobs:
             console_url=(f"{clients.console(region)}/emr/home?region={region}#/serverless"),
             started_at=run.get("startedAt"),
             ended_at=run.get("updatedAt") if state.ended else None,
+            usage=_usage(run) if state.ended else None,
         )
+
+
+def _usage(run: Mapping[str, Any]) -> Amounts | None:
+    """As it is billed; as it was used, where that is not settled yet."""
+    used = run.get("billedResourceUtilization") or run.get("totalResourceUtilization")
+    if not used:
+        return None
+    return {
+        meter: round(used.get(name, 0) * MS_PER_HOUR)
+        for name, meter in (
+            ("vCPUHour", Meter.EMR_SERVERLESS_VCPU_MS),
+            ("memoryGBHour", Meter.EMR_SERVERLESS_MEMORY_GB_MS),
+            ("storageGBHour", Meter.EMR_SERVERLESS_STORAGE_GB_MS),
+        )
+    }
 
 
 def run_name(job: RemoteJob) -> str:

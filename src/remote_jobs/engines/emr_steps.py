@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import EngineFull, NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
@@ -246,6 +248,8 @@ class EmrSteps:
         failure = status.get("FailureDetails", {})
         texts = (failure.get("Reason"), failure.get("Message"))
         reason = status.get("StateChangeReason", {}).get("Message")
+        timeline = status.get("Timeline", {})
+        begun, ended = timeline.get("StartDateTime"), timeline.get("EndDateTime")
         region = self._client.meta.region_name
         return EngineStatus(
             state=mapped(self.engine, STATES, status["State"]),
@@ -255,8 +259,9 @@ class EmrSteps:
             console_url=(
                 f"{clients.console(region)}/emr/home?region={region}#/clusterDetails/{cluster}"
             ),
-            started_at=status.get("Timeline", {}).get("StartDateTime"),
-            ended_at=status.get("Timeline", {}).get("EndDateTime"),
+            started_at=begun,
+            ended_at=ended,
+            usage=_usage(begun, ended),
         )
 
     def _pages(self, cluster: str, **which: Any) -> Iterator[list[dict[str, Any]]]:
@@ -268,6 +273,13 @@ class EmrSteps:
             ClusterId=cluster,
             **which,
         )
+
+
+def _usage(begun: datetime | None, ended: datetime | None) -> Amounts | None:
+    """How long the step ran; what its cluster costs meanwhile, EMR does not say."""
+    if begun is None or ended is None:
+        return None
+    return {Meter.EMR_MS: round((ended - begun) / timedelta(milliseconds=1))}
 
 
 @contextmanager

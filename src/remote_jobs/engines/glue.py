@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
@@ -44,6 +45,7 @@ STATES: Final[Mapping[str, JobState]] = {
 FULL: Final = frozenset({"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"})
 TRANSIENT: Final = frozenset({"InternalServiceException", "OperationTimeoutException"})
 RUNS_PER_PAGE: Final = 200  # the most GetJobRuns gives
+BILLED_SECONDS_AT_LEAST: Final = 60
 PAGES_FOR_STATUS: Final = 5  # what is further back is asked for one by one
 
 
@@ -174,6 +176,7 @@ class GlueJobs:
             log_url=self._log_url(run),
             console_url=self._console_url(run),
             ended_at=run.get("CompletedOn"),
+            usage=_usage(run),
         )
 
     def _console_url(self, run: Mapping[str, Any]) -> str:
@@ -194,6 +197,24 @@ class GlueJobs:
             f"{clients.console(region)}/cloudwatch/home?region={region}"
             f"#logsV2:log-groups/log-group/{name}/log-events/{run['Id']}"
         )
+
+
+def _usage(run: Mapping[str, Any]) -> Amounts | None:
+    """DPUs times time: as Glue adds it up (auto scaling, Flex), else by the run's capacity.
+
+    ExecutionTime leaves out the start-up, as the bill does; a run is billed a minute at least (AWS
+    Glue pricing, "ETL jobs").
+    """
+    if run.get("CompletedOn") is None:
+        return None
+    meter = Meter.GLUE_FLEX_DPU_MS if run.get("ExecutionClass") == "FLEX" else Meter.GLUE_DPU_MS
+    if "DPUSeconds" in run:
+        return {meter: round(run["DPUSeconds"] * 1000)}
+    if "ExecutionTime" not in run or "MaxCapacity" not in run:
+        return None
+    seconds = run["ExecutionTime"]
+    billed = max(seconds, BILLED_SECONDS_AT_LEAST) if seconds else 0
+    return {meter: round(billed * run["MaxCapacity"] * 1000)}
 
 
 def _errors(doing: str) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from contracts.costs.usage import Amounts, Meter
 from contracts.errors import NotConfigured, NotFound, PipelineError, TransientFailure
 from contracts.job import Engine, JobState
 from remote_jobs.engines.base import (
@@ -180,7 +181,13 @@ class RedshiftJobs:
             error=response.get("Error") or None,
             console_url=f"{clients.console(region)}/redshiftv2/home?region={region}",
             ended_at=response.get("UpdatedAt"),
+            usage=self._usage(response) if "Duration" in response else None,
         )
+
+    def _usage(self, statement: Mapping[str, Any]) -> Amounts:
+        """How long it ran. A workgroup bills that; a cluster is billed by the hour, used or not."""
+        meter = Meter.REDSHIFT_CLUSTER_MS if self._warehouse.cluster else Meter.REDSHIFT_MS
+        return {meter: round(statement["Duration"] / 1_000_000)}
 
 
 def _errors(doing: str) -> AbstractContextManager[None]:

@@ -11,11 +11,19 @@ from typing import NamedTuple
 
 from boto3.dynamodb.conditions import ConditionBase
 
+from contracts.costs.usage import Amounts
 from contracts.errors import OwnershipLost
 from contracts.ledger_items import RunItem, UnitItem
 from contracts.manifest import ManifestEntry
 from contracts.messages import Began, NotBegun, StartUnit
-from contracts.run import ItemTotals, StageFailure, UnitOutcome, UnitState, UnitStatus
+from contracts.run import (
+    COST_EXCEEDED,
+    ItemTotals,
+    StageFailure,
+    UnitOutcome,
+    UnitState,
+    UnitStatus,
+)
 from contracts.run_request import format_timestamp
 from contracts.source.object_totals import ObjectTotals
 from contracts.steps import Steps
@@ -24,12 +32,16 @@ from ledger.runs import owned_run
 from ledger.stop_decision import refuse_if_stopping
 from ledger.table import Ledger
 from runs.topic import Event, publish
-from runs.unit.counts import losses, reserve
+from runs.unit.counts import losses, reserve, spent
 from runs.unit.recording import refuse_other_attempt, unit_ended, unit_started
 from runtime.handler import logger, metrics
 from sources import frozen
 
-ERROR_TYPES = {NotBegun.STOPPED: "RunStopped", NotBegun.FAILED_FAST: "ToleranceExceeded"}
+ERROR_TYPES = {
+    NotBegun.STOPPED: "RunStopped",
+    NotBegun.FAILED_FAST: "ToleranceExceeded",
+    NotBegun.COST: COST_EXCEEDED,
+}
 
 
 class Beginning(NamedTuple):
@@ -79,6 +91,14 @@ def start_unit(message: StartUnit, ledger: Ledger, data_bucket: str, now: dateti
             return Beginning(
                 response, _not_started(message, response, run, ledger, data_bucket, now)
             )
+    if message.max_cost is not None:
+        usd = spent(ledger, message.run_id)
+        if usd >= message.max_cost:
+            why = f"units have cost ${usd:.4f} by now, maxCost is ${message.max_cost:g}"
+            response = Began(begin=False, reason=NotBegun.COST, why=why)
+            return Beginning(
+                response, _not_started(message, response, run, ledger, data_bucket, now)
+            )
     if not reserve(message, ledger, now):
         why = "its execution has too few operations left; another one begins it"
         logger.info("unit not begun", extra={"why": why})
@@ -102,6 +122,7 @@ def _begin(
             dataset_version=run.dataset_version,
             started_at=now,
             objects=None if entry.objects is None else ObjectTotals(total=entry.objects),
+            **_spent(message, ledger),
         )
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)
@@ -110,6 +131,18 @@ def _begin(
         refuse_other_attempt(message, written)
         return None
     return unit_started(message, entry.url, run.dataset_name, now)
+
+
+def _spent(message: StartUnit, ledger: Ledger) -> dict[str, Amounts]:
+    """What earlier attempts at the unit have used, as its item is about to be this attempt's."""
+    if message.run_attempt == 1:
+        return {}
+    item = ledger.get_item(*UnitItem.key_of(message.run_id, message.unit_id))
+    if item is None:
+        return {}
+    unit = UnitItem.from_item(item)
+    known = unit.usage is not None and unit.run_attempt < message.run_attempt
+    return dict(spent=unit.total_usage) if known else {}
 
 
 def _not_started(
@@ -141,6 +174,7 @@ def _not_started(
             items=items,
             objects=objects,
             ended_at=now,
+            **_spent(message, ledger),
         )
     )
     key = UnitItem.key_of(message.run_id, message.unit_id)

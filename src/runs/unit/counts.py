@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from contracts import layout
-from contracts.ledger_items import LossesItem, OperationsItem
+from contracts.ledger_items import NANODOLLARS, LossesItem, OperationsItem, SpentItem
 from contracts.messages import EndUnit, StartUnit
 from contracts.messages.operations import OPERATIONS
 from contracts.run import UnitStatus
+from costs.model import cost_of
 from ledger import conditions
 from ledger.table import Ledger
 from sources import frozen
@@ -87,6 +88,25 @@ def count_losses(message: EndUnit, ledger: Ledger, data_bucket: str) -> None:
         {},
         condition=~conditions.LOSSES.counted.contains(message.unit_id),
         add=LossesItem.of_unit(lost, message.unit_id),
+    )
+
+
+def spent(ledger: Ledger, run_id: str) -> float:
+    """What units of the run have cost in all its attempts, in US dollars (a consistent read)."""
+    found = ledger.query(run_id, SpentItem.PREFIX)
+    return sum(SpentItem.from_item(item).nanodollars for item in found) / NANODOLLARS
+
+
+def count_spent(message: EndUnit, ledger: Ledger) -> None:
+    """Count what the unit has cost, if that decides whether others begin."""
+    if not message.counts_cost or message.usage is None:
+        return
+    shard, _ = layout.split_unit_id(message.unit_id)
+    ledger.update(
+        *SpentItem.key_of(message.run_id, message.run_attempt, shard),
+        {},
+        condition=~conditions.SPENT.counted.contains(message.unit_id),
+        add=SpentItem.of_unit(cost_of(message.usage).usd, message.unit_id),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from boto3.dynamodb.conditions import ConditionBase
 
 from contracts import layout
+from contracts.costs.usage import added
 from contracts.errors import InvalidData, NotFound, OwnershipLost
 from contracts.ledger_items import Changes, UnitItem
 from contracts.messages import EndUnit, StartUnit
@@ -20,8 +21,9 @@ from ledger.table import Ledger, Written
 from remote_jobs.record import WITHHELD
 from runs.findings import findings_of
 from runs.topic import Event, EventName
-from runs.unit.counts import count_losses
+from runs.unit.counts import count_losses, count_spent
 from runtime.handler import logger, metrics
+from runtime.metering import meter
 from sources import frozen
 
 FAILURE_CHARACTERS: Final = 2000
@@ -47,6 +49,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     if message.status is UnitStatus.STORED and not message.rows.balanced:
         raise InvalidData(f"unit {message.unit_id}: its rows do not add up: {message.rows!r}")
     run = owned_run(ledger, message.run_id, message.run_attempt)
+    message = _with_this_call(message)
     failure = _shortened(_withheld(message, data_bucket))
     findings = findings_of(message, data_bucket)
     objects = _objects(message, data_bucket)
@@ -59,6 +62,7 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
         refuse_other_attempt(message, written)
         return _as_stored(message, UnitItem.from_item(written.item or {}), run.dataset_name, now)
     count_losses(message, ledger, data_bucket)
+    count_spent(message, ledger)
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)
     logger.info("unit ended", extra={"status": message.status, "rows": message.rows.model_dump()})
     outcome = UnitOutcome(
@@ -104,6 +108,13 @@ def _as_stored(message: EndUnit, unit: UnitItem, dataset: str, now: datetime) ->
     return Ending(unit.status, unit_ended(message, outcome, dataset, now))
 
 
+def _with_this_call(message: EndUnit) -> EndUnit:
+    """With what this very call has used by now."""
+    if message.usage is None:
+        return message
+    return message.model_copy(update={"usage": added((message.usage, meter.so_far()))})
+
+
 def _of_the_end(
     message: EndUnit,
     failure: StageFailure | None,
@@ -125,6 +136,8 @@ def _of_the_end(
         set_aside=message.set_aside or None,
         stored_in=message.stored_in,
         not_started=None,
+        usage=message.usage,
+        adopted=message.adopted,
         objects=objects,
         failed_objects=message.failed_objects,
         objects_url=objects_url,

@@ -1,0 +1,1 @@
+"""What the local cloud costs: sandboxes, messages, units, chained invokes."""

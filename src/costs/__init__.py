@@ -1,0 +1,1 @@
+"""What usage costs: one dated table of list prices, and one model. Pure."""

@@ -1,0 +1,80 @@
+"""What a unit costs in durable operations: counted, and the same however many units a run has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from world import Deployment, World, sqs_event
+
+from contracts.messages import operations as limits
+from durable_pipeline import app
+
+RUN: dict[str, Any] = {
+    "datasetName": "orders",
+    "startDateTime": "2026-11-01",
+    "runId": "r-1",
+    "maxConcurrency": 10,
+}
+
+
+def inside_units(deployment: Deployment) -> list[int]:
+    """Of every execution, the operations of its units: their contexts, and what is in them."""
+    counts = []
+    for execution in deployment.runner._store.list_all():
+        units = {
+            each.operation_id for each in execution.operations if str(each.name).startswith("unit-")
+        }
+        inside = [
+            each
+            for each in execution.operations
+            if each.operation_id in units or each.parent_id in units
+        ]
+        counts.append(len(inside))
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("targets", "operations"),
+    [
+        (["dynamodb"], 6),
+        (["files"], 6),
+        (["dynamodb", "redshift"], 8),
+        (["redshift"], 8),  # the load ends after its store, so that the unit has an end of its own
+        (["files", "dynamodb", "redshift"], 9),
+    ],
+)
+def test_one_job_and_its_stores_cost_a_unit_so_many_operations(
+    deployment: Deployment, world: World, targets: list[str], operations: int
+) -> None:
+    world.targets = targets
+    deployment.run(sqs_event(RUN))
+    assert world.unit_status() == {"STORED": 3}
+    assert inside_units(deployment) == [3 * operations]
+    assert {end["operations"] for end in world.ends} == {operations} == {world.planned_operations}
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        10,
+        pytest.param(100, marks=pytest.mark.slow),
+        pytest.param(1_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
+    ],
+)
+def test_a_unit_of_a_large_run_costs_what_one_of_a_small_run_costs(
+    deployment: Deployment, world: World, units: int
+) -> None:
+    world.objects = units
+    execution = deployment.run(RUN, app.handle_run, patience=120 + units)
+    assert execution.response["status"] == "SUCCEEDED"
+    assert world.unit_status() == {"STORED": units}
+    assert sum(inside_units(deployment)) == 6 * units
+    all_operations = [
+        len(each.operations) - 1 for each in deployment.runner._store.list_all()
+    ]  # each execution itself is no operation
+    assert max(all_operations) < limits.OPERATIONS / 2
+    shards = len(all_operations) - 1
+    # Beside its units: its map; of a shard also its invocation, its listing; of the run 7 in all.
+    assert sum(all_operations) == 6 * units + 7 + 3 * shards

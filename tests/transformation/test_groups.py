@@ -218,7 +218,7 @@ def test_killed_at_any_outside_call_a_repeat_ends_as_if_nothing_had_been(
 
     for number, stage in enumerate(stages):
         for position in range(1, 60):
-            name = f"r{number}-{position}-{after}"
+            name = f"t{number}-{position:02d}"  # each is newer than those before it
             run = GroupRun(cloud, strict(), run_id=name)
             for earlier in stages[:number]:
                 earlier(run)
@@ -235,6 +235,7 @@ def test_killed_at_any_outside_call_a_repeat_ends_as_if_nothing_had_been(
             for later in stages[number:]:
                 later(run)
             assert _left_by(run) == expected
+            assert {item["run_id"] for item in run.items().values()} == {name}
             if not killed:
                 break
         assert position > 1

@@ -185,7 +185,8 @@ def begun(store: Store) -> Callable[[Deployed], Any]:
         doom = deployed.fate.decide
         deployed.fate.spare()
         deployed.begin()
-        deployed.fate.calls, deployed.fate.decide = 0, doom
+        deployed.fate.names.clear()
+        deployed.fate.decide = doom
         return store(deployed)
 
     return step

@@ -23,6 +23,7 @@ from typing import Any
 # imports them all). A handler's own module is imported in its sandbox, as on AWS.
 SHARED_PACKAGES = (
     "contracts",
+    "costs",
     "dataset_loading",
     "durable_pipeline",
     "ledger",

@@ -63,6 +63,17 @@ class Contents(Sequence[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __eq__(self, other: object) -> bool:
+        """As the list that botocore returns would compare."""
+        if not isinstance(other, list | Contents):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 

@@ -76,6 +76,7 @@ PREFIXES: Final = (
 # Words that fields of messages, documents, metrics and other tables have, too.
 COMMON: Final = frozenset(
     {
+        "adopted",
         "already_stored",
         "cost",
         "due",
@@ -120,6 +121,7 @@ COMMON: Final = frozenset(
 COLUMNS: Final = frozenset({"src/stores/redshift/load.py", "src/stores/redshift/run_rows.py"})
 # Not the ledger's items: what these modules take apart has fields of the same names.
 OTHER_DOCUMENTS: Final = {
+    "cli/client/follow.py": "the response of list-urls",
     "src/steps/notification_consumer.py": "a notification",
     "src/steps/reaper.py": "an event of EventBridge",
 }

@@ -92,7 +92,7 @@ def step_handler(
 
         @functools.wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
-            meter.begin(name, int(getattr(context, "memory_limit_in_mb", 0)))
+            meter.begin(name, int(getattr(context, "memory_limit_in_mb", None) or 0))
             trace = {**_trace_keys(event), "request_id": context.aws_request_id}
             with logger.append_context_keys(**trace):
                 try:

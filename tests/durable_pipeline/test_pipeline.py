@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.costs.usage import METERED
 from durable_pipeline import app
 from durable_pipeline.batch import STORED_BODY_BYTES, STORED_REASON_BYTES
 
@@ -252,7 +253,7 @@ def test_the_warehouse_is_prepared_once_before_the_units(
     names = [name for name, _ in world.calls]
     assert names.count("prepare-warehouse") == 1
     assert names.index("prepare-warehouse") < names.index("record-unit")
-    assert world.payloads("prepare-warehouse") == [{"runId": "r-1"}]
+    assert world.payloads("prepare-warehouse") == [{"runId": "r-1", METERED: True}]
 
 
 def test_a_warehouse_that_is_not_asked_for_is_not_prepared(

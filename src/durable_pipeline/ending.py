@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.base import Contract
+from contracts.costs.usage import Amounts
 from contracts.messages import EndAfterStore, EndUnit, NotBegun
 from contracts.run import UnitState
 from contracts.steps import Steps
@@ -22,12 +23,14 @@ class UnitEnd(Contract):
         not_begun: why it has not; absent where it could not even ask.
         passing: it failed for what may pass, so that it may run again later.
         uncounted: durable operations of a unit that has not begun: the ledger has no count of them.
+        usage: what else such a unit has used, if its own record does not say so.
     """
 
     status: UnitState | None = None
     not_begun: NotBegun | None = None
     passing: bool = False
     uncounted: int = 0
+    usage: Amounts | None = None
 
 
 @dataclass

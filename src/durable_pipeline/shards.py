@@ -16,6 +16,7 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
 from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
 
 from contracts import layout
+from contracts.costs.usage import added
 from contracts.manifest import UNITS_PER_EXECUTION, positions_of, ranges, units_per_shard
 from contracts.messages.operations import ASKING, allowance, reserved
 from contracts.run import UnitState
@@ -165,6 +166,7 @@ class Shards:
         ends = {item.index: UnitEnd.from_json(item.result) for item in batch.succeeded()}
         uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
         operations_of(self.context).used += uncounted
+        operations_of(self.context).spend_all(added(end.usage for end in ends.values()))
         operations_of(self.context).write([item.result for item in batch.succeeded()])
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
         passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]

@@ -77,8 +77,8 @@ class Unit:
             rows = self._stages()
         except DoesNotBegin as none:
             status = UnitState.NOT_STARTED if none.reason in _FOR_GOOD else None
-            used = self.operations.used
-            return UnitEnd(status=status, not_begun=none.reason, uncounted=used)
+            used, usage = self.operations.used, self.operations.amounts
+            return UnitEnd(status=status, not_begun=none.reason, uncounted=used, usage=usage)
         except StageFailed as failed:
             if failed.error_type == "OwnershipLost":
                 raise

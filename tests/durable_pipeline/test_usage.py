@@ -140,7 +140,9 @@ def test_units_that_the_limit_keeps_from_beginning_end_the_run(
     deployment.run(sqs_event({**RUN, "maxCost": 2.5}))
     assert world.count("validate") == 1
     assert world.count("start-run") == 0, "no other execution tries to begin them"
-    assert world.count("record-run") == 1
+    (record,) = world.payloads("record-run")
+    # The run says so of the two that asked and were refused: their records do not.
+    assert record["usage"]["lambda-requests:submit-job"] == 2
 
 
 def test_functions_that_are_jobs_are_counted_though_nobody_reports_their_time(

@@ -164,5 +164,5 @@ def _cell(reject: Reject, title: str) -> Any:
     if title == "raw":
         return reject.get("raw", reject.get("row", reject.get("result")))
     if title == "object":
-        return short_url(reject["source"])
+        return short_url(reject.get("source", ""))
     return reject.get(title)

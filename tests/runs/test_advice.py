@@ -9,6 +9,7 @@ from control_fakes import request
 from typer.core import TyperGroup
 
 from cli.main import app
+from contracts.costs.figures import RunCost
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -19,6 +20,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
+from costs.texts import ESTIMATED
 from runs.advice import advise
 
 THREE_STORED = UnitTotals(total=3, stored=3)
@@ -207,3 +209,17 @@ def test_every_command_is_one_that_the_cli_takes(command: str) -> None:
         found = found.commands[name]
 
     found.make_context(command, words)  # raises on what the command does not know
+
+
+def test_a_retry_of_what_cost_too_much_may_cost_more() -> None:
+    reason = f"run request: maxCost: {ESTIMATED}0.00034 for 3 units, by past runs"
+    refused = result(units=UnitTotals(total=3, failed=3), reason=reason, permanent=True)
+    units = UnitTotals(total=3, stored=2, not_started=1)
+    reached = result(units=units, permanent=True, cost=RunCost(usd=0.5))
+
+    steps = advise(request(max_cost=0.0001), refused)
+    assert commands(steps) == [f"{RETRY} --max-cost 0.00068"]
+    assert "twice the estimate" in steps[0].why
+    assert commands(advise(request(max_cost=0.4), reached))[-1] == f"{RETRY} --max-cost 0.8"
+    within = advise(request(max_cost=4), reached)
+    assert commands(within)[-1] == f"{RETRY} --max-cost 4.00"

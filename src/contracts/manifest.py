@@ -190,6 +190,11 @@ def positions_of(ranges: Iterable[tuple[int, int]]) -> list[int]:
     return [position for first, end in ranges for position in range(first, end)]
 
 
+def first_of(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """The first position that half-open ranges hold, if any, as a range."""
+    return tuple((first, first + 1) for first, _ in ranges[:1])
+
+
 def units_per_shard(operations_per_unit: int, side_by_side: int = 1) -> int:
     """How many units fit into one execution (`contracts.messages.operations`)."""
     fitting = planned_operations(side_by_side) // planned_for(operations_per_unit)

@@ -116,7 +116,8 @@ def _run(
 
 def _is_handed_over(plan: Plan, of_function: Settings) -> bool:
     if plan.claim.start_flow >= START_FLOW or plan.manifest.waiting:
-        return plan.is_long(of_function.short_run_seconds)
+        at_once = of_function.units_side_by_side
+        return plan.is_long(of_function.short_run_seconds, units_side_by_side=at_once)
     return len(plan.manifest.shard_sizes) > 1
 
 

@@ -73,12 +73,13 @@ class Batch:
             may succeed. Refused messages are on the dead-letter queue, with the reason.
         """
         seconds = operations = 0
+        at_once = self.settings.units_side_by_side
         here: list[tuple[Record, Plan]] = []
         for record, plan in self._plans(records):
-            if plan.is_long(self.settings.short_run_seconds, seconds, operations):
+            if plan.is_long(self.settings.short_run_seconds, seconds, operations, at_once):
                 self._hand_over(record, plan)
             else:
-                seconds += plan.seconds
+                seconds += plan.seconds(at_once)
                 operations += plan.operations
                 here.append((record, plan))
         for number, (record, plan) in enumerate(here, start=1):

@@ -39,11 +39,15 @@ class Plan(Contract):
     manifest: ManifestSummary
     usage: Amounts | None = None
 
-    @property
-    def seconds(self) -> int:
-        """Expected seconds for the pending units, by the contract's `limits.unitSeconds`."""
+    def seconds(self, units_side_by_side: int = UNITS_PER_EXECUTION) -> int:
+        """Expected seconds for the pending units, by the contract's `limits.unitSeconds`.
+
+        Args:
+            units_side_by_side: as many as one execution may have at once.
+        """
         pending = len(self.manifest.pending_positions())
-        return math.ceil(pending / self.concurrency) * self.dataset.unit_seconds
+        at_once = min(self.concurrency, units_side_by_side, UNITS_PER_EXECUTION)
+        return math.ceil(pending / at_once) * self.dataset.unit_seconds
 
     @property
     def retry_seconds(self) -> int:
@@ -90,7 +94,11 @@ class Plan(Contract):
         return math.floor(total * self.request.tolerance(of_items=of_items) / 100 + 1e-9)
 
     def is_long(
-        self, short_run_seconds: int, seconds_taken: int = 0, operations_taken: int = 0
+        self,
+        short_run_seconds: int,
+        seconds_taken: int = 0,
+        operations_taken: int = 0,
+        units_side_by_side: int = UNITS_PER_EXECUTION,
     ) -> bool:
         """Whether the run needs the long-running function.
 
@@ -104,6 +112,7 @@ class Plan(Contract):
             short_run_seconds: how much expected work one execution accepts.
             seconds_taken: how much of it other runs of the execution have taken.
             operations_taken: planned operations of their units.
+            units_side_by_side: see `seconds`.
         """
         if self.manifest.waiting is not None:
             return True
@@ -113,7 +122,7 @@ class Plan(Contract):
             return self.request.detached
         if self.units_ask and operations_taken + self.operations > self.planned_operations:
             return True
-        seconds = seconds_taken + self.seconds + self.retry_seconds
+        seconds = seconds_taken + self.seconds(units_side_by_side) + self.retry_seconds
         return self.dataset.pools_full or seconds > short_run_seconds
 
     @property

@@ -86,7 +86,7 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
     if result.rows.rejected:
         steps += _rejected(result)
     elif any(finding.severity != "warn" for finding in result.findings):
-        why = "See the rows of failed units that broke rules, each with its reason:"
+        why = f"See the rows of failed {_lost(result)} that broke rules, each with its reason:"
         steps.append(NextStep(why=why, command=_pipeline("rejected", result.run_id)))
     if result.rows.warned:
         steps.append(
@@ -132,12 +132,16 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
     return NextStep(why=why, command=_pipeline("history", run_id))
 
 
+def _lost(result: RunResult) -> str:
+    """What failed: units, or only objects that stored units have left out."""
+    return "objects" if result.failed_objects and not result.units.failed else "units"
+
+
 def _rejected(result: RunResult) -> list[NextStep]:
     run_id = result.run_id
     file = f"rejected-{run_id}.jsonl"
-    lost = "objects" if result.failed_objects and not result.units.failed else "units"
     fails = result.units.failed or result.failed_objects
-    but = f" (without those of failed {lost}, which are processed again)" if fails else ""
+    but = f" (without those of failed {_lost(result)}, which are processed again)" if fails else ""
     return [
         NextStep(
             why="Fetch the rejected rows, each with its reason:",

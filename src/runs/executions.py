@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -14,6 +15,10 @@ from runtime import clients
 from runtime.handler import count_of_function
 
 ALIVE: Final = frozenset({"RUNNING", "PAUSING", "PAUSED"})
+# Of a child that has ended by itself. No document says whether stopping its parent ends it as well.
+_CHILD_ENDED: Final = frozenset(
+    {"ChainedInvokeSucceeded", "ChainedInvokeFailed", "ChainedInvokeTimedOut"}
+)
 GONE: Final = "GONE"  # the service does not know the execution (any more)
 # No document says how soon a started execution can be read, so "not known" counts only once its run
 # has not changed for so long (inferred).
@@ -96,18 +101,28 @@ def stop_execution(arn: str, why: str) -> None:
         clients.client("lambda").stop_durable_execution(DurableExecutionArn=arn, Error=error)
 
 
-def latest_child(arn: str, operation: str) -> str | None:
-    """The execution that this one started last by this operation, a chained invoke; None: none."""
-    with clients.translated(f"reading the history of execution {arn}"):
-        page = clients.client("lambda").get_durable_execution_history(
-            DurableExecutionArn=arn, IncludeExecutionData=False, ReverseOrder=True
-        )
-    for event in page["Events"]:
-        started = event.get("ChainedInvokeStartedDetails")
-        if started and event.get("Name") == operation:
-            child: str | None = started.get("DurableExecutionArn")
-            return child
-    return None
+def children_going_on(arn: str, operations: Collection[str]) -> list[tuple[str, str]]:
+    """The executions that this one started by these operations, chained invokes, and whose end it
+    has not heard of: operation and ARN, the latest first.
+
+    Args:
+        operations: their names.
+    """
+    asked = {"DurableExecutionArn": arn, "IncludeExecutionData": False, "ReverseOrder": True}
+    ended: set[str] = set()
+    found: list[tuple[str, str]] = []
+    while True:
+        with clients.translated(f"reading the history of execution {arn}"):
+            page = clients.client("lambda").get_durable_execution_history(**asked)
+        for event in page["Events"]:  # an operation's end comes before its start
+            child = event.get("ChainedInvokeStartedDetails", {}).get("DurableExecutionArn")
+            if event["EventType"] in _CHILD_ENDED:
+                ended.add(event["Id"])
+            elif child and event.get("Name") in operations and event["Id"] not in ended:
+                found.append((event["Name"], child))
+        if not page.get("NextMarker"):
+            return found
+        asked["Marker"] = page["NextMarker"]
 
 
 def function_of(arn: str) -> str:

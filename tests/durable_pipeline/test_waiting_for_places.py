@@ -162,8 +162,11 @@ def test_a_direct_start_whose_pool_is_full_is_handed_over(
     assert execution.response == {"runId": "r-1", "handedOverTo": "arn:test-r-1-1"}
 
 
-def plan(*jobs: dict[str, Any], detached: bool | None = None, **dataset: Any) -> Plan:
-    request = RunRequest.model_validate({**RUN, "detached": detached})
+def plan(
+    *jobs: dict[str, Any], detached: bool | None = None, units: int = 1, **dataset: Any
+) -> Plan:
+    asked = {**RUN, "detached": detached, "maxConcurrency": 100 if units > 1 else None}
+    request = RunRequest.model_validate(asked)
     known = {"name": "orders", "version": "1", "unit_seconds": 60, "targets": ()}
     chain = tuple(
         LoadedJob.model_validate({"stage": "clean", "engine": "glue", "timeout_seconds": 60, **job})
@@ -184,10 +187,10 @@ def plan(*jobs: dict[str, Any], detached: bool | None = None, **dataset: Any) ->
         manifest=ManifestSummary.model_validate(
             {
                 "manifestUrl": "s3://data/m",
-                "objects": 1,
+                "objects": units,
                 "totalBytes": 1,
-                "shardSizes": [1],
-                "pending": [(0, 1)],
+                "shardSizes": [units],
+                "pending": [(0, units)],
             }
         ),
     )
@@ -214,7 +217,16 @@ def test_what_other_runs_have_taken_counts_against_its_tries() -> None:
     patient = plan({"attempts": 2, "retry_delay_seconds": 30})
     assert not patient.is_long(600, seconds_taken=510)
     assert patient.is_long(600, seconds_taken=511)
-    assert patient.seconds == 60, "waits between tries are no expected work"
+    assert patient.seconds() == 60, "waits between tries are no expected work"
+
+
+def test_units_take_as_long_as_so_many_side_by_side_as_the_deployment_allows() -> None:
+    """Above that is asked where the bound was lowered, or nothing was asked for items."""
+    many = plan(units=40)
+    assert many.seconds() == 60
+    assert many.seconds(4) == 600
+    assert not many.is_long(600, units_side_by_side=4)
+    assert many.is_long(600, units_side_by_side=3)
 
 
 @pytest.mark.parametrize(("detached", "long"), [(None, True), (True, True), (False, False)])

@@ -20,6 +20,7 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
+from contracts.source.object_totals import FailedObject
 from costs.texts import ESTIMATED
 from runs.advice import advise
 
@@ -209,6 +210,27 @@ def test_every_command_is_one_that_the_cli_takes(command: str) -> None:
         found = found.commands[name]
 
     found.make_context(command, words)  # raises on what the command does not know
+
+
+@pytest.mark.parametrize(
+    ("units", "lost"), [(THREE_STORED, "failed objects"), (ONE_FAILED, "failed units")]
+)
+def test_what_failed_is_called_what_it_is(units: UnitTotals, lost: str) -> None:
+    """Where all units are stored, rows broke rules in objects that were left out."""
+    left_out = FailedObject(
+        url="s3://b/k", stage="validate", error_type="InvalidData", message="too many"
+    )
+    steps = advise(
+        request(),
+        result(
+            units=units,
+            findings=(Finding(rule="type", severity="quarantine", rows=90),),
+            failed_objects=(left_out,),
+        ),
+    )
+    assert f"See the rows of {lost} that broke rules, each with its reason:" in {
+        step.why for step in steps
+    }
 
 
 def test_a_retry_of_what_cost_too_much_may_cost_more() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ class Executions:
 
     def __init__(self, world: ReaperWorld) -> None:
         self.world = world
-        self.children: list[dict[str, Any]] = []
+        self.children: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.most_events = 100  # of a page
         self.stopped: list[tuple[str, str]] = []
         self.errors: dict[str, Exception] = {}
 
@@ -39,12 +41,25 @@ class Executions:
         return {}
 
     def get_durable_execution_history(self, **asked: Any) -> dict[str, Any]:
-        assert (asked["DurableExecutionArn"], asked["ReverseOrder"]) == (FIRST, True)
-        return {"Events": self.children[::-1]}
+        assert asked["ReverseOrder"]
+        events, first = (
+            self.children[asked["DurableExecutionArn"]][::-1],
+            int(asked.get("Marker", 0)),
+        )
+        end = first + self.most_events
+        more = {"NextMarker": str(end)} if end < len(events) else {}
+        return {"Events": events[first:end], **more}
 
-    def start(self, arn: str, name: str = "run-shard") -> None:
+    def start(self, arn: str, name: str = "run-shard", parent: str = FIRST) -> None:
         details = {"DurableExecutionArn": arn, "FunctionName": "long"}
-        self.children.append({"Name": name, "ChainedInvokeStartedDetails": details})
+        event = {"EventType": "ChainedInvokeStarted", "Id": arn, "Name": name}
+        self.children[parent].append({**event, "ChainedInvokeStartedDetails": details})
+        self.world.end("RUNNING", arn=arn)
+
+    def end(self, arn: str, parent: str = FIRST) -> None:
+        event = {"EventType": "ChainedInvokeSucceeded", "Id": arn, "Name": "run-shard"}
+        self.children[parent].append(event)
+        self.world.end("SUCCEEDED", arn=arn)
 
 
 @pytest.fixture
@@ -145,6 +160,41 @@ def test_a_run_that_has_stored_all_ends_by_itself(world, executions):
 
     assert stop(world).outcome is StopOutcome.STOPPING
     assert executions.stopped == []
+
+
+@pytest.mark.parametrize("most_events", [1, 100])
+def test_all_shards_that_run_side_by_side_are_stopped_with_it(world, executions, most_events):
+    executions.most_events = most_events
+    shards = [FIRST.replace("first", f"shard-{number}") for number in range(4)]
+    for shard in shards:
+        executions.start(shard)
+    executions.end(shards[1])
+
+    stop(world)
+
+    assert [arn for arn, _ in executions.stopped] == [FIRST, shards[3], shards[2], shards[0]]
+
+
+def test_so_are_shards_that_an_execution_of_its_own_starts(world, executions):
+    """Of a run of more than 300 shards."""
+    group = FIRST.replace("first", "shards-300")
+    executions.start(group, name="run-shards")
+    for shard in (EARLIER, SHARD):
+        executions.start(shard, parent=group)
+
+    stop(world)
+
+    assert [arn for arn, _ in executions.stopped] == [FIRST, group, SHARD, EARLIER]
+
+
+def test_a_shard_that_cannot_be_stopped_leaves_no_other_going_on(world, executions):
+    for shard in (EARLIER, SHARD):
+        executions.start(shard)
+    executions.errors[SHARD] = client_error("TooManyRequestsException", 429)
+
+    stop(world)
+
+    assert [arn for arn, _ in executions.stopped] == [FIRST, EARLIER]
 
 
 @pytest.mark.parametrize("missing", [UNIT, layout.unit_id(1, 0)])

@@ -10,10 +10,13 @@ from control_fakes import NOW, arn, claimed, freeze_dataset, request
 
 from contracts import layout
 from contracts.errors import OwnershipLost
-from contracts.ledger_items import LossesItem, UnitItem
-from contracts.messages import FreezePlan, ListUrls, ReadShard, ShardPlan
-from contracts.run import UnitStatus
+from contracts.ledger_items import LossesItem, SpentItem, UnitItem
+from contracts.messages import FreezePlan, ListUrls, NotBegun, ReadShard, ShardPlan, StartUnit
+from contracts.run import UnitState, UnitStatus
 from runs.long.shard_plans import freeze_plan, read_shard
+from runs.unit.beginning import start_unit
+from runs.units import OutputLocations, unit_outcomes
+from sources.frozen import read_manifest_summary
 from sources.listed_run import list_run
 from steps.list_urls import handler
 
@@ -72,6 +75,40 @@ def test_a_run_that_has_lost_more_than_is_tolerated_is_halted(
         item = LossesItem(run_id="r1", of=f"00001#{shard}", losses=1)
         run.ledger.put_if_absent(item.to_item())
     assert read(run, 2).halted is halted
+
+
+def test_of_a_run_that_is_halted_one_unit_says_why_all_others_were_not_started(run: Any) -> None:
+    """All units of the shards before it may have begun, so nothing else in the ledger says so."""
+    message = FreezePlan(run_id="r1", run_attempt=1, plan=PLAN, tolerated_losses=0)
+    freeze_plan(message, run.data_bucket)
+    ended = UnitItem.changes(status=UnitStatus.FAILED, run_attempt=1)
+    for unit in ("00000-000", "00000-001"):
+        run.ledger.change(UnitItem.key_of("r1", unit), ended)
+    lost = LossesItem(run_id="r1", of="00001#0", losses=2)
+    run.ledger.put_if_absent(lost.to_item())
+
+    found = read(run, 1)
+
+    assert (found.halted, found.pending) == (True, ((0, 1),))
+    asks = StartUnit(
+        run_id="r1", unit_id="00001-000", run_attempt=1, execution_arn=arn("x"), tolerated_losses=0
+    )
+    assert start_unit(asks, run.ledger, run.data_bucket, NOW).began.reason is NotBegun.FAILED_FAST
+    units = [UnitItem.from_item(item) for item in run.ledger.query("r1", "UNIT#")]
+    manifest = read_manifest_summary(run.data_bucket, "r1")
+    places = OutputLocations(run.data_bucket, "r1", "orders")
+    states = [outcome.status for outcome in unit_outcomes(manifest, units, places)]
+    assert states == [UnitState.FAILED] * 2 + [UnitState.NOT_STARTED] * 3
+
+
+@pytest.mark.parametrize(("dollars", "halted"), [(0.4, False), (0.6, True)])
+def test_a_run_that_has_spent_its_most_is_halted(run: Any, dollars: float, halted: bool) -> None:
+    plan = {**PLAN, "request": {**PLAN["request"], "maxCost": 0.5}}
+    freeze_plan(FreezePlan(run_id="r1", run_attempt=1, plan=plan), run.data_bucket)
+    run.ledger.update(
+        *SpentItem.key_of("r1", 1, 0), {}, add=SpentItem.of_unit(dollars, "00000-000")
+    )
+    assert (read(run, 2).halted, read(run, 2).pending) == (halted, ((0, 1),))
 
 
 def test_an_attempt_that_lost_the_run_reads_nothing(run: Any) -> None:

@@ -18,7 +18,7 @@ from job_fakes import FakeClock, FakeGlue, FakeRedshift, Fate, Killed
 from contracts.base import Contract
 from contracts.errors import NotConfigured, OwnershipLost
 from contracts.job import Engine, JobKey, JobState, JobStatus
-from contracts.ledger_items import OperationsItem, PoolItem
+from contracts.ledger_items import OperationsItem, PoolItem, SpentItem
 from contracts.messages import (
     EndAfterStore,
     EndUnit,
@@ -101,7 +101,7 @@ class Deployed:
         message = StoreRedshift(run_id=self.run_id, unit_id=UNIT, rows=3, job_id="j1", **given)
         return self.send(store_redshift, message)
 
-    def give_up(self) -> dict[str, Any]:
+    def give_up(self, **more: Any) -> dict[str, Any]:
         """What the orchestrator sends once the last store has died as often as it may."""
         outcome = ended(
             self.run_id,
@@ -112,6 +112,7 @@ class Deployed:
             stored_in=("files", "redshift"),
             operations=12,
             repeats=6,
+            **more,
         )
         return self.send(record_unit, outcome)
 
@@ -178,7 +179,7 @@ def write(deployed: Deployed, expected: int = 3, **end: Any) -> dict[str, Any]:
 STORES = (put, write)
 
 
-def begun(store: Store) -> Callable[[Deployed], Any]:
+def begun(store: Store, **end: Any) -> Callable[[Deployed], Any]:
     """The store of a unit that has begun, which nothing kills."""
 
     def step(deployed: Deployed) -> dict[str, Any]:
@@ -187,7 +188,7 @@ def begun(store: Store) -> Callable[[Deployed], Any]:
         deployed.begin()
         deployed.fate.names.clear()
         deployed.fate.decide = doom
-        return store(deployed)
+        return store(deployed, **end)
 
     return step
 
@@ -284,6 +285,17 @@ class TestKilledAtAnyOutsideCall:
             assert ends == {outcome}
             outcomes.add(outcome)
         assert outcomes == {"STORED", "FAILED"}
+
+    def test_what_it_cost_counts_whether_or_not_the_store_has_counted_it(
+        self, deploy: Deploy, after: bool
+    ) -> None:
+        counts = {"counts_cost": True, "usage": {"operations": 1000}}
+        for deployed in killed_everywhere(deploy, begun(put, **counts), after=after):
+            deployed.give_up(**counts)
+            found = deployed.cloud.ledger.get_item(*SpentItem.key_of(deployed.run_id, 1, 0))
+            assert found is not None
+            spent = SpentItem.from_item(found)
+            assert (spent.counted, spent.nanodollars > 0) == ({UNIT}, True)
 
 
 class TestBeginning:

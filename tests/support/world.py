@@ -22,7 +22,7 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 
 from contracts import errors
 from contracts.errors import PipelineError
-from contracts.manifest import Waiting
+from contracts.manifest import Waiting, first_of
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
 from contracts.messages import operations as limits
 from contracts.steps import declared, step_functions
@@ -293,9 +293,13 @@ class World:
         """As `runs.long.shard_plans` reads it; its tests are with it."""
         frozen = self.plans[payload["runId"], payload["runAttempt"]]
         tolerated = frozen.get("toleratedLosses")
-        if self.stopping or (tolerated is not None and self.lost > tolerated):
+        pending = self._pending(payload["shard"])
+        if self.stopping:
             return {"plan": frozen["plan"], "halted": True}
-        return {"plan": frozen["plan"], "pending": self._pending(payload["shard"])}
+        if tolerated is not None and self.lost > tolerated:
+            first = first_of(tuple((first, end) for first, end in pending))
+            return {"plan": frozen["plan"], "pending": first, "halted": True}
+        return {"plan": frozen["plan"], "pending": pending}
 
     def _start_run(self, payload: dict[str, Any]) -> dict[str, Any]:
         name = f"test-{payload['request']['runId']}-{payload['runAttempt']}"

@@ -46,7 +46,9 @@ class ShardPlan(Contract):
     Attributes:
         plan: as FreezePlan had it.
         pending: half-open ranges of the positions that are pending, see `ManifestSummary`.
-        halted: the run is to stop, or has lost more than is tolerated: nothing more of it begins.
+        halted: the run is to stop, has lost more than is tolerated or has spent its maxCost:
+            nothing more of it begins. If something is pending, the first unit of it is to ask all
+            the same, but if the run is to stop: its outcome says why the others were not started.
     """
 
     plan: dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext
 
 from contracts.base import Contract
-from contracts.manifest import ranges, unpacked_positions
+from contracts.manifest import first_of, ranges, unpacked_positions
 from durable_pipeline.operations import usage_with_start
 from durable_pipeline.plan import Plan, Shard, ShardEnd
 from durable_pipeline.settings import Settings
@@ -41,14 +41,18 @@ def _one(
     found = BoundSteps(context, settings).read_shard(
         run_id=asked.run_id, run_attempt=asked.run_attempt, shard=asked.shard
     )
-    if found.halted:
-        return _with_usage(ShardEnd(shard=asked.shard, halted=True), context)
     units = ranges(unpacked_positions(asked.units)) if asked.units else found.pending
+    if (
+        found.halted
+    ):  # one unit asks, and is refused: without a trace of that, all would have failed
+        units = first_of(units) if found.pending else ()
     if not units:
-        return _with_usage(ShardEnd(shard=asked.shard), context)
+        return _with_usage(ShardEnd(shard=asked.shard, halted=found.halted), context)
     plan = Plan.from_json(found.plan)
     shards = Shards(context, settings, execution_arn, plan, asked.side_by_side)
-    return _with_usage(shards.execute(asked.shard, units), context)
+    end = shards.execute(asked.shard, units)
+    halted = end.halted or found.halted
+    return _with_usage(end.model_copy(update={"halted": halted}), context)
 
 
 def _several(asked: ShardsOfRun, context: DurableContext, execution_arn: str) -> Processed:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from contracts import layout
+from contracts.manifest import first_of
 from contracts.messages import FreezePlan, ListUrls, ReadShard, ShardPlan
 from ledger.runs import owned_run
 from ledger.table import Ledger
-from runs.unit.counts import losses
+from runs.unit.counts import losses, spent
 from runtime import s3
 from sources import frozen
 from sources.listed_run import with_pending
@@ -42,7 +43,7 @@ def read_shard(
     run = owned_run(ledger, run_id, attempt)
     document = s3.read_json(data_bucket, layout.plan_key(run_id, attempt))
     plan, tolerated = document[_PLAN], document[_TOLERATED]
-    if run.stopping or (tolerated is not None and losses(ledger, run_id, attempt) > tolerated):
+    if run.stopping:
         return ShardPlan(plan=plan, halted=True)
     asked = ListUrls.from_json(
         {
@@ -56,4 +57,8 @@ def read_shard(
     manifest = frozen.read_manifest_summary(data_bucket, run_id)
     snapshot = frozen.read_snapshot(data_bucket, run_id)
     found = with_pending(asked, manifest, ledger, snapshot, data_bucket, redeliver=redeliver)
-    return ShardPlan(plan=plan, pending=found.pending)
+    most, pending = plan["request"].get("maxCost"), found.pending
+    lost_too_many = tolerated is not None and losses(ledger, run_id, attempt) > tolerated
+    if lost_too_many or (most is not None and spent(ledger, run_id) >= most):
+        return ShardPlan(plan=plan, pending=first_of(pending), halted=True)
+    return ShardPlan(plan=plan, pending=pending)

@@ -13,11 +13,14 @@ from contracts.errors import PipelineError
 from contracts.ledger_items import RunItem
 from ledger.table import Ledger
 from ledger.units import stored_positions
-from runs.executions import Executions, function_of, latest_child, stop_execution
+from runs.executions import Executions, children_going_on, function_of, stop_execution
 from runtime.handler import logger
 from sources.manifest import read_summary
 
-RUN_SHARD: Final = "run-shard"  # the operation by which a run's execution starts a shard's
+# The operations by which a run's execution starts that of a shard, or one that starts those of some
+# hundred shards by the former.
+RUN_SHARD: Final = "run-shard"
+RUN_SHARDS: Final = "run-shards"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class LongRuns:
         return bool(self.function) and function_of(run.holder) == _name(self.function)
 
     def stop(self, run: RunItem) -> bool:
-        """Stop the run's execution, then that of the shard it was waiting for.
+        """Stop the run's execution, then those of the shards it was waiting for.
 
         Not once all its units are stored: then it is about to end by itself, with its own outcome.
         What fails is left to the next sweep; the run starts nothing more in any case.
@@ -57,17 +60,24 @@ class LongRuns:
         except PipelineError as error:
             logger.warning("the run's execution goes on", extra={"error": repr(error)})
             return False
-        self._stop_shard(run)
+        self._stop_shards(run.holder, run.why_stopped)
         return True
 
-    def _stop_shard(self, run: RunItem) -> None:
-        """The run's execution starts one shard after another, so only the latest can be alive."""
+    def _stop_shards(self, parent: str, why: str) -> None:
+        """As many as run side by side; each after its parent, which would start the next one."""
         try:
-            shard = latest_child(run.holder, RUN_SHARD)
-            if shard is not None and self.executions(shard).alive:
-                stop_execution(shard, run.why_stopped)
+            children = children_going_on(parent, (RUN_SHARD, RUN_SHARDS))
         except PipelineError as error:
-            logger.warning("a shard's execution goes on", extra={"error": repr(error)})
+            logger.warning("shards' executions go on", extra={"error": repr(error)})
+            return
+        for operation, child in children:
+            try:
+                if self.executions(child).alive:
+                    stop_execution(child, why)
+            except PipelineError as error:
+                logger.warning("a shard's execution goes on", extra={"error": repr(error)})
+            if operation == RUN_SHARDS:
+                self._stop_shards(child, why)
 
     def _has_stored_all(self, run_id: str) -> bool:
         """Looks from the last shard on, which of a run that goes on is not stored as a rule."""

@@ -60,7 +60,13 @@ def end_unit(message: EndUnit, ledger: Ledger, data_bucket: str, now: datetime) 
     )
     if not written.done:
         refuse_other_attempt(message, written)
-        return _as_stored(message, UnitItem.from_item(written.item or {}), run.dataset_name, now)
+        unit = UnitItem.from_item(written.item or {})
+        # The last store may have died before it counted this.
+        found = {"status": unit.status, "items": unit.items, "objects": unit.objects}
+        recorded = message.model_copy(update=found)
+        count_losses(recorded, ledger, data_bucket)
+        count_spent(recorded, ledger)
+        return _as_stored(message, unit, run.dataset_name, now)
     count_losses(message, ledger, data_bucket)
     count_spent(message, ledger)
     metrics.add_metric(name=f"Units{message.status.value.title()}", unit="Count", value=1)

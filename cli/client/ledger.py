@@ -116,6 +116,11 @@ def next_steps_of(run: RunItem, recorded: tuple[NextStep, ...]) -> tuple[NextSte
     return (NextStep(why=why, command=f"pipeline status {by}"),)
 
 
+def short_url(url: str) -> str:
+    """The end of an object's URL: objects of equal names differ in their date partition."""
+    return "/".join(url.split("/")[-2:])
+
+
 @dataclass(frozen=True)
 class UnitRow:
     """A UNIT item."""
@@ -130,12 +135,11 @@ class UnitRow:
 
     @property
     def short_source(self) -> str:
-        """The end of the URL: objects of equal names differ in their date partition. Of a unit
-        that holds several, how many."""
+        """The end of the object's URL; of a unit that holds several, how many."""
         if self.item.objects is not None:
             lost = self.item.objects.failed
             return f"{self.item.objects.total:,} objects" + (f", {lost:,} failed" if lost else "")
-        return "/".join(self.source_url.split("/")[-2:])
+        return short_url(self.source_url)
 
     @classmethod
     def from_item(cls, item: Item) -> UnitRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _PEEKS_AT_MOST: Final = 50  # of ten messages each
 _NOT_HIDDEN: Final = frozenset(
     {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValue"}
 )
+_NOT_ALLOWED: Final = "InvalidMessageContents"
+# All but what XML 1.0 takes, as SQS documents it.
+_NOT_OF_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _AT_ONCE: Final = 10  # the most that SQS returns
 _HIDDEN_SECONDS: Final = 10
 
@@ -90,8 +94,23 @@ def check_message(body: str) -> RunRequest:
 
 
 def send_message(sqs: Any, queue_url: str, body: str) -> str:
-    """Send it to the queue; returns the message id."""
-    message_id: str = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
+    """Send it to the queue; returns the message id.
+
+    Raises:
+        CommandFailed: it holds characters that SQS does not take; names the first.
+    """
+    try:
+        message_id: str = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != _NOT_ALLOWED:
+            raise
+        found = _NOT_OF_SQS.search(body)
+        where = f" (U+{ord(found[0]):04X}, character {found.start() + 1})" if found else ""
+        raise CommandFailed(
+            f"not sent: the message contains characters that SQS does not allow{where}",
+            REFUSED,
+            "take them out, or escape them in strings, as in \\u0007",
+        ) from None
     return message_id
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from cli.client.ledger import short_url
 from cli.client.quarantine import Reject, RowValues, read_snapshot, rejected_rows, summary
 from cli.documents.base import print_document
 from cli.documents.rejected import BrokenRule, RejectedDocument, RejectedRow
@@ -79,6 +80,14 @@ def rejected(
             f" are stored, not even the valid ones; pipeline results {run_id} says what to do",
             soft_wrap=True,
         )
+    partly = [row for row in units if not row.failure and row.unit_id in found.units]
+    left_out = sum(row.item.objects.failed for row in partly if row.item.objects)
+    if left_out:
+        make_console().print(
+            f"{left_out} objects of these units were left out: none of their rows are stored, not"
+            f" even the valid ones; pipeline results {run_id} says what to do",
+            soft_wrap=True,
+        )
 
 
 @dataclass
@@ -126,7 +135,8 @@ class _Found:
 def _print(run_id: str, found: _Found, out: Path | None) -> None:
     console, counts, shown = make_console(), found.counts, found.shown
     if shown:
-        titles = ("unit", "line", "rule", "column", "reason", "raw")
+        place = ("unit", "line") if found.snapshot.group is None else ("unit", "object", "line")
+        titles = (*place, "rule", "column", "reason", "raw")
         console.print(records_table(titles, [_cells(reject, titles) for reject in shown]))
     named = [(" ".join(filter(None, key)), rows) for key, rows in counts.most_common()]
     console.print(f"{counts.total()} rejected rows" + (f" ({summary(named)})" if named else ""))
@@ -153,4 +163,6 @@ def _cell(reject: Reject, title: str) -> Any:
     """The value; a row that transform rejected has neither a line nor a text of its own."""
     if title == "raw":
         return reject.get("raw", reject.get("row", reject.get("result")))
+    if title == "object":
+        return short_url(reject.get("source", ""))
     return reject.get(title)

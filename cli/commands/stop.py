@@ -65,7 +65,7 @@ def stop(
     had_ended = stopped.outcome is StopOutcome.ENDED
     ended = None if stopped.outcome is StopOutcome.STOPPING else ended_run(deployment, run_id)
     if not json_output:
-        lines = [_text(stopped), how_it_ended(ended) if had_ended else ""]
+        lines = [_text(stopped), how_it_ended(ended)]
         make_console().print("\n".join(filter(None, lines)), soft_wrap=True, markup=False)
     code, followed = SUCCEEDED, None
     if had_ended:

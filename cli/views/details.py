@@ -125,8 +125,12 @@ def _ended(response: StoredRows | StoredFiles) -> str:
 
 def _of_manifest(response: ManifestSummary) -> str:
     stored = f", {response.stored} stored before" if response.stored else ""
-    items = "" if response.items is None else f" of {response.items} items"
-    return f"{response.objects} objects{items}, {response.total_bytes:,} bytes{stored}"
+    found = f"{response.objects} objects"
+    if response.items is not None:
+        found += f" of {response.items} items"
+    elif response.source_objects is not None:
+        found = f"{response.source_objects} objects in {response.objects} units"
+    return f"{found}, {response.total_bytes:,} bytes{stored}"
 
 
 def _of_tables(response: PreparedWarehouse) -> str:

@@ -18,14 +18,14 @@ from contracts.run_request import format_timestamp, parse_timestamp
 _COLUMNS = (
     Column("run"),
     Column("status"),
-    Column("dataset", drop=3),
-    Column("began", right=True),
-    Column("took", right=True, drop=2),
+    Column("dataset", drop=2),
+    Column("began", right=True, drop=3),
+    Column("took", right=True, drop=4),
     Column("units", right=True),
-    Column("rows in", right=True, drop=4),
+    Column("rows in", right=True, drop=5),
     number("stored"),
     number("rejected"),
-    Column("attempt", right=True, drop=5),
+    Column("attempt", right=True, drop=6),
     Column("why", exact=False, drop=1),
 )
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from decimal import ROUND_UP, Context, Decimal
+from typing import Final
+
 from contracts.costs.figures import RunCost
+
+ESTIMATED: Final = "is below what the run is estimated to cost: $"
+_AMOUNT: Final = re.compile(re.escape(ESTIMATED) + r"([0-9]+(?:\.[0-9]+)?)")
 
 
 def money(usd: float) -> str:
@@ -11,6 +18,23 @@ def money(usd: float) -> str:
         return f"${usd:,.2f}"
     text = f"{usd:.2g}" if usd >= 1e-4 else f"{usd:.8f}".rstrip("0")
     return f"${text}"
+
+
+def enough(usd: float) -> str:
+    """The amount, rounded up to two digits or a cent: `0.00034` of 0.000334, `12.35` of 12.341.
+
+    Who allows it as `maxCost` is not refused for what rounding took away.
+    """
+    exact = Decimal(repr(usd))
+    if exact >= 1:
+        return f"{exact.quantize(Decimal('0.01'), rounding=ROUND_UP):f}"
+    return f"{Context(prec=2, rounding=ROUND_UP).plus(exact):f}"
+
+
+def estimate_in(reason: str | None) -> float | None:
+    """US dollars of the estimate for which `maxCost` was too low; None of another reason."""
+    found = _AMOUNT.search(reason or "")
+    return float(found[1]) if found else None
 
 
 def cost_text(cost: RunCost) -> str:

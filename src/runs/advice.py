@@ -9,6 +9,7 @@ from contracts import layout
 from contracts.errors import InvalidData
 from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
 from contracts.run_request import RunRequest
+from costs.texts import enough, estimate_in
 from runs.units import OUTCOME_MISSING
 from sources.stored_objects.choosing import TAKEN_ELSEWHERE
 
@@ -69,6 +70,14 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
     steps: list[NextStep] = []
     if not result.units.total:
         return (*_before_units(result), NextStep(why=_ONCE_CORRECTED, command=run_command(request)))
+    allowed = _allowed_cost(request, result)
+    if allowed is not None and estimate_in(result.reason) is not None:
+        why = (
+            "It was estimated to cost more than its maxCost. Ask for a shorter range, or allow"
+            " more, such as twice the estimate:"
+        )
+        command = run_command(request, retry_of=result.run_id, max_cost=allowed)
+        return (NextStep(why=why, command=command),)
     for failure in {unit.failure.stage: unit.failure for unit in result.failures[::-1]}.values():
         steps.append(_look_into(result.run_id, failure))
     if result.failed_objects:
@@ -77,7 +86,7 @@ def _correct(request: RunRequest, result: RunResult) -> tuple[NextStep, ...]:
     if result.rows.rejected:
         steps += _rejected(result)
     elif any(finding.severity != "warn" for finding in result.findings):
-        why = "See the rows of failed units that broke rules, each with its reason:"
+        why = f"See the rows of failed {_lost(result)} that broke rules, each with its reason:"
         steps.append(NextStep(why=why, command=_pipeline("rejected", result.run_id)))
     if result.rows.warned:
         steps.append(
@@ -123,12 +132,16 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
     return NextStep(why=why, command=_pipeline("history", run_id))
 
 
+def _lost(result: RunResult) -> str:
+    """What failed: units, or only objects that stored units have left out."""
+    return "objects" if result.failed_objects and not result.units.failed else "units"
+
+
 def _rejected(result: RunResult) -> list[NextStep]:
     run_id = result.run_id
     file = f"rejected-{run_id}.jsonl"
-    lost = "objects" if result.failed_objects and not result.units.failed else "units"
     fails = result.units.failed or result.failed_objects
-    but = f" (without those of failed {lost}, which are processed again)" if fails else ""
+    but = f" (without those of failed {_lost(result)}, which are processed again)" if fails else ""
     return [
         NextStep(
             why="Fetch the rejected rows, each with its reason:",
@@ -144,7 +157,24 @@ def _rejected(result: RunResult) -> list[NextStep]:
 _ONCE_CORRECTED: Final = "Once that is fixed, run it again:"
 
 
+def _allowed_cost(request: RunRequest, result: RunResult) -> float | None:
+    """US dollars for a retry to allow, where `maxCost` ended the run: a retry that names none has
+    that of the run, and would end in the same way."""
+    if request.max_cost is None:
+        return None
+    estimate = estimate_in(result.reason)
+    if estimate is not None:
+        return 2 * estimate
+    reached = result.cost is not None and result.cost.usd >= request.max_cost
+    return 2 * request.max_cost if reached and result.units.not_started else None
+
+
 def _retry(request: RunRequest, result: RunResult) -> NextStep:
+    allowed = _allowed_cost(request, result)
+    if allowed is not None:
+        why = "No more units began once they had cost maxCost. Process the rest, for at most twice"
+        command = run_command(request, retry_of=result.run_id, max_cost=allowed)
+        return NextStep(why=f"{why} as much:", command=command)
     by_itself = " (a message that the queue still holds does so by itself)"
     return NextStep(
         why=f"Then process again what is not stored{'' if result.permanent else by_itself}:",
@@ -160,9 +190,12 @@ def _publish(request: RunRequest, result: RunResult) -> NextStep:
     )
 
 
-def run_command(request: RunRequest, retry_of: str | None = None) -> str:
+def run_command(
+    request: RunRequest, retry_of: str | None = None, max_cost: float | None = None
+) -> str:
     """The command that asks for the same again, as a run of its own."""
     asked = request.to_json()
+    limit = request.max_cost if max_cost is None else max_cost
     options = {
         "dataset": request.dataset_name,
         "start": asked.get("startDateTime"),
@@ -178,6 +211,7 @@ def run_command(request: RunRequest, retry_of: str | None = None) -> str:
         "objects-per-unit": request.objects_per_unit,
         "priority": request.priority,
         "retry-of": retry_of or request.retry_of,
+        "max-cost": enough(limit) if limit is not None else None,
     }
     words = [
         word

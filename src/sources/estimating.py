@@ -10,6 +10,7 @@ from contracts.messages import ListUrls
 from contracts.messages.operations import PLANNED
 from costs.estimate import declared_usd_per_unit, estimated
 from costs.prices import shipped_prices
+from costs.texts import ESTIMATED, enough
 from ledger.past_costs import past_costs
 from ledger.runs import find_run
 from ledger.table import Ledger
@@ -39,7 +40,7 @@ def estimate_run(
             [
                 Problem(
                     "maxCost",
-                    f"is below what the run is estimated to cost: ${estimate.usd:.4f} for"
+                    f"{ESTIMATED}{enough(estimate.usd)} for"
                     f" {units:,} units, by {estimate.basis}, at list prices of"
                     f" {shipped_prices().label}; allow at least that, or ask for a shorter range",
                     f"{most:g}",

@@ -44,7 +44,7 @@ class Quarantine:
     def put(self, key: str, body: bytes) -> None:
         self.world.deployment.client("s3").put_object(Bucket="data", Key=key, Body=body)
 
-    def freeze(self, **contract: Any) -> Quarantine:
+    def freeze(self, group: dict[str, Any] | None = None, **contract: Any) -> Quarantine:
         dataset = {
             "name": "visits",
             "source": {"prefix": "landing/visits/"},
@@ -65,6 +65,7 @@ class Quarantine:
                 "runId": "run-1",
                 "runStartedAt": "2026-11-20T08:00:00Z",
                 "outputColumns": [],
+                **({} if group is None else {"group": group}),
             }
         )
         self.put(layout.dataset_snapshot_key("run-1"), json.dumps(snapshot.to_json()).encode())

@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from cli_world import World
 
-from cli.client.messages import check_message, message_of, peek_dead_letters, run_id_of
+from cli.client.messages import (
+    check_message,
+    message_of,
+    peek_dead_letters,
+    run_id_of,
+    send_message,
+)
 from cli.exit_codes import REFUSED, CommandFailed
 
 
@@ -24,6 +31,27 @@ def test_a_message_that_would_be_refused_is_not_sent() -> None:
     assert "datasetName" in failed.value.message
     assert "startDateTime" in failed.value.message
     assert "--unchecked" in str(failed.value.hint)
+
+
+class Strict:
+    """An SQS that takes no message, for its characters or for its sender."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def send_message(self, **_: str) -> None:
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "SendMessage")
+
+
+def test_characters_that_sqs_does_not_allow_are_named() -> None:
+    with pytest.raises(CommandFailed) as failed:
+        send_message(Strict("InvalidMessageContents"), "queue", '{"runId": "bell\x07"}')
+
+    assert failed.value.exit_code == REFUSED
+    assert "U+0007, character 16" in failed.value.message
+    assert "\\u0007" in str(failed.value.hint)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        send_message(Strict("AccessDenied"), "queue", "{}")
 
 
 def test_a_run_is_named_by_its_message_unless_the_message_names_it() -> None:

@@ -84,6 +84,15 @@ def test_each_outcome_has_its_exit_status(
     assert (result.exit_code, text in result.output) == (code, True), result.output
 
 
+def test_a_run_that_was_stopped_before_says_when(world: World, deployed: Any) -> None:
+    world.put_run("run-1", status="STOPPED", ended_at="2026-11-20T08:15:00Z")
+    deployed({"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED"})
+
+    result = pipeline("stop", "run-1")
+
+    assert (result.exit_code, "it ended at 2026-11-20T08:15:00Z" in result.output) == (0, True)
+
+
 def test_json_is_the_response(deployed: Any) -> None:
     response = {"runId": "run-1", "outcome": "STOPPED", "status": "STOPPED", "reason": "wrong"}
     deployed(response)

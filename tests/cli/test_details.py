@@ -72,6 +72,11 @@ RESULT = RunResult(run_id="r", dataset_name="orders", status=RunStatus.SUCCEEDED
             "3 objects of 60 items, 4,096 bytes",
         ),
         (
+            "list-urls",
+            MANIFEST.model_copy(update={"source_objects": 60}).to_json(),
+            "60 objects in 3 units, 4,096 bytes",
+        ),
+        (
             "record-items",
             ItemTotals(total=10, stored=9, rejected=1).to_json(),
             "9 items stored, 1 rejected",

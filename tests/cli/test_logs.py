@@ -167,3 +167,9 @@ def test_a_long_value_is_shortened_for_people() -> None:
     text = log_text(line).plain
     assert text.endswith("…  n=1")
     assert len(text) < 300
+
+
+def test_messages_begin_in_the_same_column_whatever_function_has_logged() -> None:
+    sources = ("validate", "notification-consumer", "job record-run")
+    lines = [log_text(LogLine(MILLISECONDS, source, "said")).plain for source in sources]
+    assert len({line.index("said") for line in lines}) == 1

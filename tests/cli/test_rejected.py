@@ -90,6 +90,22 @@ def test_units_that_failed_have_more_to_fix_than_their_rejected_rows(
     )
 
 
+def test_rows_of_a_unit_of_several_objects_name_theirs(quarantine: Quarantine) -> None:
+    other = {**AS_TEXT, "source": "s3://data/landing/visits/dt=2026-11-20/b.csv"}
+    quarantine.freeze(group={"objects": 5}).reject(BROKEN, other)
+    unit = {"run_id": "run-1", "item": "UNIT#00000-000", "status": "STORED"}
+    quarantine.world.put({**unit, "objects": {"total": 5, "stored": 5, "failed": 0}})
+
+    shown = pipeline("rejected", "run-1").output
+
+    assert "visits/a.csv" in shown
+    assert "dt=2026-11-20/b.csv" in shown
+    assert "were left out" not in shown
+    quarantine.world.put({**unit, "objects": {"total": 5, "stored": 3, "failed": 2}})
+    lost = "2 objects of these units were left out: none of their rows are stored"
+    assert lost in pipeline("rejected", "run-1").output
+
+
 @pytest.mark.usefixtures("quarantine")
 def test_a_run_without_rejected_rows() -> None:
     assert "0 rejected rows" in pipeline("rejected", "run-1").output

@@ -263,6 +263,19 @@ def test_ls_never_cuts_a_number_a_state_or_an_id(local: World, columns: str) -> 
     assert max(map(len, result.output.splitlines())) <= max(int(columns), 46)
 
 
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "SUCCEEDED_WITH_LOSSES"])
+def test_ls_names_the_dataset_beside_a_long_id_at_100_columns(local: World, outcome: str) -> None:
+    run_id = "0b6f8f4c-57d4-4cbb-9a2e-0d6f1c2b3a4d"
+    ended_at = text(HOUR_AGO + timedelta(minutes=2))
+    ended = dict(status="SUCCEEDED", outcome=outcome, ended_at=ended_at, rows=ROWS)
+    put(local, run_id, HOUR_AGO, **ended, units={"total": 2, "stored": 2})
+    lines = CliRunner().invoke(app, ["ls"], env={"COLUMNS": "100"}).output.splitlines()
+    line = next(each for each in lines if run_id in each)
+    assert "dataset" in lines[0]
+    assert "orders" in line
+    assert outcome in line
+
+
 @pytest.mark.usefixtures("local")
 @pytest.mark.parametrize(
     ("since", "why"),

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.costs.figures import RunCost
 from contracts.run import RunResult, RunStatus
-from costs.texts import cost_text, money
+from costs.texts import ESTIMATED, cost_text, enough, estimate_in, money
 from runs.outcome_text import end_text
 
 
@@ -33,3 +33,20 @@ def test_a_notification_says_what_the_run_cost() -> None:
     result = RunResult(run_id="r1", dataset_name="orders", status=RunStatus.SUCCEEDED, cost=cost)
     assert end_text(result).splitlines()[-1] == said
     assert "Cost" not in end_text(result.model_copy(update={"cost": None}))
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (0.00033418, "0.00034"),
+        (0.000001, "0.000001"),
+        (12.341, "12.35"),
+        (1234.5, "1234.50"),
+        (0.999, "1.0"),
+    ],
+)
+def test_what_is_enough_is_rounded_up_only(usd: float, text: str) -> None:
+    assert enough(usd) == text
+    assert float(text) >= usd
+    assert estimate_in(f"maxCost: {ESTIMATED}{text} for 2 units") == float(text)
+    assert estimate_in("of another reason") is None

@@ -9,6 +9,7 @@ from control_fakes import request
 from typer.core import TyperGroup
 
 from cli.main import app
+from contracts.costs.figures import RunCost
 from contracts.run import (
     FailedUnit,
     Finding,
@@ -19,6 +20,8 @@ from contracts.run import (
     StageFailure,
     UnitTotals,
 )
+from contracts.source.object_totals import FailedObject
+from costs.texts import ESTIMATED
 from runs.advice import advise
 
 THREE_STORED = UnitTotals(total=3, stored=3)
@@ -207,3 +210,38 @@ def test_every_command_is_one_that_the_cli_takes(command: str) -> None:
         found = found.commands[name]
 
     found.make_context(command, words)  # raises on what the command does not know
+
+
+@pytest.mark.parametrize(
+    ("units", "lost"), [(THREE_STORED, "failed objects"), (ONE_FAILED, "failed units")]
+)
+def test_what_failed_is_called_what_it_is(units: UnitTotals, lost: str) -> None:
+    """Where all units are stored, rows broke rules in objects that were left out."""
+    left_out = FailedObject(
+        url="s3://b/k", stage="validate", error_type="InvalidData", message="too many"
+    )
+    steps = advise(
+        request(),
+        result(
+            units=units,
+            findings=(Finding(rule="type", severity="quarantine", rows=90),),
+            failed_objects=(left_out,),
+        ),
+    )
+    assert f"See the rows of {lost} that broke rules, each with its reason:" in {
+        step.why for step in steps
+    }
+
+
+def test_a_retry_of_what_cost_too_much_may_cost_more() -> None:
+    reason = f"run request: maxCost: {ESTIMATED}0.00034 for 3 units, by past runs"
+    refused = result(units=UnitTotals(total=3, failed=3), reason=reason, permanent=True)
+    units = UnitTotals(total=3, stored=2, not_started=1)
+    reached = result(units=units, permanent=True, cost=RunCost(usd=0.5))
+
+    steps = advise(request(max_cost=0.0001), refused)
+    assert commands(steps) == [f"{RETRY} --max-cost 0.00068"]
+    assert "twice the estimate" in steps[0].why
+    assert commands(advise(request(max_cost=0.4), reached))[-1] == f"{RETRY} --max-cost 0.8"
+    within = advise(request(max_cost=4), reached)
+    assert commands(within)[-1] == f"{RETRY} --max-cost 4.00"

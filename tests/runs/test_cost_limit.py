@@ -146,7 +146,7 @@ class TestBeforeItBegins:
             listed(run, maxCost=1.7)
         said = str(refused.value)
         assert "maxCost" in said
-        assert "$1.7500 for 3 units, by the last run of it" in said
+        assert "$1.75 for 3 units, by the last run of it" in said
         assert "allow at least that, or ask for a shorter range" in said
         item = find_run(run.ledger, "r1")
         assert item is not None

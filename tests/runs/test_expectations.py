@@ -171,6 +171,18 @@ class TestWhatIsStored:
 
         assert days.found().stored_by == ("r1" if stored else None)
 
+    def test_a_unit_of_several_objects_whose_runs_files_have_expired_may_be_of_the_day(
+        self, days: Days
+    ) -> None:
+        days.put_run("r1", **{**RANGE, "startDateTime": "2026-11-18T00:00:00Z"})
+        days.put_group("r1", _2026_11_18=True)
+        days.cloud.client("s3").delete_object(
+            Bucket="data-bucket", Key=layout.objects_key("r1", "00000-000")
+        )
+        days.look()
+
+        assert days.found().stored_by == "r1"
+
     def test_a_run_over_the_day_has_stored_it(self, days: Days) -> None:
         days.put_run()
         days.look()

@@ -29,7 +29,7 @@ export const rejectedTab = async (body, address, query, runId, ofRun) => {
       fill(fields, make("div", { class: "fields" }, inputs.map(([name, input]) => make("label", { class: name === row.column ? "broken" : null }, name, input))));
       edit.textContent = "Leave out"; edit.setAttribute("aria-expanded", "true"); take(); inputs[0] && (inputs.find(([name]) => name === row.column) || inputs[0])[1].focus();
     } }, "Correct");
-    return make("div", { class: "reject" }, make("div", { class: "split" }, make("b", {}, row.rule), row.column && make("code", {}, row.column), make("span", { class: "dim small wrap" }, row.reason || ""), make("span", { class: "dim small push" }, `unit ${row.unitId || "–"}${row.line ? `, line ${count(row.line)}` : ""}`), edit), make("div", { class: "raw" }, marked(rawText, row.value)), fields);
+    return make("div", { class: "reject" }, make("div", { class: "split" }, make("b", {}, row.rule), row.column && make("code", {}, row.column), make("span", { class: "dim small wrap" }, row.reason || ""), make("span", { class: "dim small push" }, `unit ${row.unitId || "–"}${row.source ? `, ${row.source.split("/").pop()}` : ""}${row.line ? `, line ${count(row.line)}` : ""}`), edit), make("div", { class: "raw" }, marked(rawText, row.value)), fields);
   };
   const chip = (name, text, rows) => make("li", {}, link(`?tab=rejected${name ? `&rule=${encodeURIComponent(name)}` : ""}`, [text, make("b", {}, count(rows))], { class: "chip", "aria-current": (rule || "") === name ? "true" : null }));
   const byRule = new Map();

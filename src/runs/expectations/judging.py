@@ -16,6 +16,7 @@ from typing import Final
 
 from contracts import layout
 from contracts.dataset import Dataset, Source
+from contracts.errors import NotFound
 from contracts.ledger_items import RunIndex, RunItem, UnitItem
 from contracts.run import RunStatus, UnitStatus
 from contracts.run_request import RunRequest, format_timestamp, parse_timestamp
@@ -149,7 +150,8 @@ class Judging:
         """What all of them say (`judge`).
 
         Args:
-            objects_of: URLs of the objects that a unit has stored.
+            objects_of: URLs of the objects that a unit has stored; raises NotFound where that
+                cannot be read any more.
         """
         expected = self.expected
         if _are_whole([look.span for look in self._looks if look.well], expected.span):
@@ -217,10 +219,18 @@ def _has_stored(
     if look.stored and begin <= look.span[0] and look.span[1] <= end:
         return True
     return any(
-        unit.status is UnitStatus.STORED
-        and any(_lies_in(url, expected) for url in objects_of(unit))
+        unit.status is UnitStatus.STORED and _is_of(unit, expected, objects_of)
         for unit in units_of(look.run_id)
     )
+
+
+def _is_of(unit: UnitItem, expected: ExpectedDay, objects_of: ObjectsOf) -> bool:
+    """Whether a stored unit has an object of the day; where its run's files have expired, it may
+    have."""
+    try:
+        return any(_lies_in(url, expected) for url in objects_of(unit))
+    except NotFound:
+        return True
 
 
 def _lies_in(url: str, expected: ExpectedDay) -> bool:

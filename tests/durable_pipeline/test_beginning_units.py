@@ -208,7 +208,7 @@ class TestOperationsLeft:
         """Nothing is lost, either: those under way finish, the others begin in the next one."""
         assert limits.OPERATIONS == 3000
         world.objects = world.units_per_shard = 200
-        fail_often(world, 200, 5)
+        fail_often(world, 200, 4)
         fail_often(world, 200, 3, "transform")
 
         execution = deployment.run(PARALLEL, app.handle_run)

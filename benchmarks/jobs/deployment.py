@@ -177,6 +177,7 @@ def deployed(minutes: int, units: int, meter: Meter) -> Iterator[Deployment]:
         "DATA_BUCKET": DATA_BUCKET,
         "CODE_BUCKET": "code-bucket",
         "GLUE_JOB_PREFIX": "stack-",
+        "TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:bench",
     }.items():
         patch.setenv(name, value)
     # The SDK notices the end of an invocation at its next poll; a real sandbox would wait 0.1 s.

@@ -164,7 +164,7 @@ def same_at_a_repeat(message: Any) -> Any:
     """The message without what may differ when it is sent again, at whichever level."""
     if not isinstance(message, dict):
         return message
-    differing = ("callbackId", "operations", "repeats")
+    differing = ("callbackId", "operations", "repeats", "usage", "adopted")
     return {
         name: same_at_a_repeat(value) for name, value in message.items() if name not in differing
     }

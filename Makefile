@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention test-messages check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-cost bench-permissions bench-page \
+	test-contention test-messages test-counts check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-cost bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -58,6 +58,9 @@ test-contention: setup-test ## 250 units want two places while dispatchers are k
 
 test-messages: setup-test ## 10,000 messages of five kinds, each accounted for (about half an hour)
 	MESSAGES=10000 $(VENV)/python -m pytest -n 0 tests/end_to_end/test_many_messages.py $(ARGS)
+
+test-counts: setup-test ## what each of 10,000 units costs in durable operations (some ten minutes)
+	COUNTED_UNITS=10000 $(VENV)/python -m pytest -n 0 tests/durable_pipeline/test_operations_per_unit.py $(ARGS)
 
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .

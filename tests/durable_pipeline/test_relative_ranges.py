@@ -224,5 +224,5 @@ def test_a_long_run_is_handed_over_with_the_range_that_was_fixed(
 def test_an_unknown_zone_is_said_with_what_else_is_wrong() -> None:
     message = {"datasetName": "orders", "startDateTime": "yesterday", "runId": "r"}
     with pytest.raises(InvalidRequest) as refused:
-        parse_message(json.dumps({**message, "zone": "Mars/X", "maxConcurrency": 99}), "r")
+        parse_message(json.dumps({**message, "zone": "Mars/X", "maxConcurrency": 1001}), "r")
     assert {problem.path for problem in refused.value.problems} == {"zone", "maxConcurrency"}

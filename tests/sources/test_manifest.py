@@ -131,7 +131,7 @@ class TestPartitionsSideBySide:
         assert list(in_order([])) == []
 
     def test_few_are_ahead_of_what_is_taken(self) -> None:
-        read, lock = [0] * 100, threading.Lock()
+        read, lock, before = [0] * 100, threading.Lock(), set(threading.enumerate())
 
         def walk(number: int) -> Iterator[int]:
             for item in range(50):
@@ -145,7 +145,7 @@ class TestPartitionsSideBySide:
         assert sum(1 for count in read if count) <= THREADS
         assert max(read) <= AHEAD + 2
         found.close()
-        assert threading.active_count() < THREADS
+        assert set(threading.enumerate()) <= before
 
     def test_an_error_comes_where_the_next_item_would(self) -> None:
         def broken() -> Iterator[int]:

@@ -318,10 +318,11 @@ def test_the_function_asks_its_context_how_much_time_is_left(
         "unchanged": 0,
         "superseded": 0,
         "nextRow": 512,
+        "ended": False,
     }
     lambda_context.get_remaining_time_in_millis = lambda: 800_000
     again = handler({**event, "firstRow": 512}, lambda_context)
-    assert again == {"rows": 88, "unchanged": 0, "superseded": 0}
+    assert again == {"rows": 88, "unchanged": 0, "superseded": 0, "ended": False}
 
 
 def test_slices_pass_from_part_to_part(cloud: Any) -> None:

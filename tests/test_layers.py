@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Final
 
 import deployed_code
@@ -70,3 +72,9 @@ def test_folders_stay_small_enough_to_look_through() -> None:
         if folder != "steps" and name != "__init__":
             sizes[folder] = sizes.get(folder, 0) + 1
     assert {folder: n for folder, n in sizes.items() if n > LARGEST_FOLDER} == {}
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by name alone: of two with one, it leaves one out as an error."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -133,6 +133,7 @@ class Shards:
         pending = positions_of(positions) or self._pending(shard)
         if not pending:
             return ShardEnd(shard=shard)
+        pending, later = pending[: self._fitting], pending[self._fitting :]
         units = [layout.unit_id(shard, position) for position in pending]
         used = operations_of(self.context).used + 1  # with the map itself
 
@@ -173,11 +174,23 @@ class Shards:
         statuses = [end.status for end in ends.values()]
         return ShardEnd(
             shard=shard,
-            left=ranges(left),
+            left=ranges([*left, *later]),
             passing=ranges(passing),
             begun=len(units) - len(left) - statuses.count(UnitState.NOT_STARTED),
             halted=UnitState.NOT_STARTED in statuses,
         )
+
+    @property
+    def _fitting(self) -> int | None:
+        """How many units are planned for one execution; None: all of the shard.
+
+        A shard of this release has no more. Of one that an earlier release has frozen, where a unit
+        used fewer operations to ask whether it begins, the first unit that asks would be refused,
+        and so all of them.
+        """
+        if not self.plan.stages_carry:
+            return None
+        return units_per_shard(operations_per_unit(self.plan.dataset), self.at_once)
 
     def _asking(self, index: int, units: int, used: int, further_runs: int) -> Asking | None:
         """What the unit at this index says when it asks; see `contracts.messages.operations`."""

@@ -78,6 +78,20 @@ class TestOperationsLeft:
         assert [each["event"] for each in world.payloads("notify")] == ["run-started", "run-ended"]
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("at_once", [1, 10])
+    def test_a_shard_that_an_earlier_release_has_frozen_is_more_than_one_execution(
+        self, deployment: Deployment, world: World, at_once: int
+    ) -> None:
+        """Its units are more than may ask in one execution of today."""
+        world.objects = world.units_per_shard = 250
+
+        deployment.run({**RUN, "maxConcurrency": at_once}, app.handle_run, patience=300)
+
+        assert world.unit_status() == {"STORED": 250}
+        assert sorted(map(len, began_in(world).values())) == [50, 200]
+        assert [end["unitId"] for end in world.ends][::249] == ["00000-000", "00000-249"]
+
+    @pytest.mark.slow
     @pytest.mark.usefixtures("few")
     def test_those_that_have_begun_come_to_their_end(
         self, deployment: Deployment, world: World

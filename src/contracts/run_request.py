@@ -25,9 +25,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts.base import Contract, canonical_json
-from contracts.input_url import check_input_url
 from contracts.job import Priority
 from contracts.source.group import OBJECTS_PER_UNIT_AT_MOST
+from contracts.source.input_url import check_input_url
 from contracts.source.only_new import OnlyNew, Scope
 from contracts.times.relative import EXAMPLES, RelativeInstant, checked_zone, zone_named
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN
@@ -153,8 +153,8 @@ class RunRequest(Contract):
             or the moment of a direct start.
         schedule: the contract's schedule that sent it, due at `as_of`.
         input_url: one S3 object to process instead of a listing, as it was sent: a full URL or a
-            key (see `contracts.input_url`); of a JSON array, each item is a unit of the run (see
-            `contracts.items`).
+            key (see `contracts.source.input_url`); of a JSON array, each item is a unit of the run
+            (see `contracts.items`).
         query: boolean SQL expression over the contract's columns; rows that fail it are left out.
         index: the collection that results are stored under; absent: the dataset's name.
         run_id: names the run; absent in a message: the SQS message id; `auto`: claim_run draws one,

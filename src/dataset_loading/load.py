@@ -12,9 +12,9 @@ from typing import Final
 from contracts import items, layout
 from contracts.dataset import DatasetSnapshot, FrozenLookup
 from contracts.errors import InvalidRequest, NotFound
-from contracts.input_url import resolve
 from contracts.messages import LOAD_FLOW, LoadedDataset, LoadedJob
 from contracts.run_request import RunRequest, format_timestamp
+from contracts.source.input_url import resolve
 from dataset_loading import grouping, only_new
 from dataset_loading.check import CheckedDataset, check_dataset, check_query
 from dataset_loading.deployment import Settings, check_deployment

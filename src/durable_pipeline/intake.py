@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from contracts.base import canonical_json
 from contracts.errors import InvalidRequest, Problem
-from contracts.input_url import bucket_problem
 from contracts.layout import LANDING_PREFIX
 from contracts.run_request import (
     AUTO_RUN_ID,
@@ -25,6 +24,7 @@ from contracts.run_request import (
     RunRequest,
     parse_timestamp,
 )
+from contracts.source.input_url import bucket_problem
 from contracts.times.schedule import SCHEDULE_NAME_PATTERN, scheduled_run_id
 
 NOTHING_ASKED: Final = "a test message of S3, a folder, or an object that was removed"

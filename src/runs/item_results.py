@@ -26,7 +26,7 @@ from ledger.table import Ledger
 from runtime import clients, s3
 from runtime.handler import logger, metrics
 from sources import frozen
-from sources.item_rows import by_item
+from sources.arrays.item_rows import by_item
 
 WRITERS: Final = 16
 _OF_A_REJECT: Final = ("rule", "column", "reason", "value", "broken")

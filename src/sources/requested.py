@@ -9,15 +9,15 @@ from dataclasses import replace
 from contracts import layout
 from contracts.dataset import DatasetSnapshot, Source
 from contracts.errors import InvalidData, InvalidRequest, NotFound, Problem
-from contracts.input_url import where_looked
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import ListUrls
+from contracts.source.input_url import where_looked
 from ledger.runs import find_run
 from ledger.table import Ledger
 from ledger.units import stored_positions
 from runtime import s3
+from sources.arrays.item_batches import split_array
 from sources.groups.stored import objects_not_stored
-from sources.item_batches import split_array
 from sources.limits import check_sizes
 from sources.listing import (
     describe,

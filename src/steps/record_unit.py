@@ -9,7 +9,7 @@ from contracts.base import Contract
 from contracts.errors import InvalidInput, Problem
 from contracts.messages import Began, BeginRound, EndedUnit, EndUnit, Round, StartUnit
 from ledger.table import Ledger
-from runs.rounds import begin_round
+from runs.long.rounds import begin_round
 from runs.unit.beginning import begin_unit
 from runs.unit.ending import EndSettings, record_end
 from runtime.handler import settings_from_environment, step_handler, utc_now

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from contracts.errors import InvalidRequest, Problem
-from contracts.input_url import resolve, where_looked
 from contracts.run_request import RunRequest
 from contracts.source import Source
+from contracts.source.input_url import resolve, where_looked
 from durable_pipeline.intake import parse_message
 
 PREFIX = "landing/standard/"

@@ -9,7 +9,7 @@ from control_fakes import LOST_RESPONSE, NOW, arn, claimed
 
 from contracts.errors import OwnershipLost, TransientFailure
 from contracts.messages import BeginRound, Round
-from runs.rounds import begin_round
+from runs.long.rounds import begin_round
 from steps.record_unit import handler
 
 HOLDER = arn("one")

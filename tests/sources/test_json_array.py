@@ -12,7 +12,7 @@ import pytest
 
 from contracts.errors import InvalidData
 from reading_rules.json import values as json_values
-from sources.json_array import array_items
+from sources.arrays.json_array import array_items
 
 ITEMS: list[Any] = [
     {"id": 1, "name": 'a "quoted" ] name, with } and \\', "deep": [[1, {"x": [None, True]}]]},

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from contracts.dataset import Limits, Source
 from contracts.errors import InvalidData, NotFound, OwnershipLost, TransientFailure
-from contracts.input_url import resolve
 from contracts.ledger_items import UnitItem
 from contracts.manifest import OBJECTS_AT_MOST, ManifestEntry, ManifestSummary, ranges
 from contracts.messages import ListUrls
 from contracts.run import UnitStatus
+from contracts.source.input_url import resolve
 from ledger.units import units_of_shard
 from sources import frozen
 from sources.failed_for_good import failed_for_good

@@ -18,7 +18,7 @@ from contracts.manifest import ManifestEntry
 from reading_rules.encodings import effective_compression
 from runtime import clients
 from runtime.handler import logger
-from sources.json_array import array_items
+from sources.arrays.json_array import array_items
 from sources.ranged import RANGE_BYTES, RangedObject
 
 MEGABYTE: Final = 1024 * 1024

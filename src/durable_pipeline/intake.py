@@ -63,7 +63,6 @@ def parse_message(
         body: the message's text.
         default_run_id: the run id of a message that names none (the SQS message id). An upload that
             S3 identifies names itself: its event may come twice, in messages of two ids.
-
         units_at_most: units side by side that this deployment allows (`MaxUnitsSideBySide`).
 
     Returns:

@@ -92,6 +92,9 @@ class Shards:
     def start(self, shard: int, positions: Ranges = ()) -> Processed:
         """Process a shard in executions of its own, one after another, until no unit is left.
 
+        They get the plan in their message: of a run of one shard, of which something was left, and
+        of a manifest that an earlier release has frozen. For others see `runs`.
+
         Args:
             positions: see `Shard`.
         """

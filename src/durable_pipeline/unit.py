@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from contracts.costs.usage import added
 from contracts.job import Engine, JobStatus, Priority
@@ -26,7 +27,7 @@ from durable_pipeline.policies import between_tries
 from durable_pipeline.steps import BoundSteps, StageFailed
 from durable_pipeline.stores import Stores
 
-_FOR_GOOD = (NotBegun.STOPPED, NotBegun.FAILED_FAST, NotBegun.COST)  # no execution begins it
+_FOR_GOOD: Final = (NotBegun.STOPPED, NotBegun.FAILED_FAST, NotBegun.COST)  # no execution begins it
 
 
 class Unit:

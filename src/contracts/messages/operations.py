@@ -38,9 +38,8 @@ ENDING_OF_A_FURTHER_RUN: Final = 30  # of the same batch
 # Of a unit until it begins: its context, the callback of its job, submit-job and two retries of it,
 # a wait before each.
 UNTIL_BEGUN: Final = 7
-ASKING: Final = (
-    UNTIL_BEGUN + 3
-)  # if it never does: cancelling its job, recording its items, its end
+# And if it never does: cancelling its job, recording its items, its end.
+ASKING: Final = UNTIL_BEGUN + 3
 # The last operations of a unit's allowance are for its end: by operation, how many must be left.
 RESERVED: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
 RESERVED_FROM_STAGES: Final = 20

@@ -28,7 +28,7 @@ def execute_shards(
         return _several(ShardsOfRun.from_json(event["shards"]), context, execution_arn)
     if "shard" not in event:
         return None
-    if "plan" in event["shard"]:  # the manifest was frozen by an earlier release
+    if "plan" in event["shard"]:  # see `Shards.start`
         shard = Shard.from_json(event["shard"])
         shards = Shards(context, settings, execution_arn, shard.plan)
         return _with_usage(shards.execute(shard.shard, shard.positions), context)
@@ -42,9 +42,8 @@ def _one(
         run_id=asked.run_id, run_attempt=asked.run_attempt, shard=asked.shard
     )
     units = ranges(unpacked_positions(asked.units)) if asked.units else found.pending
-    if (
-        found.halted
-    ):  # one unit asks, and is refused: without a trace of that, all would have failed
+    if found.halted:
+        # One unit asks, and is refused: without a trace of that, all would have failed.
         units = first_of(units) if found.pending else ()
     if not units:
         return _with_usage(ShardEnd(shard=asked.shard, halted=found.halted), context)

@@ -18,6 +18,7 @@ from ledger.table import Ledger
 from ledger.units import units_of
 from runs.expectations.contracts import DeployedContract
 from runs.expectations.judging import ExpectedDay, Judging, ObjectsOf, own_object
+from runs.expectations.overdue import DayNews
 from runs.expectations.watching import ExpectationsIncomplete, not_looked_at
 from runs.topic import EventName
 from runtime.handler import logger
@@ -26,35 +27,15 @@ LOOKED_FOR: Final = timedelta(days=7)  # after the time when a day was due
 STORED: Final = "STORED"  # the notification's status
 
 
-@dataclass(frozen=True)
-class DayStored:
-    """One notification, the same whenever it is made of the same record.
+@dataclass(frozen=True, kw_only=True)
+class DayStored(DayNews):
+    """The day is stored after all; its record has the run that has stored it."""
 
-    Attributes:
-        record: with the run that has stored the day.
-        at: when it is published.
-        stack: for the command in its text; None on a local cloud.
-    """
-
-    record: ExpectedDayItem
-    at: str
-    stack: str | None = None
     name: EventName = EventName.DAY_STORED
     status: str = STORED
-    outcome: str | None = None
-
-    @property
-    def event_id(self) -> str:
-        """Stable across repeats, so consumers can deduplicate on it."""
-        return f"{self.record.dataset_name}/{self.record.day}/{self.name}"
-
-    @property
-    def dataset_name(self) -> str:
-        return self.record.dataset_name
 
     @property
     def text(self) -> str:
-        """For people; its first line stands alone: it is the subject, too."""
         record, on = self.record, f" --stack {self.stack}" if self.stack else ""
         return (
             f"The data of {record.day} of {record.dataset_name} is stored after all\n"
@@ -62,19 +43,9 @@ class DayStored:
             f"Its run: pipeline show {record.stored_after_by}{on}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        record = self.record
-        return {
-            "eventId": self.event_id,
-            "event": self.name.value,
-            "datasetName": record.dataset_name,
-            "day": record.day,
-            "due": record.due,
-            "status": self.status,
-            "storedBy": record.stored_after_by,
-            "text": self.text,
-            "time": self.at,
-        }
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"storedBy": self.record.stored_after_by}
 
 
 @dataclass(frozen=True)
@@ -158,7 +129,7 @@ class LateDays:
         if written.item is None:
             return  # removed meanwhile
         known = ExpectedDayItem.from_item(written.item)
-        self.publish(DayStored(known, format_timestamp(now), self.stack))
+        self.publish(DayStored(record=known, at=format_timestamp(now), stack=self.stack))
         logger.info("a day is stored after all", extra={"dataset": record.dataset_name})
         announced = ExpectedDayItem.changes(stored_after_at=now)
         self.ledger.change(key, announced, EXPECTED_DAY.stored_after_at.not_exists())

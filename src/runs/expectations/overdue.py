@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,24 +12,20 @@ from runs.topic import EventName
 OVERDUE: Final = "OVERDUE"  # its status
 
 
-@dataclass(frozen=True)
-class DayOverdue:
-    """One notification, the same whenever it is made of the same record.
+@dataclass(frozen=True, kw_only=True)
+class DayNews(ABC):
+    """One notification about a day, the same whenever it is made of the same record.
 
     Attributes:
-        words: the time of day and its zone, as in the contract.
-        asked_for: start and end of a run over the day.
         at: when it is published.
         stack: for the command in its text; None on a local cloud.
     """
 
     record: ExpectedDayItem
-    words: str
-    asked_for: tuple[str, str]
     at: str
+    name: EventName
+    status: str
     stack: str | None = None
-    name: EventName = EventName.DAY_OVERDUE
-    status: str = OVERDUE
     outcome: str | None = None
 
     @property
@@ -41,14 +38,14 @@ class DayOverdue:
         return self.record.dataset_name
 
     @property
+    @abstractmethod
     def text(self) -> str:
         """For people; its first line stands alone: it is the subject, too."""
-        first = overdue_sentence(self.record.dataset_name, self.record.day, self.words)
-        commands = next_commands(self.record.dataset_name, *self.asked_for)
-        on = f" --stack {self.stack}" if self.stack else ""
-        lines = [first, f"Due: {self.record.due}", f"Runs: {self.record.reason}"]
-        todo = ["What to do next:", *(f"   {command}{on}" for command in commands)]
-        return "\n".join([*lines, *todo])
+
+    @property
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """What it says of the run or runs, by field."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -58,10 +55,38 @@ class DayOverdue:
             "day": self.record.day,
             "due": self.record.due,
             "status": self.status,
-            "reason": self.record.reason,
+            **self.about,
             "text": self.text,
             "time": self.at,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOverdue(DayNews):
+    """The day is overdue.
+
+    Attributes:
+        words: the time of day and its zone, as in the contract.
+        asked_for: start and end of a run over the day.
+    """
+
+    words: str
+    asked_for: tuple[str, str]
+    name: EventName = EventName.DAY_OVERDUE
+    status: str = OVERDUE
+
+    @property
+    def text(self) -> str:
+        first = overdue_sentence(self.record.dataset_name, self.record.day, self.words)
+        commands = next_commands(self.record.dataset_name, *self.asked_for)
+        on = f" --stack {self.stack}" if self.stack else ""
+        lines = [first, f"Due: {self.record.due}", f"Runs: {self.record.reason}"]
+        todo = ["What to do next:", *(f"   {command}{on}" for command in commands)]
+        return "\n".join([*lines, *todo])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"reason": self.record.reason}
 
 
 def overdue_sentence(dataset_name: str, day: str, words: str) -> str:

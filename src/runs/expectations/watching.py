@@ -157,7 +157,9 @@ class ExpectationWatch:
         if item.stored_by or item.announced_at or item.contract_since:
             return
         at, asked_for = format_timestamp(now), expected.asked_for
-        self.publish(DayOverdue(item, expected.expectation.words, asked_for, at, self.stack))
+        words = expected.expectation.words
+        news = DayOverdue(record=item, words=words, asked_for=asked_for, at=at, stack=self.stack)
+        self.publish(news)
         self.count()
         logger.warning("a day is overdue", extra={"dataset": item.dataset_name, "day": item.day})
         announced = ExpectedDayItem.changes(announced_at=now)

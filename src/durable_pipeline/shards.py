@@ -136,7 +136,9 @@ class Shards:
         pending = positions_of(positions) or self._pending(shard)
         if not pending:
             return ShardEnd(shard=shard)
-        pending, later = pending[: self._fitting], pending[self._fitting :]
+        # As an earlier release decided, where that has recorded it: all of them.
+        fitting = self._fitting if self.plan.stages_carry else len(pending)
+        pending, later = pending[:fitting], pending[fitting:]
         units = [layout.unit_id(shard, position) for position in pending]
         used = operations_of(self.context).used + 1  # with the map itself
 
@@ -184,15 +186,13 @@ class Shards:
         )
 
     @property
-    def _fitting(self) -> int | None:
-        """How many units are planned for one execution; None: all of the shard.
+    def _fitting(self) -> int:
+        """How many units of a shard are planned for one execution.
 
         A shard of this release has no more. Of one that an earlier release has frozen, where a unit
         used fewer operations to ask whether it begins, the first unit that asks would be refused,
         and so all of them.
         """
-        if not self.plan.stages_carry:
-            return None
         return units_per_shard(operations_per_unit(self.plan.dataset), self.at_once)
 
     def _asking(self, index: int, units: int, used: int, further_runs: int) -> Asking | None:

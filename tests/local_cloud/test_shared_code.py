@@ -63,7 +63,7 @@ print(json.dumps({
     "missing": [name for name in sys.argv[2:] if name.rpartition(".")[0] not in code._loaded],
     "opened": len(os.listdir("/dev/fd")) - opened,
     "threads": threading.active_count() - started,
-}))
+}), flush=True)
 os._exit(0)
 """
 

@@ -123,11 +123,12 @@ def _print(document: CostDocument, *, one: bool) -> None:
         return
     if document.runs:
         console.print(costs_table(document))
-    total = f"{document.counted_runs:,} runs since {document.since}: {money(document.usd)}"
+    total = f"{_runs(document.counted_runs)} since {document.since}: {money(document.usd)}"
     if document.unknown_runs:
-        total += (
-            f"; {document.unknown_runs:,} runs that have not ended, or are of an earlier release,"
-            " are not counted"
-        )
+        total += f"; not counted: {_runs(document.unknown_runs)} under way, or of earlier releases"
     console.print(total, soft_wrap=True)
     console.print(f"list prices of {document.prices_of}, without free tier", style="dim")
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"

@@ -91,7 +91,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
     return condition()
 
 
-def test_the_whole_pipeline_runs_in_a_cloud_that_is_kept_and_used_by_others(
+def test_the_whole_pipeline_runs_in_a_cloud_that_runs_on_and_is_used_by_others(
     tmp_path: Path,
 ) -> None:
     """Those beside it have a message of no use, and a range without objects."""
@@ -101,9 +101,9 @@ def test_the_whole_pipeline_runs_in_a_cloud_that_is_kept_and_used_by_others(
     )
     state, printed = tmp_path / "cloud", tmp_path / "printed"
     with printed.open("w") as output:  # more than a pipe holds
-        kept = start(state, "--json", "--keep", stdout=output)
-    assert kept.stderr is not None
-    for line in kept.stderr:
+        first = start(state, "--json", "--keep", stdout=output)
+    assert first.stderr is not None
+    for line in first.stderr:
         if "keeps running" in line:
             break
 
@@ -115,12 +115,12 @@ def test_the_whole_pipeline_runs_in_a_cloud_that_is_kept_and_used_by_others(
     assert (code, skipped["status"]) == (3, "SKIPPED")
     assert "no objects" in skipped["reason"]
 
-    assert kept.poll() is None
-    children = descendants(kept.pid)
+    assert first.poll() is None
+    children = descendants(first.pid)
     assert len(children) > 3
-    kept.terminate()  # to the process alone, and the ordinary way to end
-    kept.communicate(timeout=60)
-    assert kept.returncode == 0
+    first.terminate()  # to the process alone, and the ordinary way to end
+    first.communicate(timeout=60)
+    assert first.returncode == 0
     assert eventually(lambda: not any(alive(child) for child in children))
     assert_complete(document("demo", printed.read_text()))
 

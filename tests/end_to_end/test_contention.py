@@ -32,7 +32,7 @@ pytestmark = [
 RUNS = 5
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def contended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     directory = tmp_path_factory.mktemp("contended")
     with (
@@ -96,18 +96,10 @@ def test_a_full_pool_delays_no_message_of_another_dataset(
 ) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    first, waiting = (
-        {**message, "runId": f"full-{message['runId']}"}
-        for message in put_work(contended, 2, PLACES, gate)
-    )
+    first, waiting = put_work(contended, 2, PLACES, gate)
     (glue,) = TwoPlaces.made[-1:]
-    before = len(glue.started)
-
-    def started() -> int:
-        return len(glue.started) - before
-
     contended.send(first)
-    wait_until(lambda: {} if started() == PLACES else None, "both places to be taken")
+    wait_until(lambda: {} if len(glue.started) == PLACES else None, "both places to be taken")
 
     waiting.pop("detached")
     other = {**waiting, "datasetName": "plain", "runId": "plain"}
@@ -130,8 +122,8 @@ def test_a_full_pool_delays_no_message_of_another_dataset(
 
     run = wait_until(handed_over, "the run without places to be handed over")
     assert run["status"]["S"] in ("CLAIMED", "RUNNING")
-    assert started() == PLACES
+    assert len(glue.started) == PLACES
     gate.unlink()
     for message in (first, waiting):
         contended.await_run(message["runId"], "SUCCEEDED")
-    assert (started(), glue.refused) == (2 * PLACES, 0)
+    assert (len(glue.started), glue.refused) == (2 * PLACES, 0)

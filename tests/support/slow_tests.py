@@ -19,7 +19,7 @@ import pytest
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 LIST: Final = TESTS / "slow_tests.txt"
-SECONDS: Final = 0.03  # of processor time, of an average case, on an idle machine
+SECONDS: Final = 0.025  # of processor time, of an average case, on an idle machine
 # The same of what decides whether effects happen once: tests that alone fail for a changed line.
 SECONDS_OF_DECISIONS: Final = 0.05
 DECISIONS: Final = (

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-spark setup-glue setup-bench run run-spark local test test-fast test-upgrade \
-	test-contention test-messages test-counts check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-cost bench-permissions bench-page \
+	test-contention test-messages test-properties test-counts check format jobs bench-jobs bench-replay bench-queue bench-data bench-data-published bench-local-cloud bench-listing bench-orchestration bench-cost bench-permissions bench-page \
 	record-permissions record-slow record-template record-tutorial \
 	record-before record-histories reference json-schemas lock clean
 
@@ -59,8 +59,12 @@ test-contention: setup-test ## 250 units want two places while dispatchers are k
 test-messages: setup-test ## 10,000 messages of five kinds, each accounted for (about half an hour)
 	MESSAGES=10000 $(VENV)/python -m pytest -n 0 tests/end_to_end/test_many_messages.py $(ARGS)
 
-test-counts: setup-test ## what each of 10,000 units costs in durable operations (some ten minutes)
-	COUNTED_UNITS=10000 $(VENV)/python -m pytest -n 0 tests/durable_pipeline/test_operations_per_unit.py $(ARGS)
+test-properties: setup-test ## draw new examples for the properties, hundreds of each (half an hour)
+	HYPOTHESIS_PROFILE=explore $(VENV)/python -m pytest -n 2 --timeout 3600 tests/properties $(ARGS)
+
+test-counts: setup-test ## durable operations: of 10,000 units, and at the real limits (some ten minutes)
+	COUNTED_UNITS=10000 $(VENV)/python -m pytest -n 0 tests/durable_pipeline/test_operations_per_unit.py \
+		tests/durable_pipeline/test_beginning_units.py $(ARGS)
 
 check: setup-test ## lint, formatting, types and the template
 	$(VENV)/ruff check .

@@ -24,6 +24,7 @@ from tabular import workspace
 from validation.row_classes import RowClassifier
 from validation.unit_split import split_text
 
+CHUNK_BYTES = 2 * 1024 * 1024  # a quarter of the usual: a quarter of the text fills every buffer
 source, dirt, megabytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 contract = yaml.safe_load(Path("datasets/orders.yaml").read_text())
 if dirt == "warned":
@@ -50,7 +51,7 @@ def blocks():
 
 with workspace.workspace(2048) as space:
     split = RowClassifier(Dataset.from_json({**contract, "jobs": []}), None)
-    rows = split_text(space, blocks(), split, "a.csv", 2)
+    rows = split_text(space, blocks(), split, "a.csv", 2, CHUNK_BYTES)
 status = Path("/proc/self/status").read_text()
 peak = int(status.partition("VmHWM:")[2].split()[0]) // 1024
 found = {"valid": rows.valid, "rejected": rows.rejected, "warned": rows.warned, "peak": peak}
@@ -72,7 +73,7 @@ def split_dirty(source: Path, dirt: str, megabytes: int) -> dict[str, int]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # for a busy machine: it takes half a minute of processor time
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has the peak")
-@pytest.mark.parametrize(("dirt", "megabytes"), [("short", 8), ("type", 32), ("encoding", 64)])
+@pytest.mark.parametrize(("dirt", "megabytes"), [("short", 8), ("type", 16), ("encoding", 16)])
 def test_a_text_of_dirty_rows_needs_no_more_memory_than_half_of_it(
     tmp_path: Path, dirt: str, megabytes: int
 ) -> None:
@@ -82,7 +83,7 @@ def test_a_text_of_dirty_rows_needs_no_more_memory_than_half_of_it(
     large = split_dirty(source, dirt, megabytes)
     assert (small["valid"], large["valid"]) == (0, 0)
     assert large["rejected"] >= 1.9 * small["rejected"] > 10_000
-    assert large["peak"] < min(1.25 * small["peak"], 900)
+    assert large["peak"] < min(1.12 * small["peak"], 400)
 
 
 @pytest.mark.slow
@@ -93,8 +94,8 @@ def test_a_text_of_warned_rows_needs_no_more_memory_than_one_without_warnings(
 ) -> None:
     source = tmp_path / "orders.csv"
     orders_file.write(source, 1)
-    plain = split_dirty(source, "none", 64)
-    warned = split_dirty(source, "warned", 64)
+    plain = split_dirty(source, "none", 32)
+    warned = split_dirty(source, "warned", 32)
     assert (plain["warned"], warned["warned"]) == (0, plain["valid"])
-    assert warned["valid"] == plain["valid"] > 500_000
+    assert warned["valid"] == plain["valid"] > 300_000
     assert warned["peak"] < 1.15 * plain["peak"]

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from json_documents import document
@@ -25,24 +25,28 @@ pytestmark = [
 ]
 
 
-def start(state_dir: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(
+    state_dir: Path, *arguments: str, stdout: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cli.main", "demo", "--port", "0"]
     return subprocess.Popen(  # noqa: S603
         [*command, "--state-dir", str(state_dir), *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a Ctrl-C reaches it and its children, and not us
     )
 
 
-def demo(state_dir: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Exit status and the JSON report."""
-    process = start(state_dir, "--json", *arguments)
-    output, progress = process.communicate(timeout=280)
+def demo_beside(state_dir: Path, message: Path) -> tuple[int, dict[str, Any]]:
+    """Exit status and the JSON report, where a cloud runs already."""
+    process = start(state_dir, "--json", str(message))
+    output, progress = process.communicate(timeout=60)
     assert output, progress
+    assert "using the local cloud that runs already" in progress
+    assert "that was used keeps running" in progress
     return process.returncode, document("demo", output)
 
 
@@ -87,10 +91,43 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
     return condition()
 
 
-def test_the_whole_pipeline_runs_and_its_counts_add_up(tmp_path: Path) -> None:
-    code, report = demo(tmp_path)
+def test_the_whole_pipeline_runs_in_a_cloud_that_runs_on_and_is_used_by_others(
+    tmp_path: Path,
+) -> None:
+    """Those beside it have a message of no use, and a range without objects."""
+    none_there = tmp_path / "message.json"
+    none_there.write_text(
+        '{"datasetName": "orders", "startDateTime": "2020-01-01", "endDateTime": "2020-01-02"}'
+    )
+    state, printed = tmp_path / "cloud", tmp_path / "printed"
+    with printed.open("w") as output:  # more than a pipe holds
+        first = start(state, "--json", "--keep", stdout=output)
+    assert first.stderr is not None
+    for line in first.stderr:
+        if "keeps running" in line:
+            break
 
-    assert (code, report["status"], report["addsUp"]) == (0, "SUCCEEDED", True)
+    code, refused = demo_beside(state, ROOT / "events" / "bad-wrong-types.json")
+    assert (code, refused["status"]) == (2, "REFUSED")
+    for field in ("maxConcurrency", "toleratedFailurePercentage", "detached"):
+        assert field in refused["reason"]
+    code, skipped = demo_beside(state, none_there)
+    assert (code, skipped["status"]) == (3, "SKIPPED")
+    assert "no objects" in skipped["reason"]
+
+    assert first.poll() is None
+    children = descendants(first.pid)
+    assert len(children) > 3
+    first.terminate()  # to the process alone, and the ordinary way to end
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert eventually(lambda: not any(alive(child) for child in children))
+    assert_complete(document("demo", printed.read_text()))
+
+
+def assert_complete(report: dict[str, Any]) -> None:
+    """The whole sample is accounted for."""
+    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
     rows = report["rows"]
     assert rows["rowsIn"] == 2000
     assert rows["rejected"] == 136
@@ -107,37 +144,7 @@ def test_the_whole_pipeline_runs_and_its_counts_add_up(tmp_path: Path) -> None:
     assert job_id in [row["job_id"] for row in unit_rows]
 
 
-def test_a_cloud_that_runs_already_is_used_and_stays(tmp_path: Path) -> None:
-    """The one that stays has a range without objects, the one beside it a message of no use."""
-    message = tmp_path / "message.json"
-    message.write_text(
-        '{"datasetName": "orders", "startDateTime": "2020-01-01", "endDateTime": "2020-01-02"}'
-    )
-    first = start(tmp_path / "cloud", "--json", "--keep", str(message))
-    assert first.stderr is not None
-    for line in first.stderr:
-        if "keeps running" in line:
-            break
-
-    beside = start(tmp_path / "cloud", "--json", str(ROOT / "events" / "bad-wrong-types.json"))
-    output, progress = beside.communicate(timeout=60)
-    refused = document("demo", output)
-    assert (beside.returncode, refused["status"]) == (2, "REFUSED")
-    for field in ("maxConcurrency", "toleratedFailurePercentage", "detached"):
-        assert field in refused["reason"]
-    assert "using the local cloud that runs already" in progress
-    assert "that was used keeps running" in progress
-    assert first.poll() is None
-
-    first.terminate()
-    output, _ = first.communicate(timeout=60)
-    skipped = document("demo", output)
-    assert (first.returncode, skipped["status"]) == (3, "SKIPPED")
-    assert "no objects" in skipped["reason"]
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_running_after_an_interruption(tmp_path: Path, signal_number: int) -> None:
+def test_nothing_is_left_running_after_an_interruption(tmp_path: Path) -> None:
     process = start(tmp_path)
     assert process.stdout is not None
     for line in process.stdout:
@@ -146,8 +153,7 @@ def test_nothing_is_left_running_after_an_interruption(tmp_path: Path, signal_nu
     children = descendants(process.pid)
     assert len(children) > 3
 
-    # Ctrl-C goes to the whole foreground group, a termination to the process.
-    (os.killpg if signal_number == signal.SIGINT else os.kill)(process.pid, signal_number)
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C goes to the whole foreground group
 
     process.communicate(timeout=30)
     assert process.returncode == 130

@@ -11,7 +11,7 @@ from world import Deployment, World, sqs_event
 from contracts.messages import operations as limits
 from durable_pipeline import app
 
-MANY: Final = int(os.environ.get("COUNTED_UNITS", "1000"))
+MANY: Final = int(os.environ.get("COUNTED_UNITS", "250"))
 RUN: dict[str, Any] = {
     "datasetName": "orders",
     "startDateTime": "2026-11-01",

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.xdist_group("end-to-end"),
 ]
 EVENTS = ROOT / "events"
-# On engines that run Spark: tests/spark/test_run_spark.py and test_five_designs.py run them where
+# On engines that run Spark: tests/spark/test_every_engine.py runs them where
 # there is Java.
 SPARK = {"run-spark.json", "emr-ssm.json", "glue.json"}
 # What the reason says, and how many objects a run has.

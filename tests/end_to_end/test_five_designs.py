@@ -1,6 +1,7 @@
 """Five designs that people bring along, each by the commands in docs/designs.md.
 
-On the clouds of conftest.py, permissions enforced. A design's commands are taken out of
+On the clouds of conftest.py, permissions enforced; `make run`, which runs Spark, is typed in
+tests/spark/test_every_engine.py. A design's commands are taken out of
 that page (`commands_of`) and typed in a shell (`Terminal`); the AWS CLI's calls go by boto3.
 """
 
@@ -87,7 +88,7 @@ def mailbox(cloud: RunningCloud) -> Mailbox:
 
 # Design 1: parameters in, EMR through SSM, one object after another
 
-MAKE_RUN, INVOKE, INVOKE_ASYNC = commands_of("EMR steps")
+_MAKE_RUN, INVOKE, INVOKE_ASYNC = commands_of("EMR steps")
 OBJECTS = 4
 
 
@@ -205,20 +206,6 @@ def test_after_a_job_that_failed_and_one_that_was_late_the_next_objects_go_on(
     assert (news["status"], news["units"]["failed"]) == ("FAILED", 2)
 
 
-@pytest.mark.spark
-@pytest.mark.timeout(600)
-def test_make_run_takes_the_parameters_through_spark(terminal: Terminal) -> None:
-    report = json.loads(terminal.type(MAKE_RUN))
-
-    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
-    exports = sample_data.make_exports(
-        orders=sample_data.ORDERS_IN_SMALL_EXPORTS, prefix=sample_data.EXPORTS_FOR_EMR
-    )
-    assert report["rows"]["rowsIn"] == exports.rows
-    assert report["rows"]["filtered"] > 0
-    assert report["rows"]["stored"] > 0
-
-
 # Design 2: one id through Glue Python, Glue Spark, Redshift
 
 DRAWN_ID = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}"
@@ -284,19 +271,6 @@ def test_a_redelivered_message_finds_the_id_that_was_drawn_for_it(
     (drawn,) = cloud.ledger(sent["messageId"], "DRAWN")
     assert drawn["drawn_run_id"]["S"] == run_id
     assert {row[0] for row in found_by_its_id(cloud, run_id)} == {run_id}
-
-
-@pytest.mark.spark
-@pytest.mark.timeout(600)
-def test_make_run_takes_one_id_through_both_jobs(terminal: Terminal) -> None:
-    make_run, _pipeline_run = commands_of("Glue Python")
-    report = json.loads(terminal.type(make_run))
-
-    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
-    assert re.fullmatch(DRAWN_ID, report["runId"])
-    of_run, by_unit = report["warehouse"]
-    (run,) = (dict(zip(of_run["columns"], row, strict=True)) for row in of_run["rows"])
-    assert (run["run_id"], len(by_unit["rows"])) == (report["runId"], 2)
 
 
 # Design 3: a CSV in, a CSV out

@@ -44,18 +44,20 @@ def test_a_step_touches_five_files_and_sixty_lines_at_most(tree: Tree) -> None:
     assert sum(changes.values()) <= 60, changes
 
 
-def test_a_column_check_works_as_the_page_has_it(tree: Tree) -> None:
-    assert not tree.apply(CHECK).failures("tests/steps/test_longest.py")
-
-
-def test_an_engine_works_as_the_page_has_it(tree: Tree) -> None:
-    known = "tests/remote_jobs/test_remote_jobs.py"
-    tested = ("tests/remote_jobs/test_batch_jobs.py", known, "-k", "batch or every")
-    assert not tree.apply(ENGINE).failures(*tested)
-
-
-def test_a_target_works_as_the_page_has_it(tree: Tree) -> None:
-    assert not tree.apply(TARGET).failures("tests/steps/test_store_queue.py", "tests/test_steps.py")
+def test_a_column_check_an_engine_and_a_target_work_as_the_page_has_them(tree: Tree) -> None:
+    """All three in one tree: none is in the way of another."""
+    for section in (CHECK, ENGINE, TARGET):
+        tree.apply(section)
+    new = ("steps/test_longest.py", "remote_jobs/test_batch_jobs.py", "steps/test_store_queue.py")
+    of_all_engines = (
+        "test_every_state_of_an_engine_is_mapped",
+        "test_every_engine_has_an_adapter_and_a_reader_of_logs",
+    )
+    assert not tree.failures(
+        *(f"tests/{name}" for name in new),
+        *(f"tests/remote_jobs/test_remote_jobs.py::{name}" for name in of_all_engines),
+        "tests/test_steps.py",
+    )
 
 
 def test_what_is_forgotten_of_a_step_is_named_all_at_once(tree: Tree) -> None:

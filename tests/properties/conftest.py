@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 __all__ = ["_environment", "cloud"]
 
 # The cloud is made once a test; its examples keep apart by run and index. The same examples each
-# time, so that a failure is one of the change at hand; HYPOTHESIS_PROFILE=explore draws new ones.
+# time, so that a failure is one of the change at hand; `make test-properties` draws new ones.
 _COMMON = settings(
     deadline=None,
     database=None,

@@ -18,7 +18,7 @@ from contracts.errors import InvalidData
 from sources import frozen
 
 
-@fewer(2)
+@fewer(4)
 @given(data=st.data(), drawn=objects())
 def test_rows_that_are_sent_again_uncorrected_are_what_they_were(
     cloud: Any, data: st.DataObject, drawn: Drawn

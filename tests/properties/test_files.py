@@ -60,7 +60,7 @@ def shown(value: Any) -> str:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "-", "#", " ", "'"])
-@fewer(2)
+@fewer(5)
 @given(drawn=rows)
 @example(drawn=[("", None, None, None), (None, 0, Decimal("-0.0000001"), None)])
 def test_csv(delimiter: str, drawn: list[Row]) -> None:
@@ -69,7 +69,7 @@ def test_csv(delimiter: str, drawn: list[Row]) -> None:
     assert found == [list(KINDS), *([shown(value) for value in row] for row in drawn)]
 
 
-@fewer(2)
+@fewer(5)
 @given(drawn=rows)
 def test_json_lines(drawn: list[Row]) -> None:
     data = written(FilesTarget(prefix="out/", format="jsonl"), drawn)

@@ -32,7 +32,7 @@ def several(draw: st.DrawFn) -> list[Drawn]:
     ]
 
 
-@fewer(2)
+@fewer(5)
 @given(
     data=st.data(),
     drawn=several(),

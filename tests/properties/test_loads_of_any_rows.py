@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from local_warehouse import LocalWarehouse
+from pipeline_run import fewer
 from scratch_duckdb import connect
 
 from contracts import layout
@@ -93,7 +94,7 @@ def prepared(cloud: Any, folder: Path, index: str, keys: dict[Unit, list[str]]) 
     return loads
 
 
-@settings(max_examples=8)
+@fewer(6)
 @given(drawn=histories())
 def test_any_history_of_loads_leaves_the_newest_row_of_each_key(
     cloud: Any,

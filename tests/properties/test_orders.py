@@ -22,7 +22,7 @@ def siblings(draw: st.DrawFn) -> tuple[Dialect, list[Drawn]]:
     return draw(dialects(first)), [first, *others]
 
 
-@fewer(4)
+@fewer(8)
 @given(drawn=siblings(), order=st.permutations([0, 1, 2]))
 def test_the_order_of_units_does_not_change_the_result(
     cloud: Any, drawn: tuple[Dialect, list[Drawn]], order: list[int]
@@ -40,7 +40,7 @@ def test_the_order_of_units_does_not_change_the_result(
     assert shuffled.rows() == listed.rows()
 
 
-@fewer(4)
+@fewer(8)
 @given(drawn=siblings(), order=st.permutations([0, 1]), repeated=st.booleans())
 def test_an_older_run_never_overwrites_a_newer_one(
     cloud: Any, drawn: tuple[Dialect, list[Drawn]], order: list[int], repeated: bool

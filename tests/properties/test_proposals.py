@@ -123,7 +123,7 @@ def _as_csv(draw: st.DrawFn, columns: list[str], rows: list[list[str | None]]) -
     return Sample(name, gzip.compress(body, mtime=0) if packed else body, rows, columns)
 
 
-@fewer(2)
+@fewer(4)
 @given(sample=samples())
 def test_a_contract_takes_its_own_sample_or_there_is_none(cloud: Any, sample: Sample) -> None:
     with tempfile.TemporaryDirectory() as folder:

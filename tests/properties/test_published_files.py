@@ -176,7 +176,7 @@ class Story:
 
 @pytest.mark.parametrize("replace", ["none", "partition"])
 @pytest.mark.parametrize("shared", [False, True], ids=["apart", "shared"])
-@settings(max_examples=4 * settings.default.max_examples)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(happenings=st.lists(actions, min_size=2, max_size=12))
 def test_no_row_is_seen_twice_and_none_is_lost(
     replace: str, shared: bool, happenings: list[Action]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline_run import BY_LETTER, PipelineRun, contract, fewer
 
 
-@fewer(3)
+@fewer(6)
 @given(data=st.data(), drawn=objects(clean=True))
 def test_a_repeated_stage_changes_nothing(cloud: Any, data: st.DataObject, drawn: Drawn) -> None:
     dialect = data.draw(dialects(drawn))
@@ -28,7 +28,7 @@ def test_a_repeated_stage_changes_nothing(cloud: Any, data: st.DataObject, drawn
             assert again == first
 
 
-@fewer(3)
+@fewer(6)
 @given(data=st.data(), drawn=objects(clean=True), looks=st.integers(1, 4))
 def test_every_valid_row_is_stored_once_in_one_slice_or_in_many(
     cloud: Any, data: st.DataObject, drawn: Drawn, looks: int
@@ -45,7 +45,7 @@ def test_every_valid_row_is_stored_once_in_one_slice_or_in_many(
     assert sum(each.rows for each in slices) == len(stored)
 
 
-@fewer(3)
+@fewer(6)
 @given(data=st.data(), drawn=objects(clean=True), done=st.lists(st.integers(1, 3), max_size=3))
 def test_a_run_that_broke_off_anywhere_ends_as_one_that_did_not(
     cloud: Any, data: st.DataObject, drawn: Drawn, done: list[int]

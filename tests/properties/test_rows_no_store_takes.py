@@ -68,7 +68,7 @@ rows = st.lists(
 
 @pytest.mark.parametrize("targets", TARGETS)
 @pytest.mark.parametrize("kind", TRANSFORMS)
-@fewer(3)
+@fewer(6)
 @given(drawn=rows)
 def test_every_row_is_stored_or_found_unstorable_with_its_reason(
     cloud: Any, targets: str, kind: str, drawn: list[Row]

@@ -94,11 +94,11 @@ def split(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize("seed", range(6))
-def test_chunks_of_any_size_come_to_the_same_as_the_whole(seed: int, line_end: str) -> None:
-    body = dirty_file(random.Random(seed), 300, line_end)  # noqa: S311
-    columns = [*COLUMNS[:1], {**COLUMNS[1], "unique": seed % 2 == 0}, *COLUMNS[2:]]
+@pytest.mark.parametrize("seed", range(4))
+def test_chunks_of_any_size_come_to_the_same_as_the_whole(seed: int) -> None:
+    line_end, is_unique = list(itertools.product(["\n", "\r\n"], [True, False]))[seed]
+    body = dirty_file(random.Random(seed), 200, line_end)  # noqa: S311
+    columns = [*COLUMNS[:1], {**COLUMNS[1], "unique": is_unique}, *COLUMNS[2:]]
     whole = split(body, columns, chunk_bytes=None, processors=1)
     cuts = []
     for chunk_bytes in (1, 500, 3000):

@@ -1,12 +1,12 @@
 """Spark scripts on EMR, by SSM and on EMR Serverless, by the deployed functions' own adapters.
 
-A script that succeeds on EMR, by SSM and on Glue is run by what people type: test_run_spark.py and
-end_to_end/test_five_designs.py.
+A script that succeeds on EMR, by SSM and on Glue is run by what people type.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from running_cloud import ROOT, RunningCloud, wait_until
+from typed_commands import Terminal, commands_of
 
 from local import sample_data
 from local.local_cloud.cloud import LocalCloud
@@ -114,3 +115,62 @@ def test_what_a_failed_job_wrote_is_in_every_record_of_it(
     (failed,) = announced(cloud, mailbox, name)["result"]["failures"]
     assert "row 7: no such country" in failed["failure"]["logTail"]
     assert failed["failure"]["consoleUrl"].startswith("https://")
+
+
+# What people type. `make run` takes the cloud that runs already.
+
+
+@pytest.fixture
+def terminal(cloud: RunningCloud, tmp_path: Path) -> Terminal:
+    terminal = Terminal(cloud, tmp_path)
+    terminal.environment["STATE_DIR"] = str(tmp_path / ".local")
+    return terminal
+
+
+def rows_of(query: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(zip(query["columns"], row, strict=True)) for row in query["rows"]]
+
+
+def test_a_chain_of_two_engines_accounts_for_every_row_of_the_source(terminal: Terminal) -> None:
+    report = json.loads(terminal.type("make run ARGS=events/run-spark.json"))
+
+    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
+    files = sample_data.make_exports().files
+    assert report["rows"] == {
+        "rowsIn": sum(file.rows for file in files),
+        "filtered": 0,
+        "rejected": sum(file.malformed + file.invalid for file in files),
+        "removed": sum(file.outdated for file in files),
+        "stored": sum(file.valid for file in files),
+        "warned": 0,
+        "superseded": 0,
+    }
+    # Both jobs of every unit, and its load; what is stored carries the id of the last of the chain.
+    for unit in report["units"]:
+        assert len(unit["jobIds"]) == 3
+        assert len(set(unit["jobIds"])) == 3
+    of_spark = {unit["jobIds"][1] for unit in report["units"]}
+    assert {row["job_id"] for row in rows_of(report["warehouse"][1])} == of_spark
+
+
+def test_the_parameters_of_a_design_go_through_steps_that_ssm_submits(terminal: Terminal) -> None:
+    make_run, *_ = commands_of("EMR steps")
+    report = json.loads(terminal.type(make_run))
+
+    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
+    exports = sample_data.make_exports(
+        orders=sample_data.ORDERS_IN_SMALL_EXPORTS, prefix=sample_data.EXPORTS_FOR_EMR
+    )
+    assert report["rows"]["rowsIn"] == exports.rows
+    assert report["rows"]["filtered"] > 0
+    assert report["rows"]["stored"] > 0
+
+
+def test_the_id_that_was_drawn_goes_through_both_jobs_of_glue(terminal: Terminal) -> None:
+    make_run, _pipeline_run = commands_of("Glue Python")
+    report = json.loads(terminal.type(make_run))
+
+    assert (report["status"], report["addsUp"]) == ("SUCCEEDED", True)
+    assert re.fullmatch("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", report["runId"])
+    (run,), by_unit = map(rows_of, report["warehouse"])
+    assert (run["run_id"], len(by_unit)) == (report["runId"], 2)

@@ -19,7 +19,19 @@ import pytest
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 LIST: Final = TESTS / "slow_tests.txt"
-SECONDS: Final = 0.05  # of processor time, of an average case, on an idle machine
+SECONDS: Final = 0.025  # of processor time, of an average case, on an idle machine
+# The same of what decides whether effects happen once: tests that alone fail for a changed line.
+SECONDS_OF_DECISIONS: Final = 0.05
+DECISIONS: Final = (
+    "tests/durable_pipeline/",
+    "tests/remote_jobs/test_job_ledger.py",
+    "tests/remote_jobs/test_submission",
+    "tests/runs/test_claim",
+    "tests/runs/test_retention.py",
+    "tests/runs/test_stopping_runs.py",
+    "tests/runs/test_superseding.py",
+    "tests/validation/",
+)
 # Fast whatever they take: what any change of the tree may break, and what alone fails among the
 # fast tests when a line is changed (of those lines that were changed to find out).
 ALWAYS_FAST: Final = (
@@ -52,7 +64,7 @@ def slow_of(seconds: Mapping[str, float]) -> list[str]:
     return sorted(
         test
         for test, taken in seconds.items()
-        if taken > SECONDS
+        if taken > (SECONDS_OF_DECISIONS if test.startswith(DECISIONS) else SECONDS)
         and test not in quickest.values()
         and test.count("/") > 1  # the tests of the whole tree are not in a folder
         and not test.startswith(ALWAYS_FAST)

@@ -110,7 +110,7 @@ class Clone:
         """The same once it prints this; what it printed last, if it does not in time."""
         began, printed = time.monotonic(), self.type(command)
         while masked(printed) != masked(output) and time.monotonic() - began < PATIENCE_SECONDS:
-            time.sleep(5)
+            time.sleep(10)  # a command is a process, which takes a second of the processor
             printed = self.type(command)
         return printed
 

@@ -98,9 +98,13 @@ def check_lines(
     Args:
         rows: every record that is not `unreadable`, rejected or not.
     """
-    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl") or source.fills_up:
+    if source.fills_up or form["type"] == "parquet":
         return  # of what is filled up, `rejected_lines` has accounted for every line
-    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
+    if file.looked:
+        lines, empty = file.looked.lines, file.looked.empty
+    else:
+        nothing = b"\r\n" if form["type"] == "csv" else b" \t\r\n"
+        lines, empty = _count_lines(file.path, nothing)
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:

@@ -524,6 +524,22 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
             "is not zstd, but text (it begins with 'id'): set format.compr",
         ),
         ("in/a.csv", {}, "id\n1\n".encode("utf-16"), "is UTF-16, not UTF-8 (it has its byte order"),
+        *(
+            (
+                "in/a.csv",
+                {"encoding": said},
+                "id\n1\n".encode(wrote),
+                f"set format.encoding: {wrote}",
+            )
+            for said, wrote in (
+                ("utf-16", "utf-16-le"),
+                ("utf-16", "utf-16-be"),
+                ("utf-16", "utf-8"),
+                ("utf-16-le", "utf-16-be"),
+                ("utf-16-be", "utf-16-le"),
+                ("utf-16-le", "utf-8"),
+            )
+        ),
         ("in/a", {"type": "parquet"}, b"", "is empty, and so no Parquet file"),
         ("in/a.crc", {"type": "parquet"}, b"crc\x00", 'source.exclude: ["*.crc"]'),
         (
@@ -534,7 +550,17 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
         ),
         ("in/a", {"type": "json"}, b'[{"ID": "1"}]', 'the key "id", but there is "ID"'),
     ],
-    ids=["gzip", "no gzip", "no zstd", "utf-16", "empty", "crc", "keys", "keys of an array"],
+    ids=[
+        "gzip",
+        "no gzip",
+        "no zstd",
+        "utf-16",
+        *map(str, range(6)),
+        "empty",
+        "crc",
+        "keys",
+        "keys of an array",
+    ],
 )
 def test_what_is_read_wrongly_fails_with_what_to_do(
     job: Any, s3: Any, key: str, form: dict[str, Any], body: bytes, reason: str

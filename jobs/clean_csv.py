@@ -2238,6 +2238,35 @@ def blocks_of(file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
+# -- reading_rules.values.moments ------------------------------------------------------------------
+
+
+_MICROSECONDS: Final = ("290309-12-21 (BC) 19:59:05.224193", "294247-01-10 04:00:54.775807")
+_NANOSECONDS: Final = ("1677-09-21 00:12:43.145224193", "2262-04-11 23:47:16.854775807")
+_ENDS: Final = {
+    "DATE": ("5877642-06-24 (BC)", "5881580-07-11"),
+    "TIMESTAMP": _MICROSECONDS,
+    "TIMESTAMP WITH TIME ZONE": tuple(f"{text}+00" for text in _MICROSECONDS),
+    "TIMESTAMP_NS": _NANOSECONDS,
+    "TIMESTAMPTZ_NS": tuple(f"{text}+00" for text in _NANOSECONDS),
+}
+
+
+def moment_text(value: str, kind: str) -> str:
+    """SQL of a value's text.
+
+    Args:
+        value: SQL of it.
+        kind: DuckDB's type of it, any.
+    """
+    text = f"CAST({value} AS VARCHAR)"
+    ends = _ENDS.get(kind)
+    if ends is None:
+        return text
+    first, last = map(sql_literal, ends)
+    return f"CASE {text} WHEN '-infinity' THEN {first} WHEN 'infinity' THEN {last} ELSE {text} END"
+
+
 # -- clean_csv_job.parquet -------------------------------------------------------------------------
 
 
@@ -2251,11 +2280,13 @@ class ParquetColumn(NamedTuple):
         name: as the file has it; DuckDB renames columns that differ in case only.
         trouble: why its texts are not its values; absent where they are.
         is_bytes: whether its texts are bytes without a type.
+        kind: DuckDB's type of it.
     """
 
     name: str
     trouble: str | None
     is_bytes: bool
+    kind: str
 
 
 def parquet_columns(
@@ -2267,7 +2298,9 @@ def parquet_columns(
         " coalesce(converted_type, ''), coalesce(logical_type, '')"
         f" FROM parquet_schema({sql_literal(path)})"
     ).fetchall()[1:]
-    columns, at = [], 0
+    kinds = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
+    columns: list[ParquetColumn] = []
+    at = 0
     while at < len(schema):
         name, children, digits, kind, converted, logical = schema[at]
         trouble = None
@@ -2280,7 +2313,7 @@ def parquet_columns(
         elif "NANOS=NanoSeconds" in logical and not reads_nanoseconds:
             trouble = "nanoseconds"
         is_bytes = "BYTE_ARRAY" in kind and not converted + logical
-        columns.append(ParquetColumn(name, trouble, is_bytes))
+        columns.append(ParquetColumn(name, trouble, is_bytes, str(kinds[len(columns)])))
         end = at + 1 + children
         at += 1
         while at < end:  # each is listed before its children
@@ -2305,9 +2338,26 @@ def readable_columns(
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
         )
     return {
-        name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
+        name: _bytes_as_text(at, columns[at].name)
+        if columns[at].is_bytes
+        else moment_text(f"c{at}", columns[at].kind)
         for name, at in positions.items()
     }
+
+
+def _bytes_as_text(at: int, name: str) -> str:
+    """SQL that fails for bytes that are no text: to reject their rows is left to validate."""
+    text = f"TRY(decode(c{at}))"
+    problem = (
+        f"column {visible(name)} holds bytes that are no text (UTF-8): write it as text, leave it"
+        " out of the contract, or give the dataset no such job, as the validate step rejects such"
+        " rows alone"
+    )
+    is_text = f"NOT contains({text}, chr(0))"
+    return (
+        f"CASE WHEN c{at} IS NULL THEN NULL WHEN {is_text} THEN {text}"
+        f" ELSE error({sql_literal(problem)}) END"
+    )
 
 
 # -- reading_rules.values.file_columns -------------------------------------------------------------

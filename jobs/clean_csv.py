@@ -3324,7 +3324,8 @@ def _decimal_shape(kind: str) -> str:
 # -- reading_rules.values.numbers ------------------------------------------------------------------
 
 
-SPACES: Final = " \u00a0\u202f"  # all of them are a space on paper
+SPACES: Final = " \u00a0\u2009\u202f"  # all of them are a space on paper
+APOSTROPHES: Final = "'\u2019"  # as typed, and as programs for Switzerland write them
 
 
 class NumberForm(NamedTuple):
@@ -3349,7 +3350,7 @@ def plain_number(value: str, form: NumberForm) -> str:
     Args:
         value: SQL of the text, without spaces around it.
     """
-    removed = (_alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
+    removed = (alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
     pairs = sql_literal(form.decimal + removed.replace(form.decimal, ""))
     plain = f"translate({value}, {pairs}, '.')"
     if form.percent:
@@ -3371,7 +3372,7 @@ def number_example(form: NumberForm, *, has_fraction: bool) -> str:
 def _number_shape(form: NumberForm) -> str:
     point, whole = re.escape(form.decimal), r"\d+"
     if form.thousands:
-        between = f"[{re.escape(_alike(form.thousands))}]"
+        between = f"[{re.escape(alike(form.thousands))}]"
         whole = rf"(?:\d{{1,3}}(?:{between}\d{{3}})+|\d+)"
     shape = rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)"
     if form.percent:
@@ -3379,8 +3380,9 @@ def _number_shape(form: NumberForm) -> str:
     return shape + (r"(?:[eE][+-]?\d+)?" if form.takes_exponent else "")
 
 
-def _alike(separator: str) -> str:
-    return SPACES if separator in SPACES else separator
+def alike(separator: str) -> str:
+    """The characters that mean the same between thousands."""
+    return next((same for same in (SPACES, APOSTROPHES) if separator in same), separator)
 
 
 # -- reading_rules.values.zones --------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +18,7 @@ from cli.proposal.sample import SampleObject
 from cli.proposal.value_types import dirt
 from reading.parquet_schema import TEXT_BYTES, columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
-from reading_rules.header import field_names
+from reading_rules.header import field_names, fields_of
 from reading_rules.json.records import (
     IS_BLANK,
     IS_OBJECT,
@@ -30,6 +31,8 @@ from reading_rules.scans import csv_scan, line_scan, store_rejects
 from reading_rules.source_lines import SourceLines
 from tabular.sql import any_of, sql_literal
 
+_SEPARATORS: Final = ",;\t|^~"
+_LINES: Final = 200  # of the beginning are examined for them
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
 
@@ -193,6 +196,8 @@ def _dialect(
     options = "".join(
         f", {name} = {sql_literal(value)}" for name, value in asked.items() if value is not None
     )
+    if known.get("padShortRows"):  # else only a header that is longer than the rows fits
+        options += ", null_padding = true"
     sniffed = connection.execute(
         "SELECT Delimiter, Quote, HasHeader, len(Columns), SkipRows"
         f" FROM sniff_csv({sql_literal(path)}, ignore_errors = true{options})"
@@ -208,7 +213,22 @@ def _dialect(
             "remove the lines before the header, here and in the program that writes these objects",
         )
     quoted = quoted if len(quoted) == 1 else '"'
+    if count == 1 and delimiter is None and (other := _separates(path)):
+        with path.open(encoding="utf-8") as lines:
+            count = len(fields_of(next(lines), other, quote or quoted))
+        return _Dialect(other, quote or quoted, header=True, fields=count)
     return _Dialect(delimiter or found, quote or quoted, bool(header), count)
+
+
+def _separates(path: Path) -> str | None:
+    """What most lines have as often as the first one, where DuckDB finds no delimiter."""
+    with path.open(encoding="utf-8") as opened:
+        first, *others = list(islice(opened, _LINES)) or [""]
+    for sign in sorted(_SEPARATORS, key=first.count, reverse=True):
+        alike = sum(line.count(sign) == first.count(sign) for line in others)
+        if sign in first and alike * 2 > len(others):
+            return sign
+    return None
 
 
 def _first_line(path: Path, dialect: _Dialect) -> list[str]:

@@ -531,14 +531,7 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
                 "id\n1\n".encode(wrote),
                 f"set format.encoding: {wrote}",
             )
-            for said, wrote in (
-                ("utf-16", "utf-16-le"),
-                ("utf-16", "utf-16-be"),
-                ("utf-16", "utf-8"),
-                ("utf-16-le", "utf-16-be"),
-                ("utf-16-be", "utf-16-le"),
-                ("utf-16-le", "utf-8"),
-            )
+            for said, wrote in (("utf-16", "utf-8"), ("utf-16-be", "utf-16-le"))
         ),
         ("in/a", {"type": "parquet"}, b"", "is empty, and so no Parquet file"),
         ("in/a.crc", {"type": "parquet"}, b"crc\x00", 'source.exclude: ["*.crc"]'),
@@ -555,7 +548,7 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
         "no gzip",
         "no zstd",
         "utf-16",
-        *map(str, range(6)),
+        *map(str, range(2)),
         "empty",
         "crc",
         "keys",

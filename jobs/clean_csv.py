@@ -2897,7 +2897,7 @@ def check_lines(
             least += int(row[0]) if row else 0
     if not least <= lines <= least + empty:
         lost = lines - least if least > lines else lines - least - empty
-        raise JobError(lines_lost(url, lines, lost))
+        raise InvalidData(lines_lost(url, lines, lost))
 
 
 def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:

@@ -183,7 +183,9 @@ def test_a_query_reaches_no_files(job: Any, s3: Any) -> None:
 
 
 def test_an_open_quote_fails_the_job_for_nobody_knows_what_is_behind_it(job: Any, s3: Any) -> None:
-    assert "2 of its 3 lines are lost" in failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
+    failure = failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
+    assert "2 of its 3 lines are lost" in failure
+    assert failure.startswith("clean_csv: InvalidData: ")  # as in validate: no other try helps
 
 
 def test_an_empty_first_line_is_no_header(job: Any, s3: Any) -> None:

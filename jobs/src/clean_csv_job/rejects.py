@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from clean_csv_job.fetching import Fetched
-from clean_csv_job.options import JobError
+from clean_csv_job.options import InvalidData
 from clean_csv_job.short_rows import Rejected, rejected_lines
 from clean_csv_job.sources import Source
 from reading_rules.json.reasons import why_no_object
@@ -115,7 +115,7 @@ def check_lines(
             least += int(row[0]) if row else 0
     if not least <= lines <= least + empty:
         lost = lines - least if least > lines else lines - least - empty
-        raise JobError(lines_lost(url, lines, lost))
+        raise InvalidData(lines_lost(url, lines, lost))
 
 
 def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:

@@ -465,6 +465,539 @@ def line_breaks(fields: Sequence[str]) -> str:
     return f"CASE WHEN contains({all_of_it}, chr(10)) THEN {count} END"
 
 
+# -- reading_rules.malformed -----------------------------------------------------------------------
+
+
+TOO_LONG: Final = "LINE SIZE OVER MAXIMUM"
+UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", TOO_LONG)
+_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
+# A path of ours, which says nothing to those who read the message: it names the object before.
+_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
+_BLOCK_BYTES: Final = 1024 * 1024
+
+REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
+FORGET_REJECTS: Final = (
+    f"DROP TABLE IF EXISTS {REJECTS}",
+    f"DROP TABLE IF EXISTS {REJECTS}_scan",
+)
+# In the order of the text; of a record's several errors the one that says most. The position counts
+# from 1 and may stand on the line break before the record. The first error is reported; where it is
+# that of too many columns, the last one has the true number.
+REJECTED_RECORDS: Final = (
+    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
+    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
+    " kind, message, number, raw"
+    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
+    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
+    " arg_min(error_type, byte_position) AS kind,"
+    " CASE WHEN arg_min(error_type, byte_position) = 'TOO MANY COLUMNS'"
+    " THEN arg_max(error_message, byte_position)"
+    " ELSE arg_min(error_message, byte_position) END AS message,"
+    " CASE WHEN NOT arg_min(error_type, byte_position) LIKE '%COLUMNS'"
+    " THEN arg_min(column_idx, byte_position) END AS number"
+    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
+)
+
+
+class RejectedRecord(NamedTuple):
+    """A row of `REJECTED_RECORDS`.
+
+    Attributes:
+        position: byte at which it begins, from 0.
+        line: as DuckDB counts; see `with_lines`.
+        line_count: how many lines it takes.
+        kind, message: DuckDB's error.
+        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
+        raw: the record.
+    """
+
+    position: int
+    line: int
+    line_count: int
+    kind: str
+    message: str
+    number: int | None
+    raw: str
+
+    @property
+    def may_have_open_quote(self) -> bool:
+        return self.kind in UNCLOSED_QUOTE
+
+    def column(self, header: Sequence[str]) -> str | None:
+        """The name of the field that is wrong.
+
+        Args:
+            header: the names of the fields; none where these are not what DuckDB reads.
+        """
+        number = self.number
+        return header[number - 1] if number and number <= len(header) else None
+
+
+def _the_beginning(_position: int) -> tuple[int, int]:
+    return 0, 0
+
+
+def with_lines(
+    records: Iterable[Sequence[Any]],
+    file: BinaryIO,
+    place_before: Callable[[int], tuple[int, int]] = _the_beginning,
+) -> Iterator[RejectedRecord]:
+    """The records with the lines at which they begin in the text, from 1.
+
+    DuckDB's own numbers are those of records.
+
+    Args:
+        records: rows of `REJECTED_RECORDS`.
+        place_before: of a byte of the text, a place to count from: the byte of it, and how many
+            lines end before that.
+    """
+    at, line = 0, 1
+    for row in records:
+        record = RejectedRecord(*row)
+        place, ended = place_before(record.position)
+        if place > at:
+            file.seek(place)
+            at, line = place, ended + 1
+        while at < record.position:
+            block = file.read(min(_BLOCK_BYTES, record.position - at))
+            if not block:
+                break
+            at += len(block)
+            line += block.count(b"\n")
+        yield record._replace(line=line)
+
+
+def columns_instead_of(found: int, expected: int) -> str:
+    """That a record has too few or too many columns."""
+    return f"{found} columns instead of {expected}"
+
+
+def reason_of(kind: str, message: str, encoding: str) -> str:
+    """What is wrong with a record, for people."""
+    count = _COLUMN_COUNT.search(message)
+    if count:
+        return columns_instead_of(int(count[2]), int(count[1]))
+    if kind == "UNQUOTED VALUE":
+        return "a quote is not closed, or text follows a closing quote"
+    if kind == "INVALID ENCODING":
+        return f"not {encoding.upper()}"
+    if kind == TOO_LONG:
+        return (
+            f"longer than {LONGEST_RECORD:,} bytes, the most that a record may have; of CSV, is a"
+            " quote not closed?"
+        )
+    return message
+
+
+def has_mixed_line_ends(error: Exception) -> bool:
+    """Whether a scan failed for what `with_equal_line_ends` may fix."""
+    return _MIXED_LINE_ENDS in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """The part of a DuckDB message that says what is wrong."""
+    if has_mixed_line_ends(error):
+        return "it is not CSV of this dialect"
+    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
+    return " ".join(message.split())[:400]
+
+
+def too_long(where: str) -> str:
+    """That a record is too long to be looked at; `where` is it, with the object's name."""
+    return (
+        f"{where}: longer than {LONGEST_RECORD:,} bytes, which is the most that a record may have;"
+        " is it one record at all, and of this format?"
+    )
+
+
+def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
+    """That lines of a text are part of no record, or of two.
+
+    Args:
+        unaccounted: how many are in no record; below 0: in two.
+        near: where to look, for the end of the message.
+    """
+    return (
+        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
+        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
+        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
+        f" bytes{near}; fix the object"
+    )
+
+
+# -- reading_rules.signatures ----------------------------------------------------------------------
+
+
+HEAD_BYTES: Final = 512
+_READ: Final = frozenset(("gzip", "zstd", "bzip2", "zip"))
+_PACKED: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    *((bytes([0x50 + n]) + b"\x2a\x4d\x18", "zstd") for n in range(16)),  # a skippable frame
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+)
+# Longer than the formats' own marks where these alone might begin a text.
+_BINARY: Final = (
+    (b"PAR1\x15", "Parquet", "set format.type: parquet"),
+    (b"Obj\x01", "Avro", ""),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"%PDF-", "PDF", ""),
+    (b"SQLite format 3\x00", "SQLite", ""),
+)
+_PARQUET: Final = b"PAR1"
+_ENCRYPTED: Final = b"PARE"
+_UTF_32: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")  # behind `BZh` and a digit
+_FEWEST_PAIRS: Final = 8
+_HTML: Final = (b"<!doctype html", b"<html")
+_SHOWN: Final = 20
+
+
+class WrongContent(Exception):
+    """An object is not what it is read as; the message goes on from "<object> "."""
+
+
+class Rejoined:
+    """A stream whose first bytes were read before."""
+
+    def __init__(self, head: bytes, body: BinaryIO) -> None:
+        self._head, self._body = head, body
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._body.read(size)
+        end = len(self._head) if size < 0 else size
+        found, self._head = self._head[:end], self._head[end:]
+        if self._head:
+            return found
+        return found + self._body.read(size - len(found) if size >= 0 else -1)
+
+
+def peeked(body: BinaryIO) -> tuple[bytes, BinaryIO]:
+    """The first bytes of a stream, and a stream that begins with them."""
+    head = b""
+    while len(head) < HEAD_BYTES:
+        more = body.read(HEAD_BYTES - len(head))
+        if not more:
+            break
+        head += more
+    return head, cast(BinaryIO, Rejoined(head, body))
+
+
+def refuse_packed_otherwise(head: bytes, compression: str) -> None:
+    """Compare an object's first bytes with how it is said to be compressed.
+
+    Raises:
+        WrongContent: it is compressed in another way, or not at all.
+    """
+    found = packed_as(head)
+    if not head or found == compression:
+        return
+    if compression == "none":
+        if found != "none":
+            raise WrongContent(f"is {_named(head, found)}, not text: {_advice(head, found)}")
+        return
+    if found != "none":
+        raise WrongContent(f"is {_named(head, found)}, not {compression}: {_advice(head, found)}")
+    if is_text(head):
+        raise WrongContent(
+            f"is not {compression}, but text ({_beginning(head)}): set format.compression: none"
+        )
+
+
+def checked_text(blocks: Iterable[bytes], kind: str, encoding: str) -> Iterator[bytes]:
+    """The blocks of a decompressed text, of which the first one is looked at.
+
+    Args:
+        kind: the format's type.
+        encoding: how the text is said to be written.
+
+    Raises:
+        WrongContent: it is something else.
+    """
+    rest = iter(blocks)
+    first = next(rest, b"")
+    _refuse_no_text(first[:HEAD_BYTES], kind, encoding)
+    if first:
+        yield first
+    yield from rest
+
+
+def refuse_no_parquet(head: bytes) -> None:
+    """Compare an object's first bytes with those of every Parquet file.
+
+    Raises:
+        WrongContent: it is none.
+    """
+    if head.startswith(_PARQUET):
+        return
+    if not head:
+        raise WrongContent("is empty, and so no Parquet file: leave it out (source.exclude)")
+    if head.startswith(_ENCRYPTED):
+        raise WrongContent("is an encrypted Parquet file, which is not read")
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(
+            f"is {_named(head, packed)}, not Parquet, which compresses its columns itself: upload"
+            " the file as it was before"
+        )
+    if is_text(head):
+        raise WrongContent(
+            f"is text ({_beginning(head)}), not Parquet: set format.type: csv, jsonl or json"
+        )
+    raise WrongContent("is no Parquet file: it does not begin with PAR1")
+
+
+def packed_as(head: bytes) -> str:
+    """How bytes that begin so are compressed; `none` also for what is not known."""
+    for mark, name in _PACKED:
+        if head.startswith(mark) and (name != "bzip2" or head[4:10] in _BZIP2_BLOCKS):
+            return name
+    return "none"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these may be the first bytes of a text in any encoding but UTF-16."""
+    return not any(byte < 32 and byte not in b"\t\n\r\x01\x1e\x1f" for byte in head)
+
+
+def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
+    packed = packed_as(head)
+    if packed != "none":
+        raise WrongContent(f"is {packed} once decompressed: compress it only once")
+    for mark, name, advice in _BINARY:
+        if head.startswith(mark):
+            raise WrongContent(f"is {name}, not text" + (f": {advice}" if advice else ""))
+    if head.lstrip().lower().startswith(_HTML):
+        raise WrongContent("is an HTML page, not data; was a login or an error saved in its place?")
+    if encoding.startswith("utf-16"):
+        _refuse_no_utf_16(head, encoding)
+        return
+    if head.startswith(_UTF_32):
+        raise WrongContent("is UTF-32, which is not read: write it as UTF-8")
+    pairs = [head[side : len(head) // 2 * 2 : 2] for side in (0, 1)]
+    is_wide = any(len(half) >= _FEWEST_PAIRS and not any(half) for half in pairs)
+    if head.startswith(_UTF_16) or is_wide:
+        has_mark = head.startswith(_UTF_16)
+        sign = "it has its byte order mark" if has_mark else "every other byte is 0"
+        name = "utf-16" if has_mark else "utf-16-le" if any(pairs[0]) else "utf-16-be"
+        advice = f"set format.encoding: {name}" if kind == "csv" else "write it as UTF-8"
+        raise WrongContent(f"is UTF-16, not {encoding.upper()} ({sign}): {advice}")
+
+
+def _refuse_no_utf_16(head: bytes, encoding: str) -> None:
+    """Compare where its zeros stand: as delimiters and line ends have one, CSV has some."""
+    zeros = [head[side::2].count(0) for side in (0, 1)]
+    order = ("utf-16-be", "utf-16-le")[zeros[1] > zeros[0]]
+    other = order if any(zeros) else "utf-8"
+    if not head or head.startswith(_UTF_16):  # `as_utf8` compares the mark
+        return
+    if encoding == "utf-16":
+        raise WrongContent(
+            f"has no byte order mark, which utf-16 needs: set format.encoding: {other}"
+        )
+    has_none = not any(zeros) and is_text(head)
+    has_others = any(zeros) and not zeros[encoding == "utf-16-le"]
+    if has_none or has_others:
+        why = "no byte of it is 0" if has_none else "its zeros stand on the other side"
+        raise WrongContent(f"is not {encoding.upper()} ({why}): set format.encoding: {other}")
+
+
+def _named(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "an Excel workbook (.xlsx)"
+    return "a zip archive" if packed == "zip" else packed
+
+
+def _is_workbook(head: bytes, packed: str) -> bool:
+    return packed == "zip" and (b"[Content_Types].xml" in head or b"xl/" in head)
+
+
+def _advice(head: bytes, packed: str) -> str:
+    if _is_workbook(head, packed):
+        return "save it as CSV"
+    if packed in _READ:
+        return f"set format.compression: {packed}"
+    return f"unpack it, or compress it as {', '.join(sorted(_READ))}"
+
+
+def _beginning(head: bytes) -> str:
+    """The first line of a text, for people."""
+    line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    return f"it begins with '{visible(line[:_SHOWN])}{'…' if len(line) > _SHOWN else ''}'"
+
+
+# -- clean_csv_job.zstd_text -----------------------------------------------------------------------
+
+
+_FRAME: Final = 0xFD2FB528
+_SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
+_LAST_BLOCK, _RLE, _RESERVED = 1, 1, 3
+_ID_BYTES: Final = (0, 1, 2, 4)  # of a dictionary's id, by two bits of the descriptor
+_SIZE_BYTES: Final = (0, 2, 4, 8)  # of the content's size
+_NO_LINES: Final = "unreadable_lines"
+_NO_DELIMITER: Final = "\x02\x03\x02\x03"
+_LINES_AT_ONCE: Final = 1_000
+GZIP: Final = "cannot be read with zstd by this job, compress it with gzip"
+
+
+def refuse_broken_frames(path: str, source: str) -> None:
+    """Go over the frames and blocks of a file (RFC 8878, 3.1), which is nothing but these.
+
+    Raises:
+        InvalidData: it is cut off, or something else follows a frame.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        while file.seek(0, 1) < size:
+            start = file.read(4)
+            mark = struct.unpack("<I", start)[0] if len(start) == 4 else 0
+            if mark in _SKIPPABLE:
+                _pass_bytes(file, _bytes_as_number(file, 4, source), size, source)
+            elif mark == _FRAME:
+                _pass_frame(file, size, source)
+            else:
+                at = file.seek(0, 1) - len(start)
+                raise InvalidData(
+                    f"{source} cannot be decompressed: at byte {at:,} there is something that is"
+                    " not zstd"
+                )
+
+
+def _pass_frame(file: BinaryIO, size: int, source: str) -> None:
+    descriptor = _bytes_as_number(file, 1, source)
+    is_single = bool(descriptor & 0x20)
+    header = (0 if is_single else 1) + _ID_BYTES[descriptor & 3]
+    header += _SIZE_BYTES[descriptor >> 6] or is_single
+    _pass_bytes(file, header, size, source)
+    while True:
+        block = _bytes_as_number(file, 3, source)
+        kind = block >> 1 & 3
+        if kind == _RESERVED:
+            raise InvalidData(f"{source} cannot be decompressed: it is not zstd, or damaged")
+        _pass_bytes(file, 1 if kind == _RLE else block >> 3, size, source)
+        if block & _LAST_BLOCK:
+            break
+    if descriptor & 4:
+        _pass_bytes(file, 4, size, source)  # a checksum
+
+
+def _bytes_as_number(file: BinaryIO, width: int, source: str) -> int:
+    found = file.read(width)
+    if len(found) < width:
+        raise _cut_off(source)
+    return int.from_bytes(found, "little")
+
+
+def _pass_bytes(file: BinaryIO, count: int, size: int, source: str) -> None:
+    if file.seek(0, 1) + count > size:
+        raise _cut_off(source)
+    file.seek(count, 1)
+
+
+def _cut_off(source: str) -> InvalidData:
+    return InvalidData(f"{source} cannot be decompressed: the zstd stream is cut off")
+
+
+class Looked(NamedTuple):
+    """A text's lines.
+
+    Attributes:
+        first: the first one, without a byte order mark; None of nothing.
+        lines: how many there are.
+        empty: as many hold nothing, or nothing but white space where that is none of the format.
+    """
+
+    first: str | None
+    lines: int
+    empty: int
+
+
+def look_at(path: str, form: Mapping[str, Any]) -> Looked:
+    """Go over the lines of CSV or JSON lines.
+
+    Raises:
+        WrongContent: it is something else.
+    """
+    nothing = "\r\n" if form["type"] == "csv" else " \t\r\n"
+    is_empty = f"coalesce(trim(l, {sql_literal(nothing)}), '') = ''"
+    with duckdb.connect(config={"temp_directory": path + ".spill"}) as connection:
+        # With one thread, first() is the first one. Only at the query's end its rejects are there.
+        ((first, count, empty),) = connection.execute(
+            f"SELECT first(l), count(*), count(*) FILTER ({is_empty})"
+            f" FROM {_scan_of_lines(path, 'strict_mode = false,')}"
+        ).fetchall()
+        rejected = _of_rejects(connection, "count(DISTINCT line)")
+        is_text = _of_rejects(connection, "min(line)") != 1
+    if form["type"] == "csv" and form["header"]:
+        if not is_text:
+            raise WrongContent("has a header that is not UTF-8; with zstd, nothing else is read")
+        if (first or "").startswith("\ufeff"):  # DuckDB would take it for part of a name
+            raise WrongContent(f"begins with two byte order marks, and {GZIP}")
+    list(checked_text([(first or "").encode()], form["type"], "utf-8"))
+    lines = int(count) + rejected
+    return Looked((first or "") if lines else None, lines, int(empty))
+
+
+def decompressed(path: str, source: str) -> Iterator[bytes]:
+    """A text in which line ends and empty lines mean nothing, such as an array of JSON.
+
+    Raises:
+        InvalidData: not all of it can be read.
+    """
+    with duckdb.connect() as connection:
+        try:
+            found = connection.execute(f"SELECT l FROM {_scan_of_lines(path)}")
+            while True:
+                rows = found.fetchmany(_LINES_AT_ONCE)
+                if not rows:
+                    break
+                yield b"".join((line or "").encode() + b"\n" for (line,) in rows)
+            bad = _of_rejects(connection, "count(*)")
+        except duckdb.InvalidInputException as error:
+            raise InvalidData(f"{source} {GZIP}: {first_line(error)}") from error
+        if bad:
+            raise InvalidData(
+                f"{source} {GZIP}: lines are not UTF-8, or longer than {LONGEST_HELD:,} bytes"
+            )
+
+
+def line_breaks_of_any_kind(fields: Sequence[str]) -> str:
+    """SQL: how many line breaks a record holds in its values: LF, CR LF and CR."""
+    text = f"concat_ws('', {', '.join(fields)})"
+    plain = f"replace(replace({text}, chr(13) || chr(10), chr(10)), chr(13), chr(10))"
+    return f"strlen({plain}) - strlen(replace({plain}, chr(10), ''))"
+
+
+def _scan_of_lines(path: str, options: str = "") -> str:
+    return (
+        f"read_csv({sql_literal(path)}, compression = 'zstd', auto_detect = false, header = false,"
+        f" delim = {sql_literal(_NO_DELIMITER)}, quote = '', escape = '', nullstr = '',"
+        f" columns = {{l: 'VARCHAR'}}, parallel = false, max_line_size = {LONGEST_HELD}, {options}"
+        f" store_rejects = true, rejects_limit = 0, rejects_table = '{_NO_LINES}',"
+        f" rejects_scan = '{_NO_LINES}_scan')"
+    )
+
+
+def _of_rejects(connection: duckdb.DuckDBPyConnection, number: str) -> int:
+    """A number of what the scan could not read; 0: nothing.
+
+    Args:
+        number: SQL over DuckDB's table of it.
+    """
+    exists = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{_NO_LINES}'"
+    if connection.execute(exists).fetchone() != (1,):
+        return 0
+    row = connection.execute(f"SELECT {number} FROM {_NO_LINES}").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 # -- reading_rules.csv.short_rows ------------------------------------------------------------------
 
 
@@ -678,167 +1211,6 @@ def with_equal_line_ends(blocks: Iterable[bytes], quote: bytes = b"") -> Iterato
             parts[number] = parts[number].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         within = within != (len(parts) % 2 == 0)
         yield quote.join(parts)
-
-
-# -- reading_rules.malformed -----------------------------------------------------------------------
-
-
-TOO_LONG: Final = "LINE SIZE OVER MAXIMUM"
-UNCLOSED_QUOTE: Final = ("UNQUOTED VALUE", TOO_LONG)
-_COLUMN_COUNT: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_MIXED_LINE_ENDS: Final = "CSV Parser state machine"
-# A path of ours, which says nothing to those who read the message: it names the object before.
-_SCRATCH_FILE: Final = re.compile(r" (['\"])[^'\"]*/(?:duck|clean-csv)-[^'\"]*\1")
-_BLOCK_BYTES: Final = 1024 * 1024
-
-REJECTS_EXIST: Final = f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{REJECTS}'"
-FORGET_REJECTS: Final = (
-    f"DROP TABLE IF EXISTS {REJECTS}",
-    f"DROP TABLE IF EXISTS {REJECTS}_scan",
-)
-# In the order of the text; of a record's several errors the one that says most. The position counts
-# from 1 and may stand on the line break before the record. The first error is reported; where it is
-# that of too many columns, the last one has the true number.
-REJECTED_RECORDS: Final = (
-    "SELECT line_byte_position - 1 + strlen(stored) - strlen(ltrim(stored, chr(10) || chr(13)))"
-    " AS position, line, 1 + strlen(raw) - strlen(replace(raw, chr(10), '')) AS line_count,"
-    " kind, message, number, raw"
-    " FROM (SELECT *, trim(stored, chr(10) || chr(13)) AS raw FROM ("
-    "SELECT line_byte_position, any_value(csv_line) AS stored, min(line) AS line,"
-    " arg_min(error_type, byte_position) AS kind,"
-    " CASE WHEN arg_min(error_type, byte_position) = 'TOO MANY COLUMNS'"
-    " THEN arg_max(error_message, byte_position)"
-    " ELSE arg_min(error_message, byte_position) END AS message,"
-    " CASE WHEN NOT arg_min(error_type, byte_position) LIKE '%COLUMNS'"
-    " THEN arg_min(column_idx, byte_position) END AS number"
-    f" FROM {REJECTS} GROUP BY line_byte_position)) ORDER BY position, line"
-)
-
-
-class RejectedRecord(NamedTuple):
-    """A row of `REJECTED_RECORDS`.
-
-    Attributes:
-        position: byte at which it begins, from 0.
-        line: as DuckDB counts; see `with_lines`.
-        line_count: how many lines it takes.
-        kind, message: DuckDB's error.
-        number: of the field that is wrong, from 1; of wrong numbers of fields: none.
-        raw: the record.
-    """
-
-    position: int
-    line: int
-    line_count: int
-    kind: str
-    message: str
-    number: int | None
-    raw: str
-
-    @property
-    def may_have_open_quote(self) -> bool:
-        return self.kind in UNCLOSED_QUOTE
-
-    def column(self, header: Sequence[str]) -> str | None:
-        """The name of the field that is wrong.
-
-        Args:
-            header: the names of the fields; none where these are not what DuckDB reads.
-        """
-        number = self.number
-        return header[number - 1] if number and number <= len(header) else None
-
-
-def _the_beginning(_position: int) -> tuple[int, int]:
-    return 0, 0
-
-
-def with_lines(
-    records: Iterable[Sequence[Any]],
-    file: BinaryIO,
-    place_before: Callable[[int], tuple[int, int]] = _the_beginning,
-) -> Iterator[RejectedRecord]:
-    """The records with the lines at which they begin in the text, from 1.
-
-    DuckDB's own numbers are those of records.
-
-    Args:
-        records: rows of `REJECTED_RECORDS`.
-        place_before: of a byte of the text, a place to count from: the byte of it, and how many
-            lines end before that.
-    """
-    at, line = 0, 1
-    for row in records:
-        record = RejectedRecord(*row)
-        place, ended = place_before(record.position)
-        if place > at:
-            file.seek(place)
-            at, line = place, ended + 1
-        while at < record.position:
-            block = file.read(min(_BLOCK_BYTES, record.position - at))
-            if not block:
-                break
-            at += len(block)
-            line += block.count(b"\n")
-        yield record._replace(line=line)
-
-
-def columns_instead_of(found: int, expected: int) -> str:
-    """That a record has too few or too many columns."""
-    return f"{found} columns instead of {expected}"
-
-
-def reason_of(kind: str, message: str, encoding: str) -> str:
-    """What is wrong with a record, for people."""
-    count = _COLUMN_COUNT.search(message)
-    if count:
-        return columns_instead_of(int(count[2]), int(count[1]))
-    if kind == "UNQUOTED VALUE":
-        return "a quote is not closed, or text follows a closing quote"
-    if kind == "INVALID ENCODING":
-        return f"not {encoding.upper()}"
-    if kind == TOO_LONG:
-        return (
-            f"longer than {LONGEST_RECORD:,} bytes, the most that a record may have; of CSV, is a"
-            " quote not closed?"
-        )
-    return message
-
-
-def has_mixed_line_ends(error: Exception) -> bool:
-    """Whether a scan failed for what `with_equal_line_ends` may fix."""
-    return _MIXED_LINE_ENDS in str(error)
-
-
-def first_line(error: Exception) -> str:
-    """The part of a DuckDB message that says what is wrong."""
-    if has_mixed_line_ends(error):
-        return "it is not CSV of this dialect"
-    message = _SCRATCH_FILE.sub("", str(error).split("\n\n")[0].split("Possible ")[0])
-    return " ".join(message.split())[:400]
-
-
-def too_long(where: str) -> str:
-    """That a record is too long to be looked at; `where` is it, with the object's name."""
-    return (
-        f"{where}: longer than {LONGEST_RECORD:,} bytes, which is the most that a record may have;"
-        " is it one record at all, and of this format?"
-    )
-
-
-def lines_lost(source: str, lines: int, unaccounted: int, near: str = "") -> str:
-    """That lines of a text are part of no record, or of two.
-
-    Args:
-        unaccounted: how many are in no record; below 0: in two.
-        near: where to look, for the end of the message.
-    """
-    return (
-        f"{source}: {abs(unaccounted):,} of its {lines:,} lines are"
-        f" {'lost' if unaccounted > 0 else 'there twice'} when it is read as this dataset's format"
-        f" says: a quote is not closed, or a record is longer than {LONGEST_RECORD:,}"
-        f" bytes{near}; fix the object"
-    )
 
 
 # -- reading_rules.text_error ----------------------------------------------------------------------
@@ -1707,193 +2079,6 @@ def _as_lines(values: Iterable[str]) -> Iterator[bytes]:
     yield b"".join(lines)
 
 
-# -- reading_rules.signatures ----------------------------------------------------------------------
-
-
-HEAD_BYTES: Final = 512
-_READ: Final = frozenset(("gzip", "zstd", "bzip2", "zip"))
-_PACKED: Final = (
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    *((bytes([0x50 + n]) + b"\x2a\x4d\x18", "zstd") for n in range(16)),  # a skippable frame
-    (b"BZh", "bzip2"),
-    (b"PK\x03\x04", "zip"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-)
-# Longer than the formats' own marks where these alone might begin a text.
-_BINARY: Final = (
-    (b"PAR1\x15", "Parquet", "set format.type: parquet"),
-    (b"Obj\x01", "Avro", ""),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
-    (b"%PDF-", "PDF", ""),
-    (b"SQLite format 3\x00", "SQLite", ""),
-)
-_PARQUET: Final = b"PAR1"
-_ENCRYPTED: Final = b"PARE"
-_UTF_32: Final = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")  # behind `BZh` and a digit
-_FEWEST_PAIRS: Final = 8
-_HTML: Final = (b"<!doctype html", b"<html")
-_SHOWN: Final = 20
-
-
-class WrongContent(Exception):
-    """An object is not what it is read as; the message goes on from "<object> "."""
-
-
-class Rejoined:
-    """A stream whose first bytes were read before."""
-
-    def __init__(self, head: bytes, body: BinaryIO) -> None:
-        self._head, self._body = head, body
-
-    def read(self, size: int = -1) -> bytes:
-        if not self._head:
-            return self._body.read(size)
-        end = len(self._head) if size < 0 else size
-        found, self._head = self._head[:end], self._head[end:]
-        if self._head:
-            return found
-        return found + self._body.read(size - len(found) if size >= 0 else -1)
-
-
-def peeked(body: BinaryIO) -> tuple[bytes, BinaryIO]:
-    """The first bytes of a stream, and a stream that begins with them."""
-    head = b""
-    while len(head) < HEAD_BYTES:
-        more = body.read(HEAD_BYTES - len(head))
-        if not more:
-            break
-        head += more
-    return head, cast(BinaryIO, Rejoined(head, body))
-
-
-def refuse_packed_otherwise(head: bytes, compression: str) -> None:
-    """Compare an object's first bytes with how it is said to be compressed.
-
-    Raises:
-        WrongContent: it is compressed in another way, or not at all.
-    """
-    found = packed_as(head)
-    if not head or found == compression:
-        return
-    if compression == "none":
-        if found != "none":
-            raise WrongContent(f"is {_named(head, found)}, not text: {_advice(head, found)}")
-        return
-    if found != "none":
-        raise WrongContent(f"is {_named(head, found)}, not {compression}: {_advice(head, found)}")
-    if is_text(head):
-        raise WrongContent(
-            f"is not {compression}, but text ({_beginning(head)}): set format.compression: none"
-        )
-
-
-def checked_text(blocks: Iterable[bytes], kind: str, encoding: str) -> Iterator[bytes]:
-    """The blocks of a decompressed text, of which the first one is looked at.
-
-    Args:
-        kind: the format's type.
-        encoding: how the text is said to be written.
-
-    Raises:
-        WrongContent: it is something else.
-    """
-    rest = iter(blocks)
-    first = next(rest, b"")
-    _refuse_no_text(first[:HEAD_BYTES], kind, encoding)
-    if first:
-        yield first
-    yield from rest
-
-
-def refuse_no_parquet(head: bytes) -> None:
-    """Compare an object's first bytes with those of every Parquet file.
-
-    Raises:
-        WrongContent: it is none.
-    """
-    if head.startswith(_PARQUET):
-        return
-    if not head:
-        raise WrongContent("is empty, and so no Parquet file: leave it out (source.exclude)")
-    if head.startswith(_ENCRYPTED):
-        raise WrongContent("is an encrypted Parquet file, which is not read")
-    packed = packed_as(head)
-    if packed != "none":
-        raise WrongContent(
-            f"is {_named(head, packed)}, not Parquet, which compresses its columns itself: upload"
-            " the file as it was before"
-        )
-    if is_text(head):
-        raise WrongContent(
-            f"is text ({_beginning(head)}), not Parquet: set format.type: csv, jsonl or json"
-        )
-    raise WrongContent("is no Parquet file: it does not begin with PAR1")
-
-
-def packed_as(head: bytes) -> str:
-    """How bytes that begin so are compressed; `none` also for what is not known."""
-    for mark, name in _PACKED:
-        if head.startswith(mark) and (name != "bzip2" or head[4:10] in _BZIP2_BLOCKS):
-            return name
-    return "none"
-
-
-def is_text(head: bytes) -> bool:
-    """Whether these may be the first bytes of a text in any encoding but UTF-16."""
-    return not any(byte < 32 and byte not in b"\t\n\r\x01\x1e\x1f" for byte in head)
-
-
-def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
-    packed = packed_as(head)
-    if packed != "none":
-        raise WrongContent(f"is {packed} once decompressed: compress it only once")
-    for mark, name, advice in _BINARY:
-        if head.startswith(mark):
-            raise WrongContent(f"is {name}, not text" + (f": {advice}" if advice else ""))
-    if head.lstrip().lower().startswith(_HTML):
-        raise WrongContent("is an HTML page, not data; was a login or an error saved in its place?")
-    if encoding.startswith("utf-16"):
-        return
-    if head.startswith(_UTF_32):
-        raise WrongContent("is UTF-32, which is not read: write it as UTF-8")
-    pairs = [head[side : len(head) // 2 * 2 : 2] for side in (0, 1)]
-    is_wide = any(len(half) >= _FEWEST_PAIRS and not any(half) for half in pairs)
-    if head.startswith(_UTF_16) or is_wide:
-        has_mark = head.startswith(_UTF_16)
-        sign = "it has its byte order mark" if has_mark else "every other byte is 0"
-        name = "utf-16" if has_mark else "utf-16-le" if any(pairs[0]) else "utf-16-be"
-        advice = f"set format.encoding: {name}" if kind == "csv" else "write it as UTF-8"
-        raise WrongContent(f"is UTF-16, not {encoding.upper()} ({sign}): {advice}")
-
-
-def _named(head: bytes, packed: str) -> str:
-    if _is_workbook(head, packed):
-        return "an Excel workbook (.xlsx)"
-    return "a zip archive" if packed == "zip" else packed
-
-
-def _is_workbook(head: bytes, packed: str) -> bool:
-    return packed == "zip" and (b"[Content_Types].xml" in head or b"xl/" in head)
-
-
-def _advice(head: bytes, packed: str) -> str:
-    if _is_workbook(head, packed):
-        return "save it as CSV"
-    if packed in _READ:
-        return f"set format.compression: {packed}"
-    return f"unpack it, or compress it as {', '.join(sorted(_READ))}"
-
-
-def _beginning(head: bytes) -> str:
-    """The first line of a text, for people."""
-    line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
-    return f"it begins with '{visible(line[:_SHOWN])}{'…' if len(line) > _SHOWN else ''}'"
-
-
 # -- clean_csv_job.fetching ------------------------------------------------------------------------
 
 
@@ -1908,6 +2093,7 @@ class Fetched(NamedTuple):
         lines: of the object, by those of the file.
         missing: of CSV, about how many fields its rows lack.
         surplus: so many empty fields more than columns a row may have.
+        looked: of what is compressed: its lines.
     """
 
     path: str
@@ -1915,6 +2101,7 @@ class Fetched(NamedTuple):
     lines: SourceLines
     missing: int = 0
     surplus: int = 0
+    looked: Optional[Looked] = None  # noqa: UP045 - Python 3.9
 
 
 def fetch(
@@ -1940,27 +2127,49 @@ def fetch(
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends, fields, missing = LineEnds(), MissingFields(_counted_delimiter(form)), 0
+    with _explained(source, encoding), open(path, "wb") as file:
+        for block in _plain(body, compression, form, directory, lines):
+            file.write(block)
+            ends.add(block)
+            fields.begin(block)
+            missing += fields.of(block)
+            if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    if compression == "zstd":
+        return _fetched_zstd(Fetched(path, "zstd", lines), form, source)
+    fetched = Fetched(path, "none", lines, missing)
+    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
+        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
+    return fetched
+
+
+@contextmanager
+def _explained(source: str, encoding: str) -> Iterator[None]:
+    """Raise InvalidData, with the object's name, for what is wrong with its bytes."""
     try:
-        with open(path, "wb") as file:
-            for block in _plain(body, compression, form, directory, lines):
-                file.write(block)
-                ends.add(block)
-                fields.begin(block)
-                missing += fields.of(block)
-                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
-                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+        yield
     except TextError as error:
         raise InvalidData(f"{source}, {error}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InvalidData(f"{source} cannot be decompressed: {error}") from error
     except WrongContent as error:
         raise InvalidData(f"{source} {error}") from error
-    if compression == "zstd":
-        return Fetched(path, "zstd", lines)  # DuckDB reads it
-    fetched = Fetched(path, "none", lines, missing)
-    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
-        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
-    return fetched
+    except UnicodeError as error:
+        raise InvalidData(f"{source} is not {encoding.upper()}: {error}") from error
+
+
+def _fetched_zstd(file: Fetched, form: Mapping[str, Any], source: str) -> Fetched:
+    """The file for DuckDB to decompress; of an array the items, each on a line."""
+    refuse_broken_frames(file.path, source)
+    if form["type"] != "json":
+        with _explained(source, "utf-8"):
+            return file._replace(looked=look_at(file.path, form))
+    path = file.path[: -len(".zst")] + ".txt"
+    with _explained(source, "utf-8"), open(path, "wb") as items:
+        blocks = checked_text(decompressed(file.path, source), form["type"], "utf-8")
+        items.writelines(plain_text(blocks, form, file.lines))
+    os.remove(file.path)
+    return file._replace(path=path, compression="none")
 
 
 def _counted_delimiter(form: Mapping[str, Any]) -> bytes:
@@ -1978,12 +2187,21 @@ def _plain(
         refuse_no_parquet(head)
         return blocks_of(stream)
     refuse_packed_otherwise(head, compression)
-    blocks = _unpacked(stream, compression, directory)
+    blocks = _as_a_whole(_unpacked(stream, compression, directory))
     if compression == "zstd":
         return blocks
     encoding = form.get("encoding", "utf-8")
     blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
-    return plain_text(blocks, form, lines) if any(map(form.get, CHANGES)) else blocks
+    is_array = form["type"] == "json"
+    return plain_text(blocks, form, lines) if is_array or any(map(form.get, CHANGES)) else blocks
+
+
+def _as_a_whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is wrong with a compressed object is wrong with all of it, not with a line."""
+    try:
+        yield from blocks
+    except TextError as error:
+        raise WrongContent(str(error)) from error
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:
@@ -2020,6 +2238,35 @@ def blocks_of(file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
+# -- reading_rules.values.moments ------------------------------------------------------------------
+
+
+_MICROSECONDS: Final = ("290309-12-21 (BC) 19:59:05.224193", "294247-01-10 04:00:54.775807")
+_NANOSECONDS: Final = ("1677-09-21 00:12:43.145224193", "2262-04-11 23:47:16.854775807")
+_ENDS: Final = {
+    "DATE": ("5877642-06-24 (BC)", "5881580-07-11"),
+    "TIMESTAMP": _MICROSECONDS,
+    "TIMESTAMP WITH TIME ZONE": tuple(f"{text}+00" for text in _MICROSECONDS),
+    "TIMESTAMP_NS": _NANOSECONDS,
+    "TIMESTAMPTZ_NS": tuple(f"{text}+00" for text in _NANOSECONDS),
+}
+
+
+def moment_text(value: str, kind: str) -> str:
+    """SQL of a value's text.
+
+    Args:
+        value: SQL of it.
+        kind: DuckDB's type of it, any.
+    """
+    text = f"CAST({value} AS VARCHAR)"
+    ends = _ENDS.get(kind)
+    if ends is None:
+        return text
+    first, last = map(sql_literal, ends)
+    return f"CASE {text} WHEN '-infinity' THEN {first} WHEN 'infinity' THEN {last} ELSE {text} END"
+
+
 # -- clean_csv_job.parquet -------------------------------------------------------------------------
 
 
@@ -2033,11 +2280,13 @@ class ParquetColumn(NamedTuple):
         name: as the file has it; DuckDB renames columns that differ in case only.
         trouble: why its texts are not its values; absent where they are.
         is_bytes: whether its texts are bytes without a type.
+        kind: DuckDB's type of it.
     """
 
     name: str
     trouble: str | None
     is_bytes: bool
+    kind: str
 
 
 def parquet_columns(
@@ -2049,7 +2298,9 @@ def parquet_columns(
         " coalesce(converted_type, ''), coalesce(logical_type, '')"
         f" FROM parquet_schema({sql_literal(path)})"
     ).fetchall()[1:]
-    columns, at = [], 0
+    kinds = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
+    columns: list[ParquetColumn] = []
+    at = 0
     while at < len(schema):
         name, children, digits, kind, converted, logical = schema[at]
         trouble = None
@@ -2062,7 +2313,7 @@ def parquet_columns(
         elif "NANOS=NanoSeconds" in logical and not reads_nanoseconds:
             trouble = "nanoseconds"
         is_bytes = "BYTE_ARRAY" in kind and not converted + logical
-        columns.append(ParquetColumn(name, trouble, is_bytes))
+        columns.append(ParquetColumn(name, trouble, is_bytes, str(kinds[len(columns)])))
         end = at + 1 + children
         at += 1
         while at < end:  # each is listed before its children
@@ -2087,9 +2338,26 @@ def readable_columns(
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
         )
     return {
-        name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
+        name: _bytes_as_text(at, columns[at].name)
+        if columns[at].is_bytes
+        else moment_text(f"c{at}", columns[at].kind)
         for name, at in positions.items()
     }
+
+
+def _bytes_as_text(at: int, name: str) -> str:
+    """SQL that fails for bytes that are no text: to reject their rows is left to validate."""
+    text = f"TRY(decode(c{at}))"
+    problem = (
+        f"column {visible(name)} holds bytes that are no text (UTF-8): write it as text, leave it"
+        " out of the contract, or give the dataset no such job, as the validate step rejects such"
+        " rows alone"
+    )
+    is_text = f"NOT contains({text}, chr(0))"
+    return (
+        f"CASE WHEN c{at} IS NULL THEN NULL WHEN {is_text} THEN {text}"
+        f" ELSE error({sql_literal(problem)}) END"
+    )
 
 
 # -- reading_rules.values.file_columns -------------------------------------------------------------
@@ -2114,8 +2382,7 @@ def columns_of_key(columns: Sequence[Mapping[str, Any]], url: str) -> list[str]:
 
 
 CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
-# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
-# another word for a file that is not compressed where it reads JSON.
+# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects.
 DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
 # Of a database that lacked memory or disk: another machine may have it.
 OF_THE_MACHINE = (duckdb.OutOfMemoryException, duckdb.IOException)
@@ -2229,7 +2496,7 @@ def _csv(
 ) -> Source:
     header = list(names)
     if form["header"]:
-        header = _header(connection, file, form) or header
+        header = _header(file, form) or header
     positions = positions_of(header, names)
     header = in_contract_names(header, positions)
     fields = [sql_identifier(label) for label in field_labels(len(header))]
@@ -2265,23 +2532,21 @@ def _csv(
         header,
         ignored=[name for name in header if name not in positions],
         skipped=f"{FOUND} IS NOT NULL OR {touched}" if fills_up else touched,
-        breaks=line_breaks([*fields, *surplus]),
+        breaks=(line_breaks_of_any_kind if file.compression == "zstd" else line_breaks)(
+            [*fields, *surplus]
+        ),
         fills_up=fills_up,
         spans_lines=spans_lines,
         has_header=bool(form["header"]),
     )
 
 
-def _header(
-    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
-) -> list[str] | None:
+def _header(file: Fetched, form: Mapping[str, Any]) -> list[str] | None:
     """Names in the first line, lower case; None when there is no line."""
-    if file.compression == "zstd":
-        lines = line_scan(file.path, _options(file, is_first=False))
-        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
-        if row is None:
+    if file.looked:
+        if file.looked.first is None:
             return None
-        line = str(row[0] or "")
+        line = file.looked.first
     else:
         with open(file.path, "rb") as opened:
             block = opened.readline(MEGABYTE)
@@ -2308,24 +2573,15 @@ def _may_span_lines(
 
 
 def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
-    is_array = form["type"] == "json" and not form.get("records")
     found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
     nulls = form.get("nulls") or ()
     texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
         f"nullif({text}, '') AS {text_column(name)}" for text, name in zip(texts, names)
     )
-    packed = file.compression
-    if packed == "none" and not DUCKDB_2:
-        packed = "uncompressed"
-    items = (
-        f"(SELECT CAST(json AS VARCHAR) AS {JSON_LINE} FROM read_json_objects("
-        f"{sql_literal(file.path)}, format = 'array', compression = {sql_literal(packed)}))"
-    )
 
     def relation(*, is_first: bool) -> str:
-        options = _options(file, is_first=is_first)
-        lines = items if is_array else line_scan(file.path, options)
+        lines = line_scan(file.path, _options(file, is_first=is_first))
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 
@@ -2624,9 +2880,13 @@ def check_lines(
     Args:
         rows: every record that is not `unreadable`, rejected or not.
     """
-    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl") or source.fills_up:
+    if source.fills_up or form["type"] == "parquet":
         return  # of what is filled up, `rejected_lines` has accounted for every line
-    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
+    if file.looked:
+        lines, empty = file.looked.lines, file.looked.empty
+    else:
+        nothing = b"\r\n" if form["type"] == "csv" else b" \t\r\n"
+        lines, empty = _count_lines(file.path, nothing)
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:
@@ -2637,7 +2897,7 @@ def check_lines(
             least += int(row[0]) if row else 0
     if not least <= lines <= least + empty:
         lost = lines - least if least > lines else lines - least - empty
-        raise JobError(lines_lost(url, lines, lost))
+        raise InvalidData(lines_lost(url, lines, lost))
 
 
 def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:
@@ -3064,7 +3324,8 @@ def _decimal_shape(kind: str) -> str:
 # -- reading_rules.values.numbers ------------------------------------------------------------------
 
 
-SPACES: Final = " \u00a0\u202f"  # all of them are a space on paper
+SPACES: Final = " \u00a0\u2009\u202f"  # all of them are a space on paper
+APOSTROPHES: Final = "'\u2019"  # as typed, and as programs for Switzerland write them
 
 
 class NumberForm(NamedTuple):
@@ -3089,7 +3350,7 @@ def plain_number(value: str, form: NumberForm) -> str:
     Args:
         value: SQL of the text, without spaces around it.
     """
-    removed = (_alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
+    removed = (alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
     pairs = sql_literal(form.decimal + removed.replace(form.decimal, ""))
     plain = f"translate({value}, {pairs}, '.')"
     if form.percent:
@@ -3111,7 +3372,7 @@ def number_example(form: NumberForm, *, has_fraction: bool) -> str:
 def _number_shape(form: NumberForm) -> str:
     point, whole = re.escape(form.decimal), r"\d+"
     if form.thousands:
-        between = f"[{re.escape(_alike(form.thousands))}]"
+        between = f"[{re.escape(alike(form.thousands))}]"
         whole = rf"(?:\d{{1,3}}(?:{between}\d{{3}})+|\d+)"
     shape = rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)"
     if form.percent:
@@ -3119,8 +3380,9 @@ def _number_shape(form: NumberForm) -> str:
     return shape + (r"(?:[eE][+-]?\d+)?" if form.takes_exponent else "")
 
 
-def _alike(separator: str) -> str:
-    return SPACES if separator in SPACES else separator
+def alike(separator: str) -> str:
+    """The characters that mean the same between thousands."""
+    return next((same for same in (SPACES, APOSTROPHES) if separator in same), separator)
 
 
 # -- reading_rules.values.zones --------------------------------------------------------------------
@@ -3543,6 +3805,8 @@ def clean(
             found = cleaned(connection, file, dataset, directory, url, query)
             break
         except MixedLineEnds:
+            if file.compression == "zstd":
+                raise InvalidData(f"{url} has line ends of several kinds, and {GZIP}") from None
             if has_equal_ends:
                 raise
             file, has_equal_ends = equalized(file), True

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS
@@ -45,16 +46,18 @@ class LeftOut:
 
 
 def named_fields(
-    found: Sequence[str], *, keys: bool
+    found: Sequence[str], *, keys: bool, unusable: Mapping[int, str] = MappingProxyType({})
 ) -> tuple[tuple[NamedField, ...], tuple[LeftOut, ...]]:
     """The fields of a sample by the names that a contract gives them, and what it cannot name.
 
     Args:
         found: their names in the file.
         keys: they are keys of JSON, which are read as they are; else case does not matter.
+        unusable: why the values of fields cannot be read, by their positions.
     """
     small = [folded(name) for name in found]
     left_out = {at: why for at in range(len(found)) if (why := _unusable(found, small, at, keys))}
+    left_out = {**unusable, **left_out}
     taken = set(small)
     fields: list[NamedField] = []
     for at, source in enumerate(found):

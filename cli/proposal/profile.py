@@ -115,7 +115,7 @@ def profile(sample: SampleObject, known: Mapping[str, Any] = MappingProxyType({}
             ) from None
         rows = number_of(connection, "SELECT count(*) FROM sample")
         keys = sample.kind in ("json", "jsonl")
-        fields, left_out = named_fields(loaded.names, keys=keys)
+        fields, left_out = named_fields(loaded.names, keys=keys, unusable=loaded.unusable)
         if not rows or not fields:
             raise CommandFailed(_why_none(loaded, left_out), REFUSED)
         if len(fields) > COLUMNS_AT_MOST:

@@ -18,6 +18,7 @@ from contracts.errors import InvalidDataset
 from dataset_loading.check import check_dataset
 
 _IN_QUOTES: Final = re.compile(r'(?:^|[,;\t|])"[^"\r\n]+"(?=[,;\t|\r]|$)', re.MULTILINE)
+_HEADER_ENDS_IN_DELIMITER: Final = re.compile(r"[^\r\n]*[,;\t|] *[\r\n]")
 _SHORT_ROWS_AT_LEAST: Final = 2
 _NO_QUOTE: Final = "\x01"  # a contract has a quote: one that no text holds
 
@@ -85,6 +86,8 @@ def _readings(sample: SampleObject) -> Iterator[Profile]:
         ways.append({"quote": '"', "escape": "\\"})  # as Spark and MySQL write
     if '"' in text and not _IN_QUOTES.search(text):
         ways.append({"quote": _NO_QUOTE})  # as PostgreSQL's COPY writes
+    if _HEADER_ENDS_IN_DELIMITER.match(text):
+        ways.append({"padShortRows": True})  # rows may not, and lack no column that has a name
     failures: list[CommandFailed] = []
     for known in ways:
         try:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from reading_rules.values.numbers import alike
 from reading_rules.values.times import time_form
 
 # Texts that programs write for a missing value. In a column of texts they may be values: NA is
@@ -135,7 +136,8 @@ def _numbers(texts: Sequence[str]) -> Iterator[Candidate]:
     )
     for decimal, thousands in ((".", None), *_SEPARATORS) if is_percent else _SEPARATORS:
         separators = (decimal if decimal != "." else "", thousands or "", "%" * is_percent)
-        if not any(separator in text for separator in filter(None, separators) for text in texts):
+        signs = "".join((separators[0], alike(thousands) if thousands else "", separators[2]))
+        if not any(sign in text for sign in signs for text in texts):
             continue
         bare = [_bare(text, decimal, thousands) for text in texts]
         numbers = [found for found in bare if found is not None]
@@ -159,9 +161,10 @@ def _bare(text: str, decimal: str, thousands: str | None) -> tuple[str, str] | N
     number = text.strip().removesuffix("%").rstrip().lstrip("+-")
     whole, _, fraction = number.partition(decimal)
     if thousands:
-        if not re.fullmatch(rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})*|\d+", whole):
+        between = f"[{re.escape(alike(thousands))}]"
+        if not re.fullmatch(rf"\d{{1,3}}({between}\d{{3}})*|\d+", whole):
             return None
-        whole = whole.replace(thousands, "")
+        whole = re.sub(between, "", whole)
     is_number = (whole or fraction) and f"{whole}{fraction}".isdecimal()
     # With a needless zero it is a code.
     is_code = len(whole) > 1 and whole.startswith("0")

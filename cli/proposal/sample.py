@@ -17,6 +17,7 @@ from cli.proposal.text_encoding import decoded
 from reading_rules.encodings import effective_compression
 from reading_rules.packed import bunzipped, unzipped
 from reading_rules.plain_text import plain_text
+from reading_rules.signatures import packed_as
 from reading_rules.source_lines import SourceLines
 from reading_rules.text_error import TextError
 from sources import zstd
@@ -24,13 +25,7 @@ from sources import zstd
 SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of the decompressed text are examined
 _FIRST_BYTES: Final = 512
 _BLOCK: Final = 1024 * 1024
-_MAGIC: Final = {
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-    b"PK\x03\x04": "zip",
-    b"PAR1": "parquet",
-}
+_PARQUET: Final = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -73,15 +68,15 @@ def look_at(file: Path, scratch: Path) -> SampleObject:
         raise CommandFailed(f"{file} cannot be read: {error}", REFUSED) from None
     if not begins:
         raise CommandFailed(f"{file} is empty", REFUSED, "give an object with rows")
-    packed = next((name for magic, name in _MAGIC.items() if begins.startswith(magic)), "none")
-    if packed == "parquet":
+    if begins.startswith(_PARQUET):
         copy = scratch / "sample.parquet"
         shutil.copyfile(file, copy)
         return SampleObject("parquet", "auto", "utf-8", copy)
     _refuse(file, not_read(begins, file))
+    packed = packed_as(begins)
     by_name = effective_compression("auto", file.name)
     data, whole = _decompressed(file, packed)
-    if packed != "none" and any(data.startswith(magic) for magic in _MAGIC):
+    if packed != "none" and (packed_as(data) != "none" or data.startswith(_PARQUET)):
         _refuse(file, ("compressed twice", "compress it once"))
     _refuse(file, not_read(data[:_FIRST_BYTES]))
     found = decoded(data)
@@ -108,7 +103,7 @@ def _one_a_line(file: Path, text: str, form: dict[str, Any], encoding: str, *, w
             f"{file} is JSON in {encoding.upper()}, which is not read", REFUSED, advice
         )
     if form["type"] == "jsonl" and not form.get("concatenated"):
-        return text
+        return text.replace("\r\n", "\n").replace("\r", "\n")  # neither is in a text of JSON
     if not whole:
         raise CommandFailed(f"{file} is too large for a sample", REFUSED, "give some of its items")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,15 +15,24 @@ import duckdb
 from cli.exit_codes import REFUSED, CommandFailed
 from cli.proposal.preamble import preamble_of
 from cli.proposal.sample import SampleObject
-from reading.parquet_schema import columns_of, opened, shapes_of
+from cli.proposal.value_types import dirt
+from reading.parquet_schema import TEXT_BYTES, columns_of, opened, shapes_of
 from reading.parquet_texts import Text, text_of
-from reading_rules.header import field_names
-from reading_rules.json.records import json_pointer
+from reading_rules.header import field_names, fields_of
+from reading_rules.json.records import (
+    IS_BLANK,
+    IS_OBJECT,
+    JSON_LINE,
+    json_pointer,
+    json_values,
+)
 from reading_rules.plain_text import plain_text
-from reading_rules.scans import csv_scan
+from reading_rules.scans import csv_scan, line_scan, store_rejects
 from reading_rules.source_lines import SourceLines
 from tabular.sql import any_of, sql_literal
 
+_SEPARATORS: Final = ",;\t|^~"
+_LINES: Final = 200  # of the beginning are examined for them
 _NO_NAME: Final = re.compile(r"^[+-]?[\d.]+$|^\d{4}-\d{2}-\d{2}")  # a value, no column's name
 
 
@@ -35,12 +45,14 @@ class Loaded:
         format: fields of the contract's `format`, beside encoding and compression.
         unreadable: rows that could not be read.
         notes: what a person should look at.
+        unusable: why the values of columns cannot be read, by their positions.
     """
 
     names: list[str]
     format: dict[str, Any]
     unreadable: int = 0
     notes: tuple[str, ...] = ()
+    unusable: Mapping[int, str] = MappingProxyType({})
 
 
 def load(
@@ -59,17 +71,18 @@ def load(
     """
     if sample.kind == "csv":
         return _load_csv(connection, sample, known)
+    unusable: Mapping[int, str] = {}
     if sample.kind == "parquet":
-        names, values, relation, readable = _parquet(sample)
+        names, values, relation, readable, unusable = _parquet(connection, sample)
     else:
-        readable = "coalesce(json_type(item) = 'OBJECT', false)"
-        relation = (
-            f"read_json({sql_literal(sample.path)}, format = 'newline_delimited', records = false,"
-            " columns = {item: 'JSON'}, maximum_object_size = 67108864,"
-            " ignore_errors = true)"
-        )
+        # As validation reads them: with all digits of numbers, in one look for all columns.
+        readable = f"({IS_OBJECT}) IS TRUE"
+        lines = line_scan(sample.path, store_rejects(at_most=1))
+        relation = f"(SELECT * FROM {lines} WHERE ({IS_BLANK}) IS NOT TRUE)"
         names = _keys(connection, relation)
-        values = [f"json_extract_string(item, {sql_literal(json_pointer(name))})" for name in names]
+        found = json_values(map(json_pointer, names))
+        relation = f"(SELECT *, {found} AS found FROM {relation})"
+        values = [f"found[{at}]" for at in range(1, len(names) + 1)]
     described = {"type": sample.kind, **sample.layout}
     if not names:
         connection.execute("CREATE TABLE sample (nothing VARCHAR)")
@@ -78,34 +91,47 @@ def load(
     selected = ", ".join(f"nullif({sql}, '') AS f{i}" for i, sql in enumerate(values))
     connection.execute(f"CREATE TABLE sample AS SELECT {selected} FROM {relation} WHERE {readable}")
     unreadable = number_of(connection, f"SELECT count(*) FROM {relation} WHERE NOT ({readable})")
-    return Loaded(names, described, unreadable)
+    return Loaded(names, described, unreadable, unusable=unusable)
 
 
-def _parquet(sample: SampleObject) -> tuple[list[str], list[str], str, str]:
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, sample: SampleObject
+) -> tuple[list[str], list[str], str, str, dict[int, str]]:
     """Names, texts, relation and the condition of a row that can be read, as the pipeline has them.
 
-    A column whose texts the pipeline does not take is shown as DuckDB does.
+    Last come the columns, by position, that it cannot read, or only in some rows, and why.
     """
-    with opened() as connection:
-        columns = columns_of(connection, sample.path)
-        shapes = shapes_of(connection, sample.path, columns, range(len(columns)), raw=True)
-    values, faults = [], []
-    for at in range(len(columns)):
-        shape = shapes[at]
-        shown = text_of(f"c{at}", shape) if shape else Text(f"CAST(c{at} AS VARCHAR)")
-        values.append(shown.sql)
-        faults += [broken for broken, _ in shown.faults]
+    with opened() as reader:
+        columns = columns_of(reader, sample.path)
+        shapes = shapes_of(reader, sample.path, columns, range(len(columns)), raw=True)
     labels = ", ".join(f"c{at}" for at in range(len(columns)))
     relation = f"read_parquet({sql_literal(sample.path)}) AS file({labels})"
-    return [column.name for column in columns], values, relation, f"({any_of(faults)}) IS NOT TRUE"
+    rows = number_of(connection, f"SELECT count(*) FROM {relation}")
+    values, faults, unusable = [], [], {}
+    for at in range(len(columns)):
+        shape = shapes[at]
+        shown = text_of(f"c{at}", shape) if shape else Text("CAST(NULL AS VARCHAR)")
+        values.append(shown.sql)
+        broken = any_of(broken for broken, _ in shown.faults)
+        if shape is None:
+            unusable[at] = "there is no exact text of its values"
+            continue
+        is_binary = any(leaf.kind == TEXT_BYTES for leaf in shape.leaves())
+        lost = number_of(connection, f"SELECT count(*) FILTER ({broken}) FROM {relation}")
+        if lost > (dirt(rows) if is_binary else rows // 2):
+            unusable[at] = shown.faults[0][1].partition(";")[0]
+        else:
+            faults.append(broken)
+    readable = f"({any_of(faults)}) IS NOT TRUE"
+    return [column.name for column in columns], values, relation, readable, unusable
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
     """Every key of the objects, about in their order."""
-    objects = f"SELECT item FROM {relation} WHERE json_type(item) = 'OBJECT'"
+    objects = f"SELECT json_keys({JSON_LINE}) AS keys FROM {relation} WHERE {IS_OBJECT}"
     found = connection.execute(
-        "SELECT key, min(position) FROM (SELECT unnest(json_keys(item)) AS key,"
-        f" generate_subscripts(json_keys(item), 1) AS position FROM ({objects}))"
+        "SELECT key, min(position) FROM (SELECT unnest(keys) AS key,"
+        f" generate_subscripts(keys, 1) AS position FROM ({objects}))"
         " GROUP BY key ORDER BY 2, 1"
     ).fetchall()
     return [str(key) for key, _ in found]
@@ -170,6 +196,8 @@ def _dialect(
     options = "".join(
         f", {name} = {sql_literal(value)}" for name, value in asked.items() if value is not None
     )
+    if known.get("padShortRows"):  # else only a header that is longer than the rows fits
+        options += ", null_padding = true"
     sniffed = connection.execute(
         "SELECT Delimiter, Quote, HasHeader, len(Columns), SkipRows"
         f" FROM sniff_csv({sql_literal(path)}, ignore_errors = true{options})"
@@ -185,7 +213,22 @@ def _dialect(
             "remove the lines before the header, here and in the program that writes these objects",
         )
     quoted = quoted if len(quoted) == 1 else '"'
+    if count == 1 and delimiter is None and (other := _separates(path)):
+        with path.open(encoding="utf-8") as lines:
+            count = len(fields_of(next(lines), other, quote or quoted))
+        return _Dialect(other, quote or quoted, header=True, fields=count)
     return _Dialect(delimiter or found, quote or quoted, bool(header), count)
+
+
+def _separates(path: Path) -> str | None:
+    """What most lines have as often as the first one, where DuckDB finds no delimiter."""
+    with path.open(encoding="utf-8") as opened:
+        first, *others = list(islice(opened, _LINES)) or [""]
+    for sign in sorted(_SEPARATORS, key=first.count, reverse=True):
+        alike = sum(line.count(sign) == first.count(sign) for line in others)
+        if sign in first and alike * 2 > len(others):
+            return sign
+    return None
 
 
 def _first_line(path: Path, dialect: _Dialect) -> list[str]:

@@ -6,8 +6,10 @@ change what a value says, such as a number for a postcode, is none: what stays t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -23,6 +25,9 @@ _ROWS_FOR_DIRT: Final = 50
 _TEXTS: Final = 500  # different ones of a column, which show what may be tried
 _NUMBER: Final = r"[+-]?(\d+(\.\d+)?|\.\d+)"
 _EXPONENT: Final = r"\d+[eE]\d+"  # 12E3 may be a code, 1.2e+4 is a number
+_WHOLE: Final = r"[0-9]+"
+_DAMAGED: Final = r"[1-9](\.[0-9]{1,9})?E\+1[0-9]"  # 4.00638E+12, of a spreadsheet: 4006381333931
+_SAFE_DIGITS: Final = 15  # a double holds every number of so many
 _STORABLE: Final = "1e-130 AND 9.9e125"  # DynamoDB's numbers
 _SCALE_AT_MOST, _DIGITS, _USUAL_DIGITS = 6, 38, 15
 
@@ -76,6 +81,10 @@ def type_of(
     nulls = {"nulls": tokens} if tokens else {}
     if named := _fitting(connection, value, by_name(name, texts), nulls):
         return named[0].type
+    if damaged := _damaged(texts):
+        return ValueType(
+            remark=f"text, as numbers such as {damaged} have lost digits in a spreadsheet"
+        )
     plain = _plain_type(connection, value, present)
     if plain.kind != "string" and not plain.misfits:
         return plain
@@ -85,6 +94,13 @@ def type_of(
         if without.kind != "string" and not without.misfits:
             return replace(without, reading=nulls)
     return _written(connection, value, texts, nulls) or _trimmed(connection, bare, nulls) or plain
+
+
+def _damaged(texts: Iterable[str]) -> str | None:
+    """A long number whose last digits a spreadsheet has left out, where all are whole numbers."""
+    found = [text for text in texts if re.fullmatch(_DAMAGED, text)]
+    is_id = found and all(re.fullmatch(_WHOLE, text) for text in texts if text not in found)
+    return found[0] if is_id else None
 
 
 def _trimmed(
@@ -203,6 +219,7 @@ class _Shape:
         zeros: some begin with a needless zero, as postcodes do.
         pluses: some begin with + and none with -, as phone numbers do.
         codes: some are like 12E3, and none has a decimal point.
+        bent: some have digits that a double would change.
         scale, digits: of the numbers: the most decimal places, and digits before them.
         truths: both a true and a false value are there.
         times: values with a time of day.
@@ -212,6 +229,7 @@ class _Shape:
     zeros: bool
     pluses: bool
     codes: bool
+    bent: bool
     scale: int
     digits: int
     truths: bool
@@ -230,7 +248,9 @@ class _Shape:
             return "text, as numbers would lose leading zeros"
         if self.pluses:
             return "text, as numbers would lose the +"
-        return "text, as codes such as 12E3 are no numbers" if self.codes else None
+        if self.codes:
+            return "text, as codes such as 12E3 are no numbers"
+        return "text, as a double would change digits" if self.bent else None
 
 
 def _shape(connection: duckdb.DuckDBPyConnection, value: str, table: str) -> _Shape:
@@ -239,7 +259,7 @@ def _shape(connection: duckdb.DuckDBPyConnection, value: str, table: str) -> _Sh
     is_code = f"regexp_full_match({trimmed}, {sql_literal(_EXPONENT)})"
     whole = f"length(regexp_replace(split_part({trimmed}, '.', 1), '[^0-9]', '', 'g'))"
     truth = f"CASE WHEN NOT {is_number} THEN {cast_text(value, 'boolean')} END"
-    found = _row(
+    numbers, zeros, pluses, codes, *others = _row(
         connection,
         f"SELECT count(*) FILTER (WHERE {is_number}),"
         f" coalesce(bool_or(regexp_matches({trimmed}, '^[+-]?0[0-9]')), false),"
@@ -250,7 +270,22 @@ def _shape(connection: duckdb.DuckDBPyConnection, value: str, table: str) -> _Sh
         f" count(DISTINCT {truth}) = 2,"
         f" coalesce(bool_or({_has_time(value)}), false) FROM {table}",
     )
-    return _Shape(*found)
+    long = f"length(regexp_extract({trimmed}, '[1-9][0-9.]*')) > {_SAFE_DIGITS}"
+    texts = connection.execute(
+        f"SELECT DISTINCT {trimmed} FROM {table} WHERE {long}"
+        f" AND {cast_text(value, 'double')} IS NOT NULL"
+    ).fetchall()
+    bent = any(_is_bent(text) for (text,) in texts)
+    return _Shape(numbers, zeros, pluses, codes, bent, *others)
+
+
+def _is_bent(text: str) -> bool:
+    """Whether a double is another number, and not one that was written with more digits."""
+    number, double = Decimal(text), float(text)
+    if Decimal(repr(double)) == number:
+        return False
+    digits = len(number.as_tuple().digits)
+    return Decimal(f"{double:.{digits - 1}e}") != number
 
 
 def _candidates(shape: _Shape) -> list[str | None]:
@@ -261,8 +296,11 @@ def _candidates(shape: _Shape) -> list[str | None]:
         return kinds
     exact = _exact_type(shape.scale, shape.digits) if shape.numbers else None
     kinds += ["integer", exact]
+    if shape.bent and exact is None and shape.scale and shape.digits + shape.scale <= _DIGITS:
+        kinds.append(f"decimal({_DIGITS},{shape.scale})")
     # Else a double would bend a long whole number.
-    return [*kinds, "double"] if exact or not shape.numbers or shape.scale else kinds
+    takes_double = exact or not shape.numbers or shape.scale
+    return [*kinds, "double"] if takes_double and not shape.bent else kinds
 
 
 def _cast(value: str, kind: str) -> str:

@@ -33,6 +33,7 @@ _EXACT: Final = frozenset(
 INT96: Final = "INT96"
 WIDE_DECIMAL: Final = "wide decimal"
 TEXT_BYTES: Final = "BLOB"
+RAW_TEXT: Final = "raw text"  # the bytes of what is declared to be text, and may be none
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Shape:
     """How a column or a part of it is read.
 
     Attributes:
-        kind: `struct`, `list`, `map`, `INT96`, `wide decimal`, or DuckDB's type of one value.
+        kind: `struct`, `list`, `map`, `INT96`, `wide decimal`, `raw text`, or DuckDB's type of one
+            value.
         names: of a struct's fields.
         parts: of a struct: its fields; of a list: its item; of a map: key and value.
         digits, scale: of a decimal.
@@ -190,6 +192,8 @@ def _shape(kind: Any, node: Node, *, is_item: bool = False) -> Shape | None:
     if special:
         return Shape(special, digits=node.digits, scale=node.scale)
     name = str(kind)
+    if name == TEXT_BYTES and node.is_text:
+        return Shape(RAW_TEXT)
     return Shape(name) if name.partition("(")[0] in _EXACT else None
 
 

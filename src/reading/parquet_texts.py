@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from reading.parquet_schema import INT96, TEXT_BYTES, WIDE_DECIMAL, Shape
+from reading.parquet_schema import INT96, RAW_TEXT, TEXT_BYTES, WIDE_DECIMAL, Shape
+from reading_rules.values.moments import moment_text
 from tabular.sql import sql_literal
 
 _FLOATS: Final = ("FLOAT", "DOUBLE")
@@ -19,6 +20,7 @@ _INTERVAL: Final = "INTERVAL"
 # Why a value of such a type has no text, for people.
 _REASONS: Final = {
     TEXT_BYTES: "bytes that are no text (UTF-8); write the column as text, or leave it out",
+    RAW_TEXT: "a text that is no UTF-8",
     INT96: "an INT96 that is no time, or lies outside of every calendar",
     WIDE_DECIMAL: "a decimal of more bytes than its digits need",
     _INTERVAL: "an interval of more than 2,147,483,647 months or days",
@@ -97,6 +99,8 @@ def _exact(value: str, shape: Shape) -> str:
     if shape.kind == TEXT_BYTES:
         decoded = f"TRY(decode({value}))"
         return f"CASE WHEN NOT contains({decoded}, chr(0)) THEN {decoded} END"
+    if shape.kind == RAW_TEXT:
+        return f"TRY(decode({value}))"
     if shape.kind == INT96:
         return _int96(value)
     if shape.kind == _INTERVAL:  # DuckDB takes the unsigned numbers of the file for signed ones
@@ -104,7 +108,7 @@ def _exact(value: str, shape: Shape) -> str:
         return f"CASE WHEN {' AND '.join(signs)} THEN CAST({value} AS VARCHAR) END"
     if shape.kind == WIDE_DECIMAL:
         return _wide_decimal(value, shape)
-    text = f"CAST({value} AS VARCHAR)"
+    text = moment_text(value, shape.kind)
     if _ONLY_FRACTION.fullmatch(shape.kind):  # DuckDB writes `.50`, which is no number of JSON
         return f"regexp_replace({text}, '^(-?)\\.', '\\10.')"
     return text

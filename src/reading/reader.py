@@ -139,8 +139,9 @@ def unreadable(source: str, error: Exception) -> PipelineError:
 
 
 def has_bytes_for_texts(error: Exception) -> bool:
-    """Whether a scan failed for texts in Parquet that are no UTF-8."""
-    return "Invalid string encoding found in Parquet" in str(error)
+    """Whether a scan failed for texts in Parquet that are no UTF-8, or JSON that is none."""
+    marks = ("Invalid string encoding found in Parquet", "Invalid JSON found in Parquet")
+    return any(mark in str(error) for mark in marks)
 
 
 def _csv(first: Chunk, form: CsvFormat, names: Mapping[str, str], source: str, head: int) -> Reader:

@@ -154,6 +154,7 @@ def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
     if head.lstrip().lower().startswith(_HTML):
         raise WrongContent("is an HTML page, not data; was a login or an error saved in its place?")
     if encoding.startswith("utf-16"):
+        _refuse_no_utf_16(head, encoding)
         return
     if head.startswith(_UTF_32):
         raise WrongContent("is UTF-32, which is not read: write it as UTF-8")
@@ -165,6 +166,24 @@ def _refuse_no_text(head: bytes, kind: str, encoding: str) -> None:
         name = "utf-16" if has_mark else "utf-16-le" if any(pairs[0]) else "utf-16-be"
         advice = f"set format.encoding: {name}" if kind == "csv" else "write it as UTF-8"
         raise WrongContent(f"is UTF-16, not {encoding.upper()} ({sign}): {advice}")
+
+
+def _refuse_no_utf_16(head: bytes, encoding: str) -> None:
+    """Compare where its zeros stand: as delimiters and line ends have one, CSV has some."""
+    zeros = [head[side::2].count(0) for side in (0, 1)]
+    order = ("utf-16-be", "utf-16-le")[zeros[1] > zeros[0]]
+    other = order if any(zeros) else "utf-8"
+    if not head or head.startswith(_UTF_16):  # `as_utf8` compares the mark
+        return
+    if encoding == "utf-16":
+        raise WrongContent(
+            f"has no byte order mark, which utf-16 needs: set format.encoding: {other}"
+        )
+    has_none = not any(zeros) and is_text(head)
+    has_others = any(zeros) and not zeros[encoding == "utf-16-le"]
+    if has_none or has_others:
+        why = "no byte of it is 0" if has_none else "its zeros stand on the other side"
+        raise WrongContent(f"is not {encoding.upper()} ({why}): set format.encoding: {other}")
 
 
 def _named(head: bytes, packed: str) -> str:

@@ -200,6 +200,8 @@ def _blocks_of(
     """
     head, whole = peeked(body)
     refuse_packed_otherwise(head, compression)
+    if not head:
+        return  # an empty object has no rows, however it would be compressed
     try:
         if compression == "bzip2":
             yield from bunzipped(whole)

@@ -184,7 +184,9 @@ def test_a_query_reaches_no_files(job: Any, s3: Any) -> None:
 
 
 def test_an_open_quote_fails_the_job_for_nobody_knows_what_is_behind_it(job: Any, s3: Any) -> None:
-    assert "2 of its 3 lines are lost" in failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
+    failure = failed(job, s3, HEADER + 'a,1,,x\nb,1,,"open\nc,1,,x\n')
+    assert "2 of its 3 lines are lost" in failure
+    assert failure.startswith("clean_csv: InvalidData: ")  # as in validate: no other try helps
 
 
 def test_an_empty_first_line_is_no_header(job: Any, s3: Any) -> None:
@@ -525,6 +527,15 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
             "is not zstd, but text (it begins with 'id'): set format.compr",
         ),
         ("in/a.csv", {}, "id\n1\n".encode("utf-16"), "is UTF-16, not UTF-8 (it has its byte order"),
+        *(
+            (
+                "in/a.csv",
+                {"encoding": said},
+                "id\n1\n".encode(wrote),
+                f"set format.encoding: {wrote}",
+            )
+            for said, wrote in (("utf-16", "utf-8"), ("utf-16-be", "utf-16-le"))
+        ),
         ("in/a", {"type": "parquet"}, b"", "is empty, and so no Parquet file"),
         ("in/a.crc", {"type": "parquet"}, b"crc\x00", 'source.exclude: ["*.crc"]'),
         (
@@ -535,7 +546,17 @@ def test_json_is_read_alike_by_job_and_validate(job: Any, s3: Any) -> None:
         ),
         ("in/a", {"type": "json"}, b'[{"ID": "1"}]', 'the key "id", but there is "ID"'),
     ],
-    ids=["gzip", "no gzip", "no zstd", "utf-16", "empty", "crc", "keys", "keys of an array"],
+    ids=[
+        "gzip",
+        "no gzip",
+        "no zstd",
+        "utf-16",
+        *map(str, range(2)),
+        "empty",
+        "crc",
+        "keys",
+        "keys of an array",
+    ],
 )
 def test_what_is_read_wrongly_fails_with_what_to_do(
     job: Any, s3: Any, key: str, form: dict[str, Any], body: bytes, reason: str

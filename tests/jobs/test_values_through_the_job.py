@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from job_scripts import BUCKET
+from scratch_duckdb import connect
 from test_clean_csv import arguments, dataset, job, output, put
 
 from contracts.dataset import Dataset
@@ -36,6 +38,7 @@ f;;-;;;;;
 g;02/02/2026;-;1e3;1.5;1;n;1,0
 """
 FORM = {"type": "csv", "delimiter": ";"}
+PARQUET = dataset(format={"type": "parquet"}, columns=[{"name": "id"}, {"name": "x"}])
 
 
 def validated(blocks: Any, contract: Dataset, query: str | None) -> tuple[list[Any], list[Any]]:
@@ -98,3 +101,37 @@ def test_a_column_of_the_key_is_left_to_validate(job: Any, s3: Any, form: str) -
     put(s3, body, resent, described)
     assert job.main(arguments(resent)) is None
     assert output(s3).rows == [["region", "id"], ["XX", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        ("DATE 'infinity'", "5881580-07-11"),
+        ("TIMESTAMP 'infinity'", "294247-01-10 04:00:54.775807"),
+        ("TIMESTAMPTZ '-infinity'", "290309-12-21 (BC) 19:59:05.224193+00"),
+        ("'ok'::BLOB", "ok"),
+    ],
+)
+def test_values_of_parquet_are_those_of_the_file(
+    job: Any, s3: Any, tmp_path: Path, made: str, text: str
+) -> None:
+    put(s3, parquet(tmp_path, made), "in/a.parquet", PARQUET)
+    assert job.main(arguments("in/a.parquet")) is None
+    assert output(s3).rows == [["id", "x"], ["a", text]]
+
+
+@pytest.mark.parametrize("made", ["'\\xFF'::BLOB", "'a\\x00b'::BLOB"])
+def test_bytes_that_are_no_text_fail_by_their_column(
+    job: Any, s3: Any, tmp_path: Path, made: str
+) -> None:
+    put(s3, parquet(tmp_path, made), "in/a.parquet", PARQUET)
+    failure = job.main(arguments("in/a.parquet"))
+    assert "clean_csv: InvalidData: " in failure
+    assert "column x holds bytes that are no text (UTF-8): write it as text" in failure
+
+
+def parquet(folder: Path, made: str) -> bytes:
+    file = folder / "made.parquet"
+    with connect() as maker:
+        maker.execute(f"COPY (SELECT 'a' AS id, {made} AS x) TO '{file}' (FORMAT parquet)")
+    return file.read_bytes()

@@ -10,9 +10,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from scratch_duckdb import connect
 
 from cli.exit_codes import REFUSED, CommandFailed
+from cli.proposal.contract import Origin
+from cli.proposal.propose import propose
 from cli.proposal.sample import look_at
+from dataset_loading.check import check_dataset
+from sources import zstd
 
 ROWS = b"id,n\n1,2\n2,3\n"
 
@@ -82,3 +87,37 @@ def test_json_is_read_as_utf8_only(tmp_path: Path) -> None:
 
     with pytest.raises(CommandFailed, match="JSON in UTF-16, which is not read"):
         look_at(file, tmp_path)
+
+
+def test_zstd_may_begin_with_a_frame_that_is_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "sample.csv.zst"
+    file.write_bytes(b"\x5f\x2a\x4d\x18\x02\x00\x00\x00ab" + zstd.compress(ROWS))
+    assert look_at(file, tmp_path).path.read_bytes() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ("'\\xFF'::BLOB", "bytes that are no text (UTF-8)"),
+        ("['\\xFF'::BLOB]", "nested in it is bytes that are no text (UTF-8)"),
+        ("CASE WHEN n > 1 THEN 'a'::BLOB ELSE '\\x00'::BLOB END", "bytes that are no text (UTF-8)"),
+        (
+            "['NaN'::DOUBLE]",
+            "nested in it is a number that is not finite, which JSON does not know",
+        ),
+    ],
+)
+def test_a_column_of_parquet_that_is_no_text_is_left_out(
+    tmp_path: Path, made: str, why: str
+) -> None:
+    file = tmp_path / "a.parquet"
+    with connect() as maker:
+        maker.execute(
+            f"COPY (SELECT n AS id, {made} AS x FROM range(3) AS rows(n)) TO '{file}'"
+            " (FORMAT parquet)"
+        )
+    text = propose("sales", Origin("a.parquet"), file, tmp_path, files=False)
+    assert f'# "x" is left out: {why}' in text
+    checked = check_dataset(text, "sales").dataset
+    assert list(checked.column_types) == ["id"]
+    assert checked.limits.rejected_percentage == 10

@@ -183,3 +183,32 @@ def test_a_reason_names_the_form_that_is_due(
     run = DataRun(cloud, contract).lay_out(f"id,x\n1,{value}\n")
     run.validate()
     assert run.rejects()[0]["reason"] == reason
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd", "bzip2", "zip"])
+def test_an_object_of_no_bytes_has_no_rows(cloud: Any, compression: str) -> None:
+    run = run_of(cloud, b"", "a.csv", compression=compression)
+    assert run.validate().rows_in == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "wrote"),
+    [
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16-be"),
+        ("utf-16", "utf-8"),
+        ("utf-16-le", "utf-16-be"),
+        ("utf-16-be", "utf-16-le"),
+        ("utf-16-le", "utf-8"),
+        ("utf-16-be", "utf-8"),
+    ],
+)
+def test_another_encoding_than_utf_16_is_named(cloud: Any, said: str, wrote: str) -> None:
+    with pytest.raises(InvalidData, match=f"a.csv .*: set format.encoding: {wrote}$"):
+        run_of(cloud, TEXT.decode().encode(wrote), "a.csv", encoding=said).validate()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_other_letters_is_read(cloud: Any, encoding: str) -> None:
+    body = "id,note\n日本,価格\n".encode(encoding)
+    assert run_of(cloud, body, "a.csv", encoding=encoding).validate().valid == 1

@@ -337,3 +337,36 @@ def test_a_wide_decimal_that_the_contract_does_not_read_does_no_harm(cloud: Any)
     run = run_of(cloud, WIDE)
     run.validate()
     assert run.valid_rows() == [("1",), ("2",), ("3",)]
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        ("DATE 'infinity'", "5881580-07-11"),
+        ("DATE '-infinity'", "5877642-06-24 (BC)"),
+        ("TIMESTAMP 'infinity'", "294247-01-10 04:00:54.775807"),
+        ("TIMESTAMP '-infinity'", "290309-12-21 (BC) 19:59:05.224193"),
+        ("TIMESTAMPTZ 'infinity'", "294247-01-10 04:00:54.775807+00"),
+        ("TIMESTAMP_NS 'infinity'", "2262-04-11 23:47:16.854775807"),
+        ("TIMESTAMP_NS '-infinity'", "1677-09-21 00:12:43.145224193"),
+        ("[DATE 'infinity', NULL]", '["5881580-07-11",null]'),
+        ("{'t': TIMESTAMP_NS 'infinity'}", '{"t":"2262-04-11 23:47:16.854775807"}'),
+    ],
+)
+def test_the_largest_numbers_of_a_file_are_no_infinity(
+    cloud: Any, tmp_path: Path, made: str, text: str
+) -> None:
+    file = made_by(tmp_path, f"SELECT 'a' AS id, {made} AS x")
+    run = run_of(cloud, file, {"name": "x"})
+    run.validate()
+    assert run.valid_rows() == [("a", text)]
+
+
+def test_json_that_is_none_is_read_as_the_text_that_it_is(cloud: Any) -> None:
+    file = FILES / "json-that-is-none.parquet"  # t is read as bytes, too, and NUL is text
+    run = run_of(cloud, file, {"name": "v"}, {"name": "t"})
+    assert run.validate().valid == 2
+    assert run.valid_rows() == [
+        ("1", '{"a": 1.10,"b":9007199254740993}', "a\0b"),
+        ("2", "nope", "x"),
+    ]

@@ -275,7 +275,12 @@ def test_the_valid_rows_keep_the_order_of_the_object(cloud: Any) -> None:
     [
         ({}, "a.csv", b"\nid,n\na,1\n", "line 1: the header is expected here"),
         ({}, "a.csv", b"\xef\xbb\xbf\nid,n\na,1\n", "line 1: the header is expected here"),
-        ({"encoding": "utf-16"}, "a.csv", "id,n\na,1\n".encode("utf-16-le"), "is not UTF-16"),
+        (
+            {"encoding": "utf-16"},
+            "a.csv",
+            "id,n\na,1\n".encode("utf-16-le"),
+            "has no byte order mark, which utf-16 needs",
+        ),
         ({"type": "json"}, "a.json", b'[{"id":"a","n":1},', "item 1: is cut off"),
         ({"type": "json"}, "a.json", b'[{"id":"a","n":1}, \n', "item 1: is cut off"),
     ],

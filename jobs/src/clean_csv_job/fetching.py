@@ -6,9 +6,11 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple, cast
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple, Optional, cast
 
 from clean_csv_job.options import InvalidData
+from clean_csv_job.zstd_text import Looked, decompressed, look_at, refuse_broken_frames
 from reading_rules.csv.short_rows import MissingFields
 from reading_rules.encodings import as_utf8, effective_compression
 from reading_rules.line_ends import LineEnds, with_equal_line_ends
@@ -37,6 +39,7 @@ class Fetched(NamedTuple):
         lines: of the object, by those of the file.
         missing: of CSV, about how many fields its rows lack.
         surplus: so many empty fields more than columns a row may have.
+        looked: of what is compressed: its lines.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Fetched(NamedTuple):
     lines: SourceLines
     missing: int = 0
     surplus: int = 0
+    looked: Optional[Looked] = None  # noqa: UP045 - Python 3.9
 
 
 def fetch(
@@ -69,27 +73,49 @@ def fetch(
     lines = SourceLines(os.path.join(directory, "source-lines"))
     path = os.path.join(directory, "source" + (".zst" if compression == "zstd" else ".txt"))
     ends, fields, missing = LineEnds(), MissingFields(_counted_delimiter(form)), 0
+    with _explained(source, encoding), open(path, "wb") as file:
+        for block in _plain(body, compression, form, directory, lines):
+            file.write(block)
+            ends.add(block)
+            fields.begin(block)
+            missing += fields.of(block)
+            if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
+                raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+    if compression == "zstd":
+        return _fetched_zstd(Fetched(path, "zstd", lines), form, source)
+    fetched = Fetched(path, "none", lines, missing)
+    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
+        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
+    return fetched
+
+
+@contextmanager
+def _explained(source: str, encoding: str) -> Iterator[None]:
+    """Raise InvalidData, with the object's name, for what is wrong with its bytes."""
     try:
-        with open(path, "wb") as file:
-            for block in _plain(body, compression, form, directory, lines):
-                file.write(block)
-                ends.add(block)
-                fields.begin(block)
-                missing += fields.of(block)
-                if ends.unended > LONGEST_HELD and form["type"] in ("csv", "jsonl"):
-                    raise InvalidData(too_long(f"{source}, line {ends.line_feeds + 1:,}"))
+        yield
     except TextError as error:
         raise InvalidData(f"{source}, {error}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InvalidData(f"{source} cannot be decompressed: {error}") from error
     except WrongContent as error:
         raise InvalidData(f"{source} {error}") from error
-    if compression == "zstd":
-        return Fetched(path, "zstd", lines)  # DuckDB reads it
-    fetched = Fetched(path, "none", lines, missing)
-    if form["type"] in ("csv", "jsonl") and ends.are_mixed:
-        fetched = equalized(fetched, form["quote"].encode() if form["type"] == "csv" else b"")
-    return fetched
+    except UnicodeError as error:
+        raise InvalidData(f"{source} is not {encoding.upper()}: {error}") from error
+
+
+def _fetched_zstd(file: Fetched, form: Mapping[str, Any], source: str) -> Fetched:
+    """The file for DuckDB to decompress; of an array the items, each on a line."""
+    refuse_broken_frames(file.path, source)
+    if form["type"] != "json":
+        with _explained(source, "utf-8"):
+            return file._replace(looked=look_at(file.path, form))
+    path = file.path[: -len(".zst")] + ".txt"
+    with _explained(source, "utf-8"), open(path, "wb") as items:
+        blocks = checked_text(decompressed(file.path, source), form["type"], "utf-8")
+        items.writelines(plain_text(blocks, form, file.lines))
+    os.remove(file.path)
+    return file._replace(path=path, compression="none")
 
 
 def _counted_delimiter(form: Mapping[str, Any]) -> bytes:
@@ -107,12 +133,21 @@ def _plain(
         refuse_no_parquet(head)
         return blocks_of(stream)
     refuse_packed_otherwise(head, compression)
-    blocks = _unpacked(stream, compression, directory)
+    blocks = _as_a_whole(_unpacked(stream, compression, directory))
     if compression == "zstd":
         return blocks
     encoding = form.get("encoding", "utf-8")
     blocks = as_utf8(checked_text(blocks, form["type"], encoding), encoding)
-    return plain_text(blocks, form, lines) if any(map(form.get, CHANGES)) else blocks
+    is_array = form["type"] == "json"
+    return plain_text(blocks, form, lines) if is_array or any(map(form.get, CHANGES)) else blocks
+
+
+def _as_a_whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is wrong with a compressed object is wrong with all of it, not with a line."""
+    try:
+        yield from blocks
+    except TextError as error:
+        raise WrongContent(str(error)) from error
 
 
 def equalized(fetched: Fetched, quote: bytes = b"") -> Fetched:

@@ -28,6 +28,7 @@ from clean_csv_job.options import InvalidData, JobError, arguments, log, split_u
 from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
 from clean_csv_job.short_rows import MoreSurplus, NotFilledUp, ended, refuse_more_surplus
 from clean_csv_job.sources import Source, blame, format_of, open_source
+from clean_csv_job.zstd_text import GZIP
 from reading_rules.json.near_keys import has_key_query, keys_query, missing_key, near_keys
 from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
 from reading_rules.no_data import advice_for
@@ -157,6 +158,8 @@ def clean(
             found = cleaned(connection, file, dataset, directory, url, query)
             break
         except MixedLineEnds:
+            if file.compression == "zstd":
+                raise InvalidData(f"{url} has line ends of several kinds, and {GZIP}") from None
             if has_equal_ends:
                 raise
             file, has_equal_ends = equalized(file), True

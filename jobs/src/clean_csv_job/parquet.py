@@ -9,6 +9,8 @@ import duckdb
 
 from clean_csv_job.options import InvalidData
 from reading_rules.sql import sql_literal
+from reading_rules.values.moments import moment_text
+from reading_rules.visible import visible
 
 DECIMAL_DIGITS = 38  # of DuckDB's widest decimal; wider ones it reads as doubles
 
@@ -20,11 +22,13 @@ class ParquetColumn(NamedTuple):
         name: as the file has it; DuckDB renames columns that differ in case only.
         trouble: why its texts are not its values; absent where they are.
         is_bytes: whether its texts are bytes without a type.
+        kind: DuckDB's type of it.
     """
 
     name: str
     trouble: str | None
     is_bytes: bool
+    kind: str
 
 
 def parquet_columns(
@@ -36,7 +40,9 @@ def parquet_columns(
         " coalesce(converted_type, ''), coalesce(logical_type, '')"
         f" FROM parquet_schema({sql_literal(path)})"
     ).fetchall()[1:]
-    columns, at = [], 0
+    kinds = connection.sql(f"FROM read_parquet({sql_literal(path)})").types
+    columns: list[ParquetColumn] = []
+    at = 0
     while at < len(schema):
         name, children, digits, kind, converted, logical = schema[at]
         trouble = None
@@ -49,7 +55,7 @@ def parquet_columns(
         elif "NANOS=NanoSeconds" in logical and not reads_nanoseconds:
             trouble = "nanoseconds"
         is_bytes = "BYTE_ARRAY" in kind and not converted + logical
-        columns.append(ParquetColumn(name, trouble, is_bytes))
+        columns.append(ParquetColumn(name, trouble, is_bytes, str(kinds[len(columns)])))
         end = at + 1 + children
         at += 1
         while at < end:  # each is listed before its children
@@ -74,6 +80,23 @@ def readable_columns(
             f" {DECIMAL_DIGITS} digits, timestamps of microseconds, and nested values as JSON text"
         )
     return {
-        name: f"decode(c{at})" if columns[at].is_bytes else f"CAST(c{at} AS VARCHAR)"
+        name: _bytes_as_text(at, columns[at].name)
+        if columns[at].is_bytes
+        else moment_text(f"c{at}", columns[at].kind)
         for name, at in positions.items()
     }
+
+
+def _bytes_as_text(at: int, name: str) -> str:
+    """SQL that fails for bytes that are no text: to reject their rows is left to validate."""
+    text = f"TRY(decode(c{at}))"
+    problem = (
+        f"column {visible(name)} holds bytes that are no text (UTF-8): write it as text, leave it"
+        " out of the contract, or give the dataset no such job, as the validate step rejects such"
+        " rows alone"
+    )
+    is_text = f"NOT contains({text}, chr(0))"
+    return (
+        f"CASE WHEN c{at} IS NULL THEN NULL WHEN {is_text} THEN {text}"
+        f" ELSE error({sql_literal(problem)}) END"
+    )

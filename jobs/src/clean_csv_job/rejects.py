@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from clean_csv_job.fetching import Fetched
-from clean_csv_job.options import JobError
+from clean_csv_job.options import InvalidData
 from clean_csv_job.short_rows import Rejected, rejected_lines
 from clean_csv_job.sources import Source
 from reading_rules.json.reasons import why_no_object
@@ -98,9 +98,13 @@ def check_lines(
     Args:
         rows: every record that is not `unreadable`, rejected or not.
     """
-    if file.compression == "zstd" or form["type"] not in ("csv", "jsonl") or source.fills_up:
+    if source.fills_up or form["type"] == "parquet":
         return  # of what is filled up, `rejected_lines` has accounted for every line
-    lines, empty = _count_lines(file.path, b" \t\r\n" if form["type"] == "jsonl" else b"\r\n")
+    if file.looked:
+        lines, empty = file.looked.lines, file.looked.empty
+    else:
+        nothing = b"\r\n" if form["type"] == "csv" else b" \t\r\n"
+        lines, empty = _count_lines(file.path, nothing)
     lines = max(0, lines - (1 if form["type"] == "csv" and form["header"] else 0))
     least = rows + len(unreadable)
     if source.breaks:
@@ -111,7 +115,7 @@ def check_lines(
             least += int(row[0]) if row else 0
     if not least <= lines <= least + empty:
         lost = lines - least if least > lines else lines - least - empty
-        raise JobError(lines_lost(url, lines, lost))
+        raise InvalidData(lines_lost(url, lines, lost))
 
 
 def _count_lines(path: str, nothing: bytes) -> tuple[int, int]:

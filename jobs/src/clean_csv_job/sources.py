@@ -10,6 +10,7 @@ import duckdb
 from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
 from clean_csv_job.parquet import parquet_columns, readable_columns
+from clean_csv_job.zstd_text import line_breaks_of_any_kind
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.csv.short_rows import FOUND, WORTHWHILE, with_fields_found
 from reading_rules.header import (
@@ -40,8 +41,7 @@ from reading_rules.sql import or_null, sql_identifier, sql_literal, text_column
 from reading_rules.values.file_columns import columns_of_key
 
 CSV: dict[str, Any] = {"type": "csv", "delimiter": ",", "quote": '"', "header": True}
-# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects, and has
-# another word for a file that is not compressed where it reads JSON.
+# duckdb 1.4, the last for Python 3.9, has no limit for the lines that it keeps of rejects.
 DUCKDB_2 = int(duckdb.__version__.partition(".")[0]) >= 2
 # Of a database that lacked memory or disk: another machine may have it.
 OF_THE_MACHINE = (duckdb.OutOfMemoryException, duckdb.IOException)
@@ -155,7 +155,7 @@ def _csv(
 ) -> Source:
     header = list(names)
     if form["header"]:
-        header = _header(connection, file, form) or header
+        header = _header(file, form) or header
     positions = positions_of(header, names)
     header = in_contract_names(header, positions)
     fields = [sql_identifier(label) for label in field_labels(len(header))]
@@ -191,23 +191,21 @@ def _csv(
         header,
         ignored=[name for name in header if name not in positions],
         skipped=f"{FOUND} IS NOT NULL OR {touched}" if fills_up else touched,
-        breaks=line_breaks([*fields, *surplus]),
+        breaks=(line_breaks_of_any_kind if file.compression == "zstd" else line_breaks)(
+            [*fields, *surplus]
+        ),
         fills_up=fills_up,
         spans_lines=spans_lines,
         has_header=bool(form["header"]),
     )
 
 
-def _header(
-    connection: duckdb.DuckDBPyConnection, file: Fetched, form: Mapping[str, Any]
-) -> list[str] | None:
+def _header(file: Fetched, form: Mapping[str, Any]) -> list[str] | None:
     """Names in the first line, lower case; None when there is no line."""
-    if file.compression == "zstd":
-        lines = line_scan(file.path, _options(file, is_first=False))
-        row = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone()
-        if row is None:
+    if file.looked:
+        if file.looked.first is None:
             return None
-        line = str(row[0] or "")
+        line = file.looked.first
     else:
         with open(file.path, "rb") as opened:
             block = opened.readline(MEGABYTE)
@@ -234,24 +232,15 @@ def _may_span_lines(
 
 
 def _json(file: Fetched, names: Mapping[str, str], form: Mapping[str, Any]) -> Source:
-    is_array = form["type"] == "json" and not form.get("records")
     found = json_texts(names, ignores_case=bool(form.get("caseInsensitive")))
     nulls = form.get("nulls") or ()
     texts = [or_null(f'"json-values"[{n}]', nulls) for n in range(1, len(names) + 1)]
     selected = ", ".join(
         f"nullif({text}, '') AS {text_column(name)}" for text, name in zip(texts, names)
     )
-    packed = file.compression
-    if packed == "none" and not DUCKDB_2:
-        packed = "uncompressed"
-    items = (
-        f"(SELECT CAST(json AS VARCHAR) AS {JSON_LINE} FROM read_json_objects("
-        f"{sql_literal(file.path)}, format = 'array', compression = {sql_literal(packed)}))"
-    )
 
     def relation(*, is_first: bool) -> str:
-        options = _options(file, is_first=is_first)
-        lines = items if is_array else line_scan(file.path, options)
+        lines = line_scan(file.path, _options(file, is_first=is_first))
         values = f'SELECT {JSON_LINE}, {found} AS "json-values" FROM {lines}'
         return f"(SELECT *, {selected} FROM ({values}))"
 

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from reading_rules.sql import sql_literal
 
-SPACES: Final = " \u00a0\u202f"  # all of them are a space on paper
+SPACES: Final = " \u00a0\u2009\u202f"  # all of them are a space on paper
+APOSTROPHES: Final = "'\u2019"  # as typed, and as programs for Switzerland write them
 
 
 class NumberForm(NamedTuple):
@@ -35,7 +36,7 @@ def plain_number(value: str, form: NumberForm) -> str:
     Args:
         value: SQL of the text, without spaces around it.
     """
-    removed = (_alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
+    removed = (alike(form.thousands) if form.thousands else "") + ("%" + SPACES)
     pairs = sql_literal(form.decimal + removed.replace(form.decimal, ""))
     plain = f"translate({value}, {pairs}, '.')"
     if form.percent:
@@ -57,7 +58,7 @@ def number_example(form: NumberForm, *, has_fraction: bool) -> str:
 def _number_shape(form: NumberForm) -> str:
     point, whole = re.escape(form.decimal), r"\d+"
     if form.thousands:
-        between = f"[{re.escape(_alike(form.thousands))}]"
+        between = f"[{re.escape(alike(form.thousands))}]"
         whole = rf"(?:\d{{1,3}}(?:{between}\d{{3}})+|\d+)"
     shape = rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)"
     if form.percent:
@@ -65,5 +66,6 @@ def _number_shape(form: NumberForm) -> str:
     return shape + (r"(?:[eE][+-]?\d+)?" if form.takes_exponent else "")
 
 
-def _alike(separator: str) -> str:
-    return SPACES if separator in SPACES else separator
+def alike(separator: str) -> str:
+    """The characters that mean the same between thousands."""
+    return next((same for same in (SPACES, APOSTROPHES) if separator in same), separator)

@@ -155,6 +155,20 @@ def test_a_refused_message_is_no_missing_run(local: World, command: str, partiti
     assert "pipeline dead-letters show message-2" in text
 
 
+def test_units_that_never_began_are_not_among_those_that_failed(local: World) -> None:
+    units = {"total": 3, "stored": 1, "failed": 1, "not_started": 1}
+    local.put_run(status="FAILED", units=units, reason="it failed", **BEGAN)
+    failure = {"stage": "start-unit", "error_type": "CostExceeded", "message": "not started: dear"}
+    put_unit(local, 0, "STORED", rows=ROWS)
+    put_unit(local, 1, "FAILED", failure={**failure, "error_type": "Throttled", "message": "m"})
+    put_unit(local, 2, "FAILED", not_started=True, failure=failure)
+
+    shown = pipeline("show", "run-1").output
+
+    assert "- 00000-001 at start-unit: Throttled: m" in shown
+    assert "- 00000-002" not in shown
+
+
 def test_a_message_that_is_refused_while_it_is_followed_names_its_letter(local: World) -> None:
     reason = "run request: startDateTime: must be a date"
     local.put({"run_id": "rejected", "item": "REJECTED#message-1", "reason": reason})

@@ -243,5 +243,9 @@ def test_a_retry_of_what_cost_too_much_may_cost_more() -> None:
     assert commands(steps) == [f"{RETRY} --max-cost 0.00068"]
     assert "twice the estimate" in steps[0].why
     assert commands(advise(request(max_cost=0.4), reached))[-1] == f"{RETRY} --max-cost 0.8"
+    most_is_left = reached.model_copy(
+        update={"units": UnitTotals(total=12, stored=2, not_started=10)}
+    )
+    assert commands(advise(request(max_cost=0.4), most_is_left))[-1] == f"{RETRY} --max-cost 5.00"
     within = advise(request(max_cost=4), reached)
     assert commands(within)[-1] == f"{RETRY} --max-cost 4.00"

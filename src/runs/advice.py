@@ -11,6 +11,7 @@ from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
 from contracts.run_request import RunRequest
 from costs.texts import enough, estimate_in
 from runs.units import OUTCOME_MISSING
+from sources.private_errors import withheld_url
 from sources.stored_objects.choosing import TAKEN_ELSEWHERE
 
 
@@ -119,6 +120,12 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
         more = f" Its log: {link}" if link else ""
         why = f"Job {failure.job_id} failed; fix its script or its input.{more}"
         return NextStep(why=why, command=_pipeline("jobs", run_id))
+    if written := withheld_url(failure.message):
+        why = (
+            "Read why the first one failed, which may quote rows; then correct object or contract:"
+        )
+        command = shlex.join(["aws", "s3", "cp", written, "-"])
+        return NextStep(why=why, command=command, of_stack=False)
     if failure.error_type == OUTCOME_MISSING:
         why = "Units never came to an end: look where their execution broke off:"
         return NextStep(why=why, command=_pipeline("history", run_id))

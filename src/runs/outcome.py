@@ -45,7 +45,7 @@ class Tally:
         self._failures: list[FailedUnit] = []
         self._without_outcome: list[FailedUnit] = []
         self._not_reached = False
-        self.spent: str | None = None  # what units have cost, once that kept others from beginning
+        self.spent: str | None = None  # what units had cost when no more began
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
 
     def add(self, outcome: UnitOutcome) -> None:

@@ -6,6 +6,7 @@ With `--json` standard output holds exactly one document, whatever happens: the 
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any, Final
 
@@ -38,7 +39,14 @@ _AWS_HINT: Final = (
 
 
 class _OneDocument:
-    """A command whose errors are printed the same way, whichever command it is."""
+    """A command whose help and errors are printed the same way, whichever command it is."""
+
+    help: str | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help with its paragraphs as wide as the terminal, not as the source is."""
+        self.help = self.help and _flowing(self.help)
+        super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; wrong usage with `--json` is an error document, too."""
@@ -112,6 +120,14 @@ class PipelineGroup(TyperGroup):
 
 class PipelineCommandGroup(_OneDocument, PipelineGroup):
     """Commands whose group is a command, too, when none of them is named."""
+
+
+def _flowing(text: str) -> str:
+    """Text whose paragraphs are one line each, but for those that are marked to stay (`\\b`)."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        each if each.startswith("\b") else " ".join(each.split()) for each in paragraphs
+    )
 
 
 def _print_usage_error(error: TyperException, hint: str) -> None:

@@ -69,7 +69,7 @@ def show_followed(followed: Followed, stack: str | None) -> None:
     if snapshot.units:
         console.print(units_table(snapshot.units, Report(snapshot).total))
     print_evidence(console, snapshot, stack)
-    print_outcome(console, snapshot)
+    print_outcome(console, snapshot, stack)
 
 
 def follow_to_its_end(

@@ -86,7 +86,8 @@ def find_run(stack: str | None, region: str | None, run_id: str) -> tuple[Deploy
 
 
 def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
-    """The error for a run that the ledger does not know, or does not hold any more."""
+    """The error for a run that the ledger does not know, or does not hold any more: why there is
+    none, where its message was refused."""
     document = results_document(deployment, run_id)
     if document is not None:
         return CommandFailed(
@@ -102,6 +103,15 @@ def no_such_run(deployment: Deployment, run_id: str) -> CommandFailed:
             NOT_FOUND,
             "such a run cannot be retried or resumed: send its range as a new request, under"
             " another run id",
+        )
+    if refused := ledger_of(deployment).refused(run_id):
+        where = f" --stack {deployment.stack}" if deployment.stack else ""
+        at = f" at {refused.rejected_at}" if refused.rejected_at else ""
+        return CommandFailed(
+            f"run {run_id} never began: its message was refused{at}: {refused.reason}",
+            REFUSED,
+            f"pipeline dead-letters show {refused.message_id}{where} has the message and what to do"
+            " with it; if a corrected one was sent just now, try again in a moment",
         )
     return CommandFailed(
         f"there is no run {run_id} in the ledger {deployment.output('LedgerTable')}",

@@ -34,12 +34,12 @@ def commands(text: str) -> Iterator[str]:
 
 
 def parsed(line: str) -> None:
-    """Parse as the command line does, without doing anything.
+    """Parse as the command line does, without doing anything; where the output goes is the shell's.
 
     Raises:
         UsageError: no such command, option or argument.
     """
-    words = shlex.split(line)
+    words = shlex.split(line.partition(" > ")[0])
     assert words.pop(0) == "pipeline"
     command: Any = COMMAND
     context = command.make_context("pipeline", list(words))

@@ -40,6 +40,7 @@ class Snapshot:
         jobs: its JOB items, and the pools while one of them waits for its turn; of a run that has
             ended neither.
         refusal: why its message was refused.
+        message_id: of that message.
         stood_before: the run had ended before the message was sent, which starts nothing new.
         over: nothing more will come.
     """
@@ -52,6 +53,7 @@ class Snapshot:
     jobs: tuple[JobRow, ...] = ()
     pools: tuple[PoolItem, ...] = ()
     refusal: str | None = None
+    message_id: str | None = None
     stood_before: bool = False
     over: bool = False
 
@@ -155,7 +157,13 @@ class Follower:
                 return Snapshot(self._run_id, seconds, run, stood_before=True, over=True)
         refusal = self._refusal(run)
         if run is None:
-            return Snapshot(self._run_id, seconds, refusal=refusal, over=refusal is not None)
+            return Snapshot(
+                self._run_id,
+                seconds,
+                refusal=refusal,
+                message_id=self._message_id,
+                over=refusal is not None,
+            )
         execution = fetch_execution(self._lambda, run.holder) if run.holder else None
         jobs = () if run.status.ended else tuple(self._ledger.jobs(self._run_id))
         waits = any(job.pool and not job.service_id and not job.ended_at for job in jobs)
@@ -168,6 +176,7 @@ class Follower:
             jobs=jobs,
             pools=tuple(self._ledger.pools()) if waits else (),
             refusal=refusal,
+            message_id=self._message_id,
             over=refusal is not None or self._is_over(run, execution, seconds),
         )
 

@@ -281,6 +281,14 @@ class LedgerView:
                 return RejectedItem.from_item(item).reason
         return None
 
+    def refused(self, name: str) -> RejectedItem | None:
+        """The message of that id, or the last one that asked for the run of that id, if it was
+        refused."""
+        item = self._item(RejectedItem.key_of(NO_RUN, name))
+        found = [item] if item else list(self._items(name, RejectedItem.PREFIX))
+        items = sorted(map(RejectedItem.from_item, found), key=lambda each: each.rejected_at or "")
+        return items[-1] if items else None
+
     def _active(self, what: str) -> Iterator[Item]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,

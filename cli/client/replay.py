@@ -53,6 +53,19 @@ class CannotReplay(Exception):
     """Why a letter stays on the queue, and what to do instead."""
 
 
+def is_refused_as_it_is(letter: DeadLetter) -> bool:
+    """Whether the pipeline would refuse the letter's body again, whatever else has changed."""
+    try:
+        return letter.body_changed or parse_message(letter.body, letter.message_id) is None
+    except InvalidRequest:
+        return True
+
+
+def _how_to_correct(letter: DeadLetter) -> str:
+    """What to do with a body that is wrong."""
+    return f"correct it: pipeline dead-letters show {letter.message_id} says how"
+
+
 def request_of(letter: DeadLetter, ledger: LedgerView) -> RunRequest:
     """The request of a letter, whatever its form, with the id of the run that it asked for first.
 
@@ -71,7 +84,7 @@ def request_of(letter: DeadLetter, ledger: LedgerView) -> RunRequest:
     except InvalidRequest as error:
         problems = "; ".join(str(problem) for problem in error.problems)
         raise CannotReplay(
-            f"it would be refused again: {problems}; correct it and send it: pipeline run"
+            f"it would be refused again: {problems}; {_how_to_correct(letter)}"
         ) from None
     if request is None:
         raise CannotReplay(f"it would start nothing ({NOTHING_ASKED})")
@@ -116,6 +129,7 @@ class Replayer:
         sending once more starts one run.
 
         Args:
+            message_id: of the letter, or the id of the run that it asks for.
             body: in place of the letter's own.
 
         Returns:

@@ -35,7 +35,7 @@ from cli.views.backfills import (
 from cli.views.outcome import print_lines
 from cli.views.printing import make_console
 from contracts.job import Priority
-from contracts.times.backfill import Only
+from contracts.times.backfill import AT_ONCE_AT_MOST, Only
 from contracts.times.windows import WINDOW_EXAMPLES
 
 _START: Final = "start"
@@ -107,7 +107,9 @@ def start_backfill(
             " which a run has failed or was stopped; all: every window, again."
         ),
     ] = Only.MISSING,
-    at_once: Annotated[int, typer.Option(help="Windows that run side by side, 1 to 1,000.")] = 1,
+    at_once: Annotated[
+        int, typer.Option(help=f"Windows that run side by side, 1 to {AT_ONCE_AT_MOST}.")
+    ] = 1,
     newest_first: Annotated[
         bool, typer.Option("--newest-first", help="Begin with the last window.")
     ] = False,

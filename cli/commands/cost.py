@@ -125,7 +125,8 @@ def _print(document: CostDocument, *, one: bool) -> None:
         console.print(costs_table(document))
     total = f"{_runs(document.counted_runs)} since {document.since}: {money(document.usd)}"
     if document.unknown_runs:
-        total += f"; not counted: {_runs(document.unknown_runs)} under way, or of earlier releases"
+        others = "under way, stopped, or of earlier releases"
+        total += f"; not counted: {_runs(document.unknown_runs)} {others}"
     console.print(total, soft_wrap=True)
     console.print(f"list prices of {document.prices_of}, without free tier", style="dim")
 

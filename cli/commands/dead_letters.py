@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from cli.client.contract_check import check_against_contract
 from cli.client.dead_letters import DeadLetterQueue
 from cli.client.deployment import Deployment, find_deployment
-from cli.client.messages import DeadLetter
+from cli.client.messages import DeadLetter, check_message, read_message, with_bucket
 from cli.client.replay import Replayed, Replayer, ReplayOutcome
 from cli.client.run_reasons import with_run_reasons
 from cli.command_class import PipelineCommand, PipelineCommandGroup, epilog
@@ -25,7 +26,12 @@ from cli.documents.runs import (
 )
 from cli.exit_codes import NOT_FOUND, REFUSED, SUCCEEDED, CommandFailed
 from cli.options import JsonOption, RegionOption, StackOption, confirm, ledger_of
-from cli.views.dead_letters import dead_letters_table, print_letter
+from cli.views.dead_letters import (
+    dead_letters_table,
+    no_such_letter,
+    print_letter,
+    replayed_text,
+)
 from cli.views.printing import make_console, printable
 
 LettersArgument = Annotated[
@@ -50,9 +56,8 @@ def dead_letters(
     """List the messages on the dead-letter queue with the reason why each was refused.
 
     The same as pipeline dead-letters ls. They stay on the queue. To see one whole: pipeline
-    dead-letters show. Once the cause is fixed: pipeline dead-letters replay. A message that is
-    wrong itself has to be sent as it should be (pipeline run), and can then be deleted: pipeline
-    dead-letters delete.
+    dead-letters show. Once the cause is fixed: pipeline dead-letters replay, of a message that is
+    wrong itself with --corrected FILE. What nobody wants: pipeline dead-letters delete.
     """
     if context.invoked_subcommand is not None:
         _refuse_misplaced_options(context)
@@ -119,8 +124,8 @@ def show(
 ) -> None:
     """Show a dead letter whole: when it was sent, its reason, its body, and what to do.
 
-    It stays on the queue. To correct it: --body writes the message to a file, pipeline run FILE
-    sends it, and pipeline dead-letters delete takes the old one off the queue.
+    It stays on the queue. To correct it: write the message to a file by --body, and send that in
+    its place by pipeline dead-letters replay ID --corrected FILE.
     """
     if body and json_output:
         raise CommandFailed("--body and --json were given", REFUSED, "leave one of them out")
@@ -195,7 +200,7 @@ def delete(
         )
     else:
         lines = [f"{letter.message_id}: deleted" for letter in deleted]
-        lines += [_no_such_letter(each) for each in missing]
+        lines += [no_such_letter(each) for each in missing]
         text = "\n".join(lines) or "the dead-letter queue is empty"
         make_console().print(text, soft_wrap=True, markup=False)
     if missing:
@@ -206,6 +211,7 @@ def delete(
     cls=PipelineCommand,
     epilog=epilog(
         "pipeline dead-letters replay november-1",
+        "pipeline dead-letters replay november-1 --corrected message.json",
         "pipeline dead-letters replay --all --stack durable-pipeline",
     ),
 )
@@ -214,6 +220,14 @@ def replay(
     everything: Annotated[
         bool, typer.Option("--all", help="Replay all messages on the dead-letter queue.")
     ] = False,
+    corrected: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Send the message in this file in place of the letter's own; - reads standard"
+            " input.",
+        ),
+    ] = None,
     stack: StackOption = None,
     region: RegionOption = None,
     json_output: JsonOption = False,
@@ -225,17 +239,42 @@ def replay(
     repeat it: no run is started twice.
     """
     _refuse_none_or_both(ids, everything=everything)
+    if corrected is not None and (ids is None or len(ids) != 1):
+        raise CommandFailed(
+            "--corrected takes the place of one letter", REFUSED, "give the id of that letter alone"
+        )
     deployment = find_deployment(stack, region)
-    replayed, missing = Replayer(deployment).replay(None if everything else ids)
+    if corrected is not None and ids:
+        replayed, missing = _replay_corrected(deployment, ids[0], corrected)
+    else:
+        replayed, missing = Replayer(deployment).replay(None if everything else ids)
     if json_output:
         letters = tuple(_replayed(each) for each in replayed)
         queue_url = deployment.output("DeadLetterQueueUrl")
         document = ReplayDocument(queue_url=queue_url, letters=letters, not_found=tuple(missing))
         print_document(document)
     else:
-        make_console().print(_text(replayed, missing), soft_wrap=True, markup=False)
+        make_console().print(replayed_text(replayed, missing), soft_wrap=True, markup=False)
     if code := _exit_code(replayed, missing):
         raise typer.Exit(code)
+
+
+def _replay_corrected(
+    deployment: Deployment, letter_id: str, file: str
+) -> tuple[list[Replayed], list[str]]:
+    """The letter, sent as the file has it; else its id as that of no letter.
+
+    Raises:
+        CommandFailed: the pipeline would refuse the file's message, too; names every problem.
+    """
+    body = with_bucket(read_message(file), deployment.output("DataBucketName"))
+    try:
+        check_against_contract(deployment, check_message(body))
+    except CommandFailed as error:
+        stays = "correct the file; the letter is still on the queue"
+        raise CommandFailed(error.message, error.exit_code, stays) from None
+    done = Replayer(deployment).correct(letter_id, body)
+    return ([], [letter_id]) if done is None else ([done], [])
 
 
 def _refuse_none_or_both(ids: list[str] | None, *, everything: bool) -> None:
@@ -265,26 +304,6 @@ def _exit_code(replayed: Sequence[Replayed], missing: Sequence[str]) -> int:
         return NOT_FOUND
     refused = any(each.outcome is ReplayOutcome.REFUSED for each in replayed)
     return REFUSED if refused else SUCCEEDED
-
-
-def _text(replayed: Sequence[Replayed], missing: Sequence[str]) -> str:
-    lines = [_line(each) for each in replayed]
-    lines += [_no_such_letter(each) for each in missing]
-    return "\n".join(lines) or "the dead-letter queue is empty"
-
-
-def _no_such_letter(letter_id: str) -> str:
-    return f"{letter_id}: there is no such letter on the dead-letter queue"
-
-
-def _line(replayed: Replayed) -> str:
-    message = replayed.letter.message_id
-    if replayed.outcome is ReplayOutcome.REPLAYED:
-        follow = f"pipeline status --follow {replayed.run_id}"
-        return f"{message}: sent as run {replayed.run_id}; follow it: {follow}"
-    if replayed.outcome is ReplayOutcome.DELETED:
-        return f"{message}: deleted, as {replayed.detail}"
-    return f"{message}: not sent, and still on the queue: {replayed.detail}"
 
 
 def _replayed(replayed: Replayed) -> ReplayedLetter:

@@ -139,10 +139,13 @@ def _set(
     if json_output:
         print_document(SchedulesDocument(schedules=tuple(_document(each) for each in after)))
         return
-    state = "paused" if paused else "resumed"
+    console = make_console()
+    if not after:
+        console.print("no schedule is applied: pipeline schedules apply makes those of contracts")
+    done, before = ("paused", "was paused before") if paused else ("resumed", "was not paused")
     for each in after:
-        done = state if each.name in changed else f"was {state} before"
-        make_console().print(f"{each.name}: {done}", soft_wrap=True)
+        said = done if each.name in changed else before
+        console.print(f"{each.name}: {said}", soft_wrap=True)
 
 
 def _row(planned: Planned) -> tuple[str, ...]:

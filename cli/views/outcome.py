@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.client.ledger import JobRow, Run, UnitRow
 from cli.views.printing import printable
 from cli.views.tables import STATUS_STYLES
-from contracts.run import FailedUnit, RunResult
+from contracts.run import FailedUnit, RunResult, UnitState
 from runs.outcome_text import (
     FAILURES_SHOWN,
     Section,
@@ -49,8 +49,12 @@ def result_of(run: Run, units: Iterable[UnitRow] = ()) -> RunResult:
 
 
 def failed_units(units: Iterable[UnitRow]) -> list[FailedUnit]:
-    """The units that failed, each with what is known of why."""
-    return [FailedUnit(unit_id=u.unit_id, failure=u.failure) for u in units if u.failure]
+    """The units that failed, each with what is known of why; those that never began did not."""
+    return [
+        FailedUnit(unit_id=unit.unit_id, failure=unit.failure)
+        for unit in units
+        if unit.failure and unit.status is not UnitState.NOT_STARTED
+    ]
 
 
 def print_headline(console: Console, result: RunResult) -> None:

@@ -98,7 +98,7 @@ def print_report(console: Console, report: Report) -> None:
         _print_rejected(console, report.rejected)
         print_evidence(console, snapshot, report.stack)
         _print_commands(console, report)
-    print_outcome(console, snapshot)
+    print_outcome(console, snapshot, report.stack, ends=report.ends)
 
 
 def report_document(report: Report) -> ReportDocument:
@@ -131,12 +131,21 @@ def print_evidence(console: Console, snapshot: Snapshot, stack: str | None) -> N
         print_sections(console, evidence_of_run(snapshot.run, stack, snapshot.units))
 
 
-def print_outcome(console: Console, snapshot: Snapshot) -> None:
-    """How it ended, and why."""
+def print_outcome(
+    console: Console, snapshot: Snapshot, stack: str | None, *, ends: bool = False
+) -> None:
+    """How it ended, and why.
+
+    Args:
+        ends: see Report.
+    """
     run = snapshot.run
     if snapshot.refusal:
         console.print(Text("The message was refused. ", style="bold red") + Text(snapshot.refusal))
-        console.print("It is on the dead-letter queue with this reason: pipeline dead-letters")
+        where = f" --stack {stack}" if stack else ""
+        look = "" if ends else f": pipeline dead-letters show {snapshot.message_id}{where}"
+        said = f"It is on the dead-letter queue with this reason{look}"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
     if run is None:
         if not snapshot.refusal:
             console.print(

@@ -1,11 +1,11 @@
 """CloudWatch alarms of the template, evaluated when somebody asks: DescribeAlarms. And
 GetMetricStatistics of what they look at.
 
-An alarm looks at what this cloud knows: invocations and errors of functions, the depth of queues,
-and metrics of our own, which are lines in the functions' logs (embedded metric format). Of a metric
-that it does not know the alarm's state is INSUFFICIENT_DATA, and its reason says so; it is never
-taken for missing data. Nothing is notified. Periods end when they are asked for; on AWS they end
-on the minute.
+An alarm looks at what this cloud knows: invocations and errors of functions, how many messages
+queues hold and how old the oldest is, and metrics of our own, which are lines in the functions'
+logs (embedded metric format). Of a metric that it does not know the alarm's state is
+INSUFFICIENT_DATA, and its reason says so; it is never taken for missing data. Nothing is notified.
+Periods end when they are asked for; on AWS they end on the minute.
 """
 
 from __future__ import annotations
@@ -71,16 +71,28 @@ class Metric:
 class Measurements:
     """What this cloud knows of metrics."""
 
-    def __init__(self, counts: InvocationCounts, logs: Path, clients: ServiceClients) -> None:
+    def __init__(
+        self,
+        counts: InvocationCounts,
+        logs: Path,
+        clients: ServiceClients,
+        oldest: Callable[[str], float | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Prepare them.
 
         Args:
             logs: directory of the functions' logs.
             clients: of the substrate.
+            oldest: when the oldest message of the queue of that name was sent, in epoch seconds;
+                None of an empty one.
+            clock: epoch seconds.
         """
         self._counts = counts
         self._logs = logs
         self._clients = clients
+        self._oldest = oldest
+        self._clock = clock
 
     def value(self, metric: Metric, start: float, end: float) -> float | None:
         """The statistic of a time, in epoch seconds; None if there is no data.
@@ -93,6 +105,8 @@ class Measurements:
             return self._of_function(metric, start, end)
         if what == ("AWS/SQS", "ApproximateNumberOfMessagesVisible"):
             return self._depth(metric.dimensions["QueueName"])
+        if what == ("AWS/SQS", "ApproximateAgeOfOldestMessage"):
+            return self._age(metric.dimensions["QueueName"], end)
         if metric.namespace.startswith("AWS/"):
             raise NotMeasured(f"{metric.namespace} {metric.name}")
         values = [
@@ -114,14 +128,24 @@ class Measurements:
             return float(counted[0])
         return float(counted[1])
 
+    def _age(self, queue: str, end: float) -> float | None:
+        """How old the oldest message was then: of those that are there now, as of the depth."""
+        self._url(queue)
+        sent = self._oldest(queue)
+        age = None if sent is None else min(end, self._clock()) - sent
+        return None if age is None or age < 0 else age
+
+    def _url(self, queue: str) -> str:
+        try:
+            url: str = self._clients.get("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        except ClientError as error:
+            raise NotMeasured(f"messages of {queue}, which does not exist") from error
+        return url
+
     def _depth(self, queue: str) -> float:
         """As it is now."""
         name = "ApproximateNumberOfMessages"
-        sqs = self._clients.get("sqs")
-        try:
-            url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        except ClientError as error:
-            raise NotMeasured(f"depth of {queue}, which does not exist") from error
+        url, sqs = self._url(queue), self._clients.get("sqs")
         found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         return float(found["Attributes"][name])
 
@@ -191,6 +215,7 @@ class Alarms(JsonService):
         self._alarms = alarms
         self._measurements = measurements
         self._clock = clock
+        self._since: dict[str, tuple[str, float]] = {}
 
     def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         names = request.get("AlarmNames")
@@ -240,12 +265,20 @@ class Alarms(JsonService):
             "AlarmName": name,
             "StateValue": state,
             "StateReason": reason,
-            "StateUpdatedTimestamp": self._clock(),
+            "StateUpdatedTimestamp": self._since_when(name, state),
             "ComparisonOperator": alarm["ComparisonOperator"],
             "Threshold": float(alarm["Threshold"]),
             "TreatMissingData": alarm.get("TreatMissingData", "missing"),
             **{key: alarm[key] for key in shown if key in alarm},
         }
+
+    def _since_when(self, name: str, state: str) -> float:
+        """When the alarm was first seen in this state, which it has been in since."""
+        before, since = self._since.get(name, (None, 0.0))
+        if before != state:
+            since = self._clock()
+            self._since[name] = (state, since)
+        return since
 
     def _state(self, alarm: Mapping[str, Any]) -> tuple[str, str]:
         try:

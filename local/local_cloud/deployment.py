@@ -166,7 +166,8 @@ class Deployment:
         else:
             self._logs.groups_are(groups)
             self._functions.update(list(stack.functions.values()))
-        measured = Measurements(self._functions.counts, log_dir, clients)
+        oldest = self._machine.substrate.oldest_message_sent
+        measured = Measurements(self._functions.counts, log_dir, clients, oldest)
         self._machine.front.add_json(Alarms(stack.alarms, measured))
 
     def _started_functions(self, stack: Stack, logs: FunctionLogs) -> LambdaService:

@@ -1,12 +1,14 @@
 """The emulator behind the front: MiniStack as a child process in a virtual environment of its own.
 
-Only its AWS wire API is used, so another emulator could take its place. It keeps everything in
-memory: a restart starts clean.
+Only its AWS wire API is used, so another emulator could take its place; but for one operation that
+the launcher adds to its SQS, as the wire has none that looks at messages and changes nothing. It
+keeps everything in memory: a restart starts clean.
 """
 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import socket
@@ -30,7 +32,13 @@ _HEALTH_PATH: Final = "/_ministack/health"
 # Ends when our end of its standard input closes, which happens however we die.
 _LAUNCHER: Final = """\
 import os, runpy, sys, threading
+from ministack.services import sqs
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+def oldest(data, url):
+    queue = sqs._get_q(data["QueueUrl"])
+    sqs._expire_retained(queue)
+    return {"SentAt": min((each["sent_at"] for each in list(queue["messages"])), default=None)}
+sqs._HANDLERS["LocalOldestMessage"] = oldest
 runpy.run_module("ministack", run_name="__main__", alter_sys=True)
 """
 
@@ -120,6 +128,35 @@ class Substrate:
                     f"the emulator does not respond after {timeout_seconds:g} s{self._log_tail()}"
                 )
             time.sleep(0.02)
+
+    def oldest_message_sent(self, queue: str) -> float | None:
+        """When the oldest message of a queue was sent, one that is being worked on included.
+
+        Args:
+            queue: its name.
+
+        Returns:
+            Epoch seconds; None: it holds no message.
+
+        Raises:
+            SubstrateError: there is no such queue.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        body = json.dumps({"QueueUrl": f"{self.url}/{ACCOUNT_ID}/{queue}"})
+        headers = {
+            "X-Amz-Target": "AmazonSQS.LocalOldestMessage",
+            "Content-Type": "application/x-amz-json-1.0",
+        }
+        try:
+            connection.request("POST", "/", body, headers)
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise SubstrateError(f"no age of {queue}'s messages: {content.decode()}")
+        sent: float | None = json.loads(content)["SentAt"]
+        return sent
 
     def stop(self) -> None:
         """End the process and discard its data."""

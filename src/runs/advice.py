@@ -11,6 +11,7 @@ from contracts.run import NextStep, RunOutcome, RunResult, StageFailure
 from contracts.run_request import RunRequest
 from costs.texts import enough, estimate_in
 from runs.units import OUTCOME_MISSING
+from sources.private_errors import withheld_url
 from sources.stored_objects.choosing import TAKEN_ELSEWHERE
 
 
@@ -119,6 +120,12 @@ def _look_into(run_id: str, failure: StageFailure) -> NextStep:
         more = f" Its log: {link}" if link else ""
         why = f"Job {failure.job_id} failed; fix its script or its input.{more}"
         return NextStep(why=why, command=_pipeline("jobs", run_id))
+    if written := withheld_url(failure.message):
+        why = (
+            "Read why the first one failed, which may quote rows; then correct object or contract:"
+        )
+        command = shlex.join(["aws", "s3", "cp", written, "-"])
+        return NextStep(why=why, command=command, of_stack=False)
     if failure.error_type == OUTCOME_MISSING:
         why = "Units never came to an end: look where their execution broke off:"
         return NextStep(why=why, command=_pipeline("history", run_id))
@@ -165,16 +172,22 @@ def _allowed_cost(request: RunRequest, result: RunResult) -> float | None:
     estimate = estimate_in(result.reason)
     if estimate is not None:
         return 2 * estimate
-    reached = result.cost is not None and result.cost.usd >= request.max_cost
-    return 2 * request.max_cost if reached and result.units.not_started else None
+    units, cost = result.units, result.cost
+    if cost is None or cost.usd < request.max_cost or not units.not_started:
+        return None
+    of_the_rest = cost.usd / max(units.total - units.not_started, 1) * units.not_started
+    return 2 * max(request.max_cost, of_the_rest)
 
 
 def _retry(request: RunRequest, result: RunResult) -> NextStep:
     allowed = _allowed_cost(request, result)
     if allowed is not None:
-        why = "No more units began once they had cost maxCost. Process the rest, for at most twice"
+        why = (
+            "No more units began once they had cost maxCost. Process the rest, for at most twice"
+            " what it would cost by those that began:"
+        )
         command = run_command(request, retry_of=result.run_id, max_cost=allowed)
-        return NextStep(why=f"{why} as much:", command=command)
+        return NextStep(why=why, command=command)
     by_itself = " (a message that the queue still holds does so by itself)"
     return NextStep(
         why=f"Then process again what is not stored{'' if result.permanent else by_itself}:",

@@ -22,7 +22,7 @@ from contracts.run import (
 )
 from contracts.source.object_totals import FailedObject, ObjectTotals
 from runs.outcome_text import failed_object_text, unit_failure_text
-from runs.units import OUTCOME_MISSING
+from runs.units import NOT_STARTED, OUTCOME_MISSING
 
 FAILURES_NAMED: Final = 3
 FINDINGS_NAMED: Final = 10
@@ -45,6 +45,7 @@ class Tally:
         self._failures: list[FailedUnit] = []
         self._without_outcome: list[FailedUnit] = []
         self._not_reached = False
+        self.spent: str | None = None  # what units had cost when no more began
         self._findings: dict[tuple[str, str | None, str], Finding] = {}
 
     def add(self, outcome: UnitOutcome) -> None:
@@ -56,8 +57,9 @@ class Tally:
         elif outcome.status is UnitState.NOT_STARTED:
             self.not_started += 1
             self._not_reached |= outcome.items is None and outcome.objects is None
-            by_cost = outcome.failure is not None and outcome.failure.error_type == COST_EXCEEDED
-            self._permanent += by_cost  # another attempt would begin none of them either
+            if outcome.failure is not None and outcome.failure.error_type == COST_EXCEEDED:
+                self._permanent += 1  # another attempt would begin none of them either
+                self.spent = self.spent or outcome.failure.message.removeprefix(NOT_STARTED)
         elif outcome.failure is not None:
             self._permanent += outcome.failure.is_permanent
             self._may_pass += not outcome.failure.is_permanent
@@ -220,6 +222,10 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
         return "the run has no manifest: its objects were never listed"
     if is_tolerated(units, items or objects, tolerated):
         return None
+    why_not = f": {tally.spent}" if tally.spent else ""
+    lost = units.failed + (items.lost if items else 0) + (objects.failed if objects else 0)
+    if why_not and not lost:
+        return f"{units.not_started} of {units.total} units were not started{why_not}"
     if items is not None:
         reason = (
             f"{items.lost} of {items.total} items were not stored ({items.failed_percentage:.4g}%,"
@@ -237,7 +243,7 @@ def _why_failed(tally: Tally, tolerated: float) -> str | None:
             f" tolerated {tolerated:g}%)"
         )
     if units.not_started:
-        reason += f"; {units.not_started} units were not started"
+        reason += f"; {units.not_started} units were not started{why_not}"
     if not tally.failures and tally.failed_objects:
         return f"{reason}; the first is {failed_object_text(tally.failed_objects[0])}"
     if not tally.failures:

@@ -37,6 +37,7 @@ _TABLES: Final = {
 _STORES: Final = from_to(Steps.store_files, Steps.explain_load)
 _AFTER_VALIDATE: Final = from_to(Steps.validate, Steps.explain_load)[1:]
 OUTCOME_MISSING: Final = "OutcomeMissing"
+NOT_STARTED: Final = "not started: "  # and why, of a unit that was not to begin
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024  # of outcomes; more of them go to a temporary file
 
 
@@ -229,7 +230,7 @@ def _outcome(unit: UnitItem, places: OutputLocations) -> UnitOutcome:
 
 def _stopped(why: str) -> StageFailure:
     return StageFailure(
-        stage=Steps.start_unit.name, error_type=RunStopped.__name__, message=f"not started: {why}"
+        stage=Steps.start_unit.name, error_type=RunStopped.__name__, message=f"{NOT_STARTED}{why}"
     )
 
 

@@ -27,6 +27,7 @@ from sources import frozen
 
 # About runs, keys and settings.
 _WITHOUT_VALUES: Final = (InvalidInput, NotConfigured, NotFound, OwnershipLost, RunStopped)
+_IS_IN: Final = ", is in "
 
 
 @contextmanager
@@ -46,12 +47,18 @@ def withheld(bucket: str, run_id: str, unit_id: str, stage: str, *, write: bool)
             raise
         kind = type(error) if isinstance(error, PipelineError) else PipelineError
         place = _written(bucket, run_id, unit_id, stage, error) if write else None
-        where = f", is in {place}" if place else " is not recorded"
+        where = f"{_IS_IN}{place}" if place else " is not recorded"
         # Not from the error: its text would be in the traceback.
         raise kind(
             f"{stage} of unit {unit_id} failed ({type(error).__name__}); the contract says"
             f" examples: false, so the reason, which may quote rows{where}"
         ) from None
+
+
+def withheld_url(message: str) -> str | None:
+    """Where the text of an error is that was withheld; None: nothing was, or it is nowhere."""
+    url = message.rpartition(_IS_IN)[2]
+    return url if url.startswith("s3://") and url.endswith(".json") else None
 
 
 def shown(error: PipelineError, what: str, *, examples: bool) -> str:

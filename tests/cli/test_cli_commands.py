@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import socket
@@ -14,9 +15,11 @@ import pytest
 import typer
 from cli_world import EXECUTION_ARN, History, World, pipeline
 from test_words import replaced_words
+from typer.testing import CliRunner
 
 from cli.client.wheel import Pin
 from cli.main import app
+from contracts.times.backfill import AT_ONCE_AT_MOST
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = '{"datasetName":"orders","maxConcurrency":1,"runId":"run-1","startDateTime":"%s"%s}'
@@ -47,6 +50,23 @@ def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 LEAVES: dict[str, Any] = dict(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", ["run", "backfill stop", "dead-letters"])
+def test_a_paragraph_of_the_help_is_as_wide_as_the_terminal(name: str) -> None:
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"})
+    text = shown.output.partition("╭─")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines
+    for line, following in itertools.pairwise(lines):
+        if line and following:  # of one paragraph: nothing more fitted
+            assert len(f"{line} {following.split()[0]}") > 78, text
+
+
+def test_help_says_how_many_windows_may_run_at_once() -> None:
+    assert f"1 to {AT_ONCE_AT_MOST}." in " ".join(
+        pipeline("backfill", "start", "-h").output.split()
+    )
 
 
 @pytest.mark.parametrize("name", LEAVES)

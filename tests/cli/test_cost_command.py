@@ -90,7 +90,7 @@ def test_all_runs_of_a_time_are_counted_though_few_are_listed(local: World) -> N
     assert (of_sales["usd"], of_sales["dataset"]) == (2, "sales")
     shown = pipeline("cost", "--last", "30d").output
     assert "4 runs since" in shown
-    assert "not counted: 1 run under way, or of earlier releases" in shown
+    assert "not counted: 1 run under way, stopped, or of earlier releases" in shown
 
 
 def test_expired_runs_are_counted_as_their_cost_stays(local: World) -> None:

@@ -77,10 +77,25 @@ def test_one_letter_whole_by_its_id_or_its_runs(local: World, name: str) -> None
 
     assert REASON in text.stdout
     assert "x" * 500 in text.stdout
-    assert "pipeline dead-letters replay m" in text.stdout
+    assert "pipeline dead-letters replay m --corrected message.json" in text.stdout
     assert (letter["messageId"], letter["runId"], letter["body"]) == ("m", "run-9", body)
     assert alone.stdout == body
     assert len(listed()) == 2  # and it can be seen again at once
+
+
+@pytest.mark.parametrize(
+    ("start", "may_pass"), [("2026-11-01", True), ("2026-11-31", False)], ids=["good", "wrong"]
+)
+def test_a_letter_that_would_be_refused_again_is_not_offered_for_replay(
+    local: World, start: str, may_pass: bool
+) -> None:
+    body = json.dumps({"datasetName": "orders", "startDateTime": start, "runId": "run-9"})
+    local.put_dead_letter(body, MessageId="m", Reason=REASON)
+
+    lines = pipeline("dead-letters", "show", "m").stdout.splitlines()
+
+    assert ("    pipeline dead-letters replay m" in lines) == may_pass
+    assert "    pipeline dead-letters replay m --corrected message.json" in lines
 
 
 def test_a_letter_that_is_not_there(local: World) -> None:

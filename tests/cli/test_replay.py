@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cloud import make_bucket
 from cli_world import World, pipeline
 from json_documents import document
 
@@ -302,7 +304,7 @@ def test_people_read_what_became_of_each(local: World) -> None:
 
     lines = pipeline("dead-letters", "replay", "--all").output.splitlines()
 
-    assert "one: sent as run run-1; follow it: pipeline status --follow run-1" in lines
+    assert "one: sent as run run-1; follow it: pipeline watch run-1" in lines
     assert "two: deleted, as run run-2 has ended, SUCCEEDED" in lines
     assert any(line.startswith("three: not sent, and still on the queue: ") for line in lines)
 
@@ -326,3 +328,62 @@ def test_a_relative_range_that_was_claimed_is_sent_as_it_was(local: World) -> No
     replay("--all")
 
     assert [json.loads(body) for body in local.sent()] == [request]
+
+
+@pytest.mark.parametrize("wanted", [FIRST_ID, "run-1"])
+def test_a_corrected_message_is_sent_in_place_of_its_letter(
+    local: World, tmp_path: Path, wanted: str
+) -> None:
+    put(local, {**NAMED, "startDateTime": "2026-11-31"}, MessageId=FIRST_ID, Reason="no such day")
+    put(local, {**REQUEST, "runId": "run-2"}, MessageId="another")
+    put_contract(local)
+    file = tmp_path / "message.json"
+    file.write_text(json.dumps(NAMED))
+
+    (letter,) = replay(wanted, "--corrected", str(file))["letters"]
+
+    assert (letter["messageId"], letter["runId"]) == (FIRST_ID, "run-1")
+    assert [json.loads(sent) for sent in local.sent()] == [NAMED]
+    assert [json.loads(left)["runId"] for left in letters_left()] == ["run-2"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({**NAMED, "startDateTime": "2026-11-31"}, "startDateTime"),
+        ({**NAMED, "datasetName": "oders"}, "there is no dataset oders"),
+    ],
+)
+def test_a_correction_that_would_be_refused_leaves_the_letter(
+    local: World, tmp_path: Path, body: dict[str, Any], said: str
+) -> None:
+    put(local, {**NAMED, "startDateTime": "2026-11-31"}, MessageId=FIRST_ID, Reason="no such day")
+    put_contract(local)
+    file = tmp_path / "message.json"
+    file.write_text(json.dumps(body))
+
+    result = pipeline("dead-letters", "replay", FIRST_ID, "--corrected", str(file))
+
+    assert result.exit_code == REFUSED
+    text = " ".join(result.output.split())
+    assert said in text
+    assert "the letter is still on the queue" in text
+    assert "--unchecked" not in text
+    assert local.sent() == []
+    assert len(letters_left()) == 1
+
+
+@pytest.mark.parametrize("ids", [["--all"], [FIRST_ID, "run-2"]])
+@pytest.mark.usefixtures("local")
+def test_a_correction_is_of_one_letter(ids: list[str]) -> None:
+    result = pipeline("dead-letters", "replay", *ids, "--corrected", "message.json")
+    assert result.exit_code == REFUSED
+    assert "takes the place of one letter" in " ".join(result.output.split())
+
+
+def put_contract(local: World) -> None:
+    """That of the sample, so that messages are checked by it."""
+    s3 = local.deployment.client("s3")
+    make_bucket("code")
+    text = Path(__file__).parents[2].joinpath("datasets/orders.yaml").read_bytes()
+    s3.put_object(Bucket="code", Key="datasets/orders.yaml", Body=text)

@@ -124,8 +124,18 @@ def test_changes_follow_the_contracts_and_a_pause_stays(
     assert scheduler.schedules.keys() == {"readings.hourly"}
 
 
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_where_no_schedule_is_applied_all_of_them_are_none(
+    scheduler: FakeScheduler, command: str
+) -> None:
+    result = pipeline("schedules", command, "--all")
+    assert (result.exit_code, scheduler.writes) == (0, 0)
+    assert "no schedule is applied: pipeline schedules apply" in result.stdout
+
+
 def test_pausing_and_resuming(scheduler: FakeScheduler) -> None:
     pipeline("schedules", "apply")
+    assert "readings.nightly: was not paused" in pipeline("schedules", "resume", "--all").stdout
     before = scheduler.schedules["readings.nightly"]
     assert "readings.nightly: paused" in pipeline("schedules", "pause", "--all").stdout
     assert "was paused before" in pipeline("schedules", "pause", "readings.nightly").stdout

@@ -8,6 +8,11 @@ import pytest
 from cli_world import EXECUTION_ARN, History, World, pipeline
 from json_documents import document
 
+from cli.client.follow import Follower
+from cli.exit_codes import REFUSED
+from cli.views.printing import make_console
+from cli.views.report import print_outcome
+
 ROWS = {"rows_in": 1_509, "filtered": 1, "rejected": 2, "removed": 1, "stored": 1_505}
 BEGAN = {"claimed_at": "2026-11-20T08:00:00Z"}
 
@@ -129,3 +134,49 @@ def test_watch_ends_with_the_outcome_and_exit_status_of_the_run(local: World) ->
     assert "Run run-1 of orders FAILED: no units" in result.output
     found = document("watch", pipeline("watch", "run-1", "--json").stdout)
     assert found["report"]["runId"] == "run-1"
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "status", "units", "results"])
+@pytest.mark.parametrize("partition", ["run-9", "rejected"])
+def test_a_refused_message_is_no_missing_run(local: World, command: str, partition: str) -> None:
+    name = "run-9" if partition == "run-9" else "message-2"
+    reason = "run request: startDateTime: must be a date"
+    for number, said in enumerate(("an earlier one", reason), start=1):
+        at = f"2026-11-20T08:0{number}:00Z"
+        item = {"item": f"REJECTED#message-{number}", "reason": said, "rejected_at": at}
+        local.put({"run_id": partition, **item})
+
+    result = pipeline(command, name)
+
+    assert result.exit_code == REFUSED
+    text = " ".join(result.output.split())
+    at = "its message was refused at 2026-11-20T08:02:00Z"
+    assert f"run {name} never began: {at}: {reason}" in text
+    assert "pipeline dead-letters show message-2" in text
+
+
+def test_units_that_never_began_are_not_among_those_that_failed(local: World) -> None:
+    units = {"total": 3, "stored": 1, "failed": 1, "not_started": 1}
+    local.put_run(status="FAILED", units=units, reason="it failed", **BEGAN)
+    failure = {"stage": "start-unit", "error_type": "CostExceeded", "message": "not started: dear"}
+    put_unit(local, 0, "STORED", rows=ROWS)
+    put_unit(local, 1, "FAILED", failure={**failure, "error_type": "Throttled", "message": "m"})
+    put_unit(local, 2, "FAILED", not_started=True, failure=failure)
+
+    shown = pipeline("show", "run-1").output
+
+    assert "- 00000-001 at start-unit: Throttled: m" in shown
+    assert "- 00000-002" not in shown
+
+
+def test_a_message_that_is_refused_while_it_is_followed_names_its_letter(local: World) -> None:
+    reason = "run request: startDateTime: must be a date"
+    local.put({"run_id": "rejected", "item": "REJECTED#message-1", "reason": reason})
+    (snapshot,) = Follower(local.deployment, "message-1", "message-1").watch(timeout=0)
+    console = make_console()
+
+    with console.capture() as said:
+        print_outcome(console, snapshot, "prod")
+
+    assert reason in said.get()
+    assert "pipeline dead-letters show message-1 --stack prod" in said.get()

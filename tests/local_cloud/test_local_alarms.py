@@ -31,9 +31,15 @@ class World:
         self.clients = clients
         self.logs = logs
         self.counts = InvocationCounts(clock=lambda: self.now)
+        self.oldest: dict[str, float] = {}
+
+    def measured(self) -> Measurements:
+        return Measurements(
+            self.counts, self.logs, self.clients, self.oldest.get, clock=lambda: self.now
+        )
 
     def state(self, **alarm: Any) -> tuple[str, str]:
-        measured = Measurements(self.counts, self.logs, self.clients)
+        measured = self.measured()
         alarms = Alarms({"a": COMMON | alarm}, measured, clock=lambda: self.now)
         (found,) = alarms.call("DescribeAlarms", {})["MetricAlarms"]
         return found["StateValue"], found["StateReason"]
@@ -138,10 +144,49 @@ def test_dead_letters_raise_their_alarm(world: World) -> None:
     assert world.state(**alarm)[0] == "ALARM"
 
 
+def test_an_alarm_looks_at_the_age_of_the_oldest_message(world: World) -> None:
+    world.clients.get("sqs").create_queue(QueueName="work")
+    alarm = of("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", QueueName="work")
+    assert world.state(**alarm) == ("OK", "no data: notBreaching")
+
+    world.oldest["work"] = NOW - 1
+    assert world.state(**alarm)[0] == "OK"
+    world.now += 1.5
+    assert world.state(**alarm) == ("ALARM", "2.5 against 2 (GreaterThanOrEqualToThreshold)")
+
+
+def test_ages_by_period_are_of_the_message_that_is_the_oldest_now(world: World) -> None:
+    world.clients.get("sqs").create_queue(QueueName="work")
+    world.oldest["work"] = NOW - 90
+    dimension = {"Name": "QueueName", "Value": "work"}
+    asked = {"Namespace": "AWS/SQS", "Dimensions": [dimension], "Statistics": ["Maximum"]}
+
+    points = statistics(world, "ApproximateAgeOfOldestMessage", **asked)
+
+    ages = [(point["Timestamp"] - NOW, point["Maximum"]) for point in points]
+    assert ages == [(-120, 30), (-60, 90), (0, 90)]
+
+
+def test_an_alarm_has_been_on_since_it_was_first_seen_on(world: World) -> None:
+    alarms = Alarms({"a": COMMON | ERRORS}, world.measured(), clock=lambda: world.now)
+
+    def since() -> float:
+        (found,) = alarms.call("DescribeAlarms", {})["MetricAlarms"]
+        return float(found["StateUpdatedTimestamp"]) - NOW
+
+    assert since() == 0  # it is well
+    world.now += 100
+    world.ran("f", True, True)
+    assert since() == 100
+    world.now += 50
+    assert since() == 100
+
+
 @pytest.mark.parametrize(
     "alarm",
     [
-        of("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", QueueName="q"),
+        of("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", QueueName="nobody"),
+        of("AWS/SQS", "NumberOfMessagesSent", "Maximum", QueueName="q"),
         of("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", QueueName="nobody"),
         of("AWS/Lambda", "Duration", FunctionName="f"),
         of("AWS/Lambda", "DurableExecutionFailed", FunctionName="f"),
@@ -157,7 +202,7 @@ def test_what_is_not_measured_is_never_taken_for_all_is_well(
 
 
 def test_alarms_are_chosen_by_name_prefix_and_state(world: World) -> None:
-    measured = Measurements(world.counts, world.logs, world.clients)
+    measured = world.measured()
     alarms = Alarms(
         {"one": COMMON | ERRORS, "two": COMMON | ERRORS | {"TreatMissingData": "breaching"}},
         measured,
@@ -181,7 +226,7 @@ def test_counts_are_forgotten_after_an_hour(world: World) -> None:
 
 
 def statistics(world: World, name: str, **more: Any) -> list[dict[str, Any]]:
-    measured = Measurements(world.counts, world.logs, world.clients)
+    measured = world.measured()
     alarms = Alarms({}, measured, clock=lambda: world.now)
     request = {
         "Namespace": "AWS/Lambda",

@@ -319,7 +319,7 @@ def test_an_emulator_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
     substrate = Substrate(tmp_path, Path(sys.executable))
     substrate.start()
 
-    with pytest.raises(SubstrateError, match="No module named ministack"):
+    with pytest.raises(SubstrateError, match="No module named 'ministack'"):
         substrate.wait_until_ready()
 
     substrate.stop()
@@ -398,3 +398,38 @@ def test_the_command_reports_what_keeps_it_from_starting(tmp_path: Path) -> None
 
     assert ended.returncode == 1
     assert "the local cloud cannot start: cannot read the template" in ended.stderr
+
+
+def age_of_oldest(cloud: LocalCloud, queue: str) -> float | None:
+    """As CloudWatch has it for the minute that ends now."""
+    now = time.time()
+    points = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+        StartTime=now - 59,
+        EndTime=now + 1,
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return float(points[0]["Maximum"]) if points else None
+
+
+def test_to_measure_the_age_of_the_oldest_message_touches_none(cloud: LocalCloud) -> None:
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="ages")["QueueUrl"]
+    assert age_of_oldest(cloud, "ages") is None
+    sqs.send_message(QueueUrl=url, MessageBody="first")
+    time.sleep(0.3)
+    sqs.send_message(QueueUrl=url, MessageBody="second")
+
+    age = age_of_oldest(cloud, "ages")
+
+    assert age is not None
+    assert 0.3 <= age < 30
+    (first,) = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+    assert first["Attributes"]["ApproximateReceiveCount"] == "1"
+    assert (age_of_oldest(cloud, "ages") or 0) > age  # it is being worked on, and not deleted
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
+    sqs.purge_queue(QueueUrl=url)
+    assert age_of_oldest(cloud, "ages") is None

@@ -243,5 +243,26 @@ def test_a_retry_of_what_cost_too_much_may_cost_more() -> None:
     assert commands(steps) == [f"{RETRY} --max-cost 0.00068"]
     assert "twice the estimate" in steps[0].why
     assert commands(advise(request(max_cost=0.4), reached))[-1] == f"{RETRY} --max-cost 0.8"
+    most_is_left = reached.model_copy(
+        update={"units": UnitTotals(total=12, stored=2, not_started=10)}
+    )
+    assert commands(advise(request(max_cost=0.4), most_is_left))[-1] == f"{RETRY} --max-cost 5.00"
     within = advise(request(max_cost=4), reached)
     assert commands(within)[-1] == f"{RETRY} --max-cost 4.00"
+
+
+def test_the_reason_that_was_withheld_is_read_where_it_was_written() -> None:
+    url = "s3://data/runs/r1/units/00000-000/error-validate.json"
+    said = "validate of unit 00000-000 failed (InvalidData); the contract says examples: false, so"
+    failure = StageFailure(
+        stage="validate",
+        error_type="InvalidData",
+        message=f"{said} the reason, which may quote rows, is in {url}",
+    )
+    units = UnitTotals(total=1, failed=1)
+    failed = (FailedUnit(unit_id="00000-000", failure=failure),)
+
+    (first, _) = advise(request(), result(units=units, failures=failed, permanent=True))
+
+    assert first.command == f"aws s3 cp {url} -"
+    assert first.command_on("prod") == first.command

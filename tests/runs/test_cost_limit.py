@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -125,6 +126,8 @@ class TestWhileItRuns:
         result = record_run(message, Recording(data_bucket="data-bucket"), run.ledger, NOW).result
         assert (result.status, result.permanent) == (RunStatus.FAILED, True)
         assert (result.units.stored, result.units.not_started) == (1, 2)
+        why = r"2 of 3 units were not started: units have cost \$[01].\d+ by now, maxCost is \$0.5"
+        assert re.fullmatch(why, result.reason or "")
         assert result.cost is not None
         assert result.cost.usd == pytest.approx(1, abs=1e-3)
 

@@ -34,6 +34,7 @@ from ledger.table import Ledger
 from runs.topic import Event, publish
 from runs.unit.counts import losses, reserve, spent
 from runs.unit.recording import refuse_other_attempt, unit_ended, unit_started
+from runs.units import NOT_STARTED
 from runtime.handler import logger, metrics
 from sources import frozen
 
@@ -159,7 +160,7 @@ def _not_started(
     failure = StageFailure(
         stage=Steps.start_unit.name,
         error_type=ERROR_TYPES[response.reason],
-        message=f"not started: {response.why}",
+        message=f"{NOT_STARTED}{response.why}",
     )
     items, objects = _items(entry), _objects(entry)
     changes = UnitItem.changes(

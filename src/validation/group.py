@@ -7,8 +7,9 @@ disk; valid rows become the unit's Parquet files once all objects are read, in t
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from tabular.capacity import Capacity
 from tabular.part_files import RowFiles, Rows, write_parts
 from tabular.sql import sql_literal
 from tabular.workspace import MEGABYTE, Workspace
+from validation.job_output import Written, written_of_each
 from validation.object_rows import judge_object
 from validation.unit_outputs import Judged, write_evidence
 from validation.violations import BrokenRules
@@ -94,21 +96,37 @@ def validate_group(
 
     Raises:
         InvalidData: all objects fail by themselves, or one does and the contract says
-            `badObject: fail`.
+            `badObject: fail`; or a job does not report each of them.
     """
+    entries = frozen.objects_of(unit)
+    written: Sequence[Written | None] = [None] * len(entries)
+    if message.input_url:
+        written = written_of_each(message.input_url, entries, 0, len(entries) - 1)
     with workspace.workspace(capacity.memory) as space:
         valid = _ValidRows(space, message, data_bucket, snapshot)
-        for place, entry in enumerate(frozen.objects_of(unit)):
+        for place, (entry, by_job) in enumerate(zip(entries, written, strict=True)):
             with own_directory(space, place) as own:
                 try:
-                    judged = judge_object(own, message, data_bucket, capacity, snapshot, entry)
+                    judged = judge_object(own, by_job, data_bucket, capacity, snapshot, entry)
                 except PipelineError as error:
                     if not is_of_the_object(error):
                         raise
                     valid.leave_out(entry, error)
                 else:
+                    if by_job is not None:
+                        _name_object(judged.rejects, entry.url)
                     valid.take(place, entry, judged)
         return valid.write()
+
+
+def _name_object(rejects: Path, url: str) -> None:
+    """Add the source object to each rejected row, whose `source` is what the job wrote of it."""
+    named = rejects.with_suffix(".named")
+    begin = f'{{"object": {json.dumps(url, ensure_ascii=False)}'.encode()
+    with rejects.open("rb") as lines, named.open("wb") as file:
+        for line in lines:
+            file.write(begin + (b"" if line.startswith(b"{}") else b", ") + line[1:])
+    named.replace(rejects)
 
 
 class _ValidRows:

@@ -1,0 +1,124 @@
+"""Runs whose units hold several objects and have a job: the shipped one, and the real steps."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from aws_cloud import OUTPUT_BUCKET
+from deployed_steps import DeployedSteps
+from world import error_named, sqs_event
+
+OBJECTS: Final = 12
+CONTRACT: Final = """
+name: small
+source:
+  prefix: landing/small/
+  partition: dt=%Y-%m-%d/
+  suffix: .csv
+  group: {objects: 8}
+columns:
+  - {name: id, required: true}
+  - {name: n, type: integer, required: true, minimum: 0, unique: true}
+jobs:
+  - {stage: clean, glueJob: clean-csv, timeoutSeconds: 600}
+targets:
+  files: {prefix: results/small/}
+  dynamodb: {key: [id], provenance: true}
+  redshift: {table: small, key: [id]}
+limits: {unitSeconds: 1, rejectedPercentage: 40}
+"""
+RUN: Final[dict[str, Any]] = {
+    "datasetName": "small",
+    "startDateTime": "2026-11-01",
+    "endDateTime": "2026-11-02",
+    "runId": "r-1",
+}
+DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
+
+
+def key_of(number: int) -> str:
+    return f"landing/small/dt=2026-11-01/{number:03d}.csv"
+
+
+def put(deployed: DeployedSteps, number: int, body: str | bytes | None = None) -> None:
+    text = f"id,n\nshared,{number}\n{number}-a,100\n{number}-b,200\n"
+    deployed.cloud.put(key_of(number), text if body is None else body)
+
+
+@pytest.fixture(autouse=True)
+def _small(deployed: DeployedSteps) -> None:
+    deployed.cloud.put("datasets/small.yaml", CONTRACT, deployed.cloud.code_bucket)
+    for number in range(OBJECTS):
+        put(deployed, number)
+
+
+def dynamodb_rows(deployed: DeployedSteps) -> dict[str, dict[str, Any]]:
+    return {item["id"]["S"]: item for item in deployed.stored_rows()}
+
+
+def all_of(numbers: set[int]) -> set[str]:
+    """The keys that so many objects make."""
+    return {"shared"} | {f"{number}-{letter}" for number in numbers for letter in "ab"}
+
+
+def stages(deployed: DeployedSteps, unit: str, run_id: str = "r-1") -> list[str]:
+    """The jobs of a unit's chain, as they were submitted."""
+    jobs = deployed.items(run_id, f"JOB#{unit}#clean")
+    return [job["stage"] for job in sorted(jobs, key=lambda job: job["job_id"])]
+
+
+@pytest.mark.slow
+def test_one_job_reads_all_objects_of_a_unit(deployed: DeployedSteps) -> None:
+    """And a row is rejected by its own object's rows only: `unique` is of an object."""
+    put(deployed, 2, "id,n\nshared,2\nbroken\n2-a,100\n2-b,200\n")
+
+    execution = deployed.run(sqs_event(RUN))
+
+    assert execution.response == DONE
+    run, units = deployed.run_item("r-1"), deployed.items("r-1", "UNIT#")
+    assert run["status"] == "SUCCEEDED"
+    assert run["objects"] == {"total": 12, "stored": 12, "failed": 0, "not_started": 0}
+    assert (run["rows"]["rows_in"], run["rows"]["rejected"], run["rows"]["stored"]) == (37, 1, 36)
+    assert [stages(deployed, unit) for unit in ("00000-000", "00000-001")] == [["clean"]] * 2
+    given = sorted(job["Arguments"]["--INPUT_URLS"] for job in deployed.glue.runs)
+    units_of_run = "s3://data-bucket/runs/r-1/units/"
+    assert [url.removeprefix(units_of_run) for url in given] == [
+        "00000-000/inputs/0000-0007.json",
+        "00000-001/inputs/0000-0003.json",
+    ]
+    stored = dynamodb_rows(deployed)
+    assert stored.keys() == all_of(set(range(OBJECTS)))
+    assert stored["shared"]["n"]["N"] == "11"
+    assert stored["7-a"]["source_key"]["S"] == key_of(7)
+    assert stored["7-a"]["job_id"]["S"] in {job["job_id"] for job in deployed.items("r-1", "JOB#")}
+    (shared,) = deployed.redshift.rows("SELECT n FROM small WHERE id = 'shared'")
+    assert shared == [11]
+    assert len(deployed.cloud.keys("results/small/r-1", OUTPUT_BUCKET)) == 2, "a file for each unit"
+    operations = execution.operations()
+    assert [operations[step] for step in ("validate", "store-redshift")] == [2, 2]
+    assert operations["submit-job"] == 3, "one of them for the run's own row in the warehouse"
+    assert [unit["objects"]["stored"] for unit in units] == [8, 4]
+    rejects = deployed.cloud.read_json("quarantine/small/r-1/00000-000.jsonl")
+    assert rejects["object"] == rejects["source"] == f"s3://data-bucket/{key_of(2)}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["submit-job", "validate", "transform"])
+def test_a_step_that_dies_after_its_work_is_repeated_to_the_same_end(
+    deployed: DeployedSteps, operation: str
+) -> None:
+    deaths = [error_named("TransientFailure", "died after its work")]
+
+    def die(name: str, _payload: dict[str, Any]) -> None:
+        if name == operation and deaths:
+            raise deaths.pop()
+
+    deployed.after_step = die
+
+    execution = deployed.run(sqs_event(RUN))
+
+    assert (execution.response, deaths) == (DONE, [])
+    assert deployed.run_item("r-1")["objects"]["stored"] == OBJECTS
+    assert dynamodb_rows(deployed).keys() == all_of(set(range(OBJECTS)))
+    assert len(deployed.glue.runs) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.dataset import Dataset, Group
+from contracts.dataset import Dataset, DatasetSnapshot, Group
 from contracts.run_request import RunRequest
 
 
@@ -14,3 +14,9 @@ def group_of(request: RunRequest, dataset: Dataset) -> Group | None:
     if request.objects_per_unit is None:
         return declared
     return (declared or Group()).model_copy(update={"objects": request.objects_per_unit})
+
+
+def halves(snapshot: DatasetSnapshot) -> bool:
+    """Whether jobs of halves of a unit show which of its objects are bad."""
+    group = snapshot.group
+    return bool(group and group.bad_object == "reject" and snapshot.dataset.jobs)

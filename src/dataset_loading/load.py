@@ -129,6 +129,7 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
         pools_full=pools_full(dataset, settings),
+        halves=grouping.halves(snapshot),
     )
     if redshift is None:
         return loaded

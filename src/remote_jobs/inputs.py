@@ -12,9 +12,16 @@ from runtime import s3
 from sources import frozen
 
 
-def inputs_url(key: JobKey, data_bucket: str) -> str:
+def part_of(key: JobKey, data_bucket: str) -> UnitPart:
+    """The objects of its unit that a job reads: all of them, if its key does not say which."""
+    part = stage_and_part(key.stage)[1]
+    if part is not None:
+        return part
+    return UnitPart(0, (frozen.read_unit(data_bucket, key.run_id, key.unit_id).objects or 1) - 1)
+
+
+def inputs_url(key: JobKey, part: UnitPart, data_bucket: str) -> str:
     """Where the document of a job is: the same for each try, and for each job of these objects."""
-    part = _part(key, data_bucket)
     return layout.s3_url(
         data_bucket, layout.inputs_key(key.run_id, key.unit_id, part.first, part.last)
     )
@@ -26,7 +33,7 @@ def write_inputs(key: JobKey, data_bucket: str) -> None:
     Raises:
         NotFound: the unit has no such objects.
     """
-    entries, part = _entries(key, data_bucket), _part(key, data_bucket)
+    entries, part = _entries(key, data_bucket), part_of(key, data_bucket)
     if not 0 <= part.first <= part.last < len(entries):
         raise NotFound(f"unit {key.unit_id} of run {key.run_id} has no objects {part}")
     document = UnitInputs(
@@ -43,15 +50,8 @@ def write_inputs(key: JobKey, data_bucket: str) -> None:
             for place in range(part.first, part.last + 1)
         ),
     )
-    bucket, where = layout.split_s3_url(inputs_url(key, data_bucket))
+    bucket, where = layout.split_s3_url(inputs_url(key, part, data_bucket))
     s3.write_json(bucket, where, document.to_json())
-
-
-def _part(key: JobKey, data_bucket: str) -> UnitPart:
-    part = stage_and_part(key.stage)[1]
-    if part is not None:
-        return part
-    return UnitPart(0, (frozen.read_unit(data_bucket, key.run_id, key.unit_id).objects or 1) - 1)
 
 
 def _entries(key: JobKey, data_bucket: str) -> tuple[ManifestEntry, ...]:

@@ -211,6 +211,7 @@ class Submitter:
             queue_until=None if waits is None else begun + waits,
             chained=message.input_url is not None,
             withholds_text=spec.private,
+            objects=spec.objects,
         )
 
 

@@ -12,7 +12,7 @@ from contracts.job import Engine, JobKey
 from contracts.messages import SubmitJob
 from contracts.source.unit_part import stage_and_part
 from remote_jobs.engines.base import JOB_KEY_ARGUMENT, JobRequest
-from remote_jobs.inputs import inputs_url
+from remote_jobs.inputs import inputs_url, part_of
 from remote_jobs.record import JobRecord
 from runtime import s3
 from sources import frozen
@@ -30,7 +30,8 @@ class JobSpec:
         arguments, script, spark_arguments, statements: as in JobRequest, without what names the
             job.
         private: its contract says `examples: false`.
-        inputs_url: of a job of a unit of several objects: the document that lists them.
+        inputs_url: of a job of a unit of several objects: the document that lists those it reads.
+        objects: how many these are.
     """
 
     input_url: str
@@ -41,6 +42,7 @@ class JobSpec:
     statements: tuple[str, ...] = ()
     private: bool = False
     inputs_url: str | None = None
+    objects: int | None = None
 
 
 def job_spec_of(job: SubmitJob | JobRecord, data_bucket: str) -> JobSpec:
@@ -94,7 +96,8 @@ def _load(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
 def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
     snapshot = frozen.read_snapshot(data_bucket, key.run_id)
     step = _step(snapshot, key.stage)
-    inputs = None if snapshot.group is None else inputs_url(key, data_bucket)
+    part = None if snapshot.group is None else part_of(key, data_bucket)
+    inputs = None if part is None else inputs_url(key, part, data_bucket)
     url = input_url or inputs or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
     arguments = {
         **{name.removeprefix("--"): value for name, value in step.arguments.items()},
@@ -111,6 +114,7 @@ def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> 
         spark_arguments=step.spark_arguments,
         private=not snapshot.dataset.examples,
         inputs_url=inputs,
+        objects=None if part is None else len(part),
     )
 
 

@@ -19,11 +19,12 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, NotFound, PipelineError
 from contracts.manifest import ManifestEntry
-from contracts.messages import Validate, Validated
+from contracts.messages import PartOutput, Validate, Validated
 from contracts.run import StageFailure
 from contracts.source.object_outcomes import ObjectOutcome, ObjectOutcomes, rows_of
 from contracts.steps import Steps
 from reading_rules.no_data import advice_for
+from remote_jobs.record import WITHHELD
 from runtime import s3
 from sources import frozen
 from sources.private_errors import shown
@@ -99,12 +100,13 @@ def validate_group(
             `badObject: fail`; or a job does not report each of them.
     """
     entries = frozen.objects_of(unit)
-    written: Sequence[Written | None] = [None] * len(entries)
-    if message.input_url:
-        written = written_of_each(message.input_url, entries, 0, len(entries) - 1)
+    written = _of_jobs(message, entries, snapshot)
     with workspace.workspace(capacity.memory) as space:
         valid = _ValidRows(space, message, data_bucket, snapshot)
         for place, (entry, by_job) in enumerate(zip(entries, written, strict=True)):
+            if isinstance(by_job, StageFailure):
+                valid.leave_out_for(entry, by_job)
+                continue
             with own_directory(space, place) as own:
                 try:
                     judged = judge_object(own, by_job, data_bucket, capacity, snapshot, entry)
@@ -117,6 +119,40 @@ def validate_group(
                         _name_object(judged.rejects, entry.url)
                     valid.take(place, entry, judged)
         return valid.write()
+
+
+def _of_jobs(
+    message: Validate, entries: Sequence[ManifestEntry], snapshot: DatasetSnapshot
+) -> list[Written | StageFailure | None]:
+    """What the last job made of each object, or why none could; None: there is no job.
+
+    Raises:
+        InvalidData: a job does not report each object that it read, or the parts are not the unit.
+    """
+    if not message.input_url:
+        return [None] * len(entries)
+    whole = PartOutput(first=0, last=len(entries) - 1, output_url=message.input_url)
+    found: list[Written | StageFailure | None] = []
+    for part in message.parts or (whole,):
+        if part.first != len(found) or part.last >= len(entries):
+            break
+        if part.output_url:
+            found += written_of_each(part.output_url, entries, part.first, part.last)
+        elif part.failure:
+            found.append(_shown(part.failure, snapshot))
+    if len(found) != len(entries):
+        raise InvalidData(
+            f"unit {message.unit_id} of run {message.run_id} has {len(entries)} objects, and its"
+            f" jobs {len(found)}"
+        )
+    return found
+
+
+def _shown(failure: StageFailure, snapshot: DatasetSnapshot) -> StageFailure:
+    """Without what a job said of its end, if the contract says `examples: false`."""
+    if snapshot.dataset.examples:
+        return failure
+    return failure.model_copy(update={"message": WITHHELD})
 
 
 def _name_object(rejects: Path, url: str) -> None:
@@ -176,6 +212,11 @@ class _ValidRows:
         self._refused = self._refused or error
         failure = failure_of(error, Steps.validate.name, entry, self._snapshot)
         self._outcomes.append(ObjectOutcome(url=entry.url, etag=entry.etag, failure=failure))
+
+    def leave_out_for(self, entry: ManifestEntry, failure: StageFailure) -> None:
+        """An object whose job failed."""
+        outcome = ObjectOutcome(url=entry.url, etag=entry.etag, failure=failure)
+        self._outcomes.append(outcome)
 
     def write(self) -> Validated:
         """Write the unit's files; evidence comes first.

@@ -122,3 +122,90 @@ def test_a_step_that_dies_after_its_work_is_repeated_to_the_same_end(
     assert deployed.run_item("r-1")["objects"]["stored"] == OBJECTS
     assert dynamodb_rows(deployed).keys() == all_of(set(range(OBJECTS)))
     assert len(deployed.glue.runs) == 2
+
+
+@pytest.mark.slow
+def test_an_object_that_the_job_cannot_read_is_left_out_and_the_others_are_stored(
+    deployed: DeployedSteps,
+) -> None:
+    put(deployed, 5, b"\xff\xfe\x00 no text")
+
+    execution = deployed.run(sqs_event({**RUN, "toleratedFailurePercentage": 20}))
+
+    assert execution.response == DONE
+    run, units = deployed.run_item("r-1"), deployed.items("r-1", "UNIT#")
+    assert (run["status"], run["outcome"]) == ("SUCCEEDED", "SUCCEEDED_WITH_LOSSES")
+    assert run["objects"] == {"total": 12, "stored": 11, "failed": 1, "not_started": 0}
+    assert [unit["status"] for unit in units] == ["STORED"] * 2
+    good = set(range(OBJECTS)) - {5}
+    assert dynamodb_rows(deployed).keys() == all_of(good)
+    assert run["rows"]["rows_in"] == run["rows"]["stored"] == 33
+    parts = ("0000-0003", "0004-0007", "0004-0005", "0004-0004", "0005-0005", "0006-0007")
+    assert sorted(stages(deployed, "00000-000")) == sorted(
+        ["clean", *(f"clean.{part}" for part in parts)]
+    )
+    assert stages(deployed, "00000-001") == ["clean"]
+    assert len(deployed.glue.runs) == 8
+    jobs = [job for job in deployed.items("r-1", "JOB#00000-000#clean")]
+    assert len({job["job_id"] for job in jobs}) == len(jobs) == 7
+    (bad,) = units[0]["failed_objects"]
+    assert bad["url"] == f"s3://data-bucket/{key_of(5)}"
+    assert (bad["stage"], bad["error_type"]) == ("clean", "JobFailed")
+    assert "clean_csv: InvalidData: " in bad["message"]
+    assert key_of(5) in bad["message"]
+    document = deployed.cloud.read_json("runs/r-1/results.json")
+    assert [each["url"] for each in document["failedObjects"]] == [bad["url"]]
+    assert len(deployed.redshift.rows("SELECT id FROM small")) == 1 + 2 * len(good)
+    assert len(deployed.cloud.keys("results/small/r-1", OUTPUT_BUCKET)) == 2, "a file for each unit"
+
+    put(deployed, 5)
+    deployed.run(sqs_event({**RUN, "runId": "r-2", "retryOf": "r-1"}), name="execution-2")
+
+    assert deployed.run_item("r-2")["objects"]["stored"] == 1
+    assert dynamodb_rows(deployed).keys() == all_of(set(range(OBJECTS)))
+
+
+@pytest.mark.slow
+def test_with_bad_object_fail_its_job_fails_the_unit(deployed: DeployedSteps) -> None:
+    strict = CONTRACT.replace("{objects: 8}", "{objects: 8, badObject: fail}")
+    deployed.cloud.put("datasets/small.yaml", strict, deployed.cloud.code_bucket)
+    put(deployed, 5, b"\xff\xfe\x00 no text")
+
+    deployed.run(sqs_event(RUN))
+
+    units = deployed.items("r-1", "UNIT#")
+    assert [unit["status"] for unit in units] == ["FAILED", "STORED"]
+    assert units[0]["failure"]["stage"] == "clean"
+    assert key_of(5) in units[0]["failure"]["message"]
+    assert stages(deployed, "00000-000") == ["clean"]
+    assert deployed.run_item("r-1")["objects"]["failed"] == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_a_submission_of_a_part_that_dies_after_its_work_is_repeated_to_the_same_jobs(
+    deployed: DeployedSteps, nth: int
+) -> None:
+    """Whichever it is: the unit's own job, or that of a part."""
+    for number in range(8, OBJECTS):
+        deployed.cloud.client("s3").delete_object(
+            Bucket=deployed.cloud.data_bucket, Key=key_of(number)
+        )
+    put(deployed, 5, b"\xff\xfe\x00 no text")
+    calls = [0]
+
+    def die(name: str, payload: dict[str, Any]) -> None:
+        if name == "submit-job" and payload["key"]["stage"].startswith("clean"):
+            calls[0] += 1
+            if calls[0] == nth:
+                raise error_named("TransientFailure", "died after its work")
+
+    deployed.after_step = die
+
+    execution = deployed.run(sqs_event({**RUN, "toleratedFailurePercentage": 20}))
+
+    assert execution.response == DONE
+    assert calls[0] == 8
+    assert len(deployed.glue.runs) == 7
+    assert deployed.run_item("r-1")["objects"]["stored"] == 7
+    assert dynamodb_rows(deployed).keys() == all_of(set(range(8)) - {5})

@@ -13,6 +13,12 @@ from contracts import layout
 from contracts.dataset import Group
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry, ObjectGroup
+from contracts.messages import PartOutput, Validate, Validated
+from contracts.run import StageFailure
+from contracts.source.object_totals import ObjectTotals
+from contracts.source.unit_part import UnitPart
+from tabular.capacity import Capacity
+from validation.validator import validate_unit
 
 HEADER: Final = "id,amount,seen_on,country\n"
 UNIQUE: Final = [{**COLUMNS[0], "unique": True}, *COLUMNS[1:]]
@@ -156,3 +162,69 @@ def test_transform_stores_the_rows_with_the_places_of_their_objects(cloud: Any) 
     assert made.objects is not None
     assert (made.rows, made.objects.stored) == (2, 2)
     assert [(row[0], row[-1]) for row in run.output_rows()] == [("a", 0), ("a", 1)]
+
+
+def put_parts(cloud: Any, *texts: str | None) -> list[PartOutput]:
+    """Outputs of objects that a job has read one by one; None: its job failed."""
+    parts = []
+    for place, text in enumerate(texts):
+        if text is None:
+            failure = StageFailure(stage="clean", error_type="JobFailed", message="job j: no text")
+            parts.append(PartOutput(first=place, last=place, failure=failure))
+            continue
+        prefix = layout.job_prefix("run-1", UNIT, UnitPart(place, place).stage("clean"), 1)
+        rows = text.count("\n")
+        counts = {"rowsIn": rows, "rowsOut": rows, "rowsFiltered": 0, "rowsBad": 0}
+        report = {"objects": [{"place": place, "url": entry(place).url, **counts}]}
+        cloud.put(f"{prefix}objects/{place:04d}/data/part-00000.csv", HEADER + text)
+        cloud.put(f"{prefix}report.json", json.dumps(report))
+        url = layout.s3_url(DATA_BUCKET, prefix)
+        parts.append(PartOutput(first=place, last=place, output_url=url, job_id=f"job-{place}"))
+    return parts
+
+
+def validate(parts: list[PartOutput]) -> Validated:
+    url = next((part.output_url for part in parts if part.output_url), "s3://data-bucket/none/")
+    message = Validate(run_id="run-1", unit_id=UNIT, input_url=url, parts=tuple(parts))
+    return validate_unit(message, DATA_BUCKET, Capacity(1024, 10240))
+
+
+def test_an_object_whose_job_failed_is_left_out_with_the_jobs_reason(cloud: Any) -> None:
+    run = grouped(cloud, 3)
+
+    response = validate(put_parts(cloud, "a,1,,AT\n", None, "a,3,,AT\n"))
+
+    assert (response.rows_in, response.valid) == (2, 2)
+    assert [one.get("failure", {}).get("message") for one in outcomes(run)] == [
+        None,
+        "job j: no text",
+        None,
+    ]
+    made = run.transform(rows_in=2, files=1)
+    assert made.objects == ObjectTotals(total=3, stored=2, failed=1)
+    assert made.failed_objects is not None
+    (failed,) = made.failed_objects
+    assert (failed.url, failed.stage, failed.error_type) == (entry(1).url, "clean", "JobFailed")
+    assert [row[-1] for row in run.output_rows()] == [0, 2]
+
+
+def test_what_a_job_said_is_withheld_where_values_are(cloud: Any) -> None:
+    run = grouped(cloud, 2, examples=False)
+    validate(put_parts(cloud, "a,1,,AT\n", None))
+    failure = outcomes(run)[1]["failure"]
+    assert "no text" not in failure["message"]
+    assert "examples: false" in failure["message"]
+
+
+def test_a_unit_whose_other_objects_fail_by_their_rows_fails(cloud: Any) -> None:
+    run = grouped(cloud, 2, limits={"rejectedPercentage": 0})
+    with pytest.raises(InvalidData, match="all 2 objects .* failed; the first one: validate"):
+        validate(put_parts(cloud, "a,-1,,AT\n", None))
+
+
+@pytest.mark.parametrize("places", [(0, 1), (0, 1, 1, 2), (1, 2)])
+def test_parts_that_are_not_the_whole_unit_are_refused(cloud: Any, places: tuple[int]) -> None:
+    run = grouped(cloud, 3)
+    parts = put_parts(cloud, "a,1,,AT\n", "b,1,,AT\n", "c,1,,AT\n")
+    with pytest.raises(InvalidData, match="has 3 objects, and its jobs"):
+        validate([parts[place] for place in places])

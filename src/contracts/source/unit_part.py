@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_STAGE: Final = re.compile(r"(?P<stage>[^.]+)\.(?P<first>[0-9]{4})-(?P<last>[0-9]{4})")
+_STAGE: Final = re.compile(r"([^.]+)\.([0-9]{4})-([0-9]{4})")
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ def stage_and_part(stage: str) -> tuple[str, UnitPart | None]:
     found = _STAGE.fullmatch(stage)
     if found is None:
         return stage, None
-    return found["stage"], UnitPart(int(found["first"]), int(found["last"]))
+    return found[1], UnitPart(int(found[2]), int(found[3]))

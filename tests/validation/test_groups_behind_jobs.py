@@ -217,14 +217,14 @@ def test_what_a_job_said_is_withheld_where_values_are(cloud: Any) -> None:
 
 
 def test_a_unit_whose_other_objects_fail_by_their_rows_fails(cloud: Any) -> None:
-    run = grouped(cloud, 2, limits={"rejectedPercentage": 0})
+    grouped(cloud, 2, limits={"rejectedPercentage": 0})
     with pytest.raises(InvalidData, match="all 2 objects .* failed; the first one: validate"):
         validate(put_parts(cloud, "a,-1,,AT\n", None))
 
 
 @pytest.mark.parametrize("places", [(0, 1), (0, 1, 1, 2), (1, 2)])
 def test_parts_that_are_not_the_whole_unit_are_refused(cloud: Any, places: tuple[int]) -> None:
-    run = grouped(cloud, 3)
+    grouped(cloud, 3)
     parts = put_parts(cloud, "a,1,,AT\n", "b,1,,AT\n", "c,1,,AT\n")
     with pytest.raises(InvalidData, match="has 3 objects, and its jobs"):
         validate([parts[place] for place in places])

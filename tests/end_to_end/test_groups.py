@@ -45,8 +45,15 @@ def ids_of(numbers: set[int]) -> list[str]:
     return sorted({"shared"} | {f"id-{number}" for number in numbers})
 
 
+@pytest.fixture
+def pipeline(cloud: RunningCloud, signed: Any) -> Any:
+    """The commands, as an operator may use them."""
+    policies = [cloud.outputs[f"Operator{what}PolicyArn"] for what in ("", "Upkeep")]
+    return signed(cloud.cloud.permissions.credentials_for("groups", attached=policies))
+
+
 def test_small_objects_share_units_whose_functions_are_killed(
-    cloud: RunningCloud, signed: Any
+    cloud: RunningCloud, pipeline: Any
 ) -> None:
     cloud.cloud.client("s3").put_object(
         Bucket=cloud.outputs["CodeBucketName"], Key=f"datasets/{NAME}.yaml", Body=CONTRACT.encode()
@@ -55,8 +62,6 @@ def test_small_objects_share_units_whose_functions_are_killed(
         put(cloud, name_of(number), body_of(number))
     put(cloud, name_of(BAD), "id,n\nx,no number\n")
     good = set(range(OBJECTS)) - {BAD}
-    policies = [cloud.outputs[f"Operator{what}PolicyArn"] for what in ("", "Upkeep")]
-    pipeline = signed(cloud.cloud.permissions.credentials_for("groups", attached=policies))
 
     tolerant = {"toleratedFailurePercentage": 1, "maxConcurrency": 2}
     cloud.send({"datasetName": NAME, "runId": "groups-1", **tolerant, **ASKED})
@@ -97,7 +102,7 @@ UNREADABLE: Final = 5
 
 
 def test_a_job_reads_a_unit_at_once_and_an_object_that_it_cannot_read_is_isolated(
-    cloud: RunningCloud, signed: Any
+    cloud: RunningCloud, pipeline: Any
 ) -> None:
     """The shipped Glue job, three units of eight objects; functions are killed meanwhile."""
     contract = CONTRACT.replace(NAME, CLEANED).replace("{objects: 50}", "{objects: 8}")
@@ -111,8 +116,6 @@ def test_a_job_reads_a_unit_at_once_and_an_object_that_it_cannot_read_is_isolate
     for number, name in enumerate(names):
         put(cloud, name, body_of(number))
     put(cloud, names[UNREADABLE], "a header,without the columns\n1,2\n")
-    policies = [cloud.outputs[f"Operator{what}PolicyArn"] for what in ("", "Upkeep")]
-    pipeline = signed(cloud.cloud.permissions.credentials_for("groups", attached=policies))
 
     tolerant = {"toleratedFailurePercentage": 10, "maxConcurrency": 2}
     cloud.send({"datasetName": CLEANED, "runId": "cleaned-1", **tolerant, **ASKED})

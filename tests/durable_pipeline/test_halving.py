@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from world import Deployment, World, error_named, sqs_event
 
+from contracts.manifest import units_per_shard
+from contracts.messages import LoadedDataset
 from contracts.messages.operations import JOBS_OF_PARTS
 from contracts.source.unit_part import UnitPart, stage_and_part
+from durable_pipeline.plan import operations_per_unit
 
 RUN: dict[str, Any] = {"datasetName": "orders", "startDateTime": "2026-11-01", "runId": "r-1"}
 
@@ -279,3 +282,38 @@ def _ending_later(deployment: Deployment, world: World, stage: str) -> Any:
         return {"state": "SUBMITTED"}
 
     return start
+
+
+def loaded(**fields: Any) -> LoadedDataset:
+    jobs = ({"stage": "clean", "engine": "glue", "timeoutSeconds": 900},)
+    return LoadedDataset.from_json(
+        {
+            "name": "orders",
+            "version": "1",
+            "unitSeconds": 1,
+            "jobs": jobs,
+            "targets": ["dynamodb"],
+            **fields,
+        }
+    )
+
+
+def test_operations_of_halves_are_planned_where_units_are_halved_only() -> None:
+    assert operations_per_unit(loaded()) == 6
+    planned = operations_per_unit(loaded(halves=True))
+    assert planned == 6 + 2 * JOBS_OF_PARTS
+    assert [units_per_shard(planned, at_once) for at_once in (1, 40)] == [14, 11]
+
+
+@pytest.mark.parametrize("bad", [{0, 60, 120, 199}, set(range(200))])
+def test_forty_side_by_side_have_operations_for_all_halves(
+    deployment: Deployment, world: World, bad: set[int]
+) -> None:
+    world.group, world.bad["clean"] = 200, bad
+    deployment.run(sqs_event({**RUN, "maxConcurrency": 40}))
+    (end,) = world.ends
+    (start,) = world.starts()
+    assert end["operations"] <= start["allowance"] < 6 + 2 * JOBS_OF_PARTS + 31
+    several = len(bad) < 200
+    assert world.unit_status() == {"STORED" if several else "FAILED": 1}
+    assert several or f"{JOBS_OF_PARTS} jobs of" in world.units["00000-000"]["failure"]["message"]

@@ -3,9 +3,14 @@
 
     clean_csv.py --JOB_ID … --RUN_ID … --UNIT_ID … --JOB_KEY … --INPUT_URL s3://bucket/key
                  --OUTPUT_URL s3://bucket/prefix/ --DATASET_URL s3://bucket/key [--QUERY SQL]
+                 [--INPUT_URLS s3://bucket/key]
 
 Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, empty is missing),
 rejected.jsonl (the malformed rows) and, last, report.json. A repeat overwrites all three.
+
+With INPUT_URLS, a document that lists objects, it reads these one after another, as if each were
+alone, and writes objects/0000/data/part-00000.csv and so on, by the objects' places in their unit;
+report.json then lists what it did with each. An object that cannot be read fails the job.
 
 It runs on Python 3.9 with boto3 and duckdb 1.4 or later.
 """
@@ -44,7 +49,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Optional, cast
 # -- clean_csv_job.options -------------------------------------------------------------------------
 
 
-USAGE = "Read one object, leave out what is malformed or filtered, write clean CSV."
+USAGE = "Read objects, leave out what is malformed or filtered, write clean CSV."
 
 
 class JobError(Exception):
@@ -63,7 +68,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=USAGE, allow_abbrev=False)
     for name in ("JOB_ID", "INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
         parser.add_argument("--" + name, required=True)
-    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX"):
+    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX", "INPUT_URLS"):
         parser.add_argument("--" + name)
     return parser.parse_known_args(joined(sys.argv[1:] if argv is None else argv))[0]
 
@@ -3017,29 +3022,6 @@ def _likeness(key: str) -> str:
     return _NOT_COMPARED.sub("", key).casefold() or key
 
 
-# -- reading_rules.no_data -------------------------------------------------------------------------
-
-
-_PATTERNS: Final = (
-    *("_SUCCESS", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sig", "*.ok", "*.done", "*.trg"),
-    *("_metadata", "_common_metadata", "*_manifest", "*.manifest", "manifest.json", "*.log"),
-    *("*.tmp", "*.swp", ".DS_Store", "Thumbs.db", "*_$folder$"),
-)
-
-
-def advice_for(key: str) -> str:
-    """What to do with an object that cannot be read, if by its key it is no data; empty: it is."""
-    name = key.rpartition("/")[2]
-    pattern = next((found for found in _PATTERNS if fnmatchcase(name, found)), None)
-    if pattern is None:
-        return ""
-    below = pattern if pattern.startswith("*") else f"*{pattern}"
-    return (
-        f"; by its key it holds no data: leave such objects out, in the contract by"
-        f' source.exclude: ["{below}"]'
-    )
-
-
 # -- reading_rules.values.times --------------------------------------------------------------------
 
 
@@ -3686,7 +3668,7 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-# -- clean_csv_job.main ----------------------------------------------------------------------------
+# -- clean_csv_job.cleaning ------------------------------------------------------------------------
 
 
 class MixedLineEnds(Exception):
@@ -3871,40 +3853,107 @@ def cleaned(
     }
 
 
+# -- reading_rules.no_data -------------------------------------------------------------------------
+
+
+_PATTERNS: Final = (
+    *("_SUCCESS", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sig", "*.ok", "*.done", "*.trg"),
+    *("_metadata", "_common_metadata", "*_manifest", "*.manifest", "manifest.json", "*.log"),
+    *("*.tmp", "*.swp", ".DS_Store", "Thumbs.db", "*_$folder$"),
+)
+
+
+def advice_for(key: str) -> str:
+    """What to do with an object that cannot be read, if by its key it is no data; empty: it is."""
+    name = key.rpartition("/")[2]
+    pattern = next((found for found in _PATTERNS if fnmatchcase(name, found)), None)
+    if pattern is None:
+        return ""
+    below = pattern if pattern.startswith("*") else f"*{pattern}"
+    return (
+        f"; by its key it holds no data: leave such objects out, in the contract by"
+        f' source.exclude: ["{below}"]'
+    )
+
+
+# -- clean_csv_job.main ----------------------------------------------------------------------------
+
+
 def run(options: Any, s3: Any, directory: str) -> None:
     started = time.monotonic()
-    bucket, key = split_url(options.INPUT_URL)
-    if key.endswith("/"):
-        raise JobError("clean_csv reads an object, not another job's output: put it first")
-    out_bucket, prefix = split_url(options.OUTPUT_URL.rstrip("/") + "/x")
-    prefix = prefix[:-1]
-    dataset_bucket, dataset_key = split_url(options.DATASET_URL)
-    snapshot = json.load(s3.get_object(Bucket=dataset_bucket, Key=dataset_key)["Body"])
-    dataset = snapshot["dataset"]
-    source = s3.get_object(Bucket=bucket, Key=key)
-    _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    try:
-        file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
-        log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-        found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
-    except InvalidData as error:
-        raise InvalidData(f"{error}{advice_for(key)}") from error
-    report = {
-        "jobId": options.JOB_ID,
-        "runId": options.RUN_ID,
-        **found,
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + found["files"][0])
-    rejected = os.path.join(directory, "rejected.jsonl")
-    s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
+    target = split_url(options.OUTPUT_URL.rstrip("/") + "/x")
+    out_bucket, prefix = target[0], target[1][:-1]
+    dataset = read_json(s3, options.DATASET_URL)["dataset"]
+    report = {"jobId": options.JOB_ID, "runId": options.RUN_ID}
+    if options.INPUT_URLS:
+        reports = []
+        for found in objects_of(read_json(s3, options.INPUT_URLS), options.INPUT_URLS):
+            output = out_bucket, f"{prefix}objects/{found['place']:04d}/"
+            about = clean_object(options, s3, dataset, found, directory, output)
+            reports.append({"place": found["place"], "url": found["url"], **about})
+        report["objects"] = reports
+    else:
+        found = {"url": options.INPUT_URL}
+        report.update(clean_object(options, s3, dataset, found, directory, (out_bucket, prefix)))
+    report["seconds"] = round(time.monotonic() - started, 3)
     s3.put_object(
         Bucket=out_bucket,
         Key=prefix + "report.json",
         Body=json.dumps(report, indent=1).encode(),
         ContentType="application/json",
     )
-    log("wrote", **report)
+    if options.INPUT_URLS:
+        log("wrote", **{**report, "objects": len(report["objects"])})
+    else:
+        log("wrote", **report)
+
+
+def read_json(s3: Any, url: str) -> Any:
+    bucket, key = split_url(url)
+    return json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+
+
+def objects_of(document: Any, url: str) -> Sequence[Mapping[str, Any]]:
+    """The objects that the document of INPUT_URLS lists."""
+    objects = document.get("objects") if isinstance(document, dict) else None
+    if not objects:
+        raise JobError(url + " is not a list of objects: it has no field objects, or none in it")
+    return cast("Sequence[Mapping[str, Any]]", objects)
+
+
+def clean_object(
+    options: Any,
+    s3: Any,
+    dataset: Mapping[str, Any],
+    found: Mapping[str, Any],
+    parent: str,
+    output: tuple[str, str],
+) -> dict[str, Any]:
+    """Read one object and write what comes of it; returns what the report says.
+
+    Args:
+        found: the object, as INPUT_URLS lists it; at least its `url`.
+        parent: the directory in which the object gets its own, for as long as it is read.
+        output: bucket and prefix.
+    """
+    url = found["url"]
+    bucket, key = split_url(url)
+    if key.endswith("/"):
+        raise JobError("clean_csv reads an object, not another job's output: put it first")
+    source = s3.get_object(Bucket=bucket, Key=key)
+    _refuse_large(source["ContentLength"], dataset, url)
+    with tempfile.TemporaryDirectory(prefix="object-", dir=parent) as directory:
+        try:
+            file = fetch(source["Body"], key, format_of(dataset), directory, url)
+            log("read", job_id=options.JOB_ID, input=url, bytes=source["ContentLength"])
+            about = clean(file, dataset, directory, url, options.QUERY)
+        except InvalidData as error:
+            raise InvalidData(f"{error}{advice_for(key)}") from error
+        out_bucket, prefix = output
+        s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + about["files"][0])
+        rejected = os.path.join(directory, "rejected.jsonl")
+        s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
+    return about
 
 
 def main(argv: Sequence[str] | None = None) -> str | None:

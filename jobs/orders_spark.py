@@ -2,11 +2,16 @@
 
     orders_spark.py --JOB_ID … --INPUT_URL s3://bucket/prefix/ --OUTPUT_URL s3://bucket/prefix/
                     --DATASET_URL s3://bucket/key [--RUN_ID … --UNIT_ID … --JOB_KEY …]
+                    [--INPUT_URLS s3://bucket/key]
 
 One file for Glue, EMR, EMR Serverless and a machine with PySpark; what it does to rows is
 `enriched`, a function from one DataFrame to another. INPUT_URL is the output of a job before it in
 the chain. Under OUTPUT_URL it writes data/*.parquet (all columns as text), rejected.jsonl
 (carried over) and, last, report.json, whose counts go back to the source. A repeat overwrites them.
+
+With INPUT_URLS, a document that lists objects of one unit, it reads of each what the job before has
+written below objects/0000/ and so on, and writes likewise: one object after another, so that a row
+is compared with those of its own object only.
 
 One rule decides how files are reached. Where Spark's own Hadoop knows the URL's scheme, as it does
 for s3:// on Glue and EMR, Spark reads and writes in place and boto3 is not needed. Where it does
@@ -253,7 +258,7 @@ def arguments(argv=None):
     parser.add_argument("--JOB_ID", required=True, action="append")
     for name in ("INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
         parser.add_argument("--" + name, required=True)
-    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "INDEX"):
+    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "INDEX", "INPUT_URLS"):
         parser.add_argument("--" + name)
     options = parser.parse_known_args(argv)[0]
     ours = [word for word in options.JOB_ID if OUR_JOB_ID.match(word)]
@@ -272,10 +277,38 @@ def run(options, spark, files):
     """Transform the rows and return the report."""
     started = time.time()
     source, target = options.INPUT_URL, options.OUTPUT_URL
-    before = json.loads(files.read(source + "report.json").decode())
-    dataset = json.loads(files.read(options.DATASET_URL).decode())["dataset"]
+    before = read_json(files, source + "report.json")
+    dataset = read_json(files, options.DATASET_URL)["dataset"]
     refuse_written(dataset["columns"])
     names = [column["name"] for column in dataset["columns"]]
+    report = {"jobId": options.JOB_ID, "runId": options.RUN_ID}
+    if options.INPUT_URLS:
+        reported = {one["place"]: one for one in before["objects"]}
+        report["objects"] = []
+        for found in read_json(files, options.INPUT_URLS)["objects"]:
+            place = found["place"]
+            below = "objects/%04d/" % place  # noqa: UP031
+            about = run_object(
+                options, spark, files, names, reported[place], source + below, target + below
+            )
+            report["objects"].append({"place": place, "url": found["url"], **about})
+    else:
+        report.update(run_object(options, spark, files, names, before, source, target))
+    report.update({"spark": spark.version, "seconds": round(time.time() - started, 3)})
+    files.write(target + "report.json", json.dumps(report, indent=1).encode())
+    log("wrote", **report)
+    return report
+
+
+def read_json(files, url):
+    return json.loads(files.read(url).decode())
+
+
+def run_object(options, spark, files, names, before, source, target):
+    """Transform the rows of one object; returns what the report says of it.
+
+    `before` is what the job before reported of it, `source` and `target` are prefixes.
+    """
     paths = before.get("files", ["data/part-00000.csv"])
     locations = [files.readable(source + path) for path in paths]
     rows = read_rows(spark, locations, before.get("format", "csv"), names)
@@ -291,9 +324,7 @@ def run(options, spark, files):
         files.copy(source + "rejected.jsonl", target + "rejected.jsonl")
     else:
         files.write(target + "rejected.jsonl", b"")
-    report = {
-        "jobId": options.JOB_ID,
-        "runId": options.RUN_ID,
+    return {
         "rowsIn": before["rowsIn"],
         "rowsOut": rows_out,
         "rowsFiltered": before["rowsFiltered"],
@@ -301,12 +332,7 @@ def run(options, spark, files):
         "rowsRemoved": before.get("rowsRemoved", 0) + found - rows_out,
         "format": "parquet",
         "files": written,
-        "spark": spark.version,
-        "seconds": round(time.time() - started, 3),
     }
-    files.write(target + "report.json", json.dumps(report, indent=1).encode())
-    log("wrote", **report)
-    return report
 
 
 def session():

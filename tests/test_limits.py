@@ -14,6 +14,7 @@ from contracts.manifest import UNITS_PER_EXECUTION, UNITS_PER_SHARD_AT_MOST
 from contracts.messages.operations import (
     EXTRA,
     EXTRA_OF_A_UNIT,
+    JOBS_OF_PARTS,
     OPERATIONS,
     PLANNED,
     for_retries,
@@ -120,6 +121,7 @@ SAID = {
     "text in the warehouse": [f"{amount(LONGEST_TEXT)} bytes"],
     "job": [f"{bound(JobStep, 'timeout_seconds') // DAY} days at most"],
     "jobs side by side": [f"{MOST_PLACES} at most", f"{amount(MOST_TICKETS)} wait with a ticket"],
+    "jobs of halves of a unit, where its job failed": [f"{JOBS_OF_PARTS}, tries included"],
     "attempts of a job": [str(bound(JobStep, "attempts"))],
     "records of expired runs, with `LedgerRetentionDays`": [
         f"up to {SWEEP_SECONDS} seconds",

@@ -125,6 +125,8 @@ MADE_BY = {
     "who brings a function": {"datasets/readings.yaml"},
     "jobs and steps": {
         "data/part-00000.csv",
+        "objects/0000/data/part-00000.csv",
+        "objects/0000/rejected.jsonl",
         "part-00000.parquet",
         "rejected.jsonl",
         "report.json",

@@ -164,5 +164,8 @@ def _cell(reject: Reject, title: str) -> Any:
     if title == "raw":
         return reject.get("raw", reject.get("row", reject.get("result")))
     if title == "object":
+        source_object = reject.get("object")
+        if isinstance(source_object, str):
+            return short_url(source_object)
         return short_url(reject.get("source", ""))
     return reject.get(title)

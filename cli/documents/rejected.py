@@ -17,6 +17,7 @@ class RejectedRow(Document):
     """One row of the quarantine.
 
     Attributes:
+        object: of a unit of several objects, behind a job: URL of the source object.
         source: URL of the object that it was read from.
         line: where it begins in that object, from 1; of Parquet and JSON arrays, its number.
         rule, column: the first check that it breaks; `malformed`: it could not be read.
@@ -31,6 +32,7 @@ class RejectedRow(Document):
     """
 
     unit_id: str | None = None
+    object: str | None = None
     source: str | None = None
     line: int | None = None
     rule: str

@@ -1,13 +1,15 @@
-"""A job as a Lambda function: read one object or one batch of items, enrich its rows, write CSV.
+"""A job as a Lambda function: read objects or one batch of items, enrich their rows, write CSV.
 
 To start from: `enriched` is the work, row by row; the rest is how a job reads and what it leaves
 (docs/jobs.md). It needs boto3, which the runtime has, and nothing of the pipeline's.
 
 The event has the arguments of any job, without dashes: JOB_ID, RUN_ID, UNIT_ID, JOB_KEY, INPUT_URL,
-OUTPUT_URL, DATASET_URL, INDEX, QUERY where the request has one, and the contract's `arguments`.
+OUTPUT_URL, DATASET_URL, INDEX, QUERY where the request has one, INPUT_URLS where a unit holds
+several objects, and the contract's `arguments`.
 Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, empty is missing),
 rejected.jsonl and, last, report.json. A repeat overwrites all three. Rows go through one by one, so
 memory does not grow with the object; the output waits in /tmp (512 MB unless you give it more).
+Of several objects it writes objects/0000/data/part-00000.csv and so on, and one report.json.
 """
 
 import codecs
@@ -47,25 +49,57 @@ def handler(event, _context):
     """Lambda's entry point; what it returns is only logged."""
     if "QUERY" in event:
         raise ValueError("this function applies no query: leave query out of the run request")
-    dataset = json.load(s3.get_object(**place(event["DATASET_URL"]))["Body"])["dataset"]
+    dataset = read_json(event["DATASET_URL"])["dataset"]
+    url, target, report = event["INPUT_URL"], event["OUTPUT_URL"], {"jobId": event["JOB_ID"]}
+    before = read_json(url + "report.json") if url.endswith("/") else None
+    if "INPUT_URLS" in event:
+        report["objects"] = [
+            {"place": found["place"], "url": found["url"], **about}
+            for found in read_json(event["INPUT_URLS"])["objects"]
+            for about in [one_of_several(event, dataset, found, before)]
+        ]
+    else:
+        report.update(one(event, dataset, url, target, before))
+    body = json.dumps(report)
+    s3.put_object(**place(target + "report.json"), Body=body.encode())
+    print(body)
+    return report if "INPUT_URLS" not in event else {"jobId": event["JOB_ID"]}
+
+
+def one_of_several(event, dataset, found, before):
+    """One object of the unit; behind another job, what that has written of it."""
+    below = f"objects/{found['place']:04d}/"
+    target = event["OUTPUT_URL"] + below
+    if before is None:
+        return one(event, dataset, found["url"], target, None)
+    reported = {about["place"]: about for about in before["objects"]}[found["place"]]
+    return one(event, dataset, event["INPUT_URL"] + below, target, reported)
+
+
+def one(event, dataset, url, target, before):
+    """From one object, or what the job before has written, to the files below `target`.
+
+    Args:
+        before: what that job reported; None: `url` is an object.
+    """
     with tempfile.TemporaryDirectory() as folder:
         output, rejects = os.path.join(folder, "rows.csv"), os.path.join(folder, "rejected.jsonl")
-        report = {"jobId": event["JOB_ID"], **work(event, dataset, output, rejects)}
+        report = work(event, dataset, url, before, output, rejects)
         for file, key in ((output, "data/part-00000.csv"), (rejects, "rejected.jsonl")):
-            s3.upload_file(file, *place(event["OUTPUT_URL"] + key).values())
-    body = json.dumps(report)
-    s3.put_object(**place(event["OUTPUT_URL"] + "report.json"), Body=body.encode())
-    print(body)
+            s3.upload_file(file, *place(target + key).values())
     return report
 
 
-def work(event, dataset, output, rejects):
+def read_json(url):
+    return json.load(s3.get_object(**place(url))["Body"])
+
+
+def work(event, dataset, url, before, output, rejects):
     """Every row from the input to one of the two files; the counts of report.json."""
-    url = event["INPUT_URL"]
     names = [column["name"] for column in dataset["columns"]]
     report = dict.fromkeys(("rowsIn", "rowsOut", "rowsFiltered", "rowsBad", "rowsRemoved"), 0)
-    if url.endswith("/"):
-        rows = rows_of_job(url, report, rejects)
+    if before is not None:
+        rows = rows_of_job(url, before, report, rejects)
     else:
         rows = counted(source_rows(url, dataset), report)
     with open(output, "w", encoding="utf-8", newline="") as out, open(rejects, "a") as bad:
@@ -161,13 +195,12 @@ def csv_rows(text, wanted, delimiter=",", quote='"'):
         begins = reader.line_num + 1
 
 
-def rows_of_job(url, report, rejects):
+def rows_of_job(url, before, report, rejects):
     """Rows of the job before this one, whose counts and rejected rows are carried on.
 
     Over a batch of items, a row's number is that of its item: what the job before has not rejected,
     in order.
     """
-    before = json.load(s3.get_object(**place(url + "report.json"))["Body"])
     if before.get("format", "csv") != "csv":
         raise ValueError(f"this function reads CSV of the job before it, not {before['format']}")
     report.update({name: before.get(name, 0) for name in report if name != "rowsOut"})

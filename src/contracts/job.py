@@ -148,6 +148,7 @@ class JobStatus(Contract):
         lateness: which one, in words, while it is overdue; absent from earlier steps.
         call: of submit-job for the engine `lambda`: the function to invoke now.
         usage: what it has used, as its engine reports it once it has ended; absent: not known.
+        objects: of a unit of several objects: how many of them it reads; absent: of any other job.
     """
 
     job_id: str
@@ -166,6 +167,7 @@ class JobStatus(Contract):
     lateness: str | None = None
     call: FunctionCall | None = None
     usage: Amounts | None = None
+    objects: int | None = None
 
     @property
     def run_attempt(self) -> int:

@@ -10,6 +10,8 @@ data bucket   runs/<run_id>/dataset.json                      the contract as th
               runs/<run_id>/manifest/part-00000.json          of earlier releases: those of a shard
               runs/<run_id>/plan-<attempt>.json               what the shards of a large run go by
               runs/<run_id>/units/<unit>/jobs/<stage>/<attempt>/   one job's output
+              runs/<run_id>/units/<unit>/inputs/0000-0199.json   of a unit that holds several
+                                                              objects: those that its jobs read
               runs/<run_id>/units/<unit>/findings.json        broken rules: counts and examples
               runs/<run_id>/units/<unit>/findings-transform.json   likewise, of unstorable rows
               runs/<run_id>/units/<unit>/error-<stage>.json   why a stage failed, of a contract
@@ -112,6 +114,20 @@ def unit_prefix(run_id: str, unit: str) -> str:
 def job_prefix(run_id: str, unit: str, stage: str, attempt: int) -> str:
     """Where a job writes; named by the job's key, so a duplicate overwrites itself."""
     return f"{unit_prefix(run_id, unit)}jobs/{stage}/{attempt}/"
+
+
+def inputs_key(run_id: str, unit: str, first: int, last: int) -> str:
+    """Of a `contracts.source.unit_inputs.UnitInputs`.
+
+    Args:
+        first, last: places of its objects in the unit.
+    """
+    return f"{unit_prefix(run_id, unit)}inputs/{first:04d}-{last:04d}.json"
+
+
+def object_output_prefix(place: int) -> str:
+    """Below the output of a job that reads several objects: what it wrote of one of them."""
+    return f"objects/{place:04d}/"
 
 
 def findings_key(run_id: str, unit: str) -> str:

@@ -20,6 +20,7 @@ from contracts.base import Contract
 from contracts.job import JobStatus
 from contracts.manifest import ManifestSummary
 from contracts.messages import LoadedDataset
+from contracts.messages.operations import JOBS_OF_PARTS, OF_A_JOB
 from contracts.run import ItemTotals
 
 Fields = ParamSpec("Fields")
@@ -163,8 +164,9 @@ def into(target: str, operations: int = 1) -> Planned:
 
 
 def of_jobs(dataset: LoadedDataset) -> int:
-    """Submitting each job, and its callback or invoke."""
-    return sum(job.operations for job in dataset.jobs)
+    """Submitting each job, and its callback or invoke; those of parts, if one fails, as well."""
+    of_parts = JOBS_OF_PARTS * OF_A_JOB if dataset.halves else 0
+    return sum(job.operations for job in dataset.jobs) + of_parts
 
 
 def without_jobs(dataset: LoadedDataset) -> int:

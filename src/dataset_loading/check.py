@@ -17,7 +17,7 @@ from contracts.columns import source_names
 from contracts.dataset import COLUMN_NAME_PATTERN, RESERVED_COLUMNS, Column, Dataset
 from contracts.errors import InvalidRequest, Problem
 from contracts.job import Engine
-from dataset_loading import grouping, only_new
+from dataset_loading import only_new
 from dataset_loading.file import parse_dataset, refusal
 from dataset_loading.job_formats import unknown_to_jobs
 from dataset_loading.parsing import SqlError, parsed
@@ -66,7 +66,6 @@ def check_dataset(text: str, name: str) -> CheckedDataset:
         output = check.output(bound)
     check.files_prefix()
     check.schedules()
-    check.group()
     check.jobs()
     if output is not None:
         check.keys(output)
@@ -246,12 +245,6 @@ class _Check:
             if why and schedule.only_new:
                 place: Place = ("schedules", index, only_new.FIELD)
                 self.add(place, why, only_new.shown(schedule.only_new))
-
-    def group(self) -> None:
-        """Objects are grouped only where every step reads groups."""
-        why = grouping.mismatch(self._dataset) if self._dataset.source.group else None
-        if why:
-            self.add(("source", "group"), why)
 
     def partitions(self, output: OutputColumns) -> None:
         """Folders are made of values that have one short text each, and leave columns to write."""

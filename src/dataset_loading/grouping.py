@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from contracts.dataset import Dataset, Group
-from contracts.errors import Problem
+from contracts.dataset import Dataset, DatasetSnapshot, Group
 from contracts.run_request import RunRequest
-
-FIELD: Final = "objectsPerUnit"
 
 
 def group_of(request: RunRequest, dataset: Dataset) -> Group | None:
@@ -21,18 +16,7 @@ def group_of(request: RunRequest, dataset: Dataset) -> Group | None:
     return (declared or Group()).model_copy(update={"objects": request.objects_per_unit})
 
 
-def mismatch(dataset: Dataset) -> str | None:
-    """Why the dataset's objects cannot be grouped; None: they can."""
-    if not dataset.jobs:
-        return None
-    stages = ", ".join(job.stage for job in dataset.jobs)
-    return (
-        f"units of several objects have no jobs yet, and dataset {dataset.name} has jobs"
-        f" ({stages}); leave one of them out"
-    )
-
-
-def problems_of(request: RunRequest, dataset: Dataset) -> list[Problem]:
-    """Those of a request under this contract."""
-    why = mismatch(dataset) if (request.objects_per_unit or 1) > 1 else None
-    return [Problem(FIELD, why, str(request.objects_per_unit))] if why else []
+def halves(snapshot: DatasetSnapshot) -> bool:
+    """Whether jobs of halves of a unit show which of its objects are bad."""
+    group = snapshot.group
+    return bool(group and group.bad_object == "reject" and snapshot.dataset.jobs)

@@ -35,8 +35,8 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
 
     Raises:
         InvalidDataset: there is none of this name, or it is broken; names every problem.
-        InvalidRequest: the request's query, its array of items, the key of its object, onlyNew or
-            objectsPerUnit does not fit the contract.
+        InvalidRequest: the request's query, its array of items, the key of its object or onlyNew
+            does not fit the contract.
         NotConfigured: a Glue job, an engine or the warehouse that it asks for is not deployed.
         NotFound: a bucket, a job's script or a lookup is not there.
     """
@@ -47,7 +47,6 @@ def load_dataset(request: RunRequest, settings: Settings, now: datetime) -> Load
         )
         problems = items.problems_of(request, checked.dataset)
         problems += only_new.problems_of(request, checked.dataset)
-        problems += grouping.problems_of(request, checked.dataset)
         if problems:
             raise InvalidRequest("run request", problems)
         if request.query is not None:
@@ -130,6 +129,7 @@ def _loaded(snapshot: DatasetSnapshot, settings: Settings) -> LoadedDataset:
         load_flow=LOAD_FLOW,
         input_url=snapshot.input_url,
         pools_full=pools_full(dataset, settings),
+        halves=grouping.halves(snapshot),
     )
     if redshift is None:
         return loaded

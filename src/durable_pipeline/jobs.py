@@ -20,7 +20,7 @@ from aws_durable_execution_sdk_python.serdes import JsonSerDes
 from contracts.job import Engine, JobEnd, JobKey, JobState, JobStatus, Priority, job_attempt
 from contracts.messages import SubmitJob
 from contracts.steps import Steps, UnitRef
-from durable_pipeline.functions import UnrecordedEnds, invoke_function, may_be_tried_again
+from durable_pipeline.chain.functions import UnrecordedEnds, invoke_function, may_be_tried_again
 from durable_pipeline.operations import operations_of
 from durable_pipeline.policies import PASSING, Policy
 from durable_pipeline.steps import BoundSteps, StageFailed

@@ -12,15 +12,18 @@ from contracts.messages import (
     LoadedDataset,
     LoadedJob,
     NotBegun,
+    PartOutput,
     Transformed,
     Validated,
 )
 from contracts.messages.operations import ASKING, RESERVED
 from contracts.run import RowCounts, UnitState, UnitStatus
+from contracts.source.unit_part import UnitPart
 from contracts.steps import Steps, UnitRef, carries_the_end
 from durable_pipeline.beginning import Asking, Beginning, DoesNotBegin
+from durable_pipeline.chain.functions import UnrecordedEnds
+from durable_pipeline.chain.halving import Halving, may_be_halved
 from durable_pipeline.ending import CarriedEnd, UnitEnd, end_by_itself, unit_end
-from durable_pipeline.functions import UnrecordedEnds
 from durable_pipeline.jobs import Job, run_job
 from durable_pipeline.operations import operations_of
 from durable_pipeline.policies import between_tries
@@ -60,6 +63,8 @@ class Unit:
         self.priority = priority
         self.job_ids: list[str] = []
         self.job_output_url: str | None = None
+        self.parts: tuple[PartOutput, ...] | None = None
+        self._job_of_rows: str | None = None
         self.ends = UnrecordedEnds()
         self.validated: Validated | None = None
         self.transformed: Transformed | None = None
@@ -104,11 +109,13 @@ class Unit:
     def _stages(self) -> RowCounts:
         steps, unit = self.steps, self.unit
 
-        for job in self.dataset.jobs:
-            self._run_job(job)
+        self._run_jobs()
 
         validated = self.validated = steps.validate(
-            unit, input_url=self.job_output_url, ended_jobs=self.ends.pending
+            unit,
+            input_url=self.job_output_url,
+            ended_jobs=self.ends.pending,
+            parts=self.parts,
         )
         self.ends.recorded()
 
@@ -136,18 +143,57 @@ class Unit:
             superseded=superseded,
         )
 
-    def _run_job(self, of_chain: LoadedJob) -> None:
-        """Run a job of the chain; the next one reads what it has written."""
+    def _run_jobs(self) -> None:
+        """Run the chain: each job reads what the one before it has written."""
+        for place, of_chain in enumerate(self.dataset.jobs):
+            try:
+                self.job_output_url = self._run_job(
+                    of_chain, of_chain.stage, self.job_output_url, of_chain.attempts
+                ).output_url
+            except StageFailed as failed:
+                if not self.dataset.halves or not may_be_halved(failed):
+                    raise
+                self._run_halves(failed, place)
+                return
+
+    def _run_halves(self, failed: StageFailed, place: int) -> None:
+        """Take the chain's rest over parts of the unit's objects, from the job that failed on."""
+
+        def run(
+            of_chain: LoadedJob, part: UnitPart, input_url: str | None, attempts: int
+        ) -> JobStatus:
+            stage = part.stage(of_chain.stage)
+            try:
+                return self._run_job(of_chain, stage, input_url, attempts)
+            except StageFailed as of_part:
+                if of_part.stage != stage:
+                    raise
+                kind, why = of_part.error_type, of_part.message
+                raise StageFailed(of_chain.stage, kind, why, of_part.job) from of_part
+
+        halving = Halving(self.dataset.jobs, run, lambda: len(self.job_ids), self.operations)
+        self.parts = halving.isolate(failed, place, self.job_output_url)
+        read = [part for part in self.parts if part.output_url]
+        self.job_output_url, self._job_of_rows = read[-1].output_url, read[-1].job_id
+
+    def _run_job(
+        self, of_chain: LoadedJob, stage: str, input_url: str | None, attempts: int
+    ) -> JobStatus:
+        """Run a job of the chain.
+
+        Raises:
+            StageFailed: it did not succeed.
+        """
         job = replace(
-            self._job(of_chain.stage, of_chain.engine, of_chain.timeout_seconds),
+            self._job(stage, of_chain.engine, of_chain.timeout_seconds),
             queue_seconds=of_chain.queue_seconds,
             pool=of_chain.pool,
-            attempts=of_chain.attempts,
+            attempts=attempts,
             backoff=between_tries(of_chain),
-            input_url=self.job_output_url,
+            input_url=input_url,
             first=self.beginning if not self.beginning.begun else None,
         )
-        self.job_output_url = run_job(self.steps, job, self._job_ended).output_url
+        return run_job(self.steps, job, self._job_ended)
 
     def _store(self, output: Transformed) -> int:
         """Store the rows in every target.
@@ -244,6 +290,8 @@ class Unit:
 
     @property
     def _last_job_id(self) -> str | None:
+        if self._job_of_rows is not None:  # the last of all may have failed
+            return self._job_of_rows
         return self.job_ids[-1] if self.job_ids else None
 
     def _outcome(

@@ -74,6 +74,7 @@ class JobRecord(JobItem):
             overdue=overdue,
             lateness=self.lateness if overdue else None,
             usage=self.usage,
+            objects=self.objects,
         )
 
     @property

@@ -28,6 +28,7 @@ from ledger.runs import find_run, refuse_other_holder
 from ledger.stop_decision import refuse_if_stopping
 from remote_jobs.engines.base import RemoteJobs
 from remote_jobs.engines.registry import EngineSettings, adapter_for
+from remote_jobs.inputs import write_inputs
 from remote_jobs.invoked import record_ends, to_be_invoked
 from remote_jobs.ledger import JobLedger
 from remote_jobs.pools.limits import CurrentPoolsFile, Limits
@@ -172,6 +173,8 @@ class Submitter:
         """The job of an intent without a service id, which is written now if there is none."""
         spec, start = job_spec_of(message, self.data_bucket), self._start()
         if record is None:
+            if spec.inputs_url is not None:
+                write_inputs(message.key, self.data_bucket)
             claim = start.claim()
             intent = self._intent(message, spec, claim.until)
             created, record = self.jobs.create(intent)
@@ -208,6 +211,7 @@ class Submitter:
             queue_until=None if waits is None else begun + waits,
             chained=message.input_url is not None,
             withholds_text=spec.private,
+            objects=spec.objects,
         )
 
 

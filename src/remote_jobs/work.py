@@ -10,7 +10,9 @@ from contracts.dataset import DatasetSnapshot, JobStep
 from contracts.errors import NotConfigured
 from contracts.job import Engine, JobKey
 from contracts.messages import SubmitJob
+from contracts.source.unit_part import stage_and_part
 from remote_jobs.engines.base import JOB_KEY_ARGUMENT, JobRequest
+from remote_jobs.inputs import inputs_url, part_of
 from remote_jobs.record import JobRecord
 from runtime import s3
 from sources import frozen
@@ -23,10 +25,13 @@ class JobSpec:
     Attributes:
         name: the Glue job's name without the deployment's prefix; of engine `lambda`, the
             function as the contract names it.
-        input_url: the object or prefix it reads; for a load, its statements document.
+        input_url: the object or prefix it reads; for a load, its statements document; of the first
+            job of a unit of several objects, `inputs_url`.
         arguments, script, spark_arguments, statements: as in JobRequest, without what names the
             job.
         private: its contract says `examples: false`.
+        inputs_url: of a job of a unit of several objects: the document that lists those it reads.
+        objects: how many these are.
     """
 
     input_url: str
@@ -36,6 +41,8 @@ class JobSpec:
     spark_arguments: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
     private: bool = False
+    inputs_url: str | None = None
+    objects: int | None = None
 
 
 def job_spec_of(job: SubmitJob | JobRecord, data_bucket: str) -> JobSpec:
@@ -64,6 +71,8 @@ def request_of(record: JobRecord, spec: JobSpec) -> JobRequest:
         "INPUT_URL": record.input_url,
         "OUTPUT_URL": record.output_url,
     }
+    if spec.inputs_url is not None:
+        arguments["INPUT_URLS"] = spec.inputs_url
     return JobRequest(
         record.remote,
         record.timeout_seconds,
@@ -87,7 +96,9 @@ def _load(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
 def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> JobSpec:
     snapshot = frozen.read_snapshot(data_bucket, key.run_id)
     step = _step(snapshot, key.stage)
-    url = input_url or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
+    part = None if snapshot.group is None else part_of(key, data_bucket)
+    inputs = None if part is None else inputs_url(key, part, data_bucket)
+    url = input_url or inputs or frozen.read_unit(data_bucket, key.run_id, key.unit_id).url
     arguments = {
         **{name.removeprefix("--"): value for name, value in step.arguments.items()},
         "DATASET_URL": layout.s3_url(data_bucket, layout.dataset_snapshot_key(key.run_id)),
@@ -102,10 +113,13 @@ def _link_of_the_chain(key: JobKey, input_url: str | None, data_bucket: str) -> 
         script=step.script,
         spark_arguments=step.spark_arguments,
         private=not snapshot.dataset.examples,
+        inputs_url=inputs,
+        objects=None if part is None else len(part),
     )
 
 
-def _step(snapshot: DatasetSnapshot, stage: str) -> JobStep:
+def _step(snapshot: DatasetSnapshot, of_job: str) -> JobStep:
+    stage = stage_and_part(of_job)[0]
     for step in snapshot.dataset.jobs:
         if step.stage == stage:
             return step

@@ -7,7 +7,7 @@ from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidInput, Problem
 from contracts.manifest import ManifestSummary
 from contracts.messages import ListUrls
-from contracts.messages.operations import PLANNED
+from contracts.messages.operations import JOBS_OF_PARTS, OF_A_JOB, PLANNED
 from costs.estimate import declared_usd_per_unit, estimated
 from costs.prices import shipped_prices
 from costs.texts import ESTIMATED, enough
@@ -30,6 +30,8 @@ def estimate_run(
         return run.estimate
     units = sum(manifest.shard_sizes)
     operations = PLANNED // max(message.units_per_shard, 1)
+    if snapshot.group is not None and operations > JOBS_OF_PARTS * OF_A_JOB:
+        operations -= JOBS_OF_PARTS * OF_A_JOB  # only where a job of a unit fails
     declared = declared_usd_per_unit(snapshot.dataset, operations)
     past = past_costs(ledger, message.request.dataset_name)
     estimate = estimated(units, past, declared)

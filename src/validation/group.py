@@ -7,8 +7,9 @@ disk; valid rows become the unit's Parquet files once all objects are read, in t
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,12 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 from contracts.errors import InvalidData, NotFound, PipelineError
 from contracts.manifest import ManifestEntry
-from contracts.messages import Validate, Validated
+from contracts.messages import PartOutput, Validate, Validated
 from contracts.run import StageFailure
 from contracts.source.object_outcomes import ObjectOutcome, ObjectOutcomes, rows_of
 from contracts.steps import Steps
 from reading_rules.no_data import advice_for
+from remote_jobs.record import WITHHELD
 from runtime import s3
 from sources import frozen
 from sources.private_errors import shown
@@ -31,6 +33,7 @@ from tabular.capacity import Capacity
 from tabular.part_files import RowFiles, Rows, write_parts
 from tabular.sql import sql_literal
 from tabular.workspace import MEGABYTE, Workspace
+from validation.job_output import Written, written_of_each
 from validation.object_rows import judge_object
 from validation.unit_outputs import Judged, write_evidence
 from validation.violations import BrokenRules
@@ -94,21 +97,72 @@ def validate_group(
 
     Raises:
         InvalidData: all objects fail by themselves, or one does and the contract says
-            `badObject: fail`.
+            `badObject: fail`; or a job does not report each of them.
     """
+    entries = frozen.objects_of(unit)
+    written = _of_jobs(message, entries, snapshot)
     with workspace.workspace(capacity.memory) as space:
         valid = _ValidRows(space, message, data_bucket, snapshot)
-        for place, entry in enumerate(frozen.objects_of(unit)):
+        for place, (entry, by_job) in enumerate(zip(entries, written, strict=True)):
+            if isinstance(by_job, StageFailure):
+                valid.leave_out_for(entry, by_job)
+                continue
             with own_directory(space, place) as own:
                 try:
-                    judged = judge_object(own, message, data_bucket, capacity, snapshot, entry)
+                    judged = judge_object(own, by_job, data_bucket, capacity, snapshot, entry)
                 except PipelineError as error:
                     if not is_of_the_object(error):
                         raise
                     valid.leave_out(entry, error)
                 else:
+                    if by_job is not None:
+                        _name_object(judged.rejects, entry.url)
                     valid.take(place, entry, judged)
         return valid.write()
+
+
+def _of_jobs(
+    message: Validate, entries: Sequence[ManifestEntry], snapshot: DatasetSnapshot
+) -> list[Written | StageFailure | None]:
+    """What the last job made of each object, or why none could; None: there is no job.
+
+    Raises:
+        InvalidData: a job does not report each object that it read, or the parts are not the unit.
+    """
+    if not message.input_url:
+        return [None] * len(entries)
+    whole = PartOutput(first=0, last=len(entries) - 1, output_url=message.input_url)
+    found: list[Written | StageFailure | None] = []
+    for part in message.parts or (whole,):
+        if part.first != len(found) or part.last >= len(entries):
+            break
+        if part.output_url:
+            found += written_of_each(part.output_url, entries, part.first, part.last)
+        elif part.failure:
+            found.append(_shown(part.failure, snapshot))
+    if len(found) != len(entries):
+        raise InvalidData(
+            f"unit {message.unit_id} of run {message.run_id} has {len(entries)} objects, and its"
+            f" jobs {len(found)}"
+        )
+    return found
+
+
+def _shown(failure: StageFailure, snapshot: DatasetSnapshot) -> StageFailure:
+    """Without what a job said of its end, if the contract says `examples: false`."""
+    if snapshot.dataset.examples:
+        return failure
+    return failure.model_copy(update={"message": WITHHELD})
+
+
+def _name_object(rejects: Path, url: str) -> None:
+    """Add the source object to each rejected row, whose `source` is what the job wrote of it."""
+    named = rejects.with_suffix(".named")
+    begin = f'{{"object": {json.dumps(url, ensure_ascii=False)}'.encode()
+    with rejects.open("rb") as lines, named.open("wb") as file:
+        for line in lines:
+            file.write(begin + (b"" if line.startswith(b"{}") else b", ") + line[1:])
+    named.replace(rejects)
 
 
 class _ValidRows:
@@ -158,6 +212,11 @@ class _ValidRows:
         self._refused = self._refused or error
         failure = failure_of(error, Steps.validate.name, entry, self._snapshot)
         self._outcomes.append(ObjectOutcome(url=entry.url, etag=entry.etag, failure=failure))
+
+    def leave_out_for(self, entry: ManifestEntry, failure: StageFailure) -> None:
+        """An object whose job failed."""
+        outcome = ObjectOutcome(url=entry.url, etag=entry.etag, failure=failure)
+        self._outcomes.append(outcome)
 
     def write(self) -> Validated:
         """Write the unit's files; evidence comes first.

@@ -10,6 +10,7 @@ from typing import Any, Final
 from contracts import layout
 from contracts.dataset import CsvFormat, Dataset, Format, ParquetFormat
 from contracts.errors import InvalidData
+from contracts.manifest import ManifestEntry
 from runtime import s3
 from sources import fetch
 from tabular import workspace
@@ -30,7 +31,8 @@ class Report:
         filtered: rows left out by the query.
         bad: malformed rows; they lie in `rejected.jsonl`.
         removed: rows taken out for what the job is for, such as doubles.
-        files: the data files, relative to the job's prefix.
+        files: the data files, relative to the job's prefix; of a job that reads several objects, to
+            that of its part of them.
     """
 
     rows_in: int
@@ -61,21 +63,34 @@ class JobOutput:
     rejects: Path
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a job wrote of one object.
+
+    Attributes:
+        url: the prefix it lies under, with a slash at its end.
+        report: what the job reports of the object; absent: it lies there itself.
+    """
+
+    url: str
+    report: Report | None = None
+
+
 def fetch_output(
-    space: Workspace, url: str, dataset: Dataset, disk_megabytes: int | None = None
+    space: Workspace, written: Written, dataset: Dataset, disk_megabytes: int | None = None
 ) -> JobOutput:
     """Fetch what a job wrote.
 
     Args:
-        url: the job's output prefix, with a slash at its end.
         disk_megabytes: what the function has.
 
     Raises:
         InvalidData: the report is not one, or the output is too large for the function's disk.
         NotFound: there is no report: the job did not finish.
     """
+    url = written.url
     bucket, prefix = layout.split_s3_url(url)
-    report = _report(s3.read_json(bucket, f"{prefix}report.json"), url)
+    report = written.report or report_of(s3.read_json(bucket, f"{prefix}report.json"), url)
     form = _FORMATS[report.format]
     room = None if disk_megabytes is None else fetch.room_for_source(disk_megabytes)
     text: Generator[bytes, None, None] | None = None
@@ -92,6 +107,58 @@ def fetch_output(
     return JobOutput(text, tuple(files), url + report.files[0], read_as, report, rejects)
 
 
+def written_of_each(
+    url: str, entries: Sequence[ManifestEntry], first: int, last: int
+) -> list[Written]:
+    """What a job wrote that read several objects of a unit, in their order.
+
+    Args:
+        url: the job's output prefix, with a slash at its end.
+        entries: the unit's objects.
+        first, last: places of those that the job read.
+
+    Raises:
+        InvalidData: the report is not one of these objects.
+        NotFound: there is no report: the job did not finish.
+    """
+    bucket, prefix = layout.split_s3_url(url)
+    document = s3.read_json(bucket, f"{prefix}report.json")
+    objects = document.get("objects") if isinstance(document, dict) else None
+    if not isinstance(objects, list):
+        raise InvalidData(
+            f"{url}report.json has no list of objects: a job of units of several objects (the"
+            " contract's source.group) reads those that --INPUT_URLS lists, and reports each"
+            " (docs/jobs.md)"
+        )
+    wanted = [(place, entries[place].url) for place in range(first, last + 1)]
+    reported = [_place_and_url(one) for one in objects]
+    if reported != wanted:
+        differ = (
+            n for n, pair in enumerate(zip(reported, wanted, strict=False)) if pair[0] != pair[1]
+        )
+        at = next(differ, min(len(reported), len(wanted)))
+        raise InvalidData(
+            f"{url}report.json reports other objects than the {len(wanted)} that the job read, in"
+            f" their order: object {at + 1} of it is {_named(reported, at)}, and should be"
+            f" {_named(wanted, at)}"
+        )
+    return [
+        Written(where, report_of(one, where))
+        for place, one in zip(range(first, last + 1), objects, strict=True)
+        for where in [url + layout.object_output_prefix(place)]
+    ]
+
+
+def _place_and_url(reported: Any) -> tuple[Any, Any]:
+    return (
+        (reported.get("place"), reported.get("url")) if isinstance(reported, dict) else ("?", "?")
+    )
+
+
+def _named(objects: Sequence[tuple[Any, Any]], at: int) -> str:
+    return "{1} (place {0})".format(*objects[at]) if at < len(objects) else "none"
+
+
 def _fetched(
     space: Workspace, bucket: str, keys: Sequence[str], form: Format, room: int | None
 ) -> list[Path]:
@@ -104,7 +171,12 @@ def _fetched(
     return files
 
 
-def _report(document: Any, url: str) -> Report:
+def report_of(document: Any, url: str) -> Report:
+    """What a job says of one object.
+
+    Raises:
+        InvalidData: it is no report.
+    """
     try:
         report = Report(
             rows_in=int(document["rowsIn"]),

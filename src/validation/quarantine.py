@@ -1,6 +1,7 @@
 """Writes rejected rows as JSON lines, each with its place and the reason.
 
 One line of a quarantine object:
+    object: of a unit of several objects, behind a job: URL of the source object.
     source: URL of the object that was read; behind a job, of the job's output.
     line: where the row begins in it, from 1 (decompressed); of Parquet and JSON arrays, its number.
     rule, column: the first check it breaks; `malformed` if it could not be read.

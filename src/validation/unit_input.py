@@ -10,7 +10,6 @@ from contracts import layout
 from contracts.dataset import Dataset, DatasetSnapshot, ParquetFormat
 from contracts.errors import InvalidData
 from contracts.manifest import ManifestEntry
-from contracts.messages import Validate
 from contracts.run_request import parse_timestamp
 from contracts.source.key_columns import texts_of_key
 from reading_rules.source_lines import SourceLines
@@ -18,7 +17,7 @@ from sources import fetch
 from tabular import workspace
 from tabular.workspace import Workspace
 from validation import job_output
-from validation.job_output import JobOutput
+from validation.job_output import JobOutput, Written
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ def refuse_too_large(entry: ManifestEntry, dataset: Dataset, disk: int) -> None:
 
 
 def open_input(
-    space: Workspace, message: Validate, entry: ManifestEntry, dataset: Dataset, disk: int
+    space: Workspace, written: Written | None, entry: ManifestEntry, dataset: Dataset, disk: int
 ) -> UnitInput:
-    """Fetch what to validate: the output of the unit's last job, or the object itself.
+    """Fetch what to validate: what the unit's last job wrote of the object, or the object itself.
 
     Args:
         disk: of the function, in MB.
@@ -69,8 +68,8 @@ def open_input(
         InvalidData: it does not fit the disk, or is not what was listed or reported.
         NotFound: it is gone.
     """
-    if message.input_url:
-        output = job_output.fetch_output(space, message.input_url, dataset, disk)
+    if written is not None:
+        output = job_output.fetch_output(space, written, dataset, disk)
         return UnitInput(output.url, output.dataset, output.text, output.files, output)
     form = dataset.format
     fetch.refuse_what_cannot_fit(entry.size, entry.key, form, disk, entry.url)

@@ -13,6 +13,7 @@ from sources import frozen
 from tabular import workspace
 from tabular.capacity import Capacity
 from validation.group import validate_group
+from validation.job_output import Written
 from validation.object_rows import judge_object
 from validation.unit_outputs import write_outputs
 
@@ -31,7 +32,8 @@ def validate_unit(message: Validate, data_bucket: str, capacity: Capacity) -> Va
         return validate_group(message, data_bucket, capacity, snapshot, entry)
     try:
         with workspace.workspace(capacity.memory) as space:
-            judged = judge_object(space, message, data_bucket, capacity, snapshot, entry)
+            written = Written(message.input_url) if message.input_url else None
+            judged = judge_object(space, written, data_bucket, capacity, snapshot, entry)
             return write_outputs(message, data_bucket, snapshot, judged)
     except InvalidData as error:
         advice = advice_for(entry.key)

@@ -613,11 +613,9 @@ def test_transforms_may_do_what_queries_do(transform: str) -> None:
     assert check_dataset(text, "orders").output_columns[0] == ("order_id", "integer")
 
 
-def test_objects_are_not_grouped_for_jobs_yet() -> None:
+def test_objects_are_grouped_for_jobs_too() -> None:
     jobs = "jobs:\n  - {stage: clean, glueJob: clean-csv, timeoutSeconds: 600}\n"
     grouped = DATASET.replace("source:\n", "source:\n  group: {objects: 20}\n") + jobs
-    with pytest.raises(InvalidDataset) as caught:
-        check_dataset(grouped, "orders")
-    (problem,) = caught.value.problems
-    assert problem.path.startswith("source.group (line ")
-    assert "units of several objects have no jobs yet" in problem.message
+    dataset = check_dataset(grouped, "orders").dataset
+    assert dataset.source.group is not None
+    assert [job.stage for job in dataset.jobs] == ["clean"]

@@ -107,12 +107,22 @@ def functions_that_failed_and_were_throttled() -> dict[str, Any]:
     return Deployment(world).run(event).recording()
 
 
+def a_group_whose_job_failed() -> dict[str, Any]:
+    """Two jobs over a unit of eight objects, of which each job cannot read one."""
+    world = World()
+    world.objects, world.group = 1, 8
+    world.jobs.append({**world.jobs[0], "stage": "enrich"})
+    world.bad["clean"], world.bad["enrich"] = {1}, {6}
+    return Deployment(world).run(sqs_event(RUN)).recording()
+
+
 SCENARIOS = {
     "a-run-with-everything": a_run_with_everything,
     "loads-that-failed": loads_that_failed,
     "a-drawn-run-id": a_drawn_run_id,
     "a-long-direct-start": a_long_direct_start,
     "functions-that-failed": functions_that_failed_and_were_throttled,
+    "a-group-whose-job-failed": a_group_whose_job_failed,
 }
 
 

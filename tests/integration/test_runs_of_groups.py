@@ -11,55 +11,29 @@ from typing import Any, Final
 import pytest
 from aws_cloud import OUTPUT_BUCKET
 from deployed_steps import DeployedSteps
-from world import error_named, sqs_event
+from small_groups import (
+    DONE,
+    OBJECTS,
+    RUN,
+    all_of,
+    contract,
+    die_once,
+    dynamodb_rows,
+    key_of,
+    put,
+    put_all,
+)
+from world import sqs_event
 
 from stores.versions import place_in
 
-OBJECTS: Final = 12  # each with two rows of its own, and one whose key all objects have
-CONTRACT: Final = """
-name: small
-source:
-  prefix: landing/small/
-  partition: dt=%Y-%m-%d/
-  suffix: .csv
-  group: {objects: 5}
-columns:
-  - {name: id, required: true}
-  - {name: n, type: integer, required: true, minimum: 0, unique: true}
-targets:
-  files: {prefix: results/small/}
-  dynamodb: {key: [id], provenance: true}
-  redshift: {table: small, key: [id]}
-limits: {unitSeconds: 1, rejectedPercentage: 40}
-"""
-RUN: Final[dict[str, Any]] = {
-    "datasetName": "small",
-    "startDateTime": "2026-11-01",
-    "endDateTime": "2026-11-02",
-    "runId": "r-1",
-}
-DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
+CONTRACT: Final = contract("{objects: 5}")
 BAD: Final = "id,n\na,1\nb,-1\nc,-2\n"  # two of three rows are rejected: too many
-
-
-def key_of(number: int) -> str:
-    return f"landing/small/dt=2026-11-01/{number:03d}.csv"
-
-
-def put(deployed: DeployedSteps, number: int, body: str | None = None) -> None:
-    text = f"id,n\nshared,{number}\n{number}-a,100\n{number}-b,200\n"
-    deployed.cloud.put(key_of(number), text if body is None else body)
 
 
 @pytest.fixture(autouse=True)
 def _small(deployed: DeployedSteps) -> None:
-    deployed.cloud.put("datasets/small.yaml", CONTRACT, deployed.cloud.code_bucket)
-    for number in range(OBJECTS):
-        put(deployed, number)
-
-
-def dynamodb_rows(deployed: DeployedSteps) -> dict[str, dict[str, Any]]:
-    return {item["id"]["S"]: item for item in deployed.stored_rows()}
+    put_all(deployed, CONTRACT)
 
 
 def file_rows(deployed: DeployedSteps) -> Counter[str]:
@@ -72,11 +46,6 @@ def file_rows(deployed: DeployedSteps) -> Counter[str]:
 def lines_of(deployed: DeployedSteps, key: str) -> list[dict[str, Any]]:
     found = deployed.cloud.client("s3").get_object(Bucket=deployed.cloud.data_bucket, Key=key)
     return [json.loads(line) for line in found["Body"].read().splitlines()]
-
-
-def all_of(numbers: set[int]) -> set[str]:
-    """The keys that so many objects make."""
-    return {"shared"} | {f"{number}-{letter}" for number in numbers for letter in "ab"}
 
 
 @pytest.mark.slow
@@ -202,13 +171,7 @@ def test_a_step_that_dies_after_its_work_is_repeated_to_the_same_end(
     deployed: DeployedSteps, operation: str
 ) -> None:
     put(deployed, 6, BAD)
-    deaths = [error_named("TransientFailure", "died after its work")]
-
-    def die(name: str, _payload: dict[str, Any]) -> None:
-        if name == operation and deaths:
-            raise deaths.pop()
-
-    deployed.after_step = die
+    deaths = die_once(deployed, operation)
 
     execution = deployed.run(sqs_event({**RUN, "toleratedFailurePercentage": 10}))
 

@@ -255,6 +255,8 @@ EXECUTION = f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:f:1/durable-executi
         ("arn:aws:s3:::b/runs/1/logs/x", "arn:aws:s3:::b/runs/-/logs/-", "arn:aws:s3:::b/runs/*"),
         ("arn:aws:s3:::b/o/p/_runs/1.json", "arn:aws:s3:::b/o/-/_runs/-.json",
          "arn:aws:s3:::b/o/*"),
+        ("arn:aws:s3:::b/runs/1/units/u/inputs/0-1.json",
+         "arn:aws:s3:::b/runs/-/units/-/inputs/-", "arn:aws:s3:::b/runs/*"),
         ("arn:aws:s3:::b/o/p/unit=C/1.csv", "arn:aws:s3:::b/o/-/-=-/-", "arn:aws:s3:::b/o/*"),
         ("arn:aws:s3:::b/key", "arn:aws:s3:::b/-", "arn:aws:s3:::b/*"),
         ("arn:aws:s3:::b", "arn:aws:s3:::b", "arn:aws:s3:::b"),

@@ -11,9 +11,11 @@ from control_fakes import LOST_RESPONSE, NOW, arn, claimed, freeze_dataset, requ
 from manifests import put_manifest
 
 from contracts.costs.figures import PastCost
+from contracts.dataset import Group
 from contracts.errors import InvalidInput, InvalidRequest, TransientFailure
 from contracts.manifest import ManifestEntry, ManifestSummary
 from contracts.messages import Began, EndUnit, ListUrls, NotBegun, RecordRun, StartUnit
+from contracts.messages.operations import JOBS_OF_PARTS, OF_A_JOB
 from contracts.run import COST_EXCEEDED, RowCounts, RunStatus, UnitStatus
 from durable_pipeline.intake import parse_message
 from ledger.past_costs import note_cost
@@ -23,6 +25,8 @@ from runs.unit.beginning import start_unit
 from runs.unit.counts import spent
 from runs.unit.recording import end_unit
 from runtime.metering import meter
+from sources.estimating import estimate_run
+from sources.frozen import read_manifest_summary
 from sources.listed_run import list_run
 
 EXECUTION = arn("shard")
@@ -167,6 +171,18 @@ class TestBeforeItBegins:
 
         note_cost(run.ledger, "orders", PastCost(run_id="r5", units=1, units_usd=9, own_usd=0))
         assert listed(run, maxCost=3).objects == 3, "what was allowed to begin goes on"
+
+    def test_operations_that_only_halves_of_a_unit_take_are_not_estimated(self, run: Any) -> None:
+        snapshot = freeze_dataset(run.data_bucket)
+        message = ListUrls(request=request(), end_date_time=NOW, units_per_shard=14, run_attempt=1)
+        manifest = read_manifest_summary(run.data_bucket, "r1")
+        alone, grouped = (
+            estimate_run(message, snapshot.model_copy(update=group), manifest, run.ledger).usd
+            for group in ({}, {"group": Group()})
+        )
+        of_halves = 3 * JOBS_OF_PARTS * OF_A_JOB / A_DOLLAR["operations"]
+        assert alone - grouped == pytest.approx(of_halves)
+        assert grouped > 0
 
     def test_the_result_has_the_estimate_beside_the_cost(self, run: Any) -> None:
         listed(run)

@@ -74,6 +74,7 @@ class Outputs:
         self.after = directory / "after"
         self.dataset = directory / "dataset.json"
         contract = {"dataset": {"columns": [{"name": name} for name in COLUMNS]}}
+        directory.mkdir(exist_ok=True)
         self.dataset.write_text(json.dumps(contract))
         (self.before / "data").mkdir(parents=True)
 
@@ -101,6 +102,7 @@ class Outputs:
             INPUT_URL=f"{self.before.as_uri()}/",
             OUTPUT_URL=f"{self.after.as_uri()}/",
             DATASET_URL=self.dataset.as_uri(),
+            INPUT_URLS=None,
         )
 
     def rows(self) -> list[Row]:
@@ -192,6 +194,41 @@ def test_the_report_goes_back_to_the_source(job: Any, spark: Any, outputs: Outpu
     assert json.loads((outputs.after / "report.json").read_text()) == report
     assert (outputs.after / "rejected.jsonl").read_text() == REJECTED
     assert outputs.rows() == [order(updated_at="2026-11-02", note="2"), order("b")]
+
+
+@spark_test
+def test_objects_of_a_unit_are_read_and_reported_one_by_one(
+    job: Any, spark: Any, tmp_path: Path
+) -> None:
+    """Of a key in two objects both rows stay; the job before has read more than is listed."""
+    options, reports, listed = Outputs(tmp_path).options(), [], []
+    for place in range(3):
+        one = Outputs(tmp_path / f"object-{place}")
+        one.write([order(note="old", updated_at="2026-11-01"), order(note=f"{place}"), order("b")])
+        below = tmp_path / "before" / "objects" / f"{place:04d}"
+        below.parent.mkdir(exist_ok=True)
+        one.before.rename(below)
+        about = json.loads((below / "report.json").read_text())
+        reports.append({"place": place, "url": f"s3://b/{place}.csv", **about})
+        listed.append({"place": place, "url": f"s3://b/{place}.csv"})
+    (tmp_path / "before" / "report.json").write_text(json.dumps({"objects": reports}))
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"objects": listed[1:]}))
+    options.INPUT_URLS = inputs.as_uri()
+
+    report = job.run(options, spark, job.HadoopFiles(spark))
+
+    counts = {"rowsIn": 6, "rowsOut": 2, "rowsFiltered": 2, "rowsBad": 1, "rowsRemoved": 1}
+    assert [one["place"] for one in report["objects"]] == [1, 2]
+    for one in report["objects"]:
+        assert {name: one[name] for name in counts} == counts
+        assert one["url"] == f"s3://b/{one['place']}.csv"
+        below = tmp_path / "after" / "objects" / f"{one['place']:04d}"
+        assert [(below / name).exists() for name in one["files"]] == [True]
+        assert (below / "rejected.jsonl").read_text() == REJECTED
+        assert parquet_rows(below / "data") == [order(note=f"{one['place']}"), order("b")]
+    assert not (tmp_path / "after" / "objects" / "0000").exists()
+    assert json.loads((tmp_path / "after" / "report.json").read_text()) == report
 
 
 @spark_test

@@ -55,7 +55,7 @@ class WorkingGlue(FakeGlue):
         super().__init__(clock, GLUE_JOB)
         self.duration = timedelta(seconds=30)
         self.fail_inputs: tuple[str, ...] = ()
-        self._failed: dict[str, bool] = {}
+        self._failed: dict[str, str | None] = {}  # the line that says why, by the run's id
 
     def get_job(self, **request: Any) -> Any:
         return self._call("GetJob", request, self._job)
@@ -70,10 +70,10 @@ class WorkingGlue(FakeGlue):
         started = super()._start(**request)
         arguments = request["Arguments"]
         if any(part in arguments["--INPUT_URL"] for part in self.fail_inputs):
-            self._failed[started["JobRunId"]] = True
+            self._failed[started["JobRunId"]] = "clean_csv: planned to fail"
         else:
             line = [word for pair in arguments.items() for word in pair]
-            self._failed[started["JobRunId"]] = clean_csv.main(line) is not None
+            self._failed[started["JobRunId"]] = clean_csv.main(line)
         return started
 
     def _list(self, **request: Any) -> Any:
@@ -98,7 +98,7 @@ class WorkingGlue(FakeGlue):
                 and self._clock() >= run["StartedOn"] + self.duration
             ):
                 failed = self._failed[run["Id"]]
-                error = {"ErrorMessage": "clean_csv: planned to fail"} if failed else {}
+                error = {"ErrorMessage": failed} if failed else {}
                 run |= {"JobRunState": "FAILED" if failed else "SUCCEEDED", **error}
 
 

@@ -25,6 +25,7 @@ from contracts.errors import PipelineError
 from contracts.manifest import Waiting, first_of
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
 from contracts.messages import operations as limits
+from contracts.source.unit_part import UnitPart, stage_and_part
 from contracts.steps import declared, step_functions
 from durable_pipeline import app
 from durable_pipeline.plan import operations_per_unit
@@ -71,6 +72,8 @@ class World:
                 "queueSeconds": 86400,
             }
         ]
+        self.group: int | None = None  # objects of each unit; the job of a bad one fails
+        self.bad: dict[str, set[int]] = defaultdict(set)  # their places, by stage of the chain
         self.targets = ["dynamodb"]
         self.of_items = False
         self.load_flow = LOAD_FLOW
@@ -234,6 +237,7 @@ class World:
             "targets": self.targets,
             "warehouse": self._has_warehouse,
             "ofItems": self.of_items,
+            "halves": self.group is not None,
             "loadFlow": self.load_flow,
             "inputUrl": self.input_url,
             "warehouseQueueSeconds": 7200,
@@ -371,7 +375,7 @@ class World:
 
     def _submitted(self, payload: dict[str, Any]) -> dict[str, Any]:
         if payload["engine"] == "lambda" and not self.job_responses[payload["key"]["stage"]]:
-            status = self._job_status(payload["key"])
+            status = {**self._job_status(payload["key"]), **self._of_group(payload["key"])}
             event = {"JOB_ID": status["jobId"], "OUTPUT_URL": status["outputUrl"]}
             call = {"function": JOB_FUNCTION, "event": event}
             return {**status, "engine": "lambda", "state": "RUNNING", "call": call}
@@ -403,7 +407,19 @@ class World:
         response = planned.pop(0) if planned else {}
         if callable(response):
             response = response(payload["callbackId"], self._job_status(key))
-        return {**self._job_status(key), **response}
+        return {**self._job_status(key), **self._of_group(key), **response}
+
+    def _of_group(self, key: dict[str, Any]) -> dict[str, Any]:
+        """What a job of several objects comes to: it fails if one of those that it reads is bad."""
+        if self.group is None:
+            return {}
+        stage, part = stage_and_part(key["stage"])
+        part = part or UnitPart(0, self.group - 1)
+        found = {"objects": len(part), "serviceId": f"jr_{key['stage']}_{key['attempt']}"}
+        bad = [place for place in self.bad[stage] if part.first <= place <= part.last]
+        if not bad:
+            return found
+        return {**found, "state": "FAILED", "error": f"object {bad[0]} is bad"}
 
     def _job_status(self, key: dict[str, Any]) -> dict[str, Any]:
         return {

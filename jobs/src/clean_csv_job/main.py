@@ -2,9 +2,14 @@
 
     clean_csv.py --JOB_ID … --RUN_ID … --UNIT_ID … --JOB_KEY … --INPUT_URL s3://bucket/key
                  --OUTPUT_URL s3://bucket/prefix/ --DATASET_URL s3://bucket/key [--QUERY SQL]
+                 [--INPUT_URLS s3://bucket/key]
 
 Under OUTPUT_URL it writes data/part-00000.csv (the contract's columns as text, empty is missing),
 rejected.jsonl (the malformed rows) and, last, report.json. A repeat overwrites all three.
+
+With INPUT_URLS, a document that lists objects, it reads these one after another, as if each were
+alone, and writes objects/0000/data/part-00000.csv and so on, by the objects' places in their unit;
+report.json then lists what it did with each. An object that cannot be read fails the job.
 
 It runs on Python 3.9 with boto3 and duckdb 1.4 or later.
 """
@@ -17,247 +22,92 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import boto3
-import duckdb
 
-from clean_csv_job.fetching import MEGABYTE, Fetched, equalized, fetch
+from clean_csv_job.cleaning import clean
+from clean_csv_job.fetching import MEGABYTE, fetch
 from clean_csv_job.options import InvalidData, JobError, arguments, log, split_url
-from clean_csv_job.rejects import check_lines, unreadable_records, write_rejects
-from clean_csv_job.short_rows import MoreSurplus, NotFilledUp, ended, refuse_more_surplus
-from clean_csv_job.sources import Source, blame, format_of, open_source
-from clean_csv_job.zstd_text import GZIP
-from reading_rules.json.near_keys import has_key_query, keys_query, missing_key, near_keys
-from reading_rules.malformed import FORGET_REJECTS, first_line, has_mixed_line_ends
+from clean_csv_job.sources import format_of
 from reading_rules.no_data import advice_for
-from reading_rules.sql import sql_identifier, sql_literal, text_column
-from reading_rules.values.forms import (
-    ValueForm,
-    filtered_out,
-    value_form,
-    value_of,
-    with_readings,
-)
-
-
-class MixedLineEnds(Exception):
-    """The scan came to a line end unlike the others before it."""
-
-
-class Counts(NamedTuple):
-    """Rows that are written, and rows that the query leaves out."""
-
-    written: int
-    filtered: int
-
-
-def write_rows(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    source: Source,
-    forms: Sequence[ValueForm],
-    query: str | None,
-) -> Counts:
-    """Write the rows for which the query is true.
-
-    Args:
-        forms: how the texts of the contract's columns are written.
-    """
-    texts = ", ".join(f"{text_column(f.name)} AS {sql_identifier(f.name)}" for f in forms)
-    filtered = "false"
-    first, again = source.first, source.again
-    if query:
-        typed = ", ".join(f"{value_of(form)} AS {sql_identifier(form.name)}" for form in forms)
-        first = f"(SELECT *, {typed} FROM {with_readings(first, forms)})"
-        again = f"(SELECT *, {typed} FROM {with_readings(again, forms)})"
-        filtered = f"({filtered_out(forms, query)})"
-    try:
-        row = connection.execute(
-            f"COPY (SELECT {texts} FROM {first} WHERE CASE WHEN {source.skipped} THEN false"
-            f" WHEN {filtered} THEN false ELSE true END) TO {sql_literal(path)}"
-            " (FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '')"
-        ).fetchone()
-        written = int(row[0]) if row else 0
-        if not query:
-            return Counts(written, 0)
-        left_out = f"CASE WHEN {source.skipped} THEN false ELSE {filtered} END"
-        row = connection.execute(f"SELECT count(*) FROM {again} WHERE {left_out}").fetchone()
-        return Counts(written, int(row[0]) if row else 0)
-    except duckdb.Error as error:
-        if has_mixed_line_ends(error):
-            raise MixedLineEnds(first_line(error)) from error
-        if query and not isinstance(error, duckdb.InvalidInputException):
-            raise blame(error)(f"the query {query!r} fails: {first_line(error)}") from error
-        raise blame(error)(f"the object cannot be read: {first_line(error)}") from error
-
-
-def refuse_missing_keys(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    dataset: Mapping[str, Any],
-    url: str,
-) -> None:
-    """Look for columns that no record has, where records have a key that is nearly the same."""
-    columns = [column for column in dataset["columns"] if not column.get("from")]
-    names = {column["name"]: column.get("source") or column["name"] for column in columns}
-    ignores_case = bool(format_of(dataset).get("caseInsensitive"))
-    required = {
-        column["name"]
-        for column in columns
-        if column.get("required") and column.get("severity") != "warn"
-    }
-    keys = [str(row[0]) for row in connection.execute(keys_query(source.again)).fetchall()]
-    for name, near in near_keys(names, keys, ignores_case=ignores_case).items():
-        query = has_key_query(source.again, name, names[name])
-        if connection.execute(query).fetchone() is None:
-            problem = missing_key(names[name], near)
-            if name in required:
-                raise InvalidData(f"{url}: {problem}")
-            log("missing key", input=url, column=name, problem=problem)
-
-
-def connect(directory: str) -> duckdb.DuckDBPyConnection:
-    """A database in the scratch directory that SQL of a message cannot look out of."""
-    connection = duckdb.connect(
-        os.path.join(directory, "work.duckdb"),
-        config={
-            "temp_directory": os.path.join(directory, "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        },
-    )
-    connection.execute("SET enable_progress_bar = false")  # it would go to standard output
-    connection.execute("SET TimeZone = 'UTC'")
-    for name in ("date_trunc", "datetrunc"):  # DuckDB 1 returns a DATE, DuckDB 2 a TIMESTAMP
-        built_in = f"system.main.{name}(part, moment)"
-        connection.execute(
-            f"CREATE TEMP MACRO {name}(part, moment TIMESTAMP) AS CAST({built_in} AS TIMESTAMP),"
-            f" (part, moment TIMESTAMPTZ) AS {built_in}, (part, moment INTERVAL) AS {built_in}"
-        )
-    connection.execute(f"SET allowed_directories = [{sql_literal(directory + '/')}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def clean(
-    file: Fetched, dataset: Mapping[str, Any], directory: str, url: str, query: str | None
-) -> dict[str, Any]:
-    """Write data.csv and rejected.jsonl into the directory; returns what the report says of them.
-
-    Args:
-        url: how messages and rejects name the object.
-    """
-    connection = connect(directory)
-    has_equal_ends = False
-    while True:
-        try:
-            found = cleaned(connection, file, dataset, directory, url, query)
-            break
-        except MixedLineEnds:
-            if file.compression == "zstd":
-                raise InvalidData(f"{url} has line ends of several kinds, and {GZIP}") from None
-            if has_equal_ends:
-                raise
-            file, has_equal_ends = equalized(file), True
-        except MoreSurplus as more:
-            file = file._replace(surplus=more.args[0])
-        except NotFilledUp:
-            file = file._replace(missing=0)
-        for statement in FORGET_REJECTS:
-            connection.execute(statement)
-    connection.close()
-    file.lines.close()
-    return found
-
-
-def cleaned(
-    connection: duckdb.DuckDBPyConnection,
-    file: Fetched,
-    dataset: Mapping[str, Any],
-    directory: str,
-    url: str,
-    query: str | None,
-) -> dict[str, Any]:
-    """One try of `clean`.
-
-    Raises:
-        MixedLineEnds, MoreSurplus, NotFilledUp: try again, with another file, or read otherwise.
-    """
-    form = format_of(dataset)
-    forms = [value_form(column) for column in dataset["columns"]]
-    data = os.path.join(directory, "data.csv")
-    rejected, encoding = os.path.join(directory, "rejected.jsonl"), form.get("encoding", "utf-8")
-    source = open_source(connection, file, dataset, url)
-    with ended(file, form) if source.fills_up else nullcontext():
-        counts = write_rows(connection, data, source, forms, query)
-        if source.fills_up:
-            columns = len(source.header)
-            refuse_more_surplus(connection, file, form["delimiter"], form["quote"], columns)
-        unreadable = unreadable_records(connection, file)
-        if form["type"] in ("json", "jsonl"):
-            refuse_missing_keys(connection, source, dataset, url)
-        rows = counts.written + counts.filtered
-        bad = write_rejects(
-            connection,
-            rejected,
-            source,
-            unreadable,
-            read=file,
-            rows=rows,
-            url=url,
-            encoding=encoding,
-        )
-    rows += bad - len(unreadable)
-    check_lines(connection, file, form, source, unreadable, rows=rows, url=url)
-    return {
-        "rowsIn": counts.written + counts.filtered + bad,
-        "rowsOut": counts.written,
-        "rowsFiltered": counts.filtered,
-        "rowsBad": bad,
-        "format": "csv",
-        "files": ["data/part-00000.csv"],
-        "ignoredColumns": list(source.ignored),
-    }
 
 
 def run(options: Any, s3: Any, directory: str) -> None:
     started = time.monotonic()
-    bucket, key = split_url(options.INPUT_URL)
-    if key.endswith("/"):
-        raise JobError("clean_csv reads an object, not another job's output: put it first")
-    out_bucket, prefix = split_url(options.OUTPUT_URL.rstrip("/") + "/x")
-    prefix = prefix[:-1]
-    dataset_bucket, dataset_key = split_url(options.DATASET_URL)
-    snapshot = json.load(s3.get_object(Bucket=dataset_bucket, Key=dataset_key)["Body"])
-    dataset = snapshot["dataset"]
-    source = s3.get_object(Bucket=bucket, Key=key)
-    _refuse_large(source["ContentLength"], dataset, options.INPUT_URL)
-    try:
-        file = fetch(source["Body"], key, format_of(dataset), directory, options.INPUT_URL)
-        log("read", job_id=options.JOB_ID, input=options.INPUT_URL, bytes=source["ContentLength"])
-        found = clean(file, dataset, directory, options.INPUT_URL, options.QUERY)
-    except InvalidData as error:
-        raise InvalidData(f"{error}{advice_for(key)}") from error
-    report = {
-        "jobId": options.JOB_ID,
-        "runId": options.RUN_ID,
-        **found,
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + found["files"][0])
-    rejected = os.path.join(directory, "rejected.jsonl")
-    s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
+    target = split_url(options.OUTPUT_URL.rstrip("/") + "/x")
+    out_bucket, prefix = target[0], target[1][:-1]
+    dataset = read_json(s3, options.DATASET_URL)["dataset"]
+    report = {"jobId": options.JOB_ID, "runId": options.RUN_ID}
+    if options.INPUT_URLS:
+        reports = []
+        for found in objects_of(read_json(s3, options.INPUT_URLS), options.INPUT_URLS):
+            output = out_bucket, f"{prefix}objects/{found['place']:04d}/"
+            about = clean_object(options, s3, dataset, found, directory, output)
+            reports.append({"place": found["place"], "url": found["url"], **about})
+        report["objects"] = reports
+    else:
+        found = {"url": options.INPUT_URL}
+        report.update(clean_object(options, s3, dataset, found, directory, (out_bucket, prefix)))
+    report["seconds"] = round(time.monotonic() - started, 3)
     s3.put_object(
         Bucket=out_bucket,
         Key=prefix + "report.json",
         Body=json.dumps(report, indent=1).encode(),
         ContentType="application/json",
     )
-    log("wrote", **report)
+    if options.INPUT_URLS:
+        log("wrote", **{**report, "objects": len(report["objects"])})
+    else:
+        log("wrote", **report)
+
+
+def read_json(s3: Any, url: str) -> Any:
+    bucket, key = split_url(url)
+    return json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+
+
+def objects_of(document: Any, url: str) -> Sequence[Mapping[str, Any]]:
+    """The objects that the document of INPUT_URLS lists."""
+    objects = document.get("objects") if isinstance(document, dict) else None
+    if not objects:
+        raise JobError(url + " is not a list of objects: it has no field objects, or none in it")
+    return cast("Sequence[Mapping[str, Any]]", objects)
+
+
+def clean_object(
+    options: Any,
+    s3: Any,
+    dataset: Mapping[str, Any],
+    found: Mapping[str, Any],
+    parent: str,
+    output: tuple[str, str],
+) -> dict[str, Any]:
+    """Read one object and write what comes of it; returns what the report says.
+
+    Args:
+        found: the object, as INPUT_URLS lists it; at least its `url`.
+        parent: the directory in which the object gets its own, for as long as it is read.
+        output: bucket and prefix.
+    """
+    url = found["url"]
+    bucket, key = split_url(url)
+    if key.endswith("/"):
+        raise JobError("clean_csv reads an object, not another job's output: put it first")
+    source = s3.get_object(Bucket=bucket, Key=key)
+    _refuse_large(source["ContentLength"], dataset, url)
+    with tempfile.TemporaryDirectory(prefix="object-", dir=parent) as directory:
+        try:
+            file = fetch(source["Body"], key, format_of(dataset), directory, url)
+            log("read", job_id=options.JOB_ID, input=url, bytes=source["ContentLength"])
+            about = clean(file, dataset, directory, url, options.QUERY)
+        except InvalidData as error:
+            raise InvalidData(f"{error}{advice_for(key)}") from error
+        out_bucket, prefix = output
+        s3.upload_file(os.path.join(directory, "data.csv"), out_bucket, prefix + about["files"][0])
+        rejected = os.path.join(directory, "rejected.jsonl")
+        s3.upload_file(rejected, out_bucket, prefix + "rejected.jsonl")
+    return about
 
 
 def main(argv: Sequence[str] | None = None) -> str | None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-USAGE = "Read one object, leave out what is malformed or filtered, write clean CSV."
+USAGE = "Read objects, leave out what is malformed or filtered, write clean CSV."
 
 
 class JobError(Exception):
@@ -27,7 +27,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=USAGE, allow_abbrev=False)
     for name in ("JOB_ID", "INPUT_URL", "OUTPUT_URL", "DATASET_URL"):
         parser.add_argument("--" + name, required=True)
-    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX"):
+    for name in ("RUN_ID", "UNIT_ID", "JOB_KEY", "QUERY", "INDEX", "INPUT_URLS"):
         parser.add_argument("--" + name)
     return parser.parse_known_args(joined(sys.argv[1:] if argv is None else argv))[0]
 

@@ -140,6 +140,8 @@ def _stable_key(rest: str) -> str:
         return "-/logs/-"
     if "/_runs/" in folders:
         return "-/_runs/-.json"
+    if "/units/" in folders and folders.endswith("/inputs/"):
+        return "-/units/-/inputs/-"
     return "-/-=-/-" if "=" in folders else "-"
 
 

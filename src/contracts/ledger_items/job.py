@@ -35,6 +35,7 @@ class JobItem(LedgerItem):
         withholds_text: what it says of its end may quote rows, and its contract says
             `examples: false`.
         said_code: of such a job, as its own text said; of others it is read from `error`.
+        objects: of a unit of several objects: how many of them it reads.
     """
 
     KEY_FIELDS: ClassVar = frozenset({"key"})
@@ -68,6 +69,7 @@ class JobItem(LedgerItem):
     log_tail: str | None = None
     ended_at: Timestamp | None = None
     usage: Amounts | None = None
+    objects: int | None = None
 
     @classmethod
     def key_of(cls, key: JobKey) -> Key:

@@ -45,6 +45,12 @@ RESERVED: Final = {"cancel-job": 12, "record-items": 8, "end-unit": 0}
 RESERVED_FROM_STAGES: Final = 20
 
 
+# Of a unit of several objects whose job has failed: jobs of parts of it, tries included, and what
+# each takes: its callback or invoke, and submit-job. They are planned, so that each unit has them.
+JOBS_OF_PARTS: Final = 64
+OF_A_JOB: Final = 2
+
+
 def for_retries(concurrency: int) -> int:
     """Operations for retries of the units under way, of so many side by side."""
     return max(EXTRA, EXTRA_OF_A_UNIT * concurrency)

@@ -8,6 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.costs.usage import Amounts
 from contracts.job import Engine
+from contracts.messages.operations import OF_A_JOB
 from contracts.output.files import FilesTotals
 from contracts.run import RunResult, RunStatus
 from contracts.run_request import RunRequest, Timestamp
@@ -136,7 +137,7 @@ class LoadedJob(Contract):
     def operations(self) -> int:
         """Durable operations of one try: create-callback and submit-job; of a job that the
         orchestrator invokes, submit-job and the invoke."""
-        return 2
+        return OF_A_JOB
 
 
 # What a run does after a failed load. 1: tried again unless known to fail for good; 2: as often as
@@ -163,6 +164,8 @@ class LoadedDataset(Contract):
             earlier release loaded the contract.
         pools_full: jobs wait in one of the pools that the run's own will take places of, or it has
             no place free.
+        halves: a unit holds several objects, and where a job of it fails, jobs of its halves show
+            which of them are the reason.
     """
 
     name: str
@@ -177,6 +180,7 @@ class LoadedDataset(Contract):
     input_url: str | None = None
     warehouse_queue_seconds: int | None = None
     pools_full: bool = False
+    halves: bool = False
 
 
 class ListUrls(Contract):

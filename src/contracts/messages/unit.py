@@ -160,6 +160,23 @@ class EndAfterStore(Contract):
     rows: int
 
 
+class PartOutput(Contract):
+    """What jobs made of some objects of a unit, where no job could read all of them.
+
+    Attributes:
+        first, last: their places in the unit, both included.
+        output_url: output prefix of their last job; absent: there is one object, whose job failed.
+        job_id: of that job.
+        failure: of such an object.
+    """
+
+    first: int
+    last: int
+    output_url: str | None = None
+    job_id: str | None = None
+    failure: StageFailure | None = None
+
+
 class Validate(Contract):
     """validate: split the rows into valid and rejected. Returns Validated.
 
@@ -167,12 +184,15 @@ class Validate(Contract):
         input_url: output prefix of the last job (it holds `report.json`); absent: the unit's own
             object, which is then also filtered by the request's query.
         ended_jobs: ends of invoked jobs that no step has recorded yet.
+        parts: of a unit of several objects whose job has failed: all of its objects, in order;
+            `input_url` is then the output of some. Absent: one job has read them all.
     """
 
     run_id: str
     unit_id: str
     input_url: str | None = None
     ended_jobs: tuple[JobEnd, ...] = ()
+    parts: tuple[PartOutput, ...] | None = None
 
 
 class Validated(Contract):

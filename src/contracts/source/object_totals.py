@@ -44,7 +44,7 @@ class FailedObject(Contract):
     """An object that was left out of its unit, which stored the others.
 
     Attributes:
-        stage: an operation name, `validate` or `transform`.
+        stage: an operation name, `validate` or `transform`, or that of a job.
     """
 
     url: str

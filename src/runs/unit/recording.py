@@ -15,6 +15,7 @@ from contracts.messages import EndUnit, StartUnit
 from contracts.run import Finding, RowCounts, StageFailure, UnitOutcome, UnitState, UnitStatus
 from contracts.run_request import format_timestamp
 from contracts.source.object_totals import ObjectTotals
+from contracts.source.unit_part import stage_and_part
 from ledger.conditions import UNIT
 from ledger.runs import owned_run
 from ledger.table import Ledger, Written
@@ -174,7 +175,7 @@ def _withheld(message: EndUnit, bucket: str) -> StageFailure | None:
     The jobs' own records say that already, but for those that the orchestrator invokes itself.
     """
     failure = message.failure
-    invoked = {end.key.stage for end in message.ended_jobs}
+    invoked = {stage_and_part(end.key.stage)[0] for end in message.ended_jobs}
     if failure is None or failure.job_id is None or failure.stage not in invoked:
         return failure
     try:

@@ -16,6 +16,7 @@ from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.front import Front
 from local.local_cloud.http.services import ACCESS_KEY, REGION, SECRET_KEY
 from local.local_cloud.jobs.services import Engines
+from local.local_cloud.lambdas.quick_http import be_quick
 from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
@@ -134,6 +135,7 @@ class LocalCloud:
             SubstrateError: the emulator does not run.
             CloudError: the state directory is in use, or holds something else.
         """
+        be_quick()
         try:
             self._start()
         except BaseException:

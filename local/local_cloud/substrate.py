@@ -27,12 +27,7 @@ _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _OTHER_PORTS: Final = 3
 _IN_USE: Final = re.compile("in use", re.IGNORECASE)
 _HEALTH_PATH: Final = "/_ministack/health"
-# Ends when our end of its standard input closes, which happens however we die.
-_LAUNCHER: Final = """\
-import os, runpy, sys, threading
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-runpy.run_module("ministack", run_name="__main__", alter_sys=True)
-"""
+_PROGRAM: Final = Path(__file__).with_name("substrate_server.py")
 
 
 class SubstrateError(Exception):
@@ -86,7 +81,7 @@ class Substrate:
         temporary.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
-                [str(self._python), "-c", _LAUNCHER],
+                [str(self._python), "-P", str(_PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

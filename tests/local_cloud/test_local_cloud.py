@@ -319,7 +319,7 @@ def test_an_emulator_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
     substrate = Substrate(tmp_path, Path(sys.executable))
     substrate.start()
 
-    with pytest.raises(SubstrateError, match="No module named ministack"):
+    with pytest.raises(SubstrateError, match="No module named 'ministack'"):
         substrate.wait_until_ready()
 
     substrate.stop()

@@ -36,6 +36,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 # Imported before the first fork. What the interpreter lacks is left to the function to miss.
@@ -74,7 +75,9 @@ def beside(name: str) -> Any:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    preload()
+    with uncollected():
+        preload()
+        beside("quick_http").be_quick()
     freeze()
     Launcher(control, beside("sandbox_runtime"), beside("shared_code").SharedCode).serve()
     os._exit(0)  # nothing to tidy up, and DuckDB would complain at interpreter exit
@@ -84,6 +87,16 @@ def freeze() -> None:
     """Keep the collector from touching, and so copying, what forks share."""
     gc.collect()
     gc.freeze()
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector, which would find little of imports, and go through all of them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def preload() -> None:
@@ -278,7 +291,9 @@ class Template(ForkServer):
         if self.is_outdated:
             return "changed"
         handler, environment = order["handler"], order["environment"]
-        if self.code.is_for(environment) and self.code.load(handler, environment):
+        with uncollected():
+            loaded = self.code.is_for(environment) and self.code.load(handler, environment)
+        if loaded:
             freeze()
         return None if self.code.is_for(environment) else "environment"
 

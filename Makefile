@@ -34,8 +34,8 @@ setup-glue: ## what a Python shell job has on Glue (the template's pins); needs 
 
 # A message whose dataset runs Spark (ARGS=events/emr-ssm.json) brings PySpark, the first time.
 run: setup ## run the pipeline on sample data, on this machine (ARGS="--help" lists the options)
-	@if [ -n '$(strip $(ARGS))' ] && $(VENV)/python -m cli.client.spark $(ARGS); then \
-		scripts/find-java >/dev/null && $(MAKE) --no-print-directory setup-spark; fi
+	@$(if $(strip $(ARGS)),if $(VENV)/python -m cli.client.spark $(ARGS); then \
+		scripts/find-java >/dev/null && $(MAKE) --no-print-directory setup-spark; fi,:)
 	@$(VENV)/python -m cli.main demo $(ARGS)
 
 run-spark: setup-spark ## a chain of a Python and a Spark job on sample data, on this machine

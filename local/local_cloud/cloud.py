@@ -19,6 +19,7 @@ from local.local_cloud.lambdas.quick_http import be_quick
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
+from local.local_cloud.processes import allow_open_files
 from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
 
@@ -138,6 +139,7 @@ class LocalCloud:
             SubstrateError: the emulator does not run.
             CloudError: the state directory is in use, or holds something else.
         """
+        allow_open_files()
         be_quick()
         try:
             self._start()

@@ -38,7 +38,8 @@ class JobForks:
             environment: theirs, which no job sees.
         """
         self._log = log
-        self._environment = dict(environment)
+        # macOS otherwise aborts processes that fork after system libraries were loaded.
+        self._environment = {**environment, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
         self._lock = threading.Lock()
         self._servers: dict[_Key, _Server] = {}
         self._all: list[_Server] = []

@@ -6,6 +6,8 @@
     python3 scripts/setup.py bench   what `make run` needs, and what `make bench-data` compares with
     python3.9 scripts/setup.py glue  .venv-glue, what a Python shell job has on Glue
 
+    .venv/bin/python scripts/setup.py --made run    exit status 0: there is nothing to do
+
 An environment counts as complete only once its stamp is written, last of all. One that was
 interrupted, whose Python is gone or whose lock file has changed is made anew.
 """
@@ -52,7 +54,7 @@ class Environment:
         self.stamp = self.path / "complete.json"
 
     def make_up_to_date(self, locks: list[str]) -> None:
-        wanted = {lock: _digest(LOCKS / f"{lock}.txt") for lock in locks}
+        wanted = _digests(locks)
         installed = self._installed()
         if wanted.items() <= installed.items():
             return
@@ -69,6 +71,9 @@ class Environment:
         part = self.stamp.with_suffix(".part")
         part.write_text(json.dumps({**installed, **wanted}), encoding="utf-8")
         part.replace(self.stamp)
+
+    def is_up_to_date(self, locks: list[str]) -> bool:
+        return _digests(locks).items() <= self._installed().items()
 
     def _installed(self) -> dict[str, str]:
         """Digest by lock; empty if the environment is not there, incomplete or broken."""
@@ -131,6 +136,10 @@ def _follow(lines: IO[str], count: int) -> list[str]:
     return output
 
 
+def _digests(locks: list[str]) -> dict[str, str]:
+    return {lock: _digest(LOCKS / f"{lock}.txt") for lock in locks}
+
+
 def _digest(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
@@ -140,10 +149,13 @@ def _exists(lock: str) -> bool:
 
 
 def main() -> int:
-    purpose = sys.argv[1] if len(sys.argv) == 2 else ""
-    if purpose not in ENVIRONMENTS:
+    *options, purpose = sys.argv[1:] or [""]
+    if purpose not in ENVIRONMENTS or options not in ([], ["--made"]):
         print(__doc__, file=sys.stderr)
         return 2
+    if options:
+        made = ENVIRONMENTS[purpose].items()
+        return 0 if all(Environment(name).is_up_to_date(locks) for name, locks in made) else 1
     with (ROOT / "requirements" / "run.txt").open() as turnstile:
         fcntl.flock(turnstile, fcntl.LOCK_EX)  # a second `make` waits here for the first
         try:

@@ -16,6 +16,7 @@ from contracts import layout
 from contracts.dataset import DatasetSnapshot
 
 _PAGES_AT_MOST: Final = 50
+_FIRST_ITEMS: Final = 25
 _OBJECTS_READ: Final = 5
 _RUN_SQL: Final = "SELECT * FROM public.pipeline_runs WHERE run_id = :run_id"
 _ROWS_SQL: Final = (
@@ -55,23 +56,22 @@ def stored_items(deployment: Deployment, run_id: str, limit: int = 3) -> list[It
     """Some items of the result table that this run stored.
 
     The table is keyed by the rows' own keys, so this is a scan: meant for small tables, and ended
-    after some pages.
+    after some pages. The first one is small, which is enough where the table is the run's alone.
     """
-    pages = (
-        deployment.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(
-            TableName=deployment.output("ProcessedDataTable"),
-            FilterExpression="run_id = :run",
-            ExpressionAttributeValues={":run": {"S": run_id}},
-        )
-    )
-    items: list[Item] = []
-    for number, page in enumerate(pages, start=1):
-        items += [plain_item(item) for item in page["Items"]]
-        if len(items) >= limit or number == _PAGES_AT_MOST:
+    scan = deployment.client("dynamodb").scan
+    request: dict[str, Any] = {
+        "TableName": deployment.output("ProcessedDataTable"),
+        "FilterExpression": "run_id = :run",
+        "ExpressionAttributeValues": {":run": {"S": run_id}},
+    }
+    page = scan(**request, Limit=_FIRST_ITEMS)
+    items = list(page["Items"])
+    for _ in range(1, _PAGES_AT_MOST):
+        if len(items) >= limit or "LastEvaluatedKey" not in page:
             break
-    return items[:limit]
+        page = scan(**request, ExclusiveStartKey=page["LastEvaluatedKey"])
+        items += page["Items"]
+    return [plain_item(item) for item in items[:limit]]
 
 
 def rejected_rows(deployment: Deployment, dataset: str, run_id: str, limit: int = 2) -> Rejected:

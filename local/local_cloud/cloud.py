@@ -9,20 +9,24 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from local.local_cloud.deployment import Deployment, Machine
 from local.local_cloud.http.clients import ServiceClients
 from local.local_cloud.http.front import Front
 from local.local_cloud.http.services import ACCESS_KEY, REGION, SECRET_KEY
-from local.local_cloud.jobs.services import Engines
-from local.local_cloud.lambdas.service import LambdaService
+from local.local_cloud.lambdas.launcher import SandboxLauncher
+from local.local_cloud.lambdas.quick_http import be_quick
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
 from local.local_cloud.processes import allow_open_files
 from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
+
+if TYPE_CHECKING:  # imported when other processes have been started, which import meanwhile
+    from local.local_cloud.deployment import Deployment
+    from local.local_cloud.jobs.services import Engines
+    from local.local_cloud.lambdas.service import LambdaService
 
 __all__ = ["DEFAULT_PORT", "CloudError", "LocalCloud"]
 
@@ -136,6 +140,7 @@ class LocalCloud:
             CloudError: the state directory is in use, or holds something else.
         """
         allow_open_files()
+        be_quick()
         try:
             self._start()
         except BaseException:
@@ -173,6 +178,11 @@ class LocalCloud:
         front = self._front = Front(self._port, substrate.port)
         self._running.callback(front.stop)
         substrate.start()
+        launcher = SandboxLauncher(self._state_dir / "logs")
+        self._running.callback(launcher.stop)
+        launcher.start()
+        from local.local_cloud.deployment import Deployment, Machine
+
         front.start()
         clients = self._clients = ServiceClients(front.url)
         self._running.callback(clients.close)
@@ -182,7 +192,16 @@ class LocalCloud:
         direct = ServiceClients(substrate.url)
         self._running.callback(direct.close)
         deployment = Deployment(
-            Machine(front, substrate, clients, direct, engines, self._state_dir, self._running),
+            Machine(
+                front,
+                substrate,
+                clients,
+                direct,
+                engines,
+                launcher,
+                self._state_dir,
+                self._running,
+            ),
             self.permissions,
             self._redelivery_seconds,
         )
@@ -198,6 +217,8 @@ class LocalCloud:
         self._write_cloud_file()
 
     def _start_engines(self, front: Front) -> Engines:
+        from local.local_cloud.jobs.services import Engines
+
         engines = Engines(
             front,
             self._state_dir,

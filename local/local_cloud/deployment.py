@@ -23,6 +23,7 @@ from local.local_cloud.http.front import Front
 from local.local_cloud.http.services import ACCOUNT_ID, REGION
 from local.local_cloud.jobs.services import Engines, engine_parameters
 from local.local_cloud.lambdas.functions import FunctionSpec
+from local.local_cloud.lambdas.launcher import SandboxLauncher
 from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.message_moves import MessageMoves
 from local.local_cloud.permissions.enforcement import Enforcement
@@ -44,6 +45,7 @@ class Machine:
     Attributes:
         clients: of every service, through the front.
         direct: of the emulator.
+        launcher: of the sandboxes.
         running: what is to be ended with the cloud, the last first.
     """
 
@@ -52,6 +54,7 @@ class Machine:
     clients: ServiceClients
     direct: ServiceClients
     engines: Engines
+    launcher: SandboxLauncher
     state_dir: Path
     running: contextlib.ExitStack
 
@@ -186,6 +189,7 @@ class Deployment:
             refuses=permissions.refuses_chained_invoke,
             on_created=created,
             clients=stack.clients,
+            launcher=machine.launcher,
         )
         functions.start()
         machine.running.callback(functions.stop)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -51,52 +52,33 @@ class Ending(StrEnum):
     TIMED_OUT = "timed out"
 
 
-class GroupProcess:
-    """One program in a process group of its own.
+class JobProcess(ABC):
+    """One program in a process group of its own."""
 
-    The thread that makes it must be the one that calls `wait`: on Linux the child is tied to it.
-    """
-
-    def __init__(
-        self,
-        program: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        directory: Path,
-        stdout: Path,
-        stderr: Path,
-        grace_seconds: float = 3.0,
-    ) -> None:
-        """Start it.
-
-        Args:
-            program: absolute path and arguments.
-            environment: all of it; nothing is inherited.
-            directory: working directory.
-            stdout, stderr: files that its output is written to.
-            grace_seconds: between SIGTERM and SIGKILL.
-        """
+    def __init__(self, grace_seconds: float = 3.0) -> None:
+        """`grace_seconds` are between SIGTERM and SIGKILL."""
         self._grace_seconds = grace_seconds
         self._lock = threading.Lock()
         self._ending: Ending | None = None
         self._ended = False
         self._timers: list[threading.Timer] = []
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            self._process = subprocess.Popen(  # noqa: S603  (running jobs is the purpose)
-                [*launcher, *program],
-                env=dict(environment),
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
 
     @property
+    @abstractmethod
     def pid(self) -> int:
         """Process id, and the id of its group."""
-        return self._process.pid
+
+    @abstractmethod
+    def _signal_group(self, number: signal.Signals) -> None:
+        """Signal the whole group, which may be gone."""
+
+    @abstractmethod
+    def _await_end(self) -> None:
+        """Wait for the end of the program; its id belongs to nothing else before `_reap`."""
+
+    @abstractmethod
+    def _reap(self) -> int:
+        """The exit status."""
 
     def wait(self, timeout_seconds: float | None = None) -> tuple[Ending, int]:
         """Wait for the end; nothing of its group is left afterwards.
@@ -109,7 +91,7 @@ class GroupProcess:
         """
         if timeout_seconds is not None:
             self._later(timeout_seconds, lambda: self._end(Ending.TIMED_OUT))
-        self._wait_without_reaping()
+        self._await_end()
         with self._lock:
             # Not reaped yet, so the group id cannot belong to anything else.
             self._signal(signal.SIGKILL)
@@ -117,7 +99,7 @@ class GroupProcess:
             timers = list(self._timers)
         for timer in timers:
             timer.cancel()
-        status = self._process.wait()
+        status = self._reap()
         return self._ending or Ending.EXITED, status
 
     def stop(self) -> None:
@@ -150,11 +132,60 @@ class GroupProcess:
     def _signal(self, number: signal.Signals) -> None:
         """Signal the whole group; the lock is held."""
         if not self._ended:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
+            self._signal_group(number)
 
-    def _wait_without_reaping(self) -> None:
+
+class GroupProcess(JobProcess):
+    """A program that is started for it.
+
+    The thread that makes it must be the one that calls `wait`: on Linux the child is tied to it.
+    """
+
+    def __init__(
+        self,
+        program: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        stdout: Path,
+        stderr: Path,
+        grace_seconds: float = 3.0,
+    ) -> None:
+        """Start it.
+
+        Args:
+            program: absolute path and arguments.
+            environment: all of it; nothing is inherited.
+            directory: working directory.
+            stdout, stderr: files that its output is written to.
+            grace_seconds: between SIGTERM and SIGKILL.
+        """
+        super().__init__(grace_seconds)
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            self._process = subprocess.Popen(  # noqa: S603  (running jobs is the purpose)
+                [*launcher, *program],
+                env=dict(environment),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _await_end(self) -> None:
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         else:  # macOS before Python 3.13
             self._process.wait()
+
+    def _reap(self) -> int:
+        return self._process.wait()

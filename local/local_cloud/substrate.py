@@ -1,7 +1,7 @@
 """The emulator behind the front: MiniStack as a child process in a virtual environment of its own.
 
 Only its AWS wire API is used, so another emulator could take its place; but for one operation that
-the launcher adds to its SQS, as the wire has none that looks at messages and changes nothing. It
+its process adds to SQS, as the wire has none that looks at messages and changes nothing. It
 keeps everything in memory: a restart starts clean.
 """
 
@@ -29,18 +29,7 @@ _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _OTHER_PORTS: Final = 3
 _IN_USE: Final = re.compile("in use", re.IGNORECASE)
 _HEALTH_PATH: Final = "/_ministack/health"
-# Ends when our end of its standard input closes, which happens however we die.
-_LAUNCHER: Final = """\
-import os, runpy, sys, threading
-from ministack.services import sqs
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-def oldest(data, url):
-    queue = sqs._get_q(data["QueueUrl"])
-    sqs._expire_retained(queue)
-    return {"SentAt": min((each["sent_at"] for each in list(queue["messages"])), default=None)}
-sqs._HANDLERS["LocalOldestMessage"] = oldest
-runpy.run_module("ministack", run_name="__main__", alter_sys=True)
-"""
+_PROGRAM: Final = Path(__file__).with_name("substrate_server.py")
 
 
 class SubstrateError(Exception):
@@ -94,7 +83,7 @@ class Substrate:
         temporary.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own program)
-                [str(self._python), "-c", _LAUNCHER],
+                [str(self._python), "-P", str(_PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,7 @@ from cli.client.deployment import Deployment
 from cli.client.follow import Snapshot
 from cli.client.history import read_history
 from cli.client.ledger import Run, UnitRow
+from cli.client.stored import stored_items
 from cli.client.warehouse import warehouse_target
 from cli.views.next_steps import environment_commands, look_further
 from cli.views.report import Report, make_report, print_report, report_document
@@ -119,6 +120,25 @@ def printed(report: Report) -> str:
     console = Console(width=200, file=io.StringIO(), record=True, markup=False)
     print_report(console, report)
     return console.export_text()
+
+
+def test_a_large_table_is_not_read_for_three_items(world: World) -> None:
+    results = boto3.resource("dynamodb").Table("results")
+    with results.batch_writer() as batch:
+        for number in range(60):
+            batch.put_item(Item={"pk": f"orders#{number}", "run_id": "another-run"})
+    scanned: list[int] = []
+    client = world.deployment.client("dynamodb")
+    client.meta.events.register(
+        "after-call.dynamodb.Scan", lambda parsed, **_: scanned.append(parsed["ScannedCount"])
+    )
+
+    assert len(stored_items(world.deployment, "another-run")) == 3
+    assert scanned == [25]
+
+    results.put_item(Item={"pk": "orders#x", "run_id": "run-1"})
+    assert [item["pk"] for item in stored_items(world.deployment, "run-1")] == ["orders#x"]
+    assert stored_items(world.deployment, "no-run") == []
 
 
 def test_the_report_reports_all_that_a_run_left_behind(

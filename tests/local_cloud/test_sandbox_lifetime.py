@@ -17,6 +17,7 @@ from lambda_cloud import ACCOUNT, REGION, LambdaCloud, durable, eventually, plai
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.lambdas import pool
 from local.local_cloud.lambdas.functions import HostSettings
+from local.local_cloud.lambdas.launcher import SandboxLauncher
 from local.local_cloud.lambdas.pool import FunctionHost
 
 pytestmark = pytest.mark.cloud
@@ -110,6 +111,27 @@ def host(tmp_path):
 
 def process_of(host: FunctionHost, name: str) -> int:
     return json.loads(host.invoke(name, "$LATEST", b"{}").payload)["pid"]
+
+
+def test_sandboxes_are_forked_by_a_launcher_that_runs_already(tmp_path):
+    launcher = SandboxLauncher(tmp_path)
+    launcher.start()
+    running = launcher._process
+    settings = HostSettings("http://127.0.0.1:9", REGION, ACCOUNT, tmp_path)
+    host = FunctionHost([plain("describe")], settings, launcher=launcher)
+    host.start()
+    sandbox = process_of(host, "describe")
+    assert parent_of(parent_of(sandbox)) == running.pid
+    host.stop()
+    assert not is_running(sandbox)
+    assert running.returncode is not None
+    launcher.stop()  # again is harmless
+
+
+def parent_of(pid: int) -> int:
+    command = ["ps", "-o", "ppid=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    return int(found.stdout)
 
 
 def test_idle_sandboxes_end_after_a_while(host):

@@ -55,12 +55,14 @@ sys.addaudithook(note)
 code = SharedCode([sys.argv[1]])
 for handler in sys.argv[2:]:
     code.load(handler, {"AWS_LAMBDA_FUNCTION_NAME": "any"})
+base = importlib.import_module("contracts.ledger_items.base")
 print(json.dumps({
     "effects": effects,
     "reads": sorted(code.reads),
     "handlers": [name for name in sys.modules if name.startswith("steps.")],
     "packages": sorted({name.partition(".")[0] for name in set(sys.modules) - others}),
     "missing": [name for name in sys.argv[2:] if name.rpartition(".")[0] not in code._loaded],
+    "adapters": len(base._ADAPTERS),
     "opened": len(os.listdir("/dev/fd")) - opened,
     "threads": threading.active_count() - started,
 }), flush=True)
@@ -202,6 +204,7 @@ def test_what_the_pipelines_functions_share_is_the_same_in_each() -> None:
     }
     assert {name for name in found["reads"] if not name.startswith(prefixes)} <= of_all
     assert set(SHARED_PACKAGES) <= set(found["packages"])
+    assert found["adapters"] >= 15
     assert found["opened"] == found["threads"] == 0
     assert not (found["effects"])
     assert not (found["handlers"])

@@ -17,7 +17,7 @@ from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_jobs import JobDefinition, JobRun, RunState, ended_event
 from local.local_cloud.jobs.glue_runner import RoleEnvironment, ScriptRunner
 from local.local_cloud.jobs.retained_jobs import forget_oldest
-from local.local_cloud.processes import GroupProcess
+from local.local_cloud.processes import JobProcess
 
 LOGGER: Final = logging.getLogger(__name__)
 _BAD_INPUT: Final = "InvalidInputException"
@@ -93,6 +93,7 @@ class GlueService(JsonService):
         for run in runs:
             if run.thread is not None:
                 run.thread.join()
+        self._runner.stop()
         self._clients.close()
 
     def define_job(self, name: str, properties: Mapping[str, Any]) -> list[str]:
@@ -238,7 +239,7 @@ class GlueService(JsonService):
         run.thread.start()
 
     def _execute(self, run: JobRun) -> None:
-        def begin(start: Callable[[], GroupProcess]) -> GroupProcess | None:
+        def begin(start: Callable[[], JobProcess]) -> JobProcess | None:
             with self._lock:
                 if run.stop_requested:
                     return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 from local.local_cloud.events.service_events import service_event
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.glue_python import interpreter_for
-from local.local_cloud.processes import GroupProcess
+from local.local_cloud.processes import JobProcess
 
 PYTHON_SHELL: Final = "pythonshell"
 SPARK: Final = "glueetl"
@@ -165,7 +165,7 @@ class JobRun:
     error: str | None = None
     detail: str | None = None
     stop_requested: bool = False
-    process: GroupProcess | None = None
+    process: JobProcess | None = None
     thread: threading.Thread | None = None
 
     def all_arguments(self) -> dict[str, str]:

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from local.local_cloud.http.clients import ServiceClients
+from local.local_cloud.jobs.forked_jobs import JobForks
 from local.local_cloud.jobs.glue_jobs import JobRun, RunState
 from local.local_cloud.jobs.glue_python import Interpreter, interpreter_for
 from local.local_cloud.jobs.job_logs import put_log_stream
-from local.local_cloud.jobs.job_runner import Begin, CannotRunError, JobRunner, Program, Result
+from local.local_cloud.jobs.job_runner import (
+    Begin,
+    CannotRunError,
+    JobRunner,
+    Program,
+    Result,
+    script_environment,
+)
 from local.local_cloud.jobs.spark_submit import (
     explain_failure,
     glue_spark_options,
@@ -45,10 +53,15 @@ class ScriptRunner:
         self._runner = JobRunner(endpoint_url, work_dir, environment, clients)
         self._role_environment = role_environment
         self._clients = clients
+        self._forks = JobForks(work_dir / "forks.log", script_environment())
 
     def prepare(self) -> None:
         """Make the directories."""
         self._runner.prepare()
+
+    def stop(self) -> None:
+        """End what scripts are forked from, and every job of it."""
+        self._forks.stop()
 
     def run(self, run: JobRun, begin: Begin) -> tuple[RunState, str | None]:
         """Run to the end; blocks.
@@ -114,6 +127,6 @@ class ScriptRunner:
         python = self._interpreter(run)
         command = [str(python.path), str(script), *run.command_line()]
         if not run.job.is_spark:
-            return Program(command, by_role)
+            return Program(command, by_role, server=self._forks.prepare(python.path))
         spark = spark_environment(directory, glue_spark_options(run.all_arguments()))
         return Program(command, {**spark, **by_role}, explain_failure)

@@ -12,7 +12,7 @@ from typing import Final
 
 from local.local_cloud.http.services import ServiceError
 from local.local_cloud.jobs.job_runner import Ended, JobRunner, Prepare, Result
-from local.local_cloud.processes import GroupProcess
+from local.local_cloud.processes import JobProcess
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class QueuedJob:
     error: str | None = None
     status: int | None = None
     ordered_stop: bool = False
-    process: GroupProcess | None = None
+    process: JobProcess | None = None
     thread: threading.Thread | None = None
 
 
@@ -175,7 +175,7 @@ class JobQueue:
                 thread.start()
 
     def _execute(self, job: QueuedJob) -> None:
-        def begin(start: Callable[[], GroupProcess]) -> GroupProcess | None:
+        def begin(start: Callable[[], JobProcess]) -> JobProcess | None:
             with self._lock:
                 if job.ordered_stop:
                     return None

@@ -16,8 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.local_cloud.http.clients import ServiceClients, split_s3_url
 from local.local_cloud.http.services import REGION
+from local.local_cloud.jobs.forked_jobs import CannotForkError, ForkedProcess
 from local.local_cloud.jobs.job_logs import error_message, tail
-from local.local_cloud.processes import Ending, GroupProcess
+from local.local_cloud.lambdas.fork_server import ForkServer
+from local.local_cloud.processes import Ending, GroupProcess, JobProcess
 
 LOGGER: Final = logging.getLogger(__name__)
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
@@ -59,16 +61,40 @@ class Program:
         command: absolute path and arguments.
         environment: variables besides those that every job gets.
         explain: what went wrong, of the end of the error output and the exit status.
+        server: of a Python script, what it is forked from, once it takes orders: the first part of
+            the command, the interpreter, is not started then.
     """
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     explain: Callable[[str, int], str] = error_message
+    server: ForkServer | None = None
+
+    def start(
+        self, environment: Mapping[str, str], directory: Path, stdout: Path, stderr: Path
+    ) -> JobProcess:
+        """Start it, in a directory, with files for its output."""
+        if self.server is None:
+            return GroupProcess(
+                self.command,
+                environment=environment,
+                directory=directory,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        return ForkedProcess(
+            self.server,
+            self.command[1:],
+            environment=environment,
+            directory=directory,
+            stdout=stdout,
+            stderr=stderr,
+        )
 
 
 # Makes a program in a directory. Raises CannotRunError.
 Prepare = Callable[[Path], Program]
-Begin = Callable[[Callable[[], GroupProcess]], GroupProcess | None]
+Begin = Callable[[Callable[[], JobProcess]], JobProcess | None]
 
 
 class JobRunner:
@@ -162,7 +188,7 @@ class JobRunner:
         try:
             program = prepare(directory)
             return self._run(job_id, program, directory, begin, timeout_seconds)
-        except CannotRunError as error:
+        except (CannotRunError, CannotForkError) as error:
             return Ended(Result.FAILED, str(error))
         except Exception as failure:  # the job must end whatever happens
             LOGGER.exception("job %s could not be run", job_id)
@@ -179,15 +205,8 @@ class JobRunner:
         timeout_seconds: float | None,
     ) -> Ended:
         output, errors = self.log_files(job_id)
-        process = begin(
-            lambda: GroupProcess(
-                program.command,
-                environment=self._environment_of(program, directory),
-                directory=directory,
-                stdout=output,
-                stderr=errors,
-            )
-        )
+        environment = self._environment_of(program, directory)
+        process = begin(lambda: program.start(environment, directory, output, errors))
         if process is None:
             return Ended(Result.STOPPED)
         ending, status = process.wait(timeout_seconds)
@@ -202,11 +221,10 @@ class JobRunner:
     def _environment_of(self, program: Program, directory: Path) -> dict[str, str]:
         java = {"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}
         return {
+            **script_environment(),
             "PATH": self._path,
             "HOME": str(directory),
             "TMPDIR": str(directory),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
@@ -215,3 +233,8 @@ class JobRunner:
             **program.environment,
             "AWS_ENDPOINT_URL": self._endpoint_url,
         }
+
+
+def script_environment() -> dict[str, str]:
+    """What Python reads of its environment as it starts, for every job."""
+    return {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}

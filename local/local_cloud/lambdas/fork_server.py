@@ -104,6 +104,21 @@ class ForkServer:
             with contextlib.suppress(ConnectionError):
                 self._control.sendall(json.dumps({"kill": pid}).encode() + b"\n")
 
+    def signal(self, pid: int, number: int) -> None:
+        """Signal a process and what it started, of a server of jobs; it may be gone already."""
+        with self._lock:
+            if self._control is None:
+                return
+            with contextlib.suppress(ConnectionError):
+                order = {"signal": int(number), "pid": pid}
+                self._control.sendall(json.dumps(order).encode() + b"\n")
+
+    def wait_for_exit(self, pid: int) -> Exit | None:
+        """Wait for the end of a process; None when the server itself ends before it."""
+        with self._exited:
+            self._exited.wait_for(lambda: pid in self._exits or self._ended)
+            return self._exits.get(pid)
+
     def exit_of(self, pid: int) -> Exit | None:
         """The end of a process; None when it does not come soon."""
         with self._exited:

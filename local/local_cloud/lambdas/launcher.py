@@ -43,7 +43,10 @@ class SandboxLauncher:
         self._outdated: list[ForkServer] = []  # their sandboxes may run yet
 
     def start(self) -> None:
-        """Begin to import what all sandboxes share; returns at once."""
+        """Begin to import what all sandboxes share; returns at once. Again is harmless."""
+        if self._process is not None:
+            return
+        self._log_dir.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in LAUNCHER_VARIABLES if name in os.environ}
         # macOS otherwise aborts processes that fork after system libraries were loaded.

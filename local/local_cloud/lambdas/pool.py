@@ -44,12 +44,16 @@ class FunctionHost:
         functions: Sequence[FunctionSpec],
         settings: HostSettings,
         clock: Callable[[], float] = time.monotonic,
+        launcher: SandboxLauncher | None = None,
     ) -> None:
-        """Nothing runs before `start`; the clock, in seconds, says how long sandboxes are idle."""
+        """Nothing runs before `start`; the clock, in seconds, says how long sandboxes are idle.
+
+        The launcher may run already; absent: one of its own.
+        """
         self.functions = {function.name: function for function in functions}
         self.settings = settings
         self.counts = InvocationCounts()
-        self._launcher = SandboxLauncher(settings.log_dir)
+        self._launcher = launcher or SandboxLauncher(settings.log_dir)
         self._pools: dict[_PoolKey, _Pool] = {}
         self._lock = threading.Lock()
         self._clock = clock

@@ -36,6 +36,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 # Imported before the first fork. What the interpreter lacks is left to the function to miss.
@@ -74,7 +75,9 @@ def beside(name: str) -> Any:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    preload()
+    with uncollected():
+        preload()
+        beside("quick_http").be_quick()
     freeze()
     Launcher(control, beside("sandbox_runtime"), beside("shared_code").SharedCode).serve()
     os._exit(0)  # nothing to tidy up, and DuckDB would complain at interpreter exit
@@ -86,6 +89,16 @@ def freeze() -> None:
     gc.freeze()
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector, which would find little of imports, and go through all of them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def preload() -> None:
     for module in PRELOADED:
         with contextlib.suppress(ImportError):
@@ -95,6 +108,7 @@ def preload() -> None:
         importlib.import_module("pydantic").create_model("Preloaded", field=(str, ""))
     with contextlib.suppress(ImportError):
         share_service_descriptions()
+        share_endpoint_rules()
         session = importlib.import_module("botocore.session").get_session()
         for service in DESCRIBED:
             session.create_client(
@@ -123,6 +137,24 @@ def share_service_descriptions() -> None:
         return loader
 
     vars(session)["create_loader"] = create_loader
+
+
+def share_endpoint_rules() -> None:
+    """Let all clients of a service use one tree of its endpoint rules, which nothing changes.
+
+    A client makes its own otherwise, of the same description: a fifth of what making one takes.
+    """
+    provider = importlib.import_module("botocore.endpoint_provider")
+    make = provider.RuleSet
+    made: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
+
+    def rule_set(partitions: Any, **description: Any) -> Any:
+        key = (id(description.get("rules")), id(partitions))
+        if key not in made:  # with what it is of, whose ids so remain theirs
+            made[key] = make(partitions=partitions, **description), description, partitions
+        return made[key][0]
+
+    vars(provider)["RuleSet"] = rule_set
 
 
 class ForkServer:
@@ -278,7 +310,9 @@ class Template(ForkServer):
         if self.is_outdated:
             return "changed"
         handler, environment = order["handler"], order["environment"]
-        if self.code.is_for(environment) and self.code.load(handler, environment):
+        with uncollected():
+            loaded = self.code.is_for(environment) and self.code.load(handler, environment)
+        if loaded:
             freeze()
         return None if self.code.is_for(environment) else "environment"
 

@@ -23,6 +23,7 @@ from local.local_cloud.lambdas.functions import FunctionSpec, HostSettings
 from local.local_cloud.lambdas.invocation_counts import InvocationCounts
 from local.local_cloud.lambdas.invoke import Invocation, InvokeApi, InvokeResult
 from local.local_cloud.lambdas.lambda_functions import FunctionsApi, find_function
+from local.local_cloud.lambdas.launcher import SandboxLauncher
 from local.local_cloud.lambdas.pool import FunctionHost
 
 __all__ = ["InvokeResult", "LambdaService", "Response"]
@@ -47,6 +48,7 @@ class LambdaService:
         refuses: Refuses = lambda _caller, _target: None,
         on_created: OnCreated = lambda _function: None,
         clients: ServiceClients | None = None,
+        launcher: SandboxLauncher | None = None,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -62,10 +64,13 @@ class LambdaService:
             refuses: why a durable function may not invoke another one.
             on_created: called with a function that an API call is about to create or change.
             clients: of the services where such a call finds code in S3; absent: that is refused.
+            launcher: of sandboxes, whose logs are in `log_dir`; absent: one of its own.
         """
         self._ended_executions = ended_executions
         self._host = FunctionHost(
-            functions, HostSettings(endpoint_url, region, account_id, log_dir)
+            functions,
+            HostSettings(endpoint_url, region, account_id, log_dir),
+            launcher=launcher,
         )
         self._on_status_change = on_status_change
         self._refuses = refuses

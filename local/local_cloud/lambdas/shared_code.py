@@ -115,6 +115,7 @@ class SharedCode:
                 boto3 = importlib.import_module("boto3")
                 if boto3.DEFAULT_SESSION is None:
                     boto3.setup_default_session()
+            _make_adapters()
         if all(imported):
             self._loaded.add(module)
         inside = tuple(os.path.join(directory, "") for directory in self.path)
@@ -169,6 +170,16 @@ def file_state(file: str) -> tuple[int, int] | None:
         found = os.stat(file)
         return found.st_mtime_ns, found.st_size
     return None
+
+
+def _make_adapters() -> None:
+    """What parses the ledger's items, which is made at the first item of each kind otherwise."""
+    base = sys.modules.get("contracts.ledger_items.base")
+    classes = [] if base is None else [base.LedgerItem]
+    for item_class in classes:
+        classes += item_class.__subclasses__()
+        with contextlib.suppress(Exception):  # then the function meets it, where it is seen
+            base.adapter_of(item_class)  # type: ignore[union-attr]
 
 
 def _imports(name: str) -> bool:

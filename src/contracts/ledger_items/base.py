@@ -47,7 +47,7 @@ class LedgerItem:
         Raises:
             ValueError: it is not such an item.
         """
-        parsed: Self = _adapter(cls).validate_python({**item, **cls._of_key(item)})
+        parsed: Self = adapter_of(cls).validate_python({**item, **cls._of_key(item)})
         return parsed
 
     @classmethod
@@ -85,7 +85,8 @@ def after(prefix: str, item: Mapping[str, Any]) -> str:
     return str(item[Key._fields[1]]).removeprefix(prefix)
 
 
-def _adapter(item_class: type[Any]) -> TypeAdapter[Any]:
+def adapter_of(item_class: type[Any]) -> TypeAdapter[Any]:
+    """What parses items of a class; made when first asked for, tens of milliseconds."""
     if item_class not in _ADAPTERS:
         _ADAPTERS[item_class] = TypeAdapter(item_class)
     return _ADAPTERS[item_class]

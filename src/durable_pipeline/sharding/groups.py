@@ -94,7 +94,9 @@ def process_each(
         if item.error and is_broken_replay(item.error.type):
             raise NonDeterministicExecutionError(why or "")
         failed[item.index] = why or "no error reported"
-    found: dict[int, dict[str, Any]] = {each.index: each.result for each in batch.succeeded()}
+    found: dict[int, dict[str, Any]] = {
+        each.index: each.result for each in batch.succeeded() if each.result is not None
+    }
     operations.write(list(found.values()))
     if groups is None:
         return Ended(found, failed)

@@ -20,6 +20,7 @@ from local.local_cloud.lambdas.service import LambdaService
 from local.local_cloud.permissions.denial import Denial
 from local.local_cloud.permissions.enforcement import Enforcement
 from local.local_cloud.permissions.guard import Mode
+from local.local_cloud.processes import allow_open_files
 from local.local_cloud.state import CloudError, claimed, described_by
 from local.local_cloud.substrate import Substrate
 
@@ -134,6 +135,7 @@ class LocalCloud:
             SubstrateError: the emulator does not run.
             CloudError: the state directory is in use, or holds something else.
         """
+        allow_open_files()
         try:
             self._start()
         except BaseException:

@@ -70,6 +70,9 @@ def _lines(usage: Mapping[str, int], prices: Prices) -> Iterator[Line]:
         kind = meter.partition(":")[0]
         if kind == Meter.FAILED:
             continue  # their requests are among the others
+        if kind == Meter.THROTTLED:
+            yield Line("Lambda", meter, amount, 0.0)
+            continue
         known = prices.of_meter(kind)
         if not known:
             yield Line("not priced", meter, amount, None)

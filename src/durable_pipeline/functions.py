@@ -24,7 +24,7 @@ from contracts.job import (
 )
 from durable_pipeline.memory import ran_out_of_memory
 from durable_pipeline.operations import operations_of, within_allowance
-from durable_pipeline.policies import error_name, retry_invocation
+from durable_pipeline.policies import error_name, retry_invocation, throttled_by_lambda
 
 INVOKE_FUNCTION: Final = "invoke-function"
 ERROR_CHARACTERS: Final = 2000
@@ -80,8 +80,14 @@ def invoke_function(
     """
 
     def invoke(retry_context: Any, _attempt: int) -> Any:
-        operations_of(context).spend(Meter.JOB_REQUESTS)
-        return retry_context.invoke(call.function, call.event, name=INVOKE_FUNCTION)
+        operations = operations_of(context)
+        operations.spend(Meter.JOB_REQUESTS)
+        try:
+            return retry_context.invoke(call.function, call.event, name=INVOKE_FUNCTION)
+        except InvokeError as error:
+            if throttled_by_lambda(error):
+                operations.throttled(Meter.JOB_REQUESTS, INVOKE_FUNCTION)
+            raise
 
     config: WithRetryConfig[Any] = WithRetryConfig(
         retry_strategy=within_allowance(

@@ -42,6 +42,11 @@ class Operations:
         """Count an amount of something that is billed."""
         self.amounts[str(meter)] = self.amounts.get(meter, 0) + amount
 
+    def throttled(self, requests: str, function: str) -> None:
+        """Count as throttled what was counted as a request: Lambda does not bill it."""
+        self.spend(requests, -1)
+        self.spend(Meter.THROTTLED.of(function))
+
     def spend_all(self, amounts: Mapping[str, int] | None) -> None:
         """Count what a step, or a part of the sequence, says that it has used."""
         self.amounts = added((self.amounts, amounts))

@@ -178,6 +178,11 @@ _PASSING_WITH_TIME: Final = PASSING | {
 }
 
 
+def throttled_by_lambda(error: Exception) -> bool:
+    """Whether Lambda had no capacity for the invocation, so that nothing has begun."""
+    return isinstance(error, InvokeError) and error_name(error.error_type) in THROTTLED_BY_LAMBDA
+
+
 def passes_with_time(error_type: str) -> bool:
     """Whether a unit that failed so runs again in the same execution, after a wait."""
     return error_name(error_type) in _PASSING_WITH_TIME
@@ -228,9 +233,7 @@ def retry_invocation(timeout_seconds: int) -> Callable[[Exception, int], RetryDe
     """
 
     def decide(error: Exception, attempts_made: int) -> RetryDecision:
-        if not isinstance(error, InvokeError):
-            return RetryDecision.no_retry()
-        if error_name(error.error_type) not in THROTTLED_BY_LAMBDA:
+        if not throttled_by_lambda(error):
             return RetryDecision.no_retry()
         return _decide(patient(timeout_seconds), attempts_made)
 
@@ -242,10 +245,7 @@ def retry_start(error: Exception, attempts_made: int) -> RetryDecision:
 
     What has begun is not started again: it has its own retries.
     """
-    throttled = (
-        isinstance(error, InvokeError) and error_name(error.error_type) in THROTTLED_BY_LAMBDA
-    )
-    return _decide(START if throttled else PERMANENT, attempts_made)
+    return _decide(START if throttled_by_lambda(error) else PERMANENT, attempts_made)
 
 
 def _decide(policy: Policy, attempts_made: int) -> RetryDecision:

@@ -24,7 +24,12 @@ from contracts.run import StageFailure
 from contracts.steps import Step, Steps, function_resource, function_variable
 from durable_pipeline.memory import ran_out_of_memory, too_small, with_advice
 from durable_pipeline.operations import Operations, counted, operations_of, within_allowance
-from durable_pipeline.policies import error_name, retry_step, retry_submission
+from durable_pipeline.policies import (
+    error_name,
+    retry_step,
+    retry_submission,
+    throttled_by_lambda,
+)
 from durable_pipeline.settings import Settings
 
 LOG_TAIL_CHARACTERS: Final = 1000
@@ -103,12 +108,16 @@ class BoundSteps(Steps):
             raise StageFailed(step.name, USED_UP, why)
 
         def invoke(retry_context: Any, _attempt: int) -> Any:
-            operations.spend(Meter.REQUESTS.of(step.function))
+            requests = Meter.REQUESTS.of(step.function)
+            operations.spend(requests)
             payload = {**message_at(operations.used).to_json(), METERED: True}
             try:
                 return retry_context.invoke(function, payload, name=step.name)
-            except InvokeError:
-                operations.spend(Meter.FAILED.of(step.function))
+            except InvokeError as error:
+                if throttled_by_lambda(error):
+                    operations.throttled(requests, step.function)
+                else:
+                    operations.spend(Meter.FAILED.of(step.function))
                 raise
 
         patience = step.patience and step.patience(message_at(operations.used))

@@ -62,13 +62,25 @@ def test_calls_that_failed_cost_the_time_that_the_others_took_on_average() -> No
     assert cost_of(only_failures, PRICES).usd == 0.2, "nothing says how long they took"
 
 
+def test_throttled_calls_are_on_the_bill_and_cost_nothing() -> None:
+    usage = {"lambda-requests:validate": 4, "lambda-throttled:validate": 3}
+    assert [(line.meter, line.amount, line.usd) for line in lines_of(usage, PRICES)] == [
+        ("lambda-requests:validate", 4, 0.4),
+        ("lambda-throttled:validate", 3, 0),
+    ]
+    assert cost_of(usage, PRICES).not_priced == ()
+
+
 def test_amounts_are_added_meter_by_meter() -> None:
     assert added(({"a": 1, "b": 2}, None, {"b": 3, "new": 4})) == {"a": 1, "b": 5, "new": 4}
 
 
 def test_every_meter_but_those_without_a_price_of_its_own_is_in_the_table() -> None:
     known = {price.meter for price in shipped_prices().prices}
-    unpriced = {Meter.FAILED, Meter.JOB_REQUESTS, Meter.EMR_MS, Meter.REDSHIFT_CLUSTER_MS}
+    unpriced = {
+        *(Meter.FAILED, Meter.THROTTLED, Meter.JOB_REQUESTS),
+        *(Meter.EMR_MS, Meter.REDSHIFT_CLUSTER_MS),
+    }
     assert known >= set(Meter) - unpriced
     assert not known & unpriced
 

@@ -127,6 +127,8 @@ def test_a_throttled_invoke_waits_for_a_place_and_is_the_same_job(
     assert execution.operations()["invoke-function"] == 5
     assert len({event["JOB_ID"] for event in world.function_calls}) == 1
     assert world.unit_status() == {"STORED": 1}
+    usage = world.units[UNIT]["usage"]
+    assert (usage["lambda-throttled:invoke-function"], usage["lambda-jobs"]) == (4, 1)
 
 
 @pytest.mark.parametrize("name", ["ResourceNotFoundException", "AccessDeniedException"])

@@ -169,6 +169,8 @@ def test_an_execution_that_lambda_throttles_is_started_again_and_counted() -> No
         "executions of shards were throttled",
         {"run_id": "r-1", "throttled": 2},
     ) in cloud.logged
+    (record,) = world.payloads("record-run")
+    assert record["usage"]["lambda-throttled:executions"] == 2
 
 
 def test_a_manifest_of_before_is_processed_with_messages_of_before(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import Deployment, World, sqs_event
+from world import Deployment, World, error_named, sqs_event
 
 from contracts.costs.usage import METERED, USAGE
 from contracts.errors import Throttled
@@ -66,6 +66,20 @@ def test_a_step_that_is_tried_again_counts_again(metered: World, deployment: Dep
     assert usage["lambda-failed:validate"] == 1
     assert usage["lambda-mb-ms:validate"] == 100
     assert usage["operations"] == metered.planned_operations + 2  # the wait, and the call
+
+
+def test_a_step_that_lambda_throttles_is_counted_apart_as_it_is_not_billed(
+    metered: World, deployment: Deployment
+) -> None:
+    metered.objects = 1
+    for _ in range(2):
+        metered.fail("validate", error_named("TooManyRequestsException", "Rate exceeded"))
+    deployment.run(sqs_event(RUN))
+
+    usage = metered.units["00000-000"]["usage"]
+    assert usage["lambda-throttled:validate"] == 2
+    assert usage["lambda-requests:validate"] == 1
+    assert "lambda-failed:validate" not in usage
 
 
 def test_jobs_of_an_earlier_attempt_are_said_apart(metered: World, deployment: Deployment) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,21 @@ def test_a_function_killed_while_idle_is_not_missed(cloud):
     second, response = cloud.invoke("describe")
     assert "FunctionError" not in response
     assert second["pid"] != first["pid"]
+
+
+def test_a_process_with_a_thousand_open_files_makes_sandboxes(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    try:
+        with ExitStack() as stack, (tmp_path / "open").open("w") as file:
+            while (descriptor := os.dup(file.fileno())) < 1100:
+                stack.callback(os.close, descriptor)
+            stack.callback(os.close, descriptor)
+            cloud = stack.enter_context(LambdaCloud([plain("describe")], tmp_path / "cloud"))
+            _, response = cloud.invoke("describe")
+            assert "FunctionError" not in response
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_concurrent_invocations_have_processes_of_their_own(cloud, tmp_path):

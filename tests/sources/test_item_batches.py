@@ -20,7 +20,8 @@ from contracts.messages import ListUrls
 from contracts.run_request import RunRequest
 from dataset_loading.check import check_dataset
 from runtime import s3 as storage
-from sources import frozen, item_batches, ranged
+from sources import frozen, ranged
+from sources.arrays import item_batches
 from sources.listed_run import list_run
 
 URL = "s3://data-bucket/landing/orders/items.json"

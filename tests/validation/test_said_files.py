@@ -15,7 +15,8 @@ from contracts.dataset import CsvFormat, FrozenLookup, ItemArray
 from contracts.errors import InvalidData
 from contracts.items import for_batches
 from contracts.manifest import ManifestEntry
-from sources import fetch, frozen, item_batches
+from sources import fetch, frozen
+from sources.arrays import item_batches
 from tabular import workspace
 
 COLUMNS = [{"name": "id", "unique": True}, {"name": "n", "type": "integer", "severity": "warn"}]

@@ -42,6 +42,12 @@ class RuntimeRequest:
     body: bytes
 
 
+def _is_readable(connection: socket.socket) -> bool:
+    poll = select.poll()  # select() takes no descriptor above 1,023
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Sandbox:
     """One process and the server's side of its Runtime API.
 
@@ -66,7 +72,7 @@ class Sandbox:
         request = self._receive(seconds)
         if request.path != "/invocation/next":
             self._response(HTTPStatus.ACCEPTED)
-        elif select.select([self._connection], [], [], 0)[0]:
+        elif _is_readable(self._connection):
             raise self._exit()  # it asked, and was killed since
         return request
 

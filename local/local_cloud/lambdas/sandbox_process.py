@@ -141,12 +141,15 @@ class ForkServer:
 
     def serve(self) -> None:
         buffer = b""
+        poll = select.poll()  # select() takes no descriptor above 1,023
+        poll.register(self.control, select.POLLIN)
+        poll.register(self.wakeup, select.POLLIN)
         while not self.is_done():
-            ready, _, _ = select.select([self.control, self.wakeup], [], [])
-            if self.wakeup in ready:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self.wakeup.fileno() in ready:
                 self.wakeup.recv(4096)
                 self.report_exits()
-            if self.control not in ready:
+            if self.control.fileno() not in ready:
                 continue
             data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
             if not data:

@@ -19,14 +19,16 @@ USAGE: Final = "used"  # of a step's response, beside its fields: what the call 
 class Meter(StrEnum):
     """What is counted, in which unit.
 
-    The orchestrator counts the first six, steps the next six, each in its own call; the others are
-    what the engines of jobs report.
+    The orchestrator counts the first seven, steps the next six, each in its own call; the others
+    are what the engines of jobs report.
 
     OPERATIONS: durable operations.
     WRITTEN_BYTES: payloads of these operations.
     INVOCATIONS: of the orchestrator: one to begin with, and one after each wait.
     REQUESTS: invocations of a step function, failed ones included; by function.
     FAILED: those of them that failed, whose time nobody reports; by function.
+    THROTTLED: invocations that Lambda refused for want of capacity, and does not bill; none of
+        the others; by function.
     JOB_REQUESTS: invocations of functions of one's own that are jobs; their time is not known.
     MB_MS: memory times billed duration, in MB and milliseconds; by function.
     DYNAMODB_HALF_READS: half read request units.
@@ -44,6 +46,7 @@ class Meter(StrEnum):
     INVOCATIONS = "orchestrator-invocations"
     REQUESTS = "lambda-requests"
     FAILED = "lambda-failed"
+    THROTTLED = "lambda-throttled"
     JOB_REQUESTS = "lambda-jobs"
     MB_MS = "lambda-mb-ms"
     DYNAMODB_HALF_READS = "dynamodb-half-reads"

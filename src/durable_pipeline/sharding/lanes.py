@@ -23,7 +23,7 @@ from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutio
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from contracts.base import Contract
-from contracts.costs.usage import Amounts, added
+from contracts.costs.usage import Amounts, Meter, added
 from contracts.manifest import (
     UNITS_PER_EXECUTION,
     packed_positions,
@@ -38,6 +38,7 @@ from durable_pipeline.steps import is_broken_replay
 
 # Two operations each, and six for the retries of one that Lambda throttles: 2,400.
 SHARDS_PER_EXECUTION: Final = 300
+EXECUTIONS: Final = "executions"  # of shards, as a meter names them beside functions
 
 
 class ShardOfRun(Contract):
@@ -219,10 +220,9 @@ class ShardRuns:
             response, throttled = self._invoke(context, {"shard": asked.to_json()}, "run-shard")
             if response is None:
                 self._unrecorded(f"{shard}: {throttled.error}")
-                return so_far.and_then(Processed(throttled=throttled.count))
+                return so_far.and_then(throttled.processed)
             end = ShardEnd.from_json(response or {"shard": shard})
-            ended = Processed.of(end).model_copy(update={"throttled": throttled.count})
-            so_far = so_far.and_then(ended)
+            so_far = so_far.and_then(Processed.of(end)).and_then(throttled.processed)
             if end.halted or not end.left:
                 return so_far
             if not end.begun:
@@ -248,9 +248,8 @@ class ShardRuns:
         response, throttled = self._invoke(self.context, message, "run-shards")
         if response is None:
             self._unrecorded(f"{first} to {end - 1}: {throttled.error}")
-            return Processed(throttled=throttled.count)
-        done = Processed.from_json(response)
-        return done.and_then(Processed(throttled=throttled.count))
+            return throttled.processed
+        return Processed.from_json(response).and_then(throttled.processed)
 
     def _invoke(
         self, context: DurableContext, message: dict[str, Any], name: str
@@ -281,6 +280,11 @@ class Throttled:
 
     count: int = 0
     error: str = ""
+
+    @property
+    def processed(self) -> Processed:
+        usage = {Meter.THROTTLED.of(EXECUTIONS): self.count} if self.count else {}
+        return Processed(throttled=self.count, usage=usage)
 
     def decide(self, error: Exception, attempts_made: int) -> RetryDecision:
         decision = retry_start(error, attempts_made)

@@ -49,6 +49,14 @@ class Replay:
     pruned: Loaded = field(default_factory=Loaded)
     whole: Loaded = field(default_factory=Loaded)
 
+    @property
+    def operations_per_unit(self) -> float:
+        return self.pruned.operations / self.units
+
+    @property
+    def kilobytes_per_unit(self) -> float:
+        return self.pruned.size / 1024 / self.units
+
 
 def measure(units: int) -> Replay:
     """Run the pipeline over so many units, ten side by side, with steps that only pretend."""

@@ -8,7 +8,7 @@ from typing import Final
 from contracts.base import Contract
 from contracts.costs.usage import Amounts
 from contracts.manifest import UNITS_PER_EXECUTION, ManifestSummary, positions_of
-from contracts.messages import STAGES_CARRY, UNITS_ASK, Claim, LoadedDataset
+from contracts.messages import STAGES_CARRY, UNITS_ASK, UNITS_GROUPED, Claim, LoadedDataset
 from contracts.messages.operations import planned_for, planned_operations
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
@@ -19,7 +19,7 @@ UNIT_CONTEXT_OPERATIONS: Final = 1
 
 
 def operations_per_unit(dataset: LoadedDataset) -> int:
-    """Durable operations of one unit without retries, of flow 3 (UNIT_FLOW)."""
+    """Durable operations of one unit without retries, since flow 3 (UNIT_FLOW)."""
     steps = sum(step.per_unit(dataset) for step in declared() if step.per_unit)
     return UNIT_CONTEXT_OPERATIONS + steps
 
@@ -80,6 +80,11 @@ class Plan(Contract):
     def stages_carry(self) -> bool:
         """Whether other stages carry a unit's start and end; see UNIT_FLOW."""
         return self.claim.unit_flow >= STAGES_CARRY
+
+    @property
+    def units_grouped(self) -> bool:
+        """Whether the units of an execution lie in groups; see UNIT_FLOW."""
+        return self.claim.unit_flow >= UNITS_GROUPED
 
     @property
     def tolerated_losses(self) -> int | None:

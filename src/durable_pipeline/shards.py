@@ -7,13 +7,10 @@ execution may have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_durable_execution_sdk_python import BatchResult, DurableContext, InvokeError
-from aws_durable_execution_sdk_python.config import CompletionConfig, MapConfig
-from aws_durable_execution_sdk_python.exceptions import NonDeterministicExecutionError
+from aws_durable_execution_sdk_python import DurableContext, InvokeError
 
 from contracts import layout
 from contracts.costs.usage import added
@@ -26,8 +23,9 @@ from durable_pipeline.ending import UnitEnd
 from durable_pipeline.operations import Operations, counted, operations_of
 from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
+from durable_pipeline.sharding.groups import groups_of, process_each
 from durable_pipeline.sharding.lanes import Processed, ShardRuns
-from durable_pipeline.steps import BoundSteps, is_broken_replay
+from durable_pipeline.steps import BoundSteps
 from durable_pipeline.unit import Unit
 
 Ranges = tuple[tuple[int, int], ...]
@@ -140,12 +138,14 @@ class Shards:
         fitting = self._fitting if self.plan.stages_carry else len(pending)
         pending, later = pending[:fitting], pending[fitting:]
         units = [layout.unit_id(shard, position) for position in pending]
-        used = operations_of(self.context).used + 1  # with the map itself
+        grouped = self.plan.units_grouped
+        # With the map itself, and the groups of its units.
+        used = operations_of(self.context).used + 1 + (groups_of(len(units)) if grouped else 0)
 
-        def process(context: DurableContext, unit_id: str, index: int, _all: Sequence[str]) -> Any:
+        def process(context: DurableContext, index: int) -> dict[str, Any]:
             operations = Operations(used=1)  # its context
             steps = BoundSteps(counted(context, operations), self.settings)
-            unit = UnitRef(self.plan.request.run_id, unit_id, self.plan.claim.run_attempt)
+            unit = UnitRef(self.plan.request.run_id, units[index], self.plan.claim.run_attempt)
             asking = self._asking(index, len(units), used, further_runs)
             of_run = Unit(
                 steps,
@@ -157,23 +157,13 @@ class Shards:
             )
             return of_run.process().to_json()
 
-        config: MapConfig[Any] = MapConfig(
-            max_concurrency=self.at_once,
-            # Every unit runs, even if others fail.
-            completion_config=CompletionConfig(tolerated_failure_percentage=100),
-            item_namer=lambda unit_id, _index: f"unit-{unit_id}",
-        )
-        batch: BatchResult[Any] = self.context.map(units, process, name="units", config=config)
-        for item in batch.failed():
-            why = item.error.message if item.error else "no error reported"
-            if item.error and is_broken_replay(item.error.type):
-                raise NonDeterministicExecutionError(why or "")
-            self._unrecorded("unit", f"{units[item.index]}: {why}")
-        ends = {item.index: UnitEnd.from_json(item.result) for item in batch.succeeded()}
-        uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(batch.failed())
+        found = process_each(self.context, units, process, at_once=self.at_once, grouped=grouped)
+        for index, why in sorted(found.failed.items()):
+            self._unrecorded("unit", f"{units[index]}: {why}")
+        ends = {index: UnitEnd.from_json(result) for index, result in found.results.items()}
+        uncounted = sum(end.uncounted for end in ends.values()) + ASKING * len(found.failed)
         operations_of(self.context).used += uncounted
         operations_of(self.context).spend_all(added(end.usage for end in ends.values()))
-        operations_of(self.context).write([item.result for item in batch.succeeded()])
         left = [pending[index] for index, end in sorted(ends.items()) if end.status is None]
         passing = [pending[index] for index, end in sorted(ends.items()) if end.passing]
         statuses = [end.status for end in ends.values()]

@@ -116,7 +116,17 @@ def a_group_whose_job_failed() -> dict[str, Any]:
     return Deployment(world).run(sqs_event(RUN)).recording()
 
 
+def many_units() -> dict[str, Any]:
+    """More units than a group has, of which one fails, side by side."""
+    world = World()
+    world.objects = 21
+    world.fail("validate", error_named("InvalidData"), unit="00000-003")
+    event = {**RUN, "maxConcurrency": 10, "toleratedFailurePercentage": 50}
+    return Deployment(world).run(sqs_event(event)).recording()
+
+
 SCENARIOS = {
+    "many-units": many_units,
     "a-run-with-everything": a_run_with_everything,
     "loads-that-failed": loads_that_failed,
     "a-drawn-run-id": a_drawn_run_id,

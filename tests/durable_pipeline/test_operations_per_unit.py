@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 from world import Deployment, World, sqs_event
 
+from benchmarks.replay.__main__ import Replay, measure
 from contracts.messages import operations as limits
 from durable_pipeline import app
+from durable_pipeline.sharding.groups import UNITS_PER_GROUP
 
 MANY: Final = int(os.environ.get("COUNTED_UNITS", "250"))
 RUN: dict[str, Any] = {
@@ -78,5 +80,40 @@ def test_a_unit_of_a_large_run_costs_what_one_of_a_small_run_costs(
     assert max(all_operations) < limits.OPERATIONS / 2
     shards = len(all_operations) - 1
     # Beside its units, a run in one execution has six and the map of its units. One of several
-    # shards freezes its plan, and each of them has its invocation, read-shard and its map.
-    assert sum(all_operations) == 6 * units + 7 + 3 * shards
+    # shards freezes its plan, and each of them has its invocation, read-shard and its map. Of more
+    # units than a group has, each group is one.
+    of_each = world.shard_sizes
+    groups = sum(-(-size // UNITS_PER_GROUP) for size in of_each if size > UNITS_PER_GROUP)
+    assert sum(all_operations) == 6 * units + groups + 7 + 3 * shards
+
+
+MOST_REPLAYED: Final = 150  # operations of a unit, of ten side by side
+GROWTH: Final = 1.1
+
+
+@pytest.fixture(scope="module")
+def ten_units() -> Replay:
+    return min((measure(10) for _ in range(3)), key=lambda each: each.operations_per_unit)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        pytest.param(100, marks=pytest.mark.slow),
+        pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
+    ],
+)
+def test_a_unit_of_a_large_run_is_replayed_as_often_as_one_of_a_small_run(
+    ten_units: Replay, units: int
+) -> None:
+    """What invocations load of each unit, of ten side by side, does not grow with the units.
+
+    On a busy machine units share fewer invocations, in either run: the best of three counts.
+    """
+    for _ in range(3):
+        many = measure(units)
+        if many.operations_per_unit <= GROWTH * ten_units.operations_per_unit:
+            break
+    assert many.operations_per_unit <= MOST_REPLAYED
+    assert many.operations_per_unit <= GROWTH * ten_units.operations_per_unit
+    assert many.kilobytes_per_unit <= GROWTH * ten_units.kilobytes_per_unit

@@ -44,7 +44,9 @@ class History:
     def __post_init__(self) -> None:
         contexts = [each for each in self.operations if str(each.name).startswith("unit-")]
         self.units = {each.operation_id: each for each in contexts}
-        self.map_and_units = {each.parent_id for each in contexts} | set(self.units)
+        groups = {each.parent_id for each in contexts}
+        maps = {each.parent_id for each in self.operations if each.operation_id in groups}
+        self.map_and_units = maps | groups | set(self.units)
         self.responses = {
             each.parent_id: '"begin": false' not in str(each.chained_invoke_details.result)
             for each in self.operations

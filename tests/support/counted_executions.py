@@ -14,6 +14,9 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import BatchResult, InvokeError
 from aws_durable_execution_sdk_python.concurrency.models import BatchItem, BatchItemStatus
+from aws_durable_execution_sdk_python.config import NestingType
+from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationUpdate
+from aws_durable_execution_sdk_python.state import CheckpointedResult
 from world import LONG_RUN, World, execution_arn
 
 from contracts.errors import PipelineError
@@ -51,6 +54,7 @@ class CountingContext:
 
         arn = SimpleNamespace(durable_execution_arn=cloud.arn)
         self.execution_context = arn
+        self.state, self._parent_id = self, "map"  # groups of units make checkpoints themselves
 
     def _log(self, message: str, extra: dict[str, Any] | None = None) -> None:
         self._cloud.logged.append((message, extra or {}))
@@ -80,6 +84,18 @@ class CountingContext:
         self._counts.add(name, result)
         return result
 
+    def create_child_context(self, _operation_id: str, *, is_virtual: bool = False) -> Any:  # noqa: ARG002
+        return self
+
+    def get_checkpoint_result(self, _operation_id: str) -> CheckpointedResult:
+        return CheckpointedResult.create_not_found()
+
+    def create_checkpoint(self, operation_update: OperationUpdate, is_sync: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Of a group of units: an operation when it begins, bytes when it ends."""
+        if operation_update.action is OperationAction.START:
+            self._counts.add("units-group")
+        self._counts.written += len(operation_update.payload or "")
+
     def map(
         self, items: Sequence[Any], function: Callable[..., Any], name: str, config: Any
     ) -> BatchResult[Any]:
@@ -87,7 +103,8 @@ class CountingContext:
         found = []
         for index, item in enumerate(items):
             result = function(CountingContext(self._cloud, self._counts), item, index, items)
-            self._counts.add(f"{name}-item", result)
+            if config.nesting_type is NestingType.NESTED:
+                self._counts.add(f"{name}-item", result)
             found.append(BatchItem(index, BatchItemStatus.SUCCEEDED, result=result))
         batch = BatchResult.from_items(found)
         self._counts.add(name, batch.to_dict())

@@ -22,7 +22,7 @@ from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecu
 
 from contracts import errors
 from contracts.errors import PipelineError
-from contracts.manifest import Waiting, first_of
+from contracts.manifest import Waiting, first_of, ranges
 from contracts.messages import LOAD_FLOW, START_FLOW, UNIT_FLOW, LoadedDataset
 from contracts.messages import operations as limits
 from contracts.source.unit_part import UnitPart, stage_and_part
@@ -287,11 +287,13 @@ class World:
         }
 
     def _pending(self, shard: int) -> list[tuple[int, int]]:
-        return [
-            (position, position + 1)
-            for position in range(self.shard_sizes[shard] if self.shard_sizes else 0)
-            if f"{shard:05d}-{position:03d}" not in self.stored_before
-        ]
+        return list(
+            ranges(
+                position
+                for position in range(self.shard_sizes[shard] if self.shard_sizes else 0)
+                if f"{shard:05d}-{position:03d}" not in self.stored_before
+            )
+        )
 
     def _read_shard(self, payload: dict[str, Any]) -> dict[str, Any]:
         """As `runs.long.shard_plans` reads it; its tests are with it."""

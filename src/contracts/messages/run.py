@@ -71,10 +71,12 @@ START_FLOW: Final = 2
 
 # How units begin and end. 1: they begin, unless start-unit fails; 2: they ask whether they do, and
 # their operations are counted (`contracts.messages.operations`); 3: their first job's submission
-# asks that as well, and their last store records their end.
-UNIT_FLOW: Final = 3
+# asks that as well, and their last store records their end; 4: many units of an execution lie in
+# groups (`durable_pipeline.sharding.groups`).
+UNIT_FLOW: Final = 4
 UNITS_ASK: Final = 2
 STAGES_CARRY: Final = 3
+UNITS_GROUPED: Final = 4
 
 
 class Claim(Contract):

@@ -19,7 +19,7 @@ from contracts.run_request import RunRequest
 from durable_pipeline.intake import NOTHING_ASKED, claimed_run_id, parse_message
 from durable_pipeline.operations import operations_of
 from durable_pipeline.pipeline import Pipeline
-from durable_pipeline.plan import Executed, Plan, Prepared
+from durable_pipeline.plan import Executed, OtherRuns, Plan, Prepared
 from durable_pipeline.settings import Settings
 from durable_pipeline.steps import BoundSteps, StageFailed, in_child_context, is_broken_replay
 
@@ -82,8 +82,10 @@ class Batch:
                 seconds += plan.seconds(at_once)
                 operations += plan.operations
                 here.append((record, plan))
+        units = 0
         for number, (record, plan) in enumerate(here, start=1):
-            self._execute(record, plan, further_runs=len(here) - number)
+            self._execute(record, plan, OtherRuns(units, len(here) - number))
+            units += len(plan.manifest.pending_positions())
         return {"batchItemFailures": [{"itemIdentifier": item} for item in self.failed]}
 
     def _plans(self, records: Sequence[Record]) -> list[tuple[Record, Plan]]:
@@ -145,12 +147,12 @@ class Batch:
         except StageFailed as failed:
             self._failed(record, plan.request.run_id, failed)
 
-    def _execute(self, record: Record, plan: Plan, further_runs: int) -> None:
+    def _execute(self, record: Record, plan: Plan, others: OtherRuns) -> None:
         def execute(child: DurableContext) -> Executed:
             operations_of(child).spend_all(plan.usage)
             operations_of(child).spend(Meter.OPERATIONS)  # this context
             pipeline = self._pipeline(child)
-            done = pipeline.execute(plan, further_runs=further_runs)
+            done = pipeline.execute(plan, others=others)
             return Executed(result=done)
 
         try:

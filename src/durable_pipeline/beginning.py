@@ -121,6 +121,7 @@ class Beginning:
             execution_arn=asking.execution_arn,
             allowance=asking.allowance,
             reserved=asking.reserved,
+            asking=ASKING,
             tolerated_losses=asking.tolerated_losses,
             max_cost=asking.max_cost,
         )

@@ -33,7 +33,7 @@ from contracts.run import REASON_CHARACTERS, RunResult, RunStatus
 from contracts.run_request import RunRequest, format_timestamp
 from contracts.steps import Steps, UnitRef
 from durable_pipeline.operations import usage_with_start
-from durable_pipeline.plan import Plan, Prepared, operations_per_unit
+from durable_pipeline.plan import ALONE, OtherRuns, Plan, Prepared, operations_per_unit
 from durable_pipeline.settings import Settings
 from durable_pipeline.sharding.lanes import Share
 from durable_pipeline.sharding.rounds import Rounds
@@ -133,14 +133,14 @@ class Pipeline:
             return Prepared(result=self.finish(request, claim, status, reason, retried=retried))
         return Prepared(plan=Plan(request=request, claim=claim, dataset=dataset, manifest=manifest))
 
-    def execute(self, plan: Plan, *, further_runs: int = 0) -> RunResult | None:
+    def execute(self, plan: Plan, *, others: OtherRuns = ALONE) -> RunResult | None:
         """Process every pending unit, then record and announce the run.
 
         The run always ends in the ledger, even if units or shards fail: a unit without an outcome
         counts as failed.
 
         Args:
-            further_runs: runs of the same batch that are to be executed after this one.
+            others: runs of the same batch.
 
         Returns:
             None: units are left that only the long-running function can begin. Hand the run over.
@@ -149,7 +149,7 @@ class Pipeline:
             StageFailed: the run's outcome could not be recorded, or another execution holds it.
         """
         rounds = Rounds(Shards(self.context, self.settings, self.execution_arn, plan))
-        processed = rounds.first(of_long_runs=self.of_long_runs, further_runs=further_runs)
+        processed = rounds.first(of_long_runs=self.of_long_runs, others=others)
         if processed is None:
             return None
         if self.of_long_runs:

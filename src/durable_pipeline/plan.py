@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.base import Contract
 from contracts.costs.usage import Amounts
@@ -134,6 +134,21 @@ class Plan(Contract):
     def concurrency(self) -> int:
         """Units side by side."""
         return self.request.concurrency(of_items=self.dataset.of_items)
+
+
+class OtherRuns(NamedTuple):
+    """Of the same batch, executed in the same execution.
+
+    Attributes:
+        units_before: units of those that were executed before.
+        further: how many are to be executed after.
+    """
+
+    units_before: int = 0
+    further: int = 0
+
+
+ALONE: Final = OtherRuns()
 
 
 class Shard(Contract):

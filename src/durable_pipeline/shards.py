@@ -21,7 +21,7 @@ from contracts.steps import UnitRef
 from durable_pipeline.beginning import Asking
 from durable_pipeline.ending import UnitEnd
 from durable_pipeline.operations import Operations, counted, operations_of
-from durable_pipeline.plan import Plan, Shard, ShardEnd, operations_per_unit
+from durable_pipeline.plan import ALONE, OtherRuns, Plan, Shard, ShardEnd, operations_per_unit
 from durable_pipeline.settings import Settings
 from durable_pipeline.sharding.groups import groups_of, process_each
 from durable_pipeline.sharding.lanes import Processed, ShardRuns
@@ -124,12 +124,14 @@ class Shards:
             return here
         return here.and_then(self.start(end.shard, end.left))
 
-    def execute(self, shard: int, positions: Ranges = (), *, further_runs: int = 0) -> ShardEnd:
+    def execute(
+        self, shard: int, positions: Ranges = (), *, others: OtherRuns = ALONE
+    ) -> ShardEnd:
         """Process units of one shard here, as many in parallel as the request allows.
 
         Args:
             positions: see `Shard`.
-            further_runs: runs of the same batch that are to be executed after this one.
+            others: runs of the same batch.
         """
         pending = positions_of(positions) or self._pending(shard)
         if not pending:
@@ -146,7 +148,7 @@ class Shards:
             operations = Operations(used=1)  # its context
             steps = BoundSteps(counted(context, operations), self.settings)
             unit = UnitRef(self.plan.request.run_id, units[index], self.plan.claim.run_attempt)
-            asking = self._asking(index, len(units), used, further_runs)
+            asking = self._asking(len(units), used, others)
             of_run = Unit(
                 steps,
                 self.plan.dataset,
@@ -185,17 +187,15 @@ class Shards:
         """
         return units_per_shard(operations_per_unit(self.plan.dataset), self.at_once)
 
-    def _asking(self, index: int, units: int, used: int, further_runs: int) -> Asking | None:
-        """What the unit at this index says when it asks; see `contracts.messages.operations`."""
+    def _asking(self, units: int, used: int, others: OtherRuns) -> Asking | None:
+        """What each of so many units says when it asks; see `contracts.messages.operations`."""
         plan = self.plan
         if not plan.units_ask:
             return None
-        # Those behind it, and those before it that have been started but perhaps not asked.
-        may_ask = units - 1 - index + min(index, self.at_once - 1)
         return Asking(
             execution_arn=self.execution_arn,
             allowance=allowance(operations_per_unit(plan.dataset), self.at_once),
-            reserved=reserved(used, may_ask, further_runs),
+            reserved=reserved(used, others.units_before + units - 1, others.further),
             tolerated_losses=plan.tolerated_losses,
             max_cost=plan.request.max_cost,
             stages_carry=plan.stages_carry,

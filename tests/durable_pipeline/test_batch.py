@@ -41,18 +41,18 @@ def test_a_refused_message_that_cannot_be_stored_goes_back_to_the_queue(
 def test_a_run_leaves_operations_for_those_of_its_batch_that_follow(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
 
-    def noting(used_outside: int, may_ask: int, further_runs: int) -> int:
-        asked.append(further_runs)
-        return reserved(used_outside, may_ask, further_runs)
+    def noting(used_outside: int, others: int, further_runs: int) -> int:
+        asked.append((others, further_runs))
+        return reserved(used_outside, others, further_runs)
 
     monkeypatch.setattr("durable_pipeline.shards.reserved", noting)
 
     deployment.run(sqs_event(RUN, {**RUN, "runId": "r-2"}, {**RUN, "runId": "r-3"}))
 
-    # Replays ask again, in the same words.
-    assert list(dict.fromkeys(asked)) == [2, 1, 0]
+    # Replays ask again, in the same words. Each run has three units.
+    assert list(dict.fromkeys(asked)) == [(2, 2), (5, 1), (8, 0)]
 
 
 def test_a_run_that_would_fail_again_is_rejected_at_once_with_its_reason(

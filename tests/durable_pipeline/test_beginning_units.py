@@ -350,8 +350,8 @@ def test_forty_units_at_once_all_begin_where_they_were_to(
 
 def test_what_is_not_for_units_is_reserved() -> None:
     """Too little, and an execution that needs it all exceeds what the service allows."""
-    outside = limits.reserved(used_outside=40, may_ask=0, further_runs=0)
+    outside = limits.reserved(used_outside=40, others=0, further_runs=0)
     assert outside == 40 + limits.ENDING
-    assert limits.reserved(40, may_ask=7, further_runs=0) == outside + 7 * limits.ASKING
-    further = limits.reserved(40, may_ask=0, further_runs=2)
+    assert limits.reserved(40, others=7, further_runs=0) == outside + 7 * limits.ASKING
+    further = limits.reserved(40, others=0, further_runs=2)
     assert further == outside + 2 * limits.ENDING_OF_A_FURTHER_RUN

@@ -10,16 +10,18 @@ from manifests import put_manifest
 
 from contracts.errors import TransientFailure
 from contracts.ledger_items import LossesItem, OperationsItem
-from contracts.manifest import ManifestEntry
+from contracts.manifest import UNITS_PER_EXECUTION, ManifestEntry, units_per_shard
 from contracts.messages import Began, EndUnit, NotBegun, StartUnit
-from contracts.messages.operations import OPERATIONS
+from contracts.messages.operations import ASKING, OPERATIONS, allowance, reserved
 from contracts.run import ItemTotals, RowCounts, StageFailure, UnitStatus
 from runs.unit.beginning import start_unit
-from runs.unit.counts import losses, reserve
+from runs.unit.counts import losses, release, reserve
 from runs.unit.recording import end_unit
 from steps.record_unit import handler
 
 EXECUTION = arn("shard")
+PLANNED_OF_A_UNIT = ASKING  # as many units to a shard as there can be
+USED_OUTSIDE = 100  # the beginning of a run
 FAILURE = StageFailure(stage="validate", error_type="InvalidData", message="x")
 
 
@@ -93,6 +95,25 @@ class TestOperations:
         assert responses[2].reason is NotBegun.OPERATIONS
         assert unit(run, 2) is None  # another execution begins it
         assert counted(run).committed == 2 * 84
+
+    @pytest.mark.parametrize("at_once", [1, 10, 25, UNITS_PER_EXECUTION])
+    def test_the_first_unit_of_a_whole_shard_begins_even_if_it_asks_last(
+        self, cloud: Any, at_once: int
+    ) -> None:
+        """Its first tries may have died, while all others went through."""
+        units = units_per_shard(PLANNED_OF_A_UNIT, at_once)
+        fields = {
+            "allowance": allowance(PLANNED_OF_A_UNIT, at_once),
+            "reserved": reserved(USED_OUTSIDE, units - 1, 0),
+            "asking": ASKING,
+        }
+        used = {"allowance": fields["allowance"], "operations": PLANNED_OF_A_UNIT}
+        running: list[int] = []
+        for number in (*range(1, units), 0):
+            if len(running) == at_once:
+                release(ended(running.pop(0), **used), cloud.ledger)
+            assert reserve(asked(number, **fields), cloud.ledger, NOW), number
+            running.append(number)
 
     def test_after_the_first_that_does_not_begin_none_does(
         self, run: Any, lambda_context: Any

@@ -349,7 +349,7 @@ class World:
             if execution in self.closed or needed > limits.OPERATIONS:
                 self.closed.add(execution)
                 return {"begin": False, "reason": "OPERATIONS", "why": "too few are left"}
-            self.committed[execution] += payload["allowance"]
+            self.committed[execution] += payload["allowance"] - payload["asking"]
             self.begun.add((execution, unit))
         self.running += 1
         self.most_running = max(self.most_running, self.running)

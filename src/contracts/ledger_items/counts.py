@@ -20,7 +20,8 @@ class OperationsItem(LedgerItem):
 
     Attributes:
         execution_arn: whose they are.
-        committed: used by units that have ended, and allowed to those that have begun.
+        committed: used by units that have ended, and allowed to those that have begun, each without
+            what others reserve for it (so it may be below zero).
         running: the units that have begun, as `<run id>/<unit id>`.
         closed: a unit did not begin for lack of operations, so no more of them do.
     """
@@ -40,7 +41,11 @@ class OperationsItem(LedgerItem):
 
     @staticmethod
     def begun(operations: int, unit: str) -> dict[str, int | set[str]]:
-        """What to add for a unit that begins and may use so many operations."""
+        """What to add for a unit that begins.
+
+        Args:
+            operations: that it may use, beyond those that were reserved for it.
+        """
         return {"committed": operations, "running": {unit}}
 
     @staticmethod

@@ -13,7 +13,10 @@ What it may not begin, another execution does. Of the 3,000:
 A unit begins while this holds, each number as of then:
 
     used by ended units + allowances of running ones + its own allowance
-    + used outside of units + the end + ASKING for every unit that may still ask  <=  3,000
+    + used outside of units + the end + ASKING for every other unit that has not begun  <=  3,000
+
+A unit does not know which others have begun. So it says what all others need to ask, those of runs
+of the same batch too that were executed before, and each that begins gives back what was for it.
 
 What a unit uses for repeating its end counts as well, also after its allowance was given back: the
 repeat adds it. Only tries that do not reach their function, after one whose response was lost, are
@@ -76,12 +79,13 @@ def allowance(planned: int, concurrency: int) -> int:
     return planned + for_retries(concurrency) // concurrency
 
 
-def reserved(used_outside: int, may_ask: int, further_runs: int) -> int:
+def reserved(used_outside: int, others: int, further_runs: int) -> int:
     """Operations that must be free for other things than units that have begun.
 
     Args:
         used_outside: used by the execution, but not within units.
-        may_ask: other units that may still ask whether they begin.
+        others: units that ask in the same execution, before or after; each gives back ASKING as
+            it begins.
         further_runs: of the same batch, to be executed after this one.
     """
-    return used_outside + ENDING + ENDING_OF_A_FURTHER_RUN * further_runs + ASKING * may_ask
+    return used_outside + ENDING + ENDING_OF_A_FURTHER_RUN * further_runs + ASKING * others

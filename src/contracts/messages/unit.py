@@ -20,6 +20,8 @@ class StartUnit(Contract):
             release sends the message, which does not ask: its unit begins, or the step fails.
         allowance: durable operations that the unit may use.
         reserved: operations of the execution that must be free for other things.
+        asking: of those that other units reserve, how many are for this one until it begins: given
+            back as it does. 0: an earlier release reserves for those only that may ask after it.
         tolerated_losses: units (of an array: items) that may fail before no more begin; absent:
             units begin whatever became of others.
         max_cost: US dollars that units may have cost before no more begin; absent: any amount.
@@ -32,6 +34,7 @@ class StartUnit(Contract):
     execution_arn: str | None = None
     allowance: int = 0
     reserved: int = 0
+    asking: int = 0
     tolerated_losses: int | None = None
     max_cost: float | None = None
     kind: str = "start"

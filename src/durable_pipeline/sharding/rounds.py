@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python.config import Duration
 from contracts.manifest import positions_of, ranges, unpacked_positions
 from contracts.messages import seconds_before_attempt
 from durable_pipeline.operations import operations_of
-from durable_pipeline.plan import Plan
+from durable_pipeline.plan import OtherRuns, Plan
 from durable_pipeline.sharding.lanes import Processed
 from durable_pipeline.shards import Shards
 from durable_pipeline.steps import BoundSteps
@@ -30,11 +30,11 @@ class Rounds:
 
     shards: Shards
 
-    def first(self, *, of_long_runs: bool, further_runs: int) -> Processed | None:
+    def first(self, *, of_long_runs: bool, others: OtherRuns) -> Processed | None:
         """Process every pending unit; None if units are left for the long-running function."""
         plan, shards = self.shards.plan, self.shards
         if len(plan.manifest.shard_sizes) == 1:
-            end = shards.execute(0, further_runs=further_runs)
+            end = shards.execute(0, others=others)
             if end.left and not of_long_runs:
                 return None
             return _spent(shards, shards.start_left(end))

@@ -32,19 +32,18 @@ def reserve(message: StartUnit, ledger: Ledger, now: datetime) -> bool:
     key = OperationsItem.key_of(message.execution_arn or "")
     expires = OperationsItem.changes(expires_at=int((now + RETENTION).timestamp())).values
     most = OPERATIONS - message.reserved - message.allowance
-    item = None
+    fits = attributes.committed.lte(most)
     if most >= 0:
-        fits = attributes.committed.not_exists() | attributes.committed.lte(most)
-        written = ledger.update(
-            *key,
-            expires,
-            condition=fits & attributes.closed.not_exists() & ~attributes.running.contains(unit),
-            add=OperationsItem.begun(message.allowance, unit),
-        )
-        if written.done:
-            return True
-        item = written.item
-    if item is not None and unit in OperationsItem.from_item(item).running:
+        fits |= attributes.committed.not_exists()
+    written = ledger.update(
+        *key,
+        expires,
+        condition=fits & attributes.closed.not_exists() & ~attributes.running.contains(unit),
+        add=OperationsItem.begun(message.allowance - message.asking, unit),
+    )
+    if written.done:
+        return True
+    if written.item is not None and unit in OperationsItem.from_item(written.item).running:
         return True  # by the first try of this very call
     ledger.update(*key, {**expires, **OperationsItem.changes(closed=True).values})
     return False

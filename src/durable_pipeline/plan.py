@@ -13,6 +13,7 @@ from contracts.messages.operations import planned_for, planned_operations
 from contracts.run import RunResult
 from contracts.run_request import RunRequest
 from contracts.steps import declared
+from durable_pipeline import sdk
 from durable_pipeline.policies import between_tries
 
 UNIT_CONTEXT_OPERATIONS: Final = 1
@@ -84,7 +85,7 @@ class Plan(Contract):
     @property
     def units_grouped(self) -> bool:
         """Whether the units of an execution lie in groups; see UNIT_FLOW."""
-        return self.claim.unit_flow >= UNITS_GROUPED
+        return self.claim.unit_flow >= UNITS_GROUPED and sdk.is_known()
 
     @property
     def tolerated_losses(self) -> int | None:

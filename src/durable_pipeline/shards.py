@@ -124,9 +124,7 @@ class Shards:
             return here
         return here.and_then(self.start(end.shard, end.left))
 
-    def execute(
-        self, shard: int, positions: Ranges = (), *, others: OtherRuns = ALONE
-    ) -> ShardEnd:
+    def execute(self, shard: int, positions: Ranges = (), *, others: OtherRuns = ALONE) -> ShardEnd:
         """Process units of one shard here, as many in parallel as the request allows.
 
         Args:

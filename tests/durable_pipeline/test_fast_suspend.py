@@ -8,16 +8,16 @@ import pytest
 from aws_durable_execution_sdk_python import state
 
 from contracts.steps import function_variable, step_functions
-from durable_pipeline import app, fast_suspend
+from durable_pipeline import app, sdk
 from durable_pipeline.fast_suspend import POLL_SECONDS, suspend_fast
 
 
-def sdk() -> dict[str, Any]:
+def names_of_sdk() -> dict[str, Any]:
     return {"_STOP_SIGNAL_POLL_SECONDS": 0.1}
 
 
 def test_the_installed_sdk_is_one_that_was_seen_to_look_ten_times_a_second() -> None:
-    assert fast_suspend.version(fast_suspend._PACKAGE) in fast_suspend.SEEN_VERSIONS
+    assert sdk.is_known()
     source = state.__spec__.loader.get_source(state.__name__)  # type: ignore[union-attr]
     assert "_STOP_SIGNAL_POLL_SECONDS = 0.1\n" in source
     assert source.count("_STOP_SIGNAL_POLL_SECONDS") == 3  # defined, and two timeouts of waits
@@ -38,19 +38,19 @@ def test_it_is_changed_if_it_is_asked_for(
 
 
 def test_the_constant_is_changed() -> None:
-    names = sdk()
+    names = names_of_sdk()
     assert suspend_fast(names) == ""
     assert names == {"_STOP_SIGNAL_POLL_SECONDS": POLL_SECONDS}
 
 
 @pytest.mark.parametrize(
     ("installed", "names"),
-    [("3.1.0", sdk()), ("3.0.0", {}), ("3.0.0", {"_STOP_SIGNAL_POLL_SECONDS": None})],
+    [("3.1.0", names_of_sdk()), ("3.0.0", {}), ("3.0.0", {"_STOP_SIGNAL_POLL_SECONDS": None})],
 )
 def test_another_sdk_is_left_as_it_is_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, installed: str, names: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(fast_suspend, "version", lambda _: installed)
+    monkeypatch.setattr(sdk, "installed", lambda: installed)
     before = dict(names)
     why = suspend_fast(names)
     assert "FastSuspend has no effect" in why

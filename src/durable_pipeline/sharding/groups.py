@@ -9,7 +9,8 @@ A group does not hold up the next one. The map begins units one by one as others
 without groups, and does not have a context for each (FLAT); a unit's branch opens the group's
 context if it is the first of it, and ends it if it is the last. The SDK has no call for a context
 that several branches open and end: its checkpoints are made here as `operation.child` makes them
-(3.0.0, read in its source). To the service it is a context like any other.
+in the versions whose source was read (`sdk`); with others there are no groups. To the service it is
+a context like any other.
 """
 
 from __future__ import annotations

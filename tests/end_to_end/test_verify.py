@@ -32,7 +32,7 @@ NOT_CONFIGURED = {
     "emr-serverless-engine",
     "emr-serverless-event",
 }
-ONLY_ON_AWS = {"invoke-arn", "alarms", "concurrency"}
+ONLY_ON_AWS = {"invoke-arn", "concurrency"}
 SWITCHED_OFF = {"upload-event"}  # StartRunsOnUpload is false by default
 
 

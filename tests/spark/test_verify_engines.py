@@ -17,7 +17,7 @@ from cli.verify.command import as_document, verify_deployment
 from local.local_cloud.cloud import LocalCloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.spark, pytest.mark.timeout(600)]
-ONLY_ON_AWS = {"invoke-arn", "alarms", "concurrency"}
+ONLY_ON_AWS = {"invoke-arn", "concurrency"}
 
 
 def test_every_engine_and_the_upload_rule_pass(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ from typing import Any, Final, TextIO
 
 from reading.line_texts import as_text, as_texts
 from reading.short_rows import ShortRows
-from reading_rules.malformed import columns_instead_of
+from reading_rules.malformed import VALUE_CHARACTERS, columns_instead_of
 from reading_rules.source_lines import SourceLines
 from validation.checks import Check
-from validation.violations import EXAMPLES, MALFORMED, VALUE_CHARACTERS, BrokenRule, BrokenRules
+from validation.violations import EXAMPLES, MALFORMED, BrokenRule, BrokenRules
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 

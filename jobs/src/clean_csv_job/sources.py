@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
 from clean_csv_job.fetching import MEGABYTE, Fetched
 from clean_csv_job.options import InvalidData, JobError
-from clean_csv_job.parquet import parquet_columns, readable_columns
 from clean_csv_job.zstd_text import line_breaks_of_any_kind
 from reading_rules.csv.rules import plain_nulls
 from reading_rules.csv.short_rows import FOUND, WORTHWHILE, with_fields_found
@@ -29,6 +29,7 @@ from reading_rules.json.records import (
     json_texts,
 )
 from reading_rules.malformed import first_line
+from reading_rules.parquet.select import ROW_FAULT, NoExactText, parquet_select
 from reading_rules.scans import (
     csv_scan,
     field_labels,
@@ -262,14 +263,19 @@ def _parquet(
     source: str,
     nulls: Sequence[str],
 ) -> Source:
-    columns = parquet_columns(connection, file.path, reads_nanoseconds=DUCKDB_2)
-    header = [column.name for column in columns]
-    positions = positions_of(header, names)
-    values = readable_columns(columns, positions, source)
-    labels = ", ".join(f"c{number}" for number in range(len(header)))
+    try:
+        found = parquet_select(
+            connection,
+            Path(file.path),
+            names,
+            raw=file.has_raw_texts,
+            reads_nanoseconds=DUCKDB_2,
+        )
+    except NoExactText as error:
+        raise InvalidData(f"{source}: {error}") from error
     selected = ", ".join(
-        f"nullif({or_null(values[name], nulls)}, '') AS {text_column(name)}" for name in names
+        f"{or_null(found.texts[name], nulls)} AS {text_column(name)}" for name in names
     )
-    relation = f"(SELECT {selected} FROM read_parquet({sql_literal(file.path)}) AS file({labels}))"
-    ignored = [name for at, name in enumerate(header) if at not in positions.values()]
-    return Source(relation, relation, ignored=ignored)
+    relation = f"(SELECT {selected}, {found.fault} AS {ROW_FAULT} FROM {found.relation})"
+    skipped = f"{ROW_FAULT} IS NOT NULL"
+    return Source(relation, relation, ignored=found.ignored, skipped=skipped)

@@ -1629,13 +1629,13 @@ class SourceLines:
             first, source_line, step = entries[at * _RUN : at * _RUN + _RUN]
             return source_line + (line - first) * step
 
-    def lines_of(self, before: int, lines: Iterable[int]) -> Iterator[int]:
+    def lines_of(self, before: int, lines: Sequence[int]) -> Sequence[int]:
         """The object's lines of many of the text's, each `before` lines further on."""
         with self._lock:
             are_equal = not self._last and self._file is None
         if are_equal:
-            return (before + line for line in lines)
-        return (self.line_of(before + line) for line in lines)
+            return [before + line for line in lines] if before else lines
+        return [self.line_of(before + line) for line in lines]
 
     def close(self) -> None:
         if self._file is not None:
@@ -2255,7 +2255,14 @@ _TYPE, _TYPE_LENGTH = 1, 2  # of SchemaElement
 _MEANING: Final = (6, 7, 8, 10)  # of SchemaElement: converted_type, scale, precision, logicalType
 _INT96_TYPE: Final = 3  # of Type
 _FIXED: Final = 7
-_THRIFT_I32, _THRIFT_BINARY, _THRIFT_LIST, _THRIFT_SET, _THRIFT_MAP, _THRIFT_STRUCT = 5, 8, 9, 10, 11, 12  # of the compact protocol
+_THRIFT_I32, _THRIFT_BINARY, _THRIFT_LIST, _THRIFT_SET, _THRIFT_MAP, _THRIFT_STRUCT = (
+    5,
+    8,
+    9,
+    10,
+    11,
+    12,
+)  # of the compact protocol
 _THRIFT_BOOLEANS: Final = (1, 2)  # as a field: the value is in the type
 _THRIFT_VARINTS: Final = (4, 5, 6)
 _THRIFT_LENGTHS: Final = {3: 1, 7: 8}  # a byte and a double
@@ -2896,7 +2903,9 @@ def _int96(value: str) -> str:
     (apache/parquet-format, LogicalTypes.md; `ImpalaTimestampToNanoseconds` in duckdb/duckdb).
     """
     days = f"({_let('day', _turned('CAST(raw & 4294967295 AS UBIGINT)', 2), _DAY_OF_INT96)})"
-    shown = _let("nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _MOMENT_OF_NANOS))
+    shown = _let(
+        "nanos", _turned("CAST(raw >> 32 AS UBIGINT)", 3), _let("days", days, _MOMENT_OF_NANOS)
+    )
     return _let("raw", f"CAST(CAST({value} AS BIT) AS UHUGEINT)", shown)
 
 
